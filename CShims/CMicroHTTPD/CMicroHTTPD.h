@@ -1,0 +1,6 @@
+#ifndef KACHERY_CMicroHTTPD_H
+#define KACHERY_CMicroHTTPD_H
+
+#include <microhttpd.h>
+
+#endif

@@ -1,0 +1,6 @@
+#ifndef KACHERY_CSQLite_H
+#define KACHERY_CSQLite_H
+
+#include <sqlite3.h>
+
+#endif

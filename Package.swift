@@ -1,0 +1,121 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+func module(_ name: String, in folder: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, path: "Sources/\(folder)/\(name)", swiftSettings: strict)
+}
+
+func command(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .executableTarget(name: name, dependencies: dependencies, path: "Sources/Commands/\(name)", swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+  .testTarget(
+    name: name, dependencies: dependencies, path: "Tests/\(name)", resources: resources, swiftSettings: strict)
+}
+
+func shim(_ name: String, pkgConfig: String? = nil, apt: String? = nil) -> Target {
+  .systemLibrary(
+    name: name, path: "CShims/\(name)", pkgConfig: pkgConfig, providers: apt.map { [.apt([$0])] } ?? [])
+}
+
+let package = Package(
+  name: "kachery",
+  products: [
+    .executable(name: "kachery", targets: ["kachery"]),
+    .executable(name: "kacheryd", targets: ["kacheryd"]),
+  ],
+  targets: [
+    // C libraries, one shim each; the smallest possible C.
+    shim("CUV", pkgConfig: "libuv", apt: "libuv1-dev"),
+    shim("COpenSSL", pkgConfig: "openssl", apt: "libssl-dev"),
+    shim("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
+    shim("CMicroHTTPD", pkgConfig: "libmicrohttpd", apt: "libmicrohttpd-dev"),
+    shim("CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
+    shim("CYAML", pkgConfig: "yaml-0.1", apt: "libyaml-dev"),
+    shim("CPosix"),
+
+    // Base: imports nothing of ours but Base.
+    module("Primitives", in: "Base"),
+    module("Crypto", in: "Base", ["Primitives", "COpenSSL"]),
+    module("Diagnostics", in: "Base", ["Primitives"]),
+    module("APIModel", in: "Base", ["Primitives"]),
+
+    // Core: state machines without I/O.
+    module("Wire", in: "Core", ["Primitives", "Crypto"]),
+    module("Mux", in: "Core", ["Primitives", "Wire"]),
+    module("Discovery", in: "Core", ["Primitives", "Crypto", "Wire"]),
+    module("Transfer", in: "Core", ["Primitives", "Wire"]),
+    module(
+      "NodeCore", in: "Core", ["Primitives", "Crypto", "Diagnostics", "Wire", "Discovery", "Transfer"]),
+
+    // Platform: I/O and C.
+    module("EventLoop", in: "Platform", ["Primitives", "CUV"]),
+    module("Files", in: "Platform", ["Primitives", "CPosix"]),
+    module("Database", in: "Platform", ["Primitives", "CSQLite"]),
+    module("TLS", in: "Platform", ["Primitives", "Crypto", "COpenSSL"]),
+    module("HTTP", in: "Platform", ["Primitives", "CMicroHTTPD", "CCurl"]),
+    module("YAML", in: "Platform", ["Primitives", "CYAML"]),
+
+    // Services: Platform + Base, and from Core only Wire and Mux.
+    module("ContentStore", in: "Services", ["Primitives", "Crypto", "Diagnostics", "Files"]),
+    module("FeedStore", in: "Services", ["Primitives", "Crypto", "Database", "Files"]),
+    module("Links", in: "Services", ["Primitives", "Crypto", "Diagnostics", "EventLoop", "TLS", "Mux"]),
+    module(
+      "LocalAPI", in: "Services", ["Primitives", "APIModel", "Crypto", "Diagnostics", "EventLoop", "Files", "HTTP"]),
+
+    // Composition and commands.
+    .target(
+      name: "Daemon",
+      dependencies: [
+        "Primitives", "Crypto", "Diagnostics", "APIModel", "Wire", "Mux", "Discovery", "Transfer", "NodeCore",
+        "EventLoop", "Files", "Database", "TLS", "HTTP", "YAML",
+        "ContentStore", "FeedStore", "Links", "LocalAPI",
+      ],
+      path: "Sources/Daemon", swiftSettings: strict),
+    command("kacheryd", ["Daemon"]),
+    command("kachery", ["Primitives", "APIModel", "ContentStore", "HTTP"]),
+
+    // Tests mirror the sources.
+    .target(
+      name: "TestSupport", dependencies: ["Primitives", "Crypto", "Files"], path: "Tests/TestSupport",
+      swiftSettings: strict),
+    tests("PrimitivesTests", ["Primitives", "TestSupport"]),
+    tests("CryptoTests", ["Crypto", "Primitives", "TestSupport"]),
+    tests("DiagnosticsTests", ["Diagnostics", "TestSupport"]),
+    tests("APIModelTests", ["APIModel", "Primitives", "TestSupport"]),
+    tests("WireTests", ["Wire", "Crypto", "Primitives", "TestSupport"]),
+    tests("MuxTests", ["Mux", "Wire", "Primitives", "TestSupport"]),
+    tests("DiscoveryTests", ["Discovery", "Wire", "Crypto", "Primitives", "TestSupport"]),
+    tests("TransferTests", ["Transfer", "Wire", "Primitives", "TestSupport"]),
+    tests(
+      "SimulationTests",
+      ["NodeCore", "Transfer", "Discovery", "Wire", "Crypto", "Diagnostics", "Primitives", "TestSupport"]),
+    tests("EventLoopTests", ["EventLoop", "Primitives", "TestSupport"]),
+    tests("FilesTests", ["Files", "Primitives", "TestSupport"]),
+    tests("DatabaseTests", ["Database", "Primitives", "TestSupport"]),
+    tests("TLSTests", ["TLS", "Crypto", "Primitives", "TestSupport"]),
+    tests("HTTPTests", ["HTTP", "EventLoop", "Primitives", "TestSupport"]),
+    tests("YAMLTests", ["YAML", "Primitives", "TestSupport"]),
+    tests("ContentStoreTests", ["ContentStore", "Files", "Crypto", "Diagnostics", "Primitives", "TestSupport"]),
+    tests("FeedStoreTests", ["FeedStore", "Database", "Primitives", "TestSupport"]),
+    tests(
+      "LinksTests", ["Links", "EventLoop", "TLS", "Mux", "Crypto", "Diagnostics", "Primitives", "TestSupport"]),
+    tests(
+      "LocalAPITests",
+      ["LocalAPI", "HTTP", "EventLoop", "APIModel", "Crypto", "Diagnostics", "Primitives", "TestSupport"]),
+    tests(
+      "DaemonTests",
+      ["Daemon", "NodeCore", "Discovery", "FeedStore", "ContentStore", "Crypto", "Diagnostics", "Primitives", "TestSupport"]),
+    tests("ArchitectureTests", ["TestSupport"]),
+    tests("IntegrationTests", ["APIModel", "Crypto", "Files", "HTTP", "Primitives", "TestSupport"]),
+  ]
+)

@@ -1,0 +1,12 @@
+import Synchronization
+
+/// A number that any thread may change and read: a count that only grows, or a gauge.
+package final class Counter: Sendable {
+  private let value = Atomic<Int>(0)
+
+  package init() {}
+
+  package func add(_ amount: Int = 1) { value.wrappingAdd(amount, ordering: .relaxed) }
+
+  package var current: Int { value.load(ordering: .relaxed) }
+}

@@ -1,0 +1,44 @@
+import Synchronization
+
+/// The counters of one node by name, each present from the start at zero, for `/metrics` and `/stats`.
+package final class Metrics: Sendable {
+  /// What a counter counts, in the words of the Prometheus text format.
+  package enum Kind: String, Sendable { case counter, gauge }
+
+  private struct Entry {
+    let name: String
+    let meaning: String
+    let kind: Kind
+    let counter: Counter
+  }
+
+  private let entries = Mutex<[Entry]>([])
+
+  package init() {}
+
+  /// Registers a counter. `meaning` says in one sentence what is counted, and what is not.
+  package func register(_ name: String, _ kind: Kind = .counter, _ meaning: String) -> Counter {
+    let counter = Counter()
+    entries.withLock { $0.append(Entry(name: name, meaning: meaning, kind: kind, counter: counter)) }
+    return counter
+  }
+
+  /// Every name with its value now, in order of registration.
+  package var values: [(name: String, value: Int)] {
+    entries.withLock { entries in entries.map { ($0.name, $0.counter.current) } }
+  }
+
+  /// The Prometheus text exposition format, version 0.0.4.
+  package var exposition: String {
+    entries.withLock { entries in
+      entries.map { entry in
+        """
+        # HELP \(entry.name) \(entry.meaning)
+        # TYPE \(entry.name) \(entry.kind.rawValue)
+        \(entry.name) \(entry.counter.current)
+
+        """
+      }.joined()
+    }
+  }
+}

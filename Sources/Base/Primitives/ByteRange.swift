@@ -1,0 +1,31 @@
+/// A half-open range of bytes in a file: `start` is the first byte, `end` the one after the last.
+package struct ByteRange: Hashable, Sendable, CustomStringConvertible {
+  package let start: UInt64
+  package let end: UInt64
+
+  /// The range from `start` to before `end`; nil where `end` lies before `start`.
+  package init?(start: UInt64, end: UInt64) {
+    guard start <= end else { return nil }
+    self.start = start
+    self.end = end
+  }
+
+  /// All `size` bytes of a file.
+  package init(whole size: UInt64) {
+    start = 0
+    end = size
+  }
+
+  /// The number of bytes.
+  package var count: UInt64 { end - start }
+
+  package var isEmpty: Bool { start == end }
+
+  package var description: String { "\(start)..<\(end)" }
+
+  /// Whether every byte of `other` lies in this range.
+  package func contains(_ other: ByteRange) -> Bool { start <= other.start && other.end <= end }
+
+  /// Whether the two ranges share a byte.
+  package func overlaps(_ other: ByteRange) -> Bool { start < other.end && other.start < end }
+}

@@ -1,0 +1,49 @@
+/// A point on a clock that only moves forward; its zero has no meaning outside the process.
+package struct Instant: Hashable, Comparable, Sendable {
+  /// Nanoseconds since the clock's zero.
+  package let nanoseconds: UInt64
+
+  package init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
+
+  package static func < (left: Instant, right: Instant) -> Bool { left.nanoseconds < right.nanoseconds }
+
+  /// The instant `duration` later; a negative duration counts as zero.
+  package static func + (instant: Instant, duration: Duration) -> Instant {
+    Instant(nanoseconds: instant.nanoseconds &+ duration.wholeNanoseconds)
+  }
+
+  /// The time from `earlier` to `later`; zero where `earlier` is not earlier.
+  package static func - (later: Instant, earlier: Instant) -> Duration {
+    guard later > earlier else { return .zero }
+    return .nanoseconds(Int64(clamping: later.nanoseconds - earlier.nanoseconds))
+  }
+}
+
+extension Duration {
+  /// The duration in whole nanoseconds; a negative duration counts as zero.
+  package var wholeNanoseconds: UInt64 {
+    let (seconds, attoseconds) = components
+    guard seconds >= 0, attoseconds >= 0 else { return 0 }
+    return UInt64(seconds) &* 1_000_000_000 &+ UInt64(attoseconds) / 1_000_000_000
+  }
+
+  /// The duration in whole milliseconds; a negative duration counts as zero.
+  package var wholeMilliseconds: UInt64 { wholeNanoseconds / 1_000_000 }
+
+  /// The duration in seconds, for rates and messages.
+  package var inSeconds: Double { Double(wholeNanoseconds) / 1e9 }
+}
+
+/// A point of civil time, in milliseconds since 1970-01-01T00:00:00Z, for what nodes sign and compare between machines.
+package struct WallTime: Hashable, Comparable, Sendable {
+  package let milliseconds: UInt64
+
+  package init(milliseconds: UInt64) { self.milliseconds = milliseconds }
+
+  package static func < (left: WallTime, right: WallTime) -> Bool { left.milliseconds < right.milliseconds }
+
+  /// The time `duration` later; a negative duration counts as zero.
+  package static func + (time: WallTime, duration: Duration) -> WallTime {
+    WallTime(milliseconds: time.milliseconds &+ duration.wholeMilliseconds)
+  }
+}

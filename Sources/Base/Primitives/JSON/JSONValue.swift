@@ -1,0 +1,97 @@
+/// A JSON document (RFC 8259). Objects keep the order of their members, because manifests are hashed as they are written.
+package indirect enum JSONValue: Hashable, Sendable {
+  case null
+  case bool(Bool)
+  /// A number without fraction or exponent that fits 64 bits.
+  case integer(Int64)
+  /// Any other number.
+  case double(Double)
+  case string(String)
+  case array([JSONValue])
+  case object(JSONObject)
+}
+
+/// The members of a JSON object, in order. No two have the same name.
+package struct JSONObject: Hashable, Sendable, ExpressibleByDictionaryLiteral {
+  /// A name and its value.
+  package struct Member: Hashable, Sendable {
+    package let name: String
+    package var value: JSONValue
+
+    package init(name: String, value: JSONValue) {
+      self.name = name
+      self.value = value
+    }
+  }
+
+  package private(set) var members: [Member]
+
+  package init() { members = [] }
+
+  package init(dictionaryLiteral elements: (String, JSONValue)...) {
+    members = []
+    for (name, value) in elements { self[name] = value }
+  }
+
+  /// The object of members whose names are known to differ.
+  package init(distinct members: [Member]) { self.members = members }
+
+  /// The value of the member with this name. Setting nil removes it; setting a new one appends it.
+  package subscript(name: String) -> JSONValue? {
+    get { members.first { $0.name == name }?.value }
+    set {
+      guard let index = members.firstIndex(where: { $0.name == name }) else {
+        if let newValue { members.append(Member(name: name, value: newValue)) }
+        return
+      }
+      if let newValue { members[index].value = newValue } else { members.remove(at: index) }
+    }
+  }
+}
+
+extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByBooleanLiteral,
+  ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral, ExpressibleByNilLiteral
+{
+  package init(stringLiteral value: String) { self = .string(value) }
+  package init(integerLiteral value: Int64) { self = .integer(value) }
+  package init(booleanLiteral value: Bool) { self = .bool(value) }
+  package init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
+  package init(nilLiteral: ()) { self = .null }
+  package init(dictionaryLiteral elements: (String, JSONValue)...) {
+    var object = JSONObject()
+    for (name, value) in elements { object[name] = value }
+    self = .object(object)
+  }
+}
+
+extension JSONValue {
+  /// The member with this name; nil where this is no object or has none.
+  package subscript(name: String) -> JSONValue? { object?[name] }
+
+  package var object: JSONObject? { if case .object(let object) = self { object } else { nil } }
+  package var array: [JSONValue]? { if case .array(let array) = self { array } else { nil } }
+  package var string: String? { if case .string(let string) = self { string } else { nil } }
+  package var bool: Bool? { if case .bool(let bool) = self { bool } else { nil } }
+  package var isNull: Bool { self == .null }
+
+  /// The number as a signed integer; nil where it has a fraction or is too large.
+  package var integer: Int64? {
+    switch self {
+    case .integer(let integer): integer
+    case .double(let double): Int64(exactly: double)
+    default: nil
+    }
+  }
+
+  /// The number as an unsigned integer; nil where it is negative, has a fraction or is too large.
+  package var unsigned: UInt64? { integer.flatMap { UInt64(exactly: $0) } }
+
+  /// The number as a floating-point value.
+  package var number: Double? {
+    switch self {
+    case .integer(let integer): Double(integer)
+    case .double(let double): double
+    default: nil
+    }
+  }
+}

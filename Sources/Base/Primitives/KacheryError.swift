@@ -1,0 +1,64 @@
+/// What went wrong, for a program (`code`) and for a person (`message`).
+///
+/// The code is the same text in Swift, over HTTP and in Python. The message is one sentence that names the thing, the
+/// reason and the remedy. A struct, not an enum, so that codes can be added without breaking anybody's `switch`.
+package struct KacheryError: Error, Sendable, CustomStringConvertible {
+  /// A stable name for one kind of failure.
+  package struct Code: RawRepresentable, Hashable, Sendable {
+    package let rawValue: String
+    package init(rawValue: String) { self.rawValue = rawValue }
+  }
+
+  package let code: Code
+  package let message: String
+  package let cause: (any Error)?
+
+  package init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
+    self.code = code
+    self.message = message
+    self.cause = cause
+  }
+
+  package var description: String { message }
+}
+
+extension KacheryError.Code {
+  /// No node that may be asked has the file, or there is no such thing.
+  package static let notFound = Self(rawValue: "not_found")
+  /// The request itself is malformed.
+  package static let badRequest = Self(rawValue: "bad_request")
+  /// The caller may not do this.
+  package static let forbidden = Self(rawValue: "forbidden")
+  /// The request is larger than what is accepted.
+  package static let tooLarge = Self(rawValue: "too_large")
+  /// Bytes do not have the hash that they were promised to have.
+  package static let hashMismatch = Self(rawValue: "hash_mismatch")
+  /// A manifest contradicts itself or the file it describes.
+  package static let badManifest = Self(rawValue: "bad_manifest")
+  /// A file changed while it was read, or no longer matches its link.
+  package static let fileChanged = Self(rawValue: "file_changed")
+  /// A file or folder could not be read or written.
+  package static let storageFailed = Self(rawValue: "storage_failed")
+  /// There is no room left on the disk.
+  package static let diskFull = Self(rawValue: "disk_full")
+  /// This process may not read or write a file.
+  package static let permissionDenied = Self(rawValue: "permission_denied")
+  /// The daemon does not answer.
+  package static let noDaemon = Self(rawValue: "no_daemon")
+  /// Another daemon holds the directory, the port or the identity.
+  package static let alreadyRunning = Self(rawValue: "already_running")
+  /// No answer came in time.
+  package static let timedOut = Self(rawValue: "timed_out")
+  /// The link to a peer, or the connection to a server, broke.
+  package static let disconnected = Self(rawValue: "disconnected")
+  /// A peer broke the protocol.
+  package static let protocolViolation = Self(rawValue: "protocol_violation")
+  /// A key file is unsafe, unreadable or not a key.
+  package static let badKey = Self(rawValue: "bad_key")
+  /// A configuration file or option cannot be used.
+  package static let badConfiguration = Self(rawValue: "bad_configuration")
+  /// The work was given up because nobody waits for it any more.
+  package static let cancelled = Self(rawValue: "cancelled")
+  /// A defect of this software.
+  package static let internalError = Self(rawValue: "internal_error")
+}
