@@ -1,0 +1,67 @@
+package import Primitives
+
+/// A channel that this node has joined, with what it knows of the channel's members.
+package struct Channel: Hashable, Sendable {
+  /// Who belongs to a channel.
+  package enum Membership: Hashable, Sendable {
+    /// Whoever knows the channel's name.
+    case byName
+    /// Whoever the channel's document lists; nil while the document has never been read.
+    case byDocument(ChannelDocument?)
+  }
+
+  /// The name or address as the user typed it.
+  package let address: String
+  package let secret: ChannelSecret
+  package let membership: Membership
+  /// Whether this node's owner lets nodes that are not authorized ask it, where the document allows that too.
+  package let isPublic: Bool
+
+  package init(address: String, membership: Membership, isPublic: Bool = false) {
+    self.address = address
+    self.membership = membership
+    self.isPublic = isPublic
+    secret = ChannelSecret(name: address)
+  }
+
+  package var topic: Topic { secret.topic }
+
+  /// Where the channel's document says that its nodes meet.
+  package var bootstrapAddresses: [Endpoint] {
+    guard case .byDocument(let document) = membership else { return [] }
+    return document?.bootstrapAddresses ?? []
+  }
+
+  /// Whether `server` may tell and give `asker` what it stores, given that both have proved that they know the channel.
+  package func permits(_ asker: NodeID, toAsk server: NodeID, serverIsPublic: Bool) -> Bool {
+    switch membership {
+    case .byName: return true
+    case .byDocument(nil): return false
+    case .byDocument(let document?):
+      guard let entry = document.member(server) else { return false }
+      return document.member(asker) != nil || (entry.isPublic && serverIsPublic)
+    }
+  }
+
+  /// Whether a bootstrap node that has joined the channel hands `node` the addresses of the channel's members.
+  package func introduces(_ node: NodeID) -> Bool {
+    switch membership {
+    case .byName, .byDocument(nil): true
+    // A node that is not authorized may still ask the public ones, so it must be able to find them.
+    case .byDocument(let document?): document.member(node) != nil || document.hasPublicMember
+    }
+  }
+
+  /// Whether the document lists this node, or the channel needs no list.
+  package func lists(_ node: NodeID) -> Bool {
+    switch membership {
+    case .byName: true
+    case .byDocument(let document): document?.member(node) != nil
+    }
+  }
+
+  /// Whether one of these nodes may ask the other for files.
+  package func connects(_ one: NodeID, _ other: NodeID) -> Bool {
+    permits(one, toAsk: other, serverIsPublic: true) || permits(other, toAsk: one, serverIsPublic: true)
+  }
+}

@@ -1,0 +1,82 @@
+package import Crypto
+package import Primitives
+package import Wire
+
+/// What this node has been told of who serves which topic, and where. Nothing in it must survive the process.
+package struct PresenceTable: Sendable {
+  /// Records held at most; a stranger's flood pushes out only what would expire first.
+  package static let capacity = 20_000
+  /// Topics held at most for one node: as many as a hello may name.
+  package static let topicsPerNode = WireLimits.channels
+  /// The longest time for which a record is believed, however late it says that it expires.
+  package static let longestLife: Duration = .seconds(3600)
+  /// By how much two nodes' clocks may differ before they disbelieve each other's records.
+  package static let clockTolerance: Duration = .seconds(600)
+
+
+  private var records: [Topic: [NodeID: PresenceRecord]] = [:]
+  private var topicCount: [NodeID: Int] = [:]
+  package private(set) var count = 0
+
+  package init() {}
+
+  /// Takes in a record if it is signed, fresh and newer than what is known; says whether it was.
+  package mutating func admit(_ record: PresenceRecord, at now: WallTime) -> Bool {
+    guard record.expires > now, record.issued < now + Self.clockTolerance,
+      record.expires < now + Self.longestLife + Self.clockTolerance
+    else { return false }
+    let known = records[record.topic]?[record.node]
+    if let known, known.issued >= record.issued { return false }
+    guard known != nil || topicCount[record.node, default: 0] < Self.topicsPerNode else { return false }
+    guard record.node.verify(signature: record.signature, of: record.signedBytes) else { return false }
+    if known == nil {
+      if count >= Self.capacity { dropOldest(at: now) }
+      count += 1
+      topicCount[record.node, default: 0] += 1
+    }
+    records[record.topic, default: [:]][record.node] = record
+    return true
+  }
+
+  /// Who serves `topic`, without `excluded` and without those whose records have expired.
+  package func members(of topic: Topic, except excluded: NodeID, at now: WallTime) -> [PresenceRecord] {
+    (records[topic] ?? [:]).values.filter { $0.node != excluded && $0.expires > now }
+      .sorted { $0.node < $1.node }
+  }
+
+  /// Forgets what has expired.
+  package mutating func removeExpired(at now: WallTime) {
+    for (topic, members) in records {
+      for record in members.values where record.expires <= now { remove(topic: topic, node: record.node) }
+    }
+  }
+
+  /// Forgets every record of a topic that no longer matters here.
+  package mutating func remove(topic: Topic) {
+    for node in (records[topic] ?? [:]).keys { remove(topic: topic, node: node) }
+  }
+
+  private mutating func dropOldest(at now: WallTime) {
+    removeExpired(at: now)
+    guard count >= Self.capacity else { return }
+    let oldest = records.values.lazy.flatMap(\.values).min { $0.expires < $1.expires }
+    if let oldest { remove(topic: oldest.topic, node: oldest.node) }
+  }
+
+  private mutating func remove(topic: Topic, node: NodeID) {
+    guard records[topic]?.removeValue(forKey: node) != nil else { return }
+    if records[topic]?.isEmpty == true { records[topic] = nil }
+    count -= 1
+    topicCount[node, default: 1] -= 1
+    if topicCount[node] == 0 { topicCount[node] = nil }
+  }
+}
+
+extension PresenceRecord {
+  /// The record with its node's signature.
+  package func signed(with key: SigningKey) -> PresenceRecord {
+    var record = self
+    record.signature = key.sign(signedBytes)
+    return record
+  }
+}

@@ -1,0 +1,145 @@
+package import Primitives
+package import Transfer
+package import Wire
+
+extension NodeCore {
+  /// A client wants to know who has a file; ends by `findEnded`.
+  package mutating func find(_ id: FindID, _ wish: Wish, for duration: Duration, at now: Moment) {
+    transfer.find(id, wish, for: duration, at: now.instant)
+    drainTransfer(at: now)
+  }
+
+  /// The client no longer wants to know.
+  package mutating func stopFind(_ id: FindID) { transfer.stopFind(id) }
+
+  /// A client wants a file that is not in the store; ends by `loaded` or `failed`.
+  package mutating func load(_ id: LoadID, _ wish: Wish, at now: Moment) {
+    transfer.load(id, wish, at: now.instant)
+    drainTransfer(at: now)
+  }
+
+  /// The client no longer waits.
+  package mutating func cancelLoad(_ id: LoadID, at now: Moment) {
+    transfer.cancel(id)
+    drainTransfer(at: now)
+  }
+
+  /// The manifest was looked for in the store: it is here, or (nil) not.
+  package mutating func manifestRead(_ id: DownloadID, _ manifest: Manifest?, at now: Moment) {
+    transfer.manifestRead(id, manifest, at: now.instant)
+    drainTransfer(at: now)
+  }
+
+  /// The store is ready to receive the file; these pieces of it are here already, verified.
+  package mutating func prepared(_ id: DownloadID, verified: Set<Int> = [], at now: Moment) {
+    transfer.prepared(id, verified: verified, at: now.instant)
+    drainTransfer(at: now)
+  }
+
+  /// The store could not be made ready to receive the file.
+  package mutating func storageFailed(_ id: DownloadID, _ error: KacheryError, at now: Moment) {
+    transfer.storageFailed(id, error)
+    drainTransfer(at: now)
+  }
+
+  /// Bytes of a piece have arrived, `count` of it in all.
+  package mutating func received(_ count: UInt64, of fetch: FetchID, at now: Moment) {
+    transfer.received(fetch, count, at: now.instant)
+    drainTransfer(at: now)
+  }
+
+  /// The fetch of a piece has ended.
+  package mutating func fetched(_ fetch: FetchID, _ outcome: FetchOutcome, at now: Moment) {
+    transfer.fetched(fetch, outcome, at: now.instant)
+    drainTransfer(at: now)
+  }
+
+  /// The whole file was checked: it has been admitted, or why not.
+  package mutating func completed(_ id: DownloadID, _ result: Result<Void, KacheryError>, at now: Moment) {
+    transfer.completed(id, result)
+    drainTransfer(at: now)
+  }
+
+  /// Turns what the transfer engine wants into effects of the node.
+  mutating func drainTransfer(at now: Moment) {
+    while let effect = transfer.nextEffect() {
+      switch effect {
+      case .ask(let question): ask(question, at: now)
+      case .fetch(let fetch, let download, let piece, let source):
+        guard let link = linkOfNode[source.node] else {
+          transfer.fetched(fetch, .disconnected, at: now.instant)
+          continue
+        }
+        emit(.fetch(fetch, download, piece, source, link))
+      case .readManifest(let id, let hash): emit(.readManifest(id, hash))
+      case .prepare(let id, let plan): emit(.prepare(id, plan))
+      case .abandon(let id, let node): emit(.abandon(id, node))
+      case .complete(let id): emit(.complete(id))
+      case .discard(let id): emit(.discard(id))
+      case .lied(let node, let hash): emit(.event(.lied(node, hash)))
+      case .found(let id, let source): emit(.found(id, source))
+      case .findEnded(let id): emit(.findEnded(id))
+      case .progress(let id, let loaded, let total, let node):
+        emit(.progress(id, loaded: loaded, total: total, node: node))
+      case .loaded(let id): emit(.loaded(id))
+      case .failed(let id, let failure): emit(.failed(id, explain(failure)))
+      }
+    }
+  }
+
+  // MARK: Questions
+
+  private mutating func ask(_ question: Question, at now: Moment) {
+    let asked = linkOfNode.values.sorted { $0.number < $1.number }.compactMap { link in put(question, to: link) }
+    transfer.asked(question.id, asked, at: now.instant)
+  }
+
+  /// Puts the question to one peer if it may be asked; says whom.
+  private mutating func put(_ question: Question, to link: LinkID) -> AskedPeer? {
+    guard let peer = peers[link], question.node == nil || question.node == peer.node else { return nil }
+    let topics = askableTopics(of: peer)
+    guard let topic = topics.first(where: { question.topic == nil || question.topic == $0 }) else { return nil }
+    emit(.send(link, .find(FindRequest(id: question.id, topic: topic, hash: question.hash))))
+    return AskedPeer(node: peer.node, topic: topic)
+  }
+
+  /// Puts to a peer that has just become askable what is still being asked.
+  mutating func askOpenQuestions(to link: LinkID, at now: Moment) {
+    guard let node = peers[link]?.node, linkOfNode[node] == link else { return }
+    for question in transfer.questions(for: node) {
+      guard let asked = put(question, to: link) else { continue }
+      transfer.asked(question.id, [asked], at: now.instant)
+    }
+    drainTransfer(at: now)
+  }
+
+  mutating func take(_ answer: FindAnswer, from peer: Peer, at now: Moment) {
+    transfer.answered(answer.id, by: peer.node, file: answer.file, at: now.instant)
+    drainTransfer(at: now)
+  }
+
+  /// Answers a peer. One that may not ask hears the same as one that asks for what is not here, and just as soon.
+  mutating func answer(_ request: FindRequest, on peer: Peer) {
+    guard mayServe(peer.link, over: request.topic) else {
+      return emit(.send(peer.link, .found(FindAnswer(id: request.id, file: nil))))
+    }
+    guard peer.lookups < Self.maximumLookups else {
+      return refuse(peer.link, .violation, "more than \(Self.maximumLookups) questions wait for an answer")
+    }
+    peers[peer.link]?.lookups += 1
+    lastLookup += 1
+    let lookup = LookupID(number: lastLookup)
+    lookups[lookup] = (peer.link, request)
+    emit(.lookUp(lookup, request.hash))
+  }
+
+  /// The store was looked into for a peer: the file is here, or (nil) not.
+  package mutating func lookedUp(_ lookup: LookupID, _ file: FindAnswer.File?) {
+    guard let (link, request) = lookups.removeValue(forKey: lookup) else { return }
+    peers[link]?.lookups -= 1
+    // The membership may have been withdrawn while the store was looked into.
+    let answer = mayServe(link, over: request.topic) ? file : nil
+    guard peers[link]?.isActive == true else { return }
+    emit(.send(link, .found(FindAnswer(id: request.id, file: answer))))
+  }
+}

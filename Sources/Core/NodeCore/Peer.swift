@@ -1,0 +1,34 @@
+package import Primitives
+import Wire
+
+/// One link and what the node at its other end has said of itself.
+struct Peer: Sendable {
+  let link: LinkID
+  let facts: LinkFacts
+  let openedAt: Instant
+  /// Nil until it has come; until then the peer may ask nothing.
+  var hello: Hello?
+  /// What it last said of its channels.
+  var proofs: [ChannelProof] = []
+  /// The channels of this node on which its proof holds.
+  var proven: Set<Topic> = []
+  /// Questions of the peer's that wait for the store.
+  var lookups = 0
+  var isClosing = false
+
+  var node: NodeID { facts.peer }
+  var isActive: Bool { hello != nil && !isClosing }
+  var isBootstrap: Bool { hello?.isBootstrap ?? false }
+  /// Every topic that it has named, proved or not: a bootstrap node introduces by these.
+  var claimed: Set<Topic> { Set(proofs.map(\.topic)) }
+}
+
+/// What others may see of a peer, for status pages and tests.
+package struct PeerSummary: Hashable, Sendable {
+  package let node: NodeID
+  package let label: String
+  package let isBootstrap: Bool
+  package let remote: Endpoint?
+  /// The channels that both have proved to know.
+  package let topics: Set<Topic>
+}

@@ -1,0 +1,28 @@
+import Primitives
+
+/// Remembers which nodes gave wrong bytes for which files, so that they are not asked for them again at once.
+///
+/// It is kept by file, not by node alone: one damaged file on a lab's server must not cut off everything else it has.
+/// After `duration` the node gets another chance, because its owner may have repaired the file.
+struct Distrust: Sendable {
+  static let duration: Duration = .seconds(600)
+  /// Entries held at most; the oldest goes first.
+  static let capacity = 10_000
+
+  private struct Entry: Hashable {
+    let node: NodeID
+    let hash: ContentHash
+  }
+
+  private var until: [Entry: Instant] = [:]
+
+  mutating func note(_ node: NodeID, _ hash: ContentHash, at now: Instant) {
+    if until.count >= Self.capacity { until = until.filter { $0.value > now } }
+    if until.count >= Self.capacity, let oldest = until.min(by: { $0.value < $1.value }) { until[oldest.key] = nil }
+    until[Entry(node: node, hash: hash)] = now + Self.duration
+  }
+
+  func covers(_ node: NodeID, _ hash: ContentHash, at now: Instant) -> Bool {
+    until[Entry(node: node, hash: hash)].map { $0 > now } ?? false
+  }
+}

@@ -1,0 +1,73 @@
+import Primitives
+
+/// One file on its way here, whoever asked for it.
+///
+///     searching ──a source──▶ readingManifest ──not here──▶ fetchingManifest
+///         │                        │ here, or none              │ here, or none to be had
+///         │                        ▼                            │
+///         │                    preparing ◀──────────────────────┘
+///         │                        ▼
+///         └──no source──▶ ✗    fetching ──every piece verified──▶ completing ──the whole verified──▶ ✓
+struct Download: Sendable {
+  enum Phase: Hashable, Sendable {
+    case searching
+    case readingManifest
+    case fetchingManifest(DownloadID)
+    case preparing
+    case fetching
+    case completing
+  }
+
+  /// Who waits for the file.
+  enum Waiter: Hashable, Sendable {
+    case load(LoadID)
+    /// The file is the manifest of another download's.
+    case download(DownloadID)
+  }
+
+  /// A piece on its way.
+  struct Fetch: Sendable {
+    let piece: Int
+    let node: NodeID
+    var received: UInt64 = 0
+  }
+
+  let wish: Wish
+  var phase = Phase.searching
+  var waiters: [Waiter]
+  var plan: DownloadPlan?
+  /// The manifest that is wanted or in use; nil once none is to be had.
+  var manifest: ContentHash?
+  var sources: [NodeID: Source] = [:]
+  /// When each source last gave a byte, or was first asked for one.
+  var heardFrom: [NodeID: Instant] = [:]
+  var fetches: [FetchID: Fetch] = [:]
+  /// Pieces that nobody has been asked for, the next one last.
+  var unrequested: [Int] = []
+  var verifiedBytes: UInt64 = 0
+  var verifiedPieces = 0
+  /// Nodes that gave wrong bytes for this file.
+  var liars: [NodeID] = []
+  var lastLost: NodeID?
+  /// Whether the peers were asked once more after the last source was lost.
+  var hasSearchedAgain = false
+
+  init(wish: Wish, waiter: Waiter) {
+    self.wish = wish
+    waiters = [waiter]
+    manifest = wish.key.manifest
+  }
+
+  var loadedBytes: UInt64 { fetches.values.reduce(verifiedBytes) { $0 + $1.received } }
+
+  func outstanding(from node: NodeID) -> Int { fetches.values.count { $0.node == node } }
+
+  /// Whether the file is a part of a larger one, to be cut out of it.
+  func matches(_ source: Source) -> Bool {
+    guard let plan else { return true }
+    if source.offset > 0 || source.hash != wish.key.hash {
+      return source.file.size >= source.offset + plan.size
+    }
+    return source.file.size == plan.size
+  }
+}

@@ -1,0 +1,38 @@
+package import Primitives
+
+/// A part of a file that is fetched from one node and verified by itself: a chunk of the manifest, or the whole file
+/// where there is no manifest.
+package struct Piece: Hashable, Sendable {
+  package let range: ByteRange
+  package let hash: ContentHash
+
+  package init(range: ByteRange, hash: ContentHash) {
+    self.range = range
+    self.hash = hash
+  }
+}
+
+/// What a download will write: how large the file is and how it is cut.
+package struct DownloadPlan: Hashable, Sendable {
+  /// The file's hash, under which it will be admitted.
+  package let hash: ContentHash
+  /// In bytes.
+  package let size: UInt64
+  /// In order, without gaps; an empty file is one empty piece.
+  package let pieces: [Piece]
+
+  /// The plan for a file of which only hash and size are known.
+  package init(hash: ContentHash, size: UInt64) {
+    self.hash = hash
+    self.size = size
+    pieces = [Piece(range: ByteRange(whole: size), hash: hash)]
+  }
+
+  /// The plan that the file's manifest gives; nil where the manifest is of another file.
+  package init?(hash: ContentHash, manifest: Manifest) {
+    guard manifest.hash == hash, !manifest.chunks.isEmpty else { return nil }
+    self.hash = hash
+    size = manifest.size
+    pieces = manifest.chunks.map { Piece(range: $0.range, hash: $0.hash) }
+  }
+}

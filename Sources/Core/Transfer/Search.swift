@@ -1,0 +1,33 @@
+import Primitives
+
+/// A question put to peers, and who has yet to answer it.
+struct Search: Sendable {
+  /// Whom the answers are for.
+  enum Owner: Hashable, Sendable {
+    case find(FindID)
+    case download(DownloadID)
+  }
+
+  let owner: Owner
+  let question: Question
+  /// Where the wanted file begins in the file asked for.
+  let offset: UInt64
+  /// When no answer is waited for any longer.
+  let deadline: Instant
+  /// Until when a peer may still appear, while none is there to be asked.
+  let grace: Instant
+  var asked: Set<NodeID> = []
+  /// Who has yet to answer, and the channel over which each was asked.
+  var pending: [NodeID: Topic] = [:]
+
+  /// Whether nothing more can come of it. While `expectsPeers`, somebody may yet appear.
+  func isOver(at now: Instant, expectsPeers: Bool) -> Bool {
+    if now >= deadline { return true }
+    guard pending.isEmpty else { return false }
+    guard now < grace else { return true }
+    return !asked.isEmpty && !expectsPeers
+  }
+
+  /// When it ends if nothing happens.
+  var endsAt: Instant { pending.isEmpty ? min(grace, deadline) : deadline }
+}

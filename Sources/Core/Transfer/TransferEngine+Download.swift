@@ -1,0 +1,151 @@
+package import Primitives
+import Wire
+
+extension TransferEngine {
+  /// A node has the file: the first one sets the download going, a later one helps.
+  mutating func add(_ source: Source, to id: DownloadID, at now: Instant) {
+    guard var download = downloads[id], !download.liars.contains(source.node), download.matches(source) else { return }
+    // The file itself is worth more than a larger one that holds it.
+    if let known = download.sources[source.node], known.offset == 0, known.hash == download.wish.key.hash { return }
+    download.sources[source.node] = source
+    let isFirst = download.phase == .searching
+    downloads[id] = download
+    if isFirst {
+      start(id)
+    } else if download.phase == .fetching {
+      schedule(id, at: now)
+    }
+  }
+
+  private mutating func start(_ id: DownloadID) {
+    guard var download = downloads[id] else { return }
+    let known = download.wish.key.manifest ?? download.sources.values.lazy.compactMap { source in
+      source.hash == download.wish.key.hash ? source.file.manifest : nil
+    }.first
+    // A part of a larger file is at most a chunk, and a small file is one piece anyhow.
+    let size = download.sources.values.map(\.file.size).max() ?? 0
+    download.manifest = download.wish.key.chunkOf == nil && size > Limits.manifestThreshold ? known : nil
+    downloads[id] = download
+    guard let manifest = download.manifest else { return prepareWithoutManifest(id) }
+    downloads[id]?.phase = .readingManifest
+    emit(.readManifest(id, manifest))
+  }
+
+  /// The manifest was looked for in the store: it is here, or (nil) not.
+  package mutating func manifestRead(_ id: DownloadID, _ manifest: Manifest?, at now: Instant) {
+    guard let download = downloads[id], let hash = download.manifest else { return }
+    switch (download.phase, manifest) {
+    case (.readingManifest, nil):
+      let key = FileKey(hash: hash)
+      downloads[id]?.phase = .fetchingManifest(DownloadID(number: 0))
+      let wish = Wish(key: key, node: download.wish.node, topic: download.wish.topic)
+      let fetching = join(wish, .download(id), at: now)
+      if downloads[id] != nil { downloads[id]?.phase = .fetchingManifest(fetching) }
+    case (.readingManifest, let manifest?):
+      guard let plan = DownloadPlan(hash: download.wish.key.hash, manifest: manifest) else {
+        return fail(id, .falseManifest(hash))
+      }
+      prepare(id, plan)
+    default: break
+    }
+  }
+
+  mutating func prepareWithoutManifest(_ id: DownloadID) {
+    guard let download = downloads[id] else { return }
+    let size: UInt64
+    if let chunk = download.wish.key.chunkOf {
+      size = chunk.range.count
+    } else if let source = download.sources.values.min(by: { $0.node < $1.node }) {
+      size = source.file.size
+    } else {
+      return failIfSourceless(id, asked: 0)
+    }
+    downloads[id]?.manifest = nil
+    prepare(id, DownloadPlan(hash: download.wish.key.hash, size: size))
+  }
+
+  private mutating func prepare(_ id: DownloadID, _ plan: DownloadPlan) {
+    guard var download = downloads[id] else { return }
+    download.plan = plan
+    download.phase = .preparing
+    download.unrequested = Array(plan.pieces.indices.reversed())
+    let unfit = download.sources.values.filter { !download.matches($0) }
+    for source in unfit { download.sources[source.node] = nil }
+    downloads[id] = download
+    emit(.prepare(id, plan))
+  }
+
+  /// The store is ready to receive the file; these pieces of it are here already, verified.
+  package mutating func prepared(_ id: DownloadID, verified: Set<Int> = [], at now: Instant) {
+    guard var download = downloads[id], download.phase == .preparing, let plan = download.plan else { return }
+    download.phase = .fetching
+    download.unrequested.removeAll { verified.contains($0) }
+    download.verifiedPieces = verified.count
+    download.verifiedBytes = verified.reduce(0) { $0 + plan.pieces[$1].range.count }
+    downloads[id] = download
+    schedule(id, at: now)
+    completeIfWhole(id)
+    failIfSourceless(id, asked: 0)
+  }
+
+  /// Something of this node's own failed: the store could not be made ready, or the like.
+  package mutating func storageFailed(_ id: DownloadID, _ error: KacheryError) { fail(id, .storage(error)) }
+
+  /// Asks each source for pieces until it has enough to do.
+  mutating func schedule(_ id: DownloadID, at now: Instant) {
+    guard var download = downloads[id], download.phase == .fetching, let plan = download.plan else { return }
+    var isProgressing = true
+    while isProgressing, !download.unrequested.isEmpty {
+      isProgressing = false
+      for source in download.sources.values.sorted(by: { $0.node < $1.node }) {
+        let outstanding = download.outstanding(from: source.node)
+        guard outstanding < Self.piecesAhead, let piece = download.unrequested.popLast() else { continue }
+        if outstanding == 0 { download.heardFrom[source.node] = now }
+        let fetch = FetchID(number: newNumber())
+        download.fetches[fetch] = Download.Fetch(piece: piece, node: source.node)
+        downloadOfFetch[fetch] = id
+        emit(.fetch(fetch, id, plan.pieces[piece], source))
+        isProgressing = true
+      }
+    }
+    downloads[id] = download
+  }
+
+  mutating func completeIfWhole(_ id: DownloadID) {
+    guard let download = downloads[id], download.phase == .fetching, let plan = download.plan,
+      download.verifiedPieces == plan.pieces.count
+    else { return }
+    downloads[id]?.phase = .completing
+    emit(.complete(id))
+  }
+
+  /// The whole file was checked: it has been admitted, or it has not the hash that it should have.
+  package mutating func completed(_ id: DownloadID, _ result: Result<Void, KacheryError>) {
+    guard let download = downloads[id], download.phase == .completing else { return }
+    switch result {
+    case .success: succeed(id)
+    case .failure(let error) where error.code == .hashMismatch:
+      fail(id, download.manifest.map { .falseManifest($0) } ?? .corruptSources(download.liars))
+    case .failure(let error): fail(id, .storage(error))
+    }
+  }
+
+  private mutating func succeed(_ id: DownloadID) {
+    guard let download = downloads[id] else { return }
+    let size = download.plan?.size ?? 0
+    downloads[id]?.waiters = []
+    for waiter in download.waiters {
+      switch waiter {
+      case .load(let load):
+        downloadOfLoad[load] = nil
+        emit(.progress(load, loaded: size, total: size, node: download.sources.keys.min()))
+        emit(.loaded(load))
+      case .download(let parent):
+        guard let manifest = downloads[parent]?.manifest else { continue }
+        downloads[parent]?.phase = .readingManifest
+        emit(.readManifest(parent, manifest))
+      }
+    }
+    end(id)
+  }
+}

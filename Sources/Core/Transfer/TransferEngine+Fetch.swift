@@ -1,0 +1,125 @@
+package import Primitives
+import Wire
+
+extension TransferEngine {
+  /// Bytes of a piece have arrived, `received` of it in all.
+  package mutating func received(_ fetch: FetchID, _ received: UInt64, at now: Instant) {
+    guard let id = downloadOfFetch[fetch], let node = downloads[id]?.fetches[fetch]?.node else { return }
+    downloads[id]?.fetches[fetch]?.received = received
+    downloads[id]?.heardFrom[node] = now
+    tellProgress(id, node)
+  }
+
+  /// The fetch of a piece has ended.
+  package mutating func fetched(_ fetch: FetchID, _ outcome: FetchOutcome, at now: Instant) {
+    guard let id = downloadOfFetch.removeValue(forKey: fetch), var download = downloads[id],
+      let ended = download.fetches.removeValue(forKey: fetch), let plan = download.plan
+    else { return }
+    if case .verified = outcome {
+      download.verifiedPieces += 1
+      download.verifiedBytes += plan.pieces[ended.piece].range.count
+      download.heardFrom[ended.node] = now
+      downloads[id] = download
+      tellProgress(id, ended.node)
+      schedule(id, at: now)
+      return completeIfWhole(id)
+    }
+    download.unrequested.append(ended.piece)
+    downloads[id] = download
+    switch outcome {
+    case .verified: break
+    case .storageFailed(let error): fail(id, .storage(error))
+    case .hashMismatch:
+      distrust.note(ended.node, download.wish.key.hash, at: now)
+      downloads[id]?.liars.append(ended.node)
+      emit(.lied(ended.node, plan.pieces[ended.piece].hash))
+      emit(.abandon(id, ended.node))
+      drop(ended.node, from: id, at: now)
+    case .refused, .disconnected:
+      emit(.abandon(id, ended.node))
+      drop(ended.node, from: id, at: now)
+    }
+  }
+
+  /// Takes a source off a download; what it was to give is asked of the others.
+  mutating func drop(_ node: NodeID, from id: DownloadID, at now: Instant) {
+    guard var download = downloads[id], download.sources.removeValue(forKey: node) != nil else { return }
+    for (fetch, lost) in download.fetches where lost.node == node {
+      download.fetches[fetch] = nil
+      downloadOfFetch[fetch] = nil
+      download.unrequested.append(lost.piece)
+    }
+    // The next piece stands last; pieces in order let the whole file be hashed as it arrives.
+    download.unrequested.sort(by: >)
+    download.heardFrom[node] = nil
+    download.lastLost = node
+    let searchesAgain =
+      download.sources.isEmpty && !download.hasSearchedAgain && download.phase != .searching
+      && !isSearching(for: id)
+    if searchesAgain { download.hasSearchedAgain = true }
+    downloads[id] = download
+    if searchesAgain { ask(.download(id), download.wish, for: Self.searchTime, at: now) }
+    schedule(id, at: now)
+    failIfSourceless(id, asked: 0)
+  }
+
+  /// Takes every source off its download that may no longer be asked: a membership was withdrawn, here or there.
+  package mutating func withdraw(at now: Instant, where isWithdrawn: (NodeID, Topic) -> Bool) {
+    for (id, download) in downloads {
+      for source in download.sources.values where isWithdrawn(source.node, source.topic) {
+        emit(.abandon(id, source.node))
+        drop(source.node, from: id, at: now)
+      }
+    }
+  }
+
+  /// Ends a download that has no source and no prospect of one.
+  mutating func failIfSourceless(_ id: DownloadID, asked: Int) {
+    guard let download = downloads[id], download.sources.isEmpty, !isSearching(for: id) else { return }
+    switch download.phase {
+    case .completing: return
+    case .readingManifest, .fetchingManifest, .preparing:
+      // The step under way ends by itself, and then comes here again.
+      return
+    case .searching, .fetching: break
+    }
+    if !download.liars.isEmpty {
+      fail(id, .corruptSources(download.liars))
+    } else if let last = download.lastLost {
+      fail(id, .lostSources(loaded: download.verifiedBytes, total: download.plan?.size ?? 0, last: last))
+    } else {
+      fail(id, .noSource(asked: asked))
+    }
+  }
+
+  /// Ends a download that cannot succeed and tells everybody who waits for it.
+  mutating func fail(_ id: DownloadID, _ failure: TransferFailure) {
+    guard let download = downloads[id] else { return }
+    downloads[id]?.waiters = []
+    for waiter in download.waiters {
+      switch waiter {
+      case .load(let load):
+        downloadOfLoad[load] = nil
+        emit(.failed(load, failure))
+      case .download(let parent): manifestUnavailable(parent, failure)
+      }
+    }
+    end(id)
+  }
+
+  /// Without its manifest a file can still be fetched as one piece and verified as a whole.
+  private mutating func manifestUnavailable(_ id: DownloadID, _ failure: TransferFailure) {
+    guard case .fetchingManifest = downloads[id]?.phase else { return }
+    if case .storage = failure { return fail(id, failure) }
+    downloads[id]?.phase = .searching
+    prepareWithoutManifest(id)
+  }
+
+  private mutating func tellProgress(_ id: DownloadID, _ node: NodeID) {
+    guard let download = downloads[id], let plan = download.plan else { return }
+    let loaded = download.loadedBytes
+    for case .load(let load) in download.waiters {
+      emit(.progress(load, loaded: loaded, total: plan.size, node: node))
+    }
+  }
+}

@@ -1,0 +1,92 @@
+package import Primitives
+package import Wire
+
+/// What a client wants found or loaded, and where it may come from.
+package struct Wish: Hashable, Sendable {
+  package let key: FileKey
+  /// Only this node is asked; nil for any.
+  package let node: NodeID?
+  /// Only members of the channel with this topic are asked; nil for any.
+  package let topic: Topic?
+
+  package init(key: FileKey, node: NodeID? = nil, topic: Topic? = nil) {
+    self.key = key
+    self.node = node
+    self.topic = topic
+  }
+}
+
+/// A question that is put to every peer that may be asked.
+package struct Question: Hashable, Sendable {
+  /// Stands in the messages that carry the question, and in their answers.
+  package let id: UInt32
+  package let hash: ContentHash
+  package let node: NodeID?
+  package let topic: Topic?
+}
+
+/// A peer to which a question was put, and the channel over which.
+package struct AskedPeer: Hashable, Sendable {
+  package let node: NodeID
+  package let topic: Topic
+
+  package init(node: NodeID, topic: Topic) {
+    self.node = node
+    self.topic = topic
+  }
+}
+
+/// How the fetch of a piece ended.
+package enum FetchOutcome: Sendable {
+  /// Every byte has come and the piece has its hash.
+  case verified
+  /// Every byte has come and the piece has another hash: the node lied.
+  case hashMismatch
+  /// The node answered something other than the bytes.
+  case refused(FetchReply.Status)
+  /// The link broke, or the stream ended too early.
+  case disconnected
+  /// The bytes could not be written here.
+  case storageFailed(KacheryError)
+}
+
+/// What the engine asks of those around it.
+package enum TransferEffect: Sendable {
+  /// Put the question to every peer that may be asked, and say to whom by `asked`.
+  case ask(Question)
+  /// Read the manifest from the store, and answer by `manifestRead`.
+  case readManifest(DownloadID, ContentHash)
+  /// Make ready to receive the file, and answer by `prepared`.
+  case prepare(DownloadID, DownloadPlan)
+  /// Fetch a piece. Pieces of one download from one node are asked for in this order on one stream.
+  case fetch(FetchID, DownloadID, Piece, Source)
+  /// Give up every fetch of this download from this node.
+  case abandon(DownloadID, NodeID)
+  /// Every piece is there: check the whole and admit it, and answer by `completed`.
+  case complete(DownloadID)
+  /// Nobody wants the download any more, or it has failed: let go of what it holds.
+  case discard(DownloadID)
+  /// A node gave bytes that are not what they should be.
+  case lied(NodeID, ContentHash)
+
+  case found(FindID, Source)
+  case findEnded(FindID)
+  /// Bytes of the file that are here; the node that gave the last ones.
+  case progress(LoadID, loaded: UInt64, total: UInt64, node: NodeID?)
+  case loaded(LoadID)
+  case failed(LoadID, TransferFailure)
+}
+
+/// Why a load has failed.
+package enum TransferFailure: Sendable {
+  /// None of the `asked` peers has the file.
+  case noSource(asked: Int)
+  /// Every node that had the file was lost, or fell silent, before all of it was here.
+  case lostSources(loaded: UInt64, total: UInt64, last: NodeID)
+  /// What the nodes gave is not the file.
+  case corruptSources([NodeID])
+  /// The manifest does not describe the file, though each of its chunks is as it says.
+  case falseManifest(ContentHash)
+  /// The file could not be written, or read back.
+  case storage(KacheryError)
+}

@@ -1,0 +1,88 @@
+import Primitives
+
+extension ControlMessage {
+  private enum FrameType {
+    static let hello: UInt8 = 1
+    static let channels: UInt8 = 2
+    static let presence: UInt8 = 3
+    static let find: UInt8 = 4
+    static let found: UInt8 = 5
+    static let goodbye: UInt8 = 6
+  }
+
+  /// The message as a frame.
+  package var encoded: [UInt8] {
+    switch self {
+    case .hello(let hello): Frame.encode(FrameType.hello) { $0.write(hello) }
+    case .channels(let proofs): Frame.encode(FrameType.channels) { $0.list(proofs) { $0.write($1) } }
+    case .presence(let records): Frame.encode(FrameType.presence) { $0.list(records) { $0.write($1) } }
+    case .find(let request): Frame.encode(FrameType.find) { $0.write(request) }
+    case .found(let answer): Frame.encode(FrameType.found) { $0.write(answer) }
+    case .goodbye(let goodbye): Frame.encode(FrameType.goodbye) { $0.write(goodbye) }
+    }
+  }
+
+  /// The message in a frame; nil where its type is of a later minor version and may be ignored.
+  package static func decode(_ frame: Frame) throws(WireError) -> ControlMessage? {
+    var reader = ByteReader(frame.body)
+    do throws(ByteReaderError) {
+      switch frame.type {
+      case FrameType.hello: return .hello(try reader.hello())
+      case FrameType.channels: return .channels(try reader.proofs())
+      case FrameType.presence: return .presence(try reader.presenceRecords())
+      case FrameType.find: return .find(try reader.findRequest())
+      case FrameType.found: return .found(try reader.findAnswer())
+      case FrameType.goodbye: return .goodbye(try reader.goodbye())
+      default: return nil
+      }
+    } catch {
+      throw .malformed(error)
+    }
+  }
+}
+
+extension ByteWriter {
+  fileprivate mutating func write(_ request: FindRequest) {
+    integer(request.id)
+    fixed(request.topic)
+    fixed(request.hash)
+  }
+
+  fileprivate mutating func write(_ answer: FindAnswer) {
+    integer(answer.id)
+    optional(answer.file) { writer, file in
+      writer.integer(file.size)
+      writer.optional(file.manifest) { $0.fixed($1) }
+    }
+  }
+
+  fileprivate mutating func write(_ goodbye: Goodbye) {
+    integer(goodbye.code.rawValue)
+    text(goodbye.reason)
+  }
+}
+
+extension ByteReader {
+  fileprivate mutating func presenceRecords() throws(ByteReaderError) -> [PresenceRecord] {
+    try list(limit: WireLimits.records) { (reader) throws(ByteReaderError) in try reader.presenceRecord() }
+  }
+
+  fileprivate mutating func findRequest() throws(ByteReaderError) -> FindRequest {
+    FindRequest(id: try integer(), topic: try fixed(), hash: try fixed())
+  }
+
+  fileprivate mutating func findAnswer() throws(ByteReaderError) -> FindAnswer {
+    let id = try integer(UInt32.self)
+    let file: FindAnswer.File? = try optional { (reader) throws(ByteReaderError) in
+      let size = try reader.integer(UInt64.self)
+      let manifest: ContentHash? = try reader.optional { (reader) throws(ByteReaderError) in try reader.fixed() }
+      return FindAnswer.File(size: size, manifest: manifest)
+    }
+    return FindAnswer(id: id, file: file)
+  }
+
+  fileprivate mutating func goodbye() throws(ByteReaderError) -> Goodbye {
+    guard let code = Goodbye.Code(rawValue: try byte()) else { throw .malformed }
+    return Goodbye(code, try text(limit: WireLimits.reason))
+  }
+}

@@ -1,0 +1,83 @@
+package import Primitives
+
+/// A message on a link's control stream.
+package enum ControlMessage: Hashable, Sendable {
+  /// First in each direction; never again.
+  case hello(Hello)
+  /// The channels that the sender has joined have changed: these proofs replace the earlier ones.
+  case channels([ChannelProof])
+  /// Records of the sender itself, or of nodes that serve a topic of the receiver's.
+  case presence([PresenceRecord])
+  /// Who on this channel has a file?
+  case find(FindRequest)
+  /// The answer to `find`.
+  case found(FindAnswer)
+  /// The sender is about to close the link, and why.
+  case goodbye(Goodbye)
+}
+
+/// Asks one peer, over one channel, whether it has a file.
+package struct FindRequest: Hashable, Sendable {
+  /// Chosen by the asker; the answer repeats it.
+  package let id: UInt32
+  package let topic: Topic
+  package let hash: ContentHash
+
+  package init(id: UInt32, topic: Topic, hash: ContentHash) {
+    self.id = id
+    self.topic = topic
+    self.hash = hash
+  }
+}
+
+/// Answers a `FindRequest`.
+package struct FindAnswer: Hashable, Sendable {
+  /// A file that is there whole and may be fetched.
+  package struct File: Hashable, Sendable {
+    /// In bytes.
+    package let size: UInt64
+    /// The file's manifest, where the answering node knows one.
+    package let manifest: ContentHash?
+
+    package init(size: UInt64, manifest: ContentHash? = nil) {
+      self.size = size
+      self.manifest = manifest
+    }
+  }
+
+  package let id: UInt32
+  /// Nil where the node does not have the file, and likewise where the asker may not know.
+  package let file: File?
+
+  package init(id: UInt32, file: File?) {
+    self.id = id
+    self.file = file
+  }
+}
+
+/// Why a link ends, for the other side's user.
+package struct Goodbye: Hashable, Sendable {
+  /// Why a node ends a link in good order.
+  package enum Code: UInt8, Sendable, CaseIterable {
+    /// The node stops.
+    case stopping = 1
+    /// The two nodes have another link, which is kept.
+    case duplicate = 2
+    /// The two nodes speak different major versions.
+    case version = 3
+    /// The node has as many links as it will hold.
+    case full = 4
+    /// The other side broke the protocol.
+    case violation = 5
+    /// The two nodes share no channel, and neither is a bootstrap node.
+    case noCommonChannel = 6
+  }
+
+  package let code: Code
+  package let reason: String
+
+  package init(_ code: Code, _ reason: String) {
+    self.code = code
+    self.reason = reason
+  }
+}

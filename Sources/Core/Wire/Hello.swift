@@ -1,0 +1,110 @@
+package import Primitives
+
+/// The first message of each side on a link.
+package struct Hello: Hashable, Sendable {
+  /// The version of the protocol. Nodes of different majors do not talk.
+  package static let majorVersion: UInt16 = 1
+  /// The minor version of this software; higher ones only add fields and messages that may be ignored.
+  package static let minorVersion: UInt16 = 0
+
+  package var major: UInt16 = majorVersion
+  package var minor: UInt16 = minorVersion
+  /// What the node can do, a bit each; unknown bits are ignored. None is defined yet.
+  package var features: UInt64 = 0
+  /// The name that the node's owner gave it.
+  package var label: String
+  /// Name and version of the node's software.
+  package var software: String
+  package var isBootstrap: Bool
+  /// The sender's clock, so that a peer can tell its user of a skew.
+  package var clock: WallTime
+  /// Where the sender listens, as far as it knows.
+  package var addresses: [Endpoint]
+  /// Where the receiver seems to be, seen from the sender.
+  package var observed: Endpoint?
+  /// Proofs of membership, one for each channel that the sender has joined.
+  package var proofs: [ChannelProof]
+
+  package init(
+    label: String, software: String, isBootstrap: Bool, clock: WallTime, addresses: [Endpoint] = [],
+    observed: Endpoint? = nil, proofs: [ChannelProof] = []
+  ) {
+    self.label = label
+    self.software = software
+    self.isBootstrap = isBootstrap
+    self.clock = clock
+    self.addresses = addresses
+    self.observed = observed
+    self.proofs = proofs
+  }
+}
+
+/// Shows, on this link only, that the sender knows a channel, without telling its name.
+package struct ChannelProof: Hashable, Sendable {
+  package let topic: Topic
+  /// A keyed digest over the link's binding; see `Discovery.ChannelSecret`.
+  package let proof: [UInt8]
+
+  package init(topic: Topic, proof: [UInt8]) {
+    self.topic = topic
+    self.proof = proof
+  }
+}
+
+extension ByteWriter {
+  mutating func write(_ endpoint: Endpoint) {
+    text(endpoint.host)
+    integer(endpoint.port)
+  }
+
+  mutating func write(_ proof: ChannelProof) {
+    fixed(proof.topic)
+    bytes(proof.proof)
+  }
+
+  mutating func write(_ hello: Hello) {
+    integer(hello.major)
+    integer(hello.minor)
+    integer(hello.features)
+    text(hello.label)
+    text(hello.software)
+    flag(hello.isBootstrap)
+    integer(hello.clock.milliseconds)
+    list(hello.addresses) { $0.write($1) }
+    optional(hello.observed) { $0.write($1) }
+    list(hello.proofs) { $0.write($1) }
+  }
+}
+
+extension ByteReader {
+  mutating func endpoint() throws(ByteReaderError) -> Endpoint {
+    let host = try text(limit: Endpoint.maximumHostLength)
+    guard let endpoint = Endpoint(host: host, port: try integer()) else { throw .malformed }
+    return endpoint
+  }
+
+  mutating func proof() throws(ByteReaderError) -> ChannelProof {
+    let topic = try fixed(Topic.self)
+    return ChannelProof(topic: topic, proof: Array(try bytes(limit: WireLimits.proof)))
+  }
+
+  mutating func proofs() throws(ByteReaderError) -> [ChannelProof] {
+    try list(limit: WireLimits.channels) { (reader) throws(ByteReaderError) in try reader.proof() }
+  }
+
+  mutating func hello() throws(ByteReaderError) -> Hello {
+    let major = try integer(UInt16.self)
+    let minor = try integer(UInt16.self)
+    let features = try integer(UInt64.self)
+    var hello = Hello(
+      label: try text(limit: WireLimits.label), software: try text(limit: WireLimits.software),
+      isBootstrap: try flag(), clock: WallTime(milliseconds: try integer()))
+    hello.major = major
+    hello.minor = minor
+    hello.features = features
+    hello.addresses = try list(limit: WireLimits.addresses) { (reader) throws(ByteReaderError) in try reader.endpoint() }
+    hello.observed = try optional { (reader) throws(ByteReaderError) in try reader.endpoint() }
+    hello.proofs = try proofs()
+    return hello
+  }
+}

@@ -1,0 +1,7 @@
+/// What a stream is for: the first byte that its opener sends.
+package enum StreamKind: UInt8, Sendable, CaseIterable {
+  /// Hello, membership, presence and questions, in both directions. The dialer opens exactly one, first.
+  case control = 1
+  /// Requests for ranges of files from the opener, answered in order with the bytes themselves.
+  case fetch = 2
+}
