@@ -114,7 +114,10 @@ let package = Package(
       ["LocalAPI", "HTTP", "EventLoop", "APIModel", "Crypto", "Diagnostics", "Primitives", "TestSupport"]),
     tests(
       "DaemonTests",
-      ["Daemon", "NodeCore", "Discovery", "FeedStore", "ContentStore", "Crypto", "Diagnostics", "Primitives", "TestSupport"]),
+      [
+        "Daemon", "NodeCore", "Discovery", "FeedStore", "ContentStore", "Crypto", "Diagnostics", "Primitives",
+        "TestSupport",
+      ]),
     tests("ArchitectureTests", ["TestSupport"]),
     tests("IntegrationTests", ["APIModel", "Crypto", "Files", "HTTP", "Primitives", "TestSupport"]),
   ]

@@ -55,11 +55,15 @@ package struct Manifest: Hashable, Sendable {
       guard let start = entry["start"]?.unsigned, let next = entry["end"]?.unsigned, start == end,
         let range = ByteRange(start: start, end: next), !range.isEmpty,
         let chunkHash = entry["sha1"]?.string.flatMap({ ContentHash(hex: $0) })
-      else { throw KacheryError(.badManifest, "Chunk \(chunks.count) of the manifest does not follow the one before it.") }
+      else {
+        throw KacheryError(.badManifest, "Chunk \(chunks.count) of the manifest does not follow the one before it.")
+      }
       chunks.append(Chunk(range: range, hash: chunkHash))
       end = next
     }
-    guard end == size else { throw KacheryError(.badManifest, "The manifest's chunks end at \(end), its file at \(size).") }
+    guard end == size else {
+      throw KacheryError(.badManifest, "The manifest's chunks end at \(end), its file at \(size).")
+    }
     self.init(size: size, hash: hash, chunks: chunks)
   }
 }

@@ -13,7 +13,6 @@ package struct PresenceTable: Sendable {
   /// By how much two nodes' clocks may differ before they disbelieve each other's records.
   package static let clockTolerance: Duration = .seconds(600)
 
-
   private var records: [Topic: [NodeID: PresenceRecord]] = [:]
   private var topicCount: [NodeID: Int] = [:]
   package private(set) var count = 0

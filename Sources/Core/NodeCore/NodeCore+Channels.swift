@@ -58,7 +58,8 @@ extension NodeCore {
 
   private mutating func withdrawSources(at now: Moment) {
     let permitted = Dictionary(
-      linkOfNode.values.compactMap { peers[$0] }.map { ($0.node, askableTopics(of: $0)) }) { first, _ in first }
+      linkOfNode.values.compactMap { peers[$0] }.map { ($0.node, askableTopics(of: $0)) }
+    ) { first, _ in first }
     transfer.withdraw(at: now.instant) { node, topic in permitted[node]?.contains(topic) != true }
     drainTransfer(at: now)
   }

@@ -1,5 +1,5 @@
-import Discovery
-package import Primitives
+package import Discovery
+import Primitives
 package import Wire
 
 extension NodeCore {

@@ -1,8 +1,8 @@
 import Crypto
-package import Discovery
+import Discovery
 package import Primitives
-package import Transfer
-package import Wire
+import Transfer
+import Wire
 
 /// Everything a node decides, without any I/O: whom to link to, whom to believe, who may ask what, who gives which piece.
 ///
@@ -82,7 +82,8 @@ package struct NodeCore: Sendable {
 
   /// Does whatever is due.
   package mutating func wake(at now: Moment) {
-    for peer in peers.values where peer.hello == nil && !peer.isClosing && peer.openedAt + Self.helloTime <= now.instant {
+    for peer in peers.values where peer.hello == nil && !peer.isClosing && peer.openedAt + Self.helloTime <= now.instant
+    {
       refuse(peer.link, .violation, "no hello came within \(Self.helloTime.components.seconds) seconds")
     }
     if let due = announceAt, due <= now.instant {

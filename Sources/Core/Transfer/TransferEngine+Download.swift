@@ -19,9 +19,11 @@ extension TransferEngine {
 
   private mutating func start(_ id: DownloadID) {
     guard var download = downloads[id] else { return }
-    let known = download.wish.key.manifest ?? download.sources.values.lazy.compactMap { source in
-      source.hash == download.wish.key.hash ? source.file.manifest : nil
-    }.first
+    let known =
+      download.wish.key.manifest
+      ?? download.sources.values.lazy.compactMap { source in
+        source.hash == download.wish.key.hash ? source.file.manifest : nil
+      }.first
     // A part of a larger file is at most a chunk, and a small file is one piece anyhow.
     let size = download.sources.values.map(\.file.size).max() ?? 0
     download.manifest = download.wish.key.chunkOf == nil && size > Limits.manifestThreshold ? known : nil

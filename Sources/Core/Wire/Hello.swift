@@ -102,7 +102,8 @@ extension ByteReader {
     hello.major = major
     hello.minor = minor
     hello.features = features
-    hello.addresses = try list(limit: WireLimits.addresses) { (reader) throws(ByteReaderError) in try reader.endpoint() }
+    hello.addresses = try list(limit: WireLimits.addresses) { (reader) throws(ByteReaderError) in try reader.endpoint()
+    }
     hello.observed = try optional { (reader) throws(ByteReaderError) in try reader.endpoint() }
     hello.proofs = try proofs()
     return hello

@@ -187,7 +187,8 @@ package struct JSONParser {
   }
 
   private mutating func codeUnit() throws(JSONError) -> UInt16 {
-    guard bytes.count - position >= 4, let pair = Hex.decode(String(decoding: bytes[position..<position + 4], as: UTF8.self))
+    guard bytes.count - position >= 4,
+      let pair = Hex.decode(String(decoding: bytes[position..<position + 4], as: UTF8.self))
     else { throw error("an escape is cut short") }
     position += 4
     return UInt16(pair[0]) << 8 | UInt16(pair[1])

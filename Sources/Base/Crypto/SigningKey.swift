@@ -1,0 +1,70 @@
+internal import COpenSSL
+package import Primitives
+
+/// An Ed25519 private key (RFC 8032): what a node or a feed proves itself with.
+package final class SigningKey: Sendable {
+  /// A private key is a seed of 32 bytes (RFC 8032, section 5.1.5).
+  package static let seedByteCount = 32
+
+  /// The 32 bytes from which everything follows. Keep them secret.
+  package let seed: [UInt8]
+  /// The public key.
+  package let publicKey: NodeID
+
+  /// The key of this seed.
+  ///
+  /// - Throws: `badKey` unless there are exactly 32 bytes.
+  package init(seed: [UInt8]) throws(KacheryError) {
+    guard seed.count == Self.seedByteCount else {
+      throw KacheryError(.badKey, "An Ed25519 private key has 32 bytes, not \(seed.count).")
+    }
+    let key = try OpenSSLKey(seed: seed)
+    self.seed = seed
+    publicKey = try key.publicKey()
+  }
+
+  /// A new key.
+  package static func generate() throws(KacheryError) -> SigningKey {
+    try SigningKey(seed: SecureRandom.bytes(seedByteCount))
+  }
+
+  /// Reads a PKCS#8 PEM document.
+  package convenience init(pem: String) throws(KacheryError) {
+    try self.init(seed: try OpenSSLKey(privatePEM: pem).seed())
+  }
+
+  /// The key as a PKCS#8 PEM document with a final newline.
+  package func pem() throws(KacheryError) -> String { try OpenSSLKey(seed: seed).privatePEM() }
+
+  /// The 64-byte signature of these bytes.
+  package func sign(_ bytes: [UInt8]) -> [UInt8] {
+    var signature = [UInt8](repeating: 0, count: 64)
+    var count = signature.count
+    let context = EVP_MD_CTX_new()
+    defer { EVP_MD_CTX_free(context) }
+    guard let key = try? OpenSSLKey(seed: seed), EVP_DigestSignInit(context, nil, nil, nil, key.raw) == 1,
+      EVP_DigestSign(context, &signature, &count, bytes, bytes.count) == 1, count == signature.count
+    else { preconditionFailure("Ed25519 signs whatever it is given") }
+    return signature
+  }
+}
+
+extension NodeID {
+  /// Reads an SPKI PEM document.
+  package init(pem: String) throws(KacheryError) { self = try OpenSSLKey(publicPEM: pem).publicKey() }
+
+  /// The public key as an SPKI PEM document with a final newline.
+  package func pem() throws(KacheryError) -> String { try OpenSSLKey(publicKey: self).publicPEM() }
+
+  /// Whether `signature` is this key's signature of these bytes.
+  package func verify(signature: [UInt8], of bytes: [UInt8]) -> Bool {
+    guard signature.count == 64, let key = try? OpenSSLKey(publicKey: self) else { return false }
+    let context = EVP_MD_CTX_new()
+    defer {
+      EVP_MD_CTX_free(context)
+      ERR_clear_error()
+    }
+    guard EVP_DigestVerifyInit(context, nil, nil, nil, key.raw) == 1 else { return false }
+    return EVP_DigestVerify(context, signature, signature.count, bytes, bytes.count) == 1
+  }
+}
