@@ -1,7 +1,108 @@
 #ifndef KACHERY_CPosix_H
 #define KACHERY_CPosix_H
 
+#include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
+
+// Every function here answers what the call of the same name answers, or the negated errno: between a call and a look at
+// errno Swift may run code of its own that changes it. A call that a signal interrupts is made again.
+#define CPosix_RESULT(type, call) \
+  type result;                    \
+  do {                            \
+    result = (call);              \
+  } while (result < 0 && errno == EINTR); \
+  return result < 0 ? (type)-errno : result
+
+// open is variadic, which Swift cannot call.
+static inline int CPosix_open(const char *path, int flags, mode_t mode) {
+  CPosix_RESULT(int, open(path, flags | O_CLOEXEC, mode));
+}
+
+// Linux has freed the descriptor even where close is interrupted, so this one is never made again.
+static inline int CPosix_close(int descriptor) { return close(descriptor) < 0 ? -errno : 0; }
+
+// errno, as above.
+static inline ssize_t CPosix_pread(int descriptor, void *bytes, size_t count, off_t offset) {
+  CPosix_RESULT(ssize_t, pread(descriptor, bytes, count, offset));
+}
+
+// errno, as above.
+static inline ssize_t CPosix_pwrite(int descriptor, const void *bytes, size_t count, off_t offset) {
+  CPosix_RESULT(ssize_t, pwrite(descriptor, bytes, count, offset));
+}
+
+// errno, as above.
+static inline int CPosix_fsync(int descriptor) { CPosix_RESULT(int, fsync(descriptor)); }
+
+// The header hides this call and its constant unless _GNU_SOURCE is defined, which Swift does not do.
+extern int sync_file_range(int descriptor, __off64_t offset, __off64_t count, unsigned int flags);
+
+// errno, as above. 2 is SYNC_FILE_RANGE_WRITE: only start the writing, so that the fsync at the end waits less.
+static inline int CPosix_start_writing(int descriptor, off_t offset, off_t count) {
+  CPosix_RESULT(int, sync_file_range(descriptor, offset, count, 2));
+}
+
+// errno, as above.
+static inline int CPosix_ftruncate(int descriptor, off_t size) { CPosix_RESULT(int, ftruncate(descriptor, size)); }
+
+// errno, as above.
+static inline int CPosix_fchmod(int descriptor, mode_t mode) { CPosix_RESULT(int, fchmod(descriptor, mode)); }
+
+// errno, as above.
+static inline int CPosix_chmod(const char *path, mode_t mode) { CPosix_RESULT(int, chmod(path, mode)); }
+
+// errno, as above; Swift sees both a struct and a function named flock.
+static inline int CPosix_flock(int descriptor, int operation) { CPosix_RESULT(int, flock(descriptor, operation)); }
+
+// errno, as above.
+static inline int CPosix_rename(const char *from, const char *to) { CPosix_RESULT(int, rename(from, to)); }
+
+// errno, as above.
+static inline int CPosix_unlink(const char *path) { CPosix_RESULT(int, unlink(path)); }
+
+// errno, as above.
+static inline int CPosix_rmdir(const char *path) { CPosix_RESULT(int, rmdir(path)); }
+
+// errno, as above.
+static inline int CPosix_mkdir(const char *path, mode_t mode) { CPosix_RESULT(int, mkdir(path, mode)); }
+
+// errno, as above; Swift sees both a struct and a function named stat.
+static inline int CPosix_stat(const char *path, struct stat *status) { CPosix_RESULT(int, stat(path, status)); }
+
+// errno, as above.
+static inline int CPosix_lstat(const char *path, struct stat *status) { CPosix_RESULT(int, lstat(path, status)); }
+
+// errno, as above.
+static inline int CPosix_fstat(int descriptor, struct stat *status) { CPosix_RESULT(int, fstat(descriptor, status)); }
+
+// errno, as above.
+static inline int CPosix_statvfs(const char *path, struct statvfs *status) {
+  CPosix_RESULT(int, statvfs(path, status));
+}
+
+// opendir answers a pointer: errno comes back through the second argument.
+static inline DIR *CPosix_opendir(const char *path, int *error) {
+  DIR *folder = opendir(path);
+  *error = folder ? 0 : errno;
+  return folder;
+}
+
+// The name is an array inside a struct, which Swift sees as a tuple, and only errno tells the end from a failure.
+static inline const char *CPosix_next_name(DIR *folder, int *error) {
+  errno = 0;
+  struct dirent *entry = readdir(folder);
+  *error = entry ? 0 : errno;
+  return entry ? entry->d_name : NULL;
+}
+
+#undef CPosix_RESULT
 
 #endif

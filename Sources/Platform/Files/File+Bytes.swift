@@ -1,0 +1,57 @@
+import CPosix
+package import Primitives
+
+extension File {
+  /// Reads from `offset` until `buffer` is full or the file ends.
+  ///
+  /// - Returns: the number of bytes read; fewer than the buffer holds only at the end of the file.
+  package func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws(KacheryError) -> Int {
+    var done = 0
+    while done < buffer.count {
+      let place = try place(offset, done)
+      let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
+      let count = try call("read") { CPosix_pread($0, rest.baseAddress, rest.count, place) }
+      if count == 0 { break }
+      done += count
+    }
+    return done
+  }
+
+  /// Writes all of `bytes` at `offset`.
+  package func write(at offset: UInt64, _ bytes: UnsafeRawBufferPointer) throws(KacheryError) {
+    var done = 0
+    while done < bytes.count {
+      let place = try place(offset, done)
+      let rest = UnsafeRawBufferPointer(rebasing: bytes[done...])
+      done += try call("write") { CPosix_pwrite($0, rest.baseAddress, rest.count, place) }
+    }
+  }
+
+  /// Writes all of `bytes` at `offset`.
+  package func write(at offset: UInt64, _ bytes: [UInt8]) throws(KacheryError) {
+    let result = bytes.withUnsafeBytes { buffer in
+      Result { () throws(KacheryError) in try write(at: offset, buffer) }
+    }
+    try result.get()
+  }
+
+  /// The next `count` bytes from `offset`; fewer at the end of the file.
+  package func bytes(at offset: UInt64, count: Int) throws(KacheryError) -> [UInt8] {
+    var failure: KacheryError?
+    let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, used in
+      do throws(KacheryError) { used = try read(at: offset, into: UnsafeMutableRawBufferPointer(buffer)) } catch {
+        failure = error
+      }
+    }
+    if let failure { throw failure }
+    return bytes
+  }
+
+  private func place(_ offset: UInt64, _ done: Int) throws(KacheryError) -> off_t {
+    let (sum, overflow) = offset.addingReportingOverflow(UInt64(done))
+    guard !overflow, let place = off_t(exactly: sum) else {
+      throw KacheryError(.badRequest, "Byte \(offset) of \(path) is beyond any file; ask for a smaller offset.")
+    }
+    return place
+  }
+}

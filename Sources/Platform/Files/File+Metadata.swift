@@ -1,0 +1,49 @@
+import CPosix
+package import Primitives
+
+extension File {
+  /// The file's kind, size and times now.
+  package func status() throws(KacheryError) -> FileStatus {
+    var status = stat()
+    try call("inspect") { CPosix_fstat($0, &status) }
+    return FileStatus(status)
+  }
+
+  /// Returns once everything written so far is on the disk; of a folder, the names in it.
+  package func sync() throws(KacheryError) { try call("save to disk") { CPosix_fsync($0) } }
+
+  /// Asks the system to begin writing these bytes to the disk, so that a later `sync()` waits less. A hint only.
+  package func startWriting(_ range: ByteRange) {
+    guard let start = off_t(exactly: range.start), let count = off_t(exactly: range.count) else { return }
+    _ = try? call("save to disk") { CPosix_start_writing($0, start, count) }
+  }
+
+  /// Makes the file exactly `size` bytes long.
+  package func truncate(to size: UInt64) throws(KacheryError) {
+    guard let size = off_t(exactly: size) else {
+      throw KacheryError(.badRequest, "No file can have \(size) bytes; ask for fewer.")
+    }
+    try call("resize") { CPosix_ftruncate($0, size) }
+  }
+
+  /// Sets the permissions to exactly these, whatever the process's umask.
+  package func setPermissions(_ permissions: UInt32) throws(KacheryError) {
+    try call("change the permissions of") { CPosix_fchmod($0, permissions) }
+  }
+
+  /// Takes the file's advisory lock, which ends with the file being closed or with the process, however it ends.
+  ///
+  /// - Returns: false where another open file holds it, in this process or another one.
+  package func tryLock() throws(KacheryError) -> Bool {
+    do {
+      try call("lock") { CPosix_flock($0, LOCK_EX | LOCK_NB) }
+      return true
+    } catch  where error.systemNumber == EWOULDBLOCK { return false }
+  }
+
+  /// Whether the path under which this file was opened still names it: nobody removed, replaced or renamed it.
+  package func isStillAtItsPath() throws(KacheryError) -> Bool {
+    guard let there = try FileSystem.statusIfPresent(path, followingLinks: false) else { return false }
+    return there.isSameFile(as: try status())
+  }
+}

@@ -1,0 +1,94 @@
+import CPosix
+package import Primitives
+import Synchronization
+
+/// An open regular file or folder: reads and writes at given places, never a position of its own.
+///
+/// Any thread may call any method. The descriptor is closed once, by `close()` or with the object, and never while a call
+/// on another thread still uses it.
+package final class File: Sendable {
+  /// What a file is opened for.
+  package enum Access: Hashable, Sendable {
+    /// An existing file, to be read. A symbolic link is followed.
+    case read
+    /// An existing file, to be read and written.
+    case update
+    /// A file to be read and written, created with these permissions where there is none.
+    case create(permissions: UInt32)
+    /// A file that must not exist yet, to be read and written.
+    case createNew(permissions: UInt32)
+    /// A folder, to be locked or made durable.
+    case folder
+  }
+
+  private struct State {
+    var descriptor: Int32?
+    var callsInside = 0
+    var isClosing = false
+  }
+
+  /// The path under which the file was opened.
+  package let path: String
+  private let state: Mutex<State>
+
+  /// Opens `path`.
+  ///
+  /// A device or pipe opens without waiting for its other end, so that the caller can look at its kind and refuse it.
+  /// - Throws: `notFound`, `permissionDenied`, `diskFull`, `badRequest` for an impossible path, else `storageFailed`.
+  package init(_ path: String, _ access: Access) throws(KacheryError) {
+    let (flags, permissions) = access.flags
+    let descriptor = try FileSystem.check("open", path) { CPosix_open($0, flags, permissions) }
+    self.path = path
+    state = Mutex(State(descriptor: descriptor))
+  }
+
+  deinit { close() }
+
+  /// Closes the file; calls that run on other threads finish first. Does nothing the second time.
+  package func close() {
+    let descriptor = state.withLock { state -> Int32? in
+      state.isClosing = true
+      return state.callsInside == 0 ? state.descriptor.take() : nil
+    }
+    if let descriptor { _ = CPosix_close(descriptor) }
+  }
+
+  /// Makes one call on the descriptor, which stays open until it returns.
+  ///
+  /// - Throws: what `errno` says; `storageFailed` where the file is closed.
+  @discardableResult
+  func call<Result: FixedWidthInteger & SignedInteger>(_ attempt: String, _ body: (Int32) -> Result)
+    throws(KacheryError) -> Result
+  {
+    let descriptor = state.withLock { state -> Int32? in
+      guard !state.isClosing else { return nil }
+      state.callsInside += 1
+      return state.descriptor
+    }
+    guard let descriptor else { throw KacheryError(.storageFailed, "Could not \(attempt) \(path): it is closed.") }
+    let result = body(descriptor)
+    leave()
+    guard result >= 0 else { throw KacheryError.file(attempt, path, errno: Int32(truncatingIfNeeded: 0 - result)) }
+    return result
+  }
+
+  private func leave() {
+    let descriptor = state.withLock { state -> Int32? in
+      state.callsInside -= 1
+      return state.isClosing && state.callsInside == 0 ? state.descriptor.take() : nil
+    }
+    if let descriptor { _ = CPosix_close(descriptor) }
+  }
+}
+
+extension File.Access {
+  fileprivate var flags: (flags: Int32, permissions: mode_t) {
+    switch self {
+    case .read: (O_RDONLY | O_NONBLOCK | O_NOCTTY, 0)
+    case .update: (O_RDWR | O_NONBLOCK | O_NOCTTY, 0)
+    case .create(let permissions): (O_RDWR | O_CREAT | O_NOFOLLOW, permissions)
+    case .createNew(let permissions): (O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, permissions)
+    case .folder: (O_RDONLY | O_DIRECTORY, 0)
+    }
+  }
+}

@@ -1,0 +1,47 @@
+import CPosix
+
+/// What the file system knows about a file or folder at one moment.
+package struct FileStatus: Hashable, Sendable {
+  /// What lies at a path.
+  package enum Kind: Hashable, Sendable { case regular, folder, symbolicLink, other }
+
+  package let kind: Kind
+  /// Bytes in the file.
+  package let size: UInt64
+  /// When the content last changed, in nanoseconds since 1970.
+  package let modifiedNanoseconds: Int64
+  /// The file's number within `device`: two paths with the same pair are one file.
+  package let inode: UInt64
+  package let device: UInt64
+  /// The lower twelve bits of the mode: permissions, set-user-ID, set-group-ID, sticky.
+  package let permissions: UInt32
+  /// The user who owns the file.
+  package let owner: UInt32
+
+  /// When the content last changed, in seconds since 1970 as Python's `os.stat` gives it.
+  package var modified: Double { Double(modifiedNanoseconds) / 1e9 }
+
+  /// Whether both are the same file.
+  package func isSameFile(as other: FileStatus) -> Bool { inode == other.inode && device == other.device }
+
+  /// Whether both are the same file with, by all signs, the same content.
+  package func isUnchanged(since other: FileStatus) -> Bool {
+    isSameFile(as: other) && size == other.size && modifiedNanoseconds == other.modifiedNanoseconds
+  }
+
+  init(_ status: stat) {
+    kind =
+      switch Int32(bitPattern: status.st_mode) & S_IFMT {
+      case S_IFREG: .regular
+      case S_IFDIR: .folder
+      case S_IFLNK: .symbolicLink
+      default: .other
+      }
+    size = UInt64(clamping: status.st_size)
+    modifiedNanoseconds = Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
+    inode = UInt64(status.st_ino)
+    device = UInt64(status.st_dev)
+    permissions = status.st_mode & 0o7777
+    owner = status.st_uid
+  }
+}

@@ -1,0 +1,61 @@
+import CPosix
+package import Primitives
+
+extension FileSystem {
+  /// Makes the folder and those above it that are missing. One that is there already stays as it is.
+  ///
+  /// - Parameters:
+  ///   - permissions: of each folder made here, whatever the process's umask; a set-group-ID bit that the system hands
+  ///     down from the folder above is kept.
+  ///   - durably: return only once the new names are on the disk.
+  package static func createFolder(_ path: String, permissions: UInt32, durably: Bool = false) throws(KacheryError) {
+    if let present = try statusIfPresent(path) {
+      guard present.kind == .folder else {
+        throw KacheryError(.storageFailed, "Could not create the folder \(path): a file has that name; move it away.")
+      }
+      return
+    }
+    let above = parent(of: path)
+    if above != path { try createFolder(above, permissions: permissions, durably: durably) }
+    // Another process may make the same folder at the same time: that is as good.
+    do { try check("create the folder", path) { CPosix_mkdir($0, permissions) } } catch
+      where error.systemNumber == EEXIST
+    { return }
+    let made = try status(path).permissions
+    if made & 0o777 != permissions {
+      try check("change the permissions of", path) { CPosix_chmod($0, made & 0o7000 | permissions) }
+    }
+    if durably { try syncFolder(above) }
+  }
+
+  /// Returns once the names in the folder are on the disk as they are now.
+  package static func syncFolder(_ path: String) throws(KacheryError) {
+    let folder = try File(path, .folder)
+    defer { folder.close() }
+    // Some network file systems cannot sync a folder and have no need to.
+    do { try folder.sync() } catch  where error.systemNumber == EINVAL {}
+  }
+
+  /// The names in a folder, in no order, without `.` and `..`; names that are not UTF-8 are left out.
+  package static func names(in path: String) throws(KacheryError) -> [String] {
+    var number: Int32 = 0
+    var folder: OpaquePointer?
+    try check("list the folder", path) {
+      folder = CPosix_opendir($0, &number)
+      return -number
+    }
+    guard let folder else { return [] }
+    defer { closedir(folder) }
+    var names: [String] = []
+    while let raw = CPosix_next_name(folder, &number) {
+      if let name = String(validatingCString: raw), name != ".", name != ".." { names.append(name) }
+    }
+    guard number == 0 else { throw KacheryError.file("list the folder", path, errno: number) }
+    return names
+  }
+
+  /// Removes a folder that is empty.
+  package static func removeFolder(_ path: String) throws(KacheryError) {
+    try check("remove the folder", path) { CPosix_rmdir($0) }
+  }
+}

@@ -1,0 +1,43 @@
+package import Primitives
+import Synchronization
+
+/// Makes the names of this process's temporary files differ from one another.
+private let sequence = Atomic<UInt64>(0)
+
+extension FileSystem {
+  /// The whole of a small file.
+  ///
+  /// - Throws: `tooLarge` where it has more than `limit` bytes, `storageFailed` where it is no regular file.
+  package static func read(_ path: String, limit: Int) throws(KacheryError) -> [UInt8] {
+    let file = try File(path, .read)
+    defer { file.close() }
+    guard try file.status().kind == .regular else {
+      throw KacheryError(.storageFailed, "Could not read \(path): it is not a regular file; name one.")
+    }
+    let bytes = try file.bytes(at: 0, count: limit + 1)
+    guard bytes.count <= limit else {
+      throw KacheryError(.tooLarge, "Could not read \(path): it has more than the \(limit) bytes expected; check it.")
+    }
+    return bytes
+  }
+
+  /// Replaces a file's content in one durable step: a reader, and a machine that loses power, see the old content or the
+  /// new one, never a part.
+  package static func replace(_ path: String, with bytes: [UInt8], permissions: UInt32) throws(KacheryError) {
+    let number = sequence.wrappingAdd(1, ordering: .relaxed).newValue
+    let temporary = "\(path).\(processID).\(number).new"
+    try remove(temporary)
+    let file = try File(temporary, .createNew(permissions: 0o600))
+    defer { file.close() }
+    do throws(KacheryError) {
+      try file.write(at: 0, bytes)
+      try file.setPermissions(permissions)
+      try file.sync()
+      try rename(temporary, to: path)
+    } catch {
+      try? remove(temporary)
+      throw error
+    }
+    try syncFolder(parent(of: path))
+  }
+}

@@ -1,0 +1,59 @@
+import CPosix
+package import Primitives
+
+/// Operations on paths. All of them wait for the disk: call them where waiting is allowed.
+package enum FileSystem {
+  /// Calls `body` with the path for C and turns a negated errno into an error.
+  @discardableResult
+  static func check(_ attempt: String, _ path: String, _ body: (UnsafePointer<CChar>) -> Int32) throws(KacheryError)
+    -> Int32
+  {
+    // C ends a string at the first zero byte, so the path would name another file than the caller means.
+    guard !path.isEmpty, !path.utf8.contains(0) else {
+      throw KacheryError(.badRequest, "Could not \(attempt) a file whose path is empty or holds a zero byte; check it.")
+    }
+    let result = path.withCString(body)
+    guard result >= 0 else { throw KacheryError.file(attempt, path, errno: -result) }
+    return result
+  }
+
+  /// What lies at `path`.
+  ///
+  /// - Parameter followingLinks: whether a symbolic link stands for what it names.
+  package static func status(_ path: String, followingLinks: Bool = true) throws(KacheryError) -> FileStatus {
+    var status = stat()
+    try check("inspect", path) { followingLinks ? CPosix_stat($0, &status) : CPosix_lstat($0, &status) }
+    return FileStatus(status)
+  }
+
+  /// What lies at `path`; nil where nothing does.
+  package static func statusIfPresent(_ path: String, followingLinks: Bool = true) throws(KacheryError) -> FileStatus? {
+    do { return try status(path, followingLinks: followingLinks) } catch  where error.code == .notFound { return nil }
+  }
+
+  /// Gives a file a new path on the same file system; what was there before is replaced in one step.
+  package static func rename(_ path: String, to newPath: String) throws(KacheryError) {
+    try check("rename to \(newPath) the file", path) { old in
+      newPath.withCString { CPosix_rename(old, $0) }
+    }
+  }
+
+  /// Removes a file; one that is not there is no error.
+  package static func remove(_ path: String) throws(KacheryError) {
+    do { try check("remove", path) { CPosix_unlink($0) } } catch  where error.systemNumber == ENOENT {}
+  }
+
+  /// Bytes that this user may still write on the file system that holds `path`.
+  package static func availableBytes(at path: String) throws(KacheryError) -> UInt64 {
+    var status = statvfs()
+    try check("inspect", path) { CPosix_statvfs($0, &status) }
+    let (bytes, overflow) = UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize))
+    return overflow ? .max : bytes
+  }
+
+  /// The path up to its last slash: the folder that holds the file.
+  package static func parent(of path: String) -> String {
+    guard let slash = path.lastIndex(of: "/") else { return "." }
+    return slash == path.startIndex ? "/" : String(path[..<slash])
+  }
+}

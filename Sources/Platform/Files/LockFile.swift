@@ -1,0 +1,33 @@
+package import Primitives
+
+/// The right to be the only one who uses something, held while this object lives and the process runs.
+///
+/// The lock itself is the kernel's, so it ends with the process however that ends; the file's content only says who
+/// holds it. The file stays behind: removing it would let two processes lock two files of the same name.
+package final class LockFile: Sendable {
+  private static let maximumContent = 4096
+  private let file: File
+
+  /// Takes the lock.
+  ///
+  /// - Parameters:
+  ///   - path: the lock file, created where there is none.
+  ///   - subject: what the lock protects, as the beginning of a sentence: "The storage directory /data".
+  /// - Throws: `alreadyRunning` with a sentence that names the holder's process.
+  package init(_ path: String, protecting subject: String) throws(KacheryError) {
+    file = try File(path, .create(permissions: 0o644))
+    guard try file.tryLock() else { throw Self.refusal(subject, file) }
+    try file.truncate(to: 0)
+    try file.write(at: 0, Array("\(FileSystem.processID)\n".utf8))
+  }
+
+  /// Gives the right back; does nothing the second time.
+  package func release() { file.close() }
+
+  private static func refusal(_ subject: String, _ file: File) -> KacheryError {
+    let content = (try? file.bytes(at: 0, count: maximumContent)) ?? []
+    let holder = Int32(String(decoding: content.prefix { $0 != 0x0a }, as: UTF8.self))
+    let name = holder.map { $0 == FileSystem.processID ? "this process" : "process \($0)" } ?? "another process"
+    return KacheryError(.alreadyRunning, "\(subject) is in use by \(name); stop that one first.")
+  }
+}

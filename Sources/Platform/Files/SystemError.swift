@@ -1,0 +1,45 @@
+import CPosix
+package import Primitives
+
+/// What the operating system answered, as the cause inside a `KacheryError`.
+package struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// The errno.
+  package let number: Int32
+
+  package init(number: Int32) { self.number = number }
+
+  package var description: String { "\(String(cString: strerror(number))) (errno \(number))" }
+}
+
+extension KacheryError {
+  /// The sentence for a failed file operation.
+  ///
+  /// - Parameters:
+  ///   - attempt: what was tried, as in "open".
+  ///   - number: the errno, captured by the call itself.
+  static func file(_ attempt: String, _ path: String, errno number: Int32) -> KacheryError {
+    let (code, reason) = explain(number)
+    return KacheryError(code, "Could not \(attempt) \(path): \(reason).", cause: SystemError(number: number))
+  }
+
+  private static func explain(_ number: Int32) -> (Code, String) {
+    switch number {
+    case ENOENT: (.notFound, "there is no such file or folder; check the path")
+    case ENOTDIR: (.notFound, "a part of the path is not a folder; check the path")
+    case ENAMETOOLONG: (.badRequest, "the name is too long; use a shorter one")
+    case EACCES, EPERM: (.permissionDenied, "this user may not do that; change its permissions or its owner")
+    case EROFS: (.permissionDenied, "the file system is mounted read-only; mount it writable or use another folder")
+    case ENOSPC: (.diskFull, "the disk is full; free some space and try again")
+    case EDQUOT: (.diskFull, "the disk quota of this user is used up; free some space and try again")
+    case EISDIR: (.storageFailed, "it is a folder; name a file")
+    case ELOOP: (.storageFailed, "it is a symbolic link where none is allowed, or links go in a circle; name the file")
+    case EMFILE, ENFILE: (.storageFailed, "too many files are open; raise the limit with 'ulimit -n'")
+    default: (.storageFailed, "the system says '\(SystemError(number: number))'; check the disk and the system's log")
+    }
+  }
+}
+
+extension KacheryError {
+  /// The errno behind a failed file operation; nil where the failure has another cause.
+  package var systemNumber: Int32? { (cause as? SystemError)?.number }
+}

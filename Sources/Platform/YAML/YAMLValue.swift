@@ -1,0 +1,95 @@
+package import Primitives
+
+/// A YAML document: scalars as they were written, sequences, and mappings in their order with distinct names.
+package indirect enum YAMLValue: Hashable, Sendable {
+  case scalar(YAMLScalar)
+  case sequence([YAMLValue])
+  case mapping([YAMLMember])
+}
+
+/// The text of a scalar and whether it was written without quotes.
+///
+/// The text is kept as it stands because what a plain scalar means depends on the reader: a node ID that happens to be
+/// made of digits only is still a node ID.
+package struct YAMLScalar: Hashable, Sendable {
+  package let text: String
+  /// Written without quotes, block marks or tag, so that `true` means a truth value and `12` a number.
+  package let isPlain: Bool
+
+  package init(text: String, isPlain: Bool) {
+    self.text = text
+    self.isPlain = isPlain
+  }
+}
+
+/// A name in a mapping and its value.
+package struct YAMLMember: Hashable, Sendable {
+  package let name: String
+  package let value: YAMLValue
+
+  package init(name: String, value: YAMLValue) {
+    self.name = name
+    self.value = value
+  }
+}
+
+extension YAMLValue {
+  /// The value under this name; nil where this is no mapping or has none.
+  package subscript(name: String) -> YAMLValue? { mapping?.first { $0.name == name }?.value }
+
+  package var scalar: YAMLScalar? { if case .scalar(let scalar) = self { scalar } else { nil } }
+  package var sequence: [YAMLValue]? { if case .sequence(let values) = self { values } else { nil } }
+  package var mapping: [YAMLMember]? { if case .mapping(let members) = self { members } else { nil } }
+
+  /// The scalar's text as written, whatever a reader might take it for; nil for null and for what is no scalar.
+  package var text: String? { isNull ? nil : scalar?.text }
+
+  /// Whether this is an empty plain scalar, `~` or `null`.
+  package var isNull: Bool { plain.map { ["", "~", "null", "Null", "NULL"].contains($0) } ?? false }
+
+  /// The truth value, in the spellings of YAML 1.1 as well as 1.2; nil where it is none.
+  package var bool: Bool? {
+    switch plain {
+    case "true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON": true
+    case "false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF": false
+    default: nil
+    }
+  }
+
+  /// The decimal integer; nil where it is none or does not fit.
+  package var integer: Int64? { plain.flatMap { Self.isDecimal($0) ? Int64($0) : nil } }
+
+  /// The number, in the notation of the YAML 1.2 core schema without infinities; nil where it is none.
+  package var number: Double? {
+    if let integer { return Double(integer) }
+    guard let plain, let first = plain.utf8.first(where: { $0 != 0x2d && $0 != 0x2b }),
+      first == UInt8(ascii: ".") || (0x30...0x39).contains(first),
+      plain.utf8.allSatisfy({ (0x30...0x39).contains($0) || ".eE+-".utf8.contains($0) }),
+      let number = Double(plain), number.isFinite
+    else { return nil }
+    return number
+  }
+
+  /// The same document as JSON, plain scalars resolved by the YAML 1.2 core schema.
+  package var json: JSONValue {
+    switch self {
+    case .sequence(let values): return .array(values.map(\.json))
+    case .mapping(let members):
+      return .object(JSONObject(distinct: members.map { JSONObject.Member(name: $0.name, value: $0.value.json) }))
+    case .scalar(let scalar):
+      if isNull { return .null }
+      if let integer { return .integer(integer) }
+      if let number { return .double(number) }
+      // The other spellings of YAML 1.1 are ordinary words in version 1.2.
+      if let bool, ["t", "f"].contains(scalar.text.lowercased().first) { return .bool(bool) }
+      return .string(scalar.text)
+    }
+  }
+
+  private var plain: String? { scalar.flatMap { $0.isPlain ? $0.text : nil } }
+
+  private static func isDecimal(_ text: String) -> Bool {
+    let digits = text.utf8.first == UInt8(ascii: "-") ? text.utf8.dropFirst() : text.utf8[...]
+    return !digits.isEmpty && digits.allSatisfy { (0x30...0x39).contains($0) }
+  }
+}

@@ -1,0 +1,59 @@
+import Files
+package import Primitives
+
+/// A folder of a test's own that is removed with all it holds when the object goes.
+package final class TemporaryFolder: Sendable {
+  package let path: String
+
+  /// A new empty folder below `/tmp`.
+  package init() throws(KacheryError) {
+    path = "/tmp/kachery-test-\(FileSystem.processID)-\(UInt64.random(in: 0...UInt64.max))"
+    try FileSystem.createFolder(path, permissions: 0o700)
+  }
+
+  deinit { Self.removeAll(path) }
+
+  /// The path of something in the folder.
+  package func path(_ name: String) -> String { "\(path)/\(name)" }
+
+  /// Writes a file in the folder and answers its path.
+  @discardableResult
+  package func write(_ name: String, _ bytes: [UInt8], permissions: UInt32 = 0o644) throws(KacheryError) -> String {
+    let file = try File(path(name), .create(permissions: permissions))
+    defer { file.close() }
+    try file.truncate(to: 0)
+    try file.write(at: 0, bytes)
+    return file.path
+  }
+
+  /// Writes a text file in the folder and answers its path.
+  @discardableResult
+  package func write(_ name: String, _ text: String) throws(KacheryError) -> String {
+    try write(name, Array(text.utf8))
+  }
+
+  /// The paths, relative to the folder, of every file below it, sorted.
+  package func files() throws(KacheryError) -> [String] { try Self.files(in: path, prefix: "").sorted() }
+
+  private static func files(in folder: String, prefix: String) throws(KacheryError) -> [String] {
+    var found: [String] = []
+    for name in try FileSystem.names(in: folder) {
+      let isFolder = try FileSystem.status("\(folder)/\(name)", followingLinks: false).kind == .folder
+      if isFolder {
+        found += try files(in: "\(folder)/\(name)", prefix: "\(prefix)\(name)/")
+      } else {
+        found.append(prefix + name)
+      }
+    }
+    return found
+  }
+
+  private static func removeAll(_ folder: String) {
+    for name in (try? FileSystem.names(in: folder)) ?? [] {
+      let path = "\(folder)/\(name)"
+      let status = try? FileSystem.status(path, followingLinks: false)
+      if status?.kind == .folder { removeAll(path) } else { try? FileSystem.remove(path) }
+    }
+    try? FileSystem.removeFolder(folder)
+  }
+}
