@@ -1,0 +1,273 @@
+/// Names a stream on one link.
+package struct StreamID: Hashable, Comparable, Sendable {
+  package let number: UInt32
+
+  package init(number: UInt32) { self.number = number }
+
+  package static func < (left: StreamID, right: StreamID) -> Bool { left.number < right.number }
+}
+
+/// What the other side did.
+package enum MuxEvent {
+  /// It opened a stream.
+  case opened(StreamID)
+  /// It sent bytes. The pointer lies in the input. They count against the window until `consumed`.
+  case data(StreamID, UnsafeRawBufferPointer)
+  /// It sends nothing more on the stream.
+  case finished(StreamID)
+  /// It has given the stream up.
+  case reset(StreamID)
+  /// It takes more bytes than before.
+  case writable(StreamID)
+  /// It answered the ping with this value.
+  case pong(UInt32)
+  /// It will open no more streams and is about to close.
+  case goAway
+}
+
+/// Many independent streams over one pipe of bytes: yamux, as a state machine without I/O.
+///
+///     open ──finish()──▶ half-closed (local) ──peer's FIN──▶ gone
+///       │──peer's FIN──▶ half-closed (remote) ──finish()───▶ gone
+///       └──reset() or peer's RST──────────────────────────▶ gone
+///
+/// Bytes from the pipe go in through `next`; what this side has to say collects in `takeOutput`, and the bytes of data
+/// frames follow the header that `dataHeader` writes. All of it must reach the pipe in the order of the calls.
+package struct MuxSession {
+  /// Which end of the pipe this is: the dialer is the client and opens odd streams.
+  package enum Role: Sendable { case client, server }
+
+  /// Every stream begins with this window in both directions. Fixed by the specification.
+  package static let initialWindow = 256 << 10
+  /// Streams that the other side may have open at once.
+  package static let maximumPeerStreams = 1_024
+  /// Bytes of the largest data frame this side sends: other streams wait no longer than it takes to send.
+  package static let maximumFrame = 128 << 10
+  /// Bytes of replies that may wait for the pipe: a peer that makes more and takes none is flooding.
+  package static let maximumOutput = 256 << 10
+
+  private struct Stream {
+    var sendWindow = initialWindow
+    /// What the other side may still send.
+    var receiveWindow = initialWindow
+    /// What this side has used up and not yet given back.
+    var unreturned = 0
+    /// The window that is kept open.
+    var fullWindow = initialWindow
+    var hasFinishedHere = false
+    var hasFinishedThere = false
+  }
+
+  private var streams: [StreamID: Stream] = [:]
+  private var peerStreams = 0
+  private var nextOwn: UInt32
+  private var lastOfPeer: UInt32 = 0
+  private let role: Role
+  private var output: [UInt8] = []
+  private var lastPing: UInt32 = 0
+
+  private var head: [UInt8] = []
+  private var payload: (stream: StreamID, remaining: Int, finishes: Bool)?
+  private var pending: MuxEvent?
+
+  /// A session on a fresh pipe.
+  package init(role: Role) {
+    self.role = role
+    nextOwn = role == .client ? 1 : 2
+  }
+
+  /// Streams that are open in either direction.
+  package var openStreams: Int { streams.count }
+
+  // MARK: From the pipe
+
+  /// Reads from the front of `input` up to the next event; nil once all of it is used up.
+  package mutating func next(_ input: inout Slice<UnsafeRawBufferPointer>) throws(MuxError) -> MuxEvent? {
+    while true {
+      if let event = pending {
+        pending = nil
+        return event
+      }
+      if payload != nil {
+        if let event = nextData(&input) { return event }
+        if payload != nil { return nil }
+        continue
+      }
+      let missing = MuxHeader.byteCount - head.count
+      head.append(contentsOf: input.prefix(missing))
+      input = input.dropFirst(missing)
+      guard head.count == MuxHeader.byteCount else { return nil }
+      let header = try MuxHeader.decode(head)
+      head.removeAll(keepingCapacity: true)
+      if let event = try receive(header) { return event }
+    }
+  }
+
+  private mutating func nextData(_ input: inout Slice<UnsafeRawBufferPointer>) -> MuxEvent? {
+    guard let (stream, remaining, finishes) = payload else { return nil }
+    let count = min(remaining, input.count)
+    let bytes = UnsafeRawBufferPointer(rebasing: input.prefix(count))
+    input = input.dropFirst(count)
+    let isLast = count == remaining
+    payload = isLast ? nil : (stream, remaining - count, finishes)
+    guard streams[stream] != nil else { return nil }
+    if isLast, finishes { pending = finishedThere(stream) }
+    return count > 0 ? .data(stream, bytes) : nil
+  }
+
+  private mutating func receive(_ header: MuxHeader) throws(MuxError) -> MuxEvent? {
+    guard output.count < Self.maximumOutput else { throw .flood }
+    switch header.type {
+    case .data, .windowUpdate: return try receiveOnStream(header)
+    case .goAway: return .goAway
+    case .ping:
+      if header.flags.contains(.ack) { return .pong(header.value) }
+      MuxHeader(type: .ping, flags: .ack, value: header.value).append(to: &output)
+      return nil
+    }
+  }
+
+  private mutating func receiveOnStream(_ header: MuxHeader) throws(MuxError) -> MuxEvent? {
+    let id = StreamID(number: header.stream)
+    let isNew = header.flags.contains(.syn)
+    if isNew { try accept(id) } else { try checkKnown(id) }
+    if header.flags.contains(.rst) {
+      skipPayload(of: header)
+      return remove(id) ? .reset(id) : nil
+    }
+    if header.type == .data { try receiveData(header, id) }
+    var event = header.type == .windowUpdate ? try widen(id, by: header.value) : nil
+    if header.type == .windowUpdate, header.flags.contains(.fin) {
+      let finished = finishedThere(id)
+      if event == nil { event = finished } else { pending = finished }
+    }
+    guard isNew else { return event }
+    // A window that the opening frame brings says nothing to somebody who does not know the stream yet.
+    if case .writable = event { event = nil }
+    pending = event
+    return .opened(id)
+  }
+
+  private mutating func receiveData(_ header: MuxHeader, _ id: StreamID) throws(MuxError) {
+    let count = Int(header.value)
+    if let stream = streams[id] {
+      guard count <= stream.receiveWindow else { throw .windowExceeded }
+      guard !stream.hasFinishedThere || count == 0 else { throw .badStream }
+      streams[id]?.receiveWindow -= count
+    }
+    payload = (id, count, header.flags.contains(.fin))
+  }
+
+  private mutating func skipPayload(of header: MuxHeader) {
+    guard header.type == .data, header.value > 0 else { return }
+    payload = (StreamID(number: 0), Int(header.value), false)
+  }
+
+  private mutating func accept(_ id: StreamID) throws(MuxError) {
+    guard isOfPeer(id), id.number > lastOfPeer else { throw .badStream }
+    guard peerStreams < Self.maximumPeerStreams else { throw .tooManyStreams }
+    lastOfPeer = id.number
+    peerStreams += 1
+    streams[id] = Stream()
+    MuxHeader(type: .windowUpdate, flags: .ack, stream: id.number).append(to: &output)
+  }
+
+  /// Frames of a stream that is gone may still be on their way; frames of one that never was may not.
+  private func checkKnown(_ id: StreamID) throws(MuxError) {
+    guard streams[id] == nil else { return }
+    let existed = id.number > 0 && (isOfPeer(id) ? id.number <= lastOfPeer : id.number < nextOwn)
+    guard existed else { throw .badStream }
+  }
+
+  private func isOfPeer(_ id: StreamID) -> Bool { id.number.isMultiple(of: 2) == (role == .client) }
+
+  private mutating func widen(_ id: StreamID, by delta: UInt32) throws(MuxError) -> MuxEvent? {
+    guard delta > 0, let stream = streams[id] else { return nil }
+    let window = stream.sendWindow + Int(delta)
+    guard window <= Int(UInt32.max) else { throw .windowExceeded }
+    streams[id]?.sendWindow = window
+    return stream.hasFinishedHere ? nil : .writable(id)
+  }
+
+  private mutating func finishedThere(_ id: StreamID) -> MuxEvent? {
+    guard let stream = streams[id], !stream.hasFinishedThere else { return nil }
+    streams[id]?.hasFinishedThere = true
+    if stream.hasFinishedHere { _ = remove(id) }
+    return .finished(id)
+  }
+
+  private mutating func remove(_ id: StreamID) -> Bool {
+    guard streams.removeValue(forKey: id) != nil else { return false }
+    if isOfPeer(id) { peerStreams -= 1 }
+    return true
+  }
+
+  // MARK: To the pipe
+
+  /// Opens a stream on which the other side may send `window` bytes ahead of what is consumed.
+  package mutating func openStream(window: Int = initialWindow) -> StreamID {
+    let id = StreamID(number: nextOwn)
+    nextOwn += 2
+    let full = max(window, Self.initialWindow)
+    streams[id] = Stream(receiveWindow: full, fullWindow: full)
+    MuxHeader(type: .windowUpdate, flags: .syn, stream: id.number, value: UInt32(full - Self.initialWindow))
+      .append(to: &output)
+    return id
+  }
+
+  /// Bytes that may be sent on the stream now; 0 where it has ended.
+  package func sendable(on id: StreamID) -> Int {
+    guard let stream = streams[id], !stream.hasFinishedHere else { return 0 }
+    return stream.sendWindow
+  }
+
+  /// Puts the header of a data frame into the output. Its `count` bytes must follow at once; no more than `sendable`.
+  package mutating func dataHeader(on id: StreamID, count: Int) {
+    precondition(count <= sendable(on: id) && count <= Self.maximumFrame, "more bytes than the window or a frame holds")
+    streams[id]?.sendWindow -= count
+    MuxHeader(type: .data, stream: id.number, value: UInt32(count)).append(to: &output)
+  }
+
+  /// Says that nothing more will be sent on the stream.
+  package mutating func finish(_ id: StreamID) {
+    guard let stream = streams[id], !stream.hasFinishedHere else { return }
+    streams[id]?.hasFinishedHere = true
+    if stream.hasFinishedThere { _ = remove(id) }
+    MuxHeader(type: .data, flags: .fin, stream: id.number).append(to: &output)
+  }
+
+  /// Gives the stream up in both directions. What the other side has sent meanwhile is dropped.
+  package mutating func reset(_ id: StreamID) {
+    guard remove(id) else { return }
+    MuxHeader(type: .windowUpdate, flags: .rst, stream: id.number).append(to: &output)
+  }
+
+  /// Bytes of the stream have been dealt with: the other side may send as many more.
+  package mutating func consumed(_ count: Int, on id: StreamID) {
+    guard var stream = streams[id], !stream.hasFinishedThere else { return }
+    stream.unreturned += count
+    // Given back in large steps: a frame for every read would cost more than it gains.
+    if stream.unreturned >= stream.fullWindow / 2 {
+      MuxHeader(type: .windowUpdate, stream: id.number, value: UInt32(stream.unreturned)).append(to: &output)
+      stream.receiveWindow += stream.unreturned
+      stream.unreturned = 0
+    }
+    streams[id] = stream
+  }
+
+  /// Asks the other side for a sign of life; the pong carries the value that this returns.
+  package mutating func ping() -> UInt32 {
+    lastPing &+= 1
+    MuxHeader(type: .ping, flags: .syn, value: lastPing).append(to: &output)
+    return lastPing
+  }
+
+  /// Says that this side is about to close the pipe.
+  package mutating func goAway() { MuxHeader(type: .goAway).append(to: &output) }
+
+  /// What must be sent next. The caller may keep adding to `buffer`.
+  package mutating func takeOutput(into buffer: inout [UInt8]) {
+    buffer.append(contentsOf: output)
+    output.removeAll(keepingCapacity: true)
+  }
+}

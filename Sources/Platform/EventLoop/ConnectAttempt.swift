@@ -1,0 +1,153 @@
+internal import CUV
+package import Primitives
+
+/// An attempt to connect: the name is resolved, then its addresses are tried in turn until the time is over.
+package final class ConnectAttempt {
+  private let loop: EventLoop
+  private let endpoint: Endpoint
+  private var done: ((Result<TCPConnection, KacheryError>) -> Void)?
+  private var timer: Timer?
+  private var addresses: [sockaddr_storage] = []
+  private var connection: TCPConnection?
+  private var lastError: KacheryError?
+
+  init(
+    loop: EventLoop, endpoint: Endpoint, timeout: Duration, done: @escaping (Result<TCPConnection, KacheryError>) -> Void
+  ) {
+    self.loop = loop
+    self.endpoint = endpoint
+    self.done = done
+    timer = loop.after(timeout) { [weak self] in
+      guard let self else { return }
+      self.finish(.failure(KacheryError(.timedOut, "Connecting to \(self.endpoint) took longer than \(timeout.components.seconds) s.")))
+    }
+  }
+
+  /// Gives up; nothing is called afterwards. May be called again.
+  package func cancel() {
+    done = nil
+    finish(.failure(KacheryError(.cancelled, "The attempt was given up.")))
+  }
+
+  fileprivate func finish(_ result: Result<TCPConnection, KacheryError>) {
+    timer?.cancel()
+    timer = nil
+    let tell = done
+    done = nil
+    if case .failure = result { connection?.close() }
+    connection = nil
+    tell?(result)
+  }
+
+  fileprivate func resolved(_ status: Int32, _ list: UnsafeMutablePointer<addrinfo>?) {
+    defer { uv_freeaddrinfo(list) }
+    guard done != nil else { return }
+    guard status == 0 else {
+      return finish(.failure(UVError.error(status, "The host name '\(endpoint.host)' cannot be resolved")))
+    }
+    var entry = list
+    while let info = entry?.pointee {
+      if let address = info.ai_addr, Int(info.ai_addrlen) <= MemoryLayout<sockaddr_storage>.size {
+        var storage = sockaddr_storage()
+        withUnsafeMutableBytes(of: &storage) {
+          $0.copyMemory(from: UnsafeRawBufferPointer(start: address, count: Int(info.ai_addrlen)))
+        }
+        addresses.append(storage)
+      }
+      entry = info.ai_next
+    }
+    tryNext()
+  }
+
+  private func tryNext() {
+    guard done != nil else { return }
+    guard !addresses.isEmpty else {
+      return finish(.failure(lastError ?? KacheryError(.disconnected, "The host '\(endpoint.host)' has no address.")))
+    }
+    var address = addresses.removeFirst()
+    let connection = TCPConnection(loop: loop)
+    self.connection = connection
+    let request = ConnectRequest(attempt: self)
+    let result = withUnsafePointer(to: &address) { storage in
+      storage.withMemoryRebound(to: sockaddr.self, capacity: 1) { request.start(connection, $0) }
+    }
+    if result < 0 { connected(result) }
+  }
+
+  fileprivate func connected(_ status: Int32) {
+    guard done != nil, let connection else { return }
+    guard status == 0 else {
+      lastError = UVError.error(status, "Connecting to \(endpoint) failed")
+      connection.close()
+      self.connection = nil
+      return tryNext()
+    }
+    connection.begin()
+    finish(.success(connection))
+  }
+}
+
+/// One libuv request to connect, held by libuv until it answers.
+private final class ConnectRequest {
+  private let attempt: ConnectAttempt
+  private let raw = UnsafeMutablePointer<uv_connect_t>.allocate(capacity: 1)
+
+  init(attempt: ConnectAttempt) { self.attempt = attempt }
+
+  deinit { raw.deallocate() }
+
+  func start(_ connection: TCPConnection, _ address: UnsafePointer<sockaddr>) -> Int32 {
+    let retained = Unmanaged.passRetained(self)
+    raw.pointee.data = retained.toOpaque()
+    let result = uv_tcp_connect(raw, connection.raw(as: uv_tcp_t.self), address) { request, status in
+      guard let data = request?.pointee.data else { return }
+      Unmanaged<ConnectRequest>.fromOpaque(data).takeRetainedValue().attempt.connected(status)
+    }
+    if result < 0 { retained.release() }
+    return result
+  }
+}
+
+/// One libuv request to resolve a name, held by libuv until it answers.
+private final class ResolveRequest {
+  private let attempt: ConnectAttempt
+  private let raw = UnsafeMutablePointer<uv_getaddrinfo_t>.allocate(capacity: 1)
+
+  init(attempt: ConnectAttempt) { self.attempt = attempt }
+
+  deinit { raw.deallocate() }
+
+  func start(on loop: UnsafeMutablePointer<uv_loop_t>, _ endpoint: Endpoint) -> Int32 {
+    let retained = Unmanaged.passRetained(self)
+    raw.pointee.data = retained.toOpaque()
+    var hints = addrinfo()
+    hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+    hints.ai_family = AF_UNSPEC
+    let result = uv_getaddrinfo(
+      loop, raw,
+      { request, status, list in
+        guard let data = request?.pointee.data else { return }
+        Unmanaged<ResolveRequest>.fromOpaque(data).takeRetainedValue().attempt.resolved(status, list)
+      }, endpoint.host, String(endpoint.port), &hints)
+    if result < 0 { retained.release() }
+    return result
+  }
+}
+
+extension TCPConnection {
+  /// Connects to `endpoint`. `done` is called once, on the loop, never before this returns. Loop only.
+  package static func connect(
+    on loop: EventLoop, to endpoint: Endpoint, timeout: Duration,
+    _ done: @escaping (Result<TCPConnection, KacheryError>) -> Void
+  ) -> ConnectAttempt {
+    loop.preconditionOnLoop()
+    let attempt = ConnectAttempt(loop: loop, endpoint: endpoint, timeout: timeout, done: done)
+    let result = ResolveRequest(attempt: attempt).start(on: loop.core.loop, endpoint)
+    if result < 0 {
+      _ = loop.after(.zero) {
+        attempt.finish(.failure(UVError.error(result, "The host name '\(endpoint.host)' cannot be resolved")))
+      }
+    }
+    return attempt
+  }
+}

@@ -1,0 +1,168 @@
+internal import CUV
+import Primitives
+import Synchronization
+
+/// The libuv loop itself, its thread and what other threads hand over to it.
+///
+/// `@unchecked Sendable`: the raw loop and the read buffer are touched on the loop's thread only; the rest is atomic or
+/// behind a mutex.
+// Proof of the above: every caller of `loop` and `readBuffer` is a loop-bound class that checks its thread first.
+final class LoopCore: @unchecked Sendable {
+  /// What may be handed over from another thread.
+  enum Task {
+    case job(UnownedJob)
+    case closure(@Sendable () -> Void)
+  }
+
+  private struct Inbox {
+    var tasks: [Task] = []
+    var isWaking = false
+    var isStopped = false
+    var isDraining = false
+  }
+
+  let loop: UnsafeMutablePointer<uv_loop_t>
+  let readBuffer: UnsafeMutableRawBufferPointer
+  let openHandles = Atomic<Int>(0)
+  private let wakeUp: UnsafeMutablePointer<uv_async_t>
+  private let thread = Mutex<pthread_t?>(nil)
+  private let inbox = Mutex(Inbox())
+  private let endings = Mutex<(waiters: [@Sendable () -> Void], isClosing: Bool)>(([], false))
+
+  init() throws(KacheryError) {
+    loop = .allocate(capacity: 1)
+    wakeUp = .allocate(capacity: 1)
+    readBuffer = .allocate(byteCount: EventLoop.readBufferSize, alignment: 64)
+    try UVError.check(uv_loop_init(loop), "starting an event loop")
+  }
+
+  deinit {
+    loop.deallocate()
+    wakeUp.deallocate()
+    readBuffer.deallocate()
+  }
+
+  var isCurrentThread: Bool {
+    thread.withLock { $0.map { pthread_equal($0, pthread_self()) != 0 } ?? false }
+  }
+
+  func start(for owner: EventLoop) throws(KacheryError) {
+    // Balanced by the release at the end of `runThread`: the thread outlives every other reference to the loop.
+    let context = Unmanaged.passRetained(owner)
+    wakeUp.pointee.data = context.toOpaque()
+    try UVError.check(
+      uv_async_init(loop, wakeUp) { handle in
+        guard let data = handle?.pointee.data else { return }
+        let owner = Unmanaged<EventLoop>.fromOpaque(data).takeUnretainedValue()
+        owner.core.drain(for: owner)
+      }, "starting an event loop")
+    var identifier = pthread_t()
+    let result = thread.withLock { thread in
+      let result = pthread_create(
+        &identifier, nil,
+        { data in
+          if let data { LoopCore.runThread(Unmanaged<EventLoop>.fromOpaque(data).takeRetainedValue()) }
+          return nil
+        }, context.toOpaque())
+      thread = result == 0 ? identifier : nil
+      return result
+    }
+    guard result == 0 else { throw KacheryError(.internalError, "The system gives no thread for the event loop.") }
+    pthread_detach(identifier)
+  }
+
+  private static func runThread(_ owner: EventLoop) {
+    CUV_name_thread(owner.name)
+    let core = owner.core
+    uv_run(core.loop, UV_RUN_DEFAULT)
+    uv_loop_close(core.loop)
+    core.inbox.withLock { $0.isStopped = true }
+    core.drainAfterEnd(for: owner)
+    let waiters = core.endings.withLock { endings in
+      defer { endings.waiters = [] }
+      return endings.waiters
+    }
+    for waiter in waiters { waiter() }
+  }
+
+  // MARK: Handing over
+
+  func submit(_ task: Task, for owner: EventLoop) {
+    let (wakes, isStopped) = inbox.withLock { inbox in
+      inbox.tasks.append(task)
+      defer { inbox.isWaking = true }
+      return (!inbox.isWaking, inbox.isStopped)
+    }
+    if isStopped {
+      drainAfterEnd(for: owner)
+    } else if wakes {
+      uv_async_send(wakeUp)
+    }
+  }
+
+  private func drain(for owner: EventLoop) {
+    let tasks = inbox.withLock { inbox in
+      inbox.isWaking = false
+      defer { inbox.tasks = [] }
+      return inbox.tasks
+    }
+    for task in tasks { Self.run(task, on: owner) }
+  }
+
+  /// Runs what comes after the thread has ended where it was handed over, one at a time, so that no task waits for ever.
+  private func drainAfterEnd(for owner: EventLoop) {
+    let mayDrain = inbox.withLock { inbox in
+      defer { inbox.isDraining = true }
+      return !inbox.isDraining
+    }
+    guard mayDrain else { return }
+    while true {
+      let tasks = inbox.withLock { inbox in
+        defer { inbox.tasks = [] }
+        if inbox.tasks.isEmpty { inbox.isDraining = false }
+        return inbox.tasks
+      }
+      if tasks.isEmpty { return }
+      thread.withLock { $0 = pthread_self() }
+      for task in tasks { Self.run(task, on: owner) }
+    }
+  }
+
+  private static func run(_ task: Task, on owner: EventLoop) {
+    switch task {
+    case .job(let job): job.runSynchronously(on: owner.asUnownedSerialExecutor())
+    case .closure(let closure): closure()
+    }
+  }
+
+  // MARK: The end
+
+  /// Calls `waiter` once the loop has stopped. Says whether the closing has yet to be begun.
+  func waitForEnd(_ waiter: @escaping @Sendable () -> Void) -> Bool {
+    let isStopped = inbox.withLock { $0.isStopped }
+    if isStopped {
+      waiter()
+      return false
+    }
+    return endings.withLock { endings in
+      endings.waiters.append(waiter)
+      defer { endings.isClosing = true }
+      return !endings.isClosing
+    }
+  }
+
+  var isClosing: Bool { endings.withLock { $0.isClosing } }
+
+  /// Closes every handle; the loop then ends by itself when the last request has been answered.
+  func closeEverything() {
+    let own = UnsafeMutableRawPointer(wakeUp)
+    uv_walk(
+      loop,
+      { handle, own in
+        guard let handle, uv_is_closing(handle) == 0 else { return }
+        if UnsafeMutableRawPointer(handle) == own { return uv_close(handle, nil) }
+        guard let data = handle.pointee.data else { return }
+        Unmanaged<LoopHandle>.fromOpaque(data).takeUnretainedValue().closedByLoop()
+      }, own)
+  }
+}

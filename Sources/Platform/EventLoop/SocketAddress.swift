@@ -1,0 +1,63 @@
+internal import CUV
+import Primitives
+
+/// An IPv4 or IPv6 address with a port, as the kernel writes it.
+struct SocketAddress {
+  private var storage = sockaddr_storage()
+
+  /// The address that `numericHost` spells.
+  init(numericHost: String, port: UInt16) throws(KacheryError) {
+    let isIPv6 = numericHost.contains(":")
+    let result = withPointer { address in
+      let raw = UnsafeMutableRawPointer(mutating: address)
+      return isIPv6
+        ? uv_ip6_addr(numericHost, Int32(port), raw.assumingMemoryBound(to: sockaddr_in6.self))
+        : uv_ip4_addr(numericHost, Int32(port), raw.assumingMemoryBound(to: sockaddr_in.self))
+    }
+    guard result == 0 else { throw KacheryError(.badConfiguration, "'\(numericHost)' is no IP address to listen on.") }
+  }
+
+  mutating func withPointer<T>(_ body: (UnsafePointer<sockaddr>) -> T) -> T {
+    withUnsafeMutablePointer(to: &storage) { storage in
+      storage.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0) }
+    }
+  }
+
+  /// The endpoint that a kernel address stands for; an IPv4 address inside IPv6 is written as IPv4.
+  static func endpoint(_ address: UnsafePointer<sockaddr>) -> Endpoint? {
+    var text = [CChar](repeating: 0, count: 64)
+    let raw = UnsafeRawPointer(address)
+    let port: UInt16
+    switch Int32(address.pointee.sa_family) {
+    case AF_INET:
+      let ipv4 = raw.assumingMemoryBound(to: sockaddr_in.self)
+      uv_ip4_name(ipv4, &text, text.count)
+      port = UInt16(bigEndian: ipv4.pointee.sin_port)
+    case AF_INET6:
+      let ipv6 = raw.assumingMemoryBound(to: sockaddr_in6.self)
+      uv_ip6_name(ipv6, &text, text.count)
+      port = UInt16(bigEndian: ipv6.pointee.sin6_port)
+    default: return nil
+    }
+    let host = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    let mapped = "::ffff:"
+    return Endpoint(host: host.hasPrefix(mapped) && host.contains(".") ? String(host.dropFirst(mapped.count)) : host, port: port)
+  }
+
+  static func local(of tcp: UnsafePointer<uv_tcp_t>) -> Endpoint? { name(tcp, uv_tcp_getsockname) }
+
+  static func remote(of tcp: UnsafePointer<uv_tcp_t>) -> Endpoint? { name(tcp, uv_tcp_getpeername) }
+
+  private static func name(
+    _ tcp: UnsafePointer<uv_tcp_t>,
+    _ get: (UnsafePointer<uv_tcp_t>?, UnsafeMutablePointer<sockaddr>?, UnsafeMutablePointer<Int32>?) -> Int32
+  ) -> Endpoint? {
+    var storage = sockaddr_storage()
+    var length = Int32(MemoryLayout<sockaddr_storage>.size)
+    return withUnsafeMutablePointer(to: &storage) { storage in
+      storage.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+        get(tcp, address, &length) == 0 ? endpoint(address) : nil
+      }
+    }
+  }
+}

@@ -1,0 +1,151 @@
+internal import CUV
+package import Primitives
+
+/// A TCP connection. Bytes come through `onData`; the end comes once through `onEnd`.
+package final class TCPConnection: LoopHandle {
+  /// The next bytes. The pointer is good for the call only.
+  package var onData: ((UnsafeRawBufferPointer) -> Void)?
+  /// The end of the connection, exactly once unless `close` was called first; nil where the peer closed in order.
+  package var onEnd: ((KacheryError?) -> Void)?
+  /// Everything written has been handed to the kernel, after some of it had to wait.
+  package var onDrain: (() -> Void)?
+  /// Bytes that wait for the kernel to take them.
+  package private(set) var pendingBytes = 0
+  package private(set) var remoteEndpoint: Endpoint?
+  package private(set) var localEndpoint: Endpoint?
+
+  private var isReading = false
+
+  init(loop: EventLoop) {
+    super.init(loop: loop, byteCount: MemoryLayout<uv_tcp_t>.size)
+    uv_tcp_init(loop.core.loop, raw(as: uv_tcp_t.self))
+    adopt()
+  }
+
+  private var stream: UnsafeMutablePointer<uv_stream_t> { raw(as: uv_stream_t.self) }
+
+  /// The connection is up.
+  func begin() {
+    let tcp = raw(as: uv_tcp_t.self)
+    uv_tcp_nodelay(tcp, 1)
+    remoteEndpoint = SocketAddress.remote(of: tcp)
+    localEndpoint = SocketAddress.local(of: tcp)
+  }
+
+  /// Lets bytes come. Until the first call none do.
+  package func resumeReading() {
+    guard !isReading, !isClosing else { return }
+    isReading = true
+    uv_read_start(
+      stream,
+      { handle, _, buffer in
+        guard let connection = LoopHandle.owner(of: handle) else { return }
+        let memory = connection.loop.core.readBuffer
+        buffer?.pointee = uv_buf_init(memory.baseAddress?.assumingMemoryBound(to: CChar.self), UInt32(memory.count))
+      },
+      { stream, count, buffer in
+        guard let connection = LoopHandle.owner(of: stream) as? TCPConnection else { return }
+        connection.read(count, buffer?.pointee.base)
+      })
+  }
+
+  /// Lets no more bytes come until `resumeReading`: the peer is slowed down.
+  package func pauseReading() {
+    guard isReading, !isClosing else { return }
+    isReading = false
+    uv_read_stop(stream)
+  }
+
+  private func read(_ count: Int, _ base: UnsafeMutablePointer<CChar>?) {
+    if count > 0 {
+      onData?(UnsafeRawBufferPointer(start: base, count: count))
+    } else if count < 0 {
+      end(count == Int(UV_EOF.rawValue) ? nil : UVError.error(Int32(count), "The connection broke"))
+    }
+  }
+
+  private func end(_ error: KacheryError?) {
+    guard !isClosing else { return }
+    let tell = onEnd
+    close()
+    tell?(error)
+  }
+
+  override func closedByLoop() { end(KacheryError(.cancelled, "The node is stopping.")) }
+
+  /// Sends bytes, in order. What the kernel does not take at once is kept and counted in `pendingBytes`.
+  package func write(_ bytes: UnsafeRawBufferPointer) {
+    loop.preconditionOnLoop()
+    guard !isClosing, !bytes.isEmpty else { return }
+    var taken = 0
+    if pendingBytes == 0 {
+      var buffer = Self.buffer(of: bytes)
+      taken = max(0, Int(uv_try_write(stream, &buffer, 1)))
+    }
+    if taken < bytes.count { queue(UnsafeRawBufferPointer(rebasing: bytes[taken...])) }
+  }
+
+  /// Sends bytes, in order.
+  package func write(_ bytes: [UInt8]) { bytes.withUnsafeBytes { write($0) } }
+
+  private func queue(_ bytes: UnsafeRawBufferPointer) {
+    pendingBytes += bytes.count
+    let request = WriteRequest(connection: self, bytes: bytes)
+    let result = request.start(on: stream)
+    guard result < 0 else { return }
+    pendingBytes -= bytes.count
+    // Never from inside the caller's call to `write`.
+    _ = loop.after(.zero) { [weak self] in self?.end(UVError.error(result, "The connection broke")) }
+  }
+
+  fileprivate func wrote(_ count: Int, _ status: Int32) {
+    pendingBytes -= count
+    guard !isClosing else { return }
+    if status < 0 { return end(UVError.error(status, "The connection broke")) }
+    if pendingBytes == 0 { onDrain?() }
+  }
+
+  static func buffer(of bytes: UnsafeRawBufferPointer) -> uv_buf_t {
+    uv_buf_init(UnsafeMutablePointer(mutating: bytes.bindMemory(to: CChar.self).baseAddress), UInt32(bytes.count))
+  }
+
+  /// Closes the connection; what waits to be written is dropped. Nothing is called afterwards. May be called again.
+  package func close() {
+    onData = nil
+    onEnd = nil
+    onDrain = nil
+    closeHandle()
+  }
+}
+
+/// Bytes on their way to the kernel, kept until it has them.
+private final class WriteRequest {
+  let connection: TCPConnection
+  private let raw = UnsafeMutablePointer<uv_write_t>.allocate(capacity: 1)
+  private let bytes: UnsafeMutableRawBufferPointer
+
+  init(connection: TCPConnection, bytes: UnsafeRawBufferPointer) {
+    self.connection = connection
+    self.bytes = .allocate(byteCount: bytes.count, alignment: 16)
+    self.bytes.copyMemory(from: bytes)
+  }
+
+  deinit {
+    raw.deallocate()
+    bytes.deallocate()
+  }
+
+  func start(on stream: UnsafeMutablePointer<uv_stream_t>) -> Int32 {
+    // Balanced by the callback, or below where libuv refuses the request.
+    let retained = Unmanaged.passRetained(self)
+    raw.pointee.data = retained.toOpaque()
+    var buffer = TCPConnection.buffer(of: UnsafeRawBufferPointer(bytes))
+    let result = uv_write(raw, stream, &buffer, 1) { request, status in
+      guard let data = request?.pointee.data else { return }
+      let request = Unmanaged<WriteRequest>.fromOpaque(data).takeRetainedValue()
+      request.connection.wrote(request.bytes.count, status)
+    }
+    if result < 0 { retained.release() }
+    return result
+  }
+}

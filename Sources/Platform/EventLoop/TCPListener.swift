@@ -1,0 +1,62 @@
+internal import CUV
+package import Primitives
+
+/// A listening TCP socket.
+package final class TCPListener: LoopHandle {
+  /// Connections that the kernel holds until they are accepted.
+  private static let backlog: Int32 = 1_024
+
+  /// Called for each new connection, which is then the callee's.
+  package var onConnection: ((TCPConnection) -> Void)?
+  /// Where it listens, with the port that the kernel chose if 0 was asked for.
+  package private(set) var endpoint: Endpoint?
+
+  /// Listens on this address; `::` means every address of both kinds. Loop only.
+  ///
+  /// - Throws: `alreadyRunning` where another process has the port, `badConfiguration` where the address is not this
+  ///   machine's.
+  package static func listen(on loop: EventLoop, host: String, port: UInt16) throws(KacheryError) -> TCPListener {
+    let listener = TCPListener(loop: loop)
+    do throws(KacheryError) {
+      try listener.bind(host: host, port: port)
+    } catch {
+      listener.close()
+      throw error
+    }
+    return listener
+  }
+
+  private init(loop: EventLoop) {
+    super.init(loop: loop, byteCount: MemoryLayout<uv_tcp_t>.size)
+    uv_tcp_init(loop.core.loop, raw(as: uv_tcp_t.self))
+    adopt()
+  }
+
+  private func bind(host: String, port: UInt16) throws(KacheryError) {
+    let action = "Listening on \(host) port \(port) failed"
+    var address = try SocketAddress(numericHost: host == "localhost" ? "127.0.0.1" : host, port: port)
+    let tcp = raw(as: uv_tcp_t.self)
+    try UVError.check(address.withPointer { uv_tcp_bind(tcp, $0, 0) }, action)
+    let result = uv_listen(raw(as: uv_stream_t.self), Self.backlog) { stream, status in
+      guard status == 0, let listener = LoopHandle.owner(of: stream) as? TCPListener else { return }
+      listener.accept()
+    }
+    try UVError.check(result, action)
+    endpoint = SocketAddress.local(of: tcp)
+  }
+
+  private func accept() {
+    let connection = TCPConnection(loop: loop)
+    guard uv_accept(raw(as: uv_stream_t.self), connection.raw(as: uv_stream_t.self)) == 0, let onConnection else {
+      return connection.close()
+    }
+    connection.begin()
+    onConnection(connection)
+  }
+
+  /// Stops listening. May be called again.
+  package func close() {
+    onConnection = nil
+    closeHandle()
+  }
+}

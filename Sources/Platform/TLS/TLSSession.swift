@@ -1,0 +1,130 @@
+internal import COpenSSL
+package import Primitives
+
+/// One end of a TLS 1.3 connection, without any I/O: ciphertext goes in and comes out through its methods.
+///
+///     handshaking ──both sides proved──▶ established ──close_notify, or an error──▶ closed
+package final class TLSSession {
+  /// Which end of the handshake this is.
+  package enum Role: Sendable { case client, server }
+
+  /// The node at the other end; nil until both sides are proved.
+  package private(set) var peer: NodeID?
+  /// Whether the other side has ended the session in order.
+  package private(set) var isClosedByPeer = false
+
+  private let session: OpaquePointer
+  private let pipe = TLSPipe()
+  private let identity: TLSIdentity
+  private let role: Role
+  private let expectedPeer: NodeID?
+
+  /// A session that will begin with a handshake. A client's first bytes are in the output at once.
+  ///
+  /// - Parameter expectedPeer: who must be at the other end; nil for anybody who proves an ID.
+  package init(identity: TLSIdentity, role: Role, expectedPeer: NodeID? = nil) throws(KacheryError) {
+    ERR_clear_error()
+    guard let session = SSL_new(identity.context) else { throw TLSError.capture("A TLS session cannot be set up") }
+    self.session = session
+    self.identity = identity
+    self.role = role
+    self.expectedPeer = expectedPeer
+    let bio = pipe.makeBIO()
+    // The session owns the BIO from here on; one reference serves both directions.
+    SSL_set_bio(session, bio, bio)
+    if role == .client { SSL_set_connect_state(session) } else { SSL_set_accept_state(session) }
+    if role == .client { try handshake() }
+  }
+
+  deinit { SSL_free(session) }
+
+  package var isEstablished: Bool { peer != nil }
+
+  /// Takes in ciphertext, goes on with the handshake, and hands on whatever plaintext there is through `scratch`.
+  ///
+  /// - Parameter deliver: called for each piece of plaintext; its pointer is good for the call only.
+  /// - Throws: where the other side broke the protocol, is not who it should be, or sends bytes that were tampered with.
+  ///   The session is then of no more use, but its output may hold an alert for the other side.
+  package func receive(
+    _ ciphertext: UnsafeRawBufferPointer, scratch: UnsafeMutableRawBufferPointer,
+    _ deliver: (UnsafeRawBufferPointer) -> Void
+  ) throws(KacheryError) {
+    pipe.input = ciphertext[...]
+    defer { pipe.input = pipe.input.prefix(0) }
+    if !isEstablished { try handshake() }
+    guard isEstablished else { return }
+    while !isClosedByPeer {
+      ERR_clear_error()
+      let count = SSL_read(session, scratch.baseAddress, Int32(clamping: scratch.count))
+      guard count <= 0 else {
+        deliver(UnsafeRawBufferPointer(rebasing: scratch.prefix(Int(count))))
+        continue
+      }
+      switch SSL_get_error(session, count) {
+      case SSL_ERROR_WANT_READ: return
+      case SSL_ERROR_ZERO_RETURN: isClosedByPeer = true
+      default: throw TLSError.capture("The encrypted connection broke")
+      }
+    }
+  }
+
+  private func handshake() throws(KacheryError) {
+    ERR_clear_error()
+    let result = SSL_do_handshake(session)
+    guard result != 1 else { return try identifyPeer() }
+    guard SSL_get_error(session, result) == SSL_ERROR_WANT_READ else {
+      throw TLSError.capture("The handshake failed")
+    }
+  }
+
+  private func identifyPeer() throws(KacheryError) {
+    var chosen: UnsafePointer<UInt8>?
+    var count: UInt32 = 0
+    SSL_get0_alpn_selected(session, &chosen, &count)
+    guard UnsafeBufferPointer(start: chosen, count: Int(count)).elementsEqual(identity.applicationProtocol.dropFirst())
+    else { throw KacheryError(.protocolViolation, "The other side does not speak this protocol.") }
+    var bytes = [UInt8](repeating: 0, count: NodeID.byteCount)
+    var length = bytes.count
+    guard let certificate = SSL_get0_peer_certificate(session), let key = X509_get0_pubkey(certificate),
+      EVP_PKEY_get_raw_public_key(key, &bytes, &length) == 1, let id = NodeID(bytes: bytes.prefix(length))
+    else { throw TLSError.capture("The other side has proved no node ID") }
+    if let expectedPeer, expectedPeer != id {
+      throw KacheryError(
+        .protocolViolation, "The node that answered is \(id.short), not \(expectedPeer.short) as expected.")
+    }
+    peer = id
+  }
+
+  /// Encrypts bytes into the output. Only once the session is established.
+  package func write(_ plaintext: UnsafeRawBufferPointer) throws(KacheryError) {
+    var rest = plaintext[...]
+    while !rest.isEmpty {
+      ERR_clear_error()
+      let piece = UnsafeRawBufferPointer(rebasing: rest)
+      let count = SSL_write(session, piece.baseAddress, Int32(clamping: piece.count))
+      guard count > 0 else { throw TLSError.capture("The encrypted connection cannot be written to") }
+      rest = rest.dropFirst(Int(count))
+    }
+  }
+
+  /// Hands what is to be sent to `send` and forgets it. The pointer is good for the call only.
+  package func drainOutput(_ send: (UnsafeRawBufferPointer) -> Void) { pipe.drainOutput(send) }
+
+  /// Bytes that both ends of this session, and of no other, derive (RFC 8446, section 7.5). Only once established.
+  package func exportKeyingMaterial(label: String, count: Int) throws(KacheryError) -> [UInt8] {
+    var material = [UInt8](repeating: 0, count: count)
+    ERR_clear_error()
+    guard SSL_export_keying_material(session, &material, count, label, label.utf8.count, nil, 0, 0) == 1 else {
+      throw TLSError.capture("No key can be derived from the session")
+    }
+    return material
+  }
+
+  /// Puts a close_notify into the output: an end that the other side can tell from a cut.
+  package func startShutdown() {
+    guard isEstablished else { return }
+    ERR_clear_error()
+    SSL_shutdown(session)
+    ERR_clear_error()
+  }
+}
