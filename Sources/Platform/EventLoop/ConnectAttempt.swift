@@ -12,14 +12,17 @@ package final class ConnectAttempt {
   private var lastError: KacheryError?
 
   init(
-    loop: EventLoop, endpoint: Endpoint, timeout: Duration, done: @escaping (Result<TCPConnection, KacheryError>) -> Void
+    loop: EventLoop, endpoint: Endpoint, timeout: Duration,
+    done: @escaping (Result<TCPConnection, KacheryError>) -> Void
   ) {
     self.loop = loop
     self.endpoint = endpoint
     self.done = done
     timer = loop.after(timeout) { [weak self] in
       guard let self else { return }
-      self.finish(.failure(KacheryError(.timedOut, "Connecting to \(self.endpoint) took longer than \(timeout.components.seconds) s.")))
+      self.finish(
+        .failure(
+          KacheryError(.timedOut, "Connecting to \(self.endpoint) took longer than \(timeout.components.seconds) s.")))
     }
   }
 

@@ -41,7 +41,8 @@ struct SocketAddress {
     }
     let host = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     let mapped = "::ffff:"
-    return Endpoint(host: host.hasPrefix(mapped) && host.contains(".") ? String(host.dropFirst(mapped.count)) : host, port: port)
+    return Endpoint(
+      host: host.hasPrefix(mapped) && host.contains(".") ? String(host.dropFirst(mapped.count)) : host, port: port)
   }
 
   static func local(of tcp: UnsafePointer<uv_tcp_t>) -> Endpoint? { name(tcp, uv_tcp_getsockname) }

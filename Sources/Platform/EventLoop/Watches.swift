@@ -16,7 +16,8 @@ package final class Timer: LoopHandle {
     uv_update_time(loop.core.loop)
     // A fraction of a millisecond is rounded up: firing early would make the owner's deadline look not yet due.
     let milliseconds = (delay.wholeNanoseconds + 999_999) / 1_000_000
-    uv_timer_start(timer, { (LoopHandle.owner(of: $0) as? Timer)?.fire() }, milliseconds, repeating?.wholeMilliseconds ?? 0)
+    uv_timer_start(
+      timer, { (LoopHandle.owner(of: $0) as? Timer)?.fire() }, milliseconds, repeating?.wholeMilliseconds ?? 0)
   }
 
   private func fire() {
@@ -42,7 +43,8 @@ package final class SignalWatch: LoopHandle {
     let signal = raw(as: uv_signal_t.self)
     uv_signal_init(loop.core.loop, signal)
     adopt()
-    let result = uv_signal_start(signal, { handle, _ in (LoopHandle.owner(of: handle) as? SignalWatch)?.body?() }, number)
+    let result = uv_signal_start(
+      signal, { handle, _ in (LoopHandle.owner(of: handle) as? SignalWatch)?.body?() }, number)
     guard result < 0 else { return }
     cancel()
     throw UVError.error(result, "Watching for signal \(number) failed")

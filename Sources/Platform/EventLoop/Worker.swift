@@ -26,7 +26,9 @@ package final class Worker: SerialExecutor {
 
   package func asUnownedSerialExecutor() -> UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
 
-  package func checkIsolated() { precondition(isIsolatingCurrentContext() == true, "called away from worker '\(name)'") }
+  package func checkIsolated() {
+    precondition(isIsolatingCurrentContext() == true, "called away from worker '\(name)'")
+  }
 
   package func isIsolatingCurrentContext() -> Bool? {
     current.load(ordering: .acquiring) == UInt(bitPattern: Int(pthread_self()))

@@ -109,7 +109,8 @@ package final class Link {
   private func checkLife() {
     let silent = loop.now - heardAt
     guard silent < Self.silence else {
-      return fail(KacheryError(.timedOut, "Node \(peer.short) has been silent for \(silent.components.seconds) seconds."))
+      return fail(
+        KacheryError(.timedOut, "Node \(peer.short) has been silent for \(silent.components.seconds) seconds."))
     }
     if pingSent == nil { pingSent = (mux.ping(), loop.now) }
     flush()
