@@ -93,4 +93,10 @@ import Testing
     try FileSystem.syncFolder(folder.path)
     #expect(try FileSystem.availableBytes(at: folder.path) > 0)
   }
+
+  @Test func aFullDiskHasItsOwnCode() throws {
+    let error = #expect(throws: KacheryError.self) { try File("/dev/full", .update).write(at: 0, [1]) }
+    #expect(error?.code == .diskFull)
+    #expect(error?.message.contains("/dev/full") == true)
+  }
 }

@@ -4,28 +4,29 @@ package import Primitives
 extension FileSystem {
   /// Makes the folder and those above it that are missing. One that is there already stays as it is.
   ///
-  /// - Parameters:
-  ///   - permissions: of each folder made here, whatever the process's umask; a set-group-ID bit that the system hands
-  ///     down from the folder above is kept.
-  ///   - durably: return only once the new names are on the disk.
-  package static func createFolder(_ path: String, permissions: UInt32, durably: Bool = false) throws(KacheryError) {
+  /// - Parameter permissions: of each folder made here, whatever the process's umask; a set-group-ID bit that the system
+  ///   hands down from the folder above is kept.
+  /// - Returns: the folders in which a new name stands now, the lowest first: what `syncFolder` must save before the new
+  ///   folders can be relied on.
+  @discardableResult
+  package static func createFolder(_ path: String, permissions: UInt32) throws(KacheryError) -> [String] {
     if let present = try statusIfPresent(path) {
       guard present.kind == .folder else {
         throw KacheryError(.storageFailed, "Could not create the folder \(path): a file has that name; move it away.")
       }
-      return
+      return []
     }
     let above = parent(of: path)
-    if above != path { try createFolder(above, permissions: permissions, durably: durably) }
+    let changed = above == path ? [] : try createFolder(above, permissions: permissions)
     // Another process may make the same folder at the same time: that is as good.
     do { try check("create the folder", path) { CPosix_mkdir($0, permissions) } } catch
       where error.systemNumber == EEXIST
-    { return }
+    { return [above] + changed }
     let made = try status(path).permissions
     if made & 0o777 != permissions {
       try check("change the permissions of", path) { CPosix_chmod($0, made & 0o7000 | permissions) }
     }
-    if durably { try syncFolder(above) }
+    return [above] + changed
   }
 
   /// Returns once the names in the folder are on the disk as they are now.

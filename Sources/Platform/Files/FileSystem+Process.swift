@@ -3,4 +3,7 @@ import CPosix
 extension FileSystem {
   /// The number of this process, for lock files and names that no other process uses.
   package static var processID: Int32 { getpid() }
+
+  /// Seconds since 1970, to judge how old a file is.
+  package static var now: Int64 { Int64(time(nil)) }
 }

@@ -1,0 +1,51 @@
+import Files
+import Primitives
+
+extension ContentStore {
+  /// How long a file that nobody goes on receiving is kept, in seconds: a week.
+  private static let partialLifetime: Int64 = 7 * 24 * 3_600
+
+  /// Removes what processes that no longer live left unfinished. What cannot be removed stays and does no harm.
+  func removeLeftovers() {
+    var removed = 0
+    for name in names(in: layout.temporary) where remove("\(layout.temporary)/\(name)") { removed += 1 }
+    for name in names(in: layout.partial) where removeStale(name) { removed += 1 }
+    if removed > 0 { log.info("Removed \(removed) unfinished files from \(layout.own).") }
+  }
+
+  private func names(in folder: String) -> [String] {
+    do {
+      guard try FileSystem.statusIfPresent(folder) != nil else { return [] }
+      return try FileSystem.names(in: folder)
+    } catch {
+      log.debug("\(error.message)")
+      return []
+    }
+  }
+
+  private func remove(_ path: String) -> Bool {
+    do { return try TemporaryFile.removeIfAbandoned(path) } catch {
+      log.debug("\(error.message)")
+      return false
+    }
+  }
+
+  /// Removes a partial file that nobody can or will go on with: it is old, or its other half is missing.
+  private func removeStale(_ name: String) -> Bool {
+    let path = "\(layout.partial)/\(name)"
+    if name.hasSuffix(StoreLayout.journalSuffix) {
+      let partial = String(path.dropLast(StoreLayout.journalSuffix.count))
+      return !isPresent(partial) && remove(path)
+    }
+    let journal = path + StoreLayout.journalSuffix
+    guard !isPresent(journal) || isOld(path), remove(path) else { return false }
+    return !isPresent(journal) || remove(journal)
+  }
+
+  private func isPresent(_ path: String) -> Bool { (try? FileSystem.statusIfPresent(path)) ?? nil != nil }
+
+  private func isOld(_ path: String) -> Bool {
+    guard let status = try? FileSystem.status(path) else { return false }
+    return FileSystem.now - status.modifiedNanoseconds / 1_000_000_000 > Self.partialLifetime
+  }
+}

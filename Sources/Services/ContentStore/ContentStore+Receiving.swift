@@ -1,0 +1,17 @@
+package import Primitives
+
+extension ContentStore {
+  /// Begins to receive a file from other nodes, or goes on where an earlier session ended.
+  ///
+  /// - Parameters:
+  ///   - size: in bytes, as the other nodes say.
+  ///   - chunks: those of the file's manifest. What an earlier session received of them is taken over after it was
+  ///     hashed again, at about half a second a gigabyte; without chunks everything is received anew.
+  /// - Throws: `alreadyRunning` where the file is being received already, by this process or another one; `diskFull`
+  ///   where there is no room for it.
+  package func beginReceive(
+    _ hash: ContentHash, size: UInt64, chunks: [Manifest.Chunk] = []
+  ) throws(KacheryError) -> IncomingFile {
+    try IncomingFile(self, hash, size: size, chunks: chunks)
+  }
+}

@@ -1,0 +1,80 @@
+package import Diagnostics
+import Files
+package import Primitives
+
+/// The files of a storage directory by their hash.
+///
+/// A stored file has its final name only once it is complete, verified and on the disk. Several processes may use one
+/// directory at the same time. All methods wait for the disk: call them where waiting is allowed. Any thread may.
+package struct ContentStore: Sendable {
+  let layout: StoreLayout
+  let log: Log
+
+  /// The storage directory.
+  package var directory: String { layout.root }
+
+  /// Opens a storage directory, makes it where there is none, and removes what dead processes left unfinished in it.
+  ///
+  /// A directory that this user may read but not write opens as well; storing then fails.
+  package init(directory: String, log: Log) throws(KacheryError) {
+    layout = StoreLayout(root: directory)
+    self.log = log
+    try FileSystem.createFolder(directory, permissions: StoreLayout.folderPermissions)
+    removeLeftovers()
+  }
+
+  /// The file with this hash; nil where it is not here, or only as a link whose target has changed.
+  package func find(_ hash: ContentHash) throws(KacheryError) -> StoredFile? {
+    // A symbolic link in the place of a stored file is not one: its target is no business of the store.
+    if let status = try FileSystem.statusIfPresent(layout.file(hash), followingLinks: false) {
+      guard status.kind == .regular else {
+        throw KacheryError(.storageFailed, "\(layout.file(hash)) is not a regular file; remove it and store again.")
+      }
+      return StoredFile(hash: hash, size: status.size, path: layout.file(hash), link: nil)
+    }
+    guard let link = try link(hash) else { return nil }
+    guard let status = try FileSystem.statusIfPresent(link.path), link.matches(status) else {
+      log.warning("\(link.path) is no longer the file that was linked as \(hash).")
+      return nil
+    }
+    return StoredFile(hash: hash, size: status.size, path: link.path, link: link)
+  }
+
+  private func link(_ hash: ContentHash) throws(KacheryError) -> LinkDocument? {
+    let path = layout.link(hash)
+    guard try FileSystem.statusIfPresent(path) != nil else { return nil }
+    do {
+      return try LinkDocument(parsing: try FileSystem.read(path, limit: LinkDocument.maximumSize), path: path)
+    } catch  where error.code != .permissionDenied {
+      log.warning("\(error.message)")
+      return nil
+    }
+  }
+
+  /// Opens the file with this hash; nil where `find` finds none.
+  ///
+  /// - Throws: `fileChanged` where a linked file changed between being found and being opened.
+  package func open(_ hash: ContentHash) throws(KacheryError) -> StoredFileReader? {
+    guard let found = try find(hash) else { return nil }
+    return try StoredFileReader(found)
+  }
+
+  /// The manifest that is stored under `manifestHash`; nil where none is.
+  ///
+  /// - Throws: `badManifest` where that file is no manifest, or not one of the file `hash`; `hashMismatch` where it was
+  ///   damaged on the disk.
+  package func manifest(for hash: ContentHash, named manifestHash: ContentHash) throws(KacheryError) -> Manifest? {
+    guard let reader = try open(manifestHash) else { return nil }
+    defer { reader.close() }
+    guard reader.size <= Limits.maximumManifestSize else {
+      throw KacheryError(.badManifest, "The file \(manifestHash) is too large for a manifest; check the URI.")
+    }
+    let bytes = try reader.bytes(ByteRange(whole: reader.size))
+    try verify(bytes, manifestHash)
+    let manifest = try Manifest(parsing: bytes)
+    guard manifest.hash == hash else {
+      throw KacheryError(.badManifest, "\(manifestHash) is the manifest of \(manifest.hash), not of \(hash).")
+    }
+    return manifest
+  }
+}

@@ -1,0 +1,37 @@
+import Files
+import Primitives
+
+/// The content of a `.link` file: the file lies at `path` as long as it looks as it did when it was linked.
+struct LinkDocument: Hashable, Sendable {
+  /// Far above the longest path with its marks.
+  static let maximumSize = 64 << 10
+  /// Python's seconds and JavaScript's milliseconds both lose a part of the time.
+  private static let toleranceSeconds = 0.002
+
+  let path: String
+  let manifest: ContentHash?
+  let size: UInt64
+  /// In seconds since 1970.
+  let modified: Double
+
+  /// Reads the document.
+  ///
+  /// - Parameter path: where it lies, for the error.
+  /// - Throws: `storageFailed` where it is damaged.
+  init(parsing bytes: [UInt8], path: String) throws(KacheryError) {
+    guard let document = try? JSONParser.parse(bytes), let target = document["path"]?.string, target.hasPrefix("/"),
+      let size = document["stat"]?["size"]?.unsigned, let modified = document["stat"]?["mtime"]?.number
+    else {
+      throw KacheryError(.storageFailed, "The link \(path) is damaged; remove it and link the file again.")
+    }
+    self.path = target
+    self.size = size
+    self.modified = modified
+    manifest = document["manifestSha1"]?.string.flatMap { ContentHash(hex: $0) }
+  }
+
+  /// Whether a file of this status is still the one that was linked. What is not a regular file never is.
+  func matches(_ status: FileStatus) -> Bool {
+    status.kind == .regular && status.size == size && abs(status.modified - modified) <= Self.toleranceSeconds
+  }
+}

@@ -1,0 +1,48 @@
+import Files
+import Primitives
+
+/// The list, beside a partial file, of the chunks in it that were verified: a line each, written after the chunk.
+///
+/// It is a hint: a machine that lost power may have kept the line and lost the chunk, so each chunk is hashed again
+/// before anybody relies on it.
+struct PartialJournal: Sendable {
+  /// Enough for the chunks of 10 TB.
+  private static let maximumSize = 64 << 20
+
+  private let path: String
+  private var file: File?
+  private var end: UInt64 = 0
+
+  init(path: String) { self.path = path }
+
+  /// The chunks of an earlier session; none where there was none. Then the list is empty again.
+  mutating func takeOver() throws(KacheryError) -> [Manifest.Chunk] {
+    guard try FileSystem.statusIfPresent(path, followingLinks: false) != nil else { return [] }
+    let bytes = (try? FileSystem.read(path, limit: Self.maximumSize)) ?? []
+    try FileSystem.remove(path)
+    return bytes.split(separator: UInt8(ascii: "\n")).compactMap(Self.chunk)
+  }
+
+  /// Adds a chunk.
+  mutating func append(_ chunk: Manifest.Chunk) throws(KacheryError) {
+    if file == nil { file = try File(path, .create(permissions: 0o600)) }
+    let line = Array("\(chunk.range.start) \(chunk.range.end) \(chunk.hash)\n".utf8)
+    try file?.write(at: end, line)
+    end += UInt64(line.count)
+  }
+
+  /// Removes the list.
+  mutating func remove() throws(KacheryError) {
+    file = nil
+    try FileSystem.remove(path)
+  }
+
+  /// A line that was cut short, or is damaged, is no chunk.
+  private static func chunk(_ line: ArraySlice<UInt8>) -> Manifest.Chunk? {
+    let parts = String(decoding: line, as: UTF8.self).split(separator: " ", omittingEmptySubsequences: false)
+    guard parts.count == 3, let start = UInt64(parts[0]), let end = UInt64(parts[1]),
+      let range = ByteRange(start: start, end: end), let hash = ContentHash(hex: parts[2])
+    else { return nil }
+    return Manifest.Chunk(range: range, hash: hash)
+  }
+}

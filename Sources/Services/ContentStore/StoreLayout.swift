@@ -1,0 +1,43 @@
+import Primitives
+
+/// Where things lie in a storage directory.
+struct StoreLayout: Sendable {
+  /// Readable by everyone: a storage directory may be shared, and what it holds is named by its hash anyway.
+  static let filePermissions: UInt32 = 0o644
+  /// Of the storage directory itself, where it is made here.
+  static let folderPermissions: UInt32 = 0o755
+
+  /// Behind the name of a partial file, the name of the list of its verified chunks.
+  static let journalSuffix = ".verified"
+
+  /// The storage directory.
+  let root: String
+
+  /// The folder of a stored file, named by the first six digits of its hash.
+  func folder(of hash: ContentHash) -> String {
+    let digits = Array(hash.hex.utf8.prefix(6))
+    let parts = [0, 2, 4].map { String(decoding: digits[$0..<$0 + 2], as: UTF8.self) }
+    return "\(root)/sha1/\(parts.joined(separator: "/"))"
+  }
+
+  /// The path of a stored file.
+  func file(_ hash: ContentHash) -> String { "\(folder(of: hash))/\(hash)" }
+
+  /// The path of the document that says where else the file lies.
+  func link(_ hash: ContentHash) -> String { "\(file(hash)).link" }
+
+  /// Everything that is this software's own and that other software on the directory knows nothing of.
+  var own: String { "\(root)/kachery-node" }
+
+  /// Files that are being stored.
+  var temporary: String { "\(own)/temporary" }
+
+  /// Files that are being received.
+  var partial: String { "\(own)/partial" }
+
+  /// The file that is being received.
+  func partial(_ hash: ContentHash) -> String { "\(partial)/\(hash)" }
+
+  /// The list of the chunks that `partial` holds.
+  func journal(_ hash: ContentHash) -> String { partial(hash) + Self.journalSuffix }
+}

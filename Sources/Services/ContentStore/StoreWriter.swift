@@ -1,0 +1,82 @@
+import Crypto
+import Files
+package import Primitives
+import Synchronization
+
+/// A file on its way into the store: its bytes are written, in order, and hashed as they come by.
+///
+/// Any thread may call; calls take turns. A writer that is let go without `finish()` leaves nothing behind.
+package final class StoreWriter: Sendable {
+  private struct State {
+    var digester = ContentDigester()
+    var isOpen = true
+  }
+
+  private let store: ContentStore
+  private let file: File
+  private let state = Mutex(State())
+
+  init(_ store: ContentStore) throws(KacheryError) {
+    try store.prepareOwnFolder(store.layout.temporary)
+    self.store = store
+    file = try TemporaryFile.create(in: store.layout.temporary)
+  }
+
+  deinit { cancel() }
+
+  /// Appends bytes.
+  ///
+  /// - Throws: `diskFull` or another failure of the disk, after which nothing is left of the file.
+  package func write(_ bytes: UnsafeRawBufferPointer) throws(KacheryError) {
+    try whileOpen { (state) throws(KacheryError) in
+      let offset = state.digester.count
+      state.digester.update(bytes)
+      try file.write(at: offset, bytes)
+    }
+  }
+
+  /// Appends bytes.
+  package func write(_ bytes: [UInt8]) throws(KacheryError) {
+    try bytes.withUnsafeBytes { buffer in Result { () throws(KacheryError) in try write(buffer) } }.get()
+  }
+
+  /// Bytes written so far.
+  package var count: UInt64 { state.withLock { $0.digester.count } }
+
+  /// Admits the file, and its manifest where it is large.
+  ///
+  /// - Returns: once everything is on the disk.
+  package func finish() throws(KacheryError) -> StoreReceipt {
+    try whileOpen { (state) throws(KacheryError) in
+      let size = state.digester.count
+      let (hash, manifest) = state.digester.finish()
+      try store.admit(file, as: hash, size: size)
+      state.isOpen = false
+      file.close()
+      return StoreReceipt(hash: hash, manifest: try manifest.map(store.storeManifest), size: size)
+    }
+  }
+
+  /// Gives up and removes what was written; does nothing after `finish()` or a failure.
+  package func cancel() { state.withLock { discard(&$0) } }
+
+  private func whileOpen<Answer>(_ body: (inout State) throws(KacheryError) -> Answer) throws(KacheryError) -> Answer {
+    try state.withLock { (state) throws(KacheryError) in
+      guard state.isOpen else {
+        throw KacheryError(.cancelled, "Storing the file had ended already, by a failure or because it was given up.")
+      }
+      do throws(KacheryError) { return try body(&state) } catch {
+        discard(&state)
+        throw error
+      }
+    }
+  }
+
+  private func discard(_ state: inout State) {
+    guard state.isOpen else { return }
+    state.isOpen = false
+    // While the lock is held, so that no other process can have made a file of this name.
+    try? FileSystem.remove(file.path)
+    file.close()
+  }
+}

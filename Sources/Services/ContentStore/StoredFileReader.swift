@@ -1,0 +1,67 @@
+import Files
+package import Primitives
+
+/// A stored file, open. Any thread may read; the file is closed with `close()` or with the object.
+package final class StoredFileReader: Sendable {
+  package let hash: ContentHash
+  /// In bytes.
+  package let size: UInt64
+  private let file: File
+  /// How a linked file looked when it was opened; it belongs to a user, who may change it at any time.
+  private let linkedStatus: FileStatus?
+
+  /// - Throws: `fileChanged` where it is not the file any more that was found.
+  init(_ found: StoredFile) throws(KacheryError) {
+    hash = found.hash
+    size = found.size
+    file = try File(found.path, .read)
+    let status = try file.status()
+    guard status.kind == .regular, status.size == found.size, found.link?.matches(status) ?? true else {
+      file.close()
+      throw Self.changed(found.path)
+    }
+    linkedStatus = found.isLink ? status : nil
+  }
+
+  /// Fills `buffer` with the bytes from `offset`.
+  ///
+  /// - Returns: the number of bytes, which is always the size of the buffer.
+  /// - Throws: `badRequest` where the file ends before the buffer is full; `fileChanged` where it is a linked file that
+  ///   no longer is what it was.
+  @discardableResult
+  package func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws(KacheryError) -> Int {
+    let (end, overflow) = offset.addingReportingOverflow(UInt64(buffer.count))
+    guard !overflow, end <= size else {
+      throw KacheryError(
+        .badRequest, "The file \(hash) has \(size) bytes; \(buffer.count) from byte \(offset) are past its end.")
+    }
+    let count = try file.read(at: offset, into: buffer)
+    let isUnchanged = try linkedStatus.map { (before) throws(KacheryError) in
+      try file.status().isUnchanged(since: before)
+    }
+    guard count == buffer.count, isUnchanged ?? true else { throw Self.changed(file.path) }
+    return count
+  }
+
+  /// The bytes of a range, for ranges that are small enough for memory.
+  package func bytes(_ range: ByteRange) throws(KacheryError) -> [UInt8] {
+    guard range.end <= size else {
+      throw KacheryError(.badRequest, "The file \(hash) has \(size) bytes; \(range) is past its end.")
+    }
+    var failure: KacheryError?
+    let bytes = [UInt8](unsafeUninitializedCapacity: Int(range.count)) { buffer, used in
+      do throws(KacheryError) { used = try read(at: range.start, into: UnsafeMutableRawBufferPointer(buffer)) } catch {
+        failure = error
+      }
+    }
+    if let failure { throw failure }
+    return bytes
+  }
+
+  /// Closes the file; does nothing the second time.
+  package func close() { file.close() }
+
+  private static func changed(_ path: String) -> KacheryError {
+    KacheryError(.fileChanged, "\(path) changed since it was stored or linked; store or link it again.")
+  }
+}

@@ -1,0 +1,168 @@
+import ContentStore
+import Crypto
+import Files
+import Primitives
+import TestSupport
+import Testing
+
+@Suite struct ReceivingTests {
+  let fixture: StoreFixture
+  var store: ContentStore { fixture.store }
+  let content = PatternBytes.make(1_000_000)
+  let chunks: [Manifest.Chunk]
+  var hash: ContentHash { ContentHash.of(content) }
+
+  init() throws {
+    fixture = try StoreFixture()
+    chunks = Self.chunks(of: content)
+  }
+
+  static func chunks(of content: [UInt8]) -> [Manifest.Chunk] {
+    stride(from: 0, to: content.count, by: 300_000).compactMap { start in
+      let end = min(start + 300_000, content.count)
+      return ByteRange(start: UInt64(start), end: UInt64(end)).map {
+        Manifest.Chunk(range: $0, hash: ContentHash.of(content[start..<end]))
+      }
+    }
+  }
+
+  private func receive(_ chunk: Manifest.Chunk, _ file: IncomingFile) throws {
+    let incoming = try file.beginChunk(chunk.range, expected: chunk.hash)
+    try append(chunk.range, to: incoming)
+    try incoming.finish()
+  }
+
+  /// Appends the right bytes in pieces as they come from a socket.
+  private func append(_ range: ByteRange, to chunk: IncomingChunk) throws {
+    for start in stride(from: Int(range.start), to: Int(range.end), by: 65_521) {
+      let end = min(start + 65_521, Int(range.end))
+      try content.withUnsafeBytes { try chunk.append(UnsafeRawBufferPointer(rebasing: $0[start..<end])) }
+    }
+  }
+
+  private func expectAdmitted(_ file: StoredFile) throws {
+    #expect(file.path == fixture.path(hash))
+    #expect(try FileSystem.read(file.path, limit: content.count) == content)
+    #expect(try FileSystem.status(file.path).permissions == 0o644)
+    #expect(try fixture.leftovers() == [])
+  }
+
+  @Test(arguments: [[0, 1, 2, 3], [3, 2, 1, 0], [1, 0, 3, 2], [0, 2, 1, 3]])
+  func chunksMayCompleteInAnyOrder(order: [Int]) throws {
+    let file = try store.beginReceive(hash, size: 1_000_000)
+    for index in order { try receive(chunks[index], file) }
+    #expect(file.verifiedBytes == 1_000_000)
+    try expectAdmitted(try file.finish())
+  }
+
+  @Test func severalChunksMayBeUnderwayAtOnce() throws {
+    let file = try store.beginReceive(hash, size: 1_000_000)
+    let open = try chunks.map { try file.beginChunk($0.range, expected: $0.hash) }
+    for start in stride(from: 0, to: 300_000, by: 10_000) {
+      for chunk in open.reversed() {
+        let from = Int(chunk.range.start) + start
+        guard from < Int(chunk.range.end) else { continue }
+        try content.withUnsafeBytes { try chunk.append(UnsafeRawBufferPointer(rebasing: $0[from..<from + 10_000])) }
+      }
+    }
+    for chunk in open { try chunk.finish() }
+    try expectAdmitted(try file.finish())
+  }
+
+  @Test func aFileWithoutManifestIsOneChunk() throws {
+    let file = try store.beginReceive(hash, size: 1_000_000)
+    try receive(Manifest.Chunk(range: ByteRange(whole: 1_000_000), hash: hash), file)
+    try expectAdmitted(try file.finish())
+  }
+
+  @Test func anEmptyFileNeedsNoBytes() throws {
+    let empty = ContentHash.of([])
+    let file = try store.beginReceive(empty, size: 0)
+    try file.beginChunk(ByteRange(whole: 0), expected: empty).finish()
+    #expect(try file.finish().size == 0)
+    #expect(try store.find(empty)?.size == 0)
+  }
+
+  @Test(arguments: [0, 1, 3])
+  func aBadChunkIsRefusedAndCanComeAgain(bad: Int) throws {
+    let file = try store.beginReceive(hash, size: 1_000_000)
+    for index in 0..<bad { try receive(chunks[index], file) }
+    let chunk = try file.beginChunk(chunks[bad].range, expected: chunks[bad].hash)
+    try append(ByteRange(start: chunk.range.start, end: chunk.range.end - 1) ?? chunk.range, to: chunk)
+    try withUnsafeBytes(of: UInt8(0xee)) { try chunk.append($0) }
+    #expect(#expect(throws: KacheryError.self) { try chunk.finish() }?.code == .hashMismatch)
+    #expect(throws: KacheryError.self) { try chunk.finish() }
+    for index in bad..<chunks.count { try receive(chunks[index], file) }
+    try expectAdmitted(try file.finish())
+  }
+
+  @Test func aBadWholeFileIsRefused() throws {
+    let file = try store.beginReceive(hash, size: 1_000_000)
+    let chunk = try file.beginChunk(ByteRange(whole: 1_000_000), expected: hash)
+    try [UInt8](repeating: 1, count: 1_000_000).withUnsafeBytes { try chunk.append($0) }
+    #expect(#expect(throws: KacheryError.self) { try chunk.finish() }?.code == .hashMismatch)
+    try receive(Manifest.Chunk(range: ByteRange(whole: 1_000_000), hash: hash), file)
+    try expectAdmitted(try file.finish())
+  }
+
+  @Test func aChunkGivenUpHalfwayCanComeAgain() throws {
+    let file = try store.beginReceive(hash, size: 1_000_000)
+    try receive(chunks[1], file)
+    let chunk = try file.beginChunk(chunks[0].range, expected: chunks[0].hash)
+    try append(ByteRange(whole: 100_000), to: chunk)
+    #expect(chunk.received == 100_000)
+    #expect(#expect(throws: KacheryError.self) { try chunk.finish() }?.code == .disconnected)
+    for index in [0, 2, 3] { try receive(chunks[index], file) }
+    try expectAdmitted(try file.finish())
+  }
+
+  @Test func aLyingManifestIsNoticedByTheWhole() throws {
+    let other = ContentHash.of([7])
+    let file = try store.beginReceive(other, size: 1_000_000, chunks: chunks)
+    for chunk in chunks { try receive(chunk, file) }
+    #expect(#expect(throws: KacheryError.self) { try file.finish() }?.code == .hashMismatch)
+    #expect(try store.find(other) == nil)
+    #expect(try fixture.leftovers() == [])
+  }
+
+  @Test func refusesWhatDoesNotFit() throws {
+    let file = try store.beginReceive(hash, size: 1_000_000)
+    let past = try #require(ByteRange(start: 999_999, end: 1_000_001))
+    #expect(throws: KacheryError.self) { try file.beginChunk(past, expected: hash) }
+    try receive(chunks[0], file)
+    let overlapping = try #require(ByteRange(start: 299_999, end: 400_000))
+    #expect(throws: KacheryError.self) { try file.beginChunk(overlapping, expected: hash) }
+    let chunk = try file.beginChunk(chunks[1].range, expected: chunks[1].hash)
+    #expect(throws: KacheryError.self) { try file.beginChunk(chunks[1].range, expected: chunks[1].hash) }
+    let tooMuch = [UInt8](repeating: 0, count: 300_001)
+    let error = #expect(throws: KacheryError.self) { try tooMuch.withUnsafeBytes { try chunk.append($0) } }
+    #expect(error?.code == .protocolViolation)
+    #expect(throws: KacheryError.self) { try file.finish() }
+  }
+
+  @Test func oneReceiverAFile() throws {
+    let file = try store.beginReceive(hash, size: 1_000_000)
+    let error = #expect(throws: KacheryError.self) { _ = try store.beginReceive(hash, size: 1_000_000) }
+    #expect(error?.code == .alreadyRunning)
+    file.close()
+    file.close()
+    #expect(try fixture.leftovers() == [])
+    try store.beginReceive(hash, size: 1_000_000).discard()
+  }
+
+  @Test func aFileThatHasNoRoomIsRefusedAtOnce() throws {
+    let error = #expect(throws: KacheryError.self) { _ = try store.beginReceive(hash, size: 1 << 60) }
+    #expect(error?.code == .diskFull)
+    #expect(error?.message.contains("\(UInt64(1) << 60)") == true)
+  }
+
+  @Test func whatIsHereAlreadyStays() throws {
+    _ = try store.store(path: try fixture.folder.write("source", content))
+    let before = try FileSystem.status(fixture.path(hash))
+    let file = try store.beginReceive(hash, size: 1_000_000)
+    for chunk in chunks { try receive(chunk, file) }
+    _ = try file.finish()
+    #expect(try FileSystem.status(fixture.path(hash)) == before)
+    #expect(try fixture.leftovers() == [])
+  }
+}

@@ -1,0 +1,14 @@
+/// Bytes that are cheap to make, for files of any size: a block of a prime length again and again.
+package enum PatternBytes {
+  /// Prime, so that no chunk or buffer is like the one before it.
+  private static let period = 65_537
+
+  /// `count` bytes; each `seed` gives others.
+  package static func make(_ count: Int, seed: Int = 1) -> [UInt8] {
+    let block = (0..<min(count, period)).map { UInt8(truncatingIfNeeded: $0 &* $0 &* 31 &+ ($0 >> 8) &* 7 &+ seed) }
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(count)
+    while bytes.count + block.count < count { bytes += block }
+    return bytes + block.prefix(count - bytes.count)
+  }
+}
