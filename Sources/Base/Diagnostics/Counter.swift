@@ -6,6 +6,7 @@ package final class Counter: Sendable {
 
   package init() {}
 
+  /// Adds `amount`, which is negative where a gauge falls.
   package func add(_ amount: Int = 1) { value.wrappingAdd(amount, ordering: .relaxed) }
 
   package var current: Int { value.load(ordering: .relaxed) }

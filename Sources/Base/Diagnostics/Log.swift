@@ -19,9 +19,13 @@ package struct Log: Sendable {
   /// A log that drops everything.
   package static let disabled = Log(minimum: .error) { _, _ in }
 
+  /// What only the authors of the software want to know.
   package func debug(_ message: @autoclosure () -> String) { write(.debug, message) }
+  /// What whoever runs the daemon wants to see of a day.
   package func info(_ message: @autoclosure () -> String) { write(.info, message) }
+  /// What went wrong and was dealt with.
   package func warning(_ message: @autoclosure () -> String) { write(.warning, message) }
+  /// What went wrong and needs somebody to act.
   package func error(_ message: @autoclosure () -> String) { write(.error, message) }
 
   private func write(_ level: Level, _ message: () -> String) {

@@ -1,0 +1,83 @@
+# kachery: `make help` says what there is to type.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+# Set PYTHON=/path/to/python to install the Python package with the commands.
+PYTHON ?=
+BINDIR = $(DESTDIR)$(PREFIX)/bin
+
+SWIFT = swift
+RELEASE = -c release --static-swift-stdlib
+VENV = .build/python-venv
+LINTED = Package.swift Sources Tests
+
+# Every name that kachery was ever published under; each is a link to the one program, which looks at its own name.
+NAMES = kachery-store kachery-load kachery-cat kachery-p2p kachery-p2p-load kachery-p2p-cat kachery-p2p-find \
+  kachery-p2p-store kachery-p2p-join-channel kachery-p2p-leave-channel kachery-p2p-get-channels \
+  kachery-p2p-node-info kachery-p2p-start-daemon kachery-p2p-stop-daemon
+
+.DEFAULT_GOAL := help
+.PHONY: help deps build demo test test-swift test-python bench lint format sanitize install uninstall clean
+
+help: ## Say what there is to type
+	@echo 'kachery: share files by what is in them.'
+	@echo
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null \
+	  || sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1: \2/p' Makefile
+
+deps: ## Install the Debian packages that kachery is built from (nothing to do: nothing done)
+	@Deploy/install-dependencies.sh
+
+build: deps ## Build the two programs, optimized, into .build/release
+	$(SWIFT) build $(RELEASE) --product kachery
+	$(SWIFT) build $(RELEASE) --product kacheryd
+
+demo: build ## Watch a 200 MB file travel between two nodes on this machine
+	@Deploy/demo.sh
+
+test: deps lint test-swift test-python ## Check everything: formatting, all Swift tests, the Python tests
+
+# The debug build carries every assertion, so the tests that drive whole programs drive that one.
+test-swift:
+	$(SWIFT) build --build-tests
+	KACHERY_BUILD_DIR="$$($(SWIFT) build --show-bin-path)" $(SWIFT) test --skip-build
+
+test-python: $(VENV)/.complete
+	$(SWIFT) build --product kachery
+	$(SWIFT) build --product kacheryd
+	KACHERY_BUILD_DIR="$$($(SWIFT) build --show-bin-path)" PYTHONPATH=Python/src \
+	  $(VENV)/bin/python -m pytest -q Python/tests
+
+$(VENV)/.complete: Python/requirements-test.txt
+	rm -rf $(VENV)
+	mkdir -p .build
+	python3 -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r Python/requirements-test.txt
+	touch $@
+
+bench: build ## Measure a transfer between two nodes beside curl and nginx
+	@Deploy/install-dependencies.sh --bench
+	@Benchmarks/transfer.py
+
+lint: ## Check the formatting of all Swift sources
+	$(SWIFT) format lint --strict --recursive $(LINTED)
+
+format: ## Format all Swift sources
+	$(SWIFT) format --in-place --recursive $(LINTED)
+
+sanitize: deps ## Run the Swift tests under the address and the thread sanitizer
+	Deploy/sanitize.sh address
+	Deploy/sanitize.sh thread
+
+install: build ## Put every command below PREFIX/bin (and the Python package where PYTHON says)
+	install -d '$(BINDIR)'
+	install -m 0755 .build/release/kachery .build/release/kacheryd '$(BINDIR)'
+	for name in $(NAMES); do ln -sfn kachery "$(BINDIR)/$$name" || exit 1; done
+	$(if $(PYTHON),'$(PYTHON)' -m pip install --disable-pip-version-check ./Python,)
+
+uninstall: ## Remove exactly what install put there
+	for name in kachery kacheryd $(NAMES); do rm -f "$(BINDIR)/$$name" || exit 1; done
+	$(if $(PYTHON),'$(PYTHON)' -m pip uninstall --yes kachery-p2p,)
+
+clean: ## Remove everything that was built
+	rm -rf .build Python/build Python/src/*.egg-info

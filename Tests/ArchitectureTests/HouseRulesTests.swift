@@ -1,0 +1,92 @@
+import Foundation
+import Testing
+
+/// The rules of the house, held against the sources as they are. `RulesCanFailTests` shows that each can fail.
+@Suite struct HouseRulesTests {
+  private let sources: [SourceFile]
+  private let everything: [SourceFile]
+  /// All but these tests, whose examples have to spell out what they forbid.
+  private let others: [SourceFile]
+  private let table: ArrowTable
+  private let manifest: PackageManifest
+
+  init() throws {
+    sources = try Repository.files(below: ["Sources"])
+    everything = try sources + Repository.files(below: ["Tests", "CShims"], ["swift", "h", "c", "modulemap"])
+    others = everything.filter { !$0.path.hasPrefix("Tests/ArchitectureTests/") }
+    table = ArrowTable(markdown: try Repository.text(of: "Sources/README.md"))
+    manifest = PackageManifest(text: try Repository.text(of: "Package.swift"))
+  }
+
+  @Test func theSourcesWereFound() {
+    #expect(sources.count > 40)
+    #expect(table.allowed.count > 20)
+    #expect(manifest.modules.count > 20 && manifest.tests.count > 20 && manifest.shims.count > 5)
+  }
+
+  @Test func everyImportFollowsAnArrow() {
+    #expect(sources.flatMap { ImportRule.violations(in: $0, table: table) } == [])
+  }
+
+  @Test func theTableAndTheManifestAgree() {
+    let declared = Dictionary(uniqueKeysWithValues: manifest.modules.map { ($0.name, $0.dependencies) })
+    for (module, dependencies) in declared {
+      #expect(
+        table.allowed[module] == dependencies, "the row of \(module) in Sources/README.md differs from Package.swift")
+    }
+    #expect(Set(table.allowed.keys) == Set(declared.keys))
+  }
+
+  @Test func theTableKeepsToTheLayers() {
+    let layers = manifest.modules.compactMap { target in
+      target.path.split(separator: "/").dropFirst().first.flatMap { Layer(rawValue: String($0)) }.map {
+        (target.name, $0)
+      }
+    }
+    #expect(LayerRule.violations(in: table, layers: Dictionary(uniqueKeysWithValues: layers)) == [])
+  }
+
+  @Test func foundationClocksAndPrintingStayInTheirPlaces() {
+    #expect(sources.flatMap(PurityRule.violations) == [])
+  }
+
+  @Test func filesAreSmall() throws {
+    let python = try Repository.files(below: ["Python"], ["py"])
+    #expect((everything + python).flatMap(SizeRule.violations) == [])
+  }
+
+  @Test func everySharedDeclarationIsDocumented() {
+    #expect(sources.flatMap(DocumentationRule.violations) == [])
+  }
+
+  @Test func everySwitchedOffProofHasAReason() {
+    #expect(others.flatMap(SafetyRule.violations) == [])
+  }
+
+  @Test func namesSayTheJob() {
+    #expect(others.flatMap(NamingRule.violations) == [])
+  }
+
+  @Test func everyShimFunctionHasItsPrefixAndItsReason() {
+    #expect(everything.flatMap(ShimRule.violations) == [])
+  }
+
+  @Test(arguments: ["Base", "Core", "Platform", "Services", "Commands"])
+  func everyFolderOfALayerIsAModule(_ layer: String) throws {
+    let declared = manifest.modules.filter { $0.path.hasPrefix("Sources/\(layer)/") }.map(\.name)
+    #expect(try Repository.folders(below: "Sources/\(layer)") == Set(declared))
+  }
+
+  @Test func everyFolderOfTestsAndShimsIsDeclared() throws {
+    // Data for the tests and the fuzzers is no target.
+    let data: Set<String> = ["Vectors", "Fuzz", "Network", "Interop"]
+    #expect(try Repository.folders(below: "Tests").subtracting(data) == Set(manifest.tests.map(\.name)))
+    #expect(try Repository.folders(below: "CShims") == Set(manifest.shims.map(\.name)))
+    #expect(try Repository.folders(below: "Sources") == Set(Layer.allCases.map(\.rawValue)))
+  }
+
+  @Test func everythingIsFormatted() throws {
+    let complaints = try FormatCheck.complaints(about: ["Package.swift", "Sources", "Tests"], in: Repository.root)
+    #expect(complaints == "", "run `make format`")
+  }
+}

@@ -1,0 +1,25 @@
+/// Every `import` in `Sources` follows an arrow of the table, or names one of the toolchain's own modules.
+enum ImportRule {
+  /// What comes with the toolchain and is no arrow of ours. Foundation has a rule of its own.
+  private static let system: Set<String> = ["Synchronization", "Glibc", "Foundation", "FoundationEssentials"]
+
+  static func violations(in file: SourceFile, table: ArrowTable) -> [Violation] {
+    guard let module = file.module else { return [] }
+    guard let allowed = table.allowed[module] else {
+      return [Violation(file: file.path, line: nil, reason: "\(module) has no row in Sources/README.md; add one.")]
+    }
+    return imports(in: file).compactMap { index, name in
+      if name == module || allowed.contains(name) || system.contains(name) { return nil }
+      return file.violation(at: index, "\(module) may not import \(name): Sources/README.md has no such arrow.")
+    }
+  }
+
+  /// Every module that the file imports in whatever form, with the line counted from 0.
+  static func imports(in file: SourceFile) -> [(line: Int, module: String)] {
+    let form =
+      /(?:^|;)\s*(?:@\w+(?:\([^)]*\))?\s+)*(?:(?:public|package|internal|fileprivate|private)\s+)?import\s+(?:(?:struct|class|enum|protocol|typealias|func|let|var|actor)\s+)?(\w+)/
+    return file.code.indices.flatMap { index in
+      file.code[index].matches(of: form).map { (line: index, module: String($0.output.1)) }
+    }
+  }
+}

@@ -1,0 +1,34 @@
+/// The table itself keeps to the layers, so that an edit of the table cannot turn an arrow around.
+enum LayerRule {
+  static func violations(in table: ArrowTable, layers: [String: Layer]) -> [Violation] {
+    table.allowed.sorted { $0.key < $1.key }.flatMap { module, imports -> [Violation] in
+      guard let layer = layers[module] else { return [violation("\(module) lies in no layer below Sources.")] }
+      return imports.sorted().compactMap { name in
+        guard let other = layers[name] else {
+          return mayUseC(layer) && name.hasPrefix("C")
+            ? nil : violation("\(module) may not use \(name): C stays in Base and Platform.")
+        }
+        return mayImport(layer, other, name)
+          ? nil : violation("\(module) (\(layer)) may not import \(name) (\(other)).")
+      }
+    }
+  }
+
+  private static func violation(_ reason: String) -> Violation {
+    Violation(file: "Sources/README.md", line: nil, reason: reason)
+  }
+
+  private static func mayUseC(_ layer: Layer) -> Bool { layer == .base || layer == .platform }
+
+  private static func mayImport(_ layer: Layer, _ other: Layer, _ name: String) -> Bool {
+    switch layer {
+    case .base: other == .base
+    case .core: other == .base || other == .core
+    case .platform: other == .base
+    // Services carry Core's messages and streams, and know nothing of its machines.
+    case .services: other == .base || other == .platform || ["Wire", "Mux"].contains(name)
+    case .daemon: other != .commands && other != .daemon
+    case .commands: other != .commands && other != .core
+    }
+  }
+}

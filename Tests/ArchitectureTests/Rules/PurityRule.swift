@@ -1,0 +1,30 @@
+/// Foundation, clocks, `async` and printing stay where they belong.
+enum PurityRule {
+  static func violations(in file: SourceFile) -> [Violation] {
+    foundation(in: file) + core(in: file) + printing(in: file)
+  }
+
+  /// Foundation doubles the size of a static binary, so it must earn its place.
+  private static func foundation(in file: SourceFile) -> [Violation] {
+    guard let module = file.module, let layer = file.layer else { return [] }
+    if layer == .daemon || layer == .commands || module == "LocalAPI" { return [] }
+    return ImportRule.imports(in: file).filter { $0.module.hasPrefix("Foundation") }.map {
+      file.violation(at: $0.line, "\(module) may not import Foundation: only Daemon, LocalAPI and the commands may.")
+    }
+  }
+
+  /// A state machine that waits, reads a clock or calls C cannot be run a thousand times under a virtual clock.
+  private static func core(in file: SourceFile) -> [Violation] {
+    guard file.layer == .core else { return [] }
+    let impure = /\b(async|await|Task|ContinuousClock|SuspendingClock|SystemRandomNumberGenerator)\b/
+    let libraries = ImportRule.imports(in: file).filter { $0.module == "Glibc" }
+    return file.violations(of: impure, "Core has no async, no clock and no randomness of its own; hand it in.")
+      + libraries.map { file.violation(at: $0.line, "Core does no I/O and calls no C library.") }
+  }
+
+  private static func printing(in file: SourceFile) -> [Violation] {
+    guard file.path.hasPrefix("Sources/"), file.layer != .commands else { return [] }
+    return file.violations(
+      of: /(^|[^.\w])(print|debugPrint|dump)\(/, "Only Commands print; elsewhere use the injected Log.")
+  }
+}

@@ -1,0 +1,18 @@
+/// Where the compiler's proof is switched off, a sentence takes its place.
+enum SafetyRule {
+  static func violations(in file: SourceFile) -> [Violation] {
+    let unchecked = /@unchecked\s+Sendable|nonisolated\(unsafe\)|@preconcurrency|unsafeBitCast|unsafeDowncast/
+    return file.code.indices.compactMap { index in
+      guard let match = file.code[index].firstMatch(of: unchecked), !hasReason(file, index) else { return nil }
+      let word = file.code[index][match.range]
+      return file.violation(
+        at: index, "\(word) needs a comment on this line or the one above that says why it is safe.")
+    }
+  }
+
+  private static func hasReason(_ file: SourceFile, _ index: Int) -> Bool {
+    let line = file.lines[index]
+    if line.contains("//"), !file.code[index].contains("//") { return true }
+    return index > 0 && file.lines[index - 1].drop { $0 == " " }.hasPrefix("//")
+  }
+}

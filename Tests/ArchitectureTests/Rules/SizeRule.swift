@@ -1,0 +1,15 @@
+/// Files stay small enough to be read at a sitting.
+enum SizeRule {
+  /// The ceiling; most files should have half of it.
+  static let maximum = 400
+  /// A command's main file only chooses what to run.
+  static let maximumForMain = 60
+
+  static func violations(in file: SourceFile) -> [Violation] {
+    let limit = file.layer == .commands && file.name == "main.swift" ? maximumForMain : maximum
+    guard file.lines.count > limit else { return [] }
+    return [
+      Violation(file: file.path, line: nil, reason: "\(file.lines.count) lines; the limit is \(limit). Split it.")
+    ]
+  }
+}

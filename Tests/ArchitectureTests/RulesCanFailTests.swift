@@ -1,0 +1,184 @@
+import Foundation
+import Testing
+
+/// A rule that nothing can break protects nothing: each is shown an example that it must refuse, beside one that it must
+/// let pass.
+@Suite struct RulesCanFailTests {
+  private let table = ArrowTable(
+    markdown: """
+      | module | may import |
+      |---|---|
+      | Primitives | |
+      | Wire | Primitives, Crypto |
+      | Daemon | Wire |
+      """)
+
+  private func file(_ text: String, at path: String = "Sources/Core/Wire/Sample.swift") -> SourceFile {
+    SourceFile(path: path, text: text)
+  }
+
+  @Test(arguments: [
+    "import Daemon", "package import Daemon", "internal import Daemon", "@testable import Daemon",
+    "@preconcurrency import Daemon", "@_exported import Daemon", "@preconcurrency package import Daemon",
+    "import struct Daemon.Node", "  import Daemon", "import Primitives; import Daemon", "import COpenSSL",
+    "@_spi(Inner) import Daemon", "import Dispatch",
+  ])
+  func aForbiddenImportIsFoundInEveryForm(_ line: String) {
+    let found = ImportRule.violations(in: file("import Primitives\n\(line)\n"), table: table)
+    #expect(found.map(\.line) == [2])
+  }
+
+  @Test func allowedImportsAndWordsInCommentsPass() {
+    let text = """
+      // import Daemon
+      /* import Daemon
+         /* import Daemon */
+      */
+      package import Primitives
+      internal import Crypto
+      import Synchronization
+      let text = "x; import Daemon"
+      let longer = \"\"\"
+        import Daemon
+        \"\"\"
+      let important = 1
+      """
+    #expect(ImportRule.violations(in: file(text), table: table) == [])
+  }
+
+  @Test func aModuleWithoutARowIsReported() {
+    #expect(ImportRule.violations(in: file("", at: "Sources/Core/Stray/A.swift"), table: table).count == 1)
+  }
+
+  @Test func aTableThatTurnsAnArrowAroundIsReported() {
+    let layers: [String: Layer] = ["Primitives": .base, "Wire": .core, "Files": .platform, "Daemon": .daemon]
+    func reported(_ row: String) -> Int {
+      LayerRule.violations(in: ArrowTable(markdown: "| module | may import |\n|---|---|\n\(row)"), layers: layers).count
+    }
+    #expect(reported("| Primitives | Wire |") == 1)
+    #expect(reported("| Wire | Files |") == 1)
+    #expect(reported("| Wire | COpenSSL |") == 1)
+    #expect(reported("| Files | Wire |") == 1)
+    #expect(reported("| Unknown | Wire |") == 1)
+    #expect(reported("| Daemon | Wire, Files, Primitives |") == 0)
+    #expect(reported("| Files | Primitives, CPosix |") == 0)
+  }
+
+  @Test func foundationOutsideItsPlaceIsReported() {
+    for path in ["Sources/Base/Primitives/A.swift", "Sources/Platform/Files/A.swift", "Sources/Services/Links/A.swift"]
+    {
+      #expect(PurityRule.violations(in: file("import Foundation", at: path)).count == 1)
+      #expect(PurityRule.violations(in: file("internal import FoundationEssentials", at: path)).count == 1)
+    }
+    for path in ["Sources/Daemon/A.swift", "Sources/Services/LocalAPI/A.swift", "Sources/Commands/kachery/A.swift"] {
+      #expect(PurityRule.violations(in: file("import Foundation", at: path)) == [])
+    }
+  }
+
+  @Test(arguments: ["func f() async {}", "await g()", "Task { }", "let c = ContinuousClock()", "import Glibc"])
+  func anImpureCoreIsReported(_ line: String) {
+    #expect(PurityRule.violations(in: file(line)).count == 1)
+    #expect(PurityRule.violations(in: file(line, at: "Sources/Platform/Files/A.swift")) == [])
+  }
+
+  @Test func printingOutsideCommandsIsReported() {
+    #expect(PurityRule.violations(in: file("  print(1)")).count == 1)
+    #expect(PurityRule.violations(in: file("x.map { print($0) }")).count == 1)
+    #expect(PurityRule.violations(in: file("// print(1)\nfingerprint(2)\nlet s = \"print(1)\"")) == [])
+    #expect(PurityRule.violations(in: file("print(1)", at: "Sources/Commands/kachery/A.swift")) == [])
+  }
+
+  @Test func aLongFileIsReported() {
+    let long = String(repeating: "\n", count: SizeRule.maximum + 1)
+    #expect(SizeRule.violations(in: file(long)).count == 1)
+    #expect(SizeRule.violations(in: file(String(long.dropLast()))) == [])
+    let main = String(repeating: "\n", count: SizeRule.maximumForMain + 1)
+    #expect(SizeRule.violations(in: file(main, at: "Sources/Commands/kachery/main.swift")).count == 1)
+  }
+
+  @Test(arguments: [
+    "package func f() {}", "package struct S {}", "package final class C {}", "  package static func f() {}",
+    "@discardableResult package func f() -> Int { 1 }", "package mutating func g()", "package typealias T = Int",
+    "package init?(text: String) {}", "package init(path: String) throws(KacheryError) {}", "package enum E: Int {}",
+    "package nonisolated func f() {}", "package indirect enum E {}", "package actor A {}", "package protocol P {}",
+  ])
+  func anUndocumentedDeclarationIsReported(_ line: String) {
+    #expect(DocumentationRule.violations(in: file(line)).count == 1)
+    #expect(DocumentationRule.violations(in: file("// a remark\n\(line)")).count == 1)
+    #expect(DocumentationRule.violations(in: file("/// What it means.\n\(line)")) == [])
+    #expect(DocumentationRule.violations(in: file("/// What it means.\n@inlinable\n\(line)")) == [])
+  }
+
+  @Test(arguments: [
+    "package let size: Int", "package func hash(into hasher: inout Hasher) {}", "package init() {}",
+    "package static func < (left: S, right: S) -> Bool { true }", "package init?(rawValue: String) {}",
+    "package static func == (left: S, right: S) -> Bool { true }", "package init?(bytes: [UInt8]) {}",
+    "package import Primitives", "package var description: String { \"class\" }", "func f() {}",
+  ])
+  func plainFieldsAndWitnessesNeedNoWords(_ line: String) {
+    #expect(DocumentationRule.violations(in: file(line)) == [])
+  }
+
+  @Test(arguments: [
+    "final class C: @unchecked Sendable {", "nonisolated(unsafe) var x = 0", "@preconcurrency import Glibc",
+  ])
+  func aSwitchedOffProofWithoutAReasonIsReported(_ line: String) {
+    #expect(SafetyRule.violations(in: file("\n\(line)")).count == 1)
+    #expect(SafetyRule.violations(in: file("// touched by one thread only\n\(line)")) == [])
+    #expect(SafetyRule.violations(in: file("\(line) // touched by one thread only")) == [])
+  }
+
+  @Test func vagueNamesPublicAccessAndNotesAreReported() {
+    #expect(NamingRule.violations(in: file("final class FeedManager {}")).count == 1)
+    #expect(NamingRule.violations(in: file("enum PathUtils {}")).count == 1)
+    #expect(NamingRule.violations(in: file("", at: "Sources/Core/Wire/WireHelper.swift")).count == 1)
+    #expect(NamingRule.violations(in: file("", at: "Sources/Core/Wire/WireUtil+Text.swift")).count == 1)
+    #expect(NamingRule.violations(in: file("public struct S {}")).count == 1)
+    #expect(NamingRule.violations(in: file("open class C {}")).count == 1)
+    #expect(NamingRule.violations(in: file("// TODO: later")).count == 1)
+    #expect(NamingRule.violations(in: file("let x = 1 // FIXME")).count == 1)
+    #expect(NamingRule.violations(in: file("struct FeedLog {}\nlet managers = 1\nlet s = \"public \"")) == [])
+  }
+
+  @Test func aShimFunctionWithoutPrefixOrReasonIsReported() {
+    let path = "CShims/CUV/CUV.h"
+    #expect(ShimRule.violations(in: file("static inline int size(void) {", at: path)).count == 2)
+    #expect(ShimRule.violations(in: file("static inline int CUV_size(void) {", at: path)).count == 1)
+    #expect(ShimRule.violations(in: file("// A macro.\nstatic inline int CUV_size(void) {", at: path)) == [])
+    let group = "// Macros.\nstatic inline int CUV_a(void) { return 1; }\nstatic inline int CUV_b(void) { return 2; }"
+    #expect(ShimRule.violations(in: file(group, at: path)) == [])
+  }
+
+  @Test func theManifestIsReadTargetByTarget() {
+    let manifest = PackageManifest(
+      text: """
+        func module(_ name: String) -> Target { .target(name: name, path: "Sources/\\(name)") }
+        let package = Package(
+          targets: [
+            shim("CUV", pkgConfig: "libuv"),
+            module("Wire", in: "Core", ["Primitives", "Crypto"]),
+            command("kachery", ["Wire"]),
+            .target(name: "Daemon", dependencies: ["Wire"], path: "Sources/Daemon", swiftSettings: strict),
+            tests("WireTests", ["Wire"]),
+          ])
+        """)
+    #expect(manifest.shims.map(\.name) == ["CUV"])
+    #expect(
+      manifest.modules == [
+        .init(name: "Wire", path: "Sources/Core/Wire", dependencies: ["Primitives", "Crypto"]),
+        .init(name: "kachery", path: "Sources/Commands/kachery", dependencies: ["Wire"]),
+        .init(name: "Daemon", path: "Sources/Daemon", dependencies: ["Wire"]),
+      ])
+    #expect(manifest.tests.map(\.name) == ["WireTests"])
+  }
+
+  @Test func badFormattingIsReported() throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "kachery-format-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    try "let   x=1\n".write(to: folder.appending(path: "Bad.swift"), atomically: true, encoding: .utf8)
+    #expect(try FormatCheck.complaints(about: ["Bad.swift"], in: folder).contains("Bad.swift"))
+    try "let x = 1\n".write(to: folder.appending(path: "Bad.swift"), atomically: true, encoding: .utf8)
+    #expect(try FormatCheck.complaints(about: ["Bad.swift"], in: folder) == "")
+  }
+}

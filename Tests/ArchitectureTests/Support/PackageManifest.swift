@@ -1,0 +1,76 @@
+/// The targets that `Package.swift` declares, read off its text: it is a list of calls whose first string is the name.
+struct PackageManifest {
+  /// One target: its folder, and what it depends on.
+  struct Target: Equatable {
+    let name: String
+    let path: String
+    let dependencies: Set<String>
+  }
+
+  let shims: [Target]
+  let modules: [Target]
+  let tests: [Target]
+
+  init(text: String) {
+    shims = Self.calls(of: "shim(", in: text).compactMap { strings in
+      strings.first.map { Target(name: $0, path: "CShims/\($0)", dependencies: []) }
+    }
+    let plain = Self.calls(of: "module(", in: text).compactMap { strings -> Target? in
+      guard strings.count > 1 else { return nil }
+      return Target(
+        name: strings[0], path: "Sources/\(strings[1])/\(strings[0])", dependencies: Set(strings.dropFirst(2)))
+    }
+    let commands = Self.calls(of: "command(", in: text).compactMap { strings in
+      strings.first.map {
+        Target(name: $0, path: "Sources/Commands/\($0)", dependencies: Set(strings.dropFirst()))
+      }
+    }
+    let spelledOut = Self.calls(of: ".target(", in: text).compactMap { strings -> Target? in
+      guard let name = strings.first, let path = strings.dropFirst().first(where: { $0.contains("/") }) else {
+        return nil
+      }
+      return Target(name: name, path: path, dependencies: Set(strings.dropFirst()).subtracting([path]))
+    }
+    modules = plain + commands + spelledOut.filter { $0.path.hasPrefix("Sources/") }
+    tests =
+      Self.calls(of: "tests(", in: text).compactMap { strings in
+        strings.first.map { Target(name: $0, path: "Tests/\($0)", dependencies: Set(strings.dropFirst())) }
+      } + spelledOut.filter { $0.path.hasPrefix("Tests/") }
+  }
+
+  /// The string literals of every call of `name`, call by call. The functions' own declarations hold none that matter:
+  /// they stand above the package, which is where reading begins.
+  private static func calls(of name: String, in text: String) -> [[String]] {
+    guard let start = text.range(of: "let package = Package(") else { return [] }
+    var found: [[String]] = []
+    var rest = text[start.upperBound...]
+    while let call = rest.range(of: name) {
+      let before = rest[..<call.lowerBound].last
+      rest = rest[call.upperBound...]
+      if before?.isLetter == true || (before == "." && !name.hasPrefix(".")) { continue }
+      found.append(strings(upToClosingOf: rest))
+    }
+    return found
+  }
+
+  private static func strings(upToClosingOf text: Substring) -> [String] {
+    var depth = 1
+    var found: [String] = []
+    var open: String?
+    for character in text {
+      if let current = open {
+        if character == "\"" { found.append(current) }
+        open = character == "\"" ? nil : current + String(character)
+        continue
+      }
+      switch character {
+      case "\"": open = ""
+      case "(": depth += 1
+      case ")": depth -= 1
+      default: break
+      }
+      if depth == 0 { break }
+    }
+    return found
+  }
+}
