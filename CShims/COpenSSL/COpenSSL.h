@@ -15,11 +15,9 @@
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 static inline void COpenSSL_sha1_init(SHA_CTX *state) { SHA1_Init(state); }
-
 static inline void COpenSSL_sha1_update(SHA_CTX *state, const void *bytes, size_t count) {
   SHA1_Update(state, bytes, count);
 }
-
 static inline void COpenSSL_sha1_final(unsigned char *digest, SHA_CTX *state) { SHA1_Final(digest, state); }
 #pragma GCC diagnostic pop
 
@@ -27,18 +25,13 @@ static inline void COpenSSL_sha1_final(unsigned char *digest, SHA_CTX *state) { 
 static inline int COpenSSL_set_minimum_version(SSL_CTX *context, int version) {
   return (int)SSL_CTX_set_min_proto_version(context, version);
 }
-
 static inline void COpenSSL_set_read_ahead(SSL_CTX *context) { SSL_CTX_set_read_ahead(context, 1); }
-
 static inline void COpenSSL_set_mode(SSL_CTX *context) {
   SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                 SSL_MODE_RELEASE_BUFFERS);
 }
-
 static inline void COpenSSL_bio_set_retry_read(BIO *bio) { BIO_set_retry_read(bio); }
-
 static inline void COpenSSL_bio_clear_retry(BIO *bio) { BIO_clear_retry_flags(bio); }
-
 static inline unsigned long COpenSSL_last_error(void) { return ERR_peek_last_error(); }
 
 #endif

@@ -5,7 +5,7 @@
 enum DocumentationRule {
   private static let witnesses: Set<String> = [
     "hash", "==", "<", "encode", "next", "makeIterator", "enqueue", "asUnownedSerialExecutor", "checkIsolated",
-    "isSameExclusiveExecutionContext", "index", "withContiguousStorageIfAvailable",
+    "isIsolatingCurrentContext", "index", "withContiguousStorageIfAvailable",
   ]
 
   static func violations(in file: SourceFile) -> [Violation] {
