@@ -4,7 +4,7 @@ extension Connection {
   /// Runs one statement for its effect.
   ///
   /// - Parameter values: for the `?` in the statement, in order; SQLite copies them.
-  /// - Returns: the number of rows inserted, changed or deleted.
+  /// - Returns: the number of rows that an INSERT, UPDATE or DELETE has touched; without meaning for other statements.
   @discardableResult
   package func execute(_ sql: String, _ values: [SQLValue] = []) throws(KacheryError) -> Int {
     try statement(sql).run(values) { _ in true }
