@@ -1,6 +1,35 @@
-#ifndef KACHERY_CCurl_H
-#define KACHERY_CCurl_H
+#ifndef KACHERY_CCURL_H
+#define KACHERY_CCURL_H
 
 #include <curl/curl.h>
+#include <stdint.h>
+
+// curl_easy_setopt and curl_easy_getinfo take a variable number of arguments, which Swift does not call.
+static inline CURLcode CCurl_set_long(CURL *handle, CURLoption option, long value) {
+  return curl_easy_setopt(handle, option, value);
+}
+
+static inline CURLcode CCurl_set_size(CURL *handle, CURLoption option, int64_t value) {
+  return curl_easy_setopt(handle, option, (curl_off_t)value);
+}
+
+static inline CURLcode CCurl_set_text(CURL *handle, CURLoption option, const char *value) {
+  return curl_easy_setopt(handle, option, value);
+}
+
+static inline CURLcode CCurl_set_pointer(CURL *handle, CURLoption option, void *value) {
+  return curl_easy_setopt(handle, option, value);
+}
+
+static inline CURLcode CCurl_set_callback(CURL *handle, CURLoption option,
+                                          size_t (*value)(char *, size_t, size_t, void *)) {
+  return curl_easy_setopt(handle, option, value);
+}
+
+static inline long CCurl_status(CURL *handle) {
+  long status = 0;
+  curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
+  return status;
+}
 
 #endif

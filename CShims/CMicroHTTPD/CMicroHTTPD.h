@@ -1,6 +1,46 @@
-#ifndef KACHERY_CMicroHTTPD_H
-#define KACHERY_CMicroHTTPD_H
+#ifndef KACHERY_CMICROHTTPD_H
+#define KACHERY_CMICROHTTPD_H
 
 #include <microhttpd.h>
+#include <netinet/in.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+// MHD_start_daemon takes a variable number of arguments, which Swift does not call.
+static inline struct MHD_Daemon *CMicroHTTPD_start(const struct sockaddr *address, unsigned int connection_limit,
+                                                   unsigned int idle_seconds, MHD_AccessHandlerCallback handler,
+                                                   void *context, MHD_RequestCompletedCallback completed) {
+  return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, handler, context,
+                          MHD_OPTION_SOCK_ADDR, address, MHD_OPTION_CONNECTION_LIMIT, connection_limit,
+                          MHD_OPTION_CONNECTION_TIMEOUT, idle_seconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                          (size_t)(96 << 10), MHD_OPTION_LISTEN_BACKLOG_SIZE, (unsigned int)1024,
+                          MHD_OPTION_NOTIFY_COMPLETED, completed, context, MHD_OPTION_END);
+}
+
+// MHD_get_daemon_info and MHD_get_connection_info take a variable number of arguments as well.
+static inline int CMicroHTTPD_descriptor(struct MHD_Daemon *daemon) {
+  const union MHD_DaemonInfo *info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD);
+  return info == NULL ? -1 : info->epoll_fd;
+}
+
+static inline uint16_t CMicroHTTPD_port(struct MHD_Daemon *daemon) {
+  const union MHD_DaemonInfo *info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT);
+  return info == NULL ? 0 : info->port;
+}
+
+// Whether the client has closed its side: a suspended connection is not watched by the library.
+static inline int CMicroHTTPD_has_hung_up(struct MHD_Connection *connection) {
+  const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+  char byte;
+  return info != NULL && recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+// The size is a macro with a cast that Swift does not evaluate.
+static inline struct MHD_Response *CMicroHTTPD_stream(size_t block_size, MHD_ContentReaderCallback reader,
+                                                      void *context) {
+  return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, block_size, reader, context, NULL);
+}
+
+static inline ssize_t CMicroHTTPD_end_of_stream(void) { return MHD_CONTENT_READER_END_OF_STREAM; }
 
 #endif

@@ -1,0 +1,15 @@
+package import Primitives
+
+extension KacheryError.Code {
+  /// The HTTP status of an answer that tells this error.
+  package var httpStatus: Int {
+    switch self {
+    case .badRequest, .badConfiguration: 400
+    case .forbidden, .permissionDenied: 403
+    case .notFound: 404
+    case .tooLarge: 413
+    case .timedOut: 504
+    default: 500
+    }
+  }
+}

@@ -1,0 +1,87 @@
+package import Primitives
+
+/// Reads the members of a request's JSON object; each failure is a sentence that names the field.
+package struct JSONFields {
+  private let object: JSONObject
+
+  /// The members of a request's body.
+  ///
+  /// - Throws: `badRequest` where it is no JSON object.
+  package init(body: [UInt8]) throws(KacheryError) {
+    let document: JSONValue
+    do { document = try JSONParser.parse(body) } catch {
+      throw KacheryError(.badRequest, "The body of the request is not JSON: \(error).", cause: error)
+    }
+    try self.init(document, named: "the body of the request")
+  }
+
+  /// The members of a value that must be an object.
+  package init(_ value: JSONValue, named name: String) throws(KacheryError) {
+    guard let object = value.object else { throw KacheryError(.badRequest, "It is no JSON object: \(name).") }
+    self.object = object
+  }
+
+  /// The value of a field; nil where it is absent or null.
+  package func value(_ name: String) -> JSONValue? { object[name].flatMap { $0.isNull ? nil : $0 } }
+
+  /// The value of a field that may be null but must be there.
+  package func anyValue(_ name: String) throws(KacheryError) -> JSONValue {
+    guard let value = object[name] else { throw KacheryError(.badRequest, "The field '\(name)' is missing.") }
+    return value
+  }
+
+  package func string(_ name: String) throws(KacheryError) -> String {
+    guard let string = try optionalString(name) else { throw missing(name) }
+    return string
+  }
+
+  package func optionalString(_ name: String) throws(KacheryError) -> String? {
+    guard let value = value(name) else { return nil }
+    guard let string = value.string else { throw KacheryError(.badRequest, "The field '\(name)' is not a string.") }
+    return string
+  }
+
+  package func unsigned(_ name: String) throws(KacheryError) -> UInt64 {
+    guard let number = try optionalUnsigned(name) else { throw missing(name) }
+    return number
+  }
+
+  package func optionalUnsigned(_ name: String) throws(KacheryError) -> UInt64? {
+    guard let value = value(name) else { return nil }
+    guard let number = value.unsigned else {
+      throw KacheryError(.badRequest, "The field '\(name)' is not a whole number from 0 on.")
+    }
+    return number
+  }
+
+  package func optionalNumber(_ name: String) throws(KacheryError) -> Double? {
+    guard let value = value(name) else { return nil }
+    guard let number = value.number else { throw KacheryError(.badRequest, "The field '\(name)' is not a number.") }
+    return number
+  }
+
+  package func optionalBool(_ name: String) throws(KacheryError) -> Bool? {
+    guard let value = value(name) else { return nil }
+    guard let bool = value.bool else { throw KacheryError(.badRequest, "The field '\(name)' is not true or false.") }
+    return bool
+  }
+
+  package func fixed<Value: FixedBytes>(_ name: String, _ type: Value.Type = Value.self) throws(KacheryError) -> Value {
+    guard let value: Value = try optionalFixed(name) else { throw missing(name) }
+    return value
+  }
+
+  package func optionalFixed<Value: FixedBytes>(
+    _ name: String, _ type: Value.Type = Value.self
+  ) throws(KacheryError) -> Value? {
+    guard let text = try optionalString(name) else { return nil }
+    guard let value = Value(hex: text) else {
+      throw KacheryError(.badRequest, "The field '\(name)' is not \(2 * Value.byteCount) hexadecimal digits.")
+    }
+    return value
+  }
+
+  private func missing(_ name: String) -> KacheryError {
+    KacheryError(.badRequest, "The field '\(name)' is missing.")
+  }
+}

@@ -1,0 +1,119 @@
+package import Primitives
+
+/// What `/probe` tells of a daemon.
+package struct ProbeReply: Hashable, Sendable {
+  package var node: NodeID
+  package var isBootstrap: Bool
+  package var joinedChannels: [JoinedChannel]
+  package var storageDirectory: String
+
+  package init(node: NodeID, isBootstrap: Bool, joinedChannels: [JoinedChannel], storageDirectory: String) {
+    self.node = node
+    self.isBootstrap = isBootstrap
+    self.joinedChannels = joinedChannels
+    self.storageDirectory = storageDirectory
+  }
+
+  package var json: JSONValue {
+    [
+      "success": true, "protocolVersion": .string(APIVersion.peerProtocol),
+      "daemonVersion": .string(APIVersion.daemon), "nodeId": .string(node.hex), "isBootstrapNode": .bool(isBootstrap),
+      "webSocketAddress": nil, "publicUdpSocketAddress": nil,
+      "joinedChannels": .array(joinedChannels.map(\.json)), "kacheryStorageDir": .string(storageDirectory),
+    ]
+  }
+
+  /// Reads a daemon's answer.
+  package init(json: JSONValue) throws(KacheryError) {
+    let fields = try JSONFields(json, named: "the answer to /probe")
+    node = try fields.fixed("nodeId")
+    isBootstrap = try fields.optionalBool("isBootstrapNode") ?? false
+    joinedChannels = JoinedChannel.list(from: json)
+    storageDirectory = try fields.string("kacheryStorageDir")
+  }
+}
+
+/// What `/store`, `/storeFile` and `/linkFile` answer.
+package struct StoreReply: Hashable, Sendable {
+  package var hash: ContentHash
+  package var manifest: ContentHash?
+
+  package init(hash: ContentHash, manifest: ContentHash?) {
+    self.hash = hash
+    self.manifest = manifest
+  }
+
+  package var json: JSONValue {
+    [
+      "success": true, "error": nil, "sha1": .string(hash.hex),
+      "manifestSha1": manifest.map { .string($0.hex) } ?? .null,
+    ]
+  }
+
+  /// Reads a daemon's answer; a refusal becomes the error that it tells.
+  package init(json: JSONValue) throws(KacheryError) {
+    let fields = try JSONFields(json, named: "the answer of the daemon")
+    guard try fields.optionalBool("success") == true else {
+      let code = try fields.optionalString("code").map { KacheryError.Code(rawValue: $0) } ?? .storageFailed
+      throw KacheryError(code, try fields.optionalString("error") ?? "The daemon could not store the file.")
+    }
+    hash = try fields.fixed("sha1")
+    manifest = try fields.optionalFixed("manifestSha1")
+  }
+}
+
+/// A node that has a file, as `/findFile` tells of it.
+package struct FoundFile: Hashable, Sendable {
+  package var node: NodeID
+  package var key: FileKey
+  /// In bytes.
+  package var size: UInt64
+
+  package init(node: NodeID, key: FileKey, size: UInt64) {
+    self.node = node
+    self.key = key
+    self.size = size
+  }
+
+  package var json: JSONValue {
+    ["nodeId": .string(node.hex), "fileKey": key.json, "fileSize": .integer(Int64(clamping: size))]
+  }
+}
+
+/// What `/loadFile` tells of a load while it goes on, and at its end.
+package enum LoadEvent: Hashable, Sendable {
+  /// Bytes of the file that are here; the node that gave the last ones.
+  case progress(loaded: UInt64, total: UInt64, node: NodeID?)
+  case finished(path: String)
+
+  package var json: JSONValue {
+    switch self {
+    case .progress(let loaded, let total, let node):
+      [
+        "type": "progress", "bytesLoaded": .integer(Int64(clamping: loaded)),
+        "bytesTotal": .integer(Int64(clamping: total)), "nodeId": node.map { .string($0.hex) } ?? .null,
+      ]
+    case .finished(let path): ["type": "finished", "localFilePath": .string(path)]
+    }
+  }
+
+  /// The message that ends a load that has failed.
+  package static func failure(_ error: KacheryError) -> JSONValue {
+    ["type": "error", "error": .string(error.message), "code": .string(error.code.rawValue)]
+  }
+
+  /// Reads a daemon's message; an error message becomes the error that it tells.
+  package init(json: JSONValue) throws(KacheryError) {
+    let fields = try JSONFields(json, named: "a message of the daemon")
+    switch try fields.string("type") {
+    case "progress":
+      self = .progress(
+        loaded: try fields.unsigned("bytesLoaded"), total: try fields.unsigned("bytesTotal"),
+        node: try fields.optionalFixed("nodeId"))
+    case "finished": self = .finished(path: try fields.string("localFilePath"))
+    default:
+      let code = try fields.optionalString("code").map { KacheryError.Code(rawValue: $0) } ?? .notFound
+      throw KacheryError(code, try fields.optionalString("error") ?? "The daemon gave no reason.")
+    }
+  }
+}

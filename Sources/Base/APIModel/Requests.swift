@@ -1,0 +1,82 @@
+package import Primitives
+
+/// The body of `/loadFile`.
+package struct LoadRequest: Hashable, Sendable {
+  package var key: FileKey
+  /// Only this node is asked; nil for any.
+  package var node: NodeID?
+  /// Only this channel is asked, by name or address; nil for any.
+  package var channel: String?
+
+  package init(key: FileKey, node: NodeID? = nil, channel: String? = nil) {
+    self.key = key
+    self.node = node
+    self.channel = channel
+  }
+
+  /// Reads the body. The two published clients name the channel differently.
+  package init(_ fields: JSONFields) throws(KacheryError) {
+    key = try FileKey(json: try fields.anyValue("fileKey"))
+    node = try fields.optionalFixed("fromNode")
+    let fromChannel = try fields.optionalString("fromChannel")
+    let channelName = try fields.optionalString("channelName")
+    channel = fromChannel ?? channelName
+  }
+
+  package var json: JSONValue {
+    [
+      "fileKey": key.json, "fromNode": node.map { .string($0.hex) } ?? .null,
+      "fromChannel": channel.map { .string($0) } ?? .null,
+    ]
+  }
+}
+
+/// The body of `/findFile`.
+package struct FindFileRequest: Hashable, Sendable {
+  /// What a client that names no time-out waits for at most.
+  package static let defaultTimeout: Duration = .seconds(4)
+  /// No search runs longer, whatever the client says.
+  package static let longestTimeout: Duration = .seconds(600)
+
+  package var key: FileKey
+  package var timeout: Duration
+
+  package init(_ fields: JSONFields) throws(KacheryError) {
+    key = try FileKey(json: try fields.anyValue("fileKey"))
+    let milliseconds = try fields.optionalNumber("timeoutMsec")
+    let wanted = milliseconds.map { Duration.milliseconds(max(0, min($0, 1e9))) } ?? Self.defaultTimeout
+    timeout = min(wanted, Self.longestTimeout)
+  }
+}
+
+/// The body of `/linkFile`.
+package struct LinkRequest: Hashable, Sendable {
+  package var path: String
+  /// In bytes.
+  package var size: UInt64
+  /// When the file was changed, in seconds since 1970.
+  package var modified: Double
+
+  package init(_ fields: JSONFields) throws(KacheryError) {
+    path = try fields.string("localFilePath")
+    size = try fields.unsigned("size")
+    guard let modified = try fields.optionalNumber("mtime") else {
+      throw KacheryError(.badRequest, "The field 'mtime' is missing.")
+    }
+    self.modified = modified
+  }
+}
+
+/// The body of `/downloadFileData`.
+package struct DownloadRequest: Hashable, Sendable {
+  package var key: FileKey
+  package var start: UInt64
+  /// Nil for the end of the file.
+  package var end: UInt64?
+
+  package init(_ fields: JSONFields) throws(KacheryError) {
+    key = try FileKey(json: try fields.anyValue("fileKey"))
+    start = try fields.optionalUnsigned("startByte") ?? 0
+    end = try fields.optionalUnsigned("endByte")
+  }
+}

@@ -1,0 +1,177 @@
+internal import CCurl
+internal import Glibc
+package import Primitives
+
+/// A request to an HTTP server.
+package struct HTTPRequest: Sendable {
+  /// What is sent behind the head.
+  package enum Body: Sendable {
+    case none
+    case bytes([UInt8])
+    /// Everything from an open descriptor, up to its end; the size where it is known.
+    case descriptor(Int32, size: UInt64?)
+  }
+
+  package var method: String
+  package var url: String
+  package var headers: [(name: String, value: String)] = []
+  package var body = Body.none
+  /// For the connection to be made.
+  package var connectTimeout: Duration = .seconds(5)
+  /// For the whole; nil for no limit.
+  package var timeout: Duration?
+  /// Redirects that are followed.
+  package var redirects = 0
+  /// Whether the proxies of the environment are used. Never for a daemon on this machine.
+  package var usesProxies = false
+
+  package init(_ method: String, _ url: String) {
+    self.method = method
+    self.url = url
+  }
+}
+
+/// An HTTP client that blocks its thread: for commands, and for a worker of the daemon.
+package enum HTTPClient {
+  /// The status and the whole body of the answer.
+  ///
+  /// - Throws: `tooLarge` where the body has more than `limit` bytes, `timedOut`, or `disconnected` where the server
+  ///   cannot be reached.
+  package static func fetch(
+    _ request: HTTPRequest, limit: Int
+  ) throws(KacheryError) -> (status: Int, body: [UInt8]) {
+    var body: [UInt8] = []
+    var isTooLarge = false
+    do throws(KacheryError) {
+      let status = try stream(request) { _, bytes in
+        body.append(contentsOf: bytes)
+        isTooLarge = body.count > limit
+        return !isTooLarge
+      }
+      return (status, body)
+    } catch {
+      guard isTooLarge else { throw error }
+      throw KacheryError(.tooLarge, "The answer from \(request.url) is larger than \(limit) bytes.")
+    }
+  }
+
+  /// Hands on the body of the answer as it comes; `receive` gets the status as well and says whether to go on.
+  ///
+  /// - Returns: the status of the answer.
+  /// - Throws: `cancelled` where `receive` says no.
+  @discardableResult
+  package static func stream(
+    _ request: HTTPRequest, _ receive: (Int, UnsafeRawBufferPointer) -> Bool
+  ) throws(KacheryError) -> Int {
+    try withoutActuallyEscaping(receive) { receive throws(KacheryError) in
+      try CurlTransfer(request, receive).run()
+    }
+  }
+}
+
+/// One transfer, and the one owner of its handle.
+private final class CurlTransfer {
+  private let handle: UnsafeMutableRawPointer
+  private let request: HTTPRequest
+  private let receive: (Int, UnsafeRawBufferPointer) -> Bool
+  private var headers: UnsafeMutablePointer<curl_slist>?
+  private var problem = [CChar](repeating: 0, count: Int(CURL_ERROR_SIZE))
+  private var sent = 0
+  private var hasStopped = false
+
+  init(_ request: HTTPRequest, _ receive: @escaping (Int, UnsafeRawBufferPointer) -> Bool) throws(KacheryError) {
+    guard let handle = curl_easy_init() else { throw KacheryError(.internalError, "There is no memory for a request.") }
+    self.handle = handle
+    self.request = request
+    self.receive = receive
+  }
+
+  deinit {
+    curl_slist_free_all(headers)
+    curl_easy_cleanup(handle)
+  }
+
+  func run() throws(KacheryError) -> Int {
+    configure()
+    let result = curl_easy_perform(handle)
+    guard result != CURLE_OK else { return CCurl_status(handle) }
+    if hasStopped { throw KacheryError(.cancelled, "The transfer was stopped.") }
+    let code: KacheryError.Code = result == CURLE_OPERATION_TIMEDOUT ? .timedOut : .disconnected
+    throw KacheryError(code, "\(request.url) cannot be reached: \(String(cString: curl_easy_strerror(result))).")
+  }
+
+  private func configure() {
+    let context = Unmanaged.passUnretained(self).toOpaque()
+    CCurl_set_text(handle, CURLOPT_URL, request.url)
+    CCurl_set_text(handle, CURLOPT_PROTOCOLS_STR, "http,https")
+    CCurl_set_text(handle, CURLOPT_REDIR_PROTOCOLS_STR, "http,https")
+    CCurl_set_long(handle, CURLOPT_NOSIGNAL, 1)
+    CCurl_set_long(handle, CURLOPT_CONNECTTIMEOUT_MS, Int(request.connectTimeout.wholeMilliseconds))
+    if let timeout = request.timeout { CCurl_set_long(handle, CURLOPT_TIMEOUT_MS, Int(timeout.wholeMilliseconds)) }
+    CCurl_set_long(handle, CURLOPT_FOLLOWLOCATION, request.redirects > 0 ? 1 : 0)
+    CCurl_set_long(handle, CURLOPT_MAXREDIRS, request.redirects)
+    if !request.usesProxies { CCurl_set_text(handle, CURLOPT_PROXY, "") }
+    CCurl_set_long(handle, CURLOPT_BUFFERSIZE, 256 << 10)
+    for (name, value) in request.headers { headers = curl_slist_append(headers, "\(name): \(value)") }
+    // Waiting for "100 Continue" costs a round trip and gains nothing on one machine.
+    headers = curl_slist_append(headers, "Expect:")
+    CCurl_set_pointer(handle, CURLOPT_HTTPHEADER, headers)
+    CCurl_set_pointer(handle, CURLOPT_WRITEDATA, context)
+    CCurl_set_callback(handle, CURLOPT_WRITEFUNCTION) { bytes, size, count, context in
+      guard let context, let bytes else { return 0 }
+      let transfer = Unmanaged<CurlTransfer>.fromOpaque(context).takeUnretainedValue()
+      return transfer.received(UnsafeRawBufferPointer(start: bytes, count: size * count))
+    }
+    configureBody(context)
+  }
+
+  private func configureBody(_ context: UnsafeMutableRawPointer) {
+    switch request.body {
+    case .none where request.method == "GET": return
+    case .none: setUploadSize(0, context)
+    case .bytes(let bytes): setUploadSize(UInt64(bytes.count), context)
+    case .descriptor(_, let size): setUploadSize(size, context)
+    }
+  }
+
+  private func setUploadSize(_ size: UInt64?, _ context: UnsafeMutableRawPointer) {
+    CCurl_set_long(handle, CURLOPT_POST, 1)
+    CCurl_set_text(handle, CURLOPT_CUSTOMREQUEST, request.method)
+    CCurl_set_size(handle, CURLOPT_POSTFIELDSIZE_LARGE, size.map { Int64(clamping: $0) } ?? -1)
+    if size == nil {
+      headers = curl_slist_append(headers, "Transfer-Encoding: chunked")
+      CCurl_set_pointer(handle, CURLOPT_HTTPHEADER, headers)
+    }
+    CCurl_set_pointer(handle, CURLOPT_READDATA, context)
+    CCurl_set_callback(handle, CURLOPT_READFUNCTION) { buffer, size, count, context in
+      guard let context, let buffer else { return Int(CURL_READFUNC_ABORT) }
+      let transfer = Unmanaged<CurlTransfer>.fromOpaque(context).takeUnretainedValue()
+      return transfer.send(UnsafeMutableRawBufferPointer(start: buffer, count: size * count))
+    }
+  }
+
+  private func received(_ bytes: UnsafeRawBufferPointer) -> Int {
+    guard receive(CCurl_status(handle), bytes) else {
+      hasStopped = true
+      return 0
+    }
+    return bytes.count
+  }
+
+  private func send(_ buffer: UnsafeMutableRawBufferPointer) -> Int {
+    switch request.body {
+    case .none: return 0
+    case .bytes(let bytes):
+      let part = bytes[sent...].prefix(buffer.count)
+      buffer.copyBytes(from: part)
+      sent += part.count
+      return part.count
+    case .descriptor(let descriptor, _):
+      while true {
+        let count = read(descriptor, buffer.baseAddress, buffer.count)
+        if count < 0, errno == EINTR { continue }
+        return count < 0 ? Int(CURL_READFUNC_ABORT) : count
+      }
+    }
+  }
+}

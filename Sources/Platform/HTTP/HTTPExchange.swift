@@ -1,0 +1,258 @@
+internal import CMicroHTTPD
+package import Primitives
+
+/// One request and its answer. Bound to the server's loop.
+///
+///     head ──body chunks──▶ body ended ──respond──▶ answered
+///                                     └─beginStream, write…, finish─▶ answered
+///     any ──the client hangs up──▶ cancelled
+package final class HTTPExchange {
+  /// Bytes of the body that are held for a slow consumer, and of the answer for a slow client.
+  static let bufferLimit = 1 << 20
+
+  package let head: HTTPRequestHead
+  /// The client has hung up, or the server closes, before the answer was complete. Called at most once.
+  package var onCancel: (() -> Void)?
+  package private(set) var isCancelled = false
+
+  private weak var server: HTTPServer?
+  private let connection: OpaquePointer
+  private var isSuspended = false
+  private var isCompleted = false
+
+  private var bodyChunks: [[UInt8]] = []
+  private var bodyBytes = 0
+  private var hasBodyEnded = false
+  private var bodyReader: CheckedContinuation<Void, Never>?
+  private var refusesBody = false
+
+  private var response: OpaquePointer?
+  private var responseStatus: UInt32 = 200
+  private var isQueued = false
+  private var hasAnswer = false
+  private var output: [[UInt8]] = []
+  private var outputOffset = 0
+  private var outputBytes = 0
+  private var hasFinished = false
+  private var writer: CheckedContinuation<Void, Never>?
+
+  init(server: HTTPServer, connection: OpaquePointer, head: HTTPRequestHead) {
+    self.server = server
+    self.connection = connection
+    self.head = head
+  }
+
+  // MARK: The body
+
+  /// The next bytes of the body; nil at its end.
+  ///
+  /// - Throws: `disconnected` where the client hangs up before.
+  package func nextBodyChunk() async throws(KacheryError) -> [UInt8]? {
+    while bodyChunks.isEmpty, !hasBodyEnded, !isCancelled {
+      resume()
+      await withCheckedContinuation { bodyReader = $0 }
+    }
+    guard !isCancelled else { throw KacheryError(.disconnected, "The client hung up.") }
+    guard !bodyChunks.isEmpty else { return nil }
+    let chunk = bodyChunks.removeFirst()
+    bodyBytes -= chunk.count
+    return chunk
+  }
+
+  /// The whole body.
+  ///
+  /// - Throws: `tooLarge` where it has more than `limit` bytes; it is not read further then.
+  package func readBody(limit: Int) async throws(KacheryError) -> [UInt8] {
+    if let length = head.contentLength, length > UInt64(limit) { throw refuseBody(limit: limit) }
+    var body: [UInt8] = []
+    while let chunk = try await nextBodyChunk() {
+      guard body.count + chunk.count <= limit else { throw refuseBody(limit: limit) }
+      body += chunk
+    }
+    return body
+  }
+
+  private func refuseBody(limit: Int) -> KacheryError {
+    refusesBody = true
+    return KacheryError(.tooLarge, "The body of the request is larger than \(limit) bytes, which is the most accepted.")
+  }
+
+  // MARK: The answer
+
+  /// Answers the request.
+  package func respond(_ answer: HTTPResponse) {
+    guard !hasAnswer, !isCompleted else { return }
+    hasAnswer = true
+    hasFinished = true
+    responseStatus = UInt32(answer.status)
+    response = answer.body.withUnsafeBytes { body in
+      MHD_create_response_from_buffer(
+        body.count, UnsafeMutableRawPointer(mutating: body.baseAddress), .RESPMEM_MUST_COPY)
+    }
+    add(answer.headers)
+    resume()
+  }
+
+  /// Begins an answer whose length is not known: chunked, written piece by piece.
+  package func beginStream(status: Int = 200, headers: [(name: String, value: String)]) {
+    guard !hasAnswer, !isCompleted else { return }
+    hasAnswer = true
+    responseStatus = UInt32(status)
+    response = CMicroHTTPD_stream(
+      64 << 10,
+      { context, _, buffer, room in
+        guard let context, let buffer else { return CMicroHTTPD_end_of_stream() }
+        return Unmanaged<HTTPExchange>.fromOpaque(context).takeUnretainedValue().fill(buffer, room)
+      }, Unmanaged.passUnretained(self).toOpaque())
+    add(headers)
+    resume()
+  }
+
+  /// Sends the next bytes of a streamed answer; waits while the client is slow.
+  ///
+  /// - Throws: `disconnected` where the client has hung up.
+  package func write(_ bytes: [UInt8]) async throws(KacheryError) {
+    guard !isCancelled else { throw KacheryError(.disconnected, "The client hung up.") }
+    guard !bytes.isEmpty else { return }
+    output.append(bytes)
+    outputBytes += bytes.count
+    resume()
+    while outputBytes > Self.bufferLimit, !isCancelled { await withCheckedContinuation { writer = $0 } }
+    guard !isCancelled else { throw KacheryError(.disconnected, "The client hung up.") }
+  }
+
+  /// Ends a streamed answer. May be called again.
+  package func finish() {
+    hasFinished = true
+    resume()
+  }
+
+  /// Ends a streamed answer in a way that the client can tell from a complete one.
+  package func abort() {
+    cancel()
+    resume()
+  }
+
+  private func add(_ headers: [(name: String, value: String)]) {
+    for (name, value) in headers { MHD_add_response_header(response, name, value) }
+    if refusesBody { MHD_add_response_header(response, "Connection", "close") }
+  }
+
+  private func fill(_ buffer: UnsafeMutablePointer<CChar>, _ room: Int) -> Int {
+    guard !isCancelled else { return -2 }
+    guard let first = output.first else {
+      if hasFinished { return CMicroHTTPD_end_of_stream() }
+      suspend()
+      return 0
+    }
+    let count = min(room, first.count - outputOffset)
+    first.withUnsafeBytes { bytes in
+      UnsafeMutableRawPointer(buffer).copyMemory(from: bytes.baseAddress.map { $0 + outputOffset } ?? .init(buffer), byteCount: count)
+    }
+    outputOffset += count
+    outputBytes -= count
+    if outputOffset == first.count {
+      output.removeFirst()
+      outputOffset = 0
+    }
+    if outputBytes <= Self.bufferLimit / 2 { wake(&writer) }
+    return count
+  }
+
+  // MARK: What the server calls
+
+  func headReceived() -> MHD_Result {
+    // An answer that is ready before the body has come is a refusal: the body is not wanted.
+    hasAnswer ? queueAnswer() : .YES
+  }
+
+  func received(_ data: UnsafePointer<CChar>?, _ count: UnsafeMutablePointer<Int>) -> MHD_Result {
+    if isCancelled { return .NO }
+    if count.pointee > 0 {
+      if refusesBody, head.contentLength == nil { return .NO }
+      if hasAnswer || refusesBody {
+        count.pointee = 0
+        return .YES
+      }
+      guard bodyBytes < Self.bufferLimit else {
+        suspend()
+        return .YES
+      }
+      bodyChunks.append(Array(UnsafeRawBufferPointer(start: data, count: count.pointee)))
+      bodyBytes += count.pointee
+      count.pointee = 0
+      wake(&bodyReader)
+      return .YES
+    }
+    if !hasBodyEnded {
+      hasBodyEnded = true
+      wake(&bodyReader)
+    }
+    if hasAnswer { return queueAnswer() }
+    suspend()
+    return .YES
+  }
+
+  private func queueAnswer() -> MHD_Result {
+    guard !isQueued, let response else { return .YES }
+    isQueued = true
+    let result = MHD_queue_response(connection, responseStatus, response)
+    MHD_destroy_response(response)
+    self.response = nil
+    return result
+  }
+
+  func checkHangUp() {
+    guard isSuspended, CMicroHTTPD_has_hung_up(connection) != 0 else { return }
+    cancel()
+    resume()
+  }
+
+  func serverCloses() {
+    cancel()
+    // The library does not stop while a connection is suspended.
+    if isSuspended {
+      isSuspended = false
+      MHD_resume_connection(connection)
+    }
+  }
+
+  func completed() {
+    isCompleted = true
+    if let response { MHD_destroy_response(response) }
+    response = nil
+    if !(hasFinished && output.isEmpty) { cancel() }
+    wake(&bodyReader)
+    wake(&writer)
+    onCancel = nil
+  }
+
+  private func cancel() {
+    guard !isCancelled else { return }
+    isCancelled = true
+    let tell = onCancel
+    onCancel = nil
+    wake(&bodyReader)
+    wake(&writer)
+    tell?()
+  }
+
+  private func suspend() {
+    guard !isSuspended else { return }
+    isSuspended = true
+    MHD_suspend_connection(connection)
+  }
+
+  private func resume() {
+    guard isSuspended, !isCompleted else { return }
+    isSuspended = false
+    MHD_resume_connection(connection)
+    server?.workIsReady()
+  }
+
+  private func wake(_ continuation: inout CheckedContinuation<Void, Never>?) {
+    let waiting = continuation
+    continuation = nil
+    waiting?.resume()
+  }
+}

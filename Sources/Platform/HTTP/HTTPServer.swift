@@ -1,0 +1,120 @@
+internal import CMicroHTTPD
+internal import Glibc
+package import Primitives
+
+/// A local HTTP/1.1 server without a thread of its own: its owner watches `descriptor` and calls `process`.
+///
+/// Bound to its owner's loop. Each request comes as an `HTTPExchange`, which is answered when the answer is ready.
+package final class HTTPServer {
+  /// Connections at once: thousands of long polls may wait.
+  package static let maximumConnections: UInt32 = 8_192
+  /// Seconds after which a connection on which nothing happens is closed. Waiting for an answer does not count.
+  package static let idleSeconds: UInt32 = 120
+
+  /// Called for each request, when its head has come.
+  package var onRequest: ((HTTPExchange) -> Void)?
+  /// Called when `process` must be called soon though the descriptor may stay silent.
+  package var onWorkReady: (() -> Void)?
+
+  private var daemon: OpaquePointer?
+  private var exchanges: [ObjectIdentifier: HTTPExchange] = [:]
+  private var isProcessing = false
+  private var hasWork = false
+
+  /// Serves on a numeric IPv4 address.
+  ///
+  /// - Throws: `alreadyRunning` where another process has the port.
+  package init(host: String, port: UInt16) throws(KacheryError) {
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = port.bigEndian
+    guard inet_pton(AF_INET, host, &address.sin_addr) == 1 else {
+      throw KacheryError(.badConfiguration, "'\(host)' is no IPv4 address for the local API to listen on.")
+    }
+    let context = Unmanaged.passUnretained(self).toOpaque()
+    daemon = withUnsafePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+        CMicroHTTPD_start(
+          address, Self.maximumConnections, Self.idleSeconds, HTTPServer.handle, context, HTTPServer.completed)
+      }
+    }
+    guard daemon != nil else {
+      throw KacheryError(
+        .alreadyRunning, "Port \(port) on \(host) cannot be listened on: another daemon or program has it. Stop that one, "
+          + "or choose another port with KACHERY_P2P_API_PORT.")
+    }
+  }
+
+  deinit { close() }
+
+  /// Becomes readable whenever there is something for `process` to do; -1 once closed.
+  package var descriptor: Int32 { daemon.map { CMicroHTTPD_descriptor($0) } ?? -1 }
+
+  /// The port that is listened on.
+  package var port: UInt16 { daemon.map { CMicroHTTPD_port($0) } ?? 0 }
+
+  /// Requests that have not been answered to the end.
+  package var openExchanges: Int { exchanges.count }
+
+  /// Takes in what has come and sends what can be sent.
+  package func process() {
+    guard let daemon, !isProcessing else { return }
+    isProcessing = true
+    // Bounded, so that one busy client does not keep the loop from everything else.
+    for _ in 0..<16 {
+      hasWork = false
+      MHD_run(daemon)
+      if !hasWork { break }
+    }
+    isProcessing = false
+    if hasWork { onWorkReady?() }
+  }
+
+  /// Notices clients that have hung up while their request waits for an answer. To be called every second or so.
+  package func checkHangUps() {
+    for exchange in exchanges.values { exchange.checkHangUp() }
+  }
+
+  /// Something changed that the library must look at.
+  func workIsReady() {
+    guard !hasWork else { return }
+    hasWork = true
+    if !isProcessing { onWorkReady?() }
+  }
+
+  /// Closes every connection. May be called again.
+  package func close() {
+    guard let daemon else { return }
+    self.daemon = nil
+    onRequest = nil
+    onWorkReady = nil
+    for exchange in exchanges.values { exchange.serverCloses() }
+    MHD_stop_daemon(daemon)
+  }
+
+  // MARK: What the library calls
+
+  private static let handle: MHD_AccessHandlerCallback = {
+    context, connection, url, method, _, uploadData, uploadCount, state in
+    guard let context, let connection, let url, let method, let uploadCount, let state else { return .NO }
+    let server = Unmanaged<HTTPServer>.fromOpaque(context).takeUnretainedValue()
+    if let known = state.pointee {
+      return Unmanaged<HTTPExchange>.fromOpaque(known).takeUnretainedValue().received(uploadData, uploadCount)
+    }
+    let head = HTTPRequestHead(connection, method: String(cString: method), path: String(cString: url))
+    let exchange = HTTPExchange(server: server, connection: connection, head: head)
+    // Balanced in `completed`, which the library calls exactly once for each request.
+    state.pointee = Unmanaged.passRetained(exchange).toOpaque()
+    server.exchanges[ObjectIdentifier(exchange)] = exchange
+    server.onRequest?(exchange)
+    return exchange.headReceived()
+  }
+
+  private static let completed: MHD_RequestCompletedCallback = { context, _, state, _ in
+    guard let context, let known = state?.pointee else { return }
+    let exchange = Unmanaged<HTTPExchange>.fromOpaque(known).takeRetainedValue()
+    state?.pointee = nil
+    Unmanaged<HTTPServer>.fromOpaque(context).takeUnretainedValue().exchanges[ObjectIdentifier(exchange)] = nil
+    exchange.completed()
+  }
+}
