@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -102,6 +103,18 @@ static inline const char *CPosix_next_name(DIR *folder, int *error) {
   struct dirent *entry = readdir(folder);
   *error = entry ? 0 : errno;
   return entry ? entry->d_name : NULL;
+}
+
+
+// errno, as above; the owner stays as it is.
+static inline int CPosix_fchown_group(int descriptor, gid_t group) {
+  CPosix_RESULT(int, fchown(descriptor, (uid_t)-1, group));
+}
+
+// The number of a group, or -1: struct group holds pointers that the next call may change.
+static inline int64_t CPosix_group(const char *name) {
+  const struct group *entry = getgrnam(name);
+  return entry == NULL ? -1 : (int64_t)entry->gr_gid;
 }
 
 #undef CPosix_RESULT

@@ -31,6 +31,11 @@ extension File {
     try call("change the permissions of") { CPosix_fchmod($0, permissions) }
   }
 
+  /// Gives the file to a group.
+  package func setGroup(_ group: UInt32) throws(KacheryError) {
+    try call("change the group of") { CPosix_fchown_group($0, group) }
+  }
+
   /// Takes the file's advisory lock, which ends with the file being closed or with the process, however it ends.
   ///
   /// - Returns: false where another open file holds it, in this process or another one.
@@ -45,5 +50,13 @@ extension File {
   package func isStillAtItsPath() throws(KacheryError) -> Bool {
     guard let there = try FileSystem.statusIfPresent(path, followingLinks: false) else { return false }
     return there.isSameFile(as: try status())
+  }
+}
+
+extension FileSystem {
+  /// The number of the group with this name; nil where there is none.
+  package static func group(named name: String) -> UInt32? {
+    let group = CPosix_group(name)
+    return group < 0 ? nil : UInt32(group)
   }
 }

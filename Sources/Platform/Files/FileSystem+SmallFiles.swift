@@ -22,8 +22,10 @@ extension FileSystem {
   }
 
   /// Replaces a file's content in one durable step: a reader, and a machine that loses power, see the old content or the
-  /// new one, never a part.
-  package static func replace(_ path: String, with bytes: [UInt8], permissions: UInt32) throws(KacheryError) {
+  /// new one, never a part. Where a group is named, the file is given to it.
+  package static func replace(
+    _ path: String, with bytes: [UInt8], permissions: UInt32, group: UInt32? = nil
+  ) throws(KacheryError) {
     let number = sequence.wrappingAdd(1, ordering: .relaxed).newValue
     let temporary = "\(path).\(processID).\(number).new"
     try remove(temporary)
@@ -31,6 +33,7 @@ extension FileSystem {
     defer { file.close() }
     do throws(KacheryError) {
       try file.write(at: 0, bytes)
+      if let group { try file.setGroup(group) }
       try file.setPermissions(permissions)
       try file.sync()
       try rename(temporary, to: path)

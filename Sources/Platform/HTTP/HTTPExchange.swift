@@ -147,7 +147,8 @@ package final class HTTPExchange {
     }
     let count = min(room, first.count - outputOffset)
     first.withUnsafeBytes { bytes in
-      UnsafeMutableRawPointer(buffer).copyMemory(from: bytes.baseAddress.map { $0 + outputOffset } ?? .init(buffer), byteCount: count)
+      UnsafeMutableRawPointer(buffer).copyMemory(
+        from: bytes.baseAddress.map { $0 + outputOffset } ?? .init(buffer), byteCount: count)
     }
     outputOffset += count
     outputBytes -= count

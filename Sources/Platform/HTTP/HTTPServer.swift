@@ -40,7 +40,8 @@ package final class HTTPServer {
     }
     guard daemon != nil else {
       throw KacheryError(
-        .alreadyRunning, "Port \(port) on \(host) cannot be listened on: another daemon or program has it. Stop that one, "
+        .alreadyRunning,
+        "Port \(port) on \(host) cannot be listened on: another daemon or program has it. Stop that one, "
           + "or choose another port with KACHERY_P2P_API_PORT.")
     }
   }

@@ -1,0 +1,44 @@
+import Crypto
+import Files
+package import Primitives
+
+/// The token that local clients show: whoever can read the storage directory's `client-auth` may use the daemon.
+///
+/// It changes every few minutes. Clients read the file once a minute at most, so the token before stays good for one
+/// more period.
+package struct ClientToken: Sendable {
+  /// How often the token changes.
+  package static let period: Duration = .seconds(180)
+
+  private let path: String
+  private let group: UInt32?
+  private var current = ""
+  private var previous = ""
+
+  /// Writes the first token to `path`, readable by `group` as well where there is one.
+  package init(path: String, group: UInt32? = nil) throws(KacheryError) {
+    self.path = path
+    self.group = group
+    try rotate()
+  }
+
+  /// Replaces the token.
+  package mutating func rotate() throws(KacheryError) {
+    let next = Hex.encode(SecureRandom.bytes(24))
+    try FileSystem.replace(path, with: Array(next.utf8), permissions: 0o640, group: group)
+    previous = current
+    current = next
+  }
+
+  /// Whether a client's token is good. The time taken does not tell how much of it is right.
+  package func accepts(_ token: String) -> Bool {
+    let isCurrent = Self.equal(token, current)
+    let isPrevious = !previous.isEmpty && Self.equal(token, previous)
+    return isCurrent || isPrevious
+  }
+
+  private static func equal(_ left: String, _ right: String) -> Bool {
+    guard left.utf8.count == right.utf8.count else { return false }
+    return zip(left.utf8, right.utf8).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) } == 0
+  }
+}

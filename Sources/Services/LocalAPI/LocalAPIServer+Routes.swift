@@ -1,0 +1,144 @@
+import APIModel
+import HTTP
+import Primitives
+
+extension LocalAPIServer {
+  func answer(_ route: Route, _ exchange: HTTPExchange) async throws(KacheryError) {
+    switch route {
+    case .root: await showStatusPage(exchange)
+    case .probe: respond(exchange, await node.probe.json)
+    case .halt:
+      respond(exchange, ["success": true])
+      await node.requestStop()
+    case .stats: await showStats(exchange)
+    case .metrics:
+      exchange.respond(
+        HTTPResponse(
+          contentType: "text/plain; version=0.0.4; charset=utf-8", body: Array(node.metrics.exposition.utf8)))
+    case .store: try await store(exchange)
+    case .storeFile:
+      let path = try JSONFields(body: try await body(of: exchange)).string("localFilePath")
+      await respondToStore(exchange) { (node) throws(KacheryError) in try await node.storeFile(at: path) }
+    case .linkFile:
+      let request = try LinkRequest(try JSONFields(body: try await body(of: exchange)))
+      await respondToStore(exchange) { (node) throws(KacheryError) in try await node.linkFile(request) }
+    case .findFile: try await find(exchange)
+    case .loadFile: try await load(exchange)
+    case .downloadFileData: try await download(exchange)
+    case .mutableSet: try await setMutable(exchange)
+    case .mutableGet: try await getMutable(exchange)
+    case .mutableDelete:
+      let fields = try JSONFields(body: try await body(of: exchange))
+      try await node.deleteMutable(try fields.anyValue("key"))
+      respond(exchange, ["success": true])
+    }
+  }
+
+  private func body(of exchange: HTTPExchange) async throws(KacheryError) -> [UInt8] {
+    try await exchange.readBody(limit: Self.maximumBody)
+  }
+
+  // MARK: Storing
+
+  private func store(_ exchange: HTTPExchange) async throws(KacheryError) {
+    let upload: any Upload
+    do throws(KacheryError) { upload = try await node.beginUpload() } catch {
+      return respond(exchange, Self.storeFailure(error))
+    }
+    do throws(KacheryError) {
+      var count: UInt64 = 0
+      while let chunk = try await exchange.nextBodyChunk() {
+        try await upload.write(chunk)
+        count += UInt64(chunk.count)
+      }
+      if let announced = exchange.head.contentLength, announced != count {
+        throw KacheryError(.disconnected, "\(count) of \(announced) bytes came; nothing was stored.")
+      }
+      respond(exchange, try await upload.finish().json)
+    } catch {
+      await upload.cancel()
+      respond(exchange, Self.storeFailure(error))
+    }
+  }
+
+  private func respondToStore(
+    _ exchange: HTTPExchange, _ store: (any LocalNode) async throws(KacheryError) -> StoreReply
+  ) async {
+    do throws(KacheryError) { respond(exchange, try await store(node).json) } catch {
+      respond(exchange, Self.storeFailure(error))
+    }
+  }
+
+  /// Both published clients look for `success` and `error` in the answer to a store, whatever went wrong.
+  private static func storeFailure(_ error: KacheryError) -> JSONValue {
+    [
+      "success": false, "error": .string(error.message), "code": .string(error.code.rawValue), "sha1": nil,
+      "manifestSha1": nil,
+    ]
+  }
+
+  // MARK: Mutables
+
+  private func setMutable(_ exchange: HTTPExchange) async throws(KacheryError) {
+    let fields = try JSONFields(body: try await body(of: exchange))
+    let isSet = try await node.setMutable(
+      try fields.anyValue("key"), try fields.anyValue("value"), update: try fields.optionalBool("update") ?? true)
+    respond(exchange, ["success": .bool(isSet)])
+  }
+
+  private func getMutable(_ exchange: HTTPExchange) async throws(KacheryError) {
+    let fields = try JSONFields(body: try await body(of: exchange))
+    let value = try await node.mutable(try fields.anyValue("key"))
+    respond(exchange, ["success": true, "found": .bool(value != nil), "value": value ?? ""])
+  }
+
+  // MARK: Streams
+
+  private func beginMessages(_ exchange: HTTPExchange) {
+    exchange.beginStream(
+      headers: [("Content-Type", "application/octet-stream")] + policy.crossOriginHeaders(for: exchange.head))
+  }
+
+  private func find(_ exchange: HTTPExchange) async throws(KacheryError) {
+    let request = try FindFileRequest(try JSONFields(body: try await body(of: exchange)))
+    beginMessages(exchange)
+    for await found in await node.findFile(request) { try await exchange.write(MessageStream.frame(found.json)) }
+    exchange.finish()
+  }
+
+  private func load(_ exchange: HTTPExchange) async throws(KacheryError) {
+    let request = try LoadRequest(try JSONFields(body: try await body(of: exchange)))
+    beginMessages(exchange)
+    do {
+      for try await event in await node.loadFile(request) {
+        try await exchange.write(MessageStream.frame(event.json))
+      }
+    } catch let error as KacheryError {
+      try await exchange.write(MessageStream.frame(LoadEvent.failure(error)))
+    } catch {
+      throw KacheryError(.internalError, "The load ended in an unknown way.", cause: error)
+    }
+    exchange.finish()
+  }
+
+  private func download(_ exchange: HTTPExchange) async throws(KacheryError) {
+    let request = try DownloadRequest(try JSONFields(body: try await body(of: exchange)))
+    let file = try await node.openFile(request)
+    exchange.beginStream(
+      headers: [("Content-Type", "application/octet-stream"), ("X-Kachery-Size", String(file.count))]
+        + policy.crossOriginHeaders(for: exchange.head))
+    var offset: UInt64 = 0
+    while offset < file.count {
+      do throws(KacheryError) {
+        let block = try await file.block(at: offset)
+        try await exchange.write(block)
+        offset += UInt64(block.count)
+      } catch {
+        // The head has gone out: only a cut connection tells the client that these are not all bytes.
+        log.warning("A download was cut short: \(error)")
+        return exchange.abort()
+      }
+    }
+    exchange.finish()
+  }
+}

@@ -1,0 +1,149 @@
+import APIModel
+package import Diagnostics
+package import EventLoop
+import HTTP
+package import Primitives
+
+/// The daemon's HTTP API for programs on this machine. Lives on the node's loop.
+package actor LocalAPIServer {
+  /// The largest JSON body: batches of feed messages are large.
+  static let maximumBody = 64 << 20
+  /// How often clients that have hung up while they wait are looked for.
+  private static let hangUpPeriod: Duration = .milliseconds(500)
+
+  private let loop: EventLoop
+  let node: any LocalNode
+  let log: Log
+  let policy: AccessPolicy
+  private let server: HTTPServer
+  private var token: ClientToken
+  private var watch: DescriptorWatch?
+  private var timers: [Timer] = []
+  private var isWorkPosted = false
+  private let requests: Counter
+  private let refusals: Counter
+
+  package nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+  /// Listens on `host` and `port`; 0 for any free port.
+  package init(
+    loop: EventLoop, node: any LocalNode, host: String, port: UInt16, token: ClientToken, policy: AccessPolicy, log: Log
+  ) throws(KacheryError) {
+    self.loop = loop
+    self.node = node
+    self.policy = policy
+    self.log = log
+    self.token = token
+    requests = node.metrics.register(
+      "kachery_api_requests_total", .counter, "Requests to the local API, refused ones included.")
+    refusals = node.metrics.register("kachery_api_refusals_total", .counter, "Requests without a good token or host.")
+    server = try HTTPServer(host: host, port: port)
+  }
+
+  /// The port that is listened on.
+  package var port: UInt16 { server.port }
+
+  /// Begins to answer.
+  package func start() throws(KacheryError) {
+    // These hold the server until `stop`.
+    server.onRequest = { exchange in self.received(exchange) }
+    server.onWorkReady = { self.postWork() }
+    watch = try loop.watch(descriptor: server.descriptor) { self.server.process() }
+    timers = [
+      loop.after(Self.hangUpPeriod, repeating: Self.hangUpPeriod) {
+        self.server.checkHangUps()
+        self.server.process()
+      },
+      loop.after(ClientToken.period, repeating: ClientToken.period) { self.rotateToken() },
+    ]
+  }
+
+  private func postWork() {
+    guard !isWorkPosted else { return }
+    isWorkPosted = true
+    _ = loop.after(.zero) {
+      self.isWorkPosted = false
+      self.server.process()
+    }
+  }
+
+  private func rotateToken() {
+    do { try token.rotate() } catch { log.error("The client token could not be replaced: \(error)") }
+  }
+
+  /// Closes every connection and stops listening. May be called again.
+  package func stop() {
+    watch?.cancel()
+    watch = nil
+    for timer in timers { timer.cancel() }
+    timers = []
+    server.close()
+  }
+
+  // MARK: Requests
+
+  private func received(_ exchange: HTTPExchange) {
+    requests.add()
+    let task = Task { await self.serve(exchange) }
+    exchange.onCancel = { task.cancel() }
+  }
+
+  private func serve(_ exchange: HTTPExchange) async {
+    do throws(KacheryError) {
+      guard policy.admits(host: exchange.head.headers["host"]) else {
+        throw KacheryError(
+          .forbidden, "This API answers only under a name of this machine; see the option for allowed hosts.")
+      }
+      guard exchange.head.method != "OPTIONS" else { return preflight(exchange) }
+      guard let route = Route(rawValue: exchange.head.path) else {
+        return refuse(exchange, status: 404, "There is nothing at \(exchange.head.path) in this version of the daemon.")
+      }
+      guard route.methods.contains(exchange.head.method) else {
+        return refuse(
+          exchange, status: 405, "\(route.rawValue) takes \(route.methods.sorted().joined(separator: " or ")) only.")
+      }
+      if !route.isOpen { try await checkToken(of: exchange) }
+      try await answer(route, exchange)
+    } catch {
+      if error.code == .forbidden { refusals.add() }
+      refuse(exchange, status: error.code.httpStatus, error.message)
+    }
+  }
+
+  private func preflight(_ exchange: HTTPExchange) {
+    let headers = policy.crossOriginHeaders(for: exchange.head)
+    guard !headers.isEmpty else { return refuse(exchange, status: 403, "Pages of this origin may not use this API.") }
+    exchange.respond(HTTPResponse(status: 204, contentType: "text/plain", body: [], headers: headers))
+  }
+
+  private func checkToken(of exchange: HTTPExchange) async throws(KacheryError) {
+    guard let shown = exchange.head.headers[APIVersion.tokenHeader.lowercased()] else {
+      throw KacheryError(
+        .forbidden,
+        "The header \(APIVersion.tokenHeader) is missing; its value stands in the file client-auth of the storage directory."
+      )
+    }
+    if token.accepts(shown) { return }
+    guard AccessPolicy.isReading(exchange.head.path), !shown.isEmpty,
+      let others = try await node.mutable("_other_client_auth_codes")?.array, others.contains(.string(shown))
+    else {
+      throw KacheryError(
+        .forbidden,
+        "The client token is not good, or no longer; read the file client-auth of the storage directory again.")
+    }
+  }
+
+  func refuse(_ exchange: HTTPExchange, status: Int, _ sentence: String) {
+    exchange.respond(
+      HTTPResponse(
+        status: status, contentType: "text/plain; charset=utf-8", body: Array(sentence.utf8),
+        headers: policy.crossOriginHeaders(for: exchange.head)))
+  }
+
+  func respond(_ exchange: HTTPExchange, _ json: JSONValue) {
+    exchange.respond(
+      HTTPResponse(
+        contentType: "application/json", body: json.compactBytes, headers: policy.crossOriginHeaders(for: exchange.head)
+      ))
+  }
+}

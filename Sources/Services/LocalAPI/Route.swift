@@ -1,0 +1,29 @@
+/// What the local API answers to.
+enum Route: String, CaseIterable {
+  case root = "/"
+  case probe = "/probe"
+  case halt = "/halt"
+  case stats = "/stats"
+  case metrics = "/metrics"
+  case store = "/store"
+  case storeFile = "/storeFile"
+  case linkFile = "/linkFile"
+  case findFile = "/findFile"
+  case loadFile = "/loadFile"
+  case downloadFileData = "/downloadFileData"
+  case mutableSet = "/mutable/set"
+  case mutableGet = "/mutable/get"
+  case mutableDelete = "/mutable/delete"
+
+  /// Methods that it takes.
+  var methods: Set<String> {
+    switch self {
+    case .probe: ["GET", "POST"]
+    case .root, .halt, .stats, .metrics: ["GET"]
+    default: ["POST"]
+    }
+  }
+
+  /// Whether it answers without a token: nothing in the answer is secret.
+  var isOpen: Bool { self == .probe }
+}

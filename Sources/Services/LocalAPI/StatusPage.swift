@@ -1,0 +1,97 @@
+import APIModel
+import Primitives
+
+/// The status page of a node.
+struct StatusPage {
+  let probe: ProbeReply
+  let status: NodeStatus
+  let metrics: [(name: String, value: Int)]
+
+  var html: String {
+    """
+    <!doctype html>
+    <html lang="en">
+    <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <title>\(Self.escape(status.label)) – kachery</title>
+    <style>
+    body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; color: #222; }
+    h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
+    table { border-collapse: collapse; width: 100%; }
+    th, td { text-align: left; padding: .35rem .75rem .35rem 0; border-bottom: 1px solid #ddd; vertical-align: top; }
+    th { font-weight: 600; white-space: nowrap; } td.number { text-align: right; font-variant-numeric: tabular-nums; }
+    code { font: .9em ui-monospace, monospace; word-break: break-all; } .none { color: #777; }
+    @media (prefers-color-scheme: dark) {
+      body { background: #181818; color: #ddd; } th, td { border-color: #444; } .none { color: #999; }
+    }
+    </style>
+    </head>
+    <body>
+    <h1>\(Self.escape(status.label))</h1>
+    <table>
+    <tr><th>Node ID</th><td><code>\(probe.node)</code></td></tr>
+    <tr><th>Role</th><td>\(probe.isBootstrap ? "bootstrap node" : "node"), version \(APIVersion.daemon)</td></tr>
+    <tr><th>Reached by peers at</th><td><code>\(Self.escape(status.listening))</code></td></tr>
+    <tr><th>Storage directory</th><td><code>\(Self.escape(probe.storageDirectory))</code></td></tr>
+    <tr><th>Running for</th><td>\(Self.duration(status.uptime))</td></tr>
+    </table>
+    <h2>Channels</h2>
+    \(channels)
+    <h2>Linked nodes</h2>
+    \(peers)
+    <h2>Counters</h2>
+    <table>
+    \(metrics.map { "<tr><th><code>\(Self.escape($0.name))</code></th><td class=\"number\">\($0.value)</td></tr>" }
+      .joined(separator: "\n"))
+    </table>
+    </body>
+    </html>
+
+    """
+  }
+
+  private var channels: String {
+    guard !probe.joinedChannels.isEmpty else {
+      return "<p class=\"none\">None yet. Join one with <code>kachery-p2p-join-channel NAME-OR-URL</code>.</p>"
+    }
+    let items = probe.joinedChannels.map { "<li><code>\(Self.escape($0.address))</code></li>" }
+    return "<ul>\(items.joined())</ul>"
+  }
+
+  private var peers: String {
+    guard !status.peers.isEmpty else { return "<p class=\"none\">None at the moment.</p>" }
+    let rows = status.peers.map { peer in
+      """
+      <tr><td>\(Self.escape(peer.label))\(peer.isBootstrap ? " (bootstrap)" : "")</td>\
+      <td><code>\(peer.node.short)</code></td><td><code>\(Self.escape(peer.address))</code></td></tr>
+      """
+    }
+    return "<table><tr><th>Label</th><th>Node</th><th>Address</th></tr>\(rows.joined())</table>"
+  }
+
+  /// Labels come from other nodes: nothing in them may become markup.
+  static func escape(_ text: String) -> String {
+    var escaped = ""
+    for character in text {
+      switch character {
+      case "&": escaped += "&amp;"
+      case "<": escaped += "&lt;"
+      case ">": escaped += "&gt;"
+      case "\"": escaped += "&quot;"
+      case "'": escaped += "&#39;"
+      default: escaped.append(character)
+      }
+    }
+    return escaped
+  }
+
+  private static func duration(_ seconds: Int) -> String {
+    switch seconds {
+    case ..<60: "\(seconds) s"
+    case ..<3_600: "\(seconds / 60) min"
+    case ..<86_400: "\(seconds / 3_600) h \(seconds % 3_600 / 60) min"
+    default: "\(seconds / 86_400) d \(seconds % 86_400 / 3_600) h"
+    }
+  }
+}
