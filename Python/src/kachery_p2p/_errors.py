@@ -1,0 +1,117 @@
+"""What can go wrong, as exceptions whose ``code`` is the one that the daemon uses."""
+
+from __future__ import annotations
+
+from typing import Dict, Optional, Type
+
+
+class KacheryError(Exception):
+    """Something that kachery could not do. ``code`` is stable; the message is one sentence for a person."""
+
+    code = "internal_error"
+
+    def __init__(self, message: str, code: Optional[str] = None) -> None:
+        super().__init__(message)
+        if code is not None:
+            self.code = code
+
+
+class NotFound(KacheryError):
+    """No node that may be asked has the file."""
+
+    code = "not_found"
+
+
+class BadRequest(KacheryError):
+    """The URI or another argument is malformed."""
+
+    code = "bad_request"
+
+
+class Forbidden(KacheryError):
+    """The daemon does not accept this client."""
+
+    code = "forbidden"
+
+
+class NoDaemon(KacheryError):
+    """No daemon answers, and no storage directory is named to do without."""
+
+    code = "no_daemon"
+
+
+class WrongStorageDirectory(KacheryError):
+    """The storage directory that the environment names is not the daemon's."""
+
+    code = "bad_configuration"
+
+
+class HashMismatch(KacheryError):
+    """Bytes do not have the hash that they were promised to have."""
+
+    code = "hash_mismatch"
+
+
+class BadManifest(KacheryError):
+    """A manifest contradicts itself or its file."""
+
+    code = "bad_manifest"
+
+
+class FileChanged(KacheryError):
+    """A file changed while it was read, or since it was linked."""
+
+    code = "file_changed"
+
+
+class StorageFailed(KacheryError):
+    """The storage directory could not be read or written."""
+
+    code = "storage_failed"
+
+
+class DiskFull(StorageFailed):
+    """There is no room left on the disk."""
+
+    code = "disk_full"
+
+
+class PermissionDenied(StorageFailed):
+    """This process, or the daemon, may not read or write a file."""
+
+    code = "permission_denied"
+
+
+class TimedOut(KacheryError):
+    """No answer came in time."""
+
+    code = "timed_out"
+
+
+class Disconnected(KacheryError):
+    """The daemon, or the node that a file came from, went away in the middle."""
+
+    code = "disconnected"
+
+
+class ProtocolViolation(KacheryError):
+    """What answered does not speak as a kachery daemon does."""
+
+    code = "protocol_violation"
+
+
+_BY_CODE: Dict[str, Type[KacheryError]] = {
+    kind.code: kind
+    for kind in (
+        NotFound, BadRequest, Forbidden, NoDaemon, WrongStorageDirectory, HashMismatch, BadManifest, FileChanged,
+        StorageFailed, DiskFull, PermissionDenied, TimedOut, Disconnected, ProtocolViolation,
+    )
+}  # fmt: skip
+
+
+def error_for(code: Optional[str], message: str, otherwise: Type[KacheryError] = KacheryError) -> KacheryError:
+    """The exception for a code of the daemon's; ``otherwise`` where it gives none."""
+    if code is None:
+        return otherwise(message)
+    kind = _BY_CODE.get(code)
+    return kind(message) if kind is not None else KacheryError(message, code)

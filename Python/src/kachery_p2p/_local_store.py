@@ -1,0 +1,138 @@
+"""A storage directory as this process sees it: finding files in it, and storing them where there is no daemon."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+from contextlib import contextmanager
+from typing import IO, Any, Callable, Dict, Iterator, List, NamedTuple, Optional
+
+from ._errors import DiskFull, PermissionDenied, StorageFailed
+
+CHUNK_SIZE = 20_000_000  # of a manifest, in bytes; a file that is larger than one chunk gets a manifest
+_BLOCK = 1 << 20
+_FILE_MODE = 0o644
+_MTIME_TOLERANCE = 0.002  # seconds; other software rounds the time as it writes it down
+
+
+class Stored(NamedTuple):
+    """What storing gave: the file's hash, and its manifest's where it is large."""
+
+    sha1: str
+    manifest: Optional[str]
+
+
+class LocalStore:
+    """A storage directory, laid out as every kachery software lays it out."""
+
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+
+    def path(self, sha1: str) -> str:
+        """Where the file with this hash lies, or would."""
+        return os.path.join(self.directory, "sha1", sha1[0:2], sha1[2:4], sha1[4:6], sha1)
+
+    def find(self, sha1: str) -> Optional[str]:
+        """The path of the file's bytes: here, or where a link that still holds says; ``None`` where there is neither."""
+        path = self.path(sha1)
+        return path if os.path.isfile(path) else _follow_link(path + ".link")
+
+    def store(self, source: IO[bytes]) -> Stored:
+        """Stores all bytes of ``source`` in one pass; the file has its name only once it is complete and on the disk."""
+        with _as_kachery_error(self.directory), self._temporary_file() as file:
+            whole = hashlib.sha1()
+            chunks: List[Dict[str, Any]] = []
+            chunk, start, position = hashlib.sha1(), 0, 0
+            while True:
+                block = source.read(min(_BLOCK, start + CHUNK_SIZE - position))
+                whole.update(block)
+                chunk.update(block)
+                file.write(block)
+                position += len(block)
+                if position > start and (not block or position == start + CHUNK_SIZE):
+                    chunks.append({"start": start, "end": position, "sha1": chunk.hexdigest()})
+                    chunk, start = hashlib.sha1(), position
+                if not block:
+                    break
+            self._admit(file, whole.hexdigest())
+        if position <= CHUNK_SIZE:
+            return Stored(whole.hexdigest(), None)
+        manifest = {"size": position, "sha1": whole.hexdigest(), "chunks": chunks}
+        return Stored(whole.hexdigest(), self._store_manifest(manifest))
+
+    def _store_manifest(self, manifest: Dict[str, Any]) -> str:
+        # The bytes count: two people who store the same file must get the same URI.
+        content = json.dumps(manifest, separators=(",", ":")).encode()
+        sha1 = hashlib.sha1(content).hexdigest()
+        with _as_kachery_error(self.directory), self._temporary_file() as file:
+            file.write(content)
+            self._admit(file, sha1)
+        return sha1
+
+    @contextmanager
+    def _temporary_file(self) -> Iterator[IO[bytes]]:
+        """A new locked file in the folder for them. A daemon that starts removes only those that nobody holds."""
+        folder = os.path.join(self.directory, "kachery-node", "temporary")
+        os.makedirs(folder, exist_ok=True)
+        path = os.path.join(folder, f"{os.getpid()}-{secrets.token_hex(8)}")
+        with open(path, "xb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                yield file
+            finally:
+                _ignoring_absence(lambda: os.unlink(path))
+
+    def _admit(self, file: IO[bytes], sha1: str) -> None:
+        final = self.path(sha1)
+        if os.path.isfile(final):
+            return
+        file.flush()
+        os.fchmod(file.fileno(), _FILE_MODE)
+        os.fsync(file.fileno())
+        folder = os.path.dirname(final)
+        os.makedirs(folder, exist_ok=True)
+        os.rename(file.name, final)
+        _sync_folder(folder)
+
+
+def _follow_link(path: str) -> Optional[str]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            link = json.load(file)
+        target, recorded = link["path"], link["stat"]
+        actual = os.stat(target)
+        same = actual.st_size == recorded["size"] and abs(actual.st_mtime - recorded["mtime"]) <= _MTIME_TOLERANCE
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return target if same and os.path.isfile(target) else None
+
+
+def _sync_folder(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _ignoring_absence(action: Callable[[], None]) -> None:
+    try:
+        action()
+    except FileNotFoundError:
+        pass
+
+
+@contextmanager
+def _as_kachery_error(directory: str) -> Iterator[None]:
+    try:
+        yield
+    except PermissionError as error:
+        raise PermissionDenied(f"You may not write to the storage directory {directory} ({error}).") from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull(f"There is no room left in {directory}; free some and store again.") from error
+        raise StorageFailed(f"Could not store in {directory}: {error}.") from error

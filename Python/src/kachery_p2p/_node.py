@@ -1,0 +1,35 @@
+"""This node: its ID, its channels, and who has a file."""
+
+from __future__ import annotations
+
+from typing import Iterator, List, Optional
+
+from ._daemon import Daemon
+from ._directory import resolve_directory_uri
+from ._load import load_json
+from ._place import require_daemon
+from ._uri import parse_uri
+
+
+def get_node_id(api_port: Optional[int] = None) -> str:
+    """This node's ID. ``api_port`` is the daemon's port where it is not the usual one."""
+    return require_daemon("The node ID", api_port).node_id
+
+
+def get_channels() -> List[dict]:
+    """The channels that this node has joined: a list of ``{"channelConfigUrl", "isMessageProxy", …}``."""
+    return require_daemon("The list of channels", fresh=True).joined_channels
+
+
+def find_file(uri: str, timeout_sec: float = 5) -> Iterator[dict]:
+    """Yields ``{"nodeId", "fileKey", "fileSize"}`` for each node that has a file, this one first, as they answer."""
+    if uri.startswith("sha1dir://"):
+        uri = resolve_directory_uri(uri, lambda document: load_json(document, strict=True))
+    key = parse_uri(uri).file_key
+    daemon = require_daemon("Finding a file")
+    return _find(daemon, {"fileKey": key, "timeoutMsec": round(timeout_sec * 1000)})
+
+
+def _find(daemon: Daemon, request: dict) -> Iterator[dict]:
+    with daemon.stream("/findFile", request) as messages:
+        yield from messages

@@ -1,0 +1,93 @@
+"""Kachery URIs: ``sha1://HASH[/label][?manifest=HASH2]`` and ``sha1://HASH?chunkOf=PARENT~START~END``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Dict, Optional, Tuple
+from urllib.parse import unquote
+
+from ._errors import BadRequest
+
+_HASH = re.compile(r"[0-9a-fA-F]{40}\Z")
+
+
+@dataclass(frozen=True)
+class ChunkLocation:
+    """A file that is the bytes ``start`` (inclusive) to ``end`` (exclusive) of another."""
+
+    parent: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class KacheryURI:
+    """A file's name: its hash, and what helps to get it."""
+
+    sha1: str
+    label: str = ""
+    manifest: Optional[str] = None
+    chunk: Optional[ChunkLocation] = None
+
+    @property
+    def file_key(self) -> Dict[str, Any]:
+        """The file as the daemon's API names it."""
+        key: Dict[str, Any] = {"sha1": self.sha1}
+        if self.manifest is not None:
+            key["manifestSha1"] = self.manifest
+        if self.chunk is not None:
+            key["chunkOf"] = {
+                "fileKey": {"sha1": self.chunk.parent},
+                "startByte": self.chunk.start,
+                "endByte": self.chunk.end,
+            }
+        return key
+
+    def __str__(self) -> str:
+        text = f"sha1://{self.sha1}"
+        if self.label:
+            text += f"/{self.label}"
+        if self.chunk is not None:
+            return f"{text}?chunkOf={self.chunk.parent}~{self.chunk.start}~{self.chunk.end}"
+        return f"{text}?manifest={self.manifest}" if self.manifest is not None else text
+
+
+def parse_uri(text: str) -> KacheryURI:
+    """Reads a ``sha1://`` URI of any form that was ever published."""
+    if not text.startswith("sha1://"):
+        raise BadRequest(f"'{text}' is no kachery URI: it does not begin with sha1://.")
+    path, _, query = text[len("sha1://") :].partition("?")
+    name, _, label = path.partition("/")
+    # Old clients wrote an extension behind the hash; it never had a meaning.
+    sha1 = _hash(name.partition(".")[0], text)
+    manifest: Optional[str] = None
+    chunk: Optional[ChunkLocation] = None
+    for parameter in query.split("&"):
+        key, _, value = parameter.partition("=")
+        if key == "manifest":
+            manifest = _hash(value, text)
+        elif key == "chunkOf":
+            chunk = _chunk(unquote(value), text)
+    return KacheryURI(sha1, label, manifest, chunk)
+
+
+def parse_directory_uri(text: str) -> Tuple[str, str]:
+    """The document's hash and the path inside it, of ``sha1dir://HASH[.label]/path/inside``."""
+    name, _, path = text[len("sha1dir://") :].partition("?")[0].partition("/")
+    return _hash(name.partition(".")[0], text), path
+
+
+def _hash(text: str, uri: str) -> str:
+    if not _HASH.match(text):
+        raise BadRequest(f"'{uri}' is no kachery URI: '{text}' is not 40 hexadecimal digits.")
+    return text.lower()
+
+
+def _chunk(value: str, uri: str) -> ChunkLocation:
+    parts = value.split("~")
+    if len(parts) == 3 and parts[1].isdecimal() and parts[2].isdecimal():
+        start, end = int(parts[1]), int(parts[2])
+        if start <= end:
+            return ChunkLocation(_hash(parts[0], uri), start, end)
+    raise BadRequest(f"'{uri}' has a chunkOf that is not PARENT~START~END.")

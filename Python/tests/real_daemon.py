@@ -1,0 +1,90 @@
+"""A kacheryd of the build that is under test."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any, Dict
+
+import pytest
+from kachery_p2p import _daemon
+
+START_DEADLINE = 20.0  # seconds; a debug build on a busy machine
+STOP_DEADLINE = 10.0
+
+
+class RealDaemon:
+    """One node with a home, a storage directory and an API port of its own."""
+
+    def __init__(self, home: Path, label: str, *options: str) -> None:
+        home.mkdir(parents=True)
+        self.label = label
+        self.storage = home / "storage"
+        self.log = home / "daemon.log"
+        self.api_port = free_port()
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "KACHERY_STORAGE_DIR": str(self.storage),
+            "KACHERY_P2P_CONFIG_DIR": str(home / "config"),
+            "KACHERY_P2P_API_PORT": str(self.api_port),
+        }
+        command = [str(program("kacheryd")), "--label", label, "--host", "127.0.0.1", "--nomulticast", *options]
+        if "--port" not in options:
+            command += ["--port", "0"]
+        self.process = subprocess.Popen(
+            command, env=self.environment, stdin=subprocess.DEVNULL, stdout=self.log.open("wb"), stderr=subprocess.STDOUT
+        )
+
+    @property
+    def probe(self) -> Dict[str, Any]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.api_port}/probe", timeout=5) as answer:
+            return json.load(answer)
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + START_DEADLINE
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                break
+            try:
+                self.probe
+                return
+            except OSError:
+                time.sleep(0.02)
+        pytest.fail(f"The daemon {self.label} did not start:\n{self.log.read_text(errors='replace')}")
+
+    def select(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Makes this the daemon that the package talks to."""
+        monkeypatch.setenv("KACHERY_P2P_API_PORT", str(self.api_port))
+        monkeypatch.setenv("KACHERY_P2P_API_HOST", "127.0.0.1")
+        _daemon.forget()
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            self.process.wait(STOP_DEADLINE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            pytest.fail(f"The daemon {self.label} did not stop on SIGTERM:\n{self.log.read_text(errors='replace')}")
+
+
+def program(name: str) -> Path:
+    """A program of the build; `make test-python` says where it lies."""
+    folder = os.environ.get("KACHERY_BUILD_DIR")
+    path = Path(folder or Path(__file__).parents[2] / ".build" / "debug") / name
+    if not path.is_file():
+        pytest.fail(f"There is no {path}: run `make test-python`, or set KACHERY_BUILD_DIR to where {name} lies.")
+    return path
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]

@@ -1,0 +1,131 @@
+"""The package and the daemon together, as a lab uses them."""
+
+import os
+import subprocess
+import sys
+
+import kachery_p2p as kp
+import numpy as np
+import pytest
+from real_daemon import RealDaemon, free_port
+
+ABSENT = "sha1://" + "0" * 40
+
+
+def test_text_json_arrays_and_files_come_back(daemon: RealDaemon, tmp_path):
+    assert kp.load_text(kp.store_text("größer ✓")) == "größer ✓"
+    assert kp.load_json(kp.store_json({"a": [1, None]})) == {"a": [1, None]}
+    array = np.linspace(0, 1, 1000)
+    assert np.array_equal(kp.load_npy(kp.store_npy(array)), array)
+    path = tmp_path / "data.bin"
+    path.write_bytes(os.urandom(100_000))
+    uri = kp.store_file(str(path))
+    dest = tmp_path / "copy.bin"
+    assert kp.load_file(uri, dest=str(dest)) == str(dest)
+    assert dest.read_bytes() == path.read_bytes()
+    assert kp.load_file(uri).startswith(str(daemon.storage))
+
+
+def test_a_file_gets_the_same_uri_with_and_without_a_daemon(daemon: RealDaemon, tmp_path, monkeypatch):
+    path = tmp_path / "large.bin"
+    path.write_bytes(os.urandom(1 << 20) * 45)
+    online = kp.store_file(str(path))
+    assert "?manifest=" in online
+    array = np.arange(6_000_000)
+    online_array = kp.store_npy(array)
+    monkeypatch.setenv("KACHERY_OFFLINE_STORAGE_DIR", str(tmp_path / "offline"))
+    assert kp.store_file(str(path)) == online
+    assert kp.store_npy(array) == online_array
+
+
+def test_the_node_is_the_one_that_the_directory_names(daemon: RealDaemon, monkeypatch):
+    assert kp.get_node_id() == (daemon.storage / "kachery-node-id").read_text() == daemon.probe["nodeId"]
+    monkeypatch.delenv("KACHERY_P2P_API_PORT")
+    assert kp.get_node_id(api_port=daemon.api_port) == daemon.probe["nodeId"]
+
+
+@pytest.mark.parametrize("key", ["name", {"b": 1, "a": [1, 2]}, ["list", 1]])
+def test_mutables_are_kept_replaced_and_deleted(daemon: RealDaemon, key):
+    assert kp.get(key) is None
+    kp.set(key, {"value": ["ü", 1.5, None]})
+    assert kp.get(key) == {"value": ["ü", 1.5, None]}
+    kp.set(key, "second")
+    assert kp.get(key) == "second"
+    assert kp.get_string(key) == "second"
+    kp.delete(key)
+    assert kp.get(key) is None
+
+
+def test_a_key_is_the_same_whatever_the_order_of_its_members(daemon: RealDaemon):
+    kp.set({"a": 1, "b": 2}, "x")
+    assert kp.get({"b": 2, "a": 1}) == "x"
+
+
+def test_channels_are_joined_through_the_mutable(daemon: RealDaemon):
+    assert kp.get_channels() == []
+    channel = {"channelConfigUrl": "python-tests", "isMessageProxy": False, "isDataProxy": False, "isPublic": False}
+    kp.set("_joined_channels_config", {"joinedChannels": [channel]})
+    assert kp.get_channels() == [channel]
+
+
+def test_what_nobody_has_is_none_with_a_reason(daemon: RealDaemon, caplog):
+    assert kp.load_text(ABSENT) is None
+    assert ABSENT in caplog.text
+    with pytest.raises(kp.NotFound) as failure:
+        kp.load_file(ABSENT, strict=True)
+    assert str(failure.value)
+
+
+def test_this_node_is_found_first(daemon: RealDaemon):
+    uri = kp.store_text("find me")
+    found = list(kp.find_file(uri, timeout_sec=1))
+    assert found[0]["nodeId"] == daemon.probe["nodeId"]
+    assert found[0]["fileSize"] == len("find me")
+
+
+def test_a_file_that_only_the_user_may_read_is_stored(daemon: RealDaemon, tmp_path):
+    path = tmp_path / "private.txt"
+    path.write_text("mine")
+    path.chmod(0o600)
+    assert kp.load_text(kp.store_file(str(path))) == "mine"
+
+
+def test_a_daemon_that_is_gone_is_named_with_the_remedy(daemon: RealDaemon):
+    kp.get_node_id()
+    daemon.stop()
+    with pytest.raises(kp.NoDaemon, match="kachery-p2p-start-daemon"):
+        kp.store_text("too late")
+
+
+def test_a_file_travels_between_two_nodes(start_daemon, tmp_path, monkeypatch):
+    port = free_port()
+    start_daemon("bootstrap", "--isbootstrap", "--port", str(port), "--channel", "python-tests")
+    joining = ("--bootstrap", f"127.0.0.1:{port}", "--channel", "python-tests")
+    source, reader = start_daemon("source", *joining), start_daemon("reader", *joining)
+    path = tmp_path / "travels.bin"
+    path.write_bytes(os.urandom(1 << 20) * 45)
+    source.select(monkeypatch)
+    uris = [kp.store_file(str(path)), kp.store_text("a small one")]
+    array_uri = kp.store_npy(np.eye(100))
+
+    reader.select(monkeypatch)
+    assert kp.load_file(uris[0], p2p=False) is None
+    dest = tmp_path / "arrived.bin"
+    assert kp.load_file(uris[0], dest=str(dest), strict=True) == str(dest)
+    assert dest.read_bytes() == path.read_bytes()
+    assert kp.load_text(uris[1], from_node=source.probe["nodeId"], strict=True) == "a small one"
+    assert np.array_equal(kp.load_npy(array_uri, from_channel="python-tests", strict=True), np.eye(100))
+    assert {found["nodeId"] for found in kp.find_file(uris[0], timeout_sec=5)} == {
+        source.probe["nodeId"],
+        reader.probe["nodeId"],
+    }
+
+
+def test_the_package_is_quiet_on_standard_output(daemon: RealDaemon):
+    script = f"import kachery_p2p as kp; u = kp.store_text('x'); kp.load_text(u); kp.load_text('{ABSENT}')"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    run = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert run.returncode == 0 and run.stdout == ""
+    assert run.stderr.count("\n") == 1 and ABSENT in run.stderr
