@@ -1,1 +1,4 @@
-// The command's sources follow.
+import Daemon
+import Foundation
+
+exit(await DaemonCommand.run(Array(CommandLine.arguments.dropFirst())))

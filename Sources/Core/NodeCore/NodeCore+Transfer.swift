@@ -71,7 +71,7 @@ extension NodeCore {
           continue
         }
         emit(.fetch(fetch, download, piece, source, link))
-      case .readManifest(let id, let hash): emit(.readManifest(id, hash))
+      case .readManifest(let id, let hash, let manifest): emit(.readManifest(id, of: hash, named: manifest))
       case .prepare(let id, let plan): emit(.prepare(id, plan))
       case .abandon(let id, let node): emit(.abandon(id, node))
       case .complete(let id): emit(.complete(id))

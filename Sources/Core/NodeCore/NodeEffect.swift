@@ -45,8 +45,8 @@ package enum NodeEffect: Sendable {
   /// Look whether the store has the file; answer by `lookedUp`.
   case lookUp(LookupID, ContentHash)
 
-  /// Read the manifest from the store; answer by `manifestRead`.
-  case readManifest(DownloadID, ContentHash)
+  /// Read the file's manifest from the store; answer by `manifestRead`.
+  case readManifest(DownloadID, of: ContentHash, named: ContentHash)
   /// Make ready to receive the file; answer by `prepared`.
   case prepare(DownloadID, DownloadPlan)
   /// Fetch a piece over this link; answer by `received` and `fetched`.

@@ -30,7 +30,7 @@ extension TransferEngine {
     downloads[id] = download
     guard let manifest = download.manifest else { return prepareWithoutManifest(id) }
     downloads[id]?.phase = .readingManifest
-    emit(.readManifest(id, manifest))
+    emit(.readManifest(id, of: download.wish.key.hash, named: manifest))
   }
 
   /// The manifest was looked for in the store: it is here, or (nil) not.
@@ -143,9 +143,9 @@ extension TransferEngine {
         emit(.progress(load, loaded: size, total: size, node: download.sources.keys.min()))
         emit(.loaded(load))
       case .download(let parent):
-        guard let manifest = downloads[parent]?.manifest else { continue }
+        guard let waiting = downloads[parent], let manifest = waiting.manifest else { continue }
         downloads[parent]?.phase = .readingManifest
-        emit(.readManifest(parent, manifest))
+        emit(.readManifest(parent, of: waiting.wish.key.hash, named: manifest))
       }
     }
     end(id)

@@ -54,8 +54,8 @@ package enum FetchOutcome: Sendable {
 package enum TransferEffect: Sendable {
   /// Put the question to every peer that may be asked, and say to whom by `asked`.
   case ask(Question)
-  /// Read the manifest from the store, and answer by `manifestRead`.
-  case readManifest(DownloadID, ContentHash)
+  /// Read the file's manifest from the store, and answer by `manifestRead`.
+  case readManifest(DownloadID, of: ContentHash, named: ContentHash)
   /// Make ready to receive the file, and answer by `prepared`.
   case prepare(DownloadID, DownloadPlan)
   /// Fetch a piece. Pieces of one download from one node are asked for in this order on one stream.

@@ -30,3 +30,8 @@ package struct StoreReceipt: Hashable, Sendable {
     self.size = size
   }
 }
+
+extension ContentStore {
+  /// Where the file with this hash lies, once it is stored.
+  package func path(of hash: ContentHash) -> String { layout.file(hash) }
+}

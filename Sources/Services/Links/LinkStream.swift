@@ -28,7 +28,8 @@ package final class LinkStream {
   private weak var link: Link?
   private var queue: [[UInt8]] = []
   private var queueOffset = 0
-  private var queuedBytes = 0
+  /// Bytes that wait for the window or the link.
+  package private(set) var queuedBytes = 0
   private var finishesAfterQueue = false
   private var hasEnded = false
   private var hasFinished = false

@@ -1,0 +1,62 @@
+import Discovery
+import EventLoop
+import Files
+import HTTP
+import Primitives
+
+/// Fetches channels' documents, on a thread of its own, and keeps the last good copy of each for when its source is away.
+actor ChannelSource {
+  /// How long a document may take to come.
+  private static let fetchTime: Duration = .seconds(30)
+
+  private let worker = Worker(name: "channels")
+  private let folder: String
+
+  nonisolated var unownedExecutor: UnownedSerialExecutor { worker.asUnownedSerialExecutor() }
+
+  /// A source that keeps its copies in `folder`.
+  init(folder: String) { self.folder = folder }
+
+  /// Whether a channel's address leads to a document, rather than being the channel's name.
+  static func isDocument(_ address: String) -> Bool { address.contains("://") || address.hasPrefix("/") }
+
+  /// The last good copy of the document; nil where there is none.
+  func copy(of address: String) -> ChannelDocument? {
+    guard let bytes = try? FileSystem.read(path(of: address), limit: 1 << 20) else { return nil }
+    return try? ChannelDocument(yaml: bytes)
+  }
+
+  /// The document as it is now.
+  ///
+  /// - Throws: where its source cannot be reached, or it is not a document; the copy then stays as it was.
+  func fetch(_ address: String) throws(KacheryError) -> ChannelDocument {
+    let bytes = try Self.bytes(of: address)
+    let document = try ChannelDocument(yaml: bytes)
+    try FileSystem.createFolder(folder, permissions: 0o700)
+    let copy = path(of: address)
+    let isSame = (try? FileSystem.read(copy, limit: 1 << 20)) == bytes
+    if !isSame { try FileSystem.replace(copy, with: bytes, permissions: 0o600) }
+    return document
+  }
+
+  private static func bytes(of address: String) throws(KacheryError) -> [UInt8] {
+    if address.hasPrefix("/") { return try FileSystem.read(address, limit: 1 << 20) }
+    if address.hasPrefix("file://") {
+      return try FileSystem.read(String(address.dropFirst("file://".count)), limit: 1 << 20)
+    }
+    guard address.hasPrefix("http://") || address.hasPrefix("https://") else {
+      throw KacheryError(.badConfiguration, "The channel \(address) is neither http, https nor a file.")
+    }
+    var request = HTTPRequest("GET", address)
+    request.timeout = fetchTime
+    request.redirects = 5
+    request.usesProxies = true
+    let (status, body) = try HTTPClient.fetch(request, limit: 1 << 20)
+    guard status == 200 else {
+      throw KacheryError(.disconnected, "The channel's document at \(address) was answered with status \(status).")
+    }
+    return body
+  }
+
+  private func path(of address: String) -> String { "\(folder)/\(ChannelSecret(name: address).topic).yaml" }
+}

@@ -1,0 +1,107 @@
+package import Primitives
+
+/// Reads the daemon's options and environment. A flag counts more than the environment, which counts more than the
+/// default.
+package enum DaemonOptions {
+  /// The configuration that these arguments (without the program's name) and this environment describe.
+  ///
+  /// - Throws: `badRequest` with a sentence that names the option.
+  package static func parse(
+    _ arguments: [String], environment: [String: String], hostName: String
+  ) throws(KacheryError) -> DaemonConfiguration {
+    var configuration = DaemonConfiguration()
+    configuration.label = hostName
+    try read(environment, into: &configuration)
+    var rest = arguments[...]
+    var port: UInt16?
+    while let argument = rest.popFirst() {
+      let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      let name = String(parts[0])
+      if let apply = flags[name], parts.count == 1 {
+        apply(&configuration)
+        continue
+      }
+      guard let apply = values[name] else {
+        throw KacheryError(.badRequest, "The option '\(name)' is unknown; see kachery daemon start --help.")
+      }
+      guard let value = parts.count == 2 ? String(parts[1]) : rest.popFirst() else {
+        throw KacheryError(.badRequest, "The option '\(name)' needs a value.")
+      }
+      if name == "--port" { port = UInt16(value) }
+      guard apply(&configuration, value) else {
+        throw KacheryError(.badRequest, "'\(value)' is no value for the option '\(name)'.")
+      }
+    }
+    if configuration.isBootstrap, port == nil { configuration.port = DaemonConfiguration.defaultBootstrapPort }
+    return configuration
+  }
+
+  private static let flags: [String: @Sendable (inout DaemonConfiguration) -> Void] = [
+    "--isbootstrap": { $0.isBootstrap = true },
+    "--noudp": { _ in },
+    "--nomulticast": { _ in },
+  ]
+
+  private static let values: [String: @Sendable (inout DaemonConfiguration, String) -> Bool] = [
+    "--label": { configuration, value in
+      configuration.label = value
+      return !value.isEmpty
+    },
+    "--host": { configuration, value in
+      configuration.announcedHost = value.isEmpty ? nil : value
+      return value.isEmpty || Endpoint(host: value, port: 1) != nil
+    },
+    "--port": { configuration, value in
+      guard let port = UInt16(value) else { return false }
+      configuration.port = port
+      return true
+    },
+    "--bootstrap": { configuration, value in
+      guard let endpoint = Endpoint(value) else { return false }
+      configuration.bootstraps.append(endpoint)
+      return true
+    },
+    "--channel": { configuration, value in
+      configuration.channels.append(value)
+      return !value.isEmpty
+    },
+    "--auth-group": { configuration, value in
+      configuration.authorizedGroup = value.isEmpty ? nil : value
+      return true
+    },
+    "--verbose": { configuration, value in
+      guard let level = Int(value) else { return false }
+      configuration.logLevel = level > 0 ? .debug : .info
+      return true
+    },
+    // Accepted because scripts pass them; they have no effect yet.
+    "--udp-port": { _, value in value.isEmpty || UInt16(value) != nil },
+    "--websocket-port": { _, value in value.isEmpty || UInt16(value) != nil },
+    "--public-url": { _, _ in true },
+    "--static-config": { _, _ in true },
+  ]
+
+  private static func read(
+    _ environment: [String: String], into configuration: inout DaemonConfiguration
+  ) throws(KacheryError) {
+    func value(_ names: String...) -> String? {
+      names.lazy.compactMap { environment[$0] }.first { !$0.isEmpty }
+    }
+    let home = value("HOME") ?? "/"
+    configuration.storageDirectory = absolute(value("KACHERY_STORAGE_DIR") ?? "\(home)/kachery-storage", environment)
+    configuration.configurationDirectory = absolute(
+      value("KACHERY_P2P_CONFIG_DIR") ?? "\(home)/.kachery-p2p", environment)
+    if let text = value("KACHERY_P2P_API_PORT", "KACHERY_DAEMON_PORT") {
+      guard let port = UInt16(text) else {
+        throw KacheryError(.badRequest, "KACHERY_P2P_API_PORT is '\(text)', which is no port.")
+      }
+      configuration.apiPort = port
+    }
+  }
+
+  /// Clients compare paths, so that of the storage directory must not depend on where the daemon was started.
+  private static func absolute(_ path: String, _ environment: [String: String]) -> String {
+    let trimmed = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
+    return trimmed.hasPrefix("/") ? trimmed : "\(environment["PWD"] ?? "")/\(trimmed)"
+  }
+}

@@ -1,0 +1,162 @@
+import ContentStore
+import EventLoop
+import Links
+import Primitives
+import Wire
+
+/// Answers one peer's fetch stream: requests in order, each with the bytes themselves, block by block as fast as the
+/// peer takes them. Bound to the loop.
+final class FetchServer {
+  /// Requests that may wait on one stream; a peer needs only a few ahead.
+  private static let maximumWaiting = 64
+  /// Bytes of the longest request.
+  private static let frameLimit = 256
+
+  /// Whether the peer may be served over this topic, asked again before every block.
+  private let mayServe: (Topic) -> Bool
+  private let store: ContentStore
+  private let loop: EventLoop
+  private let stream: LinkStream
+  private let metrics: NodeMetrics
+  private var decoder = FrameDecoder(limit: FetchServer.frameLimit)
+  private var waiting: [FetchRequest] = []
+  private var isServing = false
+  private var hasEnded = false
+  private var hasFinishedAsking = false
+  private var isSendingBytes = false
+  private var gone: (() -> Void)?
+  private var writable: CheckedContinuation<Void, Never>?
+  private var reader: StoredFileReader?
+
+  init(
+    stream: LinkStream, store: ContentStore, loop: EventLoop, metrics: NodeMetrics, mayServe: @escaping (Topic) -> Bool
+  ) {
+    self.stream = stream
+    self.store = store
+    self.loop = loop
+    self.metrics = metrics
+    self.mayServe = mayServe
+  }
+
+  /// Begins to answer. `serve` has the node call `serveWaiting`; `gone` tells it that the stream has ended.
+  func start(with first: [UInt8], serve: @escaping () -> Void, gone: @escaping () -> Void) {
+    self.gone = gone
+    stream.onData = { bytes in
+      self.stream.consumed(bytes.count)
+      self.receive(Array(bytes), serve)
+    }
+    stream.onEnd = { end in
+      self.hasFinishedAsking = true
+      if end != .finished { self.end() } else if !self.isServing { self.finish() }
+    }
+    stream.onWritable = { self.wake() }
+    receive(first, serve)
+  }
+
+  private func receive(_ bytes: [UInt8], _ serve: () -> Void) {
+    decoder.append(bytes)
+    do throws(WireError) {
+      while let frame = try decoder.next() { waiting.append(try FetchRequest.decode(frame)) }
+    } catch {
+      return end()
+    }
+    guard waiting.count <= Self.maximumWaiting else { return end() }
+    guard !isServing, !waiting.isEmpty else { return }
+    isServing = true
+    serve()
+  }
+
+  private func end() {
+    guard !hasEnded else { return }
+    hasEnded = true
+    waiting = []
+    stream.reset()
+    wake()
+    gone?()
+    gone = nil
+  }
+
+  /// The peer asks for nothing more and has been given everything.
+  private func finish() {
+    hasEnded = true
+    stream.finish()
+    gone?()
+    gone = nil
+  }
+
+  private func wake() {
+    let continuation = writable
+    writable = nil
+    continuation?.resume()
+  }
+
+  /// Serves what waits, until nothing does.
+  func serveWaiting() async {
+    while !hasEnded, !waiting.isEmpty {
+      let request = waiting.removeFirst()
+      await serve(request)
+    }
+    isServing = false
+    reader = nil
+    if hasFinishedAsking, !hasEnded { finish() }
+  }
+
+  private func serve(_ request: FetchRequest) async {
+    guard mayServe(request.topic) else { return refuse(.notFound) }
+    do {
+      guard let file = try await open(request.hash) else { return refuse(.notFound) }
+      guard ByteRange(whole: file.size).contains(request.range) else { return refuse(.outOfRange) }
+      metrics.requestsServed.add()
+      stream.write(FetchReply(.ok, count: request.range.count).encoded)
+      try await send(request, of: file)
+    } catch {
+      // Before the head has gone out this is a refusal; after it only the end of the stream tells that bytes are missing.
+      if isSendingBytes { end() } else { refuse(.unreadable) }
+    }
+  }
+
+  private func refuse(_ status: FetchReply.Status) {
+    metrics.requestsRefused.add()
+    stream.write(FetchReply(status).encoded)
+  }
+
+  private func open(_ hash: ContentHash) async throws -> StoredFileReader? {
+    if let reader, reader.hash == hash { return reader }
+    reader = try await loop.onPool { [store] in try store.open(hash) }
+    return reader
+  }
+
+  private func send(_ request: FetchRequest, of file: StoredFileReader) async throws {
+    isSendingBytes = true
+    defer { isSendingBytes = false }
+    var offset = request.range.start
+    let end = request.range.end
+    guard offset < end else { return }
+    var block = try await Self.read(file, offset, end, on: loop)
+    while true {
+      // Membership may be withdrawn while a large file is on its way.
+      guard mayServe(request.topic), !hasEnded else { return self.end() }
+      offset += UInt64(block.count)
+      metrics.bytesSent.add(block.count)
+      guard offset < end else { return stream.write(block) }
+      // The next block is read while this one is encrypted and sent.
+      let (next, pool) = (offset, loop)
+      async let upcoming = Self.read(file, next, end, on: pool)
+      stream.write(block)
+      while !stream.isWritable, !hasEnded { await withCheckedContinuation { writable = $0 } }
+      block = try await upcoming
+    }
+  }
+
+  private static func read(
+    _ file: StoredFileReader, _ offset: UInt64, _ end: UInt64, on loop: EventLoop
+  ) async throws -> [UInt8] {
+    let count = Int(min(UInt64(Limits.blockSize), end - offset))
+    return try await loop.onPool {
+      try [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+        let bytes = UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer).prefix(count))
+        filled = try file.read(at: offset, into: bytes)
+      }
+    }
+  }
+}

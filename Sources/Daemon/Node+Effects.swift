@@ -1,0 +1,140 @@
+import ContentStore
+import Links
+import NodeCore
+import Primitives
+import Transfer
+import Wire
+
+extension Node {
+  func perform(_ effect: NodeEffect) {
+    switch effect {
+    case .dial(let id, let endpoint, let expected): dial(id, endpoint, expected)
+    case .cancelDial(let id): dials.removeValue(forKey: id)?.cancel()
+    case .send(let link, let message): links[link]?.send(message)
+    case .close(let link, let goodbye): links[link]?.close(goodbye)
+    case .lookUp(let lookup, let hash): lookUp(lookup, hash)
+    case .readManifest(let download, let hash, let manifest): readManifest(download, hash, manifest)
+    case .prepare(let download, let plan): prepare(download, plan)
+    case .fetch(let fetch, let download, let piece, let source, let link):
+      self.fetch(fetch, download, piece, source, over: link)
+    case .abandon(let download, let node):
+      fetchers.removeValue(forKey: FetcherKey(download: download, node: node))?.close()
+    case .complete(let download): complete(download)
+    case .discard(let download): discard(download)
+    case .found(let id, let source): tellFound(id, source)
+    case .findEnded(let id): finds.removeValue(forKey: id)?.continuation.finish()
+    case .progress(let id, let loaded, let total, let node): tellProgress(id, loaded, total, node)
+    case .loaded(let id): finishLoad(id, nil)
+    case .failed(let id, let error): finishLoad(id, error)
+    case .event(let event): note(event)
+    }
+  }
+
+  private func note(_ event: NodeEvent) {
+    counters.links.add(core.activePeers.count - counters.links.current)
+    switch event {
+    case .linked(let node, let label): log.info("Linked to \(label.isEmpty ? "node" : "'\(label)'") \(node.short).")
+    case .unlinked(let node): log.info("The link to node \(node.short) has ended.")
+    case .refused(let node, let goodbye, let byPeer):
+      let who = byPeer ? "Node \(node.short) ended the link" : "The link to node \(node.short) was ended"
+      let text = "\(who): \(goodbye.reason)."
+      goodbye.code == .stopping || goodbye.code == .duplicate ? log.debug(text) : log.warning(text)
+    case .lied(let node, let hash):
+      counters.piecesRefused.add()
+      log.warning("Node \(node.short) gave bytes that do not have the hash \(hash); they were dropped.")
+    case .clockSkew(let node, let seconds):
+      log.warning("The clock of node \(node.short) is \(seconds) s away from this one's; one of the two is wrong.")
+    }
+  }
+
+  // MARK: The store
+
+  private func lookUp(_ lookup: LookupID, _ hash: ContentHash) {
+    let known = manifests[hash]
+    loop.work({ [store] in try? store.find(hash) }) { file in
+      let answer = file.map { FindAnswer.File(size: $0.size, manifest: known ?? $0.linkedManifest) }
+      self.input { core, _ in core.lookedUp(lookup, answer) }
+    }
+  }
+
+  private func readManifest(_ download: DownloadID, _ hash: ContentHash, _ manifest: ContentHash) {
+    loop.work({ [store] in
+      Result { () throws(KacheryError) in try store.manifest(for: hash, named: manifest) }
+    }) { result in
+      self.input { core, now in
+        switch result {
+        case .success(let found): core.manifestRead(download, found, at: now)
+        case .failure(let error): core.storageFailed(download, error, at: now)
+        }
+      }
+    }
+  }
+
+  private func prepare(_ download: DownloadID, _ plan: DownloadPlan) {
+    wanted.insert(download)
+    // A plan without a manifest is one piece, of which nothing can be kept for later.
+    let chunks = plan.pieces.count == 1 && plan.pieces[0].hash == plan.hash
+      ? [] : plan.pieces.map { Manifest.Chunk(range: $0.range, hash: $0.hash) }
+    loop.work({ [store] in
+      Result { () throws(KacheryError) in try store.beginReceive(plan.hash, size: plan.size, chunks: chunks) }
+    }) { result in
+      self.prepared(download, plan, result)
+    }
+  }
+
+  private func prepared(_ download: DownloadID, _ plan: DownloadPlan, _ result: Result<IncomingFile, KacheryError>) {
+    switch result {
+    case .failure(let error): input { core, now in core.storageFailed(download, error, at: now) }
+    case .success(let file):
+      guard wanted.contains(download) else { return file.close() }
+      incoming[download] = file
+      let kept = Set(file.resumed.map(\.range.start))
+      let verified = Set(plan.pieces.indices.filter { kept.contains(plan.pieces[$0].range.start) && !kept.isEmpty })
+      input { core, now in core.prepared(download, verified: verified, at: now) }
+    }
+  }
+
+  private func complete(_ download: DownloadID) {
+    guard let file = incoming[download] else { return }
+    loop.work({ Result { () throws(KacheryError) in _ = try file.finish() } }) { result in
+      self.input { core, now in core.completed(download, result, at: now) }
+    }
+  }
+
+  private func discard(_ download: DownloadID) {
+    wanted.remove(download)
+    for (key, fetcher) in fetchers where key.download == download {
+      fetcher.close()
+      fetchers[key] = nil
+    }
+    guard let file = incoming.removeValue(forKey: download) else { return }
+    loop.work({ file.close() }) {}
+  }
+
+  // MARK: Fetching
+
+  private func fetch(
+    _ fetch: FetchID, _ download: DownloadID, _ piece: Piece, _ source: Source, over link: LinkID
+  ) {
+    guard let connection = links[link], let file = incoming[download] else {
+      return input { core, now in core.fetched(fetch, .disconnected, at: now) }
+    }
+    let key = FetcherKey(download: download, node: source.node)
+    let fetcher = fetchers[key] ?? makeFetcher(key, connection.link, file)
+    fetcher.request(fetch, piece, from: source)
+  }
+
+  private func makeFetcher(_ key: FetcherKey, _ link: Link, _ file: IncomingFile) -> Fetcher {
+    let fetcher = Fetcher(link: link, incoming: file, loop: loop)
+    fetcher.onProgress = { fetch, count, received in
+      self.counters.bytesReceived.add(count)
+      self.input { core, now in core.received(received, of: fetch, at: now) }
+    }
+    fetcher.onOutcome = { fetch, outcome in
+      if case .verified = outcome { self.counters.piecesVerified.add() }
+      self.input { core, now in core.fetched(fetch, outcome, at: now) }
+    }
+    fetchers[key] = fetcher
+    return fetcher
+  }
+}

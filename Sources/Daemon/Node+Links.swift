@@ -1,0 +1,52 @@
+import Links
+import NodeCore
+import Primitives
+import Discovery
+
+extension Node {
+  /// How long connecting to one address may take.
+  private static let dialTime: Duration = .seconds(10)
+
+  func dial(_ id: DialID, _ endpoint: Endpoint, _ expected: NodeID?) {
+    log.debug("Dialing \(endpoint)\(expected.map { " for node \($0.short)" } ?? "").")
+    dials[id] = host?.dial(to: endpoint, expected: expected, timeout: Self.dialTime) { result in
+      self.dials[id] = nil
+      switch result {
+      case .success(let link): self.linkOpened(link, dial: id)
+      case .failure(let error):
+        self.log.debug("Dialing \(endpoint) failed: \(error)")
+        self.input { core, now in core.dialFailed(id, at: now) }
+      }
+    }
+  }
+
+  func linkOpened(_ link: Link, dial: DialID?) {
+    guard !isStopping else { return link.close() }
+    lastLink += 1
+    let id = LinkID(number: lastLink)
+    let connection = LinkConnection(id: id, link: link)
+    links[id] = connection
+    connection.onMessage = { message in self.input { core, now in core.received(message, on: id, at: now) } }
+    connection.onFetchStream = { stream, first in self.serve(stream, first, on: id) }
+    link.onClose = { error in
+      if let error { self.log.debug("The link to node \(link.peer.short) broke: \(error)") }
+      self.links[id] = nil
+      self.input { core, now in core.linkClosed(id, at: now) }
+    }
+    connection.start()
+    let facts = LinkFacts(peer: link.peer, dial: dial, binding: link.channelBinding, remote: link.remoteEndpoint)
+    input { core, now in core.linkOpened(id, facts, at: now) }
+  }
+
+  private func serve(_ stream: LinkStream, _ first: [UInt8], on link: LinkID) {
+    let server = FetchServer(stream: stream, store: store, loop: loop, metrics: counters) { topic in
+      self.core.mayServe(link, over: topic)
+    }
+    let key = ObjectIdentifier(server)
+    servers[key] = server
+    server.start(
+      with: first, serve: { Task { await self.serveWaiting(key) } }, gone: { self.servers[key] = nil })
+  }
+
+  private func serveWaiting(_ key: ObjectIdentifier) async { await servers[key]?.serveWaiting() }
+}

@@ -1,0 +1,227 @@
+package import APIModel
+import ContentStore
+package import Diagnostics
+import Files
+package import LocalAPI
+import NodeCore
+package import Primitives
+import Transfer
+import Wire
+
+/// A client that waits for a file.
+struct LoadWaiter {
+  let hash: ContentHash
+  let manifest: ContentHash?
+  let continuation: AsyncThrowingStream<LoadEvent, any Error>.Continuation
+  var toldAt: Instant?
+}
+
+/// A client that looks for the nodes that have a file.
+struct FindWaiter {
+  let key: FileKey
+  let continuation: AsyncStream<FoundFile>.Continuation
+}
+
+extension Node: LocalNode {
+  /// The least time between two messages of progress.
+  private static let progressPeriod: Duration = .milliseconds(100)
+  /// Manifests remembered at most.
+  private static let maximumManifests = 100_000
+
+  package nonisolated var metrics: Metrics { counters.all }
+
+  package var probe: ProbeReply {
+    ProbeReply(
+      node: id, isBootstrap: configuration.isBootstrap, joinedChannels: joined,
+      storageDirectory: configuration.storageDirectory)
+  }
+
+  package var status: NodeStatus {
+    NodeStatus(
+      label: configuration.label, listening: listening.map { "port \($0.port)" } ?? "",
+      uptime: Int((loop.now - startedAt).components.seconds),
+      peers: core.activePeers.map { peer in
+        NodeStatus.Peer(
+          node: peer.node, label: peer.label, address: peer.remote?.description ?? "", isBootstrap: peer.isBootstrap)
+      })
+  }
+
+  // MARK: Storing
+
+  /// Runs blocking work on the pool.
+  private func onPool<T: Sendable>(_ body: @escaping @Sendable () throws(KacheryError) -> T) async throws(KacheryError) -> T {
+    do { return try await loop.onPool { try body() } } catch let error as KacheryError { throw error } catch {
+      throw KacheryError(.internalError, "An unknown error came up.", cause: error)
+    }
+  }
+
+  private func note(_ receipt: StoreReceipt) -> StoreReply {
+    counters.filesStored.add()
+    remember(receipt.manifest, of: receipt.hash)
+    return StoreReply(hash: receipt.hash, manifest: receipt.manifest)
+  }
+
+  private func remember(_ manifest: ContentHash?, of hash: ContentHash) {
+    guard let manifest else { return }
+    if manifests.count >= Self.maximumManifests { manifests.removeAll() }
+    manifests[hash] = manifest
+  }
+
+  package func storeFile(at path: String) async throws(KacheryError) -> StoreReply {
+    guard path.hasPrefix("/") else {
+      throw KacheryError(.badRequest, "The path '\(path)' is not absolute; the daemon does not know where the client stands.")
+    }
+    return note(try await onPool { [store] () throws(KacheryError) in try store.store(path: path) })
+  }
+
+  package func linkFile(_ request: LinkRequest) async throws(KacheryError) -> StoreReply {
+    throw KacheryError(.badRequest, "This version of the daemon does not link files; store '\(request.path)' instead.")
+  }
+
+  package func beginUpload() async throws(KacheryError) -> any Upload {
+    let writer = try await onPool { [store] () throws(KacheryError) in try store.beginStore() }
+    return StoreUpload(node: self, writer: writer)
+  }
+
+  fileprivate func finishUpload(_ writer: StoreWriter) async throws(KacheryError) -> StoreReply {
+    note(try await onPool { () throws(KacheryError) in try writer.finish() })
+  }
+
+  package func openFile(_ request: DownloadRequest) async throws(KacheryError) -> any FileBytes {
+    let key = request.key
+    let file = try await onPool { [store] () throws(KacheryError) in try store.open(key.hash) }
+    if let file { return try StoredBytes(file, loop: loop, start: request.start, end: request.end ?? file.size) }
+    // A chunk may be here as a part of the file that it was cut from.
+    if let chunk = key.chunkOf,
+      let parent = try await onPool({ [store] () throws(KacheryError) in try store.open(chunk.parent) }),
+      ByteRange(whole: parent.size).contains(chunk.range)
+    {
+      let end = min(request.end.map { chunk.range.start + $0 } ?? chunk.range.end, chunk.range.end)
+      return try StoredBytes(parent, loop: loop, start: chunk.range.start + request.start, end: end)
+    }
+    throw KacheryError(.notFound, "The file \(key.hash) is not on this node; load it first.")
+  }
+
+  // MARK: Finding and loading
+
+  private func wish(_ key: FileKey, node: NodeID? = nil, channel: String? = nil) throws(KacheryError) -> Wish {
+    Wish(key: key, node: node, topic: try channel.map { name throws(KacheryError) in try topic(ofChannel: name) })
+  }
+
+  private func newClient() -> UInt64 {
+    lastClient += 1
+    return lastClient
+  }
+
+  package func findFile(_ request: FindFileRequest) -> AsyncStream<FoundFile> {
+    let id = FindID(number: newClient())
+    let (stream, continuation) = AsyncStream<FoundFile>.makeStream()
+    finds[id] = FindWaiter(key: request.key, continuation: continuation)
+    continuation.onTermination = { _ in Task { await self.stopFind(id) } }
+    Task {
+      let local = try? await onPool { [store] () throws(KacheryError) in try store.find(request.key.hash) }
+      if let file = local ?? nil {
+        continuation.yield(FoundFile(node: self.id, key: request.key, size: file.size))
+      }
+      guard finds[id] != nil else { return }
+      input { core, now in core.find(id, Wish(key: request.key), for: request.timeout, at: now) }
+    }
+    return stream
+  }
+
+  private func stopFind(_ id: FindID) {
+    guard finds.removeValue(forKey: id) != nil else { return }
+    core.stopFind(id)
+  }
+
+  func tellFound(_ id: FindID, _ source: Source) {
+    guard let find = finds[id] else { return }
+    let size = find.key.chunkOf.map { source.hash == $0.parent ? $0.range.count : source.file.size } ?? source.file.size
+    find.continuation.yield(FoundFile(node: source.node, key: find.key, size: size))
+  }
+
+  package func loadFile(_ request: LoadRequest) -> AsyncThrowingStream<LoadEvent, any Error> {
+    let id = LoadID(number: newClient())
+    let (stream, continuation) = AsyncThrowingStream<LoadEvent, any Error>.makeStream()
+    loads[id] = LoadWaiter(hash: request.key.hash, manifest: request.key.manifest, continuation: continuation)
+    continuation.onTermination = { _ in Task { await self.cancelLoad(id) } }
+    Task { await beginLoad(id, request) }
+    return stream
+  }
+
+  private func beginLoad(_ id: LoadID, _ request: LoadRequest) async {
+    do throws(KacheryError) {
+      let hash = request.key.hash
+      if let file = try await onPool({ [store] () throws(KacheryError) in try store.find(hash) }) {
+        loads[id]?.continuation.yield(.finished(path: file.path))
+        loads.removeValue(forKey: id)?.continuation.finish()
+        return
+      }
+      let wish = try self.wish(request.key, node: request.node, channel: request.channel)
+      guard loads[id] != nil else { return }
+      input { core, now in core.load(id, wish, at: now) }
+    } catch {
+      loads.removeValue(forKey: id)?.continuation.finish(throwing: error)
+    }
+  }
+
+  private func cancelLoad(_ id: LoadID) {
+    guard loads.removeValue(forKey: id) != nil else { return }
+    input { core, now in core.cancelLoad(id, at: now) }
+  }
+
+  func tellProgress(_ id: LoadID, _ loaded: UInt64, _ total: UInt64, _ node: NodeID?) {
+    guard let load = loads[id] else { return }
+    let isDue = load.toldAt.map { loop.now - $0 >= Self.progressPeriod } ?? true
+    guard isDue || loaded == total else { return }
+    loads[id]?.toldAt = loop.now
+    load.continuation.yield(.progress(loaded: loaded, total: total, node: node))
+  }
+
+  func finishLoad(_ id: LoadID, _ error: KacheryError?) {
+    guard let load = loads.removeValue(forKey: id) else { return }
+    if let error {
+      counters.loadsFailed.add()
+      return load.continuation.finish(throwing: error)
+    }
+    counters.loadsFinished.add()
+    remember(load.manifest, of: load.hash)
+    load.continuation.yield(.finished(path: store.path(of: load.hash)))
+    load.continuation.finish()
+  }
+
+  // MARK: Mutables
+
+  package func mutable(_ key: JSONValue) async throws(KacheryError) -> JSONValue? {
+    try await onPool { [mutables] () throws(KacheryError) in try mutables.get(key) }
+  }
+
+  package func setMutable(_ key: JSONValue, _ value: JSONValue, update: Bool) async throws(KacheryError) -> Bool {
+    let isSet = try await onPool { [mutables] () throws(KacheryError) in try mutables.set(key, value, update: update) }
+    if isSet, key == JoinedChannel.mutableKey { await join(JoinedChannel.list(from: value)) }
+    return isSet
+  }
+
+  package func deleteMutable(_ key: JSONValue) async throws(KacheryError) {
+    _ = try await onPool { [mutables] () throws(KacheryError) in try mutables.delete(key) }
+    if key == JoinedChannel.mutableKey { await join([]) }
+  }
+}
+
+/// A client's upload.
+private struct StoreUpload: Upload {
+  let node: Node
+  let writer: StoreWriter
+
+  func write(_ bytes: [UInt8]) async throws(KacheryError) {
+    do { try await node.loop.onPool { [writer] in try writer.write(bytes) } } catch let error as KacheryError {
+      throw error
+    } catch {
+      throw KacheryError(.internalError, "An unknown error came up.", cause: error)
+    }
+  }
+
+  func finish() async throws(KacheryError) -> StoreReply { try await node.finishUpload(writer) }
+
+  func cancel() async { _ = try? await node.loop.onPool { [writer] in writer.cancel() } }
+}

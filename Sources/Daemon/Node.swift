@@ -1,0 +1,219 @@
+import APIModel
+import ContentStore
+import Crypto
+package import Diagnostics
+import Discovery
+package import EventLoop
+import FeedStore
+import Files
+import Glibc
+import Links
+import LocalAPI
+import NodeCore
+package import Primitives
+import TLS
+import Transfer
+import Wire
+
+/// One node: what `NodeCore` decides, carried out. It lives on one event loop, and everything of it that is not safe to
+/// share lives there too.
+///
+///     idle ──start()──▶ running ──stop()──▶ stopping (no new clients, goodbyes, loads end) ──▶ stopped
+package actor Node {
+  package nonisolated let loop: EventLoop
+  let configuration: DaemonConfiguration
+  let log: Log
+  let counters = NodeMetrics()
+  let identity: NodeIdentity
+  let store: ContentStore
+  let mutables: MutableTable
+  let channelSource: ChannelSource
+  private let storageLock: LockFile
+
+  var core: NodeCore
+  var host: LinkHost?
+  var api: LocalAPIServer?
+  var listening: Endpoint?
+  var signals: [SignalWatch] = []
+  private var wakeUp: Timer?
+  private var refresher: Timer?
+  private var isDraining = false
+  private(set) var isStopping = false
+  private var stopWaiters: [CheckedContinuation<Void, Never>] = []
+  let startedAt: Instant
+
+  var links: [LinkID: LinkConnection] = [:]
+  var dials: [DialID: LinkAttempt] = [:]
+  var lastLink: UInt64 = 0
+  var incoming: [DownloadID: IncomingFile] = [:]
+  var wanted: Set<DownloadID> = []
+  var fetchers: [FetcherKey: Fetcher] = [:]
+  var servers: [ObjectIdentifier: FetchServer] = [:]
+  var loads: [LoadID: LoadWaiter] = [:]
+  var finds: [FindID: FindWaiter] = [:]
+  var lastClient: UInt64 = 0
+  var joined: [JoinedChannel] = []
+  var documents: [String: ChannelDocument] = [:]
+  /// Manifests of files that were stored or loaded since the start, for peers that ask without knowing them.
+  var manifests: [ContentHash: ContentHash] = [:]
+
+  package nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+  /// Takes over the storage directory, which is made if it is missing. Nothing in it is changed.
+  ///
+  /// - Throws: `alreadyRunning` where another daemon has the directory or the identity, `badKey`, and whatever keeps
+  ///   the directory from being used.
+  package init(_ configuration: DaemonConfiguration, loop: EventLoop, log: Log) throws(KacheryError) {
+    self.configuration = configuration
+    self.loop = loop
+    self.log = log
+    let storage = configuration.storageDirectory
+    try FileSystem.createFolder("\(storage)/kachery-node", permissions: 0o755)
+    storageLock = try LockFile("\(storage)/kachery-node/daemon.lock", protecting: "The storage directory \(storage)")
+    identity = try NodeIdentity(
+      storageDirectory: storage, configurationDirectory: configuration.configurationDirectory)
+    store = try ContentStore(directory: storage, log: log)
+    mutables = try MutableTable(directory: storage)
+    channelSource = ChannelSource(folder: "\(storage)/kachery-node/channels")
+    core = NodeCore(
+      NodeCoreConfiguration(
+        key: identity.key, label: configuration.label, software: "kachery \(APIVersion.daemon)",
+        isBootstrap: configuration.isBootstrap, bootstraps: configuration.bootstraps),
+      random: SecureRandom())
+    startedAt = loop.now
+  }
+
+  /// The node's ID.
+  package nonisolated var id: NodeID { identity.key.publicKey }
+
+  var now: Moment {
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME, &time)
+    let milliseconds = UInt64(time.tv_sec) * 1_000 + UInt64(time.tv_nsec) / 1_000_000
+    return Moment(instant: loop.now, wall: WallTime(milliseconds: milliseconds))
+  }
+
+  // MARK: Life
+
+  /// Listens for nodes and for clients, joins the channels, and gives back the port of the local API.
+  package func start() async throws(KacheryError) -> UInt16 {
+    let tls = try TLSIdentity(key: identity.key)
+    let host = LinkHost(loop: loop, identity: tls)
+    host.onLink = { link in self.linkOpened(link, dial: nil) }
+    host.onRefused = { [log] endpoint, error in
+      log.debug("A connection from \(endpoint?.description ?? "somewhere") came to nothing: \(error)")
+    }
+    self.host = host
+    let endpoint = try Self.listen(host, configuration)
+    listening = endpoint
+    let announced = configuration.announcedHost.flatMap { Endpoint(host: $0, port: endpoint.port) }
+    try writeNodeID()
+    let port = try await startAPI()
+    core.setAddresses(announced.map { [$0] } ?? [], port: endpoint.port, at: now)
+    await readJoinedChannels()
+    refresher = loop.after(Self.channelPeriod, repeating: Self.channelPeriod) { self.refreshChannels() }
+    drain()
+    return port
+  }
+
+  private static func listen(_ host: LinkHost, _ configuration: DaemonConfiguration) throws(KacheryError) -> Endpoint {
+    do throws(KacheryError) {
+      return try host.listen(host: configuration.listenHost, port: configuration.port)
+    } catch {
+      // A kernel without IPv6 refuses `::`.
+      guard configuration.listenHost == "::", error.code != .alreadyRunning else { throw error }
+      return try host.listen(host: "0.0.0.0", port: configuration.port)
+    }
+  }
+
+  /// Clients compare this file with what `/probe` says before they trust the directory to be this daemon's.
+  private func writeNodeID() throws(KacheryError) {
+    let path = "\(configuration.storageDirectory)/kachery-node-id"
+    let text = Array(id.hex.utf8)
+    guard (try? FileSystem.read(path, limit: 1_024)) != text else { return }
+    try FileSystem.replace(path, with: text, permissions: 0o644)
+  }
+
+  private func startAPI() async throws(KacheryError) -> UInt16 {
+    var group: UInt32?
+    if let name = configuration.authorizedGroup {
+      group = FileSystem.group(named: name)
+      guard group != nil else {
+        throw KacheryError(.badConfiguration, "There is no group '\(name)' on this machine; name another with --auth-group.")
+      }
+    }
+    let token = try ClientToken(path: "\(configuration.storageDirectory)/client-auth", group: group)
+    let api = try LocalAPIServer(
+      loop: loop, node: self, host: configuration.apiHost, port: configuration.apiPort, token: token,
+      policy: AccessPolicy(), log: log)
+    self.api = api
+    try await api.start()
+    return await api.port
+  }
+
+  /// Ends everything in order. Waits until it is done. May be called again.
+  package func stop() async {
+    guard !isStopping else { return }
+    isStopping = true
+    wakeUp?.cancel()
+    refresher?.cancel()
+    await api?.stop()
+    host?.close()
+    for attempt in dials.values { attempt.cancel() }
+    for load in loads.values { load.continuation.finish(throwing: KacheryError(.cancelled, "The node is stopping.")) }
+    for find in finds.values { find.continuation.finish() }
+    for fetcher in fetchers.values { fetcher.close() }
+    for connection in links.values { connection.close(Goodbye(.stopping, "the node is stopping")) }
+    let files = Array(incoming.values)
+    _ = try? await loop.onPool { for file in files { file.close() } }
+    let waiters = stopWaiters
+    stopWaiters = []
+    for waiter in waiters { waiter.resume() }
+  }
+
+  /// Waits until a client, or a signal, asks for the end.
+  package func untilStopRequested() async {
+    guard !isStopRequested else { return }
+    await withCheckedContinuation { stopWaiters.append($0) }
+  }
+
+  private var isStopRequested = false
+
+  /// Somebody wants the node to stop.
+  package func requestStop() {
+    isStopRequested = true
+    let waiters = stopWaiters
+    stopWaiters = []
+    // The answer to the client that asked must get out first.
+    _ = loop.after(.milliseconds(50)) { for waiter in waiters { waiter.resume() } }
+  }
+
+  // MARK: Driving the core
+
+  /// Carries out what the core wants, and wakes it when it wants to be woken. To be called after every input.
+  func drain() {
+    guard !isDraining, !isStopping else { return }
+    isDraining = true
+    while let effect = core.nextEffect() { perform(effect) }
+    isDraining = false
+    wakeUp?.cancel()
+    wakeUp = core.wakeAt.map { due in
+      loop.after(due - loop.now) {
+        self.core.wake(at: self.now)
+        self.drain()
+      }
+    }
+  }
+
+  /// Hands an input to the core.
+  func input(_ body: (inout NodeCore, Moment) -> Void) {
+    body(&core, now)
+    drain()
+  }
+}
+
+/// One download from one node.
+struct FetcherKey: Hashable {
+  let download: DownloadID
+  let node: NodeID
+}

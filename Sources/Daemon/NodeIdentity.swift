@@ -1,0 +1,53 @@
+import Crypto
+import Files
+import Primitives
+
+/// The node's key pair on the disk, and the sole right to use it.
+struct NodeIdentity: Sendable {
+  let key: SigningKey
+  private let lock: LockFile
+
+  /// Loads the key pair of the storage directory, else that of the configuration directory, else makes one there.
+  ///
+  /// - Throws: `badKey` where it is damaged or others may read it, `alreadyRunning` where another daemon uses it.
+  init(storageDirectory: String, configurationDirectory: String) throws(KacheryError) {
+    let hasOwn = try FileSystem.statusIfPresent("\(storageDirectory)/private.pem") != nil
+    let folder = hasOwn ? storageDirectory : configurationDirectory
+    if !hasOwn { try FileSystem.createFolder(folder, permissions: 0o700) }
+    let lockFolder = hasOwn ? "\(folder)/kachery-node" : folder
+    try FileSystem.createFolder(lockFolder, permissions: hasOwn ? 0o755 : 0o700)
+    lock = try LockFile("\(lockFolder)/identity.lock", protecting: "The node identity in \(folder)")
+    if let known = try Self.load(from: folder) { key = known } else { key = try Self.create(in: folder) }
+  }
+
+  private static func load(from folder: String) throws(KacheryError) -> SigningKey? {
+    let path = "\(folder)/private.pem"
+    guard let status = try FileSystem.statusIfPresent(path) else { return nil }
+    guard status.permissions & 0o077 == 0 else {
+      throw KacheryError(
+        .badKey, "The private key '\(path)' can be read by others than its owner; if it is still secret, run: chmod 600 \(path)")
+    }
+    let text = String(decoding: try FileSystem.read(path, limit: 16 << 10), as: UTF8.self)
+    let key: SigningKey
+    do throws(KacheryError) { key = try SigningKey(pem: text) } catch {
+      throw KacheryError(.badKey, "'\(path)' is not the private key of a node: \(error.message)", cause: error)
+    }
+    let publicPath = "\(folder)/public.pem"
+    if try FileSystem.statusIfPresent(publicPath) != nil {
+      let text = String(decoding: try FileSystem.read(publicPath, limit: 16 << 10), as: UTF8.self)
+      guard try NodeID(pem: text) == key.publicKey else {
+        throw KacheryError(.badKey, "'\(publicPath)' does not belong to '\(path)'; put the right pair back together.")
+      }
+    }
+    return key
+  }
+
+  private static func create(in folder: String) throws(KacheryError) -> SigningKey {
+    let key = try SigningKey.generate()
+    // The private key comes last: where it is there, the pair is complete.
+    try FileSystem.replace(
+      "\(folder)/public.pem", with: Array(try key.publicKey.pem().utf8), permissions: 0o600)
+    try FileSystem.replace("\(folder)/private.pem", with: Array(try key.pem().utf8), permissions: 0o600)
+    return key
+  }
+}
