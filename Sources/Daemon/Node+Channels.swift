@@ -58,7 +58,9 @@ extension Node {
       log.info("The channel \(address) lists this node: \(document.member(id) == nil ? "no" : "yes").")
       tellCore()
     } catch {
-      log.warning("The channel \(address) could not be read: \(error) \(documents[address] == nil ? "" : "Its last good copy stays in use.")")
+      log.warning(
+        "The channel \(address) could not be read: \(error) \(documents[address] == nil ? "" : "Its last good copy stays in use.")"
+      )
     }
   }
 

@@ -73,7 +73,8 @@ extension Node {
   private func prepare(_ download: DownloadID, _ plan: DownloadPlan) {
     wanted.insert(download)
     // A plan without a manifest is one piece, of which nothing can be kept for later.
-    let chunks = plan.pieces.count == 1 && plan.pieces[0].hash == plan.hash
+    let chunks =
+      plan.pieces.count == 1 && plan.pieces[0].hash == plan.hash
       ? [] : plan.pieces.map { Manifest.Chunk(range: $0.range, hash: $0.hash) }
     loop.work({ [store] in
       Result { () throws(KacheryError) in try store.beginReceive(plan.hash, size: plan.size, chunks: chunks) }

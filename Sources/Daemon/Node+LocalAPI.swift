@@ -14,6 +14,8 @@ struct LoadWaiter {
   let manifest: ContentHash?
   let continuation: AsyncThrowingStream<LoadEvent, any Error>.Continuation
   var toldAt: Instant?
+  /// The bytes that the client was last told of.
+  var told: UInt64?
 }
 
 /// A client that looks for the nodes that have a file.
@@ -49,7 +51,9 @@ extension Node: LocalNode {
   // MARK: Storing
 
   /// Runs blocking work on the pool.
-  private func onPool<T: Sendable>(_ body: @escaping @Sendable () throws(KacheryError) -> T) async throws(KacheryError) -> T {
+  private func onPool<T: Sendable>(_ body: @escaping @Sendable () throws(KacheryError) -> T) async throws(KacheryError)
+    -> T
+  {
     do { return try await loop.onPool { try body() } } catch let error as KacheryError { throw error } catch {
       throw KacheryError(.internalError, "An unknown error came up.", cause: error)
     }
@@ -69,7 +73,8 @@ extension Node: LocalNode {
 
   package func storeFile(at path: String) async throws(KacheryError) -> StoreReply {
     guard path.hasPrefix("/") else {
-      throw KacheryError(.badRequest, "The path '\(path)' is not absolute; the daemon does not know where the client stands.")
+      throw KacheryError(
+        .badRequest, "The path '\(path)' is not absolute; the daemon does not know where the client stands.")
     }
     return note(try await onPool { [store] () throws(KacheryError) in try store.store(path: path) })
   }
@@ -173,8 +178,10 @@ extension Node: LocalNode {
   func tellProgress(_ id: LoadID, _ loaded: UInt64, _ total: UInt64, _ node: NodeID?) {
     guard let load = loads[id] else { return }
     let isDue = load.toldAt.map { loop.now - $0 >= Self.progressPeriod } ?? true
-    guard isDue || loaded == total else { return }
+    let isLast = loaded == total && load.told != total
+    guard isDue && load.told != loaded || isLast else { return }
     loads[id]?.toldAt = loop.now
+    loads[id]?.told = loaded
     load.continuation.yield(.progress(loaded: loaded, total: total, node: node))
   }
 

@@ -139,7 +139,8 @@ package actor Node {
     if let name = configuration.authorizedGroup {
       group = FileSystem.group(named: name)
       guard group != nil else {
-        throw KacheryError(.badConfiguration, "There is no group '\(name)' on this machine; name another with --auth-group.")
+        throw KacheryError(
+          .badConfiguration, "There is no group '\(name)' on this machine; name another with --auth-group.")
       }
     }
     let token = try ClientToken(path: "\(configuration.storageDirectory)/client-auth", group: group)

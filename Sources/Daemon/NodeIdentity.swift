@@ -25,7 +25,8 @@ struct NodeIdentity: Sendable {
     guard let status = try FileSystem.statusIfPresent(path) else { return nil }
     guard status.permissions & 0o077 == 0 else {
       throw KacheryError(
-        .badKey, "The private key '\(path)' can be read by others than its owner; if it is still secret, run: chmod 600 \(path)")
+        .badKey,
+        "The private key '\(path)' can be read by others than its owner; if it is still secret, run: chmod 600 \(path)")
     }
     let text = String(decoding: try FileSystem.read(path, limit: 16 << 10), as: UTF8.self)
     let key: SigningKey

@@ -24,10 +24,14 @@ struct NodeMetrics: Sendable {
     piecesRefused = all.register(
       "kachery_pieces_refused_total", .counter, "Pieces that came with another hash; lost links are not counted.")
     loadsFinished = all.register(
-      "kachery_loads_finished_total", .counter, "Loads from other nodes that succeeded; files that were here are not counted.")
-    loadsFailed = all.register("kachery_loads_failed_total", .counter, "Loads that failed; cancelled ones are not counted.")
+      "kachery_loads_finished_total", .counter,
+      "Loads from other nodes that succeeded; files that were here are not counted.")
+    loadsFailed = all.register(
+      "kachery_loads_failed_total", .counter, "Loads that failed; cancelled ones are not counted.")
     filesStored = all.register("kachery_files_stored_total", .counter, "Files stored through the local API.")
-    requestsServed = all.register("kachery_requests_served_total", .counter, "Requests of peers for a range of a file that were granted.")
-    requestsRefused = all.register("kachery_requests_refused_total", .counter, "Requests of peers for a range that were not granted.")
+    requestsServed = all.register(
+      "kachery_requests_served_total", .counter, "Requests of peers for a range of a file that were granted.")
+    requestsRefused = all.register(
+      "kachery_requests_refused_total", .counter, "Requests of peers for a range that were not granted.")
   }
 }
