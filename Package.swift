@@ -82,7 +82,7 @@ let package = Package(
       ],
       path: "Sources/Daemon", swiftSettings: strict),
     command("kacheryd", ["Daemon"]),
-    command("kachery", ["Primitives", "APIModel", "ContentStore", "HTTP"]),
+    command("kachery", ["Primitives", "APIModel", "Diagnostics", "ContentStore", "HTTP"]),
 
     // Tests mirror the sources.
     .target(

@@ -1,0 +1,90 @@
+import APIModel
+import Glibc
+import Primitives
+
+extension Command {
+  /// `kachery channel join`
+  static let channelJoin = Command(
+    name: "channel join", usage: "NAME-OR-URL", summary: "Joins a channel, so that files can be shared with its members.",
+    details: """
+      A channel is a name that its members agree on, or the address (http, https or a file) of a document that lists
+      them. Whoever can guess a name can join it.
+      """,
+    options: [
+      Option("--message-proxy", nil, "pass on messages between members that cannot reach each other (no effect yet)"),
+      Option("--data-proxy", nil, "pass on data between members that cannot reach each other (no effect yet)"),
+      Option("--public", nil, "answer nodes that are not authorized, where the channel's document allows it"),
+    ],
+    examples: ["kachery-p2p-join-channel our-lab-7f3a9c", "kachery-p2p-join-channel https://example.org/channel.yaml"],
+    run: { (arguments) throws(KacheryError) in
+      let given = absolute(try arguments.operand("channel's name or address"))
+      let address = JoinedChannel.followingLatest(given)
+      if address != given { Console.note("The address is that of one revision of a gist; following the latest instead.") }
+      let client = try DaemonClient.require()
+      let channel = JoinedChannel(
+        address: address, isMessageProxy: arguments.has("--message-proxy"), isDataProxy: arguments.has("--data-proxy"),
+        isPublic: arguments.has("--public"))
+      var channels = try joinedChannels(client)
+      let index = channels.firstIndex { $0.address == address }
+      if let index { channels[index] = channel } else { channels.append(channel) }
+      try setJoinedChannels(channels, client)
+      Console.note(index == nil ? "Joined the channel \(address)." : "Updated the channel \(address).")
+      return .done
+    })
+
+  /// `kachery channel leave`
+  static let channelLeave = Command(
+    name: "channel leave", usage: "NAME-OR-URL", summary: "Leaves a channel.",
+    examples: ["kachery-p2p-leave-channel our-lab-7f3a9c"],
+    run: { (arguments) throws(KacheryError) in
+      let address = JoinedChannel.followingLatest(absolute(try arguments.operand("channel's name or address")))
+      let client = try DaemonClient.require()
+      let channels = try joinedChannels(client)
+      guard channels.contains(where: { $0.address == address }) else {
+        throw KacheryError(.notFound, "This node has not joined the channel \(address); see kachery-p2p-get-channels.")
+      }
+      try setJoinedChannels(channels.filter { $0.address != address }, client)
+      Console.note("Left the channel \(address).")
+      return .done
+    })
+
+  /// `kachery channel list`
+  static let channelList = Command(
+    name: "channel list", usage: "", summary: "Lists the channels that this node has joined.", options: [json],
+    examples: ["kachery-p2p-get-channels"],
+    run: { (arguments) throws(KacheryError) in
+      let channels = try joinedChannels(try DaemonClient.require())
+      guard !arguments.has("--json") else {
+        Console.result(JSONValue.array(channels.map(\.json)).compact)
+        return .done
+      }
+      for channel in channels {
+        var line = channel.address
+        if channel.isMessageProxy { line += " (message-proxy)" }
+        if channel.isDataProxy { line += " (data-proxy)" }
+        if channel.isPublic { line += " (public)" }
+        Console.result(line)
+      }
+      return .done
+    })
+
+  /// The daemon stands elsewhere, so a file's path must not depend on where the command was typed.
+  private static func absolute(_ address: String) -> String {
+    guard address.hasPrefix("./") || address.hasPrefix("../"), let path = realpath(address, nil) else { return address }
+    defer { free(path) }
+    return String(cString: path)
+  }
+
+  private static func joinedChannels(_ client: DaemonClient) throws(KacheryError) -> [JoinedChannel] {
+    let answer = try client.post("/mutable/get", ["key": JoinedChannel.mutableKey])
+    return JoinedChannel.list(from: answer["value"])
+  }
+
+  private static func setJoinedChannels(_ channels: [JoinedChannel], _ client: DaemonClient) throws(KacheryError) {
+    let answer = try client.post(
+      "/mutable/set", ["key": JoinedChannel.mutableKey, "value": JoinedChannel.value(of: channels)])
+    guard answer["success"]?.bool == true else {
+      throw KacheryError(.internalError, "The daemon did not keep the change.")
+    }
+  }
+}

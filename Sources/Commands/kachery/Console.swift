@@ -1,0 +1,60 @@
+import Glibc
+
+/// The terminal, or whatever stands in its place: results on standard output, everything else on standard error.
+enum Console {
+  /// Whether a person watches standard error.
+  static var isInteractive: Bool { isatty(STDERR_FILENO) == 1 }
+
+  /// Whether what is written to standard error may be colored (https://no-color.org).
+  static var hasColor: Bool { isInteractive && Environment["NO_COLOR"] == nil && Environment["TERM"] != "dumb" }
+
+  /// Columns of the terminal; 80 where it does not say.
+  static var width: Int {
+    var size = winsize()
+    guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
+    return Int(size.ws_col)
+  }
+
+  /// Writes a line of the result.
+  static func result(_ line: String) { write(Array((line + "\n").utf8), to: STDOUT_FILENO) }
+
+  /// Writes a line for the person.
+  static func note(_ line: String) { write(Array((line + "\n").utf8), to: STDERR_FILENO) }
+
+  /// Writes an error for the person.
+  static func error(_ sentence: String) {
+    let mark = hasColor ? "\u{1b}[31mError:\u{1b}[0m" : "Error:"
+    note("\(mark) \(printable(sentence))")
+  }
+
+  /// Writes all bytes; gives up when the other side takes no more.
+  static func write(_ bytes: [UInt8], to descriptor: Int32) { _ = bytes.withUnsafeBytes { writeAll($0, to: descriptor) } }
+
+  /// Writes all bytes; says whether the other side took them.
+  static func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Bool {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let piece = UnsafeRawBufferPointer(rebasing: rest)
+      let count = Glibc.write(descriptor, piece.baseAddress, piece.count)
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { return false }
+      rest = rest.dropFirst(count)
+    }
+    return true
+  }
+
+  /// Messages may quote what other nodes sent: none of their control characters reaches the terminal.
+  static func printable(_ text: String) -> String {
+    String(String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
+  }
+}
+
+/// The environment's variables.
+enum Environment {
+  /// The value of a variable; nil where it is unset or empty.
+  static subscript(name: String) -> String? {
+    guard let value = getenv(name) else { return nil }
+    let text = String(cString: value)
+    return text.isEmpty ? nil : text
+  }
+}

@@ -1,0 +1,175 @@
+import APIModel
+import Glibc
+import HTTP
+import Primitives
+
+/// A running daemon, spoken to over its local API.
+struct DaemonClient {
+  let probe: ProbeReply
+  /// The daemon's storage directory, as this machine sees it.
+  let storageDirectory: String
+  private let base: String
+  private let token: String
+
+  /// Where a daemon would be: `http://HOST:PORT`.
+  static var address: String {
+    let host = Environment["KACHERY_P2P_API_HOST"] ?? Environment["KACHERY_DAEMON_HOST"] ?? "localhost"
+    let port = Environment["KACHERY_P2P_API_PORT"] ?? Environment["KACHERY_DAEMON_PORT"] ?? "\(APIVersion.defaultPort)"
+    return "http://\(host):\(port)"
+  }
+
+  /// The daemon that answers; nil where none does.
+  ///
+  /// - Throws: where one answers that is not the one of `KACHERY_STORAGE_DIR`, or whose token this user may not read.
+  static func connect() throws(KacheryError) -> DaemonClient? {
+    guard let probe = try probe() else { return nil }
+    let directory = Environment["KACHERY_STORAGE_DIR"] ?? probe.storageDirectory
+    guard let node = read("\(directory)/kachery-node-id") else {
+      throw KacheryError(
+        .forbidden, "The daemon at \(address) says that its storage directory is \(probe.storageDirectory), but "
+          + "\(directory) cannot be read from here. Ask its owner for access, or correct KACHERY_STORAGE_DIR.")
+    }
+    guard node == probe.node.hex else {
+      throw KacheryError(
+        .badConfiguration, "The storage directory \(directory) belongs to another node than the daemon at \(address), "
+          + "whose directory is \(probe.storageDirectory). Correct KACHERY_STORAGE_DIR, or unset it.")
+    }
+    guard let token = read("\(directory)/client-auth") else {
+      throw KacheryError(
+        .permissionDenied, "The file \(directory)/client-auth cannot be read: you may not use this daemon. Its owner can "
+          + "let you by starting it with --auth-group and a group that you are in.")
+    }
+    return DaemonClient(probe: probe, storageDirectory: directory, base: address, token: token)
+  }
+
+  /// The daemon that answers.
+  ///
+  /// - Throws: `noDaemon` where none does.
+  static func require() throws(KacheryError) -> DaemonClient {
+    guard let client = try connect() else { throw missing("") }
+    return client
+  }
+
+  /// The error for where no daemon answers and one is needed.
+  static func missing(_ more: String) -> KacheryError {
+    KacheryError(.noDaemon, "No kachery daemon answers at \(address). Start one with kachery-p2p-start-daemon\(more).")
+  }
+
+  /// Whether any daemon answers.
+  static var isAnswering: Bool { ((try? probe()) ?? nil) != nil }
+
+  private static func probe() throws(KacheryError) -> ProbeReply? {
+    var request = HTTPRequest("GET", "\(address)/probe")
+    request.connectTimeout = .seconds(3)
+    request.timeout = .seconds(10)
+    let body: [UInt8]
+    do throws(KacheryError) { body = try HTTPClient.fetch(request, limit: 4 << 20).body } catch
+      where error.code == .disconnected
+    { return nil }
+    guard let json = try? JSONParser.parse(body) else {
+      throw KacheryError(.noDaemon, "What answers at \(address) is not a kachery daemon; choose its port with KACHERY_P2P_API_PORT.")
+    }
+    return try ProbeReply(json: json)
+  }
+
+  private static func read(_ path: String) -> String? {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    var bytes = [UInt8](repeating: 0, count: 4_096)
+    let count = Glibc.read(descriptor, &bytes, bytes.count)
+    return count < 0 ? nil : String(decoding: bytes.prefix(count), as: UTF8.self)
+  }
+
+  // MARK: Requests
+
+  private func request(_ method: String, _ path: String) -> HTTPRequest {
+    var request = HTTPRequest(method, base + path)
+    request.headers = [(APIVersion.tokenHeader, token)]
+    return request
+  }
+
+  private func json(_ request: HTTPRequest) throws(KacheryError) -> JSONValue {
+    let (status, body) = try HTTPClient.fetch(request, limit: MessageStream.maximumMessage)
+    guard status == 200 else { throw Self.error(status, body) }
+    do { return try JSONParser.parse(body) } catch {
+      throw KacheryError(.protocolViolation, "The daemon's answer to \(request.url) is not JSON.", cause: error)
+    }
+  }
+
+  private static func error(_ status: Int, _ body: [UInt8]) -> KacheryError {
+    let sentence = String(decoding: body.prefix(4_096), as: UTF8.self)
+    let code: KacheryError.Code =
+      switch status {
+      case 403: .forbidden
+      case 404: .notFound
+      default: .internalError
+      }
+    return KacheryError(code, sentence.isEmpty ? "The daemon answered with status \(status)." : sentence)
+  }
+
+  /// Asks for a path that changes nothing.
+  func get(_ path: String) throws(KacheryError) -> JSONValue { try json(request("GET", path)) }
+
+  /// Sends a JSON body; gives back the JSON of the answer.
+  func post(_ path: String, _ body: JSONValue) throws(KacheryError) -> JSONValue {
+    var request = request("POST", path)
+    request.body = .bytes(body.compactBytes)
+    return try json(request)
+  }
+
+  /// Sends everything from a descriptor as a file to be stored.
+  func upload(_ descriptor: Int32, size: UInt64?) throws(KacheryError) -> StoreReply {
+    var request = request("POST", "/store")
+    request.body = .descriptor(descriptor, size: size)
+    return try StoreReply(json: try json(request))
+  }
+
+  /// Hands on the messages of a streamed answer as they come, until `receive` says that it has enough.
+  func messages(
+    _ path: String, _ body: JSONValue, timeout: Duration? = nil, _ receive: (JSONValue) -> Bool
+  ) throws(KacheryError) {
+    var request = request("POST", path)
+    request.body = .bytes(body.compactBytes)
+    request.timeout = timeout
+    var decoder = MessageStreamDecoder()
+    var refusal: [UInt8] = []
+    var broken: KacheryError?
+    var isEnough = false
+    do throws(KacheryError) {
+      let status = try HTTPClient.stream(request) { status, bytes in
+        guard status == 200 else {
+          refusal += bytes
+          return refusal.count < 65_536
+        }
+        do throws(KacheryError) {
+          for message in try decoder.receive(bytes) where !isEnough { isEnough = !receive(message) }
+        } catch {
+          broken = error
+        }
+        return broken == nil && !isEnough
+      }
+      guard status == 200 else { throw Self.error(status, refusal) }
+    } catch {
+      if let broken { throw broken }
+      guard !isEnough else { return }
+      guard error.code == .timedOut else { throw error }
+      throw KacheryError(.timedOut, "The time given with --timeout is over.")
+    }
+  }
+
+  /// Hands on the bytes of a file that the daemon has; says whether all of them came.
+  func download(_ body: JSONValue, _ receive: (UnsafeRawBufferPointer) -> Bool) throws(KacheryError) {
+    var request = request("POST", "/downloadFileData")
+    request.body = .bytes(body.compactBytes)
+    var refusal: [UInt8] = []
+    let status = try HTTPClient.stream(request) { status, bytes in
+      guard status == 200 else {
+        refusal += bytes
+        return refusal.count < 65_536
+      }
+      return receive(bytes)
+    }
+    guard status == 200 else { throw Self.error(status, refusal) }
+  }
+}

@@ -1,0 +1,126 @@
+import APIModel
+import Glibc
+import Primitives
+
+extension Command {
+  /// `kachery daemon start`
+  static let daemonStart = Command(
+    name: "daemon start", usage: "[OPTION…]", summary: "Runs the daemon in this terminal, until Ctrl-C or stop-daemon.",
+    details: """
+      Environment: KACHERY_STORAGE_DIR (where files lie, ~/kachery-storage), KACHERY_P2P_CONFIG_DIR (where the node's key
+      lies, ~/.kachery-p2p), KACHERY_P2P_API_PORT or KACHERY_DAEMON_PORT (the local API's port, 20431).
+      """,
+    options: daemonOptions,
+    examples: [
+      "kachery-p2p-start-daemon --label our-lab --bootstrap lab.example.org:14507 --channel our-lab-7f3a9c",
+      "kachery-p2p-start-daemon --label meeting-point --isbootstrap --host lab.example.org",
+    ],
+    run: { (arguments) throws(KacheryError) in
+      if let extra = arguments.operands.first { throw KacheryError(.badRequest, "'\(extra)' is too much.") }
+      try runDaemon(arguments.passingOn(daemonOptions.filter { !$0.help.hasPrefix(ignored) }))
+    })
+
+  private static let ignored = "accepted for older scripts, without effect"
+
+  private static let daemonOptions = [
+    Option("--label", "NAME", "the name that other nodes see (the host's name)"),
+    Option("--port", "PORT", "where other nodes reach this one; 0 for any free port (0; a bootstrap node: 14507)"),
+    Option("--host", "HOST", "the name or address under which other nodes reach this one, where they cannot see it"),
+    Option("--bootstrap", "HOST:PORT", "a bootstrap node to meet others at; may stand several times"),
+    Option("--channel", "NAME-OR-URL", "a channel to join; may stand several times"),
+    Option("--isbootstrap", nil, "introduce nodes to each other"),
+    Option("--auth-group", "GROUP", "let the members of this group use the daemon"),
+    Option("--verbose", "LEVEL", "0: what matters; 1 and up: everything (0)"),
+    Option("--noudp", nil, "do without UDP (no effect yet: this version uses TCP only)"),
+    Option("--udp-port", "PORT", "the port for UDP (no effect yet: this version uses TCP only)"),
+    Option("--nomulticast", nil, "do not look for nodes on the LAN (no effect yet: this version does not)"),
+    Option("--websocket-port", "PORT", "the port for websockets (no effect yet: this version has none)"),
+    Option("--public-url", "URL", "where files can be fetched over HTTP (no effect yet)"),
+    Option("--static-config", "FILE", "a file of settings (no effect yet)"),
+    Option("--method", "METHOD", ignored),
+    Option("--node-arg", "ARGUMENT", ignored),
+  ]
+
+  /// Becomes the daemon, which lies beside this program.
+  private static func runDaemon(_ options: [String]) throws(KacheryError) -> Never {
+    var own = [CChar](repeating: 0, count: 4_096)
+    let count = readlink("/proc/self/exe", &own, own.count - 1)
+    let program = String(decoding: own.prefix(max(0, count)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    let folder = program.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
+    let beside = "\(folder)/kacheryd"
+    let arguments = ["kacheryd"] + options
+    var pointers = arguments.map { strdup($0) } + [nil]
+    execv(beside, &pointers)
+    execvp("kacheryd", &pointers)
+    throw KacheryError(.failedToStart, "The daemon's program kacheryd is neither at \(beside) nor on the PATH; install kachery again.")
+  }
+
+  /// `kachery daemon stop`
+  static let daemonStop = Command(
+    name: "daemon stop", usage: "", summary: "Stops the daemon.", examples: ["kachery-p2p-stop-daemon"],
+    run: { (_) throws(KacheryError) in
+      let client = try DaemonClient.require()
+      _ = try client.get("/halt")
+      // It has a moment to say goodbye to its peers; a script that goes on should find it gone.
+      for _ in 0..<60 {
+        guard DaemonClient.isAnswering else { break }
+        usleep(50_000)
+      }
+      Console.note("Stopped the daemon of \(client.storageDirectory).")
+      return .done
+    })
+
+  /// `kachery daemon status`
+  static let daemonStatus = Command(
+    name: "daemon status", usage: "", summary: "Says whether a daemon runs, and for which storage directory.",
+    options: [json], examples: ["kachery daemon status"],
+    run: { (arguments) throws(KacheryError) in
+      let client = try DaemonClient.require()
+      guard !arguments.has("--json") else {
+        Console.result(client.probe.json.compact)
+        return .done
+      }
+      let stats = try client.get("/stats?format=json")
+      Console.result("Running at \(DaemonClient.address), version \(APIVersion.daemon).")
+      Console.result("Node ID:           \(client.probe.node)")
+      Console.result("Storage directory: \(client.probe.storageDirectory)")
+      Console.result("Channels:          \(client.probe.joinedChannels.count)")
+      Console.result("Linked nodes:      \(stats["stats"]?["kachery_links"]?.integer ?? 0)")
+      return .done
+    })
+
+  /// `kachery node-info`
+  static let nodeInfo = Command(
+    name: "node-info", usage: "", summary: "Prints this node's ID.", options: [json],
+    examples: ["kachery-p2p-node-info"],
+    run: { (arguments) throws(KacheryError) in
+      let client = try DaemonClient.require()
+      Console.result(
+        arguments.has("--json")
+          ? (["nodeId": .string(client.probe.node.hex)] as JSONValue).compact : "Node ID: \(client.probe.node)")
+      return .done
+    })
+
+  /// `kachery version`
+  static let version = Command(
+    name: "version", usage: "", summary: "Prints the version of this program.", examples: ["kachery version"],
+    run: { (_) throws(KacheryError) in
+      Console.result("kachery \(APIVersion.daemon) (peer protocol \(APIVersion.peerProtocol))")
+      return .done
+    })
+}
+
+extension KacheryError.Code {
+  /// A program that is needed is not there.
+  fileprivate static let failedToStart = Self(rawValue: "failed_to_start")
+}
+
+extension Arguments {
+  /// These of the options as they were given, for another program.
+  fileprivate func passingOn(_ options: [Option]) -> [String] {
+    options.flatMap { option -> [String] in
+      guard option.value != nil else { return has(option.name) ? [option.name] : [] }
+      return allValues(option.name).flatMap { [option.name, $0] }
+    }
+  }
+}

@@ -1,0 +1,29 @@
+import Primitives
+
+/// How a command ended, for scripts. Every command's `--help` lists them.
+enum ExitCode: Int32 {
+  case done = 0
+  case failed = 1
+  case wrongUsage = 2
+  case notFound = 3
+  case noDaemon = 4
+
+  /// The code that tells this error.
+  init(_ error: KacheryError) {
+    switch error.code {
+    case .notFound: self = .notFound
+    case .noDaemon: self = .noDaemon
+    case .badRequest: self = .wrongUsage
+    default: self = .failed
+    }
+  }
+
+  static let explanation = """
+    Exit codes:
+      0  done
+      1  failed; the reason stands on standard error
+      2  wrong usage
+      3  not found
+      4  no daemon answers
+    """
+}

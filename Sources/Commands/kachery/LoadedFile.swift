@@ -1,0 +1,124 @@
+import APIModel
+import Glibc
+import Primitives
+
+/// A file that is in the storage now.
+struct LoadedFile {
+  let path: String
+  private let uri: KacheryURI
+  private let client: DaemonClient?
+
+  /// Brings the file here, with progress where a person watches.
+  static func load(_ uri: KacheryURI, _ arguments: Arguments) throws(KacheryError) -> LoadedFile {
+    switch try Storage.current() {
+    case .offline(let store):
+      guard let file = try store.find(uri.key.hash) else {
+        throw KacheryError(
+          .notFound, "The file \(uri.key.hash) is not in the storage directory \(store.directory), and without a daemon "
+            + "nobody else can be asked.")
+      }
+      return LoadedFile(path: file.path, uri: uri, client: nil)
+    case .online(let client):
+      return LoadedFile(path: try load(uri, arguments, from: client), uri: uri, client: client)
+    }
+  }
+
+  private static func load(
+    _ uri: KacheryURI, _ arguments: Arguments, from client: DaemonClient
+  ) throws(KacheryError) -> String {
+    var node: NodeID?
+    if let text = arguments.value("--from-node") {
+      node = NodeID(hex: text)
+      guard node != nil else { throw KacheryError(.badRequest, "'\(text)' is no node ID: it has 64 hexadecimal digits.") }
+    }
+    let request = LoadRequest(key: uri.key, node: node, channel: arguments.value("--from-channel"))
+    let name = uri.label.isEmpty ? String(uri.key.hash.hex.prefix(10)) : uri.label
+    var bar = ProgressBar(name: name, isQuiet: arguments.has("--quiet"))
+    var outcome: Result<String, KacheryError>?
+    let timeout = try arguments.seconds("--timeout")
+    defer { bar.end() }
+    try client.messages("/loadFile", request.json, timeout: timeout) { message in
+      do throws(KacheryError) {
+        switch try LoadEvent(json: message) {
+        case .progress(let loaded, let total, let node): bar.update(loaded, of: total, from: node?.hex)
+        case .finished(let path): outcome = .success(path)
+        }
+      } catch {
+        outcome = .failure(error)
+      }
+      return outcome == nil
+    }
+    guard let outcome else {
+      throw KacheryError(.disconnected, "The daemon went away while the file was loading; the same command goes on.")
+    }
+    return try outcome.get()
+  }
+
+  /// Writes a copy to `destination`: all of it or nothing.
+  func copy(to destination: String) throws(KacheryError) {
+    var status = stat()
+    if stat(destination, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+      throw KacheryError(.badRequest, "'\(destination)' is a folder; name the file to write.")
+    }
+    let temporary = "\(destination).\(getpid()).part"
+    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    guard descriptor >= 0 else { throw Self.problem("write", destination) }
+    do throws(KacheryError) {
+      defer { close(descriptor) }
+      try write(to: descriptor, named: destination, start: 0, end: nil)
+      guard fsync(descriptor) == 0 else { throw Self.problem("write", destination) }
+    } catch {
+      unlink(temporary)
+      throw error
+    }
+    guard rename(temporary, destination) == 0 else {
+      let error = Self.problem("write", destination)
+      unlink(temporary)
+      throw error
+    }
+  }
+
+  /// Writes a part of the file to standard output.
+  func writeToOutput(start: UInt64, end: UInt64?) throws(KacheryError) {
+    try write(to: STDOUT_FILENO, named: "standard output", start: start, end: end)
+  }
+
+  private func write(to output: Int32, named name: String, start: UInt64, end: UInt64?) throws(KacheryError) {
+    let input = open(path, O_RDONLY | O_CLOEXEC)
+    guard input >= 0 else { return try download(to: output, named: name, start: start, end: end) }
+    defer { close(input) }
+    var status = stat()
+    guard fstat(input, &status) == 0 else { throw Self.problem("read", path) }
+    let size = UInt64(status.st_size)
+    let last = end ?? size
+    guard start <= last, last <= size else {
+      throw KacheryError(.badRequest, "Bytes \(start) to \(last) do not lie in the file, which has \(size).")
+    }
+    var offset = start
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Limits.blockSize, alignment: 4_096)
+    defer { buffer.deallocate() }
+    while offset < last {
+      let count = pread(input, buffer.baseAddress, Int(min(UInt64(buffer.count), last - offset)), off_t(offset))
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { throw Self.problem("read", path) }
+      guard Console.writeAll(UnsafeRawBufferPointer(rebasing: buffer.prefix(count)), to: output) else {
+        throw Self.problem("write", name)
+      }
+      offset += UInt64(count)
+    }
+  }
+
+  /// The daemon's directory is not readable from here: the bytes come over its API.
+  private func download(to output: Int32, named name: String, start: UInt64, end: UInt64?) throws(KacheryError) {
+    guard let client else { throw Self.problem("read", path) }
+    var body: JSONObject = ["fileKey": uri.key.json, "startByte": .integer(Int64(clamping: start))]
+    if let end { body["endByte"] = .integer(Int64(clamping: end)) }
+    try client.download(.object(body)) { Console.writeAll($0, to: output) }
+  }
+
+  private static func problem(_ action: String, _ path: String) -> KacheryError {
+    let number = errno
+    let code: KacheryError.Code = number == ENOSPC ? .diskFull : number == EACCES ? .permissionDenied : .storageFailed
+    return KacheryError(code, "Cannot \(action) '\(path)': \(String(cString: strerror(number))).")
+  }
+}

@@ -1,0 +1,86 @@
+import Primitives
+
+/// An option of a command, as `--help` shows it.
+struct Option: Sendable {
+  let name: String
+  /// What its value stands for; nil for a flag.
+  let value: String?
+  let help: String
+
+  init(_ name: String, _ value: String? = nil, _ help: String) {
+    self.name = name
+    self.value = value
+    self.help = help
+  }
+}
+
+/// A command's arguments, taken apart.
+struct Arguments {
+  /// What stands there without a name, in order.
+  private(set) var operands: [String] = []
+  private var flags: Set<String> = []
+  private var values: [String: [String]] = [:]
+
+  /// Takes apart what follows the command's name.
+  ///
+  /// - Throws: `badRequest` for an option that the command does not have, or one without its value.
+  init(_ arguments: [String], options: [Option]) throws(KacheryError) {
+    var rest = arguments[...]
+    while let argument = rest.popFirst() {
+      if argument == "--" {
+        operands += rest
+        return
+      }
+      guard argument.hasPrefix("-"), argument != "-" else {
+        operands.append(argument)
+        continue
+      }
+      let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map { String($0) }
+      guard let option = options.first(where: { $0.name == parts[0] }) else {
+        throw KacheryError(.badRequest, "There is no option '\(parts[0])' here.")
+      }
+      guard option.value != nil else {
+        guard parts.count == 1 else { throw KacheryError(.badRequest, "The option '\(option.name)' takes no value.") }
+        flags.insert(option.name)
+        continue
+      }
+      guard let value = parts.count == 2 ? parts[1] : rest.popFirst() else {
+        throw KacheryError(.badRequest, "The option '\(option.name)' needs a value.")
+      }
+      values[option.name, default: []].append(value)
+    }
+  }
+
+  func has(_ flag: String) -> Bool { flags.contains(flag) }
+
+  /// The value of an option; the last one counts where it stands several times.
+  func value(_ name: String) -> String? { values[name]?.last }
+
+  /// Every value of an option that may stand several times.
+  func allValues(_ name: String) -> [String] { values[name] ?? [] }
+
+  /// The value of an option that must be a number of bytes.
+  func bytes(_ name: String) throws(KacheryError) -> UInt64? {
+    guard let text = value(name) else { return nil }
+    guard let number = UInt64(text) else { throw KacheryError(.badRequest, "'\(text)' is no number of bytes for \(name).") }
+    return number
+  }
+
+  /// The value of an option that must be a number of seconds.
+  func seconds(_ name: String) throws(KacheryError) -> Duration? {
+    guard let text = value(name) else { return nil }
+    guard let number = Double(text), number > 0, number < 1e6 else {
+      throw KacheryError(.badRequest, "'\(text)' is no number of seconds for \(name).")
+    }
+    return .milliseconds(Int(number * 1_000))
+  }
+
+  /// The only operand.
+  func operand(_ meaning: String) throws(KacheryError) -> String {
+    guard let operand = operands.first else { throw KacheryError(.badRequest, "The \(meaning) is missing.") }
+    guard operands.count == 1 else {
+      throw KacheryError(.badRequest, "There is more than one \(meaning): '\(operands[1])' is too much.")
+    }
+    return operand
+  }
+}

@@ -1,0 +1,87 @@
+import Primitives
+
+/// Finds the command that was called, by whichever of its names, and runs it.
+enum Program {
+  /// Every command by its name below `kachery`.
+  static let commands: [Command] = [
+    .store, .load, .cat, .find, .channelJoin, .channelLeave, .channelList, .daemonStart, .daemonStop, .daemonStatus,
+    .nodeInfo, .version,
+  ]
+
+  /// The names of the published programs, each a link to this one, and the commands that they stand for.
+  static let programs: [String: String] = [
+    "kachery-store": "store", "kachery-load": "load", "kachery-cat": "cat",
+    "kachery-p2p-store": "store", "kachery-p2p-load": "load", "kachery-p2p-cat": "cat", "kachery-p2p-find": "find",
+    "kachery-p2p-join-channel": "channel join", "kachery-p2p-leave-channel": "channel leave",
+    "kachery-p2p-get-channels": "channel list", "kachery-p2p-node-info": "node-info",
+    "kachery-p2p-start-daemon": "daemon start", "kachery-p2p-stop-daemon": "daemon stop",
+  ]
+
+  /// The commands of the published program `kachery-p2p`.
+  static let publishedCommands: [String: String] = [
+    "store-file": "store", "load-file": "load", "cat-file": "cat", "find-file": "find",
+    "join-channel": "channel join", "leave-channel": "channel leave", "get-channels": "channel list",
+    "node-info": "node-info", "start-daemon": "daemon start", "stop-daemon": "daemon stop", "version": "version",
+  ]
+
+  /// Runs what the arguments (with the program's name) call; gives back the exit code.
+  static func run(_ arguments: [String]) -> Int32 {
+    let name = arguments.first.flatMap { $0.split(separator: "/").last }.map { String($0) } ?? "kachery"
+    let rest = Array(arguments.dropFirst())
+    if let command = programs[name].flatMap({ find($0) }) { return run(command, rest, caller: name) }
+    if name == "kachery-p2p" {
+      guard let first = rest.first, let command = publishedCommands[first].flatMap({ find($0) }) else {
+        return showOverview(rest, program: name, known: publishedCommands.keys.sorted())
+      }
+      return run(command, Array(rest.dropFirst()), caller: "\(name) \(first)")
+    }
+    for words in [2, 1] where rest.count >= words {
+      let called = rest.prefix(words).joined(separator: " ")
+      guard let command = find(called) else { continue }
+      return run(command, Array(rest.dropFirst(words)), caller: "kachery \(called)")
+    }
+    return showOverview(rest, program: "kachery", known: commands.map(\.name))
+  }
+
+  private static func find(_ name: String) -> Command? { commands.first { $0.name == name } }
+
+  private static func run(_ command: Command, _ arguments: [String], caller: String) -> Int32 {
+    if arguments.prefix(while: { $0 != "--" }).contains(where: { $0 == "--help" || $0 == "-h" }) {
+      Console.result(command.help(calledAs: caller))
+      return ExitCode.done.rawValue
+    }
+    do throws(KacheryError) {
+      return try command.run(try Arguments(arguments, options: command.options)).rawValue
+    } catch {
+      Console.error(error.message)
+      let code = ExitCode(error)
+      if code == .wrongUsage { Console.note("See \(caller) --help.") }
+      return code.rawValue
+    }
+  }
+
+  private static func showOverview(_ arguments: [String], program: String, known: [String]) -> Int32 {
+    let asksForHelp = arguments.isEmpty || ["help", "--help", "-h"].contains(arguments[0])
+    guard asksForHelp else {
+      Console.error("\(program) has no command '\(arguments[0])'.")
+      Console.note("See \(program) --help.")
+      return ExitCode.wrongUsage.rawValue
+    }
+    let width = (known.map(\.count).max() ?? 0) + 2
+    let lines = known.map { name in
+      let command = find(name) ?? publishedCommands[name].flatMap { find($0) }
+      return "  \(name)\(String(repeating: " ", count: width - name.count))\(command?.summary ?? "")"
+    }
+    Console.result(
+      """
+      kachery stores files by what they contain and shares them between labs.
+
+      Usage: \(program) COMMAND [OPTION…]
+
+      \(lines.joined(separator: "\n"))
+
+      \(program) COMMAND --help says more of each.
+      """)
+    return arguments.isEmpty ? ExitCode.wrongUsage.rawValue : ExitCode.done.rawValue
+  }
+}

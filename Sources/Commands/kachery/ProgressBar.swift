@@ -1,0 +1,87 @@
+import Glibc
+
+/// A line on the terminal that shows how far a load is. Drawn only where a person watches, at most ten times a second.
+struct ProgressBar {
+  private let isShown: Bool
+  private let name: String
+  private let start: Double
+  private var drawnAt = 0.0
+  private var isDrawn = false
+
+  init(name: String, isQuiet: Bool) {
+    isShown = !isQuiet && Console.isInteractive && Environment["TERM"] != "dumb"
+    self.name = Console.printable(name)
+    start = Self.now
+  }
+
+  /// Shows that `loaded` of `total` bytes are here; the last ones came from the node `source`.
+  mutating func update(_ loaded: UInt64, of total: UInt64, from source: String?) {
+    let now = Self.now
+    guard isShown, now - drawnAt >= 0.1 || loaded == total else { return }
+    drawnAt = now
+    isDrawn = true
+    let line = Self.line(
+      name: name, loaded: loaded, total: total, seconds: now - start, source: source, width: Console.width - 1)
+    Console.write(Array("\r\u{1b}[K\(line)".utf8), to: STDERR_FILENO)
+  }
+
+  /// Leaves the line as it is and goes to the next.
+  mutating func end() {
+    guard isDrawn else { return }
+    isDrawn = false
+    Console.note("")
+  }
+
+  /// The line for a terminal of this width: name, bar, share, bytes, rate, what is left, and from where, as far as it fits.
+  static func line(
+    name: String, loaded: UInt64, total: UInt64, seconds: Double, source: String?, width: Int
+  ) -> String {
+    let share = total == 0 ? 1 : Double(loaded) / Double(total)
+    let rate = seconds > 0.05 ? Double(loaded) / seconds : 0
+    var facts = ["\(Int(share * 100))%", "\(bytes(Double(loaded))) of \(bytes(Double(total)))"]
+    if rate > 0 { facts.append("\(bytes(rate))/s") }
+    if rate > 0, loaded < total { facts.append("\(time(Double(total - loaded) / rate)) left") }
+    if let source { facts.append("from \(source.prefix(8))") }
+    var tail = facts.joined(separator: "  ")
+    while tail.count + 24 > width, facts.count > 1 {
+      facts.removeLast()
+      tail = facts.joined(separator: "  ")
+    }
+    let room = max(0, width - tail.count - 2)
+    let shownName = name.count <= room / 2 ? name : String(name.prefix(max(0, room / 2 - 1))) + "…"
+    let barWidth = min(30, room - shownName.count - 3)
+    guard barWidth >= 5 else { return String(tail.prefix(width)) }
+    let filled = Int(share * Double(barWidth))
+    let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: barWidth - filled)
+    return "\(shownName) \(bar)  \(tail)"
+  }
+
+  /// A number of bytes in decimal units with three digits: `1.23 GB`.
+  static func bytes(_ count: Double) -> String {
+    var value = count
+    var unit = 0
+    let units = ["B", "kB", "MB", "GB", "TB", "PB"]
+    while value >= 999.5, unit < units.count - 1 {
+      value /= 1_000
+      unit += 1
+    }
+    guard unit > 0 else { return "\(Int(value)) B" }
+    let decimals = value < 9.995 ? 100.0 : value < 99.95 ? 10.0 : 1.0
+    let rounded = (value * decimals).rounded() / decimals
+    return decimals == 1 ? "\(Int(rounded)) \(units[unit])" : "\(rounded) \(units[unit])"
+  }
+
+  /// A time as minutes and seconds, or hours and minutes.
+  static func time(_ seconds: Double) -> String {
+    let whole = Int(min(seconds.rounded(.up), 359_999))
+    func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
+    if whole < 3_600 { return "\(whole / 60):\(two(whole % 60))" }
+    return "\(whole / 3_600) h \(two(whole % 3_600 / 60)) min"
+  }
+
+  private static var now: Double {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+  }
+}
