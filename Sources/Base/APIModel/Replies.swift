@@ -18,7 +18,7 @@ package struct ProbeReply: Hashable, Sendable {
     [
       "success": true, "protocolVersion": .string(APIVersion.peerProtocol),
       "daemonVersion": .string(APIVersion.daemon), "nodeId": .string(node.hex), "isBootstrapNode": .bool(isBootstrap),
-      "webSocketAddress": nil, "publicUdpSocketAddress": nil,
+      "webSocketAddress": .null, "publicUdpSocketAddress": .null,
       "joinedChannels": .array(joinedChannels.map(\.json)), "kacheryStorageDir": .string(storageDirectory),
     ]
   }
@@ -45,7 +45,7 @@ package struct StoreReply: Hashable, Sendable {
 
   package var json: JSONValue {
     [
-      "success": true, "error": nil, "sha1": .string(hash.hex),
+      "success": true, "error": .null, "sha1": .string(hash.hex),
       "manifestSha1": manifest.map { .string($0.hex) } ?? .null,
     ]
   }

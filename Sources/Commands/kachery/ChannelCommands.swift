@@ -5,7 +5,8 @@ import Primitives
 extension Command {
   /// `kachery channel join`
   static let channelJoin = Command(
-    name: "channel join", usage: "NAME-OR-URL", summary: "Joins a channel, so that files can be shared with its members.",
+    name: "channel join", usage: "NAME-OR-URL",
+    summary: "Joins a channel, so that files can be shared with its members.",
     details: """
       A channel is a name that its members agree on, or the address (http, https or a file) of a document that lists
       them. Whoever can guess a name can join it.
@@ -19,7 +20,9 @@ extension Command {
     run: { (arguments) throws(KacheryError) in
       let given = absolute(try arguments.operand("channel's name or address"))
       let address = JoinedChannel.followingLatest(given)
-      if address != given { Console.note("The address is that of one revision of a gist; following the latest instead.") }
+      if address != given {
+        Console.note("The address is that of one revision of a gist; following the latest instead.")
+      }
       let client = try DaemonClient.require()
       let channel = JoinedChannel(
         address: address, isMessageProxy: arguments.has("--message-proxy"), isDataProxy: arguments.has("--data-proxy"),

@@ -28,7 +28,9 @@ enum Console {
   }
 
   /// Writes all bytes; gives up when the other side takes no more.
-  static func write(_ bytes: [UInt8], to descriptor: Int32) { _ = bytes.withUnsafeBytes { writeAll($0, to: descriptor) } }
+  static func write(_ bytes: [UInt8], to descriptor: Int32) {
+    _ = bytes.withUnsafeBytes { writeAll($0, to: descriptor) }
+  }
 
   /// Writes all bytes; says whether the other side took them.
   static func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Bool {

@@ -26,17 +26,20 @@ struct DaemonClient {
     let directory = Environment["KACHERY_STORAGE_DIR"] ?? probe.storageDirectory
     guard let node = read("\(directory)/kachery-node-id") else {
       throw KacheryError(
-        .forbidden, "The daemon at \(address) says that its storage directory is \(probe.storageDirectory), but "
+        .forbidden,
+        "The daemon at \(address) says that its storage directory is \(probe.storageDirectory), but "
           + "\(directory) cannot be read from here. Ask its owner for access, or correct KACHERY_STORAGE_DIR.")
     }
     guard node == probe.node.hex else {
       throw KacheryError(
-        .badConfiguration, "The storage directory \(directory) belongs to another node than the daemon at \(address), "
+        .badConfiguration,
+        "The storage directory \(directory) belongs to another node than the daemon at \(address), "
           + "whose directory is \(probe.storageDirectory). Correct KACHERY_STORAGE_DIR, or unset it.")
     }
     guard let token = read("\(directory)/client-auth") else {
       throw KacheryError(
-        .permissionDenied, "The file \(directory)/client-auth cannot be read: you may not use this daemon. Its owner can "
+        .permissionDenied,
+        "The file \(directory)/client-auth cannot be read: you may not use this daemon. Its owner can "
           + "let you by starting it with --auth-group and a group that you are in.")
     }
     return DaemonClient(probe: probe, storageDirectory: directory, base: address, token: token)
@@ -67,7 +70,8 @@ struct DaemonClient {
       where error.code == .disconnected
     { return nil }
     guard let json = try? JSONParser.parse(body) else {
-      throw KacheryError(.noDaemon, "What answers at \(address) is not a kachery daemon; choose its port with KACHERY_P2P_API_PORT.")
+      throw KacheryError(
+        .noDaemon, "What answers at \(address) is not a kachery daemon; choose its port with KACHERY_P2P_API_PORT.")
     }
     return try ProbeReply(json: json)
   }

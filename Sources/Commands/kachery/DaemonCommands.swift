@@ -52,7 +52,8 @@ extension Command {
     var pointers = arguments.map { strdup($0) } + [nil]
     execv(beside, &pointers)
     execvp("kacheryd", &pointers)
-    throw KacheryError(.failedToStart, "The daemon's program kacheryd is neither at \(beside) nor on the PATH; install kachery again.")
+    throw KacheryError(
+      .failedToStart, "The daemon's program kacheryd is neither at \(beside) nor on the PATH; install kachery again.")
   }
 
   /// `kachery daemon stop`

@@ -10,7 +10,9 @@ extension Command {
   static let load = Command(
     name: "load", usage: "URI", summary: "Brings a file here, from other nodes where need be, and prints its path.",
     details: "The path leads into the storage directory: read the file, do not change it. With --dest it is a copy.",
-    options: [Option("--dest", "PATH", "write a copy there and print its path"), fromNode, fromChannel, timeout, json, quiet],
+    options: [
+      Option("--dest", "PATH", "write a copy there and print its path"), fromNode, fromChannel, timeout, json, quiet,
+    ],
     examples: [
       "kachery-load sha1://…/recording.bin?manifest=…", "cat `kachery-load sha1://…/notes.txt`",
       "kachery-load sha1://…/table.csv --dest table.csv",

@@ -14,7 +14,8 @@ struct LoadedFile {
     case .offline(let store):
       guard let file = try store.find(uri.key.hash) else {
         throw KacheryError(
-          .notFound, "The file \(uri.key.hash) is not in the storage directory \(store.directory), and without a daemon "
+          .notFound,
+          "The file \(uri.key.hash) is not in the storage directory \(store.directory), and without a daemon "
             + "nobody else can be asked.")
       }
       return LoadedFile(path: file.path, uri: uri, client: nil)
@@ -29,7 +30,9 @@ struct LoadedFile {
     var node: NodeID?
     if let text = arguments.value("--from-node") {
       node = NodeID(hex: text)
-      guard node != nil else { throw KacheryError(.badRequest, "'\(text)' is no node ID: it has 64 hexadecimal digits.") }
+      guard node != nil else {
+        throw KacheryError(.badRequest, "'\(text)' is no node ID: it has 64 hexadecimal digits.")
+      }
     }
     let request = LoadRequest(key: uri.key, node: node, channel: arguments.value("--from-channel"))
     let name = uri.label.isEmpty ? String(uri.key.hash.hex.prefix(10)) : uri.label

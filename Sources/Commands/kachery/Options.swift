@@ -62,7 +62,9 @@ struct Arguments {
   /// The value of an option that must be a number of bytes.
   func bytes(_ name: String) throws(KacheryError) -> UInt64? {
     guard let text = value(name) else { return nil }
-    guard let number = UInt64(text) else { throw KacheryError(.badRequest, "'\(text)' is no number of bytes for \(name).") }
+    guard let number = UInt64(text) else {
+      throw KacheryError(.badRequest, "'\(text)' is no number of bytes for \(name).")
+    }
     return number
   }
 

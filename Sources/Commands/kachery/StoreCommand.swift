@@ -50,7 +50,7 @@ private struct FileToStore {
     do throws(KacheryError) {
       return try StoreReply(
         json: try client.post("/storeFile", ["localFilePath": .string(String(cString: resolved))]))
-    } catch where error.code == .permissionDenied || error.code == .notFound {
+    } catch  where error.code == .permissionDenied || error.code == .notFound {
       let descriptor = open(path, O_RDONLY | O_CLOEXEC)
       guard descriptor >= 0 else { throw problem() }
       defer { close(descriptor) }

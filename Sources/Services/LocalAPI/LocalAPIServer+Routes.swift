@@ -72,8 +72,8 @@ extension LocalAPIServer {
   /// Both published clients look for `success` and `error` in the answer to a store, whatever went wrong.
   private static func storeFailure(_ error: KacheryError) -> JSONValue {
     [
-      "success": false, "error": .string(error.message), "code": .string(error.code.rawValue), "sha1": nil,
-      "manifestSha1": nil,
+      "success": false, "error": .string(error.message), "code": .string(error.code.rawValue), "sha1": .null,
+      "manifestSha1": .null,
     ]
   }
 
