@@ -17,12 +17,13 @@ static inline struct MHD_Daemon *CMicroHTTPD_start(const struct sockaddr *addres
                           MHD_OPTION_NOTIFY_COMPLETED, completed, context, MHD_OPTION_END);
 }
 
-// MHD_get_daemon_info and MHD_get_connection_info take a variable number of arguments as well.
+// MHD_get_daemon_info takes a variable number of arguments as well.
 static inline int CMicroHTTPD_descriptor(struct MHD_Daemon *daemon) {
   const union MHD_DaemonInfo *info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD);
   return info == NULL ? -1 : info->epoll_fd;
 }
 
+// The same.
 static inline uint16_t CMicroHTTPD_port(struct MHD_Daemon *daemon) {
   const union MHD_DaemonInfo *info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT);
   return info == NULL ? 0 : info->port;
@@ -41,6 +42,7 @@ static inline struct MHD_Response *CMicroHTTPD_stream(size_t block_size, MHD_Con
   return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, block_size, reader, context, NULL);
 }
 
+// A macro with a cast that Swift does not evaluate.
 static inline ssize_t CMicroHTTPD_end_of_stream(void) { return MHD_CONTENT_READER_END_OF_STREAM; }
 
 #endif

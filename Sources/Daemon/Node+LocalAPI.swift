@@ -1,10 +1,10 @@
-package import APIModel
+import APIModel
 import ContentStore
-package import Diagnostics
+import Diagnostics
 import Files
-package import LocalAPI
+import LocalAPI
 import NodeCore
-package import Primitives
+import Primitives
 import Transfer
 import Wire
 
@@ -30,15 +30,15 @@ extension Node: LocalNode {
   /// Manifests remembered at most.
   private static let maximumManifests = 100_000
 
-  package nonisolated var metrics: Metrics { counters.all }
+  nonisolated var metrics: Metrics { counters.all }
 
-  package var probe: ProbeReply {
+  var probe: ProbeReply {
     ProbeReply(
       node: id, isBootstrap: configuration.isBootstrap, joinedChannels: joined,
       storageDirectory: configuration.storageDirectory)
   }
 
-  package var status: NodeStatus {
+  var status: NodeStatus {
     NodeStatus(
       label: configuration.label, listening: listening.map { "port \($0.port)" } ?? "",
       uptime: Int((loop.now - startedAt).components.seconds),
@@ -71,7 +71,7 @@ extension Node: LocalNode {
     manifests[hash] = manifest
   }
 
-  package func storeFile(at path: String) async throws(KacheryError) -> StoreReply {
+  func storeFile(at path: String) async throws(KacheryError) -> StoreReply {
     guard path.hasPrefix("/") else {
       throw KacheryError(
         .badRequest, "The path '\(path)' is not absolute; the daemon does not know where the client stands.")
@@ -79,11 +79,11 @@ extension Node: LocalNode {
     return note(try await onPool { [store] () throws(KacheryError) in try store.store(path: path) })
   }
 
-  package func linkFile(_ request: LinkRequest) async throws(KacheryError) -> StoreReply {
+  func linkFile(_ request: LinkRequest) async throws(KacheryError) -> StoreReply {
     throw KacheryError(.badRequest, "This version of the daemon does not link files; store '\(request.path)' instead.")
   }
 
-  package func beginUpload() async throws(KacheryError) -> any Upload {
+  func beginUpload() async throws(KacheryError) -> any Upload {
     let writer = try await onPool { [store] () throws(KacheryError) in try store.beginStore() }
     return StoreUpload(node: self, writer: writer)
   }
@@ -92,7 +92,7 @@ extension Node: LocalNode {
     note(try await onPool { () throws(KacheryError) in try writer.finish() })
   }
 
-  package func openFile(_ request: DownloadRequest) async throws(KacheryError) -> any FileBytes {
+  func openFile(_ request: DownloadRequest) async throws(KacheryError) -> any FileBytes {
     let key = request.key
     let file = try await onPool { [store] () throws(KacheryError) in try store.open(key.hash) }
     if let file { return try StoredBytes(file, loop: loop, start: request.start, end: request.end ?? file.size) }
@@ -118,7 +118,7 @@ extension Node: LocalNode {
     return lastClient
   }
 
-  package func findFile(_ request: FindFileRequest) -> AsyncStream<FoundFile> {
+  func findFile(_ request: FindFileRequest) -> AsyncStream<FoundFile> {
     let id = FindID(number: newClient())
     let (stream, continuation) = AsyncStream<FoundFile>.makeStream()
     finds[id] = FindWaiter(key: request.key, continuation: continuation)
@@ -145,7 +145,7 @@ extension Node: LocalNode {
     find.continuation.yield(FoundFile(node: source.node, key: find.key, size: size))
   }
 
-  package func loadFile(_ request: LoadRequest) -> AsyncThrowingStream<LoadEvent, any Error> {
+  func loadFile(_ request: LoadRequest) -> AsyncThrowingStream<LoadEvent, any Error> {
     let id = LoadID(number: newClient())
     let (stream, continuation) = AsyncThrowingStream<LoadEvent, any Error>.makeStream()
     loads[id] = LoadWaiter(hash: request.key.hash, manifest: request.key.manifest, continuation: continuation)
@@ -199,17 +199,17 @@ extension Node: LocalNode {
 
   // MARK: Mutables
 
-  package func mutable(_ key: JSONValue) async throws(KacheryError) -> JSONValue? {
+  func mutable(_ key: JSONValue) async throws(KacheryError) -> JSONValue? {
     try await onPool { [mutables] () throws(KacheryError) in try mutables.get(key) }
   }
 
-  package func setMutable(_ key: JSONValue, _ value: JSONValue, update: Bool) async throws(KacheryError) -> Bool {
+  func setMutable(_ key: JSONValue, _ value: JSONValue, update: Bool) async throws(KacheryError) -> Bool {
     let isSet = try await onPool { [mutables] () throws(KacheryError) in try mutables.set(key, value, update: update) }
     if isSet, key == JoinedChannel.mutableKey { await join(JoinedChannel.list(from: value)) }
     return isSet
   }
 
-  package func deleteMutable(_ key: JSONValue) async throws(KacheryError) {
+  func deleteMutable(_ key: JSONValue) async throws(KacheryError) {
     _ = try await onPool { [mutables] () throws(KacheryError) in try mutables.delete(key) }
     if key == JoinedChannel.mutableKey { await join([]) }
   }

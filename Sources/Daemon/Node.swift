@@ -1,16 +1,16 @@
 import APIModel
 import ContentStore
 import Crypto
-package import Diagnostics
+import Diagnostics
 import Discovery
-package import EventLoop
+import EventLoop
 import FeedStore
 import Files
 import Glibc
 import Links
 import LocalAPI
 import NodeCore
-package import Primitives
+import Primitives
 import TLS
 import Transfer
 import Wire
@@ -19,8 +19,8 @@ import Wire
 /// share lives there too.
 ///
 ///     idle ──start()──▶ running ──stop()──▶ stopping (no new clients, goodbyes, loads end) ──▶ stopped
-package actor Node {
-  package nonisolated let loop: EventLoop
+actor Node {
+  nonisolated let loop: EventLoop
   let configuration: DaemonConfiguration
   let log: Log
   let counters = NodeMetrics()
@@ -57,13 +57,13 @@ package actor Node {
   /// Manifests of files that were stored or loaded since the start, for peers that ask without knowing them.
   var manifests: [ContentHash: ContentHash] = [:]
 
-  package nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+  nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
   /// Takes over the storage directory, which is made if it is missing. Nothing in it is changed.
   ///
   /// - Throws: `alreadyRunning` where another daemon has the directory or the identity, `badKey`, and whatever keeps
   ///   the directory from being used.
-  package init(_ configuration: DaemonConfiguration, loop: EventLoop, log: Log) throws(KacheryError) {
+  init(_ configuration: DaemonConfiguration, loop: EventLoop, log: Log) throws(KacheryError) {
     self.configuration = configuration
     self.loop = loop
     self.log = log
@@ -84,7 +84,7 @@ package actor Node {
   }
 
   /// The node's ID.
-  package nonisolated var id: NodeID { identity.key.publicKey }
+  nonisolated var id: NodeID { identity.key.publicKey }
 
   var now: Moment {
     var time = timespec()
@@ -96,7 +96,7 @@ package actor Node {
   // MARK: Life
 
   /// Listens for nodes and for clients, joins the channels, and gives back the port of the local API.
-  package func start() async throws(KacheryError) -> UInt16 {
+  func start() async throws(KacheryError) -> UInt16 {
     let tls = try TLSIdentity(key: identity.key)
     let host = LinkHost(loop: loop, identity: tls)
     host.onLink = { link in self.linkOpened(link, dial: nil) }
@@ -153,7 +153,7 @@ package actor Node {
   }
 
   /// Ends everything in order. Waits until it is done. May be called again.
-  package func stop() async {
+  func stop() async {
     guard !isStopping else { return }
     isStopping = true
     wakeUp?.cancel()
@@ -173,7 +173,7 @@ package actor Node {
   }
 
   /// Waits until a client, or a signal, asks for the end.
-  package func untilStopRequested() async {
+  func untilStopRequested() async {
     guard !isStopRequested else { return }
     await withCheckedContinuation { stopWaiters.append($0) }
   }
@@ -181,7 +181,7 @@ package actor Node {
   private var isStopRequested = false
 
   /// Somebody wants the node to stop.
-  package func requestStop() {
+  func requestStop() {
     isStopRequested = true
     let waiters = stopWaiters
     stopWaiters = []

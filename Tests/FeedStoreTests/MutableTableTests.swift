@@ -14,7 +14,7 @@ import Testing
 
   @Test func keepsAnyValueUnderAnyKey() throws {
     let table = try open()
-    let values: [JSONValue] = [nil, true, 12, .double(1.5), "é\n", [1, [2]], ["b": 1, "a": [:]]]
+    let values: [JSONValue] = [.null, true, 12, .double(1.5), "é\n", [1, [2]], ["b": 1, "a": [:]]]
     for (index, value) in values.enumerated() {
       for key in [value, .integer(Int64(100 + index))] {
         #expect(try table.get(key) == nil)

@@ -30,22 +30,26 @@ package struct JSONFields {
     return value
   }
 
+  /// The text of a field that must be there.
   package func string(_ name: String) throws(KacheryError) -> String {
     guard let string = try optionalString(name) else { throw missing(name) }
     return string
   }
 
+  /// The text of a field; nil where it is absent or null.
   package func optionalString(_ name: String) throws(KacheryError) -> String? {
     guard let value = value(name) else { return nil }
     guard let string = value.string else { throw KacheryError(.badRequest, "The field '\(name)' is not a string.") }
     return string
   }
 
+  /// The whole number, from 0 on, of a field that must be there.
   package func unsigned(_ name: String) throws(KacheryError) -> UInt64 {
     guard let number = try optionalUnsigned(name) else { throw missing(name) }
     return number
   }
 
+  /// The whole number, from 0 on, of a field; nil where it is absent or null.
   package func optionalUnsigned(_ name: String) throws(KacheryError) -> UInt64? {
     guard let value = value(name) else { return nil }
     guard let number = value.unsigned else {
@@ -54,23 +58,27 @@ package struct JSONFields {
     return number
   }
 
+  /// The number of a field; nil where it is absent or null.
   package func optionalNumber(_ name: String) throws(KacheryError) -> Double? {
     guard let value = value(name) else { return nil }
     guard let number = value.number else { throw KacheryError(.badRequest, "The field '\(name)' is not a number.") }
     return number
   }
 
+  /// The truth value of a field; nil where it is absent or null.
   package func optionalBool(_ name: String) throws(KacheryError) -> Bool? {
     guard let value = value(name) else { return nil }
     guard let bool = value.bool else { throw KacheryError(.badRequest, "The field '\(name)' is not true or false.") }
     return bool
   }
 
+  /// The hash or key that a field spells in hexadecimal; it must be there.
   package func fixed<Value: FixedBytes>(_ name: String, _ type: Value.Type = Value.self) throws(KacheryError) -> Value {
     guard let value: Value = try optionalFixed(name) else { throw missing(name) }
     return value
   }
 
+  /// The hash or key that a field spells in hexadecimal; nil where it is absent or null.
   package func optionalFixed<Value: FixedBytes>(
     _ name: String, _ type: Value.Type = Value.self
   ) throws(KacheryError) -> Value? {

@@ -41,6 +41,7 @@ package struct FindFileRequest: Hashable, Sendable {
   package var key: FileKey
   package var timeout: Duration
 
+  /// Reads the body.
   package init(_ fields: JSONFields) throws(KacheryError) {
     key = try FileKey(json: try fields.anyValue("fileKey"))
     let milliseconds = try fields.optionalNumber("timeoutMsec")
@@ -57,6 +58,7 @@ package struct LinkRequest: Hashable, Sendable {
   /// When the file was changed, in seconds since 1970.
   package var modified: Double
 
+  /// Reads the body.
   package init(_ fields: JSONFields) throws(KacheryError) {
     path = try fields.string("localFilePath")
     size = try fields.unsigned("size")
@@ -74,6 +76,7 @@ package struct DownloadRequest: Hashable, Sendable {
   /// Nil for the end of the file.
   package var end: UInt64?
 
+  /// Reads the body.
   package init(_ fields: JSONFields) throws(KacheryError) {
     key = try FileKey(json: try fields.anyValue("fileKey"))
     start = try fields.optionalUnsigned("startByte") ?? 0

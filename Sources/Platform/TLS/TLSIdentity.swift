@@ -62,12 +62,13 @@ package final class TLSIdentity: @unchecked Sendable {
       X509_free(certificate)
     }
     let name = X509_get_subject_name(certificate)
+    let common = Array("kachery node".utf8)
     // Times are not checked by the other side: the key alone is the identity, and clocks are wrong in labs.
     guard X509_set_version(certificate, 2) == 1,
       ASN1_INTEGER_set_uint64(X509_get_serialNumber(certificate), SecureRandom().next() >> 1) == 1,
       X509_gmtime_adj(X509_getm_notBefore(certificate), 0) != nil,
       X509_time_adj_ex(X509_getm_notAfter(certificate), 36_500, 0, nil) != nil,
-      X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, Array("kachery node".utf8), -1, -1, 0) == 1,
+      X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, common, Int32(common.count), -1, 0) == 1,
       X509_set_issuer_name(certificate, name) == 1, X509_set_pubkey(certificate, raw) == 1,
       X509_sign(certificate, raw, nil) > 0, SSL_CTX_use_certificate(context, certificate) == 1,
       SSL_CTX_use_PrivateKey(context, raw) == 1

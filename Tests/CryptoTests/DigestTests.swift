@@ -1,0 +1,54 @@
+import Crypto
+import Primitives
+import Testing
+
+@Suite struct DigestTests {
+  /// FIPS 180-4 examples.
+  @Test(arguments: [
+    ("", "da39a3ee5e6b4b0d3255bfef95601890afd80709"),
+    ("abc", "a9993e364706816aba3e25717850c26c9cd0d89d"),
+    ("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", "84983e441c3bd26ebaae4aa1f95129e5e54670f1"),
+  ])
+  func sha1(text: String, digest: String) {
+    #expect(ContentHash.of(Array(text.utf8)).hex == digest)
+  }
+
+  @Test func sha1InPiecesIsThatOfTheWhole() {
+    let bytes = (0..<10_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+    for size in [1, 7, 64, 4_096] {
+      var digest = SHA1Digest()
+      for start in stride(from: 0, to: bytes.count, by: size) {
+        Array(bytes[start..<min(start + size, bytes.count)]).withUnsafeBytes { digest.update($0) }
+      }
+      #expect(digest.finish() == ContentHash.of(bytes))
+    }
+  }
+
+  @Test func aCopyOfADigestGoesItsOwnWay() {
+    var digest = SHA1Digest()
+    Array("ab".utf8).withUnsafeBytes { digest.update($0) }
+    var copy = digest
+    Array("c".utf8).withUnsafeBytes { digest.update($0) }
+    Array("d".utf8).withUnsafeBytes { copy.update($0) }
+    #expect(digest.finish() == ContentHash.of(Array("abc".utf8)))
+    #expect(copy.finish() == ContentHash.of(Array("abd".utf8)))
+  }
+
+  @Test func sha256() {
+    let digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    #expect(Hex.encode(SHA256Digest.of(Array("abc".utf8))) == digest)
+  }
+
+  /// RFC 4231, test cases 1 and 2.
+  @Test func hmac() {
+    let first = HMACSHA256.authenticate(Array("Hi There".utf8), key: [UInt8](repeating: 0x0b, count: 20))
+    #expect(Hex.encode(first) == "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7")
+    let second = HMACSHA256.authenticate(Array("what do ya want for nothing?".utf8), key: Array("Jefe".utf8))
+    #expect(Hex.encode(second) == "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843")
+  }
+
+  @Test func randomBytesDiffer() {
+    #expect(SecureRandom.bytes(32) != SecureRandom.bytes(32))
+    #expect(SecureRandom.bytes(5).count == 5)
+  }
+}

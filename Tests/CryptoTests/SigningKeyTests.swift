@@ -1,0 +1,58 @@
+import Crypto
+import Primitives
+import Testing
+
+@Suite struct SigningKeyTests {
+  /// RFC 8032, section 7.1: secret key, public key, message, signature.
+  static let vectors = [
+    (
+      "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
+      "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a", "",
+      "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b"
+    ),
+    (
+      "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb",
+      "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c", "72",
+      "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00"
+    ),
+  ]
+
+  @Test(arguments: vectors)
+  func rfc8032(seed: String, publicKey: String, message: String, signature: String) throws {
+    let key = try SigningKey(seed: try #require(Hex.decode(seed)))
+    let message = try #require(Hex.decode(message))
+    #expect(key.publicKey.hex == publicKey)
+    #expect(Hex.encode(key.sign(message)) == signature)
+    #expect(key.publicKey.verify(signature: try #require(Hex.decode(signature)), of: message))
+  }
+
+  @Test func anythingChangedIsNotVerified() throws {
+    let key = try SigningKey.generate()
+    let message: [UInt8] = [1, 2, 3]
+    let signature = key.sign(message)
+    var wrong = signature
+    wrong[10] ^= 1
+    #expect(!key.publicKey.verify(signature: wrong, of: message))
+    #expect(!key.publicKey.verify(signature: signature, of: [1, 2, 4]))
+    #expect(!key.publicKey.verify(signature: Array(signature.dropLast()), of: message))
+    #expect(!(try SigningKey.generate().publicKey.verify(signature: signature, of: message)))
+  }
+
+  @Test func pemRoundTrip() throws {
+    let key = try SigningKey.generate()
+    let pem = try key.pem()
+    #expect(pem.hasPrefix("-----BEGIN PRIVATE KEY-----\n"))
+    #expect(pem.hasSuffix("-----END PRIVATE KEY-----\n"))
+    #expect(try SigningKey(pem: pem).seed == key.seed)
+    #expect(try NodeID(pem: try key.publicKey.pem()) == key.publicKey)
+  }
+
+  @Test func whatIsNoKeyIsRefused() throws {
+    #expect(throws: KacheryError.self) { try SigningKey(seed: [1, 2, 3]) }
+    #expect(throws: KacheryError.self) { try SigningKey(pem: "hello") }
+    let rsaLike = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
+    #expect(throws: KacheryError.self) { try SigningKey(pem: rsaLike) }
+    let publicPEM = try SigningKey.generate().publicKey.pem()
+    #expect(throws: KacheryError.self) { try SigningKey(pem: publicPEM) }
+  }
+}

@@ -1,0 +1,87 @@
+import Primitives
+import Testing
+
+@Suite struct JSONTests {
+  @Test(arguments: [
+    "", " ", "{", "[", "[1,]", "{\"a\":1,}", "{\"a\" 1}", "{a:1}", "'a'", "01", "1.", ".5", "-", "+1", "1e", "1e+",
+    "tru",
+    "nul", "\"\\x\"", "\"\\u12\"", "\"\\ud800\"", "\"\\ud800\\u0041\"", "\"\u{1}\"", "\"a", "1 2", "[1] x",
+    "{\"a\":1,\"a\":2}", "1e999", "NaN", "Infinity",
+  ])
+  func refuses(_ text: String) {
+    #expect(throws: JSONError.self) { try JSONParser.parse(text) }
+  }
+
+  @Test func reads() throws {
+    let value = try JSONParser.parse(#" {"a": [1, -2.5, 1e3, true, false, null, "x\ny\u00e9\ud83d\ude00"], "b": {}} "#)
+    let array = try #require(value["a"]?.array)
+    #expect(array[0] == 1)
+    #expect(array[1].number == -2.5)
+    #expect(array[2].integer == 1_000)
+    #expect(array[3] == true)
+    #expect(array[5].isNull)
+    #expect(array[6] == "x\nyé😀")
+    #expect(value["b"] == [:])
+    #expect(value["c"] == nil)
+    #expect(try JSONParser.parse("9223372036854775807").integer == .max)
+    #expect(try JSONParser.parse("9223372036854775808").number == 9.223372036854775808e18)
+  }
+
+  @Test func invalidUTF8IsRefused() {
+    #expect(throws: JSONError.self) { try JSONParser.parse([UInt8(ascii: "\""), 0xff, UInt8(ascii: "\"")]) }
+  }
+
+  @Test func depthIsBounded() throws {
+    let deepest = JSONParser.maximumDepth
+    _ = try JSONParser.parse(String(repeating: "[", count: deepest) + String(repeating: "]", count: deepest))
+    #expect(throws: JSONError.self) { try JSONParser.parse(String(repeating: "[", count: 1_000_000)) }
+  }
+
+  /// What Python writes by `json.dumps(value, separators=(",", ":"))`.
+  @Test func compactIsWhatPythonWrites() throws {
+    let value: JSONValue = [
+      "size": 3, "sha1": "é\"\\\n\u{1}\u{7f}😀", "list": [1, true, .null, .double(1.5)], "empty": [:],
+    ]
+    let expected =
+      "{\"size\":3,\"sha1\":\"\\u00e9\\\"\\\\\\n\\u0001\\u007f\\ud83d\\ude00\",\"list\":[1,true,null,1.5],\"empty\":{}}"
+    #expect(value.compact == expected)
+    #expect(try JSONParser.parse(value.compact) == value)
+  }
+
+  @Test func anAbsentMemberIsNotNull() {
+    var object: JSONObject = ["a": .null]
+    #expect(object["a"] == .some(.null))
+    #expect(object["b"] == nil)
+    object["a"] = nil
+    #expect(object.members.isEmpty)
+  }
+
+  @Test(arguments: 0..<20)
+  func mutatedDocumentsNeverTrap(seed: UInt64) {
+    var random = SplitMix(seed)
+    let original = Array(#"{"a":[1,-2.5e10,true,null,"x\u00e9\ud83d\ude00\n"],"b":{"c":[[],{}]},"d":"ü"}"#.utf8)
+    for _ in 0..<500 {
+      var bytes = original
+      for _ in 0..<Int.random(in: 1...6, using: &random) {
+        bytes[Int.random(in: 0..<bytes.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
+      }
+      guard let value = try? JSONParser.parse(bytes) else { continue }
+      #expect((try? JSONParser.parse(value.compact)) == value, "seed \(seed)")
+    }
+  }
+}
+
+/// A small generator for tests that must repeat.
+struct SplitMix: RandomNumberGenerator {
+  private var state: UInt64
+
+  init(_ seed: UInt64) { state = seed }
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+    return z ^ (z >> 31)
+  }
+}

@@ -1,0 +1,33 @@
+import Foundation
+import Primitives
+import Testing
+
+@Suite struct KacheryURITests {
+  /// Every form that was ever published keeps working.
+  @Test func historicForms() throws {
+    let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../Vectors/uris.json")
+    let vectors = try #require(try JSONParser.parse(Data(contentsOf: file)).array)
+    #expect(vectors.count >= 10)
+    for vector in vectors {
+      let uri = try KacheryURI(parsing: try #require(vector["uri"]?.string))
+      #expect(uri.key.hash.hex == vector["sha1"]?.string)
+      #expect(uri.label == vector["label"]?.string)
+      #expect(uri.key.manifest?.hex == vector["manifest"]?.string)
+      #expect(uri.key.chunkOf?.parent.hex == vector["chunkOf"]?.string)
+      #expect(uri.key.chunkOf?.range.start == vector["start"]?.unsigned)
+      #expect(uri.key.chunkOf?.range.end == vector["end"]?.unsigned)
+      #expect(try KacheryURI(parsing: uri.description) == uri)
+    }
+  }
+
+  @Test(arguments: [
+    "", "sha1", "sha1://", "sha1:/da39a3ee5e6b4b0d3255bfef95601890afd80709", "http://example.org", "sha1://da39",
+    "sha1://zz39a3ee5e6b4b0d3255bfef95601890afd80709", "sha1://da39a3ee5e6b4b0d3255bfef95601890afd80709?manifest=12",
+    "sha1://da39a3ee5e6b4b0d3255bfef95601890afd8070900",
+    "sha1://da39a3ee5e6b4b0d3255bfef95601890afd80709?chunkOf=a9993e364706816aba3e25717850c26c9cd0d89d~5~4",
+    "sha1://da39a3ee5e6b4b0d3255bfef95601890afd80709?chunkOf=a9993e364706816aba3e25717850c26c9cd0d89d~5",
+  ])
+  func wrongFormsAreRefused(_ text: String) {
+    #expect(throws: KacheryError.self) { try KacheryURI(parsing: text) }
+  }
+}
