@@ -1,0 +1,172 @@
+"""Running processes under measurement: their time, their peak memory, and their certain end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Dict, Iterator, List, NamedTuple, Optional
+
+COMMAND_DEADLINE = 180.0  # seconds for anything that is run to its end
+STOP_DEADLINE = 10.0
+_BLOCK = 4 << 20
+
+
+class Usage(NamedTuple):
+    """What a process has used: its peak resident memory, and its time on the processors."""
+
+    peak_bytes: int = 0
+    processor_seconds: float = 0.0
+
+    def joined(self, other: "Usage") -> "Usage":
+        """Of two runs of one program: the higher peak, the time of both."""
+        return Usage(max(self.peak_bytes, other.peak_bytes), self.processor_seconds + other.processor_seconds)
+
+
+class Finished(NamedTuple):
+    """A command that ran to its end."""
+
+    seconds: float
+    usage: Usage
+    output: str
+
+
+class Machine:
+    """A folder to work in, and what runs there; leaving the ``with`` block ends it all."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._servers: List[subprocess.Popen] = []
+
+    def __enter__(self) -> "Machine":
+        # So that an end from outside passes through here as well.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for server in self._servers:
+            server.terminate()
+        for server in self._servers:
+            try:
+                server.wait(STOP_DEADLINE)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
+
+    @property
+    def processors(self) -> int:
+        return len(os.sched_getaffinity(0))
+
+    @property
+    def congestion_control(self) -> str:
+        return Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip()
+
+    def make_file(self, name: str, size: int) -> Path:
+        """A file of random bytes, its pages warm."""
+        path = self.folder / name
+        with path.open("wb") as file:
+            left = size
+            while left > 0:
+                block = os.urandom(min(_BLOCK, left))
+                file.write(block)
+                left -= len(block)
+            os.fsync(file.fileno())
+        return path
+
+    def serve(self, command: List[str], log: Path, environment: Optional[Dict[str, str]] = None) -> subprocess.Popen:
+        """Starts a server that runs until the end."""
+        with log.open("wb") as output:
+            server = subprocess.Popen(
+                command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            )
+        self._servers.append(server)
+        return server
+
+    def run(self, command: List[str], environment: Optional[Dict[str, str]] = None) -> Finished:
+        """Runs a command to its end; one that fails or takes too long ends the benchmark with its words."""
+        began = time.monotonic()
+        process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        with PeakMemory(process.pid) as peak, killing_late(process):
+            output = process.stdout.read()
+            _, status, spent = os.wait4(process.pid, 0)
+            seconds = time.monotonic() - began
+        # wait4 took the status that Popen would look for.
+        process.returncode = os.waitstatus_to_exitcode(status)
+        process.stdout.close()
+        if process.returncode != 0:
+            raise SystemExit(f"{' '.join(command)} failed ({process.returncode}):\n{output}")
+        return Finished(seconds, Usage(peak.bytes, spent.ru_utime + spent.ru_stime), output.strip())
+
+
+class PeakMemory:
+    """Watches a process's peak. What wait4 tells begins with the memory of the Python that started it."""
+
+    def __init__(self, pid: int) -> None:
+        self.bytes = 0
+        self._pid = pid
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+
+    def __enter__(self) -> "PeakMemory":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(0.02):
+            try:
+                self.bytes = max(self.bytes, usage_of(self._pid).peak_bytes)
+            except (OSError, StopIteration):
+                return
+
+
+@contextmanager
+def killing_late(process: subprocess.Popen) -> Iterator[None]:
+    """Kills a command that runs past its deadline."""
+    timer = threading.Timer(COMMAND_DEADLINE, process.kill)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def usage_of(pid: int) -> Usage:
+    """What a process that still runs has used so far."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    peak = next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:"))
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return Usage(peak, (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"))
+
+
+def children_of(pid: int) -> List[int]:
+    """The processes that a process has started."""
+    return [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def wait_for_port(port: int, server: subprocess.Popen, log: Path) -> None:
+    """Waits until something listens; a server that ends before that ends the benchmark with its words."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and server.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
+    raise SystemExit(f"{server.args[0]} does not listen at port {port}:\n{log.read_text(errors='replace')}")
