@@ -37,9 +37,10 @@ class RealDaemon:
         command = [str(program("kacheryd")), "--label", label, "--host", "127.0.0.1", "--nomulticast", *options]
         if "--port" not in options:
             command += ["--port", "0"]
-        self.process = subprocess.Popen(
-            command, env=self.environment, stdin=subprocess.DEVNULL, stdout=self.log.open("wb"), stderr=subprocess.STDOUT
-        )
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                command, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+            )
 
     @property
     def probe(self) -> Dict[str, Any]:

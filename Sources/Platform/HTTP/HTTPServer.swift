@@ -65,10 +65,17 @@ package final class HTTPServer {
     for _ in 0..<16 {
       hasWork = false
       MHD_run(daemon)
+      // The library's descriptor speaks up once for what has come; what it left unread it only tells when asked.
+      if isImpatient(daemon) { hasWork = true }
       if !hasWork { break }
     }
     isProcessing = false
     if hasWork { onWorkReady?() }
+  }
+
+  private func isImpatient(_ daemon: OpaquePointer) -> Bool {
+    var timeout: UInt64 = 0
+    return MHD_get_timeout(daemon, &timeout) == .YES && timeout == 0
   }
 
   /// Notices clients that have hung up while their request waits for an answer. To be called every second or so.
