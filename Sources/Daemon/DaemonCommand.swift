@@ -13,12 +13,12 @@ package enum DaemonCommand {
       let log = Log(minimum: configuration.logLevel) { level, message in StandardErrorLog.write(level, message) }
       let loop = try EventLoop(name: "kachery")
       let node = try Node(configuration, loop: loop, log: log)
+      try await node.stopOnSignals()
       let port = try await node.start()
       let linkPort = await node.listening?.port ?? 0
       log.info(
         "Node '\(configuration.label)' (\(node.id)) is running: local API on http://\(configuration.apiHost):\(port), "
           + "links on port \(linkPort), files in \(configuration.storageDirectory).")
-      try await node.stopOnSignals()
       await node.untilStopRequested()
       log.info("Stopping.")
       await node.stop()

@@ -1,0 +1,109 @@
+import APIModel
+import Foundation
+import HTTP
+import Primitives
+import TestSupport
+import Testing
+
+/// A daemon from its start to its end, and what it refuses.
+@Suite(.serialized, .timeLimit(.minutes(2))) struct DaemonLifeTests {
+  private let folder: TemporaryFolder
+  private let daemon: RunningDaemon
+
+  init() throws {
+    folder = try TemporaryFolder()
+    daemon = try RunningDaemon(in: folder.path("node"), [])
+  }
+
+  private func status(_ request: HTTPRequest) throws -> Int { try HTTPClient.fetch(request, limit: 1 << 20).status }
+
+  @Test func theIdentityOutlivesARestart() throws {
+    let id = try daemon.nodeID
+    #expect(try String(contentsOfFile: "\(daemon.storage)/kachery-node-id", encoding: .utf8) == id.hex)
+    #expect(daemon.stop() == 0)
+    try daemon.start()
+    #expect(try daemon.nodeID == id)
+    daemon.kill()
+    try daemon.start()
+    #expect(try daemon.nodeID == id)
+  }
+
+  @Test func filesOfTheIdentityArePrivate() throws {
+    let manager = FileManager.default
+    let key = try manager.attributesOfItem(atPath: "\(daemon.folder)/config/private.pem")
+    #expect((key[.posixPermissions] as? Int) == 0o600)
+    let token = try manager.attributesOfItem(atPath: "\(daemon.storage)/client-auth")
+    #expect((token[.posixPermissions] as? Int) == 0o640)
+  }
+
+  @Test func aSecondDaemonOnTheSameDirectoryIsRefused() throws {
+    #expect {
+      _ = try RunningDaemon(in: daemon.folder, [])
+    } throws: {
+      ($0 as? KacheryError)?.message.contains("in use by process") == true
+    }
+    _ = try daemon.nodeID
+  }
+
+  @Test func aKeyThatOthersCanReadIsRefused() throws {
+    #expect(daemon.stop() == 0)
+    chmod("\(daemon.folder)/config/private.pem", 0o644)
+    #expect { try daemon.start() } throws: { ($0 as? KacheryError)?.message.contains("chmod 600") == true }
+  }
+
+  @Test func haltEndsItInOrder() throws {
+    var request = HTTPRequest("GET", "http://127.0.0.1:\(daemon.apiPort)/halt")
+    request.headers = [(APIVersion.tokenHeader, daemon.token)]
+    let (status, body) = try HTTPClient.fetch(request, limit: 1 << 10)
+    #expect(status == 200)
+    #expect(try JSONParser.parse(body) == ["success": true])
+    #expect(daemon.stop() == 0)
+  }
+
+  @Test func onlyWhoHasTheTokenGetsIn() throws {
+    var request = daemon.request("/mutable/get", ["key": "x"])
+    #expect(try status(request) == 200)
+    request.headers = [(APIVersion.tokenHeader, "wrong")]
+    #expect(try status(request) == 403)
+    request.headers = []
+    #expect(try status(request) == 403)
+  }
+
+  /// A page from elsewhere that makes its own name lead to this machine must not get in.
+  @Test func aForeignHostNameIsRefused() throws {
+    var request = daemon.request("/mutable/get", ["key": "x"])
+    request.headers.append(("Host", "evil.example.org"))
+    #expect(try status(request) == 403)
+  }
+
+  @Test func anUploadIsStoredByItsHash() throws {
+    var request = daemon.request("/store", [:])
+    request.body = .bytes(Array("abc".utf8))
+    let reply = try StoreReply(json: try JSONParser.parse(try HTTPClient.fetch(request, limit: 1 << 16).body))
+    #expect(reply.hash.hex == "a9993e364706816aba3e25717850c26c9cd0d89d")
+    let download = daemon.request("/downloadFileData", ["fileKey": ["sha1": .string(reply.hash.hex)], "startByte": 1])
+    #expect(try HTTPClient.fetch(download, limit: 100).body == Array("bc".utf8))
+  }
+
+  @Test func mutablesAreKept() throws {
+    let key: JSONValue = ["name": "é", "n": 1]
+    #expect(try daemon.post("/mutable/get", ["key": key]) == ["success": true, "found": false, "value": ""])
+    #expect(try daemon.post("/mutable/set", ["key": key, "value": [1, 2]])["success"] == true)
+    #expect(try daemon.post("/mutable/set", ["key": key, "value": 3, "update": false])["success"] == false)
+    daemon.kill()
+    try daemon.start()
+    #expect(try daemon.post("/mutable/get", ["key": key])["value"] == [1, 2])
+    #expect(try daemon.post("/mutable/delete", ["key": key])["success"] == true)
+    #expect(try daemon.post("/mutable/get", ["key": key])["found"] == false)
+  }
+
+  @Test func theStatusPageAndTheCountersAreThere() throws {
+    var request = HTTPRequest("GET", "http://127.0.0.1:\(daemon.apiPort)/")
+    request.headers = [(APIVersion.tokenHeader, daemon.token)]
+    let page = String(decoding: try HTTPClient.fetch(request, limit: 1 << 20).body, as: UTF8.self)
+    #expect(page.contains(try daemon.nodeID.hex))
+    request.url = "http://127.0.0.1:\(daemon.apiPort)/metrics"
+    let metrics = String(decoding: try HTTPClient.fetch(request, limit: 1 << 20).body, as: UTF8.self)
+    #expect(metrics.contains("# TYPE kachery_links gauge\nkachery_links 0\n"))
+  }
+}

@@ -1,0 +1,169 @@
+import APIModel
+import Foundation
+import HTTP
+import Primitives
+import TestSupport
+import Testing
+
+/// A real daemon as a process, in a folder and on ports of its own; killed when the test lets go of it.
+final class RunningDaemon {
+  let folder: String
+  private(set) var apiPort: UInt16 = 0
+  private(set) var linkPort: UInt16 = 0
+  private var process = Process()
+  private let options: [String]
+
+  var storage: String { "\(folder)/storage" }
+
+  /// The programs lie where the tests were built.
+  static let programs: URL = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+
+  /// Starts a daemon and waits until it says where it listens.
+  init(in folder: String, _ options: [String]) throws {
+    self.folder = folder
+    self.options = options
+    try start()
+  }
+
+  deinit { kill() }
+
+  /// Starts the daemon, for the first time or again.
+  func start() throws {
+    process = Process()
+    process.executableURL = Self.programs.appending(path: "kacheryd")
+    process.arguments = ["--label", "test"] + options
+    process.environment = environment
+    let errors = Pipe()
+    process.standardError = errors
+    try process.run()
+    var log = ""
+    while !log.contains("is running") {
+      let bytes = errors.fileHandleForReading.availableData
+      guard !bytes.isEmpty else { throw KacheryError(.internalError, "The daemon did not start: \(log)") }
+      log += String(decoding: bytes, as: UTF8.self)
+    }
+    apiPort = try #require(log.firstMatch(of: /127\.0\.0\.1:(\d+)/).flatMap { UInt16($0.1) })
+    linkPort = try #require(log.firstMatch(of: /links on port (\d+)/).flatMap { UInt16($0.1) })
+    // Somebody must read on, or the daemon would wait for its log.
+    errors.fileHandleForReading.readabilityHandler = { handle in
+      if handle.availableData.isEmpty { handle.readabilityHandler = nil }
+    }
+  }
+
+  /// What a command needs to talk to this daemon.
+  var environment: [String: String] {
+    [
+      "HOME": folder, "KACHERY_STORAGE_DIR": storage, "KACHERY_P2P_CONFIG_DIR": "\(folder)/config",
+      "KACHERY_P2P_API_PORT": String(apiPort), "PATH": "/usr/bin:/bin",
+    ]
+  }
+
+  /// Ends it as a power cut would.
+  func kill() {
+    guard process.isRunning else { return }
+    Foundation.kill(process.processIdentifier, SIGKILL)
+    process.waitUntilExit()
+  }
+
+  /// Ends it in order; gives back its exit code.
+  func stop() -> Int32 {
+    process.terminate()
+    process.waitUntilExit()
+    return process.terminationStatus
+  }
+
+  // MARK: The API
+
+  var token: String { (try? String(contentsOfFile: "\(storage)/client-auth", encoding: .utf8)) ?? "" }
+
+  func request(_ path: String, _ body: JSONValue) -> HTTPRequest {
+    var request = HTTPRequest("POST", "http://127.0.0.1:\(apiPort)\(path)")
+    request.headers = [(APIVersion.tokenHeader, token)]
+    request.body = .bytes(body.compactBytes)
+    request.timeout = .seconds(60)
+    return request
+  }
+
+  func post(_ path: String, _ body: JSONValue) throws -> JSONValue {
+    let (status, bytes) = try HTTPClient.fetch(request(path, body), limit: 1 << 20)
+    #expect(status == 200, "\(String(decoding: bytes, as: UTF8.self))")
+    return try JSONParser.parse(bytes)
+  }
+
+  func store(_ path: String) throws -> StoreReply {
+    try StoreReply(json: try post("/storeFile", ["localFilePath": .string(path)]))
+  }
+
+  /// Loads a file; `watch` sees each progress. Throws what the daemon says went wrong.
+  func load(_ key: FileKey, watch: (UInt64) -> Void = { _ in }) throws -> String {
+    var decoder = MessageStreamDecoder()
+    var outcome: Result<String, any Error>?
+    try HTTPClient.stream(request("/loadFile", LoadRequest(key: key).json)) { _, bytes in
+      for message in (try? decoder.receive(bytes)) ?? [] {
+        do {
+          switch try LoadEvent(json: message) {
+          case .progress(let loaded, _, _): watch(loaded)
+          case .finished(let path): outcome = .success(path)
+          }
+        } catch { outcome = .failure(error) }
+      }
+      return true
+    }
+    return try #require(outcome).get()
+  }
+
+  func found(_ key: FileKey) throws -> [JSONValue] {
+    let (_, bytes) = try HTTPClient.fetch(
+      request("/findFile", ["fileKey": key.json, "timeoutMsec": 3_000]), limit: 1 << 20)
+    var decoder = MessageStreamDecoder()
+    return try decoder.receive(bytes)
+  }
+
+  var nodeID: NodeID {
+    get throws {
+      let (_, bytes) = try HTTPClient.fetch(HTTPRequest("GET", "http://127.0.0.1:\(apiPort)/probe"), limit: 1 << 16)
+      return try ProbeReply(json: try JSONParser.parse(bytes)).node
+    }
+  }
+
+  /// Waits until it is linked to so many nodes.
+  func waitForLinks(_ count: Int) throws {
+    for _ in 0..<400 {
+      var request = HTTPRequest("GET", "http://127.0.0.1:\(apiPort)/stats?format=json")
+      request.headers = [(APIVersion.tokenHeader, token)]
+      let stats = try JSONParser.parse(try HTTPClient.fetch(request, limit: 1 << 20).body)
+      if let links = stats["stats"]?["kachery_links"]?.integer, links >= count { return }
+      usleep(25_000)
+    }
+    throw KacheryError(.timedOut, "The daemon in \(folder) is not linked to \(count) nodes.")
+  }
+}
+
+/// Runs the command-line program by one of its names; gives back its exit code and what it printed.
+func run(
+  _ name: String, _ arguments: [String], in folder: String, environment: [String: String], input: String? = nil
+) throws -> (code: Int32, output: String, errors: String) {
+  let link = "\(folder)/\(name)"
+  if !FileManager.default.fileExists(atPath: link) {
+    let program = RunningDaemon.programs.appending(path: "kachery").path
+    try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: program)
+  }
+  let process = Process()
+  process.executableURL = URL(filePath: link)
+  process.arguments = arguments
+  process.environment = environment
+  process.currentDirectoryURL = URL(filePath: folder)
+  let (output, errors, source) = (Pipe(), Pipe(), Pipe())
+  process.standardOutput = output
+  process.standardError = errors
+  process.standardInput = source
+  try process.run()
+  if let input { source.fileHandleForWriting.write(Data(input.utf8)) }
+  try source.fileHandleForWriting.close()
+  let printed = output.fileHandleForReading.readDataToEndOfFile()
+  let complained = errors.fileHandleForReading.readDataToEndOfFile()
+  process.waitUntilExit()
+  return (
+    process.terminationStatus, String(decoding: printed, as: UTF8.self), String(decoding: complained, as: UTF8.self)
+  )
+}

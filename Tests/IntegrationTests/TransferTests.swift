@@ -1,0 +1,139 @@
+import APIModel
+import Crypto
+import Foundation
+import HTTP
+import Primitives
+import TestSupport
+import Testing
+
+/// Real daemons on loopback: what a lab relies on.
+@Suite(.serialized, .timeLimit(.minutes(2))) struct TransferTests {
+  private let folder: TemporaryFolder
+  private let bootstrap: RunningDaemon
+  private let a: RunningDaemon
+  private let b: RunningDaemon
+
+  init() throws {
+    folder = try TemporaryFolder()
+    bootstrap = try RunningDaemon(in: folder.path("bootstrap"), ["--isbootstrap", "--port", "0"])
+    let options = ["--bootstrap", "127.0.0.1:\(bootstrap.linkPort)", "--channel", "lab"]
+    a = try RunningDaemon(in: folder.path("a"), options)
+    b = try RunningDaemon(in: folder.path("b"), options)
+    try a.waitForLinks(2)
+    try b.waitForLinks(2)
+  }
+
+  private func file(_ name: String, bytes count: Int) throws -> String {
+    let path = folder.path(name)
+    try Data(PatternBytes.make(count, seed: count)).write(to: URL(filePath: path))
+    return path
+  }
+
+  @Test(arguments: [0, 1, 10_000, 20_000_000, 45_000_000])
+  func aFileTravels(size: Int) throws {
+    let path = try file("file", bytes: size)
+    let stored = try a.store(path)
+    #expect((stored.manifest != nil) == (size > 20_000_000))
+    var seen: [UInt64] = []
+    let loaded = try b.load(FileKey(hash: stored.hash, manifest: stored.manifest)) { seen.append($0) }
+    #expect(loaded == "\(b.storage)/sha1/" + ContentStorePath.relative(stored.hash))
+    #expect(FileManager.default.contentsEqual(atPath: path, andPath: loaded))
+    #expect(seen == seen.sorted())
+    #expect(seen.last == UInt64(size))
+    #expect(try b.found(FileKey(hash: stored.hash)).count == 2)
+  }
+
+  @Test func aLargeFileTravelsWithoutItsManifest() throws {
+    let path = try file("file", bytes: 30_000_000)
+    let stored = try a.store(path)
+    #expect(FileManager.default.contentsEqual(atPath: path, andPath: try b.load(FileKey(hash: stored.hash))))
+  }
+
+  @Test func aChunkIsCutOutOfTheFileThatHoldsIt() throws {
+    let bytes = PatternBytes.make(100_000, seed: 9)
+    let path = folder.path("file")
+    try Data(bytes).write(to: URL(filePath: path))
+    let stored = try a.store(path)
+    let range = try #require(ByteRange(start: 1_000, end: 5_000))
+    let key = FileKey(
+      hash: ContentHash.of(Array(bytes[1_000..<5_000])), chunkOf: ChunkLocation(parent: stored.hash, range: range))
+    let loaded = try b.load(key)
+    #expect(try Array(Data(contentsOf: URL(filePath: loaded))) == Array(bytes[1_000..<5_000]))
+  }
+
+  /// The disk of the source has gone bad: its copy no longer has the hash under which it lies.
+  @Test(arguments: [50_000, 45_000_000])
+  func anAlteredFileIsRefused(size: Int) throws {
+    let stored = try a.store(try file("file", bytes: size))
+    let copy = "\(a.storage)/sha1/" + ContentStorePath.relative(stored.hash)
+    let handle = try FileHandle(forUpdating: URL(filePath: copy))
+    try handle.seek(toOffset: UInt64(size / 2))
+    try handle.write(contentsOf: Data([0xff, 0x00, 0xff]))
+    try handle.close()
+    #expect {
+      try b.load(FileKey(hash: stored.hash, manifest: stored.manifest))
+    } throws: {
+      ($0 as? KacheryError)?.code == .hashMismatch
+    }
+    #expect(!FileManager.default.fileExists(atPath: "\(b.storage)/sha1/" + ContentStorePath.relative(stored.hash)))
+  }
+
+  /// `kill -9` of the source while it gives: a clear failure, and the same load again works once it is back.
+  @Test func aSourceThatDiesIsAClearFailureAndASecondTryWorks() throws {
+    let path = try file("file", bytes: 120_000_000)
+    let stored = try a.store(path)
+    let key = FileKey(hash: stored.hash, manifest: stored.manifest)
+    let started = Date()
+    #expect {
+      try b.load(key) { _ in a.kill() }
+    } throws: {
+      let error = $0 as? KacheryError
+      return error?.code == .disconnected && error?.message.contains("lost") == true
+    }
+    #expect(Date().timeIntervalSince(started) < 30)
+    try a.start()
+    try a.waitForLinks(2)
+    try b.waitForLinks(2)
+    #expect(FileManager.default.contentsEqual(atPath: path, andPath: try b.load(key)))
+  }
+
+  @Test func whatNobodyHasIsNotFound() throws {
+    let key = FileKey(hash: ContentHash.of(Array("nobody has this".utf8)))
+    #expect { try b.load(key) } throws: { ($0 as? KacheryError)?.code == .notFound }
+    #expect(try b.found(key).isEmpty)
+  }
+
+  @Test func linksOutliveTheBootstrapNode() throws {
+    bootstrap.kill()
+    let stored = try a.store(try file("file", bytes: 5_000))
+    _ = try b.load(FileKey(hash: stored.hash))
+  }
+
+  @Test func twoLoadsOfOneFileShareIt() async throws {
+    let path = try file("file", bytes: 60_000_000)
+    let stored = try a.store(path)
+    let key = FileKey(hash: stored.hash, manifest: stored.manifest)
+    let loader = Loader(daemon: b)
+    let one = Task.detached { try loader.load(key) }
+    let two = Task.detached { try loader.load(key) }
+    let paths = [try await one.value, try await two.value]
+    #expect(paths[0] == paths[1])
+    #expect(FileManager.default.contentsEqual(atPath: path, andPath: paths[0]))
+  }
+}
+
+/// Hands a daemon to another thread.
+// A load touches only what does not change after the start.
+private struct Loader: @unchecked Sendable {
+  let daemon: RunningDaemon
+
+  func load(_ key: FileKey) throws -> String { try daemon.load(key) }
+}
+
+/// Where a stored file lies below `sha1/`.
+enum ContentStorePath {
+  static func relative(_ hash: ContentHash) -> String {
+    let hex = hash.hex
+    return "\(hex.prefix(2))/\(hex.dropFirst(2).prefix(2))/\(hex.dropFirst(4).prefix(2))/\(hex)"
+  }
+}
