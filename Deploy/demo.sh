@@ -149,12 +149,12 @@ say "$notes"
 
 step '3  Ben loads both, knowing nothing but these names'
 typed 'kachery-cat sha1://…/notes.txt'
-text=$(as ben timeout "$load_deadline" kachery-cat "$notes") \
+text=$(as ben timeout --foreground "$load_deadline" kachery-cat "$notes") \
   || fail 'The text could not be loaded; the reason stands above.' "$folder/ben/daemon.log"
 say "$text"
 typed 'kachery-load sha1://…/recording.dat --dest copy.dat'
 began=$(date +%s.%N)
-as ben timeout "$load_deadline" kachery-load "$recording" --dest "$folder/ben/copy.dat" >/dev/null \
+as ben timeout --foreground "$load_deadline" kachery-load "$recording" --dest "$folder/ben/copy.dat" >/dev/null \
   || fail 'The file could not be loaded; the reason stands above.' "$folder/ben/daemon.log"
 took=$(seconds_since "$began")
 say "$size_mb MB in $took s: $(awk -v s="$took" -v m="$size_mb" 'BEGIN { printf "%.0f", m / s }') MB/s, encrypted, verified, synced to disk, and copied"
