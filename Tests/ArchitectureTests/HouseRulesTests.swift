@@ -3,6 +3,23 @@ import Testing
 
 /// The rules of the house, held against the sources as they are. `RulesCanFailTests` shows that each can fail.
 @Suite struct HouseRulesTests {
+  /// Everything that the rules look at; read and scanned once for all of them.
+  private struct House: Sendable {
+    let sources: [SourceFile]
+    let everything: [SourceFile]
+    let table: ArrowTable
+    let manifest: PackageManifest
+
+    init() throws {
+      sources = try Repository.files(below: ["Sources"])
+      everything = try sources + Repository.files(below: ["Tests", "CShims"], ["swift", "h", "c", "modulemap"])
+      table = ArrowTable(markdown: try Repository.text(of: "Sources/README.md"))
+      manifest = PackageManifest(text: try Repository.text(of: "Package.swift"))
+    }
+  }
+
+  private static let house = Result { try House() }
+
   private let sources: [SourceFile]
   private let everything: [SourceFile]
   /// All but these tests, whose examples have to spell out what they forbid.
@@ -11,11 +28,12 @@ import Testing
   private let manifest: PackageManifest
 
   init() throws {
-    sources = try Repository.files(below: ["Sources"])
-    everything = try sources + Repository.files(below: ["Tests", "CShims"], ["swift", "h", "c", "modulemap"])
+    let house = try Self.house.get()
+    sources = house.sources
+    everything = house.everything
     others = everything.filter { !$0.path.hasPrefix("Tests/ArchitectureTests/") }
-    table = ArrowTable(markdown: try Repository.text(of: "Sources/README.md"))
-    manifest = PackageManifest(text: try Repository.text(of: "Package.swift"))
+    table = house.table
+    manifest = house.manifest
   }
 
   @Test func theSourcesWereFound() {

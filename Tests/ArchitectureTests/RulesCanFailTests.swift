@@ -149,6 +149,13 @@ import Testing
     #expect(ShimRule.violations(in: file(group, at: path)) == [])
   }
 
+  @Test func aLinkThatLeadsNowhereIsReported() {
+    let page = file(
+      "See [a](there.md), [b](gone.md#part), [c](https://example.org/), [d](../README.md).", at: "docs/x.md")
+    let found = LinkRule.violations(in: page) { ["docs/there.md", "docs/../README.md"].contains($0) }
+    #expect(found.map(\.reason) == ["there is no gone.md."])
+  }
+
   @Test func theManifestIsReadTargetByTarget() {
     let manifest = PackageManifest(
       text: """

@@ -19,6 +19,11 @@ enum Repository {
     try String(contentsOf: root.appending(path: path), encoding: .utf8)
   }
 
+  /// Whether there is a file or a folder at a path relative to the root.
+  static func exists(_ path: String) -> Bool {
+    FileManager.default.fileExists(atPath: root.appending(path: path).standardized.path)
+  }
+
   /// The folders directly below `folder`, by name.
   static func folders(below folder: String) throws -> Set<String> {
     let url = root.appending(path: folder)
