@@ -1,6 +1,6 @@
 import Diagnostics
 import EventLoop
-import Foundation
+import Glibc
 import Primitives
 
 /// The daemon as a program: reads its options, runs one node, and ends on a signal or when a client says so.
@@ -9,7 +9,7 @@ package enum DaemonCommand {
   package static func run(_ arguments: [String]) async -> Int32 {
     do throws(KacheryError) {
       let configuration = try DaemonOptions.parse(
-        arguments, environment: ProcessInfo.processInfo.environment, hostName: ProcessInfo.processInfo.hostName)
+        arguments, environment: ProcessFacts.environment, hostName: ProcessFacts.hostName)
       let log = Log(minimum: configuration.logLevel) { level, message in StandardErrorLog.write(level, message) }
       let loop = try EventLoop(name: "kachery")
       let node = try Node(configuration, loop: loop, log: log)
@@ -43,13 +43,15 @@ extension Node {
 /// The log of a daemon that runs in a terminal or under a service manager: a line each on standard error.
 enum StandardErrorLog {
   static func write(_ level: Log.Level, _ message: String) {
-    var time = time(nil)
+    var time = Glibc.time(nil)
     var parts = tm()
     localtime_r(&time, &parts)
     let clock = [parts.tm_hour, parts.tm_min, parts.tm_sec].map { $0 < 10 ? "0\($0)" : "\($0)" }.joined(separator: ":")
     // Messages may quote what strangers sent: no control character of theirs reaches the terminal.
     let clean = String(message.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : Character($0) })
-    FileHandle.standardError.write(Data("\(clock) \(name(of: level))\(clean)\n".utf8))
+    let line = Array("\(clock) \(name(of: level))\(clean)\n".utf8)
+    // A log that nobody takes any more is no reason to stop.
+    _ = line.withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
   }
 
   private static func name(of level: Log.Level) -> String {
@@ -59,5 +61,27 @@ enum StandardErrorLog {
     case .warning: "warning: "
     case .error: "error: "
     }
+  }
+}
+
+/// What the process is told by its surroundings.
+enum ProcessFacts {
+  /// The environment's variables.
+  static var environment: [String: String] {
+    var variables: [String: String] = [:]
+    var entry = environ
+    while let text = entry.pointee {
+      let parts = String(cString: text).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      if parts.count == 2 { variables[String(parts[0])] = String(parts[1]) }
+      entry += 1
+    }
+    return variables
+  }
+
+  /// The name of this machine.
+  static var hostName: String {
+    var name = [CChar](repeating: 0, count: 256)
+    guard gethostname(&name, name.count - 1) == 0 else { return "kachery" }
+    return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 }

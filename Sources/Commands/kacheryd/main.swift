@@ -1,4 +1,4 @@
 import Daemon
-import Foundation
+import Glibc
 
 exit(await DaemonCommand.run(Array(CommandLine.arguments.dropFirst())))
