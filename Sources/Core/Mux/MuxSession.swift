@@ -133,19 +133,16 @@ package struct MuxSession {
     if isNew { try accept(id) } else { try checkKnown(id) }
     if header.flags.contains(.rst) {
       skipPayload(of: header)
-      return remove(id) ? .reset(id) : nil
+      // Of a stream that one frame opens and resets nobody has heard.
+      return remove(id) && !isNew ? .reset(id) : nil
     }
     if header.type == .data { try receiveData(header, id) }
-    var event = header.type == .windowUpdate ? try widen(id, by: header.value) : nil
-    if header.type == .windowUpdate, header.flags.contains(.fin) {
-      let finished = finishedThere(id)
-      if event == nil { event = finished } else { pending = finished }
-    }
-    guard isNew else { return event }
+    let widened = header.type == .windowUpdate ? try widen(id, by: header.value) : nil
+    let finished = header.type == .windowUpdate && header.flags.contains(.fin) ? finishedThere(id) : nil
     // A window that the opening frame brings says nothing to somebody who does not know the stream yet.
-    if case .writable = event { event = nil }
-    pending = event
-    return .opened(id)
+    guard let first = isNew ? .opened(id) : widened else { return finished }
+    pending = finished
+    return first
   }
 
   private mutating func receiveData(_ header: MuxHeader, _ id: StreamID) throws(MuxError) {

@@ -1,0 +1,89 @@
+import Mux
+import Testing
+import TestSupport
+
+/// Every way to break the protocol, and what must be borne.
+@Suite struct MuxErrorTests {
+  private static let syn: UInt16 = 1
+  private static let fin: UInt16 = 4
+
+  @Test func anotherVersionIsRefused() {
+    #expect(MuxEnd.refusal(of: MuxEnd.frame(version: 1, type: 2)) == .unknownVersion)
+  }
+
+  @Test func anUnknownTypeIsRefused() {
+    #expect(MuxEnd.refusal(of: MuxEnd.frame(type: 4)) == .unknownType)
+  }
+
+  @Test(arguments: [0, 2, 4] as [UInt32])
+  func aStreamOfTheWrongSideIsRefused(_ number: UInt32) {
+    #expect(MuxEnd.refusal(of: MuxEnd.frame(type: 1, flags: Self.syn, stream: number)) == .badStream)
+  }
+
+  @Test(arguments: [5, 3, 1] as [UInt32])
+  func anIdentifierIsUsedOnceAndOnlyUpwards(_ number: UInt32) {
+    let first = MuxEnd.frame(type: 1, flags: Self.syn, stream: 5)
+    #expect(MuxEnd.refusal(of: first + MuxEnd.frame(type: 1, flags: Self.syn, stream: number)) == .badStream)
+  }
+
+  @Test(arguments: [0, 1, 2] as [UInt32])
+  func aStreamThatWasNeverOpenedIsRefused(_ number: UInt32) {
+    #expect(MuxEnd.refusal(of: MuxEnd.frame(type: 0, stream: number, value: 1)) == .badStream)
+    #expect(MuxEnd.refusal(of: MuxEnd.frame(type: 1, stream: number, value: 1)) == .badStream)
+  }
+
+  @Test func bytesBehindTheEndAreRefused() {
+    let ended = MuxEnd.frame(type: 0, flags: Self.syn | Self.fin, stream: 1)
+    #expect(MuxEnd.refusal(of: ended + MuxEnd.frame(type: 0, stream: 1, value: 1)) == .badStream)
+  }
+
+  @Test func moreThanTheWindowIsRefusedBeforeItArrives() {
+    let window = UInt32(MuxSession.initialWindow)
+    #expect(MuxEnd.refusal(of: MuxEnd.frame(type: 0, flags: Self.syn, stream: 1, value: window)) == nil)
+    #expect(
+      MuxEnd.refusal(of: MuxEnd.frame(type: 0, flags: Self.syn, stream: 1, value: window + 1)) == .windowExceeded)
+  }
+
+  @Test func aWindowThatOverflowsIsRefused() {
+    let wide = MuxEnd.frame(type: 1, flags: Self.syn, stream: 1, value: .max - UInt32(MuxSession.initialWindow))
+    #expect(MuxEnd.refusal(of: wide) == nil)
+    #expect(MuxEnd.refusal(of: wide + MuxEnd.frame(type: 1, stream: 1, value: 1)) == .windowExceeded)
+  }
+
+  @Test func tooManyStreamsAreRefused() {
+    let opening = (0..<UInt32(MuxSession.maximumPeerStreams)).flatMap { index in
+      MuxEnd.frame(type: 1, flags: Self.syn, stream: 2 * index + 1)
+    }
+    let oneMore = MuxEnd.frame(type: 1, flags: Self.syn, stream: 2 * UInt32(MuxSession.maximumPeerStreams) + 1)
+    #expect(MuxEnd.refusal(of: opening) == nil)
+    #expect(MuxEnd.refusal(of: opening + oneMore) == .tooManyStreams)
+  }
+
+  @Test func streamsThatAreGoneMakeRoomForOthers() throws {
+    var server = MuxEnd(.server)
+    for index in 0..<UInt32(3 * MuxSession.maximumPeerStreams) {
+      let flags = index.isMultiple(of: 2) ? Self.syn | Self.fin : Self.syn
+      try server.receive(MuxEnd.frame(type: 0, flags: flags, stream: 2 * index + 1)[...])
+      let id = StreamID(number: 2 * index + 1)
+      if index.isMultiple(of: 2) { server.session.finish(id) } else { server.session.reset(id) }
+      server.flush()
+    }
+    #expect(server.session.openStreams == 0)
+  }
+
+  @Test func whoeverAsksWithoutListeningIsCutOff() {
+    let count = MuxSession.maximumOutput / 12
+    let pings = [UInt8]((0..<count + 2).map { _ in MuxEnd.frame(type: 2, flags: Self.syn) }.joined())
+    #expect(MuxEnd.refusal(of: Array(pings.prefix(12 * count))) == nil)
+    #expect(MuxEnd.refusal(of: pings) == .flood)
+  }
+
+  @Test(arguments: [0, 1] as [UInt8])
+  func framesOfAStreamThatIsGoneAreBorne(_ type: UInt8) throws {
+    var server = MuxEnd(.server)
+    try server.receive(MuxEnd.frame(type: 1, flags: Self.syn, stream: 1)[...])
+    server.session.reset(StreamID(number: 1))
+    try server.receive((MuxEnd.frame(type: type, stream: 1, value: 0) + MuxEnd.frame(type: 3))[...])
+    #expect(server.received.isEmpty)
+  }
+}
