@@ -1,4 +1,5 @@
 import Primitives
+import TestSupport
 import Testing
 
 @Suite struct JSONTests {
@@ -58,7 +59,7 @@ import Testing
 
   @Test(arguments: 0..<20)
   func mutatedDocumentsNeverTrap(seed: UInt64) {
-    var random = SplitMix(seed)
+    var random = SeededRandom(seed: seed)
     let original = Array(#"{"a":[1,-2.5e10,true,null,"x\u00e9\ud83d\ude00\n"],"b":{"c":[[],{}]},"d":"ü"}"#.utf8)
     for _ in 0..<500 {
       var bytes = original
@@ -68,20 +69,5 @@ import Testing
       guard let value = try? JSONParser.parse(bytes) else { continue }
       #expect((try? JSONParser.parse(value.compact)) == value, "seed \(seed)")
     }
-  }
-}
-
-/// A small generator for tests that must repeat.
-struct SplitMix: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(_ seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
   }
 }
