@@ -1,0 +1,60 @@
+import Crypto
+import Discovery
+import Primitives
+import Testing
+import Wire
+
+@Suite struct ChannelTests {
+  private let (a, b, c): (NodeID, NodeID, NodeID)
+
+  init() throws {
+    (a, b, c) = (
+      try SigningKey.generate().publicKey, try SigningKey.generate().publicKey, try SigningKey.generate().publicKey
+    )
+  }
+
+  @Test func aProofHoldsForItsChannelItsLinkAndItsProverOnly() {
+    let secret = ChannelSecret(name: "lab")
+    let proof = secret.proof(by: a, binding: [1, 2, 3])
+    #expect(secret.accepts(proof, from: a, binding: [1, 2, 3]))
+    #expect(!secret.accepts(proof, from: b, binding: [1, 2, 3]))
+    #expect(!secret.accepts(proof, from: a, binding: [1, 2, 4]))
+    #expect(!ChannelSecret(name: "lab2").accepts(proof, from: a, binding: [1, 2, 3]))
+    #expect(!secret.accepts(ChannelProof(topic: proof.topic, proof: []), from: a, binding: [1, 2, 3]))
+    #expect(ChannelSecret(name: "lab").topic == secret.topic)
+    #expect(ChannelSecret(name: "lab2").topic != secret.topic)
+  }
+
+  private func channel(_ members: [ChannelDocument.Member]) -> Channel {
+    let document = ChannelDocument(label: "", bootstrapAddresses: [], members: members)
+    return Channel(address: "https://example.org/c.yaml", membership: .byDocument(document))
+  }
+
+  @Test func aNameLetsEverybodyIn() {
+    let channel = Channel(address: "lab", membership: .byName)
+    #expect(channel.permits(a, toAsk: b, serverIsPublic: false))
+    #expect(channel.lists(a))
+  }
+
+  @Test func aDocumentThatWasNeverReadLetsNobodyIn() {
+    let channel = Channel(address: "https://example.org/c.yaml", membership: .byDocument(nil))
+    #expect(!channel.permits(a, toAsk: b, serverIsPublic: true))
+  }
+
+  @Test func aDocumentLetsInWhomItLists() {
+    let channel = channel([.init(node: a), .init(node: b)])
+    #expect(channel.permits(a, toAsk: b, serverIsPublic: false))
+    #expect(channel.permits(b, toAsk: a, serverIsPublic: false))
+    #expect(!channel.permits(c, toAsk: a, serverIsPublic: true))
+    #expect(!channel.permits(a, toAsk: c, serverIsPublic: true))
+  }
+
+  /// Public by the document and by its owner's choice: both are needed, and only the public node answers.
+  @Test func aPublicNodeAnswersThoseWhoAreNotListed() {
+    let channel = channel([.init(node: a, isPublic: true), .init(node: b)])
+    #expect(channel.permits(c, toAsk: a, serverIsPublic: true))
+    #expect(!channel.permits(c, toAsk: a, serverIsPublic: false))
+    #expect(!channel.permits(c, toAsk: b, serverIsPublic: true))
+    #expect(!channel.permits(a, toAsk: c, serverIsPublic: true))
+  }
+}

@@ -1,0 +1,107 @@
+import Discovery
+import Primitives
+import TestSupport
+import Testing
+
+@Suite struct DialScheduleTests {
+  private let start = Instant(nanoseconds: 0)
+  private let target: DialTarget
+  private let (one, two): (Endpoint, Endpoint)
+
+  init() throws {
+    one = try #require(Endpoint("one:1"))
+    two = try #require(Endpoint("two:2"))
+    target = .bootstrap(one)
+  }
+
+  private func dialed(_ actions: [DialSchedule.Action]) -> [Endpoint] {
+    actions.compactMap { if case .dial(_, let endpoint, _) = $0 { endpoint } else { nil } }
+  }
+
+  private func attempt(_ actions: [DialSchedule.Action]) throws -> DialID {
+    guard case .dial(let id, _, _) = try #require(actions.first) else { throw WrongAction() }
+    return id
+  }
+
+  struct WrongAction: Error {}
+
+  @Test func addressesAreRacedWithHeadStarts() throws {
+    var schedule = DialSchedule(random: SeededRandom(seed: 1))
+    schedule.want(target, at: [one, two], now: start)
+    check(dialed(schedule.wake(now: start)) == [one])
+    check(dialed(schedule.wake(now: start)) == [])
+    let second = start + DialSchedule.headStart
+    #expect(schedule.wakeAt == second)
+    let actions = schedule.wake(now: second)
+    #expect(dialed(actions) == [two])
+    // The winner ends the race.
+    check(schedule.linked(target, except: try attempt(actions)).count == 1)
+    #expect(schedule.wakeAt == nil)
+    #expect(!schedule.isBusy)
+  }
+
+  @Test func afterFailuresThePauseDoublesUpToALimit() throws {
+    var schedule = DialSchedule(random: SeededRandom(seed: 2))
+    schedule.want(target, at: [one], now: start)
+    var now = start
+    var pauses: [Duration] = []
+    for _ in 0..<12 {
+      let id = try attempt(schedule.wake(now: now))
+      schedule.failed(id, now: now)
+      let next = try #require(schedule.wakeAt)
+      pauses.append(next - now)
+      now = next
+    }
+    #expect(pauses[0] >= DialSchedule.firstPause * 0.75 && pauses[0] <= DialSchedule.firstPause * 1.25)
+    #expect(pauses[11] >= DialSchedule.longestPause * 0.75 && pauses[11] <= DialSchedule.longestPause * 1.25)
+    #expect(pauses[3] > pauses[0])
+  }
+
+  @Test func aFailedAddressMakesWayForTheNextAtOnce() throws {
+    var schedule = DialSchedule(random: SeededRandom(seed: 3))
+    schedule.want(target, at: [one, two], now: start)
+    schedule.failed(try attempt(schedule.wake(now: start)), now: start)
+    check(dialed(schedule.wake(now: start)) == [two])
+  }
+
+  @Test func whatIsForgottenIsCancelled() throws {
+    var schedule = DialSchedule(random: SeededRandom(seed: 4))
+    schedule.want(target, at: [one], now: start)
+    let id = try attempt(schedule.wake(now: start))
+    check(schedule.forget(target) == [.cancel(id)])
+    #expect(schedule.target(of: id) == nil)
+    #expect(schedule.wakeAt == nil)
+    schedule.failed(id, now: start)
+    #expect(schedule.wakeAt == nil)
+  }
+
+  @Test func aNewAddressIsTriedAtOnce() throws {
+    var schedule = DialSchedule(random: SeededRandom(seed: 5))
+    schedule.want(target, at: [one], now: start)
+    schedule.failed(try attempt(schedule.wake(now: start)), now: start)
+    schedule.want(target, at: [two], now: start)
+    check(dialed(schedule.wake(now: start)) == [two])
+  }
+
+  /// Two nodes that cannot agree do not dial each other every second.
+  @Test func linksThatEndSoonCountAsFailures() throws {
+    var schedule = DialSchedule(random: SeededRandom(seed: 6))
+    schedule.want(target, at: [one], now: start)
+    var now = start
+    for _ in 0..<8 {
+      let id = try attempt(schedule.wake(now: now))
+      _ = schedule.linked(target, except: id)
+      schedule.lost(target, after: .milliseconds(10), now: now)
+      now = try #require(schedule.wakeAt)
+    }
+    #expect(now - start > .seconds(60))
+    _ = schedule.linked(target)
+    schedule.lost(target, after: .seconds(600), now: now)
+    #expect(try #require(schedule.wakeAt) - now < .seconds(2))
+  }
+
+  /// What changes the value that it looks at cannot stand inside `#expect`.
+  private func check(_ isTrue: Bool, sourceLocation: SourceLocation = #_sourceLocation) {
+    #expect(isTrue, sourceLocation: sourceLocation)
+  }
+}

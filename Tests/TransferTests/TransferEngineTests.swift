@@ -1,0 +1,179 @@
+import Primitives
+import Testing
+import Transfer
+import Wire
+
+/// The engine alone, an input at a time. Whole transfers are simulated elsewhere.
+@Suite struct TransferEngineTests {
+  private let start = Instant(nanoseconds: 0)
+  private let load = LoadID(number: 1)
+  private let (hash, manifestHash, chunkHash): (ContentHash, ContentHash, ContentHash)
+  private let (node, other): (NodeID, NodeID)
+  private let topic: Topic
+
+  init() throws {
+    func fixed<Value: FixedBytes>(_ byte: UInt8) throws -> Value {
+      try #require(Value(bytes: [UInt8](repeating: byte, count: Value.byteCount)))
+    }
+    (hash, manifestHash, chunkHash) = (try fixed(1), try fixed(2), try fixed(3))
+    (node, other, topic) = (try fixed(4), try fixed(5), try fixed(6))
+  }
+
+  private func drain(_ engine: inout TransferEngine) -> [TransferEffect] {
+    var effects: [TransferEffect] = []
+    while let effect = engine.nextEffect() { effects.append(effect) }
+    return effects
+  }
+
+  private func question(_ effects: [TransferEffect]) throws -> Question {
+    try #require(effects.compactMap { if case .ask(let question) = $0 { question } else { nil } }.first)
+  }
+
+  private func download(_ effects: [TransferEffect]) throws -> DownloadID {
+    try #require(
+      effects.compactMap { effect in
+        switch effect {
+        case .prepare(let id, _), .readManifest(let id, _, _): id
+        default: nil
+        }
+      }.first)
+  }
+
+  private func failure(_ effects: [TransferEffect]) -> TransferFailure? {
+    effects.compactMap { if case .failed(_, let failure) = $0 { failure } else { nil } }.first
+  }
+
+  private func fetches(_ effects: [TransferEffect]) -> [(id: FetchID, piece: Piece)] {
+    effects.compactMap { if case .fetch(let id, _, let piece, _) = $0 { (id, piece) } else { nil } }
+  }
+
+  /// A load whose file one node has.
+  private func begin(_ engine: inout TransferEngine, size: UInt64, manifest: ContentHash? = nil) throws
+    -> [TransferEffect]
+  {
+    engine.load(load, Wish(key: FileKey(hash: hash, manifest: manifest)), at: start)
+    let question = try question(drain(&engine))
+    engine.asked(question.id, [AskedPeer(node: node, topic: topic)], at: start)
+    engine.answered(question.id, by: node, file: FindAnswer.File(size: size), at: start)
+    return drain(&engine)
+  }
+
+  private func manifest(_ sizes: [UInt64]) -> Manifest {
+    var end: UInt64 = 0
+    let chunks = sizes.compactMap { size -> Manifest.Chunk? in
+      defer { end += size }
+      return ByteRange(start: end, end: end + size).map { Manifest.Chunk(range: $0, hash: chunkHash) }
+    }
+    return Manifest(size: end, hash: hash, chunks: chunks)
+  }
+
+  @Test func whenNobodyIsThereTheLoadWaitsAWhileAndThenFails() throws {
+    var engine = TransferEngine()
+    engine.load(load, Wish(key: FileKey(hash: hash)), at: start)
+    let question = try question(drain(&engine))
+    engine.asked(question.id, [], at: start)
+    #expect(failure(drain(&engine)) == nil)
+    let due = try #require(engine.wakeAt)
+    #expect(due == start + TransferEngine.peerGrace)
+    engine.wake(at: due)
+    guard case .noSource(asked: 0) = failure(drain(&engine)) else { return #expect(Bool(false), "no failure") }
+    #expect(engine.wakeAt == nil)
+  }
+
+  @Test func whoAppearsMeanwhileIsAsked() throws {
+    var engine = TransferEngine()
+    engine.load(load, Wish(key: FileKey(hash: hash)), at: start)
+    let asked = try question(drain(&engine))
+    engine.asked(asked.id, [], at: start)
+    #expect(engine.questions(for: node).map(\.id) == [asked.id])
+    engine.asked(asked.id, [AskedPeer(node: node, topic: topic)], at: start)
+    #expect(engine.questions(for: node).isEmpty)
+  }
+
+  @Test func anAnswerThatWasNotAskedForCountsForNothing() throws {
+    var engine = TransferEngine()
+    engine.load(load, Wish(key: FileKey(hash: hash)), at: start)
+    let question = try question(drain(&engine))
+    engine.asked(question.id, [AskedPeer(node: node, topic: topic)], at: start)
+    engine.answered(question.id, by: other, file: FindAnswer.File(size: 5), at: start)
+    engine.answered(question.id &+ 1, by: node, file: FindAnswer.File(size: 5), at: start)
+    #expect(drain(&engine).isEmpty)
+  }
+
+  @Test func piecesAreAskedForInOrderAFewAhead() throws {
+    var engine = TransferEngine()
+    let id = try download(try begin(&engine, size: 80_000_000, manifest: manifestHash))
+    engine.manifestRead(id, manifest([20, 20, 20, 20].map { $0 * 1_000_000 }), at: start)
+    engine.prepared(id, verified: [0], at: start)
+    var asked = fetches(drain(&engine))
+    try #require(asked.map(\.piece.range.start) == [20_000_000, 40_000_000])
+    engine.fetched(asked[0].id, .verified, at: start)
+    asked += fetches(drain(&engine))
+    #expect(asked.map(\.piece.range.start) == [20_000_000, 40_000_000, 60_000_000])
+  }
+
+  @Test func aManifestThatIsNotHereIsFetchedFirst() throws {
+    var engine = TransferEngine()
+    let id = try download(try begin(&engine, size: 90_000_000, manifest: manifestHash))
+    engine.manifestRead(id, nil, at: start)
+    let second = try question(drain(&engine))
+    #expect(second.hash == manifestHash)
+    // Nobody has it: the file is fetched as one piece.
+    engine.asked(second.id, [AskedPeer(node: node, topic: topic)], at: start)
+    engine.answered(second.id, by: node, file: nil, at: start)
+    let effects = drain(&engine)
+    #expect(failure(effects) == nil)
+    #expect(
+      effects.contains {
+        if case .prepare(id, let plan) = $0 { plan.pieces.count == 1 && plan.size == 90_000_000 } else { false }
+      })
+  }
+
+  @Test func aManifestOfAnotherFileIsRefused() throws {
+    var engine = TransferEngine()
+    let id = try download(try begin(&engine, size: 90_000_000, manifest: manifestHash))
+    let wrong = Manifest(size: 1, hash: chunkHash, chunks: [])
+    engine.manifestRead(id, wrong, at: start)
+    guard case .falseManifest = failure(drain(&engine)) else { return #expect(Bool(false), "no failure") }
+  }
+
+  @Test func aSilentSourceIsGivenUpAfterAWhileAndProgressPutsItOff() throws {
+    var engine = TransferEngine()
+    let id = try download(try begin(&engine, size: 1_000))
+    engine.prepared(id, at: start)
+    let fetch = try #require(fetches(drain(&engine)).first)
+    let later = start + .seconds(15)
+    engine.received(fetch.id, 10, at: later)
+    _ = drain(&engine)
+    engine.wake(at: start + TransferEngine.silence)
+    #expect(drain(&engine).isEmpty)
+    engine.wake(at: later + TransferEngine.silence)
+    #expect(drain(&engine).contains { if case .abandon(id, node) = $0 { true } else { false } })
+  }
+
+  @Test func aFullDiskFailsTheLoadAndNotTheSource() throws {
+    var engine = TransferEngine()
+    let id = try download(try begin(&engine, size: 1_000))
+    engine.prepared(id, at: start)
+    let fetch = try #require(fetches(drain(&engine)).first)
+    engine.fetched(fetch.id, .storageFailed(KacheryError(.diskFull, "The disk is full.")), at: start)
+    let effects = drain(&engine)
+    guard case .storage(let error) = failure(effects) else { return #expect(Bool(false), "no failure") }
+    #expect(error.code == .diskFull)
+    #expect(!effects.contains { if case .lied = $0 { true } else { false } })
+    #expect(effects.contains { if case .discard(id) = $0 { true } else { false } })
+  }
+
+  @Test func anEmptyFileIsOneEmptyPiece() throws {
+    var engine = TransferEngine()
+    let id = try download(try begin(&engine, size: 0))
+    engine.prepared(id, at: start)
+    let fetch = try #require(fetches(drain(&engine)).first)
+    #expect(fetch.piece.range.isEmpty)
+    engine.fetched(fetch.id, .verified, at: start)
+    #expect(drain(&engine).contains { if case .complete(id) = $0 { true } else { false } })
+    engine.completed(id, .success(()))
+    #expect(drain(&engine).contains { if case .loaded(load) = $0 { true } else { false } })
+    #expect(engine.wakeAt == nil)
+  }
+}

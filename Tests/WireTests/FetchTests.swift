@@ -1,0 +1,85 @@
+import Primitives
+import TestSupport
+import Testing
+import Wire
+
+@Suite struct FetchTests {
+  private func fixed<Value: FixedBytes>(_ byte: UInt8) throws -> Value {
+    try #require(Value(bytes: [UInt8](repeating: byte, count: Value.byteCount)))
+  }
+
+  @Test func requestsSurviveTheWay() throws {
+    let range = try #require(ByteRange(start: 5, end: UInt64.max))
+    let request = FetchRequest(topic: try fixed(1), hash: try fixed(2), range: range)
+    var decoder = FrameDecoder(limit: 256)
+    decoder.append(request.encoded)
+    #expect(try FetchRequest.decode(try #require(try decoder.next())) == request)
+  }
+
+  /// What comes back, as the decoder tells it: replies, their bytes joined, and their ends.
+  private func read(_ stream: [UInt8], cutting random: inout SeededRandom) throws -> [String] {
+    var decoder = FetchReplyDecoder()
+    var told: [String] = []
+    var bytes: [UInt8] = []
+    var start = 0
+    while start < stream.count {
+      let count = random.number(1...50)
+      try Array(stream[start..<min(start + count, stream.count)]).withUnsafeBytes { input in
+        try decoder.receive(input) { event in
+          switch event {
+          case .reply(let reply): told.append("\(reply.status) \(reply.count)")
+          case .bytes(let slice): bytes += slice
+          case .end:
+            told.append(Hex.encode(bytes))
+            bytes = []
+          }
+        }
+      }
+      start += count
+    }
+    #expect(decoder.isBetweenReplies)
+    return told
+  }
+
+  @Test(arguments: 0..<50)
+  func repliesCutAnywhereGiveTheSame(seed: UInt64) throws {
+    var random = SeededRandom(seed: seed)
+    var stream: [UInt8] = []
+    var expected: [String] = []
+    for _ in 0..<5 {
+      if random.chance(30) {
+        stream += FetchReply(.notFound).encoded
+        expected.append("notFound 0")
+      } else {
+        let bytes = random.bytes(random.number(0...200))
+        stream += FetchReply(.ok, count: UInt64(bytes.count)).encoded + bytes
+        expected += ["ok \(bytes.count)", Hex.encode(bytes)]
+      }
+    }
+    #expect(try read(stream, cutting: &random) == expected, "seed \(seed)")
+  }
+
+  @Test func aReplyThatIsNoneIsRefused() {
+    for bytes: [UInt8] in [
+      [0, 0, 0, 0], [0, 0, 1, 1], [0, 0, 0, 2, 99, 0], [0, 0, 0, 10, 17, 99, 0, 0, 0, 0, 0, 0, 0, 0],
+    ] {
+      var decoder = FetchReplyDecoder()
+      #expect(throws: WireError.self) { try bytes.withUnsafeBytes { try decoder.receive($0) { _ in } } }
+    }
+  }
+
+  @Test(arguments: 0..<40)
+  func mutatedStreamsNeverTrap(seed: UInt64) {
+    var random = SeededRandom(seed: seed)
+    for _ in 0..<100 {
+      let stream = FetchReply(.ok, count: 20).encoded + random.bytes(20) + FetchReply(.busy).encoded
+      var decoder = FetchReplyDecoder()
+      let mutated = random.mutated(stream)
+      var delivered = 0
+      _ = try? mutated.withUnsafeBytes { input in
+        try decoder.receive(input) { if case .bytes(let slice) = $0 { delivered += slice.count } }
+      }
+      #expect(delivered <= mutated.count)
+    }
+  }
+}

@@ -1,0 +1,139 @@
+import Primitives
+import TestSupport
+import Testing
+import Wire
+
+@Suite struct MessageTests {
+  private func decode(_ bytes: [UInt8]) throws -> ControlMessage? {
+    var decoder = FrameDecoder(limit: WireLimits.frame)
+    decoder.append(bytes)
+    return try ControlMessage.decode(try #require(try decoder.next()))
+  }
+
+  @Test(arguments: 0..<200)
+  func whatIsEncodedIsDecoded(seed: UInt64) throws {
+    var messages = RandomMessages(seed: seed)
+    let message = try messages.next()
+    #expect(try decode(message.encoded) == message, "seed \(seed)")
+  }
+
+  /// A later minor version may append fields, and send messages that this one does not know.
+  @Test func whatIsNotKnownIsPassedOver() throws {
+    let message = ControlMessage.found(FindAnswer(id: 7, file: nil))
+    var bytes = message.encoded
+    bytes += [1, 2, 3]
+    bytes[3] += 3
+    #expect(try decode(bytes) == message)
+    #expect(try decode(Frame.encode(200) { $0.integer(UInt8(1)) }) == nil)
+  }
+
+  @Test func framesThatAreTooLongAreRefusedBeforeTheyAreRead() {
+    var decoder = FrameDecoder(limit: 100)
+    decoder.append([0, 0, 0, 101])
+    #expect(throws: WireError.frameTooLong) { try decoder.next() }
+    var huge = FrameDecoder(limit: WireLimits.frame)
+    huge.append([0xff, 0xff, 0xff, 0xff])
+    #expect(throws: WireError.frameTooLong) { try huge.next() }
+  }
+
+  @Test(arguments: 0..<50)
+  func framesCutAnywhereGiveTheSame(seed: UInt64) throws {
+    var messages = RandomMessages(seed: seed)
+    let sent = try (0..<5).map { _ in try messages.next() }
+    let bytes = sent.flatMap(\.encoded)
+    var decoder = FrameDecoder(limit: WireLimits.frame)
+    var received: [ControlMessage] = []
+    var start = 0
+    while start < bytes.count {
+      let count = messages.random.number(1...40)
+      decoder.append(bytes[start..<min(start + count, bytes.count)])
+      start += count
+      while let frame = try decoder.next() {
+        if let message = try ControlMessage.decode(frame) { received.append(message) }
+      }
+    }
+    #expect(received == sent, "seed \(seed)")
+  }
+
+  /// Whatever comes is a message or an error, and a message can be encoded again.
+  @Test(arguments: 0..<40)
+  func mutatedMessagesNeverTrap(seed: UInt64) throws {
+    var messages = RandomMessages(seed: seed)
+    for _ in 0..<100 {
+      let bytes = messages.random.mutated(try messages.next().encoded)
+      var decoder = FrameDecoder(limit: WireLimits.frame)
+      decoder.append(bytes)
+      guard let frame = try? decoder.next(), let message = try? ControlMessage.decode(frame) else { continue }
+      #expect(try decode(message.encoded) == message, "seed \(seed)")
+    }
+  }
+
+  /// However many records there are and however long, no frame is longer than the other side accepts.
+  @Test(arguments: [0, 1, 300, 2_000])
+  func presenceIsSentInFramesThatFit(count: Int) throws {
+    var messages = RandomMessages(seed: 5)
+    let records = try (0..<count).map { _ in try messages.record(hostLength: 255, addresses: 16) }
+    let batches = ControlMessage.presence(batching: records)
+    var received: [PresenceRecord] = []
+    for batch in batches {
+      #expect(batch.encoded.count <= WireLimits.frame)
+      if case .presence(let part) = try decode(batch.encoded) { received += part }
+    }
+    #expect(received == records)
+  }
+}
+
+/// Messages of every kind, fixed by a seed.
+struct RandomMessages {
+  var random: SeededRandom
+
+  init(seed: UInt64) { random = SeededRandom(seed: seed) }
+
+  mutating func next() throws -> ControlMessage {
+    switch random.number(0...6) {
+    case 0: return .hello(try hello())
+    case 1: return .channels(try (0..<random.number(0...5)).map { _ in try proof() })
+    case 2: return .presence(try (0..<random.number(0...4)).map { _ in try record(hostLength: 12, addresses: 3) })
+    case 3:
+      return .find(FindRequest(id: UInt32(random.number(0...1_000)), topic: try fixed(), hash: try fixed()))
+    case 4: return .found(FindAnswer(id: 1, file: nil))
+    case 5:
+      let file = FindAnswer.File(size: random.next(), manifest: random.chance(50) ? try fixed() : nil)
+      return .found(FindAnswer(id: UInt32.max, file: file))
+    default:
+      let code = try #require(Goodbye.Code.allCases.randomElement(using: &random))
+      return .goodbye(Goodbye(code, "because é"))
+    }
+  }
+
+  private mutating func hello() throws -> Hello {
+    var hello = Hello(
+      label: String(repeating: "é", count: random.number(0...20)), software: "test", isBootstrap: random.chance(50),
+      clock: WallTime(milliseconds: random.next()),
+      addresses: try (0..<random.number(0...3)).map { _ in try endpoint(length: 9) },
+      observed: random.chance(50) ? try endpoint(length: 3) : nil,
+      proofs: try (0..<random.number(0...4)).map { _ in try proof() })
+    hello.features = random.next()
+    return hello
+  }
+
+  private mutating func proof() throws -> ChannelProof {
+    ChannelProof(topic: try fixed(), proof: random.bytes(random.number(0...WireLimits.proof)))
+  }
+
+  mutating func record(hostLength: Int, addresses: Int) throws -> PresenceRecord {
+    PresenceRecord(
+      node: try fixed(), topic: try fixed(),
+      addresses: try (0..<addresses).map { _ in try endpoint(length: hostLength) },
+      issued: WallTime(milliseconds: random.next()), expires: WallTime(milliseconds: random.next()),
+      signature: random.bytes(64))
+  }
+
+  private mutating func endpoint(length: Int) throws -> Endpoint {
+    try #require(Endpoint(host: String(repeating: "h", count: length), port: UInt16(random.number(1...65_535))))
+  }
+
+  private mutating func fixed<Value: FixedBytes>() throws -> Value {
+    try #require(Value(bytes: random.bytes(Value.byteCount)))
+  }
+}
