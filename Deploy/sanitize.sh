@@ -6,7 +6,7 @@ kind=${1:-address}
 case "$kind" in
   # Swift's runtime keeps type metadata for good, which the leak check would report.
   address) export ASAN_OPTIONS=detect_leaks=0 ;;
-  thread) export TSAN_OPTIONS="halt_on_error=0 suppressions=$PWD/Deploy/thread-sanitizer.suppressions" ;;
+  thread) export TSAN_OPTIONS="suppressions=$PWD/Deploy/thread-sanitizer.suppressions" ;;
   *)
     echo "sanitize: '$kind' is no sanitizer; use address or thread." >&2
     exit 2

@@ -18,6 +18,11 @@ final class RunningDaemon {
   /// The programs lie where the tests were built.
   static let programs: URL = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
 
+  /// What a sanitizer was told of the tests holds for the programs that they start.
+  static let sanitizerOptions = ProcessInfo.processInfo.environment.filter {
+    ["ASAN_OPTIONS", "TSAN_OPTIONS"].contains($0.key)
+  }
+
   /// Starts a daemon and waits until it says where it listens.
   init(in folder: String, _ options: [String]) throws {
     self.folder = folder
@@ -55,7 +60,7 @@ final class RunningDaemon {
     [
       "HOME": folder, "KACHERY_STORAGE_DIR": storage, "KACHERY_P2P_CONFIG_DIR": "\(folder)/config",
       "KACHERY_P2P_API_PORT": String(apiPort), "PATH": "/usr/bin:/bin",
-    ]
+    ].merging(Self.sanitizerOptions) { own, _ in own }
   }
 
   /// Ends it as a power cut would.
@@ -151,7 +156,7 @@ func run(
   let process = Process()
   process.executableURL = URL(filePath: link)
   process.arguments = arguments
-  process.environment = environment
+  process.environment = environment.merging(RunningDaemon.sanitizerOptions) { own, _ in own }
   process.currentDirectoryURL = URL(filePath: folder)
   let (output, errors, source) = (Pipe(), Pipe(), Pipe())
   process.standardOutput = output
