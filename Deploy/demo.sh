@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-build=$PWD/.build/release
+build=${KACHERY_BUILD_DIR:-$PWD/.build/release}
 size_mb=${DEMO_MB:-200}
 start_deadline=20 # seconds
 load_deadline=120
@@ -71,15 +71,18 @@ free_port() {
   chosen_port=$port
 }
 
-# Runs a command as the user of one node would.
-as() {
+# Becomes a command that the user of one node runs: its process has the number that the shell knows it by.
+become() {
   local name=$1
   shift
-  env -i PATH="$folder/bin:$PATH" TERM="${TERM:-dumb}" LANG="${LANG:-C.UTF-8}" HOME="$folder/$name" \
+  exec env -i PATH="$folder/bin:$PATH" TERM="${TERM:-dumb}" LANG="${LANG:-C.UTF-8}" HOME="$folder/$name" \
     ${NO_COLOR:+NO_COLOR=1} \
     KACHERY_STORAGE_DIR="$folder/$name/storage" KACHERY_P2P_CONFIG_DIR="$folder/$name/config" \
     KACHERY_P2P_API_PORT="${api_port[$name]}" KACHERY_P2P_API_HOST=127.0.0.1 "$@"
 }
+
+# Runs a command as the user of one node would.
+as() { (become "$@"); }
 
 start() {
   local name=$1
@@ -87,7 +90,7 @@ start() {
   free_port
   api_port[$name]=$chosen_port
   mkdir -p "$folder/$name"
-  as "$name" kachery-p2p-start-daemon --label "$name" --host 127.0.0.1 --nomulticast --noudp "$@" \
+  become "$name" kachery-p2p-start-daemon --label "$name" --host 127.0.0.1 --nomulticast --noudp "$@" \
     >"$folder/$name/daemon.log" 2>&1 </dev/null &
   local pid=$!
   daemons+=("$pid")
