@@ -1,0 +1,146 @@
+import Discovery
+import Foundation
+import Primitives
+import TestSupport
+import Testing
+
+@testable import Daemon
+
+@Suite struct ConfigurationTests {
+  private func parse(_ arguments: [String], _ environment: [String: String] = ["HOME": "/home/me"]) throws
+    -> DaemonConfiguration
+  {
+    try DaemonOptions.parse(arguments, environment: environment, hostName: "machine")
+  }
+
+  @Test func defaults() throws {
+    let configuration = try parse([])
+    #expect(configuration.label == "machine")
+    #expect(configuration.storageDirectory == "/home/me/kachery-storage")
+    #expect(configuration.configurationDirectory == "/home/me/.kachery-p2p")
+    #expect(configuration.apiPort == 20_431)
+    #expect(configuration.apiHost == "127.0.0.1")
+    #expect(configuration.port == 0)
+    #expect(try parse(["--isbootstrap"]).port == DaemonConfiguration.defaultBootstrapPort)
+    #expect(try parse(["--isbootstrap", "--port", "0"]).port == 0)
+  }
+
+  @Test func everyPublishedOptionIsAccepted() throws {
+    let configuration = try parse([
+      "--label", "lab", "--port=5000", "--host", "lab.example.org", "--bootstrap", "a:1", "--bootstrap", "b:2",
+      "--channel", "x", "--isbootstrap", "--noudp", "--nomulticast", "--verbose", "1", "--static-config", "f",
+      "--auth-group", "g", "--udp-port", "1", "--websocket-port", "2", "--public-url", "http://x",
+    ])
+    #expect(configuration.label == "lab")
+    #expect(configuration.port == 5_000)
+    #expect(configuration.announcedHost == "lab.example.org")
+    #expect(configuration.bootstraps.map(\.description) == ["a:1", "b:2"])
+    #expect(configuration.channels == ["x"])
+    #expect(configuration.authorizedGroup == "g")
+    #expect(configuration.logLevel == .debug)
+  }
+
+  @Test(arguments: [
+    ["--port"], ["--port", "x"], ["--port", "65536"], ["--bootstrap", "nowhere"], ["--wrong"], ["--label", ""],
+    ["operand"], ["--verbose", "much"], ["--udp-port", "x"],
+  ])
+  func wrongOptionsAreNamed(arguments: [String]) {
+    #expect {
+      try parse(arguments)
+    } throws: {
+      ($0 as? KacheryError)?.message.contains(arguments[0]) == true
+    }
+  }
+
+  @Test func theEnvironmentIsHeard() throws {
+    let configuration = try parse(
+      [],
+      [
+        "HOME": "/h", "KACHERY_STORAGE_DIR": "data/", "PWD": "/work", "KACHERY_P2P_CONFIG_DIR": "/c",
+        "KACHERY_DAEMON_PORT": "9",
+      ])
+    #expect(configuration.storageDirectory == "/work/data")
+    #expect(configuration.configurationDirectory == "/c")
+    #expect(configuration.apiPort == 9)
+    #expect(throws: KacheryError.self) { try parse([], ["KACHERY_P2P_API_PORT": "x"]) }
+  }
+}
+
+@Suite struct ChannelDocumentTests {
+  private let document = """
+    channelLabel: our lab
+    bootstrapAddresses:
+      - {hostName: lab.example.org, port: 14507}
+    authorizedNodes:
+      - nodeId: 1234567890123456789012345678901234567890123456789012345678901234
+        nodeLabel: digits only
+        isPublic: true
+      - nodeId: abababababababababababababababababababababababababababababababab
+        somethingNew: 5
+    unknown: [1, 2]
+    """
+
+  @Test func aDocumentIsRead() throws {
+    let channel = try ChannelDocument(yaml: Array(document.utf8))
+    #expect(channel.label == "our lab")
+    #expect(channel.bootstrapAddresses.map(\.description) == ["lab.example.org:14507"])
+    let digits = try #require(NodeID(hex: String(repeating: "1234567890", count: 6) + "1234"))
+    #expect(channel.member(digits)?.label == "digits only")
+    #expect(channel.member(digits)?.isPublic == true)
+    let letters = try #require(NodeID(hex: String(repeating: "ab", count: 32)))
+    #expect(channel.member(letters)?.isPublic == false)
+    #expect(channel.hasPublicMember)
+  }
+
+  @Test(arguments: [
+    "", "x", "[]", "channelLabel: x", "authorizedNodes: 5", "authorizedNodes: [5]", "authorizedNodes: [{nodeId: 12}]",
+    "authorizedNodes: []\nbootstrapAddresses: [{hostName: a}]", "a: &x 1\nb: *x\nauthorizedNodes: []",
+    "authorizedNodes: []\nauthorizedNodes: []", "<html>not found</html>",
+  ])
+  func whatIsNoneIsRefused(text: String) {
+    #expect { try ChannelDocument(yaml: Array(text.utf8)) } throws: { ($0 as? KacheryError)?.code == .badConfiguration }
+  }
+
+  @Test(arguments: 0..<20)
+  func mutatedDocumentsNeverTrap(seed: UInt64) {
+    var random = SeededRandom(seed: seed)
+    for _ in 0..<50 { _ = try? ChannelDocument(yaml: random.mutated(Array(document.utf8))) }
+  }
+}
+
+@Suite struct NodeIdentityTests {
+  @Test func theStorageDirectorysKeyComesFirst() throws {
+    let folder = try TemporaryFolder()
+    let (storage, configuration) = (folder.path("storage"), folder.path("config"))
+    let made = try NodeIdentity(storageDirectory: storage, configurationDirectory: configuration).key.publicKey
+    let again = try NodeIdentity(storageDirectory: storage, configurationDirectory: configuration).key.publicKey
+    #expect(made == again)
+    let other = try NodeIdentity(storageDirectory: folder.path("x"), configurationDirectory: folder.path("y"))
+    try FileManager.default.createDirectory(atPath: storage, withIntermediateDirectories: true)
+    _ = try folder.write("storage/private.pem", Array(try other.key.pem().utf8), permissions: 0o600)
+    let taken = try NodeIdentity(storageDirectory: storage, configurationDirectory: configuration)
+    #expect(taken.key.publicKey == other.key.publicKey)
+  }
+
+  @Test func oneIdentityIsUsedOnce() throws {
+    let folder = try TemporaryFolder()
+    let first = try NodeIdentity(storageDirectory: folder.path("a"), configurationDirectory: folder.path("config"))
+    #expect {
+      _ = try NodeIdentity(storageDirectory: folder.path("b"), configurationDirectory: folder.path("config"))
+    } throws: {
+      ($0 as? KacheryError)?.code == .alreadyRunning
+    }
+    withExtendedLifetime(first) {}
+  }
+
+  @Test func aDamagedOrForeignKeyIsRefused() throws {
+    let folder = try TemporaryFolder()
+    try FileManager.default.createDirectory(atPath: folder.path("config"), withIntermediateDirectories: true)
+    _ = try folder.write("config/private.pem", Array("hello".utf8), permissions: 0o600)
+    #expect {
+      _ = try NodeIdentity(storageDirectory: folder.path("a"), configurationDirectory: folder.path("config"))
+    } throws: {
+      ($0 as? KacheryError)?.code == .badKey
+    }
+  }
+}

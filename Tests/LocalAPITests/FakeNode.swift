@@ -1,0 +1,115 @@
+import APIModel
+import Crypto
+import Diagnostics
+import EventLoop
+import LocalAPI
+import Primitives
+
+/// A node that answers at once, and a server in front of it, on a loop of their own.
+actor FakeNode: LocalNode {
+  let loop: EventLoop
+  let id: NodeID
+  nonisolated let metrics = Metrics()
+  private var mutables: [JSONValue: JSONValue] = [:]
+  private(set) var cancelledLoads = 0
+  private(set) var wasStopped = false
+  private var waiters: [CheckedContinuation<Void, Never>] = []
+
+  nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+  init(loop: EventLoop) throws {
+    self.loop = loop
+    id = try SigningKey.generate().publicKey
+  }
+
+  var probe: ProbeReply {
+    ProbeReply(
+      node: id, isBootstrap: false, joinedChannels: [JoinedChannel(address: "<b>lab</b>")], storageDirectory: "/data")
+  }
+
+  var status: NodeStatus {
+    let peer = NodeStatus.Peer(node: id, label: "<script>alert(1)</script>", address: "10.0.0.1:1", isBootstrap: true)
+    return NodeStatus(label: "fake & more", listening: "port 1", uptime: 90, peers: [peer])
+  }
+
+  func requestStop() { wasStopped = true }
+
+  func storeFile(at path: String) async throws(KacheryError) -> StoreReply {
+    guard path == "/there" else { throw KacheryError(.notFound, "There is no file '\(path)'.") }
+    return StoreReply(hash: ContentHash.of([]), manifest: nil)
+  }
+
+  func linkFile(_ request: LinkRequest) async throws(KacheryError) -> StoreReply {
+    StoreReply(hash: ContentHash.of([]), manifest: nil)
+  }
+
+  func beginUpload() async throws(KacheryError) -> any Upload { FakeUpload() }
+
+  func findFile(_ request: FindFileRequest) -> AsyncStream<FoundFile> {
+    let found = FoundFile(node: id, key: request.key, size: 5)
+    return AsyncStream { continuation in
+      continuation.yield(found)
+      continuation.finish()
+    }
+  }
+
+  /// A file whose hash begins with `ff` never comes; any other is there.
+  func loadFile(_ request: LoadRequest) -> AsyncThrowingStream<LoadEvent, any Error> {
+    AsyncThrowingStream { continuation in
+      continuation.onTermination = { end in
+        guard case .cancelled = end else { return }
+        Task { await self.loadCancelled() }
+      }
+      continuation.yield(.progress(loaded: 1, total: 2, node: nil))
+      switch request.key.hash.bytes.first {
+      case 0xff: break
+      case 0xee: continuation.finish(throwing: KacheryError(.notFound, "Nobody has it."))
+      default:
+        continuation.yield(.finished(path: "/data/file"))
+        continuation.finish()
+      }
+    }
+  }
+
+  private func loadCancelled() {
+    cancelledLoads += 1
+    for waiter in waiters { waiter.resume() }
+    waiters = []
+  }
+
+  func untilCancelled() async {
+    while cancelledLoads == 0 { await withCheckedContinuation { waiters.append($0) } }
+  }
+
+  func openFile(_ request: DownloadRequest) async throws(KacheryError) -> any FileBytes { FakeBytes() }
+
+  func mutable(_ key: JSONValue) async throws(KacheryError) -> JSONValue? { mutables[key] }
+
+  func setMutable(_ key: JSONValue, _ value: JSONValue, update: Bool) async throws(KacheryError) -> Bool {
+    guard update || mutables[key] == nil else { return false }
+    mutables[key] = value
+    return true
+  }
+
+  func deleteMutable(_ key: JSONValue) async throws(KacheryError) { mutables[key] = nil }
+}
+
+/// Hashes what is uploaded.
+private actor FakeUpload: Upload {
+  private var digest = SHA1Digest()
+
+  func write(_ bytes: [UInt8]) async throws(KacheryError) { bytes.withUnsafeBytes { digest.update($0) } }
+
+  func finish() async throws(KacheryError) -> StoreReply { StoreReply(hash: digest.finish(), manifest: nil) }
+
+  func cancel() async {}
+}
+
+/// A large file of one repeated byte.
+private struct FakeBytes: FileBytes {
+  let count: UInt64 = 30_000_000
+
+  func block(at offset: UInt64) async throws(KacheryError) -> [UInt8] {
+    [UInt8](repeating: 7, count: Int(min(256 << 10, count - offset)))
+  }
+}

@@ -1,0 +1,240 @@
+import APIModel
+import Crypto
+import Diagnostics
+import EventLoop
+import Foundation
+import HTTP
+import LocalAPI
+import Primitives
+import TestSupport
+import Testing
+
+@Suite struct LocalAPITests {
+  /// A server in front of a fake node, for the time of a test.
+  private struct Service {
+    let node: FakeNode
+    let base: String
+    let token: String
+
+    func request(_ method: String, _ path: String, _ body: [UInt8]? = nil) -> HTTPRequest {
+      var request = HTTPRequest(method, base + path)
+      request.headers = [(APIVersion.tokenHeader, token)]
+      if let body { request.body = .bytes(body) }
+      request.timeout = .seconds(20)
+      return request
+    }
+
+    func post(_ path: String, _ body: String) async throws -> (status: Int, body: String) {
+      try await fetch(request("POST", path, Array(body.utf8)))
+    }
+
+    /// The client blocks, so it runs on a thread of its own: tasks, the server's among them, need theirs.
+    func fetch(_ request: HTTPRequest) async throws -> (status: Int, body: String) {
+      try await withCheckedThrowingContinuation { continuation in
+        Thread.detachNewThread {
+          continuation.resume(
+            with: Result {
+              let (status, body) = try HTTPClient.fetch(request, limit: 64 << 20)
+              return (status, String(decoding: body, as: UTF8.self))
+            })
+        }
+      }
+    }
+  }
+
+  private func withService(_ body: (Service) async throws -> Void) async throws {
+    let folder = try TemporaryFolder()
+    let loop = try EventLoop(name: "api")
+    let node = try FakeNode(loop: loop)
+    let token = try ClientToken(path: folder.path("client-auth"))
+    let server = try LocalAPIServer(
+      loop: loop, node: node, host: "127.0.0.1", port: 0, token: token, policy: AccessPolicy(), log: .disabled)
+    try await server.start()
+    let shown = try String(contentsOfFile: folder.path("client-auth"), encoding: .utf8)
+    try await body(Service(node: node, base: "http://127.0.0.1:\(await server.port)", token: shown))
+    await server.stop()
+    await loop.shutdown()
+    #expect(loop.openHandles == 0)
+  }
+
+  private let key = #""fileKey":{"sha1":"da39a3ee5e6b4b0d3255bfef95601890afd80709"}"#
+
+  @Test func everyRouteAnswers() async throws {
+    try await withService { service in
+      check(try await service.fetch(service.request("GET", "/probe")).body.contains(#""success":true"#))
+      #expect(
+        try await service.fetch(service.request("GET", "/stats?format=json")).body.hasPrefix(
+          #"{"success":true,"format":"json""#))
+      check(try await service.fetch(service.request("GET", "/metrics")).body.contains("kachery_api_requests_total"))
+      #expect(
+        try await service.post("/storeFile", #"{"localFilePath":"/there"}"#).body.contains(
+          #""success":true,"error":null"#))
+      let refused = try await service.post("/storeFile", #"{"localFilePath":"/nowhere"}"#)
+      #expect(refused.status == 200)
+      #expect(refused.body.contains(#""success":false,"error":"There is no file '/nowhere'.""#))
+      check(try await service.post("/findFile", "{\(key)}").body.contains(#""fileSize":5"#))
+      let load = try await service.post("/loadFile", "{\(key),\"fromNode\":null}").body
+      #expect(load.contains(#"{"type":"progress","bytesLoaded":1,"bytesTotal":2,"nodeId":null}"#))
+      #expect(load.hasSuffix(#"{"type":"finished","localFilePath":"/data/file"}"#))
+      let failed = try await service.post(
+        "/loadFile", #"{"fileKey":{"sha1":"ee39a3ee5e6b4b0d3255bfef95601890afd80709"}}"#)
+      #expect(failed.body.hasSuffix(#"{"type":"error","error":"Nobody has it.","code":"not_found"}"#))
+      check(try await service.post("/downloadFileData", "{\(key)}").body.utf8.count == 30_000_000)
+      check(try await service.fetch(service.request("GET", "/halt")).body == #"{"success":true}"#)
+      #expect(await service.node.wasStopped)
+    }
+  }
+
+  @Test func mutablesFollowTheirRows() async throws {
+    try await withService { service in
+      check(
+        try await service.post("/mutable/get", #"{"key":"k"}"#).body == #"{"success":true,"found":false,"value":""}"#)
+      check(try await service.post("/mutable/set", #"{"key":"k","value":{"a":1}}"#).body == #"{"success":true}"#)
+      check(
+        try await service.post("/mutable/set", #"{"key":"k","value":2,"update":false}"#).body == #"{"success":false}"#)
+      #expect(
+        try await service.post("/mutable/get", #"{"key":"k"}"#).body
+          == #"{"success":true,"found":true,"value":{"a":1}}"#)
+      check(try await service.post("/mutable/delete", #"{"key":"k"}"#).body == #"{"success":true}"#)
+    }
+  }
+
+  @Test func anUploadOfAnySizeIsHashed() async throws {
+    try await withService { service in
+      for count in [0, 1, 100_000, 20_000_000] {
+        let bytes = PatternBytes.make(count)
+        let answer = try await service.fetch(service.request("POST", "/store", bytes)).body
+        #expect(answer.contains(ContentHash.of(bytes).hex), "\(count) bytes")
+      }
+    }
+  }
+
+  @Test func whoHasNoTokenStaysOutside() async throws {
+    try await withService { service in
+      var request = service.request("POST", "/mutable/get", Array(#"{"key":"k"}"#.utf8))
+      request.headers = []
+      check(try await service.fetch(request).status == 403)
+      request.headers = [(APIVersion.tokenHeader, service.token + "x")]
+      check(try await service.fetch(request).status == 403)
+      var probe = service.request("GET", "/probe")
+      probe.headers = []
+      check(try await service.fetch(probe).status == 200)
+    }
+  }
+
+  /// Tokens that were given out to pages may read, and change nothing.
+  @Test func aReadingTokenOnlyReads() async throws {
+    try await withService { service in
+      _ = try await service.post("/mutable/set", #"{"key":"_other_client_auth_codes","value":["page"]}"#)
+      var read = service.request("POST", "/mutable/get", Array(#"{"key":"k"}"#.utf8))
+      read.headers = [(APIVersion.tokenHeader, "page")]
+      check(try await service.fetch(read).status == 200)
+      for path in ["/store", "/storeFile", "/linkFile", "/mutable/set", "/mutable/delete"] {
+        var write = service.request("POST", path, Array("{}".utf8))
+        write.headers = [(APIVersion.tokenHeader, "page")]
+        check(try await service.fetch(write).status == 403, "\(path)")
+      }
+    }
+  }
+
+  @Test(arguments: ["evil.example.org", "localhost.evil.org", "127.0.0.1.evil.org", ""])
+  func foreignHostNamesAreRefused(host: String) async throws {
+    try await withService { service in
+      var request = service.request("GET", "/probe")
+      request.headers.append(("Host", host))
+      check(try await service.fetch(request).status >= 400)
+    }
+  }
+
+  @Test func pagesOfAllowedOriginsMayAsk() async throws {
+    try await withService { service in
+      var preflight = service.request("OPTIONS", "/mutable/get")
+      preflight.headers = [("Origin", "http://localhost:3000"), ("Access-Control-Request-Method", "POST")]
+      check(try await service.fetch(preflight).status == 204)
+      preflight.headers = [("Origin", "http://evil.example.org"), ("Access-Control-Request-Method", "POST")]
+      check(try await service.fetch(preflight).status == 403)
+    }
+  }
+
+  @Test func wrongRequestsGetASentence() async throws {
+    try await withService { service in
+      for (path, body) in [
+        ("/loadFile", ""), ("/loadFile", "{"), ("/loadFile", "[]"), ("/mutable/set", "{}"), ("/mutable/get", "7"),
+        ("/storeFile", #"{"localFilePath":7}"#), ("/findFile", #"{"fileKey":{"sha1":"x"}}"#),
+      ] {
+        let answer = try await service.post(path, body)
+        #expect(answer.status == 400, "\(path) \(body)")
+        #expect(answer.body.hasSuffix("."), "\(answer.body)")
+      }
+      check(try await service.post("/nothing", "{}").status == 404)
+      check(try await service.fetch(service.request("GET", "/store")).status == 405)
+      check(try await service.post("/mutable/get", #"{"key":1}"#).status == 200)
+    }
+  }
+
+  @Test func aBodyThatIsTooLargeIsRefused() async throws {
+    try await withService { service in
+      let answer = try await service.fetch(
+        service.request("POST", "/mutable/set", [UInt8](repeating: 0x20, count: (64 << 20) + 1)))
+      #expect(answer.status == 413)
+      #expect(answer.body.hasSuffix("."))
+    }
+  }
+
+  @Test func aClientThatHangsUpCancelsItsLoad() async throws {
+    try await withService { service in
+      let body = Array(#"{"fileKey":{"sha1":"ff39a3ee5e6b4b0d3255bfef95601890afd80709"}}"#.utf8)
+      // It has enough after the first message, and goes.
+      let request = service.request("POST", "/loadFile", body)
+      Thread.detachNewThread { _ = try? HTTPClient.stream(request) { _, _ in false } }
+      await service.node.untilCancelled()
+      #expect(await service.node.cancelledLoads == 1)
+    }
+  }
+
+  /// Labels come from other nodes: nothing of theirs becomes markup.
+  @Test func theStatusPageShowsWhatOthersSentAsText() async throws {
+    try await withService { service in
+      let page = try await service.fetch(service.request("GET", "/")).body
+      #expect(page.contains("fake &amp; more"))
+      #expect(page.contains("&lt;script&gt;"))
+      #expect(!page.contains("<script>"))
+      #expect(!page.contains("<b>lab"))
+    }
+  }
+
+  /// Whatever body comes, there is an answer, and the server lives on.
+  @Test(arguments: 0..<8)
+  func randomBodiesAlwaysGetAnAnswer(seed: UInt64) async throws {
+    let bodies = [
+      #"{"fileKey":{"sha1":"da39a3ee5e6b4b0d3255bfef95601890afd80709","manifestSha1":null},"timeoutMsec":1}"#,
+      #"{"key":{"a":[1,2,{"b":null}]},"value":"x","update":false}"#,
+      #"{"localFilePath":"/there","size":5,"mtime":1.5}"#,
+      #"{"fileKey":{"sha1":"da39a3ee5e6b4b0d3255bfef95601890afd80709"},"startByte":5,"endByte":6}"#,
+    ]
+    let paths = [
+      "/loadFile", "/findFile", "/storeFile", "/linkFile", "/downloadFileData", "/mutable/get", "/mutable/set",
+      "/mutable/delete", "/store", "/probe", "/halt", "/%00", "/..", "/a?b=%",
+    ]
+    try await withService { service in
+      var random = SeededRandom(seed: seed)
+      for _ in 0..<60 {
+        let body = random.mutated(Array((bodies.randomElement(using: &random) ?? "").utf8))
+        let path = paths.randomElement(using: &random) ?? "/"
+        // A load of a file that never comes would wait for ever.
+        guard
+          !(path == "/loadFile" && body.contains(UInt8(ascii: "f"))
+            && String(decoding: body, as: UTF8.self).contains(#""ff"#))
+        else { continue }
+        let status = try await service.fetch(service.request("POST", path, body)).status
+        #expect((200..<600).contains(status), "seed \(seed): \(path)")
+      }
+      check(try await service.fetch(service.request("GET", "/probe")).status == 200)
+    }
+  }
+
+  /// `#expect` cannot unfold a call that may throw inside a closure.
+  private func check(_ isTrue: Bool, _ comment: Comment? = nil, sourceLocation: SourceLocation = #_sourceLocation) {
+    #expect(isTrue, comment, sourceLocation: sourceLocation)
+  }
+}
