@@ -38,6 +38,8 @@ package struct DialSchedule: Sendable {
   package static let maximumAttempts = 64
 
   private struct Race {
+    /// Of those that are due together the oldest comes first.
+    let number: UInt64
     var addresses: [Endpoint]
     var attempts: Set<DialID> = []
     var isLinked = false
@@ -58,15 +60,16 @@ package struct DialSchedule: Sendable {
   /// Whether any attempt is under way or due: a peer may appear soon.
   package var isBusy: Bool { races.values.contains { !$0.attempts.isEmpty || !$0.untried.isEmpty } }
 
-  /// The targets that are wanted.
-  package var wanted: Set<DialTarget> { Set(races.keys) }
+  /// The targets that are wanted, in the order in which they came.
+  package var wanted: [DialTarget] { races.sorted { $0.value.number < $1.value.number }.map(\.key) }
 
   /// Wants a link to `target` at one of these addresses, the likeliest first. The first attempt waits for `delay`.
   package mutating func want(
     _ target: DialTarget, at addresses: [Endpoint], delay: Duration = .zero, now: Instant
   ) {
     guard var race = races[target] else {
-      races[target] = Race(addresses: addresses, nextAt: now + delay)
+      lastNumber += 1
+      races[target] = Race(number: lastNumber, addresses: addresses, nextAt: now + delay)
       return
     }
     let isNews = race.addresses != addresses
@@ -134,7 +137,8 @@ package struct DialSchedule: Sendable {
   package mutating func wake(now: Instant) -> [Action] {
     var actions: [Action] = []
     let due = races.filter { !$0.value.isLinked && $0.value.nextAt <= now }
-    for (target, var race) in due.sorted(by: { $0.value.nextAt < $1.value.nextAt }) {
+    for (target, var race) in due.sorted(by: { ($0.value.nextAt, $0.value.number) < ($1.value.nextAt, $1.value.number) }
+    ) {
       guard targets.count < Self.maximumAttempts else {
         races[target]?.nextAt = now + Self.headStart
         continue

@@ -148,12 +148,13 @@ extension NodeCore {
   /// Wants a link to every bootstrap node and to every member of a channel that it may ask or that may ask it.
   mutating func updateTargets(at now: Moment) {
     var targets: Set<DialTarget> = []
-    let bootstraps = configuration.bootstraps + channels.values.flatMap(\.bootstrapAddresses)
+    let inOrder = channels.values.sorted { $0.topic < $1.topic }
+    let bootstraps = configuration.bootstraps + inOrder.flatMap(\.bootstrapAddresses)
     for endpoint in bootstraps where !ownAddresses.contains(endpoint) {
       targets.insert(.bootstrap(endpoint))
       dials.want(.bootstrap(endpoint), at: [endpoint], now: now.instant)
     }
-    for channel in channels.values.sorted(by: { $0.topic < $1.topic }) {
+    for channel in inOrder {
       for record in presence.members(of: channel.topic, except: node, at: now.wall) {
         guard targets.count < Self.maximumDialedMembers, channel.connects(node, record.node) else { continue }
         guard targets.insert(.member(record.node)).inserted else { continue }
@@ -163,6 +164,6 @@ extension NodeCore {
         if linkOfNode[record.node] != nil { perform(dials.linked(.member(record.node))) }
       }
     }
-    for target in dials.wanted.subtracting(targets) { perform(dials.forget(target)) }
+    for target in dials.wanted where !targets.contains(target) { perform(dials.forget(target)) }
   }
 }

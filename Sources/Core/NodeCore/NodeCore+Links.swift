@@ -43,7 +43,8 @@ extension NodeCore {
     if !peers.values.contains(where: { $0.node == peer.node && !$0.isClosing }) {
       let life = now.instant - peer.openedAt
       dials.lost(.member(peer.node), after: life, now: now.instant)
-      for (endpoint, node) in bootstrapNodes where node == peer.node {
+      for (endpoint, node) in bootstrapNodes.sorted(by: { $0.key.description < $1.key.description })
+      where node == peer.node {
         dials.lost(.bootstrap(endpoint), after: life, now: now.instant)
       }
     }

@@ -38,7 +38,7 @@ extension NodeCore {
 
   /// The store could not be made ready to receive the file.
   package mutating func storageFailed(_ id: DownloadID, _ error: KacheryError, at now: Moment) {
-    transfer.storageFailed(id, error)
+    transfer.storageFailed(id, error, at: now.instant)
     drainTransfer(at: now)
   }
 
@@ -56,7 +56,7 @@ extension NodeCore {
 
   /// The whole file was checked: it has been admitted, or why not.
   package mutating func completed(_ id: DownloadID, _ result: Result<Void, KacheryError>, at now: Moment) {
-    transfer.completed(id, result)
+    transfer.completed(id, result, at: now.instant)
     drainTransfer(at: now)
   }
 

@@ -29,7 +29,7 @@ package struct NodeCore: Sendable {
   var linkOfNode: [NodeID: LinkID] = [:]
   var presence = PresenceTable()
   var dials: DialSchedule
-  var transfer = TransferEngine()
+  var transfer: TransferEngine
   var lookups: [LookupID: (link: LinkID, request: FindRequest)] = [:]
   var lastLookup: UInt64 = 0
   var bootstrapNodes: [Endpoint: NodeID] = [:]
@@ -48,6 +48,7 @@ package struct NodeCore: Sendable {
     self.configuration = configuration
     node = configuration.key.publicKey
     dials = DialSchedule(random: random)
+    transfer = TransferEngine(manifestThreshold: configuration.manifestThreshold)
   }
 
   /// The next thing to be done; nil when there is nothing until the next input.
@@ -82,8 +83,10 @@ package struct NodeCore: Sendable {
 
   /// Does whatever is due.
   package mutating func wake(at now: Moment) {
-    for peer in peers.values where peer.hello == nil && !peer.isClosing && peer.openedAt + Self.helloTime <= now.instant
-    {
+    let silent = peers.values.filter {
+      $0.hello == nil && !$0.isClosing && $0.openedAt + Self.helloTime <= now.instant
+    }
+    for peer in silent.sorted(by: { $0.link.number < $1.link.number }) {
       refuse(peer.link, .violation, "no hello came within \(Self.helloTime.components.seconds) seconds")
     }
     if let due = announceAt, due <= now.instant {

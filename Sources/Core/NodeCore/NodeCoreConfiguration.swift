@@ -15,6 +15,9 @@ package struct NodeCoreConfiguration: Sendable {
   package var bootstraps: [Endpoint]
   /// Links held at most.
   package var maximumLinks: Int
+  /// Files of more bytes are fetched in the chunks of their manifest. The storage format fixes it; simulations do with
+  /// smaller files.
+  package var manifestThreshold = Limits.manifestThreshold
 
   package init(
     key: SigningKey, label: String, software: String, isBootstrap: Bool = false, bootstraps: [Endpoint] = [],

@@ -39,6 +39,12 @@ struct Download: Sendable {
   /// The manifest that is wanted or in use; nil once none is to be had.
   var manifest: ContentHash?
   var sources: [NodeID: Source] = [:]
+  /// Nodes that have the file and contradict the plan: either they are wrong or the plan is.
+  var misfits: [NodeID: Source] = [:]
+  /// Those of them that gave bytes which contradict a manifest that another node named, and the piece.
+  var suspects: [NodeID: ContentHash] = [:]
+  /// Manifests that turned out not to be this file's.
+  var rejectedManifests: Set<ContentHash> = []
   /// When each source last gave a byte, or was first asked for one.
   var heardFrom: [NodeID: Instant] = [:]
   var fetches: [FetchID: Fetch] = [:]
@@ -56,6 +62,26 @@ struct Download: Sendable {
     self.wish = wish
     waiters = [waiter]
     manifest = wish.key.manifest
+  }
+
+  /// Whether the manifest comes from a node, and not from whoever wants the file.
+  var isManifestTold: Bool { manifest != nil && manifest != wish.key.manifest }
+
+  /// The same wish with only those sources that the plan had no use for.
+  var begunAnew: Download {
+    var download = self
+    download.phase = .searching
+    download.plan = nil
+    download.manifest = nil
+    download.sources = misfits
+    download.misfits = [:]
+    download.suspects = [:]
+    download.heardFrom = [:]
+    download.fetches = [:]
+    download.unrequested = []
+    download.verifiedBytes = 0
+    download.verifiedPieces = 0
+    return download
   }
 
   var loadedBytes: UInt64 { fetches.values.reduce(verifiedBytes) { $0 + $1.received } }

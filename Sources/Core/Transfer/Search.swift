@@ -8,7 +8,7 @@ struct Search: Sendable {
     case download(DownloadID)
   }
 
-  let owner: Owner
+  var owner: Owner
   let question: Question
   /// Where the wanted file begins in the file asked for.
   let offset: UInt64
@@ -16,6 +16,8 @@ struct Search: Sendable {
   let deadline: Instant
   /// Until when a peer may still appear, while none is there to be asked.
   let grace: Instant
+  /// Whether a source was lost that may come back: then the grace is waited for even if others have been asked.
+  let isAfterLoss: Bool
   var asked: Set<NodeID> = []
   /// Who has yet to answer, and the channel over which each was asked.
   var pending: [NodeID: Topic] = [:]
@@ -25,7 +27,7 @@ struct Search: Sendable {
     if now >= deadline { return true }
     guard pending.isEmpty else { return false }
     guard now < grace else { return true }
-    return !asked.isEmpty && !expectsPeers
+    return !isAfterLoss && !asked.isEmpty && !expectsPeers
   }
 
   /// When it ends if nothing happens.

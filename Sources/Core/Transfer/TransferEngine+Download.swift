@@ -4,7 +4,13 @@ import Wire
 extension TransferEngine {
   /// A node has the file: the first one sets the download going, a later one helps.
   mutating func add(_ source: Source, to id: DownloadID, at now: Instant) {
-    guard var download = downloads[id], !download.liars.contains(source.node), download.matches(source) else { return }
+    guard var download = downloads[id], !download.liars.contains(source.node), download.misfits[source.node] == nil
+    else { return }
+    guard download.matches(source) else {
+      downloads[id]?.misfits[source.node] = source
+      _ = replan(id, at: now)
+      return
+    }
     // The file itself is worth more than a larger one that holds it.
     if let known = download.sources[source.node], known.offset == 0, known.hash == download.wish.key.hash { return }
     download.sources[source.node] = source
@@ -17,16 +23,17 @@ extension TransferEngine {
     }
   }
 
-  private mutating func start(_ id: DownloadID) {
+  mutating func start(_ id: DownloadID) {
     guard var download = downloads[id] else { return }
     let known =
       download.wish.key.manifest
-      ?? download.sources.values.lazy.compactMap { source in
-        source.hash == download.wish.key.hash ? source.file.manifest : nil
+      ?? download.sources.values.sorted { $0.node < $1.node }.lazy.compactMap { source -> ContentHash? in
+        guard source.hash == download.wish.key.hash, let manifest = source.file.manifest else { return nil }
+        return download.rejectedManifests.contains(manifest) ? nil : manifest
       }.first
     // A part of a larger file is at most a chunk, and a small file is one piece anyhow.
     let size = download.sources.values.map(\.file.size).max() ?? 0
-    download.manifest = download.wish.key.chunkOf == nil && size > Limits.manifestThreshold ? known : nil
+    download.manifest = download.wish.key.chunkOf == nil && size > manifestThreshold ? known : nil
     downloads[id] = download
     guard let manifest = download.manifest else { return prepareWithoutManifest(id) }
     downloads[id]?.phase = .readingManifest
@@ -45,7 +52,7 @@ extension TransferEngine {
       if downloads[id] != nil { downloads[id]?.phase = .fetchingManifest(fetching) }
     case (.readingManifest, let manifest?):
       guard let plan = DownloadPlan(hash: download.wish.key.hash, manifest: manifest) else {
-        return fail(id, .falseManifest(hash))
+        return download.isManifestTold ? rejectToldManifest(id, at: now) : fail(id, .falseManifest(hash))
       }
       prepare(id, plan)
     default: break
@@ -72,7 +79,10 @@ extension TransferEngine {
     download.phase = .preparing
     download.unrequested = Array(plan.pieces.indices.reversed())
     let unfit = download.sources.values.filter { !download.matches($0) }
-    for source in unfit { download.sources[source.node] = nil }
+    for source in unfit {
+      download.sources[source.node] = nil
+      download.misfits[source.node] = source
+    }
     downloads[id] = download
     emit(.prepare(id, plan))
   }
@@ -87,11 +97,19 @@ extension TransferEngine {
     downloads[id] = download
     schedule(id, at: now)
     completeIfWhole(id)
+    guard !replan(id, at: now) else { return }
     failIfSourceless(id, asked: 0)
   }
 
   /// Something of this node's own failed: the store could not be made ready, or the like.
-  package mutating func storageFailed(_ id: DownloadID, _ error: KacheryError) { fail(id, .storage(error)) }
+  package mutating func storageFailed(_ id: DownloadID, _ error: KacheryError, at now: Instant) {
+    if error.code == .badManifest, let download = downloads[id], download.phase == .readingManifest,
+      download.isManifestTold
+    {
+      return rejectToldManifest(id, at: now)
+    }
+    fail(id, .storage(error))
+  }
 
   /// Asks each source for pieces until it has enough to do.
   mutating func schedule(_ id: DownloadID, at now: Instant) {
@@ -122,10 +140,14 @@ extension TransferEngine {
   }
 
   /// The whole file was checked: it has been admitted, or it has not the hash that it should have.
-  package mutating func completed(_ id: DownloadID, _ result: Result<Void, KacheryError>) {
+  package mutating func completed(_ id: DownloadID, _ result: Result<Void, KacheryError>, at now: Instant) {
     guard let download = downloads[id], download.phase == .completing else { return }
     switch result {
-    case .success: succeed(id)
+    case .success:
+      blameSuspects(id, at: now)
+      succeed(id)
+    case .failure(let error) where error.code == .hashMismatch && download.isManifestTold:
+      rejectToldManifest(id, at: now)
     case .failure(let error) where error.code == .hashMismatch:
       fail(id, download.manifest.map { .falseManifest($0) } ?? .corruptSources(download.liars))
     case .failure(let error): fail(id, .storage(error))

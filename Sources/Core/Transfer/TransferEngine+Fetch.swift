@@ -29,12 +29,7 @@ extension TransferEngine {
     switch outcome {
     case .verified: break
     case .storageFailed(let error): fail(id, .storage(error))
-    case .hashMismatch:
-      distrust.note(ended.node, download.wish.key.hash, at: now)
-      downloads[id]?.liars.append(ended.node)
-      emit(.lied(ended.node, plan.pieces[ended.piece].hash))
-      emit(.abandon(id, ended.node))
-      drop(ended.node, from: id, at: now)
+    case .hashMismatch: mismatched(id, ended.node, piece: plan.pieces[ended.piece].hash, at: now)
     case .refused, .disconnected:
       emit(.abandon(id, ended.node))
       drop(ended.node, from: id, at: now)
@@ -53,20 +48,24 @@ extension TransferEngine {
     download.unrequested.sort(by: >)
     download.heardFrom[node] = nil
     download.lastLost = node
-    let searchesAgain =
-      download.sources.isEmpty && !download.hasSearchedAgain && download.phase != .searching
-      && !isSearching(for: id)
-    if searchesAgain { download.hasSearchedAgain = true }
     downloads[id] = download
-    if searchesAgain { ask(.download(id), download.wish, for: Self.searchTime, at: now) }
+    guard !replan(id, at: now) else { return }
+    if download.sources.isEmpty, !download.hasSearchedAgain, download.phase != .searching {
+      downloads[id]?.hasSearchedAgain = true
+      // A question from before the loss would end before the node can be back.
+      searches = searches.filter { $0.value.owner != .download(id) }
+      ask(.download(id), download.wish, for: Self.searchTime, at: now)
+    }
     schedule(id, at: now)
     failIfSourceless(id, asked: 0)
   }
 
   /// Takes every source off its download that may no longer be asked: a membership was withdrawn, here or there.
   package mutating func withdraw(at now: Instant, where isWithdrawn: (NodeID, Topic) -> Bool) {
-    for (id, download) in downloads {
-      for source in download.sources.values where isWithdrawn(source.node, source.topic) {
+    for (id, download) in downloadsInOrder {
+      downloads[id]?.misfits = download.misfits.filter { !isWithdrawn($0.key, $0.value.topic) }
+      for source in download.sources.values.sorted(by: { $0.node < $1.node })
+      where isWithdrawn(source.node, source.topic) {
         emit(.abandon(id, source.node))
         drop(source.node, from: id, at: now)
       }

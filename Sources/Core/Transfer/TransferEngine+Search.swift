@@ -15,8 +15,15 @@ extension TransferEngine {
     let question = Question(id: newQuestion(), hash: hash, node: wish.node, topic: wish.topic)
     searches[question.id] = Search(
       owner: owner, question: question, offset: offset, deadline: now + duration,
-      grace: now + min(duration, Self.peerGrace))
+      grace: now + min(duration, Self.peerGrace), isAfterLoss: isAfterLoss(owner))
     emit(.ask(question))
+  }
+
+  private func isAfterLoss(_ owner: Search.Owner) -> Bool {
+    guard case .download(let id) = owner, let download = downloads[id], let lost = download.lastLost else {
+      return false
+    }
+    return !download.liars.contains(lost)
   }
 
   /// The question has been put to these peers.
@@ -82,7 +89,10 @@ extension TransferEngine {
       searches[question]?.asked.remove(peer)
       settle(question, at: now)
     }
-    for id in downloads.keys.sorted(by: { $0.number < $1.number }) where downloads[id]?.sources[peer] != nil {
+    for id in downloads.keys.sorted(by: { $0.number < $1.number }) {
+      downloads[id]?.misfits[peer] = nil
+      guard downloads[id]?.sources[peer] != nil else { continue }
+      emit(.abandon(id, peer))
       drop(peer, from: id, at: now)
     }
   }

@@ -20,6 +20,7 @@ package struct TransferEngine: Sendable {
   var downloadOfLoad: [LoadID: DownloadID] = [:]
   var downloadOfFetch: [FetchID: DownloadID] = [:]
   var distrust = Distrust()
+  let manifestThreshold: UInt64
   /// Whether a peer may soon appear: somebody is being dialed or has not said hello. Kept up by the owner.
   package var expectsPeers = false
 
@@ -28,7 +29,8 @@ package struct TransferEngine: Sendable {
   private var lastQuestion: UInt32 = 0
   private var lastNumber: UInt64 = 0
 
-  package init() {}
+  /// Files of more than `manifestThreshold` bytes are fetched in the chunks of their manifest.
+  package init(manifestThreshold: UInt64 = Limits.manifestThreshold) { self.manifestThreshold = manifestThreshold }
 
   /// The next thing to be done; nil when there is nothing until the next input.
   package mutating func nextEffect() -> TransferEffect? {
@@ -99,7 +101,7 @@ package struct TransferEngine: Sendable {
     downloadOfHash[download.wish.key.hash] = nil
     searches = searches.filter { $0.value.owner != .download(id) }
     for fetch in download.fetches.keys { downloadOfFetch[fetch] = nil }
-    for node in Set(download.fetches.values.map(\.node)) { emit(.abandon(id, node)) }
+    for node in Set(download.fetches.values.map(\.node)).sorted() { emit(.abandon(id, node)) }
     emit(.discard(id))
     if case .fetchingManifest(let manifest) = download.phase { leave(manifest, .download(id)) }
   }
@@ -115,14 +117,19 @@ package struct TransferEngine: Sendable {
     return (searchEnds + silenceEnds).min()
   }
 
+  /// The downloads, the oldest first: whatever goes through them does so in the same order in every run.
+  var downloadsInOrder: [(DownloadID, Download)] {
+    downloads.sorted { $0.key.number < $1.key.number }.map { ($0.key, $0.value) }
+  }
+
   /// Ends searches whose time is over and gives up sources that have fallen silent.
   package mutating func wake(at now: Instant) {
     for (id, search) in searches.sorted(by: { $0.key < $1.key })
     where search.isOver(at: now, expectsPeers: expectsPeers) {
       finishSearch(id, at: now)
     }
-    for (id, download) in downloads {
-      for node in Set(download.fetches.values.map(\.node)) {
+    for (id, download) in downloadsInOrder {
+      for node in Set(download.fetches.values.map(\.node)).sorted() {
         guard let heard = download.heardFrom[node], heard + Self.silence <= now else { continue }
         emit(.abandon(id, node))
         drop(node, from: id, at: now)

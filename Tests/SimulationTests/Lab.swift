@@ -1,0 +1,46 @@
+import Crypto
+import Discovery
+import NodeCore
+import Primitives
+import TestSupport
+import Transfer
+
+/// A channel with a bootstrap node and members, all of whom have found each other.
+struct Lab {
+  static let channel = Channel(address: "the lab", membership: .byName)
+
+  let network: SimNetwork
+  let bootstrap: SimNode
+  let members: [SimNode]
+
+  init(seed: UInt64, members count: Int, channel: Channel = Lab.channel, keepsTrace: Bool = false) throws {
+    network = SimNetwork(seed: seed)
+    network.keepsTrace = keepsTrace
+    let bootstrap = try network.addNode("bootstrap", isBootstrap: true)
+    self.bootstrap = bootstrap
+    members = try (0..<count).map { [network] in try network.addNode("node \($0)", bootstraps: [bootstrap]) }
+    bootstrap.start([channel])
+    for member in members { member.start([channel]) }
+    _ = network.clock.run(for: .seconds(20))
+  }
+
+  /// A file of this many bytes that the seed fixes.
+  func bytes(_ count: Int) -> [UInt8] { network.random.bytes(count) }
+
+  /// Runs until these loads have ended; says whether they have.
+  func finish(_ loads: [(SimNode, LoadID)], within duration: Duration = .seconds(600)) -> Bool {
+    network.clock.run(for: duration) { loads.allSatisfy { $0.outcomes[$1] != nil } }
+  }
+
+  /// Runs until the node has a part of the file, and not all of it.
+  func runUntilSomeCame(from servers: [SimNode], to asker: SimNode) -> Bool {
+    network.clock.run(for: .seconds(60)) {
+      servers.allSatisfy { network.served[$0.id]?.contains(asker.id) == true }
+    }
+  }
+}
+
+extension Result where Success == Void, Failure == KacheryError {
+  var code: KacheryError.Code? { if case .failure(let error) = self { error.code } else { nil } }
+  var isSuccess: Bool { code == nil }
+}

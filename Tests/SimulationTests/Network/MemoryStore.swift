@@ -1,0 +1,80 @@
+import Crypto
+import Primitives
+import Transfer
+
+/// A content store in memory, with real hashes. It keeps what the store on disk keeps: whole files that have their
+/// hash, and verified pieces of files that have not all come.
+struct MemoryStore {
+  private(set) var files: [ContentHash: [UInt8]] = [:]
+  /// The manifest of each file that has one.
+  var manifests: [ContentHash: ContentHash] = [:]
+  private var pieces: [ContentHash: [ByteRange: [UInt8]]] = [:]
+  private var open: [DownloadID: DownloadPlan] = [:]
+
+  /// Stores bytes; with a chunk size also their manifest, as a store does with large files.
+  @discardableResult
+  mutating func store(_ bytes: [UInt8], chunkSize: Int? = nil) -> FileKey {
+    let hash = ContentHash.of(bytes)
+    files[hash] = bytes
+    guard let chunkSize else { return FileKey(hash: hash) }
+    let manifest = store(Self.manifest(of: bytes, chunkSize: chunkSize, claiming: hash).bytes).hash
+    manifests[hash] = manifest
+    return FileKey(hash: hash, manifest: manifest)
+  }
+
+  /// The manifest of these bytes, which names the hash that it is told, true or not.
+  static func manifest(of bytes: [UInt8], chunkSize: Int, claiming hash: ContentHash) -> Manifest {
+    let chunks = stride(from: 0, to: bytes.count, by: chunkSize).compactMap { start in
+      let end = min(start + chunkSize, bytes.count)
+      return ByteRange(start: UInt64(start), end: UInt64(end)).map {
+        Manifest.Chunk(range: $0, hash: .of(bytes[start..<end]))
+      }
+    }
+    return Manifest(size: UInt64(bytes.count), hash: hash, chunks: chunks)
+  }
+
+  /// Forgets a file, as an owner may at any time.
+  mutating func remove(_ hash: ContentHash) { files[hash] = nil }
+
+  // MARK: Receiving
+
+  /// Begins to receive a file; says which pieces are here from an earlier time.
+  mutating func begin(_ id: DownloadID, _ plan: DownloadPlan) -> Set<Int> {
+    open[id] = plan
+    guard plan.pieces.count > 1 else { return [] }
+    let kept = pieces[plan.hash] ?? [:]
+    return Set(
+      plan.pieces.indices.filter { index in
+        kept[plan.pieces[index].range].map { .of($0) == plan.pieces[index].hash } ?? false
+      })
+  }
+
+  /// Takes in a piece; says whether it has its hash.
+  mutating func add(_ bytes: [UInt8], _ piece: Piece, to id: DownloadID) -> Bool {
+    guard let plan = open[id], ContentHash.of(bytes) == piece.hash else { return false }
+    pieces[plan.hash, default: [:]][piece.range] = bytes
+    return true
+  }
+
+  /// Admits the whole file if it has its hash.
+  mutating func finish(_ id: DownloadID) -> Result<Void, KacheryError> {
+    guard let plan = open[id] else { return .failure(KacheryError(.internalError, "There is no such download.")) }
+    let whole = plan.pieces.flatMap { pieces[plan.hash]?[$0.range] ?? [] }
+    pieces[plan.hash] = nil
+    guard ContentHash.of(whole) == plan.hash else {
+      return .failure(KacheryError(.hashMismatch, "The file has another hash."))
+    }
+    files[plan.hash] = whole
+    return .success(())
+  }
+
+  /// Lets go of a download; verified pieces of a file with a manifest stay.
+  mutating func end(_ id: DownloadID) {
+    guard let plan = open.removeValue(forKey: id), plan.pieces.count == 1 else { return }
+    pieces[plan.hash] = nil
+  }
+}
+
+extension Manifest {
+  var bytes: [UInt8] { json.compactBytes }
+}

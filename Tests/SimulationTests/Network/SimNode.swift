@@ -1,0 +1,230 @@
+import Crypto
+import Discovery
+import NodeCore
+import Primitives
+import TestSupport
+import Transfer
+import Wire
+
+/// A node in the simulated network: the core that the daemon runs, with its effects carried out in memory.
+final class SimNode {
+  let name: String
+  let endpoint: Endpoint
+  var core: NodeCore
+  var store = MemoryStore()
+  var conduct = Conduct.honest
+  /// The time in which it gives a block.
+  var blockTime: Duration = .milliseconds(5)
+  private(set) var isRunning = true
+  private(set) var outcomes: [LoadID: Result<Void, KacheryError>] = [:]
+  private(set) var found: [Source] = []
+  private(set) var events: [NodeEvent] = []
+  /// Records of other nodes that have come to this one.
+  private(set) var learnt: Set<NodeID> = []
+  private(set) var effectCount = 0
+  /// Bytes of files that have come, useful or not.
+  var receivedBytes = 0
+
+  private unowned let network: SimNetwork
+  private var links: [LinkID: SimLink] = [:]
+  private var cancelled: Set<DialID> = []
+  private var streams: [StreamKey: SimStream] = [:]
+  private var lastLink: UInt64 = 0
+  private var lastLoad: UInt64 = 0
+  private var isDraining = false
+  private var wakeNumber = 0
+  private var idleWakes = 0
+
+  private struct StreamKey: Hashable {
+    let download: DownloadID
+    let node: NodeID
+  }
+
+  init(_ network: SimNetwork, _ name: String, _ endpoint: Endpoint, _ core: NodeCore) {
+    self.network = network
+    self.name = name
+    self.endpoint = endpoint
+    self.core = core
+  }
+
+  var id: NodeID { core.node }
+
+  /// Nodes that this one has caught lying.
+  var liars: Set<NodeID> {
+    Set(events.compactMap { if case .lied(let node, _) = $0 { node } else { nil } })
+  }
+
+  func isLinked(to other: SimNode) -> Bool { core.activePeers.contains { $0.node == other.id } }
+
+  // MARK: What a user does
+
+  func start(_ channels: [Channel]) {
+    input { core, now in core.setAddresses([self.endpoint], port: self.endpoint.port, at: now) }
+    join(channels)
+  }
+
+  func join(_ channels: [Channel]) { input { core, now in core.setChannels(channels, at: now) } }
+
+  func load(_ key: FileKey) -> LoadID {
+    lastLoad += 1
+    let id = LoadID(number: lastLoad)
+    input { core, now in core.load(id, Wish(key: key), at: now) }
+    return id
+  }
+
+  func cancel(_ load: LoadID) { input { core, now in core.cancelLoad(load, at: now) } }
+
+  func find(_ key: FileKey) {
+    input { core, now in core.find(FindID(number: 1), Wish(key: key), for: .seconds(5), at: now) }
+  }
+
+  /// The process is gone, and everything in it.
+  func kill() {
+    isRunning = false
+    for id in links.keys.sorted(by: { $0.number < $1.number }) { links[id]?.cut() }
+  }
+
+  // MARK: What comes in
+
+  /// The name of the next link.
+  func newLink() -> LinkID {
+    lastLink += 1
+    return LinkID(number: lastLink)
+  }
+
+  func linkOpened(_ id: LinkID, _ link: SimLink, _ facts: LinkFacts) {
+    links[id] = link
+    input { core, now in core.linkOpened(id, facts, at: now) }
+  }
+
+  func dialFailed(_ dial: DialID) { input { core, now in core.dialFailed(dial, at: now) } }
+
+  func hasCancelled(_ dial: DialID) -> Bool { cancelled.contains(dial) }
+
+  func received(_ message: ControlMessage, on link: LinkID) {
+    if case .presence(let records) = message { learnt.formUnion(records.map(\.node)) }
+    input { core, now in core.received(message, on: link, at: now) }
+  }
+
+  func linkClosed(_ link: LinkID) {
+    guard links.removeValue(forKey: link) != nil else { return }
+    input { core, now in core.linkClosed(link, at: now) }
+  }
+
+  func received(_ count: UInt64, of fetch: FetchID) { input { core, now in core.received(count, of: fetch, at: now) } }
+
+  func fetched(_ fetch: FetchID, _ outcome: FetchOutcome) {
+    input { core, now in core.fetched(fetch, outcome, at: now) }
+  }
+
+  func input(_ body: (inout NodeCore, Moment) -> Void) {
+    guard isRunning else { return }
+    body(&core, network.now)
+    drain()
+  }
+
+  private func drain() {
+    guard !isDraining else { return }
+    isDraining = true
+    while isRunning, let effect = core.nextEffect() {
+      effectCount += 1
+      if network.keepsTrace { network.note("\(name) \(effect)") }
+      perform(effect)
+    }
+    isDraining = false
+    scheduleWake()
+  }
+
+  private func scheduleWake() {
+    wakeNumber += 1
+    let number = wakeNumber
+    guard let due = core.wakeAt else { return }
+    network.clock.after(due - network.clock.now) { [self] in
+      guard number == wakeNumber, isRunning else { return }
+      let before = effectCount
+      input { core, now in core.wake(at: now) }
+      let isIdle = effectCount == before && core.wakeAt.map { $0 <= network.clock.now } ?? false
+      idleWakes = isIdle ? idleWakes + 1 : 0
+      if idleWakes > 3 {
+        network.complain("\(name) wants to be woken again and again, and does nothing")
+        isRunning = false
+      }
+    }
+  }
+
+  // MARK: What the core wants
+
+  private func perform(_ effect: NodeEffect) {
+    switch effect {
+    case .dial(let id, let endpoint, let expected): network.dial(self, id, endpoint, expected)
+    case .cancelDial(let id): cancelled.insert(id)
+    case .send(let link, let message): links[link]?.send(message, from: self)
+    case .close(let link, let goodbye): links[link]?.close(goodbye, by: self)
+    case .lookUp(let lookup, let hash): soon { $0.core.lookedUp(lookup, $0.answer(for: hash)) }
+    case .readManifest(let id, _, let manifest): soon { $0.readManifest(id, manifest) }
+    case .prepare(let id, let plan):
+      soon { node in
+        let verified = node.store.begin(id, plan)
+        node.core.prepared(id, verified: verified, at: node.network.now)
+      }
+    case .fetch(let fetch, let id, let piece, let source, let link): self.fetch(fetch, id, piece, source, link)
+    case .abandon(let id, let node): streams.removeValue(forKey: StreamKey(download: id, node: node))?.close()
+    case .complete(let id):
+      soon { node in
+        let result = node.store.finish(id)
+        node.core.completed(id, result, at: node.network.now)
+      }
+    case .discard(let id):
+      for (key, stream) in streams where key.download == id {
+        stream.close()
+        streams[key] = nil
+      }
+      store.end(id)
+    case .found(_, let source): found.append(source)
+    case .findEnded, .progress: break
+    case .loaded(let id): end(id, .success(()))
+    case .failed(let id, let error): end(id, .failure(error))
+    case .event(let event): events.append(event)
+    }
+  }
+
+  private func end(_ load: LoadID, _ outcome: Result<Void, KacheryError>) {
+    if outcomes.updateValue(outcome, forKey: load) != nil { network.complain("\(name)'s load ended twice") }
+  }
+
+  /// Does what a disk does: a little later.
+  private func soon(_ body: @escaping (SimNode) -> Void) {
+    network.clock.after(.microseconds(network.random.number(0...2_000))) { [self] in
+      guard isRunning else { return }
+      body(self)
+      drain()
+    }
+  }
+
+  func answer(for hash: ContentHash) -> FindAnswer.File? {
+    guard let file = store.files[hash] else { return nil }
+    let size = UInt64(file.count)
+    switch conduct {
+    case .shrinks: return FindAnswer.File(size: size / 2, manifest: store.manifests[hash])
+    case .inflates: return FindAnswer.File(size: 2 * size + 1, manifest: store.manifests[hash])
+    default: return FindAnswer.File(size: size, manifest: store.manifests[hash])
+    }
+  }
+
+  func readManifest(_ id: DownloadID, _ hash: ContentHash) {
+    guard let bytes = store.files[hash] else { return core.manifestRead(id, nil, at: network.now) }
+    do throws(KacheryError) {
+      core.manifestRead(id, try Manifest(parsing: bytes), at: network.now)
+    } catch {
+      core.storageFailed(id, error, at: network.now)
+    }
+  }
+
+  private func fetch(_ fetch: FetchID, _ id: DownloadID, _ piece: Piece, _ source: Source, _ link: LinkID) {
+    guard let carrier = links[link] else { return core.fetched(fetch, .disconnected, at: network.now) }
+    let key = StreamKey(download: id, node: source.node)
+    let stream = streams[key] ?? SimStream(network, carrier, opener: self, download: id)
+    streams[key] = stream
+    stream.request(fetch, piece, source)
+  }
+}
