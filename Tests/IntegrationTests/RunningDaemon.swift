@@ -38,21 +38,27 @@ final class RunningDaemon {
     process.executableURL = Self.programs.appending(path: "kacheryd")
     process.arguments = ["--label", "test"] + options
     process.environment = environment
-    let errors = Pipe()
-    process.standardError = errors
+    // A file, not a pipe: nobody has to read it for the daemon to go on.
+    let logPath = "\(folder)/daemon.log"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    try Data().write(to: URL(filePath: logPath))
+    process.standardError = try FileHandle(forWritingTo: URL(filePath: logPath))
     try process.run()
-    var log = ""
-    while !log.contains("is running") {
-      let bytes = errors.fileHandleForReading.availableData
-      guard !bytes.isEmpty else { throw KacheryError(.internalError, "The daemon did not start: \(log)") }
-      log += String(decoding: bytes, as: UTF8.self)
-    }
+    let log = try waitForStart(logPath)
     apiPort = try #require(log.firstMatch(of: /127\.0\.0\.1:(\d+)/).flatMap { UInt16($0.1) })
     linkPort = try #require(log.firstMatch(of: /links on port (\d+)/).flatMap { UInt16($0.1) })
-    // Somebody must read on, or the daemon would wait for its log.
-    errors.fileHandleForReading.readabilityHandler = { handle in
-      if handle.availableData.isEmpty { handle.readabilityHandler = nil }
+  }
+
+  /// The log up to where the daemon says that it runs.
+  private func waitForStart(_ logPath: String) throws -> String {
+    for _ in 0..<2_000 {
+      let isRunning = process.isRunning
+      let log = try String(contentsOfFile: logPath, encoding: .utf8)
+      if log.contains("is running"), log.hasSuffix("\n") { return log }
+      guard isRunning else { throw KacheryError(.internalError, "The daemon did not start: \(log)") }
+      usleep(10_000)
     }
+    throw KacheryError(.timedOut, "The daemon in \(folder) says nothing.")
   }
 
   /// What a command needs to talk to this daemon.
