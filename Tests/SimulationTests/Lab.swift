@@ -13,12 +13,17 @@ struct Lab {
   let bootstrap: SimNode
   let members: [SimNode]
 
-  init(seed: UInt64, members count: Int, channel: Channel = Lab.channel, keepsTrace: Bool = false) throws {
+  init(
+    seed: UInt64, members count: Int, channel: Channel = Lab.channel, manifestThreshold: UInt64 = 2_000,
+    keepsTrace: Bool = false
+  ) throws {
     network = SimNetwork(seed: seed)
     network.keepsTrace = keepsTrace
     let bootstrap = try network.addNode("bootstrap", isBootstrap: true)
     self.bootstrap = bootstrap
-    members = try (0..<count).map { [network] in try network.addNode("node \($0)", bootstraps: [bootstrap]) }
+    members = try (0..<count).map { [network] in
+      try network.addNode("node \($0)", bootstraps: [bootstrap], manifestThreshold: manifestThreshold)
+    }
     bootstrap.start([channel])
     for member in members { member.start([channel]) }
     _ = network.clock.run(for: .seconds(20))

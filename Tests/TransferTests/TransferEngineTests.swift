@@ -172,7 +172,7 @@ import Wire
     #expect(fetch.piece.range.isEmpty)
     engine.fetched(fetch.id, .verified, at: start)
     #expect(drain(&engine).contains { if case .complete(id) = $0 { true } else { false } })
-    engine.completed(id, .success(()))
+    engine.completed(id, .success(()), at: start)
     #expect(drain(&engine).contains { if case .loaded(load) = $0 { true } else { false } })
     #expect(engine.wakeAt == nil)
   }

@@ -11,6 +11,9 @@ struct MemoryStore {
   private var pieces: [ContentHash: [ByteRange: [UInt8]]] = [:]
   private var open: [DownloadID: DownloadPlan] = [:]
 
+  /// Downloads that have begun and not been let go of.
+  var openDownloads: Int { open.count }
+
   /// Stores bytes; with a chunk size also their manifest, as a store does with large files.
   @discardableResult
   mutating func store(_ bytes: [UInt8], chunkSize: Int? = nil) -> FileKey {

@@ -58,6 +58,10 @@ final class SimNetwork {
     links.last { $0.isUp && $0.isBetween(one, other) }
   }
 
+  func countLinks(between one: SimNode, and other: SimNode) -> Int {
+    links.count { $0.isUp && $0.isBetween(one, other) }
+  }
+
   // MARK: Harm
 
   /// Nothing from or to this node arrives any more; the others notice only after a while.

@@ -15,6 +15,8 @@ final class SimNode {
   var conduct = Conduct.honest
   /// The time in which it gives a block.
   var blockTime: Duration = .milliseconds(5)
+  /// Bytes that it gives at once: few, so that links break within a piece.
+  var blockSize = 600
   private(set) var isRunning = true
   private(set) var outcomes: [LoadID: Result<Void, KacheryError>] = [:]
   private(set) var found: [Source] = []

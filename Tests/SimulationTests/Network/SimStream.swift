@@ -12,9 +12,6 @@ final class SimStream {
     let source: Source
   }
 
-  /// Bytes that travel at once: small, so that links break within a piece.
-  private static let block = 600
-
   let opener: SimNode
   private let server: SimLink.End
   private let link: SimLink
@@ -87,7 +84,7 @@ final class SimStream {
       return link.travel { self.fail(.disconnected) }
     }
     if server.node.conduct == .stalls, !isFirst { return }
-    let block = Array(bytes.prefix(Self.block))
+    let block = Array(bytes.prefix(server.node.blockSize))
     let rest = bytes.dropFirst(block.count)
     network.noteServed(by: server.node, to: opener)
     link.travel { self.take(block, isLast: rest.isEmpty) }
