@@ -1,0 +1,83 @@
+import Discovery
+import EventLoop
+import Foundation
+import HTTP
+import Primitives
+import TestSupport
+import Testing
+
+@testable import Daemon
+
+/// Serves one document over HTTP, which a test may change.
+private actor DocumentServer {
+  private let loop: EventLoop
+  private let server: HTTPServer
+  private var document = ""
+  private var status = 200
+
+  nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+  init(loop: EventLoop) throws {
+    self.loop = loop
+    server = try HTTPServer(host: "127.0.0.1", port: 0)
+  }
+
+  var address: String { "http://127.0.0.1:\(server.port)/channel.yaml" }
+
+  func start() throws {
+    server.onRequest = { exchange in
+      exchange.respond(
+        HTTPResponse(status: self.status, contentType: "text/plain", body: Array(self.document.utf8)))
+    }
+    server.onWorkReady = { _ = self.loop.after(.zero) { self.server.process() } }
+    _ = try loop.watch(descriptor: server.descriptor) { self.server.process() }
+  }
+
+  func serve(_ document: String, status: Int = 200) {
+    self.document = document
+    self.status = status
+  }
+
+  func stop() { server.close() }
+}
+
+@Suite struct ChannelSourceTests {
+  private let good = "channelLabel: lab\nauthorizedNodes:\n  - nodeId: \(String(repeating: "ab", count: 32))\n"
+
+  /// A broken document, or a source that is away, changes nothing: the last good copy stays.
+  @Test func theLastGoodCopyOutlivesItsSource() async throws {
+    let folder = try TemporaryFolder()
+    let loop = try EventLoop(name: "documents")
+    let server = try DocumentServer(loop: loop)
+    try await server.start()
+    let address = await server.address
+    let source = ChannelSource(folder: folder.path("channels"))
+    #expect(await source.copy(of: address) == nil)
+    await server.serve(good)
+    #expect(try await source.fetch(address).label == "lab")
+    for (document, status) in [("authorizedNodes: {", 200), ("<html>gone</html>", 200), (good, 404)] {
+      await server.serve(document, status: status)
+      await #expect(throws: KacheryError.self) { try await source.fetch(address) }
+    }
+    await server.stop()
+    await loop.shutdown()
+    await #expect(throws: KacheryError.self) { try await source.fetch(address) }
+    #expect(await ChannelSource(folder: folder.path("channels")).copy(of: address)?.label == "lab")
+  }
+
+  @Test func aFileIsReadByItsPathOrItsURL() async throws {
+    let folder = try TemporaryFolder()
+    let path = try folder.write("channel.yaml", good)
+    let source = ChannelSource(folder: folder.path("channels"))
+    #expect(try await source.fetch(path).label == "lab")
+    #expect(try await source.fetch("file://\(path)").label == "lab")
+    await #expect(throws: KacheryError.self) { try await source.fetch("ftp://example.org/channel.yaml") }
+    await #expect(throws: KacheryError.self) { try await source.fetch(folder.path("none.yaml")) }
+  }
+
+  @Test func namesAndDocumentsAreToldApart() {
+    #expect(ChannelSource.isDocument("https://example.org/a.yaml"))
+    #expect(ChannelSource.isDocument("/home/me/channel.yaml"))
+    #expect(!ChannelSource.isDocument("our-lab-7f3a9c"))
+  }
+}
