@@ -17,6 +17,7 @@ NAMES = kachery-store kachery-load kachery-cat kachery-p2p kachery-p2p-load kach
   kachery-p2p-node-info kachery-p2p-start-daemon kachery-p2p-stop-daemon
 
 .DEFAULT_GOAL := help
+.NOTPARALLEL:
 .PHONY: help deps build demo test test-swift test-python bench lint format sanitize install uninstall clean
 
 help: ## Say what there is to type

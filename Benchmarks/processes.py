@@ -92,7 +92,12 @@ class Machine:
         """Runs a command to its end; one that fails or takes too long ends the benchmark with its words."""
         began = time.monotonic()
         process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         with PeakMemory(process.pid) as peak, killing_late(process):
             output = process.stdout.read()

@@ -36,7 +36,9 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--size-mib", type=int, default=1024, help="the file's size (1024)")
     parser.add_argument("--pairs", type=int, default=5, help="how often each takes its turn (5)")
-    parser.add_argument("--build", type=Path, default=root / ".build" / "release", help="where kachery and kacheryd lie")
+    parser.add_argument(
+        "--build", type=Path, default=root / ".build" / "release", help="where kachery and kacheryd lie"
+    )
     parser.add_argument("--folder", type=Path, default=root / ".build", help="where to work; a real disk, not a tmpfs")
     options = parser.parse_args()
     for program in ("kachery", "kacheryd"):

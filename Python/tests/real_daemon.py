@@ -53,7 +53,7 @@ class RealDaemon:
             if self.process.poll() is not None:
                 break
             try:
-                self.probe
+                _ = self.probe
                 return
             except OSError:
                 time.sleep(0.02)

@@ -34,7 +34,9 @@ def daemons_below(folder: Path) -> list:
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            if str(folder).encode() in (process / "environ").read_bytes() and "kacheryd" in os.readlink(process / "exe"):
+            if str(folder).encode() in (process / "environ").read_bytes() and "kacheryd" in os.readlink(
+                process / "exe"
+            ):
                 found.append(process.name)
         except OSError:
             continue

@@ -64,7 +64,11 @@ def test_large_files_get_the_manifest_that_every_client_writes(offline, tmp_path
         assert "manifest" not in uri
         return
     chunks = [
-        {"start": start, "end": min(start + CHUNK_SIZE, len(content)), "sha1": sha1(content[start : start + CHUNK_SIZE])}
+        {
+            "start": start,
+            "end": min(start + CHUNK_SIZE, len(content)),
+            "sha1": sha1(content[start : start + CHUNK_SIZE]),
+        }
         for start in range(0, len(content), CHUNK_SIZE)
     ]
     expected = json.dumps(

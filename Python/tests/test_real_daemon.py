@@ -124,8 +124,6 @@ def test_a_file_travels_between_two_nodes(start_daemon, tmp_path, monkeypatch):
 def test_the_package_is_quiet_on_standard_output(daemon: RealDaemon):
     script = f"import kachery_p2p as kp; u = kp.store_text('x'); kp.load_text(u); kp.load_text('{ABSENT}')"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    run = subprocess.run(
-        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=60
-    )
+    run = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=60)
     assert run.returncode == 0 and run.stdout == ""
     assert run.stderr.count("\n") == 1 and ABSENT in run.stderr

@@ -34,7 +34,7 @@ class Daemon:
     def __init__(self, endpoint: Endpoint, probe: Dict[str, Any]) -> None:
         self.endpoint = endpoint
         self.node_id: str = probe["nodeId"]
-        self.joined_channels: List[dict] = list(probe.get("joinedChannels") or [])
+        self.joined_channels: List[Dict[str, Any]] = list(probe.get("joinedChannels") or [])
         self.storage_directory: str = probe["kacheryStorageDir"]
 
     @classmethod

@@ -50,7 +50,9 @@ class Endpoint:
         except socket.timeout as error:
             raise TimedOut(f"The daemon at {self} has not answered {path} for {timeout:g} s.") from error
         except (OSError, http.client.HTTPException) as error:
-            raise Disconnected(f"The connection to the daemon at {self} broke: {error or type(error).__name__}.") from error
+            raise Disconnected(
+                f"The connection to the daemon at {self} broke: {error or type(error).__name__}."
+            ) from error
         finally:
             connection.close()
 

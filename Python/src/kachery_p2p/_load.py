@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import tempfile
-from typing import TYPE_CHECKING, Any, Dict, Optional, Union
+from typing import TYPE_CHECKING, Any, Dict, Optional
 
 from . import _environment
 from ._daemon import Daemon
@@ -79,7 +79,7 @@ def load_json(
     from_channel: Optional[str] = None,
     *,
     strict: Optional[bool] = None,
-) -> Union[dict, Any, None]:
+) -> Any:
     """Loads what JSON holds. The arguments are those of ``load_file``."""
     text = load_text(uri, p2p, from_node, from_channel, strict=strict)
     return None if text is None else json.loads(text)
@@ -122,7 +122,9 @@ def _locate(uri: str, p2p: bool, from_node: Optional[str], from_channel: Optiona
     if path is not None:
         return path
     if daemon is None:
-        raise _CannotBeHad(NotFound(f"{store.directory} does not hold the file, and no daemon is asked in offline mode."))
+        raise _CannotBeHad(
+            NotFound(f"{store.directory} does not hold the file, and no daemon is asked in offline mode.")
+        )
     if not p2p:
         raise _CannotBeHad(NotFound("This node does not hold the file, and p2p=False forbids asking others."))
     return _fetch(daemon, uri, parsed, from_node, from_channel)

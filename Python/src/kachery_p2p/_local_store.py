@@ -37,12 +37,12 @@ class LocalStore:
         return os.path.join(self.directory, "sha1", sha1[0:2], sha1[2:4], sha1[4:6], sha1)
 
     def find(self, sha1: str) -> Optional[str]:
-        """The path of the file's bytes: here, or where a link that still holds says; ``None`` where there is neither."""
+        """The path of the file's bytes: here, or where a link that still holds says; or ``None``."""
         path = self.path(sha1)
         return path if os.path.isfile(path) else _follow_link(path + ".link")
 
     def store(self, source: IO[bytes]) -> Stored:
-        """Stores all bytes of ``source`` in one pass; the file has its name only once it is complete and on the disk."""
+        """Stores all bytes of ``source`` in one pass; it has its name only once it is complete and on the disk."""
         with _as_kachery_error(self.directory), self._temporary_file() as file:
             whole = hashlib.sha1()
             chunks: List[Dict[str, Any]] = []

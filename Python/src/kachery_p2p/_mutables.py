@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional, Union
+from typing import Any, Dict, List, Optional, Union
 
 from ._errors import KacheryError, error_for
 from ._place import require_daemon
 
-Key = Union[str, dict, list]
-Value = Union[str, dict, list]
+Key = Union[str, Dict[str, Any], List[Any]]
+Value = Union[str, Dict[str, Any], List[Any]]
 
 
 def set(key: Key, value: Value) -> None:
@@ -37,5 +37,7 @@ def _call(verb: str, request: Dict[str, Any]) -> Dict[str, Any]:
     answer = require_daemon("A mutable value").call(f"/mutable/{verb}", request)
     if not answer.get("success"):
         reason = answer.get("error") or "the daemon gives no reason"
-        raise error_for(answer.get("code"), f"Could not {verb} the value of {request['key']!r}: {reason}.", KacheryError)
+        raise error_for(
+            answer.get("code"), f"Could not {verb} the value of {request['key']!r}: {reason}.", KacheryError
+        )
     return answer

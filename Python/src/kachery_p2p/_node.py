@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional
 
 from ._daemon import Daemon
 from ._directory import resolve_directory_uri
@@ -16,12 +16,12 @@ def get_node_id(api_port: Optional[int] = None) -> str:
     return require_daemon("The node ID", api_port).node_id
 
 
-def get_channels() -> List[dict]:
+def get_channels() -> List[Dict[str, Any]]:
     """The channels that this node has joined: a list of ``{"channelConfigUrl", "isMessageProxy", …}``."""
     return require_daemon("The list of channels", fresh=True).joined_channels
 
 
-def find_file(uri: str, timeout_sec: float = 5) -> Iterator[dict]:
+def find_file(uri: str, timeout_sec: float = 5) -> Iterator[Dict[str, Any]]:
     """Yields ``{"nodeId", "fileKey", "fileSize"}`` for each node that has a file, this one first, as they answer."""
     if uri.startswith("sha1dir://"):
         uri = resolve_directory_uri(uri, lambda document: load_json(document, strict=True))
@@ -30,6 +30,6 @@ def find_file(uri: str, timeout_sec: float = 5) -> Iterator[dict]:
     return _find(daemon, {"fileKey": key, "timeoutMsec": round(timeout_sec * 1000)})
 
 
-def _find(daemon: Daemon, request: dict) -> Iterator[dict]:
+def _find(daemon: Daemon, request: Dict[str, Any]) -> Iterator[Dict[str, Any]]:
     with daemon.stream("/findFile", request) as messages:
         yield from messages

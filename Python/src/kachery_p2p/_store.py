@@ -7,7 +7,7 @@ import ipaddress
 import json
 import os
 import tempfile
-from typing import IO, TYPE_CHECKING, Any, Optional, Union
+from typing import IO, TYPE_CHECKING, Any, Dict, List, Optional, Union
 
 from . import _environment
 from ._daemon import Daemon
@@ -19,7 +19,7 @@ from ._uri import KacheryURI
 if TYPE_CHECKING:
     import numpy as np
 
-Jsonable = Union[dict, list, int, float, str]
+Jsonable = Union[Dict[str, Any], List[Any], int, float, str]
 
 
 def store_file(path: str, basename: Optional[str] = None) -> str:
@@ -107,7 +107,7 @@ def _let_daemon_read(daemon: Daemon, path: str) -> Optional[Stored]:
         raise
 
 
-def _receipt(answer: dict) -> Stored:
+def _receipt(answer: Dict[str, Any]) -> Stored:
     if not answer.get("success"):
         raise error_for(answer.get("code"), f"The daemon could not store this: {answer.get('error')}", StorageFailed)
     return Stored(answer["sha1"], answer.get("manifestSha1") or None)
