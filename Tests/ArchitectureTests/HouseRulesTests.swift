@@ -103,6 +103,13 @@ import Testing
     #expect(try Repository.folders(below: "Sources") == Set(Layer.allCases.map(\.rawValue)))
   }
 
+  @Test func everyLinkOfTheDocumentationLeadsSomewhere() throws {
+    let pages = try Repository.files(below: ["docs", "Sources", "Python"], ["md"])
+    let front = try ["README.md", "CHANGELOG.md"].map { SourceFile(path: $0, text: try Repository.text(of: $0)) }
+    #expect(pages.count > 10)
+    #expect((pages + front).flatMap { LinkRule.violations(in: $0, exists: Repository.exists) } == [])
+  }
+
   @Test func everythingIsFormatted() throws {
     let complaints = try FormatCheck.complaints(about: ["Package.swift", "Sources", "Tests"], in: Repository.root)
     #expect(complaints == "", "run `make format`")
