@@ -1,6 +1,7 @@
 import ContentStore
 import EventLoop
 import Links
+import NodeCore
 import Primitives
 import Wire
 
@@ -12,6 +13,8 @@ final class FetchServer {
   /// Bytes of the longest request.
   private static let frameLimit = 256
 
+  /// The link that carries the stream.
+  let link: LinkID
   /// Whether the peer may be served over this topic, asked again before every block.
   private let mayServe: (Topic) -> Bool
   private let store: ContentStore
@@ -29,8 +32,9 @@ final class FetchServer {
   private var reader: StoredFileReader?
 
   init(
-    stream: LinkStream, store: ContentStore, loop: EventLoop, metrics: NodeMetrics, mayServe: @escaping (Topic) -> Bool
+    link: LinkID, stream: LinkStream, store: ContentStore, loop: EventLoop, metrics: NodeMetrics, mayServe: @escaping (Topic) -> Bool
   ) {
+    self.link = link
     self.stream = stream
     self.store = store
     self.loop = loop

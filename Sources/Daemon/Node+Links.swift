@@ -38,8 +38,12 @@ extension Node {
     input { core, now in core.linkOpened(id, facts, at: now) }
   }
 
+  /// Fetch streams of one peer that are served at once: each may hold a few blocks of a file.
+  private static let maximumFetchStreams = 256
+
   private func serve(_ stream: LinkStream, _ first: [UInt8], on link: LinkID) {
-    let server = FetchServer(stream: stream, store: store, loop: loop, metrics: counters) { topic in
+    guard servers.values.count(where: { $0.link == link }) < Self.maximumFetchStreams else { return stream.reset() }
+    let server = FetchServer(link: link, stream: stream, store: store, loop: loop, metrics: counters) { topic in
       self.core.mayServe(link, over: topic)
     }
     let key = ObjectIdentifier(server)
