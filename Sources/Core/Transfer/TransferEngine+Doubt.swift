@@ -18,6 +18,27 @@ extension TransferEngine {
     drop(node, from: id, at: now)
   }
 
+  /// Keeps a source that contradicts the plan for another plan; one that contradicts the manifest that it names itself
+  /// lies in any case.
+  mutating func setAside(_ source: Source, in id: DownloadID, at now: Instant) {
+    guard let download = downloads[id] else { return }
+    if download.isManifestTold, source.file.manifest == download.manifest {
+      blame(source.node, for: download.wish.key.hash, in: id, at: now)
+    } else {
+      downloads[id]?.misfits[source.node] = source
+    }
+  }
+
+  /// A node that says another size than the manifest that it names itself lies in any case.
+  mutating func blameContradictors(_ id: DownloadID, size: UInt64, at now: Instant) {
+    guard let download = downloads[id], download.isManifestTold else { return }
+    for source in download.sources.values.sorted(by: { $0.node < $1.node })
+    where source.file.manifest == download.manifest && source.file.size != size {
+      downloads[id]?.sources[source.node] = nil
+      blame(source.node, for: download.wish.key.hash, in: id, at: now)
+    }
+  }
+
   /// The node has lied about this file: it is not believed about it again for a while.
   private mutating func blame(_ node: NodeID, for hash: ContentHash, in id: DownloadID, at now: Instant) {
     guard let wanted = downloads[id]?.wish.key.hash else { return }

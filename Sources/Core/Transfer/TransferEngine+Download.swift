@@ -7,7 +7,7 @@ extension TransferEngine {
     guard var download = downloads[id], !download.liars.contains(source.node), download.misfits[source.node] == nil
     else { return }
     guard download.matches(source) else {
-      downloads[id]?.misfits[source.node] = source
+      setAside(source, in: id, at: now)
       _ = replan(id, at: now)
       return
     }
@@ -54,6 +54,7 @@ extension TransferEngine {
       guard let plan = DownloadPlan(hash: download.wish.key.hash, manifest: manifest) else {
         return download.isManifestTold ? rejectToldManifest(id, at: now) : fail(id, .falseManifest(hash))
       }
+      blameContradictors(id, size: plan.size, at: now)
       prepare(id, plan)
     default: break
     }
