@@ -32,7 +32,8 @@ final class FetchServer {
   private var reader: StoredFileReader?
 
   init(
-    link: LinkID, stream: LinkStream, store: ContentStore, loop: EventLoop, metrics: NodeMetrics, mayServe: @escaping (Topic) -> Bool
+    link: LinkID, stream: LinkStream, store: ContentStore, loop: EventLoop, metrics: NodeMetrics,
+    mayServe: @escaping (Topic) -> Bool
   ) {
     self.link = link
     self.stream = stream

@@ -76,12 +76,20 @@ extension Node {
     let chunks =
       plan.pieces.count == 1 && plan.pieces[0].hash == plan.hash
       ? [] : plan.pieces.map { Manifest.Chunk(range: $0.range, hash: $0.hash) }
-    loop.work({ [store] in
-      Result { () throws(KacheryError) in try store.beginReceive(plan.hash, size: plan.size, chunks: chunks) }
-    }) { result in
-      self.prepared(download, plan, result)
+    inTurn(plan.hash) {
+      guard self.wanted.contains(download) else { return self.turnEnded(plan.hash) }
+      self.loop.work({ [store = self.store] in
+        Result { () throws(KacheryError) in try store.beginReceive(plan.hash, size: plan.size, chunks: chunks) }
+      }) { result in
+        self.prepared(download, plan, result)
+        self.turnEnded(plan.hash)
+      }
     }
   }
+
+  private func inTurn(_ hash: ContentHash, _ work: @escaping () -> Void) { turns.take(hash, work)?() }
+
+  private func turnEnded(_ hash: ContentHash) { turns.end(hash)?() }
 
   private func prepared(_ download: DownloadID, _ plan: DownloadPlan, _ result: Result<IncomingFile, KacheryError>) {
     switch result {
@@ -109,7 +117,7 @@ extension Node {
       fetchers[key] = nil
     }
     guard let file = incoming.removeValue(forKey: download) else { return }
-    loop.work({ file.close() }) {}
+    inTurn(file.hash) { self.loop.work({ file.close() }) { self.turnEnded(file.hash) } }
   }
 
   // MARK: Fetching

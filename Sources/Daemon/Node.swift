@@ -47,6 +47,7 @@ actor Node {
   var lastLink: UInt64 = 0
   var incoming: [DownloadID: IncomingFile] = [:]
   var wanted: Set<DownloadID> = []
+  var turns = FileTurns()
   var fetchers: [FetcherKey: Fetcher] = [:]
   var servers: [ObjectIdentifier: FetchServer] = [:]
   var loads: [LoadID: LoadWaiter] = [:]
