@@ -30,6 +30,9 @@ final class FetchServer {
   private var gone: (() -> Void)?
   private var writable: CheckedContinuation<Void, Never>?
   private var reader: StoredFileReader?
+  /// The block that the pool has read ahead.
+  private var ahead: Result<[UInt8], KacheryError>?
+  private var aheadWaiter: CheckedContinuation<Void, Never>?
 
   init(
     link: LinkID, stream: LinkStream, store: ContentStore, loop: EventLoop, metrics: NodeMetrics,
@@ -137,7 +140,8 @@ final class FetchServer {
     var offset = request.range.start
     let end = request.range.end
     guard offset < end else { return }
-    var block = try await Self.read(file, offset, end, on: loop)
+    startReading(file, offset, end)
+    var block = try await blockAhead()
     while true {
       // Membership may be withdrawn while a large file is on its way.
       guard mayServe(request.topic), !hasEnded else { return self.end() }
@@ -145,23 +149,41 @@ final class FetchServer {
       metrics.bytesSent.add(block.count)
       guard offset < end else { return stream.write(block) }
       // The next block is read while this one is encrypted and sent.
-      let (next, pool) = (offset, loop)
-      async let upcoming = Self.read(file, next, end, on: pool)
+      startReading(file, offset, end)
       stream.write(block)
       while !stream.isWritable, !hasEnded { await withCheckedContinuation { writable = $0 } }
-      block = try await upcoming
+      block = try await blockAhead()
     }
   }
 
-  private static func read(
-    _ file: StoredFileReader, _ offset: UInt64, _ end: UInt64, on loop: EventLoop
-  ) async throws -> [UInt8] {
+  /// Has the pool read the next block; `blockAhead` gives it. Callbacks in place of tasks: a task for every block would
+  /// cost more than the block's own system calls.
+  private func startReading(_ file: StoredFileReader, _ offset: UInt64, _ end: UInt64) {
     let count = Int(min(UInt64(Limits.blockSize), end - offset))
-    return try await loop.onPool {
-      try [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
-        let bytes = UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer).prefix(count))
-        filled = try file.read(at: offset, into: bytes)
-      }
+    loop.work({
+      Result { () throws(KacheryError) in try Self.read(file, offset, count) }
+    }) { block in
+      self.ahead = block
+      let waiting = self.aheadWaiter
+      self.aheadWaiter = nil
+      waiting?.resume()
     }
+  }
+
+  private static func read(_ file: StoredFileReader, _ offset: UInt64, _ count: Int) throws(KacheryError) -> [UInt8] {
+    var result: Result<Int, KacheryError> = .success(0)
+    let block = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+      let bytes = UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer).prefix(count))
+      result = Result { () throws(KacheryError) in try file.read(at: offset, into: bytes) }
+      filled = (try? result.get()) ?? 0
+    }
+    _ = try result.get()
+    return block
+  }
+
+  private func blockAhead() async throws -> [UInt8] {
+    while ahead == nil { await withCheckedContinuation { aheadWaiter = $0 } }
+    defer { ahead = nil }
+    return try ahead?.get() ?? []
   }
 }
