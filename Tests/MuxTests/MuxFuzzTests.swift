@@ -1,6 +1,8 @@
+import Foundation
 import Mux
-import Testing
+import Primitives
 import TestSupport
+import Testing
 
 /// Whatever comes through the pipe, a session answers with events or an error, never with a trap or without bound.
 @Suite struct MuxFuzzTests {
@@ -13,6 +15,23 @@ import TestSupport
       #expect(server.violations == [], "seed \(seed)")
       #expect(server.session.openStreams <= MuxSession.maximumPeerStreams, "seed \(seed)")
       #expect(server.wire.count <= MuxSession.maximumOutput + conversation.count, "seed \(seed)")
+    }
+  }
+
+  @Test func inputsThatWereKeptNeitherTrapNorGrow() throws {
+    let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .appending(path: "Fuzz/Corpus/mux")
+    let files = try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
+    #expect(files.count >= 6)
+    for file in files {
+      let digits = try String(contentsOf: file, encoding: .utf8).filter { !$0.isWhitespace }
+      let bytes = try #require(Hex.decode(digits), "\(file.lastPathComponent)")
+      for seed in 0..<20 as Range<UInt64> {
+        var random = SeededRandom(seed: seed)
+        var server = MuxEnd(.server)
+        feed(seed == 0 ? bytes : random.mutated(bytes), &server, &random)
+        #expect(server.violations == [], "\(file.lastPathComponent), seed \(seed)")
+      }
     }
   }
 
