@@ -102,7 +102,7 @@ let package = Package(
     tests("EventLoopTests", ["EventLoop", "Primitives", "TestSupport"]),
     tests("FilesTests", ["Files", "Primitives", "TestSupport"]),
     tests("DatabaseTests", ["Database", "Primitives", "TestSupport"]),
-    tests("TLSTests", ["TLS", "Crypto", "Primitives", "TestSupport"]),
+    tests("TLSTests", ["TLS", "Crypto", "Primitives", "TestSupport", "COpenSSL"]),
     tests("HTTPTests", ["HTTP", "EventLoop", "Primitives", "TestSupport"]),
     tests("YAMLTests", ["YAML", "Primitives", "TestSupport"]),
     tests("ContentStoreTests", ["ContentStore", "Files", "Crypto", "Diagnostics", "Primitives", "TestSupport"]),

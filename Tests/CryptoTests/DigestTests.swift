@@ -47,6 +47,15 @@ import Testing
     #expect(Hex.encode(second) == "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843")
   }
 
+  /// A name may be empty, and so may a key made of it.
+  @Test func emptyBytesHaveDigestsToo() {
+    #expect(Hex.encode(SHA256Digest.of([])) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+    #expect(
+      Hex.encode(HMACSHA256.authenticate([], key: []))
+        == "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad")
+    #expect(ContentHash.of(EmptyCollection()) == ContentHash.of([]))
+  }
+
   @Test func randomBytesDiffer() {
     #expect(SecureRandom.bytes(32) != SecureRandom.bytes(32))
     #expect(SecureRandom.bytes(5).count == 5)

@@ -1,5 +1,6 @@
 import Crypto
 import Primitives
+import TestSupport
 import Testing
 
 @Suite struct SigningKeyTests {
@@ -54,5 +55,65 @@ import Testing
     #expect(throws: KacheryError.self) { try SigningKey(pem: rsaLike) }
     let publicPEM = try SigningKey.generate().publicKey.pem()
     #expect(throws: KacheryError.self) { try SigningKey(pem: publicPEM) }
+  }
+
+  /// A key on the curve P-256, and an Ed25519 key behind a password, which nobody is asked for.
+  @Test(arguments: [
+    """
+    -----BEGIN PRIVATE KEY-----
+    MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgYaL0/CCJ/BybtK0l
+    1rjSpIpvHa9Y6cshTUfdjne0AoKhRANCAARGpqbj3Xdr2/NOwvTjB7OmwDTncU5A
+    6EKXrNrbTQIEu3qXgGzgDxpNseEhBapOBPRxJu8LrTTKgXvXcEd7j21D
+    -----END PRIVATE KEY-----
+    """,
+    """
+    -----BEGIN ENCRYPTED PRIVATE KEY-----
+    MIGbMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAjd5IeEdXX/+AICCAAw
+    DAYIKoZIhvcNAgkFADAdBglghkgBZQMEASoEEJlWUxXZJhOYiFgO5GHOXXcEQHqm
+    C4tziXY3KJqnhJLQ6x5/LOcm4mHXBz4NElvH4d31m6KoPbApA/pyc/qGvPv3euI9
+    oDr7qsag1qTtNXMc8K4=
+    -----END ENCRYPTED PRIVATE KEY-----
+    """,
+  ])
+  func keysThatNoNodeCanUseAreRefused(pem: String) {
+    #expect {
+      try SigningKey(pem: pem)
+    } throws: {
+      ($0 as? KacheryError)?.code == .badKey
+    }
+  }
+
+  /// RFC 8032, section 7.1, the seed of its first test, as `openssl pkey` writes it.
+  @Test func theFilesAreThoseOfOtherSoftware() throws {
+    let (seed, publicKey, _, _) = Self.vectors[0]
+    let key = try SigningKey(seed: try #require(Hex.decode(seed)))
+    #expect(
+      try key.pem() == """
+        -----BEGIN PRIVATE KEY-----
+        MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g
+        -----END PRIVATE KEY-----
+
+        """)
+    #expect(
+      try key.publicKey.pem() == """
+        -----BEGIN PUBLIC KEY-----
+        MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
+        -----END PUBLIC KEY-----
+
+        """)
+    #expect(try NodeID(pem: key.publicKey.pem()).hex == publicKey)
+  }
+
+  @Test(arguments: UInt64(0)..<10)
+  func damagedFilesNeverTrap(seed: UInt64) throws {
+    var random = SeededRandom(seed: seed)
+    let key = try SigningKey(seed: random.bytes(SigningKey.seedByteCount))
+    let (privatePEM, publicPEM) = (Array(try key.pem().utf8), Array(try key.publicKey.pem().utf8))
+    for _ in 0..<50 {
+      if let read = try? SigningKey(pem: String(decoding: random.mutated(privatePEM), as: UTF8.self)) {
+        #expect(read.seed.count == SigningKey.seedByteCount, "seed \(seed)")
+      }
+      _ = try? NodeID(pem: String(decoding: random.mutated(publicPEM), as: UTF8.self))
+    }
   }
 }

@@ -49,6 +49,30 @@ import Testing
     #expect(try JSONParser.parse(value.compact) == value)
   }
 
+  /// What Python prints of these numbers.
+  @Test(arguments: [
+    (1e15, "1000000000000000.0"), (1e16, "1e+16"), (12345678901234568, "1.2345678901234568e+16"),
+    (18014398509481984, "1.8014398509481984e+16"), (-1.25e16, "-1.25e+16"), (1e17, "1e+17"), (1e22, "1e+22"),
+    (0.0001, "0.0001"), (0.00001, "1e-05"), (-0.0, "-0.0"), (.leastNonzeroMagnitude, "5e-324"), (0.1, "0.1"),
+    (100, "100.0"),
+    (1.7976931348623157e308, "1.7976931348623157e+308"), (9007199254740992, "9007199254740992.0"),
+  ])
+  func numbersAreWhatPythonWrites(number: Double, text: String) throws {
+    #expect(JSONValue.double(number).compact == text)
+    #expect(try JSONParser.parse(text).number == number)
+  }
+
+  @Test func namesThatOnlyLookAlikeAreTwo() throws {
+    let object = try #require(try JSONParser.parse(#"{"\u00e9":1,"e\u0301":2}"#).object)
+    #expect(object["\u{e9}"] == 1)
+    #expect(object["e\u{301}"] == 2)
+    #expect(throws: JSONError.self) { try JSONParser.parse(#"{"\u00e9":1,"é":2}"#) }
+  }
+
+  @Test func whatIsTooSmallIsZero() throws {
+    #expect(try JSONParser.parse("1e-400").number == 0)
+  }
+
   @Test func anAbsentMemberIsNotNull() {
     var object: JSONObject = ["a": .null]
     #expect(object["a"] == .some(.null))

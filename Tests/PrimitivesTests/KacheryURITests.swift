@@ -26,6 +26,8 @@ import Testing
     "sha1://da39a3ee5e6b4b0d3255bfef95601890afd8070900",
     "sha1://da39a3ee5e6b4b0d3255bfef95601890afd80709?chunkOf=a9993e364706816aba3e25717850c26c9cd0d89d~5~4",
     "sha1://da39a3ee5e6b4b0d3255bfef95601890afd80709?chunkOf=a9993e364706816aba3e25717850c26c9cd0d89d~5",
+    "sha1://da39a3ee5e6b4b0d3255bfef95601890afd80709?chunkOf=a9993e364706816aba3e25717850c26c9cd0d89d~+5~6",
+    "sha1://da39a3ee5e6b4b0d3255bfef95601890afd80709?chunkOf=a9993e364706816aba3e25717850c26c9cd0d89d~5~99999999999999999999",
   ])
   func wrongFormsAreRefused(_ text: String) {
     #expect(throws: KacheryError.self) { try KacheryURI(parsing: text) }

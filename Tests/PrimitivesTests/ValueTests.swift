@@ -35,7 +35,10 @@ import Testing
     #expect(Endpoint(text)?.description == text)
   }
 
-  @Test(arguments: ["", "localhost", ":80", "a:0", "a:65536", "::1:80", "a b:1", "a\n:1", "a:x"])
+  @Test(arguments: [
+    "", "localhost", ":80", "a:0", "a:65536", "::1:80", "a b:1", "a\n:1", "a:x", "a:+80", "a:-1", "a: 80", "[]:80",
+    "a:",
+  ])
   func wrongEndpoints(text: String) {
     #expect(Endpoint(text) == nil)
   }
@@ -46,6 +49,19 @@ import Testing
     #expect(start + .seconds(-1) == start)
     #expect((start + .seconds(3)) - start == .seconds(3))
     #expect(start - (start + .seconds(3)) == .zero)
+  }
+
+  @Test func timeStopsAtItsEnd() {
+    let late = Instant(nanoseconds: .max - 5)
+    #expect(late + .seconds(1) == Instant(nanoseconds: .max))
+    #expect(Instant(nanoseconds: 7) + .seconds(Int64.max) == Instant(nanoseconds: .max))
+    #expect(Duration.seconds(Int64.max).wholeNanoseconds == .max)
+    #expect(Duration.milliseconds(1_500).wholeMilliseconds == 1_500)
+    #expect(Duration.milliseconds(-1).wholeMilliseconds == 0)
+    #expect(Duration.milliseconds(250).inSeconds == 0.25)
+    #expect(WallTime(milliseconds: .max - 1) + .seconds(1) == WallTime(milliseconds: .max))
+    #expect(WallTime(milliseconds: 1) + .milliseconds(2) == WallTime(milliseconds: 3))
+    #expect(Instant(nanoseconds: .max) - Instant(nanoseconds: 0) == .nanoseconds(Int64.max))
   }
 
   @Test func readerReadsWhatTheWriterWrote() throws {

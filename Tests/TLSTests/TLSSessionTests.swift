@@ -80,6 +80,10 @@ private final class Pair {
       ($0 as? KacheryError)?.message.contains(serverKey.publicKey.short) == true
     }
     #expect(pair.client.peer == nil)
+    // Nor does the other learn who asked.
+    pair.toServer = []
+    #expect(throws: KacheryError.self) { try pair.pump() }
+    #expect(pair.server.peer == nil)
   }
 
   @Test func anotherProtocolIsRefused() throws {
@@ -95,6 +99,12 @@ private final class Pair {
     try bytes.withUnsafeBytes { try pair.client.write($0) }
     try pair.pump(pieces: 65_521)
     #expect(pair.serverReceived == bytes)
+  }
+
+  @Test func nothingIsWrittenBeforeBothAreProved() throws {
+    let pair = try makePair()
+    #expect(throws: KacheryError.self) { try Array("early".utf8).withUnsafeBytes { try pair.client.write($0) } }
+    #expect(throws: KacheryError.self) { try pair.client.exportKeyingMaterial(label: "EXPORTER-test", count: 32) }
   }
 
   @Test func whatWasTamperedWithIsRefused() throws {
@@ -114,6 +124,30 @@ private final class Pair {
     pair.client.startShutdown()
     try pair.pump()
     #expect(pair.server.isClosedByPeer)
+  }
+
+  @Test func bytesBeforeTheEndArriveAndNoneAfterIt() throws {
+    let pair = try makePair()
+    try pair.pump()
+    try Array("last".utf8).withUnsafeBytes { try pair.client.write($0) }
+    pair.client.startShutdown()
+    #expect(throws: KacheryError.self) { try Array("more".utf8).withUnsafeBytes { try pair.client.write($0) } }
+    try pair.pump(pieces: 3)
+    #expect(pair.server.isClosedByPeer)
+    #expect(pair.serverReceived == Array("last".utf8))
+  }
+
+  /// Bytes that stop anywhere are no end: only a close_notify is.
+  @Test func aCutIsNoEnd() throws {
+    let pair = try makePair()
+    try pair.pump()
+    try [UInt8](repeating: 1, count: 40_000).withUnsafeBytes { try pair.client.write($0) }
+    pair.client.startShutdown()
+    pair.client.drainOutput { pair.toServer += $0 }
+    pair.toServer.removeLast(10)
+    try pair.pump(pieces: 999)
+    #expect(pair.serverReceived.count == 40_000)
+    #expect(!pair.server.isClosedByPeer)
   }
 
   @Test func bothEndsDeriveTheSameAndNoOtherSessionDoes() throws {

@@ -17,7 +17,9 @@ package struct Endpoint: Hashable, Sendable, CustomStringConvertible {
 
   /// Parses `HOST:PORT`, with an IPv6 address in brackets: `[::1]:8080`.
   package init?(_ text: String) {
-    guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else { return nil }
+    guard let colon = text.lastIndex(of: ":"), let port = UInt16(digits: text[text.index(after: colon)...]) else {
+      return nil
+    }
     var host = text[..<colon]
     if host.hasPrefix("["), host.hasSuffix("]") {
       host = host.dropFirst().dropLast()

@@ -7,9 +7,10 @@ package struct Instant: Hashable, Comparable, Sendable {
 
   package static func < (left: Instant, right: Instant) -> Bool { left.nanoseconds < right.nanoseconds }
 
-  /// The instant `duration` later; a negative duration counts as zero.
+  /// The instant `duration` later, or the last there is; a negative duration counts as zero.
   package static func + (instant: Instant, duration: Duration) -> Instant {
-    Instant(nanoseconds: instant.nanoseconds &+ duration.wholeNanoseconds)
+    let (sum, isTooLate) = instant.nanoseconds.addingReportingOverflow(duration.wholeNanoseconds)
+    return Instant(nanoseconds: isTooLate ? .max : sum)
   }
 
   /// The time from `earlier` to `later`; zero where `earlier` is not earlier.
@@ -20,11 +21,13 @@ package struct Instant: Hashable, Comparable, Sendable {
 }
 
 extension Duration {
-  /// The duration in whole nanoseconds; a negative duration counts as zero.
+  /// The duration in whole nanoseconds, or as many as a word holds; a negative duration counts as zero.
   package var wholeNanoseconds: UInt64 {
     let (seconds, attoseconds) = components
     guard seconds >= 0, attoseconds >= 0 else { return 0 }
-    return UInt64(seconds) &* 1_000_000_000 &+ UInt64(attoseconds) / 1_000_000_000
+    let (whole, isTooLong) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
+    let (sum, isTooLongAtLast) = whole.addingReportingOverflow(UInt64(attoseconds) / 1_000_000_000)
+    return isTooLong || isTooLongAtLast ? .max : sum
   }
 
   /// The duration in whole milliseconds; a negative duration counts as zero.
@@ -42,8 +45,9 @@ package struct WallTime: Hashable, Comparable, Sendable {
 
   package static func < (left: WallTime, right: WallTime) -> Bool { left.milliseconds < right.milliseconds }
 
-  /// The time `duration` later; a negative duration counts as zero.
+  /// The time `duration` later, or the last there is; a negative duration counts as zero.
   package static func + (time: WallTime, duration: Duration) -> WallTime {
-    WallTime(milliseconds: time.milliseconds &+ duration.wholeMilliseconds)
+    let (sum, isTooLate) = time.milliseconds.addingReportingOverflow(duration.wholeMilliseconds)
+    return WallTime(milliseconds: isTooLate ? .max : sum)
   }
 }

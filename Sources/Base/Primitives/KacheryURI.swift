@@ -54,8 +54,8 @@ package struct KacheryURI: Hashable, Sendable, CustomStringConvertible {
 
   private static func chunk(_ value: Substring, in text: String) throws(KacheryError) -> ChunkLocation {
     let parts = value.split(separator: "~", omittingEmptySubsequences: false)
-    guard parts.count == 3, let parent = ContentHash(hex: parts[0]), let start = UInt64(parts[1]),
-      let end = UInt64(parts[2]), let range = ByteRange(start: start, end: end)
+    guard parts.count == 3, let parent = ContentHash(hex: parts[0]), let start = UInt64(digits: parts[1]),
+      let end = UInt64(digits: parts[2]), let range = ByteRange(start: start, end: end)
     else { throw KacheryError(.badRequest, "'\(text)' has a chunkOf that is not PARENT~START~END.") }
     return ChunkLocation(parent: parent, range: range)
   }

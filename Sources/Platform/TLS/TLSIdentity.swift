@@ -35,8 +35,10 @@ package final class TLSIdentity: @unchecked Sendable {
     SSL_CTX_set_cert_verify_callback(
       context,
       { store, _ in
-        guard let leaf = X509_STORE_CTX_get0_cert(store), let key = X509_get0_pubkey(leaf) else { return 0 }
-        return EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519 && X509_verify(leaf, key) == 1 ? 1 : 0
+        guard let id = PeerCertificate.nodeID(provedBy: store), let session = TLSSession.checking(store) else {
+          return 0
+        }
+        return session.admits(id) ? 1 : 0
       }, nil)
     SSL_CTX_set_alpn_select_cb(
       context,

@@ -18,6 +18,10 @@ package final class TLSSession {
   private let identity: TLSIdentity
   private let role: Role
   private let expectedPeer: NodeID?
+  /// Who answered in place of the expected peer.
+  private var stranger: NodeID?
+  /// The index that OpenSSL leaves to the application.
+  private static let ownIndex: Int32 = 0
 
   /// A session that will begin with a handshake. A client's first bytes are in the output at once.
   ///
@@ -32,6 +36,8 @@ package final class TLSSession {
     let bio = pipe.makeBIO()
     // The session owns the BIO from here on; one reference serves both directions.
     SSL_set_bio(session, bio, bio)
+    // Unretained: OpenSSL's session does not outlive this one, whose deinit frees it.
+    SSL_set_ex_data(session, Self.ownIndex, Unmanaged.passUnretained(self).toOpaque())
     if role == .client { SSL_set_connect_state(session) } else { SSL_set_accept_state(session) }
     if role == .client { try handshake() }
   }
@@ -72,9 +78,28 @@ package final class TLSSession {
     ERR_clear_error()
     let result = SSL_do_handshake(session)
     guard result != 1 else { return try identifyPeer() }
-    guard SSL_get_error(session, result) == SSL_ERROR_WANT_READ else {
-      throw TLSError.capture("The handshake failed")
-    }
+    guard SSL_get_error(session, result) != SSL_ERROR_WANT_READ else { return }
+    let failure = TLSError.capture("The handshake failed")
+    guard let stranger, let expectedPeer else { throw failure }
+    throw KacheryError(
+      .protocolViolation, "The node that answered is \(stranger.short), not \(expectedPeer.short) as expected.",
+      cause: failure)
+  }
+
+  /// The session in whose handshake this certificate is checked.
+  static func checking(_ store: OpaquePointer?) -> TLSSession? {
+    guard let session = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()),
+      let own = SSL_get_ex_data(OpaquePointer(session), ownIndex)
+    else { return nil }
+    return Unmanaged<TLSSession>.fromOpaque(own).takeUnretainedValue()
+  }
+
+  /// Whether this node may be at the other end. Asked during the handshake, so that nobody but the expected peer learns
+  /// who we are.
+  func admits(_ id: NodeID) -> Bool {
+    guard let expectedPeer, expectedPeer != id else { return true }
+    stranger = id
+    return false
   }
 
   private func identifyPeer() throws(KacheryError) {
@@ -83,14 +108,8 @@ package final class TLSSession {
     SSL_get0_alpn_selected(session, &chosen, &count)
     guard UnsafeBufferPointer(start: chosen, count: Int(count)).elementsEqual(identity.applicationProtocol.dropFirst())
     else { throw KacheryError(.protocolViolation, "The other side does not speak this protocol.") }
-    var bytes = [UInt8](repeating: 0, count: NodeID.byteCount)
-    var length = bytes.count
-    guard let certificate = SSL_get0_peer_certificate(session), let key = X509_get0_pubkey(certificate),
-      EVP_PKEY_get_raw_public_key(key, &bytes, &length) == 1, let id = NodeID(bytes: bytes.prefix(length))
-    else { throw TLSError.capture("The other side has proved no node ID") }
-    if let expectedPeer, expectedPeer != id {
-      throw KacheryError(
-        .protocolViolation, "The node that answered is \(id.short), not \(expectedPeer.short) as expected.")
+    guard let certificate = SSL_get0_peer_certificate(session), let id = PeerCertificate.nodeID(in: certificate) else {
+      throw TLSError.capture("The other side has proved no node ID")
     }
     peer = id
   }

@@ -78,13 +78,13 @@ package struct JSONParser {
 
   private mutating func object() throws(JSONError) -> JSONValue {
     var members: [JSONObject.Member] = []
-    var names: Set<String> = []
+    var names: Set<[UInt8]> = []
     if take(UInt8(ascii: "}")) { return .object(JSONObject()) }
     repeat {
       skipSpace()
       guard next == UInt8(ascii: "\"") else { throw error("a member's name is missing") }
       let name = try string()
-      guard names.insert(name).inserted else { throw error("a member's name stands twice") }
+      guard names.insert(Array(name.utf8)).inserted else { throw error("a member's name stands twice") }
       guard take(UInt8(ascii: ":")) else { throw error("a colon is missing") }
       members.append(JSONObject.Member(name: name, value: try value()))
     } while take(UInt8(ascii: ","))

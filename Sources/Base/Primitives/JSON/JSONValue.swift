@@ -22,6 +22,10 @@ package struct JSONObject: Hashable, Sendable, ExpressibleByDictionaryLiteral {
       self.name = name
       self.value = value
     }
+
+    /// Names are compared code point by code point (RFC 8259, section 8.3); `==` would take "é" in its two Unicode
+    /// spellings for one name.
+    func isNamed(_ other: String) -> Bool { name.utf8.elementsEqual(other.utf8) }
   }
 
   package private(set) var members: [Member]
@@ -38,9 +42,9 @@ package struct JSONObject: Hashable, Sendable, ExpressibleByDictionaryLiteral {
 
   /// The value of the member with this name. Setting nil removes it; setting a new one appends it.
   package subscript(name: String) -> JSONValue? {
-    get { members.first { $0.name == name }?.value }
+    get { members.first { $0.isNamed(name) }?.value }
     set {
-      guard let index = members.firstIndex(where: { $0.name == name }) else {
+      guard let index = members.firstIndex(where: { $0.isNamed(name) }) else {
         if let newValue { members.append(Member(name: name, value: newValue)) }
         return
       }

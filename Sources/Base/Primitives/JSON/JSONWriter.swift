@@ -15,7 +15,7 @@ extension JSONValue {
     case .null: output.append(contentsOf: "null".utf8)
     case .bool(let bool): output.append(contentsOf: (bool ? "true" : "false").utf8)
     case .integer(let integer): output.append(contentsOf: String(integer).utf8)
-    case .double(let double): output.append(contentsOf: (double.isFinite ? "\(double)" : "null").utf8)
+    case .double(let double): output.append(contentsOf: Self.text(double).utf8)
     case .string(let string): Self.write(string, to: &output)
     case .array(let values):
       output.append(UInt8(ascii: "["))
@@ -34,6 +34,20 @@ extension JSONValue {
       }
       output.append(UInt8(ascii: "}"))
     }
+  }
+
+  /// The shortest digits that give the same number, as Python prints them: from 1e16 on with an exponent, where Swift
+  /// begins with it only at 2^54.
+  private static func text(_ double: Double) -> String {
+    guard double.isFinite else { return "null" }
+    let text = "\(double)"
+    guard double.magnitude >= 1e16, text.hasSuffix(".0") else { return text }
+    let sign = double < 0 ? "-" : ""
+    var digits = text.dropFirst(sign.count).dropLast(2)
+    let exponent = digits.count - 1
+    while digits.count > 1, digits.last == "0" { digits.removeLast() }
+    let fraction = digits.count > 1 ? "." + digits.dropFirst() : ""
+    return "\(sign)\(digits.prefix(1))\(fraction)e+\(exponent)"
   }
 
   /// Python escapes everything outside printable ASCII by default; every JSON reader understands it.
