@@ -1,5 +1,6 @@
 import Foundation
 import Primitives
+import TestSupport
 import Testing
 
 @Suite struct KacheryURITests {
@@ -31,5 +32,19 @@ import Testing
   ])
   func wrongFormsAreRefused(_ text: String) {
     #expect(throws: KacheryError.self) { try KacheryURI(parsing: text) }
+  }
+
+  @Test(arguments: UInt64(0)..<10)
+  func damagedURIsNeverTrap(seed: UInt64) throws {
+    var random = SeededRandom(seed: seed)
+    let hash = "da39a3ee5e6b4b0d3255bfef95601890afd80709"
+    for form in ["/a.txt?manifest=\(hash)", ".x/y?chunkOf=\(hash)~5~60"] {
+      for _ in 0..<200 {
+        let text = String(decoding: random.mutated(Array("sha1://\(hash)\(form)".utf8)), as: UTF8.self)
+        guard let uri = try? KacheryURI(parsing: text) else { continue }
+        #expect(uri.key.hash.hex.utf8.count == 40, "seed \(seed)")
+        #expect(try KacheryURI(parsing: uri.description).key.hash == uri.key.hash, "seed \(seed)")
+      }
+    }
   }
 }
