@@ -3,61 +3,31 @@ package import Primitives
 /// JSON in the one form that everybody writes alike, so that its bytes can be hashed and signed (RFC 8785).
 package enum CanonicalJSON {
   /// The canonical UTF-8 of this document.
-  package static func encode(_ value: JSONValue) -> [UInt8] {
-    var output: [UInt8] = []
-    write(value, to: &output)
-    return output
-  }
+  package static func encode(_ value: JSONValue) -> [UInt8] { value.bytes(in: style) }
 
-  private static func write(_ value: JSONValue, to output: inout [UInt8]) {
-    switch value {
-    case .null: output.append(contentsOf: "null".utf8)
-    case .bool(let bool): output.append(contentsOf: (bool ? "true" : "false").utf8)
-    case .integer(let integer): output.append(contentsOf: number(Double(integer)).utf8)
-    case .double(let double): output.append(contentsOf: number(double).utf8)
-    case .string(let string): write(string, to: &output)
-    case .array(let values):
-      output.append(UInt8(ascii: "["))
-      for (index, value) in values.enumerated() {
-        if index > 0 { output.append(UInt8(ascii: ",")) }
-        write(value, to: &output)
-      }
-      output.append(UInt8(ascii: "]"))
-    case .object(let object):
-      // RFC 8785, section 3.2.3: members in the order of the UTF-16 code units of their names.
-      let members = object.members.sorted { $0.name.utf16.lexicographicallyPrecedes($1.name.utf16) }
-      output.append(UInt8(ascii: "{"))
-      for (index, member) in members.enumerated() {
-        if index > 0 { output.append(UInt8(ascii: ",")) }
-        write(member.name, to: &output)
-        output.append(UInt8(ascii: ":"))
-        write(member.value, to: &output)
-      }
-      output.append(UInt8(ascii: "}"))
-    }
-  }
+  private static let style = JSONStyle(
+    // RFC 8785, section 3.2.3: members in the order of the UTF-16 code units of their names.
+    order: { $0.sorted { $0.name.utf16.lexicographicallyPrecedes($1.name.utf16) } },
+    // Section 3.2.2.3: every number is one of ECMAScript's, which are floating-point.
+    integer: { number(Double($0)) }, double: number, string: write)
 
   /// RFC 8785, section 3.2.2.2: only what must be escaped is.
-  private static func write(_ string: String, to output: inout [UInt8]) {
+  @Sendable private static func write(_ string: String, to output: inout [UInt8]) {
     output.append(UInt8(ascii: "\""))
     for byte in string.utf8 {
-      switch byte {
-      case 0x22: output.append(contentsOf: #"\""#.utf8)
-      case 0x5c: output.append(contentsOf: #"\\"#.utf8)
-      case 0x08: output.append(contentsOf: #"\b"#.utf8)
-      case 0x0c: output.append(contentsOf: #"\f"#.utf8)
-      case 0x0a: output.append(contentsOf: #"\n"#.utf8)
-      case 0x0d: output.append(contentsOf: #"\r"#.utf8)
-      case 0x09: output.append(contentsOf: #"\t"#.utf8)
-      case 0..<0x20: output.append(contentsOf: ("\\u00" + Hex.encode([byte])).utf8)
-      default: output.append(byte)
+      if let escape = JSONString.shortEscape(byte) {
+        output.append(contentsOf: escape.utf8)
+      } else if byte < 0x20 {
+        output.append(contentsOf: ("\\u00" + Hex.encode([byte])).utf8)
+      } else {
+        output.append(byte)
       }
     }
     output.append(UInt8(ascii: "\""))
   }
 
   /// A number as ECMAScript prints it (ECMA-262, Number::toString): the shortest digits that give the same value.
-  static func number(_ value: Double) -> String {
+  @Sendable static func number(_ value: Double) -> String {
     guard value.isFinite else { return "null" }
     guard value != 0 else { return "0" }
     let sign = value < 0 ? "-" : ""

@@ -1,44 +1,33 @@
-extension JSONValue {
-  /// The document in one line without spaces, members in their order: what Python's
-  /// `json.dumps(separators=(",", ":"))` writes of the same values, so that hashes of documents agree.
-  package var compact: String { String(decoding: compactBytes, as: UTF8.self) }
+/// How the parts of a JSON document are written where writers may differ; there are never spaces between them.
+package struct JSONStyle: Sendable {
+  /// The order of an object's members.
+  let order: @Sendable ([JSONObject.Member]) -> [JSONObject.Member]
+  let integer: @Sendable (Int64) -> String
+  let double: @Sendable (Double) -> String
+  let string: @Sendable (String, inout [UInt8]) -> Void
 
-  /// The UTF-8 of `compact`.
-  package var compactBytes: [UInt8] {
-    var output: [UInt8] = []
-    write(to: &output)
-    return output
+  /// A style of these parts; `string` appends a whole string with its quotation marks.
+  package init(
+    order: @escaping @Sendable ([JSONObject.Member]) -> [JSONObject.Member],
+    integer: @escaping @Sendable (Int64) -> String, double: @escaping @Sendable (Double) -> String,
+    string: @escaping @Sendable (String, inout [UInt8]) -> Void
+  ) {
+    self.order = order
+    self.integer = integer
+    self.double = double
+    self.string = string
   }
 
-  private func write(to output: inout [UInt8]) {
-    switch self {
-    case .null: output.append(contentsOf: "null".utf8)
-    case .bool(let bool): output.append(contentsOf: (bool ? "true" : "false").utf8)
-    case .integer(let integer): output.append(contentsOf: String(integer).utf8)
-    case .double(let double): output.append(contentsOf: Self.text(double).utf8)
-    case .string(let string): Self.write(string, to: &output)
-    case .array(let values):
-      output.append(UInt8(ascii: "["))
-      for (index, value) in values.enumerated() {
-        if index > 0 { output.append(UInt8(ascii: ",")) }
-        value.write(to: &output)
-      }
-      output.append(UInt8(ascii: "]"))
-    case .object(let object):
-      output.append(UInt8(ascii: "{"))
-      for (index, member) in object.members.enumerated() {
-        if index > 0 { output.append(UInt8(ascii: ",")) }
-        Self.write(member.name, to: &output)
-        output.append(UInt8(ascii: ":"))
-        member.value.write(to: &output)
-      }
-      output.append(UInt8(ascii: "}"))
-    }
-  }
+  /// Members in their order, and only ASCII: what Python's `json.dumps(separators=(",", ":"))` writes of the same
+  /// values, so that hashes of documents agree.
+  package static let compact = JSONStyle(
+    order: { $0 }, integer: { String($0) }, double: pythonText, string: JSONString.writeASCII)
+}
 
+extension JSONStyle {
   /// The shortest digits that give the same number, as Python prints them: from 1e16 on with an exponent, where Swift
   /// begins with it only at 2^54.
-  private static func text(_ double: Double) -> String {
+  @Sendable private static func pythonText(_ double: Double) -> String {
     guard double.isFinite else { return "null" }
     let text = "\(double)"
     guard double.magnitude >= 1e16, text.hasSuffix(".0") else { return text }
@@ -49,21 +38,75 @@ extension JSONValue {
     let fraction = digits.count > 1 ? "." + digits.dropFirst() : ""
     return "\(sign)\(digits.prefix(1))\(fraction)e+\(exponent)"
   }
+}
+
+extension JSONValue {
+  /// The document in the compact style.
+  package var compact: String { String(decoding: compactBytes, as: UTF8.self) }
+
+  /// The UTF-8 of `compact`.
+  package var compactBytes: [UInt8] { bytes(in: .compact) }
+
+  /// The UTF-8 of the document in this style.
+  package func bytes(in style: JSONStyle) -> [UInt8] {
+    var output: [UInt8] = []
+    write(style, to: &output)
+    return output
+  }
+
+  private func write(_ style: JSONStyle, to output: inout [UInt8]) {
+    switch self {
+    case .null: output.append(contentsOf: "null".utf8)
+    case .bool(let bool): output.append(contentsOf: (bool ? "true" : "false").utf8)
+    case .integer(let integer): output.append(contentsOf: style.integer(integer).utf8)
+    case .double(let double): output.append(contentsOf: style.double(double).utf8)
+    case .string(let string): style.string(string, &output)
+    case .array(let values):
+      output.append(UInt8(ascii: "["))
+      for (index, value) in values.enumerated() {
+        if index > 0 { output.append(UInt8(ascii: ",")) }
+        value.write(style, to: &output)
+      }
+      output.append(UInt8(ascii: "]"))
+    case .object(let object):
+      output.append(UInt8(ascii: "{"))
+      for (index, member) in style.order(object.members).enumerated() {
+        if index > 0 { output.append(UInt8(ascii: ",")) }
+        style.string(member.name, &output)
+        output.append(UInt8(ascii: ":"))
+        member.value.write(style, to: &output)
+      }
+      output.append(UInt8(ascii: "}"))
+    }
+  }
+}
+
+/// The strings of a JSON document.
+package enum JSONString {
+  /// The escape of a character for which JSON has a short one; nil for any other.
+  package static func shortEscape(_ unit: some BinaryInteger) -> String? {
+    switch unit {
+    case 0x22: #"\""#
+    case 0x5c: #"\\"#
+    case 0x08: #"\b"#
+    case 0x0c: #"\f"#
+    case 0x0a: #"\n"#
+    case 0x0d: #"\r"#
+    case 0x09: #"\t"#
+    default: nil
+    }
+  }
 
   /// Python escapes everything outside printable ASCII by default; every JSON reader understands it.
-  private static func write(_ string: String, to output: inout [UInt8]) {
+  static func writeASCII(_ string: String, to output: inout [UInt8]) {
     output.append(UInt8(ascii: "\""))
     for unit in string.utf16 {
-      switch unit {
-      case 0x22: output.append(contentsOf: #"\""#.utf8)
-      case 0x5c: output.append(contentsOf: #"\\"#.utf8)
-      case 0x08: output.append(contentsOf: #"\b"#.utf8)
-      case 0x0c: output.append(contentsOf: #"\f"#.utf8)
-      case 0x0a: output.append(contentsOf: #"\n"#.utf8)
-      case 0x0d: output.append(contentsOf: #"\r"#.utf8)
-      case 0x09: output.append(contentsOf: #"\t"#.utf8)
-      case 0x20..<0x7f: output.append(UInt8(unit))
-      default: output.append(contentsOf: ("\\u" + Hex.encode([UInt8(unit >> 8), UInt8(unit & 255)])).utf8)
+      if let escape = shortEscape(unit) {
+        output.append(contentsOf: escape.utf8)
+      } else if (0x20..<0x7f).contains(unit) {
+        output.append(UInt8(unit))
+      } else {
+        output.append(contentsOf: ("\\u" + Hex.encode([UInt8(unit >> 8), UInt8(unit & 255)])).utf8)
       }
     }
     output.append(UInt8(ascii: "\""))
