@@ -15,6 +15,7 @@ esac
 folder=".build/sanitize-$kind"
 echo "Building the tests with the $kind sanitizer into $folder"
 swift build --build-tests --sanitize="$kind" --scratch-path "$folder"
-# Tests that start whole programs start the sanitized ones.
+# Tests that start whole programs start the sanitized ones. One after the other: sanitized code is slow enough for tests
+# that run side by side to starve one another past their deadlines.
 KACHERY_BUILD_DIR="$(swift build --sanitize="$kind" --scratch-path "$folder" --show-bin-path)" \
-  swift test --skip-build --sanitize="$kind" --scratch-path "$folder"
+  swift test --skip-build --no-parallel --sanitize="$kind" --scratch-path "$folder"
