@@ -192,6 +192,18 @@ import Testing
     }
   }
 
+  @Test func theStatusPageOpensInABrowserThatHasTheToken() async throws {
+    try await withService { service in
+      var page = service.request("GET", "/?token=\(service.token)")
+      page.headers = []
+      check(try await service.fetch(page).status == 200)
+      page.url = service.base + "/?token=wrong"
+      check(try await service.fetch(page).status == 403)
+      page.url = service.base + "/metrics?token=\(service.token)"
+      check(try await service.fetch(page).status == 403)
+    }
+  }
+
   /// Labels come from other nodes: nothing of theirs becomes markup.
   @Test func theStatusPageShowsWhatOthersSentAsText() async throws {
     try await withService { service in

@@ -85,6 +85,9 @@ struct DaemonClient {
     return count < 0 ? nil : String(decoding: bytes.prefix(count), as: UTF8.self)
   }
 
+  /// The address of the status page, with the token that opens it.
+  var pageAddress: String { "\(base)/?token=\(token)" }
+
   // MARK: Requests
 
   private func request(_ method: String, _ path: String) -> HTTPRequest {

@@ -87,6 +87,7 @@ extension Command {
       Console.result("Storage directory: \(client.probe.storageDirectory)")
       Console.result("Channels:          \(client.probe.joinedChannels.count)")
       Console.result("Linked nodes:      \(stats["stats"]?["kachery_links"]?.integer ?? 0)")
+      Console.result("In a browser:      \(client.pageAddress)  (for a few minutes)")
       return .done
     })
 

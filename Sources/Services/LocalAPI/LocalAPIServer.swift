@@ -102,7 +102,7 @@ package actor LocalAPIServer {
         return refuse(
           exchange, status: 405, "\(route.rawValue) takes \(route.methods.sorted().joined(separator: " or ")) only.")
       }
-      if !route.isOpen { try await checkToken(of: exchange) }
+      if !route.isOpen { try await checkToken(of: exchange, for: route) }
       try await answer(route, exchange)
     } catch {
       if error.code == .forbidden { refusals.add() }
@@ -116,8 +116,10 @@ package actor LocalAPIServer {
     exchange.respond(HTTPResponse(status: 204, contentType: "text/plain", body: [], headers: headers))
   }
 
-  private func checkToken(of exchange: HTTPExchange) async throws(KacheryError) {
-    guard let shown = exchange.head.headers[APIVersion.tokenHeader.lowercased()] else {
+  private func checkToken(of exchange: HTTPExchange, for route: Route) async throws(KacheryError) {
+    // A person who opens the status page in a browser cannot add a header.
+    let inAddress = route.isPage ? exchange.head.query["token"] : nil
+    guard let shown = exchange.head.headers[APIVersion.tokenHeader.lowercased()] ?? inAddress else {
       throw KacheryError(
         .forbidden,
         "The header \(APIVersion.tokenHeader) is missing; its value stands in the file client-auth of the storage directory."

@@ -26,4 +26,7 @@ enum Route: String, CaseIterable {
 
   /// Whether it answers without a token: nothing in the answer is secret.
   var isOpen: Bool { self == .probe }
+
+  /// Whether people open it in a browser, with the token in the address.
+  var isPage: Bool { self == .root || self == .stats }
 }
