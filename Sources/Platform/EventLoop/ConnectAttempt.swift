@@ -64,6 +64,7 @@ package final class ConnectAttempt {
 
   private func tryNext() {
     guard done != nil else { return }
+    guard !loop.core.isClosing else { return finish(.failure(EventLoop.stopping)) }
     guard !addresses.isEmpty else {
       return finish(.failure(lastError ?? KacheryError(.disconnected, "The host '\(endpoint.host)' has no address.")))
     }
@@ -145,9 +146,13 @@ extension TCPConnection {
   ) -> ConnectAttempt {
     loop.preconditionOnLoop()
     let attempt = ConnectAttempt(loop: loop, endpoint: endpoint, timeout: timeout, done: done)
+    guard !loop.core.isClosing else {
+      loop.later { attempt.finish(.failure(EventLoop.stopping)) }
+      return attempt
+    }
     let result = ResolveRequest(attempt: attempt).start(on: loop.core.loop, endpoint)
     if result < 0 {
-      _ = loop.after(.zero) {
+      loop.later {
         attempt.finish(.failure(UVError.error(result, "The host name '\(endpoint.host)' cannot be resolved")))
       }
     }

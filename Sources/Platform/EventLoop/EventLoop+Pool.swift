@@ -37,9 +37,14 @@ private final class ResultBox<T>: @unchecked Sendable {
 }
 
 extension EventLoop {
-  /// Runs blocking work on the pool, then `then` with its result on the loop. Loop only.
+  /// Runs blocking work on the pool, then `then` with its result on the loop, also where the loop is stopping. Loop only.
   package func work<T: Sendable>(_ body: @escaping @Sendable () -> T, then: @escaping (T) -> Void) {
     preconditionOnLoop()
+    guard !core.isStopped else {
+      // The pool cannot call back any more. Whoever waits must still be told.
+      let value = body()
+      return later { then(value) }
+    }
     let box = ResultBox<T>()
     WorkRequest(
       body: { box.value = body() },
@@ -55,7 +60,7 @@ extension EventLoop {
     try await withCheckedThrowingContinuation { continuation in
       post {
         guard !self.core.isClosing else {
-          return continuation.resume(throwing: KacheryError(.cancelled, "The node is stopping."))
+          return continuation.resume(throwing: Self.stopping)
         }
         self.work({ Result { try body() } }, then: { continuation.resume(with: $0) })
       }

@@ -55,6 +55,17 @@ package final class EventLoop: SerialExecutor {
     }
   }
 
+  /// What is asked of a loop that is stopping fails with this.
+  static var stopping: KacheryError { KacheryError(.cancelled, "The node is stopping.") }
+
+  /// Runs `body` in the next turn, also while the loop closes. Loop only.
+  func later(_ body: @escaping () -> Void) {
+    preconditionOnLoop()
+    // It is handed over on the loop's thread and runs there: it is never in two threads.
+    nonisolated(unsafe) let body = body
+    post { body() }
+  }
+
   // MARK: SerialExecutor
 
   package func enqueue(_ job: consuming ExecutorJob) { core.submit(.job(UnownedJob(job)), for: self) }

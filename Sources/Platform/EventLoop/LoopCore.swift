@@ -21,13 +21,19 @@ final class LoopCore: @unchecked Sendable {
     var isDraining = false
   }
 
+  private struct Endings {
+    var waiters: [@Sendable () -> Void] = []
+    var isClosing = false
+    var hasEnded = false
+  }
+
   let loop: UnsafeMutablePointer<uv_loop_t>
   let readBuffer: UnsafeMutableRawBufferPointer
   let openHandles = Atomic<Int>(0)
   private let wakeUp: UnsafeMutablePointer<uv_async_t>
   private let thread = Mutex<pthread_t?>(nil)
   private let inbox = Mutex(Inbox())
-  private let endings = Mutex<(waiters: [@Sendable () -> Void], isClosing: Bool)>(([], false))
+  private let endings = Mutex(Endings())
 
   init() throws(KacheryError) {
     loop = .allocate(capacity: 1)
@@ -74,11 +80,18 @@ final class LoopCore: @unchecked Sendable {
   private static func runThread(_ owner: EventLoop) {
     CUV_name_thread(owner.name)
     let core = owner.core
+    // What a callback of the closing opens or hands over is closed and run before the loop counts as stopped.
+    repeat {
+      uv_run(core.loop, UV_RUN_DEFAULT)
+      core.drain(for: owner)
+      core.closeHandles()
+    } while uv_loop_alive(core.loop) != 0 || !core.stopIfIdle()
+    uv_close(core.wakeUpHandle, nil)
     uv_run(core.loop, UV_RUN_DEFAULT)
     uv_loop_close(core.loop)
-    core.inbox.withLock { $0.isStopped = true }
     core.drainAfterEnd(for: owner)
     let waiters = core.endings.withLock { endings in
+      endings.hasEnded = true
       defer { endings.waiters = [] }
       return endings.waiters
     }
@@ -88,15 +101,20 @@ final class LoopCore: @unchecked Sendable {
   // MARK: Handing over
 
   func submit(_ task: Task, for owner: EventLoop) {
-    let (wakes, isStopped) = inbox.withLock { inbox in
+    let isStopped = inbox.withLock { inbox in
       inbox.tasks.append(task)
-      defer { inbox.isWaking = true }
-      return (!inbox.isWaking, inbox.isStopped)
+      // Inside the lock: once `isStopped` is set the handle goes away, and nobody may be about to use it.
+      if !inbox.isStopped, !inbox.isWaking { uv_async_send(wakeUp) }
+      inbox.isWaking = true
+      return inbox.isStopped
     }
-    if isStopped {
-      drainAfterEnd(for: owner)
-    } else if wakes {
-      uv_async_send(wakeUp)
+    if isStopped { drainAfterEnd(for: owner) }
+  }
+
+  private func stopIfIdle() -> Bool {
+    inbox.withLock { inbox in
+      inbox.isStopped = inbox.tasks.isEmpty
+      return inbox.isStopped
     }
   }
 
@@ -119,11 +137,12 @@ final class LoopCore: @unchecked Sendable {
     while true {
       let tasks = inbox.withLock { inbox in
         defer { inbox.tasks = [] }
-        if inbox.tasks.isEmpty { inbox.isDraining = false }
+        inbox.isDraining = !inbox.tasks.isEmpty
+        let runner = inbox.isDraining ? pthread_self() : nil
+        thread.withLock { $0 = runner }
         return inbox.tasks
       }
       if tasks.isEmpty { return }
-      thread.withLock { $0 = pthread_self() }
       for task in tasks { Self.run(task, on: owner) }
     }
   }
@@ -139,28 +158,37 @@ final class LoopCore: @unchecked Sendable {
 
   /// Calls `waiter` once the loop has stopped. Says whether the closing has yet to be begun.
   func waitForEnd(_ waiter: @escaping @Sendable () -> Void) -> Bool {
-    let isStopped = inbox.withLock { $0.isStopped }
-    if isStopped {
-      waiter()
-      return false
-    }
-    return endings.withLock { endings in
-      endings.waiters.append(waiter)
+    let (hasEnded, isFirst) = endings.withLock { endings in
+      if !endings.hasEnded { endings.waiters.append(waiter) }
       defer { endings.isClosing = true }
-      return !endings.isClosing
+      return (endings.hasEnded, !endings.isClosing)
     }
+    if hasEnded { waiter() }
+    return isFirst
   }
 
   var isClosing: Bool { endings.withLock { $0.isClosing } }
 
+  /// Whether libuv's loop is gone: nothing may be opened on it any more.
+  var isStopped: Bool { inbox.withLock { $0.isStopped } }
+
   /// Closes every handle; the loop then ends by itself when the last request has been answered.
   func closeEverything() {
+    // The wake-up stays until the very end, so that what others hand over is still heard, but does not keep the loop.
+    uv_unref(wakeUpHandle)
+    closeHandles()
+  }
+
+  private var wakeUpHandle: UnsafeMutablePointer<uv_handle_t> {
+    UnsafeMutableRawPointer(wakeUp).assumingMemoryBound(to: uv_handle_t.self)
+  }
+
+  private func closeHandles() {
     let own = UnsafeMutableRawPointer(wakeUp)
     uv_walk(
       loop,
       { handle, own in
-        guard let handle, uv_is_closing(handle) == 0 else { return }
-        if UnsafeMutableRawPointer(handle) == own { return uv_close(handle, nil) }
+        guard let handle, uv_is_closing(handle) == 0, UnsafeMutableRawPointer(handle) != own else { return }
         guard let data = handle.pointee.data else { return }
         Unmanaged<LoopHandle>.fromOpaque(data).takeUnretainedValue().closedByLoop()
       }, own)

@@ -2,18 +2,24 @@ internal import CUV
 import Primitives
 import Synchronization
 
-/// The owner of one libuv handle: allocated on the heap, closed once, and freed only when libuv says that it is closed.
+/// The owner of one libuv handle: allocated on the heap, closed once, and freed only after libuv says that it is closed.
 package class LoopHandle {
   package let loop: EventLoop
   private let memory: UnsafeMutableRawPointer
-  private(set) var isClosing = false
+  /// Whether nothing may be done with the handle any more. True from the start where the loop has stopped: then there is
+  /// no libuv loop to open a handle on, and a subclass must not try.
+  private(set) var isClosing: Bool
 
   /// Room for a handle of this size. Nothing is open until `adopt`.
   init(loop: EventLoop, byteCount: Int) {
     loop.preconditionOnLoop()
     self.loop = loop
+    isClosing = loop.core.isStopped
     memory = .allocate(byteCount: byteCount, alignment: 16)
   }
+
+  // libuv holds this object from `adopt` until the handle is closed, so the memory outlives the handle.
+  deinit { memory.deallocate() }
 
   /// The handle as libuv's type for it.
   func raw<Raw>(as type: Raw.Type) -> UnsafeMutablePointer<Raw> { memory.assumingMemoryBound(to: type) }
@@ -24,6 +30,8 @@ package class LoopHandle {
   func adopt() {
     handle.pointee.data = Unmanaged.passRetained(self).toOpaque()
     loop.core.openHandles.wrappingAdd(1, ordering: .relaxed)
+    // Opened by a callback of the closing: closed in the next turn, or the loop would never end.
+    if loop.core.isClosing { loop.post { [loop] in loop.core.closeEverything() } }
   }
 
   /// The object that a callback's handle belongs to.
@@ -31,9 +39,6 @@ package class LoopHandle {
     guard let data = handle?.assumingMemoryBound(to: uv_handle_t.self).pointee.data else { return nil }
     return Unmanaged<LoopHandle>.fromOpaque(data).takeUnretainedValue()
   }
-
-  /// Frees what `init` allocated, where the handle was never adopted.
-  func abandon() { memory.deallocate() }
 
   /// Closes the handle. May be called again.
   func closeHandle() {
@@ -43,7 +48,6 @@ package class LoopHandle {
     uv_close(handle) { handle in
       guard let data = handle?.pointee.data else { return }
       let owner = Unmanaged<LoopHandle>.fromOpaque(data).takeRetainedValue()
-      owner.memory.deallocate()
       owner.loop.core.openHandles.wrappingSubtract(1, ordering: .relaxed)
     }
   }

@@ -18,6 +18,7 @@ package final class TCPConnection: LoopHandle {
 
   init(loop: EventLoop) {
     super.init(loop: loop, byteCount: MemoryLayout<uv_tcp_t>.size)
+    guard !isClosing else { return }
     uv_tcp_init(loop.core.loop, raw(as: uv_tcp_t.self))
     adopt()
   }
@@ -71,7 +72,7 @@ package final class TCPConnection: LoopHandle {
     tell?(error)
   }
 
-  override func closedByLoop() { end(KacheryError(.cancelled, "The node is stopping.")) }
+  override func closedByLoop() { end(EventLoop.stopping) }
 
   /// Sends bytes, in order. What the kernel does not take at once is kept and counted in `pendingBytes`.
   package func write(_ bytes: UnsafeRawBufferPointer) {
@@ -95,7 +96,7 @@ package final class TCPConnection: LoopHandle {
     guard result < 0 else { return }
     pendingBytes -= bytes.count
     // Never from inside the caller's call to `write`.
-    _ = loop.after(.zero) { [weak self] in self?.end(UVError.error(result, "The connection broke")) }
+    loop.later { [weak self] in self?.end(UVError.error(result, "The connection broke")) }
   }
 
   fileprivate func wrote(_ count: Int, _ status: Int32) {

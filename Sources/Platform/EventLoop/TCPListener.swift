@@ -28,11 +28,13 @@ package final class TCPListener: LoopHandle {
 
   private init(loop: EventLoop) {
     super.init(loop: loop, byteCount: MemoryLayout<uv_tcp_t>.size)
+    guard !isClosing else { return }
     uv_tcp_init(loop.core.loop, raw(as: uv_tcp_t.self))
     adopt()
   }
 
   private func bind(host: String, port: UInt16) throws(KacheryError) {
+    guard !isClosing else { throw EventLoop.stopping }
     let action = "Listening on \(host) port \(port) failed"
     var address = try SocketAddress(numericHost: host == "localhost" ? "127.0.0.1" : host, port: port)
     let tcp = raw(as: uv_tcp_t.self)
@@ -53,6 +55,8 @@ package final class TCPListener: LoopHandle {
     connection.begin()
     onConnection(connection)
   }
+
+  override func closedByLoop() { close() }
 
   /// Stops listening. May be called again.
   package func close() {

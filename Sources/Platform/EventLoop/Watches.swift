@@ -10,6 +10,7 @@ package final class Timer: LoopHandle {
     self.body = body
     repeats = repeating != nil
     super.init(loop: loop, byteCount: MemoryLayout<uv_timer_t>.size)
+    guard !isClosing else { return }
     let timer = raw(as: uv_timer_t.self)
     uv_timer_init(loop.core.loop, timer)
     adopt()
@@ -31,6 +32,8 @@ package final class Timer: LoopHandle {
     body = nil
     closeHandle()
   }
+
+  override func closedByLoop() { cancel() }
 }
 
 /// Watches for a signal to the process.
@@ -40,6 +43,7 @@ package final class SignalWatch: LoopHandle {
   fileprivate init(loop: EventLoop, number: Int32, body: @escaping () -> Void) throws(KacheryError) {
     self.body = body
     super.init(loop: loop, byteCount: MemoryLayout<uv_signal_t>.size)
+    guard !isClosing else { throw EventLoop.stopping }
     let signal = raw(as: uv_signal_t.self)
     uv_signal_init(loop.core.loop, signal)
     adopt()
@@ -55,6 +59,8 @@ package final class SignalWatch: LoopHandle {
     body = nil
     closeHandle()
   }
+
+  override func closedByLoop() { cancel() }
 }
 
 /// Watches a descriptor for something to read. The descriptor must stay open until the watch is cancelled.
@@ -64,12 +70,10 @@ package final class DescriptorWatch: LoopHandle {
   fileprivate init(loop: EventLoop, descriptor: Int32, body: @escaping () -> Void) throws(KacheryError) {
     self.body = body
     super.init(loop: loop, byteCount: MemoryLayout<uv_poll_t>.size)
+    guard !isClosing else { throw EventLoop.stopping }
     let poll = raw(as: uv_poll_t.self)
     let opened = uv_poll_init(loop.core.loop, poll, descriptor)
-    guard opened == 0 else {
-      abandon()
-      throw UVError.error(opened, "Watching descriptor \(descriptor) failed")
-    }
+    guard opened == 0 else { throw UVError.error(opened, "Watching descriptor \(descriptor) failed") }
     adopt()
     uv_poll_start(poll, Int32(UV_READABLE.rawValue)) { handle, _, _ in
       (LoopHandle.owner(of: handle) as? DescriptorWatch)?.body?()
@@ -81,6 +85,8 @@ package final class DescriptorWatch: LoopHandle {
     body = nil
     closeHandle()
   }
+
+  override func closedByLoop() { cancel() }
 }
 
 extension EventLoop {
