@@ -14,10 +14,13 @@ import TLS
 package final class Link {
   /// Bytes that may wait for the kernel before streams are told to stop.
   package static let highWaterMark = 1 << 20
-  /// How often a sign of life is asked for.
-  static let pingPeriod: Duration = .seconds(5)
-  /// How long the other side may be silent before it counts as gone.
-  static let silence: Duration = .seconds(15)
+  /// Bytes that may wait for the kernel in all. Data stops at `highWaterMark`; a peer whose requests for answers alone
+  /// make so many, and who takes none of them, is flooding.
+  static let maximumPending = 4 * highWaterMark
+  /// How often a sign of life is asked for, and looked for.
+  static let pingPeriod: Duration = .seconds(3)
+  /// How long the other side may be silent before it counts as gone. It is noticed a period later at most: within 15 s.
+  static let silence: Duration = .seconds(12)
   /// How long a closing link may take to send what was written.
   static let closingTime: Duration = .seconds(2)
 
@@ -112,7 +115,9 @@ package final class Link {
       return fail(
         KacheryError(.timedOut, "Node \(peer.short) has been silent for \(silent.components.seconds) seconds."))
     }
-    if pingSent == nil { pingSent = (mux.ping(), loop.now) }
+    // Asked again while an answer is due: the question itself is a sign of life for the other side.
+    let value = mux.ping()
+    if pingSent == nil { pingSent = (value, loop.now) }
     flush()
   }
 
@@ -159,6 +164,8 @@ package final class Link {
     guard !isOver else { return }
     encrypt(followedBy: nil)
     transmit()
+    guard !isOver, connection.pendingBytes > Self.maximumPending else { return }
+    end(KacheryError(.protocolViolation, "Node \(peer.short) asks for answers and takes none."))
   }
 
   private func encrypt(followedBy bytes: UnsafeRawBufferPointer?) {

@@ -69,10 +69,8 @@ final class LinkHandshake {
     }
   }
 
-  func cancel() {
-    done = nil
-    finish(.failure(KacheryError(.cancelled, "The attempt was given up.")))
-  }
+  /// Gives up and says so.
+  func fail(_ error: KacheryError) { finish(.failure(error)) }
 
   private func finish(_ result: Result<Link, KacheryError>) {
     deadline?.cancel()

@@ -21,6 +21,7 @@ package final class LinkHost {
   let identity: TLSIdentity
   let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 64)
   private var listener: TCPListener?
+  private var isClosed = false
   private var handshakes: [ObjectIdentifier: LinkHandshake] = [:]
   private let handshakeTime: Duration
 
@@ -72,15 +73,18 @@ package final class LinkHost {
     let attempt = LinkAttempt()
     attempt.connecting = TCPConnection.connect(on: loop, to: endpoint, timeout: timeout) { [weak self] result in
       attempt.connecting = nil
-      guard let self else { return }
       switch result {
       case .failure(let error): done(.failure(error))
       case .success(let connection):
+        guard let self, !self.isClosed else {
+          connection.close()
+          return done(.failure(Self.closing))
+        }
         attempt.handshake = self.start(
           connection, role: .client, expected: expected, timeout: self.handshakeTime
         ) { result in
           attempt.handshake = nil
-          done(result)
+          if !attempt.isCancelled { done(result) }
         }
       }
     }
@@ -110,13 +114,16 @@ package final class LinkHost {
     return handshake
   }
 
-  /// Stops accepting and gives up every handshake. Links stay. May be called again.
+  private static var closing: KacheryError { KacheryError(.cancelled, "The node takes no more links.") }
+
+  /// Stops accepting and gives up every handshake, which whoever dialed is told. Links stay. May be called again.
   package func close() {
+    isClosed = true
     listener?.close()
     listener = nil
     onLink = nil
-    for handshake in handshakes.values { handshake.cancel() }
-    handshakes = [:]
+    onRefused = nil
+    for handshake in handshakes.values { handshake.fail(Self.closing) }
   }
 }
 
@@ -124,12 +131,14 @@ package final class LinkHost {
 package final class LinkAttempt {
   fileprivate(set) var connecting: ConnectAttempt?
   fileprivate(set) var handshake: LinkHandshake?
+  fileprivate private(set) var isCancelled = false
 
   /// Gives up; nothing is called afterwards. May be called again.
   package func cancel() {
+    isCancelled = true
     connecting?.cancel()
-    handshake?.cancel()
     connecting = nil
-    handshake = nil
+    // The host must hear of it: a handshake that it still counted would take another's place for ever.
+    handshake?.fail(KacheryError(.cancelled, "The attempt was given up."))
   }
 }

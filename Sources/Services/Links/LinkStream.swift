@@ -27,6 +27,9 @@ package final class LinkStream {
   let id: StreamID
   private weak var link: Link?
   private var queue: [[UInt8]] = []
+  /// The first block of the queue that is not yet sent; those before it are empty.
+  private var queueHead = 0
+  /// Bytes of that block that have been sent.
   private var queueOffset = 0
   /// Bytes that wait for the window or the link.
   package private(set) var queuedBytes = 0
@@ -63,24 +66,34 @@ package final class LinkStream {
 
   /// Sends up to `room` bytes of the queue in one frame; says how many. The end of the stream counts as one.
   func sendQueued(upTo room: Int) -> Int {
-    guard let first = queue.first else { return sendFinish() ? 1 : 0 }
+    guard queueHead < queue.count else { return sendFinish() ? 1 : 0 }
+    let first = queue[queueHead]
     let count = min(room, first.count - queueOffset)
     first.withUnsafeBytes { bytes in
       link?.send(UnsafeRawBufferPointer(rebasing: bytes[queueOffset..<queueOffset + count]), on: id)
     }
+    // Sending may have ended the link, and this stream with it.
+    guard queueHead < queue.count else { return count }
     queueOffset += count
     queuedBytes -= count
-    if queueOffset == first.count {
-      queue.removeFirst()
-      queueOffset = 0
-    }
-    if queue.isEmpty { _ = sendFinish() }
+    if queueOffset == first.count { dropFirstBlock() }
+    if queuedBytes == 0 { _ = sendFinish() }
     tellWritable()
     return count
   }
 
+  /// Without moving the others each time: many small writes may wait.
+  private func dropFirstBlock() {
+    queue[queueHead] = []
+    queueHead += 1
+    queueOffset = 0
+    guard queueHead == queue.count || queueHead >= 64 && queueHead * 2 >= queue.count else { return }
+    queue.removeFirst(queueHead)
+    queueHead = 0
+  }
+
   private func sendFinish() -> Bool {
-    guard finishesAfterQueue, !hasFinished, queue.isEmpty else { return false }
+    guard finishesAfterQueue, !hasFinished, queuedBytes == 0 else { return false }
     hasFinished = true
     link?.finish(id)
     if hasEnded { link?.removeStream(id) }
@@ -98,7 +111,7 @@ package final class LinkStream {
     guard !finishesAfterQueue else { return }
     finishesAfterQueue = true
     // The end needs no window: it goes at once where nothing waits before it.
-    if queue.isEmpty { _ = sendFinish() } else { link?.pump(adding: id) }
+    if queuedBytes == 0 { _ = sendFinish() } else { link?.pump(adding: id) }
   }
 
   /// Gives the stream up in both directions. Nothing is called afterwards. May be called again.
@@ -139,6 +152,8 @@ package final class LinkStream {
     onEnd = nil
     onWritable = nil
     queue = []
+    queueHead = 0
+    queueOffset = 0
     queuedBytes = 0
     finishesAfterQueue = true
     hasFinished = true
