@@ -17,10 +17,21 @@ final class Fetcher {
     let piece: Piece
   }
 
-  /// Work for the writer, in the order in which it came.
-  private enum Work {
-    case bytes(IncomingChunk, [UInt8], FetchID)
-    case end(IncomingChunk, FetchID)
+  /// A piece whose bytes arrive.
+  private final class Arrival {
+    let fetch: FetchID
+    let piece: Piece
+    let chunk: IncomingChunk
+    /// Bytes that have been put into blocks.
+    var collected: UInt64 = 0
+    /// Bytes that have been written and hashed.
+    var kept: UInt64 = 0
+
+    init(_ expected: Expected, _ chunk: IncomingChunk) {
+      fetch = expected.fetch
+      piece = expected.piece
+      self.chunk = chunk
+    }
   }
 
   /// Bytes of a piece have been written: so many now, so many of it in all.
@@ -30,19 +41,23 @@ final class Fetcher {
 
   private let stream: LinkStream
   private let incoming: IncomingFile
-  private let loop: EventLoop
+  /// Blocks are written and hashed beside each other, each in order.
+  private let writing: PoolLane
+  private let hashing: PoolLane
+  private var blocks = FileBlockPool()
   private var decoder = FetchReplyDecoder()
+  /// Pieces asked for of which nothing has come, in the order in which they will.
   private var expected: [Expected] = []
-  private var chunk: IncomingChunk?
-  private var block: [UInt8] = []
-  private var work: [Work] = []
-  private var isWriting = false
+  /// Pieces of which something has come and that are not verified, in order; the last may still be arriving.
+  private var arrivals: [Arrival] = []
+  private var isArriving = false
+  private var block: FileBlock?
   private var isClosed = false
-  private var openChunks: [IncomingChunk] = []
 
   init(link: Link, incoming: IncomingFile, loop: EventLoop) {
     self.incoming = incoming
-    self.loop = loop
+    writing = PoolLane(loop: loop)
+    hashing = PoolLane(loop: loop)
     stream = link.openStream(window: Self.window)
     stream.write([StreamKind.fetch.rawValue])
     stream.onData = { [weak self] in self?.receive($0) }
@@ -65,22 +80,23 @@ final class Fetcher {
     onProgress = nil
     onOutcome = nil
     stream.reset()
-    work = []
-    for chunk in openChunks { chunk.abandon() }
-    openChunks = []
-    chunk = nil
+    writing.close()
+    hashing.close()
+    for arrival in arrivals { arrival.chunk.abandon() }
+    arrivals = []
   }
 
   private func fail(_ outcome: FetchOutcome) {
     guard !isClosed else { return }
     let tell = onOutcome
-    let fetch = expected.first?.fetch
+    // Pieces before the one that failed may still be on their way to the disk; the first carries the blame.
+    let fetch = arrivals.first?.fetch ?? expected.first?.fetch
     close()
     if let fetch { tell?(fetch, outcome) }
   }
 
   private func streamEnded() {
-    guard expected.isEmpty else { return fail(.disconnected) }
+    guard arrivals.isEmpty, expected.isEmpty else { return fail(.disconnected) }
     close()
   }
 
@@ -107,96 +123,86 @@ final class Fetcher {
     if !isClosed, bytes.count > fileBytes { stream.consumed(bytes.count - fileBytes) }
   }
 
-  /// Pieces are asked for and answered in one order; those whose bytes have all come wait only for the writer.
-  private var answered = 0
-
   private func begin(_ reply: FetchReply) {
-    guard answered < expected.count else { return fail(.disconnected) }
-    let piece = expected[answered].piece
-    guard reply.status == .ok else {
-      // Pieces before this one may still be on their way to the disk; the first that is not verified carries the blame.
-      return fail(.refused(reply.status))
-    }
-    guard reply.count == piece.range.count else { return fail(.hashMismatch) }
+    guard let next = expected.first else { return fail(.disconnected) }
+    guard reply.status == .ok else { return fail(.refused(reply.status)) }
+    guard reply.count == next.piece.range.count else { return fail(.hashMismatch) }
     do throws(KacheryError) {
-      let chunk = try incoming.beginChunk(piece.range, expected: piece.hash)
-      openChunks.append(chunk)
-      self.chunk = chunk
+      let chunk = try incoming.beginChunk(next.piece.range, expected: next.piece.hash)
+      arrivals.append(Arrival(next, chunk))
+      expected.removeFirst()
+      isArriving = true
     } catch {
       fail(.storageFailed(error))
     }
   }
 
   private func collect(_ slice: UnsafeRawBufferPointer) {
-    guard let chunk else { return }
-    if block.capacity < Limits.blockSize { block.reserveCapacity(Limits.blockSize) }
-    block.append(contentsOf: slice)
-    if block.count >= Limits.blockSize { hand(over: chunk) }
+    guard isArriving, let arrival = arrivals.last else { return }
+    var rest = slice[...]
+    while !rest.isEmpty {
+      let block = self.block ?? blocks.take()
+      self.block = block
+      let limit = Self.blockLimit(at: arrival.piece.range.start + arrival.collected - UInt64(block.count))
+      let taken = block.fill(rest, upTo: limit)
+      arrival.collected += UInt64(taken)
+      rest = rest.dropFirst(taken)
+      if block.count == limit { keep(arrival) }
+    }
   }
 
-  private func hand(over chunk: IncomingChunk) {
-    guard !block.isEmpty else { return }
-    work.append(.bytes(chunk, block, expected[answered].fetch))
-    block = []
-    write()
+  /// Blocks end at multiples of their size in the file: the page cache then takes each without cutting a page.
+  private static func blockLimit(at offset: UInt64) -> Int {
+    Limits.blockSize - Int(offset % UInt64(Limits.blockSize))
   }
 
   private func endPiece() {
-    guard let chunk, answered < expected.count else { return }
-    hand(over: chunk)
-    work.append(.end(chunk, expected[answered].fetch))
-    answered += 1
-    self.chunk = nil
-    write()
-  }
-
-  // MARK: Writing
-
-  /// Hands the next work to the pool; one at a time, so that a piece's bytes are hashed in order.
-  private func write() {
-    guard !isWriting, !isClosed, !work.isEmpty else { return }
-    isWriting = true
-    switch work.removeFirst() {
-    case .bytes(let chunk, let bytes, let fetch):
-      loop.work({
-        let result: Result<Void, KacheryError> = bytes.withUnsafeBytes { bytes in
-          Result { () throws(KacheryError) in try chunk.append(bytes) }
-        }
-        return result.map { chunk.received }
-      }) { result in
-        self.isWriting = false
-        self.wrote(bytes.count, fetch, result)
-      }
-    case .end(let chunk, let fetch):
-      loop.work({ Result { () throws(KacheryError) in try chunk.finish() } }) { result in
-        self.isWriting = false
-        self.finished(chunk, fetch, result)
+    guard isArriving, let arrival = arrivals.last else { return }
+    keep(arrival)
+    isArriving = false
+    let chunk = arrival.chunk
+    hashing.add({ () throws(KacheryError) in try chunk.endDigest() }) { outcome in
+      guard self.goesOn(outcome) else { return }
+      self.writing.add({ () throws(KacheryError) in try chunk.accept() }) { outcome in
+        if self.goesOn(outcome) { self.verified(arrival) }
       }
     }
   }
 
-  private func wrote(_ count: Int, _ fetch: FetchID, _ result: Result<UInt64, KacheryError>) {
-    guard !isClosed else { return }
-    switch result {
-    case .success(let received):
-      stream.consumed(count)
-      onProgress?(fetch, count, received)
-      write()
-    case .failure(let error): fail(Self.outcome(of: error))
+  // MARK: Keeping
+
+  /// Has the block that was filled written and hashed, and used again once both are done.
+  private func keep(_ arrival: Arrival) {
+    guard let block = block.take() else { return }
+    let chunk = arrival.chunk
+    var lanesLeft = 2
+    let done: (PoolLane.Outcome) -> Void = { outcome in
+      lanesLeft -= 1
+      guard self.goesOn(outcome), lanesLeft == 0 else { return }
+      self.kept(block, arrival)
     }
+    writing.add({ () throws(KacheryError) in try chunk.write(block.bytes) }, then: done)
+    hashing.add({ () throws(KacheryError) in try chunk.digest(block.bytes) }, then: done)
   }
 
-  private func finished(_ chunk: IncomingChunk, _ fetch: FetchID, _ result: Result<Void, KacheryError>) {
-    guard !isClosed else { return }
-    switch result {
-    case .success:
-      openChunks.removeAll { $0 === chunk }
-      expected.removeFirst()
-      answered -= 1
-      onOutcome?(fetch, .verified)
-      write()
-    case .failure(let error): fail(Self.outcome(of: error))
-    }
+  private func kept(_ block: FileBlock, _ arrival: Arrival) {
+    let count = block.count
+    blocks.giveBack(block)
+    arrival.kept += UInt64(count)
+    stream.consumed(count)
+    onProgress?(arrival.fetch, count, arrival.kept)
+  }
+
+  private func verified(_ arrival: Arrival) {
+    arrivals.removeFirst()
+    onOutcome?(arrival.fetch, .verified)
+  }
+
+  private func goesOn(_ outcome: PoolLane.Outcome) -> Bool {
+    guard !isClosed else { return false }
+    guard case .failure(let error) = outcome else { return true }
+    fail(Self.outcome(of: error))
+    return false
   }
 
   private static func outcome(of error: KacheryError) -> FetchOutcome {

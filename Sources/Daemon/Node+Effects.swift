@@ -105,8 +105,19 @@ extension Node {
 
   private func complete(_ download: DownloadID) {
     guard let file = incoming[download] else { return }
-    loop.work({ Result { () throws(KacheryError) in _ = try file.finish() } }) { result in
-      self.input { core, now in core.completed(download, result, at: now) }
+    loop.work({ Self.finish(file) }) { outcome in
+      self.input { core, now in core.completed(download, outcome, at: now) }
+    }
+  }
+
+  private static nonisolated func finish(_ file: IncomingFile) -> CompletionOutcome {
+    do throws(KacheryError) {
+      switch try file.finish() {
+      case .admitted: return .admitted
+      case .damaged(let ranges): return .damaged(ranges)
+      }
+    } catch {
+      return .failed(error)
     }
   }
 
@@ -135,6 +146,7 @@ extension Node {
 
   private func makeFetcher(_ key: FetcherKey, _ link: Link, _ file: IncomingFile) -> Fetcher {
     let fetcher = Fetcher(link: link, incoming: file, loop: loop)
+    if fetchers.keys.contains(where: { $0.download == key.download }) { file.checkEveryChunk() }
     fetcher.onProgress = { fetch, count, received in
       self.counters.bytesReceived.add(count)
       self.input { core, now in core.received(received, of: fetch, at: now) }

@@ -51,8 +51,8 @@ import Testing
   func chunksMayCompleteInAnyOrder(order: [Int]) throws {
     let file = try store.beginReceive(hash, size: 1_000_000)
     for index in order { try receive(chunks[index], file) }
-    #expect(file.verifiedBytes == 1_000_000)
-    try expectAdmitted(try file.finish())
+    #expect(file.arrivedBytes == 1_000_000)
+    try expectAdmitted(try file.admitted())
   }
 
   @Test func severalChunksMayBeUnderwayAtOnce() throws {
@@ -66,26 +66,27 @@ import Testing
       }
     }
     for chunk in open { try chunk.finish() }
-    try expectAdmitted(try file.finish())
+    try expectAdmitted(try file.admitted())
   }
 
   @Test func aFileWithoutManifestIsOneChunk() throws {
     let file = try store.beginReceive(hash, size: 1_000_000)
     try receive(Manifest.Chunk(range: ByteRange(whole: 1_000_000), hash: hash), file)
-    try expectAdmitted(try file.finish())
+    try expectAdmitted(try file.admitted())
   }
 
   @Test func anEmptyFileNeedsNoBytes() throws {
     let empty = ContentHash.of([])
     let file = try store.beginReceive(empty, size: 0)
     try file.beginChunk(ByteRange(whole: 0), expected: empty).finish()
-    #expect(try file.finish().size == 0)
+    #expect(try file.admitted().size == 0)
     #expect(try store.find(empty)?.size == 0)
   }
 
   @Test(arguments: [0, 1, 3])
   func aBadChunkIsRefusedAndCanComeAgain(bad: Int) throws {
     let file = try store.beginReceive(hash, size: 1_000_000)
+    file.checkEveryChunk()
     for index in 0..<bad { try receive(chunks[index], file) }
     let chunk = try file.beginChunk(chunks[bad].range, expected: chunks[bad].hash)
     try append(ByteRange(start: chunk.range.start, end: chunk.range.end - 1) ?? chunk.range, to: chunk)
@@ -93,7 +94,68 @@ import Testing
     #expect(#expect(throws: KacheryError.self) { try chunk.finish() }?.code == .hashMismatch)
     #expect(throws: KacheryError.self) { try chunk.finish() }
     for index in bad..<chunks.count { try receive(chunks[index], file) }
-    try expectAdmitted(try file.finish())
+    try expectAdmitted(try file.admitted())
+  }
+
+  /// Receives the chunk with its last byte changed.
+  private func receiveDamaged(_ chunk: Manifest.Chunk, _ file: IncomingFile) throws {
+    let incoming = try file.beginChunk(chunk.range, expected: chunk.hash)
+    try append(ByteRange(start: chunk.range.start, end: chunk.range.end - 1) ?? chunk.range, to: incoming)
+    try withUnsafeBytes(of: content[Int(chunk.range.end) - 1] ^ 1) { try incoming.append($0) }
+    try incoming.finish()
+  }
+
+  @Test(arguments: [[1], [3], [1, 2], [1, 2, 3]])
+  func damagedChunksThatWereTakenOnTrustComeAgain(bad: [Int]) throws {
+    let file = try store.beginReceive(hash, size: 1_000_000, chunks: chunks)
+    for (index, chunk) in chunks.enumerated() {
+      if bad.contains(index) { try receiveDamaged(chunk, file) } else { try receive(chunk, file) }
+    }
+    guard case .damaged(let ranges) = try file.finish() else {
+      Issue.record("a damaged file was admitted")
+      return
+    }
+    #expect(ranges == bad.map { chunks[$0].range })
+    #expect(try store.find(hash) == nil)
+    // From now on a damaged chunk is found at once.
+    #expect(#expect(throws: KacheryError.self) { try receiveDamaged(chunks[bad[0]], file) }?.code == .hashMismatch)
+    for index in bad { try receive(chunks[index], file) }
+    #expect(file.arrivedBytes == 1_000_000)
+    try expectAdmitted(try file.admitted())
+  }
+
+  @Test func theFirstChunkIsNotTakenOnTrust() throws {
+    let file = try store.beginReceive(hash, size: 1_000_000, chunks: chunks)
+    #expect(#expect(throws: KacheryError.self) { try receiveDamaged(chunks[0], file) }?.code == .hashMismatch)
+  }
+
+  /// The node is given up after the last byte was hashed and before the chunk counts.
+  @Test func aChunkGivenUpAtItsEndCanComeAgain() throws {
+    let file = try store.beginReceive(hash, size: 1_000_000, chunks: chunks)
+    try receive(chunks[0], file)
+    let chunk = try file.beginChunk(chunks[1].range, expected: chunks[1].hash)
+    try [UInt8](repeating: 9, count: 300_000).withUnsafeBytes { try chunk.append($0) }
+    try chunk.endDigest()
+    chunk.abandon()
+    #expect(#expect(throws: KacheryError.self) { try chunk.accept() }?.code == .cancelled)
+    for index in 1...3 { try receive(chunks[index], file) }
+    try expectAdmitted(try file.admitted())
+  }
+
+  @Test func writingAndHashingMayGoOnBesideEachOther() async throws {
+    let file = try store.beginReceive(hash, size: 1_000_000, chunks: chunks)
+    for part in chunks {
+      let chunk = try file.beginChunk(part.range, expected: part.hash)
+      let bytes = content[Int(part.range.start)..<Int(part.range.end)]
+      try await withThrowingTaskGroup { group in
+        group.addTask { try bytes.withUnsafeBytes { try chunk.write($0) } }
+        group.addTask { try bytes.withUnsafeBytes { try chunk.digest($0) } }
+        try await group.waitForAll()
+      }
+      #expect(chunk.received == part.range.count)
+      try chunk.finish()
+    }
+    try expectAdmitted(try file.admitted())
   }
 
   @Test func aBadWholeFileIsRefused() throws {
@@ -102,7 +164,7 @@ import Testing
     try [UInt8](repeating: 1, count: 1_000_000).withUnsafeBytes { try chunk.append($0) }
     #expect(#expect(throws: KacheryError.self) { try chunk.finish() }?.code == .hashMismatch)
     try receive(Manifest.Chunk(range: ByteRange(whole: 1_000_000), hash: hash), file)
-    try expectAdmitted(try file.finish())
+    try expectAdmitted(try file.admitted())
   }
 
   @Test func aChunkGivenUpHalfwayCanComeAgain() throws {
@@ -113,7 +175,7 @@ import Testing
     #expect(chunk.received == 100_000)
     #expect(#expect(throws: KacheryError.self) { try chunk.finish() }?.code == .disconnected)
     for index in [0, 2, 3] { try receive(chunks[index], file) }
-    try expectAdmitted(try file.finish())
+    try expectAdmitted(try file.admitted())
   }
 
   @Test func aLyingManifestIsNoticedByTheWhole() throws {

@@ -55,8 +55,8 @@ extension NodeCore {
   }
 
   /// The whole file was checked: it has been admitted, or why not.
-  package mutating func completed(_ id: DownloadID, _ result: Result<Void, KacheryError>, at now: Moment) {
-    transfer.completed(id, result, at: now.instant)
+  package mutating func completed(_ id: DownloadID, _ outcome: CompletionOutcome, at now: Moment) {
+    transfer.completed(id, outcome, at: now.instant)
     drainTransfer(at: now)
   }
 

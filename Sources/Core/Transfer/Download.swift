@@ -52,6 +52,8 @@ struct Download: Sendable {
   var unrequested: [Int] = []
   var verifiedBytes: UInt64 = 0
   var verifiedPieces = 0
+  /// Who gave each piece that is here.
+  var givers: [Int: NodeID] = [:]
   /// Nodes that gave wrong bytes for this file.
   var liars: [NodeID] = []
   var lastLost: NodeID?
@@ -81,6 +83,7 @@ struct Download: Sendable {
     download.unrequested = []
     download.verifiedBytes = 0
     download.verifiedPieces = 0
+    download.givers = [:]
     return download
   }
 

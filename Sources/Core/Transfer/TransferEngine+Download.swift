@@ -141,18 +141,34 @@ extension TransferEngine {
   }
 
   /// The whole file was checked: it has been admitted, or it has not the hash that it should have.
-  package mutating func completed(_ id: DownloadID, _ result: Result<Void, KacheryError>, at now: Instant) {
+  package mutating func completed(_ id: DownloadID, _ outcome: CompletionOutcome, at now: Instant) {
     guard let download = downloads[id], download.phase == .completing else { return }
-    switch result {
-    case .success:
+    switch outcome {
+    case .admitted:
       blameSuspects(id, at: now)
       succeed(id)
-    case .failure(let error) where error.code == .hashMismatch && download.isManifestTold:
+    case .damaged(let ranges): fetchAgain(ranges, id, at: now)
+    case .failed(let error) where error.code == .hashMismatch && download.isManifestTold:
       rejectToldManifest(id, at: now)
-    case .failure(let error) where error.code == .hashMismatch:
+    case .failed(let error) where error.code == .hashMismatch:
       fail(id, download.manifest.map { .falseManifest($0) } ?? .corruptSources(download.liars))
-    case .failure(let error): fail(id, .storage(error))
+    case .failed(let error): fail(id, .storage(error))
     }
+  }
+
+  /// Pieces that had been taken on trust are not what they should be: whoever gave them is out.
+  private mutating func fetchAgain(_ ranges: [ByteRange], _ id: DownloadID, at now: Instant) {
+    guard var download = downloads[id], let plan = download.plan else { return }
+    let damaged = plan.pieces.indices.filter { ranges.contains(plan.pieces[$0].range) }
+    let givers = damaged.map { (download.givers[$0], plan.pieces[$0].hash) }
+    download.phase = .fetching
+    download.verifiedPieces -= damaged.count
+    download.verifiedBytes -= damaged.reduce(0) { $0 + plan.pieces[$1].range.count }
+    download.unrequested = (download.unrequested + damaged).sorted(by: >)
+    downloads[id] = download
+    for case (let node?, let hash) in givers { mismatched(id, node, piece: hash, at: now) }
+    schedule(id, at: now)
+    failIfSourceless(id, asked: 0)
   }
 
   private mutating func succeed(_ id: DownloadID) {

@@ -17,6 +17,7 @@ extension TransferEngine {
     else { return }
     if case .verified = outcome {
       download.verifiedPieces += 1
+      download.givers[ended.piece] = ended.node
       download.verifiedBytes += plan.pieces[ended.piece].range.count
       download.heardFrom[ended.node] = now
       downloads[id] = download

@@ -50,6 +50,16 @@ package enum FetchOutcome: Sendable {
   case storageFailed(KacheryError)
 }
 
+/// What became of a file when every piece of it was here.
+package enum CompletionOutcome: Sendable {
+  /// It has its hash and is in the store.
+  case admitted
+  /// It had not, because of these pieces, whose own hashes had not been compared as they came. They are gone again.
+  case damaged([ByteRange])
+  /// It could not be checked or admitted, or has another hash although each piece has its own (`hashMismatch`).
+  case failed(KacheryError)
+}
+
 /// What the engine asks of those around it.
 package enum TransferEffect: Sendable {
   /// Put the question to every peer that may be asked, and say to whom by `asked`.

@@ -3,29 +3,41 @@ import Files
 package import Primitives
 import Synchronization
 
-/// A chunk of a file that is being received: its bytes are written and hashed as they arrive, in order.
+/// A chunk of a file that is being received. Its bytes are written and hashed as they arrive, each in order; the two may
+/// go on beside each other on two threads.
 ///
-/// Any thread may call; calls take turns. A chunk that is let go without `finish()` can be begun again.
+/// Any thread may call. A chunk that is let go before it was accepted can be begun again.
 package final class IncomingChunk: Sendable {
-  private struct State {
-    var digest = SHA1Digest()
-    /// Where the next byte goes.
+  private struct Hashing {
+    /// Nil where the digest of the whole, which the bytes go into, says enough for now.
+    var digest: SHA1Digest?
+    /// The next byte to be hashed.
     var position: UInt64
     /// Whether the bytes also go into the digest of the whole.
     var isFeeding = false
+    var hasBegun = false
+    var hasEnded = false
+    var isOpen = true
+  }
+
+  private struct Writing {
+    /// The next byte to be written.
+    var position: UInt64
     var isOpen = true
   }
 
   package let range: ByteRange
   private let expected: ContentHash
   private let parent: IncomingFile
-  private let state: Mutex<State>
+  private let hashing: Mutex<Hashing>
+  private let writing: Mutex<Writing>
 
   init(of parent: IncomingFile, _ range: ByteRange, expected: ContentHash) {
     self.parent = parent
     self.range = range
     self.expected = expected
-    state = Mutex(State(position: range.start))
+    hashing = Mutex(Hashing(position: range.start))
+    writing = Mutex(Writing(position: range.start))
   }
 
   deinit { abandon() }
@@ -33,60 +45,130 @@ package final class IncomingChunk: Sendable {
   /// The digest of the whole is then that of the chunk, so one of the two is enough.
   private var isWhole: Bool { range.start == 0 && range.end == parent.size }
 
-  /// Bytes received so far.
-  package var received: UInt64 { state.withLock { $0.position - range.start } }
+  /// Bytes written so far.
+  package var received: UInt64 { writing.withLock { $0.position - range.start } }
+
+  /// Writes and hashes the next bytes: `write` and `digest` in one.
+  package func append(_ bytes: UnsafeRawBufferPointer) throws(KacheryError) {
+    try write(bytes)
+    try digest(bytes)
+  }
 
   /// Writes the next bytes.
   ///
   /// - Throws: `protocolViolation` where the chunk gets more bytes than it has; `diskFull` and the like. Either way the
   ///   chunk is abandoned.
-  package func append(_ bytes: UnsafeRawBufferPointer) throws(KacheryError) {
-    try whileOpen { (state) throws(KacheryError) in
-      guard UInt64(bytes.count) <= range.end - state.position else {
-        throw KacheryError(.protocolViolation, "More bytes came for \(range) of \(parent.hash) than it has.")
+  package func write(_ bytes: UnsafeRawBufferPointer) throws(KacheryError) {
+    try orAbandon { () throws(KacheryError) in
+      try writing.withLock { (state) throws(KacheryError) in
+        try require(state.isOpen)
+        try requireRoom(for: bytes.count, at: state.position)
+        try parent.write(at: state.position, bytes)
+        state.position += UInt64(bytes.count)
       }
-      if state.position == range.start, !state.isFeeding { state.isFeeding = parent.beginFeeding(from: range.start) }
-      if !isWhole { state.digest.update(bytes) }
-      if state.isFeeding { parent.feed(bytes) }
-      try parent.file.write(at: state.position, bytes)
-      state.position += UInt64(bytes.count)
     }
   }
 
-  /// Verifies the chunk.
+  /// Hashes the next bytes.
+  package func digest(_ bytes: UnsafeRawBufferPointer) throws(KacheryError) {
+    try orAbandon { () throws(KacheryError) in
+      try hashing.withLock { (state) throws(KacheryError) in
+        try require(state.isOpen)
+        try requireRoom(for: bytes.count, at: state.position)
+        if !state.hasBegun { begin(&state) }
+        state.digest?.update(bytes)
+        if state.isFeeding { parent.feed(bytes) }
+        state.position += UInt64(bytes.count)
+      }
+    }
+  }
+
+  private func begin(_ state: inout Hashing) {
+    state.hasBegun = true
+    let feeding = parent.beginFeeding(from: range.start)
+    state.isFeeding = feeding != nil
+    if !isWhole || feeding == nil, feeding?.checksChunk ?? true { state.digest = SHA1Digest() }
+  }
+
+  /// Every byte has been hashed: checks the chunk's hash where it was computed.
   ///
-  /// - Throws: `hashMismatch` where it has another hash, `disconnected` where bytes are missing; either way it is
+  /// - Throws: `hashMismatch` where it has another hash, `disconnected` where bytes are missing; either way the chunk is
   ///   abandoned and can be begun again.
+  package func endDigest() throws(KacheryError) {
+    try orAbandon { () throws(KacheryError) in
+      try hashing.withLock { (state) throws(KacheryError) in
+        try require(state.isOpen)
+        try requireEnd(state.position)
+        if !state.hasBegun { begin(&state) }
+        let found = state.digest?.finish() ?? (isWhole ? parent.prefixHash : expected)
+        guard found == expected else {
+          throw KacheryError(.hashMismatch, "The bytes \(range) received for \(parent.hash) have another hash.")
+        }
+        if state.isFeeding { parent.endFeeding() }
+        state.hasEnded = true
+      }
+    }
+  }
+
+  /// Every byte has been written and hashed: the chunk is part of the file from here on.
+  package func accept() throws(KacheryError) {
+    try orAbandon { () throws(KacheryError) in
+      let isChecked = try hashing.withLock { (state) throws(KacheryError) in
+        try require(state.isOpen && state.hasEnded)
+        return state.digest != nil || isWhole
+      }
+      try writing.withLock { (state) throws(KacheryError) in
+        try require(state.isOpen)
+        try requireEnd(state.position)
+        try parent.accept(Manifest.Chunk(range: range, hash: expected), isChecked: isChecked)
+        state.isOpen = false
+      }
+      hashing.withLock { $0.isOpen = false }
+    }
+  }
+
+  /// Checks and accepts the chunk: `endDigest` and `accept` in one.
   package func finish() throws(KacheryError) {
-    try whileOpen { (state) throws(KacheryError) in
-      guard state.position == range.end else {
-        let count = state.position - range.start
-        throw KacheryError(.disconnected, "Only \(count) of \(range.count) bytes of \(parent.hash) came.")
-      }
-      guard (isWhole ? parent.prefixHash : state.digest.finish()) == expected else {
-        throw KacheryError(.hashMismatch, "The bytes \(range) received for \(parent.hash) have another hash.")
-      }
-      try parent.accept(Manifest.Chunk(range: range, hash: expected), isFeeding: state.isFeeding)
+    try endDigest()
+    try accept()
+  }
+
+  /// Gives the chunk up; does nothing once it was accepted or has failed. Nothing is written to its place afterwards.
+  package func abandon() {
+    let wasWriting = writing.withLock { state in
+      defer { state.isOpen = false }
+      return state.isOpen
+    }
+    hashing.withLock { state in
+      guard state.isOpen else { return }
       state.isOpen = false
+      guard state.isFeeding else { return }
+      state.hasEnded ? parent.spoilPrefix() : parent.undoFeeding()
+    }
+    if wasWriting { parent.reject(range) }
+  }
+
+  private func orAbandon(_ body: () throws(KacheryError) -> Void) throws(KacheryError) {
+    do throws(KacheryError) { try body() } catch {
+      abandon()
+      throw error
     }
   }
 
-  /// Gives the chunk up; does nothing after `finish()` or a failure.
-  package func abandon() { state.withLock { abandon(&$0) } }
+  private func require(_ isOpen: Bool) throws(KacheryError) {
+    guard isOpen else { throw KacheryError(.cancelled, "Receiving \(range) of \(parent.hash) has ended.") }
+  }
 
-  private func whileOpen(_ body: (inout State) throws(KacheryError) -> Void) throws(KacheryError) {
-    try state.withLock { (state) throws(KacheryError) in
-      guard state.isOpen else { throw KacheryError(.cancelled, "Receiving \(range) of \(parent.hash) has ended.") }
-      do throws(KacheryError) { try body(&state) } catch {
-        abandon(&state)
-        throw error
-      }
+  private func requireRoom(for count: Int, at position: UInt64) throws(KacheryError) {
+    guard UInt64(count) <= range.end - position else {
+      throw KacheryError(.protocolViolation, "More bytes came for \(range) of \(parent.hash) than it has.")
     }
   }
 
-  private func abandon(_ state: inout State) {
-    guard state.isOpen else { return }
-    state.isOpen = false
-    parent.reject(range, isFeeding: state.isFeeding)
+  private func requireEnd(_ position: UInt64) throws(KacheryError) {
+    guard position == range.end else {
+      throw KacheryError(
+        .disconnected, "Only \(position - range.start) of \(range.count) bytes of \(parent.hash) came.")
+    }
   }
 }

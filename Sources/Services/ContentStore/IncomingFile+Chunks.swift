@@ -5,53 +5,106 @@ import Synchronization
 
 /// What the chunks of a file do with it.
 extension IncomingFile {
+  /// What becomes of the bytes of a chunk that go into the digest of the whole as they arrive.
+  struct Feeding {
+    /// Whether the chunk is to be hashed by itself as well.
+    let checksChunk: Bool
+  }
+
   func requireOpen(_ state: State) throws(KacheryError) {
     guard state.isOpen else { throw KacheryError(.cancelled, "Receiving \(hash) has ended.") }
   }
 
-  /// Whether the bytes of the chunk at `start` shall go into the digest of the whole as they arrive.
-  func beginFeeding(from start: UInt64) -> Bool { state.withLock { $0.prefix.begin(at: start) } }
-
-  /// Takes bytes of the chunk that feeds into the digest of the whole.
-  func feed(_ bytes: UnsafeRawBufferPointer) { state.withLock { $0.prefix.update(bytes) } }
-
-  /// The hash of everything up to the end of the chunk that feeds.
-  var prefixHash: ContentHash { state.withLock { $0.prefix.hash } }
-
-  /// The chunk has its hash.
-  func accept(_ chunk: Manifest.Chunk, isFeeding: Bool) throws(KacheryError) {
-    try state.withLock { (state) throws(KacheryError) in
-      try requireOpen(state)
-      if isFeeding { state.prefix.commit() }
-      guard !chunk.range.isEmpty else { return }
-      state.underway[chunk.range.start] = nil
-      state.verified[chunk.range.start] = chunk
-      state.verifiedBytes += chunk.range.count
-      // Without its line the chunk is fetched again by a later session, which is no reason to fail this one.
-      try? state.journal.append(chunk)
-      try catchUp(&state)
+  /// Whether, and how, the bytes of the chunk at `start` shall go into the digest of the whole as they arrive.
+  func beginFeeding(from start: UInt64) -> Feeding? {
+    prefix.withLock { prefix in
+      guard prefix.begin(at: start) else { return nil }
+      return state.withLock { state in
+        defer { state.chunksFed += 1 }
+        return Feeding(checksChunk: state.checksEveryChunk || state.chunksFed % Self.chunksPerCheck == 0)
+      }
     }
   }
 
+  /// Takes bytes of the chunk that feeds into the digest of the whole.
+  func feed(_ bytes: UnsafeRawBufferPointer) { prefix.withLock { $0.update(bytes) } }
+
+  /// Every byte of the chunk that feeds has been taken in.
+  func endFeeding() { prefix.withLock { $0.commit() } }
+
+  /// The bytes of the chunk that feeds do not count.
+  func undoFeeding() { prefix.withLock { $0.rollBack() } }
+
+  /// A chunk that was taken in to its end is not part of the file after all: the digest has to begin anew.
+  func spoilPrefix() { state.withLock { $0.isPrefixSpoiled = true } }
+
+  /// The hash of everything up to the end of the chunk that feeds.
+  var prefixHash: ContentHash { prefix.withLock { $0.hash } }
+
+  /// Writes bytes to their place, and has the system begin to put them on the disk every now and then.
+  func write(at offset: UInt64, _ bytes: UnsafeRawBufferPointer) throws(KacheryError) {
+    try file.write(at: offset, bytes)
+    let end = offset + UInt64(bytes.count)
+    guard offset / Self.writebackStep != end / Self.writebackStep else { return }
+    let step = ByteRange(
+      start: offset / Self.writebackStep * Self.writebackStep, end: end / Self.writebackStep * Self.writebackStep)
+    if let step { file.startWriting(step) }
+  }
+
+  /// The chunk is here; where it `isChecked`, it is known to have its hash.
+  func accept(_ chunk: Manifest.Chunk, isChecked: Bool) throws(KacheryError) {
+    try state.withLock { (state) throws(KacheryError) in
+      try requireOpen(state)
+      guard !chunk.range.isEmpty else { return }
+      state.underway[chunk.range.start] = nil
+      state.arrived[chunk.range.start] = chunk
+      if !isChecked { state.unchecked.insert(chunk.range.start) }
+      state.arrivedBytes += chunk.range.count
+      // Without its line the chunk is fetched again by a later session, which is no reason to fail this one.
+      try? state.journal.append(chunk)
+    }
+    try prefix.withLock { (prefix) throws(KacheryError) in try catchUp(&prefix) }
+  }
+
   /// The chunk has another hash, or nobody goes on with it.
-  func reject(_ range: ByteRange, isFeeding: Bool) {
+  func reject(_ range: ByteRange) {
     state.withLock { state in
-      if isFeeding { state.prefix.rollBack() }
       if !range.isEmpty { state.underway[range.start] = nil }
     }
   }
 
-  /// Reads back verified chunks that did not arrive in order, so that the digest of the whole reaches as far as it can.
-  func catchUp(_ state: inout State) throws(KacheryError) {
-    while let chunk = state.verified[state.prefix.end], state.prefix.begin(at: chunk.range.start) {
+  /// Reads back chunks that did not arrive in order, so that the digest of the whole reaches as far as it can.
+  func catchUp(_ prefix: inout PrefixDigest) throws(KacheryError) {
+    while let chunk = state.withLock({ $0.arrived[prefix.end] }), prefix.begin(at: chunk.range.start) {
       do throws(KacheryError) {
-        try FileBlocks.forEach(of: file, chunk.range) { state.prefix.update($0) }
+        try FileBlocks.forEach(of: file, chunk.range) { prefix.update($0) }
       } catch {
-        state.prefix.rollBack()
+        prefix.rollBack()
         throw error
       }
-      state.prefix.commit()
+      prefix.commit()
     }
+  }
+
+  /// Hashes the chunks that were taken on trust, and takes those that do not have their hash out of the file.
+  ///
+  /// - Returns: where the damaged ones lie, in order.
+  func removeDamaged() throws(KacheryError) -> [ByteRange] {
+    let unchecked = state.withLock { state in state.unchecked.sorted().compactMap { state.arrived[$0] } }
+    var damaged: [Manifest.Chunk] = []
+    for chunk in unchecked {
+      var digest = SHA1Digest()
+      try FileBlocks.forEach(of: file, chunk.range) { digest.update($0) }
+      if digest.finish() != chunk.hash { damaged.append(chunk) }
+    }
+    state.withLock { state in
+      state.unchecked = []
+      for chunk in damaged {
+        state.arrived[chunk.range.start] = nil
+        state.arrivedBytes -= chunk.range.count
+      }
+    }
+    return damaged.map(\.range)
   }
 
   /// Opens the partial file and takes its lock.

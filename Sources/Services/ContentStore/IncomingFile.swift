@@ -7,20 +7,42 @@ import Synchronization
 /// the whole is verified before it is admitted.
 ///
 ///     receiving ──finish──▶ admitted
+///         ├──finish, damaged chunks──▶ receiving, without them
 ///         ├──finish, another hash──▶ discarded
-///         └──close──▶ kept for a later session where a chunk was verified, else discarded
+///         └──close──▶ kept for a later session where a chunk is here, else discarded
 ///
 /// Any thread may call. Only one object receives a file at a time, in whatever process.
 package final class IncomingFile: Sendable {
   struct State {
-    var prefix = PrefixDigest()
     var journal: PartialJournal
-    /// Verified chunks by their first byte, empty ones left out.
-    var verified: [UInt64: Manifest.Chunk] = [:]
-    var verifiedBytes: UInt64
+    /// Chunks that are here by their first byte, empty ones left out.
+    var arrived: [UInt64: Manifest.Chunk]
+    var arrivedBytes: UInt64
+    /// Those of them whose own hash has not been compared, by their first byte.
+    var unchecked: Set<UInt64> = []
+    /// Chunks that went into the digest of the whole as they arrived.
+    var chunksFed = 0
+    var checksEveryChunk = false
+    /// Whether the digest of the whole has taken in bytes that are not in the file.
+    var isPrefixSpoiled = false
     /// Chunks on their way by their first byte.
     var underway: [UInt64: ByteRange] = [:]
     var isOpen = true
+  }
+
+  /// While chunks come in order from one node, the hash of the whole will show whether any of them is wrong, and one hash
+  /// of all bytes is saved. One chunk in so many is checked by itself all the same, the first among them: a node that has
+  /// nothing but nonsense to give is found out at once, and not after a terabyte.
+  static let chunksPerCheck = 8
+  /// Bytes after which the system is asked to begin writing to the disk: the last sync then has little left to wait for.
+  static let writebackStep: UInt64 = 16 << 20
+
+  /// What became of a file when all of it was here.
+  package enum Ending: Sendable {
+    /// It has its hash and is in the store.
+    case admitted(StoredFile)
+    /// It had not: these chunks of it had been taken on trust and are damaged. They can be begun again.
+    case damaged([ByteRange])
   }
 
   package let hash: ContentHash
@@ -30,6 +52,9 @@ package final class IncomingFile: Sendable {
   package let resumed: [Manifest.Chunk]
   let store: ContentStore
   let file: File
+  /// Taken before `state` where both are; held for as long as hashing takes.
+  let prefix: Mutex<PrefixDigest>
+  /// Held for moments only: the loop may wait for it.
   let state: Mutex<State>
 
   init(_ store: ContentStore, _ hash: ContentHash, size: UInt64, chunks: [Manifest.Chunk]) throws(KacheryError) {
@@ -42,11 +67,9 @@ package final class IncomingFile: Sendable {
     self.hash = hash
     self.size = size
     resumed = resumption.verified
-    let verified = Dictionary(uniqueKeysWithValues: resumed.map { ($0.range.start, $0) })
-    state = Mutex(
-      State(
-        prefix: resumption.prefix, journal: resumption.journal, verified: verified,
-        verifiedBytes: resumption.verifiedBytes))
+    let arrived = Dictionary(uniqueKeysWithValues: resumed.map { ($0.range.start, $0) })
+    prefix = Mutex(resumption.prefix)
+    state = Mutex(State(journal: resumption.journal, arrived: arrived, arrivedBytes: resumption.verifiedBytes))
   }
 
   deinit { close() }
@@ -60,8 +83,8 @@ package final class IncomingFile: Sendable {
       guard range.end <= size else {
         throw KacheryError(.badRequest, "The file \(hash) has \(size) bytes; the chunk \(range) is past its end.")
       }
-      // A second writer could spoil bytes that were verified already.
-      let overlaps = state.verified.values.contains { $0.range.overlaps(range) }
+      // A second writer could spoil bytes that are here already.
+      let overlaps = state.arrived.values.contains { $0.range.overlaps(range) }
       guard !overlaps, !state.underway.values.contains(where: { $0.overlaps(range) }) else {
         throw KacheryError(.badRequest, "The chunk \(range) of \(hash) is here or on its way already.")
       }
@@ -70,25 +93,39 @@ package final class IncomingFile: Sendable {
     return IncomingChunk(of: self, range, expected: expected)
   }
 
-  /// Bytes that are here and verified.
-  package var verifiedBytes: UInt64 { state.withLock { $0.verifiedBytes } }
+  /// Bytes of chunks that are here.
+  package var arrivedBytes: UInt64 { state.withLock { $0.arrivedBytes } }
+
+  /// From now on each chunk is checked by itself as it arrives: several nodes give some, and a wrong one must be laid at
+  /// the right door, or somebody else wants what is here before the rest is.
+  package func checkEveryChunk() { state.withLock { $0.checksEveryChunk = true } }
 
   /// Verifies the whole and admits it.
   ///
-  /// - Throws: `hashMismatch` where the whole has another hash although each chunk had its own, and then nothing is left;
+  /// - Returns: `damaged` where the whole has another hash because of chunks that had not been checked by themselves;
+  ///   then it is still open.
+  /// - Throws: `hashMismatch` where the whole has another hash although each chunk has its own, and then nothing is left;
   ///   `badRequest` where a chunk is missing; `diskFull` and the like, after which the chunks are kept.
-  package func finish() throws(KacheryError) -> StoredFile {
+  package func finish() throws(KacheryError) -> Ending {
+    try prefix.withLock { (prefix) throws(KacheryError) in
+      try state.withLock { (state) throws(KacheryError) in try requireOpen(state) }
+      if state.withLock({ $0.isPrefixSpoiled }) { restart(&prefix) }
+      try catchUp(&prefix)
+      guard prefix.end == size, state.withLock({ $0.underway.isEmpty }) else {
+        throw KacheryError(.badRequest, "The file \(hash) is not complete: byte \(prefix.end) is missing.")
+      }
+      return prefix.hash == hash ? .admitted(try admit()) : .damaged(try findDamage(&prefix))
+    }
+  }
+
+  private func restart(_ prefix: inout PrefixDigest) {
+    prefix = PrefixDigest()
+    state.withLock { $0.isPrefixSpoiled = false }
+  }
+
+  private func admit() throws(KacheryError) -> StoredFile {
     try state.withLock { (state) throws(KacheryError) in
       try requireOpen(state)
-      try catchUp(&state)
-      guard state.prefix.end == size, state.underway.isEmpty else {
-        throw KacheryError(.badRequest, "The file \(hash) is not complete: byte \(state.prefix.end) is missing.")
-      }
-      guard state.prefix.hash == hash else {
-        discard(&state)
-        throw KacheryError(
-          .hashMismatch, "The bytes received for \(hash) have another hash as a whole; load it from another node.")
-      }
       try file.truncate(to: size)
       try store.admit(file, as: hash, size: size)
       state.isOpen = false
@@ -98,11 +135,23 @@ package final class IncomingFile: Sendable {
     }
   }
 
-  /// Stops receiving. What was verified is kept for a later session. Does nothing the second time or after `finish()`.
+  private func findDamage(_ prefix: inout PrefixDigest) throws(KacheryError) -> [ByteRange] {
+    let damaged = try removeDamaged()
+    guard damaged.isEmpty else {
+      restart(&prefix)
+      checkEveryChunk()
+      return damaged
+    }
+    discard()
+    throw KacheryError(
+      .hashMismatch, "The bytes received for \(hash) have another hash as a whole; load it from another node.")
+  }
+
+  /// Stops receiving. What is here is kept for a later session. Does nothing the second time or after `finish()`.
   package func close() {
     state.withLock { state in
       guard state.isOpen else { return }
-      guard !state.verified.isEmpty else { return discard(&state) }
+      guard !state.arrived.isEmpty else { return discard(&state) }
       state.isOpen = false
       file.close()
     }
