@@ -192,6 +192,31 @@ private actor Hosts {
     }
   }
 
+  /// The reader takes its time, so most of it waits for the window when the link is closed.
+  @Test func whatWasWrittenBeforeTheCloseArrives() async throws {
+    let total = 1 << 20
+    try await withHosts { hosts in
+      try await hosts.connect()
+      let (received, error): (Int, KacheryError?) = await hosts.run { hosts, done in
+        var received = 0
+        hosts.accepted[0].onStream = { stream in
+          stream.onData = { bytes in
+            received += bytes.count
+            let count = bytes.count
+            _ = hosts.loop.after(.milliseconds(5)) { stream.consumed(count) }
+          }
+        }
+        hosts.accepted[0].onClose = { done((received, $0)) }
+        let stream = hosts.dialed[0].openStream()
+        stream.write([UInt8](repeating: 1, count: total))
+        hosts.dialed[0].close()
+        stream.write([UInt8](repeating: 2, count: total))
+      }
+      #expect(received == total)
+      #expect(error == nil)
+    }
+  }
+
   @Test func theEndOfALinkEndsItsStreams() async throws {
     try await withHosts { hosts in
       try await hosts.connect()

@@ -6,7 +6,7 @@ import TLS
 
 /// An encrypted connection to one node that has proved its ID, carrying many streams.
 ///
-///     up ──close()──▶ closing (what was written is sent, 2 s at most) ──▶ closed
+///     up ──close()──▶ closing (what was written is sent, as windows allow, 2 s at most) ──▶ closed
 ///      └──the peer closes, falls silent or breaks the protocol──────────▶ closed
 ///
 /// Bound to the loop. Memory is bounded: what waits to be sent by `highWaterMark` and each writer's one block, what has
@@ -51,6 +51,7 @@ package final class Link {
   private var heardAt: Instant
   private var pingSent: (value: UInt32, at: Instant)?
   private var isOver = false
+  private var hasSentLast = false
   private var isPumping = false
 
   init(
@@ -86,6 +87,7 @@ package final class Link {
     do throws(MuxError) {
       while !isOver, let event = try mux.next(&input) { handle(event) }
       flush()
+      finishIfSent()
     } catch {
       fail(KacheryError(.protocolViolation, "Node \(peer.short) broke the stream protocol (\(error))."))
     }
@@ -170,6 +172,7 @@ package final class Link {
 
   private func encrypt(followedBy bytes: UnsafeRawBufferPointer?) {
     mux.takeOutput(into: &frame)
+    guard !hasSentLast else { return frame.removeAll(keepingCapacity: true) }
     do throws(KacheryError) {
       if !frame.isEmpty {
         defer { frame.removeAll(keepingCapacity: true) }
@@ -187,8 +190,8 @@ package final class Link {
   private func transmit() { session.drainOutput { connection.write($0) } }
 
   private func drained() {
-    if closer != nil { return finishClosing() }
     pump()
+    finishIfSent()
     guard !isCongested else { return }
     for stream in streams.values { stream.tellWritable() }
   }
@@ -214,16 +217,27 @@ package final class Link {
 
   // MARK: The end
 
-  /// Closes the link in order: what was written is sent first. May be called again.
+  /// Closes the link in order: what was written before is sent first, nothing is taken after. May be called again.
   package func close() {
     loop.preconditionOnLoop()
-    guard !isOver, closer == nil else { return }
+    guard !isOver, !isClosing else { return }
     mux.goAway()
     flush()
     guard !isOver else { return }
-    session.startShutdown()
-    transmit()
     closer = loop.after(Self.closingTime) { [weak self] in self?.finishClosing() }
+    finishIfSent()
+  }
+
+  /// Whether the link only sends what was written before it was closed.
+  var isClosing: Bool { closer != nil }
+
+  private func finishIfSent() {
+    guard isClosing, !isOver, !streams.values.contains(where: \.hasQueue) else { return }
+    if !hasSentLast {
+      session.startShutdown()
+      hasSentLast = true
+      transmit()
+    }
     if connection.pendingBytes == 0 { finishClosing() }
   }
 

@@ -58,7 +58,7 @@ package final class LinkStream {
 
   /// Sends bytes, in order, as soon as the window and the link allow.
   package func write(_ bytes: [UInt8]) {
-    guard let link, !finishesAfterQueue, !bytes.isEmpty else { return }
+    guard let link, !link.isClosing, !finishesAfterQueue, !bytes.isEmpty else { return }
     queue.append(bytes)
     queuedBytes += bytes.count
     link.pump(adding: id)
