@@ -35,6 +35,8 @@ extension KacheryError.Code {
   package static let hashMismatch = Self(rawValue: "hash_mismatch")
   /// A manifest contradicts itself or the file it describes.
   package static let badManifest = Self(rawValue: "bad_manifest")
+  /// A stored document is no folder, or holds a name that cannot be a file's.
+  package static let badFolder = Self(rawValue: "bad_folder")
   /// A file changed while it was read, or no longer matches its link.
   package static let fileChanged = Self(rawValue: "file_changed")
   /// A file or folder could not be read or written.

@@ -1,0 +1,58 @@
+/// `sha1dir://HASH[.label][/path/inside]`: a stored folder, or something in it.
+package struct FolderURI: Hashable, Sendable, CustomStringConvertible {
+  /// The hash of the folder's document.
+  package let hash: ContentHash
+  /// Decoration for people: usually the folder's name. Empty where there is none.
+  package let label: String
+  /// The names from the folder down to what is meant; none where it is the folder itself.
+  package let path: [String]
+
+  package init(hash: ContentHash, label: String = "", path: [String] = []) {
+    self.hash = hash
+    self.label = label
+    self.path = path
+  }
+
+  /// The key of the folder's document.
+  package var document: FileKey { FileKey(hash: hash) }
+
+  /// The URI in the form that every client reads.
+  package var description: String {
+    (["sha1dir://\(hash)" + (label.isEmpty ? "" : ".\(label)")] + path).joined(separator: "/")
+  }
+
+  /// Whether `text` is meant as the URI of a folder.
+  package static func isMeant(by text: some StringProtocol) -> Bool { text.hasPrefix("sha1dir://") }
+
+  /// Reads a URI of any form that was ever published. Names that are empty do not count, as in paths.
+  ///
+  /// - Throws: `badRequest` with a sentence that names what is wrong with it.
+  package init(parsing text: String) throws(KacheryError) {
+    guard Self.isMeant(by: text) else {
+      throw KacheryError(.badRequest, "'\(text)' is no URI of a folder: it does not begin with sha1dir://.")
+    }
+    let rest = text.dropFirst("sha1dir://".count).prefix { $0 != "?" }
+    let parts = rest.split(separator: "/", omittingEmptySubsequences: false)
+    let name = parts.first ?? ""
+    guard let hash = ContentHash(hex: name.prefix { $0 != "." }) else {
+      throw KacheryError(
+        .badRequest, "'\(text)' is no URI of a folder: after sha1dir:// there must be 40 hexadecimal digits.")
+    }
+    self.init(
+      hash: hash, label: String(name.drop { $0 != "." }.dropFirst()),
+      path: parts.dropFirst().filter { !$0.isEmpty }.map(String.init))
+  }
+}
+
+/// Whatever a person may name for loading: a file, or a folder or something in it.
+package enum ContentURI: Hashable, Sendable {
+  case file(KacheryURI)
+  case folder(FolderURI)
+
+  /// Reads a `sha1://` or `sha1dir://` URI.
+  ///
+  /// - Throws: `badRequest` with a sentence that names what is wrong with it.
+  package init(parsing text: String) throws(KacheryError) {
+    self = FolderURI.isMeant(by: text) ? .folder(try FolderURI(parsing: text)) : .file(try KacheryURI(parsing: text))
+  }
+}
