@@ -72,10 +72,10 @@ extension Node {
 
   private func prepare(_ download: DownloadID, _ plan: DownloadPlan) {
     wanted.insert(download)
-    // A plan without a manifest is one piece, of which nothing can be kept for later.
+    // Of a plan without a manifest nothing can be kept for later: nobody could tell whether it is right.
     let chunks =
       plan.pieces.count == 1 && plan.pieces[0].hash == plan.hash
-      ? [] : plan.pieces.map { Manifest.Chunk(range: $0.range, hash: $0.hash) }
+      ? [] : plan.pieces.compactMap { piece in piece.hash.map { Manifest.Chunk(range: piece.range, hash: $0) } }
     inTurn(plan.hash) {
       guard self.wanted.contains(download) else { return self.turnEnded(plan.hash) }
       self.loop.work({ [store = self.store] in

@@ -52,7 +52,7 @@ final class RandomRun {
     for _ in 0..<network.random.number(1...3) {
       let size = [0, 1, 600, 2_000, 2_001, 15_000][network.random.number(0...5)]
       let bytes = network.random.bytes(size)
-      let chunkSize = size > 2_000 ? 1_000 : nil
+      let chunkSize = size > 2_000 && network.random.chance(70) ? 1_000 : nil
       for holder in lab.members.dropFirst() where network.random.chance(50) {
         keys.append(holder.store.store(bytes, chunkSize: chunkSize))
         if network.random.chance(30) {

@@ -100,14 +100,23 @@ import Wire
     #expect(drain(&engine).isEmpty)
   }
 
-  @Test func piecesAreAskedForInOrderAFewAhead() throws {
+  /// The next piece is asked for when less than a second's worth of the first is left.
+  @Test func piecesAreAskedForInOrderOneAhead() throws {
     var engine = TransferEngine()
     let id = try download(try begin(&engine, size: 80_000_000, manifest: manifestHash))
     engine.manifestRead(id, manifest([20, 20, 20, 20].map { $0 * 1_000_000 }), at: start)
     engine.prepared(id, verified: [0], at: start)
     var asked = fetches(drain(&engine))
+    try #require(asked.map(\.piece.range.start) == [20_000_000])
+    engine.received(asked[0].id, 8_000_000, at: start + .seconds(1))
+    #expect(fetches(drain(&engine)).isEmpty)
+    engine.received(asked[0].id, 16_000_000, at: start + .seconds(2))
+    asked += fetches(drain(&engine))
     try #require(asked.map(\.piece.range.start) == [20_000_000, 40_000_000])
-    engine.fetched(asked[0].id, .verified, at: start)
+    engine.fetched(asked[0].id, .verified, at: start + .seconds(2))
+    asked += fetches(drain(&engine))
+    #expect(asked.map(\.piece.range.start) == [20_000_000, 40_000_000])
+    engine.received(asked[1].id, 16_000_000, at: start + .seconds(4))
     asked += fetches(drain(&engine))
     #expect(asked.map(\.piece.range.start) == [20_000_000, 40_000_000, 60_000_000])
   }
@@ -118,14 +127,18 @@ import Wire
     engine.manifestRead(id, nil, at: start)
     let second = try question(drain(&engine))
     #expect(second.hash == manifestHash)
-    // Nobody has it: the file is fetched as one piece.
+    // Nobody has it: the file is fetched in stripes, and only the whole can be verified.
     engine.asked(second.id, [AskedPeer(node: node, topic: topic)], at: start)
     engine.answered(second.id, by: node, file: nil, at: start)
     let effects = drain(&engine)
     #expect(failure(effects) == nil)
     #expect(
       effects.contains {
-        if case .prepare(id, let plan) = $0 { plan.pieces.count == 1 && plan.size == 90_000_000 } else { false }
+        if case .prepare(id, let plan) = $0 {
+          plan.pieces.count == 5 && plan.pieces.allSatisfy { $0.hash == nil } && plan.size == 90_000_000
+        } else {
+          false
+        }
       })
   }
 

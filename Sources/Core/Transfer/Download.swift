@@ -45,6 +45,12 @@ struct Download: Sendable {
   var suspects: [NodeID: ContentHash] = [:]
   /// Manifests that turned out not to be this file's.
   var rejectedManifests: Set<ContentHash> = []
+  /// Whether pieces without hashes of their own are not mixed: some node gave a wrong one, and nobody knows which.
+  var takesOneSource = false
+  /// How fast each source is.
+  var rates: [NodeID: SourceRate] = [:]
+  /// When to see whether a source that has nothing to do should take over from a slow one.
+  var checksForSlownessAt: Instant?
   /// When each source last gave a byte, or was first asked for one.
   var heardFrom: [NodeID: Instant] = [:]
   var fetches: [FetchID: Fetch] = [:]
@@ -78,6 +84,8 @@ struct Download: Sendable {
     download.sources = misfits
     download.misfits = [:]
     download.suspects = [:]
+    download.rates = [:]
+    download.checksForSlownessAt = nil
     download.heardFrom = [:]
     download.fetches = [:]
     download.unrequested = []

@@ -1,12 +1,13 @@
 package import Primitives
 
-/// A part of a file that is fetched from one node and verified by itself: a chunk of the manifest, or the whole file
-/// where there is no manifest.
+/// A part of a file that is fetched from one node: a chunk of the manifest, or, where there is no manifest, the whole
+/// file or a stripe of it.
 package struct Piece: Hashable, Sendable {
   package let range: ByteRange
-  package let hash: ContentHash
+  /// By which the piece is verified by itself; nil for a stripe, which only the whole file verifies.
+  package let hash: ContentHash?
 
-  package init(range: ByteRange, hash: ContentHash) {
+  package init(range: ByteRange, hash: ContentHash?) {
     self.range = range
     self.hash = hash
   }
@@ -21,11 +22,17 @@ package struct DownloadPlan: Hashable, Sendable {
   /// In order, without gaps; an empty file is one empty piece.
   package let pieces: [Piece]
 
-  /// The plan for a file of which only hash and size are known.
-  package init(hash: ContentHash, size: UInt64) {
+  /// The plan for a file of which only hash and size are known: one piece, or stripes where it is larger than one.
+  package init(hash: ContentHash, size: UInt64, stripe: UInt64) {
     self.hash = hash
     self.size = size
-    pieces = [Piece(range: ByteRange(whole: size), hash: hash)]
+    guard size > stripe else {
+      pieces = [Piece(range: ByteRange(whole: size), hash: hash)]
+      return
+    }
+    pieces = Swift.stride(from: 0, to: size, by: Int(stripe)).compactMap { start in
+      ByteRange(start: start, end: min(start + stripe, size)).map { Piece(range: $0, hash: nil) }
+    }
   }
 
   /// The plan that the file's manifest gives; nil where the manifest is of another file.

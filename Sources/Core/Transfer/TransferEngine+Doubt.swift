@@ -71,6 +71,23 @@ extension TransferEngine {
     replanOrFail(id, at: now)
   }
 
+  /// The pieces had no hashes of their own, and together they are not the file. Where one node gave them all, it lied;
+  /// where several did, each is tried by itself.
+  mutating func blameGivers(_ id: DownloadID, at now: Instant) {
+    guard let download = downloads[id] else { return }
+    let givers = Set(download.givers.values)
+    if givers.count == 1, let only = givers.first {
+      downloads[id]?.sources[only] = nil
+      blame(only, for: download.wish.key.hash, in: id, at: now)
+    } else {
+      downloads[id]?.takesOneSource = true
+    }
+    for (node, source) in downloads[id]?.sources ?? [:] { downloads[id]?.misfits[node] = source }
+    downloads[id]?.sources = [:]
+    downloads[id]?.phase = .fetching
+    replanOrFail(id, at: now)
+  }
+
   /// Begins again with the sources that contradict the plan, if the plan may be wrong; says whether it did.
   ///
   /// Every time it happens a node or a manifest has been ruled out, so it comes to an end.

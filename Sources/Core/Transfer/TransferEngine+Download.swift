@@ -71,7 +71,8 @@ extension TransferEngine {
       return failIfSourceless(id, asked: 0)
     }
     downloads[id]?.manifest = nil
-    prepare(id, DownloadPlan(hash: download.wish.key.hash, size: size))
+    let stripe = download.takesOneSource ? size : manifestThreshold
+    prepare(id, DownloadPlan(hash: download.wish.key.hash, size: size, stripe: stripe))
   }
 
   private mutating func prepare(_ id: DownloadID, _ plan: DownloadPlan) {
@@ -112,26 +113,6 @@ extension TransferEngine {
     fail(id, .storage(error))
   }
 
-  /// Asks each source for pieces until it has enough to do.
-  mutating func schedule(_ id: DownloadID, at now: Instant) {
-    guard var download = downloads[id], download.phase == .fetching, let plan = download.plan else { return }
-    var isProgressing = true
-    while isProgressing, !download.unrequested.isEmpty {
-      isProgressing = false
-      for source in download.sources.values.sorted(by: { $0.node < $1.node }) {
-        let outstanding = download.outstanding(from: source.node)
-        guard outstanding < Self.piecesAhead, let piece = download.unrequested.popLast() else { continue }
-        if outstanding == 0 { download.heardFrom[source.node] = now }
-        let fetch = FetchID(number: newNumber())
-        download.fetches[fetch] = Download.Fetch(piece: piece, node: source.node)
-        downloadOfFetch[fetch] = id
-        emit(.fetch(fetch, id, plan.pieces[piece], source))
-        isProgressing = true
-      }
-    }
-    downloads[id] = download
-  }
-
   mutating func completeIfWhole(_ id: DownloadID) {
     guard let download = downloads[id], download.phase == .fetching, let plan = download.plan,
       download.verifiedPieces == plan.pieces.count
@@ -150,6 +131,7 @@ extension TransferEngine {
     case .damaged(let ranges): fetchAgain(ranges, id, at: now)
     case .failed(let error) where error.code == .hashMismatch && download.isManifestTold:
       rejectToldManifest(id, at: now)
+    case .failed(let error) where error.code == .hashMismatch && download.manifest == nil: blameGivers(id, at: now)
     case .failed(let error) where error.code == .hashMismatch:
       fail(id, download.manifest.map { .falseManifest($0) } ?? .corruptSources(download.liars))
     case .failed(let error): fail(id, .storage(error))
@@ -166,7 +148,7 @@ extension TransferEngine {
     download.verifiedBytes -= damaged.reduce(0) { $0 + plan.pieces[$1].range.count }
     download.unrequested = (download.unrequested + damaged).sorted(by: >)
     downloads[id] = download
-    for case (let node?, let hash) in givers { mismatched(id, node, piece: hash, at: now) }
+    for case (let node?, let hash) in givers { mismatched(id, node, piece: hash ?? plan.hash, at: now) }
     schedule(id, at: now)
     failIfSourceless(id, asked: 0)
   }

@@ -5,9 +5,13 @@ extension TransferEngine {
   /// Bytes of a piece have arrived, `received` of it in all.
   package mutating func received(_ fetch: FetchID, _ received: UInt64, at now: Instant) {
     guard let id = downloadOfFetch[fetch], let node = downloads[id]?.fetches[fetch]?.node else { return }
+    let before = downloads[id]?.fetches[fetch]?.received ?? 0
     downloads[id]?.fetches[fetch]?.received = received
     downloads[id]?.heardFrom[node] = now
+    downloads[id]?.rates[node]?.add(received - min(before, received), at: now)
     tellProgress(id, node)
+    guard let download = downloads[id], !download.unrequested.isEmpty, download.wantsMore(node, at: now) else { return }
+    schedule(id, at: now)
   }
 
   /// The fetch of a piece has ended.
@@ -20,6 +24,7 @@ extension TransferEngine {
       download.givers[ended.piece] = ended.node
       download.verifiedBytes += plan.pieces[ended.piece].range.count
       download.heardFrom[ended.node] = now
+      if download.outstanding(from: ended.node) == 0 { download.rates[ended.node]?.pause(at: now) }
       downloads[id] = download
       tellProgress(id, ended.node)
       schedule(id, at: now)
@@ -30,7 +35,7 @@ extension TransferEngine {
     switch outcome {
     case .verified: break
     case .storageFailed(let error): fail(id, .storage(error))
-    case .hashMismatch: mismatched(id, ended.node, piece: plan.pieces[ended.piece].hash, at: now)
+    case .hashMismatch: mismatched(id, ended.node, piece: plan.pieces[ended.piece].hash ?? plan.hash, at: now)
     case .refused, .disconnected:
       emit(.abandon(id, ended.node))
       drop(ended.node, from: id, at: now)
@@ -39,17 +44,12 @@ extension TransferEngine {
 
   /// Takes a source off a download; what it was to give is asked of the others.
   mutating func drop(_ node: NodeID, from id: DownloadID, at now: Instant) {
-    guard var download = downloads[id], download.sources.removeValue(forKey: node) != nil else { return }
-    for (fetch, lost) in download.fetches where lost.node == node {
-      download.fetches[fetch] = nil
-      downloadOfFetch[fetch] = nil
-      download.unrequested.append(lost.piece)
-    }
-    // The next piece stands last; pieces in order let the whole file be hashed as it arrives.
-    download.unrequested.sort(by: >)
-    download.heardFrom[node] = nil
-    download.lastLost = node
-    downloads[id] = download
+    guard downloads[id]?.sources.removeValue(forKey: node) != nil else { return }
+    giveBack(piecesOf: node, to: id)
+    downloads[id]?.heardFrom[node] = nil
+    downloads[id]?.rates[node] = nil
+    downloads[id]?.lastLost = node
+    guard let download = downloads[id] else { return }
     guard !replan(id, at: now) else { return }
     if download.sources.isEmpty, !download.hasSearchedAgain, download.phase != .searching {
       downloads[id]?.hasSearchedAgain = true

@@ -13,6 +13,8 @@ package struct TransferEngine: Sendable {
   package static let silence: Duration = .seconds(20)
   /// Pieces asked of one node at once: while one arrives, the request for the next is already there.
   package static let piecesAhead = 2
+  /// How often it is seen whether a source that has nothing to do should take over from a slow one.
+  static let slownessCheck: Duration = .milliseconds(500)
 
   var searches: [UInt32: Search] = [:]
   var downloads: [DownloadID: Download] = [:]
@@ -114,7 +116,7 @@ package struct TransferEngine: Sendable {
     let silenceEnds = downloads.values.lazy.flatMap { download in
       Set(download.fetches.values.map(\.node)).compactMap { download.heardFrom[$0] }
     }.map { $0 + Self.silence }
-    return (searchEnds + silenceEnds).min()
+    return (searchEnds + silenceEnds + downloads.values.compactMap(\.checksForSlownessAt)).min()
   }
 
   /// The downloads, the oldest first: whatever goes through them does so in the same order in every run.
@@ -122,7 +124,7 @@ package struct TransferEngine: Sendable {
     downloads.sorted { $0.key.number < $1.key.number }.map { ($0.key, $0.value) }
   }
 
-  /// Ends searches whose time is over and gives up sources that have fallen silent.
+  /// Ends searches whose time is over and gives up sources that have fallen silent or behind.
   package mutating func wake(at now: Instant) {
     for (id, search) in searches.sorted(by: { $0.key < $1.key })
     where search.isOver(at: now, expectsPeers: expectsPeers) {
@@ -134,6 +136,7 @@ package struct TransferEngine: Sendable {
         emit(.abandon(id, node))
         drop(node, from: id, at: now)
       }
+      if let check = downloads[id]?.checksForSlownessAt, check <= now { overtakeSlowSources(of: id, at: now) }
     }
   }
 }

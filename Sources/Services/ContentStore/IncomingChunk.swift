@@ -27,12 +27,13 @@ package final class IncomingChunk: Sendable {
   }
 
   package let range: ByteRange
-  private let expected: ContentHash
+  /// Nil for a part of a file that only the whole verifies.
+  private let expected: ContentHash?
   private let parent: IncomingFile
   private let hashing: Mutex<Hashing>
   private let writing: Mutex<Writing>
 
-  init(of parent: IncomingFile, _ range: ByteRange, expected: ContentHash) {
+  init(of parent: IncomingFile, _ range: ByteRange, expected: ContentHash?) {
     self.parent = parent
     self.range = range
     self.expected = expected
@@ -87,7 +88,8 @@ package final class IncomingChunk: Sendable {
     state.hasBegun = true
     let feeding = parent.beginFeeding(from: range.start)
     state.isFeeding = feeding != nil
-    if !isWhole || feeding == nil, feeding?.checksChunk ?? true { state.digest = SHA1Digest() }
+    let isCheckedByWhole = isWhole && feeding != nil
+    if expected != nil, !isCheckedByWhole, feeding?.checksChunk ?? true { state.digest = SHA1Digest() }
   }
 
   /// Every byte has been hashed: checks the chunk's hash where it was computed.
@@ -100,8 +102,8 @@ package final class IncomingChunk: Sendable {
         try require(state.isOpen)
         try requireEnd(state.position)
         if !state.hasBegun { begin(&state) }
-        let found = state.digest?.finish() ?? (isWhole ? parent.prefixHash : expected)
-        guard found == expected else {
+        let found = state.digest?.finish() ?? (isWhole ? parent.prefixHash : nil)
+        guard expected == nil || found == nil || found == expected else {
           throw KacheryError(.hashMismatch, "The bytes \(range) received for \(parent.hash) have another hash.")
         }
         if state.isFeeding { parent.endFeeding() }
@@ -120,7 +122,7 @@ package final class IncomingChunk: Sendable {
       try writing.withLock { (state) throws(KacheryError) in
         try require(state.isOpen)
         try requireEnd(state.position)
-        try parent.accept(Manifest.Chunk(range: range, hash: expected), isChecked: isChecked)
+        try parent.accept(range, expected, isChecked: isChecked)
         state.isOpen = false
       }
       hashing.withLock { $0.isOpen = false }

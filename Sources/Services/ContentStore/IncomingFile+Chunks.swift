@@ -51,15 +51,17 @@ extension IncomingFile {
     if let step { file.startWriting(step) }
   }
 
-  /// The chunk is here; where it `isChecked`, it is known to have its hash.
-  func accept(_ chunk: Manifest.Chunk, isChecked: Bool) throws(KacheryError) {
+  /// The chunk is here; where it `isChecked`, it is known to have its hash, if it has one.
+  func accept(_ range: ByteRange, _ hash: ContentHash?, isChecked: Bool) throws(KacheryError) {
     try state.withLock { (state) throws(KacheryError) in
       try requireOpen(state)
-      guard !chunk.range.isEmpty else { return }
-      state.underway[chunk.range.start] = nil
-      state.arrived[chunk.range.start] = chunk
-      if !isChecked { state.unchecked.insert(chunk.range.start) }
-      state.arrivedBytes += chunk.range.count
+      guard !range.isEmpty else { return }
+      state.underway[range.start] = nil
+      state.arrived[range.start] = range
+      state.arrivedBytes += range.count
+      guard let hash else { return }
+      let chunk = Manifest.Chunk(range: range, hash: hash)
+      if isChecked { state.checked[range.start] = chunk } else { state.unchecked[range.start] = chunk }
       // Without its line the chunk is fetched again by a later session, which is no reason to fail this one.
       try? state.journal.append(chunk)
     }
@@ -75,9 +77,9 @@ extension IncomingFile {
 
   /// Reads back chunks that did not arrive in order, so that the digest of the whole reaches as far as it can.
   func catchUp(_ prefix: inout PrefixDigest) throws(KacheryError) {
-    while let chunk = state.withLock({ $0.arrived[prefix.end] }), prefix.begin(at: chunk.range.start) {
+    while let range = state.withLock({ $0.arrived[prefix.end] }), prefix.begin(at: range.start) {
       do throws(KacheryError) {
-        try FileBlocks.forEach(of: file, chunk.range) { prefix.update($0) }
+        try FileBlocks.forEach(of: file, range) { prefix.update($0) }
       } catch {
         prefix.rollBack()
         throw error
@@ -90,21 +92,15 @@ extension IncomingFile {
   ///
   /// - Returns: where the damaged ones lie, in order.
   func removeDamaged() throws(KacheryError) -> [ByteRange] {
-    let unchecked = state.withLock { state in state.unchecked.sorted().compactMap { state.arrived[$0] } }
-    var damaged: [Manifest.Chunk] = []
-    for chunk in unchecked {
+    var damaged: [ByteRange] = []
+    for (start, chunk) in state.withLock({ $0.unchecked }).sorted(by: { $0.key < $1.key }) {
       var digest = SHA1Digest()
       try FileBlocks.forEach(of: file, chunk.range) { digest.update($0) }
-      if digest.finish() != chunk.hash { damaged.append(chunk) }
+      let isRight = digest.finish() == chunk.hash
+      if !isRight { damaged.append(chunk.range) }
+      state.withLock { $0.checked(chunk, isRight: isRight, at: start) }
     }
-    state.withLock { state in
-      state.unchecked = []
-      for chunk in damaged {
-        state.arrived[chunk.range.start] = nil
-        state.arrivedBytes -= chunk.range.count
-      }
-    }
-    return damaged.map(\.range)
+    return damaged
   }
 
   /// Opens the partial file and takes its lock.

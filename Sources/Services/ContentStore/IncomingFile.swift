@@ -16,10 +16,12 @@ package final class IncomingFile: Sendable {
   struct State {
     var journal: PartialJournal
     /// Chunks that are here by their first byte, empty ones left out.
-    var arrived: [UInt64: Manifest.Chunk]
+    var arrived: [UInt64: ByteRange]
     var arrivedBytes: UInt64
+    /// Those of them that are known to have their hash, by their first byte.
+    var checked: [UInt64: Manifest.Chunk]
     /// Those of them whose own hash has not been compared, by their first byte.
-    var unchecked: Set<UInt64> = []
+    var unchecked: [UInt64: Manifest.Chunk] = [:]
     /// Chunks that went into the digest of the whole as they arrived.
     var chunksFed = 0
     var checksEveryChunk = false
@@ -28,6 +30,14 @@ package final class IncomingFile: Sendable {
     /// Chunks on their way by their first byte.
     var underway: [UInt64: ByteRange] = [:]
     var isOpen = true
+
+    /// A chunk's own hash has been compared.
+    mutating func checked(_ chunk: Manifest.Chunk, isRight: Bool, at start: UInt64) {
+      unchecked[start] = nil
+      guard !isRight else { return checked[start] = chunk }
+      arrived[start] = nil
+      arrivedBytes -= chunk.range.count
+    }
   }
 
   /// While chunks come in order from one node, the hash of the whole will show whether any of them is wrong, and one hash
@@ -67,24 +77,27 @@ package final class IncomingFile: Sendable {
     self.hash = hash
     self.size = size
     resumed = resumption.verified
-    let arrived = Dictionary(uniqueKeysWithValues: resumed.map { ($0.range.start, $0) })
+    let checked = Dictionary(uniqueKeysWithValues: resumed.map { ($0.range.start, $0) })
     prefix = Mutex(resumption.prefix)
-    state = Mutex(State(journal: resumption.journal, arrived: arrived, arrivedBytes: resumption.verifiedBytes))
+    state = Mutex(
+      State(
+        journal: resumption.journal, arrived: checked.mapValues(\.range), arrivedBytes: resumption.verifiedBytes,
+        checked: checked))
   }
 
   deinit { close() }
 
-  /// Begins to receive the bytes of `range`, which must hash to `expected`.
+  /// Begins to receive the bytes of `range`, which must hash to `expected`; nil where only the whole will tell.
   ///
   /// - Throws: `badRequest` where the range reaches past the file's end or overlaps what is here or on its way.
-  package func beginChunk(_ range: ByteRange, expected: ContentHash) throws(KacheryError) -> IncomingChunk {
+  package func beginChunk(_ range: ByteRange, expected: ContentHash?) throws(KacheryError) -> IncomingChunk {
     try state.withLock { (state) throws(KacheryError) in
       try requireOpen(state)
       guard range.end <= size else {
         throw KacheryError(.badRequest, "The file \(hash) has \(size) bytes; the chunk \(range) is past its end.")
       }
       // A second writer could spoil bytes that are here already.
-      let overlaps = state.arrived.values.contains { $0.range.overlaps(range) }
+      let overlaps = state.arrived.values.contains { $0.overlaps(range) }
       guard !overlaps, !state.underway.values.contains(where: { $0.overlaps(range) }) else {
         throw KacheryError(.badRequest, "The chunk \(range) of \(hash) is here or on its way already.")
       }
@@ -151,7 +164,7 @@ package final class IncomingFile: Sendable {
   package func close() {
     state.withLock { state in
       guard state.isOpen else { return }
-      guard !state.arrived.isEmpty else { return discard(&state) }
+      guard !state.checked.isEmpty || !state.unchecked.isEmpty else { return discard(&state) }
       state.isOpen = false
       file.close()
     }

@@ -52,7 +52,7 @@ struct MemoryStore {
     let kept = pieces[plan.hash] ?? [:]
     return Set(
       plan.pieces.indices.filter { index in
-        kept[plan.pieces[index].range].map { .of($0) == plan.pieces[index].hash } ?? false
+        kept[plan.pieces[index].range].map { ContentHash.of($0) == plan.pieces[index].hash } ?? false
       })
   }
 
@@ -62,7 +62,9 @@ struct MemoryStore {
     guard let plan = open[id] else { return false }
     let index = plan.pieces.firstIndex(of: piece) ?? 0
     let isNext = plan.pieces[..<index].allSatisfy { pieces[plan.hash]?[$0.range] != nil }
-    if isNext, index % 3 > 0, !checked.contains(plan.hash) {
+    if piece.hash == nil {
+      // Only the whole will tell.
+    } else if isNext, index % 3 > 0, !checked.contains(plan.hash) {
       unchecked[plan.hash, default: []].insert(piece.range)
     } else {
       guard ContentHash.of(bytes) == piece.hash else { return false }
@@ -98,7 +100,7 @@ struct MemoryStore {
 
   /// Lets go of a download; verified pieces of a file with a manifest stay.
   mutating func end(_ id: DownloadID) {
-    guard let plan = open.removeValue(forKey: id), plan.pieces.count == 1 else { return }
+    guard let plan = open.removeValue(forKey: id), plan.pieces.count == 1 || plan.pieces[0].hash == nil else { return }
     pieces[plan.hash] = nil
   }
 }

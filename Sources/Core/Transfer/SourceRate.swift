@@ -1,0 +1,53 @@
+import Primitives
+
+/// How fast a source gives the bytes of a download: a moving average over the time in which it had something to give.
+struct SourceRate: Sendable {
+  /// Long enough to even out the bursts of a stream's window, short enough to notice a source that slows down.
+  static let window: Duration = .milliseconds(250)
+  /// A source that has given nothing for so long counts as slow: longer than a round trip and a disk that wakes up.
+  private static let firstByteTime: Duration = .seconds(2)
+  /// How much the latest window counts.
+  private static let weight = 0.4
+
+  /// Nil while the source has nothing to give: that time does not count.
+  private var windowStart: Instant?
+  private var windowBytes: UInt64 = 0
+  private var average: Double?
+
+  /// The source has been asked for something.
+  mutating func begin(at now: Instant) {
+    guard windowStart == nil else { return }
+    windowStart = now
+    windowBytes = 0
+  }
+
+  /// The source has given all that it was asked for, or is no longer asked.
+  mutating func pause(at now: Instant) {
+    average = bytesPerSecond(at: now)
+    windowStart = nil
+  }
+
+  /// Bytes have come.
+  mutating func add(_ bytes: UInt64, at now: Instant) {
+    guard let start = windowStart else { return }
+    windowBytes += bytes
+    let elapsed = now - start
+    guard elapsed >= Self.window else { return }
+    let latest = Double(windowBytes) / elapsed.inSeconds
+    average = average.map { $0 * (1 - Self.weight) + latest * Self.weight } ?? latest
+    windowStart = now
+    windowBytes = 0
+  }
+
+  /// Bytes a second; nil before there is anything to go by. A source that has stopped giving grows slower by itself.
+  func bytesPerSecond(at now: Instant) -> Double? {
+    guard let start = windowStart else { return average }
+    let elapsed = now - start
+    guard let average else {
+      guard windowBytes > 0 || elapsed >= Self.firstByteTime else { return nil }
+      return Double(max(windowBytes, 1)) / max(elapsed, Self.window).inSeconds
+    }
+    let window = Self.window.inSeconds
+    return min(average, (average * window + Double(windowBytes)) / (window + elapsed.inSeconds))
+  }
+}
