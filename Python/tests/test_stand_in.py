@@ -4,9 +4,10 @@ import json
 
 import kachery_p2p as kp
 import pytest
-from kachery_p2p import _daemon
+from kachery_p2p import _daemon, _tokens
 
 HASH = "1" * 40
+SHA1_OF_X = "11f6ad8ec52a2984abaafd7c3b516503785c2072"
 URI = f"sha1://{HASH}/x.bin"
 
 
@@ -86,7 +87,7 @@ def test_a_token_is_kept_for_a_minute(stand_in, monkeypatch):
     kp.get("a")
     (stand_in.directory / "client-auth").write_text("not yet in force")
     assert kp.get("a") == 7
-    monkeypatch.setattr(_daemon, "TOKEN_LIFETIME", 0.0)
+    monkeypatch.setattr(_tokens, "TOKEN_LIFETIME", 0.0)
     with pytest.raises(kp.Forbidden, match="This is not the token."):
         kp.get("a")
 
@@ -154,7 +155,7 @@ def test_a_file_that_the_daemon_may_not_read_is_sent_to_it(stand_in, tmp_path):
 
 
 def test_a_file_that_the_daemon_stored_out_of_sight_is_reported(stand_in):
-    stand_in.answer("/store", {"success": True, "error": None, "sha1": HASH, "manifestSha1": None})
+    stand_in.answer("/store", {"success": True, "error": None, "sha1": SHA1_OF_X, "manifestSha1": None})
     with pytest.raises(kp.StorageFailed, match="not to be seen"):
         kp.store_text("x")
 

@@ -4,14 +4,20 @@
 any node of a channel that this one has joined.
 """
 
+from ._control import start_daemon, stop_daemon
 from ._errors import (
+    AlreadyRunning,
+    BadFolder,
+    BadKey,
     BadManifest,
     BadRequest,
+    Cancelled,
     Disconnected,
     DiskFull,
     FileChanged,
     Forbidden,
     HashMismatch,
+    InternalError,
     KacheryError,
     NoDaemon,
     NotFound,
@@ -19,30 +25,46 @@ from ._errors import (
     ProtocolViolation,
     StorageFailed,
     TimedOut,
+    TooLarge,
     WrongStorageDirectory,
 )
-from ._load import load_file, load_json, load_npy, load_text
+from ._folders import load_dir, read_dir, store_dir
+from ._load import load_file, load_json, load_npy, load_object, load_pkl, load_text
 from ._mutables import delete, get, get_string, set
 from ._node import find_file, get_channels, get_node_id
-from ._store import store_file, store_json, store_npy, store_text
+from ._open import open
+from ._ranges import load_bytes
+from ._store import link_file, store_file, store_json, store_npy, store_object, store_pkl, store_text
+from ._temporary import TemporaryDirectory
 
 __version__ = "0.9.0"
 
+# The name under which it was published.
+LoadFileError = KacheryError
+
 __all__ = [
+    "AlreadyRunning",
+    "BadFolder",
+    "BadKey",
     "BadManifest",
     "BadRequest",
+    "Cancelled",
     "Disconnected",
     "DiskFull",
     "FileChanged",
     "Forbidden",
     "HashMismatch",
+    "InternalError",
     "KacheryError",
+    "LoadFileError",
     "NoDaemon",
     "NotFound",
     "PermissionDenied",
     "ProtocolViolation",
     "StorageFailed",
+    "TemporaryDirectory",
     "TimedOut",
+    "TooLarge",
     "WrongStorageDirectory",
     "delete",
     "find_file",
@@ -50,13 +72,25 @@ __all__ = [
     "get_channels",
     "get_node_id",
     "get_string",
+    "link_file",
+    "load_bytes",
+    "load_dir",
     "load_file",
     "load_json",
     "load_npy",
+    "load_object",
+    "load_pkl",
     "load_text",
+    "open",
+    "read_dir",
     "set",
+    "start_daemon",
+    "stop_daemon",
+    "store_dir",
     "store_file",
     "store_json",
     "store_npy",
+    "store_object",
+    "store_pkl",
     "store_text",
 ]

@@ -1,4 +1,4 @@
-"""The daemon of this machine: whether it runs, which storage directory is its, and the token that it wants."""
+"""The daemon: whether it runs, which storage directory is its, and whether that is seen from here."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ import time
 from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
-from . import _environment, _message_stream
-from ._errors import Forbidden, NoDaemon, PermissionDenied, ProtocolViolation, WrongStorageDirectory
+from . import _connections, _environment, _message_stream, _tokens
+from ._errors import BadRequest, Forbidden, ProtocolViolation, WrongStorageDirectory
 from ._http import Body, Endpoint, parse_object
 
-TOKEN_HEADER = "KACHERY-CLIENT-AUTH-CODE"
 PROBE_LIFETIME = 10.0  # seconds for which an answer to /probe is taken for the truth
-TOKEN_LIFETIME = 60.0  # seconds; the daemon honors a token for at least two minutes after it was replaced
 _PROBE_TIMEOUT = 5.0
 _CALL_TIMEOUT = 60.0
 # The daemon reports progress at least every second while bytes move, and gives up by itself where none do.
@@ -24,30 +22,38 @@ _STREAM_TIMEOUT = 300.0
 _UPLOAD_TIMEOUT = 600.0
 
 _lock = threading.Lock()
-_probes: Dict[Tuple[str, int], Tuple[float, Dict[str, Any]]] = {}
-_tokens: Dict[str, Tuple[float, str]] = {}
+_probes: Dict[_connections.Address, Tuple[float, Dict[str, Any]]] = {}
 
 
 class Daemon:
-    """A daemon that has answered, and whose storage directory is the one that this machine sees."""
+    """A daemon that has answered. ``is_remote`` where its storage directory is not seen from here."""
 
     def __init__(self, endpoint: Endpoint, probe: Dict[str, Any]) -> None:
         self.endpoint = endpoint
         self.node_id: str = probe["nodeId"]
         self.joined_channels: List[Dict[str, Any]] = list(probe.get("joinedChannels") or [])
         self.storage_directory: str = probe["kacheryStorageDir"]
+        self.is_remote = False
 
     @classmethod
-    def find(cls, port: Optional[int] = None, *, fresh: bool = False) -> "Daemon":
+    def find(cls, port: Optional[int] = None, host: Optional[str] = None, *, fresh: bool = False) -> "Daemon":
         """The running daemon. Raises ``NoDaemon`` where none answers; ``fresh`` asks it anew in any case."""
-        endpoint = Endpoint(_environment.daemon_host(), port or _environment.daemon_port())
+        endpoint = find_endpoint(port, host)
         daemon = cls(endpoint, _probe(endpoint, fresh))
         daemon._check_storage_directory()
         return daemon
 
-    def call(self, path: str, value: Any, *, timeout: float = _CALL_TIMEOUT) -> Dict[str, Any]:
+    def get(self, path: str) -> Dict[str, Any]:
+        """Asks for a JSON object."""
+        return self._with_token(lambda headers: self.endpoint.json("GET", path, None, headers, timeout=_CALL_TIMEOUT))
+
+    def call(self, path: str, value: Any, *, timeout: float = _CALL_TIMEOUT, repeatable: bool = True) -> Dict[str, Any]:
         """Sends a JSON request and answers the JSON object that comes back."""
-        return self._with_token(lambda headers: self.endpoint.json("POST", path, value, headers, timeout=timeout))
+
+        def send(headers: Dict[str, str]) -> Dict[str, Any]:
+            return self.endpoint.json("POST", path, value, headers, timeout=timeout, repeatable=repeatable)
+
+        return self._with_token(send)
 
     def upload(self, path: str, open_body: Callable[[], Body], size: int) -> Dict[str, Any]:
         """Sends ``size`` raw bytes; ``open_body`` gives them from their beginning each time it is called."""
@@ -60,39 +66,31 @@ class Daemon:
         return self._with_token(send)
 
     @contextmanager
+    def download(self, path: str, value: Any) -> Iterator[Callable[[int], bytes]]:
+        """Sends a JSON request and gives a ``with`` block what reads the bytes of the answer; leaving it hangs up."""
+        body = json.dumps(value).encode()
+        headers = {**_tokens.headers(self.storage_directory), "Content-Type": "application/json"}
+        with self.endpoint.request("POST", path, body, headers, timeout=_STREAM_TIMEOUT) as response:
+            yield response.read1
+
+    @contextmanager
     def stream(self, path: str, value: Any) -> Iterator[Iterator[Dict[str, Any]]]:
         """Sends a JSON request and gives its stream of messages to a ``with`` block; leaving it hangs up."""
-        body = json.dumps(value).encode()
-        headers = {TOKEN_HEADER: self._token(), "Content-Type": "application/json"}
-        with self.endpoint.request("POST", path, body, headers, timeout=_STREAM_TIMEOUT) as response:
-            yield _message_stream.messages(response.read)
+        with self.download(path, value) as read:
+            yield _message_stream.messages(read)
 
     def _with_token(self, send: Callable[[Dict[str, str]], Dict[str, Any]]) -> Dict[str, Any]:
         try:
-            return send({TOKEN_HEADER: self._token()})
+            return send(_tokens.headers(self.storage_directory))
         except Forbidden:
             # A daemon that was started anew has a new token at once.
-            if not self._forget_old_token():
+            if not _tokens.renew(self.storage_directory):
                 raise
-            return send({TOKEN_HEADER: self._token()})
-
-    def _token(self) -> str:
-        with _lock:
-            known = _tokens.get(self.storage_directory)
-        if known is not None and time.monotonic() - known[0] < TOKEN_LIFETIME:
-            return known[1]
-        token = _read_token(f"{self.storage_directory}/client-auth")
-        with _lock:
-            _tokens[self.storage_directory] = (time.monotonic(), token)
-        return token
-
-    def _forget_old_token(self) -> bool:
-        with _lock:
-            _, known = _tokens.pop(self.storage_directory, (0.0, ""))
-        return _read_token(f"{self.storage_directory}/client-auth") != known
+            return send(_tokens.headers(self.storage_directory))
 
     def _check_storage_directory(self) -> None:
-        """The daemon's directory must be seen from here, and be the one that the environment names, if it names one."""
+        """The daemon's directory must be the one that the environment names, if it names one, and be seen from here,
+        unless the user was given a token for a daemon elsewhere."""
         named = _environment.storage_directory()
         if named is not None and os.path.realpath(named) != os.path.realpath(self.storage_directory):
             raise WrongStorageDirectory(
@@ -104,48 +102,52 @@ class Daemon:
             with open(path, encoding="ascii") as file:
                 node_id = file.read()
         except (OSError, ValueError) as error:
+            if _environment.token_file() is not None:
+                self.is_remote = True
+                return
             raise WrongStorageDirectory(
                 f"The daemon at {self.endpoint} uses the storage directory {self.storage_directory}, which cannot be "
-                f"read here ({error}). Mount it under that name, or ask for the permission to read it."
+                f"read here ({error}). Mount it under that name, ask for the permission to read it, or for a token to "
+                "name in KACHERY_API_TOKEN_FILE."
             ) from error
-        if node_id != self.node_id:
+        if node_id != self.node_id and _environment.token_file() is not None:
+            self.is_remote = True
+        elif node_id != self.node_id:
             raise WrongStorageDirectory(
                 f"{path} names another node than the daemon at {self.endpoint}: is {self.storage_directory} that of "
                 "another machine?"
             )
 
 
+def find_endpoint(port: Optional[int] = None, host: Optional[str] = None) -> Endpoint:
+    """Where the environment says that the daemon listens."""
+    endpoint = Endpoint(
+        host or _environment.daemon_host(), port or _environment.daemon_port(), _environment.certificate_file()
+    )
+    if _environment.token_file() is not None and endpoint.address[2] is None and not endpoint.is_this_machine:
+        raise BadRequest(
+            f"The token for the daemon at {endpoint} would travel in the clear: name its certificate in "
+            "KACHERY_API_CERTIFICATE_FILE."
+        )
+    return endpoint
+
+
 def _probe(endpoint: Endpoint, fresh: bool) -> Dict[str, Any]:
-    key = (endpoint.host, endpoint.port)
     with _lock:
-        known = _probes.get(key)
+        known = _probes.get(endpoint.address)
     if known is not None and not fresh and time.monotonic() - known[0] < PROBE_LIFETIME:
         return known[1]
     answer = endpoint.json("GET", "/probe", timeout=_PROBE_TIMEOUT)
     if not isinstance(answer.get("nodeId"), str) or not isinstance(answer.get("kacheryStorageDir"), str):
         raise ProtocolViolation(f"What answers at {endpoint} is no kachery daemon.")
     with _lock:
-        _probes[key] = (time.monotonic(), answer)
+        _probes[endpoint.address] = (time.monotonic(), answer)
     return answer
 
 
 def forget() -> None:
-    """Forgets what is known of daemons and tokens."""
+    """Forgets what is known of daemons and tokens, and hangs up."""
+    _connections.forget()
+    _tokens.forget()
     with _lock:
         _probes.clear()
-        _tokens.clear()
-
-
-def _read_token(path: str) -> str:
-    try:
-        with open(path, encoding="ascii") as file:
-            token = file.read()
-    except PermissionError as error:
-        raise PermissionDenied(
-            f"You may not read {path}. Ask whoever runs the daemon to start it with --auth-group and a group of yours."
-        ) from error
-    except OSError as error:
-        raise NoDaemon(f"There is no token in {path} ({error}); is the daemon running?") from error
-    if not token:
-        raise NoDaemon(f"The token in {path} is empty; is the daemon starting or stopping?")
-    return token

@@ -47,6 +47,22 @@ def storage_directory() -> Optional[str]:
     return _first("KACHERY_STORAGE_DIR")
 
 
+def token_file() -> Optional[str]:
+    """The file of the token for a daemon on another machine."""
+    return _first("KACHERY_API_TOKEN_FILE")
+
+
+def certificate_file() -> Optional[str]:
+    """The file of the certificate of a daemon on another machine, which then speaks TLS."""
+    return _first("KACHERY_API_CERTIFICATE_FILE")
+
+
+def cache_directory() -> str:
+    """Where the files lie that came from a daemon on another machine. It may be emptied at any time."""
+    base = _first("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return _first("KACHERY_CACHE_DIR") or os.path.join(base, "kachery")
+
+
 def temporary_directory() -> Optional[str]:
     """Where temporary files go; ``None`` means the system's own place."""
     return _first("KACHERY_TEMP_DIR")
@@ -54,6 +70,18 @@ def temporary_directory() -> Optional[str]:
 
 def is_strict(strict: Optional[bool]) -> bool:
     """Whether a load that fails raises: what the caller says, or else KACHERY_STRICT."""
-    if strict is not None:
-        return strict
-    return os.environ.get("KACHERY_STRICT", "").lower() in ("1", "true", "yes")
+    return _is_on("KACHERY_STRICT") if strict is None else strict
+
+
+def is_quiet() -> bool:
+    """Whether progress is shown nowhere."""
+    return _is_on("KACHERY_QUIET")
+
+
+def keeps_temporary_files() -> bool:
+    """Whether temporary folders are left, to look into."""
+    return _is_on("KACHERY_KEEP_TEMP_FILES")
+
+
+def _is_on(name: str) -> bool:
+    return os.environ.get(name, "").lower() in ("1", "true", "yes")

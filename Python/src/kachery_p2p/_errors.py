@@ -8,7 +8,7 @@ from typing import Dict, Optional, Type
 class KacheryError(Exception):
     """Something that kachery could not do. ``code`` is stable; the message is one sentence for a person."""
 
-    code = "internal_error"
+    code = "unknown"
 
     def __init__(self, message: str, code: Optional[str] = None) -> None:
         super().__init__(message)
@@ -100,11 +100,48 @@ class ProtocolViolation(KacheryError):
     code = "protocol_violation"
 
 
+class TooLarge(BadRequest):
+    """The request is larger than what the daemon accepts."""
+
+    code = "too_large"
+
+
+class BadFolder(KacheryError):
+    """A stored document is no folder, or holds a name that cannot be a file's."""
+
+    code = "bad_folder"
+
+
+class AlreadyRunning(KacheryError):
+    """Another daemon holds the directory, the port or the identity."""
+
+    code = "already_running"
+
+
+class BadKey(KacheryError):
+    """A key file is unsafe, unreadable or not a key."""
+
+    code = "bad_key"
+
+
+class Cancelled(KacheryError):
+    """The work was given up because nobody waited for it any more."""
+
+    code = "cancelled"
+
+
+class InternalError(KacheryError):
+    """A defect of the daemon."""
+
+    code = "internal_error"
+
+
 _BY_CODE: Dict[str, Type[KacheryError]] = {
     kind.code: kind
     for kind in (
-        NotFound, BadRequest, Forbidden, NoDaemon, WrongStorageDirectory, HashMismatch, BadManifest, FileChanged,
-        StorageFailed, DiskFull, PermissionDenied, TimedOut, Disconnected, ProtocolViolation,
+        AlreadyRunning, BadFolder, BadKey, BadManifest, BadRequest, Cancelled, Disconnected, DiskFull, FileChanged,
+        Forbidden, HashMismatch, InternalError, NoDaemon, NotFound, PermissionDenied, ProtocolViolation, StorageFailed,
+        TimedOut, TooLarge, WrongStorageDirectory,
     )
 }  # fmt: skip
 

@@ -11,7 +11,7 @@ import secrets
 from contextlib import contextmanager
 from typing import IO, Any, Callable, Dict, Iterator, List, NamedTuple, Optional
 
-from ._errors import DiskFull, PermissionDenied, StorageFailed
+from ._errors import DiskFull, FileChanged, HashMismatch, PermissionDenied, StorageFailed
 
 CHUNK_SIZE = 20_000_000  # of a manifest, in bytes; a file that is larger than one chunk gets a manifest
 _BLOCK = 1 << 20
@@ -44,25 +44,47 @@ class LocalStore:
     def store(self, source: IO[bytes]) -> Stored:
         """Stores all bytes of ``source`` in one pass; it has its name only once it is complete and on the disk."""
         with _as_kachery_error(self.directory), self._temporary_file() as file:
-            whole = hashlib.sha1()
-            chunks: List[Dict[str, Any]] = []
-            chunk, start, position = hashlib.sha1(), 0, 0
-            while True:
-                block = source.read(min(_BLOCK, start + CHUNK_SIZE - position))
-                whole.update(block)
-                chunk.update(block)
+            digest = _digest(source, file.write)
+            self._admit(file, digest.sha1)
+        return self._with_manifest(digest)
+
+    def link(self, source: IO[bytes], path: str, status: os.stat_result) -> Stored:
+        """Notes where a file lies, without a copy. ``status`` is what it looked like before ``source`` was read."""
+        digest = _digest(source, lambda _: None)
+        stored = self._with_manifest(digest)
+        if os.path.isfile(self.path(stored.sha1)):
+            return stored
+        if (digest.size, status.st_mtime) != (status.st_size, os.stat(path).st_mtime):
+            raise FileChanged(f"{path} changed while it was linked; link it again.")
+        link = {
+            "path": os.path.abspath(path),
+            "manifestSha1": stored.manifest,
+            "stat": {"size": status.st_size, "mtime": status.st_mtime},
+        }
+        with _as_kachery_error(self.directory), self._temporary_file() as file:
+            file.write(json.dumps(link, separators=(",", ":")).encode())
+            self._place(file, self.path(stored.sha1) + ".link")
+        return stored
+
+    def _with_manifest(self, digest: "_Digest") -> Stored:
+        if digest.size <= CHUNK_SIZE:
+            return Stored(digest.sha1, None)
+        manifest = {"size": digest.size, "sha1": digest.sha1, "chunks": digest.chunks}
+        return Stored(digest.sha1, self._store_manifest(manifest))
+
+    def receive(self, sha1: str, blocks: Iterator[bytes]) -> str:
+        """Keeps bytes that must have this hash, and answers their path."""
+        with _as_kachery_error(self.directory), self._temporary_file() as file:
+            digest = hashlib.sha1()
+            for block in blocks:
+                digest.update(block)
                 file.write(block)
-                position += len(block)
-                if position > start and (not block or position == start + CHUNK_SIZE):
-                    chunks.append({"start": start, "end": position, "sha1": chunk.hexdigest()})
-                    chunk, start = hashlib.sha1(), position
-                if not block:
-                    break
-            self._admit(file, whole.hexdigest())
-        if position <= CHUNK_SIZE:
-            return Stored(whole.hexdigest(), None)
-        manifest = {"size": position, "sha1": whole.hexdigest(), "chunks": chunks}
-        return Stored(whole.hexdigest(), self._store_manifest(manifest))
+            if digest.hexdigest() != sha1:
+                raise HashMismatch(
+                    f"What came as {sha1} has the hash {digest.hexdigest()}; it was thrown away. Load it again."
+                )
+            self._admit(file, sha1)
+        return self.path(sha1)
 
     def _store_manifest(self, manifest: Dict[str, Any]) -> str:
         # The bytes count: two people who store the same file must get the same URI.
@@ -88,8 +110,10 @@ class LocalStore:
 
     def _admit(self, file: IO[bytes], sha1: str) -> None:
         final = self.path(sha1)
-        if os.path.isfile(final):
-            return
+        if not os.path.isfile(final):
+            self._place(file, final)
+
+    def _place(self, file: IO[bytes], final: str) -> None:
         file.flush()
         os.fchmod(file.fileno(), _FILE_MODE)
         os.fsync(file.fileno())
@@ -97,6 +121,30 @@ class LocalStore:
         os.makedirs(folder, exist_ok=True)
         os.rename(file.name, final)
         _sync_folder(folder)
+
+
+class _Digest(NamedTuple):
+    sha1: str
+    size: int
+    chunks: List[Dict[str, Any]]
+
+
+def _digest(source: IO[bytes], write: Callable[[bytes], Any]) -> _Digest:
+    """Reads ``source`` to its end, hashing it as a whole and chunk by chunk."""
+    whole = hashlib.sha1()
+    chunks: List[Dict[str, Any]] = []
+    chunk, start, position = hashlib.sha1(), 0, 0
+    while True:
+        block = source.read(min(_BLOCK, start + CHUNK_SIZE - position))
+        whole.update(block)
+        chunk.update(block)
+        write(block)
+        position += len(block)
+        if position > start and (not block or position == start + CHUNK_SIZE):
+            chunks.append({"start": start, "end": position, "sha1": chunk.hexdigest()})
+            chunk, start = hashlib.sha1(), position
+        if not block:
+            return _Digest(whole.hexdigest(), position, chunks)
 
 
 def _follow_link(path: str) -> Optional[str]:

@@ -9,6 +9,7 @@ from ._errors import Disconnected, ProtocolViolation
 
 MAXIMUM_MESSAGE = 64 << 20  # as the daemon's own limit for a body of JSON
 _MAXIMUM_DIGITS = len(str(MAXIMUM_MESSAGE))
+_BLOCK = 64 << 10
 
 
 def messages(read: Callable[[int], bytes]) -> Iterator[Dict[str, Any]]:
@@ -16,41 +17,45 @@ def messages(read: Callable[[int], bytes]) -> Iterator[Dict[str, Any]]:
 
     ``read(count)`` gives up to ``count`` bytes, at least one unless the stream has ended.
     """
+    buffer = bytearray()
     while True:
-        size = _length(read)
-        if size is None:
-            return
-        yield _message(_exactly(read, size))
-
-
-def _length(read: Callable[[int], bytes]) -> Optional[int]:
-    digits = b""
-    while True:
-        byte = read(1)
-        if not byte:
-            if digits:
+        size = _take_length(buffer)
+        if size is not None:
+            while len(buffer) < size:
+                buffer += _more(read)
+            content = bytes(buffer[:size])
+            del buffer[:size]
+            yield _message(content)
+            continue
+        block = read(_BLOCK)
+        if not block:
+            if buffer:
                 raise Disconnected("The daemon's answer ended in the middle of a message.")
-            return None
-        if byte == b"#" and digits:
-            break
-        if not byte.isdigit() or len(digits) == _MAXIMUM_DIGITS:
-            raise ProtocolViolation("The daemon's answer is not a stream of messages.")
-        digits += byte
+            return
+        buffer += block
+
+
+def _take_length(buffer: bytearray) -> Optional[int]:
+    """Takes the length of the next message off the buffer; ``None`` where it is not there in full."""
+    end = buffer.find(b"#", 0, _MAXIMUM_DIGITS + 1)
+    digits = bytes(buffer[: _MAXIMUM_DIGITS + 1] if end < 0 else buffer[:end])
+    is_too_long = len(digits) > _MAXIMUM_DIGITS
+    if is_too_long or (digits and not digits.isdigit()) or (end == 0):
+        raise ProtocolViolation("The daemon's answer is not a stream of messages.")
+    if end < 0:
+        return None
     size = int(digits)
     if size > MAXIMUM_MESSAGE:
         raise ProtocolViolation(f"The daemon announced a message of {size} bytes, which is too large.")
+    del buffer[: end + 1]
     return size
 
 
-def _exactly(read: Callable[[int], bytes], count: int) -> bytes:
-    parts = []
-    while count > 0:
-        part = read(count)
-        if not part:
-            raise Disconnected("The daemon's answer ended in the middle of a message.")
-        parts.append(part)
-        count -= len(part)
-    return b"".join(parts)
+def _more(read: Callable[[int], bytes]) -> bytes:
+    block = read(_BLOCK)
+    if not block:
+        raise Disconnected("The daemon's answer ended in the middle of a message.")
+    return block
 
 
 def _message(content: bytes) -> Dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any, Dict, Iterator, List, Optional
 
 from ._daemon import Daemon
 from ._directory import resolve_directory_uri
-from ._load import load_json
+from ._locate import Sources, or_raise, read_bytes
 from ._place import require_daemon
 from ._uri import parse_uri
 
@@ -24,7 +24,8 @@ def get_channels() -> List[Dict[str, Any]]:
 def find_file(uri: str, timeout_sec: float = 5) -> Iterator[Dict[str, Any]]:
     """Yields ``{"nodeId", "fileKey", "fileSize"}`` for each node that has a file, this one first, as they answer."""
     if uri.startswith("sha1dir://"):
-        uri = resolve_directory_uri(uri, lambda document: load_json(document, strict=True))
+        directory = uri
+        uri = or_raise(lambda: resolve_directory_uri(directory, lambda document: read_bytes(document, Sources())))
     key = parse_uri(uri).file_key
     daemon = require_daemon("Finding a file")
     return _find(daemon, {"fileKey": key, "timeoutMsec": round(timeout_sec * 1000)})

@@ -11,7 +11,8 @@ from ._local_store import LocalStore
 
 
 def find_place() -> Tuple[LocalStore, Optional[Daemon]]:
-    """The store to look in first, and the daemon to ask after it; none in offline mode.
+    """The store to look in first, and the daemon to ask after it; none in offline mode. The store of a daemon on
+    another machine is a cache of this user's.
 
     ``KACHERY_OFFLINE_STORAGE_DIR`` decides for a directory alone; so does ``KACHERY_STORAGE_DIR`` where no daemon
     answers. With neither, a daemon is needed.
@@ -26,7 +27,8 @@ def find_place() -> Tuple[LocalStore, Optional[Daemon]]:
         if directory is None:
             raise
         return LocalStore(directory), None
-    return LocalStore(daemon.storage_directory), daemon
+    directory = _environment.cache_directory() if daemon.is_remote else daemon.storage_directory
+    return LocalStore(directory), daemon
 
 
 def require_daemon(purpose: str, port: Optional[int] = None, *, fresh: bool = False) -> Daemon:

@@ -2,41 +2,58 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import time
 from typing import Any, Dict
 
-log = logging.getLogger("kachery_p2p")
-_INTERVAL = 0.2  # seconds between two lines on a terminal
+from . import _environment
+
+_DELAY = 0.5  # seconds before the first line: what is quick needs none
+_INTERVAL = 0.2  # seconds between two lines
+_WIDTH = 60
 
 
 class Progress:
-    """Shows one load: a line that is written over on a terminal, entries of the log elsewhere."""
+    """Shows one load: a line that is written over, on a terminal and in a notebook; nothing elsewhere.
+
+    ``KACHERY_QUIET=1`` shows nothing anywhere. The log ``kachery_p2p`` has every report, at the level DEBUG.
+    """
 
     def __init__(self, uri: str) -> None:
         self._uri = uri
-        self._shown = 0.0
-        self._is_terminal = sys.stderr is not None and sys.stderr.isatty()
+        self._due = time.monotonic() + _DELAY
+        self._is_shown = False
+        self._shows = not _environment.is_quiet() and _writes_over_lines()
 
     def __enter__(self) -> "Progress":
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._shown and self._is_terminal:
-            print(file=sys.stderr)
+        if self._is_shown:
+            print(file=sys.stderr, flush=True)
 
     def report(self, message: Dict[str, Any]) -> None:
         """Shows a progress message of the daemon's."""
+        import logging
+
         loaded, total = int(message.get("bytesLoaded") or 0), int(message.get("bytesTotal") or 0)
         share = 100.0 * loaded / total if total else 100.0
         node = message.get("nodeId")
         source = f" from {node[:8]}" if isinstance(node, str) else ""
         text = f"{share:5.1f} %  {_size(loaded)} of {_size(total)}{source}"
-        log.debug("%s: %s", self._uri, text)
-        if self._is_terminal and (loaded == total or time.monotonic() - self._shown >= _INTERVAL):
-            print(f"\r{text:<60}", end="", file=sys.stderr, flush=True)
-            self._shown = time.monotonic()
+        logging.getLogger("kachery_p2p").debug("%s: %s", self._uri, text)
+        now = time.monotonic()
+        if self._shows and (now >= self._due or (loaded == total and self._is_shown)):
+            print(f"\r{text:<{_WIDTH}}", end="", file=sys.stderr, flush=True)
+            self._due = now + _INTERVAL
+            self._is_shown = True
+
+
+def _writes_over_lines() -> bool:
+    """Whether standard error is a terminal, or the output of a notebook's cell."""
+    if sys.stderr is None:
+        return False
+    return sys.stderr.isatty() or type(sys.stderr).__module__.startswith("ipykernel")
 
 
 def _size(count: float) -> str:

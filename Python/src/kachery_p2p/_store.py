@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
-import ipaddress
 import json
 import os
-import tempfile
 from typing import IO, TYPE_CHECKING, Any, Dict, List, Optional, Union
 
 from . import _environment
 from ._daemon import Daemon
-from ._errors import BadRequest, FileChanged, KacheryError, NotFound, PermissionDenied, StorageFailed, error_for
+from ._errors import (
+    BadRequest,
+    FileChanged,
+    HashMismatch,
+    KacheryError,
+    NotFound,
+    PermissionDenied,
+    StorageFailed,
+    error_for,
+)
 from ._local_store import LocalStore, Stored
 from ._place import find_place
 from ._uri import KacheryURI
 
 if TYPE_CHECKING:
     import numpy as np
+
+# Silence lasts as long as the daemon's reading and syncing of the file does.
+_READING_TIMEOUT = 3600.0
 
 Jsonable = Union[Dict[str, Any], List[Any], int, float, str]
 
@@ -34,7 +45,7 @@ def store_file(path: str, basename: Optional[str] = None) -> str:
     with _open(path) as file:
         size = _size(file, path)
         stored = None
-        if daemon is not None and _is_this_machine(daemon):
+        if daemon is not None and daemon.endpoint.is_this_machine and not daemon.is_remote:
             stored = _let_daemon_read(daemon, path)
         if stored is None:
             stored = _store(file, size, store, daemon)
@@ -45,7 +56,7 @@ def store_file(path: str, basename: Optional[str] = None) -> str:
 
 def store_text(text: str, basename: Optional[str] = None) -> str:
     """Stores text, as UTF-8, and answers its URI."""
-    return _store_bytes(text.encode("utf-8"), "file.txt" if basename is None else basename)
+    return store_bytes(text.encode("utf-8"), "file.txt" if basename is None else basename)
 
 
 def store_json(
@@ -62,8 +73,15 @@ def store_json(
     return store_text(text, "file.json" if basename is None else basename)
 
 
-def store_npy(array: "np.ndarray", basename: Optional[str] = None) -> str:
+def store_object(object: Dict[str, Any], basename: Optional[str] = None) -> str:
+    """The old name of ``store_json``."""
+    return store_json(object, basename)
+
+
+def store_npy(array: "np.ndarray[Any, Any]", basename: Optional[str] = None) -> str:
     """Stores a NumPy array, in the .npy format, and answers its URI. An array of Python objects is refused."""
+    import tempfile
+
     import numpy as np
 
     with tempfile.TemporaryFile(dir=_environment.temporary_directory()) as file:
@@ -76,7 +94,44 @@ def store_npy(array: "np.ndarray", basename: Optional[str] = None) -> str:
         return _uri(_store(file, size, *find_place()), "file.npy" if basename is None else basename)
 
 
-def _store_bytes(content: bytes, label: str) -> str:
+def store_pkl(x: Any, basename: Optional[str] = None) -> str:
+    """Stores plain data and NumPy arrays, as a pickle, and answers its URI.
+
+    Plain data is None, bool, int, float, complex, str, bytes, list, tuple, dict, set, range and slice, and what holds
+    only these. Anything else is refused: a pickle of it could run code where it is loaded.
+    """
+    import tempfile
+
+    from . import _pickle
+
+    with tempfile.TemporaryFile(dir=_environment.temporary_directory()) as file:
+        _pickle.dump(x, file)
+        size = file.tell()
+        file.seek(0)
+        return _uri(_store(file, size, *find_place()), "file.pkl" if basename is None else basename)
+
+
+def link_file(path: str, basename: Optional[str] = None) -> str:
+    """Makes a file known where it lies, and answers its URI: it is not copied, and served while it does not change."""
+    store, daemon = find_place()
+    label = os.path.basename(path) if basename is None else basename
+    with _open(path) as file:
+        size, status = _size(file, path), os.fstat(file.fileno())
+        if daemon is None:
+            return _uri(store.link(file, path, status), label)
+        if daemon.is_remote:
+            raise BadRequest(
+                f"{path} cannot be linked: the daemon at {daemon.endpoint} runs on another machine. Store it."
+            )
+        request = {"localFilePath": os.path.abspath(path), "size": size, "mtime": status.st_mtime}
+        stored = _receipt(daemon.call("/linkFile", request, timeout=_READING_TIMEOUT))
+    if store.find(stored.sha1) is None:
+        raise StorageFailed(f"The daemon has linked {path}, but no link is to be seen in {store.directory}.")
+    return _uri(stored, label)
+
+
+def store_bytes(content: bytes, label: str) -> str:
+    """Stores bytes and answers their URI."""
     return _uri(_store(io.BytesIO(content), len(content), *find_place()), label)
 
 
@@ -84,20 +139,41 @@ def _store(file: IO[bytes], size: int, store: LocalStore, daemon: Optional[Daemo
     if daemon is None:
         return store.store(file)
 
-    def from_the_start() -> IO[bytes]:
-        file.seek(0)
-        return file
-
-    stored = _receipt(daemon.upload("/store", from_the_start, size))
-    _check_presence(store, stored, size)
+    body = _Hashing(file)
+    stored = _receipt(daemon.upload("/store", body.from_the_start, size))
+    if stored.sha1 != body.sha1:
+        raise HashMismatch(f"The daemon has stored {stored.sha1} where {body.sha1} was sent; store it again.")
+    if not daemon.is_remote:
+        _check_presence(store, stored, size)
     return stored
+
+
+class _Hashing:
+    """A file that is hashed as it is sent, to compare with what the daemon says of it."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._digest = hashlib.sha1()
+
+    def from_the_start(self) -> "_Hashing":
+        self._file.seek(0)
+        self._digest = hashlib.sha1()
+        return self
+
+    def read(self, count: int = -1) -> bytes:
+        block = self._file.read(count)
+        self._digest.update(block)
+        return block
+
+    @property
+    def sha1(self) -> str:
+        return self._digest.hexdigest()
 
 
 def _let_daemon_read(daemon: Daemon, path: str) -> Optional[Stored]:
     """Lets the daemon read the file itself, which spares a copy; ``None`` where it may not or cannot."""
     try:
-        # Silence lasts as long as reading and syncing the file does.
-        return _receipt(daemon.call("/storeFile", {"localFilePath": os.path.abspath(path)}, timeout=3600))
+        return _receipt(daemon.call("/storeFile", {"localFilePath": os.path.abspath(path)}, timeout=_READING_TIMEOUT))
     except (PermissionDenied, NotFound):
         return None
     except KacheryError as error:
@@ -121,16 +197,6 @@ def _check_presence(store: LocalStore, stored: Stored, size: int) -> None:
             f"The daemon has stored {stored.sha1}, but {store.path(stored.sha1)} is not to be seen whole from here. "
             "Is the storage directory a mount that lags behind?"
         )
-
-
-def _is_this_machine(daemon: Daemon) -> bool:
-    host = daemon.endpoint.host
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _open(path: str) -> IO[bytes]:

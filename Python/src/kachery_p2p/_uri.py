@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Any, Dict, Optional, Tuple
-from urllib.parse import unquote
+from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 from ._errors import BadRequest
 
 _HASH = re.compile(r"[0-9a-fA-F]{40}\Z")
 
 
-@dataclass(frozen=True)
-class ChunkLocation:
+class ChunkLocation(NamedTuple):
     """A file that is the bytes ``start`` (inclusive) to ``end`` (exclusive) of another."""
 
     parent: str
@@ -21,8 +18,7 @@ class ChunkLocation:
     end: int
 
 
-@dataclass(frozen=True)
-class KacheryURI:
+class KacheryURI(NamedTuple):
     """A file's name: its hash, and what helps to get it."""
 
     sha1: str
@@ -68,6 +64,8 @@ def parse_uri(text: str) -> KacheryURI:
         if key == "manifest":
             manifest = _hash(value, text)
         elif key == "chunkOf":
+            from urllib.parse import unquote
+
             chunk = _chunk(unquote(value), text)
     return KacheryURI(sha1, label, manifest, chunk)
 

@@ -1,0 +1,84 @@
+"""Starting and stopping the daemon."""
+
+from __future__ import annotations
+
+from typing import List, Optional, Sequence
+
+from ._daemon import Daemon, find_endpoint
+from ._errors import AlreadyRunning, BadRequest, KacheryError, NoDaemon
+
+
+def start_daemon(
+    *,
+    port: int = 0,
+    udp_port: Optional[int] = 0,
+    websocket_port: int = 0,
+    label: str,
+    method: str = "npx",
+    verbose: int = 0,
+    host: str = "",
+    public_url: str = "",
+    noudp: bool = False,
+    isbootstrap: bool = False,
+    nomulticast: bool = False,
+    static_config: str = "",
+    node_arg: Sequence[str] = (),
+    install_only: bool = False,
+    auth_group: str = "",
+) -> None:
+    """Runs a daemon until it ends; interrupting this stops it. The command kachery-p2p-start-daemon does the same.
+
+    The daemon takes its directories and its API's port from the environment, as this process has it. ``method``,
+    ``node_arg`` and ``install_only`` were published, and mean nothing here: the daemon needs no installing.
+    """
+    try:
+        endpoint = find_endpoint()
+        Daemon.find(fresh=True)
+        raise AlreadyRunning(f"A daemon answers at {endpoint} already. Stop it first, or choose another port.")
+    except NoDaemon:
+        pass
+    if install_only:
+        return
+    import shutil
+
+    program = shutil.which("kacheryd")
+    if program is None:
+        raise BadRequest("There is no program kacheryd on the PATH; install kachery, then start the daemon again.")
+    command = [program, "--label", label, "--verbose", str(verbose), "--port", str(port)]
+    command += _flags(isbootstrap=isbootstrap, noudp=noudp, nomulticast=nomulticast)
+    command += _values(host=host, public_url=public_url, static_config=static_config, auth_group=auth_group)
+    if udp_port:
+        command += ["--udp-port", str(udp_port)]
+    if websocket_port > 0:
+        command += ["--websocket-port", str(websocket_port)]
+    _run(command)
+
+
+def stop_daemon(api_port: Optional[int] = None, api_host: Optional[str] = None) -> bool:
+    """Stops the daemon, and answers whether it agreed; ``False`` where none answers."""
+    try:
+        return bool(Daemon.find(api_port, api_host, fresh=True).get("/halt").get("success"))
+    except KacheryError:
+        return False
+
+
+def _flags(**flags: bool) -> List[str]:
+    return [f"--{name}" for name, is_on in flags.items() if is_on]
+
+
+def _values(**values: str) -> List[str]:
+    return [text for name, value in values.items() if value for text in (f"--{name.replace('_', '-')}", value)]
+
+
+def _run(command: List[str]) -> None:
+    import subprocess
+
+    with subprocess.Popen(command) as daemon:
+        try:
+            code = daemon.wait()
+        except BaseException:
+            daemon.terminate()
+            daemon.wait()
+            raise
+    if code != 0:
+        raise KacheryError(f"The daemon ended with code {code}; its last words on standard error say why.")

@@ -1,0 +1,114 @@
+"""Finding a file's bytes: in the store, or through the daemon on a node that has them."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Callable, Dict, NamedTuple, Optional, TypeVar, Union
+
+from . import _remote
+from ._daemon import Daemon
+from ._directory import resolve_directory_uri
+from ._errors import Disconnected, KacheryError, NotFound, ProtocolViolation, error_for
+from ._local_store import LocalStore
+from ._place import find_place
+from ._progress import Progress
+from ._uri import KacheryURI, parse_uri
+
+
+T = TypeVar("T")
+
+
+class Sources(NamedTuple):
+    """Who may be asked for what is not here: nobody, everybody, one node, or the nodes of one channel."""
+
+    p2p: bool = True
+    node: Optional[str] = None
+    channel: Optional[str] = None
+
+
+class CannotBeHad(Exception):
+    """The file cannot be had: what ``load_*`` answer with ``None``, unlike a mistake of the caller's or a daemon that
+    does not work."""
+
+    def __init__(self, reason: KacheryError) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+def or_raise(find: Callable[[], T]) -> T:
+    """What ``find`` answers; where the file cannot be had, the reason is raised."""
+    try:
+        return find()
+    except CannotBeHad as failure:
+        raise failure.reason from failure.reason.__cause__
+
+
+def locate(uri: str, sources: Sources) -> str:
+    """The path of a file with these bytes, fetched first where they are not here."""
+    parsed = resolve(uri, sources)
+    return parsed if isinstance(parsed, str) else locate_parsed(parsed, sources)
+
+
+def resolve(uri: str, sources: Sources) -> Union[str, KacheryURI]:
+    """What a name stands for: the path of a local file, or the URI of a stored one."""
+    if uri.startswith("sha1dir://"):
+        uri = _resolve_in_directory(uri, sources)
+    if uri.startswith("sha1://"):
+        return parse_uri(uri)
+    if not os.path.isfile(uri):
+        raise NotFound(f"'{uri}' is neither a kachery URI nor a file on this machine.")
+    return uri
+
+
+def locate_parsed(uri: KacheryURI, sources: Sources) -> str:
+    """The path of a file with these bytes, fetched first where they are not here."""
+    store, daemon = find_place()
+    return store.find(uri.sha1) or _fetch(store, daemon, uri, sources)
+
+
+def read_bytes(uri: str, sources: Sources) -> bytes:
+    """All bytes of a file."""
+    with open(locate(uri, sources), "rb") as file:
+        return file.read()
+
+
+def _resolve_in_directory(uri: str, sources: Sources) -> str:
+    try:
+        return resolve_directory_uri(uri, lambda document: read_bytes(document, sources))
+    except NotFound as reason:
+        raise CannotBeHad(reason) from reason
+
+
+def _fetch(store: LocalStore, daemon: Optional[Daemon], uri: KacheryURI, sources: Sources) -> str:
+    if daemon is None:
+        raise CannotBeHad(
+            NotFound(f"{store.directory} does not hold the file, and no daemon is asked in offline mode.")
+        )
+    if daemon.is_remote and not sources.p2p:
+        return _remote.fetch(store, daemon, uri)
+    if not sources.p2p:
+        raise CannotBeHad(NotFound("This node does not hold the file, and p2p=False forbids asking others."))
+    path = _ask_daemon(daemon, uri, sources)
+    if daemon.is_remote:
+        return _remote.fetch(store, daemon, uri)
+    if not isinstance(path, str) or not os.path.isfile(path):
+        raise NotFound(f"The daemon has loaded the file to {path}, which cannot be seen from here.")
+    return path
+
+
+def _ask_daemon(daemon: Daemon, uri: KacheryURI, sources: Sources) -> Any:
+    request: Dict[str, Any] = {"fileKey": uri.file_key, "fromNode": sources.node, "fromChannel": sources.channel}
+    with daemon.stream("/loadFile", request) as messages, Progress(str(uri)) as progress:
+        for message in messages:
+            kind = message.get("type")
+            if kind == "progress":
+                progress.report(message)
+            elif kind == "finished":
+                next(messages, None)  # the end of the answer: the connection can serve again
+                return message.get("localFilePath")
+            elif kind == "error":
+                next(messages, None)
+                raise CannotBeHad(error_for(message.get("code"), str(message.get("error")), NotFound))
+            else:
+                raise ProtocolViolation(f"The daemon sent a message of the unknown type {kind!r}.")
+    raise Disconnected(f"The daemon hung up before {uri} was loaded; load it again.")

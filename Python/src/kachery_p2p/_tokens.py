@@ -1,0 +1,70 @@
+"""What a client shows the daemon to be let in: the token in its storage directory, or one that its owner gave out."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Dict, Tuple
+
+from . import _environment
+from ._errors import NoDaemon, PermissionDenied
+
+TOKEN_HEADER = "KACHERY-CLIENT-AUTH-CODE"
+TOKEN_LIFETIME = 60.0  # seconds; the daemon honors a token for at least two minutes after it was replaced
+
+_lock = threading.Lock()
+_tokens: Dict[str, Tuple[float, str]] = {}
+
+
+def headers(storage_directory: str) -> Dict[str, str]:
+    """The header of a request to the daemon of this storage directory."""
+    given = _environment.token_file()
+    if given is not None:
+        return {"Authorization": f"Bearer {_token(given)}"}
+    return {TOKEN_HEADER: _token(_path(storage_directory))}
+
+
+def renew(storage_directory: str) -> bool:
+    """Reads the token again, which was refused; whether it is another one now."""
+    path = _environment.token_file() or _path(storage_directory)
+    with _lock:
+        _, known = _tokens.pop(path, (0.0, ""))
+    return _read(path) != known
+
+
+def forget() -> None:
+    """Forgets every token."""
+    with _lock:
+        _tokens.clear()
+
+
+def _path(storage_directory: str) -> str:
+    return f"{storage_directory}/client-auth"
+
+
+def _token(path: str) -> str:
+    with _lock:
+        known = _tokens.get(path)
+    if known is not None and time.monotonic() - known[0] < TOKEN_LIFETIME:
+        return known[1]
+    token = _read(path)
+    with _lock:
+        _tokens[path] = (time.monotonic(), token)
+    return token
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="ascii") as file:
+            token = file.read().strip()
+    except PermissionError as error:
+        raise PermissionDenied(
+            f"You may not read {path}. Ask whoever runs the daemon to start it with --auth-group and a group of yours."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise NoDaemon(f"There is no token in {path} ({error}); is the daemon running?") from error
+    if not token:
+        raise NoDaemon(f"The token in {path} is empty; is the daemon starting or stopping?")
+    if not token.isprintable():
+        raise NoDaemon(f"What {path} holds is no token.")
+    return token

@@ -1,0 +1,30 @@
+"""One exception for each of the daemon's codes, none forgotten."""
+
+import json
+import re
+from pathlib import Path
+
+import kachery_p2p as kp
+import pytest
+from kachery_p2p._errors import error_for
+
+ROOT = Path(__file__).parents[2]
+VECTORS = json.loads((ROOT / "Tests/Vectors/error-codes.json").read_text())
+CODES = [entry["code"] if isinstance(entry, dict) else entry for entry in VECTORS]
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_each_code_has_an_exception_of_its_own(code):
+    error = error_for(code, "why")
+    assert type(error) is not kp.KacheryError and error.code == type(error).code == code
+    assert getattr(kp, type(error).__name__) is type(error)
+
+
+def test_the_list_is_the_daemons():
+    source = (ROOT / "Sources/Base/Primitives/KacheryError.swift").read_text()
+    assert set(re.findall(r'Self\(rawValue: "(\w+)"\)', source)) <= set(CODES)
+
+
+def test_a_code_that_is_new_is_kept():
+    assert error_for("full_moon", "why").code == "full_moon"
+    assert type(error_for(None, "why", kp.NotFound)) is kp.NotFound
