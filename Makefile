@@ -9,6 +9,7 @@ BINDIR = $(DESTDIR)$(PREFIX)/bin
 SWIFT = swift
 RELEASE = -c release --static-swift-stdlib
 VENV = .build/python-venv
+PUBLISHED = .build/python-venv-published
 LINTED = Package.swift Sources Tests
 
 # Every name that kachery was ever published under; each is a link to the one program, which looks at its own name.
@@ -43,17 +44,19 @@ test-swift:
 	$(SWIFT) build --build-tests
 	KACHERY_BUILD_DIR="$$($(SWIFT) build --show-bin-path)" $(SWIFT) test --skip-build
 
-test-python: $(VENV)/.complete
+test-python: $(VENV)/.complete $(PUBLISHED)/.complete
 	$(SWIFT) build --product kachery
 	$(SWIFT) build --product kacheryd
-	KACHERY_BUILD_DIR="$$($(SWIFT) build --show-bin-path)" PYTHONPATH=Python/src \
-	  $(VENV)/bin/python -m pytest -q Python/tests
+	KACHERY_BUILD_DIR="$$($(SWIFT) build --show-bin-path)" PYTHONPATH=Python/src:Python/client/src \
+	  KACHERY_PUBLISHED_PYTHON=$(CURDIR)/$(PUBLISHED)/bin/python $(VENV)/bin/python -m pytest -q Python/tests
 
 $(VENV)/.complete: Python/requirements-test.txt
-	rm -rf $(VENV)
+$(PUBLISHED)/.complete: Python/requirements-published.txt
+%/.complete:
+	rm -rf $*
 	mkdir -p .build
-	python3 -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r Python/requirements-test.txt
+	python3 -m venv $*
+	$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
 bench: build ## Measure a transfer between two nodes beside curl and nginx
@@ -74,11 +77,11 @@ install: build ## Put every command below PREFIX/bin (and the Python package whe
 	install -d '$(BINDIR)'
 	install -m 0755 .build/release/kachery .build/release/kacheryd '$(BINDIR)'
 	for name in $(NAMES); do ln -sfn kachery "$(BINDIR)/$$name" || exit 1; done
-	$(if $(PYTHON),'$(PYTHON)' -m pip install --disable-pip-version-check ./Python,)
+	$(if $(PYTHON),'$(PYTHON)' -m pip install --disable-pip-version-check ./Python ./Python/client,)
 
 uninstall: ## Remove exactly what install put there
 	for name in kachery kacheryd $(NAMES); do rm -f "$(BINDIR)/$$name" || exit 1; done
-	$(if $(PYTHON),'$(PYTHON)' -m pip uninstall --yes kachery-p2p,)
+	$(if $(PYTHON),'$(PYTHON)' -m pip uninstall --yes kachery-p2p kachery-client,)
 
 clean: ## Remove everything that was built
-	rm -rf .build Python/build Python/src/*.egg-info
+	rm -rf .build Python/build Python/client/build Python/src/*.egg-info Python/client/src/*.egg-info

@@ -16,7 +16,7 @@ from stand_in import StandIn
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees the settings of whoever runs it, nor what an earlier one learned."""
     for name in list(os.environ):
-        if name.startswith("KACHERY_") and name != "KACHERY_BUILD_DIR":
+        if name.startswith("KACHERY_") and name not in ("KACHERY_BUILD_DIR", "KACHERY_PUBLISHED_PYTHON"):
             monkeypatch.delenv(name)
     _daemon.forget()
 

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import threading
+import time
 
 import kachery_p2p as kp
 import numpy as np
@@ -127,3 +129,96 @@ def test_the_package_is_quiet_on_standard_output(daemon: RealDaemon):
     run = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=60)
     assert run.returncode == 0 and run.stdout == ""
     assert run.stderr.count("\n") == 1 and ABSENT in run.stderr
+
+
+def test_part_of_a_file_is_fetched_from_another_node(start_daemon, tmp_path, monkeypatch):
+    port = free_port()
+    start_daemon("bootstrap", "--isbootstrap", "--port", str(port), "--channel", "python-tests")
+    joining = ("--bootstrap", f"127.0.0.1:{port}", "--channel", "python-tests")
+    source, reader = start_daemon("source", *joining), start_daemon("reader", *joining)
+    content = os.urandom(1 << 20) * 70
+    path = tmp_path / "large.bin"
+    path.write_bytes(content)
+    source.select(monkeypatch)
+    uri = kp.store_file(str(path))
+
+    reader.select(monkeypatch)
+    edge = 20_000_000
+    assert kp.load_bytes(uri, edge - 5, edge + 5, strict=True) == content[edge - 5 : edge + 5]
+    assert kp.load_file(uri, p2p=False) is None
+    with kp.open(uri) as file:
+        file.seek(-5, os.SEEK_END)
+        assert file.read() == content[-5:]
+    stored = sum(entry.stat().st_size for entry in (reader.storage / "sha1").rglob("*") if entry.is_file())
+    assert stored < len(content) - edge + 10_000, "the chunk that nobody read was fetched"
+
+
+def test_folders_travel(start_daemon, tmp_path, monkeypatch):
+    port = free_port()
+    start_daemon("bootstrap", "--isbootstrap", "--port", str(port), "--channel", "python-tests")
+    joining = ("--bootstrap", f"127.0.0.1:{port}", "--channel", "python-tests")
+    source, reader = start_daemon("source", *joining), start_daemon("reader", *joining)
+    folder = tmp_path / "recording"
+    (folder / "inner").mkdir(parents=True)
+    for number in range(30):
+        (folder / "inner" / f"{number}.txt").write_text(f"content {number}")
+    source.select(monkeypatch)
+    uri = kp.store_dir(str(folder))
+    reader.select(monkeypatch)
+    dest = tmp_path / "loaded"
+    assert kp.load_dir(uri, str(dest), strict=True) == str(dest)
+    assert {path.name: path.read_text() for path in (dest / "inner").iterdir()} == {
+        path.name: path.read_text() for path in (folder / "inner").iterdir()
+    }
+
+
+def test_a_pickle_comes_back(daemon: RealDaemon):
+    value = {"a": np.arange(5.0), "b": (1, None)}
+    loaded = kp.load_pkl(kp.store_pkl(value))
+    assert np.array_equal(loaded["a"], value["a"]) and loaded["b"] == value["b"]
+
+
+def test_a_daemon_is_started_and_stopped(tmp_path, monkeypatch):
+    from real_daemon import program
+
+    monkeypatch.setenv("PATH", f"{program('kacheryd').parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("KACHERY_P2P_API_PORT", str(free_port()))
+    assert kp.stop_daemon() is False
+    ended = threading.Event()
+
+    def run():
+        kp.start_daemon(label="started", nomulticast=True, host="127.0.0.1", verbose=0)
+        ended.set()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and not is_answering():
+        time.sleep(0.02)
+    assert kp.get_node_id() == (tmp_path / "kachery-storage" / "kachery-node-id").read_text()
+    with pytest.raises(kp.AlreadyRunning):
+        kp.start_daemon(label="second")
+    assert kp.stop_daemon() is True
+    assert ended.wait(20)
+    thread.join()
+
+
+def is_answering():
+    try:
+        kp.get_channels()
+        return True
+    except kp.KacheryError:
+        return False
+
+
+def test_a_daemon_that_does_not_start_raises(tmp_path, monkeypatch):
+    monkeypatch.setenv("KACHERY_P2P_API_PORT", str(free_port()))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(kp.BadRequest, match="kacheryd"):
+        kp.start_daemon(label="never")
+    script = tmp_path / "kacheryd"
+    script.write_text("#!/bin/sh\nexit 3\n")
+    script.chmod(0o755)
+    with pytest.raises(kp.KacheryError, match="code 3"):
+        kp.start_daemon(label="never")

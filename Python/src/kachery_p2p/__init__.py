@@ -36,6 +36,16 @@ from ._open import open
 from ._ranges import load_bytes
 from ._store import link_file, store_file, store_json, store_npy, store_object, store_pkl, store_text
 from ._temporary import TemporaryDirectory
+from .feeds import (
+    Feed,
+    Subfeed,
+    create_feed,
+    delete_feed,
+    get_feed_id,
+    load_feed,
+    load_subfeed,
+    watch_for_new_messages,
+)
 
 __version__ = "0.9.0"
 
@@ -51,6 +61,7 @@ __all__ = [
     "Cancelled",
     "Disconnected",
     "DiskFull",
+    "Feed",
     "FileChanged",
     "Forbidden",
     "HashMismatch",
@@ -62,24 +73,30 @@ __all__ = [
     "PermissionDenied",
     "ProtocolViolation",
     "StorageFailed",
+    "Subfeed",
     "TemporaryDirectory",
     "TimedOut",
     "TooLarge",
     "WrongStorageDirectory",
+    "create_feed",
     "delete",
+    "delete_feed",
     "find_file",
     "get",
     "get_channels",
+    "get_feed_id",
     "get_node_id",
     "get_string",
     "link_file",
     "load_bytes",
     "load_dir",
+    "load_feed",
     "load_file",
     "load_json",
     "load_npy",
     "load_object",
     "load_pkl",
+    "load_subfeed",
     "load_text",
     "open",
     "read_dir",
@@ -93,4 +110,5 @@ __all__ = [
     "store_object",
     "store_pkl",
     "store_text",
+    "watch_for_new_messages",
 ]

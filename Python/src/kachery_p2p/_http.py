@@ -138,6 +138,11 @@ class Endpoint:
         try:
             return _connections.connect(self.address, timeout)
         except OSError as error:
+            if type(error).__name__ == "SSLCertVerificationError":
+                raise NoDaemon(
+                    f"What answers at {self} does not show the certificate in {self.address[2]} ({error}). Ask the "
+                    "daemon's owner for its certificate, and name it in KACHERY_API_CERTIFICATE_FILE."
+                ) from error
             raise NoDaemon(
                 f"No kachery daemon answers at {self} ({error}). Start one with kachery-p2p-start-daemon, or set "
                 "KACHERY_OFFLINE_STORAGE_DIR to work without."

@@ -1,4 +1,4 @@
-"""Values kept in this node under keys of one's own; they never leave it."""
+"""Values that this node keeps under keys of one's own; they never leave it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Value = Union[str, Dict[str, Any], List[Any]]
 
 def set(key: Key, value: Value) -> None:
     """Keeps a value under a key; the one before it is gone."""
-    _call("set", {"key": key, "value": value})
+    _require(_call("set", {"key": key, "value": value}), "set", key)
 
 
 def get(key: Key) -> Any:
     """The value of a key; ``None`` where it has none."""
-    answer = _call("get", {"key": key})
+    answer = _require(_call("get", {"key": key}), "get", key)
     return answer.get("value") if answer.get("found") else None
 
 
@@ -30,14 +30,26 @@ def get_string(key: Key) -> Optional[str]:
 
 def delete(key: Key, value: Optional[Value] = None) -> None:
     """Removes a key and its value. The second argument was published, and never had a meaning."""
-    _call("delete", {"key": key})
+    _require(_call("delete", {"key": key}), "delete", key)
+
+
+def store(key: Key, value: Any, update: bool) -> bool:
+    """Keeps a value under a key, unless ``update`` is off and the key has one; whether it is kept."""
+    answer = _call("set", {"key": key, "value": value, "update": update})
+    return bool((answer if not update else _require(answer, "set", key)).get("success"))
+
+
+def remove(key: Key) -> bool:
+    """Removes a key and its value; whether it was done."""
+    return bool(_call("delete", {"key": key}).get("success"))
 
 
 def _call(verb: str, request: Dict[str, Any]) -> Dict[str, Any]:
-    answer = require_daemon("A mutable value").call(f"/mutable/{verb}", request)
+    return require_daemon("A mutable value").call(f"/mutable/{verb}", request)
+
+
+def _require(answer: Dict[str, Any], verb: str, key: Key) -> Dict[str, Any]:
     if not answer.get("success"):
         reason = answer.get("error") or "the daemon gives no reason"
-        raise error_for(
-            answer.get("code"), f"Could not {verb} the value of {request['key']!r}: {reason}.", KacheryError
-        )
+        raise error_for(answer.get("code"), f"Could not {verb} the value of {key!r}: {reason}.", KacheryError)
     return answer

@@ -1,0 +1,137 @@
+"""Feeds, with this package's names: properties where ``kachery_p2p`` has methods, and channels that are named."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, Optional
+
+import kachery_p2p as kp
+from kachery_p2p import _feed_calls
+from kachery_p2p._feed_calls import LOCAL, Message
+from kachery_p2p._feed_core import FeedCore, SubfeedCore
+from kachery_p2p._feed_names import SubfeedName, parse_feed_uri
+
+
+class Feed(FeedCore):
+    """A feed: any number of subfeeds, each a log of messages that only one node can write."""
+
+    @property
+    def is_writeable(self) -> bool:
+        """Whether this node writes it."""
+        return self._is_writeable
+
+    @property
+    def feed_id(self) -> Optional[str]:
+        """Its ID, which is its public key; ``None`` of a snapshot."""
+        return self._feed_id
+
+    @property
+    def uri(self) -> str:
+        """``feed://…``, or ``sha1://…`` of a snapshot."""
+        return self._feed_uri
+
+    @property
+    def is_snapshot(self) -> bool:
+        """Whether it is a stored file, which never changes."""
+        return self._snapshot is not None
+
+    def load_subfeed(self, subfeed_name: SubfeedName, *, position: int = 0, channel: str = LOCAL) -> "Subfeed":
+        """One of its logs, read over a channel; over none where it is left out."""
+        return Subfeed(feed=self, subfeed_name=subfeed_name, position=position, channel=channel)
+
+    def create_snapshot(self, subfeed_names: List[SubfeedName]) -> "Feed":
+        """Stores what is in these subfeeds now as a file, and answers it as a feed of its own."""
+        return Feed(self._store_snapshot([self.load_subfeed(name) for name in subfeed_names]))
+
+
+class Subfeed(SubfeedCore):
+    """One log of a feed's, and a position in it from which messages are read."""
+
+    @property
+    def uri(self) -> str:
+        """``feed://FEED_ID/NAME``, or ``sha1://…?subfeedName=NAME`` in a snapshot."""
+        return self._uri
+
+    @property
+    def position(self) -> int:
+        """The number of the message that is read next."""
+        return self._position
+
+    @property
+    def subfeed_name(self) -> SubfeedName:
+        """Its name."""
+        return self._subfeed_name
+
+    @property
+    def subfeed_hash(self) -> str:
+        """The hash that stands for its name."""
+        return self._subfeed_hash
+
+    @property
+    def is_snapshot(self) -> bool:
+        """Whether its feed is a stored file, which never changes."""
+        return self._feed._snapshot is not None
+
+    @property
+    def is_writeable(self) -> bool:
+        """Whether this node writes it."""
+        return self._feed._is_writeable
+
+
+def create_feed(feed_name: Optional[str] = None) -> Feed:
+    """Makes a feed that this node writes. A name is for finding it again on this node."""
+    feed_id = _feed_calls.create(None)
+    if feed_name is not None:
+        kp.set(_name_key(feed_name), feed_id)
+    return Feed(f"feed://{feed_id}")
+
+
+def delete_feed(feed_name_or_uri: str) -> None:
+    """Deletes a feed of this node's with all its messages."""
+    is_name = "://" not in feed_name_or_uri
+    kp.delete_feed(f"feed://{get_feed_id(feed_name_or_uri)}" if is_name else feed_name_or_uri)
+
+
+def get_feed_id(feed_name: str, *, create: bool = False) -> str:
+    """The ID of the feed that has this name on this node. Where none has, makes one or raises."""
+    feed_id = kp.get(_name_key(feed_name))
+    if isinstance(feed_id, str):
+        return feed_id
+    if not create:
+        # A name that the other package gave counts as well.
+        return kp.get_feed_id(feed_name)
+    feed_id = create_feed(feed_name).feed_id
+    assert feed_id is not None
+    return feed_id
+
+
+def load_feed(feed_name_or_uri: str, *, timeout_sec: Optional[float] = None, create: bool = False) -> Feed:
+    """Finds a feed by its URI, a snapshot by its, or a feed of this node's by its name."""
+    if "://" not in feed_name_or_uri:
+        return Feed(get_feed_id(feed_name_or_uri, create=create), timeout_sec=timeout_sec)
+    if create:
+        raise kp.BadRequest("create=True goes with a name: a feed cannot be made to have a certain URI.")
+    return Feed(feed_name_or_uri, timeout_sec=timeout_sec)
+
+
+def load_subfeed(subfeed_uri: str, *, channel: str = LOCAL) -> Subfeed:
+    """Finds a subfeed by its URI: ``feed://FEED_ID/NAME``. It is read over a channel; over none where it is left out."""
+    uri = parse_feed_uri(subfeed_uri)
+    if uri.subfeed_name is None:
+        raise kp.BadRequest(f"'{subfeed_uri}' names no subfeed: it lacks /NAME.")
+    return Feed(uri.feed_id).load_subfeed(uri.subfeed_name, channel=channel)
+
+
+def watch_for_new_messages(
+    subfeed_watches: Mapping[str, Mapping[str, Any]],
+    *,
+    wait_msec: float,
+    channel: str = LOCAL,
+    signed: bool = False,
+) -> Dict[str, List[Message]]:
+    """Waits for messages of any of several subfeeds. See ``kachery_p2p.watch_for_new_messages``."""
+    return kp.watch_for_new_messages(subfeed_watches, wait_msec=wait_msec, channel=channel, signed=signed)
+
+
+def _name_key(feed_name: str) -> Dict[str, str]:
+    # The published package keeps names there, not with the daemon's.
+    return {"type": "feed_id_for_name", "feed_name": feed_name}

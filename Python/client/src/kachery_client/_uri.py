@@ -1,0 +1,40 @@
+"""URIs in parts."""
+
+from __future__ import annotations
+
+from kachery_p2p import BadRequest
+
+
+class KacheryUri:
+    """The parts of ``sha1://HASH/NAME``."""
+
+    def __init__(self, *, algorithm: str, hash: str, filename: str) -> None:
+        if algorithm.lower() != "sha1":
+            raise BadRequest(f"'{algorithm}' is no algorithm of kachery URIs: it must be sha1.")
+        self.algorithm = algorithm
+        self.hash = hash
+        self.filename = filename
+
+    def emit_uri(self) -> str:
+        """The URI that has these parts."""
+        return f"{self.algorithm}://{self.hash}/{self.filename}"
+
+    def __str__(self) -> str:
+        return self.emit_uri()
+
+    def __repr__(self) -> str:
+        return f"KacheryUri(algorithm={self.algorithm!r}, hash={self.hash!r}, filename={self.filename!r})"
+
+
+def parse_uri(uri: str) -> KacheryUri:
+    """Takes a URI apart. What follows the hash, a query too, counts to the name."""
+    algorithm, separator, rest = uri.partition("://")
+    if not separator:
+        raise BadRequest(f"'{uri}' is no kachery URI: it does not begin with sha1://.")
+    digest, _, filename = rest.partition("/")
+    return KacheryUri(algorithm=algorithm.lower(), hash=digest, filename=filename)
+
+
+def build_uri(uri_object: KacheryUri) -> str:
+    """Puts a URI together."""
+    return uri_object.emit_uri()

@@ -1,0 +1,38 @@
+"""Every call of the package under the module's name that was published."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Optional, Union
+
+import kachery_p2p as kp
+from kachery_p2p import get, get_string, link_file, store_file, store_json, store_npy, store_pkl, store_text
+from kachery_p2p._mutables import remove, store
+
+from ._feeds import create_feed, delete_feed, get_feed_id, load_feed, load_subfeed, watch_for_new_messages
+from ._load import load_bytes, load_file, load_json, load_npy, load_pkl, load_text
+from ._uri import KacheryUri, build_uri, parse_uri
+
+Key = Union[str, Dict[str, Any], List[Any]]
+
+
+def set(key: Key, value: Any, update: bool = True) -> bool:
+    """Keeps a value under a key. With ``update=False`` one that is there stays, and the answer is ``False``."""
+    return store(key, value, update)
+
+
+def delete(key: Key) -> bool:
+    """Removes a key and its value."""
+    return remove(key)
+
+
+def get_node_id(daemon_port: Optional[int] = None) -> str:
+    """This node's ID. ``daemon_port`` is the daemon's port where it is not the usual one."""
+    return kp.get_node_id(daemon_port)
+
+
+__all__ = [
+    "KacheryUri", "build_uri", "create_feed", "delete", "delete_feed", "get", "get_feed_id", "get_node_id",
+    "get_string", "link_file", "load_bytes", "load_feed", "load_file", "load_json", "load_npy", "load_pkl",
+    "load_subfeed", "load_text", "parse_uri", "set", "store_file", "store_json", "store_npy", "store_pkl", "store_text",
+    "watch_for_new_messages",
+]  # fmt: skip

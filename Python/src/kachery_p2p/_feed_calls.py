@@ -1,0 +1,137 @@
+"""What the daemon is asked about feeds."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
+
+from ._errors import KacheryError, TimedOut, error_for
+from ._feed_names import subfeed_hash
+from ._place import require_daemon
+
+LOCAL = "*local*"  # the channel that stands for this node alone
+Message = Dict[str, Any]
+
+_PATIENCE = 30.0  # seconds that an answer may take beyond the time that the daemon was given
+
+
+class FeedInfo(NamedTuple):
+    """What the daemon knows of a feed."""
+
+    is_writeable: bool
+    node_id: Optional[str]
+
+
+def create(name: Optional[str]) -> str:
+    """Makes a feed, and answers its ID."""
+    # Sent once only: a second request would make a second feed.
+    return str(_call("createFeed", {} if name is None else {"feedName": name}, is_repeatable=False)["feedId"])
+
+
+def delete(feed_id: str) -> None:
+    """Deletes a feed of this node's."""
+    _call("deleteFeed", {"feedId": feed_id})
+
+
+def id_of(name: str) -> Optional[str]:
+    """The ID of the feed with this name; ``None`` where there is none."""
+    answer = _ask("getFeedId", {"feedName": name})
+    feed_id = answer.get("feedId")
+    return feed_id if answer.get("success") and isinstance(feed_id, str) else None
+
+
+def info(feed_id: str, timeout_sec: Optional[float]) -> FeedInfo:
+    """Finds the feed, here or on a node of a channel. Raises where nobody has it."""
+    request: Dict[str, Any] = {"feedId": feed_id}
+    if timeout_sec is not None:
+        request["timeoutMsec"] = round(timeout_sec * 1000)
+    answer = _call("getFeedInfo", request, timeout=(timeout_sec or 6.0) + _PATIENCE)
+    return FeedInfo(bool(answer.get("isWriteable")), answer.get("nodeId"))
+
+
+def append(feed_id: str, subfeed: str, messages: Sequence[Message]) -> None:
+    """Appends messages to a subfeed of this node's; they are on its disk when this returns."""
+    request = {"feedId": feed_id, "subfeedHash": subfeed, "messages": list(messages)}
+    _call("appendMessages", request, is_repeatable=False)
+
+
+def submit(feed_id: str, subfeed: str, message: Message, timeout_sec: float) -> None:
+    """Asks the node that writes the feed to append a message."""
+    request = {"feedId": feed_id, "subfeedHash": subfeed, "message": message, "timeoutMsec": round(timeout_sec * 1000)}
+    _call("submitMessage", request, timeout=timeout_sec + _PATIENCE, is_repeatable=False)
+
+
+def count(feed_id: str, subfeed: str) -> int:
+    """How many messages of the subfeed are here."""
+    return int(_call("getNumLocalMessages", {"feedId": feed_id, "subfeedHash": subfeed})["numMessages"])
+
+
+def rules(feed_id: str, subfeed: str) -> Dict[str, Any]:
+    """Who may submit messages: ``{"rules": [{"nodeId", "write"}]}``."""
+    answer = _call("getAccessRules", {"feedId": feed_id, "subfeedHash": subfeed})
+    return answer.get("accessRules") or {"rules": []}
+
+
+def set_rules(feed_id: str, subfeed: str, access_rules: Dict[str, Any]) -> None:
+    """Says who may submit messages."""
+    _call("setAccessRules", {"feedId": feed_id, "subfeedHash": subfeed, "accessRules": access_rules})
+
+
+def watch(
+    watches: Mapping[str, Mapping[str, Any]],
+    wait_msec: float,
+    channel: Optional[str] = None,
+    signed: bool = False,
+    max_num_messages: int = 0,
+) -> Dict[str, List[Message]]:
+    """The messages from each watch's position on; where there are none yet, waits for the first. See
+    ``watch_for_new_messages``."""
+    request = watch_request(watches, wait_msec, channel, signed, max_num_messages)
+    answer = _call("watchForNewMessages", request, timeout=wait_msec / 1000 + _PATIENCE)
+    return dict(answer.get("messages") or {})
+
+
+def watch_request(
+    watches: Mapping[str, Mapping[str, Any]],
+    wait_msec: float,
+    channel: Optional[str],
+    signed: bool,
+    max_num_messages: int,
+) -> Dict[str, Any]:
+    """The request of ``watch``."""
+    return {
+        "subfeedWatches": {name: _watch(watch, channel) for name, watch in watches.items()},
+        "waitMsec": wait_msec,
+        "signed": signed,
+        "maxNumMessages": max_num_messages,
+    }
+
+
+def _watch(watch: Mapping[str, Any], channel: Optional[str]) -> Dict[str, Any]:
+    request: Dict[str, Any] = {
+        "feedId": watch["feedId"],
+        "subfeedHash": watch["subfeedHash"] if "subfeedHash" in watch else subfeed_hash(watch["subfeedName"]),
+        "position": watch["position"],
+    }
+    if channel is not None:
+        request["channelName"] = channel
+    return request
+
+
+def _call(verb: str, request: Dict[str, Any], *, timeout: float = 60.0, is_repeatable: bool = True) -> Dict[str, Any]:
+    answer = _ask(verb, request, timeout=timeout, is_repeatable=is_repeatable)
+    if not answer.get("success"):
+        reason = answer.get("error") or "the daemon gives no reason"
+        raise error_for(answer.get("code"), f"{verb} failed: {reason}", KacheryError)
+    return answer
+
+
+def _ask(verb: str, request: Dict[str, Any], *, timeout: float = 60.0, is_repeatable: bool = True) -> Dict[str, Any]:
+    daemon = require_daemon("A feed")
+    try:
+        return daemon.call(f"/feed/{verb}", request, timeout=timeout, repeatable=is_repeatable)
+    except TimedOut:
+        if is_repeatable:
+            raise
+        raise TimedOut(
+            f"The daemon has not answered {verb} for {timeout:g} s; it may have done it all the same."
+        ) from None

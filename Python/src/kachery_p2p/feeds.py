@@ -1,0 +1,166 @@
+"""Feeds: signed logs of messages, each written by one node and read live by any."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, Optional
+
+from . import _feed_calls
+from ._errors import BadRequest, NotFound
+from ._feed_calls import Message
+from ._feed_core import FeedCore, SubfeedCore
+from ._feed_names import SubfeedName, parse_feed_uri, subfeed_hash
+
+__all__ = [
+    "Feed",
+    "Subfeed",
+    "create_feed",
+    "delete_feed",
+    "get_feed_id",
+    "load_feed",
+    "load_subfeed",
+    "subfeed_hash",
+    "watch_for_new_messages",
+]
+
+
+class Feed(FeedCore):
+    """A feed: any number of subfeeds, each a log of messages that only one node can write.
+
+    ``Feed(uri)`` finds it, on this node or through a channel; the URI may be that of a snapshot (``sha1://…``).
+    """
+
+    def is_writeable(self) -> bool:
+        """Whether this node writes it."""
+        return self._is_writeable
+
+    def get_feed_id(self) -> Optional[str]:
+        """Its ID, which is its public key; ``None`` of a snapshot."""
+        return self._feed_id
+
+    def get_feed_node_id(self) -> Optional[str]:
+        """The ID of the node that writes it; ``None`` of a snapshot, or where that node is not known."""
+        return self._feed_node_id
+
+    def get_uri(self) -> str:
+        """``feed://…``, or ``sha1://…`` of a snapshot."""
+        return self._feed_uri
+
+    def is_snapshot(self) -> bool:
+        """Whether it is a stored file, which never changes."""
+        return self._snapshot is not None
+
+    def get_subfeed(self, subfeed_name: SubfeedName, position: int = 0) -> "Subfeed":
+        """One of its logs; a name is text, or anything that JSON can hold."""
+        return Subfeed(feed=self, subfeed_name=subfeed_name, position=position)
+
+    def load_subfeed(self, subfeed_name: SubfeedName, *, position: int = 0, channel: Optional[str] = None) -> "Subfeed":
+        """One of its logs, read over one channel, or with ``"*local*"`` on this node alone."""
+        return Subfeed(feed=self, subfeed_name=subfeed_name, position=position, channel=channel)
+
+    def create_snapshot(self, subfeed_names: List[SubfeedName]) -> "Feed":
+        """Stores what is in these subfeeds now as a file, and answers it as a feed of its own."""
+        return Feed(self._store_snapshot([self.get_subfeed(name) for name in subfeed_names]))
+
+
+class Subfeed(SubfeedCore):
+    """One log of a feed's, and a position in it from which messages are read."""
+
+    def get_uri(self) -> str:
+        """``feed://FEED_ID/NAME``, or ``sha1://…?subfeedName=NAME`` in a snapshot."""
+        return self._uri
+
+    def get_position(self) -> int:
+        """The number of the message that is read next."""
+        return self._position
+
+    def get_subfeed_name(self) -> SubfeedName:
+        """Its name."""
+        return self._subfeed_name
+
+    def get_subfeed_hash(self) -> str:
+        """The hash that stands for its name."""
+        return self._subfeed_hash
+
+    def get_num_messages(self) -> int:
+        """The old name of ``get_num_local_messages``."""
+        return self.get_num_local_messages()
+
+    def is_snapshot(self) -> bool:
+        """Whether its feed is a stored file, which never changes."""
+        return self._feed._snapshot is not None
+
+    def is_writeable(self) -> bool:
+        """Whether this node writes it."""
+        return self._feed._is_writeable
+
+
+def create_feed(feed_name: Optional[str] = None) -> Feed:
+    """Makes a feed that this node writes. A name is for finding it again on this node; others know it by its URI."""
+    return Feed(f"feed://{_feed_calls.create(feed_name)}")
+
+
+def load_feed(feed_name_or_uri: str, *, timeout_sec: Optional[float] = None, create: bool = False) -> Feed:
+    """Finds a feed by its URI, a snapshot by its, or a feed of this node's by its name.
+
+    Args:
+        feed_name_or_uri: ``feed://…``, ``sha1://…`` or a name.
+        timeout_sec: How long nodes are asked for it; 6 seconds where it is left out.
+        create: Whether a feed is made where none has the name.
+    """
+    if "://" not in feed_name_or_uri:
+        return Feed(f"feed://{get_feed_id(feed_name_or_uri, create=create)}", timeout_sec=timeout_sec)
+    if create:
+        raise BadRequest("create=True goes with a name: a feed cannot be made to have a certain URI.")
+    return Feed(feed_name_or_uri, timeout_sec=timeout_sec)
+
+
+def load_subfeed(subfeed_uri: str) -> Subfeed:
+    """Finds a subfeed by its URI: ``feed://FEED_ID/NAME``."""
+    uri = parse_feed_uri(subfeed_uri)
+    if uri.subfeed_name is None:
+        raise BadRequest(f"'{subfeed_uri}' names no subfeed: it lacks /NAME.")
+    return Feed(f"feed://{uri.feed_id}").get_subfeed(uri.subfeed_name)
+
+
+def get_feed_id(feed_name: str, *, create: bool = False) -> str:
+    """The ID of the feed that has this name on this node. Where none has, makes one or raises."""
+    feed_id = _feed_calls.id_of(feed_name)
+    if feed_id is not None:
+        return feed_id
+    if create:
+        return _feed_calls.create(feed_name)
+    raise NotFound(f"No feed of this node's has the name '{feed_name}'.")
+
+
+def delete_feed(feed_name_or_uri: str) -> None:
+    """Deletes a feed of this node's with all its messages."""
+    if "://" not in feed_name_or_uri:
+        _feed_calls.delete(get_feed_id(feed_name_or_uri))
+        return
+    uri = parse_feed_uri(feed_name_or_uri)
+    if uri.subfeed_name is not None:
+        raise BadRequest(f"'{feed_name_or_uri}' names a subfeed; only a whole feed can be deleted.")
+    _feed_calls.delete(uri.feed_id)
+
+
+def watch_for_new_messages(
+    subfeed_watches: Mapping[str, Mapping[str, Any]],
+    *,
+    wait_msec: float,
+    signed: bool = False,
+    channel: Optional[str] = None,
+    max_num_messages: int = 0,
+) -> Dict[str, List[Message]]:
+    """Waits for messages of any of several subfeeds.
+
+    Args:
+        subfeed_watches: By a name of one's own, ``{"feedId", "position", "subfeedHash" or "subfeedName"}``.
+        wait_msec: The longest wait, in milliseconds.
+        signed: Whether messages come as they were signed.
+        channel: The only channel to look on; ``"*local*"`` for this node alone.
+        max_num_messages: The most that are wanted of each; 0 means all.
+
+    Returns:
+        By those names, the messages from each position on: as soon as there are any, else empty after the wait.
+    """
+    return _feed_calls.watch(subfeed_watches, wait_msec, channel, signed, max_num_messages)

@@ -1,0 +1,89 @@
+"""Calls the published kachery-client: run by its own Python, by test_published_client.py, one verb with JSON a run."""
+
+import json
+import sys
+
+import kachery_client as kc
+import numpy as np
+
+assert kc.__version__ == "1.2.0", kc.__version__
+
+
+def store(folder):
+    """Stores something of each kind; the URIs by kind."""
+    with open(f"{folder}/large.bin", "wb") as file:
+        file.write(bytes(range(256)) * 100_000)
+    return {
+        "file": kc.store_file(f"{folder}/large.bin"),
+        "text": kc.store_text("größer ✓"),
+        "json": kc.store_json({"a": [1, None, "ü"]}),
+        "npy": kc.store_npy(np.arange(1000).reshape(10, 100)),
+        "pkl": kc.store_pkl({"array": np.arange(5.0), "list": [1, "x"]}),
+    }
+
+
+def link(folder):
+    """Links a file where it lies; its URI."""
+    with open(f"{folder}/linked.txt", "w") as file:
+        file.write("linked")
+    uri = kc.link_file(f"{folder}/linked.txt")
+    assert kc.load_file(uri) == f"{folder}/linked.txt"
+    return uri
+
+
+def load_text(uri, text, channel):
+    """Loads a text."""
+    assert kc.load_text(uri, channel=channel) == text
+
+
+def load(uris, channel, folder):
+    """Loads what `store` stored, over a channel or from the own node."""
+    path = kc.load_file(uris["file"], channel=channel)
+    with open(path, "rb") as file:
+        assert file.read() == bytes(range(256)) * 100_000
+    assert kc.load_file(uris["file"], dest=f"{folder}/copy.bin", channel=channel) == f"{folder}/copy.bin"
+    assert kc.load_bytes(uris["file"], 255, 258, channel=channel) == b"\xff\x00\x01"
+    assert kc.load_text(uris["text"], channel=channel) == "größer ✓"
+    assert kc.load_json(uris["json"], channel=channel) == {"a": [1, None, "ü"]}
+    assert np.array_equal(kc.load_npy(uris["npy"], channel=channel), np.arange(1000).reshape(10, 100))
+    pickled = kc.load_pkl(uris["pkl"], channel=channel)
+    assert np.array_equal(pickled["array"], np.arange(5.0)) and pickled["list"] == [1, "x"]
+
+
+def load_range(uri, channel):
+    """Loads part of a file that is not here: its chunk is enough."""
+    assert kc.load_bytes(uri, 20_000_000 - 2, 20_000_002, channel=channel) == bytes(
+        i % 256 for i in range(20_000_000 - 2, 20_000_002)
+    )
+    assert kc.load_file(uri) is None
+
+
+def absent(uri, channel):
+    """What nobody has is None."""
+    assert kc.load_file(uri) is None
+    assert kc.load_file(uri, local_only=True, channel=channel) is None
+    assert kc.load_text(uri, channel=channel) is None
+
+
+def mutables():
+    """Values under keys: set, kept with update=False, read, deleted."""
+    for key in ("name", {"b": 1, "a": [1, 2]}, ["list", 1]):
+        assert kc.get(key) is None
+        assert kc.set(key, {"value": ["ü", 1.5, None]}) is True
+        assert kc.set(key, "second", update=False) is False
+        assert kc.get(key) == {"value": ["ü", 1.5, None]}
+        assert kc.set(key, "second") is True
+        assert kc.get_string(key) == "second"
+        assert kc.delete(key) is True
+        assert kc.get(key) is None
+        assert kc.set(key, 7, update=False) is True
+
+
+def node_id():
+    """The node's ID."""
+    return kc.main.get_node_id()
+
+
+if __name__ == "__main__":
+    name, arguments = sys.argv[1], json.loads(sys.argv[2])
+    sys.stdout.write("\n" + json.dumps(globals()[name](**arguments)) + "\n")

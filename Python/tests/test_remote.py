@@ -1,0 +1,128 @@
+"""A daemon on another machine, whose directory is not seen here: a token, its certificate, streams that are verified."""
+
+import hashlib
+import json
+import subprocess
+
+import kachery_p2p as kp
+import numpy as np
+import pytest
+from kachery_p2p import _daemon
+
+CONTENT = b"from afar" * 1000
+HASH = hashlib.sha1(CONTENT).hexdigest()
+URI = f"sha1://{HASH}/x.bin"
+
+
+def frames(*messages):
+    return b"".join(b"%d#%s" % (len(text), text) for text in (json.dumps(m).encode() for m in messages))
+
+
+@pytest.fixture
+def remote(stand_in, tmp_path, monkeypatch):
+    """A stand-in that names a directory which is not here, and takes a token that was given out."""
+    stand_in.probe["kacheryStorageDir"] = str(tmp_path / "on" / "another" / "machine")
+    stand_in.bearer = "given-out"
+    (tmp_path / "token").write_text("given-out\n")
+    monkeypatch.setenv("KACHERY_API_TOKEN_FILE", str(tmp_path / "token"))
+    monkeypatch.setenv("KACHERY_CACHE_DIR", str(tmp_path / "cache"))
+    stand_in.answer("/loadFile", frames({"type": "finished", "localFilePath": "/over/there"}))
+    stand_in.answer("/downloadFileData", CONTENT)
+    return stand_in
+
+
+def make_certificate(folder, name):
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-days", "2", "-subj", f"/CN={name}",
+         "-addext", f"subjectAltName=DNS:{name}", "-keyout", str(key), "-out", str(certificate)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return str(certificate), str(key)
+
+
+def test_a_file_is_streamed_verified_and_kept(remote, tmp_path):
+    path = kp.load_file(URI, strict=True)
+    with open(path, "rb") as file:
+        assert file.read() == CONTENT
+    assert path.startswith(str(tmp_path / "cache"))
+    asked = len(remote.requests)
+    assert kp.load_file(URI) == path
+    assert [path for path, _ in remote.requests[asked:] if path != "/probe"] == []
+    assert kp.load_file(URI, dest=str(tmp_path / "copy")) == str(tmp_path / "copy")
+    assert kp.load_bytes(URI, 5, 9) == CONTENT[5:9]
+
+
+def test_bytes_that_are_not_the_files_are_thrown_away(remote, tmp_path):
+    remote.answer("/downloadFileData", CONTENT[:-1])
+    with pytest.raises(kp.HashMismatch):
+        kp.load_file(URI)
+    assert [entry for entry in (tmp_path / "cache").rglob("*") if entry.is_file()] == []
+
+
+def test_what_is_stored_is_sent_and_compared(remote, tmp_path):
+    def store(request):
+        sha1 = hashlib.sha1(request["raw"]).hexdigest()
+        return 200, json.dumps({"success": True, "error": None, "sha1": sha1, "manifestSha1": None}).encode()
+
+    remote.answers["/store"] = store
+    path = tmp_path / "x.bin"
+    path.write_bytes(CONTENT)
+    assert kp.store_file(str(path)) == URI
+    assert kp.store_npy(np.zeros(3)).endswith("/file.npy")
+    assert "/storeFile" not in [path for path, _ in remote.requests], "the path means nothing over there"
+    remote.answer("/store", {"success": True, "error": None, "sha1": "1" * 40, "manifestSha1": None})
+    with pytest.raises(kp.HashMismatch):
+        kp.store_text("x")
+    with pytest.raises(kp.BadRequest, match="another machine"):
+        kp.link_file(str(path))
+
+
+def test_without_a_token_the_remedy_is_named(remote, monkeypatch):
+    monkeypatch.delenv("KACHERY_API_TOKEN_FILE")
+    with pytest.raises(kp.WrongStorageDirectory, match="KACHERY_API_TOKEN_FILE"):
+        kp.load_file(URI)
+
+
+def test_a_wrong_token_is_refused_and_a_new_one_read(remote, tmp_path):
+    remote.answer("/mutable/get", {"success": True, "found": True, "value": 7})
+    assert kp.get("a") == 7
+    remote.bearer = "another"
+    with pytest.raises(kp.Forbidden):
+        kp.get("a")
+    (tmp_path / "token").write_text("another")
+    assert kp.get("a") == 7
+
+
+def test_a_token_never_travels_in_the_clear(remote, monkeypatch):
+    monkeypatch.setenv("KACHERY_P2P_API_HOST", "192.0.2.1")
+    with pytest.raises(kp.BadRequest, match="KACHERY_API_CERTIFICATE_FILE"):
+        kp.load_file(URI)
+
+
+@pytest.mark.parametrize("name", ["some-other-name.example", "localhost"])
+def test_the_daemons_own_certificate_counts_whatever_it_names(remote, tmp_path, monkeypatch, name):
+    certificate, key = make_certificate(tmp_path, name)
+    remote.speak_tls(certificate, key)
+    monkeypatch.setenv("KACHERY_API_CERTIFICATE_FILE", certificate)
+    assert kp.load_text(URI, strict=True) == CONTENT.decode()
+
+
+def test_another_certificate_is_refused(remote, tmp_path, monkeypatch):
+    (tmp_path / "other").mkdir()
+    other, _ = make_certificate(tmp_path / "other", "localhost")
+    remote.speak_tls(*make_certificate(tmp_path, "localhost"))
+    monkeypatch.setenv("KACHERY_API_CERTIFICATE_FILE", other)
+    with pytest.raises(kp.NoDaemon, match="certificate"):
+        kp.get_node_id()
+    assert remote.requests == []
+    monkeypatch.setenv("KACHERY_API_CERTIFICATE_FILE", str(tmp_path / "absent.pem"))
+    with pytest.raises(kp.BadRequest, match="absent.pem"):
+        kp.get_node_id()
+
+
+def test_a_mounted_directory_is_used_as_it_is(remote, monkeypatch):
+    remote.probe["kacheryStorageDir"] = str(remote.directory)
+    _daemon.forget()
+    daemon = _daemon.Daemon.find()
+    assert not daemon.is_remote
