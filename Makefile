@@ -59,9 +59,10 @@ $(PUBLISHED)/.complete: Python/requirements-published.txt
 	$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
-bench: build ## Measure a transfer between two nodes beside curl and nginx
+bench: build ## Measure transfers and storing beside curl and nginx, cp and openssl
 	@Deploy/install-dependencies.sh --bench
 	@Benchmarks/transfer.py
+	@Benchmarks/storing.py
 
 lint: ## Check the formatting of all Swift sources
 	$(SWIFT) format lint --strict --recursive $(LINTED)

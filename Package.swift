@@ -60,13 +60,14 @@ let package = Package(
     // Platform: I/O and C.
     module("EventLoop", in: "Platform", ["Primitives", "CUV"]),
     module("Files", in: "Platform", ["Primitives", "CPosix"]),
+    module("Threads", in: "Platform", ["Primitives"]),
     module("Database", in: "Platform", ["Primitives", "CSQLite"]),
     module("TLS", in: "Platform", ["Primitives", "Crypto", "COpenSSL"]),
     module("HTTP", in: "Platform", ["Primitives", "CMicroHTTPD", "CCurl"]),
     module("YAML", in: "Platform", ["Primitives", "CYAML"]),
 
     // Services: Platform + Base, and from Core only Wire and Mux.
-    module("ContentStore", in: "Services", ["Primitives", "Crypto", "Diagnostics", "Files"]),
+    module("ContentStore", in: "Services", ["Primitives", "Crypto", "Diagnostics", "Files", "Threads"]),
     module("FeedStore", in: "Services", ["Primitives", "Crypto", "Database", "Files"]),
     module("Links", in: "Services", ["Primitives", "Crypto", "Diagnostics", "EventLoop", "TLS", "Mux"]),
     module(
@@ -101,6 +102,7 @@ let package = Package(
       ["NodeCore", "Transfer", "Discovery", "Wire", "Crypto", "Diagnostics", "Primitives", "TestSupport"]),
     tests("EventLoopTests", ["EventLoop", "Primitives", "TestSupport"]),
     tests("FilesTests", ["Files", "Primitives", "TestSupport"]),
+    tests("ThreadsTests", ["Threads", "Primitives", "TestSupport"]),
     tests("DatabaseTests", ["Database", "Primitives", "TestSupport"]),
     tests("TLSTests", ["TLS", "Crypto", "Primitives", "TestSupport", "COpenSSL"]),
     tests("HTTPTests", ["HTTP", "EventLoop", "Primitives", "TestSupport"]),

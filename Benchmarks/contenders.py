@@ -4,46 +4,27 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict
 
-from processes import Machine, Usage, children_of, free_port, usage_of, wait_for_port
-
-
-@dataclass
-class Run:
-    """One turn: what counts, and what it consists of."""
-
-    seconds: float
-    parts: Dict[str, float] = field(default_factory=dict)
+from nodes import Nodes
+from pairs import Run
+from processes import Machine, Usage, children_of, free_port, sync, usage_of, wait_for_port
 
 
 class Kachery:
     """Two daemons that share a channel by name; one has the file, the other loads it anew each time."""
 
     def __init__(self, machine: Machine, build: Path, source: Path) -> None:
-        self._machine = machine
-        self._build = build
         self._client = Usage()
-        self._ports = {"bootstrap": free_port(), "A": free_port(), "B": free_port()}
-        peer_port = free_port()
-        channel = f"bench-{os.urandom(4).hex()}"
-        self._pids = {
-            "bootstrap": self._start("bootstrap", "--isbootstrap", "--port", str(peer_port), "--channel", channel)
-        }
-        for name in ("A", "B"):
-            self._pids[name] = self._start(
-                name, "--port", "0", "--bootstrap", f"127.0.0.1:{peer_port}", "--channel", channel
-            )
-        self._uri = machine.run([str(build / "kachery"), "store", str(source)], self._environment("A")).output
-        digest = self._uri[len("sha1://") :][:40]
-        self._loaded = self._storage("B") / "sha1" / digest[:2] / digest[2:4] / digest[4:6] / digest
+        self._nodes = Nodes(machine, build)
+        self._sender, self._receiver = self._nodes.start("A"), self._nodes.start("B")
+        self._uri = self._sender.run("store", str(source)).output
+        self._loaded = self._receiver.path_of(self._uri)
 
     def run(self) -> Run:
         self._loaded.unlink(missing_ok=True)
-        finished = self._machine.run([str(self._build / "kachery"), "load", self._uri], self._environment("B"))
+        finished = self._receiver.run("load", self._uri)
         self._client = self._client.joined(finished.usage)
         if not self._loaded.is_file():
             raise SystemExit(f"The load said {finished.output}, but {self._loaded} is not there.")
@@ -51,30 +32,9 @@ class Kachery:
 
     def usage(self) -> Dict[str, Usage]:
         return {
-            "kacheryd, A (sends)": usage_of(self._pids["A"]),
-            "kacheryd, B (receives)": usage_of(self._pids["B"]),
+            "kacheryd, A (sends)": self._sender.usage(),
+            "kacheryd, B (receives)": self._receiver.usage(),
             "kachery load": self._client,
-        }
-
-    def _start(self, name: str, *options: str) -> int:
-        home = self._machine.folder / name
-        home.mkdir()
-        command = [str(self._build / "kacheryd"), "--label", name, "--host", "127.0.0.1", "--nomulticast", *options]
-        server = self._machine.serve(command, home / "log", self._environment(name))
-        wait_for_port(self._ports[name], server, home / "log")
-        return server.pid
-
-    def _storage(self, name: str) -> Path:
-        return self._machine.folder / name / "storage"
-
-    def _environment(self, name: str) -> Dict[str, str]:
-        return {
-            "PATH": os.environ["PATH"],
-            "HOME": str(self._machine.folder / name),
-            "KACHERY_STORAGE_DIR": str(self._storage(name)),
-            "KACHERY_P2P_CONFIG_DIR": str(self._machine.folder / name / "config"),
-            "KACHERY_P2P_API_PORT": str(self._ports[name]),
-            "KACHERY_P2P_API_HOST": "127.0.0.1",
         }
 
 
@@ -111,10 +71,7 @@ class NginxAndCurl:
         for name, finished in (("curl", fetched), ("openssl sha1", checked)):
             self._clients[name] = self._clients[name].joined(finished.usage)
         # Outside the time that counts, and so that the next turn does not pay for it.
-        began = time.monotonic()
-        with self._destination.open("rb") as file:
-            os.fsync(file.fileno())
-        synced = time.monotonic() - began
+        synced = sync(self._destination)
         return Run(fetched.seconds + checked.seconds, {"curl": fetched.seconds, "sync": synced})
 
     def usage(self) -> Dict[str, Usage]:

@@ -67,6 +67,15 @@ class Machine:
     def congestion_control(self) -> str:
         return Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip()
 
+    def prime(self, size: int) -> None:
+        """Writes and deletes so many bytes, so that whoever writes next finds pages that were touched before."""
+        path = self.folder / "primer"
+        with path.open("wb", buffering=0) as file:
+            block = bytes(_BLOCK)
+            for _ in range(0, size, _BLOCK):
+                file.write(block)
+        path.unlink()
+
     def make_file(self, name: str, size: int) -> Path:
         """A file of random bytes, its pages warm."""
         path = self.folder / name
@@ -145,6 +154,14 @@ def killing_late(process: subprocess.Popen) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+
+
+def sync(path: Path) -> float:
+    """Has a file written to the disk; says how many seconds that took."""
+    began = time.monotonic()
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+    return time.monotonic() - began
 
 
 def usage_of(pid: int) -> Usage:

@@ -41,6 +41,16 @@ static inline ssize_t CPosix_pwrite(int descriptor, const void *bytes, size_t co
   CPosix_RESULT(ssize_t, pwrite(descriptor, bytes, count, offset));
 }
 
+// Hidden as well unless _GNU_SOURCE is defined.
+extern ssize_t copy_file_range(int from, __off64_t *from_offset, int to, __off64_t *to_offset, size_t count,
+                               unsigned int flags);
+
+// errno, as above.
+static inline ssize_t CPosix_copy_range(int from, off_t from_offset, int to, off_t to_offset, size_t count) {
+  __off64_t source = from_offset, destination = to_offset;
+  CPosix_RESULT(ssize_t, copy_file_range(from, &source, to, &destination, count, 0));
+}
+
 // errno, as above.
 static inline int CPosix_fsync(int descriptor) { CPosix_RESULT(int, fsync(descriptor)); }
 

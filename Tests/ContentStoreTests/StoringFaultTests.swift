@@ -63,12 +63,13 @@ private func asNobody<Result>(_ body: () throws -> Result) rethrows -> Result {
   /// What another program may do to a file while it is read.
   enum Change: CaseIterable { case append, overwrite, truncate, replace, remove }
 
-  @Test(arguments: Change.allCases)
-  func refusesAFileThatChangesWhileItIsRead(change: Change) throws {
-    let path = try folder.write("source", PatternBytes.make(1_000_000))
+  /// A large file is copied and hashed by several threads.
+  @Test(arguments: Change.allCases, [1_000_000, 20_500_000])
+  func refusesAFileThatChangesWhileItIsRead(change: Change, size: Int) throws {
+    let path = try folder.write("source", PatternBytes.make(size))
     let error = #expect(throws: KacheryError.self) {
       try store.store(path: path) { (count) throws(KacheryError) in
-        if count <= UInt64(Limits.blockSize) { try make(change, at: path) }
+        if count <= UInt64(Limits.blockSize) { try make(change, at: path, size) }
       }
     }
     #expect(error?.code == .fileChanged)
@@ -76,12 +77,12 @@ private func asNobody<Result>(_ body: () throws -> Result) rethrows -> Result {
     #expect(try folder.files().filter { $0.hasPrefix("store/") } == [])
   }
 
-  private func make(_ change: Change, at path: String) throws(KacheryError) {
+  private func make(_ change: Change, at path: String, _ size: Int) throws(KacheryError) {
     switch change {
-    case .append: try File(path, .update).write(at: 1_000_000, [1])
+    case .append: try File(path, .update).write(at: UInt64(size), [1])
     case .overwrite: try File(path, .update).write(at: 10, [1])
     case .truncate: try File(path, .update).truncate(to: 500_000)
-    case .replace: try FileSystem.replace(path, with: PatternBytes.make(1_000_000), permissions: 0o644)
+    case .replace: try FileSystem.replace(path, with: PatternBytes.make(size), permissions: 0o644)
     case .remove: try FileSystem.remove(path)
     }
   }

@@ -35,6 +35,16 @@ extension File {
     try result.get()
   }
 
+  /// Copies bytes of another file to the same place in this one without handing them to this process; a file system that
+  /// can shares the blocks of both files instead.
+  ///
+  /// - Returns: the number of bytes copied, fewer at the end of `source`; nil where it cannot be done, for whatever reason.
+  package func copy(_ range: ByteRange, of source: File) -> UInt64? {
+    guard let place = off_t(exactly: range.start), let count = Int(exactly: range.count) else { return nil }
+    let copied = try? call("write", with: source) { CPosix_copy_range($1, place, $0, place, count) }
+    return copied.map { UInt64($0) }
+  }
+
   /// The next `count` bytes from `offset`; fewer at the end of the file.
   package func bytes(at offset: UInt64, count: Int) throws(KacheryError) -> [UInt8] {
     var failure: KacheryError?

@@ -60,16 +60,37 @@ package final class File: Sendable {
   func call<Result: FixedWidthInteger & SignedInteger>(_ attempt: String, _ body: (Int32) -> Result)
     throws(KacheryError) -> Result
   {
+    let descriptor = try enter(attempt)
+    defer { leave() }
+    return try answer(body(descriptor), attempt)
+  }
+
+  /// Makes one call on the descriptors of this file and another one, both of which stay open until it returns.
+  func call<Result: FixedWidthInteger & SignedInteger>(
+    _ attempt: String, with other: File, _ body: (Int32, Int32) -> Result
+  ) throws(KacheryError) -> Result {
+    let descriptor = try enter(attempt)
+    defer { leave() }
+    let otherDescriptor = try other.enter(attempt)
+    defer { other.leave() }
+    return try answer(body(descriptor, otherDescriptor), attempt)
+  }
+
+  private func answer<Result: FixedWidthInteger & SignedInteger>(
+    _ result: Result, _ attempt: String
+  ) throws(KacheryError) -> Result {
+    guard result >= 0 else { throw KacheryError.file(attempt, path, errno: Int32(truncatingIfNeeded: 0 - result)) }
+    return result
+  }
+
+  private func enter(_ attempt: String) throws(KacheryError) -> Int32 {
     let descriptor = state.withLock { state -> Int32? in
       guard !state.isClosing else { return nil }
       state.callsInside += 1
       return state.descriptor
     }
     guard let descriptor else { throw KacheryError(.storageFailed, "Could not \(attempt) \(path): it is closed.") }
-    let result = body(descriptor)
-    leave()
-    guard result >= 0 else { throw KacheryError.file(attempt, path, errno: Int32(truncatingIfNeeded: 0 - result)) }
-    return result
+    return descriptor
   }
 
   private func leave() {

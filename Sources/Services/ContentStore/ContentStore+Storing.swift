@@ -22,23 +22,35 @@ extension ContentStore {
     let before = try source.status()
     try Self.requireRegular(before, path)
     let writer = try beginStore()
-    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Limits.blockSize, alignment: 4096)
-    defer { buffer.deallocate() }
-    var count = try source.read(at: 0, into: buffer)
-    var offset: UInt64 = 0
-    while count > 0 {
-      try writer.write(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-      offset += UInt64(count)
-      try afterBlock(offset)
-      // A file that grows without end would otherwise be read without end.
-      count = offset > before.size ? 0 : try source.read(at: offset, into: buffer)
-    }
+    let count =
+      before.size > Limits.manifestThreshold
+      ? try writer.copy(source, expecting: before.size, afterBlock: afterBlock)
+      : try Self.copy(source, to: writer, expecting: before.size, afterBlock: afterBlock)
     let after = try source.status()
     let there = try FileSystem.statusIfPresent(path)
-    guard offset == before.size, after.isUnchanged(since: before), there?.isSameFile(as: before) ?? false else {
+    guard count == before.size, after.isUnchanged(since: before), there?.isSameFile(as: before) ?? false else {
       throw KacheryError(.fileChanged, "\(path) changed while it was read; store it again once nobody writes to it.")
     }
     return try writer.finish()
+  }
+
+  /// Copies until the source ends, or is longer than `size`: a file that grows without end would be read without end.
+  private static func copy(
+    _ source: File, to writer: StoreWriter, expecting size: UInt64,
+    afterBlock: (_ bytesRead: UInt64) throws(KacheryError) -> Void
+  ) throws(KacheryError) -> UInt64 {
+    let wanted = Int(min(UInt64(Limits.blockSize), size + 1))
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: wanted, alignment: 4096)
+    defer { buffer.deallocate() }
+    var offset: UInt64 = 0
+    while offset <= size {
+      let count = try source.read(at: offset, into: buffer)
+      guard count > 0 else { break }
+      try writer.write(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+      offset += UInt64(count)
+      try afterBlock(offset)
+    }
+    return offset
   }
 
   private static func requireRegular(_ status: FileStatus, _ path: String) throws(KacheryError) {

@@ -44,11 +44,7 @@ extension IncomingFile {
   /// Writes bytes to their place, and has the system begin to put them on the disk every now and then.
   func write(at offset: UInt64, _ bytes: UnsafeRawBufferPointer) throws(KacheryError) {
     try file.write(at: offset, bytes)
-    let end = offset + UInt64(bytes.count)
-    guard offset / Self.writebackStep != end / Self.writebackStep else { return }
-    let step = ByteRange(
-      start: offset / Self.writebackStep * Self.writebackStep, end: end / Self.writebackStep * Self.writebackStep)
-    if let step { file.startWriting(step) }
+    Writeback.start(of: file, from: offset, to: offset + UInt64(bytes.count))
   }
 
   /// The chunk is here; where it `isChecked`, it is known to have its hash, if it has one.

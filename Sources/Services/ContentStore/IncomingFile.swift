@@ -44,8 +44,6 @@ package final class IncomingFile: Sendable {
   /// of all bytes is saved. One chunk in so many is checked by itself all the same, the first among them: a node that has
   /// nothing but nonsense to give is found out at once, and not after a terabyte.
   static let chunksPerCheck = 8
-  /// Bytes after which the system is asked to begin writing to the disk: the last sync then has little left to wait for.
-  static let writebackStep: UInt64 = 16 << 20
 
   /// What became of a file when all of it was here.
   package enum Ending: Sendable {

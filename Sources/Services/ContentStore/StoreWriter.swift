@@ -9,6 +9,8 @@ import Synchronization
 package final class StoreWriter: Sendable {
   private struct State {
     var digester = ContentDigester()
+    /// What a large file that came as a whole was hashed to.
+    var copied: Manifest?
     var isOpen = true
   }
 
@@ -32,12 +34,27 @@ package final class StoreWriter: Sendable {
       let offset = state.digester.count
       state.digester.update(bytes)
       try file.write(at: offset, bytes)
+      Writeback.start(of: file, from: offset, to: state.digester.count)
     }
   }
 
   /// Appends bytes.
   package func write(_ bytes: [UInt8]) throws(KacheryError) {
     try bytes.withUnsafeBytes { buffer in Result { () throws(KacheryError) in try write(buffer) } }.get()
+  }
+
+  /// Takes over a whole file, where nothing else is written; other threads hash it meanwhile.
+  ///
+  /// - Returns: the number of its bytes, at most a block more than `size`.
+  func copy(
+    _ source: File, expecting size: UInt64, afterBlock: (_ bytesRead: UInt64) throws(KacheryError) -> Void
+  ) throws(KacheryError) -> UInt64 {
+    try whileOpen { (state) throws(KacheryError) in
+      var copy = try LargeFileCopy(of: source, to: file)
+      let manifest = try copy.run(expecting: size, afterBlock: afterBlock)
+      state.copied = manifest
+      return manifest.size
+    }
   }
 
   /// Bytes written so far.
@@ -48,8 +65,8 @@ package final class StoreWriter: Sendable {
   /// - Returns: once everything is on the disk.
   package func finish() throws(KacheryError) -> StoreReceipt {
     try whileOpen { (state) throws(KacheryError) in
-      let size = state.digester.count
-      let (hash, manifest) = state.digester.finish()
+      let size = state.copied?.size ?? state.digester.count
+      let (hash, manifest) = state.copied.map { ($0.hash, $0) } ?? state.digester.finish()
       try store.admit(file, as: hash, size: size)
       state.isOpen = false
       file.close()

@@ -1,0 +1,73 @@
+"""Kachery nodes on this machine that share one channel, found through a bootstrap node of their own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Dict, List
+
+from processes import Finished, Machine, Usage, free_port, usage_of, wait_for_port
+
+
+class Node:
+    """One daemon with a storage directory of its own, and commands that talk to it."""
+
+    def __init__(self, machine: Machine, build: Path, name: str, options: List[str]) -> None:
+        self.name = name
+        self.api_port = free_port()
+        self._machine = machine
+        self._build = build
+        self._home = machine.folder / name
+        self._home.mkdir()
+        command = [str(build / "kacheryd"), "--label", name, "--host", "127.0.0.1", "--nomulticast", *options]
+        self._server = machine.serve(command, self._home / "log", self.environment)
+
+    def wait_until_ready(self) -> None:
+        wait_for_port(self.api_port, self._server, self._home / "log")
+
+    def run(self, *arguments: str) -> Finished:
+        """Runs `kachery` with these arguments against this node."""
+        return self._machine.run([str(self._build / "kachery"), *arguments], self.environment)
+
+    def path_of(self, uri: str) -> Path:
+        """Where this node keeps the file of a URI."""
+        digest = uri[len("sha1://") :][:40]
+        return self.storage / "sha1" / digest[:2] / digest[2:4] / digest[4:6] / digest
+
+    def usage(self) -> Usage:
+        return usage_of(self._server.pid)
+
+    @property
+    def storage(self) -> Path:
+        return self._home / "storage"
+
+    @property
+    def environment(self) -> Dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self._home),
+            "KACHERY_STORAGE_DIR": str(self.storage),
+            "KACHERY_P2P_CONFIG_DIR": str(self._home / "config"),
+            "KACHERY_P2P_API_PORT": str(self.api_port),
+            "KACHERY_P2P_API_HOST": "127.0.0.1",
+        }
+
+
+class Nodes:
+    """A bootstrap node, and whoever finds the others through it."""
+
+    def __init__(self, machine: Machine, build: Path) -> None:
+        self._machine = machine
+        self._build = build
+        self._channel = f"bench-{os.urandom(4).hex()}"
+        self._peer_port = free_port()
+        bootstrap = ["--isbootstrap", "--port", str(self._peer_port), "--channel", self._channel]
+        self.bootstrap = Node(machine, build, "bootstrap", bootstrap)
+        self.bootstrap.wait_until_ready()
+
+    def start(self, name: str, *options: str, waits: bool = True) -> Node:
+        joining = ["--port", "0", "--bootstrap", f"127.0.0.1:{self._peer_port}", "--channel", self._channel]
+        node = Node(self._machine, self._build, name, [*joining, *options])
+        if waits:
+            node.wait_until_ready()
+        return node

@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+"""Stores a large file through a daemon, beside `cp`, then `openssl sha1` of the copy.
+
+Both copy on the same disk. `kachery store` also computes the manifest, a second SHA-1 of every byte, and has everything
+synced to the disk when it ends; `cp` leaves that to the system, so the time that it takes is told apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import List
+
+from nodes import Nodes
+from pairs import Pair, Run, machine, median, parse, parser, take_turns
+from processes import Machine, sync
+
+
+class Kachery:
+    """A daemon that stores the same file anew each time."""
+
+    def __init__(self, running: Machine, build: Path, source: Path) -> None:
+        self._source = source
+        self._node = Nodes(running, build).start("A")
+
+    def run(self) -> Run:
+        finished = self._node.run("store", str(self._source))
+        stored = self._node.path_of(finished.output)
+        if stored.stat().st_size != self._source.stat().st_size:
+            raise SystemExit(f"{stored} is not {self._source}.")
+        stored.unlink()
+        return Run(finished.seconds)
+
+
+class Copy:
+    """What a person would do by hand: copy the file, and note its hash."""
+
+    def __init__(self, running: Machine, source: Path) -> None:
+        self._running = running
+        self._source = source
+        self._copy = running.folder / "copy.bin"
+
+    def run(self) -> Run:
+        copied = self._running.run(["cp", str(self._source), str(self._copy)])
+        hashed = self._running.run(["openssl", "sha1", str(self._copy)])
+        synced = sync(self._copy)
+        self._copy.unlink()
+        return Run(copied.seconds + hashed.seconds, {"sync": synced})
+
+
+def main() -> None:
+    arguments = parser(__doc__.split("\n")[0])
+    arguments.add_argument("--size-mib", type=int, default=1024, help="the file's size (1024)")
+    options = parse(arguments, room=lambda chosen: 4 * chosen.size_mib << 20)
+    with machine(options.folder) as running:
+        measure(running, options)
+
+
+def measure(running: Machine, options: argparse.Namespace) -> None:
+    print(f"storing {options.size_mib} MiB; {options.pairs} interleaved pairs\n")
+    size = options.size_mib << 20
+    source = running.make_file("source.bin", size)
+    kachery, copy = Kachery(running, options.build, source), Copy(running, source)
+    report(take_turns(kachery.run, copy.run, options.pairs, "cp + sha1", lambda: running.prime(size)))
+
+
+def report(pairs: List[Pair]) -> None:
+    synced = median(run.parts["sync"] for _, run in pairs)
+    together = median(ours.seconds / (theirs.seconds + theirs.parts["sync"]) for ours, theirs in pairs)
+    print(f"         syncing after cp takes {synced:.2f} s more: ratio {together:.2f}")
+
+
+if __name__ == "__main__":
+    main()

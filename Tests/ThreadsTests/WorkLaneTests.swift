@@ -1,0 +1,41 @@
+import Primitives
+import Synchronization
+import TestSupport
+import Testing
+import Threads
+
+@Suite struct WorkLaneTests {
+  @Test func worksInOrder() throws {
+    let lane = try WorkLane(depth: 3)
+    let done = Mutex<[Int]>([])
+    for number in 0..<1_000 { lane.add { done.withLock { $0.append(number) } } }
+    lane.waitUntilDone()
+    #expect(done.withLock { $0 } == Array(0..<1_000))
+  }
+
+  /// What the bound is for: a buffer may be used again once `depth` more were handed over.
+  @Test func holdsBackWhoGivesTooMuch() throws {
+    let depth = 4
+    let lane = try WorkLane(depth: depth)
+    let ended = Atomic<Int>(0)
+    for number in 0..<500 {
+      lane.add { ended.wrappingAdd(1, ordering: .sequentiallyConsistent) }
+      #expect(number + 1 - ended.load(ordering: .sequentiallyConsistent) <= depth)
+    }
+    lane.waitUntilDone()
+    #expect(ended.load(ordering: .sequentiallyConsistent) == 500)
+  }
+
+  /// Nobody has to wait: what was handed over is done, and then the thread ends and lets go of it.
+  @Test func aLaneThatIsLetGoDoesWhatItWasGiven() throws {
+    let first = try WorkLane(depth: 1)
+    let value = Mutex(0)
+    do {
+      let lane = try WorkLane(depth: 8)
+      for _ in 0..<5 { lane.add { value.withLock { $0 += 1 } } }
+      lane.waitUntilDone()
+    }
+    first.waitUntilDone()
+    #expect(value.withLock { $0 } == 5)
+  }
+}
