@@ -10,6 +10,11 @@ SWIFT = swift
 RELEASE = -c release --static-swift-stdlib
 VENV = .build/python-venv
 PUBLISHED = .build/python-venv-published
+OLDEST = .build/python-venv-oldest
+NEWEST = .build/python-venv-newest
+OUR_PACKAGES = PYTHONPATH=Python/src:Python/client/src
+# What depends on NumPy and fsspec, and so is tested with old and new ones.
+ARRAY_TESTS = $(addprefix Python/tests/test_,offline.py pickle.py ranges.py filesystem.py)
 LINTED = Package.swift Sources Tests
 
 # Every name that kachery was ever published under; each is a link to the one program, which looks at its own name.
@@ -44,14 +49,19 @@ test-swift:
 	$(SWIFT) build --build-tests
 	KACHERY_BUILD_DIR="$$($(SWIFT) build --show-bin-path)" $(SWIFT) test --skip-build
 
-test-python: $(VENV)/.complete $(PUBLISHED)/.complete
+test-python: $(VENV)/.complete $(PUBLISHED)/.complete $(OLDEST)/.complete $(NEWEST)/.complete
 	$(SWIFT) build --product kachery
 	$(SWIFT) build --product kacheryd
-	KACHERY_BUILD_DIR="$$($(SWIFT) build --show-bin-path)" PYTHONPATH=Python/src:Python/client/src \
-	  KACHERY_PUBLISHED_PYTHON=$(CURDIR)/$(PUBLISHED)/bin/python $(VENV)/bin/python -m pytest -q Python/tests
+	KACHERY_BUILD_DIR="$$($(SWIFT) build --show-bin-path)" \
+	  KACHERY_PUBLISHED_PYTHON=$(CURDIR)/$(PUBLISHED)/bin/python \
+	  $(OUR_PACKAGES) $(VENV)/bin/python -m pytest -q Python/tests --ignore Python/tests/libraries
+	$(OUR_PACKAGES) $(OLDEST)/bin/python -m pytest -q $(ARRAY_TESTS)
+	$(OUR_PACKAGES) $(NEWEST)/bin/python -m pytest -q $(ARRAY_TESTS) Python/tests/libraries
 
 $(VENV)/.complete: Python/requirements-test.txt
 $(PUBLISHED)/.complete: Python/requirements-published.txt
+$(OLDEST)/.complete: Python/requirements-oldest.txt
+$(NEWEST)/.complete: Python/requirements-newest.txt
 %/.complete:
 	rm -rf $*
 	mkdir -p .build

@@ -14,6 +14,10 @@ NODE_ID = "ab" * 32
 Answer = Callable[[dict], Tuple[Any, ...]]  # status, body, and headers where there are any
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 512  # hundreds may dial at once
+
+
 class StandIn:
     """Answers `/probe` as a daemon would, and every other path as a test says."""
 
@@ -30,7 +34,7 @@ class StandIn:
         self.requests: List[Tuple[str, dict]] = []
         self.bearer = ""
         self._sockets: List[socket.socket] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
 

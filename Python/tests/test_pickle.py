@@ -3,6 +3,7 @@ import os
 import pickle
 import random
 import time
+import warnings
 
 import kachery_p2p as kp
 import numpy as np
@@ -61,8 +62,8 @@ def test_arrays_come_back_and_are_what_numpy_itself_reads(offline, value):
     with open(kp.load_file(uri), "rb") as stored:
         content = stored.read()
     assert b"numpy._core" not in content, "older versions of NumPy do not know that name"
-    with np.testing.suppress_warnings() as warnings:
-        warnings.filter(DeprecationWarning)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
         assert str(pickle.loads(content)["value"]) == str(value)
 
 

@@ -118,7 +118,11 @@ def _watch(watch: Mapping[str, Any], channel: Optional[str]) -> Dict[str, Any]:
 
 
 def _call(verb: str, request: Dict[str, Any], *, timeout: float = 60.0, is_repeatable: bool = True) -> Dict[str, Any]:
-    answer = _ask(verb, request, timeout=timeout, is_repeatable=is_repeatable)
+    return require_success(_ask(verb, request, timeout=timeout, is_repeatable=is_repeatable), verb)
+
+
+def require_success(answer: Dict[str, Any], verb: str) -> Dict[str, Any]:
+    """The answer, unless it tells of a failure, which is raised."""
     if not answer.get("success"):
         reason = answer.get("error") or "the daemon gives no reason"
         raise error_for(answer.get("code"), f"{verb} failed: {reason}", KacheryError)

@@ -82,6 +82,14 @@ class SubfeedCore:
         """Sets the number of the message that is read next."""
         self._position = position
 
+    def get_feed_id(self) -> Optional[str]:
+        """The ID of its feed; ``None`` in a snapshot."""
+        return self._feed._feed_id
+
+    def get_channel(self) -> Optional[str]:
+        """The only channel that it is read over; ``None`` where all are."""
+        return self._channel
+
     def get_num_local_messages(self) -> int:
         """How many messages are on this node."""
         messages = self._feed._snapshot_messages(self._subfeed_hash)

@@ -40,6 +40,7 @@ class Endpoint:
     def __init__(self, host: str, port: int, certificate: Optional[str] = None) -> None:
         self.host = host
         self.port = port
+        self.certificate = certificate
         self.address: _connections.Address = (host, port, certificate)
 
     def __str__(self) -> str:
@@ -80,7 +81,7 @@ class Endpoint:
         try:
             connection, response = self._exchange(method, path, body, dict(headers or {}), timeout, repeatable)
             if response.status != 200:
-                raise _refusal(response)
+                raise refusal(response)
             yield response
             if response.isclosed() and not response.will_close:
                 _connections.keep(self.address, connection)
@@ -172,7 +173,8 @@ def parse_object(content: bytes) -> Dict[str, Any]:
     return value
 
 
-def _refusal(response: "http.client.HTTPResponse") -> KacheryError:
+def refusal(response: "http.client.HTTPResponse") -> KacheryError:
+    """The error that an answer other than 200 tells."""
     code = response.headers.get(ERROR_CODE_HEADER) or _BY_STATUS.get(response.status)
     text = response.read(_MAXIMUM_ERROR_TEXT).decode("utf-8", "replace").strip()
     return error_for(code, text or f"The daemon answered with status {response.status}.")

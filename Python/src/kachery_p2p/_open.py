@@ -29,11 +29,12 @@ def open(
     """
     if mode not in ("r", "rt", "rb"):
         raise BadRequest(f"A stored file cannot be opened with mode {mode!r}: it never changes. Use 'rb' or 'r'.")
-    binary = _open_binary(uri, Sources(p2p, from_node, from_channel))
+    binary = open_binary(uri, Sources(p2p, from_node, from_channel))
     return binary if mode == "rb" else io.TextIOWrapper(binary, encoding or "utf-8")
 
 
-def _open_binary(uri: str, sources: Sources) -> "io.BufferedReader":
+def open_binary(uri: str, sources: Sources) -> "io.BufferedReader":
+    """Opens a file's bytes."""
     content = or_raise(lambda: find_content(uri, sources))
     if isinstance(content, ChunkedFile):
         return io.BufferedReader(_Chunks(content), _BUFFER)

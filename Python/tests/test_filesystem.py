@@ -1,0 +1,105 @@
+"""Stored files and folders through fsspec."""
+
+import os
+
+import fsspec
+import kachery_p2p as kp
+import pytest
+from fsspec.core import url_to_fs
+from kachery_p2p.filesystem import KacheryFileSystem, KacheryFolderFileSystem
+
+ABSENT = "sha1://" + "0" * 40
+
+
+@pytest.fixture(autouse=True)
+def registered():
+    """As the entry points of the installed package do it."""
+    for kind in (KacheryFileSystem, KacheryFolderFileSystem):
+        fsspec.register_implementation(kind.protocol, kind, clobber=True)
+        kind.clear_instance_cache()
+
+
+@pytest.fixture
+def folder(offline, tmp_path):
+    root = tmp_path / "data"
+    (root / "inner").mkdir(parents=True)
+    (root / "a.txt").write_text("alpha")
+    (root / "inner" / "b.txt").write_text("beta")
+    return kp.store_dir(str(root))
+
+
+def test_a_file_is_opened_by_its_uri(offline):
+    uri = kp.store_text("größer\n✓\n")
+    with fsspec.open(uri, "r", encoding="utf-8") as file:
+        assert file.read() == "größer\n✓\n"
+    with fsspec.open(uri) as file:
+        file.seek(-4, os.SEEK_END)
+        assert file.read() == "✓\n".encode()
+
+
+def test_a_large_file_has_a_question_mark_and_no_pattern(offline, tmp_path):
+    content = os.urandom(1 << 20) * 21
+    (tmp_path / "large.bin").write_bytes(content)
+    uri = kp.store_file(str(tmp_path / "large.bin"))
+    assert "?manifest=" in uri
+    files, path = url_to_fs(uri)
+    assert files.info(path)["size"] == files.size(uri) == len(content)
+    assert files.cat_file(path, 20_000_000 - 1, 20_000_001) == content[20_000_000 - 1 : 20_000_001]
+    assert files.cat_file(path, -3) == content[-3:]
+    assert files.glob(uri) == [path]
+    with fsspec.open_files(uri)[0] as file:
+        assert file.read(10) == content[:10]
+
+
+def test_a_folder_is_walked(folder):
+    files, root = url_to_fs(folder)
+    assert sorted(files.find(root)) == [f"{root}/a.txt", f"{root}/inner/b.txt"]
+    assert files.isdir(root) and files.isfile(f"{root}/a.txt") and not files.exists(f"{root}/none")
+    assert files.ls(f"{root}/inner", detail=False) == [f"{root}/inner/b.txt"]
+    assert files.ls(f"{root}/a.txt")[0]["size"] == 5
+    assert files.cat_file(f"{folder}/inner/b.txt") == b"beta"
+    assert dict(fsspec.get_mapper(folder)) == {"a.txt": b"alpha", "inner/b.txt": b"beta"}
+    assert files.glob(f"{root}/*.txt") == [f"{root}/a.txt"]
+    assert files.ukey(f"{root}/a.txt") == kp.read_dir(folder)["files"]["a.txt"]["sha1"]
+    assert files.checksum(f"{root}/a.txt") == int(files.ukey(f"{root}/a.txt"), 16)
+    with pytest.raises(IsADirectoryError):
+        files.open(f"{root}/inner")
+    with pytest.raises(IsADirectoryError):
+        files.cat_file(root)
+
+
+@pytest.mark.parametrize("uri", [ABSENT, "sha1://short", "sha1dir://" + "0" * 40, "sha1dir://" + "0" * 40 + "/a"])
+def test_what_is_absent_is_a_file_that_is_not_found(offline, uri):
+    files, path = url_to_fs(uri)
+    assert not files.exists(path)
+    for call in (files.info, files.cat_file, files.open):
+        with pytest.raises(FileNotFoundError):
+            call(path)
+    if uri.startswith("sha1://"):
+        assert files.glob(uri) == []
+
+
+def test_nothing_is_written(folder):
+    for uri in (kp.store_text("x"), f"{folder}/a.txt", f"{folder}/new.txt"):
+        files, path = url_to_fs(uri)
+        with pytest.raises(OSError):
+            files.open(path, "wb")
+        with pytest.raises((OSError, NotImplementedError)):
+            files.rm(path)
+
+
+def test_options_are_those_of_load_file(stand_in):
+    files = fsspec.filesystem("sha1", p2p=False)
+    with pytest.raises(FileNotFoundError):
+        files.cat_file("0" * 40)
+    assert [path for path, _ in stand_in.requests] == ["/probe"]
+    stand_in.answer("/loadFile", b'29#{"type":"error","error":"no"}')
+    with pytest.raises(FileNotFoundError, match="no"):
+        fsspec.filesystem("sha1", from_channel="lab", from_node="cd" * 32).cat_file("0" * 40)
+    assert stand_in.requests[-1][1]["fromChannel"] == "lab" and stand_in.requests[-1][1]["fromNode"] == "cd" * 32
+
+
+def test_other_failures_keep_their_reason(stand_in):
+    stand_in.answer("/loadFile", b'53#{"type":"error","error":"Broken.","code":"disk_full"}')
+    with pytest.raises(kp.DiskFull):
+        fsspec.filesystem("sha1").cat_file("0" * 40)
