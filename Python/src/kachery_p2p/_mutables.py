@@ -8,7 +8,7 @@ from ._errors import KacheryError, error_for
 from ._place import require_daemon
 
 Key = Union[str, Dict[str, Any], List[Any]]
-Value = Union[str, Dict[str, Any], List[Any]]
+Value = Any  # whatever JSON can hold
 
 
 def set(key: Key, value: Value) -> None:

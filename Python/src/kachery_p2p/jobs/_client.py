@@ -1,0 +1,111 @@
+"""The side that asks for functions to be run."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import Any, Dict, Iterator, List, Optional
+
+import kachery_p2p as kp
+
+from .._errors import KacheryError, TimedOut
+from ._messages import REQUESTS, Call, answers, load_result
+
+_POLL_MSEC = 5000  # of one long poll
+
+
+class JobFailed(KacheryError):
+    """The function raised, or the worker has no such function."""
+
+    code = "job_failed"
+
+
+class Client:
+    """Asks a worker, which must have granted this node, unless it runs here."""
+
+    def __init__(self, feed_uri: str) -> None:
+        self._feed = kp.load_feed(feed_uri)
+
+    def request(self, function: str, *, version: str, **arguments: Any) -> "Job":
+        """Asks for a function to be run, unless its result is there already.
+
+        Args:
+            function: Its name.
+            version: Its version.
+            **arguments: What it is called with: anything JSON can hold. Store large things, and pass their URIs.
+        """
+        call = Call(function, version, arguments)
+        request_id = secrets.token_hex(8)
+        request = call.request(request_id)
+        job = Job(self._feed.get_subfeed(call.subfeed), function, request_id)
+        if not job.is_done():
+            requests = self._feed.get_subfeed(REQUESTS)
+            (requests.append_message if requests.is_writeable() else requests.submit_message)(request)
+        return job
+
+
+class Job:
+    """One function with its arguments, wherever and whenever it ran."""
+
+    def __init__(self, subfeed: kp.Subfeed, function: str, request_id: str) -> None:
+        self._subfeed = subfeed
+        self._function = function
+        self._request_id = request_id
+        self._messages: List[Dict[str, Any]] = []
+        self._outcome: Optional[Dict[str, Any]] = None
+
+    @property
+    def uri(self) -> str:
+        """The URI of the subfeed in which everything about the job stands."""
+        return self._subfeed.get_uri()
+
+    @property
+    def status(self) -> str:
+        """``requested``, ``accepted``, ``progress``, ``result`` or ``error``: the type of the last message so far."""
+        self._read(0)
+        return str(self._messages[-1].get("type")) if self._messages else "requested"
+
+    def is_done(self) -> bool:
+        """Whether there is a result or an error."""
+        self._read(0)
+        return self._outcome is not None
+
+    def events(self, *, timeout_sec: Optional[float] = None) -> Iterator[Dict[str, Any]]:
+        """Yields each message as it comes, up to the result or the error. Raises ``TimedOut`` where that is late."""
+        deadline = None if timeout_sec is None else time.monotonic() + timeout_sec
+        position = 0
+        while True:
+            for message in self._messages[position:]:
+                position += 1
+                yield message
+            if self._outcome is not None:
+                return
+            wait = _POLL_MSEC if deadline is None else min(_POLL_MSEC, (deadline - time.monotonic()) * 1000)
+            if wait <= 0:
+                raise TimedOut(f"{self._function} has not ended within {timeout_sec:g} s; it may still do so.")
+            self._read(wait)
+
+    def result(self, *, timeout_sec: Optional[float] = None) -> Any:
+        """What the function answered. Raises ``JobFailed`` with its error, or ``TimedOut``."""
+        return load_result(self.result_uri(timeout_sec=timeout_sec))
+
+    def result_uri(self, *, timeout_sec: Optional[float] = None) -> str:
+        """The URI of what the function answered."""
+        for _ in self.events(timeout_sec=timeout_sec):
+            pass
+        outcome = self._outcome or {}
+        if outcome.get("type") == "error":
+            raise JobFailed(f"{self._function}: {outcome.get('error')}")
+        return str(outcome.get("uri"))
+
+    def _read(self, wait_msec: float) -> None:
+        """Reads what has come. An error that answered somebody else's request is not this one's."""
+        if self._outcome is not None:
+            return
+        for message in self._subfeed.get_next_messages(wait_msec=wait_msec):
+            if answers(message, self._request_id):
+                self._messages.append(message)
+                self._outcome = message
+                return
+            if message.get("type") != "error":
+                self._messages.append(message)

@@ -1,0 +1,137 @@
+"""The side that runs functions."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Callable, Dict, List, Optional, Set, Tuple, TypeVar
+
+import kachery_p2p as kp
+
+from .._errors import KacheryError
+from ._messages import REQUESTS, Call, read_call, store_result
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_POLL_MSEC = 1000  # of one long poll for requests: how long ``stop`` may take
+_LONGEST_ERROR = 2000  # characters
+
+
+class _Current(threading.local):
+    subfeed: Optional[kp.Subfeed] = None
+
+
+_current = _Current()
+
+
+def report_progress(fraction: float, text: str = "") -> None:
+    """Tells whoever asked how far the function that calls this has come. Outside of a job it does nothing."""
+    if _current.subfeed is not None:
+        _current.subfeed.append_message({"type": "progress", "fraction": float(fraction), "text": text})
+
+
+class Worker:
+    """Runs functions for whoever may write to its feed.
+
+    Args:
+        feed_name: The name of the feed on this node; it is made if need be.
+        threads: How many functions run at once.
+    """
+
+    def __init__(self, feed_name: str, *, threads: int = 1) -> None:
+        self._feed = kp.load_feed(feed_name, create=True)
+        self._threads = threads
+        self._functions: Dict[Tuple[str, str], Callable[..., Any]] = {}
+        self._stopped = threading.Event()
+        self._lock = threading.Lock()
+        self._running: Dict[str, List[str]] = {}  # by the hash of a job's subfeed, who waits for it
+        self._unfinished: Set[int] = set()  # positions of requests
+        self._position_key = {"type": "kachery_jobs_position", "feedId": self._feed.get_feed_id()}
+
+    @property
+    def uri(self) -> str:
+        """What clients need: the URI of the feed."""
+        return self._feed.get_uri()
+
+    def function(self, name: str, *, version: str) -> Callable[[F], F]:
+        """Offers a function under a name. A new version is a new function: results of the old one stay its own."""
+
+        def offer(function: F) -> F:
+            self._functions[name, version] = function
+            return function
+
+        return offer
+
+    def grant(self, node_id: str) -> None:
+        """Lets the users of another node ask. Those of this one may in any case."""
+        self._feed.get_subfeed(REQUESTS).grant_write_access(node_id=node_id)
+
+    def revoke(self, node_id: str) -> None:
+        """Lets them ask no longer."""
+        self._feed.get_subfeed(REQUESTS).revoke_write_access(node_id=node_id)
+
+    def stop(self) -> None:
+        """Ends ``run`` within a second or so, after the functions that run already."""
+        self._stopped.set()
+
+    def run(self) -> None:
+        """Serves requests until ``stop`` is called. Requests that an earlier run left unfinished come first."""
+        self._stopped.clear()
+        requests = self._feed.get_subfeed(REQUESTS, position=kp.get(self._position_key) or 0)
+        with ThreadPoolExecutor(self._threads, "kachery-job") as pool:
+            while not self._stopped.is_set():
+                for message in requests.get_next_messages(wait_msec=_POLL_MSEC, max_num_messages=1):
+                    position = requests.get_position() - 1
+                    with self._lock:
+                        self._unfinished.add(position)
+                    pool.submit(self._serve, position, message)
+
+    def _serve(self, position: int, message: Dict[str, Any]) -> None:
+        try:
+            call = read_call(message)
+            if call is not None:
+                self._serve_call(call, str(message.get("id")))
+        except KacheryError as error:
+            logging.getLogger("kachery_p2p").warning("kachery: a request of a job was given up: %s", error)
+        self._finish(position)
+
+    def _serve_call(self, call: Call, request_id: str) -> None:
+        subfeed = self._feed.get_subfeed(call.subfeed)
+        key = subfeed.get_subfeed_hash()
+        with self._lock:
+            self._running.setdefault(key, []).append(request_id)
+            if len(self._running[key]) > 1:
+                return  # it runs already, and whoever asks reads the same subfeed
+        try:
+            if any(message.get("type") == "result" for message in subfeed.get_next_messages(wait_msec=0)):
+                return
+            subfeed.append_message({"type": "accepted"})
+            outcome = self._run(call, subfeed)
+        finally:
+            with self._lock:
+                waiting = self._running.pop(key)
+        if outcome["type"] == "error":
+            outcome["requests"] = waiting
+        subfeed.append_message(outcome)
+
+    def _run(self, call: Call, subfeed: kp.Subfeed) -> Dict[str, Any]:
+        function = self._functions.get((call.function, call.version))
+        if function is None:
+            return {"type": "error", "error": f"This worker has no function {call.function}, version {call.version}."}
+        _current.subfeed = subfeed
+        try:
+            return {"type": "result", "uri": store_result(function(**call.arguments))}
+        except Exception as error:
+            # Whatever a function raises is the answer to who asked for it, and no matter of the worker's.
+            return {"type": "error", "error": f"{type(error).__name__}: {error}"[:_LONGEST_ERROR]}
+        finally:
+            _current.subfeed = None
+
+    def _finish(self, position: int) -> None:
+        """Notes from where a later run must read: nothing before that is unfinished."""
+        with self._lock:
+            self._unfinished.discard(position)
+            next_position = min(self._unfinished, default=position + 1)
+            if next_position > (kp.get(self._position_key) or 0):
+                kp.set(self._position_key, next_position)
