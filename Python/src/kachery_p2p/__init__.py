@@ -33,9 +33,12 @@ from ._load import load_file, load_json, load_npy, load_object, load_pkl, load_t
 from ._mutables import delete, get, get_string, set
 from ._node import find_file, get_channels, get_node_id
 from ._open import open
+from ._place import storage_directory as _kachery_storage_dir
 from ._ranges import load_bytes
+from ._shellscript import ShellScript
 from ._store import link_file, store_file, store_json, store_npy, store_object, store_pkl, store_text
 from ._temporary import TemporaryDirectory
+from ._temporary import temporary_directory as _kachery_temp_dir
 from .feeds import (
     Feed,
     Subfeed,
@@ -49,8 +52,8 @@ from .feeds import (
 
 __version__ = "0.9.0"
 
-# The name under which it was published.
-LoadFileError = KacheryError
+LoadFileError = KacheryError  # the name under which it was published
+_published = (_kachery_storage_dir, _kachery_temp_dir)  # names that programs use all the same
 
 __all__ = [
     "AlreadyRunning",
@@ -72,6 +75,7 @@ __all__ = [
     "NotFound",
     "PermissionDenied",
     "ProtocolViolation",
+    "ShellScript",
     "StorageFailed",
     "Subfeed",
     "TemporaryDirectory",

@@ -36,3 +36,11 @@ def require_daemon(purpose: str, port: Optional[int] = None, *, fresh: bool = Fa
     if _environment.offline_storage_directory() is not None:
         raise NoDaemon(f"{purpose} needs a daemon: unset KACHERY_OFFLINE_STORAGE_DIR to use one.")
     return Daemon.find(port, fresh=fresh)
+
+
+def storage_directory() -> Optional[str]:
+    """The storage directory in use; ``None`` where there is no daemon and none is named."""
+    try:
+        return find_place()[0].directory
+    except NoDaemon:
+        return None

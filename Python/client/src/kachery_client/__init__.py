@@ -1,6 +1,8 @@
 """The calls of the published kachery-client. See ``kachery_p2p`` for what they are made of, and for new code."""
 
-from kachery_p2p import KacheryError, TemporaryDirectory
+from kachery_p2p import KacheryError, ShellScript, TemporaryDirectory
+from kachery_p2p._place import storage_directory as _kachery_storage_dir
+from kachery_p2p._temporary import temporary_directory as _kachery_temp_dir
 
 from ._cloud import (
     CloudServiceDiscontinued,
@@ -50,6 +52,8 @@ from .main import (
 
 __version__ = "1.3.0"
 
+_published = (_kachery_storage_dir, _kachery_temp_dir)  # names that programs use all the same
+
 __all__ = [
     "CloudServiceDiscontinued",
     "DirectClient",
@@ -57,6 +61,7 @@ __all__ = [
     "Feed",
     "KacheryError",
     "KacheryUri",
+    "ShellScript",
     "Subfeed",
     "TemporaryDirectory",
     "build_uri",
