@@ -73,6 +73,7 @@ bench: build ## Measure transfers and storing beside curl and nginx, cp and open
 	@Deploy/install-dependencies.sh --bench
 	@Benchmarks/transfer.py
 	@Benchmarks/storing.py
+	@Benchmarks/python_loads.py
 
 lint: ## Check the formatting of all Swift sources
 	$(SWIFT) format lint --strict --recursive $(LINTED)
