@@ -94,6 +94,15 @@ def test_a_wrong_token_is_refused_and_a_new_one_read(remote, tmp_path):
     assert kp.get("a") == 7
 
 
+@pytest.mark.parametrize("content", [None, b"", b"\n", b"a\nb", b"\xff"])
+def test_a_token_file_without_a_token_is_named(remote, tmp_path, content):
+    (tmp_path / "token").unlink()
+    if content is not None:
+        (tmp_path / "token").write_bytes(content)
+    with pytest.raises(kp.Forbidden, match="KACHERY_API_TOKEN_FILE"):
+        kp.get("a")
+
+
 def test_a_token_never_travels_in_the_clear(remote, monkeypatch):
     monkeypatch.setenv("KACHERY_P2P_API_HOST", "192.0.2.1")
     with pytest.raises(kp.BadRequest, match="KACHERY_API_CERTIFICATE_FILE"):

@@ -1,6 +1,9 @@
+import json
+from pathlib import Path
+
 import pytest
 from kachery_p2p import BadRequest
-from kachery_p2p._uri import parse_uri
+from kachery_p2p._uri import parse_directory_uri, parse_uri
 
 HASH = "0123456789abcdef0123456789abcdef01234567"
 OTHER = "f" * 40
@@ -52,3 +55,18 @@ def test_file_keys_are_those_of_the_api():
 def test_writing_and_reading_again_changes_nothing():
     for text in (f"sha1://{HASH}/a?manifest={OTHER}", f"sha1://{HASH}?chunkOf={OTHER}~1~2", f"sha1://{HASH}"):
         assert str(parse_uri(text)) == text
+
+
+VECTORS = json.loads((Path(__file__).parents[2] / "Tests/Vectors/uris.json").read_text())
+
+
+@pytest.mark.parametrize("entry", VECTORS, ids=lambda entry: entry["uri"])
+def test_the_corpus_means_the_same_here_as_in_the_daemon(entry):
+    if "sha1dir" in entry:
+        sha1, path = parse_directory_uri(entry["uri"])
+        assert sha1 == entry["sha1dir"] and [name for name in path.split("/") if name] == entry["path"]
+        return
+    uri = parse_uri(entry["uri"])
+    assert (uri.sha1, uri.label, uri.manifest) == (entry["sha1"], entry["label"], entry.get("manifest"))
+    chunk = (entry["chunkOf"], entry["start"], entry["end"]) if "chunkOf" in entry else None
+    assert uri.chunk == chunk

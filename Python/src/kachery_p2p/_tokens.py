@@ -7,7 +7,7 @@ import time
 from typing import Dict, Tuple
 
 from . import _environment
-from ._errors import NoDaemon, PermissionDenied
+from ._errors import Forbidden, KacheryError, NoDaemon, PermissionDenied
 
 TOKEN_HEADER = "KACHERY-CLIENT-AUTH-CODE"
 TOKEN_LIFETIME = 60.0  # seconds; the daemon honors a token for at least two minutes after it was replaced
@@ -57,14 +57,18 @@ def _read(path: str) -> str:
     try:
         with open(path, encoding="ascii") as file:
             token = file.read().strip()
-    except PermissionError as error:
-        raise PermissionDenied(
-            f"You may not read {path}. Ask whoever runs the daemon to start it with --auth-group and a group of yours."
-        ) from error
     except (OSError, ValueError) as error:
-        raise NoDaemon(f"There is no token in {path} ({error}); is the daemon running?") from error
-    if not token:
-        raise NoDaemon(f"The token in {path} is empty; is the daemon starting or stopping?")
-    if not token.isprintable():
-        raise NoDaemon(f"What {path} holds is no token.")
+        raise _unreadable(path, error) from error
+    if not token or not token.isprintable():
+        raise _unreadable(path, "it is empty" if not token else "it holds no token")
     return token
+
+
+def _unreadable(path: str, reason: object) -> KacheryError:
+    if path == _environment.token_file():
+        return Forbidden(f"KACHERY_API_TOKEN_FILE is {path}, which gives no token: {reason}.")
+    if isinstance(reason, PermissionError):
+        return PermissionDenied(
+            f"You may not read {path}. Ask whoever runs the daemon to start it with --auth-group and a group of yours."
+        )
+    return NoDaemon(f"There is no token in {path} ({reason}); is the daemon running, or just starting or stopping?")
