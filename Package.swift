@@ -67,7 +67,9 @@ let package = Package(
     module("YAML", in: "Platform", ["Primitives", "CYAML"]),
 
     // Services: Platform + Base, and from Core only Wire and Mux.
-    module("ContentStore", in: "Services", ["Primitives", "Crypto", "Diagnostics", "Files", "Threads"]),
+    module(
+      "ContentStore", in: "Services",
+      ["Primitives", "Crypto", "Diagnostics", "Files", "Threads", "Database", "YAML"]),
     module("FeedStore", in: "Services", ["Primitives", "Crypto", "Database", "Files"]),
     module("Links", in: "Services", ["Primitives", "Crypto", "Diagnostics", "EventLoop", "TLS", "Mux"]),
     module(

@@ -11,6 +11,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -125,6 +126,16 @@ static inline int CPosix_fchown_group(int descriptor, gid_t group) {
 static inline int64_t CPosix_group(const char *name) {
   const struct group *entry = getgrnam(name);
   return entry == NULL ? -1 : (int64_t)entry->gr_gid;
+}
+
+// errno, as above.
+static inline ssize_t CPosix_readlink(const char *path, char *target, size_t size) {
+  CPosix_RESULT(ssize_t, readlink(path, target, size));
+}
+
+// errno, as above; a size of 0 asks only whether the attribute is there.
+static inline ssize_t CPosix_getxattr(const char *path, const char *name) {
+  CPosix_RESULT(ssize_t, getxattr(path, name, NULL, 0));
 }
 
 #undef CPosix_RESULT

@@ -10,6 +10,9 @@ package final class Connection {
     case writeAhead
     /// Whatever the file has used so far: for databases that other software made and may open again.
     case asFound
+    /// For what can be made again from elsewhere and only this process opens. SQLite takes no locks, which on network
+    /// file systems may hang or not hold, and never waits for the disk: a power cut may cost the database, not a call.
+    case expendable
   }
 
   /// How long a statement waits for another process that holds the database.
@@ -30,7 +33,7 @@ package final class Connection {
     }
     var handle: OpaquePointer?
     let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
-    let code = ResultCode(rawValue: sqlite3_open_v2(path, &handle, flags, nil))
+    let code = ResultCode(rawValue: sqlite3_open_v2(path, &handle, flags, journal == .expendable ? "unix-none" : nil))
     guard let handle else { throw KacheryError(.internalError, "There is not enough memory to open \(path).") }
     self.path = path
     self.handle = handle
@@ -38,13 +41,25 @@ package final class Connection {
       try check(code)
       try check(ResultCode(rawValue: CSQLite_distrust(handle)))
       try check(ResultCode(rawValue: sqlite3_busy_timeout(handle, Self.busyMilliseconds)))
-      if journal == .writeAhead { try rows("PRAGMA journal_mode = WAL") }
+      try keepWhole(by: journal)
       try execute("PRAGMA foreign_keys = ON")
       // Opening reads nothing: only a look at the schema tells whether this is a database at all.
       try rows("SELECT count(*) FROM sqlite_schema")
     } catch {
       close()
       throw error
+    }
+  }
+
+  private func keepWhole(by journal: Journal) throws(KacheryError) {
+    switch journal {
+    case .asFound: return
+    case .writeAhead: try rows("PRAGMA journal_mode = WAL")
+    case .expendable:
+      // Before the log is used for the first time: it then needs no memory shared with other processes.
+      try rows("PRAGMA locking_mode = EXCLUSIVE")
+      try rows("PRAGMA journal_mode = WAL")
+      try execute("PRAGMA synchronous = OFF")
     }
   }
 

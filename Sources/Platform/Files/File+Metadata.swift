@@ -46,14 +46,32 @@ extension File {
     } catch  where error.systemNumber == EWOULDBLOCK { return false }
   }
 
+  /// The path without symbolic links at which this open file lies now; nil where it has been removed.
+  package func truePath() throws(KacheryError) -> String? {
+    var target = [CChar](repeating: 0, count: 8_192)
+    let count = try call("find the place of") { CPosix_readlink("/proc/self/fd/\($0)", &target, target.count) }
+    let bytes = target.prefix(count).map { UInt8(bitPattern: $0) }
+    guard count < target.count, let path = String(validating: bytes, as: UTF8.self), path.hasPrefix("/") else {
+      return nil
+    }
+    return try isStill(at: path) ? path : nil
+  }
+
   /// Whether the path under which this file was opened still names it: nobody removed, replaced or renamed it.
-  package func isStillAtItsPath() throws(KacheryError) -> Bool {
+  package func isStillAtItsPath() throws(KacheryError) -> Bool { try isStill(at: path) }
+
+  private func isStill(at path: String) throws(KacheryError) -> Bool {
     guard let there = try FileSystem.statusIfPresent(path, followingLinks: false) else { return false }
     return there.isSameFile(as: try status())
   }
 }
 
 extension FileSystem {
+  /// Whether an access control list adds to, or takes from, what the permissions of the file say.
+  package static func hasAccessList(_ path: String) -> Bool {
+    path.withCString { CPosix_getxattr($0, "system.posix_acl_access") } > 0
+  }
+
   /// The number of the group with this name; nil where there is none.
   package static func group(named name: String) -> UInt32? {
     let group = CPosix_group(name)

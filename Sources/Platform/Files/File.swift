@@ -62,7 +62,7 @@ package final class File: Sendable {
   {
     let descriptor = try enter(attempt)
     defer { leave() }
-    return try answer(body(descriptor), attempt)
+    return try answer(FileFault.current?.strike().map { Result(0 - $0) } ?? body(descriptor), attempt)
   }
 
   /// Makes one call on the descriptors of this file and another one, both of which stay open until it returns.
@@ -73,7 +73,8 @@ package final class File: Sendable {
     defer { leave() }
     let otherDescriptor = try other.enter(attempt)
     defer { other.leave() }
-    return try answer(body(descriptor, otherDescriptor), attempt)
+    return try answer(
+      FileFault.current?.strike().map { Result(0 - $0) } ?? body(descriptor, otherDescriptor), attempt)
   }
 
   private func answer<Result: FixedWidthInteger & SignedInteger>(

@@ -10,6 +10,10 @@ package struct FileStatus: Hashable, Sendable {
   package let size: UInt64
   /// When the content last changed, in nanoseconds since 1970.
   package let modifiedNanoseconds: Int64
+  /// When the content was last read, as far as the file system keeps that, in nanoseconds since 1970.
+  package let accessedNanoseconds: Int64
+  /// When anything about the file last changed, its name included, in nanoseconds since 1970.
+  package let changedNanoseconds: Int64
   /// The file's number within `device`: two paths with the same pair are one file.
   package let inode: UInt64
   package let device: UInt64
@@ -17,6 +21,8 @@ package struct FileStatus: Hashable, Sendable {
   package let permissions: UInt32
   /// The user who owns the file.
   package let owner: UInt32
+  /// The group to which the file belongs.
+  package let group: UInt32
 
   /// When the content last changed, in seconds since 1970 as Python's `os.stat` gives it.
   package var modified: Double { Double(modifiedNanoseconds) / 1e9 }
@@ -38,10 +44,17 @@ package struct FileStatus: Hashable, Sendable {
       default: .other
       }
     size = UInt64(clamping: status.st_size)
-    modifiedNanoseconds = Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
+    modifiedNanoseconds = Self.nanoseconds(status.st_mtim)
+    accessedNanoseconds = Self.nanoseconds(status.st_atim)
+    changedNanoseconds = Self.nanoseconds(status.st_ctim)
     inode = UInt64(status.st_ino)
     device = UInt64(status.st_dev)
     permissions = status.st_mode & 0o7777
     owner = status.st_uid
+    group = status.st_gid
+  }
+
+  private static func nanoseconds(_ time: timespec) -> Int64 {
+    Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec)
   }
 }

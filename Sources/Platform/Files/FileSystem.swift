@@ -12,7 +12,7 @@ package enum FileSystem {
     guard !path.isEmpty, !path.utf8.contains(0) else {
       throw KacheryError(.badRequest, "Could not \(attempt) a file whose path is empty or holds a zero byte; check it.")
     }
-    let result = path.withCString(body)
+    let result = FileFault.current?.strike().map { 0 - $0 } ?? path.withCString(body)
     guard result >= 0 else { throw KacheryError.file(attempt, path, errno: -result) }
     return result
   }

@@ -21,17 +21,33 @@ extension ContentStore {
     defer { source.close() }
     let before = try source.status()
     try Self.requireRegular(before, path)
+    try clientele.requireReadable(source)
+    if let present = try presentCopy(of: source, size: before.size) {
+      try Self.requireUnchanged(source, since: before, path)
+      return present
+    }
     let writer = try beginStore()
     let count =
       before.size > Limits.manifestThreshold
       ? try writer.copy(source, expecting: before.size, afterBlock: afterBlock)
       : try Self.copy(source, to: writer, expecting: before.size, afterBlock: afterBlock)
-    let after = try source.status()
-    let there = try FileSystem.statusIfPresent(path)
-    guard count == before.size, after.isUnchanged(since: before), there?.isSameFile(as: before) ?? false else {
-      throw KacheryError(.fileChanged, "\(path) changed while it was read; store it again once nobody writes to it.")
-    }
+    guard count == before.size else { throw Self.changed(path) }
+    try Self.requireUnchanged(source, since: before, path)
     return try writer.finish()
+  }
+
+  /// What is known of a file whose bytes are here already; nil where they are not. Only where some file of the same size
+  /// is here are the bytes read for it, and then nothing is written.
+  private func presentCopy(of source: File, size: UInt64) throws(KacheryError) -> StoreReceipt? {
+    guard size > 0, index?.hasFile(ofSize: size) ?? false else { return nil }
+    var digester = ContentDigester()
+    try FileBlocks.forEach(of: source, ByteRange(whole: size)) { digester.update($0) }
+    let (hash, manifest) = digester.finish()
+    guard let present = try FileSystem.statusIfPresent(layout.file(hash), followingLinks: false), present.size == size
+    else { return nil }
+    let manifestHash = try manifest.map(storeManifest)
+    noteManifest(manifestHash, of: hash, size: size)
+    return StoreReceipt(hash: hash, manifest: manifestHash, size: size)
   }
 
   /// Copies until the source ends, or is longer than `size`: a file that grows without end would be read without end.
@@ -53,7 +69,19 @@ extension ContentStore {
     return offset
   }
 
-  private static func requireRegular(_ status: FileStatus, _ path: String) throws(KacheryError) {
+  /// - Throws: `fileChanged` unless an open file is what it was, and still lies at its path.
+  static func requireUnchanged(_ source: File, since before: FileStatus, _ path: String) throws(KacheryError) {
+    let there = try FileSystem.statusIfPresent(path)
+    guard try source.status().isUnchanged(since: before), there?.isSameFile(as: before) ?? false else {
+      throw changed(path)
+    }
+  }
+
+  private static func changed(_ path: String) -> KacheryError {
+    KacheryError(.fileChanged, "\(path) changed while it was read; store it again once nobody writes to it.")
+  }
+
+  static func requireRegular(_ status: FileStatus, _ path: String) throws(KacheryError) {
     switch status.kind {
     case .regular: return
     case .folder: throw KacheryError(.badRequest, "\(path) is a folder; name a file in it.")

@@ -9,6 +9,10 @@ package import Primitives
 package struct ContentStore: Sendable {
   let layout: StoreLayout
   let log: Log
+  /// What is remembered of the files to be quick; nil where nobody asked for it.
+  package let index: StoreIndex?
+  let clientele: Clientele
+  let activity = StoreActivity()
 
   /// The storage directory.
   package var directory: String { layout.root }
@@ -16,10 +20,23 @@ package struct ContentStore: Sendable {
   /// Opens a storage directory, makes it where there is none, and removes what dead processes left unfinished in it.
   ///
   /// A directory that this user may read but not write opens as well; storing then fails.
-  package init(directory: String, log: Log) throws(KacheryError) {
+  /// - Parameters:
+  ///   - indexOwner: the node whose index to open; only one process at a time may name it. Nil for no index.
+  ///   - clientele: who may name paths to this store.
+  package init(
+    directory: String, log: Log, indexOwner: NodeID? = nil, clientele: Clientele = .ownUser
+  ) throws(KacheryError) {
     layout = StoreLayout(root: directory)
     self.log = log
+    self.clientele = clientele
     try FileSystem.createFolder(directory, permissions: StoreLayout.folderPermissions)
+    if let indexOwner {
+      let permissions = try FileSystem.status(directory).permissions & 0o777 | 0o700
+      try FileSystem.createFolder(layout.own, permissions: permissions)
+      index = StoreIndex(path: "\(layout.own)/index-\(indexOwner.hex.prefix(16)).db", log: log)
+    } else {
+      index = nil
+    }
     removeLeftovers()
   }
 
@@ -34,13 +51,14 @@ package struct ContentStore: Sendable {
     }
     guard let link = try link(hash) else { return nil }
     guard let status = try FileSystem.statusIfPresent(link.path), link.matches(status) else {
-      log.warning("\(link.path) is no longer the file that was linked as \(hash).")
+      let sentence = "\(link.path) changed since it was linked as \(hash), so it is no longer served; link it again."
+      if activity.isNews(brokenLink: hash) { log.warning(sentence) } else { log.debug(sentence) }
       return nil
     }
     return StoredFile(hash: hash, size: status.size, path: link.path, link: link)
   }
 
-  private func link(_ hash: ContentHash) throws(KacheryError) -> LinkDocument? {
+  func link(_ hash: ContentHash) throws(KacheryError) -> LinkDocument? {
     let path = layout.link(hash)
     guard try FileSystem.statusIfPresent(path) != nil else { return nil }
     do {
@@ -56,7 +74,9 @@ package struct ContentStore: Sendable {
   /// - Throws: `fileChanged` where a linked file changed between being found and being opened.
   package func open(_ hash: ContentHash) throws(KacheryError) -> StoredFileReader? {
     guard let found = try find(hash) else { return nil }
-    return try StoredFileReader(found)
+    let reader = try StoredFileReader(found, FileUse(hash, activity), clientele)
+    index?.noteUse(of: hash)
+    return reader
   }
 
   /// The manifest that is stored under `manifestHash`; nil where none is.

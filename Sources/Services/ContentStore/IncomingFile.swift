@@ -70,7 +70,10 @@ package final class IncomingFile: Sendable {
     file = try Self.openPartial(store.layout.partial(hash), of: hash)
     var resumption = Resumption(file: file, journal: PartialJournal(path: store.layout.journal(hash)))
     try resumption.take(chunks, size: size)
-    try Self.requireSpace(for: size, beyond: resumption.verifiedBytes, in: store.layout.partial)
+    let present = resumption.verifiedBytes
+    try store.makingRoom { () throws(KacheryError) in
+      try Self.requireSpace(for: size, beyond: present, in: store.layout.partial)
+    }
     self.store = store
     self.hash = hash
     self.size = size

@@ -30,6 +30,21 @@ struct LinkDocument: Hashable, Sendable {
     manifest = document["manifestSha1"]?.string.flatMap { ContentHash(hex: $0) }
   }
 
+  init(path: String, manifest: ContentHash?, size: UInt64, modified: Double) {
+    self.path = path
+    self.manifest = manifest
+    self.size = size
+    self.modified = modified
+  }
+
+  /// The document as the storage format has it.
+  var json: JSONValue {
+    [
+      "path": .string(path), "manifestSha1": manifest.map { .string($0.hex) } ?? .null,
+      "stat": ["size": .integer(Int64(clamping: size)), "mtime": .double(modified)],
+    ]
+  }
+
   /// Whether a file of this status is still the one that was linked. What is not a regular file never is.
   func matches(_ status: FileStatus) -> Bool {
     status.kind == .regular && status.size == size && abs(status.modified - modified) <= Self.toleranceSeconds

@@ -35,6 +35,18 @@ struct StoreLayout: Sendable {
   /// Files that are being received.
   var partial: String { "\(own)/partial" }
 
+  /// Files that were removed and may still be taken back.
+  var trash: String { "\(own)/trash" }
+
+  /// Files whose bytes no longer have their hash.
+  var damaged: String { "\(own)/damaged" }
+
+  /// An empty file for each file that must stay, named by its hash.
+  var pins: String { "\(own)/pins" }
+
+  /// The mark that a file must stay.
+  func pin(_ hash: ContentHash) -> String { "\(pins)/\(hash)" }
+
   /// The file that is being received.
   func partial(_ hash: ContentHash) -> String { "\(partial)/\(hash)" }
 

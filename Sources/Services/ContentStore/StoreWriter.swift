@@ -33,7 +33,7 @@ package final class StoreWriter: Sendable {
     try whileOpen { (state) throws(KacheryError) in
       let offset = state.digester.count
       state.digester.update(bytes)
-      try file.write(at: offset, bytes)
+      try store.makingRoom { () throws(KacheryError) in try file.write(at: offset, bytes) }
       Writeback.start(of: file, from: offset, to: state.digester.count)
     }
   }
@@ -70,7 +70,9 @@ package final class StoreWriter: Sendable {
       try store.admit(file, as: hash, size: size)
       state.isOpen = false
       file.close()
-      return StoreReceipt(hash: hash, manifest: try manifest.map(store.storeManifest), size: size)
+      let manifestHash = try manifest.map(store.storeManifest)
+      store.noteManifest(manifestHash, of: hash, size: size)
+      return StoreReceipt(hash: hash, manifest: manifestHash, size: size)
     }
   }
 

@@ -7,13 +7,15 @@ package final class StoredFileReader: Sendable {
   /// In bytes.
   package let size: UInt64
   private let file: File
+  private let use: FileUse
   /// How a linked file looked when it was opened; it belongs to a user, who may change it at any time.
   private let linkedStatus: FileStatus?
 
   /// - Throws: `fileChanged` where it is not the file any more that was found.
-  init(_ found: StoredFile) throws(KacheryError) {
+  init(_ found: StoredFile, _ use: FileUse, _ clientele: Clientele) throws(KacheryError) {
     hash = found.hash
     size = found.size
+    self.use = use
     file = try File(found.path, .read)
     let status = try file.status()
     guard status.kind == .regular, status.size == found.size, found.link?.matches(status) ?? true else {
@@ -21,6 +23,8 @@ package final class StoredFileReader: Sendable {
       throw Self.changed(found.path)
     }
     linkedStatus = found.isLink ? status : nil
+    // The target belongs to a user, who may have put something else in its place.
+    if found.isLink { try clientele.requireReadable(file) }
   }
 
   /// Fills `buffer` with the bytes from `offset`.
@@ -59,7 +63,10 @@ package final class StoredFileReader: Sendable {
   }
 
   /// Closes the file; does nothing the second time.
-  package func close() { file.close() }
+  package func close() {
+    file.close()
+    use.end()
+  }
 
   private static func changed(_ path: String) -> KacheryError {
     KacheryError(.fileChanged, "\(path) changed since it was stored or linked; store or link it again.")

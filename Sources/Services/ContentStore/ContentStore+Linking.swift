@@ -1,0 +1,75 @@
+import Files
+package import Primitives
+
+extension ContentStore {
+  /// Makes a file of the user's be a file of this store without copying it: its bytes are read once for their hash, and a
+  /// link says where they lie. The link is good as long as the file's size and time of change stay as they are.
+  ///
+  /// - Parameters:
+  ///   - path: absolute.
+  ///   - isExpected: whether this is the file that was meant, by its size and its time of change in seconds since 1970.
+  /// - Throws: `fileChanged` where it is another one or changes while it is read; `badRequest` where it is no regular file
+  ///   or lies in the storage directory itself; `permissionDenied` where those who ask might not read it themselves.
+  package func link(
+    path: String, isExpected: (_ size: UInt64, _ modified: Double) -> Bool = { _, _ in true }
+  ) throws(KacheryError) -> StoreReceipt {
+    guard path.hasPrefix("/") else {
+      throw KacheryError(.badRequest, "The path '\(path)' is not absolute; a link must hold wherever it is read.")
+    }
+    let source = try File(path, .read)
+    defer { source.close() }
+    let before = try source.status()
+    try Self.requireRegular(before, path)
+    try clientele.requireReadable(source)
+    try requireOutside(source)
+    guard isExpected(before.size, before.modified) else {
+      throw KacheryError(
+        .fileChanged, "\(path) has another size or time of change than the request says; link it again.")
+    }
+    var digester = ContentDigester()
+    try FileBlocks.forEach(of: source, ByteRange(whole: before.size)) { digester.update($0) }
+    try Self.requireUnchanged(source, since: before, path)
+    let (hash, manifest) = digester.finish()
+    let manifestHash = try manifest.map(storeManifest)
+    // A file whose bytes are here needs no link, which would only be able to break.
+    if try FileSystem.statusIfPresent(layout.file(hash), followingLinks: false)?.size != before.size {
+      try admit(
+        LinkDocument(path: path, manifest: manifestHash, size: before.size, modified: before.modified), as: hash)
+    }
+    activity.forget(brokenLink: hash)
+    noteManifest(manifestHash, of: hash, size: before.size)
+    return StoreReceipt(hash: hash, manifest: manifestHash, size: before.size)
+  }
+
+  /// The target of the link to a file that changed since; nil where there is no link or it is good.
+  package func brokenLinkTarget(_ hash: ContentHash) -> String? {
+    guard let link = try? link(hash) else { return nil }
+    let status = try? FileSystem.status(link.path)
+    return status.map(link.matches) ?? false ? nil : link.path
+  }
+
+  /// What lies in the storage directory is the store's own, and some of it is secret.
+  private func requireOutside(_ source: File) throws(KacheryError) {
+    let root = try File(layout.root, .folder)
+    defer { root.close() }
+    guard let place = try source.truePath(), let folder = try root.truePath() else {
+      throw KacheryError(.fileChanged, "\(source.path) was removed while it was looked at; link it again.")
+    }
+    guard !place.hasPrefix(folder + "/") else {
+      throw KacheryError(.badRequest, "\(source.path) lies in the storage directory itself; link a file outside it.")
+    }
+  }
+
+  private func admit(_ link: LinkDocument, as hash: ContentHash) throws(KacheryError) {
+    try prepareOwnFolder(layout.temporary)
+    let file = try TemporaryFile.create(in: layout.temporary)
+    defer { file.close() }
+    do throws(KacheryError) {
+      try file.write(at: 0, link.json.compactBytes)
+      try place(file, at: layout.link(hash), in: hash)
+    } catch {
+      try? FileSystem.remove(file.path)
+      throw error
+    }
+  }
+}

@@ -1,0 +1,145 @@
+import Crypto
+import Files
+package import Primitives
+
+/// What a check of the stored files tells while it goes on.
+package enum VerifyEvent: Hashable, Sendable {
+  /// What was checked of what is to be checked.
+  case progress(StoreUsage.Amount, of: StoreUsage.Amount)
+  /// A file's bytes do not have its hash; it lies at the path now and is served no more.
+  case damaged(ContentHash, setAside: String)
+  /// The target of a link changed, so the link is no longer good. Nothing was moved.
+  case brokenLink(ContentHash, target: String)
+  /// A file could not be read, so nobody knows.
+  case unreadable(ContentHash, reason: String)
+  /// Something that the storage format does not put there. Nothing was moved.
+  case foreign(path: String)
+}
+
+/// The outcome of a check.
+package struct VerifyReport: Hashable, Sendable {
+  package var checked = StoreUsage.Amount()
+  package var damaged = 0
+  package var brokenLinks = 0
+  package var unreadable = 0
+  package var foreign = 0
+
+  package init() {}
+}
+
+extension ContentStore {
+  /// Hashes stored files again. A damaged one is moved into a folder of its own and never served again; the target of a
+  /// link belongs to its user and stays where it is.
+  ///
+  /// - Parameters:
+  ///   - only: these files; nil for all.
+  ///   - tell: gets progress at least with each file and each 64 MiB; false ends the check early.
+  package func verify(
+    only: Set<ContentHash>? = nil, _ tell: (VerifyEvent) throws(KacheryError) -> Bool
+  ) throws(KacheryError) -> VerifyReport {
+    var scrub = Scrub(store: self)
+    return try scrub.run(only, tell)
+  }
+
+  /// One check, underway.
+  private struct Scrub {
+    private static let progressStep: UInt64 = 64 << 20
+
+    let store: ContentStore
+    private var total = StoreUsage.Amount()
+    private var report = VerifyReport()
+
+    init(store: ContentStore) { self.store = store }
+
+    mutating func run(
+      _ only: Set<ContentHash>?, _ tell: (VerifyEvent) throws(KacheryError) -> Bool
+    ) throws(KacheryError) -> VerifyReport {
+      try store.list { file in
+        if only?.contains(file.hash) ?? true { total.add(file.size) }
+        return true
+      }
+      try StoreWalk(layout: store.layout).forEach { (entry) throws(KacheryError) in
+        switch entry {
+        case .foreign(let path):
+          guard only == nil else { return true }
+          report.foreign += 1
+          return try tell(.foreign(path: path))
+        case .file(let hash, _):
+          guard only?.contains(hash) ?? true else { return true }
+          return try check(hash, at: store.layout.file(hash), setAside: store.layout.file(hash), tell)
+        case .link(let hash):
+          guard only?.contains(hash) ?? true else { return true }
+          return try checkLink(hash, tell)
+        }
+      }
+      return report
+    }
+
+    private mutating func checkLink(
+      _ hash: ContentHash, _ tell: (VerifyEvent) throws(KacheryError) -> Bool
+    ) throws(KacheryError) -> Bool {
+      guard let link = try? store.link(hash) else {
+        report.unreadable += 1
+        return try tell(.unreadable(hash, reason: "The link \(store.layout.link(hash)) is damaged."))
+      }
+      guard let status = try? FileSystem.status(link.path), link.matches(status) else {
+        report.brokenLinks += 1
+        return try tell(.brokenLink(hash, target: link.path))
+      }
+      return try check(hash, at: link.path, setAside: store.layout.link(hash), tell)
+    }
+
+    private mutating func check(
+      _ hash: ContentHash, at path: String, setAside: String, _ tell: (VerifyEvent) throws(KacheryError) -> Bool
+    ) throws(KacheryError) -> Bool {
+      var goesOn = true
+      do throws(KacheryError) {
+        let file = try File(path, .read)
+        defer { file.close() }
+        let size = try file.status().size
+        let isSame = try hashOf(file, size: size, &goesOn, tell) == hash
+        guard goesOn else { return false }
+        report.checked.add(size)
+        // A file that was replaced or removed meanwhile is not the one that was read.
+        if !isSame, try file.isStillAtItsPath() {
+          report.damaged += 1
+          try store.moveAside(setAside, to: store.layout.damaged)
+          store.index?.forget(hash)
+          store.log.error("\(setAside) is damaged: its bytes no longer have its hash. It was set aside.")
+          let name = setAside.split(separator: "/").last ?? ""
+          goesOn = try tell(.damaged(hash, setAside: "\(store.layout.damaged)/\(name)"))
+        }
+      } catch {
+        if error.code == .cancelled { throw error }
+        // Removed by somebody while the check came by.
+        if error.code == .notFound { return true }
+        report.unreadable += 1
+        goesOn = try tell(.unreadable(hash, reason: error.message))
+      }
+      guard goesOn else { return false }
+      return try tellProgress(0, tell)
+    }
+
+    private func hashOf(
+      _ file: File, size: UInt64, _ goesOn: inout Bool, _ tell: (VerifyEvent) throws(KacheryError) -> Bool
+    ) throws(KacheryError) -> ContentHash {
+      var digest = SHA1Digest()
+      var start: UInt64 = 0
+      repeat {
+        guard let range = ByteRange(start: start, end: min(size, start + Self.progressStep)) else { break }
+        try FileBlocks.forEach(of: file, range) { digest.update($0) }
+        start = range.end
+        if start < size { goesOn = try tellProgress(start, tell) }
+      } while start < size && goesOn
+      return digest.finish()
+    }
+
+    private func tellProgress(
+      _ more: UInt64, _ tell: (VerifyEvent) throws(KacheryError) -> Bool
+    ) throws(KacheryError) -> Bool {
+      var done = report.checked
+      done.bytes += more
+      return try tell(.progress(done, of: total))
+    }
+  }
+}

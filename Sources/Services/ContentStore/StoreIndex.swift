@@ -1,0 +1,229 @@
+import Database
+import Diagnostics
+import Files
+package import Primitives
+import Synchronization
+
+/// What a node remembers of the files in its storage directory to be quick: the manifest that names each, its size, and
+/// when it was last used.
+///
+/// It is never the truth. It may be lost, incomplete or wrong at any moment; the files say what is there, and whoever
+/// relies on an answer checks it against them. No method fails: where the database does, it is made anew.
+///
+/// Each node has an index of its own, named by its node ID, and only the node's one process opens it. So SQLite needs no
+/// locks, and nodes that share a directory on a network file system cannot spoil each other's.
+package final class StoreIndex: Sendable {
+  private struct State {
+    var connection: Connection?
+    /// Uses that are not written yet, in seconds since 1970.
+    var uses: [ContentHash: Int64] = [:]
+    var isComplete = false
+    var mayBeMadeAnew = true
+  }
+
+  /// Uses that are gathered before they are written.
+  private static let maximumUses = 1_000
+  private static let layout = [
+    [
+      """
+      CREATE TABLE files(
+        hash BLOB PRIMARY KEY, size INTEGER NOT NULL, manifest BLOB, used INTEGER NOT NULL) WITHOUT ROWID
+      """,
+      "CREATE INDEX filesBySize ON files(size)",
+      "CREATE TABLE facts(name TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID",
+    ]
+  ]
+
+  private let path: String
+  private let log: Log
+  private let state: Mutex<State>
+
+  /// Opens the index at `path`, or makes an empty one. Where that fails there is none, and every answer is nil.
+  init(path: String, log: Log) {
+    self.path = path
+    self.log = log
+    state = Mutex(State())
+    state.withLock { open(&$0) }
+  }
+
+  // MARK: Asking
+
+  /// The manifest that was last known for a file; nil where none is known.
+  package func manifest(of hash: ContentHash) -> ContentHash? {
+    use { (connection) throws(KacheryError) in
+      try connection.firstRow("SELECT manifest FROM files WHERE hash = ?", [.blob(hash.bytes)])?.first?.blob
+    }?.flatMap { ContentHash(bytes: $0) }
+  }
+
+  /// When a file was last used, in seconds since 1970; nil where that is not known.
+  func lastUse(of hash: ContentHash) -> Int64? {
+    if let use = state.withLock({ $0.uses[hash] }) { return use }
+    return use { (connection) throws(KacheryError) in
+      try connection.firstRow("SELECT used FROM files WHERE hash = ?", [.blob(hash.bytes)])?.first?.integer
+    } ?? nil
+  }
+
+  /// Whether a file of this size may be there.
+  func hasFile(ofSize size: UInt64) -> Bool {
+    use { (connection) throws(KacheryError) in
+      try connection.firstRow("SELECT 1 FROM files WHERE size = ? LIMIT 1", [.integer(Int64(clamping: size))]) != nil
+    } ?? false
+  }
+
+  /// Whether the index knows everything that was there when it was made.
+  package var isComplete: Bool { state.withLock { $0.isComplete } }
+
+  // MARK: Telling
+
+  /// A file has come, or its manifest has become known.
+  package func note(_ hash: ContentHash, size: UInt64, manifest: ContentHash?) {
+    use { (connection) throws(KacheryError) in
+      try Self.insert(hash, size, manifest, used: FileSystem.now, into: connection)
+    }
+  }
+
+  /// A file was used. Written in batches: what a crash loses of it costs little.
+  package func noteUse(of hash: ContentHash) {
+    let isFull = state.withLock { state in
+      state.uses[hash] = FileSystem.now
+      return state.uses.count >= Self.maximumUses
+    }
+    if isFull { flush() }
+  }
+
+  /// A file has gone.
+  func forget(_ hash: ContentHash) {
+    state.withLock { $0.uses[hash] = nil }
+    use { (connection) throws(KacheryError) in
+      _ = try connection.execute("DELETE FROM files WHERE hash = ?", [.blob(hash.bytes)])
+    }
+  }
+
+  /// Writes what was gathered.
+  package func flush() {
+    let uses = state.withLock { state in
+      defer { state.uses = [:] }
+      return state.uses
+    }
+    guard !uses.isEmpty else { return }
+    use { (connection) throws(KacheryError) in
+      try connection.transaction { () throws(KacheryError) in
+        for (hash, time) in uses {
+          try connection.execute("UPDATE files SET used = ? WHERE hash = ?", [.integer(time), .blob(hash.bytes)])
+        }
+      }
+    }
+  }
+
+  /// Takes over files that were found on the disk; what is known of them already counts more.
+  func take(_ found: [FoundOnDisk]) {
+    use { (connection) throws(KacheryError) in
+      try connection.transaction { () throws(KacheryError) in
+        for file in found {
+          let values: [SQLValue] = [
+            .blob(file.hash.bytes), .integer(Int64(clamping: file.size)),
+            file.manifest.map { .blob($0.bytes) } ?? .null, .integer(file.used),
+          ]
+          try connection.execute(
+            """
+            INSERT INTO files(hash, size, manifest, used) VALUES(?, ?, ?, ?)
+            ON CONFLICT(hash) DO UPDATE SET manifest = coalesce(manifest, excluded.manifest)
+            """, values)
+        }
+      }
+    }
+  }
+
+  /// Every file has been taken over.
+  func markComplete() {
+    use { (connection) throws(KacheryError) in
+      _ = try connection.execute("INSERT OR REPLACE INTO facts(name, value) VALUES('complete', 1)")
+    }
+    state.withLock { $0.isComplete = $0.connection != nil }
+  }
+
+  /// Writes what was gathered and closes the database; every answer is nil afterwards.
+  package func close() {
+    flush()
+    state.withLock { state in
+      state.connection?.close()
+      state.connection = nil
+      state.mayBeMadeAnew = false
+    }
+  }
+
+  // MARK: The database
+
+  private static func insert(
+    _ hash: ContentHash, _ size: UInt64, _ manifest: ContentHash?, used: Int64, into connection: Connection
+  ) throws(KacheryError) {
+    let values: [SQLValue] = [
+      .blob(hash.bytes), .integer(Int64(clamping: size)), manifest.map { .blob($0.bytes) } ?? .null, .integer(used),
+    ]
+    try connection.execute(
+      """
+      INSERT INTO files(hash, size, manifest, used) VALUES(?, ?, ?, ?)
+      ON CONFLICT(hash) DO UPDATE SET
+        size = excluded.size, manifest = coalesce(excluded.manifest, manifest), used = excluded.used
+      """, values)
+  }
+
+  @discardableResult
+  private func use<Answer: Sendable>(_ body: @Sendable (Connection) throws(KacheryError) -> Answer) -> Answer? {
+    state.withLock { state in
+      guard let connection = state.connection else { return nil }
+      do throws(KacheryError) { return try body(connection) } catch {
+        failed(error, &state)
+        return nil
+      }
+    }
+  }
+
+  /// A full disk may have room again; anything else that is wrong with the database will not mend itself.
+  private func failed(_ error: KacheryError, _ state: inout State) {
+    guard error.code != .diskFull else { return log.debug("\(error.message)") }
+    log.warning("The index of stored files failed and is made anew from the files: \(error.message)")
+    state.connection?.close()
+    state.connection = nil
+    guard state.mayBeMadeAnew else { return }
+    state.mayBeMadeAnew = false
+    removeFiles()
+    open(&state)
+  }
+
+  private func open(_ state: inout State) {
+    do throws(KacheryError) {
+      // A node that starts on a damaged index begins anew; the second failure is the disk's.
+      do throws(KacheryError) { state.connection = try connect() } catch {
+        log.warning("The index \(path) cannot be used and is made anew from the files: \(error.message)")
+        removeFiles()
+        state.connection = try connect()
+      }
+      let complete = try state.connection?.firstRow("SELECT value FROM facts WHERE name = 'complete'")
+      state.isComplete = complete?.first?.integer == 1
+    } catch {
+      state.connection = nil
+      log.warning("There is no index of stored files: \(error.message)")
+    }
+  }
+
+  private func connect() throws(KacheryError) -> Connection {
+    if try FileSystem.statusIfPresent(path) == nil { try File(path, .create(permissions: 0o600)).close() }
+    let connection = try Connection(path, journal: .expendable)
+    try connection.migrate(Self.layout)
+    return connection
+  }
+
+  private func removeFiles() {
+    for suffix in ["", "-wal", "-journal", "-shm"] { try? FileSystem.remove(path + suffix) }
+  }
+}
+
+/// A file as a look at the storage directory finds it.
+struct FoundOnDisk {
+  let hash: ContentHash
+  let size: UInt64
+  let manifest: ContentHash?
+  /// In seconds since 1970.
+  let used: Int64
+}

@@ -1,0 +1,61 @@
+import Files
+import Primitives
+
+/// Goes through everything below `sha1/`, folder by folder in the order of the names, so that a directory of any size
+/// needs little memory.
+struct StoreWalk {
+  /// What a name below `sha1/` stands for.
+  enum Entry {
+    case file(ContentHash, FileStatus)
+    case link(ContentHash)
+    /// Not what the storage format puts there.
+    case foreign(path: String)
+  }
+
+  let layout: StoreLayout
+
+  /// Hands over each entry until `body` answers false; says whether all were seen.
+  ///
+  /// A file that goes while the walk comes by is left out.
+  @discardableResult
+  func forEach(_ body: (Entry) throws(KacheryError) -> Bool) throws(KacheryError) -> Bool {
+    let top = "\(layout.root)/sha1"
+    guard try FileSystem.statusIfPresent(top) != nil else { return true }
+    return try visit(top, depth: 0, body)
+  }
+
+  private func visit(
+    _ folder: String, depth: Int, _ body: (Entry) throws(KacheryError) -> Bool
+  ) throws(KacheryError) -> Bool {
+    for name in try names(in: folder) {
+      let path = "\(folder)/\(name)"
+      guard depth < 3 else {
+        if let entry = try entry(name, path), try !body(entry) { return false }
+        continue
+      }
+      let isFolder = try FileSystem.statusIfPresent(path)?.kind == .folder
+      guard isFolder, name.utf8.count == 2, Hex.decode(name) != nil else {
+        guard try body(.foreign(path: path)) else { return false }
+        continue
+      }
+      guard try visit(path, depth: depth + 1, body) else { return false }
+    }
+    return true
+  }
+
+  private func names(in folder: String) throws(KacheryError) -> [String] {
+    do { return try FileSystem.names(in: folder).sorted() } catch  where error.code == .notFound { return [] }
+  }
+
+  private func entry(_ name: String, _ path: String) throws(KacheryError) -> Entry? {
+    guard let status = try FileSystem.statusIfPresent(path, followingLinks: false) else { return nil }
+    let stem = name.hasSuffix(".link") ? String(name.dropLast(5)) : name
+    // The digits may be of either case in a hash, but a file's name is in lower case.
+    guard status.kind == .regular, let hash = ContentHash(hex: stem), hash.hex == stem else {
+      return .foreign(path: path)
+    }
+    let isLink = stem != name
+    guard path == (isLink ? layout.link(hash) : layout.file(hash)) else { return .foreign(path: path) }
+    return isLink ? .link(hash) : .file(hash, status)
+  }
+}

@@ -1,0 +1,105 @@
+import ContentStore
+import Crypto
+import Files
+import Glibc
+import Primitives
+import TestSupport
+import Testing
+
+/// A disk that fails at the n-th operation, for every n: once, and from then on, as if the process had ended there.
+@Suite struct DiskFaultTests {
+  /// What is done while the disk fails.
+  enum Deed: CaseIterable { case storeSmall, storeLarge, storeAgain, receive, link, verify, collect, remove, pin }
+
+  /// Made once: the tests would spend most of their time on it.
+  private static let small = PatternBytes.make(600_000)
+  private static let large = PatternBytes.make(20_500_000)
+
+  /// A store with some files in it, and the material for the deed.
+  private struct Scene {
+    let fixture: StoreFixture
+    let kept: [ContentHash: UInt64]
+    let source: String
+    let content: [UInt8]
+    let old: ContentHash
+
+    init(_ deed: Deed) throws {
+      fixture = try StoreFixture()
+      content = deed == .storeLarge ? large : small
+      source = try fixture.folder.write("source", content)
+      var kept: [ContentHash: UInt64] = [:]
+      for size in [1, 50_000] {
+        let receipt = try fixture.store.store(path: try fixture.folder.write("kept", PatternBytes.make(size)))
+        kept[receipt.hash] = receipt.size
+      }
+      if deed == .storeAgain { kept[try fixture.store.store(path: source).hash] = 600_000 }
+      self.kept = kept
+      old = try fixture.store.store(path: try fixture.folder.write("old", "an old file")).hash
+      if deed == .collect {
+        var times = [timespec](repeating: timespec(tv_sec: 1_000_000, tv_nsec: 0), count: 2)
+        #expect(utimensat(AT_FDCWD, fixture.path(old), &times, 0) == 0)
+        try fixture.folder.write("store/kachery.yaml", "maxCacheSizeGiB: \(Double(50_005) / 1_073_741_824)\n")
+      }
+    }
+
+    func run(_ deed: Deed, in store: ContentStore) throws {
+      switch deed {
+      case .storeSmall, .storeLarge, .storeAgain: _ = try store.store(path: source)
+      case .receive: try receive(in: store)
+      case .link: _ = try store.link(path: source)
+      case .verify: _ = try store.verify { (_) throws(KacheryError) in true }
+      case .collect: _ = try store.collect(emptyingTrash: true)
+      case .remove: try store.remove(old)
+      case .pin: try store.pin(old)
+      }
+    }
+
+    private func receive(in store: ContentStore) throws {
+      let hash = ContentHash.of(content)
+      guard try store.find(hash) == nil else { return }
+      let chunks = ReceivingTests.chunks(of: content)
+      let file = try store.beginReceive(hash, size: UInt64(content.count), chunks: chunks)
+      for chunk in chunks where !file.resumed.contains(chunk) {
+        let incoming = try file.beginChunk(chunk.range, expected: chunk.hash)
+        let range = Int(chunk.range.start)..<Int(chunk.range.end)
+        try content.withUnsafeBytes { try incoming.append(UnsafeRawBufferPointer(rebasing: $0[range])) }
+        try incoming.finish()
+      }
+      guard case .admitted = try file.finish() else { throw KacheryError(.hashMismatch, "damaged") }
+    }
+
+    /// Everything that was there is still there, nothing is wrong, and nothing stays behind but what may.
+    func expectSound(_ store: ContentStore, _ place: Comment) throws {
+      for (hash, size) in kept { #expect(try store.find(hash)?.size == size, place) }
+      let report = try store.verify { (_) throws(KacheryError) in true }
+      #expect(report.damaged == 0 && report.unreadable == 0 && report.foreign == 0, place)
+      let temporary = try fixture.leftovers().filter { $0.contains("/temporary/") }
+      #expect(temporary == [], place)
+    }
+  }
+
+  @Test(arguments: Deed.allCases, [FileFault.Aftermath.recovers, .dies])
+  func aFailureAtAnyOperationCostsNothing(deed: Deed, aftermath: FileFault.Aftermath) throws {
+    let errno = aftermath == .dies ? EIO : ENOSPC
+    var number = 1
+    while true {
+      let scene = try Scene(deed)
+      let fault = FileFault(at: number, errno: errno, aftermath)
+      let outcome = Result { try FileFault.$current.withValue(fault) { try scene.run(deed, in: scene.fixture.store) } }
+      guard fault.operations >= number else {
+        try outcome.get()
+        break
+      }
+      let place: Comment = "\(deed), operation \(number), \(aftermath)"
+      if case .failure(let error) = outcome { #expect(error is KacheryError, place) }
+      // The next start finds the directory as the failure left it.
+      let store = try ContentStore(directory: scene.fixture.store.directory, log: .disabled)
+      try scene.expectSound(store, place)
+      let isDone = try deed == .remove && store.find(scene.old) == nil
+      if !isDone { try scene.run(deed, in: store) }
+      try scene.expectSound(store, place)
+      number += 1
+    }
+    #expect(number > 3, "the deed touches the disk")
+  }
+}

@@ -1,0 +1,103 @@
+import ContentStore
+import Crypto
+import Diagnostics
+import Files
+import Primitives
+import TestSupport
+import Testing
+
+/// What is remembered of stored files, and what happens when that is lost.
+@Suite struct IndexTests {
+  let folder: TemporaryFolder
+  let owner: NodeID
+
+  init() throws {
+    folder = try TemporaryFolder()
+    owner = try #require(NodeID(hex: String(repeating: "ab", count: 32)))
+  }
+
+  private func open() throws -> ContentStore {
+    try ContentStore(directory: folder.path("store"), log: .disabled, indexOwner: owner)
+  }
+
+  private var indexPath: String { folder.path("store/kachery-node/index-abababababababab.db") }
+
+  private func storeLarge(_ store: ContentStore) throws -> StoreReceipt {
+    try store.store(path: try folder.write("large", PatternBytes.make(20_500_000)))
+  }
+
+  @Test func theManifestOfAFileIsRememberedAcrossAStart() throws {
+    let first = try open()
+    let receipt = try storeLarge(first)
+    first.index?.close()
+    let second = try open()
+    let file = try #require(try second.find(receipt.hash))
+    #expect(receipt.manifest != nil)
+    #expect(second.knownManifest(of: file) == receipt.manifest)
+    second.index?.close()
+  }
+
+  /// Whatever becomes of the database: the files are the truth, and it is made again from them.
+  @Test(arguments: ["", "no database at all", "removed"])
+  func aLostIndexIsMadeAgainFromTheFiles(content: String) throws {
+    let first = try open()
+    let receipt = try storeLarge(first)
+    let small = try first.store(path: try folder.write("small", "abc"))
+    first.index?.close()
+    if content == "removed" {
+      try FileSystem.remove(indexPath)
+    } else {
+      try FileSystem.replace(indexPath, with: Array(content.utf8), permissions: 0o600)
+    }
+    for suffix in ["-wal", "-shm", "-journal"] { try FileSystem.remove(indexPath + suffix) }
+    let second = try open()
+    #expect(second.index?.isComplete == false)
+    try second.completeIndex()
+    #expect(second.index?.isComplete == true)
+    let file = try #require(try second.find(receipt.hash))
+    #expect(second.knownManifest(of: file) == receipt.manifest)
+    #expect(try second.find(small.hash)?.size == 3)
+    second.index?.close()
+  }
+
+  /// Two documents that both say they describe a file: nobody is believed.
+  @Test func manifestsThatContradictEachOtherCountForNothing() throws {
+    let first = try open()
+    let receipt = try storeLarge(first)
+    let size = receipt.size
+    let range = try #require(ByteRange(start: 0, end: 20_000_000))
+    let rest = try #require(ByteRange(start: 20_000_000, end: size))
+    let lie = Manifest(
+      size: size, hash: receipt.hash,
+      chunks: [.init(range: range, hash: .of([1])), .init(range: rest, hash: .of([2]))])
+    _ = try first.store(path: try folder.write("lie", lie.json.compactBytes))
+    first.index?.close()
+    try FileSystem.remove(indexPath)
+    let second = try open()
+    try second.completeIndex()
+    let file = try #require(try second.find(receipt.hash))
+    #expect(second.knownManifest(of: file) == nil)
+    second.index?.close()
+  }
+
+  /// No block is written where the bytes are here already.
+  @Test(arguments: [5_000, 20_500_000])
+  func storingWhatIsHereCopiesNothing(size: Int) throws {
+    let store = try open()
+    let path = try folder.write("source", PatternBytes.make(size))
+    let first = try store.store(path: path)
+    var blocks = 0
+    let second = try store.store(path: path) { (_) throws(KacheryError) in blocks += 1 }
+    #expect(second == first)
+    #expect(blocks == 0)
+    store.index?.close()
+  }
+
+  @Test func aFileOfTheSameSizeIsStoredAllTheSame() throws {
+    let store = try open()
+    _ = try store.store(path: try folder.write("one", "abc"))
+    let other = try store.store(path: try folder.write("other", "xyz"))
+    #expect(try store.find(other.hash)?.size == 3)
+    store.index?.close()
+  }
+}

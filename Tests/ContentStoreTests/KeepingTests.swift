@@ -1,0 +1,202 @@
+import ContentStore
+import Crypto
+import Diagnostics
+import Files
+import Glibc
+import Primitives
+import TestSupport
+import Testing
+
+/// What stays, what goes, and what is found out about it: pins, removal, the limit, checks, listings.
+@Suite struct KeepingTests {
+  let fixture: StoreFixture
+  var store: ContentStore { fixture.store }
+  var folder: TemporaryFolder { fixture.folder }
+
+  init() throws { fixture = try StoreFixture() }
+
+  private func keep(_ size: Int, lastUsed secondsAgo: Int = 0, seed: UInt64 = 0) throws -> ContentHash {
+    var random = SeededRandom(seed: seed &* 1_000_003 &+ UInt64(size))
+    let receipt = try store.store(path: try folder.write("source", random.bytes(size)))
+    var times = [timespec](repeating: timespec(tv_sec: time(nil) - secondsAgo, tv_nsec: 0), count: 2)
+    #expect(utimensat(AT_FDCWD, fixture.path(receipt.hash), &times, 0) == 0)
+    return receipt.hash
+  }
+
+  private func limit(to bytes: Int) throws {
+    try folder.write("store/kachery.yaml", "maxCacheSizeGiB: \(Double(bytes) / 1_073_741_824)\n")
+  }
+
+  private func isHere(_ hash: ContentHash) throws -> Bool { try store.find(hash) != nil }
+
+  // MARK: Removing
+
+  @Test func whatIsRemovedRestsInTheTrashUntilThatIsEmptied() throws {
+    let hash = try keep(1_000)
+    #expect(try store.remove(hash) == 1_000)
+    #expect(try !isHere(hash))
+    #expect(try fixture.leftovers() == ["store/kachery-node/trash/\(hash)"])
+    #expect(store.emptyTrash() == 1_000)
+    #expect(try fixture.leftovers() == [])
+    let error = #expect(throws: KacheryError.self) { try store.remove(hash) }
+    #expect(error?.code == .notFound)
+  }
+
+  @Test func aPinnedFileOrOneThatIsReadIsNotRemoved() throws {
+    let hash = try keep(1_000)
+    #expect(try store.pin(hash))
+    #expect(try !store.pin(hash))
+    #expect(#expect(throws: KacheryError.self) { try store.remove(hash) }?.code == .forbidden)
+    #expect(try store.unpin(hash))
+    #expect(try !store.unpin(hash))
+    let reader = try #require(try store.open(hash))
+    #expect(#expect(throws: KacheryError.self) { try store.remove(hash) }?.code == .alreadyRunning)
+    reader.close()
+    #expect(try store.remove(hash) == 1_000)
+  }
+
+  @Test func removingALinkLeavesItsTarget() throws {
+    let target = try folder.write("target", "abc")
+    let hash = try store.link(path: target).hash
+    #expect(try store.remove(hash) == 0)
+    #expect(try !isHere(hash))
+    #expect(try FileSystem.status(target).size == 3)
+  }
+
+  // MARK: The limit
+
+  @Test func theLeastRecentlyUsedGoFirst() throws {
+    let old = try keep(100_000, lastUsed: 50_000, seed: 1)
+    let pinned = try keep(100_000, lastUsed: 90_000, seed: 2)
+    let recent = try keep(100_000, lastUsed: 5_000, seed: 3)
+    let fresh = try keep(100_000, lastUsed: 5, seed: 4)
+    try store.pin(pinned)
+    try limit(to: 350_000)
+    let report = try store.collect()
+    #expect(report.removed.count == 1)
+    #expect(report.remaining == 300_000)
+    #expect(!report.isOverLimit)
+    #expect(try !isHere(old))
+    #expect(try isHere(pinned) && isHere(recent) && isHere(fresh))
+    // Half of it rests where the limit leaves room.
+    #expect(try store.usage().trash.bytes <= 50_000)
+  }
+
+  @Test func whatIsPinnedOrJustUsedStaysEvenOverTheLimit() throws {
+    let pinned = try keep(100_000, lastUsed: 90_000, seed: 1)
+    let fresh = try keep(100_000, seed: 2)
+    try store.pin(pinned)
+    try limit(to: 1_000)
+    let report = try store.collect()
+    #expect(report.removed.count == 0)
+    #expect(report.isOverLimit)
+    #expect(try isHere(pinned) && isHere(fresh))
+  }
+
+  /// Used equally long ago: the large one goes.
+  @Test func smallerFilesAreKeptLonger() throws {
+    let large = try keep(4_000_000, lastUsed: 5_000)
+    let small = try keep(1_000, lastUsed: 5_000)
+    try limit(to: 2_000_000)
+    #expect(try store.collect().removed.count == 1)
+    #expect(try !isHere(large))
+    #expect(try isHere(small))
+  }
+
+  @Test func withoutALimitNothingGoesButTheTrashWhenAskedFor() throws {
+    let hash = try keep(1_000, lastUsed: 1_000_000)
+    let removed = try keep(2_000, lastUsed: 1_000_000)
+    try store.remove(removed)
+    let report = try store.collect(emptyingTrash: true)
+    #expect(report.limit == nil)
+    #expect(report.removed.count == 0)
+    #expect(report.freed == 2_000)
+    #expect(try isHere(hash))
+  }
+
+  @Test(arguments: [
+    "maxCacheSizeGiB: many", "maxCacheSizeGiB: -1", "maxCacheSizeGiB: 0", "maxCacheSizeGiB: [", "- 1\n- {",
+  ])
+  func aLimitThatIsNoneIsRefusedAndNothingRemoved(document: String) throws {
+    let hash = try keep(1_000, lastUsed: 1_000_000)
+    try folder.write("store/kachery.yaml", document)
+    let error = #expect(throws: KacheryError.self) { _ = try store.collect() }
+    #expect(error?.code == .badConfiguration)
+    #expect(try isHere(hash))
+  }
+
+  // MARK: Checking
+
+  private func verify() throws -> (VerifyReport, [VerifyEvent]) {
+    var events: [VerifyEvent] = []
+    let report = try store.verify { (event) throws(KacheryError) in
+      events.append(event)
+      return true
+    }
+    return (report, events)
+  }
+
+  @Test func aDamagedFileIsSetAsideAndNeverServed() throws {
+    let good = try keep(1_000)
+    let bad = try keep(300_000)
+    try File(fixture.path(bad), .update).write(at: 150_000, [0, 0, 0, 0, 1])
+    let (report, events) = try verify()
+    #expect(report.damaged == 1)
+    #expect(report.checked.count == 2)
+    #expect(report.checked.bytes == 301_000)
+    let aside = "\(store.directory)/kachery-node/damaged/\(bad)"
+    #expect(events.contains(.damaged(bad, setAside: aside)))
+    #expect(try FileSystem.status(aside).size == 300_000)
+    #expect(try isHere(good))
+    #expect(try !isHere(bad))
+    #expect(try verify().0.damaged == 0)
+    #expect(store.removeDamaged() == 300_000)
+  }
+
+  @Test func brokenLinksAndForeignFilesAreToldOfAndLeftAlone() throws {
+    let target = try folder.write("target", "abc")
+    let hash = try store.link(path: target).hash
+    try folder.write("target", "abcd")
+    try FileSystem.createFolder("\(store.directory)/sha1/ab", permissions: 0o755)
+    try folder.write("store/sha1/ab/notes.txt", "mine")
+    let (report, events) = try verify()
+    #expect(report.brokenLinks == 1)
+    #expect(report.foreign == 1)
+    #expect(report.damaged == 0)
+    #expect(events.contains(.brokenLink(hash, target: target)))
+    #expect(try folder.files().contains("store/sha1/ab/notes.txt"))
+  }
+
+  @Test func aCheckCanBeGivenUpAndCanBeOfSomeFilesOnly() throws {
+    let one = try keep(1_000)
+    _ = try keep(2_000)
+    let some = try store.verify(only: [one]) { (_) throws(KacheryError) in true }
+    #expect(some.checked.count == 1)
+    let early = try store.verify { (_) throws(KacheryError) in false }
+    #expect(early.checked.count == 1)
+  }
+
+  // MARK: Listing
+
+  @Test func aListingShowsFilesLinksAndPins() throws {
+    let file = try keep(1_000, lastUsed: 100)
+    let target = try folder.write("target", "abc")
+    let link = try store.link(path: target).hash
+    try store.pin(file)
+    var listed: [ContentHash: ListedFile] = [:]
+    try store.list { entry in
+      listed[entry.hash] = entry
+      return true
+    }
+    #expect(listed.count == 2)
+    #expect(listed[file]?.isPinned == true)
+    #expect(listed[file]?.target == nil)
+    #expect(listed[link]?.target == target)
+    #expect(listed[link]?.isValid == true)
+    let usage = try store.usage()
+    #expect(usage.files.count == 1 && usage.files.bytes == 1_000)
+    #expect(usage.links.count == 1 && usage.links.bytes == 3)
+    #expect(usage.pinned.bytes == 1_000)
+    #expect(usage.available > 0)
+  }
+}
