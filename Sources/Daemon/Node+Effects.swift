@@ -50,9 +50,10 @@ extension Node {
   // MARK: The store
 
   private func lookUp(_ lookup: LookupID, _ hash: ContentHash) {
-    let known = manifests[hash]
-    loop.work({ [store] in try? store.find(hash) }) { file in
-      let answer = file.map { FindAnswer.File(size: $0.size, manifest: known ?? $0.linkedManifest) }
+    loop.work({ [store] in
+      let found = try? store.find(hash)
+      return found.map { FindAnswer.File(size: $0.size, manifest: store.knownManifest(of: $0)) }
+    }) { answer in
       self.input { core, _ in core.lookedUp(lookup, answer) }
     }
   }

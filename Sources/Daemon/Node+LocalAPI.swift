@@ -27,8 +27,6 @@ struct FindWaiter {
 extension Node: LocalNode {
   /// The least time between two messages of progress.
   private static let progressPeriod: Duration = .milliseconds(100)
-  /// Manifests remembered at most.
-  private static let maximumManifests = 100_000
 
   nonisolated var metrics: Metrics { counters.all }
 
@@ -51,7 +49,7 @@ extension Node: LocalNode {
   // MARK: Storing
 
   /// Runs blocking work on the pool.
-  private func onPool<T: Sendable>(_ body: @escaping @Sendable () throws(KacheryError) -> T) async throws(KacheryError)
+  func onPool<T: Sendable>(_ body: @escaping @Sendable () throws(KacheryError) -> T) async throws(KacheryError)
     -> T
   {
     do { return try await loop.onPool { try body() } } catch let error as KacheryError { throw error } catch {
@@ -59,16 +57,9 @@ extension Node: LocalNode {
     }
   }
 
-  private func note(_ receipt: StoreReceipt) -> StoreReply {
+  func note(_ receipt: StoreReceipt) -> StoreReply {
     counters.filesStored.add()
-    remember(receipt.manifest, of: receipt.hash)
     return StoreReply(hash: receipt.hash, manifest: receipt.manifest)
-  }
-
-  private func remember(_ manifest: ContentHash?, of hash: ContentHash) {
-    guard let manifest else { return }
-    if manifests.count >= Self.maximumManifests { manifests.removeAll() }
-    manifests[hash] = manifest
   }
 
   func storeFile(at path: String) async throws(KacheryError) -> StoreReply {
@@ -77,10 +68,6 @@ extension Node: LocalNode {
         .badRequest, "The path '\(path)' is not absolute; the daemon does not know where the client stands.")
     }
     return note(try await onPool { [store] () throws(KacheryError) in try store.store(path: path) })
-  }
-
-  func linkFile(_ request: LinkRequest) async throws(KacheryError) -> StoreReply {
-    throw KacheryError(.badRequest, "This version of the daemon does not link files; store '\(request.path)' instead.")
   }
 
   func beginUpload() async throws(KacheryError) -> any Upload {
@@ -192,7 +179,7 @@ extension Node: LocalNode {
       return load.continuation.finish(throwing: error)
     }
     counters.loadsFinished.add()
-    remember(load.manifest, of: load.hash)
+    noteManifest(load.manifest, of: load.hash)
     load.continuation.yield(.finished(path: store.path(of: load.hash)))
     load.continuation.finish()
   }

@@ -55,8 +55,7 @@ actor Node {
   var lastClient: UInt64 = 0
   var joined: [JoinedChannel] = []
   var documents: [String: ChannelDocument] = [:]
-  /// Manifests of files that were stored or loaded since the start, for peers that ask without knowing them.
-  var manifests: [ContentHash: ContentHash] = [:]
+  var upkeep = StoreUpkeep()
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
@@ -73,7 +72,9 @@ actor Node {
     storageLock = try LockFile("\(storage)/kachery-node/daemon.lock", protecting: "The storage directory \(storage)")
     identity = try NodeIdentity(
       storageDirectory: storage, configurationDirectory: configuration.configurationDirectory)
-    store = try ContentStore(directory: storage, log: log)
+    store = try ContentStore(
+      directory: storage, log: log, indexOwner: identity.key.publicKey,
+      clientele: try Self.clientele(of: configuration))
     mutables = try MutableTable(directory: storage)
     channelSource = ChannelSource(folder: "\(storage)/kachery-node/channels")
     core = NodeCore(
@@ -113,6 +114,7 @@ actor Node {
     core.setAddresses(announced.map { [$0] } ?? [], port: endpoint.port, at: now)
     await readJoinedChannels()
     refresher = loop.after(Self.channelPeriod, repeating: Self.channelPeriod) { self.refreshChannels() }
+    startUpkeep()
     drain()
     return port
   }
@@ -135,15 +137,22 @@ actor Node {
     try FileSystem.replace(path, with: text, permissions: 0o644)
   }
 
-  private func startAPI() async throws(KacheryError) -> UInt16 {
-    var group: UInt32?
-    if let name = configuration.authorizedGroup {
-      group = FileSystem.group(named: name)
-      guard group != nil else {
-        throw KacheryError(
-          .badConfiguration, "There is no group '\(name)' on this machine; name another with --auth-group.")
-      }
+  /// The group whose members may use the daemon; nil where only its own user may.
+  private static func group(of configuration: DaemonConfiguration) throws(KacheryError) -> UInt32? {
+    guard let name = configuration.authorizedGroup else { return nil }
+    guard let group = FileSystem.group(named: name) else {
+      throw KacheryError(
+        .badConfiguration, "There is no group '\(name)' on this machine; name another with --auth-group.")
     }
+    return group
+  }
+
+  private static func clientele(of configuration: DaemonConfiguration) throws(KacheryError) -> Clientele {
+    try group(of: configuration).map { .group($0) } ?? .ownUser
+  }
+
+  private func startAPI() async throws(KacheryError) -> UInt16 {
+    let group = try Self.group(of: configuration)
     let token = try ClientToken(path: "\(configuration.storageDirectory)/client-auth", group: group)
     let api = try LocalAPIServer(
       loop: loop, node: self, host: configuration.apiHost, port: configuration.apiPort, token: token,
@@ -159,6 +168,7 @@ actor Node {
     isStopping = true
     wakeUp?.cancel()
     refresher?.cancel()
+    upkeep.timer?.cancel()
     await api?.stop()
     host?.close()
     for attempt in dials.values { attempt.cancel() }
@@ -167,7 +177,11 @@ actor Node {
     for fetcher in fetchers.values { fetcher.close() }
     for connection in links.values { connection.close(Goodbye(.stopping, "the node is stopping")) }
     let files = Array(incoming.values)
-    _ = try? await loop.onPool { for file in files { file.close() } }
+    upkeep.isWanted.clear()
+    _ = try? await loop.onPool { [store] in
+      for file in files { file.close() }
+      store.index?.close()
+    }
     let waiters = stopWaiters
     stopWaiters = []
     for waiter in waiters { waiter.resume() }

@@ -77,7 +77,8 @@ import Testing
 
   @Test func everyCommandHasHelpWithAnExample() throws {
     for name in [
-      ["store"], ["load"], ["cat"], ["find"], ["channel", "join"], ["channel", "leave"], ["channel", "list"],
+      ["store"], ["link"], ["load"], ["cat"], ["find"], ["ls"], ["du"], ["verify"], ["rm"], ["gc"], ["pin"], ["unpin"],
+      ["channel", "join"], ["channel", "leave"], ["channel", "list"],
       ["daemon", "start"], ["daemon", "stop"], ["daemon", "status"], ["node-info"], ["version"],
     ] {
       let help = try run("kachery", name + ["--help"], in: folder.path, environment: environment)

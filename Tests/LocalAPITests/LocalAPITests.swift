@@ -59,6 +59,34 @@ import Testing
 
   private let key = #""fileKey":{"sha1":"da39a3ee5e6b4b0d3255bfef95601890afd80709"}"#
 
+  @Test func theStoreIsKeptThroughTheAPI() async throws {
+    let hash = "da39a3ee5e6b4b0d3255bfef95601890afd80709"
+    try await withService { service in
+      #expect(try await service.post("/v1/store/list", #"{"after":"\#(hash)"}"#).body.contains(#""after":"\#(hash)""#))
+      #expect(try await service.post("/v1/store/usage", "{}").body == #"{"limit":null}"#)
+      check(try await service.post("/v1/store/verify", "{}").body.hasSuffix(#"{"type":"finished","only":null}"#))
+      let some = try await service.post("/v1/store/verify", #"{"sha1s":["\#(hash)"]}"#)
+      #expect(some.body.hasSuffix(#"{"type":"finished","only":1}"#))
+      #expect(try await service.post("/v1/store/remove", #"{"sha1s":["\#(hash)"]}"#).body.contains(hash))
+      #expect(try await service.post("/v1/store/pin", #"{"sha1s":[]}"#).body.contains(#""isPinned":true"#))
+      #expect(try await service.post("/v1/store/unpin", #"{"sha1s":[]}"#).body.contains(#""isPinned":false"#))
+      #expect(
+        try await service.post("/v1/store/collect", #"{"emptyTrash":true}"#).body == #"{"trash":true,"damaged":false}"#)
+    }
+  }
+
+  @Test(arguments: [
+    ("remove", "{}"), ("remove", #"{"sha1s":"all"}"#), ("pin", #"{"sha1s":["12"]}"#), ("pin", #"{"sha1s":[7]}"#),
+    ("verify", #"{"sha1s":{}}"#), ("list", #"{"after":"x"}"#), ("collect", #"{"emptyTrash":"yes"}"#), ("usage", "[]"),
+  ])
+  func wrongCallsToTheStoreAreRefused(call: String, body: String) async throws {
+    try await withService { service in
+      let answer = try await service.post("/v1/store/\(call)", body)
+      #expect(answer.status == 400, "\(answer)")
+      #expect(!answer.body.isEmpty)
+    }
+  }
+
   @Test func everyRouteAnswers() async throws {
     try await withService { service in
       check(try await service.fetch(service.request("GET", "/probe")).body.contains(#""success":true"#))

@@ -21,6 +21,9 @@ package struct JSONFields {
     self.object = object
   }
 
+  /// The object itself.
+  package var json: JSONValue { .object(object) }
+
   /// The value of a field; nil where it is absent or null.
   package func value(_ name: String) -> JSONValue? { object[name].flatMap { $0.isNull ? nil : $0 } }
 

@@ -4,13 +4,15 @@ import Primitives
 enum Program {
   /// Every command by its name below `kachery`.
   static let commands: [Command] = [
-    .store, .load, .cat, .find, .channelJoin, .channelLeave, .channelList, .daemonStart, .daemonStop, .daemonStatus,
+    .store, .link, .load, .cat, .find, .list, .usage, .verify, .remove, .collect, .pin, .unpin, .channelJoin,
+    .channelLeave, .channelList, .daemonStart, .daemonStop, .daemonStatus,
     .nodeInfo, .version,
   ]
 
   /// The names of the published programs, each a link to this one, and the commands that they stand for.
   static let programs: [String: String] = [
     "kachery-store": "store", "kachery-load": "load", "kachery-cat": "cat",
+    "kachery-link": "link", "kachery-ls": "ls", "kachery-p2p-link": "link",
     "kachery-p2p-store": "store", "kachery-p2p-load": "load", "kachery-p2p-cat": "cat", "kachery-p2p-find": "find",
     "kachery-p2p-join-channel": "channel join", "kachery-p2p-leave-channel": "channel leave",
     "kachery-p2p-get-channels": "channel list", "kachery-p2p-node-info": "node-info",
@@ -19,7 +21,7 @@ enum Program {
 
   /// The commands of the published program `kachery-p2p`.
   static let publishedCommands: [String: String] = [
-    "store-file": "store", "load-file": "load", "cat-file": "cat", "find-file": "find",
+    "store-file": "store", "link-file": "link", "load-file": "load", "cat-file": "cat", "find-file": "find",
     "join-channel": "channel join", "leave-channel": "channel leave", "get-channels": "channel list",
     "node-info": "node-info", "start-daemon": "daemon start", "stop-daemon": "daemon stop", "version": "version",
   ]

@@ -50,10 +50,12 @@ package struct StoreUsage: Hashable, Sendable {
 }
 
 extension ContentStore {
-  /// Hands over every file and link, in the order of the hashes, until `body` answers false.
-  package func list(_ body: (ListedFile) throws(KacheryError) -> Bool) throws(KacheryError) {
+  /// Hands over every file and link after `last`, in the order of the hashes, until `body` answers false.
+  package func list(
+    after last: ContentHash? = nil, _ body: (ListedFile) throws(KacheryError) -> Bool
+  ) throws(KacheryError) {
     let pins = try pins()
-    try StoreWalk(layout: layout).forEach { (entry) throws(KacheryError) in
+    try StoreWalk(layout: layout, last: last).forEach { (entry) throws(KacheryError) in
       switch entry {
       case .foreign: return true
       case .file(let hash, let status):

@@ -13,6 +13,8 @@ struct StoreWalk {
   }
 
   let layout: StoreLayout
+  /// The walk begins after this one.
+  var last: ContentHash?
 
   /// Hands over each entry until `body` answers false; says whether all were seen.
   ///
@@ -21,24 +23,27 @@ struct StoreWalk {
   func forEach(_ body: (Entry) throws(KacheryError) -> Bool) throws(KacheryError) -> Bool {
     let top = "\(layout.root)/sha1"
     guard try FileSystem.statusIfPresent(top) != nil else { return true }
-    return try visit(top, depth: 0, body)
+    return try visit(top, "", body)
   }
 
+  /// Visits a folder below the folders that `digits` name.
   private func visit(
-    _ folder: String, depth: Int, _ body: (Entry) throws(KacheryError) -> Bool
+    _ folder: String, _ digits: String, _ body: (Entry) throws(KacheryError) -> Bool
   ) throws(KacheryError) -> Bool {
     for name in try names(in: folder) {
       let path = "\(folder)/\(name)"
-      guard depth < 3 else {
+      guard digits.utf8.count < 6 else {
         if let entry = try entry(name, path), try !body(entry) { return false }
         continue
       }
+      // All of it was seen before.
+      if let last, digits + name < last.hex.prefix(digits.utf8.count + 2) { continue }
       let isFolder = try FileSystem.statusIfPresent(path)?.kind == .folder
       guard isFolder, name.utf8.count == 2, Hex.decode(name) != nil else {
         guard try body(.foreign(path: path)) else { return false }
         continue
       }
-      guard try visit(path, depth: depth + 1, body) else { return false }
+      guard try visit(path, digits + name, body) else { return false }
     }
     return true
   }
@@ -54,6 +59,7 @@ struct StoreWalk {
     guard status.kind == .regular, let hash = ContentHash(hex: stem), hash.hex == stem else {
       return .foreign(path: path)
     }
+    if let last, hash.hex <= last.hex { return nil }
     let isLink = stem != name
     guard path == (isLink ? layout.link(hash) : layout.file(hash)) else { return .foreign(path: path) }
     return isLink ? .link(hash) : .file(hash, status)

@@ -41,6 +41,7 @@ package struct AccessPolicy: Sendable {
   /// Paths that change something a browser page's token may not.
   private static let writingPaths: Set<String> = [
     "/store", "/storeFile", "/linkFile", "/halt", "/feed/setAccessRules", "/mutable/set", "/mutable/delete",
+    "/v1/store/verify", "/v1/store/remove", "/v1/store/pin", "/v1/store/unpin", "/v1/store/collect",
   ]
 
   /// Whether a token that was given out for reading is enough for this path.

@@ -31,6 +31,8 @@ extension LocalAPIServer {
       let fields = try JSONFields(body: try await body(of: exchange))
       try await node.deleteMutable(try fields.anyValue("key"))
       respond(exchange, ["success": true])
+    case .storeList, .storeUsage, .storeVerify, .storeRemove, .storePin, .storeUnpin, .storeCollect:
+      try await answerStore(route, exchange)
     }
   }
 
@@ -94,7 +96,7 @@ extension LocalAPIServer {
 
   // MARK: Streams
 
-  private func beginMessages(_ exchange: HTTPExchange) {
+  func beginMessages(_ exchange: HTTPExchange) {
     exchange.beginStream(
       headers: [("Content-Type", "application/octet-stream")] + policy.crossOriginHeaders(for: exchange.head))
   }

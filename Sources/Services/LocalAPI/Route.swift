@@ -14,6 +14,13 @@ enum Route: String, CaseIterable {
   case mutableSet = "/mutable/set"
   case mutableGet = "/mutable/get"
   case mutableDelete = "/mutable/delete"
+  case storeList = "/v1/store/list"
+  case storeUsage = "/v1/store/usage"
+  case storeVerify = "/v1/store/verify"
+  case storeRemove = "/v1/store/remove"
+  case storePin = "/v1/store/pin"
+  case storeUnpin = "/v1/store/unpin"
+  case storeCollect = "/v1/store/collect"
 
   /// Methods that it takes.
   var methods: Set<String> {

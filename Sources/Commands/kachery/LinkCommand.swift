@@ -1,0 +1,49 @@
+import APIModel
+import Glibc
+import Primitives
+
+extension Command {
+  /// `kachery link`
+  static let link = Command(
+    name: "link", usage: "FILE…", summary: "Shares files from where they lie, without copying them; prints their URIs.",
+    details: "A link is good until its file changes; a file that moves or changes has to be linked again.",
+    options: [json, quiet], examples: ["kachery-link /data/session7/recording.bin"],
+    run: { (arguments) throws(KacheryError) in
+      guard !arguments.operands.isEmpty else { throw KacheryError(.badRequest, "The file to link is missing.") }
+      let storage = try Storage.current()
+      for path in arguments.operands {
+        let reply = try link(path, in: storage)
+        let uri = KacheryURI(
+          key: FileKey(hash: reply.hash, manifest: reply.manifest),
+          label: URILabel.escape(String(path.split(separator: "/").last ?? "")))
+        let line: JSONValue = ["path": .string(path), "uri": .string(uri.description)]
+        Console.result(arguments.has("--json") ? line.compact : uri.description)
+      }
+      return .done
+    })
+
+  private static func link(_ path: String, in storage: Storage) throws(KacheryError) -> StoreReply {
+    guard let resolved = realpath(path, nil) else {
+      throw KacheryError(.notFound, "'\(path)' cannot be linked: \(String(cString: strerror(errno))).")
+    }
+    defer { free(resolved) }
+    let absolute = String(cString: resolved)
+    switch storage {
+    case .offline(let store):
+      let receipt = try store.link(path: absolute)
+      return StoreReply(hash: receipt.hash, manifest: receipt.manifest)
+    case .online(let client):
+      var status = stat()
+      guard stat(absolute, &status) == 0 else {
+        throw KacheryError(.storageFailed, "'\(path)' cannot be linked: \(String(cString: strerror(errno))).")
+      }
+      let modified = Double(status.st_mtim.tv_sec) + Double(status.st_mtim.tv_nsec) / 1e9
+      return try StoreReply(
+        json: try client.post(
+          "/linkFile",
+          [
+            "localFilePath": .string(absolute), "size": .integer(Int64(status.st_size)), "mtime": .double(modified),
+          ]))
+    }
+  }
+}

@@ -1,0 +1,74 @@
+import APIModel
+import Primitives
+
+extension Command {
+  /// `kachery verify`
+  static let verify = Command(
+    name: "verify", usage: "[URI…]", summary: "Hashes stored files again and sets aside those that are damaged.",
+    details: """
+      Without a URI all files are checked. A damaged file is moved out of the way and never served; load or store it again.
+      The target of a link belongs to its owner and is only told of.
+      """,
+    options: [json, quiet], examples: ["kachery verify", "kachery verify sha1://…/recording.bin"],
+    run: { (arguments) throws(KacheryError) in
+      var check = Check(arguments)
+      try Storage.current().verify(try arguments.hashes()) { check.receive($0) }
+      return try check.outcome()
+    })
+}
+
+/// A check that goes on.
+private struct Check {
+  private let printsJSON: Bool
+  private let isQuiet: Bool
+  private var bar: ProgressBar
+  private var report: JSONValue?
+
+  init(_ arguments: Arguments) {
+    printsJSON = arguments.has("--json")
+    isQuiet = arguments.has("--quiet")
+    bar = ProgressBar(name: "checking", isQuiet: arguments.has("--quiet"))
+  }
+
+  mutating func receive(_ message: JSONValue) {
+    let type = message["type"]?.string
+    if printsJSON, type != "progress" { Console.result(message.compact) }
+    switch type {
+    case "progress":
+      guard let done = message["checked"]?["bytes"]?.integer, let total = message["total"]?["bytes"]?.integer else {
+        return
+      }
+      bar.update(UInt64(clamping: done), of: UInt64(clamping: max(done, total)), from: nil)
+    case "finished", "error": report = message
+    default: if !printsJSON { tell(message) }
+    }
+  }
+
+  private mutating func tell(_ message: JSONValue) {
+    bar.end()
+    let hash = message["sha1"]?.string ?? ""
+    let path = message["target"]?.string ?? message["setAside"]?.string ?? message["path"]?.string ?? ""
+    switch message["type"]?.string {
+    case "damaged": Console.result("damaged     \(hash)  set aside as \(Console.printable(path))")
+    case "brokenLink": Console.result("link broken \(hash)  \(Console.printable(path)) has changed")
+    case "unreadable":
+      Console.result("unreadable  \(hash)  \(Console.printable(message["reason"]?.string ?? ""))")
+    default: Console.result("foreign     \(Console.printable(path))")
+    }
+  }
+
+  mutating func outcome() throws(KacheryError) -> ExitCode {
+    bar.end()
+    guard let report else { throw KacheryError(.disconnected, "The check ended early; begin again.") }
+    if report["type"]?.string == "error" { _ = try LoadEvent(json: report) }
+    let fields = try JSONFields(report, named: "the report")
+    let (damaged, unreadable) = (try fields.unsigned("damaged"), try fields.unsigned("unreadable"))
+    let checked = try JSONFields(try fields.anyValue("checked"), named: "checked")
+    let (files, bytes) = (try checked.unsigned("files"), try checked.unsigned("bytes"))
+    if !isQuiet, !printsJSON {
+      let amount = "\(files) \(files == 1 ? "file" : "files"), \(ProgressBar.bytes(Double(bytes)))"
+      Console.result("Checked \(amount): \(damaged == 0 ? "none" : "\(damaged)") damaged.")
+    }
+    return damaged + unreadable > 0 ? .failed : .done
+  }
+}

@@ -1,0 +1,64 @@
+import APIModel
+import HTTP
+import Primitives
+
+/// `/v1/store/…`: what keeps a storage directory in order.
+extension LocalAPIServer {
+  /// Files that one request may name.
+  private static let maximumHashes = 100_000
+
+  func answerStore(_ route: Route, _ exchange: HTTPExchange) async throws(KacheryError) {
+    let fields = try JSONFields(body: try await exchange.readBody(limit: Self.maximumBody))
+    switch route {
+    case .storeList:
+      respond(exchange, try await node.listStore(after: try fields.optionalFixed("after")))
+    case .storeUsage: respond(exchange, try await node.storeUsage())
+    case .storeVerify: try await verify(try Self.optionalHashes(fields), exchange)
+    case .storeRemove: respond(exchange, try await node.removeFromStore(try Self.hashes(fields)))
+    case .storePin: respond(exchange, try await node.setPinned(true, try Self.hashes(fields)))
+    case .storeUnpin: respond(exchange, try await node.setPinned(false, try Self.hashes(fields)))
+    case .storeCollect:
+      let report = try await node.collectStore(
+        emptyingTrash: try fields.optionalBool("emptyTrash") ?? false,
+        removingDamaged: try fields.optionalBool("removeDamaged") ?? false)
+      respond(exchange, report)
+    default: throw KacheryError(.notFound, "There is no \(route.rawValue) below /v1/store.")
+    }
+  }
+
+  private func verify(_ only: [ContentHash]?, _ exchange: HTTPExchange) async throws(KacheryError) {
+    beginMessages(exchange)
+    do {
+      for try await message in await node.verifyStore(only: only.map { Set($0) }) {
+        try await exchange.write(MessageStream.frame(message))
+      }
+    } catch let error as KacheryError {
+      try await exchange.write(MessageStream.frame(LoadEvent.failure(error)))
+    } catch {
+      throw KacheryError(.internalError, "The check ended in an unknown way.", cause: error)
+    }
+    exchange.finish()
+  }
+
+  private static func hashes(_ fields: JSONFields) throws(KacheryError) -> [ContentHash] {
+    guard let hashes = try optionalHashes(fields) else {
+      throw KacheryError(.badRequest, "The field 'sha1s' is missing; it lists the files.")
+    }
+    return hashes
+  }
+
+  private static func optionalHashes(_ fields: JSONFields) throws(KacheryError) -> [ContentHash]? {
+    guard let value = fields.value("sha1s") else { return nil }
+    guard let list = value.array, list.count <= maximumHashes else {
+      throw KacheryError(.badRequest, "The field 'sha1s' is no list of at most \(maximumHashes) hashes.")
+    }
+    var hashes: [ContentHash] = []
+    for item in list {
+      guard let hash = item.string.flatMap({ ContentHash(hex: $0) }) else {
+        throw KacheryError(.badRequest, "The field 'sha1s' holds something that is no SHA-1 of 40 hexadecimal digits.")
+      }
+      hashes.append(hash)
+    }
+    return hashes
+  }
+}

@@ -1,0 +1,88 @@
+import Foundation
+import Primitives
+import TestSupport
+import Testing
+
+/// The commands that keep a storage directory in order, with a daemon and without.
+@Suite(.serialized, .timeLimit(.minutes(2))) struct KeepingTests {
+  private let folder: TemporaryFolder
+
+  init() throws { folder = try TemporaryFolder() }
+
+  private func withBoth(_ body: ([String: String], String) throws -> Void) throws {
+    let offline = [
+      "HOME": folder.path, "KACHERY_OFFLINE_STORAGE_DIR": folder.path("offline"), "PATH": "/usr/bin:/bin",
+    ]
+    try body(offline, folder.path("offline"))
+    let daemon = try RunningDaemon(in: folder.path("node"), ["--port", "0", "--host", "127.0.0.1", "--nomulticast"])
+    try body(daemon.environment, daemon.storage)
+    #expect(daemon.stop() == 0)
+  }
+
+  private func path(of hash: Substring, in storage: String) -> String {
+    "\(storage)/sha1/\(hash.prefix(2))/\(hash.dropFirst(2).prefix(2))/\(hash.dropFirst(4).prefix(2))/\(hash)"
+  }
+
+  @Test func aStorageDirectoryIsKeptInOrder() throws {
+    try withBoth { environment, storage in
+      func call(_ arguments: String..., code: Int32 = 0) throws -> String {
+        let result = try run("kachery", arguments, in: folder.path, environment: environment)
+        #expect(result.code == code, "kachery \(arguments): \(result)")
+        return result.output
+      }
+      try Data("one".utf8).write(to: URL(filePath: folder.path("one")))
+      try Data("two two".utf8).write(to: URL(filePath: folder.path("two")))
+      let uris = try call("store", "one", "two").split(separator: "\n").map(String.init)
+      let linked = try call("link", "two").split(separator: "\n").map(String.init)
+      try #require(uris.count == 2)
+      // Its bytes are here, so it needs no link.
+      #expect(linked == [uris[1]])
+      let hashes = uris.map { $0.dropFirst("sha1://".count).prefix(40) }
+
+      let listing = try call("ls")
+      #expect(listing.split(separator: "\n").count == 2)
+      #expect(listing.contains("\(hashes[0])       3 B  20"))
+      #expect(try call("ls", uris[1]).contains(hashes[1]))
+      _ = try call("ls", "sha1://\(String(repeating: "0", count: 40))", code: 3)
+      #expect(try call("du").contains("stored      10 B in 2 files"))
+
+      _ = try call("pin", uris[0])
+      #expect(try call("ls", uris[0]).hasSuffix("  p-\n"))
+      _ = try call("rm", uris[0], code: 1)
+      _ = try call("unpin", uris[0])
+      _ = try call("rm", uris[0])
+      _ = try call("rm", uris[0], code: 3)
+      #expect(try call("du").contains("trash       3 B in 1 file\n"))
+      #expect(try call("gc", "--trash").contains("freed on the disk   3 B"))
+
+      #expect(try call("verify") == "Checked 1 file, 7 B: none damaged.\n")
+      try Data("tvvo two".utf8).write(to: URL(filePath: path(of: hashes[1], in: storage)))
+      let report = try call("verify", code: 1)
+      #expect(report.contains("damaged     \(hashes[1])  set aside as "))
+      _ = try call("load", uris[1], code: 3)
+      #expect(try call("gc", "--damaged", "--json").contains(#""freed":8"#))
+    }
+  }
+
+  @Test func aLinkedFileIsServedUntilItChanges() throws {
+    try withBoth { environment, _ in
+      func call(_ arguments: String..., code: Int32 = 0) throws -> String {
+        let result = try run("kachery", arguments, in: folder.path, environment: environment)
+        #expect(result.code == code, "kachery \(arguments): \(result)")
+        return result.output
+      }
+      let target = folder.path("the target")
+      try Data("linked".utf8).write(to: URL(filePath: target))
+      let uri = try call("link", "the target").trimmingCharacters(in: .newlines)
+      #expect(try call("load", uri) == "\(target)\n")
+      #expect(try call("cat", uri) == "linked")
+      #expect(try call("ls").contains("-l  \(target)"))
+      try Data("changed".utf8).write(to: URL(filePath: target))
+      _ = try call("load", uri, code: 3)
+      #expect(try call("ls").contains("-!  \(target)"))
+      #expect(try call("verify").contains("link broken"))
+      _ = try call("link", "no such file", code: 3)
+      _ = try call("link", folder.path, code: 2)
+    }
+  }
+}

@@ -1,0 +1,30 @@
+import LocalAPI
+import Primitives
+
+/// Tells what it was asked.
+extension FakeNode {
+  func listStore(after last: ContentHash?) async throws(KacheryError) -> JSONValue {
+    ["files": [], "after": last.map { .string($0.hex) } ?? .null, "isComplete": true]
+  }
+
+  func storeUsage() async throws(KacheryError) -> JSONValue { ["limit": .null] }
+
+  func verifyStore(only: Set<ContentHash>?) -> AsyncThrowingStream<JSONValue, any Error> {
+    AsyncThrowingStream { continuation in
+      continuation.yield(["type": "finished", "only": only.map { .integer(Int64($0.count)) } ?? .null])
+      continuation.finish()
+    }
+  }
+
+  func removeFromStore(_ hashes: [ContentHash]) async throws(KacheryError) -> JSONValue {
+    ["removed": .array(hashes.map { .string($0.hex) })]
+  }
+
+  func setPinned(_ isPinned: Bool, _ hashes: [ContentHash]) async throws(KacheryError) -> JSONValue {
+    ["changed": .integer(Int64(hashes.count)), "isPinned": .bool(isPinned)]
+  }
+
+  func collectStore(emptyingTrash: Bool, removingDamaged: Bool) async throws(KacheryError) -> JSONValue {
+    ["trash": .bool(emptyingTrash), "damaged": .bool(removingDamaged)]
+  }
+}
