@@ -3,6 +3,7 @@
 import hashlib
 import json
 import subprocess
+import threading
 
 import kachery_p2p as kp
 import numpy as np
@@ -57,6 +58,28 @@ def test_bytes_that_are_not_the_files_are_thrown_away(remote, tmp_path):
     remote.answer("/downloadFileData", CONTENT[:-1])
     with pytest.raises(kp.HashMismatch):
         kp.load_file(URI)
+    assert [entry for entry in (tmp_path / "cache").rglob("*") if entry.is_file()] == []
+
+
+def test_without_p2p_only_the_daemons_own_files_are_there(remote):
+    assert kp.load_text(URI, p2p=False) == CONTENT.decode()
+    remote.answer("/downloadFileData", b"The file is not on this node.", status=404)
+    other = "sha1://" + "1" * 40
+    assert kp.load_file(other, p2p=False) is None
+    with pytest.raises(kp.NotFound, match="not on this node"):
+        kp.load_file(other, p2p=False, strict=True)
+    assert "/loadFile" not in [path for path, _ in remote.requests]
+
+
+def test_a_stream_that_breaks_is_a_broken_connection_and_leaves_nothing(remote, tmp_path):
+    remote.keep_alive()
+    chunk = b"%x\r\n%s\r\n" % (len(CONTENT), CONTENT)
+    remote.answer("/downloadFileData", chunk, headers={"Transfer-Encoding": "chunked"})
+    timer = threading.Timer(0.3, remote.hang_up)
+    timer.start()
+    with pytest.raises(kp.Disconnected):
+        kp.load_file(URI)
+    timer.join()
     assert [entry for entry in (tmp_path / "cache").rglob("*") if entry.is_file()] == []
 
 

@@ -84,9 +84,9 @@ def _fetch(store: LocalStore, daemon: Optional[Daemon], uri: KacheryURI, sources
         raise CannotBeHad(
             NotFound(f"{store.directory} does not hold the file, and no daemon is asked in offline mode.")
         )
-    if daemon.is_remote and not sources.p2p:
-        return _remote.fetch(store, daemon, uri)
     if not sources.p2p:
+        if daemon.is_remote:
+            return _fetch_what_is_there(store, daemon, uri)
         raise CannotBeHad(NotFound("This node does not hold the file, and p2p=False forbids asking others."))
     path = _ask_daemon(daemon, uri, sources)
     if daemon.is_remote:
@@ -94,6 +94,13 @@ def _fetch(store: LocalStore, daemon: Optional[Daemon], uri: KacheryURI, sources
     if not isinstance(path, str) or not os.path.isfile(path):
         raise NotFound(f"The daemon has loaded the file to {path}, which cannot be seen from here.")
     return path
+
+
+def _fetch_what_is_there(store: LocalStore, daemon: Daemon, uri: KacheryURI) -> str:
+    try:
+        return _remote.fetch(store, daemon, uri)
+    except NotFound as reason:
+        raise CannotBeHad(reason) from reason
 
 
 def _ask_daemon(daemon: Daemon, uri: KacheryURI, sources: Sources) -> Any:
