@@ -65,6 +65,12 @@ def test_it_loads_from_another_node_by_channel(pair, tmp_path):
     reader.call("absent", uri=ABSENT, channel="published")
 
 
+def test_it_links_files_that_other_nodes_load(pair, tmp_path):
+    source, reader = pair
+    uri = source.call("link", folder=str(tmp_path))
+    reader.call("load_text", uri=uri, text="linked", channel="published")
+
+
 def test_it_keeps_mutables(daemon):
     Client(daemon).call("mutables")
 

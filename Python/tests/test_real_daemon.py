@@ -172,6 +172,25 @@ def test_folders_travel(start_daemon, tmp_path, monkeypatch):
     }
 
 
+def test_a_linked_file_is_served_while_it_does_not_change(daemon: RealDaemon, tmp_path, monkeypatch):
+    path = tmp_path / "linked.bin"
+    path.write_bytes(os.urandom(1 << 20) * 21)
+    uri = kp.link_file(str(path))
+    assert "?manifest=" in uri and kp.load_file(uri) == str(path)
+    assert not any(entry.stat().st_size == path.stat().st_size for entry in (daemon.storage / "sha1").rglob("*"))
+    monkeypatch.setenv("KACHERY_OFFLINE_STORAGE_DIR", str(tmp_path / "offline"))
+    assert kp.link_file(str(path)) == uri, "offline it is another"
+    assert kp.load_file(uri) == str(path)
+    path.write_bytes(b"changed")
+    assert kp.load_file(uri) is None
+    monkeypatch.delenv("KACHERY_OFFLINE_STORAGE_DIR")
+    assert kp.load_file(uri) is None
+    with pytest.raises(kp.NotFound):
+        kp.link_file(str(tmp_path / "absent"))
+    with pytest.raises(kp.BadRequest):
+        kp.link_file(str(tmp_path))
+
+
 def test_a_pickle_comes_back(daemon: RealDaemon):
     value = {"a": np.arange(5.0), "b": (1, None)}
     loaded = kp.load_pkl(kp.store_pkl(value))
