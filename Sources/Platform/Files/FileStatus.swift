@@ -24,8 +24,16 @@ package struct FileStatus: Hashable, Sendable {
   /// The group to which the file belongs.
   package let group: UInt32
 
-  /// When the content last changed, in seconds since 1970 as Python's `os.stat` gives it.
-  package var modified: Double { Double(modifiedNanoseconds) / 1e9 }
+  /// When the content last changed, in seconds since 1970 as Python's `os.stat` gives it, to the last bit: the published
+  /// clients take a link for broken where theirs differs at all.
+  package var modified: Double { Self.seconds(ofNanoseconds: modifiedNanoseconds) }
+
+  /// Seconds and the fraction are added in this order, since another one rounds otherwise for one time in four.
+  static func seconds(ofNanoseconds time: Int64) -> Double {
+    let (quotient, remainder) = time.quotientAndRemainder(dividingBy: 1_000_000_000)
+    let borrowed: Int64 = remainder < 0 ? 1 : 0
+    return Double(quotient - borrowed) + 1e-9 * Double(remainder + borrowed * 1_000_000_000)
+  }
 
   /// Whether both are the same file.
   package func isSameFile(as other: FileStatus) -> Bool { inode == other.inode && device == other.device }
