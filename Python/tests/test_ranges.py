@@ -10,15 +10,18 @@ import sys
 import kachery_p2p as kp
 import numpy as np
 import pytest
-from kachery_p2p._local_store import CHUNK_SIZE
+from kachery_p2p import _local_store, _open, _ranges
 
+CHUNK_SIZE = 20_000  # bytes; manifests say how long their chunks are, and these make small files
 ABSENT = "sha1://" + "0" * 40
 
 
 @pytest.fixture
-def large(offline, tmp_path):
+def large(offline, tmp_path, monkeypatch):
     """The bytes and the URI of a file with three chunks."""
-    content = os.urandom(1 << 20) * 50
+    monkeypatch.setattr(_local_store, "CHUNK_SIZE", CHUNK_SIZE)
+    monkeypatch.setattr(_open, "_BUFFER", 1000)
+    content = os.urandom(50_001)
     path = tmp_path / "large.bin"
     path.write_bytes(content)
     return content, kp.store_file(str(path))
@@ -73,10 +76,11 @@ def test_a_chunk_that_is_absent_is_none(in_chunks, tmp_path, caplog):
 
 def test_ranges_go_to_standard_output(large, monkeypatch):
     content, uri = large
+    monkeypatch.setattr(_ranges, "_BLOCK", 7_000)
     output = io.TextIOWrapper(io.BytesIO())
     monkeypatch.setattr(sys, "stdout", output)
-    assert kp.load_bytes(uri, 10, 3_000_000, write_to_stdout=True) is None
-    assert output.buffer.getvalue() == content[10:3_000_000]
+    assert kp.load_bytes(uri, 10, 30_000, write_to_stdout=True) is None
+    assert output.buffer.getvalue() == content[10:30_000]
 
 
 @pytest.mark.parametrize("kind", ["large", "in_chunks"])
@@ -90,7 +94,7 @@ def test_a_file_object_seeks_and_reads_as_a_file(kind, request):
                 (generator.randint(0, len(content)), 0) if generator.random() < 0.7 else (-generator.randint(0, 9), 2)
             )
             assert file.seek(*place) == reference.seek(*place)
-            count = generator.choice([0, 1, 10, 300_000])
+            count = generator.choice([0, 1, 10, 30_000])
             assert file.read(count) == reference.read(count)
             assert file.tell() == reference.tell()
         file.seek(0)
