@@ -5,6 +5,8 @@ DESTDIR ?=
 # Set PYTHON=/path/to/python to install the Python package with the commands.
 PYTHON ?=
 BINDIR = $(DESTDIR)$(PREFIX)/bin
+MANDIR = $(DESTDIR)$(PREFIX)/share/man/man1
+COMPLETIONDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 
 SWIFT = swift
 RELEASE = -c release --static-swift-stdlib
@@ -18,8 +20,9 @@ ARRAY_TESTS = $(addprefix Python/tests/test_,offline.py pickle.py ranges.py file
 LINTED = Package.swift Sources Tests
 
 # Every name that kachery was ever published under; each is a link to the one program, which looks at its own name.
-NAMES = kachery-store kachery-load kachery-cat kachery-link kachery-ls kachery-p2p kachery-p2p-link kachery-p2p-load kachery-p2p-cat kachery-p2p-find \
-  kachery-p2p-store kachery-p2p-join-channel kachery-p2p-leave-channel kachery-p2p-get-channels \
+NAMES = kachery-store kachery-load kachery-cat kachery-link kachery-info kachery-ls kachery-load-dir \
+  kachery-generate-node-id kachery-client kachery-p2p kachery-p2p-load kachery-p2p-cat kachery-p2p-find \
+  kachery-p2p-store kachery-p2p-link kachery-p2p-join-channel kachery-p2p-leave-channel kachery-p2p-get-channels \
   kachery-p2p-node-info kachery-p2p-start-daemon kachery-p2p-stop-daemon
 
 .DEFAULT_GOAL := help
@@ -89,10 +92,14 @@ install: build ## Put every command below PREFIX/bin (and the Python package whe
 	install -d '$(BINDIR)'
 	install -m 0755 .build/release/kachery .build/release/kacheryd '$(BINDIR)'
 	for name in $(NAMES); do ln -sfn kachery "$(BINDIR)/$$name" || exit 1; done
+	install -d '$(MANDIR)' '$(COMPLETIONDIR)'
+	.build/release/kachery manual > '$(MANDIR)/kachery.1'
+	.build/release/kachery completion bash > '$(COMPLETIONDIR)/kachery'
 	$(if $(PYTHON),'$(PYTHON)' -m pip install --disable-pip-version-check ./Python ./Python/client,)
 
 uninstall: ## Remove exactly what install put there
 	for name in kachery kacheryd $(NAMES); do rm -f "$(BINDIR)/$$name" || exit 1; done
+	rm -f '$(MANDIR)/kachery.1' '$(COMPLETIONDIR)/kachery'
 	$(if $(PYTHON),'$(PYTHON)' -m pip uninstall --yes kachery-p2p kachery-client,)
 
 clean: ## Remove everything that was built

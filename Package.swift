@@ -85,7 +85,7 @@ let package = Package(
       ],
       path: "Sources/Daemon", swiftSettings: strict),
     command("kacheryd", ["Daemon"]),
-    command("kachery", ["Primitives", "APIModel", "Diagnostics", "ContentStore", "HTTP"]),
+    command("kachery", ["Primitives", "Crypto", "APIModel", "Diagnostics", "Files", "ContentStore", "HTTP"]),
 
     // Tests mirror the sources.
     .target(

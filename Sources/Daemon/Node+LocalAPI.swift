@@ -8,13 +8,16 @@ import Primitives
 import Transfer
 import Wire
 
-/// A client that waits for a file.
+/// Whoever waits for a file.
 struct LoadWaiter {
   let hash: ContentHash
   let manifest: ContentHash?
-  let continuation: AsyncThrowingStream<LoadEvent, any Error>.Continuation
+  /// Bytes have come: so many of so many; from whom.
+  let progress: (_ loaded: UInt64, _ total: UInt64, NodeID?) -> Void
+  /// The file lies here, or why it does not.
+  let end: (Result<String, KacheryError>) -> Void
   var toldAt: Instant?
-  /// The bytes that the client was last told of.
+  /// The bytes that were last told of.
   var told: UInt64?
 }
 
@@ -96,11 +99,11 @@ extension Node: LocalNode {
 
   // MARK: Finding and loading
 
-  private func wish(_ key: FileKey, node: NodeID? = nil, channel: String? = nil) throws(KacheryError) -> Wish {
+  func wish(_ key: FileKey, node: NodeID? = nil, channel: String? = nil) throws(KacheryError) -> Wish {
     Wish(key: key, node: node, topic: try channel.map { name throws(KacheryError) in try topic(ofChannel: name) })
   }
 
-  private func newClient() -> UInt64 {
+  func newClient() -> UInt64 {
     lastClient += 1
     return lastClient
   }
@@ -135,7 +138,17 @@ extension Node: LocalNode {
   func loadFile(_ request: LoadRequest) -> AsyncThrowingStream<LoadEvent, any Error> {
     let id = LoadID(number: newClient())
     let (stream, continuation) = AsyncThrowingStream<LoadEvent, any Error>.makeStream()
-    loads[id] = LoadWaiter(hash: request.key.hash, manifest: request.key.manifest, continuation: continuation)
+    loads[id] = LoadWaiter(
+      hash: request.key.hash, manifest: request.key.manifest,
+      progress: { continuation.yield(.progress(loaded: $0, total: $1, node: $2)) },
+      end: { outcome in
+        switch outcome {
+        case .success(let path):
+          continuation.yield(.finished(path: path))
+          continuation.finish()
+        case .failure(let error): continuation.finish(throwing: error)
+        }
+      })
     continuation.onTermination = { _ in Task { await self.cancelLoad(id) } }
     Task { await beginLoad(id, request) }
     return stream
@@ -145,19 +158,18 @@ extension Node: LocalNode {
     do throws(KacheryError) {
       let hash = request.key.hash
       if let file = try await onPool({ [store] () throws(KacheryError) in try store.find(hash) }) {
-        loads[id]?.continuation.yield(.finished(path: file.path))
-        loads.removeValue(forKey: id)?.continuation.finish()
+        loads.removeValue(forKey: id)?.end(.success(file.path))
         return
       }
       let wish = try self.wish(request.key, node: request.node, channel: request.channel)
       guard loads[id] != nil else { return }
       input { core, now in core.load(id, wish, at: now) }
     } catch {
-      loads.removeValue(forKey: id)?.continuation.finish(throwing: error)
+      loads.removeValue(forKey: id)?.end(.failure(error))
     }
   }
 
-  private func cancelLoad(_ id: LoadID) {
+  func cancelLoad(_ id: LoadID) {
     guard loads.removeValue(forKey: id) != nil else { return }
     input { core, now in core.cancelLoad(id, at: now) }
   }
@@ -169,19 +181,18 @@ extension Node: LocalNode {
     guard isDue && load.told != loaded || isLast else { return }
     loads[id]?.toldAt = loop.now
     loads[id]?.told = loaded
-    load.continuation.yield(.progress(loaded: loaded, total: total, node: node))
+    load.progress(loaded, total, node)
   }
 
   func finishLoad(_ id: LoadID, _ error: KacheryError?) {
     guard let load = loads.removeValue(forKey: id) else { return }
     if let error {
       counters.loadsFailed.add()
-      return load.continuation.finish(throwing: error)
+      return load.end(.failure(error))
     }
     counters.loadsFinished.add()
     noteManifest(load.manifest, of: load.hash)
-    load.continuation.yield(.finished(path: store.path(of: load.hash)))
-    load.continuation.finish()
+    load.end(.success(store.path(of: load.hash)))
   }
 
   // MARK: Mutables

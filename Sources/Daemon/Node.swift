@@ -52,6 +52,7 @@ actor Node {
   var servers: [ObjectIdentifier: FetchServer] = [:]
   var loads: [LoadID: LoadWaiter] = [:]
   var finds: [FindID: FindWaiter] = [:]
+  var batches: [UInt64: BatchLoad] = [:]
   var lastClient: UInt64 = 0
   var joined: [JoinedChannel] = []
   var documents: [String: ChannelDocument] = [:]
@@ -172,7 +173,8 @@ actor Node {
     await api?.stop()
     host?.close()
     for attempt in dials.values { attempt.cancel() }
-    for load in loads.values { load.continuation.finish(throwing: KacheryError(.cancelled, "The node is stopping.")) }
+    for batch in batches.values { batch.close() }
+    for load in loads.values { load.end(.failure(KacheryError(.cancelled, "The node is stopping."))) }
     for find in finds.values { find.continuation.finish() }
     for fetcher in fetchers.values { fetcher.close() }
     for connection in links.values { connection.close(Goodbye(.stopping, "the node is stopping")) }

@@ -75,6 +75,21 @@ import Testing
     }
   }
 
+  @Test func manyFilesAreLoadedByOneRequest() async throws {
+    try await withService { service in
+      let files = ["da", "ee"].map { #"{"sha1":"\#($0)39a3ee5e6b4b0d3255bfef95601890afd80709"}"# }
+      let answer = try await service.post("/v1/load", #"{"files":[\#(files.joined(separator: ","))]}"#)
+      #expect(answer.status == 200)
+      #expect(answer.body.contains(#"{"type":"loaded","index":0,"localFilePath":"/data/file"}"#))
+      #expect(answer.body.contains(#"{"type":"failed","index":1,"error":"Nobody has it.","code":"not_found"}"#))
+      #expect(answer.body.hasSuffix(#"{"type":"finished","loaded":1,"failed":1}"#))
+      for wrong in ["{}", #"{"files":7}"#, #"{"files":[7]}"#, #"{"files":[{"sha1":"12"}]}"#] {
+        #expect(try await service.post("/v1/load", wrong).status == 400, "\(wrong)")
+      }
+      #expect(try await service.fetch(service.request("GET", "/v1/peers")).body.contains(#""address":"10.0.0.1:1""#))
+    }
+  }
+
   @Test(arguments: [
     ("remove", "{}"), ("remove", #"{"sha1s":"all"}"#), ("pin", #"{"sha1s":["12"]}"#), ("pin", #"{"sha1s":[7]}"#),
     ("verify", #"{"sha1s":{}}"#), ("list", #"{"after":"x"}"#), ("collect", #"{"emptyTrash":"yes"}"#), ("usage", "[]"),

@@ -61,7 +61,8 @@ struct DaemonClient {
   /// Whether any daemon answers.
   static var isAnswering: Bool { ((try? probe()) ?? nil) != nil }
 
-  private static func probe() throws(KacheryError) -> ProbeReply? {
+  /// What answers; nil where nothing does.
+  static func probe() throws(KacheryError) -> ProbeReply? {
     var request = HTTPRequest("GET", "\(address)/probe")
     request.connectTimeout = .seconds(3)
     request.timeout = .seconds(10)
@@ -129,6 +130,13 @@ struct DaemonClient {
   func upload(_ descriptor: Int32, size: UInt64?) throws(KacheryError) -> StoreReply {
     var request = request("POST", "/store")
     request.body = .descriptor(descriptor, size: size)
+    return try StoreReply(json: try json(request))
+  }
+
+  /// Sends bytes as a file to be stored.
+  func upload(_ bytes: [UInt8]) throws(KacheryError) -> StoreReply {
+    var request = request("POST", "/store")
+    request.body = .bytes(bytes)
     return try StoreReply(json: try json(request))
   }
 

@@ -4,41 +4,72 @@ import Primitives
 extension Command {
   static let fromNode = Option("--from-node", "ID", "ask this node only")
   static let fromChannel = Option("--from-channel", "NAME", "ask the members of this channel only")
+  static let channel = Option("--channel", "NAME", "the same as --from-channel")
   static let timeout = Option("--timeout", "SECONDS", "give up after this time")
 
   /// `kachery load`
   static let load = Command(
-    name: "load", usage: "URI", summary: "Brings a file here, from other nodes where need be, and prints its path.",
-    details: "The path leads into the storage directory: read the file, do not change it. With --dest it is a copy.",
+    name: "load", usage: "URI…", summary: "Brings files here, from other nodes where need be, and prints their paths.",
+    details: """
+      The paths lead into the storage directory: read the files, do not change them. With --dest it is a copy. A URI may be
+      that of a file in a folder, sha1dir://…/name; 'kachery-load-dir' loads whole folders.
+      """,
     options: [
-      Option("--dest", "PATH", "write a copy there and print its path"), fromNode, fromChannel, timeout, json, quiet,
+      Option("--dest", "PATH", "write a copy there and print its path"), fromNode, fromChannel, channel, timeout, json,
+      quiet,
     ],
     examples: [
       "kachery-load sha1://…/recording.bin?manifest=…", "cat `kachery-load sha1://…/notes.txt`",
-      "kachery-load sha1://…/table.csv --dest table.csv",
+      "kachery-load sha1://…/table.csv --dest table.csv", "kachery-load sha1dir://….session7/sub/a.txt",
     ],
     run: { (arguments) throws(KacheryError) in
-      let uri = try KacheryURI(parsing: try arguments.operand("URI"))
-      let file = try LoadedFile.load(uri, arguments)
-      var path = file.path
-      if let destination = arguments.value("--dest") {
-        try file.copy(to: destination)
-        path = destination
+      guard arguments.operands.count > 1 else { return try loadOne(try arguments.operand("URI"), arguments) }
+      guard arguments.value("--dest") == nil else {
+        throw KacheryError(.badRequest, "--dest names one file, and there is more than one URI.")
       }
-      Console.result(arguments.has("--json") ? (["path": .string(path)] as JSONValue).compact : path)
-      return .done
+      return try loadMany(arguments)
     })
+
+  private static func loadOne(_ text: String, _ arguments: Arguments) throws(KacheryError) -> ExitCode {
+    let file = try LoadedFile.load(try FolderReader(arguments).fileURI(text), arguments)
+    var path = file.path
+    if let destination = arguments.value("--dest") {
+      try file.copy(to: destination)
+      path = destination
+    }
+    Console.result(arguments.has("--json") ? (["path": .string(path)] as JSONValue).compact : path)
+    return .done
+  }
+
+  private static func loadMany(_ arguments: Arguments) throws(KacheryError) -> ExitCode {
+    let reader = try FolderReader(arguments)
+    var uris: [KacheryURI] = []
+    for text in arguments.operands { uris.append(try reader.fileURI(text)) }
+    let outcomes = try FileBatch(uris.map(\.key), arguments).load()
+    var exit = ExitCode.done
+    for (text, outcome) in zip(arguments.operands, outcomes) {
+      switch outcome {
+      case .success(let path):
+        let line: JSONValue = ["uri": .string(text), "path": .string(path)]
+        Console.result(arguments.has("--json") ? line.compact : path)
+      case .failure(let error):
+        Console.error(error.message)
+        exit = exit == .done || exit == ExitCode(error) ? ExitCode(error) : .failed
+      }
+    }
+    return exit
+  }
 
   /// `kachery cat`
   static let cat = Command(
     name: "cat", usage: "URI", summary: "Writes a file, or a part of it, to standard output.",
     options: [
       Option("--start", "BYTE", "begin here; the first byte is 0"), Option("--end", "BYTE", "end before this byte"),
-      fromNode, fromChannel, timeout, quiet,
+      fromNode, fromChannel, channel, timeout, quiet,
     ],
     examples: ["kachery-cat sha1://…/notes.txt", "kachery-cat sha1://…/recording.bin --start 0 --end 1024 | xxd"],
     run: { (arguments) throws(KacheryError) in
-      let uri = try KacheryURI(parsing: try arguments.operand("URI"))
+      let uri = try FolderReader(arguments).fileURI(try arguments.operand("URI"))
       let (start, end) = (try arguments.bytes("--start"), try arguments.bytes("--end"))
       if let start, let end, start > end {
         throw KacheryError(.badRequest, "The end, byte \(end), lies before the start, byte \(start).")

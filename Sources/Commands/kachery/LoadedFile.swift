@@ -1,4 +1,5 @@
 import APIModel
+import Files
 import Glibc
 import Primitives
 
@@ -8,15 +9,19 @@ struct LoadedFile {
   private let uri: KacheryURI
   private let client: DaemonClient?
 
+  /// A file that has been loaded; `client` gives its bytes where its path leads nowhere from here.
+  init(path: String, uri: KacheryURI, client: DaemonClient?) {
+    self.path = path
+    self.uri = uri
+    self.client = client
+  }
+
   /// Brings the file here, with progress where a person watches.
   static func load(_ uri: KacheryURI, _ arguments: Arguments) throws(KacheryError) -> LoadedFile {
     switch try Storage.current() {
     case .offline(let store):
       guard let file = try store.find(uri.key.hash) else {
-        throw KacheryError(
-          .notFound,
-          "The file \(uri.key.hash) is not in the storage directory \(store.directory), and without a daemon "
-            + "nobody else can be asked.")
+        throw missing(uri.key.hash, in: store.directory)
       }
       return LoadedFile(path: file.path, uri: uri, client: nil)
     case .online(let client):
@@ -24,17 +29,19 @@ struct LoadedFile {
     }
   }
 
+  /// The error for a file that is not in the directory where no daemon runs.
+  static func missing(_ hash: ContentHash, in directory: String) -> KacheryError {
+    KacheryError(
+      .notFound,
+      "The file \(hash) is not in the storage directory \(directory), and without a daemon nobody else can be asked.")
+  }
+
   private static func load(
     _ uri: KacheryURI, _ arguments: Arguments, from client: DaemonClient
   ) throws(KacheryError) -> String {
-    var node: NodeID?
-    if let text = arguments.value("--from-node") {
-      node = NodeID(hex: text)
-      guard node != nil else {
-        throw KacheryError(.badRequest, "'\(text)' is no node ID: it has 64 hexadecimal digits.")
-      }
-    }
-    let request = LoadRequest(key: uri.key, node: node, channel: arguments.value("--from-channel"))
+    let request = LoadRequest(
+      key: uri.key, node: try arguments.node("--from-node"),
+      channel: arguments.value("--from-channel") ?? arguments.value("--channel"))
     let name = uri.label.isEmpty ? String(uri.key.hash.hex.prefix(10)) : uri.label
     var bar = ProgressBar(name: name, isQuiet: arguments.has("--quiet"))
     var outcome: Result<String, KacheryError>?
@@ -79,6 +86,18 @@ struct LoadedFile {
       unlink(temporary)
       throw error
     }
+  }
+
+  /// Everything in the file, which must not have more than `limit` bytes.
+  func bytes(limit: UInt64) throws(KacheryError) -> [UInt8] {
+    if let bytes = try? FileSystem.read(path, limit: Int(clamping: limit)) { return bytes }
+    guard let client else { return try FileSystem.read(path, limit: Int(clamping: limit)) }
+    var bytes: [UInt8] = []
+    try client.download(["fileKey": uri.key.json]) { block in
+      bytes += block
+      return UInt64(bytes.count) <= limit
+    }
+    return bytes
   }
 
   /// Writes a part of the file to standard output.

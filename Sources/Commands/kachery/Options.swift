@@ -21,6 +21,11 @@ struct Arguments {
   private var flags: Set<String> = []
   private var values: [String: [String]] = [:]
 
+  /// Options of published commands for which there is nothing any more.
+  private static let discontinued: Set<String> = [
+    "--enable-ephemeral", "-e", "--direct-channel", "--upload-to-channel", "--single-chunk",
+  ]
+
   /// Takes apart what follows the command's name.
   ///
   /// - Throws: `badRequest` for an option that the command does not have, or one without its value.
@@ -37,7 +42,14 @@ struct Arguments {
       }
       let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map { String($0) }
       guard let option = options.first(where: { $0.name == parts[0] }) else {
-        throw KacheryError(.badRequest, "There is no option '\(parts[0])' here.")
+        guard !Self.discontinued.contains(parts[0]) else {
+          throw KacheryError(
+            .badRequest,
+            "The option '\(parts[0])' was for a cloud service that is no more. Join a channel with the other nodes instead."
+          )
+        }
+        let meant = Suggestion.nearest(to: parts[0], among: options.map(\.name)).map { " Did you mean '\($0)'?" }
+        throw KacheryError(.badRequest, "There is no option '\(parts[0])' here.\(meant ?? "")")
       }
       guard option.value != nil else {
         guard parts.count == 1 else { throw KacheryError(.badRequest, "The option '\(option.name)' takes no value.") }
@@ -75,6 +87,15 @@ struct Arguments {
       throw KacheryError(.badRequest, "'\(text)' is no number of seconds for \(name).")
     }
     return .milliseconds(Int(number * 1_000))
+  }
+
+  /// The value of an option that must be the ID of a node.
+  func node(_ name: String) throws(KacheryError) -> NodeID? {
+    guard let text = value(name) else { return nil }
+    guard let node = NodeID(hex: text) else {
+      throw KacheryError(.badRequest, "'\(text)' is no node ID: it has 64 hexadecimal digits.")
+    }
+    return node
   }
 
   /// The only operand.

@@ -4,26 +4,34 @@ import Primitives
 enum Program {
   /// Every command by its name below `kachery`.
   static let commands: [Command] = [
-    .store, .link, .load, .cat, .find, .list, .usage, .verify, .remove, .collect, .pin, .unpin, .channelJoin,
-    .channelLeave, .channelList, .daemonStart, .daemonStop, .daemonStatus,
-    .nodeInfo, .version,
+    .store, .link, .load, .loadFolder, .cat, .find, .info, .list, .usage, .verify, .remove, .collect, .pin, .unpin,
+    .channelJoin, .channelLeave, .channelList, .daemonStart, .daemonStop, .daemonStatus, .daemonPeers, .nodeInfo,
+    .generateNodeID, .version, .completion, .manual,
   ]
 
   /// The names of the published programs, each a link to this one, and the commands that they stand for.
   static let programs: [String: String] = [
-    "kachery-store": "store", "kachery-load": "load", "kachery-cat": "cat",
-    "kachery-link": "link", "kachery-ls": "ls", "kachery-p2p-link": "link",
-    "kachery-p2p-store": "store", "kachery-p2p-load": "load", "kachery-p2p-cat": "cat", "kachery-p2p-find": "find",
-    "kachery-p2p-join-channel": "channel join", "kachery-p2p-leave-channel": "channel leave",
-    "kachery-p2p-get-channels": "channel list", "kachery-p2p-node-info": "node-info",
-    "kachery-p2p-start-daemon": "daemon start", "kachery-p2p-stop-daemon": "daemon stop",
+    "kachery-store": "store", "kachery-load": "load", "kachery-cat": "cat", "kachery-link": "link",
+    "kachery-info": "info", "kachery-ls": "ls", "kachery-load-dir": "load-dir",
+    "kachery-generate-node-id": "generate-node-id",
+    "kachery-p2p-store": "store", "kachery-p2p-load": "load", "kachery-p2p-cat": "cat", "kachery-p2p-link": "link",
+    "kachery-p2p-find": "find", "kachery-p2p-join-channel": "channel join",
+    "kachery-p2p-leave-channel": "channel leave", "kachery-p2p-get-channels": "channel list",
+    "kachery-p2p-node-info": "node-info", "kachery-p2p-start-daemon": "daemon start",
+    "kachery-p2p-stop-daemon": "daemon stop",
   ]
 
-  /// The commands of the published program `kachery-p2p`.
-  static let publishedCommands: [String: String] = [
-    "store-file": "store", "link-file": "link", "load-file": "load", "cat-file": "cat", "find-file": "find",
-    "join-channel": "channel join", "leave-channel": "channel leave", "get-channels": "channel list",
-    "node-info": "node-info", "start-daemon": "daemon start", "stop-daemon": "daemon stop", "version": "version",
+  /// The published programs that have commands of their own, and what these stand for.
+  static let publishedCommands: [String: [String: String]] = [
+    "kachery-p2p": [
+      "store-file": "store", "link-file": "link", "load-file": "load", "cat-file": "cat", "find-file": "find",
+      "join-channel": "channel join", "leave-channel": "channel leave", "get-channels": "channel list",
+      "node-info": "node-info", "start-daemon": "daemon start", "stop-daemon": "daemon stop", "version": "version",
+    ],
+    "kachery-client": [
+      "store-file": "store", "link-file": "link", "load-file": "load", "cat-file": "cat", "info": "info",
+      "generate-node-id": "generate-node-id", "version": "version",
+    ],
   ]
 
   /// Runs what the arguments (with the program's name) call; gives back the exit code.
@@ -31,9 +39,9 @@ enum Program {
     let name = arguments.first.flatMap { $0.split(separator: "/").last }.map { String($0) } ?? "kachery"
     let rest = Array(arguments.dropFirst())
     if let command = programs[name].flatMap({ find($0) }) { return run(command, rest, caller: name) }
-    if name == "kachery-p2p" {
-      guard let first = rest.first, let command = publishedCommands[first].flatMap({ find($0) }) else {
-        return showOverview(rest, program: name, known: publishedCommands.keys.sorted())
+    if let published = publishedCommands[name] {
+      guard let first = rest.first, let command = published[first].flatMap({ find($0) }) else {
+        return showOverview(rest, program: name, known: published.keys.sorted(), published)
       }
       return run(command, Array(rest.dropFirst()), caller: "\(name) \(first)")
     }
@@ -62,16 +70,19 @@ enum Program {
     }
   }
 
-  private static func showOverview(_ arguments: [String], program: String, known: [String]) -> Int32 {
+  private static func showOverview(
+    _ arguments: [String], program: String, known: [String], _ published: [String: String] = [:]
+  ) -> Int32 {
     let asksForHelp = arguments.isEmpty || ["help", "--help", "-h"].contains(arguments[0])
     guard asksForHelp else {
-      Console.error("\(program) has no command '\(arguments[0])'.")
+      let meant = Suggestion.nearest(to: arguments[0], among: known).map { " Did you mean '\($0)'?" } ?? ""
+      Console.error("\(program) has no command '\(arguments[0])'.\(meant)")
       Console.note("See \(program) --help.")
       return ExitCode.wrongUsage.rawValue
     }
     let width = (known.map(\.count).max() ?? 0) + 2
     let lines = known.map { name in
-      let command = find(name) ?? publishedCommands[name].flatMap { find($0) }
+      let command = find(name) ?? published[name].flatMap { find($0) }
       return "  \(name)\(String(repeating: " ", count: width - name.count))\(command?.summary ?? "")"
     }
     Console.result(

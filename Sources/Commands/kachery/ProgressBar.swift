@@ -1,3 +1,4 @@
+import APIModel
 import Glibc
 
 /// A line on the terminal that shows how far a load is. Drawn only where a person watches, at most ten times a second.
@@ -23,6 +24,19 @@ struct ProgressBar {
     let line = Self.line(
       name: name, loaded: loaded, total: total, seconds: now - start, source: source, width: Console.width - 1)
     Console.write(Array("\r\u{1b}[K\(line)".utf8), to: STDERR_FILENO)
+  }
+
+  /// Shows how far many files are.
+  mutating func update(_ progress: BatchLoadEvent.Progress) {
+    let now = Self.now
+    guard isShown, now - drawnAt >= 0.1 || progress.filesEnded == progress.filesTotal else { return }
+    drawnAt = now
+    isDrawn = true
+    let seconds = now - start
+    let rate = seconds > 0.05 ? "  \(Self.bytes(Double(progress.bytesLoaded) / seconds))/s" : ""
+    let line =
+      "\(progress.filesEnded) of \(progress.filesTotal) files  \(Self.bytes(Double(progress.bytesLoaded)))\(rate)"
+    Console.write(Array("\r\u{1b}[K\(line.prefix(Console.width - 1))".utf8), to: STDERR_FILENO)
   }
 
   /// Leaves the line as it is and goes to the next.

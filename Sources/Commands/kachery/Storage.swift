@@ -20,6 +20,9 @@ enum Storage {
     return .offline(try open(directory))
   }
 
+  /// The daemon; nil where there is none.
+  var client: DaemonClient? { if case .online(let client) = self { client } else { nil } }
+
   private static func open(_ directory: String) throws(KacheryError) -> ContentStore {
     try ContentStore(directory: directory, log: .disabled)
   }

@@ -24,6 +24,8 @@ extension LocalAPIServer {
       await respondToStore(exchange) { (node) throws(KacheryError) in try await node.linkFile(request) }
     case .findFile: try await find(exchange)
     case .loadFile: try await load(exchange)
+    case .peers: respond(exchange, ["peers": .array(await node.status.peers.map(\.json))])
+    case .loadBatch: try await loadBatch(exchange)
     case .downloadFileData: try await download(exchange)
     case .mutableSet: try await setMutable(exchange)
     case .mutableGet: try await getMutable(exchange)

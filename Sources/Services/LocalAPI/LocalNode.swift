@@ -3,7 +3,7 @@ package import Diagnostics
 package import Primitives
 
 /// What the local API needs of the node that it speaks for.
-package protocol LocalNode: LocalStoreKeeping {
+package protocol LocalNode: LocalStoreKeeping, LocalBatchLoading {
   /// What `/probe` tells.
   var probe: ProbeReply { get }
   /// The node's counters.
@@ -68,6 +68,14 @@ package struct NodeStatus: Sendable {
       self.label = label
       self.address = address
       self.isBootstrap = isBootstrap
+    }
+
+    /// As `/v1/peers` tells of it.
+    var json: JSONValue {
+      [
+        "nodeId": .string(node.hex), "label": .string(label), "address": .string(address),
+        "isBootstrapNode": .bool(isBootstrap),
+      ]
     }
   }
 

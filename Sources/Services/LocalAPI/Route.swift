@@ -14,6 +14,8 @@ enum Route: String, CaseIterable {
   case mutableSet = "/mutable/set"
   case mutableGet = "/mutable/get"
   case mutableDelete = "/mutable/delete"
+  case peers = "/v1/peers"
+  case loadBatch = "/v1/load"
   case storeList = "/v1/store/list"
   case storeUsage = "/v1/store/usage"
   case storeVerify = "/v1/store/verify"
@@ -26,7 +28,7 @@ enum Route: String, CaseIterable {
   var methods: Set<String> {
     switch self {
     case .probe: ["GET", "POST"]
-    case .root, .halt, .stats, .metrics: ["GET"]
+    case .root, .halt, .stats, .metrics, .peers: ["GET"]
     default: ["POST"]
     }
   }

@@ -1,0 +1,99 @@
+package import Primitives
+
+/// The body of `/v1/load`: many files in one request.
+package struct BatchLoadRequest: Hashable, Sendable {
+  /// Files that one request may name.
+  package static let maximumFiles = 100_000
+
+  package var keys: [FileKey]
+  /// Only this node is asked; nil for any.
+  package var node: NodeID?
+  /// Only this channel is asked, by name or address; nil for any.
+  package var channel: String?
+
+  package init(keys: [FileKey], node: NodeID? = nil, channel: String? = nil) {
+    self.keys = keys
+    self.node = node
+    self.channel = channel
+  }
+
+  /// Reads the body.
+  package init(_ fields: JSONFields) throws(KacheryError) {
+    guard let files = fields.value("files")?.array, files.count <= Self.maximumFiles else {
+      throw KacheryError(.badRequest, "The field 'files' must be a list of at most \(Self.maximumFiles) file keys.")
+    }
+    var keys: [FileKey] = []
+    for file in files { keys.append(try FileKey(json: file)) }
+    self.keys = keys
+    node = try fields.optionalFixed("fromNode")
+    channel = try fields.optionalString("fromChannel")
+  }
+
+  package var json: JSONValue {
+    [
+      "files": .array(keys.map(\.json)), "fromNode": node.map { .string($0.hex) } ?? .null,
+      "fromChannel": channel.map { .string($0) } ?? .null,
+    ]
+  }
+}
+
+/// What `/v1/load` tells while it goes on. The last message says how many files came and how many did not.
+package enum BatchLoadEvent: Sendable {
+  /// How far all of it is. The bytes are those of the files begun so far: nobody knows the sizes of the others yet.
+  package struct Progress: Hashable, Sendable {
+    package var filesEnded = 0
+    package var filesTotal = 0
+    package var bytesLoaded: UInt64 = 0
+
+    package init() {}
+  }
+
+  case progress(Progress)
+  /// The file with this index in the request is here.
+  case loaded(index: Int, path: String)
+  /// The file with this index could not be loaded.
+  case failed(index: Int, KacheryError)
+  case finished(loaded: Int, failed: Int)
+
+  package var json: JSONValue {
+    switch self {
+    case .progress(let progress):
+      [
+        "type": "progress", "filesEnded": .integer(Int64(progress.filesEnded)),
+        "filesTotal": .integer(Int64(progress.filesTotal)),
+        "bytesLoaded": .integer(Int64(clamping: progress.bytesLoaded)),
+      ]
+    case .loaded(let index, let path):
+      ["type": "loaded", "index": .integer(Int64(index)), "localFilePath": .string(path)]
+    case .failed(let index, let error):
+      [
+        "type": "failed", "index": .integer(Int64(index)), "error": .string(error.message),
+        "code": .string(error.code.rawValue),
+      ]
+    case .finished(let loaded, let failed):
+      ["type": "finished", "loaded": .integer(Int64(loaded)), "failed": .integer(Int64(failed))]
+    }
+  }
+
+  /// Reads a daemon's message; an error of the whole request becomes the error that it tells.
+  package init(json: JSONValue) throws(KacheryError) {
+    let fields = try JSONFields(json, named: "a message of the daemon")
+    func number(_ name: String) throws(KacheryError) -> Int { Int(clamping: try fields.unsigned(name)) }
+    func error() throws(KacheryError) -> KacheryError {
+      let code = try fields.optionalString("code").map { KacheryError.Code(rawValue: $0) } ?? .notFound
+      return KacheryError(code, try fields.optionalString("error") ?? "The daemon gave no reason.")
+    }
+    switch try fields.string("type") {
+    case "progress":
+      var progress = Progress()
+      progress.filesEnded = try number("filesEnded")
+      progress.filesTotal = try number("filesTotal")
+      progress.bytesLoaded = try fields.unsigned("bytesLoaded")
+      self = .progress(progress)
+    case "loaded": self = .loaded(index: try number("index"), path: try fields.string("localFilePath"))
+    case "failed": self = .failed(index: try number("index"), try error())
+    case "finished": self = .finished(loaded: try number("loaded"), failed: try number("failed"))
+    default: throw try error()
+    }
+  }
+}

@@ -1,0 +1,64 @@
+import APIModel
+import Primitives
+
+/// Many files that are loaded in one go.
+struct FileBatch {
+  private let keys: [FileKey]
+  private let arguments: Arguments
+
+  init(_ keys: [FileKey], _ arguments: Arguments) {
+    self.keys = keys
+    self.arguments = arguments
+  }
+
+  /// Where each of the files lies now, or why it does not, in the order of the keys.
+  func load() throws(KacheryError) -> [Result<String, KacheryError>] {
+    switch try Storage.current() {
+    case .offline(let store):
+      return keys.map { key in
+        Result { () throws(KacheryError) in
+          guard let file = try store.find(key.hash) else { throw LoadedFile.missing(key.hash, in: store.directory) }
+          return file.path
+        }
+      }
+    case .online(let client):
+      var outcomes: [Result<String, KacheryError>] = []
+      for start in stride(from: 0, to: keys.count, by: BatchLoadRequest.maximumFiles) {
+        let end = min(start + BatchLoadRequest.maximumFiles, keys.count)
+        outcomes += try load(Array(keys[start..<end]), from: client)
+      }
+      return outcomes
+    }
+  }
+
+  private func load(
+    _ keys: [FileKey], from client: DaemonClient
+  ) throws(KacheryError) -> [Result<String, KacheryError>] {
+    let request = BatchLoadRequest(
+      keys: keys, node: try arguments.node("--from-node"),
+      channel: arguments.value("--from-channel") ?? arguments.value("--channel"))
+    var outcomes: [Result<String, KacheryError>?] = Array(repeating: nil, count: keys.count)
+    var refusal: KacheryError?
+    var isFinished = false
+    var bar = ProgressBar(name: "\(keys.count) files", isQuiet: arguments.has("--quiet"))
+    defer { bar.end() }
+    try client.messages("/v1/load", request.json, timeout: try arguments.seconds("--timeout")) { message in
+      do throws(KacheryError) {
+        switch try BatchLoadEvent(json: message) {
+        case .progress(let progress): bar.update(progress)
+        case .loaded(let index, let path): if outcomes.indices.contains(index) { outcomes[index] = .success(path) }
+        case .failed(let index, let error): if outcomes.indices.contains(index) { outcomes[index] = .failure(error) }
+        case .finished: isFinished = true
+        }
+      } catch {
+        refusal = error
+      }
+      return refusal == nil && !isFinished
+    }
+    if let refusal { throw refusal }
+    guard isFinished else {
+      throw KacheryError(.disconnected, "The daemon went away while files were loading; the same command goes on.")
+    }
+    return outcomes.map { $0 ?? .failure(KacheryError(.protocolViolation, "The daemon said nothing of a file.")) }
+  }
+}

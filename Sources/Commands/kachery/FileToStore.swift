@@ -1,0 +1,61 @@
+import APIModel
+import ContentStore
+import Glibc
+import Primitives
+
+/// A file that is to be stored, or standard input.
+struct FileToStore {
+  let path: String
+
+  func store(in storage: Storage) throws(KacheryError) -> StoreReply {
+    if path == "-" { return try upload(STDIN_FILENO, size: nil, to: storage) }
+    switch storage {
+    case .offline(let store):
+      let receipt = try store.store(path: path)
+      return StoreReply(hash: receipt.hash, manifest: receipt.manifest)
+    case .online(let client):
+      return try storeThroughDaemon(client, storage)
+    }
+  }
+
+  /// The daemon reads the file itself; where it may not, or does not see it, the bytes are sent to it.
+  private func storeThroughDaemon(_ client: DaemonClient, _ storage: Storage) throws(KacheryError) -> StoreReply {
+    guard let resolved = realpath(path, nil) else { throw problem() }
+    defer { free(resolved) }
+    do throws(KacheryError) {
+      return try StoreReply(
+        json: try client.post("/storeFile", ["localFilePath": .string(String(cString: resolved))]))
+    } catch  where error.code == .permissionDenied || error.code == .notFound {
+      let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+      guard descriptor >= 0 else { throw problem() }
+      defer { close(descriptor) }
+      var status = stat()
+      guard fstat(descriptor, &status) == 0 else { throw problem() }
+      return try upload(descriptor, size: UInt64(status.st_size), to: storage)
+    }
+  }
+
+  private func problem() -> KacheryError {
+    let number = errno
+    let code: KacheryError.Code = number == ENOENT ? .notFound : number == EACCES ? .permissionDenied : .storageFailed
+    return KacheryError(code, "'\(path)' cannot be stored: \(String(cString: strerror(number))).")
+  }
+
+  private func upload(_ descriptor: Int32, size: UInt64?, to storage: Storage) throws(KacheryError) -> StoreReply {
+    switch storage {
+    case .online(let client): return try client.upload(descriptor, size: size)
+    case .offline(let store):
+      let writer = try store.beginStore()
+      var buffer = [UInt8](repeating: 0, count: Limits.blockSize)
+      while true {
+        let count = read(descriptor, &buffer, buffer.count)
+        if count < 0, errno == EINTR { continue }
+        guard count >= 0 else { throw problem() }
+        if count == 0 { break }
+        try writer.write(Array(buffer.prefix(count)))
+      }
+      let receipt = try writer.finish()
+      return StoreReply(hash: receipt.hash, manifest: receipt.manifest)
+    }
+  }
+}

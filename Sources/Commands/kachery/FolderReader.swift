@@ -1,0 +1,40 @@
+import APIModel
+import Primitives
+
+/// Finds what lies in stored folders.
+struct FolderReader {
+  private let arguments: Arguments
+
+  init(_ arguments: Arguments) throws(KacheryError) { self.arguments = arguments }
+
+  /// The URI of a file, which may be named by its place in a folder.
+  ///
+  /// - Throws: `badRequest` where it is a folder.
+  func fileURI(_ text: String) throws(KacheryError) -> KacheryURI {
+    switch try ContentURI(parsing: text) {
+    case .file(let uri): return uri
+    case .folder(let uri):
+      guard case .file(let file) = try document(of: uri).entry(at: uri.path) else {
+        throw KacheryError(.badRequest, "'\(text)' is a folder; 'kachery-load-dir' loads it.")
+      }
+      return KacheryURI(key: FileKey(hash: file.hash), label: URILabel.escape(file.name))
+    }
+  }
+
+  /// A folder that the URI leads to.
+  ///
+  /// - Throws: `badRequest` where it is a file.
+  func folder(_ text: String) throws(KacheryError) -> FolderDocument {
+    let uri = try FolderURI(parsing: text)
+    guard case .folder(let folder) = try document(of: uri).entry(at: uri.path) else {
+      throw KacheryError(.badRequest, "'\(text)' is a file; 'kachery-load' loads it.")
+    }
+    return folder
+  }
+
+  private func document(of uri: FolderURI) throws(KacheryError) -> FolderDocument {
+    let name = uri.label.isEmpty ? "folder" : uri.label
+    let file = try LoadedFile.load(KacheryURI(key: uri.document, label: name), arguments)
+    return try FolderDocument(parsing: try file.bytes(limit: FolderDocument.maximumSize))
+  }
+}

@@ -1,0 +1,39 @@
+import Files
+import Glibc
+import Primitives
+
+extension Command {
+  /// `kachery load-dir`
+  static let loadFolder = Command(
+    name: "load-dir", usage: "URI --dest FOLDER", summary: "Brings a stored folder here and writes it to a folder.",
+    details: """
+      Nothing is written before everything has been loaded, and each file is written whole or not at all. Files of the same
+      name are replaced, others in the folder stay.
+      """,
+    options: [
+      Option("--dest", "FOLDER", "where to write it; made if need be"), fromNode, fromChannel, timeout, json, quiet,
+    ],
+    examples: ["kachery-load-dir sha1dir://….session7 --dest session7"],
+    run: { (arguments) throws(KacheryError) in
+      let text = try arguments.operand("URI")
+      guard let destination = arguments.value("--dest") else {
+        throw KacheryError(.badRequest, "Say with --dest where the folder is to be written.")
+      }
+      let folder = try FolderReader(arguments).folder(text)
+      let files = folder.allFiles
+      let outcomes = try FileBatch(files.map { FileKey(hash: $0.file.hash) }, arguments).load()
+      var paths: [String] = []
+      for outcome in outcomes { paths.append(try outcome.get()) }
+      for path in [destination] + folder.allFolders.map({ "\(destination)/\($0)" }) {
+        _ = try FileSystem.createFolder(path, permissions: 0o755)
+      }
+      let client = try Storage.current().client
+      for (entry, path) in zip(files, paths) {
+        let uri = KacheryURI(key: FileKey(hash: entry.file.hash), label: "")
+        try LoadedFile(path: path, uri: uri, client: client).copy(to: "\(destination)/\(entry.path)")
+      }
+      let result: JSONValue = ["path": .string(destination), "files": .integer(Int64(files.count))]
+      Console.result(arguments.has("--json") ? result.compact : destination)
+      return .done
+    })
+}

@@ -1,0 +1,75 @@
+import APIModel
+import Crypto
+import Primitives
+
+extension Command {
+  /// `kachery info`
+  static let info = Command(
+    name: "info", usage: "", summary: "Says which daemon answers, and whether you may use it.", options: [json],
+    examples: ["kachery-info"],
+    run: { (arguments) throws(KacheryError) in
+      guard let probe = try DaemonClient.probe() else { throw DaemonClient.missing("") }
+      let refusal = accessRefusal()
+      guard !arguments.has("--json") else {
+        var fields = probe.json.object ?? [:]
+        fields["hasAccess"] = .bool(refusal == nil)
+        Console.result(JSONValue.object(fields).compact)
+        return .done
+      }
+      let channels = probe.joinedChannels.map { Console.printable($0.address) }.joined(separator: ", ")
+      Console.result("Node ID: \(probe.node)")
+      Console.result("Storage directory: \(probe.storageDirectory)")
+      Console.result("Channels: \(channels.isEmpty ? "none" : channels)")
+      Console.result(refusal == nil ? "You have access to this daemon" : "You do not have access to this daemon")
+      if let refusal { Console.note(refusal.message) }
+      return .done
+    })
+
+  /// Why this user may not use the daemon that answers; nil where they may.
+  private static func accessRefusal() -> KacheryError? {
+    do throws(KacheryError) {
+      _ = try DaemonClient.require()
+      return nil
+    } catch {
+      return error
+    }
+  }
+
+  /// `kachery daemon peers`
+  static let daemonPeers = Command(
+    name: "daemon peers", usage: "", summary: "Lists the nodes that this one is linked to.", options: [json],
+    examples: ["kachery daemon peers"],
+    run: { (arguments) throws(KacheryError) in
+      let answer = try DaemonClient.require().get("/v1/peers")
+      let peers = answer["peers"]?.array ?? []
+      for peer in peers {
+        guard !arguments.has("--json") else {
+          Console.result(peer.compact)
+          continue
+        }
+        let label = Console.printable(peer["label"]?.string ?? "")
+        let address = Console.printable(peer["address"]?.string ?? "")
+        let mark = peer["isBootstrapNode"]?.bool == true ? "  (bootstrap)" : ""
+        Console.result("\(peer["nodeId"]?.string ?? "")  \(address)  \(label)\(mark)")
+      }
+      if peers.isEmpty { Console.note("No node is linked to this one.") }
+      return .done
+    })
+
+  /// `kachery generate-node-id`
+  static let generateNodeID = Command(
+    name: "generate-node-id", usage: "", summary: "Makes up a node ID and its private key, and prints both.",
+    details: "Nothing is kept: the key is the 32 bytes of an Ed25519 seed (RFC 8032) in hexadecimal digits.",
+    options: [json], examples: ["kachery-client generate-node-id"],
+    run: { (arguments) throws(KacheryError) in
+      let key = try SigningKey.generate()
+      let seed = Hex.encode(key.seed)
+      guard !arguments.has("--json") else {
+        Console.result((["nodeId": .string(key.publicKey.hex), "privateKey": .string(seed)] as JSONValue).compact)
+        return .done
+      }
+      Console.result("Random node ID: \(key.publicKey)")
+      Console.result("Corresponding private key (hex): \(seed)")
+      return .done
+    })
+}

@@ -1,0 +1,102 @@
+import Foundation
+import Primitives
+import TestSupport
+import Testing
+
+/// Folders and many files at once on the command line, alone and between two nodes.
+@Suite(.serialized, .timeLimit(.minutes(2))) struct FolderCommandTests {
+  private let folder: TemporaryFolder
+  private let offline: [String: String]
+
+  init() throws {
+    folder = try TemporaryFolder()
+    offline = [
+      "HOME": folder.path, "KACHERY_OFFLINE_STORAGE_DIR": folder.path("offline"), "PATH": "/usr/bin:/bin",
+    ]
+  }
+
+  private func call(_ name: String, _ arguments: [String], in environment: [String: String], code: Int32 = 0) throws
+    -> (output: String, errors: String)
+  {
+    let result = try run(name, arguments, in: folder.path, environment: environment)
+    #expect(result.code == code, "\(name) \(arguments): \(result)")
+    return (result.output, result.errors)
+  }
+
+  private func write(_ path: String, _ text: String) throws {
+    let url = URL(filePath: folder.path(path))
+    try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+    try Data(text.utf8).write(to: url)
+  }
+
+  private func tree(_ path: String) throws -> [String: String] {
+    var tree: [String: String] = [:]
+    let base = folder.path(path)
+    for case let name as String in try #require(FileManager.default.enumerator(atPath: base)) {
+      var isFolder: ObjCBool = false
+      _ = FileManager.default.fileExists(atPath: "\(base)/\(name)", isDirectory: &isFolder)
+      tree[name] = isFolder.boolValue ? "folder" : try String(contentsOfFile: "\(base)/\(name)", encoding: .utf8)
+    }
+    return tree
+  }
+
+  private func makeTree() throws {
+    try write("session 7/a.txt", "a")
+    try write("session 7/größe/новый файл", "b\n")
+    try write("session 7/größe/line\nbreak", "c")
+    try FileManager.default.createDirectory(atPath: folder.path("session 7/empty"), withIntermediateDirectories: true)
+  }
+
+  @Test func aFolderComesBackAsItWas() throws {
+    try makeTree()
+    let uri = try call("kachery-store", ["session 7"], in: offline).output.trimmingCharacters(in: .newlines)
+    #expect(uri.hasPrefix("sha1dir://"))
+    #expect(uri.hasSuffix(".session%207"))
+    #expect(try call("kachery-load-dir", [uri, "--dest", "copy"], in: offline).output == "copy\n")
+    #expect(try tree("copy") == tree("session 7"))
+    #expect(try call("kachery-cat", ["\(uri)/größe/новый файл"], in: offline).output == "b\n")
+    _ = try call("kachery-load", ["\(uri)/größe"], in: offline, code: 2)
+    _ = try call("kachery-load", ["\(uri)/nothing"], in: offline, code: 3)
+    _ = try call("kachery-load-dir", ["\(uri)/a.txt", "--dest", "other"], in: offline, code: 2)
+    _ = try call("kachery-load-dir", [uri], in: offline, code: 2)
+    #expect(!FileManager.default.fileExists(atPath: folder.path("other")))
+  }
+
+  @Test func aFolderThatLeadsBackToItselfIsRefused() throws {
+    try write("loop/a", "a")
+    try FileManager.default.createSymbolicLink(atPath: folder.path("loop/again"), withDestinationPath: ".")
+    #expect(try call("kachery-store", ["loop"], in: offline, code: 1).errors.contains("folders deep"))
+  }
+
+  @Test func severalFilesAreStoredAndLoadedInOneGo() throws {
+    for name in ["one", "two", "three"] { try write(name, name) }
+    let stored = try call("kachery-store", ["one", "no such file", "two", "three"], in: offline, code: 3)
+    #expect(stored.errors.contains("no such file"))
+    let uris = stored.output.split(separator: "\n").map(String.init)
+    try #require(uris.count == 3)
+    let missing = "sha1://" + String(repeating: "0", count: 40)
+    let loaded = try call("kachery-load", [uris[2], missing, uris[0]], in: offline, code: 3)
+    let texts = try loaded.output.split(separator: "\n").map { try String(contentsOfFile: String($0), encoding: .utf8) }
+    #expect(texts == ["three", "one"])
+    _ = try call("kachery-load", uris + ["--dest", "x"], in: offline, code: 2)
+  }
+
+  /// The document, its files, a missing one among them, and one that is here already.
+  @Test func aFolderTravelsBetweenNodes() throws {
+    let meeting = try RunningDaemon(
+      in: folder.path("meeting"), ["--isbootstrap", "--port", "0", "--host", "127.0.0.1", "--nomulticast"])
+    let bootstrap = ["--bootstrap", "127.0.0.1:\(meeting.linkPort)", "--channel", "folders-8c1f", "--nomulticast"]
+    let one = try RunningDaemon(in: folder.path("one"), bootstrap)
+    let two = try RunningDaemon(in: folder.path("two"), bootstrap)
+    try makeTree()
+    for number in 0..<300 { try write("session 7/many/\(number)", "number \(number)") }
+    let uri = try call("kachery-store", ["session 7"], in: one.environment).output.trimmingCharacters(in: .newlines)
+    try write("here", "number 7")
+    _ = try call("kachery-store", ["here"], in: two.environment)
+    _ = try call("kachery-load-dir", [uri, "--dest", "arrived"], in: two.environment)
+    #expect(try tree("arrived") == tree("session 7"))
+    let missing = "sha1://" + String(repeating: "0", count: 40)
+    let some = try call("kachery-load", ["\(uri)/a.txt", missing], in: two.environment, code: 3)
+    #expect(try String(contentsOfFile: some.output.trimmingCharacters(in: .newlines), encoding: .utf8) == "a")
+  }
+}

@@ -1,0 +1,114 @@
+import Foundation
+import Primitives
+import TestSupport
+import Testing
+
+/// The program's names, its help, and what it makes for shells and for man.
+@Suite(.serialized, .timeLimit(.minutes(2))) struct ProgramTests {
+  private let folder: TemporaryFolder
+  private let environment: [String: String]
+
+  init() throws {
+    folder = try TemporaryFolder()
+    environment = [
+      "HOME": folder.path, "KACHERY_OFFLINE_STORAGE_DIR": folder.path("offline"), "PATH": "/usr/bin:/bin",
+      "KACHERY_P2P_API_PORT": "1",
+    ]
+  }
+
+  private func call(_ name: String, _ arguments: String...) throws -> (code: Int32, output: String, errors: String) {
+    try run(name, arguments, in: folder.path, environment: environment)
+  }
+
+  /// Every name that was ever published.
+  @Test(arguments: [
+    "kachery-store", "kachery-load", "kachery-cat", "kachery-link", "kachery-info", "kachery-load-dir", "kachery-ls",
+    "kachery-generate-node-id", "kachery-p2p-cat", "kachery-p2p-find", "kachery-p2p-get-channels",
+    "kachery-p2p-join-channel", "kachery-p2p-leave-channel", "kachery-p2p-link", "kachery-p2p-load",
+    "kachery-p2p-node-info", "kachery-p2p-start-daemon", "kachery-p2p-stop-daemon", "kachery-p2p-store",
+  ])
+  func everyPublishedNameIsAProgram(name: String) throws {
+    let help = try call(name, "--help")
+    #expect(help.code == 0)
+    #expect(help.output.hasPrefix("Usage: \(name)"))
+    #expect(help.output.contains("Example"))
+    let makefile = try String(
+      contentsOfFile: URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../Makefile").path,
+      encoding: .utf8)
+    #expect(makefile.contains(" \(name) ") || makefile.contains(" \(name)\n"), "make install makes the link")
+  }
+
+  @Test(arguments: [
+    ("kachery-p2p", ["cat-file", "find-file", "get-channels", "join-channel", "leave-channel", "load-file"]),
+    ("kachery-p2p", ["store-file", "link-file", "node-info", "start-daemon", "stop-daemon", "version"]),
+    ("kachery-client", ["cat-file", "load-file", "store-file", "link-file", "info", "generate-node-id", "version"]),
+  ])
+  func everyPublishedCommandIsKnown(program: String, commands: [String]) throws {
+    for command in commands {
+      let help = try call(program, command, "--help")
+      #expect(help.code == 0)
+      #expect(help.output.hasPrefix("Usage: \(program) \(command)"))
+    }
+  }
+
+  @Test func whatIsMistypedIsSuggested() throws {
+    #expect(try call("kachery", "laod").errors.contains("Did you mean 'load'?"))
+    #expect(try call("kachery-load", "--dset", "x").errors.contains("Did you mean '--dest'?"))
+    #expect(try !call("kachery", "zebra").errors.contains("Did you mean"))
+    #expect(try call("kachery-store", "x", "--upload-to-channel", "y").errors.contains("no more"))
+  }
+
+  @Test func aNodeIDIsMadeUp() throws {
+    let made = try call("kachery-client", "generate-node-id").output
+    #expect(made.contains(/^Random node ID: [0-9a-f]{64}\nCorresponding private key \(hex\): [0-9a-f]{64}\n$/))
+    #expect(try made != call("kachery-client", "generate-node-id").output)
+  }
+
+  @Test func infoSaysWhoAnswers() throws {
+    #expect(try call("kachery-info").code == 4)
+    let daemon = try RunningDaemon(in: folder.path("node"), ["--channel", "info-lab"])
+    let info = try run("kachery-info", [], in: folder.path, environment: daemon.environment)
+    #expect(info.code == 0)
+    #expect(info.output.hasPrefix("Node ID: \(try daemon.nodeID)\n"))
+    #expect(info.output.contains("Channels: info-lab\n"))
+    #expect(info.output.hasSuffix("You have access to this daemon\n"))
+    let peers = try run("kachery", ["daemon", "peers"], in: folder.path, environment: daemon.environment)
+    #expect(peers.code == 0)
+    #expect(peers.output.isEmpty)
+  }
+
+  /// The shell itself says whether the script is one, and what it completes.
+  @Test func bashCompletesCommandsAndOptions() throws {
+    let script = try call("kachery", "completion", "bash").output
+    func complete(_ words: String...) throws -> [String] {
+      let list = words.map { "'\($0)'" }.joined(separator: " ")
+      let test = "\(script)\nCOMP_WORDS=(\(list)); COMP_CWORD=\(words.count - 1); _kachery; echo \"${COMPREPLY[@]}\""
+      let process = Process()
+      process.executableURL = URL(filePath: "/bin/bash")
+      process.arguments = ["-c", test]
+      let pipe = Pipe()
+      process.standardOutput = pipe
+      try process.run()
+      process.waitUntilExit()
+      let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+      return output.split(whereSeparator: { $0.isWhitespace }).map(String.init)
+    }
+    #expect(try complete("kachery", "lo") == ["load", "load-dir"])
+    #expect(try complete("kachery", "channel", "l") == ["leave", "list"])
+    #expect(try complete("kachery", "load", "--d") == ["--dest"])
+    #expect(try complete("kachery", "daemon", "start", "--lab") == ["--label"])
+    for shell in ["zsh", "fish"] { #expect(try call("kachery", "completion", shell).output.contains("load-dir")) }
+    #expect(try call("kachery", "completion", "tcsh").code == 2)
+  }
+
+  @Test func theManualPageHoldsEveryCommand() throws {
+    let page = try call("kachery", "manual").output
+    let overview = try call("kachery", "--help").output
+    let names = overview.split(separator: "\n").compactMap { $0.firstMatch(of: #/^  ([a-z-]+( [a-z]+)?)  /#)?.1 }
+    #expect(names.count > 20)
+    for name in names { #expect(page.contains(".SS kachery \(name.replacing("-", with: "\\-"))"), "\(name)") }
+    for line in page.split(separator: "\n") where line.hasPrefix(".") {
+      #expect([".TH", ".SH", ".SS", ".TP", ".B", ".PP", ".nf", ".fi", ".I", ".RI"].contains { line.hasPrefix($0) })
+    }
+  }
+}
