@@ -10,7 +10,7 @@ from kachery_p2p._errors import error_for
 
 ROOT = Path(__file__).parents[2]
 VECTORS = json.loads((ROOT / "Tests/Vectors/error-codes.json").read_text())
-CODES = [entry["code"] if isinstance(entry, dict) else entry for entry in VECTORS]
+CODES = [entry["code"] for entry in VECTORS]
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -20,9 +20,16 @@ def test_each_code_has_an_exception_of_its_own(code):
     assert getattr(kp, type(error).__name__) is type(error)
 
 
+def test_what_is_not_found_for_a_command_is_not_found_here():
+    for entry in VECTORS:
+        kind = type(error_for(entry["code"], "why"))
+        assert issubclass(kind, kp.NotFound) == (entry["exitCode"] == 3), entry["code"]
+        assert issubclass(kind, kp.BadRequest) or entry["exitCode"] != 2
+
+
 def test_the_list_is_the_daemons():
     source = (ROOT / "Sources/Base/Primitives/KacheryError.swift").read_text()
-    assert set(re.findall(r'Self\(rawValue: "(\w+)"\)', source)) <= set(CODES)
+    assert set(re.findall(r'Self\(rawValue: "(\w+)"\)', source)) == set(CODES)
 
 
 def test_a_code_that_is_new_is_kept():

@@ -22,6 +22,72 @@ class NotFound(KacheryError):
     code = "not_found"
 
 
+class NoChannel(NotFound):
+    """The daemon has joined no channel, so there is nobody to ask."""
+
+    code = "no_channel"
+
+
+class ChannelUnreadable(KacheryError):
+    """A channel's document could not be read yet."""
+
+    code = "channel_unreadable"
+
+
+class NotAuthorized(NotFound):
+    """The channel's document, as the daemon reads it, does not list its node."""
+
+    code = "not_authorized"
+
+
+class RefusedByPeer(NotFound):
+    """A member of the channel refuses the daemon's node."""
+
+    code = "refused_by_peer"
+
+
+class NoMemberOnline(NotFound):
+    """No other member of the channels is online."""
+
+    code = "no_member_online"
+
+
+class Unreachable(KacheryError):
+    """A node that may have the file is known, and no connection to it can be made."""
+
+    code = "unreachable"
+
+
+class ClockSkew(KacheryError):
+    """This machine's clock and another node's differ too much."""
+
+    code = "clock_skew"
+
+
+class SourceBusy(KacheryError):
+    """The node that has the file serves as many transfers as it will."""
+
+    code = "source_busy"
+
+
+class SourceChanged(KacheryError):
+    """The file was shared as a link whose target changed at the source."""
+
+    code = "source_changed"
+
+
+class SourceUnreadable(KacheryError):
+    """The node that has the file cannot read it."""
+
+    code = "source_unreadable"
+
+
+class FailedToStart(KacheryError):
+    """A program that is needed could not be started."""
+
+    code = "failed_to_start"
+
+
 class BadRequest(KacheryError):
     """The URI or another argument is malformed."""
 
@@ -139,9 +205,11 @@ class InternalError(KacheryError):
 _BY_CODE: Dict[str, Type[KacheryError]] = {
     kind.code: kind
     for kind in (
-        AlreadyRunning, BadFolder, BadKey, BadManifest, BadRequest, Cancelled, Disconnected, DiskFull, FileChanged,
-        Forbidden, HashMismatch, InternalError, NoDaemon, NotFound, PermissionDenied, ProtocolViolation, StorageFailed,
-        TimedOut, TooLarge, WrongStorageDirectory,
+        AlreadyRunning, BadFolder, BadKey, BadManifest, BadRequest, Cancelled, ChannelUnreadable, ClockSkew,
+        Disconnected, DiskFull, FailedToStart, FileChanged, Forbidden, HashMismatch, InternalError, NoChannel,
+        NoDaemon, NoMemberOnline, NotAuthorized, NotFound, PermissionDenied, ProtocolViolation, RefusedByPeer,
+        SourceBusy, SourceChanged, SourceUnreadable, StorageFailed, TimedOut, TooLarge, Unreachable,
+        WrongStorageDirectory,
     )
 }  # fmt: skip
 

@@ -6,7 +6,7 @@ extension KacheryError.Code {
     switch self {
     case .badRequest, .badConfiguration: 400
     case .forbidden, .permissionDenied: 403
-    case .notFound: 404
+    case .notFound, .noChannel, .notAuthorized, .refusedByPeer, .noMemberOnline: 404
     case .tooLarge: 413
     case .timedOut: 504
     default: 500

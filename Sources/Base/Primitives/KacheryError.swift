@@ -25,13 +25,33 @@ package struct KacheryError: Error, Sendable, CustomStringConvertible {
 extension KacheryError.Code {
   /// No node that may be asked has the file, or there is no such thing.
   package static let notFound = Self(rawValue: "not_found")
-  /// The request itself is malformed.
+  /// This node has joined no channel, so there is nobody to ask.
+  package static let noChannel = Self(rawValue: "no_channel")
+  /// A channel's document could not be read yet, so nobody knows who belongs to it.
+  package static let channelUnreadable = Self(rawValue: "channel_unreadable")
+  /// The channel's document, as this node reads it, does not list this node.
+  package static let notAuthorized = Self(rawValue: "not_authorized")
+  /// A member of the channel refuses this node: its copy of the channel's document does not list it.
+  package static let refusedByPeer = Self(rawValue: "refused_by_peer")
+  /// No other member of the channels is online.
+  package static let noMemberOnline = Self(rawValue: "no_member_online")
+  /// A node is known that may have the file, and no connection to it can be made.
+  package static let unreachable = Self(rawValue: "unreachable")
+  /// This machine's clock and another node's differ by so much that their signatures are disbelieved.
+  package static let clockSkew = Self(rawValue: "clock_skew")
+  /// The node that has the file serves as many transfers as it will.
+  package static let sourceBusy = Self(rawValue: "source_busy")
+  /// The file was shared as a link, and its target was changed or removed at the source.
+  package static let sourceChanged = Self(rawValue: "source_changed")
+  /// The node that has the file cannot read it.
+  package static let sourceUnreadable = Self(rawValue: "source_unreadable")
+  /// The request itself, such as the URI, is malformed.
   package static let badRequest = Self(rawValue: "bad_request")
   /// The caller may not do this.
   package static let forbidden = Self(rawValue: "forbidden")
   /// The request is larger than what is accepted.
   package static let tooLarge = Self(rawValue: "too_large")
-  /// Bytes do not have the hash that they were promised to have.
+  /// Bytes do not have the hash that they were promised to have: somebody's copy is damaged.
   package static let hashMismatch = Self(rawValue: "hash_mismatch")
   /// A manifest contradicts itself or the file it describes.
   package static let badManifest = Self(rawValue: "bad_manifest")
@@ -49,15 +69,17 @@ extension KacheryError.Code {
   package static let noDaemon = Self(rawValue: "no_daemon")
   /// Another daemon holds the directory, the port or the identity.
   package static let alreadyRunning = Self(rawValue: "already_running")
+  /// A program that is needed could not be started.
+  package static let failedToStart = Self(rawValue: "failed_to_start")
   /// No answer came in time.
   package static let timedOut = Self(rawValue: "timed_out")
   /// The link to a peer, or the connection to a server, broke.
   package static let disconnected = Self(rawValue: "disconnected")
-  /// A peer broke the protocol.
+  /// What answered broke the protocol.
   package static let protocolViolation = Self(rawValue: "protocol_violation")
   /// A key file is unsafe, unreadable or not a key.
   package static let badKey = Self(rawValue: "bad_key")
-  /// A configuration file or option cannot be used.
+  /// A configuration file, a variable or an option cannot be used.
   package static let badConfiguration = Self(rawValue: "bad_configuration")
   /// The work was given up because nobody waits for it any more.
   package static let cancelled = Self(rawValue: "cancelled")

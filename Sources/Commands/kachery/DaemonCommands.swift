@@ -112,11 +112,6 @@ extension Command {
     })
 }
 
-extension KacheryError.Code {
-  /// A program that is needed is not there.
-  fileprivate static let failedToStart = Self(rawValue: "failed_to_start")
-}
-
 extension Arguments {
   /// These of the options as they were given, for another program.
   fileprivate func passingOn(_ options: [Option]) -> [String] {

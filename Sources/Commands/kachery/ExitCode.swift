@@ -10,12 +10,7 @@ enum ExitCode: Int32 {
 
   /// The code that tells this error.
   init(_ error: KacheryError) {
-    switch error.code {
-    case .notFound: self = .notFound
-    case .noDaemon: self = .noDaemon
-    case .badRequest: self = .wrongUsage
-    default: self = .failed
-    }
+    self = ErrorExplanation.of(error.code).flatMap { Self(rawValue: $0.exitCode) } ?? .failed
   }
 
   static let explanation = """

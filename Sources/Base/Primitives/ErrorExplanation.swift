@@ -1,0 +1,131 @@
+/// What is to be known of an error code: how a command ends with it, what it means, and what helps.
+///
+/// The same list, in the same words, is `Tests/Vectors/error-codes.json` and a table of `docs/troubleshooting.md`.
+package struct ErrorExplanation: Hashable, Sendable {
+  package let code: KacheryError.Code
+  /// How a command that fails with it ends: 1 failed, 2 wrong usage, 3 not found, 4 no daemon.
+  package let exitCode: Int32
+  /// One sentence for a person: what has happened.
+  package let meaning: String
+  /// One sentence for a person: what to do about it.
+  package let remedy: String
+
+  /// Every code, those that answer why a load fails first.
+  package static let all: [ErrorExplanation] = [
+    entry(
+      .notFound, 3, "No node that may be asked has the file, or there is no such thing.",
+      "Check the URI with whoever gave it to you; have the file stored on a node of a channel "
+        + "that this one has joined."),
+    entry(
+      .noChannel, 3, "This node has joined no channel, so there is nobody to ask.",
+      "Join the channel that the file was shared on with kachery-p2p-join-channel."),
+    entry(
+      .channelUnreadable, 1, "A channel's document could not be read yet, so nobody knows who belongs to it.",
+      "Check the channel's address, and that this machine reaches it; the daemon tries again "
+        + "every few minutes."),
+    entry(
+      .notAuthorized, 3, "The channel's document, as this node reads it, does not list this node.",
+      "Give the channel's owner this node's ID (kachery-p2p-node-info) and ask to be added."),
+    entry(
+      .refusedByPeer, 3,
+      "A member of the channel refuses this node: its copy of the channel's document does not "
+        + "list it.",
+      "Wait a few minutes until the other node has read the document again, or ask its owner to "
+        + "check its channels."),
+    entry(
+      .noMemberOnline, 3, "No other member of the channels is online.",
+      "Ask for a node that has the file to be started, and check that it has joined the same "
+        + "channel."),
+    entry(
+      .unreachable, 1, "A node is known that may have the file, and no connection to it can be made.",
+      "Check that the other node runs and that a firewall lets its TCP port through; one of the "
+        + "two must reach the other."),
+    entry(
+      .clockSkew, 1,
+      "This machine's clock and another node's differ by so much that their signatures are "
+        + "disbelieved.",
+      "Set the clock that is wrong, best by a time service (NTP)."),
+    entry(
+      .sourceBusy, 1, "The node that has the file serves as many transfers as it will.",
+      "Try again later, or load from another node with --from-node."),
+    entry(
+      .sourceChanged, 1, "The file was shared as a link, and its target was changed or removed at the source.",
+      "Ask its owner to link or store the file again; a changed file has a new URI."),
+    entry(
+      .sourceUnreadable, 1, "The node that has the file cannot read it.",
+      "Ask that node's owner to look at its disk and its log."),
+    entry(
+      .badRequest, 2, "The request itself, such as the URI, is malformed.",
+      "Correct it as the message says; a URI is sha1:// or sha1dir:// and 40 hexadecimal digits."),
+    entry(
+      .forbidden, 1, "The caller may not do this.",
+      "Use the token of the daemon's storage directory, under a name of this machine."),
+    entry(
+      .tooLarge, 1, "The request is larger than what is accepted.",
+      "Split it into smaller ones."),
+    entry(
+      .hashMismatch, 1, "Bytes do not have the hash that they were promised to have: somebody's copy is damaged.",
+      "Ask the owner of the node that the message names to run kachery verify and store the file "
+        + "again, or load it from another node."),
+    entry(
+      .badManifest, 1, "A manifest contradicts itself or the file it describes.",
+      "Load the URI without its manifest, or ask its author for the right one."),
+    entry(
+      .badFolder, 1, "A stored document is no folder, or holds a name that cannot be a file's.",
+      "Ask whoever stored the folder to store it again."),
+    entry(
+      .fileChanged, 1, "A file changed while it was read, or no longer matches its link.",
+      "Store or link it again once nobody writes to it."),
+    entry(
+      .storageFailed, 1, "A file or folder could not be read or written.",
+      "Look at the disk and at the permissions of the storage directory."),
+    entry(
+      .diskFull, 1, "There is no room left on the disk.",
+      "Free some space, for example with kachery gc, and run the same command: it goes on from "
+        + "what is verified."),
+    entry(
+      .permissionDenied, 1, "This process may not read or write a file.",
+      "Ask the owner for access, or start the daemon with --auth-group and a group of yours."),
+    entry(
+      .noDaemon, 4, "The daemon does not answer.",
+      "Start one with kachery-p2p-start-daemon, or set KACHERY_P2P_API_PORT to where it listens."),
+    entry(
+      .alreadyRunning, 1, "Another daemon holds the directory, the port or the identity.",
+      "Stop that one first, or choose another directory or port."),
+    entry(
+      .failedToStart, 1, "A program that is needed could not be started.",
+      "Install kachery again, or put the program on the PATH."),
+    entry(
+      .timedOut, 1, "No answer came in time.",
+      "Try again with more time; kachery explain says what is slow."),
+    entry(
+      .disconnected, 1, "The link to a peer, or the connection to a server, broke.",
+      "Run the same command again: it goes on from what is verified."),
+    entry(
+      .protocolViolation, 1, "What answered broke the protocol.",
+      "Use the same version of kachery at both ends, and report it if it stays."),
+    entry(
+      .badKey, 1, "A key file is unsafe, unreadable or not a key.",
+      "Restore the key file from a copy, or make it readable to its owner only with chmod 600."),
+    entry(
+      .badConfiguration, 1, "A configuration file, a variable or an option cannot be used.",
+      "Correct it as the message says."),
+    entry(
+      .cancelled, 1, "The work was given up because nobody waits for it any more.",
+      "Run the command again."),
+    entry(
+      .internalError, 1, "A defect of this software.",
+      "Report it with the daemon's log."),
+  ]
+
+  /// What is known of this code; nil for one of a later version.
+  package static func of(_ code: KacheryError.Code) -> ErrorExplanation? { byCode[code] }
+
+  private static let byCode = Dictionary(uniqueKeysWithValues: all.map { ($0.code, $0) })
+
+  private static func entry(
+    _ code: KacheryError.Code, _ exitCode: Int32, _ meaning: String, _ remedy: String
+  ) -> ErrorExplanation {
+    ErrorExplanation(code: code, exitCode: exitCode, meaning: meaning, remedy: remedy)
+  }
+}
