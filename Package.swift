@@ -80,7 +80,7 @@ let package = Package(
       name: "Daemon",
       dependencies: [
         "Primitives", "Crypto", "Diagnostics", "APIModel", "Wire", "Mux", "Discovery", "Transfer", "NodeCore",
-        "EventLoop", "Files", "Database", "TLS", "HTTP", "YAML",
+        "EventLoop", "Files", "Threads", "Database", "TLS", "HTTP", "YAML",
         "ContentStore", "FeedStore", "Links", "LocalAPI",
       ],
       path: "Sources/Daemon", swiftSettings: strict),

@@ -17,6 +17,7 @@ struct StoreUpkeep {
   }
 
   let isWanted = Flag()
+  let check = StoreCheck()
   var timer: Timer?
   /// What had come into the store when the limit was last kept to.
   var grownAtCollection: UInt64?
@@ -100,30 +101,6 @@ extension Node {
   }
 
   func verifyStore(only: Set<ContentHash>?) -> AsyncThrowingStream<JSONValue, any Error> {
-    let (stream, continuation) = AsyncThrowingStream<JSONValue, any Error>.makeStream()
-    let isWanted = StoreUpkeep.Flag()
-    continuation.onTermination = { _ in isWanted.clear() }
-    let isRunning = upkeep.isWanted
-    let begin = loop.now
-    loop.work({ [store, loop] in
-      var told = begin
-      return Result { () throws(KacheryError) in
-        try store.verify(only: only) { (event) throws(KacheryError) in
-          guard isWanted.isSet, isRunning.isSet else { return false }
-          let isDue = !event.isProgress || loop.now - told >= .milliseconds(200)
-          if isDue { continuation.yield(event.json) }
-          if isDue, event.isProgress { told = loop.now }
-          return true
-        }
-      }
-    }) { (result: Result<VerifyReport, KacheryError>) in
-      switch result {
-      case .success(let report):
-        continuation.yield(report.json)
-        continuation.finish()
-      case .failure(let error): continuation.finish(throwing: error)
-      }
-    }
-    return stream
+    upkeep.check.begin(store, only: only, loop: loop, isWanted: upkeep.isWanted)
   }
 }

@@ -170,6 +170,8 @@ actor Node {
     wakeUp?.cancel()
     refresher?.cancel()
     upkeep.timer?.cancel()
+    // Before the clients go: a check that goes on would keep one waiting.
+    upkeep.isWanted.clear()
     await api?.stop()
     host?.close()
     for attempt in dials.values { attempt.cancel() }
@@ -179,7 +181,6 @@ actor Node {
     for fetcher in fetchers.values { fetcher.close() }
     for connection in links.values { connection.close(Goodbye(.stopping, "the node is stopping")) }
     let files = Array(incoming.values)
-    upkeep.isWanted.clear()
     _ = try? await loop.onPool { [store] in
       for file in files { file.close() }
       store.index?.close()

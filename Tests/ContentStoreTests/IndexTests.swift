@@ -93,11 +93,16 @@ import Testing
     store.index?.close()
   }
 
-  @Test func aFileOfTheSameSizeIsStoredAllTheSame() throws {
+  @Test(arguments: [3, 20_500_000])
+  func aFileOfTheSameSizeIsStoredAllTheSame(size: Int) throws {
     let store = try open()
-    _ = try store.store(path: try folder.write("one", "abc"))
-    let other = try store.store(path: try folder.write("other", "xyz"))
-    #expect(try store.find(other.hash)?.size == 3)
+    var bytes = PatternBytes.make(size)
+    _ = try store.store(path: try folder.write("one", bytes))
+    // Where nobody looks before everything is read.
+    bytes[size / 3] ^= 1
+    let other = try store.store(path: try folder.write("other", bytes))
+    #expect(other.hash == ContentHash.of(bytes))
+    #expect(try store.find(other.hash)?.size == UInt64(size))
     store.index?.close()
   }
 }

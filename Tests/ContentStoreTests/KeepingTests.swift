@@ -176,6 +176,49 @@ import Testing
     #expect(early.checked.count == 1)
   }
 
+  @Test func aCheckOfSomeFilesSaysWhichAreNotHereAndFindsDamage() throws {
+    let bad = try keep(1_000)
+    let target = try folder.write("target", "abc")
+    let link = try store.link(path: target).hash
+    let absent = ContentHash.of([1, 2, 3])
+    try File(fixture.path(bad), .update).write(at: 10, [0, 0, 0, 0, 1])
+    var events: [VerifyEvent] = []
+    let report = try store.verify(only: [bad, link, absent]) { (event) throws(KacheryError) in
+      events.append(event)
+      return true
+    }
+    #expect(report.checked.count == 2)
+    #expect(report.damaged == 1 && report.absent == 1)
+    #expect(events.contains(.absent(absent)))
+    #expect(try !isHere(bad))
+    #expect(try isHere(link))
+  }
+
+  /// A check reads everything; the least recently used must be so afterwards as well.
+  @Test func aCheckIsNoUse() throws {
+    let hash = try keep(1_000, lastUsed: 1_000_000)
+    let before = try FileSystem.status(fixture.path(hash))
+    _ = try verify()
+    #expect(try FileSystem.status(fixture.path(hash)).accessedNanoseconds == before.accessedNanoseconds)
+  }
+
+  /// Somebody replaces a damaged file by a whole one while the check still reads the old one.
+  @Test func aWholeFileThatCameMeanwhileStays() throws {
+    let content = PatternBytes.make(70_000_000)
+    let hash = try store.store(path: try folder.write("source", content)).hash
+    try File(fixture.path(hash), .update).write(at: 1, [0, 0, 0, 0, 1])
+    var hasReplaced = false
+    let report = try store.verify(only: [hash]) { (_) throws(KacheryError) in
+      guard !hasReplaced else { return true }
+      hasReplaced = true
+      try FileSystem.replace(fixture.path(hash), with: content, permissions: 0o644)
+      return true
+    }
+    #expect(hasReplaced)
+    #expect(report.damaged == 0)
+    #expect(try isHere(hash))
+  }
+
   // MARK: Listing
 
   @Test func aListingShowsFilesLinksAndPins() throws {

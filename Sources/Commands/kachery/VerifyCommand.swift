@@ -51,6 +51,7 @@ private struct Check {
     switch message["type"]?.string {
     case "damaged": Console.result("damaged     \(hash)  set aside as \(Console.printable(path))")
     case "brokenLink": Console.result("link broken \(hash)  \(Console.printable(path)) has changed")
+    case "absent": Console.result("not here    \(hash)")
     case "unreadable":
       Console.result("unreadable  \(hash)  \(Console.printable(message["reason"]?.string ?? ""))")
     default: Console.result("foreign     \(Console.printable(path))")
@@ -69,6 +70,7 @@ private struct Check {
       let amount = "\(files) \(files == 1 ? "file" : "files"), \(ProgressBar.bytes(Double(bytes)))"
       Console.result("Checked \(amount): \(damaged == 0 ? "none" : "\(damaged)") damaged.")
     }
-    return damaged + unreadable > 0 ? .failed : .done
+    if damaged + unreadable > 0 { return .failed }
+    return try fields.unsigned("absent") > 0 ? .notFound : .done
   }
 }

@@ -11,6 +11,8 @@ package final class File: Sendable {
   package enum Access: Hashable, Sendable {
     /// An existing file, to be read. A symbolic link is followed.
     case read
+    /// An existing file, to be read without that counting as a use of it, where the system grants that.
+    case readUnnoticed
     /// An existing file, to be read and written.
     case update
     /// A file to be read and written, created with these permissions where there is none.
@@ -37,7 +39,11 @@ package final class File: Sendable {
   /// - Throws: `notFound`, `permissionDenied`, `diskFull`, `badRequest` for an impossible path, else `storageFailed`.
   package init(_ path: String, _ access: Access) throws(KacheryError) {
     let (flags, permissions) = access.flags
-    let descriptor = try FileSystem.check("open", path) { CPosix_open($0, flags, permissions) }
+    let descriptor = try FileSystem.check("open", path) { path in
+      guard access == .readUnnoticed else { return CPosix_open(path, flags, permissions) }
+      let unnoticed = CPosix_open_unnoticed(path, flags)
+      return unnoticed == -EPERM ? CPosix_open(path, flags, permissions) : unnoticed
+    }
     self.path = path
     state = Mutex(State(descriptor: descriptor))
   }
@@ -106,7 +112,7 @@ package final class File: Sendable {
 extension File.Access {
   fileprivate var flags: (flags: Int32, permissions: mode_t) {
     switch self {
-    case .read: (O_RDONLY | O_NONBLOCK | O_NOCTTY, 0)
+    case .read, .readUnnoticed: (O_RDONLY | O_NONBLOCK | O_NOCTTY, 0)
     case .update: (O_RDWR | O_NONBLOCK | O_NOCTTY, 0)
     case .create(let permissions): (O_RDWR | O_CREAT | O_NOFOLLOW, permissions)
     case .createNew(let permissions): (O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, permissions)

@@ -62,7 +62,7 @@ extension ContentStore {
         return try body(
           ListedFile(
             hash: hash, size: status.size, target: nil, isValid: true, isPinned: pins.contains(hash),
-            lastUse: index?.lastUse(of: hash) ?? Self.lastUse(status)))
+            lastUse: lastUse(of: hash, status)))
       case .link(let hash):
         guard let link = try? link(hash) else { return true }
         let status = try? FileSystem.status(link.path)
@@ -72,6 +72,12 @@ extension ContentStore {
             isPinned: pins.contains(hash), lastUse: index?.lastUse(of: hash) ?? Int64(clamping: Int(link.modified))))
       }
     }
+  }
+
+  /// Other nodes may use the same directory, and commands that ask no node; the file system knows of all of them, though
+  /// mostly to a day only.
+  private func lastUse(of hash: ContentHash, _ status: FileStatus) -> Int64 {
+    max(index?.lastUse(of: hash) ?? 0, Self.lastUse(status))
   }
 
   /// What fills the directory, counted from the files.

@@ -26,10 +26,14 @@ extension ContentStore {
   }
 
   /// Moves a file into one of this software's own folders, under its own name. A file that is gone already is no error.
-  func moveAside(_ path: String, to folder: String) throws(KacheryError) {
+  ///
+  /// - Returns: where it lies now.
+  @discardableResult
+  func moveAside(_ path: String, to folder: String) throws(KacheryError) -> String {
     try prepareOwnFolder(folder)
-    let name = path.split(separator: "/").last.map { String($0) } ?? ""
-    do { try FileSystem.rename(path, to: "\(folder)/\(name)") } catch  where error.code == .notFound {}
+    let place = "\(folder)/\(path.split(separator: "/").last ?? "")"
+    do { try FileSystem.rename(path, to: place) } catch  where error.code == .notFound {}
+    return place
   }
 
   /// Removes for good what lies in the trash.

@@ -36,20 +36,6 @@ extension ContentStore {
     return try writer.finish()
   }
 
-  /// What is known of a file whose bytes are here already; nil where they are not. Only where some file of the same size
-  /// is here are the bytes read for it, and then nothing is written.
-  private func presentCopy(of source: File, size: UInt64) throws(KacheryError) -> StoreReceipt? {
-    guard size > 0, index?.hasFile(ofSize: size) ?? false else { return nil }
-    var digester = ContentDigester()
-    try FileBlocks.forEach(of: source, ByteRange(whole: size)) { digester.update($0) }
-    let (hash, manifest) = digester.finish()
-    guard let present = try FileSystem.statusIfPresent(layout.file(hash), followingLinks: false), present.size == size
-    else { return nil }
-    let manifestHash = try manifest.map(storeManifest)
-    noteManifest(manifestHash, of: hash, size: size)
-    return StoreReceipt(hash: hash, manifest: manifestHash, size: size)
-  }
-
   /// Copies until the source ends, or is longer than `size`: a file that grows without end would be read without end.
   private static func copy(
     _ source: File, to writer: StoreWriter, expecting size: UInt64,

@@ -14,6 +14,8 @@ package enum VerifyEvent: Hashable, Sendable {
   case unreadable(ContentHash, reason: String)
   /// Something that the storage format does not put there. Nothing was moved.
   case foreign(path: String)
+  /// A file that was asked for is not here.
+  case absent(ContentHash)
 }
 
 /// The outcome of a check.
@@ -23,6 +25,7 @@ package struct VerifyReport: Hashable, Sendable {
   package var brokenLinks = 0
   package var unreadable = 0
   package var foreign = 0
+  package var absent = 0
 
   package init() {}
 }
@@ -54,25 +57,45 @@ extension ContentStore {
     mutating func run(
       _ only: Set<ContentHash>?, _ tell: (VerifyEvent) throws(KacheryError) -> Bool
     ) throws(KacheryError) -> VerifyReport {
+      if let only { try checkSome(only, tell) } else { try checkAll(tell) }
+      return report
+    }
+
+    private mutating func checkAll(_ tell: (VerifyEvent) throws(KacheryError) -> Bool) throws(KacheryError) {
       try store.list { file in
-        if only?.contains(file.hash) ?? true { total.add(file.size) }
+        total.add(file.size)
         return true
       }
       try StoreWalk(layout: store.layout).forEach { (entry) throws(KacheryError) in
         switch entry {
         case .foreign(let path):
-          guard only == nil else { return true }
           report.foreign += 1
           return try tell(.foreign(path: path))
-        case .file(let hash, _):
-          guard only?.contains(hash) ?? true else { return true }
-          return try check(hash, at: store.layout.file(hash), setAside: store.layout.file(hash), tell)
-        case .link(let hash):
-          guard only?.contains(hash) ?? true else { return true }
-          return try checkLink(hash, tell)
+        case .file(let hash, _): return try checkFile(hash, tell)
+        case .link(let hash): return try checkLink(hash, tell)
         }
       }
-      return report
+    }
+
+    private mutating func checkSome(
+      _ hashes: Set<ContentHash>, _ tell: (VerifyEvent) throws(KacheryError) -> Bool
+    ) throws(KacheryError) {
+      for hash in hashes { total.add(try store.find(hash)?.size ?? 0) }
+      for hash in hashes {
+        let isFile = try FileSystem.statusIfPresent(store.layout.file(hash), followingLinks: false) != nil
+        let isLink = try FileSystem.statusIfPresent(store.layout.link(hash), followingLinks: false) != nil
+        if isFile, try !checkFile(hash, tell) { return }
+        if isLink, try !checkLink(hash, tell) { return }
+        guard !isFile, !isLink else { continue }
+        report.absent += 1
+        guard try tell(.absent(hash)) else { return }
+      }
+    }
+
+    private mutating func checkFile(
+      _ hash: ContentHash, _ tell: (VerifyEvent) throws(KacheryError) -> Bool
+    ) throws(KacheryError) -> Bool {
+      try check(hash, at: store.layout.file(hash), setAside: store.layout.file(hash), tell)
     }
 
     private mutating func checkLink(
@@ -94,7 +117,7 @@ extension ContentStore {
     ) throws(KacheryError) -> Bool {
       var goesOn = true
       do throws(KacheryError) {
-        let file = try File(path, .read)
+        let file = try File(path, .readUnnoticed)
         defer { file.close() }
         let size = try file.status().size
         let isSame = try hashOf(file, size: size, &goesOn, tell) == hash
@@ -103,11 +126,7 @@ extension ContentStore {
         // A file that was replaced or removed meanwhile is not the one that was read.
         if !isSame, try file.isStillAtItsPath() {
           report.damaged += 1
-          try store.moveAside(setAside, to: store.layout.damaged)
-          store.index?.forget(hash)
-          store.log.error("\(setAside) is damaged: its bytes no longer have its hash. It was set aside.")
-          let name = setAside.split(separator: "/").last ?? ""
-          goesOn = try tell(.damaged(hash, setAside: "\(store.layout.damaged)/\(name)"))
+          goesOn = try tell(.damaged(hash, setAside: try move(setAside, file, hash)))
         }
       } catch {
         if error.code == .cancelled { throw error }
@@ -118,6 +137,17 @@ extension ContentStore {
       }
       guard goesOn else { return false }
       return try tellProgress(0, tell)
+    }
+
+    /// Sets a damaged file aside, or the link to one.
+    private func move(_ path: String, _ read: File, _ hash: ContentHash) throws(KacheryError) -> String {
+      let place = try store.moveAside(path, to: store.layout.damaged)
+      let isWhatWasRead = try FileSystem.statusIfPresent(place)?.isSameFile(as: try read.status()) ?? true
+      // Somebody put a whole copy in its place just now.
+      if path == read.path, !isWhatWasRead { try FileSystem.rename(place, to: path) }
+      store.index?.forget(hash)
+      store.log.error("\(path) is damaged: its bytes no longer have its hash. It was set aside.")
+      return place
     }
 
     private func hashOf(

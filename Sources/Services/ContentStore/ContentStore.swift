@@ -64,7 +64,7 @@ package struct ContentStore: Sendable {
     do {
       return try LinkDocument(parsing: try FileSystem.read(path, limit: LinkDocument.maximumSize), path: path)
     } catch  where error.code != .permissionDenied {
-      log.warning("\(error.message)")
+      if activity.isNews(brokenLink: hash) { log.warning("\(error.message)") }
       return nil
     }
   }

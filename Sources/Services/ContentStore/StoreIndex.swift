@@ -63,11 +63,13 @@ package final class StoreIndex: Sendable {
     } ?? nil
   }
 
-  /// Whether a file of this size may be there.
-  func hasFile(ofSize size: UInt64) -> Bool {
-    use { (connection) throws(KacheryError) in
-      try connection.firstRow("SELECT 1 FROM files WHERE size = ? LIMIT 1", [.integer(Int64(clamping: size))]) != nil
-    } ?? false
+  /// Some of the files of this size that may be there.
+  func files(ofSize size: UInt64, atMost limit: Int) -> [ContentHash] {
+    let rows = use { (connection) throws(KacheryError) in
+      try connection.rows(
+        "SELECT hash FROM files WHERE size = ? LIMIT ?", [.integer(Int64(clamping: size)), .integer(Int64(limit))])
+    }
+    return (rows ?? []).compactMap { $0.first?.blob.flatMap { ContentHash(bytes: $0) } }
   }
 
   /// Whether the index knows everything that was there when it was made.

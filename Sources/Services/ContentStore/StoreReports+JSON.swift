@@ -54,6 +54,7 @@ extension VerifyEvent {
     case .unreadable(let hash, let reason):
       ["type": "unreadable", "sha1": .string(hash.hex), "reason": .string(reason)]
     case .foreign(let path): ["type": "foreign", "path": .string(path)]
+    case .absent(let hash): ["type": "absent", "sha1": .string(hash.hex)]
     }
   }
 
@@ -67,7 +68,7 @@ extension VerifyReport {
     [
       "type": "finished", "checked": checked.json, "damaged": .integer(Int64(clamping: damaged)),
       "brokenLinks": .integer(Int64(clamping: brokenLinks)), "unreadable": .integer(Int64(clamping: unreadable)),
-      "foreign": .integer(Int64(clamping: foreign)),
+      "foreign": .integer(Int64(clamping: foreign)), "absent": .integer(Int64(clamping: absent)),
     ]
   }
 }

@@ -1,0 +1,90 @@
+import ContentStore
+import EventLoop
+import Glibc
+import Primitives
+import Synchronization
+import Threads
+
+/// The one check of stored files that a node makes at a time. It may take hours, so it has a thread of its own: the pool's
+/// few threads are for what ends soon.
+final class StoreCheck: Sendable {
+  typealias Messages = AsyncThrowingStream<JSONValue, any Error>
+
+  /// Messages that the client has not taken yet; then the check waits for it.
+  private static let maximumWaiting = 1_000
+  private static let progressPeriod: Duration = .milliseconds(200)
+
+  private let isRunning = Atomic<Bool>(false)
+
+  /// Begins a check of these files, or of all.
+  ///
+  /// - Parameter isWanted: false ends it early, as letting go of the stream does.
+  /// - Returns: what it tells, as `/v1/store/verify` has it; it fails with `alreadyRunning` where one goes on already.
+  func begin(_ store: ContentStore, only: Set<ContentHash>?, loop: EventLoop, isWanted: StoreUpkeep.Flag) -> Messages {
+    let (messages, continuation) = Messages.makeStream(bufferingPolicy: .bufferingOldest(Self.maximumWaiting))
+    guard !isRunning.exchange(true, ordering: .acquiring) else {
+      continuation.finish(throwing: Self.refusal)
+      return messages
+    }
+    let isHeard = StoreUpkeep.Flag()
+    continuation.onTermination = { _ in isHeard.clear() }
+    do throws(KacheryError) {
+      // Room for the check and for the lane's own end, so that letting go of the lane waits for neither.
+      try WorkLane(depth: 2).add {
+        let outcome = Result { () throws(KacheryError) in
+          try Self.run(store, only, loop) { message in
+            Self.give(message, to: continuation) { isHeard.isSet && isWanted.isSet }
+          }
+        }
+        // Before the client learns of the end, so that it may ask for the next one.
+        self.isRunning.store(false, ordering: .releasing)
+        Self.end(outcome, continuation) { isHeard.isSet && isWanted.isSet }
+      }
+    } catch {
+      isRunning.store(false, ordering: .releasing)
+      continuation.finish(throwing: error)
+    }
+    return messages
+  }
+
+  private static func run(
+    _ store: ContentStore, _ only: Set<ContentHash>?, _ loop: EventLoop, _ give: (JSONValue) -> Bool
+  ) throws(KacheryError) -> VerifyReport {
+    var told = loop.now
+    var goesOn = true
+    return try store.verify(only: only) { (event) throws(KacheryError) in
+      let isDue = !event.isProgress || loop.now - told >= progressPeriod
+      guard goesOn, isDue else { return goesOn }
+      if event.isProgress { told = loop.now }
+      goesOn = give(event.json)
+      return goesOn
+    }
+  }
+
+  /// Hands over a message once there is room for it; false where nobody wants it any more.
+  private static func give(
+    _ message: JSONValue, to continuation: Messages.Continuation, while isWanted: () -> Bool
+  ) -> Bool {
+    while isWanted() {
+      guard case .dropped = continuation.yield(message) else { return true }
+      usleep(20_000)
+    }
+    return false
+  }
+
+  private static func end(
+    _ outcome: Result<VerifyReport, KacheryError>, _ continuation: Messages.Continuation, while isWanted: () -> Bool
+  ) {
+    switch outcome {
+    case .success(let report):
+      let isComplete = give(report.json, to: continuation, while: isWanted)
+      continuation.finish(
+        throwing: isComplete ? nil : KacheryError(.cancelled, "The check was given up; begin it again."))
+    case .failure(let error): continuation.finish(throwing: error)
+    }
+  }
+
+  private static var refusal: KacheryError {
+    KacheryError(.alreadyRunning, "The stored files are being checked already; wait until that has ended.")
+  }
+}

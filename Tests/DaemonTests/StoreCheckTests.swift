@@ -1,0 +1,52 @@
+import ContentStore
+import Diagnostics
+import EventLoop
+import Files
+import Primitives
+import TestSupport
+import Testing
+
+@testable import Daemon
+
+@Suite(.timeLimit(.minutes(1))) struct StoreCheckTests {
+  let folder: TemporaryFolder
+  let store: ContentStore
+  let check = StoreCheck()
+  let isWanted = StoreUpkeep.Flag()
+  let loop: EventLoop
+
+  init() throws {
+    folder = try TemporaryFolder()
+    store = try ContentStore(directory: folder.path("store"), log: .disabled)
+    loop = try EventLoop(name: "check")
+  }
+
+  private func begin() -> StoreCheck.Messages { check.begin(store, only: nil, loop: loop, isWanted: isWanted) }
+
+  private func all(_ messages: StoreCheck.Messages) async throws -> [JSONValue] {
+    var all: [JSONValue] = []
+    for try await message in messages { all.append(message) }
+    return all
+  }
+
+  /// More than may wait: the check waits for its client and forgets nothing, and nobody else can begin one meanwhile.
+  @Test func aSlowClientGetsEverythingAndASecondOneIsRefused() async throws {
+    try FileSystem.createFolder(folder.path("store/sha1"), permissions: 0o755)
+    for number in 0..<1_500 { try folder.write("store/sha1/foreign \(number)", "x") }
+    let messages = begin()
+    let error = await #expect(throws: KacheryError.self) { _ = try await all(begin()) }
+    #expect(error?.code == .alreadyRunning)
+    let told = try await all(messages)
+    #expect(told.filter { $0["type"]?.string == "foreign" }.count == 1_500)
+    #expect(told.last?["type"]?.string == "finished")
+    #expect(told.last?["foreign"]?.integer == 1_500)
+    #expect(try await all(begin()).last?["type"]?.string == "finished")
+  }
+
+  @Test func aNodeThatStopsEndsTheCheck() async throws {
+    _ = try store.store(path: try folder.write("file", "abc"))
+    isWanted.clear()
+    let error = await #expect(throws: KacheryError.self) { _ = try await all(begin()) }
+    #expect(error?.code == .cancelled)
+  }
+}
