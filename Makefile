@@ -72,10 +72,11 @@ $(NEWEST)/.complete: Python/requirements-newest.txt
 	$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
-bench: build ## Measure transfers and storing beside curl and nginx, cp and openssl
+bench: build ## Measure transfers and storing beside curl and nginx, rsync, cp and openssl
 	@Deploy/install-dependencies.sh --bench
 	@Benchmarks/transfer.py
 	@Benchmarks/storing.py
+	@Benchmarks/small_files.py
 	@Benchmarks/python_loads.py
 
 lint: ## Check the formatting of all Swift sources

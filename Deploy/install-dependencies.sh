@@ -21,7 +21,7 @@ packages=(
   curl openssl procps     # the demonstration and the tests look from outside
 )
 # nginx starts a server where it is installed, so only who runs the benchmarks gets it.
-bench_packages=(nginx-light)
+bench_packages=(nginx-light rsync)
 
 fail() {
   printf 'install-dependencies: %s\n' "$1" >&2
@@ -46,7 +46,7 @@ is_installed() {
 is_provided() {
   case "$1" in
     python3-venv) python3 -c 'import venv, ensurepip' 2>/dev/null ;;
-    python3 | curl | openssl) command -v "$1" >/dev/null ;;
+    python3 | curl | openssl | rsync) command -v "$1" >/dev/null ;;
     nginx-light) command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] ;;
     *) return 1 ;;
   esac

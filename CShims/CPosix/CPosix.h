@@ -60,6 +60,12 @@ static inline ssize_t CPosix_copy_range(int from, off_t from_offset, int to, off
 // errno, as above.
 static inline int CPosix_fsync(int descriptor) { CPosix_RESULT(int, fsync(descriptor)); }
 
+// Hidden unless _GNU_SOURCE is defined, which Swift does not do.
+extern int syncfs(int descriptor);
+
+// errno, as above.
+static inline int CPosix_syncfs(int descriptor) { CPosix_RESULT(int, syncfs(descriptor)); }
+
 // The header hides this call and its constant unless _GNU_SOURCE is defined, which Swift does not do.
 extern int sync_file_range(int descriptor, __off64_t offset, __off64_t count, unsigned int flags);
 

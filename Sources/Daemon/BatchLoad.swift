@@ -3,22 +3,23 @@ import EventLoop
 import Primitives
 import Transfer
 
-/// A client's request for many files, some of them on their way at any time. Bound to the loop.
+/// A client's request for many files. Small ones come together, large ones through the engine, some at a time. Bound to the
+/// loop.
 final class BatchLoad {
-  /// Files on their way at once: enough to hide round trips and the disk's waits.
-  static let maximumUnderway = 64
+  /// Files that the engine loads at once: enough to hide round trips and the disk's waits.
+  private static let maximumUnderway = 64
   private static let progressPeriod: Duration = .milliseconds(200)
 
   let request: BatchLoadRequest
   /// The loads of the engine that run for this request, with the bytes that each has.
   var underway: [LoadID: UInt64] = [:]
+  /// What brings the small ones.
+  var transfer: BatchTransfer?
   private(set) var isClosed = false
   private let continuation: AsyncThrowingStream<BatchLoadEvent, any Error>.Continuation
   private let loop: EventLoop
-  /// Indices of files that are not here, the next one last.
-  private var waiting: [Int]
-  /// Files that are being looked for in the store.
-  private var beginning = 0
+  /// Indices of files that the engine has yet to begin with, the next one last.
+  private var waiting: [Int] = []
   private var progress = BatchLoadEvent.Progress()
   private var bytesEnded: UInt64 = 0
   private var failed = 0
@@ -31,22 +32,18 @@ final class BatchLoad {
     self.request = request
     self.loop = loop
     self.continuation = continuation
-    waiting = Array(request.keys.indices.reversed())
     progress.filesTotal = request.keys.count
     toldAt = loop.now
   }
 
-  /// The next files to look for in the store, as many as there is room for; `begun` once they have been.
-  func take() -> [Int] {
-    guard !isClosed else { return [] }
-    let taken = waiting.suffix(max(0, Self.maximumUnderway - underway.count - beginning))
-    waiting.removeLast(taken.count)
-    beginning += taken.count
-    return taken.reversed()
-  }
+  /// The file has to be loaded by the engine.
+  func needsEngine(_ index: Int) { waiting.insert(index, at: 0) }
 
-  /// A file that was taken has been looked for.
-  func begun() { beginning -= 1 }
+  /// The next file for the engine; nil where there is none, or no room.
+  func takeForEngine() -> Int? {
+    guard !isClosed, underway.count < Self.maximumUnderway else { return nil }
+    return waiting.popLast()
+  }
 
   /// A file has ended.
   func ended(_ index: Int, bytes: UInt64 = 0, _ outcome: Result<String, KacheryError>) {
@@ -83,15 +80,19 @@ final class BatchLoad {
     continuation.yield(.progress(now))
     continuation.yield(.finished(loaded: progress.filesEnded - failed, failed: failed))
     continuation.finish()
+    transfer?.close()
   }
 
   /// The node stops.
   func close() {
     guard !isClosed else { return }
-    isClosed = true
     continuation.finish(throwing: KacheryError(.cancelled, "The node is stopping."))
+    abandon()
   }
 
   /// The client has gone.
-  func abandon() { isClosed = true }
+  func abandon() {
+    isClosed = true
+    transfer?.close()
+  }
 }

@@ -14,6 +14,8 @@ final class LinkConnection {
   var onMessage: ((ControlMessage) -> Void)?
   /// The peer has opened a stream to fetch from.
   var onFetchStream: ((LinkStream, [UInt8]) -> Void)?
+  /// The peer has opened a stream to ask for many small files.
+  var onBatchStream: ((LinkStream, [UInt8]) -> Void)?
 
   private var control: LinkStream?
   private var decoder = FrameDecoder(limit: WireLimits.frame)
@@ -69,6 +71,9 @@ final class LinkConnection {
     case .fetch:
       stream.consumed(bytes.count)
       if let onFetchStream { onFetchStream(stream, Array(bytes.dropFirst())) } else { stream.reset() }
+    case .batch:
+      stream.consumed(bytes.count)
+      if let onBatchStream { onBatchStream(stream, Array(bytes.dropFirst())) } else { stream.reset() }
     case .control: violation("a second control stream")
     case nil: stream.reset()
     }

@@ -3,16 +3,20 @@ import ContentStore
 import LocalAPI
 import Primitives
 import Transfer
+import Wire
 
 /// Loads of many files at once.
 extension Node {
+  /// Files looked for in the store in one go.
+  private static let lookedForAtOnce = 512
+
   func loadFiles(_ request: BatchLoadRequest) -> AsyncThrowingStream<BatchLoadEvent, any Error> {
     let (stream, continuation) = AsyncThrowingStream<BatchLoadEvent, any Error>.makeStream()
     let id = newClient()
     let batch = BatchLoad(request, loop: loop, continuation: continuation)
     batches[id] = batch
     continuation.onTermination = { _ in Task { await self.endBatch(id) } }
-    request.keys.isEmpty ? batch.finish() : advance(batch)
+    request.keys.isEmpty ? batch.finish() : lookFor(request.keys.indices, of: batch, missing: [])
     return stream
   }
 
@@ -23,44 +27,96 @@ extension Node {
     for load in batch.underway.keys.sorted(by: { $0.number < $1.number }) { cancelLoad(load) }
   }
 
-  /// Begins with more files as long as there is room for them.
-  private func advance(_ batch: BatchLoad) {
-    let indices = batch.take()
-    guard !indices.isEmpty else { return }
-    let hashes = indices.map { batch.request.keys[$0].hash }
+  /// Tells of the files that are here already, and then fetches the others.
+  private func lookFor(_ indices: Range<Int>, of batch: BatchLoad, missing: [Int]) {
+    guard !batch.isClosed else { return }
+    let group = indices.prefix(Self.lookedForAtOnce)
+    guard !group.isEmpty else { return fetch(missing, of: batch) }
+    let hashes = group.map { batch.request.keys[$0].hash }
     loop.work({ [store] in hashes.map { hash in Result { () throws(KacheryError) in try store.find(hash) } } }) {
       found in
-      guard !batch.isClosed else { return }
-      for (index, result) in zip(indices, found) {
-        batch.begun()
-        self.begin(index, of: batch, result)
+      var missing = missing
+      for (index, result) in zip(group, found) {
+        switch result {
+        case .success(let file?): batch.ended(index, bytes: file.size, .success(file.path))
+        case .success(nil): missing.append(index)
+        case .failure(let error): batch.ended(index, .failure(error))
+        }
       }
-      // Files that were here already have left room.
-      self.advance(batch)
+      self.lookFor(indices.dropFirst(group.count), of: batch, missing: missing)
     }
   }
 
-  private func begin(_ index: Int, of batch: BatchLoad, _ found: Result<StoredFile?, KacheryError>) {
-    let key = batch.request.keys[index]
+  /// Small files come together from whoever has them; a part of a file, and whatever is too large, comes by itself.
+  private func fetch(_ missing: [Int], of batch: BatchLoad) {
+    let small = missing.filter { batch.request.keys[$0].chunkOf == nil }
+    for index in missing where batch.request.keys[index].chunkOf != nil { batch.needsEngine(index) }
     do throws(KacheryError) {
-      if let file = try found.get() { return batch.ended(index, bytes: file.size, .success(file.path)) }
-      let wish = try wish(key, node: batch.request.node, channel: batch.request.channel)
-      let id = LoadID(number: newClient())
-      batch.underway[id] = 0
-      loads[id] = LoadWaiter(
-        hash: key.hash, manifest: key.manifest,
-        progress: { loaded, _, _ in
-          batch.underway[id] = loaded
-          batch.tellProgress()
-        },
-        end: { outcome in
-          let bytes = batch.underway.removeValue(forKey: id) ?? 0
-          batch.ended(index, bytes: bytes, outcome)
-          self.advance(batch)
-        })
-      input { core, now in core.load(id, wish, at: now) }
+      let topic = try batch.request.channel.map { name throws(KacheryError) in try self.topic(ofChannel: name) }
+      let sources = core.batchSources(node: batch.request.node, topic: topic).compactMap { source in
+        links[source.link].map { BatchSource(node: source.peer.node, topic: source.peer.topic, link: $0.link) }
+      }
+      guard sources.isEmpty else {
+        transfer(small, of: batch, from: sources)
+        return advanceEngine(batch)
+      }
+      // Somebody may yet appear; the engine knows how long to wait for that.
+      for index in small { batch.needsEngine(index) }
     } catch {
-      batch.ended(index, .failure(error))
+      for index in small { batch.ended(index, .failure(error)) }
+    }
+    advanceEngine(batch)
+  }
+
+  private func transfer(_ indices: [Int], of batch: BatchLoad, from sources: [BatchSource]) {
+    let hashes = indices.map { batch.request.keys[$0].hash }
+    let transfer = BatchTransfer(hashes, from: sources, store: store, loop: loop)
+    batch.transfer = transfer
+    transfer.onLie = { node, hash in self.input { core, _ in core.lied(node, hash) } }
+    transfer.onOutcome = { place, outcome, bytes in
+      let index = indices[place]
+      switch outcome {
+      case .stored(let path):
+        self.counters.bytesReceived.add(bytes)
+        self.counters.loadsFinished.add()
+        batch.ended(index, bytes: UInt64(bytes), .success(path))
+      case .failed(let error):
+        self.counters.loadsFailed.add()
+        batch.ended(index, .failure(error))
+      case .nowhere(let asked):
+        self.counters.loadsFailed.add()
+        batch.ended(index, .failure(self.core.missing(asked: asked)))
+      case .large:
+        batch.needsEngine(index)
+        self.advanceEngine(batch)
+      }
+    }
+    transfer.start()
+  }
+
+  /// Begins with more loads of the engine as long as there is room for them.
+  private func advanceEngine(_ batch: BatchLoad) {
+    while let index = batch.takeForEngine() {
+      let key = batch.request.keys[index]
+      do throws(KacheryError) {
+        let wish = try wish(key, node: batch.request.node, channel: batch.request.channel)
+        let id = LoadID(number: newClient())
+        batch.underway[id] = 0
+        loads[id] = LoadWaiter(
+          hash: key.hash, manifest: key.manifest,
+          progress: { loaded, _, _ in
+            batch.underway[id] = loaded
+            batch.tellProgress()
+          },
+          end: { outcome in
+            let bytes = batch.underway.removeValue(forKey: id) ?? 0
+            batch.ended(index, bytes: bytes, outcome)
+            self.advanceEngine(batch)
+          })
+        input { core, now in core.load(id, wish, at: now) }
+      } catch {
+        batch.ended(index, .failure(error))
+      }
     }
   }
 }

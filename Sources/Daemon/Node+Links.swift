@@ -28,6 +28,7 @@ extension Node {
     links[id] = connection
     connection.onMessage = { message in self.input { core, now in core.received(message, on: id, at: now) } }
     connection.onFetchStream = { stream, first in self.serve(stream, first, on: id) }
+    connection.onBatchStream = { stream, first in self.serveBatch(stream, first, on: id) }
     link.onClose = { error in
       if let error { self.log.debug("The link to node \(link.peer.short) broke: \(error)") }
       self.links[id] = nil
@@ -50,6 +51,21 @@ extension Node {
     servers[key] = server
     server.start(
       with: first, serve: { Task { await self.serveWaiting(key) } }, gone: { self.servers[key] = nil })
+  }
+
+  /// Batch streams of one peer that are served at once.
+  private static let maximumBatchStreams = 16
+
+  private func serveBatch(_ stream: LinkStream, _ first: [UInt8], on link: LinkID) {
+    guard batchServers.values.count(where: { $0.link == link }) < Self.maximumBatchStreams else {
+      return stream.reset()
+    }
+    let server = BatchServer(link: link, stream: stream, store: store, loop: loop, metrics: counters) { topic in
+      self.core.mayServe(link, over: topic)
+    }
+    let key = ObjectIdentifier(server)
+    batchServers[key] = server
+    server.start(with: first) { self.batchServers[key] = nil }
   }
 
   private func serveWaiting(_ key: ObjectIdentifier) async { await servers[key]?.serveWaiting() }

@@ -50,6 +50,7 @@ actor Node {
   var turns = FileTurns()
   var fetchers: [FetcherKey: Fetcher] = [:]
   var servers: [ObjectIdentifier: FetchServer] = [:]
+  var batchServers: [ObjectIdentifier: BatchServer] = [:]
   var loads: [LoadID: LoadWaiter] = [:]
   var finds: [FindID: FindWaiter] = [:]
   var batches: [UInt64: BatchLoad] = [:]

@@ -87,6 +87,24 @@ extension NodeCore {
     }
   }
 
+  // MARK: Batches
+
+  /// The peers that many small files may be asked of, each with its link and the channel over which.
+  package func batchSources(node: NodeID?, topic: Topic?) -> [(peer: AskedPeer, link: LinkID)] {
+    linkOfNode.values.sorted { $0.number < $1.number }.compactMap { link in
+      guard let peer = peers[link], node == nil || node == peer.node,
+        let shared = askableTopics(of: peer).first(where: { topic == nil || topic == $0 })
+      else { return nil }
+      return (AskedPeer(node: peer.node, topic: shared), link)
+    }
+  }
+
+  /// A node gave bytes that are not what they should be.
+  package mutating func lied(_ node: NodeID, _ hash: ContentHash) { emit(.event(.lied(node, hash))) }
+
+  /// Why a file cannot be loaded that none of so many peers has.
+  package func missing(asked: Int) -> KacheryError { explain(.noSource(asked: asked)) }
+
   // MARK: Questions
 
   private mutating func ask(_ question: Question, at now: Moment) {

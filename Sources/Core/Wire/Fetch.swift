@@ -56,6 +56,8 @@ package struct FetchReply: Hashable, Sendable {
     case unreadable = 3
     /// The node serves as much as it will; the asker may try again later.
     case busy = 4
+    /// The file is there and too large for a batch; the asker may fetch it in pieces.
+    case tooLarge = 5
   }
 
   static let frameType: UInt8 = 17

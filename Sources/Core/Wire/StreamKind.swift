@@ -4,4 +4,6 @@ package enum StreamKind: UInt8, Sendable, CaseIterable {
   case control = 1
   /// Requests for ranges of files from the opener, answered in order with the bytes themselves.
   case fetch = 2
+  /// Requests for many small files from the opener, answered in order with the files themselves.
+  case batch = 3
 }

@@ -10,7 +10,14 @@ extension FileSystem {
   ///   folders can be relied on.
   @discardableResult
   package static func createFolder(_ path: String, permissions: UInt32) throws(KacheryError) -> [String] {
-    if let present = try statusIfPresent(path) {
+    // Mostly only the lowest one is missing.
+    var isAboveMissing = false
+    do throws(KacheryError) {
+      try check("create the folder", path) { CPosix_mkdir($0, permissions) }
+      try setExactly(permissions, of: path)
+      return [parent(of: path)]
+    } catch { isAboveMissing = error.systemNumber == ENOENT }
+    if !isAboveMissing, let present = try statusIfPresent(path) {
       guard present.kind == .folder else {
         throw KacheryError(.storageFailed, "Could not create the folder \(path): a file has that name; move it away.")
       }
@@ -22,11 +29,22 @@ extension FileSystem {
     do { try check("create the folder", path) { CPosix_mkdir($0, permissions) } } catch
       where error.systemNumber == EEXIST
     { return [above] + changed }
-    let made = try status(path).permissions
-    if made & 0o777 != permissions {
-      try check("change the permissions of", path) { CPosix_chmod($0, made & 0o7000 | permissions) }
-    }
+    try setExactly(permissions, of: path)
     return [above] + changed
+  }
+
+  private static func setExactly(_ permissions: UInt32, of path: String) throws(KacheryError) {
+    let made = try status(path).permissions
+    guard made & 0o777 != permissions else { return }
+    try check("change the permissions of", path) { CPosix_chmod($0, made & 0o7000 | permissions) }
+  }
+
+  /// Returns once everything on the file system that holds the folder is on the disk, also what others wrote: one wait in
+  /// place of one for each of many files.
+  package static func syncFileSystem(holding path: String) throws(KacheryError) {
+    let folder = try File(path, .folder)
+    defer { folder.close() }
+    try folder.call("save to disk") { CPosix_syncfs($0) }
   }
 
   /// Returns once the names in the folder are on the disk as they are now.

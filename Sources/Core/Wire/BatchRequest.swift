@@ -1,0 +1,42 @@
+package import Primitives
+
+/// Asks for many small files on a batch stream, each as a whole. Each hash is answered in order by a `FetchReply` and, where
+/// that is `ok`, the bytes of the file. Several may be sent ahead.
+package struct BatchRequest: Hashable, Sendable {
+  static let frameType: UInt8 = 24
+  /// Files in one request: a frame of them stays below the limit of a frame.
+  package static let maximumFiles = 1_024
+  /// Bytes of the largest file that is given in this way; larger ones are fetched in pieces.
+  package static let maximumSize: UInt64 = 1 << 20
+
+  package let topic: Topic
+  package let hashes: [ContentHash]
+
+  package init(topic: Topic, hashes: [ContentHash]) {
+    self.topic = topic
+    self.hashes = hashes
+  }
+
+  /// The request as a frame.
+  package var encoded: [UInt8] {
+    Frame.encode(Self.frameType) { writer in
+      writer.fixed(topic)
+      writer.list(hashes) { $0.fixed($1) }
+    }
+  }
+
+  /// The request in a frame of a batch stream.
+  package static func decode(_ frame: Frame) throws(WireError) -> BatchRequest {
+    guard frame.type == frameType else { throw .unknownType(frame.type) }
+    var reader = ByteReader(frame.body)
+    do throws(ByteReaderError) {
+      let topic = try reader.fixed(Topic.self)
+      let hashes = try reader.list(limit: maximumFiles) { (reader) throws(ByteReaderError) in
+        try reader.fixed(ContentHash.self)
+      }
+      return BatchRequest(topic: topic, hashes: hashes)
+    } catch {
+      throw .malformed(error)
+    }
+  }
+}

@@ -1,0 +1,111 @@
+import EventLoop
+import Links
+import Primitives
+import Wire
+
+/// Asks one node for many small files over one stream, and collects each as it arrives. Bound to the loop.
+final class BatchFetcher {
+  /// What the node said of a file.
+  enum Reply {
+    case bytes([UInt8])
+    case absent
+    case tooLarge
+  }
+
+  /// What the node may send ahead of what has been put to the disk.
+  private static let window = 4 << 20
+
+  /// An answer has come for the file that was asked for with this index.
+  var onReply: ((Int, Reply) -> Void)?
+  /// The node gives nothing more.
+  var onEnd: (() -> Void)?
+
+  private let stream: LinkStream
+  private let topic: Topic
+  private var decoder = FetchReplyDecoder()
+  /// Indices of files asked for, in the order in which they will come; those before `head` have been answered.
+  private var expected: [Int] = []
+  private var head = 0
+  private var arriving: [UInt8] = []
+  private var isClosed = false
+
+  init(link: Link, topic: Topic) {
+    self.topic = topic
+    stream = link.openStream(window: Self.window)
+    stream.write([StreamKind.batch.rawValue])
+    stream.onData = { [weak self] in self?.receive($0) }
+    stream.onEnd = { [weak self] _ in self?.fail() }
+  }
+
+  /// Asks for files, each with the index by which `onReply` tells of it.
+  func request(_ files: [(index: Int, hash: ContentHash)]) {
+    guard !isClosed, !files.isEmpty else { return }
+    expected += files.map(\.index)
+    stream.write(BatchRequest(topic: topic, hashes: files.map(\.hash)).encoded)
+  }
+
+  /// Bytes of files have been put to the disk: the node may send as many more.
+  func consumed(_ count: Int) {
+    if !isClosed { stream.consumed(count) }
+  }
+
+  /// Asks for nothing more. May be called again.
+  func close() {
+    guard !isClosed else { return }
+    isClosed = true
+    onReply = nil
+    onEnd = nil
+    stream.reset()
+  }
+
+  private func fail() {
+    guard !isClosed else { return }
+    let tell = onEnd
+    close()
+    tell?()
+  }
+
+  private func receive(_ bytes: UnsafeRawBufferPointer) {
+    // Bytes of files count against the window until they lie on the disk.
+    var fileBytes = 0
+    var hasFailed = false
+    do throws(WireError) {
+      try decoder.receive(bytes) { event in
+        guard !hasFailed, !isClosed else { return }
+        switch event {
+        case .reply(let reply): hasFailed = !begin(reply)
+        case .bytes(let slice):
+          fileBytes += slice.count
+          arriving += slice
+        case .end: finish(.bytes(arriving))
+        }
+      }
+    } catch {
+      hasFailed = true
+    }
+    guard !hasFailed else { return fail() }
+    if bytes.count > fileBytes { consumed(bytes.count - fileBytes) }
+  }
+
+  /// - Returns: false where the reply is not one to what was asked.
+  private func begin(_ reply: FetchReply) -> Bool {
+    guard head < expected.count else { return false }
+    arriving = []
+    switch reply.status {
+    case .ok:
+      guard reply.count <= BatchRequest.maximumSize else { return false }
+      arriving.reserveCapacity(Int(reply.count))
+    case .tooLarge: finish(.tooLarge)
+    default: finish(.absent)
+    }
+    return true
+  }
+
+  private func finish(_ reply: Reply) {
+    let index = expected[head]
+    head += 1
+    if head == expected.count { (expected, head) = ([], 0) }
+    arriving = []
+    onReply?(index, reply)
+  }
+}

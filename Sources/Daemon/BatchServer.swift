@@ -1,0 +1,137 @@
+import ContentStore
+import EventLoop
+import Links
+import NodeCore
+import Primitives
+import Wire
+
+/// Answers one peer's batch stream: the files that it asks for, in order, a group of them read by the pool at a time.
+/// Bound to the loop.
+final class BatchServer {
+  /// Files that may wait on one stream.
+  private static let maximumWaiting = 8 * BatchRequest.maximumFiles
+  private static let frameLimit = 32 << 10
+  /// Files read in one go, unless their bytes are too many before.
+  private static let groupFiles = 64
+  private static let groupBytes = 512 << 10
+
+  /// The link that carries the stream.
+  let link: LinkID
+  private let mayServe: (Topic) -> Bool
+  private let store: ContentStore
+  private let loop: EventLoop
+  private let stream: LinkStream
+  private let metrics: NodeMetrics
+  private var decoder = FrameDecoder(limit: BatchServer.frameLimit)
+  private var waiting: [(topic: Topic, hash: ContentHash)] = []
+  private var waitingHead = 0
+  private var isReading = false
+  private var hasEnded = false
+  private var hasFinishedAsking = false
+  private var gone: (() -> Void)?
+
+  init(
+    link: LinkID, stream: LinkStream, store: ContentStore, loop: EventLoop, metrics: NodeMetrics,
+    mayServe: @escaping (Topic) -> Bool
+  ) {
+    self.link = link
+    self.stream = stream
+    self.store = store
+    self.loop = loop
+    self.metrics = metrics
+    self.mayServe = mayServe
+  }
+
+  /// Begins to answer; `gone` tells the node that the stream has ended.
+  func start(with first: [UInt8], gone: @escaping () -> Void) {
+    self.gone = gone
+    stream.onData = { bytes in
+      self.stream.consumed(bytes.count)
+      self.receive(Array(bytes))
+    }
+    stream.onEnd = { end in
+      self.hasFinishedAsking = true
+      if end != .finished { self.end() } else { self.advance() }
+    }
+    stream.onWritable = { self.advance() }
+    receive(first)
+  }
+
+  private func receive(_ bytes: [UInt8]) {
+    decoder.append(bytes)
+    do throws(WireError) {
+      while let frame = try decoder.next() {
+        let request = try BatchRequest.decode(frame)
+        waiting += request.hashes.map { (request.topic, $0) }
+      }
+    } catch {
+      return end()
+    }
+    guard waiting.count - waitingHead <= Self.maximumWaiting else { return end() }
+    advance()
+  }
+
+  private func end() {
+    guard !hasEnded else { return }
+    hasEnded = true
+    waiting = []
+    stream.reset()
+    gone?()
+    gone = nil
+  }
+
+  /// Has the next group read where the peer takes what was read before.
+  private func advance() {
+    guard !hasEnded, !isReading, stream.isWritable else { return }
+    guard waitingHead < waiting.count else {
+      (waiting, waitingHead) = ([], 0)
+      if hasFinishedAsking {
+        hasEnded = true
+        stream.finish()
+        gone?()
+        gone = nil
+      }
+      return
+    }
+    // Membership may be withdrawn at any time, so each group asks again.
+    let group = waiting[waitingHead...].prefix(Self.groupFiles).map { mayServe($0.topic) ? $0.hash : nil }
+    isReading = true
+    loop.work({ [store] in Self.read(group, from: store) }) { answer in
+      self.isReading = false
+      guard !self.hasEnded else { return }
+      self.waitingHead += answer.files
+      self.metrics.requestsServed.add(answer.given)
+      self.metrics.requestsRefused.add(answer.files - answer.given)
+      self.metrics.bytesSent.add(answer.bytes.count)
+      self.stream.write(answer.bytes)
+      self.advance()
+    }
+  }
+
+  private struct Answer: Sendable {
+    var bytes: [UInt8] = []
+    /// Files that are answered for, and those of them that are given.
+    var files = 0
+    var given = 0
+  }
+
+  /// Reads files until there are enough bytes, each behind its reply. One that may not be given is answered like one that is
+  /// not here.
+  private static func read(_ hashes: [ContentHash?], from store: ContentStore) -> Answer {
+    var answer = Answer()
+    answer.bytes.reserveCapacity(groupBytes)
+    for hash in hashes where answer.bytes.count < groupBytes {
+      answer.files += 1
+      switch hash.map({ store.readSmall($0, limit: BatchRequest.maximumSize) }) ?? .absent {
+      case .bytes(let bytes):
+        answer.given += 1
+        answer.bytes += FetchReply(.ok, count: UInt64(bytes.count)).encoded
+        answer.bytes += bytes
+      case .absent: answer.bytes += FetchReply(.notFound).encoded
+      case .tooLarge: answer.bytes += FetchReply(.tooLarge).encoded
+      case .unreadable: answer.bytes += FetchReply(.unreadable).encoded
+      }
+    }
+    return answer
+  }
+}

@@ -1,0 +1,181 @@
+import ContentStore
+import EventLoop
+import Links
+import Primitives
+import Transfer
+import Wire
+
+/// A node that small files are asked of.
+struct BatchSource {
+  let node: NodeID
+  let topic: Topic
+  let link: Link
+}
+
+/// Brings many small files here from several nodes at once. Bound to the loop.
+final class BatchTransfer {
+  /// Files asked for in one request.
+  private static let requestFiles = 256
+  /// Files admitted in one go, unless their bytes are too many before: they wait for the disk together.
+  private static let groupFiles = 256
+  private static let groupBytes = 4 << 20
+  /// Groups that the pool works on at once.
+  private static let maximumGroups = 2
+  /// How long a node may say nothing.
+  private static let silence: Duration = .seconds(20)
+
+  /// What became of the file with this index, and how many bytes it has.
+  var onOutcome: ((Int, Outcome, _ bytes: Int) -> Void)?
+  /// A node gave wrong bytes for this hash.
+  var onLie: ((NodeID, ContentHash) -> Void)?
+
+  /// What became of a file.
+  enum Outcome {
+    case stored(path: String)
+    case failed(KacheryError)
+    /// Nobody has it; so many were asked.
+    case nowhere(asked: Int)
+    /// It has to be fetched in pieces.
+    case large
+  }
+
+  private struct Arrived {
+    let index: Int
+    let node: NodeID
+    let file: SmallFile
+  }
+
+  private let hashes: [ContentHash]
+  private let store: ContentStore
+  private let loop: EventLoop
+  private var search: BatchSearch
+  private let askedCount: Int
+  private var fetchers: [NodeID: BatchFetcher] = [:]
+  private var heardAt: [NodeID: Instant] = [:]
+  private var arrived: [Arrived] = []
+  private var arrivedBytes = 0
+  private var groups = 0
+  private var timer: Timer?
+  private var isClosed = false
+
+  init(_ hashes: [ContentHash], from sources: [BatchSource], store: ContentStore, loop: EventLoop) {
+    self.hashes = hashes
+    self.store = store
+    self.loop = loop
+    let sources = sources.prefix(BatchSearch.maximumNodes)
+    askedCount = sources.count
+    search = BatchSearch(files: hashes.count, nodes: sources.map(\.node))
+    for source in sources {
+      let fetcher = BatchFetcher(link: source.link, topic: source.topic)
+      fetcher.onReply = { [weak self] index, reply in self?.receive(index, reply, from: source.node) }
+      fetcher.onEnd = { [weak self] in self?.lost(source.node) }
+      fetchers[source.node] = fetcher
+    }
+  }
+
+  /// Begins to ask.
+  func start() {
+    timer = loop.after(.seconds(5), repeating: .seconds(5)) { self.giveUpSilent() }
+    advance()
+  }
+
+  /// Lets go of everything. May be called again.
+  func close() {
+    guard !isClosed else { return }
+    isClosed = true
+    timer?.cancel()
+    for fetcher in fetchers.values { fetcher.close() }
+    fetchers = [:]
+    onOutcome = nil
+    onLie = nil
+  }
+
+  // MARK: Asking
+
+  private func advance() {
+    for (node, fetcher) in fetchers.sorted(by: { $0.key < $1.key }) {
+      // In large steps: a request for every answer would cost more than the answer.
+      guard search.outstanding(of: node) <= Self.requestFiles else { continue }
+      let files = search.next(for: node, atMost: Self.requestFiles)
+      guard !files.isEmpty else { continue }
+      heardAt[node] = loop.now
+      fetcher.request(files.map { ($0, hashes[$0]) })
+    }
+    for (file, outcome) in search.takeOutcomes() {
+      switch outcome {
+      case .arrived: break
+      case .nowhere: onOutcome?(file, .nowhere(asked: askedCount), 0)
+      case .large: onOutcome?(file, .large, 0)
+      }
+    }
+  }
+
+  private func lost(_ node: NodeID) {
+    fetchers.removeValue(forKey: node)?.close()
+    heardAt[node] = nil
+    search.lost(node)
+    advance()
+  }
+
+  private func giveUpSilent() {
+    for (node, heard) in heardAt.sorted(by: { $0.key < $1.key })
+    where search.outstanding(of: node) > 0 && loop.now - heard > Self.silence {
+      lost(node)
+    }
+  }
+
+  // MARK: Receiving
+
+  private func receive(_ index: Int, _ reply: BatchFetcher.Reply, from node: NodeID) {
+    heardAt[node] = loop.now
+    switch reply {
+    case .bytes(let bytes):
+      arrived.append(Arrived(index: index, node: node, file: SmallFile(hash: hashes[index], bytes: bytes)))
+      arrivedBytes += bytes.count
+      return keep()
+    case .absent: search.answered(index, by: node, .hasNot)
+    case .tooLarge: search.answered(index, by: node, .tooLarge)
+    }
+    advance()
+  }
+
+  /// Has the pool admit what has come: a full group, or whatever there is where it has nothing else to do.
+  private func keep() {
+    while !arrived.isEmpty, groups < Self.maximumGroups {
+      let isFull = arrived.count >= Self.groupFiles || arrivedBytes >= Self.groupBytes
+      guard isFull || groups == 0 else { return }
+      let group = arrived.prefix(Self.groupFiles)
+      arrived.removeFirst(group.count)
+      arrivedBytes -= group.reduce(0) { $0 + $1.file.bytes.count }
+      admit(Array(group))
+    }
+  }
+
+  private func admit(_ group: [Arrived]) {
+    groups += 1
+    loop.work({ [store] in store.admit(group.map(\.file)) }) { outcomes in
+      self.groups -= 1
+      guard !self.isClosed else { return }
+      for (item, outcome) in zip(group, outcomes) { self.admitted(item, outcome) }
+      self.advance()
+      self.keep()
+    }
+  }
+
+  private func admitted(_ item: Arrived, _ outcome: Result<String, KacheryError>) {
+    let count = item.file.bytes.count
+    fetchers[item.node]?.consumed(count)
+    switch outcome {
+    case .success(let path):
+      guard search.answered(item.index, by: item.node, .gave) else { return }
+      onOutcome?(item.index, .stored(path: path), count)
+    case .failure(let error) where error.code == .hashMismatch:
+      onLie?(item.node, item.file.hash)
+      search.answered(item.index, by: item.node, .lied)
+      lost(item.node)
+    case .failure(let error):
+      guard search.answered(item.index, by: item.node, .gave) else { return }
+      onOutcome?(item.index, .failed(error), 0)
+    }
+  }
+}

@@ -1,0 +1,77 @@
+import ContentStore
+import Crypto
+import Files
+import Primitives
+import TestSupport
+import Testing
+
+@Suite struct SmallFileTests {
+  let fixture: StoreFixture
+  var store: ContentStore { fixture.store }
+
+  init() throws { fixture = try StoreFixture() }
+
+  private func file(_ text: String) -> SmallFile {
+    SmallFile(hash: .of(Array(text.utf8)), bytes: Array(text.utf8))
+  }
+
+  @Test func manyAreAdmittedTogetherAndWrongOnesAreNot() throws {
+    let wrong = SmallFile(hash: .of([1]), bytes: [2])
+    let files = (0..<50).map { file("file \($0)") } + [wrong, file(""), file("file 7")]
+    let outcomes = store.admit(files)
+    for (file, outcome) in zip(files, outcomes) where file.hash != wrong.hash {
+      #expect(try outcome.get() == fixture.path(file.hash))
+      #expect(try FileSystem.read(fixture.path(file.hash), limit: 100) == file.bytes)
+      #expect(try FileSystem.status(fixture.path(file.hash)).permissions == 0o644)
+    }
+    #expect(#expect(throws: KacheryError.self) { try outcomes[50].get() }?.code == .hashMismatch)
+    #expect(try store.find(wrong.hash) == nil)
+    #expect(try fixture.leftovers() == [])
+  }
+
+  @Test func whatIsHereStaysAndWhatWasCutShortIsMended() throws {
+    let small = file("whole")
+    _ = store.admit([small])
+    let before = try FileSystem.status(fixture.path(small.hash))
+    #expect(try store.admit([small])[0].get() == fixture.path(small.hash))
+    #expect(try FileSystem.status(fixture.path(small.hash)).isSameFile(as: before))
+    try File(fixture.path(small.hash), .update).truncate(to: 2)
+    _ = store.admit([small])
+    #expect(try FileSystem.read(fixture.path(small.hash), limit: 100) == small.bytes)
+  }
+
+  @Test func readsAreBoundedBySize() throws {
+    let small = file("12345")
+    _ = store.admit([small])
+    guard case .bytes(let bytes) = store.readSmall(small.hash, limit: 5) else {
+      Issue.record("not read")
+      return
+    }
+    #expect(bytes == small.bytes)
+    if case .tooLarge = store.readSmall(small.hash, limit: 4) {} else { Issue.record("read though too large") }
+    if case .absent = store.readSmall(.of([9]), limit: 4) {} else { Issue.record("found though absent") }
+  }
+
+  /// A disk that fails at any operation: each file is whole or not there, and the next start finds nothing left over.
+  @Test(arguments: [FileFault.Aftermath.recovers, .dies])
+  func aFailureAtAnyOperationCostsNothing(aftermath: FileFault.Aftermath) throws {
+    let files = ["a", "b"].map(file)
+    var number = 1
+    while true {
+      let fixture = try StoreFixture()
+      let fault = FileFault(at: number, errno: 5, aftermath)
+      let outcomes = FileFault.$current.withValue(fault) { fixture.store.admit(files) }
+      guard fault.operations >= number else {
+        for outcome in outcomes { _ = try outcome.get() }
+        break
+      }
+      let store = try ContentStore(directory: fixture.store.directory, log: .disabled)
+      let report = try store.verify { (_) throws(KacheryError) in true }
+      #expect(report.damaged == 0 && report.foreign == 0, "operation \(number)")
+      #expect(try fixture.leftovers().filter { $0.contains("/temporary/") } == [], "operation \(number)")
+      for outcome in store.admit(files) { _ = try outcome.get() }
+      number += 1
+    }
+    #expect(number > 10)
+  }
+}

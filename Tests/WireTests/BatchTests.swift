@@ -1,0 +1,47 @@
+import Crypto
+import Primitives
+import TestSupport
+import Testing
+import Wire
+
+@Suite struct BatchTests {
+  private func topic() throws -> Topic { try #require(Topic(bytes: [UInt8](repeating: 7, count: Topic.byteCount))) }
+
+  private func decode(_ bytes: [UInt8]) throws -> BatchRequest? {
+    var decoder = FrameDecoder(limit: 32 << 10)
+    decoder.append(bytes)
+    guard let frame = try decoder.next() else { return nil }
+    return try BatchRequest.decode(frame)
+  }
+
+  @Test(arguments: [0, 1, 1_024])
+  func requestsSurviveTheWay(count: Int) throws {
+    let hashes = (0..<count).map { ContentHash.of(Array("\($0)".utf8)) }
+    let request = BatchRequest(topic: try topic(), hashes: hashes)
+    #expect(try decode(request.encoded) == request)
+  }
+
+  @Test func moreFilesThanAllowedAreRefused() throws {
+    let hashes = [ContentHash](repeating: .of([]), count: BatchRequest.maximumFiles + 1)
+    let bytes = BatchRequest(topic: try topic(), hashes: hashes).encoded
+    #expect(throws: WireError.self) { try decode(bytes) }
+  }
+
+  /// Whatever comes in is refused, waited for or read, and what was read reads the same again.
+  @Test(arguments: 0..<200)
+  func noBytesDoHarm(seed: UInt64) throws {
+    var random = SeededRandom(seed: seed)
+    let hashes = (0..<random.number(0...20)).map { ContentHash.of([UInt8(truncatingIfNeeded: $0)]) }
+    var bytes = BatchRequest(topic: try topic(), hashes: hashes).encoded
+    for _ in 0..<random.number(1...4) {
+      let place = random.number(0...bytes.count - 1)
+      switch random.number(0...2) {
+      case 0: bytes[place] = UInt8(random.number(0...255))
+      case 1: bytes.insert(UInt8(random.number(0...255)), at: place)
+      default: bytes.remove(at: place)
+      }
+    }
+    guard let request = try? decode(bytes) else { return }
+    #expect(try decode(request.encoded) == request, "seed \(seed)")
+  }
+}
