@@ -89,7 +89,7 @@ let package = Package(
 
     // Tests mirror the sources.
     .target(
-      name: "TestSupport", dependencies: ["Primitives", "Crypto", "Files"], path: "Tests/TestSupport",
+      name: "TestSupport", dependencies: ["Primitives", "Crypto", "Files", "Transfer"], path: "Tests/TestSupport",
       swiftSettings: strict),
     tests("PrimitivesTests", ["Primitives", "TestSupport"]),
     tests("CryptoTests", ["Crypto", "Primitives", "TestSupport"]),
@@ -102,6 +102,8 @@ let package = Package(
     tests(
       "SimulationTests",
       ["NodeCore", "Transfer", "Discovery", "Wire", "Crypto", "Diagnostics", "Primitives", "TestSupport"]),
+    tests(
+      "ConformanceTests", ["ContentStore", "Transfer", "Crypto", "Diagnostics", "Files", "Primitives", "TestSupport"]),
     tests("EventLoopTests", ["EventLoop", "Primitives", "TestSupport"]),
     tests("FilesTests", ["Files", "Primitives", "TestSupport"]),
     tests("ThreadsTests", ["Threads", "Primitives", "TestSupport"]),

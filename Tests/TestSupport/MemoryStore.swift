@@ -1,13 +1,13 @@
 import Crypto
-import Primitives
-import Transfer
+package import Primitives
+package import Transfer
 
 /// A content store in memory, with real hashes. It keeps what the store on disk keeps: whole files that have their
 /// hash, and verified pieces of files that have not all come.
-struct MemoryStore {
-  private(set) var files: [ContentHash: [UInt8]] = [:]
+package struct MemoryStore {
+  package private(set) var files: [ContentHash: [UInt8]] = [:]
   /// The manifest of each file that has one.
-  var manifests: [ContentHash: ContentHash] = [:]
+  package var manifests: [ContentHash: ContentHash] = [:]
   private var pieces: [ContentHash: [ByteRange: [UInt8]]] = [:]
   private var open: [DownloadID: DownloadPlan] = [:]
   /// Pieces whose own hash was not compared, as in the store on disk.
@@ -15,12 +15,14 @@ struct MemoryStore {
   /// Files that have turned out to hold damaged pieces: each piece of them is checked from then on.
   private var checked: Set<ContentHash> = []
 
+  package init() {}
+
   /// Downloads that have begun and not been let go of.
-  var openDownloads: Int { open.count }
+  package var openDownloads: Int { open.count }
 
   /// Stores bytes; with a chunk size also their manifest, as a store does with large files.
   @discardableResult
-  mutating func store(_ bytes: [UInt8], chunkSize: Int? = nil) -> FileKey {
+  package mutating func store(_ bytes: [UInt8], chunkSize: Int? = nil) -> FileKey {
     let hash = ContentHash.of(bytes)
     files[hash] = bytes
     guard let chunkSize else { return FileKey(hash: hash) }
@@ -30,7 +32,7 @@ struct MemoryStore {
   }
 
   /// The manifest of these bytes, which names the hash that it is told, true or not.
-  static func manifest(of bytes: [UInt8], chunkSize: Int, claiming hash: ContentHash) -> Manifest {
+  package static func manifest(of bytes: [UInt8], chunkSize: Int, claiming hash: ContentHash) -> Manifest {
     let chunks = stride(from: 0, to: bytes.count, by: chunkSize).compactMap { start in
       let end = min(start + chunkSize, bytes.count)
       return ByteRange(start: UInt64(start), end: UInt64(end)).map {
@@ -41,25 +43,27 @@ struct MemoryStore {
   }
 
   /// Forgets a file, as an owner may at any time.
-  mutating func remove(_ hash: ContentHash) { files[hash] = nil }
+  package mutating func remove(_ hash: ContentHash) { files[hash] = nil }
 
   // MARK: Receiving
 
   /// Begins to receive a file; says which pieces are here from an earlier time.
-  mutating func begin(_ id: DownloadID, _ plan: DownloadPlan) -> Set<Int> {
+  package mutating func begin(_ id: DownloadID, _ plan: DownloadPlan) -> Set<Int> {
     open[id] = plan
+    let kept = pieces.removeValue(forKey: plan.hash) ?? [:]
+    unchecked[plan.hash] = nil
     guard plan.pieces.count > 1 else { return [] }
-    let kept = pieces[plan.hash] ?? [:]
-    return Set(
-      plan.pieces.indices.filter { index in
-        kept[plan.pieces[index].range].map { ContentHash.of($0) == plan.pieces[index].hash } ?? false
-      })
+    let verified = plan.pieces.indices.filter { index in
+      kept[plan.pieces[index].range].map { ContentHash.of($0) == plan.pieces[index].hash } ?? false
+    }
+    for index in verified { pieces[plan.hash, default: [:]][plan.pieces[index].range] = kept[plan.pieces[index].range] }
+    return Set(verified)
   }
 
   /// Takes in a piece; says whether it has its hash, as far as that is compared: two in three of those that come in
   /// order are taken on trust.
-  mutating func add(_ bytes: [UInt8], _ piece: Piece, to id: DownloadID) -> Bool {
-    guard let plan = open[id] else { return false }
+  package mutating func add(_ bytes: [UInt8], _ piece: Piece, to id: DownloadID) -> Bool {
+    guard let plan = open[id], pieces[plan.hash]?[piece.range] == nil else { return false }
     let index = plan.pieces.firstIndex(of: piece) ?? 0
     let isNext = plan.pieces[..<index].allSatisfy { pieces[plan.hash]?[$0.range] != nil }
     if piece.hash == nil {
@@ -74,7 +78,7 @@ struct MemoryStore {
   }
 
   /// Admits the whole file if it has its hash.
-  mutating func finish(_ id: DownloadID) -> CompletionOutcome {
+  package mutating func finish(_ id: DownloadID) -> CompletionOutcome {
     guard let plan = open[id] else { return .failed(KacheryError(.internalError, "There is no such download.")) }
     let whole = plan.pieces.flatMap { pieces[plan.hash]?[$0.range] ?? [] }
     if ContentHash.of(whole) == plan.hash {
@@ -99,12 +103,12 @@ struct MemoryStore {
   }
 
   /// Lets go of a download; verified pieces of a file with a manifest stay.
-  mutating func end(_ id: DownloadID) {
+  package mutating func end(_ id: DownloadID) {
     guard let plan = open.removeValue(forKey: id), plan.pieces.count == 1 || plan.pieces[0].hash == nil else { return }
     pieces[plan.hash] = nil
   }
 }
 
 extension Manifest {
-  var bytes: [UInt8] { json.compactBytes }
+  package var bytes: [UInt8] { json.compactBytes }
 }

@@ -1,0 +1,86 @@
+import ContentStore
+import Crypto
+import Diagnostics
+import Primitives
+import TestSupport
+import Transfer
+
+/// What the engine of transfers relies on in a content store, wherever it keeps the bytes. The simulations run on the one in
+/// memory; what they show holds for the daemon because both keep the same laws.
+protocol ReceivingStore {
+  /// Stores whole bytes.
+  mutating func store(_ bytes: [UInt8]) throws -> ContentHash
+  /// The bytes of a file; nil where it is not here.
+  func content(_ hash: ContentHash) throws -> [UInt8]?
+  mutating func remove(_ hash: ContentHash) throws
+  /// Begins a download; says which pieces are here from an earlier one.
+  mutating func begin(_ id: DownloadID, _ plan: DownloadPlan) throws -> Set<Int>
+  /// Takes in a piece; false where it was refused.
+  mutating func add(_ bytes: [UInt8], _ piece: Piece, to id: DownloadID) throws -> Bool
+  mutating func finish(_ id: DownloadID) -> CompletionOutcome
+  /// Lets go of a download.
+  mutating func end(_ id: DownloadID)
+}
+
+extension MemoryStore: ReceivingStore {
+  mutating func store(_ bytes: [UInt8]) throws -> ContentHash { store(bytes, chunkSize: nil).hash }
+  func content(_ hash: ContentHash) throws -> [UInt8]? { files[hash] }
+}
+
+/// The store on disk, used as the daemon uses it.
+struct DiskStore: ReceivingStore {
+  private let folder: TemporaryFolder
+  private let disk: ContentStore
+  private var open: [DownloadID: IncomingFile] = [:]
+
+  init() throws {
+    folder = try TemporaryFolder()
+    disk = try ContentStore(directory: folder.path("store"), log: .disabled)
+  }
+
+  mutating func store(_ bytes: [UInt8]) throws -> ContentHash {
+    let writer = try disk.beginStore()
+    try writer.write(bytes)
+    return try writer.finish().hash
+  }
+
+  func content(_ hash: ContentHash) throws -> [UInt8]? {
+    guard let reader = try disk.open(hash) else { return nil }
+    defer { reader.close() }
+    return try reader.bytes(ByteRange(whole: reader.size))
+  }
+
+  mutating func remove(_ hash: ContentHash) throws { try disk.remove(hash) }
+
+  mutating func begin(_ id: DownloadID, _ plan: DownloadPlan) throws -> Set<Int> {
+    let isWhole = plan.pieces.count == 1 && plan.pieces[0].hash == plan.hash
+    let chunks =
+      isWhole ? [] : plan.pieces.compactMap { piece in piece.hash.map { Manifest.Chunk(range: piece.range, hash: $0) } }
+    let file = try disk.beginReceive(plan.hash, size: plan.size, chunks: chunks)
+    open[id] = file
+    let kept = Set(file.resumed.map(\.range))
+    return Set(plan.pieces.indices.filter { kept.contains(plan.pieces[$0].range) })
+  }
+
+  mutating func add(_ bytes: [UInt8], _ piece: Piece, to id: DownloadID) throws -> Bool {
+    guard let file = open[id] else { return false }
+    do {
+      let chunk = try file.beginChunk(piece.range, expected: piece.hash)
+      try bytes.withUnsafeBytes { try chunk.append($0) }
+      try chunk.finish()
+      return true
+    } catch let error as KacheryError where [.hashMismatch, .badRequest].contains(error.code) { return false }
+  }
+
+  mutating func finish(_ id: DownloadID) -> CompletionOutcome {
+    guard let file = open[id] else { return .failed(KacheryError(.internalError, "There is no such download.")) }
+    do throws(KacheryError) {
+      switch try file.finish() {
+      case .admitted: return .admitted
+      case .damaged(let ranges): return .damaged(ranges)
+      }
+    } catch { return .failed(error) }
+  }
+
+  mutating func end(_ id: DownloadID) { open.removeValue(forKey: id)?.close() }
+}
