@@ -13,6 +13,9 @@ final class RunningDaemon {
   private var process = Process()
   private let options: [String]
 
+  var processIdentifier: Int32 { process.processIdentifier }
+  var isRunning: Bool { process.isRunning }
+
   var storage: String { "\(folder)/storage" }
 
   /// The programs lie where the tests were built.
