@@ -132,7 +132,11 @@ extension Node: LocalNode {
   func tellFound(_ id: FindID, _ source: Source) {
     guard let find = finds[id] else { return }
     let size = find.key.chunkOf.map { source.hash == $0.parent ? $0.range.count : source.file.size } ?? source.file.size
-    find.continuation.yield(FoundFile(node: source.node, key: find.key, size: size))
+    // What the node says of a manifest goes along: whoever asks may not have known it.
+    let isItself = source.hash == find.key.hash && source.offset == 0
+    let manifest = find.key.manifest ?? (isItself ? source.file.manifest : nil)
+    let key = FileKey(hash: find.key.hash, manifest: manifest, chunkOf: find.key.chunkOf)
+    find.continuation.yield(FoundFile(node: source.node, key: key, size: size))
   }
 
   func loadFile(_ request: LoadRequest) -> AsyncThrowingStream<LoadEvent, any Error> {

@@ -49,6 +49,48 @@ import Testing
     #expect(FileManager.default.contentsEqual(atPath: path, andPath: try b.load(FileKey(hash: stored.hash))))
   }
 
+  private func read(_ node: RunningDaemon, _ key: FileKey, _ start: UInt64, _ end: UInt64?) throws -> (Int, [UInt8]) {
+    try HTTPClient.fetch(
+      node.request("/v1/read", ReadRequest(key: key, start: start, end: end).json), limit: 64 << 20)
+  }
+
+  /// The bytes of stored files below a node's storage directory.
+  private func storedBytes(_ node: RunningDaemon) throws -> UInt64 {
+    let usage = try node.post("/v1/store/usage", [:])
+    return try #require(usage["stored"]?["bytes"]?.unsigned)
+  }
+
+  /// Of a file of five chunks two are touched; the manifest is known from the URI, or only to the node that has the file.
+  @Test(arguments: [true, false])
+  func aRangeBringsOnlyTheChunksThatHoldIt(namesManifest: Bool) throws {
+    let bytes = PatternBytes.make(90_000_000, seed: 3)
+    let path = folder.path("file")
+    try Data(bytes).write(to: URL(filePath: path))
+    let stored = try a.store(path)
+    let key = FileKey(hash: stored.hash, manifest: namesManifest ? stored.manifest : nil)
+    let (status, part) = try read(b, key, 39_999_000, 40_001_000)
+    #expect(status == 200)
+    let isRight = part == Array(bytes[39_999_000..<40_001_000])
+    #expect(isRight)
+    #expect(try storedBytes(b) < 41_000_000)
+    #expect(try read(b, key, 80_000_000, 100_000_000).0 == 400)
+    #expect(try read(b, key, 5, 4).0 == 400)
+    // A later load of all of it takes over what is here.
+    var first: UInt64?
+    let loaded = try b.load(FileKey(hash: stored.hash, manifest: stored.manifest)) { first = first ?? $0 }
+    #expect(FileManager.default.contentsEqual(atPath: path, andPath: loaded))
+    #expect(try #require(first) > 39_000_000, "the chunks that were here count from the beginning")
+    #expect(try read(b, key, 89_999_999, nil).1 == [bytes[89_999_999]])
+  }
+
+  @Test func aRangeOfASmallFileBringsTheFile() throws {
+    let stored = try a.store(try file("file", bytes: 10_000))
+    let (status, part) = try read(b, FileKey(hash: stored.hash), 10, 20)
+    #expect(status == 200)
+    #expect(part == Array(PatternBytes.make(10_000, seed: 10_000)[10..<20]))
+    #expect(try read(b, FileKey(hash: ContentHash.of([1, 2])), 0, 1).0 == 404)
+  }
+
   @Test func aChunkIsCutOutOfTheFileThatHoldsIt() throws {
     let bytes = PatternBytes.make(100_000, seed: 9)
     let path = folder.path("file")

@@ -83,6 +83,11 @@ actor FakeNode: LocalNode {
 
   func openFile(_ request: DownloadRequest) async throws(KacheryError) -> any FileBytes { FakeBytes() }
 
+  func openRange(_ request: ReadRequest) async throws(KacheryError) -> any FileBytes {
+    guard request.start == 0 else { throw KacheryError(.badRequest, "There is no such range.") }
+    return FakeBytes()
+  }
+
   func mutable(_ key: JSONValue) async throws(KacheryError) -> JSONValue? { mutables[key] }
 
   func setMutable(_ key: JSONValue, _ value: JSONValue, update: Bool) async throws(KacheryError) -> Bool {

@@ -75,6 +75,15 @@ import Testing
     }
   }
 
+  @Test func aRangeIsRead() async throws {
+    try await withService { service in
+      check(try await service.post("/v1/read", "{\(key)}").body.utf8.count == 30_000_000)
+      #expect(try await service.post("/v1/read", "{\(key),\"startByte\":1}").status == 400)
+      #expect(try await service.post("/v1/read", "{\(key),\"startByte\":-1}").status == 400)
+      #expect(try await service.post("/v1/read", "{}").status == 400)
+    }
+  }
+
   @Test func manyFilesAreLoadedByOneRequest() async throws {
     try await withService { service in
       let files = ["da", "ee"].map { #"{"sha1":"\#($0)39a3ee5e6b4b0d3255bfef95601890afd80709"}"# }

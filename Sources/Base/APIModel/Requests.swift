@@ -41,6 +41,11 @@ package struct FindFileRequest: Hashable, Sendable {
   package var key: FileKey
   package var timeout: Duration
 
+  package init(key: FileKey, timeout: Duration) {
+    self.key = key
+    self.timeout = timeout
+  }
+
   /// Reads the body.
   package init(_ fields: JSONFields) throws(KacheryError) {
     key = try FileKey(json: try fields.anyValue("fileKey"))
@@ -76,10 +81,50 @@ package struct DownloadRequest: Hashable, Sendable {
   /// Nil for the end of the file.
   package var end: UInt64?
 
+  package init(key: FileKey, start: UInt64, end: UInt64?) {
+    self.key = key
+    self.start = start
+    self.end = end
+  }
+
   /// Reads the body.
   package init(_ fields: JSONFields) throws(KacheryError) {
     key = try FileKey(json: try fields.anyValue("fileKey"))
     start = try fields.optionalUnsigned("startByte") ?? 0
     end = try fields.optionalUnsigned("endByte")
+  }
+}
+
+/// The body of `/v1/read`.
+package struct ReadRequest: Hashable, Sendable {
+  package var key: FileKey
+  package var start: UInt64
+  /// Nil for the end of the file.
+  package var end: UInt64?
+  /// Only this node is asked; nil for any.
+  package var node: NodeID?
+  /// Only this channel is asked, by name or address; nil for any.
+  package var channel: String?
+
+  package init(key: FileKey, start: UInt64, end: UInt64?, node: NodeID? = nil, channel: String? = nil) {
+    self.key = key
+    self.start = start
+    self.end = end
+    self.node = node
+    self.channel = channel
+  }
+
+  /// Reads the body.
+  package init(_ fields: JSONFields) throws(KacheryError) {
+    let range = try DownloadRequest(fields)
+    let load = try LoadRequest(fields)
+    self.init(key: range.key, start: range.start, end: range.end, node: load.node, channel: load.channel)
+  }
+
+  package var json: JSONValue {
+    var fields = LoadRequest(key: key, node: node, channel: channel).json.object ?? [:]
+    fields["startByte"] = .integer(Int64(clamping: start))
+    fields["endByte"] = end.map { .integer(Int64(clamping: $0)) } ?? .null
+    return .object(fields)
   }
 }

@@ -109,6 +109,7 @@ struct DaemonClient {
     let sentence = String(decoding: body.prefix(4_096), as: UTF8.self)
     let code: KacheryError.Code =
       switch status {
+      case 400: .badRequest
       case 403: .forbidden
       case 404: .notFound
       default: .internalError
@@ -174,9 +175,13 @@ struct DaemonClient {
   }
 
   /// Hands on the bytes of a file that the daemon has; says whether all of them came.
-  func download(_ body: JSONValue, _ receive: (UnsafeRawBufferPointer) -> Bool) throws(KacheryError) {
-    var request = request("POST", "/downloadFileData")
+  func download(
+    _ body: JSONValue, from path: String = "/downloadFileData", timeout: Duration? = nil,
+    _ receive: (UnsafeRawBufferPointer) -> Bool
+  ) throws(KacheryError) {
+    var request = request("POST", path)
     request.body = .bytes(body.compactBytes)
+    request.timeout = timeout
     var refusal: [UInt8] = []
     let status = try HTTPClient.stream(request) { status, bytes in
       guard status == 200 else {

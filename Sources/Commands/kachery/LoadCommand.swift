@@ -1,4 +1,5 @@
 import APIModel
+import Glibc
 import Primitives
 
 extension Command {
@@ -73,6 +74,16 @@ extension Command {
       let (start, end) = (try arguments.bytes("--start"), try arguments.bytes("--end"))
       if let start, let end, start > end {
         throw KacheryError(.badRequest, "The end, byte \(end), lies before the start, byte \(start).")
+      }
+      if start != nil || end != nil, let client = try Storage.current().client {
+        // Only the chunks that hold the range are brought here.
+        let request = ReadRequest(
+          key: uri.key, start: start ?? 0, end: end, node: try arguments.node("--from-node"),
+          channel: arguments.value("--from-channel") ?? arguments.value("--channel"))
+        try client.download(request.json, from: "/v1/read", timeout: try arguments.seconds("--timeout")) {
+          Console.writeAll($0, to: STDOUT_FILENO)
+        }
+        return .done
       }
       let file = try LoadedFile.load(uri, arguments)
       try file.writeToOutput(start: start ?? 0, end: end)

@@ -56,7 +56,7 @@ package final class IncomingFile: Sendable {
   package let hash: ContentHash
   /// In bytes.
   package let size: UInt64
-  /// The chunks that an earlier session left and that are here already, verified.
+  /// The chunks that are here already, verified: an earlier session left them, or they had been loaded by themselves.
   package let resumed: [Manifest.Chunk]
   let store: ContentStore
   let file: File
@@ -69,7 +69,12 @@ package final class IncomingFile: Sendable {
     try store.prepareOwnFolder(store.layout.partial)
     file = try Self.openPartial(store.layout.partial(hash), of: hash)
     var resumption = Resumption(file: file, journal: PartialJournal(path: store.layout.journal(hash)))
-    try resumption.take(chunks, size: size)
+    try resumption.take(chunks, size: size) { chunk in
+      guard chunk.hash != hash, let stored = try? store.find(chunk.hash), stored.size == chunk.range.count else {
+        return nil
+      }
+      return try? File(stored.path, .read)
+    }
     let present = resumption.verifiedBytes
     try store.makingRoom { () throws(KacheryError) in
       try Self.requireSpace(for: size, beyond: present, in: store.layout.partial)

@@ -2,7 +2,8 @@ import Crypto
 import Files
 import Primitives
 
-/// Takes over what an earlier session left of a file: chunks that are listed, still wanted and still have their hash.
+/// Takes over what is here of a file already: chunks that an earlier session left, and chunks that were loaded by themselves.
+/// Each is hashed again.
 struct Resumption {
   let file: File
   var journal: PartialJournal
@@ -17,19 +18,41 @@ struct Resumption {
 
   var verifiedBytes: UInt64 { verified.reduce(0) { $0 + $1.range.count } }
 
-  /// Takes over what is listed and is among `wanted`; where that is nothing, the file is empty afterwards.
-  mutating func take(_ wanted: [Manifest.Chunk], size: UInt64) throws(KacheryError) {
+  /// Takes over what is listed and is among `wanted`, and what `stored` gives as a file of its own; where that is nothing,
+  /// the file is empty afterwards.
+  mutating func take(
+    _ wanted: [Manifest.Chunk], size: UInt64, stored: (Manifest.Chunk) -> File?
+  ) throws(KacheryError) {
     let listed = Set(try journal.takeOver())
     let length = try file.status().size
     var end: UInt64 = 0
-    for chunk in wanted.sorted(by: { $0.range.start < $1.range.start }) where listed.contains(chunk) {
-      let isInside = chunk.range.start >= end && chunk.range.end <= min(size, length) && !chunk.range.isEmpty
-      guard isInside, try hasItsHash(chunk) else { continue }
+    for chunk in wanted.sorted(by: { $0.range.start < $1.range.start }) {
+      guard chunk.range.start >= end, chunk.range.end <= size, !chunk.range.isEmpty else { continue }
+      var isHere = false
+      if listed.contains(chunk), chunk.range.end <= length { isHere = try hasItsHash(chunk) }
+      if !isHere, let source = stored(chunk) { isHere = try copy(chunk, from: source) }
+      guard isHere else { continue }
       end = chunk.range.end
       verified.append(chunk)
       try journal.append(chunk)
     }
     if verified.isEmpty { try file.truncate(to: 0) }
+  }
+
+  /// - Returns: whether the chunk, which is a file of its own, is in its place now.
+  private mutating func copy(_ chunk: Manifest.Chunk, from source: File) throws(KacheryError) -> Bool {
+    defer { source.close() }
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Limits.blockSize, alignment: 4096)
+    defer { buffer.deallocate() }
+    var offset: UInt64 = 0
+    while offset < chunk.range.count {
+      let count = Int(min(UInt64(buffer.count), chunk.range.count - offset))
+      let block = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
+      guard try source.read(at: offset, into: block) == count else { return false }
+      try file.write(at: chunk.range.start + offset, UnsafeRawBufferPointer(block))
+      offset += UInt64(count)
+    }
+    return try hasItsHash(chunk)
   }
 
   private mutating func hasItsHash(_ chunk: Manifest.Chunk) throws(KacheryError) -> Bool {

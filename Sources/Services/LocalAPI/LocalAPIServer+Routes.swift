@@ -26,7 +26,12 @@ extension LocalAPIServer {
     case .loadFile: try await load(exchange)
     case .peers: respond(exchange, ["peers": .array(await node.status.peers.map(\.json))])
     case .loadBatch: try await loadBatch(exchange)
-    case .downloadFileData: try await download(exchange)
+    case .downloadFileData:
+      let request = try DownloadRequest(try JSONFields(body: try await body(of: exchange)))
+      try await send(try await node.openFile(request), exchange)
+    case .read:
+      let request = try ReadRequest(try JSONFields(body: try await body(of: exchange)))
+      try await send(try await node.openRange(request), exchange)
     case .mutableSet: try await setMutable(exchange)
     case .mutableGet: try await getMutable(exchange)
     case .mutableDelete:
@@ -125,9 +130,7 @@ extension LocalAPIServer {
     exchange.finish()
   }
 
-  private func download(_ exchange: HTTPExchange) async throws(KacheryError) {
-    let request = try DownloadRequest(try JSONFields(body: try await body(of: exchange)))
-    let file = try await node.openFile(request)
+  private func send(_ file: any FileBytes, _ exchange: HTTPExchange) async throws(KacheryError) {
     exchange.beginStream(
       headers: [("Content-Type", "application/octet-stream"), ("X-Kachery-Size", String(file.count))]
         + policy.crossOriginHeaders(for: exchange.head))

@@ -25,6 +25,8 @@ package protocol LocalNode: LocalStoreKeeping, LocalBatchLoading {
   func findFile(_ request: FindFileRequest) -> AsyncStream<FoundFile>
   /// Brings the file here. Whoever stops reading the stream no longer wants it.
   func loadFile(_ request: LoadRequest) -> AsyncThrowingStream<LoadEvent, any Error>
+  /// The bytes of a range of a file, of which no more is brought here than the chunks that hold it.
+  func openRange(_ request: ReadRequest) async throws(KacheryError) -> any FileBytes
   /// The bytes of a file that is here.
   func openFile(_ request: DownloadRequest) async throws(KacheryError) -> any FileBytes
 

@@ -15,6 +15,7 @@ enum Route: String, CaseIterable {
   case mutableGet = "/mutable/get"
   case mutableDelete = "/mutable/delete"
   case peers = "/v1/peers"
+  case read = "/v1/read"
   case loadBatch = "/v1/load"
   case storeList = "/v1/store/list"
   case storeUsage = "/v1/store/usage"

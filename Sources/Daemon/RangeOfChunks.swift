@@ -1,0 +1,59 @@
+import EventLoop
+import Files
+import LocalAPI
+import Primitives
+
+/// A range of a file that is not here: its chunks are loaded as they are reached, the next one ahead.
+actor RangeOfChunks: FileBytes {
+  typealias Load = @Sendable (FileKey) async throws(KacheryError) -> String
+
+  nonisolated let count: UInt64
+  private let range: ByteRange
+  private let manifest: Manifest
+  private let loop: EventLoop
+  private let load: Load
+  private var loads: [Int: Task<Result<String, KacheryError>, Never>] = [:]
+
+  init(_ range: ByteRange, of manifest: Manifest, loop: EventLoop, load: @escaping Load) {
+    self.range = range
+    self.manifest = manifest
+    self.loop = loop
+    self.load = load
+    count = range.count
+  }
+
+  /// Whoever lets go of it wants no more of the file.
+  deinit { for task in loads.values { task.cancel() } }
+
+  func block(at offset: UInt64) async throws(KacheryError) -> [UInt8] {
+    let position = range.start + offset
+    guard position < range.end, let place = manifest.chunks.firstIndex(where: { $0.range.end > position }) else {
+      return []
+    }
+    begin(place)
+    if place + 1 < manifest.chunks.count, manifest.chunks[place + 1].range.start < range.end { begin(place + 1) }
+    loads = loads.filter { $0.key >= place }
+    guard let path = try await loads[place]?.value.get() else { return [] }
+    let chunk = manifest.chunks[place].range
+    let end = min(position + UInt64(Limits.blockSize), chunk.end, range.end)
+    do {
+      return try await loop.onPool {
+        let file = try File(path, .read)
+        defer { file.close() }
+        return try file.bytes(at: position - chunk.start, count: Int(end - position))
+      }
+    } catch let error as KacheryError { throw error } catch {
+      throw KacheryError(.internalError, "An unknown error came up.", cause: error)
+    }
+  }
+
+  private func begin(_ place: Int) {
+    guard loads[place] == nil else { return }
+    let chunk = manifest.chunks[place]
+    let key = FileKey(
+      hash: chunk.hash, chunkOf: ChunkLocation(parent: manifest.hash, parentManifest: nil, range: chunk.range))
+    loads[place] = Task { [load] in
+      do throws(KacheryError) { return .success(try await load(key)) } catch { return .failure(error) }
+    }
+  }
+}
