@@ -16,19 +16,30 @@ struct StoreUpkeep {
     var isSet: Bool { value.load(ordering: .relaxed) }
   }
 
+  /// One time that the limit was kept to.
+  struct Collection: Sendable {
+    /// Bytes that had come into the store.
+    let grown: UInt64
+    /// The limit in bytes.
+    let limit: UInt64
+    let time: Instant
+  }
+
   let isWanted = Flag()
   let check = StoreCheck()
   var timer: Timer?
-  /// What had come into the store when the limit was last kept to.
-  var grownAtCollection: UInt64?
+  /// What was known when the limit was last kept to.
+  var lastCollection: Collection?
   var isCollecting = false
 }
 
 extension Node {
   private static let upkeepPeriod: Duration = .seconds(60)
-  /// Bytes that may come before it is seen again whether the limit is kept to: going through a large directory takes
-  /// seconds.
+  /// Going through a large directory takes seconds, so the limit is kept to once so many bytes have come, or a twentieth
+  /// of the limit where that is less.
   private static let growthPerCollection: UInt64 = 1 << 30
+  /// Commands without a daemon, and other nodes, store in the directory as well.
+  private static let collectionPeriod: Duration = .seconds(3_600)
 
   /// Completes the index in the background, and looks after the limit from now on.
   func startUpkeep() {
@@ -43,20 +54,32 @@ extension Node {
   }
 
   private func keepToLimit() {
-    let grown = store.bytesGrown
-    let isDue = upkeep.grownAtCollection.map { grown - $0 >= Self.growthPerCollection } ?? true
-    guard isDue, !upkeep.isCollecting, !isStopping else { return }
+    guard !upkeep.isCollecting, !isStopping else { return }
     upkeep.isCollecting = true
+    let (last, now) = (upkeep.lastCollection, loop.now)
     loop.work({ [store] in
-      Result { () throws(KacheryError) in
-        guard try store.settings().maximumBytes != nil else { return }
-        _ = try store.collect()
-      }
+      Result { () throws(KacheryError) in try Self.keepToLimit(of: store, after: last, now) }
     }) { result in
       self.upkeep.isCollecting = false
-      self.upkeep.grownAtCollection = grown
-      if case .failure(let error) = result { self.log.warning("The storage limit cannot be kept: \(error.message)") }
+      switch result {
+      case .success(let collection): self.upkeep.lastCollection = collection
+      case .failure(let error): self.log.warning("The storage limit cannot be kept: \(error.message)")
+      }
     }
+  }
+
+  private static nonisolated func keepToLimit(
+    of store: ContentStore, after last: StoreUpkeep.Collection?, _ now: Instant
+  ) throws(KacheryError) -> StoreUpkeep.Collection? {
+    guard let limit = try store.settings().maximumBytes else { return nil }
+    let grown = store.bytesGrown
+    if let last, last.limit == limit, now - last.time < collectionPeriod,
+      grown - last.grown < min(growthPerCollection, limit / 20)
+    {
+      return last
+    }
+    _ = try store.collect()
+    return StoreUpkeep.Collection(grown: grown, limit: limit, time: now)
   }
 
   /// A file came with a manifest, for peers that ask for it without knowing that.

@@ -9,7 +9,9 @@ import Testing
 /// A disk that fails at the n-th operation, for every n: once, and from then on, as if the process had ended there.
 @Suite struct DiskFaultTests {
   /// What is done while the disk fails.
-  enum Deed: CaseIterable { case storeSmall, storeLarge, storeAgain, receive, link, verify, collect, remove, pin }
+  enum Deed: CaseIterable {
+    case storeSmall, storeLarge, storeAgain, receive, receiveTogether, link, verify, collect, remove, pin, index
+  }
 
   /// Made once: the tests would spend most of their time on it.
   private static let small = PatternBytes.make(600_000)
@@ -46,6 +48,14 @@ import Testing
       switch deed {
       case .storeSmall, .storeLarge, .storeAgain: _ = try store.store(path: source)
       case .receive: try receive(in: store)
+      case .receiveTogether:
+        let files = [[1], [2, 3], content].map { SmallFile(hash: .of($0), bytes: $0) }
+        for result in store.admit(files) { _ = try result.get() }
+      case .index:
+        let owner = try #require(NodeID(hex: String(repeating: "cd", count: 32)))
+        let indexed = try ContentStore(directory: store.directory, log: .disabled, indexOwner: owner)
+        defer { indexed.index?.close() }
+        try indexed.completeIndex()
       case .link: _ = try store.link(path: source)
       case .verify: _ = try store.verify { (_) throws(KacheryError) in true }
       case .collect: _ = try store.collect(emptyingTrash: true)

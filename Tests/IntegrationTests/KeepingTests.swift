@@ -64,6 +64,35 @@ import Testing
     }
   }
 
+  /// A daemon keeps to the limit by itself when it starts; what is pinned stays.
+  @Test func aDaemonKeepsToTheLimit() throws {
+    let storage = folder.path("node/storage")
+    let environment = ["HOME": folder.path, "KACHERY_OFFLINE_STORAGE_DIR": storage, "PATH": "/usr/bin:/bin"]
+    func call(_ arguments: String...) throws -> String {
+      let result = try run("kachery", arguments, in: folder.path, environment: environment)
+      #expect(result.code == 0, "kachery \(arguments): \(result)")
+      return result.output.trimmingCharacters(in: .newlines)
+    }
+    let hashes = try (0..<4).map { number in
+      try Data(PatternBytes.make(1_000_000, seed: number)).write(to: URL(filePath: folder.path("file")))
+      let hash = try call("store", "file").dropFirst("sha1://".count).prefix(40)
+      // The first one was used longest ago.
+      var times = [timespec](repeating: timespec(tv_sec: 1_000_000 + 100_000 * number, tv_nsec: 0), count: 2)
+      #expect(utimensat(AT_FDCWD, path(of: hash, in: storage), &times, 0) == 0)
+      return hash
+    }
+    _ = try call("pin", String(hashes[0]))
+    let limit = "maxCacheSizeGiB: \(2_500_000.0 / 1_073_741_824)\n"
+    try Data(limit.utf8).write(to: URL(filePath: "\(storage)/kachery.yaml"))
+    let daemon = try RunningDaemon(in: folder.path("node"), [])
+    func isHere(_ number: Int) -> Bool {
+      FileManager.default.fileExists(atPath: path(of: hashes[number], in: storage))
+    }
+    for _ in 0..<500 where isHere(2) || isHere(1) { usleep(10_000) }
+    #expect((0..<4).map(isHere) == [true, false, false, true])
+    #expect(daemon.stop() == 0)
+  }
+
   @Test func aLinkedFileIsServedUntilItChanges() throws {
     try withBoth { environment, _ in
       func call(_ arguments: String..., code: Int32 = 0) throws -> String {

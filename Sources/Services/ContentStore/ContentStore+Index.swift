@@ -51,7 +51,8 @@ extension ContentStore {
   private func subjectOfManifest(_ hash: ContentHash, size: UInt64) -> ContentHash? {
     let beginning = Array(#"{"size":"#.utf8)
     guard size <= Limits.maximumManifestSize, size > UInt64(beginning.count),
-      let file = try? File(layout.file(hash), .read), (try? file.bytes(at: 0, count: beginning.count)) == beginning,
+      let file = try? File(layout.file(hash), .readUnnoticed),
+      (try? file.bytes(at: 0, count: beginning.count)) == beginning,
       let bytes = try? file.bytes(at: 0, count: Int(size)), ContentHash.of(bytes) == hash,
       let manifest = try? Manifest(parsing: bytes), manifest.json.compactBytes == bytes,
       manifest.size > Limits.manifestThreshold,
