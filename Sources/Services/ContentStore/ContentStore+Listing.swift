@@ -24,10 +24,11 @@ package struct StoreUsage: Hashable, Sendable {
 
     package init() {}
 
-    /// Adds one file.
+    /// Adds one file. A link may claim any size, so the sum stops at the largest number there is.
     mutating func add(_ size: UInt64) {
       count += 1
-      bytes += size
+      let (sum, overflow) = bytes.addingReportingOverflow(size)
+      bytes = overflow ? .max : sum
     }
   }
 
@@ -69,7 +70,7 @@ extension ContentStore {
         return try body(
           ListedFile(
             hash: hash, size: link.size, target: link.path, isValid: status.map(link.matches) ?? false,
-            isPinned: pins.contains(hash), lastUse: index?.lastUse(of: hash) ?? Int64(clamping: Int(link.modified))))
+            isPinned: pins.contains(hash), lastUse: index?.lastUse(of: hash) ?? status.map(Self.lastUse) ?? 0))
       }
     }
   }

@@ -1,0 +1,64 @@
+import Crypto
+import Dispatch
+import Foundation
+import Primitives
+import Synchronization
+import TestSupport
+import Testing
+
+/// Several processes in one storage directory at the same time, one of them a daemon.
+@Suite(.serialized, .timeLimit(.minutes(2))) struct SharingTests {
+  private static let workers = 6
+  private static let rounds = 8
+
+  private let folder: TemporaryFolder
+
+  init() throws { folder = try TemporaryFolder() }
+
+  @Test func manyProcessesMayUseOneDirectory() throws {
+    let daemon = try RunningDaemon(in: folder.path("node"), [])
+    let offline = [
+      "HOME": folder.path, "KACHERY_OFFLINE_STORAGE_DIR": daemon.storage, "PATH": "/usr/bin:/bin",
+    ]
+    let online = daemon.environment
+    let complaints = Mutex<[String]>([])
+    let path = folder.path
+    DispatchQueue.concurrentPerform(iterations: Self.workers) { worker in
+      do {
+        // Half of them ask the daemon, half work on the directory themselves.
+        let environment = worker % 2 == 0 ? online : offline
+        try Self.work(worker, in: "\(path)/worker \(worker)", environment: environment)
+      } catch { complaints.withLock { $0.append("\(worker): \(error)") } }
+    }
+    #expect(complaints.withLock { $0 } == [])
+    let check = try run("kachery", ["verify"], in: folder.path, environment: offline)
+    // Of each worker one file in each round, and one in each round that all of them stored.
+    #expect(check.output.hasPrefix("Checked \(Self.workers * Self.rounds + Self.rounds) files, "), "\(check)")
+    #expect(check.output.hasSuffix(": none damaged.\n"))
+    let unfinished = try FileManager.default.contentsOfDirectory(atPath: "\(daemon.storage)/kachery-node/temporary")
+    #expect(unfinished == [])
+    #expect(daemon.stop() == 0)
+  }
+
+  private static func work(_ worker: Int, in folder: String, environment: [String: String]) throws {
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    func call(_ arguments: String...) throws -> String {
+      let result = try run("kachery", arguments, in: folder, environment: environment)
+      guard result.code == 0 else { throw KacheryError(.internalError, "kachery \(arguments): \(result)") }
+      return result.output.trimmingCharacters(in: .newlines)
+    }
+    for round in 0..<rounds {
+      for name in ["own \(worker) \(round)", "shared \(round)", "passing \(worker) \(round)"] {
+        try Data(Array(name.utf8) + PatternBytes.make(300_000)).write(to: URL(filePath: "\(folder)/\(name)"))
+      }
+      _ = try call("store", "own \(worker) \(round)", "shared \(round)")
+      let passing = try call("store", "passing \(worker) \(round)")
+      _ = try call("rm", passing)
+      // One check at a time is made by the daemon, any number without it.
+      if worker == 1 { _ = try call("verify") }
+      if worker == 2 { _ = try call("gc", "--trash") }
+      if worker == 3 { _ = try call("du") }
+      if worker == 4 { _ = try call("ls") }
+    }
+  }
+}
