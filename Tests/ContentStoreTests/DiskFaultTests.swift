@@ -88,6 +88,28 @@ import Testing
     }
   }
 
+  /// A disk that is full until something is removed from it: the trash goes, and the deed is done.
+  @Test(arguments: [Deed.storeSmall, .storeLarge, .receive, .receiveTogether])
+  func aFullDiskCostsTheTrashFirst(deed: Deed) throws {
+    var number = 0
+    var isSaved = false
+    while !isSaved {
+      number += 1
+      let scene = try Scene(deed)
+      let store = scene.fixture.store
+      try store.remove(scene.old)
+      // A large file is copied by the file system first and then by hand: two attempts that fail.
+      let failures = deed == .storeLarge ? 2 : 1
+      let fault = FileFault(at: number, errno: ENOSPC, .recovers, failures: failures)
+      let outcome = Result { try FileFault.$current.withValue(fault) { try scene.run(deed, in: store) } }
+      try #require(fault.operations >= number, "no write was saved by the trash")
+      guard case .success = outcome, try store.usage().trash.count == 0 else { continue }
+      #expect(try store.find(.of(scene.content))?.size == UInt64(scene.content.count))
+      try scene.expectSound(store, "\(deed), operation \(number)")
+      isSaved = true
+    }
+  }
+
   @Test(arguments: Deed.allCases, [FileFault.Aftermath.recovers, .dies])
   func aFailureAtAnyOperationCostsNothing(deed: Deed, aftermath: FileFault.Aftermath) throws {
     let errno = aftermath == .dies ? EIO : ENOSPC

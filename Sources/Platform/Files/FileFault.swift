@@ -14,13 +14,15 @@ package final class FileFault: Sendable {
   @TaskLocal package static var current: FileFault?
 
   private let number: Int
+  private let failures: Int
   private let errno: Int32
   private let aftermath: Aftermath
   private let count = Atomic<Int>(0)
 
-  /// Lets the operation with this number fail, counted from 1, with this errno.
-  package init(at number: Int, errno: Int32, _ aftermath: Aftermath) {
+  /// Lets the operation with this number fail, counted from 1, with this errno, and so many in all where it recovers.
+  package init(at number: Int, errno: Int32, _ aftermath: Aftermath, failures: Int = 1) {
     self.number = number
+    self.failures = failures
     self.errno = errno
     self.aftermath = aftermath
   }
@@ -31,7 +33,7 @@ package final class FileFault: Sendable {
   /// Counts an operation; the errno with which it shall fail, or nil.
   func strike() -> Int32? {
     let operation = count.wrappingAdd(1, ordering: .relaxed).newValue
-    let fails = aftermath == .dies ? operation >= number : operation == number
+    let fails = operation >= number && (aftermath == .dies || operation < number + failures)
     return fails ? errno : nil
   }
 }

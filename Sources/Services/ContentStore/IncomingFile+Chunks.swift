@@ -43,7 +43,7 @@ extension IncomingFile {
 
   /// Writes bytes to their place, and has the system begin to put them on the disk every now and then.
   func write(at offset: UInt64, _ bytes: UnsafeRawBufferPointer) throws(KacheryError) {
-    try file.write(at: offset, bytes)
+    try store.makingRoom { () throws(KacheryError) in try file.write(at: offset, bytes) }
     Writeback.start(of: file, from: offset, to: offset + UInt64(bytes.count))
   }
 

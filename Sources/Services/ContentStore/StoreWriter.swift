@@ -50,8 +50,10 @@ package final class StoreWriter: Sendable {
     _ source: File, expecting size: UInt64, afterBlock: (_ bytesRead: UInt64) throws(KacheryError) -> Void
   ) throws(KacheryError) -> UInt64 {
     try whileOpen { (state) throws(KacheryError) in
-      var copy = try LargeFileCopy(of: source, to: file)
-      let manifest = try copy.run(expecting: size, afterBlock: afterBlock)
+      let manifest = try store.makingRoom { () throws(KacheryError) in
+        var copy = try LargeFileCopy(of: source, to: file)
+        return try copy.run(expecting: size, afterBlock: afterBlock)
+      }
       state.copied = manifest
       return manifest.size
     }
