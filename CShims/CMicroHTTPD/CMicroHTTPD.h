@@ -17,6 +17,21 @@ static inline struct MHD_Daemon *CMicroHTTPD_start(const struct sockaddr *addres
                           MHD_OPTION_NOTIFY_COMPLETED, completed, context, MHD_OPTION_END);
 }
 
+// The same, for TLS; both texts are PEM. TLS 1.2 and later, as the library's default priorities of GnuTLS have it, without
+// what is older.
+static inline struct MHD_Daemon *CMicroHTTPD_start_tls(const struct sockaddr *address, unsigned int connection_limit,
+                                                       unsigned int idle_seconds, MHD_AccessHandlerCallback handler,
+                                                       void *context, MHD_RequestCompletedCallback completed,
+                                                       const char *certificate, const char *key) {
+  return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TLS, 0, NULL, NULL, handler, context,
+                          MHD_OPTION_SOCK_ADDR, address, MHD_OPTION_CONNECTION_LIMIT, connection_limit,
+                          MHD_OPTION_CONNECTION_TIMEOUT, idle_seconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                          (size_t)(96 << 10), MHD_OPTION_LISTEN_BACKLOG_SIZE, (unsigned int)1024,
+                          MHD_OPTION_HTTPS_MEM_CERT, certificate, MHD_OPTION_HTTPS_MEM_KEY, key,
+                          MHD_OPTION_HTTPS_PRIORITIES, "NORMAL:-VERS-TLS1.0:-VERS-TLS1.1", MHD_OPTION_NOTIFY_COMPLETED,
+                          completed, context, MHD_OPTION_END);
+}
+
 // MHD_get_daemon_info takes a variable number of arguments as well.
 static inline int CMicroHTTPD_descriptor(struct MHD_Daemon *daemon) {
   const union MHD_DaemonInfo *info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD);

@@ -9,6 +9,7 @@
 #include <openssl/sha.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 // The low-level SHA-1 calls are deprecated in OpenSSL 3, but only they keep the state in a plain struct, which can be
 // copied when a damaged chunk is rolled back and costs no allocation.
@@ -32,6 +33,19 @@ static inline void COpenSSL_set_mode(SSL_CTX *context) {
 }
 static inline void COpenSSL_bio_set_retry_read(BIO *bio) { BIO_set_retry_read(bio); }
 static inline void COpenSSL_bio_clear_retry(BIO *bio) { BIO_clear_retry_flags(bio); }
+// Takes a variable number of arguments behind a macro.
+static inline EVP_PKEY *COpenSSL_new_p256_key(void) { return EVP_EC_gen("P-256"); }
+// The context is a struct that macros fill.
+static inline int COpenSSL_add_extension(X509 *certificate, int kind, const char *value) {
+  X509V3_CTX context;
+  X509V3_set_ctx_nodb(&context);
+  X509V3_set_ctx(&context, certificate, certificate, NULL, NULL, 0);
+  X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, &context, kind, value);
+  if (extension == NULL) return 0;
+  int result = X509_add_ext(certificate, extension, -1);
+  X509_EXTENSION_free(extension);
+  return result;
+}
 static inline unsigned long COpenSSL_last_error(void) { return ERR_peek_last_error(); }
 
 #endif

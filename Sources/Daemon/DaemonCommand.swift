@@ -10,7 +10,10 @@ package enum DaemonCommand {
     do throws(KacheryError) {
       let configuration = try DaemonOptions.parse(
         arguments, environment: ProcessFacts.environment, hostName: ProcessFacts.hostName)
-      let log = Log(minimum: configuration.logLevel) { level, message in StandardErrorLog.write(level, message) }
+      let logsJSON = configuration.logsJSON
+      let log = Log(minimum: configuration.logLevel) { level, message in
+        logsJSON ? StandardErrorLog.writeJSON(level, message) : StandardErrorLog.write(level, message)
+      }
       let loop = try EventLoop(name: "kachery")
       let node = try Node(configuration, loop: loop, log: log)
       try await node.stopOnSignals()
@@ -32,11 +35,16 @@ package enum DaemonCommand {
 }
 
 extension Node {
-  /// Ends the node in order on SIGTERM and SIGINT.
+  /// Ends the node in order on SIGTERM and SIGINT; reads what may have changed again on SIGHUP.
   func stopOnSignals() throws(KacheryError) {
     for signal in [SIGTERM, SIGINT] {
       signals.append(try loop.onSignal(signal) { self.requestStop() })
     }
+    signals.append(
+      try loop.onSignal(SIGHUP) {
+        self.log.info("Reading the channels and kachery.yaml again.")
+        self.reload()
+      })
   }
 }
 
@@ -51,6 +59,24 @@ enum StandardErrorLog {
     let clean = String(message.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : Character($0) })
     let line = Array("\(clock) \(name(of: level))\(clean)\n".utf8)
     // A log that nobody takes any more is no reason to stop.
+    _ = line.withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
+  }
+
+  /// A line as a JSON object: `{"time", "level", "message"}`, the time in UTC (RFC 3339).
+  static func writeJSON(_ level: Log.Level, _ message: String) {
+    var now = timespec()
+    clock_gettime(CLOCK_REALTIME, &now)
+    var parts = tm()
+    gmtime_r(&now.tv_sec, &parts)
+    func padded(_ number: some BinaryInteger, _ width: Int) -> String {
+      let digits = String(number)
+      return String(repeating: "0", count: max(0, width - digits.count)) + digits
+    }
+    let date = "\(padded(parts.tm_year + 1_900, 4))-\(padded(parts.tm_mon + 1, 2))-\(padded(parts.tm_mday, 2))"
+    let clock = "\(padded(parts.tm_hour, 2)):\(padded(parts.tm_min, 2)):\(padded(parts.tm_sec, 2))"
+    let time = "\(date)T\(clock).\(padded(now.tv_nsec / 1_000_000, 3))Z"
+    let object: JSONValue = ["time": .string(time), "level": .string("\(level)"), "message": .string(message)]
+    let line = object.compactBytes + Array("\n".utf8)
     _ = line.withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
   }
 

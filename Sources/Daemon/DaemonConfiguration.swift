@@ -15,6 +15,8 @@ package struct DaemonConfiguration: Sendable {
   /// The address that the local API listens on.
   package var apiHost = "127.0.0.1"
   package var apiPort: UInt16 = 20_431
+  /// Where the API listens for clients on other machines; nil where there are none.
+  package var remoteAPI: Endpoint?
   /// The address that other nodes' links come in on; `::` for all.
   package var listenHost = "::"
   /// The port that other nodes' links come in on; 0 for any free one.
@@ -29,6 +31,8 @@ package struct DaemonConfiguration: Sendable {
   /// The group that may use the daemon, by name.
   package var authorizedGroup: String?
   package var logLevel = Log.Level.info
+  /// Whether each line of the log is a JSON object.
+  package var logsJSON = false
 
   package init() {}
 }

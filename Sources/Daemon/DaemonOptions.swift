@@ -69,6 +69,14 @@ package enum DaemonOptions {
       configuration.authorizedGroup = value.isEmpty ? nil : value
       return true
     },
+    "--api-listen": { configuration, value in
+      configuration.remoteAPI = Endpoint(value)
+      return configuration.remoteAPI != nil
+    },
+    "--log-format": { configuration, value in
+      configuration.logsJSON = value == "json"
+      return ["json", "text"].contains(value)
+    },
     "--verbose": { configuration, value in
       guard let level = Int(value) else { return false }
       configuration.logLevel = level > 0 ? .debug : .info

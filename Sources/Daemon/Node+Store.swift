@@ -53,6 +53,15 @@ extension Node {
     }
   }
 
+  /// The owner has changed something: the channels' documents are fetched again, the mutables are read again, and the limit
+  /// is kept as kachery.yaml has it now.
+  func reload() {
+    Task { await readJoinedChannels() }
+    refreshChannels()
+    upkeep.grownAtCollection = nil
+    keepToLimit()
+  }
+
   private func keepToLimit() {
     guard !upkeep.isCollecting, !isStopping else { return }
     upkeep.isCollecting = true

@@ -33,6 +33,7 @@ actor Node {
   var core: NodeCore
   var host: LinkHost?
   var api: LocalAPIServer?
+  var remoteAPI: LocalAPIServer?
   var listening: Endpoint?
   var signals: [SignalWatch] = []
   private var wakeUp: Timer?
@@ -157,10 +158,11 @@ actor Node {
     let group = try Self.group(of: configuration)
     let token = try ClientToken(path: "\(configuration.storageDirectory)/client-auth", group: group)
     let api = try LocalAPIServer(
-      loop: loop, node: self, host: configuration.apiHost, port: configuration.apiPort, token: token,
-      policy: AccessPolicy(), log: log)
+      loop: loop, node: self, host: configuration.apiHost, port: configuration.apiPort,
+      access: .storageDirectory(token), policy: AccessPolicy(), log: log)
     self.api = api
     try await api.start()
+    remoteAPI = try await startRemoteAPI()
     return await api.port
   }
 
@@ -174,6 +176,7 @@ actor Node {
     // Before the clients go: a check that goes on would keep one waiting.
     upkeep.isWanted.clear()
     await api?.stop()
+    await remoteAPI?.stop()
     host?.close()
     for attempt in dials.values { attempt.cancel() }
     for batch in batches.values { batch.close() }

@@ -48,7 +48,7 @@ final class RunningDaemon {
     process.standardError = try FileHandle(forWritingTo: URL(filePath: logPath))
     try process.run()
     let log = try waitForStart(logPath)
-    apiPort = try #require(log.firstMatch(of: /127\.0\.0\.1:(\d+)/).flatMap { UInt16($0.1) })
+    apiPort = try #require(log.firstMatch(of: /http:\/\/127\.0\.0\.1:(\d+)/).flatMap { UInt16($0.1) })
     linkPort = try #require(log.firstMatch(of: /links on port (\d+)/).flatMap { UInt16($0.1) })
   }
 
@@ -78,6 +78,9 @@ final class RunningDaemon {
     Foundation.kill(process.processIdentifier, SIGKILL)
     process.waitUntilExit()
   }
+
+  /// Sends it a signal.
+  func signal(_ number: Int32) { Foundation.kill(process.processIdentifier, number) }
 
   /// Ends it in order; gives back its exit code.
   func stop() -> Int32 {

@@ -48,7 +48,8 @@ import Testing
     let node = try FakeNode(loop: loop)
     let token = try ClientToken(path: folder.path("client-auth"))
     let server = try LocalAPIServer(
-      loop: loop, node: node, host: "127.0.0.1", port: 0, token: token, policy: AccessPolicy(), log: .disabled)
+      loop: loop, node: node, host: "127.0.0.1", port: 0, access: .storageDirectory(token), policy: AccessPolicy(),
+      log: .disabled)
     try await server.start()
     let shown = try String(contentsOfFile: folder.path("client-auth"), encoding: .utf8)
     try await body(Service(node: node, base: "http://127.0.0.1:\(await server.port)", token: shown))

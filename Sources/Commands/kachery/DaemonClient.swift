@@ -10,12 +10,19 @@ struct DaemonClient {
   let storageDirectory: String
   private let base: String
   private let token: String
+  /// Whether the daemon runs on another machine, so that paths mean nothing between the two.
+  let isRemote: Bool
 
-  /// Where a daemon would be: `http://HOST:PORT`.
+  /// The file of the token that the user was given for a daemon on another machine.
+  private static var tokenFile: String? { Environment["KACHERY_API_TOKEN_FILE"] }
+  /// The file of that daemon's certificate.
+  private static var certificateFile: String? { Environment["KACHERY_API_CERTIFICATE_FILE"] }
+
+  /// Where a daemon would be: `http://HOST:PORT`, or `https://…` where a certificate is named.
   static var address: String {
     let host = Environment["KACHERY_P2P_API_HOST"] ?? Environment["KACHERY_DAEMON_HOST"] ?? "localhost"
     let port = Environment["KACHERY_P2P_API_PORT"] ?? Environment["KACHERY_DAEMON_PORT"] ?? "\(APIVersion.defaultPort)"
-    return "http://\(host):\(port)"
+    return "\(certificateFile == nil ? "http" : "https")://\(host):\(port)"
   }
 
   /// The daemon that answers; nil where none does.
@@ -23,6 +30,7 @@ struct DaemonClient {
   /// - Throws: where one answers that is not the one of `KACHERY_STORAGE_DIR`, or whose token this user may not read.
   static func connect() throws(KacheryError) -> DaemonClient? {
     guard let probe = try probe() else { return nil }
+    if let tokenFile { return try remote(probe, tokenFile) }
     let directory = Environment["KACHERY_STORAGE_DIR"] ?? probe.storageDirectory
     guard let node = read("\(directory)/kachery-node-id") else {
       throw KacheryError(
@@ -42,7 +50,23 @@ struct DaemonClient {
         "The file \(directory)/client-auth cannot be read: you may not use this daemon. Its owner can "
           + "let you by starting it with --auth-group and a group that you are in.")
     }
-    return DaemonClient(probe: probe, storageDirectory: directory, base: address, token: token)
+    return DaemonClient(
+      probe: probe, storageDirectory: directory, base: address, token: token, isRemote: false)
+  }
+
+  private static func remote(_ probe: ProbeReply, _ tokenFile: String) throws(KacheryError) -> DaemonClient {
+    guard certificateFile != nil else {
+      throw KacheryError(
+        .badConfiguration,
+        "The token for the daemon at \(address) would travel in the clear: name its certificate in "
+          + "KACHERY_API_CERTIFICATE_FILE.")
+    }
+    guard let token = read(tokenFile)?.filter({ !$0.isWhitespace }), !token.isEmpty else {
+      throw KacheryError(
+        .permissionDenied, "KACHERY_API_TOKEN_FILE is \(tokenFile), which cannot be read or is empty; correct it.")
+    }
+    return DaemonClient(
+      probe: probe, storageDirectory: probe.storageDirectory, base: address, token: token, isRemote: true)
   }
 
   /// The daemon that answers.
@@ -64,6 +88,7 @@ struct DaemonClient {
   /// What answers; nil where nothing does.
   static func probe() throws(KacheryError) -> ProbeReply? {
     var request = HTTPRequest("GET", "\(address)/probe")
+    request.certificateFile = certificateFile
     request.connectTimeout = .seconds(3)
     request.timeout = .seconds(10)
     let body: [UInt8]
@@ -93,7 +118,8 @@ struct DaemonClient {
 
   private func request(_ method: String, _ path: String) -> HTTPRequest {
     var request = HTTPRequest(method, base + path)
-    request.headers = [(APIVersion.tokenHeader, token)]
+    request.headers = [isRemote ? ("Authorization", "Bearer \(token)") : (APIVersion.tokenHeader, token)]
+    request.certificateFile = Self.certificateFile
     return request
   }
 

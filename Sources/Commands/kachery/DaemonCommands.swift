@@ -30,6 +30,8 @@ extension Command {
     Option("--channel", "NAME-OR-URL", "a channel to join; may stand several times"),
     Option("--isbootstrap", nil, "introduce nodes to each other"),
     Option("--auth-group", "GROUP", "let the members of this group use the daemon"),
+    Option("--api-listen", "ADDRESS:PORT", "let programs on other machines use the daemon, over TLS and with a token"),
+    Option("--log-format", "FORMAT", "text, or json for a JSON object a line (text)"),
     Option("--verbose", "LEVEL", "0: what matters; 1 and up: everything (0)"),
     Option("--noudp", nil, "do without UDP (no effect yet: this version uses TCP only)"),
     Option("--udp-port", "PORT", "the port for UDP (no effect yet: this version uses TCP only)"),

@@ -25,9 +25,24 @@ struct FileBatch {
       var outcomes: [Result<String, KacheryError>] = []
       for start in stride(from: 0, to: keys.count, by: BatchLoadRequest.maximumFiles) {
         let end = min(start + BatchLoadRequest.maximumFiles, keys.count)
-        outcomes += try load(Array(keys[start..<end]), from: client)
+        let keys = Array(keys[start..<end])
+        let loaded = try load(keys, from: client)
+        outcomes += client.isRemote ? try bring(keys, loaded, from: client) : loaded
       }
       return outcomes
+    }
+  }
+
+  /// The paths that a daemon on another machine tells mean nothing here.
+  private func bring(
+    _ keys: [FileKey], _ loaded: [Result<String, KacheryError>], from client: DaemonClient
+  ) throws(KacheryError) -> [Result<String, KacheryError>] {
+    let cache = try RemoteCache()
+    return zip(keys, loaded).map { key, outcome in
+      Result { () throws(KacheryError) in
+        _ = try outcome.get()
+        return try cache.path(of: key, from: client)
+      }
     }
   }
 

@@ -14,7 +14,7 @@ struct FileToStore {
       let receipt = try store.store(path: path)
       return StoreReply(hash: receipt.hash, manifest: receipt.manifest)
     case .online(let client):
-      return try storeThroughDaemon(client, storage)
+      return client.isRemote ? try sendBytes(to: storage) : try storeThroughDaemon(client, storage)
     }
   }
 
@@ -26,13 +26,20 @@ struct FileToStore {
       return try StoreReply(
         json: try client.post("/storeFile", ["localFilePath": .string(String(cString: resolved))]))
     } catch  where error.code == .permissionDenied || error.code == .notFound {
-      let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-      guard descriptor >= 0 else { throw problem() }
-      defer { close(descriptor) }
-      var status = stat()
-      guard fstat(descriptor, &status) == 0 else { throw problem() }
-      return try upload(descriptor, size: UInt64(status.st_size), to: storage)
+      return try sendBytes(to: storage)
     }
+  }
+
+  private func sendBytes(to storage: Storage) throws(KacheryError) -> StoreReply {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw problem() }
+    defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw problem() }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      throw KacheryError(.badRequest, "'\(path)' is no regular file; only those can be stored.")
+    }
+    return try upload(descriptor, size: UInt64(status.st_size), to: storage)
   }
 
   private func problem() -> KacheryError {

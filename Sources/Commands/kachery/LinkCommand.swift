@@ -32,6 +32,10 @@ extension Command {
     case .offline(let store):
       let receipt = try store.link(path: absolute)
       return StoreReply(hash: receipt.hash, manifest: receipt.manifest)
+    case .online(let client) where client.isRemote:
+      throw KacheryError(
+        .badRequest,
+        "'\(path)' lies on this machine and the daemon on another: a link would lead nowhere. Store the file.")
     case .online(let client):
       var status = stat()
       guard stat(absolute, &status) == 0 else {

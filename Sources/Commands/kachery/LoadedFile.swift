@@ -25,7 +25,9 @@ struct LoadedFile {
       }
       return LoadedFile(path: file.path, uri: uri, client: nil)
     case .online(let client):
-      return LoadedFile(path: try load(uri, arguments, from: client), uri: uri, client: client)
+      let path = try load(uri, arguments, from: client)
+      guard client.isRemote else { return LoadedFile(path: path, uri: uri, client: client) }
+      return LoadedFile(path: try RemoteCache().path(of: uri.key, from: client), uri: uri, client: nil)
     }
   }
 

@@ -21,10 +21,21 @@ package final class HTTPServer {
   private var isProcessing = false
   private var hasWork = false
 
-  /// Serves on a numeric IPv4 address.
+  /// What a server shows that speaks TLS: its certificate and the key to it, both in PEM.
+  package struct Credentials: Sendable {
+    package let certificate: String
+    package let key: String
+
+    package init(certificate: String, key: String) {
+      self.certificate = certificate
+      self.key = key
+    }
+  }
+
+  /// Serves on a numeric IPv4 address, over TLS where there are `credentials`.
   ///
   /// - Throws: `alreadyRunning` where another process has the port.
-  package init(host: String, port: UInt16) throws(KacheryError) {
+  package init(host: String, port: UInt16, credentials: Credentials? = nil) throws(KacheryError) {
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_port = port.bigEndian
@@ -34,15 +45,23 @@ package final class HTTPServer {
     let context = Unmanaged.passUnretained(self).toOpaque()
     daemon = withUnsafePointer(to: &address) { pointer in
       pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-        CMicroHTTPD_start(
-          address, Self.maximumConnections, Self.idleSeconds, HTTPServer.handle, context, HTTPServer.completed)
+        guard let credentials else {
+          return CMicroHTTPD_start(
+            address, Self.maximumConnections, Self.idleSeconds, HTTPServer.handle, context, HTTPServer.completed)
+        }
+        return CMicroHTTPD_start_tls(
+          address, Self.maximumConnections, Self.idleSeconds, HTTPServer.handle, context, HTTPServer.completed,
+          credentials.certificate, credentials.key)
       }
     }
     guard daemon != nil else {
       throw KacheryError(
         .alreadyRunning,
-        "Port \(port) on \(host) cannot be listened on: another daemon or program has it. Stop that one, "
-          + "or choose another port with KACHERY_P2P_API_PORT.")
+        credentials == nil
+          ? "Port \(port) on \(host) cannot be listened on: another daemon or program has it. Stop that one, "
+            + "or choose another port with KACHERY_P2P_API_PORT."
+          : "Port \(port) on \(host) cannot be listened on with TLS: another program has it, or the certificate and its "
+            + "key do not fit.")
     }
   }
 

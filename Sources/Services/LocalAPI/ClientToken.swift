@@ -37,7 +37,8 @@ package struct ClientToken: Sendable {
     return isCurrent || isPrevious
   }
 
-  private static func equal(_ left: String, _ right: String) -> Bool {
+  /// Compares in a time that does not tell where two texts of one length differ.
+  static func equal(_ left: String, _ right: String) -> Bool {
     guard left.utf8.count == right.utf8.count else { return false }
     return zip(left.utf8, right.utf8).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) } == 0
   }

@@ -6,7 +6,11 @@ extension LocalAPIServer {
   func answer(_ route: Route, _ exchange: HTTPExchange) async throws(KacheryError) {
     switch route {
     case .root: await showStatusPage(exchange)
-    case .probe: respond(exchange, await node.probe.json)
+    case .probe:
+      var probe = await node.probe
+      // The names of channels are secrets.
+      if !isTrusted(exchange) { probe.joinedChannels = [] }
+      respond(exchange, probe.json)
     case .halt:
       respond(exchange, ["success": true])
       await node.requestStop()

@@ -1,7 +1,7 @@
 import APIModel
 package import Diagnostics
 package import EventLoop
-import HTTP
+package import HTTP
 package import Primitives
 
 /// The daemon's HTTP API for programs on this machine. Lives on the node's loop.
@@ -16,7 +16,7 @@ package actor LocalAPIServer {
   let log: Log
   let policy: AccessPolicy
   private let server: HTTPServer
-  private var token: ClientToken
+  private var access: APIAccess
   private var watch: DescriptorWatch?
   private var timers: [Timer] = []
   private var isWorkPosted = false
@@ -27,17 +27,18 @@ package actor LocalAPIServer {
 
   /// Listens on `host` and `port`; 0 for any free port.
   package init(
-    loop: EventLoop, node: any LocalNode, host: String, port: UInt16, token: ClientToken, policy: AccessPolicy, log: Log
+    loop: EventLoop, node: any LocalNode, host: String, port: UInt16, access: APIAccess,
+    credentials: HTTPServer.Credentials? = nil, policy: AccessPolicy, log: Log
   ) throws(KacheryError) {
     self.loop = loop
     self.node = node
     self.policy = policy
     self.log = log
-    self.token = token
+    self.access = access
     requests = node.metrics.register(
       "kachery_api_requests_total", .counter, "Requests to the local API, refused ones included.")
     refusals = node.metrics.register("kachery_api_refusals_total", .counter, "Requests without a good token or host.")
-    server = try HTTPServer(host: host, port: port)
+    server = try HTTPServer(host: host, port: port, credentials: credentials)
   }
 
   /// The port that is listened on.
@@ -68,7 +69,13 @@ package actor LocalAPIServer {
   }
 
   private func rotateToken() {
-    do { try token.rotate() } catch { log.error("The client token could not be replaced: \(error)") }
+    guard case .storageDirectory(var token) = access else { return }
+    do throws(KacheryError) {
+      try token.rotate()
+      access = .storageDirectory(token)
+    } catch {
+      log.error("The client token could not be replaced: \(error)")
+    }
   }
 
   /// Closes every connection and stops listening. May be called again.
@@ -90,7 +97,7 @@ package actor LocalAPIServer {
 
   private func serve(_ exchange: HTTPExchange) async {
     do throws(KacheryError) {
-      guard policy.admits(host: exchange.head.headers["host"]) else {
+      guard access.isRemote || policy.admits(host: exchange.head.headers["host"]) else {
         throw KacheryError(
           .forbidden, "This API answers only under a name of this machine; see the option for allowed hosts.")
       }
@@ -116,7 +123,25 @@ package actor LocalAPIServer {
     exchange.respond(HTTPResponse(status: 204, contentType: "text/plain", body: [], headers: headers))
   }
 
+  /// Whether a client on another machine shows the token that it was given.
+  func isTrusted(_ exchange: HTTPExchange) -> Bool {
+    guard case .bearer(let token) = access else { return true }
+    return exchange.head.headers["authorization"].map(token.accepts) ?? false
+  }
+
   private func checkToken(of exchange: HTTPExchange, for route: Route) async throws(KacheryError) {
+    guard case .storageDirectory(let token) = access else {
+      guard isTrusted(exchange) else {
+        throw KacheryError(
+          .forbidden,
+          "The header 'Authorization: Bearer …' with the token of this daemon is missing, or the token is wrong.")
+      }
+      guard route.isForOtherMachines else {
+        throw KacheryError(
+          .forbidden, "\(route.rawValue) is for programs on the daemon's own machine; send bytes to /store instead.")
+      }
+      return
+    }
     // A person who opens the status page in a browser cannot add a header.
     let inAddress = route.isPage ? exchange.head.query["token"] : nil
     guard let shown = exchange.head.headers[APIVersion.tokenHeader.lowercased()] ?? inAddress else {

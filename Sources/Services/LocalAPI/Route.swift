@@ -37,6 +37,9 @@ enum Route: String, CaseIterable {
   /// Whether it answers without a token: nothing in the answer is secret.
   var isOpen: Bool { self == .probe }
 
+  /// Whether a client on another machine may call it: neither what names paths of this one, nor what ends the daemon.
+  var isForOtherMachines: Bool { ![.storeFile, .linkFile, .halt].contains(self) }
+
   /// Whether people open it in a browser, with the token in the address.
   var isPage: Bool { self == .root || self == .stats }
 }

@@ -1,0 +1,53 @@
+import Crypto
+import Files
+import HTTP
+import LocalAPI
+import Primitives
+import TLS
+
+/// The API for clients on other machines: over TLS, for whoever was given the token.
+extension Node {
+  private static let maximumFile = 64 << 10
+
+  /// Begins to listen where the configuration says so. Certificate, key and token lie in the configuration directory; what is
+  /// missing there is made.
+  func startRemoteAPI() async throws(KacheryError) -> LocalAPIServer? {
+    guard let endpoint = configuration.remoteAPI else { return nil }
+    let folder = configuration.configurationDirectory
+    try FileSystem.createFolder(folder, permissions: 0o700)
+    let (certificatePath, keyPath, tokenPath) =
+      ("\(folder)/api-certificate.pem", "\(folder)/api-key.pem", "\(folder)/api-token")
+    if try FileSystem.statusIfPresent(certificatePath) == nil, try FileSystem.statusIfPresent(keyPath) == nil {
+      let made = try ServerCertificate(for: configuration.label.isEmpty ? "kachery" : configuration.label)
+      try FileSystem.replace(keyPath, with: Array(made.key.utf8), permissions: 0o600)
+      try FileSystem.replace(certificatePath, with: Array(made.certificate.utf8), permissions: 0o644)
+    }
+    if try FileSystem.statusIfPresent(tokenPath) == nil {
+      try FileSystem.replace(tokenPath, with: Array(Hex.encode(SecureRandom.bytes(24)).utf8), permissions: 0o600)
+    }
+    for secret in [keyPath, tokenPath] { try Self.requireSecret(secret) }
+    let server = try LocalAPIServer(
+      loop: loop, node: self, host: endpoint.host, port: endpoint.port,
+      access: .bearer(try BearerToken(try Self.text(tokenPath))),
+      credentials: HTTPServer.Credentials(certificate: try Self.text(certificatePath), key: try Self.text(keyPath)),
+      policy: AccessPolicy(), log: log)
+    try await server.start()
+    let port = await server.port
+    log.info(
+      "The API for other machines is on https://\(endpoint.host):\(port): give its users \(certificatePath) and "
+        + "the token in \(tokenPath).")
+    return server
+  }
+
+  private static func text(_ path: String) throws(KacheryError) -> String {
+    String(decoding: try FileSystem.read(path, limit: maximumFile), as: UTF8.self)
+  }
+
+  private static func requireSecret(_ path: String) throws(KacheryError) {
+    guard try FileSystem.status(path).permissions & 0o077 == 0 else {
+      throw KacheryError(
+        .badConfiguration,
+        "\(path) can be read by others, and whoever has it can use the daemon. Run: chmod 600 \(path)")
+    }
+  }
+}

@@ -1,0 +1,36 @@
+package import Primitives
+
+/// What lets a client in.
+package enum APIAccess: Sendable {
+  /// The token in the storage directory, for whoever may read that. It changes every few minutes.
+  case storageDirectory(ClientToken)
+  /// A token that was handed to people on other machines, in the header `Authorization: Bearer …` (RFC 6750).
+  case bearer(BearerToken)
+
+  /// Whether clients are on other machines: what they say of paths means nothing here.
+  var isRemote: Bool { if case .bearer = self { true } else { false } }
+}
+
+/// A token that stays the same until its file is replaced.
+package struct BearerToken: Sendable {
+  /// Shorter ones could be guessed.
+  private static let minimumLength = 16
+
+  private let token: String
+
+  /// - Throws: `badConfiguration` where the text is too short to be secret.
+  package init(_ text: String) throws(KacheryError) {
+    token = String(text.drop { $0.isWhitespace }.reversed().drop { $0.isWhitespace }.reversed())
+    guard token.utf8.count >= Self.minimumLength else {
+      throw KacheryError(
+        .badConfiguration, "The token for the API has fewer than \(Self.minimumLength) characters; make a longer one.")
+    }
+  }
+
+  /// Whether the value of an `Authorization` header carries the token. The time taken does not tell how much of it is right.
+  func accepts(_ header: String) -> Bool {
+    let parts = header.split(separator: " ", maxSplits: 1)
+    guard parts.count == 2, parts[0].lowercased() == "bearer" else { return false }
+    return ClientToken.equal(String(parts[1]), token)
+  }
+}

@@ -1,0 +1,133 @@
+import Foundation
+import HTTP
+import Primitives
+import TestSupport
+import Testing
+
+/// A daemon that clients on other machines use: over TLS, with a token, without a shared directory.
+@Suite(.serialized, .timeLimit(.minutes(2))) struct RemoteAPITests {
+  private let folder: TemporaryFolder
+  private let daemon: RunningDaemon
+  private let port: UInt16
+
+  init() throws {
+    folder = try TemporaryFolder()
+    port = try Self.freePort()
+    daemon = try RunningDaemon(
+      in: folder.path("node"), ["--api-listen", "127.0.0.1:\(port)", "--channel", "secret-name", "--nomulticast"])
+  }
+
+  private static func freePort() throws -> UInt16 {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(descriptor) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let result = withUnsafeMutablePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(descriptor, $0, size) + getsockname(descriptor, $0, &size)
+      }
+    }
+    try #require(result == 0)
+    return UInt16(bigEndian: address.sin_port)
+  }
+
+  private var certificate: String { "\(folder.path)/node/config/api-certificate.pem" }
+  private var token: String {
+    get throws { try String(contentsOfFile: "\(folder.path)/node/config/api-token", encoding: .utf8) }
+  }
+
+  private func fetch(
+    _ method: String, _ path: String, _ body: String = "", token: String? = nil, certificate: String? = nil
+  ) throws -> (status: Int, body: String) {
+    var request = HTTPRequest(method, "https://127.0.0.1:\(port)\(path)")
+    if let token { request.headers = [("Authorization", "Bearer \(token)")] }
+    request.certificateFile = certificate ?? self.certificate
+    request.timeout = .seconds(20)
+    if !body.isEmpty { request.body = .bytes(Array(body.utf8)) }
+    let (status, bytes) = try HTTPClient.fetch(request, limit: 1 << 20)
+    return (status, String(decoding: bytes, as: UTF8.self))
+  }
+
+  private func user(_ name: String, token: String? = nil, certificate: String? = nil) throws -> [String: String] {
+    let home = folder.path(name)
+    try FileManager.default.createDirectory(atPath: home, withIntermediateDirectories: true)
+    try Data((token ?? self.token).utf8).write(to: URL(filePath: "\(home)/token"))
+    return [
+      "HOME": home, "PATH": "/usr/bin:/bin", "KACHERY_P2P_API_HOST": "127.0.0.1", "KACHERY_P2P_API_PORT": "\(port)",
+      "KACHERY_API_TOKEN_FILE": "\(home)/token", "KACHERY_API_CERTIFICATE_FILE": certificate ?? self.certificate,
+    ]
+  }
+
+  @Test func onlyWhoHasTheTokenGetsIn() throws {
+    let good = try token
+    #expect(good.count == 48)
+    for path in ["/v1/store/usage", "/loadFile", "/mutable/get"] {
+      #expect(try fetch("POST", path, "{}").status == 403)
+      #expect(try fetch("POST", path, "{}", token: "x" + good.dropFirst()).status == 403)
+    }
+    #expect(try fetch("POST", "/v1/store/usage", "{}", token: good).status == 200)
+    // The token of the storage directory is for this machine.
+    var request = HTTPRequest("POST", "https://127.0.0.1:\(port)/v1/store/usage")
+    request.headers = [("KACHERY-CLIENT-AUTH-CODE", daemon.token)]
+    request.certificateFile = certificate
+    request.body = .bytes(Array("{}".utf8))
+    #expect(try HTTPClient.fetch(request, limit: 1 << 20).status == 403)
+  }
+
+  @Test func strangersDoNotLearnTheChannels() throws {
+    let open = try fetch("GET", "/probe")
+    #expect(open.status == 200)
+    #expect(!open.body.contains("secret-name"))
+    #expect(try fetch("GET", "/probe", token: token).body.contains("secret-name"))
+  }
+
+  @Test func pathsOfTheDaemonsMachineAreOutOfReach() throws {
+    let good = try token
+    for (path, body) in [
+      ("/storeFile", #"{"localFilePath":"/etc/hostname"}"#),
+      ("/linkFile", #"{"localFilePath":"/etc/hostname","size":1,"mtime":1}"#),
+    ] { #expect(try fetch("POST", path, body, token: good).status == 403) }
+    #expect(try fetch("GET", "/halt", token: good).status == 403)
+    #expect(try daemon.nodeID.hex.count == 64)
+  }
+
+  @Test func anotherCertificateIsRefused() throws {
+    let other = try RunningDaemon(
+      in: folder.path("other"), ["--api-listen", "127.0.0.1:\(try Self.freePort())", "--nomulticast"])
+    #expect(throws: KacheryError.self) {
+      _ = try fetch("GET", "/probe", certificate: "\(folder.path)/other/config/api-certificate.pem")
+    }
+    #expect(other.stop() == 0)
+  }
+
+  @Test func filesTravelWithoutASharedDirectory() throws {
+    let environment = try user("anna")
+    let content = PatternBytes.make(2_000_000)
+    try Data(content).write(to: URL(filePath: folder.path("data.bin")))
+    let stored = try run("kachery-store", ["data.bin"], in: folder.path, environment: environment)
+    #expect(stored.code == 0, "\(stored)")
+    let uri = stored.output.trimmingCharacters(in: .newlines)
+    let loaded = try run("kachery-load", [uri], in: folder.path, environment: environment)
+    #expect(loaded.code == 0, "\(loaded)")
+    let path = loaded.output.trimmingCharacters(in: .newlines)
+    #expect(path.hasPrefix("\(folder.path)/anna/"), "a path of this machine, not of the daemon's: \(path)")
+    #expect(FileManager.default.contentsEqual(atPath: path, andPath: folder.path("data.bin")))
+    let part = try run("kachery-cat", [uri, "--start", "0", "--end", "3"], in: folder.path, environment: environment)
+    #expect(part.code == 0)
+    #expect(try run("kachery-link", ["data.bin"], in: folder.path, environment: environment).code == 2)
+    let missing = try run(
+      "kachery-load", ["sha1://" + String(repeating: "0", count: 40)], in: folder.path, environment: environment)
+    #expect(missing.code == 3)
+  }
+
+  @Test func whatIsMissingIsSaid() throws {
+    var environment = try user("ben", token: "wrong-token-0123456789")
+    let wrong = try run("kachery", ["du"], in: folder.path, environment: environment)
+    #expect(wrong.code == 1)
+    #expect(wrong.errors.contains("token"))
+    environment["KACHERY_API_CERTIFICATE_FILE"] = nil
+    #expect(try run("kachery", ["du"], in: folder.path, environment: environment).code != 0)
+  }
+}
