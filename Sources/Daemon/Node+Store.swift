@@ -58,7 +58,7 @@ extension Node {
   func reload() {
     Task { await readJoinedChannels() }
     refreshChannels()
-    upkeep.grownAtCollection = nil
+    upkeep.lastCollection = nil
     keepToLimit()
   }
 

@@ -85,7 +85,7 @@ actor FakeNode: LocalNode {
 
   func openRange(_ request: ReadRequest) async throws(KacheryError) -> any FileBytes {
     guard request.start == 0 else { throw KacheryError(.badRequest, "There is no such range.") }
-    return FakeBytes()
+    return FakeBytes(count: request.end ?? 5)
   }
 
   func mutable(_ key: JSONValue) async throws(KacheryError) -> JSONValue? { mutables[key] }
@@ -112,7 +112,7 @@ private actor FakeUpload: Upload {
 
 /// A large file of one repeated byte.
 private struct FakeBytes: FileBytes {
-  let count: UInt64 = 30_000_000
+  var count: UInt64 = 30_000_000
 
   func block(at offset: UInt64) async throws(KacheryError) -> [UInt8] {
     [UInt8](repeating: 7, count: Int(min(256 << 10, count - offset)))
