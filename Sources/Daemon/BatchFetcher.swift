@@ -8,8 +8,7 @@ final class BatchFetcher {
   /// What the node said of a file.
   enum Reply {
     case bytes([UInt8])
-    case absent
-    case tooLarge
+    case refused(Refusal)
   }
 
   /// What the node may send ahead of what has been put to the disk.
@@ -91,13 +90,12 @@ final class BatchFetcher {
   private func begin(_ reply: FetchReply) -> Bool {
     guard head < expected.count else { return false }
     arriving = []
-    switch reply.status {
-    case .ok:
-      guard reply.count <= BatchRequest.maximumSize else { return false }
-      arriving.reserveCapacity(Int(reply.count))
-    case .tooLarge: finish(.tooLarge)
-    default: finish(.absent)
+    if let refusal = reply.refusal {
+      finish(.refused(refusal))
+      return true
     }
+    guard reply.count <= BatchRequest.maximumSize else { return false }
+    arriving.reserveCapacity(Int(reply.count))
     return true
   }
 

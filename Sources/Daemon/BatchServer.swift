@@ -17,7 +17,8 @@ final class BatchServer {
 
   /// The link that carries the stream.
   let link: LinkID
-  private let mayServe: (Topic) -> Bool
+  /// Why the peer is not served over this topic; nil where it is.
+  private let barrier: (Topic) -> Refusal?
   private let store: ContentStore
   private let loop: EventLoop
   private let stream: LinkStream
@@ -32,14 +33,14 @@ final class BatchServer {
 
   init(
     link: LinkID, stream: LinkStream, store: ContentStore, loop: EventLoop, metrics: NodeMetrics,
-    mayServe: @escaping (Topic) -> Bool
+    barrier: @escaping (Topic) -> Refusal?
   ) {
     self.link = link
     self.stream = stream
     self.store = store
     self.loop = loop
     self.metrics = metrics
-    self.mayServe = mayServe
+    self.barrier = barrier
   }
 
   /// Begins to answer; `gone` tells the node that the stream has ended.
@@ -94,7 +95,9 @@ final class BatchServer {
       return
     }
     // Membership may be withdrawn at any time, so each group asks again.
-    let group = waiting[waitingHead...].prefix(Self.groupFiles).map { mayServe($0.topic) ? $0.hash : nil }
+    let group = waiting[waitingHead...].prefix(Self.groupFiles).map {
+      Question(hash: $0.hash, refusal: barrier($0.topic))
+    }
     isReading = true
     loop.work({ [store] in Self.read(group, from: store) }) { answer in
       self.isReading = false
@@ -108,6 +111,12 @@ final class BatchServer {
     }
   }
 
+  private struct Question: Sendable {
+    let hash: ContentHash
+    /// Why nobody looks whether the file is here.
+    let refusal: Refusal?
+  }
+
   private struct Answer: Sendable {
     var bytes: [UInt8] = []
     /// Files that are answered for, and those of them that are given.
@@ -115,19 +124,22 @@ final class BatchServer {
     var given = 0
   }
 
-  /// Reads files until there are enough bytes, each behind its reply. One that may not be given is answered like one that is
-  /// not here.
-  private static func read(_ hashes: [ContentHash?], from store: ContentStore) -> Answer {
+  /// Reads files until there are enough bytes, each behind its reply.
+  private static func read(_ questions: [Question], from store: ContentStore) -> Answer {
     var answer = Answer()
     answer.bytes.reserveCapacity(groupBytes)
-    for hash in hashes where answer.bytes.count < groupBytes {
+    for question in questions where answer.bytes.count < groupBytes {
       answer.files += 1
-      switch hash.map({ store.readSmall($0, limit: BatchRequest.maximumSize) }) ?? .absent {
+      if let refusal = question.refusal {
+        answer.bytes += FetchReply(refusal).encoded
+        continue
+      }
+      switch store.readSmall(question.hash, limit: BatchRequest.maximumSize) {
       case .bytes(let bytes):
         answer.given += 1
-        answer.bytes += FetchReply(.ok, count: UInt64(bytes.count)).encoded
+        answer.bytes += FetchReply(count: UInt64(bytes.count)).encoded
         answer.bytes += bytes
-      case .absent: answer.bytes += FetchReply(.notFound).encoded
+      case .absent: answer.bytes += FetchReply(Refusal(absence: question.hash, in: store)).encoded
       case .tooLarge: answer.bytes += FetchReply(.tooLarge).encoded
       case .unreadable: answer.bytes += FetchReply(.unreadable).encoded
       }

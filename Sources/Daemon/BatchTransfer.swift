@@ -26,6 +26,8 @@ final class BatchTransfer {
 
   /// What became of the file with this index, and how many bytes it has.
   var onOutcome: ((Int, Outcome, _ bytes: Int) -> Void)?
+  /// A node does not give the file with this hash.
+  var onRefusal: ((NodeID, ContentHash, Refusal) -> Void)?
   /// A node gave wrong bytes for this hash.
   var onLie: ((NodeID, ContentHash) -> Void)?
 
@@ -88,6 +90,7 @@ final class BatchTransfer {
     fetchers = [:]
     onOutcome = nil
     onLie = nil
+    onRefusal = nil
   }
 
   // MARK: Asking
@@ -133,8 +136,10 @@ final class BatchTransfer {
       arrived.append(Arrived(index: index, node: node, file: SmallFile(hash: hashes[index], bytes: bytes)))
       arrivedBytes += bytes.count
       return keep()
-    case .absent: search.answered(index, by: node, .hasNot)
-    case .tooLarge: search.answered(index, by: node, .tooLarge)
+    case .refused(.tooLarge): search.answered(index, by: node, .tooLarge)
+    case .refused(let refusal):
+      onRefusal?(node, hashes[index], refusal)
+      search.answered(index, by: node, .hasNot)
     }
     advance()
   }

@@ -30,6 +30,8 @@ package struct DaemonConfiguration: Sendable {
   package var channels: [String] = []
   /// The group that may use the daemon, by name.
   package var authorizedGroup: String?
+  /// Transfers to other nodes that run at once; further ones are refused for the time being.
+  package var maximumTransfers = 1_024
   package var logLevel = Log.Level.info
   /// Whether each line of the log is a JSON object.
   package var logsJSON = false

@@ -77,6 +77,11 @@ package enum DaemonOptions {
       configuration.logsJSON = value == "json"
       return ["json", "text"].contains(value)
     },
+    "--max-transfers": { configuration, value in
+      guard let count = Int(value), count >= 0 else { return false }
+      configuration.maximumTransfers = count
+      return true
+    },
     "--verbose": { configuration, value in
       guard let level = Int(value) else { return false }
       configuration.logLevel = level > 0 ? .debug : .info

@@ -15,8 +15,8 @@ final class FetchServer {
 
   /// The link that carries the stream.
   let link: LinkID
-  /// Whether the peer may be served over this topic, asked again before every block.
-  private let mayServe: (Topic) -> Bool
+  /// Why the peer is not served over this topic, asked again before every block; nil where it is.
+  private let barrier: (Topic) -> Refusal?
   private let store: ContentStore
   private let loop: EventLoop
   private let stream: LinkStream
@@ -36,14 +36,14 @@ final class FetchServer {
 
   init(
     link: LinkID, stream: LinkStream, store: ContentStore, loop: EventLoop, metrics: NodeMetrics,
-    mayServe: @escaping (Topic) -> Bool
+    barrier: @escaping (Topic) -> Refusal?
   ) {
     self.link = link
     self.stream = stream
     self.store = store
     self.loop = loop
     self.metrics = metrics
-    self.mayServe = mayServe
+    self.barrier = barrier
   }
 
   /// Begins to answer. `serve` has the node call `serveWaiting`; `gone` tells it that the stream has ended.
@@ -110,22 +110,26 @@ final class FetchServer {
   }
 
   private func serve(_ request: FetchRequest) async {
-    guard mayServe(request.topic) else { return refuse(.notFound) }
+    if let refusal = barrier(request.topic) { return refuse(refusal) }
     do {
-      guard let file = try await open(request.hash) else { return refuse(.notFound) }
+      guard let file = try await open(request.hash) else { return refuse(await absence(of: request.hash)) }
       guard ByteRange(whole: file.size).contains(request.range) else { return refuse(.outOfRange) }
       metrics.requestsServed.add()
-      stream.write(FetchReply(.ok, count: request.range.count).encoded)
+      stream.write(FetchReply(count: request.range.count).encoded)
       try await send(request, of: file)
     } catch {
       // Before the head has gone out this is a refusal; after it only the end of the stream tells that bytes are missing.
-      if isSendingBytes { end() } else { refuse(.unreadable) }
+      if isSendingBytes { end() } else { refuse((error as? KacheryError).map { Refusal($0) } ?? .unreadable) }
     }
   }
 
-  private func refuse(_ status: FetchReply.Status) {
+  private func refuse(_ refusal: Refusal) {
     metrics.requestsRefused.add()
-    stream.write(FetchReply(status).encoded)
+    stream.write(FetchReply(refusal).encoded)
+  }
+
+  private func absence(of hash: ContentHash) async -> Refusal {
+    (try? await loop.onPool { [store] in Refusal(absence: hash, in: store) }) ?? .notHere
   }
 
   private func open(_ hash: ContentHash) async throws -> StoredFileReader? {
@@ -144,7 +148,7 @@ final class FetchServer {
     var block = try await blockAhead()
     while true {
       // Membership may be withdrawn while a large file is on its way.
-      guard mayServe(request.topic), !hasEnded else { return self.end() }
+      guard barrier(request.topic) == nil, !hasEnded else { return self.end() }
       offset += UInt64(block.count)
       metrics.bytesSent.add(block.count)
       guard offset < end else { return stream.write(block) }

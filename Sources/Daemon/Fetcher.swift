@@ -125,7 +125,7 @@ final class Fetcher {
 
   private func begin(_ reply: FetchReply) {
     guard let next = expected.first else { return fail(.disconnected) }
-    guard reply.status == .ok else { return fail(.refused(reply.status)) }
+    if let refusal = reply.refusal { return fail(.refused(refusal)) }
     guard reply.count == next.piece.range.count else { return fail(.hashMismatch) }
     do throws(KacheryError) {
       let chunk = try incoming.beginChunk(next.piece.range, expected: next.piece.hash)

@@ -72,7 +72,8 @@ extension Node {
     let hashes = indices.map { batch.request.keys[$0].hash }
     let transfer = BatchTransfer(hashes, from: sources, store: store, loop: loop)
     batch.transfer = transfer
-    transfer.onLie = { node, hash in self.input { core, _ in core.lied(node, hash) } }
+    transfer.onLie = { node, hash in self.input { core, now in core.lied(node, hash, at: now) } }
+    transfer.onRefusal = { node, hash, refusal in self.core.refused(node, hash, refusal) }
     transfer.onOutcome = { place, outcome, bytes in
       let index = indices[place]
       switch outcome {
@@ -85,7 +86,7 @@ extension Node {
         batch.ended(index, .failure(error))
       case .nowhere(let asked):
         self.counters.loadsFailed.add()
-        batch.ended(index, .failure(self.core.missing(asked: asked)))
+        batch.ended(index, .failure(self.core.missing(batch.request.keys[index], asked: asked, at: self.now)))
       case .large:
         batch.needsEngine(index)
         self.advanceEngine(batch)

@@ -51,8 +51,14 @@ extension Node {
 
   private func lookUp(_ lookup: LookupID, _ hash: ContentHash) {
     loop.work({ [store] in
-      let found = try? store.find(hash)
-      return found.map { FindAnswer.File(size: $0.size, manifest: store.knownManifest(of: $0)) }
+      do throws(KacheryError) {
+        guard let found = try store.find(hash) else {
+          return FindAnswer.Outcome.refuses(Refusal(absence: hash, in: store))
+        }
+        return .has(FindAnswer.File(size: found.size, manifest: store.knownManifest(of: found)))
+      } catch {
+        return .refuses(Refusal(error))
+      }
     }) { answer in
       self.input { core, _ in core.lookedUp(lookup, answer) }
     }

@@ -2,6 +2,7 @@ import Links
 import NodeCore
 import Primitives
 import Discovery
+import Wire
 
 extension Node {
   /// How long connecting to one address may take.
@@ -15,7 +16,8 @@ extension Node {
       case .success(let link): self.linkOpened(link, dial: id)
       case .failure(let error):
         self.log.debug("Dialing \(endpoint) failed: \(error)")
-        self.input { core, now in core.dialFailed(id, at: now) }
+        let problem = DialProblem(endpoint: endpoint, reason: error.message)
+        self.input { core, now in core.dialFailed(id, problem, at: now) }
       }
     }
   }
@@ -44,9 +46,8 @@ extension Node {
 
   private func serve(_ stream: LinkStream, _ first: [UInt8], on link: LinkID) {
     guard servers.values.count(where: { $0.link == link }) < Self.maximumFetchStreams else { return stream.reset() }
-    let server = FetchServer(link: link, stream: stream, store: store, loop: loop, metrics: counters) { topic in
-      self.core.mayServe(link, over: topic)
-    }
+    let server = FetchServer(
+      link: link, stream: stream, store: store, loop: loop, metrics: counters, barrier: barrier(to: link))
     let key = ObjectIdentifier(server)
     servers[key] = server
     server.start(
@@ -60,12 +61,20 @@ extension Node {
     guard batchServers.values.count(where: { $0.link == link }) < Self.maximumBatchStreams else {
       return stream.reset()
     }
-    let server = BatchServer(link: link, stream: stream, store: store, loop: loop, metrics: counters) { topic in
-      self.core.mayServe(link, over: topic)
-    }
+    let server = BatchServer(
+      link: link, stream: stream, store: store, loop: loop, metrics: counters, barrier: barrier(to: link))
     let key = ObjectIdentifier(server)
     batchServers[key] = server
     server.start(with: first) { self.batchServers[key] = nil }
+  }
+
+  /// What keeps a stream that a peer opens now from being served, asked again as long as it lasts.
+  private func barrier(to link: LinkID) -> (Topic) -> Refusal? {
+    let isTooMany = servers.count + batchServers.count >= configuration.maximumTransfers
+    return { topic in
+      guard self.core.mayServe(link, over: topic) else { return .notAuthorized }
+      return isTooMany ? .limitReached : nil
+    }
   }
 
   private func serveWaiting(_ key: ObjectIdentifier) async { await servers[key]?.serveWaiting() }

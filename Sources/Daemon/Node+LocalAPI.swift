@@ -45,7 +45,8 @@ extension Node: LocalNode {
       uptime: Int((loop.now - startedAt).components.seconds),
       peers: core.activePeers.map { peer in
         NodeStatus.Peer(
-          node: peer.node, label: peer.label, address: peer.remote?.description ?? "", isBootstrap: peer.isBootstrap)
+          node: peer.node, label: peer.label, address: peer.remote?.description ?? "", isBootstrap: peer.isBootstrap,
+          secondsAhead: peer.secondsAhead, lies: peer.lies)
       })
   }
 

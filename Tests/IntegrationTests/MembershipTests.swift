@@ -48,7 +48,7 @@ import Testing
     try a.waitForLinks(1)
     try stranger.waitForLinks(1)
     let key = try storeText(on: a)
-    #expect { try stranger.load(key) } throws: { ($0 as? KacheryError)?.code == .notFound }
+    #expect { try stranger.load(key) } throws: { ($0 as? KacheryError)?.code == .noMemberOnline }
     #expect(try stranger.found(key).isEmpty)
   }
 

@@ -32,6 +32,10 @@ actor FakeNode: LocalNode {
     return NodeStatus(label: "fake & more", listening: "port 1", uptime: 90, peers: [peer])
   }
 
+  func explain(_ uri: String) async throws(KacheryError) -> Diagnosis {
+    Diagnosis(.notFound, "Nobody has \(uri).", evidence: ["one", "two"], advice: ["Wait."])
+  }
+
   func requestStop() { wasStopped = true }
 
   func storeFile(at path: String) async throws(KacheryError) -> StoreReply {

@@ -22,7 +22,7 @@ import Transfer
     stranger.find(key)
     let load = stranger.load(key)
     #expect(lab.finish([(stranger, load)]), "seed \(seed): the load hangs")
-    #expect(stranger.outcomes[load]?.code == .notFound, "seed \(seed)")
+    #expect(stranger.outcomes[load]?.code == .noMemberOnline, "seed \(seed)")
     #expect(stranger.found == [], "seed \(seed)")
     #expect(stranger.learnt.isDisjoint(with: lab.members.map(\.id)), "seed \(seed): it was told of a member")
     #expect(stranger.receivedBytes == 0)
@@ -36,7 +36,7 @@ import Transfer
     let key = member.store.store(lab.bytes(5_000), chunkSize: 1_000)
     let (refused, given) = (outsider.load(key), other.load(key))
     #expect(lab.finish([(outsider, refused), (other, given)]), "seed \(seed): a load hangs")
-    #expect(outsider.outcomes[refused]?.code == .notFound, "seed \(seed)")
+    #expect(outsider.outcomes[refused]?.code == .notAuthorized, "seed \(seed)")
     #expect(outsider.receivedBytes == 0)
     #expect(other.outcomes[given]?.isSuccess == true, "seed \(seed)")
   }
@@ -72,7 +72,7 @@ import Transfer
   }
 
   /// A channel with a document that lists the nodes with these keys; the bootstrap node has the key 0.
-  private static func channel(listing keys: [Int]) throws -> Channel {
+  static func channel(listing keys: [Int]) throws -> Channel {
     let members = try ([0] + keys).map { ChannelDocument.Member(node: try KeyRing.key($0).publicKey) }
     return Channel(
       address: "https://example.org/lab.yaml",

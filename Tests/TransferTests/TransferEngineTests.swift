@@ -40,7 +40,7 @@ import Wire
   }
 
   private func failure(_ effects: [TransferEffect]) -> TransferFailure? {
-    effects.compactMap { if case .failed(_, let failure) = $0 { failure } else { nil } }.first
+    effects.compactMap { if case .failed(_, let failure, _) = $0 { failure } else { nil } }.first
   }
 
   private func fetches(_ effects: [TransferEffect]) -> [(id: FetchID, piece: Piece)] {
@@ -54,7 +54,7 @@ import Wire
     engine.load(load, Wish(key: FileKey(hash: hash, manifest: manifest)), at: start)
     let question = try question(drain(&engine))
     engine.asked(question.id, [AskedPeer(node: node, topic: topic)], at: start)
-    engine.answered(question.id, by: node, file: FindAnswer.File(size: size), at: start)
+    engine.answered(question.id, by: node, .has(FindAnswer.File(size: size)), at: start)
     return drain(&engine)
   }
 
@@ -95,8 +95,8 @@ import Wire
     engine.load(load, Wish(key: FileKey(hash: hash)), at: start)
     let question = try question(drain(&engine))
     engine.asked(question.id, [AskedPeer(node: node, topic: topic)], at: start)
-    engine.answered(question.id, by: other, file: FindAnswer.File(size: 5), at: start)
-    engine.answered(question.id &+ 1, by: node, file: FindAnswer.File(size: 5), at: start)
+    engine.answered(question.id, by: other, .has(FindAnswer.File(size: 5)), at: start)
+    engine.answered(question.id &+ 1, by: node, .has(FindAnswer.File(size: 5)), at: start)
     #expect(drain(&engine).isEmpty)
   }
 
@@ -129,7 +129,7 @@ import Wire
     #expect(second.hash == manifestHash)
     // Nobody has it: the file is fetched in stripes, and only the whole can be verified.
     engine.asked(second.id, [AskedPeer(node: node, topic: topic)], at: start)
-    engine.answered(second.id, by: node, file: nil, at: start)
+    engine.answered(second.id, by: node, .refuses(.notHere), at: start)
     let effects = drain(&engine)
     #expect(failure(effects) == nil)
     #expect(
@@ -183,7 +183,7 @@ import Wire
     let question = try question(drain(&engine))
     engine.asked(question.id, [AskedPeer(node: node, topic: topic), AskedPeer(node: other, topic: topic)], at: start)
     let size = 3 * Limits.chunkSize
-    engine.answered(question.id, by: node, file: FindAnswer.File(size: size), at: start)
+    engine.answered(question.id, by: node, .has(FindAnswer.File(size: size)), at: start)
     let id = try download(drain(&engine))
     engine.manifestRead(id, manifest([Limits.chunkSize, Limits.chunkSize, Limits.chunkSize]), at: start)
     engine.prepared(id, at: start)
@@ -192,7 +192,7 @@ import Wire
       engine.fetched(fetch.id, .verified, at: start)
       asked = asked.dropFirst() + fetches(drain(&engine))
     }
-    engine.answered(question.id, by: other, file: FindAnswer.File(size: size), at: start)
+    engine.answered(question.id, by: other, .has(FindAnswer.File(size: size)), at: start)
     let damaged = try #require(ByteRange(start: Limits.chunkSize, end: 2 * Limits.chunkSize))
     engine.completed(id, .damaged([damaged]), at: start)
     let effects = drain(&engine)

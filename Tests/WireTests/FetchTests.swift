@@ -27,7 +27,7 @@ import Wire
       try Array(stream[start..<min(start + count, stream.count)]).withUnsafeBytes { input in
         try decoder.receive(input) { event in
           switch event {
-          case .reply(let reply): told.append("\(reply.status) \(reply.count)")
+          case .reply(let reply): told.append("\(reply.refusal.map { "\($0)" } ?? "ok") \(reply.count)")
           case .bytes(let slice): bytes += slice
           case .end:
             told.append(Hex.encode(bytes))
@@ -48,11 +48,11 @@ import Wire
     var expected: [String] = []
     for _ in 0..<5 {
       if random.chance(30) {
-        stream += FetchReply(.notFound).encoded
-        expected.append("notFound 0")
+        stream += FetchReply(.notHere).encoded
+        expected.append("notHere 0")
       } else {
         let bytes = random.bytes(random.number(0...200))
-        stream += FetchReply(.ok, count: UInt64(bytes.count)).encoded + bytes
+        stream += FetchReply(count: UInt64(bytes.count)).encoded + bytes
         expected += ["ok \(bytes.count)", Hex.encode(bytes)]
       }
     }
@@ -68,11 +68,30 @@ import Wire
     }
   }
 
+  /// Every reason comes over as it was sent; others, and refusals that announce bytes, are no replies.
+  @Test(arguments: [UInt8](1...255))
+  func aRefusalIsOneOfThoseKnownOrNone(value: UInt8) throws {
+    let frame: [UInt8] = [0, 0, 0, 10, 17, value] + [UInt8](repeating: 0, count: 8)
+    func replies(_ bytes: [UInt8]) throws -> [FetchReply] {
+      var decoder = FetchReplyDecoder()
+      var replies: [FetchReply] = []
+      try bytes.withUnsafeBytes { try decoder.receive($0) { if case .reply(let reply) = $0 { replies.append(reply) } } }
+      return replies
+    }
+    #expect(throws: WireError.self) { try replies(frame.dropLast() + [1]) }
+    guard let refusal = Refusal(rawValue: value) else {
+      #expect(throws: WireError.self) { try replies(frame) }
+      return
+    }
+    #expect(try replies(frame) == [FetchReply(refusal)])
+    #expect(FetchReply(refusal).encoded == frame)
+  }
+
   @Test(arguments: 0..<40)
   func mutatedStreamsNeverTrap(seed: UInt64) {
     var random = SeededRandom(seed: seed)
     for _ in 0..<100 {
-      let stream = FetchReply(.ok, count: 20).encoded + random.bytes(20) + FetchReply(.busy).encoded
+      let stream = FetchReply(count: 20).encoded + random.bytes(20) + FetchReply(.limitReached).encoded
       var decoder = FetchReplyDecoder()
       let mutated = random.mutated(stream)
       var delivered = 0

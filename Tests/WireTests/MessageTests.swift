@@ -19,12 +19,29 @@ import Wire
 
   /// A later minor version may append fields, and send messages that this one does not know.
   @Test func whatIsNotKnownIsPassedOver() throws {
-    let message = ControlMessage.found(FindAnswer(id: 7, file: nil))
+    let message = ControlMessage.found(FindAnswer(id: 7, .refuses(.notHere)))
     var bytes = message.encoded
     bytes += [1, 2, 3]
     bytes[3] += 3
     #expect(try decode(bytes) == message)
     #expect(try decode(Frame.encode(200) { $0.integer(UInt8(1)) }) == nil)
+  }
+
+  /// A reason that this version does not know is no reason: it ends the link like any other frame that is none.
+  @Test(arguments: [UInt8](0...255))
+  func aRefusalIsOneOfThoseKnownOrNone(value: UInt8) throws {
+    let bytes: [UInt8] = [0, 0, 0, 7, 5, 0, 0, 0, 9, 0, value]
+    guard let refusal = Refusal(rawValue: value) else {
+      #expect(throws: WireError.malformed(.malformed)) { try decode(bytes) }
+      return
+    }
+    #expect(try decode(bytes) == .found(FindAnswer(id: 9, .refuses(refusal))))
+    #expect(ControlMessage.found(FindAnswer(id: 9, .refuses(refusal))).encoded == bytes)
+  }
+
+  @Test func anAnswerWithoutItsReasonIsRefused() {
+    #expect(throws: WireError.malformed(.truncated)) { try decode([0, 0, 0, 6, 5, 0, 0, 0, 9, 0]) }
+    #expect(throws: WireError.self) { try decode([0, 0, 0, 7, 5, 0, 0, 0, 9, 7, 1]) }
   }
 
   @Test func framesThatAreTooLongAreRefusedBeforeTheyAreRead() {
@@ -96,10 +113,12 @@ struct RandomMessages {
     case 2: return .presence(try (0..<random.number(0...4)).map { _ in try record(hostLength: 12, addresses: 3) })
     case 3:
       return .find(FindRequest(id: UInt32(random.number(0...1_000)), topic: try fixed(), hash: try fixed()))
-    case 4: return .found(FindAnswer(id: 1, file: nil))
+    case 4:
+      let refusal = try #require(Refusal.allCases.randomElement(using: &random))
+      return .found(FindAnswer(id: 1, .refuses(refusal)))
     case 5:
       let file = FindAnswer.File(size: random.next(), manifest: random.chance(50) ? try fixed() : nil)
-      return .found(FindAnswer(id: UInt32.max, file: file))
+      return .found(FindAnswer(id: UInt32.max, .has(file)))
     default:
       let code = try #require(Goodbye.Code.allCases.randomElement(using: &random))
       return .goodbye(Goodbye(code, "because é"))

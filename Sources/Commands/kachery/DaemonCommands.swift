@@ -32,6 +32,8 @@ extension Command {
     Option("--auth-group", "GROUP", "let the members of this group use the daemon"),
     Option("--api-listen", "ADDRESS:PORT", "let programs on other machines use the daemon, over TLS and with a token"),
     Option("--log-format", "FORMAT", "text, or json for a JSON object a line (text)"),
+    Option(
+      "--max-transfers", "N", "transfers to other nodes that run at once; further ones are refused for a time (1024)"),
     Option("--verbose", "LEVEL", "0: what matters; 1 and up: everything (0)"),
     Option("--noudp", nil, "do without UDP (no effect yet: this version uses TCP only)"),
     Option("--udp-port", "PORT", "the port for UDP (no effect yet: this version uses TCP only)"),

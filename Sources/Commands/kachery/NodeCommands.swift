@@ -50,11 +50,21 @@ extension Command {
         let label = Console.printable(peer["label"]?.string ?? "")
         let address = Console.printable(peer["address"]?.string ?? "")
         let mark = peer["isBootstrapNode"]?.bool == true ? "  (bootstrap)" : ""
-        Console.result("\(peer["nodeId"]?.string ?? "")  \(address)  \(label)\(mark)")
+        Console.result("\(peer["nodeId"]?.string ?? "")  \(address)  \(label)\(mark)\(remarks(on: peer))")
       }
       if peers.isEmpty { Console.note("No node is linked to this one.") }
       return .done
     })
+
+  /// What there is to say against a peer.
+  private static func remarks(on peer: JSONValue) -> String {
+    var text = ""
+    let ahead = peer["clockAhead"]?.integer ?? 0
+    if ahead.magnitude >= 60 { text += "  (its clock: \(ahead > 0 ? "+" : "")\(ahead) s)" }
+    let lies = peer["lies"]?.integer ?? 0
+    if lies > 0 { text += "  (gave wrong bytes or answers \(lies) time\(lies == 1 ? "" : "s"))" }
+    return text
+  }
 
   /// `kachery generate-node-id`
   static let generateNodeID = Command(

@@ -4,7 +4,8 @@ import Primitives
 enum Program {
   /// Every command by its name below `kachery`.
   static let commands: [Command] = [
-    .store, .link, .load, .loadFolder, .cat, .find, .info, .list, .usage, .verify, .remove, .collect, .pin, .unpin,
+    .store, .link, .load, .loadFolder, .cat, .find, .explain, .info, .list, .usage, .verify, .remove, .collect, .pin,
+    .unpin,
     .channelJoin, .channelLeave, .channelList, .daemonStart, .daemonStop, .daemonStatus, .daemonPeers, .nodeInfo,
     .generateNodeID, .version, .completion, .manual,
   ]

@@ -44,6 +44,8 @@ package struct DialSchedule: Sendable {
     var attempts: Set<DialID> = []
     var isLinked = false
     var failures = 0
+    /// What went wrong last, since there was a link.
+    var problem: DialProblem?
     /// The addresses of this round that have not been tried.
     var untried: ArraySlice<Endpoint> = []
     var nextAt: Instant
@@ -94,6 +96,7 @@ package struct DialSchedule: Sendable {
       targets[winner] = nil
     }
     race.isLinked = true
+    race.problem = nil
     race.attempts = []
     race.untried = []
     races[target] = race
@@ -113,9 +116,13 @@ package struct DialSchedule: Sendable {
   /// The target that an attempt is for; nil where it was cancelled.
   package func target(of attempt: DialID) -> DialTarget? { targets[attempt] }
 
-  /// The attempt has failed.
-  package mutating func failed(_ attempt: DialID, now: Instant) {
+  /// Why the target cannot be reached; nil where it can, or where nobody has tried.
+  package func problem(with target: DialTarget) -> DialProblem? { races[target]?.problem }
+
+  /// The attempt has failed, for a reason that a person may want to know.
+  package mutating func failed(_ attempt: DialID, _ problem: DialProblem? = nil, now: Instant) {
     guard let target = targets.removeValue(forKey: attempt), var race = races[target] else { return }
+    race.problem = problem ?? race.problem
     race.attempts.remove(attempt)
     if race.attempts.isEmpty {
       if race.untried.isEmpty {
@@ -174,6 +181,18 @@ package struct DialSchedule: Sendable {
 
   private mutating func spread(_ pause: Duration) -> Duration {
     pause * Double.random(in: 0.75..<1.25, using: &random)
+  }
+}
+
+/// Why an attempt to connect came to nothing.
+package struct DialProblem: Hashable, Sendable {
+  package let endpoint: Endpoint
+  /// A sentence, or a part of one.
+  package let reason: String
+
+  package init(endpoint: Endpoint, reason: String) {
+    self.endpoint = endpoint
+    self.reason = reason
   }
 }
 

@@ -106,7 +106,7 @@ extension NodeCore {
     guard let peer = peers[link], peer.isActive else { return }
     var records = ownRecords(for: peer, at: now)
     for topic in topicsToIntroduce(to: peer).sorted() {
-      records += presence.members(of: topic, except: peer.node, at: now.wall)
+      records += presence.members(of: topic, except: peer.node, at: now.wall).filter { !departed.contains($0.node) }
     }
     send(records, to: link)
   }
@@ -129,6 +129,7 @@ extension NodeCore {
       guard record.node == peer.node || (isOwnTopic && (peer.isBootstrap || peer.proven.contains(record.topic))) else {
         continue
       }
+      noteTime(of: record, from: peer.node, at: now)
       if presence.admit(record, at: now.wall) { news.append(record) }
     }
     guard !news.isEmpty else { return }

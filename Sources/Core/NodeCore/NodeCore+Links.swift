@@ -53,8 +53,8 @@ extension NodeCore {
   }
 
   /// An attempt to connect came to nothing.
-  package mutating func dialFailed(_ dial: DialID, at now: Moment) {
-    dials.failed(dial, now: now.instant)
+  package mutating func dialFailed(_ dial: DialID, _ problem: DialProblem? = nil, at now: Moment) {
+    dials.failed(dial, problem, now: now.instant)
     runDials(now)
   }
 
@@ -65,6 +65,7 @@ extension NodeCore {
     case .hello(let hello): peer.hello == nil ? greet(link, hello, at: now) : refuse(link, .violation, "a second hello")
     case .goodbye(let goodbye):
       emit(.event(.refused(peer.node, goodbye, byPeer: true)))
+      noteGoodbye(peer.node, goodbye)
       peers[link]?.isClosing = true
       emit(.close(link, goodbye))
     default:
@@ -102,6 +103,8 @@ extension NodeCore {
     }
     guard settleDuplicate(of: link, at: now) else { return }
     linkOfNode[peer.node] = link
+    departed.remove(peer.node)
+    goodbyes[peer.node] = nil
     perform(dials.linked(.member(peer.node)))
     emit(.event(.linked(peer.node, label: hello.label)))
     noteClock(of: peer.node, hello.clock, at: now)
@@ -132,9 +135,10 @@ extension NodeCore {
   }
 
   private mutating func noteClock(of other: NodeID, _ clock: WallTime, at now: Moment) {
-    let difference = Int64(clamping: clock.milliseconds) - Int64(clamping: now.wall.milliseconds)
-    guard difference.magnitude > PresenceTable.clockTolerance.wholeMilliseconds / 2 else { return }
-    emit(.event(.clockSkew(other, seconds: difference / 1_000)))
+    let difference = Self.secondsAhead(clock, of: now.wall)
+    noteOffset(other, seconds: difference)
+    guard difference.magnitude > PresenceTable.clockTolerance.wholeMilliseconds / 2_000 else { return }
+    emit(.event(.clockSkew(other, seconds: difference)))
   }
 
   /// Says goodbye to a peer and closes its link.
@@ -142,6 +146,7 @@ extension NodeCore {
     guard let peer = peers[link], !peer.isClosing else { return }
     peers[link]?.isClosing = true
     let goodbye = Goodbye(code, reason)
+    noteGoodbye(peer.node, goodbye)
     if code != .duplicate { emit(.event(.refused(peer.node, goodbye, byPeer: false))) }
     emit(.close(link, goodbye))
   }

@@ -76,13 +76,15 @@ extension NodeCore {
       case .abandon(let id, let node): emit(.abandon(id, node))
       case .complete(let id): emit(.complete(id))
       case .discard(let id): emit(.discard(id))
-      case .lied(let node, let hash): emit(.event(.lied(node, hash)))
+      case .lied(let node, let hash):
+        noteLie(node)
+        emit(.event(.lied(node, hash)))
       case .found(let id, let source): emit(.found(id, source))
       case .findEnded(let id): emit(.findEnded(id))
       case .progress(let id, let loaded, let total, let node):
         emit(.progress(id, loaded: loaded, total: total, node: node))
       case .loaded(let id): emit(.loaded(id))
-      case .failed(let id, let failure): emit(.failed(id, explain(failure)))
+      case .failed(let id, let failure, let wish): emit(.failed(id, explain(failure, of: wish, at: now)))
       }
     }
   }
@@ -100,10 +102,21 @@ extension NodeCore {
   }
 
   /// A node gave bytes that are not what they should be.
-  package mutating func lied(_ node: NodeID, _ hash: ContentHash) { emit(.event(.lied(node, hash))) }
+  package mutating func lied(_ node: NodeID, _ hash: ContentHash, at now: Moment) {
+    transfer.lied(node, hash, at: now.instant)
+    noteLie(node)
+    emit(.event(.lied(node, hash)))
+  }
+
+  /// A node does not give a file of a batch, for this reason.
+  package mutating func refused(_ node: NodeID, _ hash: ContentHash, _ refusal: Refusal) {
+    transfer.refused(node, hash, refusal)
+  }
 
   /// Why a file cannot be loaded that none of so many peers has.
-  package func missing(asked: Int) -> KacheryError { explain(.noSource(asked: asked)) }
+  package func missing(_ key: FileKey, asked: Int, at now: Moment) -> KacheryError {
+    explain(.noSource(asked: asked), of: Wish(key: key), at: now)
+  }
 
   // MARK: Questions
 
@@ -132,14 +145,14 @@ extension NodeCore {
   }
 
   mutating func take(_ answer: FindAnswer, from peer: Peer, at now: Moment) {
-    transfer.answered(answer.id, by: peer.node, file: answer.file, at: now.instant)
+    transfer.answered(answer.id, by: peer.node, answer.outcome, at: now.instant)
     drainTransfer(at: now)
   }
 
-  /// Answers a peer. One that may not ask hears the same as one that asks for what is not here, and just as soon.
+  /// Answers a peer. One that may not ask is told so whatever it asks for, before anybody looks whether it is here.
   mutating func answer(_ request: FindRequest, on peer: Peer) {
     guard mayServe(peer.link, over: request.topic) else {
-      return emit(.send(peer.link, .found(FindAnswer(id: request.id, file: nil))))
+      return emit(.send(peer.link, .found(FindAnswer(id: request.id, .refuses(.notAuthorized)))))
     }
     guard peer.lookups < Self.maximumLookups else {
       return refuse(peer.link, .violation, "more than \(Self.maximumLookups) questions wait for an answer")
@@ -151,13 +164,13 @@ extension NodeCore {
     emit(.lookUp(lookup, request.hash))
   }
 
-  /// The store was looked into for a peer: the file is here, or (nil) not.
-  package mutating func lookedUp(_ lookup: LookupID, _ file: FindAnswer.File?) {
+  /// The store was looked into for a peer: the file is here, or why not.
+  package mutating func lookedUp(_ lookup: LookupID, _ outcome: FindAnswer.Outcome) {
     guard let (link, request) = lookups.removeValue(forKey: lookup) else { return }
     peers[link]?.lookups -= 1
     // The membership may have been withdrawn while the store was looked into.
-    let answer = mayServe(link, over: request.topic) ? file : nil
+    let answer = mayServe(link, over: request.topic) ? outcome : .refuses(.notAuthorized)
     guard peers[link]?.isActive == true else { return }
-    emit(.send(link, .found(FindAnswer(id: request.id, file: answer))))
+    emit(.send(link, .found(FindAnswer(id: request.id, answer))))
   }
 }

@@ -39,6 +39,14 @@ package struct NodeCore: Sendable {
   /// Hosts under which bootstrap nodes have seen this node, the latest last.
   var observedHosts: [String] = []
   var announceAt: Instant?
+  /// By how many seconds other nodes' clocks are ahead of this one's.
+  var clockOffsets: [NodeID: Int64] = [:]
+  /// Nodes that have said that they stop, and have not been linked since.
+  var departed: Set<NodeID> = []
+  /// Why links to nodes were refused, by either side, since there was one.
+  var goodbyes: [NodeID: Goodbye] = [:]
+  /// How often each node has given bytes, or said something, that is not so.
+  var lies: [NodeID: Int] = [:]
 
   private var effects: [NodeEffect] = []
   private var effectsTaken = 0
@@ -69,7 +77,7 @@ package struct NodeCore: Sendable {
     linkOfNode.values.compactMap { peers[$0] }.map { peer in
       PeerSummary(
         node: peer.node, label: peer.hello?.label ?? "", isBootstrap: peer.isBootstrap, remote: peer.facts.remote,
-        topics: peer.proven)
+        topics: peer.proven, secondsAhead: clockOffsets[peer.node] ?? 0, lies: lies[peer.node] ?? 0)
     }.sorted { $0.node < $1.node }
   }
 

@@ -31,4 +31,8 @@ package struct PeerSummary: Hashable, Sendable {
   package let remote: Endpoint?
   /// The channels that both have proved to know.
   package let topics: Set<Topic>
+  /// By how many seconds its clock is ahead of this one's.
+  package let secondsAhead: Int64
+  /// How often it has given bytes, or said something, that is not so.
+  package let lies: Int
 }

@@ -9,6 +9,8 @@ struct Search: Sendable {
   }
 
   var owner: Owner
+  /// What the client wants, which may be a part of the file asked for.
+  let wanted: ContentHash
   let question: Question
   /// Where the wanted file begins in the file asked for.
   let offset: UInt64

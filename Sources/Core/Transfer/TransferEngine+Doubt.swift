@@ -43,6 +43,7 @@ extension TransferEngine {
   private mutating func blame(_ node: NodeID, for hash: ContentHash, in id: DownloadID, at now: Instant) {
     guard let wanted = downloads[id]?.wish.key.hash else { return }
     distrust.note(node, wanted, at: now)
+    history.update(wanted) { $0.noteLoss(node, .lied) }
     downloads[id]?.liars.append(node)
     emit(.lied(node, hash))
   }

@@ -24,6 +24,7 @@ extension TransferEngine {
       download.givers[ended.piece] = ended.node
       download.verifiedBytes += plan.pieces[ended.piece].range.count
       download.heardFrom[ended.node] = now
+      history.update(download.wish.key.hash) { $0.noteGift(of: ended.node) }
       if download.outstanding(from: ended.node) == 0 { download.rates[ended.node]?.pause(at: now) }
       downloads[id] = download
       tellProgress(id, ended.node)
@@ -37,6 +38,11 @@ extension TransferEngine {
     case .storageFailed(let error): fail(id, .storage(error))
     case .hashMismatch: mismatched(id, ended.node, piece: plan.pieces[ended.piece].hash ?? plan.hash, at: now)
     case .refused, .disconnected:
+      if case .refused(let refusal) = outcome {
+        history.update(download.wish.key.hash) { $0.noteLoss(ended.node, .refused(refusal)) }
+      } else {
+        history.update(download.wish.key.hash) { $0.noteLoss(ended.node, .disconnected) }
+      }
       emit(.abandon(id, ended.node))
       drop(ended.node, from: id, at: now)
     }
@@ -100,7 +106,7 @@ extension TransferEngine {
       switch waiter {
       case .load(let load):
         downloadOfLoad[load] = nil
-        emit(.failed(load, failure))
+        emit(.failed(load, failure, download.wish))
       case .download(let parent): manifestUnavailable(parent, failure)
       }
     }

@@ -4,6 +4,7 @@ package import Wire
 extension TransferEngine {
   /// Puts the questions that can lead to a file: who has it, and who has the larger file that it is a part of.
   mutating func ask(_ owner: Search.Owner, _ wish: Wish, for duration: Duration, at now: Instant) {
+    history.update(wish.key.hash) { $0.beginSearch() }
     ask(owner, wish, hash: wish.key.hash, offset: 0, for: duration, at: now)
     guard let chunk = wish.key.chunkOf else { return }
     ask(owner, wish, hash: chunk.parent, offset: chunk.range.start, for: duration, at: now)
@@ -14,7 +15,7 @@ extension TransferEngine {
   ) {
     let question = Question(id: newQuestion(), hash: hash, node: wish.node, topic: wish.topic)
     searches[question.id] = Search(
-      owner: owner, question: question, offset: offset, deadline: now + duration,
+      owner: owner, wanted: wish.key.hash, question: question, offset: offset, deadline: now + duration,
       grace: now + min(duration, Self.peerGrace), isAfterLoss: isAfterLoss(owner))
     emit(.ask(question))
   }
@@ -29,7 +30,10 @@ extension TransferEngine {
   /// The question has been put to these peers.
   package mutating func asked(_ question: UInt32, _ peers: [AskedPeer], at now: Instant) {
     guard var search = searches[question] else { return }
-    for peer in peers where search.asked.insert(peer.node).inserted { search.pending[peer.node] = peer.topic }
+    for peer in peers where search.asked.insert(peer.node).inserted {
+      search.pending[peer.node] = peer.topic
+      history.update(search.wanted) { $0.noteAnswer(peer.node, .none) }
+    }
     searches[question] = search
     settle(question, at: now)
   }
@@ -39,13 +43,16 @@ extension TransferEngine {
     searches.values.filter { !$0.asked.contains(peer) }.map(\.question).sorted { $0.id < $1.id }
   }
 
-  /// A peer has answered: it has the file, or (nil) not.
-  package mutating func answered(_ question: UInt32, by peer: NodeID, file: FindAnswer.File?, at now: Instant) {
+  /// A peer has answered: it has the file, or says why it does not give it.
+  package mutating func answered(
+    _ question: UInt32, by peer: NodeID, _ outcome: FindAnswer.Outcome, at now: Instant
+  ) {
     // An answer that was not asked for, or a second one, counts for nothing.
     guard let topic = searches[question]?.pending.removeValue(forKey: peer), let search = searches[question] else {
       return
     }
-    if let file {
+    noteAnswer(outcome, by: peer, to: search)
+    if case .has(let file) = outcome {
       let source = Source(node: peer, topic: topic, hash: search.question.hash, offset: search.offset, file: file)
       switch search.owner {
       case .find(let id): emit(.found(id, source))
@@ -53,6 +60,16 @@ extension TransferEngine {
       }
     }
     settle(question, at: now)
+  }
+
+  private mutating func noteAnswer(_ outcome: FindAnswer.Outcome, by peer: NodeID, to search: Search) {
+    switch outcome {
+    case .has(let file): history.update(search.wanted) { $0.noteAnswer(peer, .has(file)) }
+    // A node that lacks the larger file may still have the part of it.
+    case .refuses(let refusal) where search.question.hash == search.wanted:
+      history.update(search.wanted) { $0.noteAnswer(peer, .refused(refusal)) }
+    case .refuses: break
+    }
   }
 
   /// Takes a source on unless it gave wrong bytes for this file not long ago.
@@ -91,7 +108,8 @@ extension TransferEngine {
     }
     for id in downloads.keys.sorted(by: { $0.number < $1.number }) {
       downloads[id]?.misfits[peer] = nil
-      guard downloads[id]?.sources[peer] != nil else { continue }
+      guard let download = downloads[id], download.sources[peer] != nil else { continue }
+      history.update(download.wish.key.hash) { $0.noteLoss(peer, .disconnected) }
       emit(.abandon(id, peer))
       drop(peer, from: id, at: now)
     }

@@ -22,6 +22,7 @@ package struct TransferEngine: Sendable {
   var downloadOfLoad: [LoadID: DownloadID] = [:]
   var downloadOfFetch: [FetchID: DownloadID] = [:]
   var distrust = Distrust()
+  var history = TransferHistory()
   let manifestThreshold: UInt64
   /// Whether a peer may soon appear: somebody is being dialed or has not said hello. Kept up by the owner.
   package var expectsPeers = false
@@ -88,6 +89,7 @@ package struct TransferEngine: Sendable {
     let id = DownloadID(number: newNumber())
     downloads[id] = Download(wish: wish, waiter: waiter)
     downloadOfHash[wish.key.hash] = id
+    history.update(wish.key.hash) { $0.beginLoad() }
     ask(.download(id), wish, for: Self.searchTime, at: now)
     return id
   }
@@ -133,6 +135,7 @@ package struct TransferEngine: Sendable {
     for (id, download) in downloadsInOrder {
       for node in Set(download.fetches.values.map(\.node)).sorted() {
         guard let heard = download.heardFrom[node], heard + Self.silence <= now else { continue }
+        history.update(download.wish.key.hash) { $0.noteLoss(node, .silent) }
         emit(.abandon(id, node))
         drop(node, from: id, at: now)
       }

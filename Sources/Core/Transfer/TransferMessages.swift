@@ -43,7 +43,7 @@ package enum FetchOutcome: Sendable {
   /// Every byte has come and the piece has another hash: the node lied.
   case hashMismatch
   /// The node answered something other than the bytes.
-  case refused(FetchReply.Status)
+  case refused(Refusal)
   /// The link broke, or the stream ended too early.
   case disconnected
   /// The bytes could not be written here.
@@ -84,7 +84,8 @@ package enum TransferEffect: Sendable {
   /// Bytes of the file that are here; the node that gave the last ones.
   case progress(LoadID, loaded: UInt64, total: UInt64, node: NodeID?)
   case loaded(LoadID)
-  case failed(LoadID, TransferFailure)
+  /// The load has failed, and what was wished for.
+  case failed(LoadID, TransferFailure, Wish)
 }
 
 /// Why a load has failed.

@@ -50,9 +50,14 @@ extension ByteWriter {
 
   fileprivate mutating func write(_ answer: FindAnswer) {
     integer(answer.id)
-    optional(answer.file) { writer, file in
-      writer.integer(file.size)
-      writer.optional(file.manifest) { $0.fixed($1) }
+    switch answer.outcome {
+    case .has(let file):
+      flag(true)
+      integer(file.size)
+      optional(file.manifest) { $0.fixed($1) }
+    case .refuses(let refusal):
+      flag(false)
+      integer(refusal.rawValue)
     }
   }
 
@@ -73,12 +78,10 @@ extension ByteReader {
 
   fileprivate mutating func findAnswer() throws(ByteReaderError) -> FindAnswer {
     let id = try integer(UInt32.self)
-    let file: FindAnswer.File? = try optional { (reader) throws(ByteReaderError) in
-      let size = try reader.integer(UInt64.self)
-      let manifest: ContentHash? = try reader.optional { (reader) throws(ByteReaderError) in try reader.fixed() }
-      return FindAnswer.File(size: size, manifest: manifest)
-    }
-    return FindAnswer(id: id, file: file)
+    guard try flag() else { return FindAnswer(id: id, .refuses(try refusal())) }
+    let size = try integer(UInt64.self)
+    let manifest: ContentHash? = try optional { (reader) throws(ByteReaderError) in try reader.fixed() }
+    return FindAnswer(id: id, .has(FindAnswer.File(size: size, manifest: manifest)))
   }
 
   fileprivate mutating func goodbye() throws(ByteReaderError) -> Goodbye {

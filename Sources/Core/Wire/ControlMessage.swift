@@ -46,12 +46,17 @@ package struct FindAnswer: Hashable, Sendable {
   }
 
   package let id: UInt32
-  /// Nil where the node does not have the file, and likewise where the asker may not know.
-  package let file: File?
+  package let outcome: Outcome
 
-  package init(id: UInt32, file: File?) {
+  package init(id: UInt32, _ outcome: Outcome) {
     self.id = id
-    self.file = file
+    self.outcome = outcome
+  }
+
+  /// What the node says.
+  package enum Outcome: Hashable, Sendable {
+    case has(File)
+    case refuses(Refusal)
   }
 }
 

@@ -42,53 +42,51 @@ package struct FetchRequest: Hashable, Sendable {
   }
 }
 
-/// Answers a `FetchRequest`: a frame, behind which the bytes follow where the status is `ok`.
+/// Answers a `FetchRequest`: a frame, behind which the bytes follow unless the request is refused.
 package struct FetchReply: Hashable, Sendable {
-  /// What became of a request.
-  package enum Status: UInt8, Sendable, CaseIterable {
-    /// The bytes follow, `count` of them.
-    case ok = 0
-    /// The node does not have the file, or the asker may not know.
-    case notFound = 1
-    /// The range does not lie in the file.
-    case outOfRange = 2
-    /// The file is there and cannot be read.
-    case unreadable = 3
-    /// The node serves as much as it will; the asker may try again later.
-    case busy = 4
-    /// The file is there and too large for a batch; the asker may fetch it in pieces.
-    case tooLarge = 5
-  }
-
   static let frameType: UInt8 = 17
   /// Bytes in the longest reply's frame; fields of later versions fit.
   static let frameLimit = 256
+  /// What stands in the place of a refusal where there is none.
+  private static let granted: UInt8 = 0
 
-  package let status: Status
-  /// Bytes that follow; 0 unless the status is `ok`.
+  /// Why no bytes follow; nil where they do.
+  package let refusal: Refusal?
+  /// Bytes that follow.
   package let count: UInt64
 
-  package init(_ status: Status, count: UInt64 = 0) {
-    self.status = status
+  /// The request is granted: `count` bytes follow.
+  package init(count: UInt64) {
+    refusal = nil
     self.count = count
+  }
+
+  /// The request is refused.
+  package init(_ refusal: Refusal) {
+    self.refusal = refusal
+    count = 0
   }
 
   /// The reply as a frame, without the bytes that follow it.
   package var encoded: [UInt8] {
     Frame.encode(Self.frameType) { writer in
-      writer.integer(status.rawValue)
+      writer.integer(refusal?.rawValue ?? Self.granted)
       writer.integer(count)
     }
   }
 
   static func decode(_ frame: Frame) throws(WireError) -> FetchReply {
     guard frame.type == frameType else { throw .unknownType(frame.type) }
-    var reader = ByteReader(frame.body)
+    guard let first = frame.body.first else { throw .malformed(.truncated) }
     do throws(ByteReaderError) {
-      guard let status = Status(rawValue: try reader.byte()) else { throw .malformed }
-      let count = try reader.integer(UInt64.self)
-      guard status == .ok || count == 0 else { throw .malformed }
-      return FetchReply(status, count: count)
+      guard first != granted else {
+        var reader = ByteReader(frame.body.dropFirst())
+        return FetchReply(count: try reader.integer(UInt64.self))
+      }
+      var reader = ByteReader(frame.body)
+      let refusal = try reader.refusal()
+      guard try reader.integer(UInt64.self) == 0 else { throw .malformed }
+      return FetchReply(refusal)
     } catch {
       throw .malformed(error)
     }

@@ -56,6 +56,6 @@ package struct FetchReplyDecoder: Sendable {
     head.removeAll(keepingCapacity: true)
     remaining = reply.count
     deliver(.reply(reply))
-    if reply.status == .ok, remaining == 0 { deliver(.end) }
+    if reply.refusal == nil, remaining == 0 { deliver(.end) }
   }
 }

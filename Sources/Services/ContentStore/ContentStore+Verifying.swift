@@ -31,6 +31,11 @@ package struct VerifyReport: Hashable, Sendable {
 }
 
 extension ContentStore {
+  /// Whether a check found the file damaged and set it aside.
+  package func hasSetAside(_ hash: ContentHash) -> Bool {
+    (try? FileSystem.statusIfPresent("\(layout.damaged)/\(hash)", followingLinks: false)) ?? nil != nil
+  }
+
   /// Hashes stored files again. A damaged one is moved into a folder of its own and never served again; the target of a
   /// link belongs to its user and stays where it is.
   ///

@@ -42,6 +42,7 @@ extension LocalAPIServer {
       let fields = try JSONFields(body: try await body(of: exchange))
       try await node.deleteMutable(try fields.anyValue("key"))
       respond(exchange, ["success": true])
+    case .explain: try await explain(exchange)
     case .storeList, .storeUsage, .storeVerify, .storeRemove, .storePin, .storeUnpin, .storeCollect:
       try await answerStore(route, exchange)
     }

@@ -3,7 +3,7 @@ package import Diagnostics
 package import Primitives
 
 /// What the local API needs of the node that it speaks for.
-package protocol LocalNode: LocalStoreKeeping, LocalBatchLoading {
+package protocol LocalNode: LocalStoreKeeping, LocalBatchLoading, LocalExplaining {
   /// What `/probe` tells.
   var probe: ProbeReply { get }
   /// The node's counters.
@@ -64,19 +64,27 @@ package struct NodeStatus: Sendable {
     package var label: String
     package var address: String
     package var isBootstrap: Bool
+    /// By how many seconds its clock is ahead of this machine's.
+    package var secondsAhead: Int64
+    /// How often it has given bytes, or said something, that is not so.
+    package var lies: Int
 
-    package init(node: NodeID, label: String, address: String, isBootstrap: Bool) {
+    package init(
+      node: NodeID, label: String, address: String, isBootstrap: Bool, secondsAhead: Int64 = 0, lies: Int = 0
+    ) {
       self.node = node
       self.label = label
       self.address = address
       self.isBootstrap = isBootstrap
+      self.secondsAhead = secondsAhead
+      self.lies = lies
     }
 
     /// As `/v1/peers` tells of it.
     var json: JSONValue {
       [
         "nodeId": .string(node.hex), "label": .string(label), "address": .string(address),
-        "isBootstrapNode": .bool(isBootstrap),
+        "isBootstrapNode": .bool(isBootstrap), "clockAhead": .integer(secondsAhead), "lies": .integer(Int64(lies)),
       ]
     }
   }

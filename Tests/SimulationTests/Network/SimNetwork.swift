@@ -81,14 +81,14 @@ final class SimNetwork {
   func dial(_ dialer: SimNode, _ dial: DialID, _ endpoint: Endpoint, _ expected: NodeID?) {
     let latency: Duration = .microseconds(random.number(100...60_000))
     guard let target = nodes.first(where: { $0.endpoint == endpoint }) else {
-      return clock.after(latency) { dialer.dialFailed(dial) }
+      return clock.after(latency) { dialer.dialFailed(dial, endpoint) }
     }
     let isUnreachable = partitioned.contains(dialer.id) != partitioned.contains(target.id)
     // A handshake takes two round trips; a dead host is given up after the dial's time.
     clock.after(isUnreachable ? .seconds(10) : latency * 4) { [unowned self] in
       guard dialer.isRunning, !dialer.hasCancelled(dial) else { return }
       let isRightNode = expected.map { $0 == target.id } ?? true
-      guard !isUnreachable, target.isRunning, isRightNode else { return dialer.dialFailed(dial) }
+      guard !isUnreachable, target.isRunning, isRightNode else { return dialer.dialFailed(dial, endpoint) }
       connect(dialer, dial, target, latency)
     }
   }

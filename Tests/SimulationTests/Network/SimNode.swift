@@ -13,6 +13,14 @@ final class SimNode {
   var core: NodeCore
   var store = MemoryStore()
   var conduct = Conduct.honest
+  /// What it says when it refuses to give a file that it has said it has.
+  var refusal = Refusal.notHere
+  /// What it says of files that it does not have.
+  var absence = Refusal.notHere
+  /// What its disk says to whoever wants to write; nil where there is room.
+  var fullDisk: KacheryError?
+  /// By how much its clock is wrong.
+  var clockError: Duration = .zero
   /// The time in which it gives a block.
   var blockTime: Duration = .milliseconds(5)
   /// Bytes that it gives at once: few, so that links break within a piece.
@@ -99,7 +107,10 @@ final class SimNode {
     input { core, now in core.linkOpened(id, facts, at: now) }
   }
 
-  func dialFailed(_ dial: DialID) { input { core, now in core.dialFailed(dial, at: now) } }
+  func dialFailed(_ dial: DialID, _ endpoint: Endpoint) {
+    let problem = DialProblem(endpoint: endpoint, reason: "nobody answers.")
+    input { core, now in core.dialFailed(dial, problem, at: now) }
+  }
 
   func hasCancelled(_ dial: DialID) -> Bool { cancelled.contains(dial) }
 
@@ -121,7 +132,7 @@ final class SimNode {
 
   func input(_ body: (inout NodeCore, Moment) -> Void) {
     guard isRunning else { return }
-    body(&core, network.now)
+    body(&core, now)
     drain()
   }
 
@@ -166,15 +177,16 @@ final class SimNode {
     case .readManifest(let id, _, let manifest): soon { $0.readManifest(id, manifest) }
     case .prepare(let id, let plan):
       soon { node in
+        if let error = node.fullDisk { return node.core.storageFailed(id, error, at: node.now) }
         let verified = node.store.begin(id, plan)
-        node.core.prepared(id, verified: verified, at: node.network.now)
+        node.core.prepared(id, verified: verified, at: node.now)
       }
     case .fetch(let fetch, let id, let piece, let source, let link): self.fetch(fetch, id, piece, source, link)
     case .abandon(let id, let node): streams.removeValue(forKey: StreamKey(download: id, node: node))?.close()
     case .complete(let id):
       soon { node in
         let result = node.store.finish(id)
-        node.core.completed(id, result, at: node.network.now)
+        node.core.completed(id, result, at: node.now)
       }
     case .discard(let id):
       for (key, stream) in streams where key.download == id {
@@ -203,27 +215,38 @@ final class SimNode {
     }
   }
 
-  func answer(for hash: ContentHash) -> FindAnswer.File? {
-    guard let file = store.files[hash] else { return nil }
+  func answer(for hash: ContentHash) -> FindAnswer.Outcome {
+    guard let file = store.files[hash] else { return .refuses(absence) }
     let size = UInt64(file.count)
     switch conduct {
-    case .shrinks: return FindAnswer.File(size: size / 2, manifest: store.manifests[hash])
-    case .inflates: return FindAnswer.File(size: 2 * size + 1, manifest: store.manifests[hash])
-    default: return FindAnswer.File(size: size, manifest: store.manifests[hash])
+    case .shrinks: return .has(FindAnswer.File(size: size / 2, manifest: store.manifests[hash]))
+    case .inflates: return .has(FindAnswer.File(size: 2 * size + 1, manifest: store.manifests[hash]))
+    default: return .has(FindAnswer.File(size: size, manifest: store.manifests[hash]))
     }
   }
 
+  private var now: Moment {
+    let moment = network.now
+    let wrong = Int64(moment.wall.milliseconds) + clockError.components.seconds * 1_000
+    return Moment(instant: moment.instant, wall: WallTime(milliseconds: UInt64(max(0, wrong))))
+  }
+
+  /// Why a file cannot be loaded, by what this node has seen.
+  func diagnose(_ key: FileKey, room: UInt64? = nil) -> Diagnosis {
+    core.diagnose(Wish(key: key), room: room, at: now)
+  }
+
   func readManifest(_ id: DownloadID, _ hash: ContentHash) {
-    guard let bytes = store.files[hash] else { return core.manifestRead(id, nil, at: network.now) }
+    guard let bytes = store.files[hash] else { return core.manifestRead(id, nil, at: now) }
     do throws(KacheryError) {
-      core.manifestRead(id, try Manifest(parsing: bytes), at: network.now)
+      core.manifestRead(id, try Manifest(parsing: bytes), at: now)
     } catch {
-      core.storageFailed(id, error, at: network.now)
+      core.storageFailed(id, error, at: now)
     }
   }
 
   private func fetch(_ fetch: FetchID, _ id: DownloadID, _ piece: Piece, _ source: Source, _ link: LinkID) {
-    guard let carrier = links[link] else { return core.fetched(fetch, .disconnected, at: network.now) }
+    guard let carrier = links[link] else { return core.fetched(fetch, .disconnected, at: now) }
     let key = StreamKey(download: id, node: source.node)
     let stream = streams[key] ?? SimStream(network, carrier, opener: self, download: id)
     streams[key] = stream

@@ -61,9 +61,9 @@ final class SimStream {
     guard !isServing, !isClosed, !waiting.isEmpty, server.node.conduct != .silent else { return }
     isServing = true
     let request = waiting.removeFirst()
-    guard server.node.core.mayServe(server.id, over: request.source.topic), server.node.conduct != .refuses,
-      let file = server.node.store.files[request.source.hash]
-    else { return refuse(.notFound) }
+    guard server.node.core.mayServe(server.id, over: request.source.topic) else { return refuse(.notAuthorized) }
+    if server.node.conduct == .refuses { return refuse(server.node.refusal) }
+    guard let file = server.node.store.files[request.source.hash] else { return refuse(.notHere) }
     let start = request.piece.range.start + request.source.offset
     let end = request.piece.range.end + request.source.offset
     guard end <= file.count else { return refuse(.outOfRange) }
@@ -72,9 +72,9 @@ final class SimStream {
     give(bytes[...], of: request, isFirst: true)
   }
 
-  private func refuse(_ status: FetchReply.Status) {
+  private func refuse(_ refusal: Refusal) {
     isServing = false
-    link.travel { self.fail(.refused(status)) }
+    link.travel { self.fail(.refused(refusal)) }
     serveNext()
   }
 

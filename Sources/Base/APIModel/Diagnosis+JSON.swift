@@ -1,0 +1,20 @@
+package import Primitives
+
+extension Diagnosis {
+  /// What `/v1/explain` answers.
+  package var json: JSONValue {
+    [
+      "code": code.map { .string($0.rawValue) } ?? .null, "verdict": .string(verdict),
+      "evidence": .array(evidence.map { .string($0) }), "advice": .array(advice.map { .string($0) }),
+    ]
+  }
+
+  /// Reads a daemon's answer.
+  package init(json: JSONValue) throws(KacheryError) {
+    let fields = try JSONFields(json, named: "the daemon's explanation")
+    self.init(
+      try fields.optionalString("code").map { KacheryError.Code(rawValue: $0) }, try fields.string("verdict"),
+      evidence: json["evidence"]?.array?.compactMap(\.string) ?? [],
+      advice: json["advice"]?.array?.compactMap(\.string) ?? [])
+  }
+}

@@ -1,0 +1,243 @@
+import Discovery
+import Primitives
+import Transfer
+import Wire
+
+/// Why one wish for a file is not fulfilled: what the node knows of it, put in order. It asks nobody and changes nothing.
+struct Inquiry {
+  let core: NodeCore
+  let wish: Wish
+  let now: Moment
+  /// Bytes that there is room for here; nil where nobody has looked.
+  let room: UInt64?
+  let channels: [Channel]
+  let history: FileHistory
+  let progress: LoadProgress?
+
+  init(_ core: NodeCore, _ wish: Wish, room: UInt64?, at now: Moment) {
+    self.core = core
+    self.wish = wish
+    self.now = now
+    self.room = room
+    channels = core.channels.values.filter { wish.topic == nil || $0.topic == wish.topic }
+      .sorted { $0.address < $1.address }
+    history = core.transfer.history(of: wish.key.hash, at: now.instant) ?? FileHistory()
+    progress = core.transfer.progress(of: wish.key.hash, at: now.instant)
+  }
+
+  var diagnosis: Diagnosis {
+    var diagnosis = cause
+    diagnosis.evidence += Evidence(inquiry: self).lines
+    if diagnosis.advice.isEmpty, let known = diagnosis.code.flatMap({ ErrorExplanation.of($0) }) {
+      diagnosis.advice = [known.remedy]
+    }
+    return diagnosis
+  }
+
+  // MARK: Who is there
+
+  /// The nodes that may be asked, or have been.
+  var askable: [NodeID] {
+    let linked = core.linkOfNode.values.compactMap { core.peers[$0] }.filter { peer in
+      (wish.node == nil || wish.node == peer.node)
+        && core.askableTopics(of: peer).contains { topic in channels.contains { $0.topic == topic } }
+    }
+    return Set(linked.map(\.node)).union(history.answers.keys).sorted()
+  }
+
+  /// Members that have announced themselves and have not said that they stop, and that no connection can be made to.
+  var unreachable: [(node: NodeID, problem: DialProblem)] {
+    let members = channels.flatMap { channel in
+      core.presence.members(of: channel.topic, except: core.node, at: now.wall)
+        .filter { channel.permits(core.node, toAsk: $0.node, serverIsPublic: true) }.map(\.node)
+    }
+    return Set(members).sorted().filter { node in
+      core.linkOfNode[node] == nil && !core.departed.contains(node) && (wish.node == nil || wish.node == node)
+    }.compactMap { node in core.dials.problem(with: .member(node)).map { (node, $0) } }
+  }
+
+  /// Bootstrap nodes that no connection can be made to.
+  var unreachableBootstraps: [DialProblem] {
+    core.dials.wanted.compactMap { target in
+      if case .bootstrap = target { core.dials.problem(with: target) } else { nil }
+    }
+  }
+
+  var holders: [NodeID] {
+    history.answers.filter { if case .has = $0.value { true } else { false } }.keys.sorted()
+  }
+
+  var clocks: ClockComparison { core.clocks }
+
+  func name(_ node: NodeID) -> String { core.name(of: node) }
+
+  // MARK: The cause
+
+  private var cause: Diagnosis {
+    guard !channels.isEmpty else {
+      return Diagnosis(.noChannel, "The file is not on this node, and the node has joined no channel.")
+    }
+    if let progress { return Diagnosis(nil, describe(progress)) }
+    if !holders.isEmpty { return causeAmongHolders }
+    if let refused = weightiestRefusal { return diagnosis(of: refused.refusal, by: refused.node) }
+    if let lost = history.losses.keys.min() { return diagnosis(ofLoss: lost) }
+    return causeWithoutSource
+  }
+
+  private var causeAmongHolders: Diagnosis {
+    let size = holders.compactMap { node in
+      if case .has(let file) = history.answers[node] { file.size } else { nil }
+    }.max()
+    let sound = holders.filter { history.losses[$0] == nil && core.linkOfNode[$0] != nil }
+    guard let first = sound.first else { return diagnosis(ofLoss: weightiestLoser) }
+    if let size, let room, wish.key.chunkOf == nil, size > room {
+      return Diagnosis(
+        .diskFull,
+        "The file needs \(size) bytes, and the disk with this node's storage directory has room for \(room).")
+    }
+    let others = sound.count > 1 ? " and \(sound.count - 1) more" : ""
+    return Diagnosis(nil, "The file can be loaded: \(name(first))\(others) \(sound.count > 1 ? "have" : "has") it.")
+  }
+
+  /// The holder whose failure says most.
+  private var weightiestLoser: NodeID {
+    let order: (FileHistory.Loss?) -> Int = { loss in
+      switch loss {
+      case .lied: 0
+      case .refused: 1
+      case .silent: 2
+      case .disconnected, nil: 3
+      }
+    }
+    return holders.min { (order(history.losses[$0]), $0) < (order(history.losses[$1]), $1) } ?? core.node
+  }
+
+  private var weightiestRefusal: (refusal: Refusal, node: NodeID)? {
+    let order: [Refusal] = [.changed, .damaged, .unreadable, .limitReached, .notAuthorized]
+    for refusal in order {
+      let node = history.answers.filter { $0.value == .refused(refusal) }.keys.min()
+      if let node { return (refusal, node) }
+    }
+    return nil
+  }
+
+  private var causeWithoutSource: Diagnosis {
+    let asked = askable.count
+    if asked == 0, let barred = barred { return barred }
+    if asked == 0, !clocks.strangers.isEmpty { return skew }
+    if let (node, problem) = unreachable.first {
+      return Diagnosis(
+        .unreachable,
+        "\(name(node).capitalizedFirst), which may have the file, cannot be reached at \(problem.endpoint): "
+          + "\(problem.reason)")
+    }
+    guard asked == 0 else {
+      let whom =
+        asked == 1
+        ? "the one member of its channels that was asked does not have it"
+        : "none of the \(asked) members of its channels that were asked has it"
+      return Diagnosis(.notFound, "The file is not on this node, and \(whom).")
+    }
+    if let problem = unreachableBootstraps.first, core.linkOfNode.isEmpty {
+      return Diagnosis(
+        .unreachable, "The bootstrap node \(problem.endpoint), where members meet, cannot be reached: \(problem.reason)"
+      )
+    }
+    let whom = wish.node.map { "\(name($0)) is not online on them" } ?? "no other member of its channels is online"
+    return Diagnosis(.noMemberOnline, "The file is not on this node, and \(whom).")
+  }
+
+  /// Why this node may ask nobody, by its own reading of the channels; nil where it may.
+  private var barred: Diagnosis? {
+    guard channels.allSatisfy({ !$0.lists(core.node) }), let channel = channels.first else { return nil }
+    if let unread = channels.first(where: { $0.membership == .byDocument(nil) }) {
+      return Diagnosis(
+        .channelUnreadable,
+        "The file is not on this node, and the channel's document could not be read yet: \(unread.address).")
+    }
+    return Diagnosis(
+      .notAuthorized,
+      "The file is not on this node, and the channel \(channel.address) does not list this node (\(core.node)) among "
+        + "its authorized nodes.")
+  }
+
+  private var skew: Diagnosis {
+    if let error = clocks.ownError {
+      return Diagnosis(
+        .clockSkew,
+        "This machine's clock is \(ClockComparison.relation(error)) those of the other nodes, so they and this node "
+          + "disbelieve each other's signed announcements.", advice: ["Set this machine's clock, best by NTP."])
+    }
+    let node = clocks.strangers.first ?? core.node
+    let seconds = core.clockOffsets[node] ?? 0
+    return Diagnosis(
+      .clockSkew,
+      "The clock of \(name(node)) is \(ClockComparison.relation(seconds)) this machine's, so signed announcements are "
+        + "disbelieved: one of the two is wrong.")
+  }
+
+  // MARK: Words for one source
+
+  func diagnosis(ofLoss node: NodeID) -> Diagnosis {
+    switch history.losses[node] {
+    case .lied:
+      Diagnosis(
+        .hashMismatch,
+        "\(name(node).capitalizedFirst) has a damaged copy of the file: its bytes do not have the hash that was asked "
+          + "for. Nothing was kept.",
+        advice: ["Ask the node's owner to run kachery verify and store the file again, or load it from another node."])
+    case .refused(let refusal): diagnosis(of: refusal, by: node)
+    case .silent:
+      Diagnosis(.timedOut, "\(name(node).capitalizedFirst), which has the file, is linked and gave nothing for 20 s.")
+    case .disconnected, nil:
+      core.dials.problem(with: .member(node)).map { problem in
+        Diagnosis(
+          .unreachable,
+          "\(name(node).capitalizedFirst), which has the file, cannot be reached any more at \(problem.endpoint): "
+            + "\(problem.reason)")
+      }
+        ?? Diagnosis(
+          .disconnected,
+          "The link to \(name(node)), which has the file, was lost while the file was on its way.")
+    }
+  }
+
+  func diagnosis(of refusal: Refusal, by node: NodeID) -> Diagnosis {
+    let who = name(node).capitalizedFirst
+    switch refusal {
+    case .notHere: return Diagnosis(.notFound, "\(who) had the file and has it no more.")
+    case .outOfRange:
+      return Diagnosis(.hashMismatch, "\(who) has a file of another size in the place of the one that was asked for.")
+    // That is an answer to a batch, and then the file is fetched in pieces.
+    case .tooLarge: return Diagnosis(.protocolViolation, "\(who) says that the file is too large for what was asked.")
+    case .unreadable: return Diagnosis(.sourceUnreadable, "\(who) has the file and cannot read it.")
+    case .limitReached:
+      return Diagnosis(.sourceBusy, "\(who) has the file and serves as many transfers as it will at the moment.")
+    case .notAuthorized:
+      return Diagnosis(
+        .refusedByPeer,
+        "\(who) refuses this node (\(core.node)): the channel as that node reads it does not authorize this one.")
+    case .changed:
+      return Diagnosis(
+        .sourceChanged, "\(who) had the file as a link, and the linked file has changed or gone since.")
+    case .damaged:
+      return Diagnosis(.hashMismatch, "\(who) had the file, and its copy turned out damaged; it was set aside there.")
+    }
+  }
+
+  private func describe(_ progress: LoadProgress) -> String {
+    let total = progress.total.map { " of \($0)" } ?? ""
+    guard !progress.sources.isEmpty else {
+      return
+        "The file is being loaded, and a node that has it is looked for: \(progress.loaded)\(total) bytes are here."
+    }
+    let count = progress.sources.count
+    return "The file is being loaded from \(count) node\(count == 1 ? "" : "s"): \(progress.loaded)\(total) bytes are "
+      + "here."
+  }
+}
+
+extension String {
+  /// The same as the beginning of a sentence.
+  fileprivate var capitalizedFirst: String { prefix(1).uppercased() + dropFirst() }
+}

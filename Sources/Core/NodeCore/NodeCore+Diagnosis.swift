@@ -1,0 +1,116 @@
+import Discovery
+package import Primitives
+package import Transfer
+import Wire
+
+extension NodeCore {
+  /// Nodes of which clocks, goodbyes and lies are remembered; a few thousand strangers must not fill the memory.
+  static let maximumRemembered = 1_000
+  /// How long a record may be on its way from node to node.
+  private static let transitTime: Duration = .seconds(60)
+
+  /// Why a wish for a file that is not here is not fulfilled, by what has been seen so far. Nobody is asked for it.
+  ///
+  /// - Parameter room: bytes that there is room for here; nil where nobody has looked.
+  package func diagnose(_ wish: Wish, room: UInt64? = nil, at now: Moment) -> Diagnosis {
+    Inquiry(self, wish, room: room, at: now).diagnosis
+  }
+
+  /// How a load of this file that is under way gets on; nil where there is none.
+  package func progress(of hash: ContentHash, at now: Moment) -> LoadProgress? {
+    transfer.progress(of: hash, at: now.instant)
+  }
+
+  /// Says in a sentence why a load has failed and what to do about it.
+  func explain(_ failure: TransferFailure, of wish: Wish, at now: Moment) -> KacheryError {
+    let inquiry = Inquiry(self, wish, room: nil, at: now)
+    switch failure {
+    case .noSource:
+      return inquiry.diagnosis.error
+        ?? KacheryError(.notFound, "A node that has the file appeared when the search was over; try again.")
+    case .lostSources(let loaded, let total, let last): return inquiry.explainLoss(of: last, loaded, total)
+    case .corruptSources(let liars):
+      let names = Set(liars).sorted().map { name(of: $0) }.joined(separator: ", ")
+      return KacheryError(
+        .hashMismatch,
+        "A damaged copy of the file is on \(names): its bytes do not have the hash that was asked for. Nothing was "
+          + "kept. Ask the node's owner to store the file again, or load it from another node.")
+    case .falseManifest(let manifest):
+      return KacheryError(
+        .badManifest,
+        "The manifest \(manifest) does not describe this file. Load the URI without its manifest, or ask its author "
+          + "for the right one.")
+    case .storage(let error): return error
+    }
+  }
+
+  /// A node as a person knows it.
+  package func name(of node: NodeID) -> String {
+    let label = linkOfNode[node].flatMap { peers[$0]?.hello?.label } ?? ""
+    return label.isEmpty ? "node \(node.short)" : "node \(node.short) ('\(label)')"
+  }
+
+  // MARK: What is remembered
+
+  /// By how many seconds other nodes' clocks are ahead of this one's, as they said or signed it last.
+  var clocks: ClockComparison { ClockComparison(secondsAhead: clockOffsets) }
+
+  mutating func noteOffset(_ node: NodeID, seconds: Int64) {
+    guard clockOffsets[node] != nil || clockOffsets.count < Self.maximumRemembered else { return }
+    clockOffsets[node] = seconds
+  }
+
+  /// What a node signs and sends itself tells its clock; a record that was handed on is a sign of a clock that is wrong
+  /// where it is too new, or older than it can be.
+  mutating func noteTime(of record: PresenceRecord, from peer: NodeID, at now: Moment) {
+    let offset = Self.secondsAhead(record.issued, of: now.wall)
+    guard record.node != peer else { return noteOffset(peer, seconds: offset) }
+    let life = max(PresenceTable.clockTolerance, Self.announcementLife).components.seconds
+    guard offset.magnitude > UInt64(life) + UInt64(Self.transitTime.components.seconds) else {
+      if linkOfNode[record.node] == nil { clockOffsets[record.node] = nil }
+      return
+    }
+    guard record.node.verify(signature: record.signature, of: record.signedBytes) else { return }
+    noteOffset(record.node, seconds: offset)
+  }
+
+  static func secondsAhead(_ clock: WallTime, of own: WallTime) -> Int64 {
+    let (seconds, ownSeconds) = (clock.milliseconds / 1_000, own.milliseconds / 1_000)
+    return Int64(clamping: seconds).subtractingReportingOverflow(Int64(clamping: ownSeconds)).partialValue
+  }
+
+  mutating func noteGoodbye(_ node: NodeID, _ goodbye: Goodbye) {
+    switch goodbye.code {
+    case .stopping:
+      if departed.count < Self.maximumRemembered { departed.insert(node) }
+    case .version, .full, .violation:
+      if goodbyes.count < Self.maximumRemembered { goodbyes[node] = goodbye }
+    case .duplicate, .noCommonChannel: break
+    }
+  }
+
+  mutating func noteLie(_ node: NodeID) {
+    guard lies[node] != nil || lies.count < Self.maximumRemembered else { return }
+    lies[node, default: 0] += 1
+  }
+}
+
+extension Inquiry {
+  /// Why a load that had a source failed.
+  fileprivate func explainLoss(of node: NodeID, _ loaded: UInt64, _ total: UInt64) -> KacheryError {
+    let verified = "\(loaded) of \(total) bytes are verified"
+    switch history.losses[node] {
+    case .refused, .lied, .silent:
+      let diagnosis = diagnosis(ofLoss: node)
+      let advice = diagnosis.code.flatMap { ErrorExplanation.of($0)?.remedy } ?? ""
+      return KacheryError(
+        diagnosis.code ?? .disconnected,
+        "\(diagnosis.verdict) \(verified.prefix(1).uppercased() + verified.dropFirst()). \(advice)")
+    case .disconnected, nil:
+      return KacheryError(
+        .disconnected,
+        "The link to \(name(node)), which had the file, was lost with \(loaded) of \(total) bytes verified, and no other "
+          + "node that is online has it; try again when that node is back.")
+    }
+  }
+}

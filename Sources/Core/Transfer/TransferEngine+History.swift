@@ -1,0 +1,54 @@
+package import Primitives
+package import Wire
+
+extension TransferEngine {
+  /// What the last attempts to find and load this file have shown; nil where there was none of late.
+  package func history(of hash: ContentHash, at now: Instant) -> FileHistory? {
+    guard var history = history.file(hash) else { return nil }
+    // What a node is forgiven is not held against it here either.
+    history.forgive { !distrust.covers($0, hash, at: now) }
+    return history
+  }
+
+  /// A node gave wrong bytes for a file of a batch.
+  package mutating func lied(_ node: NodeID, _ hash: ContentHash, at now: Instant) {
+    distrust.note(node, hash, at: now)
+    history.update(hash) { $0.noteLoss(node, .lied) }
+  }
+
+  /// A node does not give a file of a batch. That it is not there is worth a note only where something else was said before:
+  /// a batch may ask for thousands of files.
+  package mutating func refused(_ node: NodeID, _ hash: ContentHash, _ refusal: Refusal) {
+    guard refusal != .notHere || history.file(hash) != nil else { return }
+    history.update(hash) { $0.noteAnswer(node, .refused(refusal)) }
+  }
+
+  /// How a load of this file that is under way gets on; nil where there is none.
+  package func progress(of hash: ContentHash, at now: Instant) -> LoadProgress? {
+    guard let download = downloadOfHash[hash].flatMap({ downloads[$0] }) else { return nil }
+    let sources = download.sources.keys.sorted().map { node in
+      LoadProgress.Source(
+        node: node, bytesPerSecond: download.rates[node]?.bytesPerSecond(at: now),
+        silence: download.outstanding(from: node) > 0 ? download.heardFrom[node].map { now - $0 } ?? .zero : .zero)
+    }
+    return LoadProgress(loaded: download.loadedBytes, total: download.plan?.size, sources: sources)
+  }
+}
+
+/// A load that is under way, for a person.
+package struct LoadProgress: Hashable, Sendable {
+  /// Who gives.
+  package struct Source: Hashable, Sendable {
+    package let node: NodeID
+    /// Nil before there is anything to go by.
+    package let bytesPerSecond: Double?
+    /// For how long it has given nothing although it was asked.
+    package let silence: Duration
+  }
+
+  /// Bytes that are here.
+  package let loaded: UInt64
+  /// Bytes in all; nil while that is not known.
+  package let total: UInt64?
+  package let sources: [Source]
+}

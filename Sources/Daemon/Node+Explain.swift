@@ -1,0 +1,59 @@
+import APIModel
+import Files
+import LocalAPI
+import Primitives
+import Transfer
+
+extension Node {
+  /// How long other nodes may take to answer before it is said what is known.
+  private static let explainTime: Duration = .seconds(4)
+
+  func explain(_ uri: String) async throws(KacheryError) -> Diagnosis {
+    let key: FileKey
+    do throws(KacheryError) {
+      switch try ContentURI(parsing: uri) {
+      case .file(let uri): key = uri.key
+      case .folder(let uri): key = uri.document
+      }
+    } catch {
+      return Diagnosis(error)
+    }
+    let local = try await localEvidence(of: key)
+    if let here = local.here { return here }
+    // A load that is under way asks by itself, and without a channel nobody can be asked.
+    if core.progress(of: key.hash, at: now) == nil, !joined.isEmpty {
+      for await _ in findFile(FindFileRequest(key: key, timeout: Self.explainTime)) {}
+    }
+    var diagnosis = core.diagnose(Wish(key: key), room: local.room, at: now)
+    diagnosis.evidence += local.lines
+    return diagnosis
+  }
+
+  private struct LocalEvidence {
+    /// What is to be said of a file that is here.
+    var here: Diagnosis?
+    var room: UInt64?
+    var lines: [String] = []
+  }
+
+  /// What this node's own disk says.
+  private func localEvidence(of key: FileKey) async throws(KacheryError) -> LocalEvidence {
+    let directory = configuration.storageDirectory
+    return try await onPool { [store] () throws(KacheryError) in
+      if let file = try store.find(key.hash) {
+        let place = "it lies at \(file.path)\(file.isLink ? ", where it is linked" : "")"
+        return LocalEvidence(
+          here: Diagnosis(nil, "The file is on this node.", evidence: ["\(place); \(file.size) bytes"]))
+      }
+      var evidence = LocalEvidence(room: try? FileSystem.availableBytes(at: directory))
+      if let target = store.brokenLinkTarget(key.hash) {
+        evidence.lines.append("it was linked here to \(target), which has changed or gone since")
+      }
+      if store.hasSetAside(key.hash) { evidence.lines.append("a damaged copy of it was set aside here") }
+      if let room = evidence.room {
+        evidence.lines.append("room on the disk of this node's storage: \(room / 1_000_000) MB")
+      }
+      return evidence
+    }
+  }
+}

@@ -1,0 +1,248 @@
+import Discovery
+import NodeCore
+import Primitives
+import TestSupport
+import Testing
+import Transfer
+import Wire
+
+/// Each cause for which a load can fail is brought about, and named exactly: by the load itself and when asked why.
+@Suite struct SimulatedDiagnosisTests {
+  private static let seeds: Range<UInt64> = 0..<4
+
+  /// Loads the file, which must fail, and asks why; both must name `code`. Gives back the diagnosis.
+  private func fail(
+    _ lab: Lab, _ asker: SimNode, _ key: FileKey, _ code: KacheryError.Code, location: SourceLocation = #_sourceLocation
+  ) -> Diagnosis {
+    let seed = lab.network.seed
+    let load = asker.load(key)
+    #expect(lab.finish([(asker, load)]), "seed \(seed): the load hangs", sourceLocation: location)
+    #expect(asker.outcomes[load]?.code == code, "seed \(seed)", sourceLocation: location)
+    asker.find(key)
+    _ = lab.network.clock.run(for: .seconds(6))
+    let diagnosis = asker.diagnose(key)
+    #expect(diagnosis.code == code, "seed \(seed): \(diagnosis)", sourceLocation: location)
+    #expect(!diagnosis.advice.isEmpty, sourceLocation: location)
+    return diagnosis
+  }
+
+  private func says(_ diagnosis: Diagnosis, _ text: String) -> Bool {
+    ([diagnosis.verdict] + diagnosis.evidence).contains { $0.contains(text) }
+  }
+
+  private let nowhere = FileKey(hash: .of(Array("nobody has this".utf8)))
+
+  // MARK: Before anybody is asked
+
+  @Test(arguments: seeds)
+  func noChannelIsJoined(_ seed: UInt64) throws {
+    let lab = try Lab(seed: seed, members: 1)
+    defer { lab.network.dismantle() }
+    let lone = try lab.network.addNode("lone", bootstraps: [lab.bootstrap])
+    lone.start([])
+    _ = fail(lab, lone, nowhere, .noChannel)
+  }
+
+  @Test(arguments: seeds)
+  func theChannelsDocumentCannotBeRead(_ seed: UInt64) throws {
+    let channel = Channel(address: "https://example.org/lab.yaml", membership: .byDocument(nil))
+    let lab = try Lab(seed: seed, members: 2, channel: channel)
+    defer { lab.network.dismantle() }
+    #expect(says(fail(lab, lab.members[0], nowhere, .channelUnreadable), channel.address))
+  }
+
+  @Test(arguments: seeds)
+  func thisNodeIsNotListed(_ seed: UInt64) throws {
+    let lab = try Lab(seed: seed, members: 2, channel: try SimulatedMembershipTests.channel(listing: [1]))
+    defer { lab.network.dismantle() }
+    let key = lab.members[0].store.store(lab.bytes(500))
+    let outsider = lab.members[1]
+    #expect(says(fail(lab, outsider, key, .notAuthorized), outsider.id.hex))
+  }
+
+  /// The two read different documents at the same address: one of them has not read the latest.
+  @Test(arguments: seeds)
+  func thePeerDoesNotListThisNode(_ seed: UInt64) throws {
+    let lab = try Lab(seed: seed, members: 2, channel: try SimulatedMembershipTests.channel(listing: [1, 2]))
+    defer { lab.network.dismantle() }
+    let (server, asker) = (lab.members[0], lab.members[1])
+    let key = server.store.store(lab.bytes(500))
+    server.join([try SimulatedMembershipTests.channel(listing: [1])])
+    let diagnosis = fail(lab, asker, key, .refusedByPeer)
+    #expect(says(diagnosis, server.id.short))
+    // What it is told says nothing of whether the file is there.
+    let other = fail(lab, asker, nowhere, .refusedByPeer)
+    #expect(other == diagnosis)
+    #expect(asker.found.isEmpty)
+  }
+
+  @Test(arguments: seeds)
+  func noMemberIsOnline(_ seed: UInt64) throws {
+    let lab = try Lab(seed: seed, members: 1)
+    defer { lab.network.dismantle() }
+    lab.bootstrap.join([])
+    _ = lab.network.clock.run(for: .seconds(5))
+    _ = fail(lab, lab.members[0], nowhere, .noMemberOnline)
+  }
+
+  @Test(arguments: seeds)
+  func aMemberCannotBeReached(_ seed: UInt64) throws {
+    let lab = try Lab(seed: seed, members: 1)
+    defer { lab.network.dismantle() }
+    lab.bootstrap.join([])
+    let late = try lab.network.addNode("late", bootstraps: [lab.bootstrap])
+    lab.members[0].kill()
+    _ = lab.network.clock.run(for: .seconds(1))
+    late.start([Lab.channel])
+    _ = lab.network.clock.run(for: .seconds(30))
+    let diagnosis = fail(lab, late, nowhere, .unreachable)
+    #expect(says(diagnosis, lab.members[0].id.short))
+    #expect(says(diagnosis, "nobody answers") && says(diagnosis, lab.members[0].endpoint.description))
+  }
+
+  @Test(arguments: seeds)
+  func theBootstrapNodeCannotBeReached(_ seed: UInt64) throws {
+    let lab = try Lab(seed: seed, members: 0)
+    defer { lab.network.dismantle() }
+    lab.bootstrap.kill()
+    let lone = try lab.network.addNode("lone", bootstraps: [lab.bootstrap])
+    lone.start([Lab.channel])
+    _ = lab.network.clock.run(for: .seconds(20))
+    #expect(says(fail(lab, lone, nowhere, .unreachable), lab.bootstrap.endpoint.description))
+  }
+
+  // MARK: Clocks
+
+  @Test(arguments: seeds, [3_600, -7_200] as [Int64])
+  func thisClockIsWrong(_ seed: UInt64, _ error: Int64) throws {
+    let lab = try Lab(seed: seed, members: 2)
+    defer { lab.network.dismantle() }
+    lab.bootstrap.join([])
+    let wrong = try lab.network.addNode("wrong", bootstraps: [lab.bootstrap])
+    wrong.clockError = .seconds(error)
+    wrong.start([Lab.channel])
+    _ = lab.network.clock.run(for: .seconds(30))
+    #expect(!wrong.isLinked(to: lab.members[0]), "seed \(seed): its records are believed")
+    let diagnosis = fail(lab, wrong, nowhere, .clockSkew)
+    #expect(
+      diagnosis.verdict.hasPrefix("This machine's clock is \(error.magnitude) s \(error > 0 ? "ahead" : "behind")"))
+  }
+
+  @Test(arguments: seeds)
+  func theBootstrapNodesClockIsWrong(_ seed: UInt64) throws {
+    let lab = try Lab(seed: seed, members: 0)
+    defer { lab.network.dismantle() }
+    lab.bootstrap.join([])
+    lab.bootstrap.clockError = .seconds(86_400)
+    let (one, other) = (
+      try lab.network.addNode("one", bootstraps: [lab.bootstrap]),
+      try lab.network.addNode("other", bootstraps: [lab.bootstrap])
+    )
+    for node in [one, other] { node.start([Lab.channel]) }
+    _ = lab.network.clock.run(for: .seconds(30))
+    #expect(says(fail(lab, one, nowhere, .clockSkew), "86400 s ahead"))
+  }
+
+  // MARK: What sources do
+
+  @Test(arguments: seeds)
+  func theCopyIsDamaged(_ seed: UInt64) throws {
+    let lab = try Lab(seed: seed, members: 3)
+    defer { lab.network.dismantle() }
+    let (liar, asker) = (lab.members[0], lab.members[1])
+    let key = liar.store.store(lab.bytes(1_500))
+    liar.conduct = .corrupts
+    let diagnosis = fail(lab, asker, key, .hashMismatch)
+    #expect(diagnosis.verdict.contains(liar.id.short) && says(diagnosis, "10 minutes"))
+    #expect(asker.core.activePeers.first { $0.node == liar.id }?.lies == 1)
+    #expect(asker.core.activePeers.first { $0.node == lab.members[2].id }?.lies == 0)
+  }
+
+  /// It says that it has the file, and then refuses to give it.
+  @Test(
+    arguments: seeds,
+    [
+      (Refusal.limitReached, KacheryError.Code.sourceBusy), (.changed, .sourceChanged),
+      (.unreadable, .sourceUnreadable), (.damaged, .hashMismatch), (.notAuthorized, .refusedByPeer),
+    ])
+  func theSourceRefuses(_ seed: UInt64, _ refusal: (Refusal, KacheryError.Code)) throws {
+    let lab = try Lab(seed: seed, members: 2)
+    defer { lab.network.dismantle() }
+    let (source, asker) = (lab.members[0], lab.members[1])
+    let key = source.store.store(lab.bytes(1_500))
+    (source.conduct, source.refusal) = (.refuses, refusal.0)
+    #expect(fail(lab, asker, key, refusal.1).verdict.contains(source.id.short))
+  }
+
+  /// It does not have the file any more and says why, already when asked who has it.
+  @Test(
+    arguments: seeds,
+    [
+      (Refusal.changed, KacheryError.Code.sourceChanged), (.damaged, .hashMismatch), (.unreadable, .sourceUnreadable),
+      (.limitReached, .sourceBusy), (.notHere, .notFound),
+    ])
+  func theFileIsGone(_ seed: UInt64, _ absence: (Refusal, KacheryError.Code)) throws {
+    let lab = try Lab(seed: seed, members: 3)
+    defer { lab.network.dismantle() }
+    lab.members[0].absence = absence.0
+    _ = fail(lab, lab.members[1], nowhere, absence.1)
+  }
+
+  @Test(arguments: seeds)
+  func theSourceIsSilent(_ seed: UInt64) throws {
+    let lab = try Lab(seed: seed, members: 2)
+    defer { lab.network.dismantle() }
+    let key = lab.members[0].store.store(lab.bytes(1_500))
+    lab.members[0].conduct = .silent
+    #expect(fail(lab, lab.members[1], key, .timedOut).verdict.contains(lab.members[0].id.short))
+  }
+
+  @Test(arguments: seeds)
+  func thereIsNoRoom(_ seed: UInt64) throws {
+    let lab = try Lab(seed: seed, members: 2)
+    defer { lab.network.dismantle() }
+    let (source, asker) = (lab.members[0], lab.members[1])
+    let key = source.store.store(lab.bytes(1_500))
+    asker.find(key)
+    _ = lab.network.clock.run(for: .seconds(6))
+    #expect(asker.diagnose(key, room: 1_499).code == .diskFull)
+    let diagnosis = asker.diagnose(key, room: 1_500)
+    #expect(diagnosis.code == nil && diagnosis.verdict.contains("can be loaded"))
+    #expect(diagnosis.verdict.contains(source.id.short))
+    asker.fullDisk = KacheryError(.diskFull, "There is no room.")
+    let load = asker.load(key)
+    #expect(lab.finish([(asker, load)]) && asker.outcomes[load]?.code == .diskFull)
+  }
+
+  /// A load that is under way, and slow: who gives how much.
+  @Test(arguments: seeds)
+  func theSourceIsSlow(_ seed: UInt64) throws {
+    let lab = try Lab(seed: seed, members: 2)
+    defer { lab.network.dismantle() }
+    let (source, asker) = (lab.members[0], lab.members[1])
+    source.blockTime = .seconds(1)
+    let key = source.store.store(lab.bytes(60_000), chunkSize: 1_000)
+    let load = asker.load(key)
+    _ = lab.network.clock.run(for: .seconds(20))
+    let diagnosis = asker.diagnose(key)
+    #expect(diagnosis.code == nil && diagnosis.verdict.contains("is being loaded from 1 node"))
+    #expect(says(diagnosis, "its rate: 0 kB/s"))
+    #expect(lab.finish([(asker, load)]) && asker.outcomes[load]?.isSuccess == true)
+  }
+
+  /// A source that was lied about by nobody and is back is a source again.
+  @Test(arguments: seeds)
+  func aLieIsForgivenAfterAWhile(_ seed: UInt64) throws {
+    let lab = try Lab(seed: seed, members: 2)
+    defer { lab.network.dismantle() }
+    let (source, asker) = (lab.members[0], lab.members[1])
+    let key = source.store.store(lab.bytes(1_500))
+    source.conduct = .corrupts
+    _ = fail(lab, asker, key, .hashMismatch)
+    source.conduct = .honest
+    _ = lab.network.clock.run(for: .seconds(620))
+    asker.find(key)
+    _ = lab.network.clock.run(for: .seconds(6))
+    #expect(asker.diagnose(key).code == nil, "seed \(seed)")
+  }
+}
