@@ -11,7 +11,7 @@ extension Command {
       """,
     options: [json], examples: ["kachery explain sha1://…/recording.bin"],
     run: { (arguments) throws(KacheryError) in
-      let diagnosis = try diagnose(try arguments.operand("URI"))
+      let diagnosis = diagnose(try arguments.operand("URI"))
       if arguments.has("--json") {
         Console.result(diagnosis.json.compact)
       } else {
@@ -20,12 +20,12 @@ extension Command {
       return diagnosis.error.map { ExitCode($0) } ?? .done
     })
 
-  private static func diagnose(_ uri: String) throws(KacheryError) -> Diagnosis {
+  private static func diagnose(_ uri: String) -> Diagnosis {
     do throws(KacheryError) {
       // Whether the URI is one at all can be said without a daemon.
       _ = try ContentURI(parsing: uri)
       return try Diagnosis(json: try DaemonClient.require().post("/v1/explain", ["uri": .string(uri)]))
-    } catch  where [.badRequest, .noDaemon].contains(error.code) {
+    } catch {
       return Diagnosis(error)
     }
   }
