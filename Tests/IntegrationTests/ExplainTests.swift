@@ -172,6 +172,8 @@ import Testing
       let stored = try a.store(try text())
       try expect(.sourceBusy, uri(stored), on: b, says: try a.nodeID.short)
       try expect(.notFound, nowhere, on: b)
+      let many = try run("kachery", ["load", uri(stored), nowhere], in: folder.path, environment: b.environment)
+      #expect(many.code == 1 && many.errors.contains("serves as many transfers as it will"), "\(many)")
 
       // The target of a link is written to.
       let path = folder.path("linked")

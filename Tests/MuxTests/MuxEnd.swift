@@ -22,7 +22,7 @@ struct MuxEnd {
   init(_ role: MuxSession.Role) { session = MuxSession(role: role) }
 
   mutating func open(window: Int = MuxSession.initialWindow, sending bytes: [UInt8]) -> StreamID {
-    let id = session.openStream(window: window)
+    let id = session.openStream(window: window) ?? StreamID(number: 0)
     self.window[id] = max(window, MuxSession.initialWindow)
     send(bytes, on: id)
     return id

@@ -7,6 +7,46 @@ import TestSupport
   private static let syn: UInt16 = 1
   private static let fin: UInt16 = 4
 
+  /// After 2^31 streams there are no numbers left; that is said, not trapped on.
+  @Test(arguments: [MuxSession.Role.client, .server])
+  func theLastNumberIsUsedAndNoneAfterIt(role: MuxSession.Role) throws {
+    var session = MuxSession(role: role, pairsUsed: 0x7fff_fffe)
+    for isLeft in [true, role == .client, false, false] {
+      let id = session.openStream()
+      #expect((id != nil) == isLeft)
+    }
+  }
+
+  /// More streams than the other side takes at once are held back, and come as others end, in order and with what was sent
+  /// and finished on them.
+  @Test func furtherStreamsWaitForTheirTurn() throws {
+    var (client, server) = (MuxEnd(.client), MuxEnd(.server))
+    let limit = MuxSession.maximumPeerStreams
+    let ids = (0..<limit + 3).map { client.open(sending: [UInt8($0 % 251)]) }
+    // Of those that wait one is finished and one given up before its turn comes.
+    client.session.finish(ids[limit])
+    client.giveUp(ids[limit + 1])
+    for id in ids where client.session.sendable(on: id) > 0 { client.push(id, limit: 10) }
+    try hand(&client, &server)
+    #expect(server.opened == Array(ids.prefix(limit)) && server.finished.count == limit)
+    #expect(client.session.takeAdmitted().isEmpty)
+    for id in ids.prefix(3) { server.session.finish(id) }
+    try hand(&server, &client)
+    #expect(client.session.takeAdmitted() == [ids[limit], ids[limit + 2]])
+    client.push(ids[limit + 2], limit: 10)
+    try hand(&client, &server)
+    #expect(server.opened.suffix(2) == [ids[limit], ids[limit + 2]])
+    #expect(server.finished.isSuperset(of: [ids[limit], ids[limit + 2]]))
+    #expect(server.received[ids[limit + 2]] == [UInt8((limit + 2) % 251)])
+    #expect(server.violations.isEmpty && client.violations.isEmpty)
+  }
+
+  private func hand(_ from: inout MuxEnd, _ to: inout MuxEnd) throws {
+    from.flush()
+    try to.receive(from.wire[...])
+    from.wire = []
+  }
+
   @Test func anotherVersionIsRefused() {
     #expect(MuxEnd.refusal(of: MuxEnd.frame(version: 1, type: 2)) == .unknownVersion)
   }

@@ -43,7 +43,8 @@ import TestSupport
   @Test func aLargeWindowIsOfferedWithTheOpeningFrame() throws {
     var client = MuxEnd(.client)
     var server = MuxEnd(.server)
-    let id = client.session.openStream(window: 4 << 20)
+    let opened = client.session.openStream(window: 4 << 20)
+    let id = try #require(opened)
     try hand(&client, &server)
     #expect(server.opened == [id])
     #expect(server.session.sendable(on: id) == 4 << 20)

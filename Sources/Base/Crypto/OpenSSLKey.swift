@@ -2,7 +2,8 @@ internal import COpenSSL
 import Primitives
 
 /// The one owner of an OpenSSL key handle.
-final class OpenSSLKey {
+// It never changes after its making, and OpenSSL counts references and reads keys in any number of threads at once.
+final class OpenSSLKey: @unchecked Sendable {
   let raw: OpaquePointer
 
   private init(_ raw: OpaquePointer?, _ problem: String) throws(KacheryError) {

@@ -10,6 +10,7 @@ package final class SigningKey: Sendable {
   package let seed: [UInt8]
   /// The public key.
   package let publicKey: NodeID
+  private let key: OpenSSLKey
 
   /// The key of this seed.
   ///
@@ -20,6 +21,7 @@ package final class SigningKey: Sendable {
     }
     let key = try OpenSSLKey(seed: seed)
     self.seed = seed
+    self.key = key
     publicKey = try key.publicKey()
   }
 
@@ -34,7 +36,7 @@ package final class SigningKey: Sendable {
   }
 
   /// The key as a PKCS#8 PEM document with a final newline.
-  package func pem() throws(KacheryError) -> String { try OpenSSLKey(seed: seed).privatePEM() }
+  package func pem() throws(KacheryError) -> String { try key.privatePEM() }
 
   /// The 64-byte signature of these bytes.
   package func sign(_ bytes: [UInt8]) -> [UInt8] {
@@ -42,7 +44,7 @@ package final class SigningKey: Sendable {
     var count = signature.count
     let context = EVP_MD_CTX_new()
     defer { EVP_MD_CTX_free(context) }
-    guard let key = try? OpenSSLKey(seed: seed), EVP_DigestSignInit(context, nil, nil, nil, key.raw) == 1,
+    guard EVP_DigestSignInit(context, nil, nil, nil, key.raw) == 1,
       EVP_DigestSign(context, &signature, &count, bytes, bytes.count) == 1, count == signature.count
     else { preconditionFailure("Ed25519 signs whatever it is given") }
     return signature

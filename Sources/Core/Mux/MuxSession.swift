@@ -56,11 +56,19 @@ package struct MuxSession {
     var fullWindow = initialWindow
     var hasFinishedHere = false
     var hasFinishedThere = false
+    /// Whether the other side has not been told of it: it has as many open as it takes.
+    var isHeldBack = false
   }
 
   private var streams: [StreamID: Stream] = [:]
   private var peerStreams = 0
-  private var nextOwn: UInt32
+  /// The next stream of this side's; nil once every number has been used.
+  private var nextOwn: UInt32?
+  /// Streams of this side's that the other side knows.
+  private var ownStreams = 0
+  /// Streams of this side's that it will be told of when others have ended, in order; some may be gone.
+  private var heldBack: [StreamID] = []
+  private var admitted: [StreamID] = []
   private var lastOfPeer: UInt32 = 0
   private let role: Role
   private var output: [UInt8] = []
@@ -70,10 +78,10 @@ package struct MuxSession {
   private var payload: (stream: StreamID, remaining: Int, finishes: Bool)?
   private var pending: MuxEvent?
 
-  /// A session on a fresh pipe.
-  package init(role: Role) {
+  /// A session on a fresh pipe. Tests begin with a later stream.
+  package init(role: Role, pairsUsed: UInt32 = 0) {
     self.role = role
-    nextOwn = role == .client ? 1 : 2
+    nextOwn = pairsUsed * 2 + (role == .client ? 1 : 2)
   }
 
   /// Streams that are open in either direction.
@@ -172,7 +180,7 @@ package struct MuxSession {
   /// Frames of a stream that is gone may still be on their way; frames of one that never was may not.
   private func checkKnown(_ id: StreamID) throws(MuxError) {
     guard streams[id] == nil else { return }
-    let existed = id.number > 0 && (isOfPeer(id) ? id.number <= lastOfPeer : id.number < nextOwn)
+    let existed = id.number > 0 && (isOfPeer(id) ? id.number <= lastOfPeer : nextOwn.map { id.number < $0 } ?? true)
     guard existed else { throw .badStream }
   }
 
@@ -194,27 +202,64 @@ package struct MuxSession {
   }
 
   private mutating func remove(_ id: StreamID) -> Bool {
-    guard streams.removeValue(forKey: id) != nil else { return false }
-    if isOfPeer(id) { peerStreams -= 1 }
+    guard let stream = streams.removeValue(forKey: id) else { return false }
+    if isOfPeer(id) {
+      peerStreams -= 1
+    } else if !stream.isHeldBack {
+      ownStreams -= 1
+    }
     return true
   }
 
   // MARK: To the pipe
 
   /// Opens a stream on which the other side may send `window` bytes ahead of what is consumed.
-  package mutating func openStream(window: Int = initialWindow) -> StreamID {
-    let id = StreamID(number: nextOwn)
-    nextOwn += 2
+  ///
+  /// The other side takes so many at once; it is told of further ones as others end, and until then nothing may be sent
+  /// on them (`takeAdmitted`).
+  ///
+  /// - Returns: nil once every number has been used, which a new pipe helps.
+  package mutating func openStream(window: Int = initialWindow) -> StreamID? {
+    guard let number = nextOwn else { return nil }
+    let (following, isLast) = number.addingReportingOverflow(2)
+    nextOwn = isLast ? nil : following
+    let id = StreamID(number: number)
     let full = max(window, Self.initialWindow)
-    streams[id] = Stream(receiveWindow: full, fullWindow: full)
-    MuxHeader(type: .windowUpdate, flags: .syn, stream: id.number, value: UInt32(full - Self.initialWindow))
-      .append(to: &output)
+    streams[id] = Stream(receiveWindow: full, fullWindow: full, isHeldBack: true)
+    heldBack.append(id)
+    admit()
+    admitted.removeAll { $0 == id }
     return id
+  }
+
+  /// The streams of which the other side has been told since the last call, though not when they were opened.
+  package mutating func takeAdmitted() -> [StreamID] {
+    admit()
+    defer { admitted.removeAll(keepingCapacity: true) }
+    return admitted
+  }
+
+  private mutating func admit() {
+    guard ownStreams < Self.maximumPeerStreams, !heldBack.isEmpty else { return }
+    var dealtWith = 0
+    for id in heldBack {
+      guard ownStreams < Self.maximumPeerStreams else { break }
+      dealtWith += 1
+      guard let stream = streams[id] else { continue }
+      streams[id]?.isHeldBack = false
+      ownStreams += 1
+      MuxHeader(
+        type: .windowUpdate, flags: .syn, stream: id.number, value: UInt32(stream.fullWindow - Self.initialWindow)
+      ).append(to: &output)
+      if stream.hasFinishedHere { MuxHeader(type: .data, flags: .fin, stream: id.number).append(to: &output) }
+      admitted.append(id)
+    }
+    heldBack.removeFirst(dealtWith)
   }
 
   /// Bytes that may be sent on the stream now; 0 where it has ended.
   package func sendable(on id: StreamID) -> Int {
-    guard let stream = streams[id], !stream.hasFinishedHere else { return 0 }
+    guard let stream = streams[id], !stream.hasFinishedHere, !stream.isHeldBack else { return 0 }
     return stream.sendWindow
   }
 
@@ -229,13 +274,15 @@ package struct MuxSession {
   package mutating func finish(_ id: StreamID) {
     guard let stream = streams[id], !stream.hasFinishedHere else { return }
     streams[id]?.hasFinishedHere = true
+    guard !stream.isHeldBack else { return }
     if stream.hasFinishedThere { _ = remove(id) }
     MuxHeader(type: .data, flags: .fin, stream: id.number).append(to: &output)
   }
 
   /// Gives the stream up in both directions. What the other side has sent meanwhile is dropped.
   package mutating func reset(_ id: StreamID) {
-    guard remove(id) else { return }
+    let isKnown = streams[id]?.isHeldBack == false
+    guard remove(id), isKnown else { return }
     MuxHeader(type: .windowUpdate, flags: .rst, stream: id.number).append(to: &output)
   }
 

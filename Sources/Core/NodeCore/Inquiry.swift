@@ -212,7 +212,7 @@ struct Inquiry {
     case .tooLarge: return Diagnosis(.protocolViolation, "\(who) says that the file is too large for what was asked.")
     case .unreadable: return Diagnosis(.sourceUnreadable, "\(who) has the file and cannot read it.")
     case .limitReached:
-      return Diagnosis(.sourceBusy, "\(who) has the file and serves as many transfers as it will at the moment.")
+      return Diagnosis(.sourceBusy, "\(who) serves as many transfers as it will at the moment.")
     case .notAuthorized:
       return Diagnosis(
         .refusedByPeer,

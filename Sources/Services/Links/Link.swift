@@ -128,8 +128,15 @@ package final class Link {
   /// Opens a stream on which the peer may send `window` bytes ahead of what is consumed.
   package func openStream(window: Int = 256 << 10) -> LinkStream {
     loop.preconditionOnLoop()
-    let stream = LinkStream(link: self, id: mux.openStream(window: window))
-    streams[stream.id] = stream
+    guard let id = mux.openStream(window: window) else {
+      // Every number has been used. A new link begins anew, and whoever wants this stream asks again on that one.
+      let stream = LinkStream(link: self, id: StreamID(number: 0))
+      stream.end(.linkClosed)
+      close()
+      return stream
+    }
+    let stream = LinkStream(link: self, id: id)
+    streams[id] = stream
     if isOver { removeStream(stream.id)?.end(.linkClosed) } else { flush() }
     return stream
   }
@@ -164,8 +171,13 @@ package final class Link {
 
   private func flush() {
     guard !isOver else { return }
+    let admitted = mux.takeAdmitted().filter { streams[$0]?.hasQueue == true && !waiting.contains($0) }
     encrypt(followedBy: nil)
     transmit()
+    if !admitted.isEmpty {
+      waiting += admitted
+      pump()
+    }
     guard !isOver, connection.pendingBytes > Self.maximumPending else { return }
     end(KacheryError(.protocolViolation, "Node \(peer.short) asks for answers and takes none."))
   }
