@@ -26,7 +26,7 @@ import Testing
     let old: ContentHash
 
     init(_ deed: Deed) throws {
-      fixture = try StoreFixture()
+      fixture = try StoreFixture(inMemory: true)
       content = deed == .storeLarge ? large : small
       source = try fixture.folder.write("source", content)
       var kept: [ContentHash: UInt64] = [:]

@@ -12,8 +12,8 @@ struct StoreFixture {
   let folder: TemporaryFolder
   let store: ContentStore
 
-  init() throws {
-    folder = try TemporaryFolder()
+  init(inMemory: Bool = false) throws {
+    folder = try TemporaryFolder(inMemory: inMemory)
     store = try ContentStore(directory: folder.path("store"), log: .disabled)
   }
 

@@ -6,8 +6,10 @@ package final class TemporaryFolder: Sendable {
   package let path: String
 
   /// A new empty folder below `/tmp`.
-  package init() throws(KacheryError) {
-    path = "/tmp/kachery-test-\(FileSystem.processID)-\(UInt64.random(in: 0...UInt64.max))"
+  ///
+  /// - Parameter inMemory: below `/dev/shm` instead, for tests that would wait thousands of times for the disk.
+  package init(inMemory: Bool = false) throws(KacheryError) {
+    path = "\(inMemory ? "/dev/shm" : "/tmp")/kachery-test-\(FileSystem.processID)-\(UInt64.random(in: 0...UInt64.max))"
     try FileSystem.createFolder(path, permissions: 0o700)
   }
 
