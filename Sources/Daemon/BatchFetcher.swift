@@ -21,6 +21,7 @@ final class BatchFetcher {
 
   private let stream: LinkStream
   private let topic: Topic
+  private let pacer: Pacer
   private var decoder = FetchReplyDecoder()
   /// Indices of files asked for, in the order in which they will come; those before `head` have been answered.
   private var expected: [Int] = []
@@ -28,8 +29,9 @@ final class BatchFetcher {
   private var arriving: [UInt8] = []
   private var isClosed = false
 
-  init(link: Link, topic: Topic) {
+  init(link: Link, topic: Topic, pacer: Pacer) {
     self.topic = topic
+    self.pacer = pacer
     stream = link.openStream(window: Self.window)
     stream.write([StreamKind.batch.rawValue])
     stream.onData = { [weak self] in self?.receive($0) }
@@ -45,7 +47,7 @@ final class BatchFetcher {
 
   /// Bytes of files have been put to the disk: the node may send as many more.
   func consumed(_ count: Int) {
-    if !isClosed { stream.consumed(count) }
+    pacer.pass(count) { if !self.isClosed { self.stream.consumed(count) } }
   }
 
   /// Asks for nothing more. May be called again.

@@ -23,6 +23,7 @@ final class BatchServer {
   private let loop: EventLoop
   private let stream: LinkStream
   private let metrics: NodeMetrics
+  private let pacer: Pacer
   private var decoder = FrameDecoder(limit: BatchServer.frameLimit)
   private var waiting: [(topic: Topic, hash: ContentHash)] = []
   private var waitingHead = 0
@@ -33,13 +34,14 @@ final class BatchServer {
 
   init(
     link: LinkID, stream: LinkStream, store: ContentStore, loop: EventLoop, metrics: NodeMetrics,
-    barrier: @escaping (Topic) -> Refusal?
+    pacer: Pacer, barrier: @escaping (Topic) -> Refusal?
   ) {
     self.link = link
     self.stream = stream
     self.store = store
     self.loop = loop
     self.metrics = metrics
+    self.pacer = pacer
     self.barrier = barrier
   }
 
@@ -100,15 +102,19 @@ final class BatchServer {
     }
     isReading = true
     loop.work({ [store] in Self.read(group, from: store) }) { answer in
-      self.isReading = false
-      guard !self.hasEnded else { return }
-      self.waitingHead += answer.files
-      self.metrics.requestsServed.add(answer.given)
-      self.metrics.requestsRefused.add(answer.files - answer.given)
-      self.metrics.bytesSent.add(answer.bytes.count)
-      self.stream.write(answer.bytes)
-      self.advance()
+      self.pacer.pass(answer.bytes.count) { self.send(answer) }
     }
+  }
+
+  private func send(_ answer: Answer) {
+    isReading = false
+    guard !hasEnded else { return }
+    waitingHead += answer.files
+    metrics.requestsServed.add(answer.given)
+    metrics.requestsRefused.add(answer.files - answer.given)
+    metrics.bytesSent.add(answer.bytes.count)
+    stream.write(answer.bytes)
+    advance()
   }
 
   private struct Question: Sendable {

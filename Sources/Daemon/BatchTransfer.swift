@@ -60,7 +60,7 @@ final class BatchTransfer {
   private var timer: Timer?
   private var isClosed = false
 
-  init(_ hashes: [ContentHash], from sources: [BatchSource], store: ContentStore, loop: EventLoop) {
+  init(_ hashes: [ContentHash], from sources: [BatchSource], store: ContentStore, loop: EventLoop, pacer: Pacer) {
     self.hashes = hashes
     self.store = store
     self.loop = loop
@@ -68,7 +68,7 @@ final class BatchTransfer {
     askedCount = sources.count
     search = BatchSearch(files: hashes.count, nodes: sources.map(\.node))
     for source in sources {
-      let fetcher = BatchFetcher(link: source.link, topic: source.topic)
+      let fetcher = BatchFetcher(link: source.link, topic: source.topic, pacer: pacer)
       fetcher.onReply = { [weak self] index, reply in self?.receive(index, reply, from: source.node) }
       fetcher.onEnd = { [weak self] in self?.lost(source.node) }
       fetchers[source.node] = fetcher

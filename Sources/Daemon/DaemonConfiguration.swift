@@ -1,5 +1,6 @@
 package import Diagnostics
 package import Primitives
+package import Transfer
 
 /// Everything that a daemon is told when it starts.
 package struct DaemonConfiguration: Sendable {
@@ -32,6 +33,9 @@ package struct DaemonConfiguration: Sendable {
   package var authorizedGroup: String?
   /// Transfers to other nodes that run at once; further ones are refused for the time being.
   package var maximumTransfers = 1_024
+  /// How fast other nodes are served, and files are loaded; nil for no limit.
+  package var uploadLimit: RateSchedule?
+  package var downloadLimit: RateSchedule?
   package var logLevel = Log.Level.info
   /// Whether each line of the log is a JSON object.
   package var logsJSON = false

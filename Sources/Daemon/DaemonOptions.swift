@@ -1,4 +1,5 @@
 package import Primitives
+import Transfer
 
 /// Reads the daemon's options and environment. A flag counts more than the environment, which counts more than the
 /// default.
@@ -72,6 +73,14 @@ package enum DaemonOptions {
     "--api-listen": { configuration, value in
       configuration.remoteAPI = Endpoint(value)
       return configuration.remoteAPI != nil
+    },
+    "--limit-up": { configuration, value in
+      configuration.uploadLimit = try? RateSchedule(parsing: value)
+      return configuration.uploadLimit != nil
+    },
+    "--limit-down": { configuration, value in
+      configuration.downloadLimit = try? RateSchedule(parsing: value)
+      return configuration.downloadLimit != nil
     },
     "--log-format": { configuration, value in
       configuration.logsJSON = value == "json"

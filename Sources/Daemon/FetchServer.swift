@@ -21,6 +21,8 @@ final class FetchServer {
   private let loop: EventLoop
   private let stream: LinkStream
   private let metrics: NodeMetrics
+  private let pacer: Pacer
+  private let gate: UploadGate
   private var decoder = FrameDecoder(limit: FetchServer.frameLimit)
   private var waiting: [FetchRequest] = []
   private var isServing = false
@@ -36,13 +38,15 @@ final class FetchServer {
 
   init(
     link: LinkID, stream: LinkStream, store: ContentStore, loop: EventLoop, metrics: NodeMetrics,
-    barrier: @escaping (Topic) -> Refusal?
+    pacer: Pacer, gate: UploadGate, barrier: @escaping (Topic) -> Refusal?
   ) {
     self.link = link
     self.stream = stream
     self.store = store
     self.loop = loop
     self.metrics = metrics
+    self.pacer = pacer
+    self.gate = gate
     self.barrier = barrier
   }
 
@@ -102,7 +106,7 @@ final class FetchServer {
   func serveWaiting() async {
     while !hasEnded, !waiting.isEmpty {
       let request = waiting.removeFirst()
-      await serve(request)
+      await gate.serve(link) { await serve(request) }
     }
     isServing = false
     reader = nil
@@ -149,6 +153,7 @@ final class FetchServer {
     while true {
       // Membership may be withdrawn while a large file is on its way.
       guard barrier(request.topic) == nil, !hasEnded else { return self.end() }
+      await pacer.pass(block.count)
       offset += UInt64(block.count)
       metrics.bytesSent.add(block.count)
       guard offset < end else { return stream.write(block) }

@@ -41,6 +41,7 @@ final class Fetcher {
 
   private let stream: LinkStream
   private let incoming: IncomingFile
+  private let pacer: Pacer
   /// Blocks are written and hashed beside each other, each in order.
   private let writing: PoolLane
   private let hashing: PoolLane
@@ -54,8 +55,9 @@ final class Fetcher {
   private var block: FileBlock?
   private var isClosed = false
 
-  init(link: Link, incoming: IncomingFile, loop: EventLoop) {
+  init(link: Link, incoming: IncomingFile, loop: EventLoop, pacer: Pacer) {
     self.incoming = incoming
+    self.pacer = pacer
     writing = PoolLane(loop: loop)
     hashing = PoolLane(loop: loop)
     stream = link.openStream(window: Self.window)
@@ -189,7 +191,7 @@ final class Fetcher {
     let count = block.count
     blocks.giveBack(block)
     arrival.kept += UInt64(count)
-    stream.consumed(count)
+    pacer.pass(count) { if !self.isClosed { self.stream.consumed(count) } }
     onProgress?(arrival.fetch, count, arrival.kept)
   }
 

@@ -70,7 +70,7 @@ extension Node {
 
   private func transfer(_ indices: [Int], of batch: BatchLoad, from sources: [BatchSource]) {
     let hashes = indices.map { batch.request.keys[$0].hash }
-    let transfer = BatchTransfer(hashes, from: sources, store: store, loop: loop)
+    let transfer = BatchTransfer(hashes, from: sources, store: store, loop: loop, pacer: receiving)
     batch.transfer = transfer
     transfer.onLie = { node, hash in self.input { core, now in core.lied(node, hash, at: now) } }
     transfer.onRefusal = { node, hash, refusal in self.core.refused(node, hash, refusal) }

@@ -152,7 +152,7 @@ extension Node {
   }
 
   private func makeFetcher(_ key: FetcherKey, _ link: Link, _ file: IncomingFile) -> Fetcher {
-    let fetcher = Fetcher(link: link, incoming: file, loop: loop)
+    let fetcher = Fetcher(link: link, incoming: file, loop: loop, pacer: receiving)
     if fetchers.keys.contains(where: { $0.download == key.download }) { file.checkEveryChunk() }
     fetcher.onProgress = { fetch, count, received in
       self.counters.bytesReceived.add(count)

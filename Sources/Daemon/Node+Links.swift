@@ -47,7 +47,8 @@ extension Node {
   private func serve(_ stream: LinkStream, _ first: [UInt8], on link: LinkID) {
     guard servers.values.count(where: { $0.link == link }) < Self.maximumFetchStreams else { return stream.reset() }
     let server = FetchServer(
-      link: link, stream: stream, store: store, loop: loop, metrics: counters, barrier: barrier(to: link))
+      link: link, stream: stream, store: store, loop: loop, metrics: counters, pacer: sending, gate: uploads,
+      barrier: barrier(to: link))
     let key = ObjectIdentifier(server)
     servers[key] = server
     server.start(
@@ -62,7 +63,8 @@ extension Node {
       return stream.reset()
     }
     let server = BatchServer(
-      link: link, stream: stream, store: store, loop: loop, metrics: counters, barrier: barrier(to: link))
+      link: link, stream: stream, store: store, loop: loop, metrics: counters, pacer: sending,
+      barrier: barrier(to: link))
     let key = ObjectIdentifier(server)
     batchServers[key] = server
     server.start(with: first) { self.batchServers[key] = nil }

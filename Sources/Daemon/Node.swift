@@ -31,6 +31,10 @@ actor Node {
   private let storageLock: LockFile
 
   var core: NodeCore
+  /// What keeps to the rates that the owner allows, and to the number of requests served at once.
+  let sending: Pacer
+  let receiving: Pacer
+  let uploads: UploadGate
   var host: LinkHost?
   var api: LocalAPIServer?
   var remoteAPI: LocalAPIServer?
@@ -85,8 +89,15 @@ actor Node {
         key: identity.key, label: configuration.label, software: "kachery \(APIVersion.daemon)",
         isBootstrap: configuration.isBootstrap, bootstraps: configuration.bootstraps),
       random: SecureRandom())
+    sending = Pacer(configuration.uploadLimit, loop: loop)
+    receiving = Pacer(configuration.downloadLimit, loop: loop)
+    uploads = UploadGate(capacity: Self.maximumUploads)
     startedAt = loop.now
   }
+
+  /// Requests of other nodes that are served at once: each holds two blocks of 256 KiB and an open file. Others wait for
+  /// their turn.
+  private static let maximumUploads = 64
 
   /// The node's ID.
   nonisolated var id: NodeID { identity.key.publicKey }

@@ -22,6 +22,24 @@ import Testing
     }
   }
 
+  /// Only a lower bound on the time: nothing here depends on how fast the machine is.
+  @Test(arguments: [(["--limit-up", "4"], []), ([], ["--limit-down", "4"])])
+  func aLimitOnTheRateIsKept(sender: [String], receiver: [String]) throws {
+    let meeting = try RunningDaemon(in: folder.path("meeting"), ["--isbootstrap", "--port", "0", "--nomulticast"])
+    let options = ["--bootstrap", "127.0.0.1:\(meeting.linkPort)", "--channel", "rates-71c", "--nomulticast"]
+    let one = try RunningDaemon(in: folder.path("one"), options + sender)
+    let two = try RunningDaemon(in: folder.path("two"), options + receiver)
+    try two.waitForLinks(2)
+    let path = folder.path("source")
+    try Data(PatternBytes.make(12_000_000)).write(to: URL(filePath: path))
+    let stored = try one.store(path)
+    let start = ContinuousClock.now
+    let loaded = try two.load(FileKey(hash: stored.hash))
+    // A receiver lets its window of 4 MiB and a quarter of a second's worth come before it holds back.
+    #expect(start.duration(to: .now) > .milliseconds(1_300))
+    #expect(FileManager.default.contentsEqual(atPath: path, andPath: loaded))
+  }
+
   /// A limit that is written while the daemon runs counts once it hears SIGHUP.
   @Test func theLimitIsReadAgain() throws {
     let daemon = try RunningDaemon(in: folder.path("node"), ["--nomulticast"])

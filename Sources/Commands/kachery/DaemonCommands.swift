@@ -31,6 +31,8 @@ extension Command {
     Option("--isbootstrap", nil, "introduce nodes to each other"),
     Option("--auth-group", "GROUP", "let the members of this group use the daemon"),
     Option("--api-listen", "ADDRESS:PORT", "let programs on other machines use the daemon, over TLS and with a token"),
+    Option("--limit-up", "MB/S", "serve other nodes no faster; by time of day: 50,08:00-18:00=5"),
+    Option("--limit-down", "MB/S", "load no faster; written like --limit-up"),
     Option("--log-format", "FORMAT", "text, or json for a JSON object a line (text)"),
     Option(
       "--max-transfers", "N", "transfers to other nodes that run at once; further ones are refused for a time (1024)"),

@@ -1,0 +1,56 @@
+package import Primitives
+
+/// How many bytes a second may be moved, by the time of day: `50`, `50,08:00-18:00=5`, `22:00-06:00=100`; in MB a second.
+package struct RateSchedule: Hashable, Sendable {
+  private struct Period: Hashable, Sendable {
+    /// In minutes since midnight. An end that lies before the start is that of the next day.
+    let start: Int
+    let end: Int
+    let rate: Double
+
+    func contains(_ minute: Int) -> Bool {
+      start <= end ? minute >= start && minute < end : minute >= start || minute < end
+    }
+  }
+
+  private var periods: [Period] = []
+  /// Outside all periods; nil for no limit.
+  private var otherwise: Double?
+
+  /// Reads a schedule.
+  ///
+  /// - Throws: `badRequest` with the part that cannot be read.
+  package init(parsing text: String) throws(KacheryError) {
+    for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+      let sides = part.split(separator: "=", omittingEmptySubsequences: false)
+      guard let last = sides.last, sides.count <= 2, let rate = Double(last), rate >= 0.001, rate < 1e6 else {
+        throw Self.refusal(part)
+      }
+      guard sides.count == 2 else {
+        otherwise = rate * 1e6
+        continue
+      }
+      let times = sides[0].split(separator: "-", omittingEmptySubsequences: false).map(Self.minute)
+      guard times.count == 2, let start = times[0], let end = times[1], start != end else { throw Self.refusal(part) }
+      periods.append(Period(start: start, end: end, rate: rate * 1e6))
+    }
+  }
+
+  /// Bytes a second at this minute since midnight; nil for no limit. The first period that holds it counts.
+  package func rate(atMinute minute: Int) -> Double? {
+    periods.first { $0.contains(minute) }?.rate ?? otherwise
+  }
+
+  private static func minute(_ text: Substring) -> Int? {
+    let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+    guard parts.count == 2, let hour = Int(parts[0]), let minute = Int(parts[1]), (0...24).contains(hour),
+      (0...59).contains(minute), hour * 60 + minute <= 1_440
+    else { return nil }
+    return hour * 60 + minute
+  }
+
+  private static func refusal(_ part: Substring) -> KacheryError {
+    KacheryError(
+      .badRequest, "'\(part)' is no limit: write MB a second, as in 50, or with times of day, as in 50,08:00-18:00=5.")
+  }
+}
