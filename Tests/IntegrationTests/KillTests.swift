@@ -42,14 +42,14 @@ import Testing
     #expect(!result.output.contains("link broken") && !result.output.contains("foreign"), "\(place), \(result)")
   }
 
-  @Test func aStoringDaemonLosesNothing() async throws {
+  @Test func aStoringDaemonLosesNothing() async throws { try await onOwnThread { try killWhileStoring() } }
+
+  private func killWhileStoring() throws {
     let seed = UInt64(Date().timeIntervalSince1970)
     var random = SeededRandom(seed: seed)
     let daemon = try RunningDaemon(in: folder.path("node"), [])
     var expected: Set<ContentHash> = []
     for round in 1...Self.rounds {
-      // Other tests' tasks need the few threads as well.
-      await Task.yield()
       killSoon(daemon, after: 1_000 + random.next() % 150_000)
       var number = 0
       while daemon.isRunning {
@@ -87,7 +87,9 @@ import Testing
     expected.insert(reply.hash)
   }
 
-  @Test func aLoadingDaemonLosesNothing() async throws {
+  @Test func aLoadingDaemonLosesNothing() async throws { try await onOwnThread { try killWhileLoading() } }
+
+  private func killWhileLoading() throws {
     let seed = UInt64(Date().timeIntervalSince1970)
     var random = SeededRandom(seed: seed)
     let source = try RunningDaemon(in: folder.path("source"), ["--isbootstrap", "--channel", "lab", "--port", "0"])
@@ -101,8 +103,6 @@ import Testing
     }
     var loaded: Set<ContentHash> = []
     for round in 1...Self.rounds {
-      // Other tests' tasks need the few threads as well.
-      await Task.yield()
       killSoon(daemon, after: 1_000 + random.next() % 400_000)
       // Until it is dead, so that its number is no other process's when the time has come.
       while daemon.isRunning {
