@@ -27,7 +27,7 @@ NAMES = kachery-store kachery-load kachery-cat kachery-link kachery-info kachery
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help deps build demo test test-swift test-python bench lint format sanitize install uninstall clean
+.PHONY: help deps build demo test test-swift test-python bench lint format fuzz sanitize install uninstall clean
 
 help: ## Say what there is to type
 	@echo 'kachery: share files by what is in them.'
@@ -88,6 +88,9 @@ lint: ## Check the formatting of all Swift sources
 
 format: ## Format all Swift sources
 	$(SWIFT) format --in-place --recursive $(LINTED)
+
+fuzz: deps ## Damage the input of every parser for a minute each, each round with new seeds
+	@Deploy/fuzz.sh
 
 sanitize: deps ## Run the Swift tests under the address and the thread sanitizer
 	Deploy/sanitize.sh address

@@ -1,11 +1,16 @@
+import Glibc
+
 /// Random numbers that a seed fixes, so that a test that fails can be run again: SplitMix64 (Steele, Lea and Flood).
 ///
 /// A test that draws from it names the seed in what it says when it fails.
 package struct SeededRandom: RandomNumberGenerator, Sendable {
   private var state: UInt64
 
+  /// What `make fuzz` adds to every seed, so that each round tries other inputs: the variable KACHERY_SEED_OFFSET.
+  private static let offset = getenv("KACHERY_SEED_OFFSET").flatMap { UInt64(String(cString: $0)) } ?? 0
+
   /// The numbers that follow from `seed`, the same in every run.
-  package init(seed: UInt64) { state = seed }
+  package init(seed: UInt64) { state = seed &+ Self.offset }
 
   package mutating func next() -> UInt64 {
     state &+= 0x9e37_79b9_7f4a_7c15
