@@ -16,6 +16,8 @@ final class BatchFetcher {
 
   /// An answer has come for the file that was asked for with this index.
   var onReply: ((Int, Reply) -> Void)?
+  /// Something has come, be it a part of a file only.
+  var onBytes: (() -> Void)?
   /// The node gives nothing more.
   var onEnd: (() -> Void)?
 
@@ -55,6 +57,7 @@ final class BatchFetcher {
     guard !isClosed else { return }
     isClosed = true
     onReply = nil
+    onBytes = nil
     onEnd = nil
     stream.reset()
   }
@@ -67,6 +70,7 @@ final class BatchFetcher {
   }
 
   private func receive(_ bytes: UnsafeRawBufferPointer) {
+    onBytes?()
     // Bytes of files count against the window until they lie on the disk.
     var fileBytes = 0
     var hasFailed = false

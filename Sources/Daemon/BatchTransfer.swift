@@ -37,8 +37,8 @@ final class BatchTransfer {
     case failed(KacheryError)
     /// Nobody has it; so many were asked.
     case nowhere(asked: Int)
-    /// It has to be fetched in pieces.
-    case large
+    /// It is too large for a batch, or not everybody could be asked: the engine has to look for it.
+    case needsEngine
   }
 
   private struct Arrived {
@@ -52,6 +52,8 @@ final class BatchTransfer {
   private let loop: EventLoop
   private var search: BatchSearch
   private let askedCount: Int
+  /// Whether somebody who may have a file was not asked, or was lost before saying so.
+  private var isIncomplete: Bool
   private var fetchers: [NodeID: BatchFetcher] = [:]
   private var heardAt: [NodeID: Instant] = [:]
   private var arrived: [Arrived] = []
@@ -64,12 +66,14 @@ final class BatchTransfer {
     self.hashes = hashes
     self.store = store
     self.loop = loop
+    isIncomplete = sources.count > BatchSearch.maximumNodes
     let sources = sources.prefix(BatchSearch.maximumNodes)
     askedCount = sources.count
     search = BatchSearch(files: hashes.count, nodes: sources.map(\.node))
     for source in sources {
       let fetcher = BatchFetcher(link: source.link, topic: source.topic, pacer: pacer)
       fetcher.onReply = { [weak self] index, reply in self?.receive(index, reply, from: source.node) }
+      fetcher.onBytes = { [weak self] in self?.heard(source.node) }
       fetcher.onEnd = { [weak self] in self?.lost(source.node) }
       fetchers[source.node] = fetcher
     }
@@ -107,18 +111,21 @@ final class BatchTransfer {
     for (file, outcome) in search.takeOutcomes() {
       switch outcome {
       case .arrived: break
-      case .nowhere: onOutcome?(file, .nowhere(asked: askedCount), 0)
-      case .large: onOutcome?(file, .large, 0)
+      case .nowhere: onOutcome?(file, isIncomplete ? .needsEngine : .nowhere(asked: askedCount), 0)
+      case .large: onOutcome?(file, .needsEngine, 0)
       }
     }
   }
 
   private func lost(_ node: NodeID) {
+    isIncomplete = true
     fetchers.removeValue(forKey: node)?.close()
     heardAt[node] = nil
     search.lost(node)
     advance()
   }
+
+  private func heard(_ node: NodeID) { heardAt[node] = loop.now }
 
   private func giveUpSilent() {
     for (node, heard) in heardAt.sorted(by: { $0.key < $1.key })
@@ -130,9 +137,9 @@ final class BatchTransfer {
   // MARK: Receiving
 
   private func receive(_ index: Int, _ reply: BatchFetcher.Reply, from node: NodeID) {
-    heardAt[node] = loop.now
     switch reply {
     case .bytes(let bytes):
+      search.received(index, from: node)
       arrived.append(Arrived(index: index, node: node, file: SmallFile(hash: hashes[index], bytes: bytes)))
       arrivedBytes += bytes.count
       return keep()

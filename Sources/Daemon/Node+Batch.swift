@@ -87,7 +87,7 @@ extension Node {
       case .nowhere(let asked):
         self.counters.loadsFailed.add()
         batch.ended(index, .failure(self.core.missing(batch.request.keys[index], asked: asked, at: self.now)))
-      case .large:
+      case .needsEngine:
         batch.needsEngine(index)
         self.advanceEngine(batch)
       }

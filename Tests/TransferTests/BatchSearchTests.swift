@@ -72,6 +72,22 @@ import Transfer
     #expect(counts == [false, true, false])
   }
 
+  /// The only source gives everything and goes before any of it is on the disk.
+  @Test func whatHasComeStaysWhenItsGiverGoes() {
+    var search = BatchSearch(files: 2, nodes: [one])
+    _ = search.next(for: one, atMost: 10)
+    for file in 0..<2 { search.received(file, from: one) }
+    search.lost(one)
+    let early = search.takeOutcomes()
+    #expect(early.isEmpty)
+    let counts = search.answered(0, by: one, .gave)
+    search.answered(1, by: one, .lied)
+    let outcomes = search.takeOutcomes()
+    #expect(counts)
+    #expect(outcomes.map(\.file) == [0, 1])
+    #expect(outcomes.map(\.outcome) == [.arrived, .nowhere])
+  }
+
   @Test func noMoreThanABoundIsAskedAhead() {
     var search = BatchSearch(files: 5_000, nodes: [one])
     var asked = 0
@@ -99,6 +115,11 @@ import Transfer
       if step > 20, let leaver = leavers.first(where: { _ in random.chance(5) }) { search.lost(leaver) }
       if !underway.isEmpty {
         let (file, node) = underway.remove(at: random.number(0...underway.count - 1))
+        if holders[file].contains(node), random.chance(50) {
+          // Its bytes have come; what they are worth is said later, and the node may go before.
+          search.received(file, from: node)
+          if leavers.contains(node), random.chance(30) { search.lost(node) }
+        }
         let answer: BatchSearch.Answer = !holders[file].contains(node) ? .hasNot : liars.contains(node) ? .lied : .gave
         search.answered(file, by: node, answer)
       }

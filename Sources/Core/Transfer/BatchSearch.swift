@@ -45,6 +45,8 @@ package struct BatchSearch: Sendable {
   private var isEnded: [Bool]
   /// Files that wait to be asked for, the next one last.
   private var waiting: [Int]
+  /// Files whose bytes have come and are not on the disk yet: whoever gave them may go.
+  private var held: Set<Int> = []
   private var outcomes: [(Int, Outcome)] = []
 
   /// A search for so many files among these nodes, of which the first 64 count.
@@ -83,13 +85,19 @@ package struct BatchSearch: Sendable {
     return taken
   }
 
+  /// The bytes of a file that the node was asked for have come; `answered` will say what they were worth.
+  package mutating func received(_ file: Int, from id: NodeID) {
+    guard let place = place(of: id), nodes[place].outstanding.remove(file) != nil else { return }
+    held.insert(file)
+  }
+
   /// The node has answered for a file that it was asked for.
   ///
   /// - Returns: whether that counts: a file may have come from another node meanwhile.
   @discardableResult
   package mutating func answered(_ file: Int, by id: NodeID, _ answer: Answer) -> Bool {
     guard let place = place(of: id) else { return false }
-    let wasAsked = nodes[place].outstanding.remove(file) != nil
+    let wasAsked = nodes[place].outstanding.remove(file) != nil || held.remove(file) != nil
     if wasAsked { nodes[place].asked += 1 }
     guard !isEnded[file] else { return false }
     switch answer {

@@ -13,6 +13,9 @@ package struct RateSchedule: Hashable, Sendable {
     }
   }
 
+  /// Below this, blocks come so seldom that the other side would be taken for silent.
+  private static let lowest = 0.1
+
   private var periods: [Period] = []
   /// Outside all periods; nil for no limit.
   private var otherwise: Double?
@@ -23,7 +26,7 @@ package struct RateSchedule: Hashable, Sendable {
   package init(parsing text: String) throws(KacheryError) {
     for part in text.split(separator: ",", omittingEmptySubsequences: false) {
       let sides = part.split(separator: "=", omittingEmptySubsequences: false)
-      guard let last = sides.last, sides.count <= 2, let rate = Double(last), rate >= 0.001, rate < 1e6 else {
+      guard let last = sides.last, sides.count <= 2, let rate = Double(last), rate >= Self.lowest, rate < 1e6 else {
         throw Self.refusal(part)
       }
       guard sides.count == 2 else {
@@ -51,6 +54,7 @@ package struct RateSchedule: Hashable, Sendable {
 
   private static func refusal(_ part: Substring) -> KacheryError {
     KacheryError(
-      .badRequest, "'\(part)' is no limit: write MB a second, as in 50, or with times of day, as in 50,08:00-18:00=5.")
+      .badRequest,
+      "'\(part)' is no limit: write MB a second, at least 0.1, as in 50, or with times of day, as in 50,08:00-18:00=5.")
   }
 }

@@ -7,16 +7,6 @@ extension LocalAPIServer {
   func loadBatch(_ exchange: HTTPExchange) async throws(KacheryError) {
     let body = try await exchange.readBody(limit: Self.maximumBody)
     let request = try BatchLoadRequest(try JSONFields(body: body))
-    beginMessages(exchange)
-    do {
-      for try await event in await node.loadFiles(request) {
-        try await exchange.write(MessageStream.frame(event.json))
-      }
-    } catch let error as KacheryError {
-      try await exchange.write(MessageStream.frame(LoadEvent.failure(error)))
-    } catch {
-      throw KacheryError(.internalError, "The load ended in an unknown way.", cause: error)
-    }
-    exchange.finish()
+    try await stream(await node.loadFiles(request), to: exchange) { $0.json }
   }
 }

@@ -122,15 +122,20 @@ extension LocalAPIServer {
 
   private func load(_ exchange: HTTPExchange) async throws(KacheryError) {
     let request = try LoadRequest(try JSONFields(body: try await body(of: exchange)))
+    try await stream(await node.loadFile(request), to: exchange) { $0.json }
+  }
+
+  /// Answers with a message for each event; a failure is the last message.
+  func stream<Event: Sendable>(
+    _ events: AsyncThrowingStream<Event, any Error>, to exchange: HTTPExchange, _ json: (Event) -> JSONValue
+  ) async throws(KacheryError) {
     beginMessages(exchange)
     do {
-      for try await event in await node.loadFile(request) {
-        try await exchange.write(MessageStream.frame(event.json))
-      }
+      for try await event in events { try await exchange.write(MessageStream.frame(json(event))) }
     } catch let error as KacheryError {
       try await exchange.write(MessageStream.frame(LoadEvent.failure(error)))
     } catch {
-      throw KacheryError(.internalError, "The load ended in an unknown way.", cause: error)
+      throw KacheryError(.internalError, "The work ended in an unknown way.", cause: error)
     }
     exchange.finish()
   }

@@ -27,17 +27,7 @@ extension LocalAPIServer {
   }
 
   private func verify(_ only: [ContentHash]?, _ exchange: HTTPExchange) async throws(KacheryError) {
-    beginMessages(exchange)
-    do {
-      for try await message in await node.verifyStore(only: only.map { Set($0) }) {
-        try await exchange.write(MessageStream.frame(message))
-      }
-    } catch let error as KacheryError {
-      try await exchange.write(MessageStream.frame(LoadEvent.failure(error)))
-    } catch {
-      throw KacheryError(.internalError, "The check ended in an unknown way.", cause: error)
-    }
-    exchange.finish()
+    try await stream(await node.verifyStore(only: only.map { Set($0) }), to: exchange) { $0 }
   }
 
   private static func hashes(_ fields: JSONFields) throws(KacheryError) -> [ContentHash] {
