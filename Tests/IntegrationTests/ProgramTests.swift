@@ -96,6 +96,10 @@ import Testing
     #expect(try complete("kachery", "lo") == ["load", "load-dir"])
     #expect(try complete("kachery", "channel", "l") == ["leave", "list"])
     #expect(try complete("kachery", "load", "--d") == ["--dest"])
+    #expect(try complete("kachery", "verify", "--j") == ["--json"])
+    #expect(try complete("kachery", "gc", "--d") == ["--damaged"])
+    #expect(try !complete("kachery", "load-dir", "--").contains("--label"))
+    #expect(try complete("kachery", "pin", "--j").isEmpty)
     #expect(try complete("kachery", "daemon", "start", "--lab") == ["--label"])
     for shell in ["zsh", "fish"] { #expect(try call("kachery", "completion", shell).output.contains("load-dir")) }
     #expect(try call("kachery", "completion", "tcsh").code == 2)

@@ -44,7 +44,7 @@ struct Completion {
 
   var bash: String {
     let cases = commands.map { command in
-      let pattern = command.name.contains(" ") ? "\"\(command.name)\"" : "\"\(command.name)\"*"
+      let pattern = command.name.contains(" ") ? "\"\(command.name)\"" : "\"\(command.name) \"*"
       return "    \(pattern)) words=\"\(Self.options(of: command).joined(separator: " "))\" ;;"
     }
     let groups = firstWords.filter { !$0.seconds.isEmpty }.map { group in
@@ -71,12 +71,16 @@ struct Completion {
   }
 
   var zsh: String {
-    let words = firstWords.map { "    '\($0.word):\(Self.quoted($0.summary))'" }
+    // A colon would end the word that is described.
+    let words = firstWords.map { word in
+      let summary = Self.quoted(word.summary).split(separator: ":", omittingEmptySubsequences: false)
+      return "    '\(word.word):\(summary.joined(separator: "\\:"))'"
+    }
     let groups = firstWords.filter { !$0.seconds.isEmpty }.map { group in
       "    \(group.word)) (( CURRENT == 3 )) && compadd -- \(group.seconds.joined(separator: " ")) ;|"
     }
     let cases = commands.map { command in
-      let pattern = command.name.contains(" ") ? "\"\(command.name)\"" : "\"\(command.name)\"*"
+      let pattern = command.name.contains(" ") ? "\"\(command.name)\"" : "\"\(command.name) \"*"
       return "      \(pattern)) compadd -- \(Self.options(of: command).joined(separator: " ")) ;;"
     }
     return """
@@ -127,6 +131,5 @@ struct Completion {
   /// Text for between single quotes.
   private static func quoted(_ text: String) -> String {
     text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "’")
-      .split(separator: ":", omittingEmptySubsequences: false).joined(separator: "\\:")
   }
 }

@@ -1,5 +1,6 @@
 import APIModel
 import ContentStore
+import Crypto
 import Glibc
 import Primitives
 
@@ -39,7 +40,28 @@ struct FileToStore {
     guard status.st_mode & S_IFMT == S_IFREG else {
       throw KacheryError(.badRequest, "'\(path)' is no regular file; only those can be stored.")
     }
-    return try upload(descriptor, size: UInt64(status.st_size), to: storage)
+    let reply = try upload(descriptor, size: UInt64(status.st_size), to: storage)
+    guard try hash(of: descriptor) == reply.hash else {
+      throw KacheryError(
+        .hashMismatch,
+        "The daemon stored something other than '\(path)', or the file changed meanwhile; store it again.")
+    }
+    return reply
+  }
+
+  /// What was sent is read again: the daemon's word alone does not tell that all of it arrived as it was.
+  private func hash(of descriptor: Int32) throws(KacheryError) -> ContentHash {
+    var digest = SHA1Digest()
+    var buffer = [UInt8](repeating: 0, count: Limits.blockSize)
+    var offset: off_t = 0
+    while true {
+      let count = pread(descriptor, &buffer, buffer.count, offset)
+      if count < 0, errno == EINTR { continue }
+      guard count >= 0 else { throw problem() }
+      guard count > 0 else { return digest.finish() }
+      buffer.withUnsafeBytes { digest.update(UnsafeRawBufferPointer(rebasing: $0.prefix(count))) }
+      offset += off_t(count)
+    }
   }
 
   private func problem() -> KacheryError {
