@@ -106,7 +106,7 @@ final class FetchServer {
   func serveWaiting() async {
     while !hasEnded, !waiting.isEmpty {
       let request = waiting.removeFirst()
-      await gate.serve(link) { await serve(request) }
+      await serve(request)
     }
     isServing = false
     reader = nil
@@ -169,14 +169,23 @@ final class FetchServer {
   /// cost more than the block's own system calls.
   private func startReading(_ file: StoredFileReader, _ offset: UInt64, _ end: UInt64) {
     let count = Int(min(UInt64(Limits.blockSize), end - offset))
-    loop.work({
-      Result { () throws(KacheryError) in try Self.read(file, offset, count) }
-    }) { block in
-      self.ahead = block
-      let waiting = self.aheadWaiter
-      self.aheadWaiter = nil
-      waiting?.resume()
+    gate.enter(link) { leave in
+      guard !self.hasEnded else {
+        leave()
+        return self.blockRead(.failure(KacheryError(.cancelled, "The peer is gone.")))
+      }
+      self.loop.work({ Result { () throws(KacheryError) in try Self.read(file, offset, count) } }) { block in
+        leave()
+        self.blockRead(block)
+      }
     }
+  }
+
+  private func blockRead(_ block: Result<[UInt8], KacheryError>) {
+    ahead = block
+    let waiting = aheadWaiter
+    aheadWaiter = nil
+    waiting?.resume()
   }
 
   private static func read(_ file: StoredFileReader, _ offset: UInt64, _ count: Int) throws(KacheryError) -> [UInt8] {

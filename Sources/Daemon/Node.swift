@@ -31,7 +31,7 @@ actor Node {
   private let storageLock: LockFile
 
   var core: NodeCore
-  /// What keeps to the rates that the owner allows, and to the number of requests served at once.
+  /// What keeps to the rates that the owner allows, and gives peers their turns.
   let sending: Pacer
   let receiving: Pacer
   let uploads: UploadGate
@@ -95,9 +95,9 @@ actor Node {
     startedAt = loop.now
   }
 
-  /// Requests of other nodes that are served at once: each holds two blocks of 256 KiB and an open file. Others wait for
-  /// their turn.
-  private static let maximumUploads = 64
+  /// Blocks that are read for other nodes at once: more than the pool has threads, so that these never wait, and few enough
+  /// that it is the gate that says who is next.
+  private static let maximumUploads = 8
 
   /// The node's ID.
   nonisolated var id: NodeID { identity.key.publicKey }

@@ -43,18 +43,22 @@ final class Pacer {
   }
 }
 
-/// Lets no more than so many requests of peers be served at once. Bound to the loop.
+/// Lets no more than so many blocks be read for peers at once, in fair turns. A turn is one block, so nobody who takes nothing
+/// keeps others from theirs. Bound to the loop.
 final class UploadGate {
   private var slots: UploadSlots<LinkID>
-  private var waiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
+  private var waiting: [UInt64: () -> Void] = [:]
 
   init(capacity: Int) { slots = UploadSlots(capacity: capacity) }
 
-  /// Does something for a peer once it is its turn.
-  func serve(_ peer: LinkID, isolation: isolated (any Actor)? = #isolation, _ body: () async -> Void) async {
+  /// Does something for a peer once it is its turn; the turn lasts until `leave` is called.
+  func enter(_ peer: LinkID, _ body: @escaping (_ leave: @escaping () -> Void) -> Void) {
     let (id, isServed) = slots.take(for: peer)
-    if !isServed { await withCheckedContinuation { waiters[id] = $0 } }
-    await body()
-    if let next = slots.release(id) { waiters.removeValue(forKey: next)?.resume() }
+    let turn = { body { self.leave(id) } }
+    if isServed { turn() } else { waiting[id] = turn }
+  }
+
+  private func leave(_ id: UInt64) {
+    if let next = slots.release(id) { waiting.removeValue(forKey: next)?() }
   }
 }
