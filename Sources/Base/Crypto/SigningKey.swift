@@ -58,15 +58,9 @@ extension NodeID {
   /// The public key as an SPKI PEM document with a final newline.
   package func pem() throws(KacheryError) -> String { try OpenSSLKey(publicKey: self).publicPEM() }
 
-  /// Whether `signature` is this key's signature of these bytes.
+  /// Whether `signature` is this key's signature of these bytes. Who checks many signatures of one key makes a
+  /// `VerifyingKey` once.
   package func verify(signature: [UInt8], of bytes: [UInt8]) -> Bool {
-    guard signature.count == 64, let key = try? OpenSSLKey(publicKey: self) else { return false }
-    let context = EVP_MD_CTX_new()
-    defer {
-      EVP_MD_CTX_free(context)
-      ERR_clear_error()
-    }
-    guard EVP_DigestVerifyInit(context, nil, nil, nil, key.raw) == 1 else { return false }
-    return EVP_DigestVerify(context, signature, signature.count, bytes, bytes.count) == 1
+    (try? VerifyingKey(self))?.verify(signature: signature, of: bytes) ?? false
   }
 }
