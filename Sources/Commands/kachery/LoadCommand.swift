@@ -24,6 +24,7 @@ extension Command {
       "kachery-load sha1://…/table.csv --dest table.csv", "kachery-load sha1dir://….session7/sub/a.txt",
     ],
     run: { (arguments) throws(KacheryError) in
+      Interruption.expect(advice: arguments.has("--quiet") ? nil : goesOn)
       guard arguments.operands.count > 1 else { return try loadOne(try arguments.operand("URI"), arguments) }
       guard arguments.value("--dest") == nil else {
         throw KacheryError(.badRequest, "--dest names one file, and there is more than one URI.")
@@ -31,13 +32,15 @@ extension Command {
       return try loadMany(arguments)
     })
 
+  static let goesOn = "The same command goes on where this one stopped."
+
   private static func loadOne(_ text: String, _ arguments: Arguments) throws(KacheryError) -> ExitCode {
+    let name = arguments.value("--dest")
+    var destination: Destination?
+    if let name { destination = try Destination(name) }
     let file = try LoadedFile.load(try FolderReader(arguments).fileURI(text), arguments)
-    var path = file.path
-    if let destination = arguments.value("--dest") {
-      try file.copy(to: destination)
-      path = destination
-    }
+    if let destination, let name { try file.copy(to: destination, named: name) }
+    let path = name ?? file.path
     Console.result(arguments.has("--json") ? (["path": .string(path)] as JSONValue).compact : path)
     return .done
   }
@@ -70,6 +73,7 @@ extension Command {
     ],
     examples: ["kachery-cat sha1://…/notes.txt", "kachery-cat sha1://…/recording.bin --start 0 --end 1024 | xxd"],
     run: { (arguments) throws(KacheryError) in
+      Interruption.expect(advice: arguments.has("--quiet") ? nil : goesOn)
       let uri = try FolderReader(arguments).fileURI(try arguments.operand("URI"))
       let (start, end) = (try arguments.bytes("--start"), try arguments.bytes("--end"))
       if let start, let end, start > end {

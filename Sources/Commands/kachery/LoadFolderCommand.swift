@@ -19,6 +19,7 @@ extension Command {
       guard let destination = arguments.value("--dest") else {
         throw KacheryError(.badRequest, "Say with --dest where the folder is to be written.")
       }
+      Interruption.expect(advice: arguments.has("--quiet") ? nil : goesOn)
       let folder = try FolderReader(arguments).folder(text)
       let files = folder.allFiles
       let outcomes = try FileBatch(files.map { FileKey(hash: $0.file.hash) }, arguments).load()
@@ -30,7 +31,8 @@ extension Command {
       let client = try Storage.current().client.flatMap { $0.isRemote ? nil : $0 }
       for (entry, path) in zip(files, paths) {
         let uri = KacheryURI(key: FileKey(hash: entry.file.hash), label: "")
-        try LoadedFile(path: path, uri: uri, client: client).copy(to: "\(destination)/\(entry.path)")
+        let place = "\(destination)/\(entry.path)"
+        try LoadedFile(path: path, uri: uri, client: client).copy(to: try Destination(place), named: place)
       }
       let result: JSONValue = ["path": .string(destination), "files": .integer(Int64(files.count))]
       Console.result(arguments.has("--json") ? result.compact : destination)

@@ -66,27 +66,10 @@ struct LoadedFile {
     return try outcome.get()
   }
 
-  /// Writes a copy to `destination`: all of it or nothing.
-  func copy(to destination: String) throws(KacheryError) {
-    var status = stat()
-    if stat(destination, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
-      throw KacheryError(.badRequest, "'\(destination)' is a folder; name the file to write.")
-    }
-    let temporary = "\(destination).\(getpid()).part"
-    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-    guard descriptor >= 0 else { throw Self.problem("write", destination) }
-    do throws(KacheryError) {
-      defer { close(descriptor) }
-      try write(to: descriptor, named: destination, start: 0, end: nil)
-      guard fsync(descriptor) == 0 else { throw Self.problem("write", destination) }
-    } catch {
-      unlink(temporary)
-      throw error
-    }
-    guard rename(temporary, destination) == 0 else {
-      let error = Self.problem("write", destination)
-      unlink(temporary)
-      throw error
+  /// Writes a copy: all of it or nothing.
+  func copy(to destination: Destination, named name: String) throws(KacheryError) {
+    try destination.write { (descriptor) throws(KacheryError) in
+      try write(to: descriptor, named: name, start: 0, end: nil)
     }
   }
 
@@ -112,7 +95,7 @@ struct LoadedFile {
     guard input >= 0 else { return try download(to: output, named: name, start: start, end: end) }
     defer { close(input) }
     var status = stat()
-    guard fstat(input, &status) == 0 else { throw Self.problem("read", path) }
+    guard fstat(input, &status) == 0 else { throw Destination.problem("read", path) }
     let size = UInt64(status.st_size)
     let last = end ?? size
     guard start <= last, last <= size else {
@@ -124,9 +107,9 @@ struct LoadedFile {
     while offset < last {
       let count = pread(input, buffer.baseAddress, Int(min(UInt64(buffer.count), last - offset)), off_t(offset))
       if count < 0, errno == EINTR { continue }
-      guard count > 0 else { throw Self.problem("read", path) }
+      guard count > 0 else { throw Destination.problem("read", path) }
       guard Console.writeAll(UnsafeRawBufferPointer(rebasing: buffer.prefix(count)), to: output) else {
-        throw Self.problem("write", name)
+        throw Destination.problem("write", name)
       }
       offset += UInt64(count)
     }
@@ -134,15 +117,9 @@ struct LoadedFile {
 
   /// The daemon's directory is not readable from here: the bytes come over its API.
   private func download(to output: Int32, named name: String, start: UInt64, end: UInt64?) throws(KacheryError) {
-    guard let client else { throw Self.problem("read", path) }
+    guard let client else { throw Destination.problem("read", path) }
     var body: JSONObject = ["fileKey": uri.key.json, "startByte": .integer(Int64(clamping: start))]
     if let end { body["endByte"] = .integer(Int64(clamping: end)) }
     try client.download(.object(body)) { Console.writeAll($0, to: output) }
-  }
-
-  private static func problem(_ action: String, _ path: String) -> KacheryError {
-    let number = errno
-    let code: KacheryError.Code = number == ENOSPC ? .diskFull : number == EACCES ? .permissionDenied : .storageFailed
-    return KacheryError(code, "Cannot \(action) '\(path)': \(String(cString: strerror(number))).")
   }
 }
