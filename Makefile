@@ -6,7 +6,9 @@ DESTDIR ?=
 PYTHON ?=
 BINDIR = $(DESTDIR)$(PREFIX)/bin
 MANDIR = $(DESTDIR)$(PREFIX)/share/man/man1
-COMPLETIONDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+BASHDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+ZSHDIR = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+FISHDIR = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 
 SWIFT = swift
 RELEASE = -c release --static-swift-stdlib
@@ -100,14 +102,20 @@ install: build ## Put every command below PREFIX/bin (and the Python package whe
 	install -d '$(BINDIR)'
 	install -m 0755 .build/release/kachery .build/release/kacheryd '$(BINDIR)'
 	for name in $(NAMES); do ln -sfn kachery "$(BINDIR)/$$name" || exit 1; done
-	install -d '$(MANDIR)' '$(COMPLETIONDIR)'
+	install -d '$(MANDIR)' '$(BASHDIR)' '$(ZSHDIR)' '$(FISHDIR)'
 	.build/release/kachery manual > '$(MANDIR)/kachery.1'
-	.build/release/kachery completion bash > '$(COMPLETIONDIR)/kachery'
+	.build/release/kachery completion bash > '$(BASHDIR)/kachery'
+	.build/release/kachery completion zsh > '$(ZSHDIR)/_kachery'
+	.build/release/kachery completion fish > '$(FISHDIR)/kachery.fish'
+	# bash and fish look for a file of the name that is completed.
+	for name in $(NAMES); do \
+	  ln -sfn kachery "$(BASHDIR)/$$name" && ln -sfn kachery.fish "$(FISHDIR)/$$name.fish" || exit 1; done
 	$(if $(PYTHON),'$(PYTHON)' -m pip install --disable-pip-version-check ./Python ./Python/client,)
 
 uninstall: ## Remove exactly what install put there
 	for name in kachery kacheryd $(NAMES); do rm -f "$(BINDIR)/$$name" || exit 1; done
-	rm -f '$(MANDIR)/kachery.1' '$(COMPLETIONDIR)/kachery'
+	for name in kachery $(NAMES); do rm -f "$(BASHDIR)/$$name" "$(FISHDIR)/$$name.fish" || exit 1; done
+	rm -f '$(MANDIR)/kachery.1' '$(ZSHDIR)/_kachery'
 	$(if $(PYTHON),'$(PYTHON)' -m pip uninstall --yes kachery-p2p kachery-client,)
 
 clean: ## Remove everything that was built

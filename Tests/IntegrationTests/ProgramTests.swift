@@ -55,7 +55,10 @@ import Testing
     #expect(try call("kachery", "laod").errors.contains("Did you mean 'load'?"))
     #expect(try call("kachery-load", "--dset", "x").errors.contains("Did you mean '--dest'?"))
     #expect(try !call("kachery", "zebra").errors.contains("Did you mean"))
-    #expect(try call("kachery-store", "x", "--upload-to-channel", "y").errors.contains("no more"))
+    #expect(try call("kachery", "help", "load").output.hasPrefix("Usage: kachery load "))
+    #expect(try call("kachery", "channel").output.contains("channel join"))
+    #expect(try call("kachery", "channel", "laeve").errors.contains("Did you mean 'channel leave'?"))
+    #expect(try call("kachery", "--version").output.hasPrefix("kachery "))
   }
 
   @Test func aNodeIDIsMadeUp() throws {
@@ -101,8 +104,29 @@ import Testing
     #expect(try !complete("kachery", "load-dir", "--").contains("--label"))
     #expect(try complete("kachery", "pin", "--j").isEmpty)
     #expect(try complete("kachery", "daemon", "start", "--lab") == ["--label"])
+    #expect(try complete("kachery-load", "--de") == ["--dest"])
+    #expect(try complete("/usr/local/bin/kachery-p2p-start-daemon", "--isb") == ["--isbootstrap"])
+    #expect(try complete("kachery-p2p", "find") == ["find-file"])
+    #expect(try complete("kachery-client", "cat-file", "--st") == ["--start"])
+    #expect(try complete("kachery-p2p-start-daemon", "--udp").isEmpty)
+    for name in ["kachery", "kachery-p2p-find", "kachery-client", "kachery-store"] {
+      #expect(script.split(separator: "\n").last?.contains(" \(name)") == true, "\(name)")
+    }
     for shell in ["zsh", "fish"] { #expect(try call("kachery", "completion", shell).output.contains("load-dir")) }
     #expect(try call("kachery", "completion", "tcsh").code == 2)
+  }
+
+  /// As it is for whoever reads it: no line is wider than a terminal, whatever the command.
+  @Test func helpFitsTheTerminal() throws {
+    let overview = try call("kachery", "--help").output
+    let names = overview.split(separator: "\n").compactMap { $0.firstMatch(of: #/^  ([a-z-]+( [a-z]+)?)  /#)?.1 }
+    #expect(names.count > 20)
+    for name in names {
+      let help = try run(
+        "kachery", name.split(separator: " ").map(String.init) + ["--help"], in: folder.path, environment: environment)
+      for line in help.output.split(separator: "\n") { #expect(line.count <= 80, "\(name): \(line)") }
+    }
+    for line in overview.split(separator: "\n") { #expect(line.count <= 80, "\(line)") }
   }
 
   @Test func theManualPageHoldsEveryCommand() throws {

@@ -15,21 +15,26 @@ struct Command: Sendable {
   let examples: [String]
   let run: @Sendable (Arguments) throws(KacheryError) -> ExitCode
 
-  /// Everything that `--help` says.
-  func help(calledAs caller: String) -> String {
-    var lines = ["Usage: \(caller)\(usage.isEmpty ? "" : " \(usage)")", "", summary]
-    if !details.isEmpty { lines += ["", details] }
-    let all = options + [Option("--help", nil, "show this")]
-    let names = all.map { option in option.value.map { "\(option.name) \($0)" } ?? option.name }
-    let column = (names.map(\.count).max() ?? 0) + 2
+  /// Everything that `--help` says, in lines of at most `width` columns; only examples, which can be typed as they stand,
+  /// are never broken.
+  func help(calledAs caller: String, width: Int) -> String {
+    var lines = Paragraph.lines("\(caller) \(usage)", width: width, first: "Usage: ", rest: "         ")
+    lines += [""] + Paragraph.lines(summary, width: width)
+    if !details.isEmpty { lines += [""] + Paragraph.lines(details, width: width) }
     lines += ["", "Options:"]
-    for (option, shown) in zip(all, names) {
-      lines.append("  \(shown)\(String(repeating: " ", count: column - shown.count))\(option.help)")
-    }
+    let all = options.filter { !$0.isIgnored } + [Option("--help", nil, "show this")]
+    lines += Paragraph.list(all.map { (name: $0.synopsis, text: $0.help) }, width: width)
+    if let ignored = ignoredOptions { lines += [""] + Paragraph.lines(ignored, width: width) }
     lines += ["", examples.count == 1 ? "Example:" : "Examples:"]
     lines += examples.map { "  \($0)" }
     lines += ["", ExitCode.explanation]
     return lines.joined(separator: "\n")
+  }
+
+  /// A sentence about the options that do nothing; nil where there is none.
+  var ignoredOptions: String? {
+    let ignored = options.filter(\.isIgnored).map(\.synopsis).joined(separator: ", ")
+    return ignored.isEmpty ? nil : "Accepted because older scripts pass them, without effect: \(ignored)."
   }
 
   static let json = Option("--json", nil, "print the result as JSON")

@@ -8,10 +8,15 @@ enum Console {
   /// Whether what is written to standard error may be colored (https://no-color.org).
   static var hasColor: Bool { isInteractive && Environment["NO_COLOR"] == nil && Environment["TERM"] != "dumb" }
 
-  /// Columns of the terminal; 80 where it does not say.
-  static var width: Int {
+  /// Columns of the terminal for notes; 80 where there is none or it does not say.
+  static var width: Int { columns(of: STDERR_FILENO) }
+
+  /// Columns for running text on standard output: those of the terminal, but no more than can be read with ease.
+  static var pageWidth: Int { max(40, min(columns(of: STDOUT_FILENO), 100)) }
+
+  private static func columns(of descriptor: Int32) -> Int {
     var size = winsize()
-    guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
+    guard ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
     return Int(size.ws_col)
   }
 

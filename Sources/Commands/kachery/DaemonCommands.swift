@@ -12,15 +12,13 @@ extension Command {
       """,
     options: daemonOptions,
     examples: [
-      "kachery-p2p-start-daemon --label our-lab --bootstrap lab.example.org:14507 --channel our-lab-7f3a9c",
-      "kachery-p2p-start-daemon --label meeting-point --isbootstrap --host lab.example.org",
+      "kachery-p2p-start-daemon --label mouse-lab --bootstrap lab.example.org:14507",
+      "kachery-p2p-start-daemon --label hub --isbootstrap --host lab.example.org",
     ],
     run: { (arguments) throws(KacheryError) in
       if let extra = arguments.operands.first { throw KacheryError(.badRequest, "'\(extra)' is too much.") }
-      try runDaemon(arguments.passingOn(daemonOptions.filter { !$0.help.hasPrefix(ignored) }))
+      try runDaemon(arguments.passingOn(daemonOptions))
     })
-
-  private static let ignored = "accepted for older scripts, without effect"
 
   private static let daemonOptions = [
     Option("--label", "NAME", "the name that other nodes see (the host's name)"),
@@ -37,14 +35,22 @@ extension Command {
     Option(
       "--max-transfers", "N", "transfers to other nodes that run at once; further ones are refused for a time (1024)"),
     Option("--verbose", "LEVEL", "0: what matters; 1 and up: everything (0)"),
-    Option("--noudp", nil, "do without UDP (no effect yet: this version uses TCP only)"),
-    Option("--udp-port", "PORT", "the port for UDP (no effect yet: this version uses TCP only)"),
-    Option("--nomulticast", nil, "do not look for nodes on the LAN (no effect yet: this version does not)"),
-    Option("--websocket-port", "PORT", "the port for websockets (no effect yet: this version has none)"),
-    Option("--public-url", "URL", "where files can be fetched over HTTP (no effect yet)"),
-    Option("--static-config", "FILE", "a file of settings (no effect yet)"),
-    Option("--method", "METHOD", ignored),
-    Option("--node-arg", "ARGUMENT", ignored),
+    Option("--http-port", "PORT", "the same as --port"),
+    .ignored("--noudp", nil, "only TCP is used"),
+    .ignored("--udp-port", "PORT", "only TCP is used"),
+    .ignored("--websocket-port", "PORT", "only TCP is used"),
+    .ignored("--nomulticast", nil, "nodes are not looked for on the LAN; see --bootstrap"),
+    .ignored("--nobootstrap", nil, "nobody is asked but the nodes named with --bootstrap"),
+    .ignored("--public-url", "URL", "files are not served over HTTP"),
+    .ignored("--static-config", "FILE", "nodes are met with --bootstrap, and channels joined with --channel"),
+    .ignored("--config", "FILE", "nodes are met with --bootstrap, and channels joined with --channel"),
+    .ignored("--ismessageproxy", nil, "this version passes nothing on between other nodes"),
+    .ignored("--isdataproxy", nil, "this version passes nothing on between other nodes"),
+    .ignored("--owner", "ID", "a node belongs to whoever has its key"),
+    .ignored("--kachery-hub-url", "URL", "that service is no more"),
+    .ignored("--method", "METHOD", "the daemon is a program of its own"),
+    .ignored("--node-arg", "ARGUMENT", "the daemon is a program of its own"),
+    .ignored("--dverbose", "LEVEL", "see --verbose"),
   ]
 
   /// Becomes the daemon, which lies beside this program.
@@ -121,9 +127,10 @@ extension Command {
 extension Arguments {
   /// These of the options as they were given, for another program.
   fileprivate func passingOn(_ options: [Option]) -> [String] {
-    options.flatMap { option -> [String] in
+    options.filter { !$0.isIgnored }.flatMap { option -> [String] in
       guard option.value != nil else { return has(option.name) ? [option.name] : [] }
-      return allValues(option.name).flatMap { [option.name, $0] }
+      let name = option.name == "--http-port" ? "--port" : option.name
+      return allValues(option.name).flatMap { [name, $0] }
     }
   }
 }

@@ -58,6 +58,7 @@ enum Interruption {
     for number in [SIGINT, SIGTERM, SIGHUP] {
       var action = sigaction()
       sigaction(number, nil, &action)
+      // The system's constant for 'ignored' is no function but the number 1, which Swift takes for one: compared, never called.
       let isIgnored = action.__sigaction_handler.sa_handler.map { unsafeBitCast($0, to: Int.self) == 1 } ?? false
       if !isIgnored { sigaddset(&signals, number) }
     }

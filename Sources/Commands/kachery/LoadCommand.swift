@@ -17,8 +17,8 @@ extension Command {
       """,
     options: [
       Option("--dest", "PATH", "write a copy there and print its path"), fromNode, fromChannel, channel, timeout, json,
-      quiet,
-    ],
+      quiet, localOnly,
+    ] + publishedLoading,
     examples: [
       "kachery-load sha1://…/recording.bin?manifest=…", "cat `kachery-load sha1://…/notes.txt`",
       "kachery-load sha1://…/table.csv --dest table.csv", "kachery-load sha1dir://….session7/sub/a.txt",
@@ -69,8 +69,8 @@ extension Command {
     name: "cat", usage: "URI", summary: "Writes a file, or a part of it, to standard output.",
     options: [
       Option("--start", "BYTE", "begin here; the first byte is 0"), Option("--end", "BYTE", "end before this byte"),
-      fromNode, fromChannel, channel, timeout, quiet,
-    ],
+      fromNode, fromChannel, channel, timeout, quiet, localOnly,
+    ] + publishedLoading,
     examples: ["kachery-cat sha1://…/notes.txt", "kachery-cat sha1://…/recording.bin --start 0 --end 1024 | xxd"],
     run: { (arguments) throws(KacheryError) in
       Interruption.expect(advice: arguments.has("--quiet") ? nil : goesOn)

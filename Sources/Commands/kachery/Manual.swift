@@ -49,10 +49,11 @@ struct Manual {
   private func section(of command: Command) -> String {
     var lines = [".SS kachery \(Self.text(command.name)) \(Self.text(command.usage))", Self.text(command.summary)]
     if !command.details.isEmpty { lines += [".PP", Self.text(command.details)] }
-    for option in command.options {
+    for option in command.options where !option.isIgnored {
       let value = option.value.map { " \\fI\(Self.text($0))\\fR" } ?? ""
       lines += [".TP", "\\fB\(Self.text(option.name))\\fR\(value)", Self.text(option.help)]
     }
+    if let ignored = command.ignoredOptions { lines += [".PP", Self.text(ignored)] }
     lines += [".PP", "Examples:", ".PP", ".nf"] + command.examples.map { "    \(Self.text($0))" } + [".fi"]
     return lines.joined(separator: "\n")
   }

@@ -5,7 +5,8 @@ import Primitives
 extension Command {
   /// `kachery info`
   static let info = Command(
-    name: "info", usage: "", summary: "Says which daemon answers, and whether you may use it.", options: [json],
+    name: "info", usage: "", summary: "Says which daemon answers, and whether you may use it.",
+    options: [json] + publishedInfo,
     examples: ["kachery-info"],
     run: { (arguments) throws(KacheryError) in
       guard let probe = try DaemonClient.probe() else { throw DaemonClient.missing("") }

@@ -5,13 +5,26 @@ struct Option: Sendable {
   let name: String
   /// What its value stands for; nil for a flag.
   let value: String?
+  /// What it does; why it does nothing where it is ignored.
   let help: String
+  /// Whether it is one of a published command, accepted and without effect.
+  let isIgnored: Bool
 
   init(_ name: String, _ value: String? = nil, _ help: String) {
-    self.name = name
-    self.value = value
-    self.help = help
+    (self.name, self.value, self.help, isIgnored) = (name, value, help, false)
   }
+
+  private init(ignored name: String, _ value: String?, _ reason: String) {
+    (self.name, self.value, help, isIgnored) = (name, value, reason, true)
+  }
+
+  /// An option that older scripts pass: who passes it is told why nothing comes of it.
+  static func ignored(_ name: String, _ value: String?, _ reason: String) -> Option {
+    Option(ignored: name, value, reason)
+  }
+
+  /// The name, and what stands behind it.
+  var synopsis: String { value.map { "\(name) \($0)" } ?? name }
 }
 
 /// A command's arguments, taken apart.
@@ -21,15 +34,16 @@ struct Arguments {
   private var flags: Set<String> = []
   private var values: [String: [String]] = [:]
 
-  /// Options of published commands for which there is nothing any more.
-  private static let discontinued: Set<String> = [
-    "--enable-ephemeral", "-e", "--direct-channel", "--upload-to-channel", "--single-chunk",
-  ]
+  /// The program, and its command, as it was called: `kachery load`, `kachery-load`, `kachery-p2p load-file`.
+  let caller: String
+  /// The options that were given and do nothing.
+  private(set) var ignored: [Option] = []
 
   /// Takes apart what follows the command's name.
   ///
   /// - Throws: `badRequest` for an option that the command does not have, or one without its value.
-  init(_ arguments: [String], options: [Option]) throws(KacheryError) {
+  init(_ arguments: [String], options: [Option], caller: String) throws(KacheryError) {
+    self.caller = caller
     var rest = arguments[...]
     while let argument = rest.popFirst() {
       if argument == "--" {
@@ -42,15 +56,12 @@ struct Arguments {
       }
       let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map { String($0) }
       guard let option = options.first(where: { $0.name == parts[0] }) else {
-        guard !Self.discontinued.contains(parts[0]) else {
-          throw KacheryError(
-            .badRequest,
-            "The option '\(parts[0])' was for a cloud service that is no more. Join a channel with the other nodes instead."
-          )
+        let meant = Suggestion.nearest(to: parts[0], among: options.filter { !$0.isIgnored }.map(\.name)).map {
+          " Did you mean '\($0)'?"
         }
-        let meant = Suggestion.nearest(to: parts[0], among: options.map(\.name)).map { " Did you mean '\($0)'?" }
         throw KacheryError(.badRequest, "There is no option '\(parts[0])' here.\(meant ?? "")")
       }
+      if option.isIgnored { ignored.append(option) }
       guard option.value != nil else {
         guard parts.count == 1 else { throw KacheryError(.badRequest, "The option '\(option.name)' takes no value.") }
         flags.insert(option.name)
@@ -62,6 +73,9 @@ struct Arguments {
       values[option.name, default: []].append(value)
     }
   }
+
+  /// Whether it was called by one of the published names, whose scripts expect the published form of the output.
+  var isPublishedCall: Bool { !caller.hasPrefix("kachery ") }
 
   func has(_ flag: String) -> Bool { flags.contains(flag) }
 

@@ -5,7 +5,7 @@ enum Paragraph {
     var lines: [String] = []
     var line = first
     var hasWord = false
-    for word in text.split(separator: " ") {
+    for word in text.split(whereSeparator: { $0 == " " || $0 == "\n" }) {
       if hasWord, line.count + 1 + word.count > width {
         lines.append(line)
         line = rest
@@ -15,5 +15,19 @@ enum Paragraph {
       hasWord = true
     }
     return lines + [line]
+  }
+
+  /// Names in a column and beside them, or below the long ones, what is said of each.
+  static func list(_ entries: [(name: String, text: String)], width: Int) -> [String] {
+    let longest = 26
+    let column = (entries.map(\.name.count).filter { $0 <= longest }.max() ?? 0) + 4
+    let indent = String(repeating: " ", count: column)
+    return entries.flatMap { name, text in
+      let gap = column - 2 - name.count
+      guard gap < 2 else {
+        return lines(text, width: width, first: "  \(name)\(String(repeating: " ", count: gap))", rest: indent)
+      }
+      return ["  \(name)"] + lines(text, width: width, first: indent, rest: indent)
+    }
   }
 }

@@ -51,18 +51,22 @@ enum Program {
       guard let command = find(called) else { continue }
       return run(command, Array(rest.dropFirst(words)), caller: "kachery \(called)")
     }
-    return showOverview(rest, program: "kachery", known: commands.map(\.name))
+    return showGroup(rest) ?? showOverview(rest, program: "kachery", known: commands.map(\.name))
   }
 
-  private static func find(_ name: String) -> Command? { commands.first { $0.name == name } }
+  static func find(_ name: String) -> Command? { commands.first { $0.name == name } }
 
   private static func run(_ command: Command, _ arguments: [String], caller: String) -> Int32 {
     if arguments.prefix(while: { $0 != "--" }).contains(where: { $0 == "--help" || $0 == "-h" }) {
-      Console.result(command.help(calledAs: caller))
+      Console.result(command.help(calledAs: caller, width: Console.pageWidth))
       return ExitCode.done.rawValue
     }
     do throws(KacheryError) {
-      return try command.run(try Arguments(arguments, options: command.options)).rawValue
+      let taken = try Arguments(arguments, options: command.options, caller: caller)
+      if !taken.has("--quiet") {
+        for option in taken.ignored { Console.note("Note: \(option.name) has no effect: \(option.help).") }
+      }
+      return try command.run(taken).rawValue
     } catch {
       Console.error(error.message)
       let code = ExitCode(error)
@@ -71,21 +75,38 @@ enum Program {
     }
   }
 
+  /// Says what may follow a first word that several commands share; nil where it is no such word.
+  private static func showGroup(_ arguments: [String]) -> Int32? {
+    guard let group = arguments.first else { return nil }
+    let names = commands.map(\.name).filter { $0.hasPrefix("\(group) ") }
+    guard !names.isEmpty else { return nil }
+    let rest = Array(arguments.dropFirst())
+    guard rest.isEmpty || ["help", "--help", "-h"].contains(rest[0]) else {
+      return showOverview([arguments.prefix(2).joined(separator: " ")], program: "kachery", known: names)
+    }
+    return showOverview(rest, program: "kachery", known: names)
+  }
+
   private static func showOverview(
     _ arguments: [String], program: String, known: [String], _ published: [String: String] = [:]
   ) -> Int32 {
+    if arguments.first == "help", let topic = arguments.dropFirst().first {
+      return run([program] + arguments.dropFirst(topic == "help" ? 2 : 1) + ["--help"])
+    }
     let asksForHelp = arguments.isEmpty || ["help", "--help", "-h"].contains(arguments[0])
     guard asksForHelp else {
+      if ["--version", "-V"].contains(arguments[0]), let version = find("version") {
+        return run(version, [], caller: "\(program) version")
+      }
       let meant = Suggestion.nearest(to: arguments[0], among: known).map { " Did you mean '\($0)'?" } ?? ""
       Console.error("\(program) has no command '\(arguments[0])'.\(meant)")
       Console.note("See \(program) --help.")
       return ExitCode.wrongUsage.rawValue
     }
-    let width = (known.map(\.count).max() ?? 0) + 2
-    let lines = known.map { name in
-      let command = find(name) ?? published[name].flatMap { find($0) }
-      return "  \(name)\(String(repeating: " ", count: width - name.count))\(command?.summary ?? "")"
+    let entries = known.map { name in
+      (name: name, text: (find(name) ?? published[name].flatMap { find($0) })?.summary ?? "")
     }
+    let lines = Paragraph.list(entries, width: Console.pageWidth)
     Console.result(
       """
       kachery stores files by what they contain and shares them between labs.

@@ -12,7 +12,8 @@ extension Command {
       A folder is stored with all that is in it and gets one URI, sha1dir://…; links are followed. The file '-' is standard
       input. A file that is stored already is not copied again.
       """,
-    options: [Option("--label", "NAME", "the name at the end of the URI, in place of the file's"), json, quiet],
+    options: [Option("--label", "NAME", "the name at the end of the URI, in place of the file's"), json, quiet]
+      + publishedStoring,
     examples: [
       "kachery-store recording.bin", "kachery-store session7/",
       "gzip -c notes.txt | kachery-store - --label notes.txt.gz",
