@@ -27,7 +27,7 @@ actor RangeOfChunks: FileBytes {
 
   func block(at offset: UInt64) async throws(KacheryError) -> [UInt8] {
     let position = range.start + offset
-    guard position < range.end, let place = manifest.chunks.firstIndex(where: { $0.range.end > position }) else {
+    guard position < range.end, let place = manifest.chunk(holding: position) else {
       return []
     }
     begin(place)

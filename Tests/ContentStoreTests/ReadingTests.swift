@@ -65,8 +65,8 @@ import Testing
   @Test func aManifestMustBeOneAndOfThisFile() throws {
     let text = try store.store(path: try folder.write("source", "no manifest")).hash
     #expect(throws: KacheryError.self) { try store.manifest(for: absent, named: text) }
-    let manifest = Manifest(size: 0, hash: absent, chunks: [])
-    let stored = try store.store(path: try folder.write("manifest", manifest.json.compact)).hash
+    let manifest = Manifest(size: 0, hash: absent, chunkHashes: [])
+    let stored = try store.store(path: try folder.write("manifest", manifest.bytes)).hash
     #expect(try store.manifest(for: absent, named: stored) == manifest)
     let other = #expect(throws: KacheryError.self) { try store.manifest(for: text, named: stored) }
     #expect(other?.code == .badManifest)

@@ -33,13 +33,10 @@ package struct MemoryStore {
 
   /// The manifest of these bytes, which names the hash that it is told, true or not.
   package static func manifest(of bytes: [UInt8], chunkSize: Int, claiming hash: ContentHash) -> Manifest {
-    let chunks = stride(from: 0, to: bytes.count, by: chunkSize).compactMap { start in
-      let end = min(start + chunkSize, bytes.count)
-      return ByteRange(start: UInt64(start), end: UInt64(end)).map {
-        Manifest.Chunk(range: $0, hash: .of(bytes[start..<end]))
-      }
+    let hashes = stride(from: 0, to: bytes.count, by: chunkSize).map { start in
+      ContentHash.of(bytes[start..<min(start + chunkSize, bytes.count)])
     }
-    return Manifest(size: UInt64(bytes.count), hash: hash, chunks: chunks)
+    return Manifest(size: UInt64(bytes.count), hash: hash, chunkSize: UInt64(chunkSize), chunkHashes: hashes)
   }
 
   /// Forgets a file, as an owner may at any time.
@@ -107,8 +104,4 @@ package struct MemoryStore {
     guard let plan = open.removeValue(forKey: id), plan.pieces.count == 1 || plan.pieces[0].hash == nil else { return }
     pieces[plan.hash] = nil
   }
-}
-
-extension Manifest {
-  package var bytes: [UInt8] { json.compactBytes }
 }

@@ -58,13 +58,9 @@ import Wire
     return drain(&engine)
   }
 
-  private func manifest(_ sizes: [UInt64]) -> Manifest {
-    var end: UInt64 = 0
-    let chunks = sizes.compactMap { size -> Manifest.Chunk? in
-      defer { end += size }
-      return ByteRange(start: end, end: end + size).map { Manifest.Chunk(range: $0, hash: chunkHash) }
-    }
-    return Manifest(size: end, hash: hash, chunks: chunks)
+  private func manifest(chunks: Int) -> Manifest {
+    Manifest(
+      size: UInt64(chunks) * Limits.chunkSize, hash: hash, chunkHashes: Array(repeating: chunkHash, count: chunks))
   }
 
   @Test func whenNobodyIsThereTheLoadWaitsAWhileAndThenFails() throws {
@@ -104,7 +100,7 @@ import Wire
   @Test func piecesAreAskedForInOrderOneAhead() throws {
     var engine = TransferEngine()
     let id = try download(try begin(&engine, size: 80_000_000, manifest: manifestHash))
-    engine.manifestRead(id, manifest([20, 20, 20, 20].map { $0 * 1_000_000 }), at: start)
+    engine.manifestRead(id, manifest(chunks: 4), at: start)
     engine.prepared(id, verified: [0], at: start)
     var asked = fetches(drain(&engine))
     try #require(asked.map(\.piece.range.start) == [20_000_000])
@@ -145,7 +141,7 @@ import Wire
   @Test func aManifestOfAnotherFileIsRefused() throws {
     var engine = TransferEngine()
     let id = try download(try begin(&engine, size: 90_000_000, manifest: manifestHash))
-    let wrong = Manifest(size: 1, hash: chunkHash, chunks: [])
+    let wrong = Manifest(size: 1, hash: chunkHash, chunkHashes: [chunkHash])
     engine.manifestRead(id, wrong, at: start)
     guard case .falseManifest = failure(drain(&engine)) else { return #expect(Bool(false), "no failure") }
   }
@@ -185,7 +181,7 @@ import Wire
     let size = 3 * Limits.chunkSize
     engine.answered(question.id, by: node, .has(FindAnswer.File(size: size)), at: start)
     let id = try download(drain(&engine))
-    engine.manifestRead(id, manifest([Limits.chunkSize, Limits.chunkSize, Limits.chunkSize]), at: start)
+    engine.manifestRead(id, manifest(chunks: 3), at: start)
     engine.prepared(id, at: start)
     var asked = fetches(drain(&engine))
     while let fetch = asked.first {

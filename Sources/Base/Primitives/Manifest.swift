@@ -16,54 +16,71 @@ package struct Manifest: Hashable, Sendable {
   package let size: UInt64
   /// The file's hash.
   package let hash: ContentHash
-  /// The chunks, which follow one another without gap from 0 to `size`.
-  package let chunks: [Chunk]
+  /// Bytes in each chunk but the last, which may be shorter.
+  package let chunkSize: UInt64
+  /// The hashes of the chunks in order, as many as the size asks for.
+  package let chunkHashes: [ContentHash]
 
-  /// The manifest of a file whose chunks are known to follow one another.
-  package init(size: UInt64, hash: ContentHash, chunks: [Chunk]) {
+  /// The manifest of a file that was read. There must be as many hashes as a file of this size has chunks.
+  package init(size: UInt64, hash: ContentHash, chunkSize: UInt64 = Limits.chunkSize, chunkHashes: [ContentHash]) {
+    precondition(UInt64(chunkHashes.count) == Self.count(of: chunkSize, in: size), "a hash for each chunk")
     self.size = size
     self.hash = hash
-    self.chunks = chunks
+    self.chunkSize = chunkSize
+    self.chunkHashes = chunkHashes
   }
 
-  /// The manifest as every kachery client writes it: these keys, in this order, without spaces.
-  package var json: JSONValue {
-    let chunks = chunks.map { chunk in
-      JSONValue.object([
-        "start": .integer(Int64(clamping: chunk.range.start)), "end": .integer(Int64(clamping: chunk.range.end)),
-        "sha1": .string(chunk.hash.hex),
-      ])
-    }
-    return ["size": .integer(Int64(clamping: size)), "sha1": .string(hash.hex), "chunks": .array(chunks)]
+  /// How many chunks of `chunkSize` bytes a file has.
+  static func count(of chunkSize: UInt64, in size: UInt64) -> UInt64 {
+    let (whole, rest) = size.quotientAndRemainder(dividingBy: chunkSize)
+    return whole + (rest > 0 ? 1 : 0)
   }
 
-  /// Reads a manifest from untrusted bytes.
-  ///
-  /// - Throws: `badManifest` where it is not JSON, lacks a field, or its chunks do not follow one another from 0 to the
-  ///   size.
-  package init(parsing bytes: some Sequence<UInt8>) throws(KacheryError) {
-    let document: JSONValue
-    do { document = try JSONParser.parse(bytes) } catch {
-      throw KacheryError(.badManifest, "The manifest is not JSON: \(error).", cause: error)
+  /// The chunks, which follow one another without gap from 0 to `size`.
+  package var chunks: Chunks { Chunks(manifest: self) }
+
+  /// The chunks of a manifest, each made as it is asked for.
+  package struct Chunks: RandomAccessCollection, Sendable {
+    let manifest: Manifest
+
+    package var startIndex: Int { 0 }
+    package var endIndex: Int { manifest.chunkHashes.count }
+
+    package subscript(place: Int) -> Chunk {
+      Chunk(range: manifest.range(ofChunk: place), hash: manifest.chunkHashes[place])
     }
-    guard let size = document["size"]?.unsigned, let hash = document["sha1"]?.string.flatMap({ ContentHash(hex: $0) }),
-      let entries = document["chunks"]?.array
-    else { throw KacheryError(.badManifest, "The manifest lacks its size, its sha1 or its chunks.") }
-    var end: UInt64 = 0
-    var chunks: [Chunk] = []
-    for entry in entries {
-      guard let start = entry["start"]?.unsigned, let next = entry["end"]?.unsigned, start == end,
-        let range = ByteRange(start: start, end: next), !range.isEmpty,
-        let chunkHash = entry["sha1"]?.string.flatMap({ ContentHash(hex: $0) })
-      else {
-        throw KacheryError(.badManifest, "Chunk \(chunks.count) of the manifest does not follow the one before it.")
-      }
-      chunks.append(Chunk(range: range, hash: chunkHash))
-      end = next
+  }
+
+  /// The place of the chunk that holds a byte; nil where the file ends before it.
+  package func chunk(holding offset: UInt64) -> Int? { offset < size ? Int(offset / chunkSize) : nil }
+
+  private func range(ofChunk place: Int) -> ByteRange {
+    let start = UInt64(place) * chunkSize
+    return ByteRange(start: start, end: start + min(chunkSize, size - start)) ?? ByteRange(whole: 0)
+  }
+}
+
+extension Manifest {
+  /// How many chunks are written in one piece: about 100 KB.
+  private static let chunksPerPiece = 1_000
+
+  /// Hands out the manifest as every kachery client writes it, piece by piece: these keys, in this order, without spaces.
+  package func write<Failure: Error>(_ take: ([UInt8]) throws(Failure) -> Void) throws(Failure) {
+    var piece = Array(#"{"size":\#(size),"sha1":"\#(hash)","chunks":["#.utf8)
+    for (place, chunk) in chunks.enumerated() {
+      if place > 0 { piece.append(UInt8(ascii: ",")) }
+      piece += #"{"start":\#(chunk.range.start),"end":\#(chunk.range.end),"sha1":"\#(chunk.hash)"}"#.utf8
+      guard place % Self.chunksPerPiece == Self.chunksPerPiece - 1 else { continue }
+      try take(piece)
+      piece.removeAll(keepingCapacity: true)
     }
-    guard end == size else {
-      throw KacheryError(.badManifest, "The manifest's chunks end at \(end), its file at \(size).")
-    }
-    self.init(size: size, hash: hash, chunks: chunks)
+    try take(piece + "]}".utf8)
+  }
+
+  /// The manifest as every kachery client writes it, in one piece.
+  package var bytes: [UInt8] {
+    var all: [UInt8] = []
+    write { all += $0 }
+    return all
   }
 }

@@ -5,7 +5,7 @@ import Primitives
 struct ContentDigester: Sendable {
   private var whole = SHA1Digest()
   private var chunk = SHA1Digest()
-  private var chunks: [Manifest.Chunk] = []
+  private var chunkHashes: [ContentHash] = []
   /// Bytes taken in.
   private(set) var count: UInt64 = 0
 
@@ -19,7 +19,7 @@ struct ContentDigester: Sendable {
       let piece = UnsafeRawBufferPointer(rebasing: rest.prefix(Int(nextBoundary - count)))
       whole.update(piece)
       // So far the first chunk is the whole, and small files need no more.
-      if !chunks.isEmpty { chunk.update(piece) }
+      if !chunkHashes.isEmpty { chunk.update(piece) }
       count += UInt64(piece.count)
       rest = rest.dropFirst(piece.count)
     }
@@ -30,16 +30,15 @@ struct ContentDigester: Sendable {
     let isLarge = count > Limits.manifestThreshold
     if isLarge { endChunk() }
     let hash = whole.finish()
-    return (hash, isLarge ? Manifest(size: count, hash: hash, chunks: chunks) : nil)
+    return (hash, isLarge ? Manifest(size: count, hash: hash, chunkHashes: chunkHashes) : nil)
   }
 
-  private var chunkStart: UInt64 { UInt64(chunks.count) * Limits.chunkSize }
+  private var chunkStart: UInt64 { UInt64(chunkHashes.count) * Limits.chunkSize }
   private var nextBoundary: UInt64 { chunkStart + Limits.chunkSize }
 
   private mutating func endChunk() {
-    guard let range = ByteRange(start: chunkStart, end: count) else { return }
-    var digest = chunks.isEmpty ? whole : chunk
-    chunks.append(Manifest.Chunk(range: range, hash: digest.finish()))
+    var digest = chunkHashes.isEmpty ? whole : chunk
+    chunkHashes.append(digest.finish())
     chunk = SHA1Digest()
   }
 }

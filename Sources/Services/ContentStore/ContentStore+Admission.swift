@@ -40,8 +40,10 @@ extension ContentStore {
 
   /// - Throws: `hashMismatch` unless the bytes have this hash.
   func verify(_ bytes: [UInt8], _ hash: ContentHash) throws(KacheryError) {
-    guard ContentHash.of(bytes) == hash else {
-      throw KacheryError(.hashMismatch, "The stored file \(hash) is damaged; remove it and load or store it again.")
-    }
+    guard ContentHash.of(bytes) == hash else { throw Self.damaged(hash) }
+  }
+
+  static func damaged(_ hash: ContentHash) -> KacheryError {
+    KacheryError(.hashMismatch, "The stored file \(hash) is damaged; remove it and load or store it again.")
   }
 }

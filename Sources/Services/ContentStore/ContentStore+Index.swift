@@ -53,12 +53,13 @@ extension ContentStore {
     guard size <= Limits.maximumManifestSize, size > UInt64(beginning.count),
       let file = try? File(layout.file(hash), .readUnnoticed),
       (try? file.bytes(at: 0, count: beginning.count)) == beginning,
-      let bytes = try? file.bytes(at: 0, count: Int(size)), ContentHash.of(bytes) == hash,
-      let manifest = try? Manifest(parsing: bytes), manifest.json.compactBytes == bytes,
-      manifest.size > Limits.manifestThreshold,
-      manifest.chunks.dropLast().allSatisfy({ $0.range.count == Limits.chunkSize })
+      let manifest = try? Manifest(readingBy: ManifestReading.blocks(of: file, size: size)),
+      manifest.size > Limits.manifestThreshold
     else { return nil }
-    return manifest.hash
+    // What has this hash when it is written again was whole, and was written in this form.
+    var digest = SHA1Digest()
+    manifest.write { piece in piece.withUnsafeBytes { digest.update($0) } }
+    return digest.finish() == hash ? manifest.hash : nil
   }
 
   /// The manifest that names a file, as far as this node knows: of a linked file, of one that was stored here or came with

@@ -78,7 +78,7 @@ extension ContentStore {
   /// Stores a manifest as a file of its own.
   func storeManifest(_ manifest: Manifest) throws(KacheryError) -> ContentHash {
     let writer = try beginStore()
-    try writer.write(manifest.json.compactBytes)
+    try manifest.write { (piece) throws(KacheryError) in try writer.write(piece) }
     return try writer.finish().hash
   }
 }

@@ -89,9 +89,7 @@ package struct ContentStore: Sendable {
     guard reader.size <= Limits.maximumManifestSize else {
       throw KacheryError(.badManifest, "The file \(manifestHash) is too large for a manifest; check the URI.")
     }
-    let bytes = try reader.bytes(ByteRange(whole: reader.size))
-    try verify(bytes, manifestHash)
-    let manifest = try Manifest(parsing: bytes)
+    let manifest = try ManifestReading(reader).manifest()
     guard manifest.hash == hash else {
       throw KacheryError(.badManifest, "\(manifestHash) is the manifest of \(manifest.hash), not of \(hash).")
     }

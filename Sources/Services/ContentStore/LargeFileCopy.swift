@@ -56,7 +56,7 @@ struct LargeFileCopy: ~Copyable {
       try afterBlock(offset)
     }
     for lane in hashing { lane.wait() }
-    return Manifest(size: offset, hash: hashing[0].hashOfAll, chunks: hashing[1].chunks)
+    return Manifest(size: offset, hash: hashing[0].hashOfAll, chunkHashes: hashing[1].chunkHashes)
   }
 
   /// A block that no thread hashes any more: each lane takes a new one only once it has few enough left.
@@ -89,7 +89,7 @@ private final class HashingLane: Sendable {
     var digest = SHA1Digest()
     var start: UInt64 = 0
     var end: UInt64 = 0
-    var chunks: [Manifest.Chunk] = []
+    var chunkHashes: [ContentHash] = []
   }
 
   private let lane: WorkLane
@@ -112,11 +112,11 @@ private final class HashingLane: Sendable {
 
   var hashOfAll: ContentHash { state.withLock { $0.digest.finish() } }
 
-  /// The chunks, the last one ending where the bytes do.
-  var chunks: [Manifest.Chunk] {
+  /// The hashes of the chunks, the last one ending where the bytes do.
+  var chunkHashes: [ContentHash] {
     state.withLock { state in
       endChunk(&state)
-      return state.chunks
+      return state.chunkHashes
     }
   }
 
@@ -133,8 +133,8 @@ private final class HashingLane: Sendable {
   }
 
   private func endChunk(_ state: inout State) {
-    guard let range = ByteRange(start: state.start, end: state.end), !range.isEmpty else { return }
-    state.chunks.append(Manifest.Chunk(range: range, hash: state.digest.finish()))
+    guard state.end > state.start else { return }
+    state.chunkHashes.append(state.digest.finish())
     state.digest = SHA1Digest()
     state.start = state.end
   }

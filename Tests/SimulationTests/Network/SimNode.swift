@@ -239,7 +239,7 @@ final class SimNode {
   func readManifest(_ id: DownloadID, _ hash: ContentHash) {
     guard let bytes = store.files[hash] else { return core.manifestRead(id, nil, at: now) }
     do throws(KacheryError) {
-      core.manifestRead(id, try Manifest(parsing: bytes), at: now)
+      core.manifestRead(id, try Manifest(parsing: bytes, chunkSize: nil), at: now)
     } catch {
       core.storageFailed(id, error, at: now)
     }

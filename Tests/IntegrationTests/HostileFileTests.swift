@@ -1,0 +1,59 @@
+import APIModel
+import Crypto
+import Foundation
+import HTTP
+import Primitives
+import TestSupport
+import Testing
+
+/// Files that anybody may give to a daemon, read as what they claim to be.
+@Suite(.serialized, .timeLimit(.minutes(2))) struct HostileFileTests {
+  private let folder: TemporaryFolder
+  private let daemon: RunningDaemon
+
+  init() throws {
+    folder = try TemporaryFolder()
+    daemon = try RunningDaemon(in: folder.path("node"), ["--nomulticast"])
+  }
+
+  /// The most memory that the daemon ever had, in bytes.
+  private func peakMemory() throws -> Int {
+    let status = try String(contentsOfFile: "/proc/\(daemon.processIdentifier)/status", encoding: .utf8)
+    let kilobytes = try #require(status.firstMatch(of: /VmHWM:\s*(\d+) kB/).flatMap { Int($0.1) })
+    return kilobytes << 10
+  }
+
+  private let absent = ContentHash.of(Array("nowhere".utf8))
+
+  /// Stores the bytes and has the daemon read them as the manifest of a file that is not here.
+  ///
+  /// - Returns: what it answers, if anything, and by how many bytes its memory grew.
+  private func readAsManifest(_ bytes: Data) throws -> (answer: String?, growth: Int) {
+    let path = folder.path("claim")
+    try bytes.write(to: URL(filePath: path))
+    let key = FileKey(hash: absent, manifest: try daemon.store(path).hash)
+    let before = try peakMemory()
+    let request = daemon.request("/v1/read", ReadRequest(key: key, start: 0, end: 10).json)
+    let answer = try? HTTPClient.fetch(request, limit: 1 << 20)
+    return (answer.map { String(decoding: $0.body, as: UTF8.self) }, try peakMemory() - before)
+  }
+
+  /// As a tree of values it would take twenty times its size.
+  @Test func nonsenseTakesNoMemory() throws {
+    let elements = String(repeating: "0,", count: 8 << 20)
+    let (answer, growth) = try readAsManifest(
+      Data(#"{"size":30,"sha1":"\#(absent)","chunks":[],"x":[\#(elements)0]}"#.utf8))
+    #expect(answer?.contains("The manifest's chunks end at 0") == true)
+    #expect(growth < 8 << 20, "\(growth) bytes more")
+  }
+
+  /// The manifest of two terabytes, which is as good as any other until somebody asks for the bytes.
+  @Test func aHundredThousandChunksTakeLittleMemory() throws {
+    let count = 100_000
+    let chunk = ContentHash.of(Array("neither".utf8))
+    let manifest = Manifest(
+      size: UInt64(count) * Limits.chunkSize, hash: absent, chunkHashes: Array(repeating: chunk, count: count))
+    let (_, growth) = try readAsManifest(Data(manifest.bytes))
+    #expect(growth < 8 << 20, "\(growth) bytes more")
+  }
+}
