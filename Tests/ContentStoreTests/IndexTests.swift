@@ -2,6 +2,7 @@ import ContentStore
 import Crypto
 import Diagnostics
 import Files
+import Glibc
 import Primitives
 import TestSupport
 import Testing
@@ -99,5 +100,65 @@ import Testing
     #expect(other.hash == ContentHash.of(bytes))
     #expect(try store.find(other.hash)?.size == UInt64(size))
     store.index?.close()
+  }
+
+  private func small(_ count: Int) -> [SmallFile] {
+    (0..<count).map { number in
+      let bytes = PatternBytes.make(100_000, seed: number)
+      return SmallFile(hash: .of(bytes), bytes: bytes)
+    }
+  }
+
+  /// As if the file system had been told of no use for a day.
+  private func age(_ files: [SmallFile], in store: ContentStore) {
+    for file in files {
+      var times = [timespec](repeating: timespec(tv_sec: time(nil) - 86_400, tv_nsec: 0), count: 2)
+      #expect(utimensat(AT_FDCWD, store.path(of: file.hash), &times, 0) == 0)
+    }
+  }
+
+  private func limit(to bytes: Int) throws {
+    try folder.write("store/kachery.yaml", "maxCacheSizeGiB: \(Double(bytes) / 1_073_741_824)\n")
+  }
+
+  /// Files that come in a batch count at once: in listings, as copies, and as used just now.
+  @Test func filesThatComeTogetherAreKnownAtOnce() throws {
+    let store = try open()
+    try store.completeIndex()
+    let files = small(10)
+    for outcome in store.admit(files) { _ = try outcome.get() }
+    var listed: Set<ContentHash> = []
+    try store.list { file in
+      listed.insert(file.hash)
+      return true
+    }
+    #expect(listed == Set(files.map(\.hash)))
+    #expect(try store.usage().files.bytes == 1_000_000)
+    var blocks = 0
+    let again = try store.store(path: try folder.write("source", files[3].bytes)) { (_) throws(KacheryError) in
+      blocks += 1
+    }
+    #expect(again.hash == files[3].hash && blocks == 0)
+    age(files, in: store)
+    try limit(to: 500_000)
+    #expect(try store.collect().removed.count == 0)
+    store.index?.close()
+  }
+
+  /// A use of a file counts though another process had stored it.
+  @Test func theLastUseOfAnyFileIsRemembered() throws {
+    let first = try open()
+    try first.completeIndex()
+    let files = small(10)
+    let other = try ContentStore(directory: first.directory, log: .disabled)
+    for outcome in other.admit(files) { _ = try outcome.get() }
+    try first.open(files[0].hash)?.close()
+    first.index?.close()
+    age(files, in: first)
+    try limit(to: 500_000)
+    let second = try open()
+    #expect(try second.collect().removed.count == 6)
+    #expect(try second.find(files[0].hash) != nil)
+    second.index?.close()
   }
 }

@@ -16,9 +16,13 @@ extension ContentStore {
   /// Gives a complete file, whose bytes are known to have this hash, its final name, and returns once both are on the
   /// disk. Where the store has the file already, that one stays and the new one is removed.
   func admit(_ file: File, as hash: ContentHash, size: UInt64) throws(KacheryError) {
-    if try isPresent(hash, size: size) { return try FileSystem.remove(file.path) }
-    try place(file, at: layout.file(hash), in: hash)
-    activity.grew(by: size)
+    if try isPresent(hash, size: size) {
+      try FileSystem.remove(file.path)
+    } else {
+      try place(file, at: layout.file(hash), in: hash)
+      activity.grew(by: size)
+    }
+    index?.note(hash, size: size, manifest: nil)
   }
 
   /// Gives a complete file its final name in the folder of this hash, and returns once both are on the disk.

@@ -30,11 +30,19 @@ extension ContentStore {
         }
       }
       try FileSystem.syncFileSystem(holding: layout.root)
+      note(files, placed)
       return placed
     } catch {
       for case .success(let temporary?) in written { discard(temporary) }
       return written.map { result in result.flatMap { _ in .failure(error) } }
     }
+  }
+
+  private func note(_ files: [SmallFile], _ placed: [Result<String, KacheryError>]) {
+    let here = zip(files, placed).compactMap { file, place in
+      if case .success = place { (hash: file.hash, size: UInt64(file.bytes.count)) } else { nil }
+    }
+    index?.note(here)
   }
 
   /// - Returns: the temporary file; nil where the store has the file already.

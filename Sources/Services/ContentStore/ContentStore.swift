@@ -75,7 +75,7 @@ package struct ContentStore: Sendable {
   package func open(_ hash: ContentHash) throws(KacheryError) -> StoredFileReader? {
     guard let found = try find(hash) else { return nil }
     let reader = try StoredFileReader(found, FileUse(hash, activity), clientele)
-    index?.noteUse(of: hash)
+    index?.noteUse(of: hash, size: found.size)
     return reader
   }
 

@@ -15,10 +15,16 @@ import Synchronization
 package final class StoreIndex: Sendable {
   private struct State {
     var connection: Connection?
-    /// Uses that are not written yet, in seconds since 1970.
-    var uses: [ContentHash: Int64] = [:]
+    /// Uses that are not written yet.
+    var uses: [ContentHash: Use] = [:]
     var isComplete = false
     var mayBeMadeAnew = true
+  }
+
+  private struct Use {
+    let size: UInt64
+    /// In seconds since 1970.
+    let time: Int64
   }
 
   /// Uses that are gathered before they are written.
@@ -57,7 +63,7 @@ package final class StoreIndex: Sendable {
 
   /// When a file was last used, in seconds since 1970; nil where that is not known.
   func lastUse(of hash: ContentHash) -> Int64? {
-    if let use = state.withLock({ $0.uses[hash] }) { return use }
+    if let use = state.withLock({ $0.uses[hash] }) { return use.time }
     return use { (connection) throws(KacheryError) in
       try connection.firstRow("SELECT used FROM files WHERE hash = ?", [.blob(hash.bytes)])?.first?.integer
     } ?? nil
@@ -84,10 +90,19 @@ package final class StoreIndex: Sendable {
     }
   }
 
+  /// Files have come.
+  func note(_ files: [(hash: ContentHash, size: UInt64)]) {
+    use { (connection) throws(KacheryError) in
+      try connection.transaction { () throws(KacheryError) in
+        for file in files { try Self.insert(file.hash, file.size, nil, used: FileSystem.now, into: connection) }
+      }
+    }
+  }
+
   /// A file was used. Written in batches: what a crash loses of it costs little.
-  package func noteUse(of hash: ContentHash) {
+  package func noteUse(of hash: ContentHash, size: UInt64) {
     let isFull = state.withLock { state in
-      state.uses[hash] = FileSystem.now
+      state.uses[hash] = Use(size: size, time: FileSystem.now)
       return state.uses.count >= Self.maximumUses
     }
     if isFull { flush() }
@@ -110,9 +125,8 @@ package final class StoreIndex: Sendable {
     guard !uses.isEmpty else { return }
     use { (connection) throws(KacheryError) in
       try connection.transaction { () throws(KacheryError) in
-        for (hash, time) in uses {
-          try connection.execute("UPDATE files SET used = ? WHERE hash = ?", [.integer(time), .blob(hash.bytes)])
-        }
+        // Other processes store files as well, so one that was used need not be known.
+        for (hash, use) in uses { try Self.insert(hash, use.size, nil, used: use.time, into: connection) }
       }
     }
   }
