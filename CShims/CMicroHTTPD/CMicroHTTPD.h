@@ -17,6 +17,16 @@ static inline struct MHD_Daemon *CMicroHTTPD_start(const struct sockaddr *addres
                           MHD_OPTION_NOTIFY_COMPLETED, completed, context, MHD_OPTION_END);
 }
 
+// The same, on a socket that listens already, which the library closes in the end.
+static inline struct MHD_Daemon *CMicroHTTPD_start_on(int descriptor, unsigned int connection_limit,
+                                                      unsigned int idle_seconds, MHD_AccessHandlerCallback handler,
+                                                      void *context, MHD_RequestCompletedCallback completed) {
+  return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, handler, context,
+                          MHD_OPTION_LISTEN_SOCKET, descriptor, MHD_OPTION_CONNECTION_LIMIT, connection_limit,
+                          MHD_OPTION_CONNECTION_TIMEOUT, idle_seconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                          (size_t)(96 << 10), MHD_OPTION_NOTIFY_COMPLETED, completed, context, MHD_OPTION_END);
+}
+
 // The same, for TLS; both texts are PEM. TLS 1.2 and later, as the library's default priorities of GnuTLS have it, without
 // what is older.
 static inline struct MHD_Daemon *CMicroHTTPD_start_tls(const struct sockaddr *address, unsigned int connection_limit,
@@ -49,6 +59,29 @@ static inline int CMicroHTTPD_has_hung_up(struct MHD_Connection *connection) {
   const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
   char byte;
   return info != NULL && recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+// The descriptor of a connection, or -1; the same.
+static inline int CMicroHTTPD_socket(struct MHD_Connection *connection) {
+  const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+  return info == NULL ? -1 : info->connect_fd;
+}
+
+// The user at the other end of a Unix socket when it connected, or -1. The header hides the struct unless _GNU_SOURCE is
+// defined, which Swift does not do.
+static inline int64_t CMicroHTTPD_peer_user(int descriptor, uint32_t *group) {
+  struct { int32_t process; uint32_t user, group; } peer;
+  socklen_t size = sizeof peer;
+  if (getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || size != sizeof peer) return -1;
+  *group = peer.group;
+  return (int64_t)peer.user;
+}
+
+// That user's further groups, at most so many; their number, or -1. 59 is SO_PEERGROUPS (Linux 4.13), which older headers
+// do not have.
+static inline int CMicroHTTPD_peer_groups(int descriptor, uint32_t *groups, int count) {
+  socklen_t size = (socklen_t)(sizeof *groups * (size_t)count);
+  return getsockopt(descriptor, SOL_SOCKET, 59, groups, &size) != 0 ? -1 : (int)(size / sizeof *groups);
 }
 
 // The size is a macro with a cast that Swift does not evaluate.

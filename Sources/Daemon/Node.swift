@@ -152,25 +152,27 @@ actor Node {
   }
 
   /// The group whose members may use the daemon; nil where only its own user may.
-  private static func group(of configuration: DaemonConfiguration) throws(KacheryError) -> UInt32? {
+  private static func group(of configuration: DaemonConfiguration) throws(KacheryError) -> SocketAccess.Group? {
     guard let name = configuration.authorizedGroup else { return nil }
     guard let group = FileSystem.group(named: name) else {
       throw KacheryError(
         .badConfiguration, "There is no group '\(name)' on this machine; name another with --auth-group.")
     }
-    return group
+    return SocketAccess.Group(number: group, name: name)
   }
 
   private static func clientele(of configuration: DaemonConfiguration) throws(KacheryError) -> Clientele {
-    try group(of: configuration).map { .group($0) } ?? .ownUser
+    try group(of: configuration).map { .group($0.number) } ?? .ownUser
   }
 
   private func startAPI() async throws(KacheryError) -> UInt16 {
     let group = try Self.group(of: configuration)
-    let token = try ClientToken(path: "\(configuration.storageDirectory)/client-auth", group: group)
+    let storage = configuration.storageDirectory
+    let token = try ClientToken(path: "\(storage)/client-auth", group: group?.number)
+    let socket = SocketAccess(path: "\(storage)/\(APIVersion.socketName)", owner: FileSystem.user, group: group)
     let api = try LocalAPIServer(
       loop: loop, node: self, host: configuration.apiHost, port: configuration.apiPort,
-      access: .storageDirectory(token), policy: AccessPolicy(), log: log)
+      access: .storageDirectory(token), socket: socket, policy: AccessPolicy(), log: log)
     self.api = api
     try await api.start()
     remoteAPI = try await startRemoteAPI()

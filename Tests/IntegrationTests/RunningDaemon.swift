@@ -12,6 +12,7 @@ final class RunningDaemon {
   private(set) var linkPort: UInt16 = 0
   private var process = Process()
   private let options: [String]
+  private let user: SystemUser?
 
   var processIdentifier: Int32 { process.processIdentifier }
   var isRunning: Bool { process.isRunning }
@@ -26,10 +27,11 @@ final class RunningDaemon {
     ["ASAN_OPTIONS", "TSAN_OPTIONS"].contains($0.key)
   }
 
-  /// Starts a daemon and waits until it says where it listens.
-  init(in folder: String, _ options: [String]) throws {
+  /// Starts a daemon, as another user where one is named, and waits until it says where it listens.
+  init(in folder: String, _ options: [String], as user: SystemUser? = nil) throws {
     self.folder = folder
     self.options = options
+    self.user = user
     try start()
   }
 
@@ -38,8 +40,13 @@ final class RunningDaemon {
   /// Starts the daemon, for the first time or again.
   func start() throws {
     process = Process()
-    process.executableURL = Self.programs.appending(path: "kacheryd")
-    process.arguments = ["--label", "test"] + options
+    let arguments = ["--label", "test"] + options
+    if let user {
+      user.prepare(process, "kacheryd", arguments)
+    } else {
+      process.executableURL = Self.programs.appending(path: "kacheryd")
+      process.arguments = arguments
+    }
     process.environment = environment
     // A file, not a pipe: nobody has to read it for the daemon to go on.
     let logPath = "\(folder)/daemon.log"
@@ -170,6 +177,11 @@ func run(
   process.arguments = arguments
   process.environment = environment.merging(RunningDaemon.sanitizerOptions) { own, _ in own }
   process.currentDirectoryURL = URL(filePath: folder)
+  return try finish(process, input: input)
+}
+
+/// Runs a process to its end; gives back its exit code and what it printed.
+func finish(_ process: Process, input: String? = nil) throws -> (code: Int32, output: String, errors: String) {
   let (output, errors, source) = (Pipe(), Pipe(), Pipe())
   process.standardOutput = output
   process.standardError = errors

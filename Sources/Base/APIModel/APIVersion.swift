@@ -6,6 +6,8 @@ package enum APIVersion {
   package static let peerProtocol = "kachery/1"
   /// The port of the local API where nobody says otherwise.
   package static let defaultPort: UInt16 = 20_431
+  /// The API's Unix socket, below the storage directory.
+  package static let socketName = "kachery-node/api.socket"
   /// The header that carries a client's token.
   package static let tokenHeader = "KACHERY-CLIENT-AUTH-CODE"
 }

@@ -6,6 +6,21 @@ package struct ProbeReply: Hashable, Sendable {
   package var isBootstrap: Bool
   package var joinedChannels: [JoinedChannel]
   package var storageDirectory: String
+  /// What only a client on the Unix socket is told.
+  package var socket: Socket?
+
+  /// What the daemon tells whoever has connected to its Unix socket.
+  package struct Socket: Hashable, Sendable {
+    /// Whether the client needs no token.
+    package var hasAccess: Bool
+    /// The port of the same API.
+    package var port: UInt16
+
+    package init(hasAccess: Bool, port: UInt16) {
+      self.hasAccess = hasAccess
+      self.port = port
+    }
+  }
 
   package init(node: NodeID, isBootstrap: Bool, joinedChannels: [JoinedChannel], storageDirectory: String) {
     self.node = node
@@ -15,12 +30,16 @@ package struct ProbeReply: Hashable, Sendable {
   }
 
   package var json: JSONValue {
-    [
+    let published: JSONValue = [
       "success": true, "protocolVersion": .string(APIVersion.peerProtocol),
       "daemonVersion": .string(APIVersion.daemon), "nodeId": .string(node.hex), "isBootstrapNode": .bool(isBootstrap),
       "webSocketAddress": .null, "publicUdpSocketAddress": .null,
       "joinedChannels": .array(joinedChannels.map(\.json)), "kacheryStorageDir": .string(storageDirectory),
     ]
+    guard let socket, var fields = published.object else { return published }
+    fields["hasAccess"] = .bool(socket.hasAccess)
+    fields["port"] = .integer(Int64(socket.port))
+    return .object(fields)
   }
 
   /// Reads a daemon's answer.
@@ -30,6 +49,8 @@ package struct ProbeReply: Hashable, Sendable {
     isBootstrap = try fields.optionalBool("isBootstrapNode") ?? false
     joinedChannels = JoinedChannel.list(from: json)
     storageDirectory = try fields.string("kacheryStorageDir")
+    guard let hasAccess = try fields.optionalBool("hasAccess") else { return }
+    socket = Socket(hasAccess: hasAccess, port: UInt16(clamping: try fields.unsigned("port")))
   }
 }
 

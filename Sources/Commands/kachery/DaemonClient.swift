@@ -9,6 +9,9 @@ struct DaemonClient {
   /// The daemon's storage directory, as this machine sees it.
   let storageDirectory: String
   private let base: String
+  /// The daemon's Unix socket, where it lets this user in.
+  private let socket: String?
+  /// Empty where the daemon lets this user in without one.
   private let token: String
   /// Whether the daemon runs on another machine, so that paths mean nothing between the two.
   let isRemote: Bool
@@ -29,6 +32,7 @@ struct DaemonClient {
   ///
   /// - Throws: where one answers that is not the one of `KACHERY_STORAGE_DIR`, or whose token this user may not read.
   static func connect() throws(KacheryError) -> DaemonClient? {
+    if let client = try namedByDirectory() { return client }
     guard let probe = try probe() else { return nil }
     if let tokenFile { return try remote(probe, tokenFile) }
     let directory = Environment["KACHERY_STORAGE_DIR"] ?? probe.storageDirectory
@@ -44,6 +48,7 @@ struct DaemonClient {
         "The storage directory \(directory) belongs to another node than the daemon at \(address), "
           + "whose directory is \(probe.storageDirectory). Correct KACHERY_STORAGE_DIR, or unset it.")
     }
+    if let client = try throughSocket(in: directory), client.probe.node == probe.node { return client }
     guard let token = read("\(directory)/client-auth") else {
       throw KacheryError(
         .permissionDenied,
@@ -51,7 +56,29 @@ struct DaemonClient {
           + "let you by starting it with --auth-group and a group that you are in.")
     }
     return DaemonClient(
-      probe: probe, storageDirectory: directory, base: address, token: token, isRemote: false)
+      probe: probe, storageDirectory: directory, base: address, socket: nil, token: token, isRemote: false)
+  }
+
+  /// The daemon of the storage directory, where the environment names neither a host nor a port: it may be on any port.
+  private static func namedByDirectory() throws(KacheryError) -> DaemonClient? {
+    let names = [
+      "KACHERY_P2P_API_HOST", "KACHERY_DAEMON_HOST", "KACHERY_P2P_API_PORT", "KACHERY_DAEMON_PORT",
+      "KACHERY_API_TOKEN_FILE", "KACHERY_API_CERTIFICATE_FILE",
+    ]
+    guard names.allSatisfy({ Environment[$0] == nil }),
+      let directory = Environment["KACHERY_STORAGE_DIR"] ?? Environment["HOME"].map({ "\($0)/kachery-storage" })
+    else { return nil }
+    return try throughSocket(in: directory)
+  }
+
+  /// The daemon at the Unix socket in this directory; nil where none is, or where it does not let this user in.
+  private static func throughSocket(in directory: String) throws(KacheryError) -> DaemonClient? {
+    let path = "\(directory)/\(APIVersion.socketName)"
+    guard access(path, W_OK) == 0, let probe = try probe(socket: path), let socket = probe.socket, socket.hasAccess
+    else { return nil }
+    return DaemonClient(
+      probe: probe, storageDirectory: directory, base: "http://localhost:\(socket.port)", socket: path,
+      token: read("\(directory)/client-auth") ?? "", isRemote: false)
   }
 
   private static func remote(_ probe: ProbeReply, _ tokenFile: String) throws(KacheryError) -> DaemonClient {
@@ -66,7 +93,7 @@ struct DaemonClient {
         .permissionDenied, "KACHERY_API_TOKEN_FILE is \(tokenFile), which cannot be read or is empty; correct it.")
     }
     return DaemonClient(
-      probe: probe, storageDirectory: probe.storageDirectory, base: address, token: token, isRemote: true)
+      probe: probe, storageDirectory: probe.storageDirectory, base: address, socket: nil, token: token, isRemote: true)
   }
 
   /// The daemon that answers.
@@ -82,12 +109,19 @@ struct DaemonClient {
     KacheryError(.noDaemon, "No kachery daemon answers at \(address). Start one with kachery-p2p-start-daemon\(more).")
   }
 
-  /// Whether any daemon answers.
-  static var isAnswering: Bool { ((try? probe()) ?? nil) != nil }
+  /// Whether the daemon still answers.
+  var isAnswering: Bool { ((try? Self.probe(socket: socket)) ?? nil) != nil }
 
-  /// What answers; nil where nothing does.
-  static func probe() throws(KacheryError) -> ProbeReply? {
+  /// What answers, whether or not it lets this user in; nil where nothing does.
+  static func whoAnswers() throws(KacheryError) -> ProbeReply? {
+    if let client = try namedByDirectory() { return client.probe }
+    return try probe()
+  }
+
+  /// What answers, at the socket where one is named; nil where nothing does.
+  private static func probe(socket: String? = nil) throws(KacheryError) -> ProbeReply? {
     var request = HTTPRequest("GET", "\(address)/probe")
+    request.unixSocket = socket
     request.certificateFile = certificateFile
     request.connectTimeout = .seconds(3)
     request.timeout = .seconds(10)
@@ -111,6 +145,9 @@ struct DaemonClient {
     return count < 0 ? nil : String(decoding: bytes.prefix(count), as: UTF8.self)
   }
 
+  /// Where browsers and other programs find the API.
+  var address: String { base }
+
   /// The address of the status page, with the token that opens it.
   var pageAddress: String { "\(base)/?token=\(token)" }
 
@@ -120,6 +157,7 @@ struct DaemonClient {
     var request = HTTPRequest(method, base + path)
     request.headers = [isRemote ? ("Authorization", "Bearer \(token)") : (APIVersion.tokenHeader, token)]
     request.certificateFile = Self.certificateFile
+    request.unixSocket = socket
     return request
   }
 

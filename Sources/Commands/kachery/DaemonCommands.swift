@@ -76,7 +76,7 @@ extension Command {
       _ = try client.get("/halt")
       // It has a moment to say goodbye to its peers; a script that goes on should find it gone.
       for _ in 0..<60 {
-        guard DaemonClient.isAnswering else { break }
+        guard client.isAnswering else { break }
         usleep(50_000)
       }
       Console.note("Stopped the daemon of \(client.storageDirectory).")
@@ -94,7 +94,7 @@ extension Command {
         return .done
       }
       let stats = try client.get("/stats?format=json")
-      Console.result("Running at \(DaemonClient.address), version \(APIVersion.daemon).")
+      Console.result("Running at \(client.address), version \(APIVersion.daemon).")
       Console.result("Node ID:           \(client.probe.node)")
       Console.result("Storage directory: \(client.probe.storageDirectory)")
       Console.result("Channels:          \(client.probe.joinedChannels.count)")

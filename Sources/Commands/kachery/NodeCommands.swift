@@ -9,7 +9,7 @@ extension Command {
     options: [json] + publishedInfo,
     examples: ["kachery-info"],
     run: { (arguments) throws(KacheryError) in
-      guard let probe = try DaemonClient.probe() else { throw DaemonClient.missing("") }
+      guard let probe = try DaemonClient.whoAnswers() else { throw DaemonClient.missing("") }
       let refusal = accessRefusal()
       guard !arguments.has("--json") else {
         var fields = probe.json.object ?? [:]

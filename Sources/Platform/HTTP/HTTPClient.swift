@@ -24,6 +24,8 @@ package struct HTTPRequest: Sendable {
   package var redirects = 0
   /// The file of the server's own certificate, which alone is accepted then; nil for the system's authorities.
   package var certificateFile: String?
+  /// The Unix socket that the server listens on; the URL's host and port are not dialled then.
+  package var unixSocket: String?
   /// Whether the proxies of the environment are used. Never for a daemon on this machine.
   package var usesProxies = false
 
@@ -80,6 +82,7 @@ private final class CurlTransfer {
   private var problem = [CChar](repeating: 0, count: Int(CURL_ERROR_SIZE))
   private var sent = 0
   private var hasStopped = false
+  private var socketAddress: UnixSocket.Address?
 
   init(_ request: HTTPRequest, _ receive: @escaping (Int, UnsafeRawBufferPointer) -> Bool) throws(KacheryError) {
     guard let handle = curl_easy_init() else { throw KacheryError(.internalError, "There is no memory for a request.") }
@@ -94,6 +97,7 @@ private final class CurlTransfer {
   }
 
   func run() throws(KacheryError) -> Int {
+    socketAddress = try request.unixSocket.map { path throws(KacheryError) in try UnixSocket.Address(path) }
     configure()
     let result = curl_easy_perform(handle)
     guard result != CURLE_OK else { return CCurl_status(handle) }
@@ -117,6 +121,7 @@ private final class CurlTransfer {
       // The certificate is compared as a whole: it counts under whatever name the server is dialled.
       CCurl_set_long(handle, CURLOPT_SSL_VERIFYHOST, 0)
     }
+    if let socketAddress { CCurl_set_text(handle, CURLOPT_UNIX_SOCKET_PATH, socketAddress.path) }
     if !request.usesProxies { CCurl_set_text(handle, CURLOPT_PROXY, "") }
     CCurl_set_long(handle, CURLOPT_BUFFERSIZE, 256 << 10)
     for (name, value) in request.headers { headers = curl_slist_append(headers, "\(name): \(value)") }

@@ -11,6 +11,8 @@ package final class HTTPExchange {
   static let bufferLimit = 1 << 20
 
   package let head: HTTPRequestHead
+  /// Who has connected over a Unix socket; nil over a network.
+  package let peer: PeerCredentials?
   /// The client has hung up, or the server closes, before the answer was complete. Called at most once.
   package var onCancel: (() -> Void)?
   package private(set) var isCancelled = false
@@ -36,8 +38,9 @@ package final class HTTPExchange {
   private var hasFinished = false
   private var writer: CheckedContinuation<Void, Never>?
 
-  init(server: HTTPServer, connection: OpaquePointer, head: HTTPRequestHead) {
+  init(server: HTTPServer, connection: OpaquePointer, head: HTTPRequestHead, peer: PeerCredentials?) {
     self.server = server
+    self.peer = peer
     self.connection = connection
     self.head = head
   }

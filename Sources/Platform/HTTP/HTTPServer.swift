@@ -17,6 +17,7 @@ package final class HTTPServer {
   package var onWorkReady: (() -> Void)?
 
   private var daemon: OpaquePointer?
+  private var socketPath: String?
   private var exchanges: [ObjectIdentifier: HTTPExchange] = [:]
   private var isProcessing = false
   private var hasWork = false
@@ -65,12 +66,28 @@ package final class HTTPServer {
     }
   }
 
+  /// Serves on a Unix socket of this name, which any user may connect to: each exchange tells its `peer`. A socket of that
+  /// name that a dead process left is replaced, so the caller must know that no living one has it.
+  ///
+  /// - Throws: `storageFailed` where the file system takes no socket there.
+  package init(unixSocket path: String) throws(KacheryError) {
+    let descriptor = try UnixSocket.listen(at: path)
+    daemon = CMicroHTTPD_start_on(
+      descriptor, Self.maximumConnections, Self.idleSeconds, HTTPServer.handle,
+      Unmanaged.passUnretained(self).toOpaque(), HTTPServer.completed)
+    guard daemon != nil else {
+      UnixSocket.remove(path)
+      throw KacheryError(.internalError, "There is no memory for the server on the socket \(path).")
+    }
+    socketPath = path
+  }
+
   deinit { close() }
 
   /// Becomes readable whenever there is something for `process` to do; -1 once closed.
   package var descriptor: Int32 { daemon.map { CMicroHTTPD_descriptor($0) } ?? -1 }
 
-  /// The port that is listened on.
+  /// The port that is listened on; 0 for a Unix socket.
   package var port: UInt16 { daemon.map { CMicroHTTPD_port($0) } ?? 0 }
 
   /// Requests that have not been answered to the end.
@@ -117,6 +134,7 @@ package final class HTTPServer {
     onWorkReady = nil
     for exchange in exchanges.values { exchange.serverCloses() }
     MHD_stop_daemon(daemon)
+    if let socketPath { UnixSocket.remove(socketPath) }
   }
 
   // MARK: What the library calls
@@ -129,7 +147,8 @@ package final class HTTPServer {
       return Unmanaged<HTTPExchange>.fromOpaque(known).takeUnretainedValue().received(uploadData, uploadCount)
     }
     let head = HTTPRequestHead(connection, method: String(cString: method), path: String(cString: url))
-    let exchange = HTTPExchange(server: server, connection: connection, head: head)
+    let peer = server.socketPath == nil ? nil : PeerCredentials(CMicroHTTPD_socket(connection))
+    let exchange = HTTPExchange(server: server, connection: connection, head: head, peer: peer)
     // Balanced in `completed`, which the library calls exactly once for each request.
     state.pointee = Unmanaged.passRetained(exchange).toOpaque()
     server.exchanges[ObjectIdentifier(exchange)] = exchange

@@ -9,7 +9,8 @@ extension LocalAPIServer {
     case .probe:
       var probe = await node.probe
       // The names of channels are secrets.
-      if !isTrusted(exchange) { probe.joinedChannels = [] }
+      if !isTrusted(exchange) || isKnownUser(exchange) == false { probe.joinedChannels = [] }
+      if let isKnown = isKnownUser(exchange) { probe.socket = ProbeReply.Socket(hasAccess: isKnown, port: port) }
       respond(exchange, probe.json)
     case .halt:
       respond(exchange, ["success": true])

@@ -16,8 +16,11 @@ package actor LocalAPIServer {
   let log: Log
   let policy: AccessPolicy
   private let server: HTTPServer
+  /// The same API on a Unix socket, and who may use that.
+  private let socketServer: HTTPServer?
+  private let socketAccess: SocketAccess?
   private var access: APIAccess
-  private var watch: DescriptorWatch?
+  private var watches: [DescriptorWatch] = []
   private var timers: [Timer] = []
   private var isWorkPosted = false
   private let requests: Counter
@@ -25,10 +28,10 @@ package actor LocalAPIServer {
 
   package nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
-  /// Listens on `host` and `port`; 0 for any free port.
+  /// Listens on `host` and `port`, 0 for any free port, and on a Unix socket where one is named and can be made.
   package init(
     loop: EventLoop, node: any LocalNode, host: String, port: UInt16, access: APIAccess,
-    credentials: HTTPServer.Credentials? = nil, policy: AccessPolicy, log: Log
+    credentials: HTTPServer.Credentials? = nil, socket: SocketAccess? = nil, policy: AccessPolicy, log: Log
   ) throws(KacheryError) {
     self.loop = loop
     self.node = node
@@ -39,21 +42,38 @@ package actor LocalAPIServer {
       "kachery_api_requests_total", .counter, "Requests to the local API, refused ones included.")
     refusals = node.metrics.register("kachery_api_refusals_total", .counter, "Requests without a good token or host.")
     server = try HTTPServer(host: host, port: port, credentials: credentials)
+    socketAccess = socket
+    socketServer = Self.listen(on: socket, log)
+  }
+
+  /// Some network file systems take no sockets; the port serves as well.
+  private static func listen(on socket: SocketAccess?, _ log: Log) -> HTTPServer? {
+    guard let socket else { return nil }
+    do throws(KacheryError) { return try HTTPServer(unixSocket: socket.path) } catch {
+      log.warning("Clients have to use the port: \(error)")
+      return nil
+    }
   }
 
   /// The port that is listened on.
   package var port: UInt16 { server.port }
 
+  private var servers: [HTTPServer] { [server] + (socketServer.map { [$0] } ?? []) }
+
   /// Begins to answer.
   package func start() throws(KacheryError) {
     // These hold the server until `stop`.
-    server.onRequest = { exchange in self.received(exchange) }
-    server.onWorkReady = { self.postWork() }
-    watch = try loop.watch(descriptor: server.descriptor) { self.server.process() }
+    for server in servers {
+      server.onRequest = { exchange in self.received(exchange) }
+      server.onWorkReady = { self.postWork() }
+      watches.append(try loop.watch(descriptor: server.descriptor) { server.process() })
+    }
     timers = [
       loop.after(Self.hangUpPeriod, repeating: Self.hangUpPeriod) {
-        self.server.checkHangUps()
-        self.server.process()
+        for server in self.servers {
+          server.checkHangUps()
+          server.process()
+        }
       },
       loop.after(ClientToken.period, repeating: ClientToken.period) { self.rotateToken() },
     ]
@@ -64,7 +84,7 @@ package actor LocalAPIServer {
     isWorkPosted = true
     _ = loop.after(.zero) {
       self.isWorkPosted = false
-      self.server.process()
+      for server in self.servers { server.process() }
     }
   }
 
@@ -80,11 +100,11 @@ package actor LocalAPIServer {
 
   /// Closes every connection and stops listening. May be called again.
   package func stop() {
-    watch?.cancel()
-    watch = nil
+    for watch in watches { watch.cancel() }
+    watches = []
     for timer in timers { timer.cancel() }
     timers = []
-    server.close()
+    for server in servers { server.close() }
   }
 
   // MARK: Requests
@@ -97,7 +117,9 @@ package actor LocalAPIServer {
 
   private func serve(_ exchange: HTTPExchange) async {
     do throws(KacheryError) {
-      guard access.isRemote || policy.admits(host: exchange.head.headers["host"]) else {
+      // No browser reaches a Unix socket, so there the name says nothing.
+      let isFromBrowsers = exchange.peer == nil && !access.isRemote
+      guard !isFromBrowsers || policy.admits(host: exchange.head.headers["host"]) else {
         throw KacheryError(
           .forbidden, "This API answers only under a name of this machine; see the option for allowed hosts.")
       }
@@ -129,6 +151,12 @@ package actor LocalAPIServer {
     return exchange.head.headers["authorization"].map(token.accepts) ?? false
   }
 
+  /// Whether the client is let in for the user that it runs as; nil where it has come over the network.
+  func isKnownUser(_ exchange: HTTPExchange) -> Bool? {
+    guard let peer = exchange.peer, let socketAccess else { return nil }
+    return socketAccess.admits(peer)
+  }
+
   private func checkToken(of exchange: HTTPExchange, for route: Route) async throws(KacheryError) {
     guard case .storageDirectory(let token) = access else {
       guard isTrusted(exchange) else {
@@ -142,9 +170,11 @@ package actor LocalAPIServer {
       }
       return
     }
+    if isKnownUser(exchange) == true { return }
     // A person who opens the status page in a browser cannot add a header.
     let inAddress = route.isPage ? exchange.head.query["token"] : nil
     guard let shown = exchange.head.headers[APIVersion.tokenHeader.lowercased()] ?? inAddress else {
+      if let peer = exchange.peer, let socketAccess { throw socketAccess.refusal(peer) }
       throw KacheryError(
         .forbidden,
         "The header \(APIVersion.tokenHeader) is missing; its value stands in the file client-auth of the storage directory."

@@ -1,0 +1,49 @@
+package import HTTP
+package import Primitives
+
+/// Who may use the daemon over its Unix socket without a token: the kernel tells who connects.
+package struct SocketAccess: Sendable {
+  /// The socket's name.
+  package let path: String
+  /// The user who runs the daemon.
+  private let owner: UInt32
+  /// The group whose members may use the daemon.
+  private let group: Group?
+
+  /// A group of this machine.
+  package struct Group: Sendable {
+    package let number: UInt32
+    let name: String
+
+    package init(number: UInt32, name: String) {
+      self.number = number
+      self.name = name
+    }
+  }
+
+  package init(path: String, owner: UInt32, group: Group?) {
+    self.path = path
+    self.owner = owner
+    self.group = group
+  }
+
+  /// Whether a client is let in for who it is.
+  package func admits(_ peer: PeerCredentials) -> Bool {
+    peer.user == owner || peer.user == 0 || group.map { peer.groups.contains($0.number) } ?? false
+  }
+
+  /// The sentence for whoever is not.
+  package func refusal(_ peer: PeerCredentials) -> KacheryError {
+    let served = "it serves user \(owner), who runs it, and root"
+    guard let group else {
+      return KacheryError(
+        .forbidden,
+        "User \(peer.user) may not use this daemon: \(served). Ask that user to start it with --auth-group and a group "
+          + "of yours.")
+    }
+    return KacheryError(
+      .forbidden,
+      "User \(peer.user) may not use this daemon: \(served), and the members of the group '\(group.name)'. Ask to be taken "
+        + "into that group; it counts from your next login.")
+  }
+}

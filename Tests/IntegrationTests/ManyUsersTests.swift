@@ -1,0 +1,145 @@
+import APIModel
+import Foundation
+import HTTP
+import Primitives
+import TestSupport
+import Testing
+
+/// One daemon that several users of a machine share: who belongs to its group gets in, and nobody writes into its directory.
+@Suite(.serialized, .timeLimit(.minutes(2))) struct ManyUsersTests {
+  /// A group that every Debian system has, so that none must be made.
+  private static let group: (name: String, number: UInt32) = ("users", 100)
+
+  private let folder: TemporaryFolder
+  private let owner: SystemUser
+  private let member: SystemUser
+  private let stranger: SystemUser
+  private let daemon: RunningDaemon
+
+  init() throws {
+    folder = try TemporaryFolder()
+    chmod(folder.path, 0o755)
+    let programs = folder.path("programs")
+    owner = try SystemUser(61_001, groups: [Self.group.number], programs: programs)
+    member = try SystemUser(61_002, groups: [Self.group.number], programs: programs)
+    stranger = try SystemUser(61_003, programs: programs)
+    for (user, name) in [(owner, "node"), (member, "member"), (stranger, "stranger")] {
+      try user.makeHome(folder.path(name))
+    }
+    daemon = try RunningDaemon(in: folder.path("node"), ["--auth-group", Self.group.name, "--nomulticast"], as: owner)
+  }
+
+  private func variables(_ name: String) -> [String: String] {
+    ["KACHERY_STORAGE_DIR": daemon.storage, "KACHERY_P2P_API_PORT": "\(daemon.apiPort)", "HOME": folder.path(name)]
+  }
+
+  /// What a user's own curl is answered over the socket, without a token.
+  private func overSocket(_ user: SystemUser?, _ path: String) throws -> (status: String, body: String) {
+    let arguments = [
+      "-s", "-w", "\n%{http_code}", "--unix-socket", "\(daemon.storage)/\(APIVersion.socketName)", "-d",
+      #"{"key":"x"}"#,
+      "http://localhost\(path)",
+    ]
+    let process = Process()
+    process.executableURL = URL(filePath: "/usr/bin/curl")
+    process.arguments = arguments
+    if let user { user.prepare(process, "/usr/bin/curl", arguments) }
+    let lines = try finish(process).output.split(separator: "\n", omittingEmptySubsequences: false)
+    return (String(lines.last ?? ""), lines.dropLast().joined(separator: "\n"))
+  }
+
+  @Test func aMemberStoresAndLoads() throws {
+    let text = folder.path("member/notes.txt")
+    try Data("for the lab".utf8).write(to: URL(filePath: text))
+    chmod(text, 0o644)
+    let stored = try member.run("kachery-store", [text], in: folder.path("member"), environment: variables("member"))
+    #expect(stored.code == 0, "\(stored.errors)")
+    let uri = stored.output.trimmingCharacters(in: .whitespacesAndNewlines)
+    let shown = try member.run("kachery-cat", [uri], in: folder.path("member"), environment: variables("member"))
+    #expect(shown.output == "for the lab", "\(shown.errors)")
+    let copy = folder.path("member/copy.txt")
+    let loaded = try member.run(
+      "kachery-load", [uri, "--dest", copy], in: folder.path("member"), environment: variables("member"))
+    #expect(loaded.code == 0, "\(loaded.errors)")
+    #expect(FileManager.default.contentsEqual(atPath: text, andPath: copy))
+    // Whoever runs the daemon has it as well.
+    let owners = try owner.run("kachery-cat", [uri], in: folder.path("node"), environment: variables("node"))
+    #expect(owners.output == "for the lab", "\(owners.errors)")
+  }
+
+  /// Its bytes are sent: the daemon itself cannot open it.
+  @Test func aMemberStoresAFileOfTheirOwnAlone() throws {
+    let secret = folder.path("member/secret.txt")
+    try Data("my own".utf8).write(to: URL(filePath: secret))
+    chown(secret, member.number, member.number)
+    chmod(secret, 0o600)
+    let stored = try member.run("kachery-store", [secret], in: folder.path("member"), environment: variables("member"))
+    #expect(stored.code == 0, "\(stored.errors)")
+  }
+
+  @Test func aStrangerIsRefusedInASentence() throws {
+    for (program, arguments) in [
+      ("kachery-store", ["/etc/hostname"]), ("kachery-load", ["sha1://\(String(repeating: "a", count: 40))"]),
+    ] {
+      let answer = try stranger.run(
+        program, arguments, in: folder.path("stranger"), environment: variables("stranger"))
+      #expect(answer.code == 1)
+      #expect(answer.errors.contains("you may not use this daemon"), "\(answer.errors)")
+      #expect(answer.errors.contains("--auth-group"), "\(answer.errors)")
+    }
+    let info = try stranger.run("kachery-info", [], in: folder.path("stranger"), environment: variables("stranger"))
+    #expect(info.output.contains("You do not have access"))
+  }
+
+  @Test func theSocketKnowsWhoCalls() throws {
+    #expect(try overSocket(owner, "/mutable/get").status == "200")
+    #expect(try overSocket(member, "/mutable/get").status == "200")
+    #expect(try overSocket(nil, "/mutable/get").status == "200", "root")
+    let refused = try overSocket(stranger, "/mutable/get")
+    #expect(refused.status == "403")
+    #expect(
+      refused.body.contains("User 61003 may not use this daemon") && refused.body.contains("'users'"), "\(refused)")
+    for path in ["/store", "/halt", "/v1/store/remove", "/loadFile", "/storeFile"] {
+      let answer = try overSocket(stranger, path)
+      #expect(answer.status == "403" || path == "/halt" && answer.status == "405", "\(path): \(answer)")
+    }
+    #expect(try overSocket(stranger, "/probe").body.contains(#""hasAccess":false"#))
+    #expect(try overSocket(member, "/probe").body.contains(#""hasAccess":true"#))
+    // Over the port the token alone counts.
+    var request = daemon.request("/mutable/get", ["key": "x"])
+    request.headers = []
+    #expect(try HTTPClient.fetch(request, limit: 1 << 16).status == 403)
+  }
+
+  /// Whoever is not the daemon's user writes nothing there, whatever they are members of.
+  @Test func nobodyElseWritesIntoTheDirectory() throws {
+    let text = try folder.write("shared.txt", "shared")
+    let stored = try daemon.store(text)
+    let file = "\(daemon.storage)/sha1/\(ContentStorePath.relative(stored.hash))"
+    let places = try #require(FileManager.default.enumerator(atPath: daemon.storage)).compactMap { $0 as? String }
+    #expect(places.count > 8)
+    for place in [""] + places {
+      let path = "\(daemon.storage)/\(place)"
+      let attributes = try FileManager.default.attributesOfItem(atPath: path)
+      guard attributes[.type] as? FileAttributeType != .typeSocket else { continue }
+      let permissions = try #require(attributes[.posixPermissions] as? Int)
+      #expect(permissions & 0o022 == 0, "\(path) is \(String(permissions, radix: 8))")
+    }
+    for user in [member, stranger] {
+      let attempts = """
+        cd '\(daemon.storage)' && for place in . sha1 kachery-node kachery-node/temporary; do
+          if echo x 2>/dev/null >"$place/intruder"; then echo "wrote into $place"; fi; done
+        if echo x 2>/dev/null >>'\(file)'; then echo 'wrote to a file'; fi
+        if rm -f kachery-node/api.socket '\(file)' 2>/dev/null; then echo 'removed'; fi
+        cat '\(file)'
+        """
+      let outcome = try user.run("/bin/sh", ["-c", attempts], in: folder.path)
+      // What lies there may be read by all, as other machines do that mount the directory.
+      #expect(outcome.output == "shared", "\(outcome)")
+    }
+    for secret in ["client-auth", "mutables.db", "../config/private.pem"] {
+      let outcome = try stranger.run("/bin/cat", ["\(daemon.storage)/\(secret)"], in: folder.path)
+      #expect(outcome.code != 0 && outcome.output.isEmpty, "\(secret)")
+    }
+  }
+}

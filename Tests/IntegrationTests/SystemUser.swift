@@ -1,0 +1,58 @@
+import Foundation
+import Testing
+
+/// Another user of this machine, by number: no account has to be made for a process to run as one.
+struct SystemUser {
+  let number: UInt32
+  /// The further groups that the user is in, by number.
+  let groups: [UInt32]
+  /// Copies of the programs: nobody else may enter the folder in which they were built.
+  private let programs: String
+
+  /// - Throws: where the tests do not run as root, who alone may act as another user.
+  init(_ number: UInt32, groups: [UInt32] = [], programs: String) throws {
+    try #require(
+      geteuid() == 0, "This test acts as several users, which only root may; run the tests as root, as .ci/run does.")
+    self.number = number
+    self.groups = groups
+    self.programs = programs
+    let manager = FileManager.default
+    guard !manager.fileExists(atPath: programs) else { return }
+    try manager.createDirectory(atPath: programs, withIntermediateDirectories: true)
+    for name in ["kachery", "kacheryd"] {
+      try manager.copyItem(atPath: RunningDaemon.programs.appending(path: name).path, toPath: "\(programs)/\(name)")
+    }
+    for name in ["kachery-store", "kachery-load", "kachery-cat", "kachery-info"] {
+      try manager.createSymbolicLink(atPath: "\(programs)/\(name)", withDestinationPath: "kachery")
+    }
+  }
+
+  /// Makes a folder that belongs to this user and that all may enter.
+  func makeHome(_ path: String) throws {
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    #expect(chown(path, number, number) == 0)
+    #expect(chmod(path, 0o755) == 0)
+  }
+
+  /// Lets a process be one of the programs, or of the system's, run by this user.
+  func prepare(_ process: Process, _ program: String, _ arguments: [String]) {
+    let own = "\(programs)/\(program)"
+    process.executableURL = URL(filePath: "/usr/bin/setpriv")
+    process.arguments =
+      ["--reuid", "\(number)", "--regid", "\(number)"]
+      + (groups.isEmpty ? ["--clear-groups"] : ["--groups", groups.map(String.init).joined(separator: ",")])
+      + ["--", FileManager.default.fileExists(atPath: own) ? own : program] + arguments
+  }
+
+  /// Runs a program to its end; gives back its exit code and what it printed.
+  func run(
+    _ program: String, _ arguments: [String], in folder: String, environment: [String: String] = [:]
+  ) throws -> (code: Int32, output: String, errors: String) {
+    let process = Process()
+    prepare(process, program, arguments)
+    process.environment = ["PATH": "/usr/bin:/bin", "HOME": folder].merging(environment) { _, own in own }
+      .merging(RunningDaemon.sanitizerOptions) { own, _ in own }
+    process.currentDirectoryURL = URL(filePath: folder)
+    return try finish(process)
+  }
+}
