@@ -41,6 +41,9 @@ import Wire
     let lone = try lab.network.addNode("lone", bootstraps: [lab.bootstrap])
     lone.start([])
     _ = fail(lab, lone, nowhere, .noChannel)
+    // There is nobody to wait for.
+    let load = lone.load(nowhere)
+    #expect(lab.finish([(lone, load)], within: .milliseconds(1)), "seed \(seed)")
   }
 
   @Test(arguments: seeds)

@@ -117,6 +117,31 @@ import Wire
     #expect(asked.map(\.piece.range.start) == [20_000_000, 40_000_000, 60_000_000])
   }
 
+  /// Nobody can appear over a channel that is not joined, so nobody is waited for.
+  @Test func withoutAChannelTheLoadFailsAtOnce() throws {
+    for (topics, wanted) in [([], nil), ([topic], Topic(bytes: [UInt8](repeating: 9, count: Topic.byteCount)))] {
+      var engine = TransferEngine()
+      engine.topics = Set(topics)
+      engine.load(load, Wish(key: FileKey(hash: hash), topic: wanted), at: start)
+      let question = try question(drain(&engine))
+      engine.asked(question.id, [], at: start)
+      guard case .noSource(asked: 0) = failure(drain(&engine)) else { return #expect(Bool(false), "it waits") }
+    }
+  }
+
+  /// The channel was left while a peer was waited for.
+  @Test func leavingTheLastChannelEndsTheWait() throws {
+    var engine = TransferEngine()
+    engine.topics = [topic]
+    engine.load(load, Wish(key: FileKey(hash: hash)), at: start)
+    let question = try question(drain(&engine))
+    engine.asked(question.id, [], at: start)
+    #expect(failure(drain(&engine)) == nil)
+    engine.topics = []
+    engine.settleSearches(at: start)
+    guard case .noSource = failure(drain(&engine)) else { return #expect(Bool(false), "it waits") }
+  }
+
   @Test func aManifestThatIsNotHereIsFetchedFirst() throws {
     var engine = TransferEngine()
     let id = try download(try begin(&engine, size: 90_000_000, manifest: manifestHash))

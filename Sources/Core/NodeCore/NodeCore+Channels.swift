@@ -8,7 +8,8 @@ extension NodeCore {
   package mutating func setChannels(_ joined: [Channel], at now: Moment) {
     let old = channels
     channels = Dictionary(joined.map { ($0.topic, $0) }) { first, _ in first }
-    guard channels != old else { return }
+    transfer.topics = Set(channels.keys)
+    guard channels != old else { return endHopelessSearches(at: now) }
     for topic in old.keys where channels[topic] == nil && !configuration.isBootstrap { presence.remove(topic: topic) }
     for link in peers.keys.sorted(by: { $0.number < $1.number }) {
       guard let peer = peers[link], !peer.isClosing else { continue }
@@ -19,7 +20,14 @@ extension NodeCore {
     announce(at: now)
     for link in linkOfNode.values.sorted(by: { $0.number < $1.number }) { askOpenQuestions(to: link, at: now) }
     withdrawSources(at: now)
+    endHopelessSearches(at: now)
     runDials(now)
+  }
+
+  /// Over a channel that is not joined nobody will ever appear.
+  private mutating func endHopelessSearches(at now: Moment) {
+    transfer.settleSearches(at: now.instant)
+    drainTransfer(at: now)
   }
 
   /// This node listens on `port` and can be reached at these addresses, as far as it knows itself.

@@ -24,10 +24,11 @@ struct Search: Sendable {
   /// Who has yet to answer, and the channel over which each was asked.
   var pending: [NodeID: Topic] = [:]
 
-  /// Whether nothing more can come of it. While `expectsPeers`, somebody may yet appear.
-  func isOver(at now: Instant, expectsPeers: Bool) -> Bool {
+  /// Whether nothing more can come of it. While `expectsPeers`, somebody may yet appear, if only over one of `topics`.
+  func isOver(at now: Instant, expectsPeers: Bool, topics: Set<Topic>?) -> Bool {
     if now >= deadline { return true }
     guard pending.isEmpty else { return false }
+    if let topics, topics.isEmpty || question.topic.map({ !topics.contains($0) }) ?? false { return true }
     guard now < grace else { return true }
     return !isAfterLoss && !asked.isEmpty && !expectsPeers
   }

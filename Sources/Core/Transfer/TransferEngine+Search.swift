@@ -85,7 +85,8 @@ extension TransferEngine {
   }
 
   private mutating func settle(_ question: UInt32, at now: Instant) {
-    guard let search = searches[question], search.isOver(at: now, expectsPeers: expectsPeers) else { return }
+    guard let search = searches[question], search.isOver(at: now, expectsPeers: expectsPeers, topics: topics)
+    else { return }
     finishSearch(question, at: now)
   }
 

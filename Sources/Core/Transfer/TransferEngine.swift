@@ -26,6 +26,9 @@ package struct TransferEngine: Sendable {
   let manifestThreshold: UInt64
   /// Whether a peer may soon appear: somebody is being dialed or has not said hello. Kept up by the owner.
   package var expectsPeers = false
+  /// The channels that are joined, without which there is nobody to wait for; nil until they are known. Kept up by the
+  /// owner.
+  package var topics: Set<Topic>?
 
   private var effects: [TransferEffect] = []
   private var effectsTaken = 0
@@ -129,7 +132,7 @@ package struct TransferEngine: Sendable {
   /// Ends searches whose time is over and gives up sources that have fallen silent or behind.
   package mutating func wake(at now: Instant) {
     for (id, search) in searches.sorted(by: { $0.key < $1.key })
-    where search.isOver(at: now, expectsPeers: expectsPeers) {
+    where search.isOver(at: now, expectsPeers: expectsPeers, topics: topics) {
       finishSearch(id, at: now)
     }
     for (id, download) in downloadsInOrder {
