@@ -70,7 +70,7 @@ let package = Package(
     module(
       "ContentStore", in: "Services",
       ["Primitives", "Crypto", "Diagnostics", "Files", "Threads", "Database", "YAML"]),
-    module("FeedStore", in: "Services", ["Primitives", "Crypto", "Database", "Files"]),
+    module("FeedStore", in: "Services", ["Primitives", "Crypto", "Database", "Files", "Threads"]),
     module("Links", in: "Services", ["Primitives", "Crypto", "Diagnostics", "EventLoop", "TLS", "Mux"]),
     module(
       "LocalAPI", in: "Services", ["Primitives", "APIModel", "Crypto", "Diagnostics", "EventLoop", "Files", "HTTP"]),
@@ -112,7 +112,7 @@ let package = Package(
     tests("HTTPTests", ["HTTP", "EventLoop", "Primitives", "TestSupport"]),
     tests("YAMLTests", ["YAML", "Primitives", "TestSupport"]),
     tests("ContentStoreTests", ["ContentStore", "Files", "Crypto", "Diagnostics", "Primitives", "TestSupport"]),
-    tests("FeedStoreTests", ["FeedStore", "Database", "Primitives", "TestSupport"]),
+    tests("FeedStoreTests", ["FeedStore", "Crypto", "Database", "Files", "Primitives", "TestSupport"]),
     tests(
       "LinksTests", ["Links", "EventLoop", "TLS", "Mux", "Crypto", "Diagnostics", "Primitives", "TestSupport"]),
     tests(

@@ -27,6 +27,7 @@ actor Node {
   let identity: NodeIdentity
   let store: ContentStore
   let mutables: MutableTable
+  let feeds: FeedStore
   let channelSource: ChannelSource
   private let storageLock: LockFile
 
@@ -63,6 +64,7 @@ actor Node {
   var joined: [JoinedChannel] = []
   var documents: [String: ChannelDocument] = [:]
   var upkeep = StoreUpkeep()
+  var watchers = FeedWatchers()
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
@@ -83,6 +85,7 @@ actor Node {
       directory: storage, log: log, indexOwner: identity.key.publicKey,
       clientele: try Self.clientele(of: configuration))
     mutables = try MutableTable(directory: storage)
+    feeds = try FeedStore(directory: storage, mutables: mutables)
     channelSource = ChannelSource(folder: "\(storage)/kachery-node/channels")
     core = NodeCore(
       NodeCoreConfiguration(
@@ -188,6 +191,7 @@ actor Node {
     upkeep.timer?.cancel()
     // Before the clients go: a check that goes on would keep one waiting.
     upkeep.isWanted.clear()
+    watchers.endAll()
     await api?.stop()
     await remoteAPI?.stop()
     host?.close()
@@ -198,7 +202,8 @@ actor Node {
     for fetcher in fetchers.values { fetcher.close() }
     for connection in links.values { connection.close(Goodbye(.stopping, "the node is stopping")) }
     let files = Array(incoming.values)
-    _ = try? await loop.onPool { [store] in
+    _ = try? await loop.onPool { [store, feeds] in
+      feeds.close()
       for file in files { file.close() }
       store.index?.close()
     }

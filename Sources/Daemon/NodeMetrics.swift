@@ -13,6 +13,7 @@ struct NodeMetrics: Sendable {
   let filesStored: Counter
   let requestsServed: Counter
   let requestsRefused: Counter
+  let messagesKept: Counter
 
   init() {
     links = all.register("kachery_links", .gauge, "Links that are up and past their hello.")
@@ -33,5 +34,7 @@ struct NodeMetrics: Sendable {
       "kachery_requests_served_total", .counter, "Requests of peers for a range of a file that were granted.")
     requestsRefused = all.register(
       "kachery_requests_refused_total", .counter, "Requests of peers for a range that were not granted.")
+    messagesKept = all.register(
+      "kachery_feed_messages_total", .counter, "Messages of feeds that were appended here or came from other nodes.")
   }
 }

@@ -13,6 +13,8 @@ actor FakeNode: LocalNode {
   private var mutables: [JSONValue: JSONValue] = [:]
   private(set) var cancelledLoads = 0
   private(set) var wasStopped = false
+  var appended: [JSONObject] = []
+  var rules = AccessRules()
   private var waiters: [CheckedContinuation<Void, Never>] = []
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }

@@ -45,20 +45,37 @@ extension Connection {
   ///
   /// The write lock is taken at the start, so that two processes never both read and then wait for each other.
   package func transaction<Result>(_ body: () throws(KacheryError) -> Result) throws(KacheryError) -> Result {
+    try begin()
+    do throws(KacheryError) {
+      let result = try body()
+      try commit()
+      return result
+    } catch {
+      rollBack()
+      throw error
+    }
+  }
+
+  /// Begins a transaction; `commit` or `rollBack` must follow, `rollBack` also where `commit` fails.
+  package func begin() throws(KacheryError) {
     guard !isInTransaction else {
       throw KacheryError(.internalError, "A transaction on \(path) was begun inside another one.")
     }
     try execute("BEGIN IMMEDIATE")
     isInTransaction = true
-    defer { isInTransaction = false }
-    do throws(KacheryError) {
-      let result = try body()
-      try execute("COMMIT")
-      return result
-    } catch {
-      // SQLite has already rolled back after some failures; then this one says so and changes nothing.
-      _ = try? execute("ROLLBACK")
-      throw error
-    }
+  }
+
+  /// Brings the transaction to the disk.
+  package func commit() throws(KacheryError) {
+    try execute("COMMIT")
+    isInTransaction = false
+  }
+
+  /// Undoes the transaction; does nothing where there is none.
+  package func rollBack() {
+    guard isInTransaction else { return }
+    isInTransaction = false
+    // SQLite has already rolled back after some failures; then this one says so and changes nothing.
+    _ = try? execute("ROLLBACK")
   }
 }

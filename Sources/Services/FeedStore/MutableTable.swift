@@ -73,6 +73,20 @@ package final class MutableTable: Sendable {
     }
   }
 
+  /// The keys and values whose key is an object with this `type`.
+  package func all(ofType type: String) throws(KacheryError) -> [(key: JSONValue, value: JSONValue)] {
+    let sql = "SELECT key, value FROM mutables WHERE instr(key, ?) > 0 ORDER BY key"
+    let rows = try connection.withLock { (connection) throws(KacheryError) in
+      try connection.rows(sql, [.text("\"type\":\(JSONValue.string(type).compact)")])
+    }
+    return rows.compactMap { row in
+      guard let key = row[0].text.flatMap({ try? JSONParser.parse($0) }), key["type"]?.string == type,
+        let value = row[1].text.flatMap({ try? JSONParser.parse($0) })
+      else { return nil }
+      return (key, value)
+    }
+  }
+
   /// Closes the database; does nothing the second time. Other methods fail afterwards.
   package func close() { connection.withLock { $0.close() } }
 

@@ -40,7 +40,8 @@ package struct AccessPolicy: Sendable {
 
   /// Paths that change something a browser page's token may not.
   private static let writingPaths: Set<String> = [
-    "/store", "/storeFile", "/linkFile", "/halt", "/feed/setAccessRules", "/mutable/set", "/mutable/delete",
+    "/store", "/storeFile", "/linkFile", "/halt", "/mutable/set", "/mutable/delete",
+    "/feed/createFeed", "/feed/deleteFeed", "/feed/appendMessages", "/feed/submitMessage", "/feed/setAccessRules",
     "/v1/store/verify", "/v1/store/remove", "/v1/store/pin", "/v1/store/unpin", "/v1/store/collect",
   ]
 

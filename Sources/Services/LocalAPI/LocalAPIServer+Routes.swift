@@ -3,7 +3,7 @@ import HTTP
 import Primitives
 
 extension LocalAPIServer {
-  func answer(_ route: Route, _ exchange: HTTPExchange) async throws(KacheryError) {
+  func answer(_ route: Route, _ parameters: [String], _ exchange: HTTPExchange) async throws(KacheryError) {
     switch route {
     case .root: await showStatusPage(exchange)
     case .probe:
@@ -46,6 +46,12 @@ extension LocalAPIServer {
     case .explain: try await explain(exchange)
     case .storeList, .storeUsage, .storeVerify, .storeRemove, .storePin, .storeUnpin, .storeCollect:
       try await answerStore(route, exchange)
+    case .feedCreate, .feedDelete, .feedID, .feedInfo, .feedAppend, .feedSubmit, .feedCount, .feedRules, .feedSetRules,
+      .feedWatch:
+      try await answerFeed(route, exchange)
+    case .feeds: try await answerFeedList(exchange)
+    case .feed: try await describeFeed(parameters, exchange)
+    case .feedStream: try await streamFeed(parameters, exchange)
     }
   }
 

@@ -124,7 +124,7 @@ package actor LocalAPIServer {
           .forbidden, "This API answers only under a name of this machine; see the option for allowed hosts.")
       }
       guard exchange.head.method != "OPTIONS" else { return preflight(exchange) }
-      guard let route = Route(rawValue: exchange.head.path) else {
+      guard let (route, parameters) = Route.match(exchange.head.path) else {
         return refuse(exchange, status: 404, "There is nothing at \(exchange.head.path) in this version of the daemon.")
       }
       guard route.methods.contains(exchange.head.method) else {
@@ -132,7 +132,7 @@ package actor LocalAPIServer {
           exchange, status: 405, "\(route.rawValue) takes \(route.methods.sorted().joined(separator: " or ")) only.")
       }
       if !route.isOpen { try await checkToken(of: exchange, for: route) }
-      try await answer(route, exchange)
+      try await answer(route, parameters, exchange)
     } catch {
       if error.code == .forbidden { refusals.add() }
       refuse(exchange, status: error.code.httpStatus, error.message)

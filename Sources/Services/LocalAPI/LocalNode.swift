@@ -3,7 +3,7 @@ package import Diagnostics
 package import Primitives
 
 /// What the local API needs of the node that it speaks for.
-package protocol LocalNode: LocalStoreKeeping, LocalBatchLoading, LocalExplaining {
+package protocol LocalNode: LocalStoreKeeping, LocalBatchLoading, LocalExplaining, LocalFeeds {
   /// What `/probe` tells.
   var probe: ProbeReply { get }
   /// The node's counters.

@@ -25,12 +25,39 @@ enum Route: String, CaseIterable {
   case storePin = "/v1/store/pin"
   case storeUnpin = "/v1/store/unpin"
   case storeCollect = "/v1/store/collect"
+  case feedCreate = "/feed/createFeed"
+  case feedDelete = "/feed/deleteFeed"
+  case feedID = "/feed/getFeedId"
+  case feedInfo = "/feed/getFeedInfo"
+  case feedAppend = "/feed/appendMessages"
+  case feedSubmit = "/feed/submitMessage"
+  case feedCount = "/feed/getNumLocalMessages"
+  case feedRules = "/feed/getAccessRules"
+  case feedSetRules = "/feed/setAccessRules"
+  case feedWatch = "/feed/watchForNewMessages"
+  case feeds = "/v1/feeds"
+  case feed = "/v1/feeds/{feed}"
+  case feedStream = "/v1/feeds/{feed}/{subfeed}/stream"
+
+  /// The route of a path, and what stands in the place of its parameters; nil where there is none.
+  static func match(_ path: String) -> (route: Route, parameters: [String])? {
+    if let route = Route(rawValue: path), !path.contains("{") { return (route, []) }
+    let prefix = feeds.rawValue + "/"
+    guard path.hasPrefix(prefix) else { return nil }
+    let rest = path.dropFirst(prefix.count)
+    guard let slash = rest.firstIndex(of: "/") else { return (.feed, [String(rest)]) }
+    // A subfeed's name may hold anything, slashes as well.
+    let name = rest[rest.index(after: slash)...]
+    let ending = "/stream"
+    guard name.hasSuffix(ending), name.count > ending.count else { return nil }
+    return (.feedStream, [String(rest[..<slash]), String(name.dropLast(ending.count))])
+  }
 
   /// Methods that it takes.
   var methods: Set<String> {
     switch self {
     case .probe: ["GET", "POST"]
-    case .root, .halt, .stats, .metrics, .peers: ["GET"]
+    case .root, .halt, .stats, .metrics, .peers, .feeds, .feed, .feedStream: ["GET"]
     default: ["POST"]
     }
   }
@@ -41,6 +68,6 @@ enum Route: String, CaseIterable {
   /// Whether a client on another machine may call it: neither what names paths of this one, nor what ends the daemon.
   var isForOtherMachines: Bool { ![.storeFile, .linkFile, .halt].contains(self) }
 
-  /// Whether people open it in a browser, with the token in the address.
-  var isPage: Bool { self == .root || self == .stats }
+  /// Whether browsers open it without a header of their own, with the token in the address.
+  var isPage: Bool { [.root, .stats, .feedStream].contains(self) }
 }

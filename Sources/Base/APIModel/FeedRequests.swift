@@ -1,0 +1,163 @@
+package import Primitives
+
+extension JSONFields {
+  /// The subfeed that the fields `feedId` and `subfeedHash` name.
+  package func subfeedKey() throws(KacheryError) -> SubfeedKey {
+    SubfeedKey(try fixed("feedId"), try fixed("subfeedHash"))
+  }
+
+  /// The time that a field gives in milliseconds, at most `longest`; nil where it is absent or null.
+  package func optionalMilliseconds(_ name: String, longest: Duration) throws(KacheryError) -> Duration? {
+    try optionalNumber(name).map { min(.milliseconds(max(0, min($0, 1e12))), longest) }
+  }
+}
+
+/// The body of `/feed/appendMessages`.
+package struct AppendRequest: Sendable {
+  package let key: SubfeedKey
+  package let messages: [JSONObject]
+  package let metaData: JSONObject?
+
+  /// Reads the body.
+  package init(_ fields: JSONFields) throws(KacheryError) {
+    key = try fields.subfeedKey()
+    guard let list = fields.value("messages")?.array else {
+      throw KacheryError(.badRequest, "The field 'messages' is not a list.")
+    }
+    let messages = list.compactMap(\.object)
+    guard messages.count == list.count else {
+      throw KacheryError(.badRequest, "Each of the messages of a feed is a JSON object, such as {\"text\": \"hello\"}.")
+    }
+    self.messages = messages
+    guard let metaData = fields.value("metaData") else {
+      self.metaData = nil
+      return
+    }
+    guard let object = metaData.object else {
+      throw KacheryError(.badRequest, "The field 'metaData' is not a JSON object.")
+    }
+    self.metaData = object
+  }
+}
+
+/// The body of `/feed/submitMessage`.
+package struct SubmitRequest: Sendable {
+  /// Characters of the longest message that is submitted, as JSON.
+  package static let longestMessage = 10_000
+  /// What a client that names no time-out waits for at most.
+  package static let defaultTimeout: Duration = .seconds(10)
+  /// Nobody waits longer, whatever the client says.
+  package static let longestTimeout: Duration = .seconds(600)
+
+  package let key: SubfeedKey
+  package let message: JSONObject
+  package let timeout: Duration
+
+  /// Reads the body.
+  package init(_ fields: JSONFields) throws(KacheryError) {
+    key = try fields.subfeedKey()
+    guard let message = fields.value("message")?.object else {
+      throw KacheryError(.badRequest, "The field 'message' is not a JSON object.")
+    }
+    let length = JSONValue.object(message).compactBytes.count
+    guard length <= Self.longestMessage else {
+      throw KacheryError(
+        .tooLarge,
+        "A message that is submitted has at most \(Self.longestMessage) characters as JSON, not \(length); "
+          + "store what is large as a file and submit its URI.")
+    }
+    self.message = message
+    timeout = try fields.optionalMilliseconds("timeoutMsec", longest: Self.longestTimeout) ?? Self.defaultTimeout
+  }
+}
+
+/// The body of `/feed/watchForNewMessages`.
+package struct WatchRequest: Sendable {
+  /// The channel that stands for this node alone.
+  package static let localChannel = "*local*"
+  /// Nobody waits longer, whatever the client says.
+  package static let longestWait: Duration = .seconds(3_600)
+  /// Subfeeds in one request.
+  package static let maximumWatches = 10_000
+
+  /// One subfeed that is watched.
+  package struct Watch: Sendable {
+    /// What the client calls it.
+    package let name: String
+    package let key: SubfeedKey
+    /// The first message that is wanted.
+    package let position: UInt64
+    /// The channel over which other nodes may be asked; nil for any.
+    package let channel: String?
+
+    /// A watch of one subfeed.
+    package init(name: String, key: SubfeedKey, position: UInt64, channel: String? = nil) {
+      self.name = name
+      self.key = key
+      self.position = position
+      self.channel = channel
+    }
+
+    /// Whether only what is here counts.
+    package var isLocal: Bool { channel == WatchRequest.localChannel }
+  }
+
+  package let watches: [Watch]
+  package let wait: Duration
+  /// Messages of each watch at most; nil for all.
+  package let count: Int?
+  package let isSigned: Bool
+
+  /// A request for messages.
+  package init(_ watches: [Watch], wait: Duration, count: Int? = nil, isSigned: Bool = false) {
+    self.watches = watches
+    self.wait = wait
+    self.count = count
+    self.isSigned = isSigned
+  }
+
+  /// Reads the body.
+  package init(_ fields: JSONFields) throws(KacheryError) {
+    guard let members = fields.value("subfeedWatches")?.object?.members else {
+      throw KacheryError(.badRequest, "The field 'subfeedWatches' is not a JSON object.")
+    }
+    guard members.count <= Self.maximumWatches else {
+      throw KacheryError(.tooLarge, "One request watches at most \(Self.maximumWatches) subfeeds.")
+    }
+    var watches: [Watch] = []
+    for member in members {
+      let watch = try JSONFields(member.value, named: "the watch '\(member.name)'")
+      watches.append(
+        Watch(
+          name: member.name, key: try watch.subfeedKey(), position: try watch.optionalUnsigned("position") ?? 0,
+          channel: try watch.optionalString("channelName")))
+    }
+    self.watches = watches
+    wait = try fields.optionalMilliseconds("waitMsec", longest: Self.longestWait) ?? .zero
+    count = try fields.optionalUnsigned("maxNumMessages").flatMap { $0 == 0 ? nil : Int(clamping: $0) }
+    isSigned = try fields.optionalBool("signed") ?? false
+  }
+}
+
+/// The messages that a watch has found, each as its JSON.
+package struct WatchedMessages: Sendable {
+  package let name: String
+  package let messages: [[UInt8]]
+
+  package init(name: String, messages: [[UInt8]]) {
+    self.name = name
+    self.messages = messages
+  }
+}
+
+/// What a node knows of a feed.
+package struct FeedInfo: Sendable {
+  package let isWriteable: Bool
+  /// The node that writes the feed; nil where it is not to be found and only copies are.
+  package let node: NodeID?
+
+  package init(isWriteable: Bool, node: NodeID?) {
+    self.isWriteable = isWriteable
+    self.node = node
+  }
+}

@@ -1,0 +1,130 @@
+package import Primitives
+
+/// A message of a feed as it is stored and sent: a JSON document with a body and the feed's signature of it.
+///
+///     {"body": {"previousSignature"?: HEX, "messageNumber": n, "message": {…}, "timestamp": ms, "metaData"?: {…}},
+///      "signature": HEX}
+///
+/// The signature is over the canonical JSON of the body (RFC 8785). Each message names the signature of the one before
+/// it, so that nobody can leave one out or change the order.
+package struct SignedMessage: Hashable, Sendable {
+  /// Bytes of the largest document: a node holds whole messages in memory.
+  package static let maximumBytes = 4 << 20
+
+  /// The document.
+  package let text: [UInt8]
+  /// The message's place in its subfeed, from 0.
+  package let number: UInt64
+  /// The signature of the message before it; nil for the first.
+  package let previous: Signature?
+  package let signature: Signature
+  /// The bytes that are signed.
+  private let canonicalBody: [UInt8]
+
+  /// Reads a document, and does not check its signature.
+  ///
+  /// - Throws: `badRequest` where it is no signed message.
+  package init(_ text: [UInt8]) throws(KacheryError) {
+    guard text.count <= Self.maximumBytes else {
+      throw KacheryError(.tooLarge, "A message has at most \(Self.maximumBytes) bytes, not \(text.count).")
+    }
+    guard let document = try? JSONParser.parse(text), let body = document["body"], body["message"]?.object != nil,
+      let number = body["messageNumber"]?.unsigned, let signature = Signature(json: document["signature"])
+    else { throw Self.malformed }
+    let previous = body["previousSignature"].map { Signature(json: $0) }
+    // A previous signature that is there must be one, and only the first message has none.
+    guard previous.map({ $0 != nil }) ?? true, (previous == nil) == (number == 0) else { throw Self.malformed }
+    self.text = text
+    self.number = number
+    self.previous = previous ?? nil
+    self.signature = signature
+    canonicalBody = CanonicalJSON.encode(body)
+  }
+
+  private static let malformed = KacheryError(
+    .badRequest, "This is no signed message of a feed: a 'body' with 'messageNumber' and 'message', and a 'signature'.")
+
+  /// Signs a message.
+  ///
+  /// - Throws: `tooLarge` where it would be longer than nodes take.
+  package init(
+    _ message: JSONObject, number: UInt64, previous: Signature?, at time: WallTime, metaData: JSONObject? = nil,
+    with key: SigningKey
+  ) throws(KacheryError) {
+    var body: JSONObject = [:]
+    body["previousSignature"] = previous.map { .string($0.hex) }
+    body["messageNumber"] = .integer(Int64(clamping: number))
+    body["message"] = .object(message)
+    body["timestamp"] = .integer(Int64(clamping: time.milliseconds))
+    body["metaData"] = metaData.map { .object($0) }
+    canonicalBody = CanonicalJSON.encode(.object(body))
+    guard let signature = Signature(bytes: key.sign(canonicalBody)) else {
+      throw KacheryError(.internalError, "A signature has not 64 bytes.")
+    }
+    // The canonical body itself, so that whoever reads the file sees what was signed.
+    text = Array("{\"body\":".utf8) + canonicalBody + Array(",\"signature\":\"\(signature.hex)\"}".utf8)
+    guard text.count <= Self.maximumBytes else {
+      throw KacheryError(
+        .tooLarge,
+        "A message has at most \(Self.maximumBytes) bytes as JSON, not \(text.count); store what is large "
+          + "as a file and send its URI.")
+    }
+    self.number = number
+    self.previous = previous
+    self.signature = signature
+  }
+
+  /// Whether the signature is the feed's.
+  package func isSigned(by feed: FeedVerifier) -> Bool { feed.accepts(signature, of: canonicalBody) }
+
+  /// The JSON of the message itself in a document that was stored; null where the document is damaged.
+  package static func plain(_ text: [UInt8]) -> [UInt8] {
+    ((try? JSONParser.parse(text))?["body"]?["message"] ?? .null).compactBytes
+  }
+}
+
+/// An Ed25519 signature.
+package struct Signature: FixedBytes {
+  /// RFC 8032, section 5.1.6.
+  package static let byteCount = 64
+
+  package let bytes: [UInt8]
+
+  package init?(bytes: some Collection<UInt8>) {
+    guard bytes.count == Self.byteCount else { return nil }
+    self.bytes = Array(bytes)
+  }
+
+  fileprivate init?(json: JSONValue?) {
+    guard let hex = json?.string else { return nil }
+    self.init(hex: hex)
+  }
+}
+
+/// Checks many signatures of one feed.
+package struct FeedVerifier: Sendable {
+  private let key: NodeID
+
+  /// The verifier of this feed's messages.
+  package init(_ feed: FeedID) { key = NodeID(feed) }
+
+  func accepts(_ signature: Signature, of bytes: [UInt8]) -> Bool { key.verify(signature: signature.bytes, of: bytes) }
+}
+
+extension SubfeedHash {
+  /// The hash of a subfeed's name: of its UTF-8 where it is a string, else of its canonical JSON. A string that begins
+  /// with `~` is the hash itself.
+  ///
+  /// - Throws: `badRequest` where nothing that is a hash stands behind the `~`.
+  package init(name: JSONValue) throws(KacheryError) {
+    guard let text = name.string, text.hasPrefix("~") else {
+      let bytes = name.string.map { Array($0.utf8) } ?? CanonicalJSON.encode(name)
+      self = SubfeedHash(ContentHash.of(bytes))
+      return
+    }
+    guard let hash = SubfeedHash(hex: text.dropFirst()) else {
+      throw KacheryError(.badRequest, "Behind the ~ of the subfeed '\(text)' there must be 40 hexadecimal digits.")
+    }
+    self = hash
+  }
+}

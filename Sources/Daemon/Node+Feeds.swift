@@ -1,0 +1,147 @@
+import APIModel
+import Crypto
+import EventLoop
+import FeedStore
+import Primitives
+
+/// Feeds as clients of this machine use them.
+extension Node {
+  /// Bytes of messages in one answer, beyond which a client asks again from where it got to.
+  private static let largestAnswer = 256 << 20
+
+  /// Hands work to the thread that writes, and waits until it is on the disk.
+  func written<Outcome: Sendable>(
+    _ begin: (@escaping @Sendable (Result<Outcome, KacheryError>) -> Void) -> Void
+  ) async throws(KacheryError) -> Outcome {
+    let result = await withCheckedContinuation { continuation in begin { continuation.resume(returning: $0) } }
+    return try result.get()
+  }
+
+  func createFeed(named name: String?) async throws(KacheryError) -> FeedID {
+    let feed = try await written { feeds.create(named: name, then: $0) }
+    log.info("Made the feed \(feed.short)\(name.map { " named '\($0)'" } ?? "").")
+    return feed
+  }
+
+  func deleteFeed(_ feed: FeedID) async throws(KacheryError) -> Bool {
+    try await written { feeds.delete(feed, then: $0) }
+  }
+
+  func feed(named name: String) async throws(KacheryError) -> FeedID? {
+    try await onPool { [feeds] () throws(KacheryError) in try feeds.feed(named: name) }
+  }
+
+  func append(_ request: AppendRequest) async throws(KacheryError) {
+    guard !request.messages.isEmpty else { return }
+    let time = now.wall
+    let signed = try await written {
+      feeds.append(request.messages, to: request.key, metaData: request.metaData, at: time, then: $0)
+    }
+    noteAppended(signed.count, to: request.key)
+  }
+
+  /// Messages of a subfeed are on the disk that were not before.
+  func noteAppended(_ count: Int, to key: SubfeedKey) {
+    counters.messagesKept.add(count)
+    watchers.touch(key)
+  }
+
+  func messageCount(of key: SubfeedKey) async throws(KacheryError) -> UInt64 {
+    try await onPool { [feeds] () throws(KacheryError) in try feeds.count(key) }
+  }
+
+  func accessRules(of key: SubfeedKey) async throws(KacheryError) -> AccessRules {
+    try await onPool { [feeds] () throws(KacheryError) in
+      guard try feeds.isWriteable(key.feed) else {
+        throw KacheryError(
+          .forbidden, "The feed \(key.feed) is written by another node; only that one knows its access rules.")
+      }
+      return try feeds.rules(of: key)
+    }
+  }
+
+  func setAccessRules(_ rules: AccessRules, of key: SubfeedKey) async throws(KacheryError) {
+    try await written { feeds.setRules(rules, of: key, then: $0) }
+  }
+
+  // MARK: Reading
+
+  func watch(_ request: WatchRequest) async throws(KacheryError) -> [WatchedMessages] {
+    // Before the first look, so that nothing comes unnoticed between looking and waiting.
+    let watcher = watchers.add(Set(request.watches.map(\.key)))
+    defer { watchers.remove(watcher) }
+    let timer = loop.after(request.wait) { watcher.end() }
+    defer { timer.cancel() }
+    let number = watcher.number
+    return try await withTaskCancellationHandler {
+      await follow(request, watcher)
+    } onCancel: {
+      Task { await self.endWatch(number) }
+    }.get()
+  }
+
+  private func endWatch(_ number: UInt64) { watchers.end(number) }
+
+  private func follow(_ request: WatchRequest, _ watcher: FeedWatcher) async -> Result<[WatchedMessages], KacheryError>
+  {
+    while true {
+      do throws(KacheryError) {
+        let found = try await onPool { [feeds] () throws(KacheryError) in try Self.read(request, from: feeds) }
+        if !found.isEmpty || watcher.hasEnded || isStopping { return .success(found) }
+      } catch {
+        return .failure(error)
+      }
+      await watcher.wait()
+    }
+  }
+
+  private static nonisolated func read(
+    _ request: WatchRequest, from feeds: FeedStore
+  ) throws(KacheryError) -> [WatchedMessages] {
+    var found: [WatchedMessages] = []
+    var room = largestAnswer
+    for watch in request.watches where room > 0 {
+      let texts = try feeds.messages(
+        of: watch.key, from: watch.position, count: request.count ?? .max, bytes: room)
+      guard !texts.isEmpty else { continue }
+      room -= texts.reduce(0) { $0 + $1.count }
+      found.append(
+        WatchedMessages(name: watch.name, messages: request.isSigned ? texts : texts.map(SignedMessage.plain)))
+    }
+    return found
+  }
+
+  func listFeeds() async throws(KacheryError) -> JSONValue {
+    let summaries = try await onPool { [feeds] () throws(KacheryError) in try feeds.summaries() }
+    return .array(
+      summaries.map { summary in
+        [
+          "feedId": .string(summary.feed.hex), "names": .array(summary.names.map { .string($0) }),
+          "isWriteable": .bool(summary.isWriteable), "subfeeds": .integer(Int64(summary.subfeeds)),
+          "messages": .integer(Int64(summary.messages)),
+        ]
+      })
+  }
+
+  func describeFeed(_ feed: FeedID) async throws(KacheryError) -> JSONValue {
+    try await onPool { [feeds] () throws(KacheryError) in
+      guard let summary = try feeds.summaries().first(where: { $0.feed == feed }) else {
+        throw KacheryError(.notFound, "There is no feed \(feed) on this node.")
+      }
+      var subfeeds: [JSONValue] = []
+      for (subfeed, count) in try feeds.subfeeds(of: feed) {
+        let key = SubfeedKey(feed, subfeed)
+        subfeeds.append(
+          [
+            "subfeedHash": .string(subfeed.hex), "messages": .integer(Int64(clamping: count)),
+            "accessRules": try feeds.rules(of: key).json,
+            "forks": .integer(Int64(try feeds.forks(of: key).count)),
+          ])
+      }
+      return [
+        "success": true, "feedId": .string(feed.hex), "names": .array(summary.names.map { .string($0) }),
+        "isWriteable": .bool(summary.isWriteable), "subfeeds": .array(subfeeds),
+      ]
+    }
+  }
+}

@@ -1,0 +1,187 @@
+import Crypto
+import Database
+import Primitives
+
+/// What is written into `feeds.db`. It belongs to one thread at a time, which holds a transaction open around each call.
+struct FeedLedger {
+  /// The last message of a subfeed, which the next one must follow.
+  private struct Tail {
+    var count: UInt64 = 0
+    var signature: Signature?
+  }
+
+  /// Subfeeds whose ends are remembered; beyond these all are read again.
+  private static let rememberedTails = 10_000
+
+  let connection: Connection
+  let keys: FeedKeys
+  private var tails: [SubfeedKey: Tail] = [:]
+  private var signingKeys: [FeedID: SigningKey] = [:]
+
+  init(connection: Connection, keys: FeedKeys) {
+    self.connection = connection
+    self.keys = keys
+  }
+
+  /// A transaction came to nothing: what was remembered of it does not hold.
+  mutating func forget() {
+    tails = [:]
+    signingKeys = [:]
+  }
+
+  // MARK: Feeds
+
+  mutating func create(_ key: SigningKey, named name: String?) throws(KacheryError) -> FeedID {
+    // The key first: of a feed without a key nobody would ever know that it was this node's.
+    let feed = try keys.keep(key, named: name)
+    try addFeed(feed)
+    return feed
+  }
+
+  /// Deletes all messages of a feed. Says whether there was such a feed.
+  mutating func deleteMessages(of feed: FeedID) throws(KacheryError) -> Bool {
+    forget()
+    let isWriteable = try keys.key(of: feed) != nil
+    let count = try connection.execute("DELETE FROM feeds WHERE feedId = ?", [.text(feed.hex)])
+    try connection.execute("DELETE FROM feedForks WHERE feedId = ?", [.text(feed.hex)])
+    return count > 0 || isWriteable
+  }
+
+  mutating func removeKey(of feed: FeedID) throws(KacheryError) {
+    forget()
+    try keys.remove(feed)
+  }
+
+  private func addFeed(_ feed: FeedID) throws(KacheryError) {
+    try connection.execute("INSERT OR IGNORE INTO feeds(feedId) VALUES(?)", [.text(feed.hex)])
+  }
+
+  private func addSubfeed(_ key: SubfeedKey) throws(KacheryError) {
+    try addFeed(key.feed)
+    try connection.execute(
+      "INSERT OR IGNORE INTO subfeeds(feedId, subfeedHash, accessRules) VALUES(?, ?, ?)",
+      key.columns + [.text(AccessRules().json.compact)])
+  }
+
+  mutating func setRules(_ rules: AccessRules, of key: SubfeedKey) throws(KacheryError) {
+    _ = try signingKey(of: key.feed)
+    try addSubfeed(key)
+    try connection.execute(
+      "UPDATE subfeeds SET accessRules = ? WHERE feedId = ? AND subfeedHash = ?",
+      [.text(rules.json.compact)] + key.columns)
+  }
+
+  // MARK: Messages
+
+  private mutating func signingKey(of feed: FeedID) throws(KacheryError) -> SigningKey {
+    if let key = signingKeys[feed] { return key }
+    guard let key = try keys.key(of: feed) else {
+      throw KacheryError(.forbidden, "The feed \(feed) is written by another node; only that one can change it.")
+    }
+    if signingKeys.count >= Self.rememberedTails { signingKeys = [:] }
+    signingKeys[feed] = key
+    return key
+  }
+
+  private mutating func tail(of key: SubfeedKey) throws(KacheryError) -> Tail {
+    if let tail = tails[key] { return tail }
+    let row = try connection.firstRow(
+      "SELECT position, message FROM subfeedMessages WHERE feedId = ? AND subfeedHash = ? ORDER BY position DESC LIMIT 1",
+      key.columns)
+    if tails.count >= Self.rememberedTails { tails = [:] }
+    guard let row else {
+      try addSubfeed(key)
+      tails[key] = Tail()
+      return Tail()
+    }
+    guard let position = row[0].integer, let text = row[1].text, let message = try? SignedMessage(Array(text.utf8)),
+      message.number == UInt64(exactly: position)
+    else {
+      throw KacheryError(
+        .storageFailed, "The last message of \(key) in \(connection.path) is damaged, so none can follow it.")
+    }
+    let tail = Tail(count: message.number + 1, signature: message.signature)
+    tails[key] = tail
+    return tail
+  }
+
+  /// Signs messages and writes them behind the last one. Gives them back.
+  mutating func append(
+    _ messages: [JSONObject], to key: SubfeedKey, metaData: JSONObject?, at time: WallTime
+  ) throws(KacheryError) -> [SignedMessage] {
+    let signingKey = try signingKey(of: key.feed)
+    var tail = try tail(of: key)
+    var signed: [SignedMessage] = []
+    for message in messages {
+      let next = try SignedMessage(
+        message, number: tail.count, previous: tail.signature, at: time, metaData: metaData, with: signingKey)
+      signed.append(next)
+      tail = Tail(count: tail.count + 1, signature: next.signature)
+    }
+    for message in signed { try write(message, to: key) }
+    tails[key] = tail
+    return signed
+  }
+
+  /// Keeps messages of another node's feed, whose signatures were checked, as far as they follow what is here.
+  mutating func admit(_ messages: [SignedMessage], to key: SubfeedKey) throws(KacheryError) -> Admission {
+    var tail = try tail(of: key)
+    var admission = Admission(count: tail.count)
+    for message in messages {
+      if message.number < tail.count {
+        guard try isKept(message, in: key) else {
+          admission.fork = message.number
+          break
+        }
+        continue
+      }
+      guard message.number == tail.count else { break }
+      guard message.previous == tail.signature else {
+        admission.fork = message.number
+        break
+      }
+      try write(message, to: key)
+      admission.kept.append(message)
+      tail = Tail(count: tail.count + 1, signature: message.signature)
+    }
+    if let fork = admission.fork, let proof = messages.first(where: { $0.number == fork }) {
+      try keepApart(proof, of: key)
+    }
+    tails[key] = tail
+    admission.count = tail.count
+    return admission
+  }
+
+  private func isKept(_ message: SignedMessage, in key: SubfeedKey) throws(KacheryError) -> Bool {
+    let row = try connection.firstRow(
+      "SELECT message FROM subfeedMessages WHERE feedId = ? AND subfeedHash = ? AND position = ?",
+      key.columns + [.integer(Int64(clamping: message.number))])
+    guard let text = row?[0].text, let kept = try? SignedMessage(Array(text.utf8)) else { return true }
+    return kept.signature == message.signature
+  }
+
+  private func write(_ message: SignedMessage, to key: SubfeedKey) throws(KacheryError) {
+    try connection.execute(
+      "INSERT INTO subfeedMessages(feedId, subfeedHash, position, message) VALUES(?, ?, ?, ?)",
+      key.columns + [.integer(Int64(clamping: message.number)), .text(String(decoding: message.text, as: UTF8.self))])
+  }
+
+  /// Forks of one subfeed that are kept as proof; a forger could make any number.
+  private static let keptForks: Int64 = 100
+
+  private func keepApart(_ message: SignedMessage, of key: SubfeedKey) throws(KacheryError) {
+    let row = try connection.firstRow(
+      "SELECT count(*) FROM feedForks WHERE feedId = ? AND subfeedHash = ?", key.columns)
+    guard let count = row?[0].integer, count < Self.keptForks else { return }
+    try connection.execute(
+      "INSERT OR IGNORE INTO feedForks(feedId, subfeedHash, position, signature, message) VALUES(?, ?, ?, ?, ?)",
+      key.columns + [
+        .integer(Int64(clamping: message.number)), .text(message.signature.hex),
+        .text(String(decoding: message.text, as: UTF8.self)),
+      ])
+  }
+}
+
+extension SubfeedKey {
+  var columns: [SQLValue] { [.text(feed.hex), .text(subfeed.hex)] }
+}

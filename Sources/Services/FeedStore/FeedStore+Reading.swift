@@ -1,0 +1,116 @@
+package import Crypto
+import Database
+package import Primitives
+import Synchronization
+
+extension FeedStore {
+  /// Whether this node writes the feed.
+  package func isWriteable(_ feed: FeedID) throws(KacheryError) -> Bool { try keys.key(of: feed) != nil }
+
+  /// The key with which this node signs the feed; nil where another node writes it.
+  package func key(of feed: FeedID) throws(KacheryError) -> SigningKey? { try keys.key(of: feed) }
+
+  /// The feed with this name; nil where none has it.
+  package func feed(named name: String) throws(KacheryError) -> FeedID? { try keys.feed(named: name) }
+
+  /// Whether messages of the feed, or the feed itself, are here.
+  package func isKnown(_ feed: FeedID) throws(KacheryError) -> Bool {
+    try row("SELECT 1 FROM feeds WHERE feedId = ?", [.text(feed.hex)]) != nil
+  }
+
+  /// How many messages of the subfeed are here.
+  package func count(_ key: SubfeedKey) throws(KacheryError) -> UInt64 {
+    let row = try row(
+      "SELECT max(position) FROM subfeedMessages WHERE feedId = ? AND subfeedHash = ?", key.columns)
+    return row?[0].integer.flatMap { UInt64(exactly: $0) }.map { $0 + 1 } ?? 0
+  }
+
+  /// Who may have messages appended to the subfeed; no rules where none were set.
+  package func rules(of key: SubfeedKey) throws(KacheryError) -> AccessRules {
+    let row = try row("SELECT accessRules FROM subfeeds WHERE feedId = ? AND subfeedHash = ?", key.columns)
+    guard let text = row?[0].text else { return AccessRules() }
+    guard let json = try? JSONParser.parse(text) else {
+      throw KacheryError(.storageFailed, "The access rules of \(key) in \(path) are damaged; set them again.")
+    }
+    // Earlier software wrote `{}` or null where nothing was set.
+    return json["rules"] == nil ? AccessRules() : try AccessRules(json: json)
+  }
+
+  /// Messages of a subfeed as they are stored, from `position` on: at most `count` of them, and no more once they have
+  /// `bytes` bytes; at least one where there is one.
+  package func messages(
+    of key: SubfeedKey, from position: UInt64, count: Int = .max, bytes: Int = .max
+  ) throws(KacheryError) -> [[UInt8]] {
+    guard count > 0, let start = Int64(exactly: position) else { return [] }
+    var messages: [[UInt8]] = []
+    var total = 0
+    try reader.withLock { (connection) throws(KacheryError) in
+      try connection.forEachRow(
+        "SELECT position, message FROM subfeedMessages WHERE feedId = ? AND subfeedHash = ? AND position >= ? "
+          + "ORDER BY position", key.columns + [.integer(start)]
+      ) { (row) throws(KacheryError) in
+        // A hole would give messages the wrong numbers.
+        guard let text = row[1].text, row[0].integer == start + Int64(messages.count) else {
+          throw KacheryError(.storageFailed, "The message \(messages.count + Int(start)) of \(key) is damaged.")
+        }
+        messages.append(Array(text.utf8))
+        total += text.utf8.count
+        return messages.count < count && total < bytes
+      }
+    }
+    return messages
+  }
+
+  /// A feed that is here.
+  package struct Summary: Sendable {
+    package let feed: FeedID
+    package let names: [String]
+    package let isWriteable: Bool
+    package let subfeeds: Int
+    package let messages: Int
+  }
+
+  /// The feeds that are here, of this node and of others.
+  package func summaries() throws(KacheryError) -> [Summary] {
+    let names = try keys.names()
+    let writeable = try keys.writeable()
+    let rows = try reader.withLock { (connection) throws(KacheryError) in
+      try connection.rows(
+        "SELECT feedId, (SELECT count(*) FROM subfeeds WHERE subfeeds.feedId = feeds.feedId), "
+          + "(SELECT count(*) FROM subfeedMessages WHERE subfeedMessages.feedId = feeds.feedId) FROM feeds ORDER BY feedId"
+      )
+    }
+    return rows.compactMap { row in
+      guard let feed = row[0].text.flatMap({ FeedID(hex: $0) }) else { return nil }
+      return Summary(
+        feed: feed, names: names[feed] ?? [], isWriteable: writeable.contains(feed),
+        subfeeds: Int(row[1].integer ?? 0), messages: Int(row[2].integer ?? 0))
+    }
+  }
+
+  /// The subfeeds of a feed that are here, with how many messages each has.
+  package func subfeeds(of feed: FeedID) throws(KacheryError) -> [(subfeed: SubfeedHash, count: UInt64)] {
+    let rows = try reader.withLock { (connection) throws(KacheryError) in
+      try connection.rows(
+        "SELECT subfeedHash, (SELECT count(*) FROM subfeedMessages AS m WHERE m.feedId = s.feedId "
+          + "AND m.subfeedHash = s.subfeedHash) FROM subfeeds AS s WHERE feedId = ? ORDER BY subfeedHash",
+        [.text(feed.hex)])
+    }
+    return rows.compactMap { row in
+      row[0].text.flatMap { SubfeedHash(hex: $0) }.map { ($0, UInt64(clamping: row[1].integer ?? 0)) }
+    }
+  }
+
+  /// Messages that contradict those that are here, oldest place first.
+  package func forks(of key: SubfeedKey) throws(KacheryError) -> [SignedMessage] {
+    let rows = try reader.withLock { (connection) throws(KacheryError) in
+      try connection.rows(
+        "SELECT message FROM feedForks WHERE feedId = ? AND subfeedHash = ? ORDER BY position", key.columns)
+    }
+    return rows.compactMap { row in row[0].text.flatMap { try? SignedMessage(Array($0.utf8)) } }
+  }
+
+  private func row(_ sql: String, _ values: [SQLValue]) throws(KacheryError) -> [SQLValue]? {
+    try reader.withLock { (connection) throws(KacheryError) in try connection.firstRow(sql, values) }
+  }
+}

@@ -1,0 +1,123 @@
+import Database
+import Primitives
+import Synchronization
+import Threads
+
+/// Writes into `feeds.db` on a thread of its own, whatever waits in one transaction.
+final class FeedWriter: Sendable {
+  /// Pieces of work in one transaction at most, so that nobody waits for long.
+  private static let largestGroup = 1_000
+
+  private struct Work: Sendable {
+    /// Does it, and keeps what came of it.
+    let run: @Sendable (inout FeedLedger) throws(KacheryError) -> Void
+    /// Tells what came of it, once it is on the disk, or that it failed.
+    let end: @Sendable (KacheryError?) -> Void
+  }
+
+  private struct Line {
+    var waiting: [Work] = []
+    /// Whether the thread will look again.
+    var isScheduled = false
+    var isClosed = false
+  }
+
+  private let line = Mutex(Line())
+  private let ledger: Mutex<FeedLedger>
+  /// Two pieces at most are ever unfinished: one that runs, and one that looks again.
+  private let lane: WorkLane
+
+  init(_ ledger: sending FeedLedger) throws(KacheryError) {
+    lane = try WorkLane(depth: 3)
+    self.ledger = Mutex(ledger)
+  }
+
+  /// Hands over work; `then` is called on the writing thread.
+  func write<Outcome: Sendable>(
+    _ run: @escaping @Sendable (inout FeedLedger) throws(KacheryError) -> Outcome,
+    _ then: @escaping @Sendable (Result<Outcome, KacheryError>) -> Void
+  ) {
+    let outcome = Mutex<Outcome?>(nil)
+    let box = Box(outcome)
+    let work = Work(
+      run: { (ledger) throws(KacheryError) in
+        let result = try run(&ledger)
+        box.value.withLock { $0 = result }
+      },
+      end: { error in
+        guard error == nil, let outcome = box.value.withLock({ $0 }) else {
+          return then(.failure(error ?? KacheryError(.internalError, "A write to feeds.db has left nothing.")))
+        }
+        then(.success(outcome))
+      })
+    let isOpen = line.withLock { line in
+      guard !line.isClosed else { return false }
+      line.waiting.append(work)
+      return true
+    }
+    guard isOpen else { return work.end(KacheryError(.cancelled, "The node is stopping.")) }
+    schedule()
+  }
+
+  private func schedule() {
+    let isNew = line.withLock { line in
+      defer { line.isScheduled = true }
+      return !line.isScheduled
+    }
+    guard isNew else { return }
+    lane.add { [weak self] in self?.writeGroup() }
+  }
+
+  private func writeGroup() {
+    let (group, hasMore) = line.withLock { line in
+      line.isScheduled = false
+      let group = Array(line.waiting.prefix(Self.largestGroup))
+      line.waiting.removeFirst(group.count)
+      return (group, !line.waiting.isEmpty)
+    }
+    if hasMore { schedule() }
+    ledger.withLock { ledger in Self.write(group, to: &ledger) }
+  }
+
+  /// Writes a group in one transaction. Where the database refuses, each in one of its own, so that work which cannot be
+  /// done does not keep the others from theirs.
+  private static func write(_ group: [Work], to ledger: inout FeedLedger) {
+    guard !group.isEmpty else { return }
+    var failures = [KacheryError?](repeating: nil, count: group.count)
+    do throws(KacheryError) {
+      try ledger.connection.begin()
+      for (index, work) in group.enumerated() {
+        do throws(KacheryError) { try work.run(&ledger) } catch {
+          guard error.databaseCode == nil else { throw error }
+          failures[index] = error
+        }
+      }
+      try ledger.connection.commit()
+    } catch {
+      ledger.connection.rollBack()
+      ledger.forget()
+      guard group.count == 1 else {
+        for work in group { write([work], to: &ledger) }
+        return
+      }
+      failures[0] = error
+    }
+    for (work, failure) in zip(group, failures) { work.end(failure) }
+  }
+
+  /// Writes what waits, then refuses more. May be called again.
+  func close() {
+    let isFirst = line.withLock { line in
+      defer { line.isClosed = true }
+      return !line.isClosed
+    }
+    guard isFirst else { return }
+    while line.withLock({ !$0.waiting.isEmpty }) { writeGroup() }
+    ledger.withLock { $0.connection.close() }
+  }
+
+  private final class Box<Value>: Sendable where Value: ~Copyable, Value: Sendable {
+    let value: Value
+    init(_ value: consuming Value) { self.value = value }
+  }
+}
