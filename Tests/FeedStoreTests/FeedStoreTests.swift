@@ -29,7 +29,7 @@ import Testing
     #expect(messages[0].previous == nil)
     #expect(messages[1].previous == messages[0].signature)
     #expect(messages[2].previous == messages[1].signature)
-    let verifier = FeedVerifier(feed)
+    let verifier = try VerifyingKey(NodeID(feed))
     for message in messages { #expect(message.isSigned(by: verifier)) }
     #expect(SignedMessage.plain(messages[1].text) == Array(#"{"n":1,"text":"gr\u00f6\u00dfer"}"#.utf8))
     #expect(try store.feeds.count(key) == 3)

@@ -61,8 +61,8 @@ package struct SignedMessage: Hashable, Sendable {
     guard let signature = Signature(bytes: key.sign(canonicalBody)) else {
       throw KacheryError(.internalError, "A signature has not 64 bytes.")
     }
-    // The canonical body itself, so that whoever reads the file sees what was signed.
-    text = Array("{\"body\":".utf8) + canonicalBody + Array(",\"signature\":\"\(signature.hex)\"}".utf8)
+    // Not the canonical form: members stay in the order in which their writer put them.
+    text = JSONValue.object(["body": .object(body), "signature": .string(signature.hex)]).compactBytes
     guard text.count <= Self.maximumBytes else {
       throw KacheryError(
         .tooLarge,
@@ -75,7 +75,7 @@ package struct SignedMessage: Hashable, Sendable {
   }
 
   /// Whether the signature is the feed's.
-  package func isSigned(by feed: FeedVerifier) -> Bool { feed.accepts(signature, of: canonicalBody) }
+  package func isSigned(by feed: VerifyingKey) -> Bool { feed.verify(signature: signature.bytes, of: canonicalBody) }
 
   /// The JSON of the message itself in a document that was stored; null where the document is damaged.
   package static func plain(_ text: [UInt8]) -> [UInt8] {
@@ -99,16 +99,6 @@ package struct Signature: FixedBytes {
     guard let hex = json?.string else { return nil }
     self.init(hex: hex)
   }
-}
-
-/// Checks many signatures of one feed.
-package struct FeedVerifier: Sendable {
-  private let key: NodeID
-
-  /// The verifier of this feed's messages.
-  package init(_ feed: FeedID) { key = NodeID(feed) }
-
-  func accepts(_ signature: Signature, of bytes: [UInt8]) -> Bool { key.verify(signature: signature.bytes, of: bytes) }
 }
 
 extension SubfeedHash {
