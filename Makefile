@@ -23,9 +23,10 @@ LINTED = Package.swift Sources Tests
 
 # Every name that kachery was ever published under; each is a link to the one program, which looks at its own name.
 NAMES = kachery-store kachery-load kachery-cat kachery-link kachery-info kachery-ls kachery-load-dir \
-  kachery-generate-node-id kachery-client kachery-p2p kachery-p2p-load kachery-p2p-cat kachery-p2p-find \
-  kachery-p2p-store kachery-p2p-link kachery-p2p-join-channel kachery-p2p-leave-channel kachery-p2p-get-channels \
-  kachery-p2p-node-info kachery-p2p-start-daemon kachery-p2p-stop-daemon
+  kachery-generate-node-id kachery-config-ephemeral-node kachery-client kachery-daemon kachery-p2p \
+  kachery-p2p-log kachery-p2p-load kachery-p2p-cat kachery-p2p-find kachery-p2p-store kachery-p2p-link \
+  kachery-p2p-join-channel kachery-p2p-leave-channel kachery-p2p-get-channels kachery-p2p-node-info \
+  kachery-p2p-start-daemon kachery-p2p-stop-daemon
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

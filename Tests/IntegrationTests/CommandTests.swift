@@ -101,7 +101,7 @@ import Testing
     #expect(try call("kachery-p2p-leave-channel", "other", in: environment).code == 3)
     #expect(try call("kachery-p2p-leave-channel", "lab", in: environment).code == 0)
     #expect(try call("kachery-p2p-node-info", in: environment).output == "Node ID: \(try daemon.nodeID)\n")
-    #expect(try call("kachery-p2p-find", uri, in: environment).output.contains("(this node)"))
+    #expect(try call("kachery", "find", uri, in: environment).output.contains("(this node)"))
     environment["KACHERY_STORAGE_DIR"] = folder.path("another")
     #expect(try call("kachery-cat", uri, in: environment).code == 1)
     environment["KACHERY_STORAGE_DIR"] = nil

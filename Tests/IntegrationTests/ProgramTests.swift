@@ -26,6 +26,8 @@ import Testing
     "kachery-generate-node-id", "kachery-p2p-cat", "kachery-p2p-find", "kachery-p2p-get-channels",
     "kachery-p2p-join-channel", "kachery-p2p-leave-channel", "kachery-p2p-link", "kachery-p2p-load",
     "kachery-p2p-node-info", "kachery-p2p-start-daemon", "kachery-p2p-stop-daemon", "kachery-p2p-store",
+    "kachery-p2p-log",
+    "kachery-config-ephemeral-node",
   ])
   func everyPublishedNameIsAProgram(name: String) throws {
     let help = try call(name, "--help")
@@ -42,6 +44,8 @@ import Testing
     ("kachery-p2p", ["cat-file", "find-file", "get-channels", "join-channel", "leave-channel", "load-file"]),
     ("kachery-p2p", ["store-file", "link-file", "node-info", "start-daemon", "stop-daemon", "version"]),
     ("kachery-client", ["cat-file", "load-file", "store-file", "link-file", "info", "generate-node-id", "version"]),
+    ("kachery-client", ["config-ephemeral-node"]), ("kachery-p2p", ["log"]),
+    ("kachery-daemon", ["start", "info", "version"]),
   ])
   func everyPublishedCommandIsKnown(program: String, commands: [String]) throws {
     for command in commands {

@@ -122,6 +122,43 @@ import Testing
     #expect(missing.code == 3)
   }
 
+  /// What comes from elsewhere is hashed here, whatever the daemon says: by chunks where the URI names a manifest.
+  @Test(arguments: [true, false])
+  func aRangeFromElsewhereIsChecked(namesManifest: Bool) throws {
+    let environment = try user("carl")
+    let content = PatternBytes.make(45_000_000)
+    try Data(content).write(to: URL(filePath: folder.path("data.bin")))
+    let stored = try run("kachery-store", ["data.bin"], in: folder.path, environment: environment)
+    var uri = stored.output.trimmingCharacters(in: .newlines)
+    #expect(uri.contains("?manifest="))
+    if !namesManifest { uri = String(uri.prefix { $0 != "?" }) }
+    func range(_ start: Int, _ end: Int) throws -> (code: Int32, output: String, errors: String) {
+      let program = RunningDaemon.programs.appending(path: "kachery").path
+      let script = "exec '\(program)' cat '\(uri)' --start \(start) --end \(end) > range"
+      return try runProgram("/bin/sh", ["-c", script], in: folder.path, environment: environment)
+    }
+    func written() throws -> [UInt8] { try Array(Data(contentsOf: URL(filePath: folder.path("range")))) }
+    // The daemon's disk goes bad, in the second of three chunks.
+    let hash = uri.dropFirst("sha1://".count).prefix(40)
+    let path =
+      "\(daemon.storage)/sha1/\(hash.prefix(2))/\(hash.dropFirst(2).prefix(2))/\(hash.dropFirst(4).prefix(2))/\(hash)"
+    let handle = try FileHandle(forUpdating: URL(filePath: path))
+    try handle.seek(toOffset: 30_000_000)
+    try handle.write(contentsOf: Data([content[30_000_000] ^ 1]))
+    try handle.close()
+    let bad = try range(25_000_000, 25_000_010)
+    #expect(bad.code == 1, "\(bad)")
+    #expect(bad.errors.contains("hash"))
+    #expect(try written().isEmpty)
+    guard namesManifest else { return }
+    let good = try range(40_000_000, 45_000_000)
+    #expect(good.code == 0, "\(good)")
+    let isRight = try written() == Array(content[40_000_000..<45_000_000])
+    #expect(isRight)
+    #expect(try range(0, 0).code == 0)
+    #expect(try range(44_999_999, 45_000_001).code == 2)
+  }
+
   @Test func whatIsMissingIsSaid() throws {
     var environment = try user("ben", token: "wrong-token-0123456789")
     let wrong = try run("kachery", ["du"], in: folder.path, environment: environment)

@@ -172,8 +172,15 @@ func run(
     let program = RunningDaemon.programs.appending(path: "kachery").path
     try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: program)
   }
+  return try runProgram(link, arguments, in: folder, environment: environment, input: input)
+}
+
+/// Runs a program; gives back its exit code and what it printed.
+func runProgram(
+  _ path: String, _ arguments: [String], in folder: String, environment: [String: String], input: String? = nil
+) throws -> (code: Int32, output: String, errors: String) {
   let process = Process()
-  process.executableURL = URL(filePath: link)
+  process.executableURL = URL(filePath: path)
   process.arguments = arguments
   process.environment = environment.merging(RunningDaemon.sanitizerOptions) { own, _ in own }
   process.currentDirectoryURL = URL(filePath: folder)

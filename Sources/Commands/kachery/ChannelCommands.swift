@@ -31,7 +31,11 @@ extension Command {
       let index = channels.firstIndex { $0.address == address }
       if let index { channels[index] = channel } else { channels.append(channel) }
       try setJoinedChannels(channels, client)
-      Console.note(index == nil ? "Joined the channel \(address)." : "Updated the channel \(address).")
+      if arguments.isPublishedCall {
+        Console.result(index == nil ? "Joined channel" : "Updated existing channel configuration")
+      } else {
+        Console.note(index == nil ? "Joined the channel \(address)." : "Updated the channel \(address).")
+      }
       return .done
     })
 
@@ -47,14 +51,18 @@ extension Command {
         throw KacheryError(.notFound, "This node has not joined the channel \(address); see kachery-p2p-get-channels.")
       }
       try setJoinedChannels(channels.filter { $0.address != address }, client)
-      Console.note("Left the channel \(address).")
+      if arguments.isPublishedCall {
+        Console.result("Left channel: \(address)")
+      } else {
+        Console.note("Left the channel \(address).")
+      }
       return .done
     })
 
   /// `kachery channel list`
   static let channelList = Command(
     name: "channel list", usage: "", summary: "Lists the channels that this node has joined.", options: [json],
-    examples: ["kachery-p2p-get-channels"],
+    examples: ["kachery channel list"],
     run: { (arguments) throws(KacheryError) in
       let channels = try joinedChannels(try DaemonClient.require())
       guard !arguments.has("--json") else {
@@ -62,11 +70,14 @@ extension Command {
         return .done
       }
       for channel in channels {
-        var line = channel.address
-        if channel.isMessageProxy { line += " (message-proxy)" }
-        if channel.isDataProxy { line += " (data-proxy)" }
-        if channel.isPublic { line += " (public)" }
-        Console.result(line)
+        let marks = [
+          channel.isMessageProxy ? "(message-proxy)" : nil, channel.isDataProxy ? "(data-proxy)" : nil,
+          channel.isPublic ? "(public)" : nil,
+        ].compactMap { $0 }
+        // The published command writes the space also where nothing follows; scripts may compare.
+        let line =
+          arguments.isPublishedCall ? [channel.address, marks.joined(separator: " ")] : [channel.address] + marks
+        Console.result(Console.printable(line.joined(separator: " ")))
       }
       return .done
     })

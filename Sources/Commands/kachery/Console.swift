@@ -21,7 +21,14 @@ enum Console {
   }
 
   /// Writes a line of the result.
-  static func result(_ line: String) { write(Array((line + "\n").utf8), to: STDOUT_FILENO) }
+  static func result(_ line: String) { Array((line + "\n").utf8).withUnsafeBytes { output($0) } }
+
+  /// Writes to standard output. Where it takes no more (its disk is full), the command has failed, and ends.
+  static func output(_ bytes: UnsafeRawBufferPointer) {
+    guard !writeAll(bytes, to: STDOUT_FILENO) else { return }
+    error("Cannot write to standard output: \(String(cString: strerror(errno))).")
+    exit(ExitCode.failed.rawValue)
+  }
 
   /// Writes a line for the person.
   static func note(_ line: String) { write(Array((line + "\n").utf8), to: STDERR_FILENO) }

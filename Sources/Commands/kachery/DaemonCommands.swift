@@ -115,11 +115,22 @@ extension Command {
       return .done
     })
 
+  /// As each of the published programs writes it.
+  private static func versionLine(calledAs caller: String) -> String {
+    switch caller.prefix(while: { $0 != " " }) {
+    case "kachery-p2p":
+      "This is kachery_p2p version \(APIVersion.daemon) [protocol version \(APIVersion.peerProtocol)]."
+    case "kachery-client": "This is kachery_client version \(APIVersion.daemon)"
+    case "kachery-daemon": "This is kachery_daemon version \(APIVersion.daemon)"
+    default: "kachery \(APIVersion.daemon) (peer protocol \(APIVersion.peerProtocol))"
+    }
+  }
+
   /// `kachery version`
   static let version = Command(
     name: "version", usage: "", summary: "Prints the version of this program.", examples: ["kachery version"],
-    run: { (_) throws(KacheryError) in
-      Console.result("kachery \(APIVersion.daemon) (peer protocol \(APIVersion.peerProtocol))")
+    run: { (arguments) throws(KacheryError) in
+      Console.result(versionLine(calledAs: arguments.caller))
       return .done
     })
 }

@@ -73,9 +73,8 @@ struct Destination {
     return String(cString: resolved)
   }
 
-  /// The error that `errno` tells.
-  static func problem(_ action: String, _ path: String) -> KacheryError {
-    let number = errno
+  /// The error that an errno tells.
+  static func problem(_ action: String, _ path: String, _ number: Int32 = errno) -> KacheryError {
     let code: KacheryError.Code =
       switch number {
       case ENOSPC, EDQUOT: .diskFull

@@ -13,6 +13,7 @@ struct FileBatch {
 
   /// Where each of the files lies now, or why it does not, in the order of the keys.
   func load() throws(KacheryError) -> [Result<String, KacheryError>] {
+    guard !keys.isEmpty else { return [] }
     switch try Storage.current() {
     case .offline(let store):
       return keys.map { key in
@@ -50,8 +51,7 @@ struct FileBatch {
     _ keys: [FileKey], from client: DaemonClient
   ) throws(KacheryError) -> [Result<String, KacheryError>] {
     let request = BatchLoadRequest(
-      keys: keys, node: try arguments.node("--from-node"),
-      channel: arguments.value("--from-channel") ?? arguments.value("--channel"))
+      keys: keys, node: try arguments.node(askedBy: client), channel: arguments.askedChannel)
     var outcomes: [Result<String, KacheryError>?] = Array(repeating: nil, count: keys.count)
     var refusal: KacheryError?
     var isFinished = false

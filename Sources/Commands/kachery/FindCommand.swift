@@ -5,10 +5,13 @@ extension Command {
   /// `kachery find`
   static let find = Command(
     name: "find", usage: "URI", summary: "Lists the nodes that have a file, this one first.",
+    details: "By its published names it prints a JSON object in several lines for each, as it always did.",
     options: [Option("--timeout", "SECONDS", "wait this long for answers (4)"), json],
-    examples: ["kachery-p2p-find sha1://…/recording.bin"],
+    examples: ["kachery find sha1://…/recording.bin"],
     run: { (arguments) throws(KacheryError) in
-      let uri = try KacheryURI(parsing: try arguments.operand("URI"))
+      guard let uri = try FileOperand(try arguments.operand("URI"), arguments).uri else {
+        throw KacheryError(.badRequest, "'\(try arguments.operand("URI"))' is a file of this machine, and no URI.")
+      }
       let client = try DaemonClient.require()
       let timeout = try arguments.seconds("--timeout") ?? .seconds(4)
       var count = 0
@@ -16,7 +19,11 @@ extension Command {
         "/findFile", ["fileKey": uri.key.json, "timeoutMsec": .integer(Int64(timeout.wholeMilliseconds))]
       ) { message in
         count += 1
-        Console.result(arguments.has("--json") ? message.compact : describe(message, client.probe.node))
+        if arguments.has("--json") {
+          Console.result(message.compact)
+        } else {
+          Console.result(arguments.isPublishedCall ? message.indented : describe(message, client.probe.node))
+        }
         return true
       }
       guard count > 0 else {

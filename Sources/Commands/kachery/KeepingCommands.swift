@@ -5,10 +5,17 @@ extension Command {
   /// `kachery ls`
   static let list = Command(
     name: "ls", usage: "[URI…]", summary: "Lists the files in the storage directory: hash, size, last use, and marks.",
-    details: "The marks: 'p' pinned, 'l' linked to a file elsewhere, '!' linked to a file that has changed.",
+    details: """
+      The marks: 'p' pinned, 'l' linked to a file elsewhere, '!' linked to a file that has changed. Of a stored folder,
+      sha1dir://…, it lists the names in it.
+      """,
     options: [json],
-    examples: ["kachery ls", "kachery ls --json | jq -r .sha1", "kachery ls sha1://…/recording.bin"],
+    examples: [
+      "kachery ls", "kachery ls --json | jq -r .sha1", "kachery ls sha1://…/recording.bin",
+      "kachery ls sha1dir://….session7/sub",
+    ],
     run: { (arguments) throws(KacheryError) in
+      if let first = arguments.operands.first, FolderURI.isMeant(by: first) { return try listFolder(arguments) }
       let wanted = Set(try arguments.hashes())
       var found = 0
       try Storage.current().list { (file) throws(KacheryError) in
@@ -20,6 +27,18 @@ extension Command {
       guard found == 0, !wanted.isEmpty else { return .done }
       throw KacheryError(.notFound, "None of these files is in the storage directory.")
     })
+
+  /// What lies in a stored folder: folders first, with a slash behind their names, as the published command lists it.
+  private static func listFolder(_ arguments: Arguments) throws(KacheryError) -> ExitCode {
+    let folder = try FolderReader(arguments).folder(try arguments.operand("folder's URI"))
+    if arguments.has("--json") {
+      Console.result(folder.json.compact)
+      return .done
+    }
+    for entry in folder.folders { Console.result("\(Console.printable(entry.name))/") }
+    for file in folder.files { Console.result(Console.printable(file.name)) }
+    return .done
+  }
 
   private static func line(_ hash: ContentHash, _ file: JSONFields) throws(KacheryError) -> String {
     let target = try file.optionalString("target")

@@ -1,4 +1,5 @@
 import APIModel
+import Crypto
 import Files
 import Glibc
 import Primitives
@@ -6,14 +7,21 @@ import Primitives
 /// A file that is in the storage now.
 struct LoadedFile {
   let path: String
-  private let uri: KacheryURI
+  private let uri: KacheryURI?
   private let client: DaemonClient?
 
   /// A file that has been loaded; `client` gives its bytes where its path leads nowhere from here.
-  init(path: String, uri: KacheryURI, client: DaemonClient?) {
+  init(path: String, uri: KacheryURI?, client: DaemonClient?) {
     self.path = path
     self.uri = uri
     self.client = client
+  }
+
+  static func load(_ operand: FileOperand, _ arguments: Arguments) throws(KacheryError) -> LoadedFile {
+    switch operand {
+    case .local(let path): LoadedFile(path: path, uri: nil, client: nil)
+    case .stored(let uri): try load(uri, arguments)
+    }
   }
 
   /// Brings the file here, with progress where a person watches.
@@ -42,8 +50,7 @@ struct LoadedFile {
     _ uri: KacheryURI, _ arguments: Arguments, from client: DaemonClient
   ) throws(KacheryError) -> String {
     let request = LoadRequest(
-      key: uri.key, node: try arguments.node("--from-node"),
-      channel: arguments.value("--from-channel") ?? arguments.value("--channel"))
+      key: uri.key, node: try arguments.node(askedBy: client), channel: arguments.askedChannel)
     let name = uri.label.isEmpty ? String(uri.key.hash.hex.prefix(10)) : uri.label
     var bar = ProgressBar(name: name, isQuiet: arguments.has("--quiet"))
     var outcome: Result<String, KacheryError>?
@@ -76,7 +83,7 @@ struct LoadedFile {
   /// Everything in the file, which must not have more than `limit` bytes.
   func bytes(limit: UInt64) throws(KacheryError) -> [UInt8] {
     if let bytes = try? FileSystem.read(path, limit: Int(clamping: limit)) { return bytes }
-    guard let client else { return try FileSystem.read(path, limit: Int(clamping: limit)) }
+    guard let client, let uri else { return try FileSystem.read(path, limit: Int(clamping: limit)) }
     var bytes: [UInt8] = []
     try client.download(["fileKey": uri.key.json]) { block in
       bytes += block
@@ -115,11 +122,26 @@ struct LoadedFile {
     }
   }
 
-  /// The daemon's directory is not readable from here: the bytes come over its API.
+  /// The daemon's directory is not readable from here: the bytes come over its API, and a whole file is hashed once more.
   private func download(to output: Int32, named name: String, start: UInt64, end: UInt64?) throws(KacheryError) {
-    guard let client else { throw Destination.problem("read", path) }
+    guard let client, let uri else { throw Destination.problem("read", path) }
     var body: JSONObject = ["fileKey": uri.key.json, "startByte": .integer(Int64(clamping: start))]
     if let end { body["endByte"] = .integer(Int64(clamping: end)) }
-    try client.download(.object(body)) { Console.writeAll($0, to: output) }
+    var digest = SHA1Digest()
+    var failure: Int32?
+    do throws(KacheryError) {
+      try client.download(.object(body)) { block in
+        digest.update(block)
+        if !Console.writeAll(block, to: output) { failure = errno }
+        return failure == nil
+      }
+    } catch {
+      throw failure.map { Destination.problem("write", name, $0) } ?? error
+    }
+    guard start == 0, end == nil else { return }
+    let hash = digest.finish()
+    guard hash == uri.key.hash else {
+      throw KacheryError(.hashMismatch, "What the daemon sent as \(uri.key.hash) has the hash \(hash); do not use it.")
+    }
   }
 }

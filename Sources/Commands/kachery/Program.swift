@@ -14,7 +14,8 @@ enum Program {
   static let programs: [String: String] = [
     "kachery-store": "store", "kachery-load": "load", "kachery-cat": "cat", "kachery-link": "link",
     "kachery-info": "info", "kachery-ls": "ls", "kachery-load-dir": "load-dir",
-    "kachery-generate-node-id": "generate-node-id",
+    "kachery-generate-node-id": "generate-node-id", "kachery-config-ephemeral-node": "config-ephemeral-node",
+    "kachery-p2p-log": "log",
     "kachery-p2p-store": "store", "kachery-p2p-load": "load", "kachery-p2p-cat": "cat", "kachery-p2p-link": "link",
     "kachery-p2p-find": "find", "kachery-p2p-join-channel": "channel join",
     "kachery-p2p-leave-channel": "channel leave", "kachery-p2p-get-channels": "channel list",
@@ -28,10 +29,12 @@ enum Program {
       "store-file": "store", "link-file": "link", "load-file": "load", "cat-file": "cat", "find-file": "find",
       "join-channel": "channel join", "leave-channel": "channel leave", "get-channels": "channel list",
       "node-info": "node-info", "start-daemon": "daemon start", "stop-daemon": "daemon stop", "version": "version",
+      "log": "log",
     ],
+    "kachery-daemon": ["start": "daemon start", "info": "node-info", "version": "version"],
     "kachery-client": [
       "store-file": "store", "link-file": "link", "load-file": "load", "cat-file": "cat", "info": "info",
-      "generate-node-id": "generate-node-id", "version": "version",
+      "generate-node-id": "generate-node-id", "config-ephemeral-node": "config-ephemeral-node", "version": "version",
     ],
   ]
 
@@ -48,13 +51,13 @@ enum Program {
     }
     for words in [2, 1] where rest.count >= words {
       let called = rest.prefix(words).joined(separator: " ")
-      guard let command = find(called) else { continue }
+      guard let command = commands.first(where: { $0.name == called }) else { continue }
       return run(command, Array(rest.dropFirst(words)), caller: "kachery \(called)")
     }
     return showGroup(rest) ?? showOverview(rest, program: "kachery", known: commands.map(\.name))
   }
 
-  static func find(_ name: String) -> Command? { commands.first { $0.name == name } }
+  static func find(_ name: String) -> Command? { (commands + Command.discontinued).first { $0.name == name } }
 
   private static func run(_ command: Command, _ arguments: [String], caller: String) -> Int32 {
     if arguments.prefix(while: { $0 != "--" }).contains(where: { $0 == "--help" || $0 == "-h" }) {

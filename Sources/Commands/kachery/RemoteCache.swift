@@ -14,6 +14,9 @@ struct RemoteCache {
     store = try ContentStore(directory: Environment["KACHERY_CACHE_DIR"] ?? "\(base)/kachery", log: .disabled)
   }
 
+  /// Whether the file has come before.
+  static func has(_ hash: ContentHash) -> Bool { ((try? RemoteCache().store.find(hash)) ?? nil) != nil }
+
   /// Where the file lies here; its bytes come from the daemon, which has it, unless they have come before.
   ///
   /// - Throws: `hashMismatch` where what the daemon sends is not the file.

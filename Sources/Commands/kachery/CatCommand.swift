@@ -1,0 +1,30 @@
+import APIModel
+import Glibc
+import Primitives
+
+extension Command {
+  /// `kachery cat`
+  static let cat = Command(
+    name: "cat", usage: "URI", summary: "Writes a file, or a part of it, to standard output.",
+    details: "Of a large file only the chunks that hold the part are brought here.",
+    options: [
+      Option("--start", "BYTE", "begin here; the first byte is 0"), Option("--end", "BYTE", "end before this byte"),
+      fromNode, fromChannel, channel, timeout, quiet, localOnly,
+    ] + publishedLoading,
+    examples: ["kachery-cat sha1://…/notes.txt", "kachery-cat sha1://…/recording.bin --start 0 --end 1024 | xxd"],
+    run: { (arguments) throws(KacheryError) in
+      Interruption.expect(advice: arguments.has("--quiet") ? nil : goesOn)
+      let file = try FileOperand(try arguments.operand("URI"), arguments)
+      let (start, end) = (try arguments.bytes("--start"), try arguments.bytes("--end"))
+      if let start, let end, start > end {
+        throw KacheryError(.badRequest, "The end, byte \(end), lies before the start, byte \(start).")
+      }
+      if start != nil || end != nil, case .stored(let uri) = file, let client = try Storage.current().client,
+        try FileRange(uri.key, start: start ?? 0, end: end, arguments).write(from: client)
+      {
+        return .done
+      }
+      try LoadedFile.load(file, arguments).writeToOutput(start: start ?? 0, end: end)
+      return .done
+    })
+}
