@@ -9,7 +9,7 @@ import subprocess
 import time
 import urllib.request
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 import pytest
 from kachery_p2p import _daemon
@@ -21,10 +21,10 @@ STOP_DEADLINE = 10.0
 class RealDaemon:
     """One node with a home, a storage directory and an API port of its own."""
 
-    def __init__(self, home: Path, label: str, *options: str) -> None:
+    def __init__(self, home: Path, label: str, *options: str, storage: Optional[Path] = None) -> None:
         home.mkdir(parents=True)
         self.label = label
-        self.storage = home / "storage"
+        self.storage = storage or home / "storage"
         self.log = home / "daemon.log"
         self.api_port = free_port()
         self.environment = {
