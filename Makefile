@@ -26,7 +26,7 @@ NAMES = kachery-store kachery-load kachery-cat kachery-link kachery-info kachery
   kachery-generate-node-id kachery-config-ephemeral-node kachery-client kachery-daemon kachery-p2p \
   kachery-p2p-log kachery-p2p-load kachery-p2p-cat kachery-p2p-find kachery-p2p-store kachery-p2p-link \
   kachery-p2p-join-channel kachery-p2p-leave-channel kachery-p2p-get-channels kachery-p2p-node-info \
-  kachery-p2p-start-daemon kachery-p2p-stop-daemon
+  kachery-p2p-start-daemon kachery-p2p-stop-daemon kachery-p2p-print-messages
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

@@ -9,22 +9,7 @@ package enum CanonicalJSON {
     // RFC 8785, section 3.2.3: members in the order of the UTF-16 code units of their names.
     order: { $0.sorted { $0.name.utf16.lexicographicallyPrecedes($1.name.utf16) } },
     // Section 3.2.2.3: every number is one of ECMAScript's, which are floating-point.
-    integer: { number(Double($0)) }, double: number, string: write)
-
-  /// RFC 8785, section 3.2.2.2: only what must be escaped is.
-  @Sendable private static func write(_ string: String, to output: inout [UInt8]) {
-    output.append(UInt8(ascii: "\""))
-    for byte in string.utf8 {
-      if let escape = JSONString.shortEscape(byte) {
-        output.append(contentsOf: escape.utf8)
-      } else if byte < 0x20 {
-        output.append(contentsOf: ("\\u00" + Hex.encode([byte])).utf8)
-      } else {
-        output.append(byte)
-      }
-    }
-    output.append(UInt8(ascii: "\""))
-  }
+    integer: { number(Double($0)) }, double: number, string: JSONString.writeUTF8)
 
   /// A number as ECMAScript prints it (ECMA-262, Number::toString): the shortest digits that give the same value.
   @Sendable static func number(_ value: Double) -> String {

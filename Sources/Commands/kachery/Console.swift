@@ -33,6 +33,13 @@ enum Console {
   /// Writes a line for the person.
   static func note(_ line: String) { write(Array((line + "\n").utf8), to: STDERR_FILENO) }
 
+  /// Whether the person at the terminal says yes. Nobody is asked where there is no terminal: then it is yes.
+  static func confirms(_ question: String) -> Bool {
+    guard isatty(STDIN_FILENO) == 1 else { return true }
+    write(Array("\(question) [y/N] ".utf8), to: STDERR_FILENO)
+    return ["y", "yes"].contains(readLine()?.lowercased() ?? "")
+  }
+
   /// Writes an error for the person.
   static func error(_ sentence: String) {
     let mark = hasColor ? "\u{1b}[31mError:\u{1b}[0m" : "Error:"

@@ -51,7 +51,8 @@ struct Manual {
     if !command.details.isEmpty { lines += [".PP", Self.text(command.details)] }
     for option in command.options where !option.isIgnored {
       let value = option.value.map { " \\fI\(Self.text($0))\\fR" } ?? ""
-      lines += [".TP", "\\fB\(Self.text(option.name))\\fR\(value)", Self.text(option.help)]
+      let letter = option.letter.map { "\\fB\(Self.text($0))\\fR, " } ?? ""
+      lines += [".TP", "\(letter)\\fB\(Self.text(option.name))\\fR\(value)", Self.text(option.help)]
     }
     if let ignored = command.ignoredOptions { lines += [".PP", Self.text(ignored)] }
     lines += [".PP", "Examples:", ".PP", ".nf"] + command.examples.map { "    \(Self.text($0))" } + [".fi"]

@@ -3,6 +3,8 @@ import Primitives
 /// An option of a command, as `--help` shows it.
 struct Option: Sendable {
   let name: String
+  /// Its one letter, `-f`; nil where it has none.
+  let letter: String?
   /// What its value stands for; nil for a flag.
   let value: String?
   /// What it does; why it does nothing where it is ignored.
@@ -10,12 +12,12 @@ struct Option: Sendable {
   /// Whether it is one of a published command, accepted and without effect.
   let isIgnored: Bool
 
-  init(_ name: String, _ value: String? = nil, _ help: String) {
-    (self.name, self.value, self.help, isIgnored) = (name, value, help, false)
+  init(_ name: String, _ value: String? = nil, _ help: String, letter: String? = nil) {
+    (self.name, self.letter, self.value, self.help, isIgnored) = (name, letter, value, help, false)
   }
 
   private init(ignored name: String, _ value: String?, _ reason: String) {
-    (self.name, self.value, help, isIgnored) = (name, value, reason, true)
+    (self.name, letter, self.value, help, isIgnored) = (name, nil, value, reason, true)
   }
 
   /// An option that older scripts pass: who passes it is told why nothing comes of it.
@@ -23,8 +25,8 @@ struct Option: Sendable {
     Option(ignored: name, value, reason)
   }
 
-  /// The name, and what stands behind it.
-  var synopsis: String { value.map { "\(name) \($0)" } ?? name }
+  /// As `--help` shows it: `-n, --number COUNT`.
+  var synopsis: String { (letter.map { "\($0), " } ?? "") + name + (value.map { " \($0)" } ?? "") }
 }
 
 /// A command's arguments, taken apart.
@@ -55,7 +57,7 @@ struct Arguments {
         continue
       }
       let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map { String($0) }
-      guard let option = options.first(where: { $0.name == parts[0] }) else {
+      guard let option = options.first(where: { $0.name == parts[0] || $0.letter == parts[0] }) else {
         let meant = Suggestion.nearest(to: parts[0], among: options.filter { !$0.isIgnored }.map(\.name)).map {
           " Did you mean '\($0)'?"
         }
@@ -90,6 +92,15 @@ struct Arguments {
     guard let text = value(name) else { return nil }
     guard let number = UInt64(text) else {
       throw KacheryError(.badRequest, "'\(text)' is no number of bytes for \(name).")
+    }
+    return number
+  }
+
+  /// The value of an option that must be a whole number from 0 on.
+  func count(_ name: String) throws(KacheryError) -> UInt64? {
+    guard let text = value(name) else { return nil }
+    guard let number = UInt64(text) else {
+      throw KacheryError(.badRequest, "'\(text)' is no whole number from 0 on, as \(name) needs.")
     }
     return number
   }

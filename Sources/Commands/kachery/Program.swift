@@ -6,7 +6,9 @@ enum Program {
   static let commands: [Command] = [
     .store, .link, .load, .loadFolder, .cat, .find, .explain, .info, .list, .usage, .verify, .remove, .collect, .pin,
     .unpin,
-    .channelJoin, .channelLeave, .channelList, .daemonStart, .daemonStop, .daemonStatus, .daemonPeers, .nodeInfo,
+    .feedCreate, .feedList, .feedAppend, .feedRead, .feedTail, .feedInfo, .feedGrant, .feedRevoke, .feedSnapshot,
+    .feedDelete, .printMessages, .channelJoin, .channelLeave, .channelList, .daemonStart, .daemonStop, .daemonStatus,
+    .daemonPeers, .nodeInfo,
     .generateNodeID, .version, .completion, .manual,
   ]
 
@@ -20,7 +22,7 @@ enum Program {
     "kachery-p2p-find": "find", "kachery-p2p-join-channel": "channel join",
     "kachery-p2p-leave-channel": "channel leave", "kachery-p2p-get-channels": "channel list",
     "kachery-p2p-node-info": "node-info", "kachery-p2p-start-daemon": "daemon start",
-    "kachery-p2p-stop-daemon": "daemon stop",
+    "kachery-p2p-stop-daemon": "daemon stop", "kachery-p2p-print-messages": "print-messages",
   ]
 
   /// The published programs that have commands of their own, and what these stand for.
@@ -29,7 +31,7 @@ enum Program {
       "store-file": "store", "link-file": "link", "load-file": "load", "cat-file": "cat", "find-file": "find",
       "join-channel": "channel join", "leave-channel": "channel leave", "get-channels": "channel list",
       "node-info": "node-info", "start-daemon": "daemon start", "stop-daemon": "daemon stop", "version": "version",
-      "log": "log",
+      "log": "log", "print-messages": "print-messages",
     ],
     "kachery-daemon": ["start": "daemon start", "info": "node-info", "version": "version"],
     "kachery-client": [

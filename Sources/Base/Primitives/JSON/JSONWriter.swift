@@ -22,6 +22,15 @@ package struct JSONStyle: Sendable {
   /// values, so that hashes of documents agree.
   package static let compact = JSONStyle(
     order: { $0 }, integer: { String($0) }, double: pythonText, string: JSONString.writeASCII)
+
+  /// Like `compact`, with members in the order of their names' code points: what `sort_keys=True` adds to it.
+  package static let compactSorted = JSONStyle(
+    order: { $0.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) } }, integer: compact.integer,
+    double: compact.double, string: compact.string)
+
+  /// Like `compact`, with letters of every script as they are: for people.
+  package static let readable = JSONStyle(
+    order: compact.order, integer: compact.integer, double: compact.double, string: JSONString.writeUTF8)
 }
 
 extension JSONStyle {
@@ -95,6 +104,21 @@ package enum JSONString {
     case 0x09: #"\t"#
     default: nil
     }
+  }
+
+  /// Only what must be escaped is (RFC 8785, section 3.2.2.2).
+  package static func writeUTF8(_ string: String, to output: inout [UInt8]) {
+    output.append(UInt8(ascii: "\""))
+    for byte in string.utf8 {
+      if let escape = shortEscape(byte) {
+        output.append(contentsOf: escape.utf8)
+      } else if byte < 0x20 {
+        output.append(contentsOf: ("\\u00" + Hex.encode([byte])).utf8)
+      } else {
+        output.append(byte)
+      }
+    }
+    output.append(UInt8(ascii: "\""))
   }
 
   /// Python escapes everything outside printable ASCII by default; every JSON reader understands it.

@@ -1,0 +1,34 @@
+/// `feed://FEEDID[/SUBFEED]`: how people name a feed, or one of its subfeeds.
+package struct FeedURI: Hashable, Sendable, CustomStringConvertible {
+  package let feed: FeedID
+  /// The subfeed's name, or `~` and its hash; nil where the feed itself is meant. It may hold slashes.
+  package let subfeed: String?
+
+  package init(feed: FeedID, subfeed: String? = nil) {
+    self.feed = feed
+    self.subfeed = subfeed
+  }
+
+  /// The URI in the form that every client reads.
+  package var description: String { "feed://\(feed)" + (subfeed.map { "/\(PercentEncoding.encode($0))" } ?? "") }
+
+  /// Whether `text` is meant as the URI of a feed.
+  package static func isMeant(by text: some StringProtocol) -> Bool { text.hasPrefix("feed://") }
+
+  /// Reads a URI; what follows a `?` never had a meaning.
+  ///
+  /// - Throws: `badRequest` with a sentence that names what is wrong with it.
+  package init(parsing text: String) throws(KacheryError) {
+    guard Self.isMeant(by: text) else {
+      throw KacheryError(.badRequest, "'\(text)' is no URI of a feed: it does not begin with feed://.")
+    }
+    let path = text.dropFirst("feed://".count).prefix { $0 != "?" }
+    let digits = path.prefix { $0 != "/" }
+    guard let feed = FeedID(hex: digits) else {
+      throw KacheryError(
+        .badRequest, "'\(text)' is no URI of a feed: after feed:// there must be 64 hexadecimal digits.")
+    }
+    let name = PercentEncoding.decode(path.dropFirst(digits.count + 1))
+    self.init(feed: feed, subfeed: name.isEmpty ? nil : name)
+  }
+}

@@ -1,0 +1,34 @@
+/// Names as they stand in URIs: bytes that would mean something there are written as `%XX` (RFC 3986, section 2.1).
+package enum PercentEncoding {
+  /// Everything escaped but letters and digits of ASCII, `_.-~` and the slash, as Python's `quote` does.
+  package static func encode(_ text: String) -> String {
+    var encoded = ""
+    for byte in text.utf8 {
+      encoded += isPlain(byte) ? String(UnicodeScalar(byte)) : "%" + Hex.encode([byte]).uppercased()
+    }
+    return encoded
+  }
+
+  /// What was escaped; a `%` that no two hexadecimal digits follow stays, and bytes that are no UTF-8 become U+FFFD.
+  package static func decode(_ text: some StringProtocol) -> String {
+    var decoded: [UInt8] = []
+    var rest = Array(text.utf8)[...]
+    while let byte = rest.popFirst() {
+      let digits = String(decoding: rest.prefix(2), as: UTF8.self)
+      guard byte == UInt8(ascii: "%"), digits.utf8.count == 2, let escaped = Hex.decode(digits) else {
+        decoded.append(byte)
+        continue
+      }
+      decoded += escaped
+      rest = rest.dropFirst(2)
+    }
+    return String(decoding: decoded, as: UTF8.self)
+  }
+
+  private static func isPlain(_ byte: UInt8) -> Bool {
+    switch UnicodeScalar(byte) {
+    case "a"..."z", "A"..."Z", "0"..."9", "_", ".", "-", "~", "/": true
+    default: false
+    }
+  }
+}

@@ -1,0 +1,153 @@
+import Primitives
+
+extension Command {
+  private static let signed = Option("--signed", nil, "print each message as it was signed, as JSON")
+  private static let local = Option("--local", nil, "only what is on this node already")
+  private static let patience = Option(
+    "--timeout", "SECONDS", "wait this long for the first message of a feed of another node (3)")
+  private static let lines = "A line is a message: its number, the time (UTC) and its JSON; with --json the JSON alone."
+
+  /// `kachery feed read`
+  static let feedRead = Command(
+    name: "feed read", usage: "FEED/SUBFEED", summary: "Prints the messages of a subfeed.",
+    details: "\(lines)\n\(NamedFeed.explanation)",
+    options: NamedFeed.options + [
+      Option("--from", "NUMBER", "begin with this message (0)"),
+      Option("--to", "NUMBER", "end before this message"),
+      signed, local, patience, json,
+    ],
+    examples: [
+      "kachery feed read lab-notes/main", "kachery feed read feed://…/main --from 100 --to 200 --json | jq .",
+    ],
+    run: { (arguments) throws(KacheryError) in
+      let start = try arguments.count("--from") ?? 0
+      let end = try arguments.count("--to") ?? .max
+      guard start <= end else { throw KacheryError(.badRequest, "--from \(start) lies behind --to \(end).") }
+      var reading = try Reading(arguments)
+      try reading.present(from: start, before: end) { messages in
+        for message in messages { reading.style.print(message) }
+      }
+      return .done
+    })
+
+  /// `kachery feed tail`
+  static let feedTail = Command(
+    name: "feed tail", usage: "FEED/SUBFEED", summary: "Prints the last messages of a subfeed, and those that come.",
+    details: "\(lines) With --follow it ends when it is stopped (Ctrl-C).\n\(NamedFeed.explanation)",
+    options: NamedFeed.options + [
+      Option("--follow", nil, "go on with every message as it is appended", letter: "-f"),
+      Option("--number", "COUNT", "print this many of those that are there (10)", letter: "-n"),
+      signed, local, patience, json,
+    ],
+    examples: ["kachery feed tail lab-notes/main", "kachery feed tail -f feed://…/main -n 0 --json"],
+    run: { (arguments) throws(KacheryError) in
+      let number = try arguments.count("--number") ?? 10
+      var reading = try Reading(arguments)
+      let count = try reading.client.count(reading.subfeed)
+      var last: [JSONValue] = []
+      let end = try reading.present(from: count - min(count, number), before: .max) { messages in
+        last = Array((last + messages).suffix(Int(clamping: number)))
+      }
+      for message in last { reading.style.print(message) }
+      if arguments.has("--follow") { try reading.follow(from: end) }
+      return .done
+    })
+
+  /// `kachery-p2p-print-messages`
+  static let printMessages = Command(
+    name: "print-messages", usage: "FEED/SUBFEED",
+    summary: "Prints every message of a subfeed as JSON, and goes on with those that come.",
+    details: "It ends when it is stopped (Ctrl-C). 'kachery feed read' and 'kachery feed tail' do more.",
+    options: [signed], examples: ["kachery-p2p-print-messages feed://…/main"],
+    run: { (arguments) throws(KacheryError) in
+      var reading = try Reading(arguments, style: arguments.has("--signed") ? .signed : .plain)
+      try reading.follow(from: 0)
+      return .done
+    })
+}
+
+/// A subfeed that is read as the options say.
+private struct Reading {
+  let client: FeedClient
+  let subfeed: SubfeedKey
+  let style: MessageStyle
+  private let isLocal: Bool
+  /// For the first message of those that are elsewhere.
+  private var patience = Duration.zero
+
+  /// Between two messages of those that are on their way.
+  private static let pause = Duration.milliseconds(300)
+
+  init(_ arguments: Arguments, style: MessageStyle? = nil) throws(KacheryError) {
+    _ = try arguments.operand("feed")
+    client = try FeedClient.require()
+    let named = try NamedFeed(arguments, client)
+    subfeed = try named.key()
+    self.style = style ?? (arguments.has("--signed") ? .signed : arguments.has("--json") ? .plain : .line)
+    let wanted = try arguments.seconds("--timeout")
+    isLocal = arguments.has("--local")
+    guard !isLocal else { return }
+    do throws(KacheryError) {
+      let location = try client.location(of: named.id, timeout: wanted ?? .seconds(6))
+      patience = location.isWriteable ? .zero : wanted ?? .seconds(3)
+    } catch {
+      guard ExitCode(error) == .notFound, try client.count(subfeed) > 0 else { throw error }
+      Console.note("The node that writes this feed is not online; these are the messages that are here.")
+    }
+  }
+
+  /// Hands on the messages that there are, from one position to before another; gives back the position behind them.
+  @discardableResult
+  func present(
+    from start: UInt64, before end: UInt64, _ receive: ([JSONValue]) -> Void
+  ) throws(KacheryError) -> UInt64 {
+    var reader = reader(from: start)
+    var wait = patience
+    while true {
+      let messages = try reader.next(before: end, wait: wait)
+      guard !messages.isEmpty else { return reader.position }
+      receive(messages)
+      wait = min(patience, Self.pause)
+    }
+  }
+
+  /// Prints messages as they come, for ever.
+  func follow(from position: UInt64) throws(KacheryError) {
+    var reader = reader(from: position)
+    try reader.follow { messages in
+      for message in messages { style.print(message) }
+      return true
+    }
+  }
+
+  private func reader(from position: UInt64) -> SubfeedReader {
+    SubfeedReader(client, subfeed, from: position, isSigned: style != .plain, isLocal: isLocal)
+  }
+}
+
+/// How a message is printed.
+private enum MessageStyle {
+  /// Its JSON alone.
+  case plain
+  /// The whole document with its signature.
+  case signed
+  /// Number, time and JSON, for people.
+  case line
+
+  func print(_ message: JSONValue) {
+    switch self {
+    case .plain: Console.result(Self.text(message))
+    case .signed: Console.result(message.compact)
+    case .line:
+      let body = message["body"] ?? .null
+      let seconds = Int(clamping: (body["timestamp"]?.unsigned ?? 0) / 1_000)
+      let time = "\(Day(seconds: seconds)):\(String(100 + seconds % 60).suffix(2))"
+      Console.result("\(body["messageNumber"]?.unsigned ?? 0)  \(time)  \(Self.text(body["message"] ?? .null))")
+    }
+  }
+
+  /// Messages come from elsewhere: letters stay readable, and no control character reaches the terminal.
+  private static func text(_ message: JSONValue) -> String {
+    Console.printable(String(decoding: message.bytes(in: .readable), as: UTF8.self))
+  }
+}

@@ -1,0 +1,36 @@
+import Crypto
+import Primitives
+
+/// What people call a subfeed: text, or any JSON.
+enum SubfeedName: Hashable {
+  case text(String)
+  case json(JSONValue)
+
+  /// The hash that stands for the name: of the UTF-8 of text, of JSON with sorted members in ASCII, as every published
+  /// client has it. Text that begins with `~` is the hash itself.
+  ///
+  /// - Throws: `badRequest` where no hash stands behind the `~`.
+  func hash() throws(KacheryError) -> SubfeedHash {
+    switch self {
+    case .text(let text) where text.hasPrefix("~"):
+      guard let hash = SubfeedHash(hex: text.dropFirst()) else {
+        throw KacheryError(.badRequest, "'\(text)' is no subfeed: behind the ~ there must be 40 hexadecimal digits.")
+      }
+      return hash
+    case .text(let text): return try Self.hash(of: Array(text.utf8))
+    case .json(let value): return try Self.hash(of: value.bytes(in: .compactSorted))
+    }
+  }
+
+  /// As it stands in a URI.
+  func inURI() throws(KacheryError) -> String {
+    if case .text(let text) = self { text } else { "~\(try hash())" }
+  }
+
+  private static func hash(of bytes: [UInt8]) throws(KacheryError) -> SubfeedHash {
+    guard let hash = SubfeedHash(bytes: ContentHash.of(bytes).bytes) else {
+      throw KacheryError(.internalError, "A SHA-1 has not 20 bytes.")
+    }
+    return hash
+  }
+}
