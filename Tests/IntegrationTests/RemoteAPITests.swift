@@ -165,6 +165,17 @@ import Testing
     #expect(wrong.code == 1)
     #expect(wrong.errors.contains("token"))
     environment["KACHERY_API_CERTIFICATE_FILE"] = nil
-    #expect(try run("kachery", ["du"], in: folder.path, environment: environment).code != 0)
+    #expect(
+      try run("kachery", ["du"], in: folder.path, environment: environment).errors.contains(
+        "KACHERY_API_CERTIFICATE_FILE"))
+    // The certificate of another daemon: nobody is told to start one.
+    environment["KACHERY_API_CERTIFICATE_FILE"] = "\(folder.path)/other.pem"
+    let other = try RunningDaemon(
+      in: folder.path("other"), ["--api-listen", "127.0.0.1:\(try Self.freePort())", "--nomulticast"])
+    try FileManager.default.copyItem(
+      atPath: "\(other.folder)/config/api-certificate.pem", toPath: "\(folder.path)/other.pem")
+    let stranger = try run("kachery", ["du"], in: folder.path, environment: environment)
+    #expect(stranger.code == 1)
+    #expect(stranger.errors.contains("another certificate"))
   }
 }

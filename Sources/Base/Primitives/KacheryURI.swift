@@ -32,7 +32,9 @@ package struct KacheryURI: Hashable, Sendable, CustomStringConvertible {
     // Old clients wrote an extension behind the hash; it never had a meaning.
     let digits = path[..<hashEnd].prefix { $0 != "." }
     guard let hash = ContentHash(hex: digits) else {
-      throw KacheryError(.badRequest, "'\(text)' is no kachery URI: after sha1:// there must be 40 hexadecimal digits.")
+      let count = digits.allSatisfy({ $0.isASCII && $0.isHexDigit }) ? ", not \(digits.count)" : ""
+      throw KacheryError(
+        .badRequest, "'\(text)' is no kachery URI: after sha1:// there must be 40 hexadecimal digits\(count).")
     }
     label = hashEnd < path.endIndex ? String(path[path.index(after: hashEnd)...]) : ""
     var manifest: ContentHash?

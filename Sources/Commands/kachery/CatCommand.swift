@@ -19,7 +19,7 @@ extension Command {
       if let start, let end, start > end {
         throw KacheryError(.badRequest, "The end, byte \(end), lies before the start, byte \(start).")
       }
-      if start != nil || end != nil, case .stored(let uri) = file, let client = try Storage.current().client,
+      if start != nil || end != nil, case .stored(let uri) = file, let client = try Storage.forReading().storage.client,
         try FileRange(uri.key, start: start ?? 0, end: end, arguments).write(from: client)
       {
         return .done

@@ -43,7 +43,11 @@ enum Console {
   /// Writes an error for the person.
   static func error(_ sentence: String) {
     let mark = hasColor ? "\u{1b}[31mError:\u{1b}[0m" : "Error:"
-    note("\(mark) \(printable(sentence))")
+    let text = printable(sentence)
+    // For a program one line, for a person lines that break between words.
+    guard isInteractive else { return note("\(mark) \(text)") }
+    let lines = Paragraph.lines(text, width: width, first: "Error: ", rest: "       ")
+    note(mark + lines.joined(separator: "\n").dropFirst("Error:".count))
   }
 
   /// Writes all bytes; gives up when the other side takes no more.

@@ -32,6 +32,7 @@ struct DaemonClient {
   ///
   /// - Throws: where one answers that is not the one of `KACHERY_STORAGE_DIR`, or whose token this user may not read.
   static func connect() throws(KacheryError) -> DaemonClient? {
+    try checkVariables()
     if let client = try namedByDirectory() { return client }
     guard let probe = try probe() else { return nil }
     if let tokenFile { return try remote(probe, tokenFile) }
@@ -81,13 +82,25 @@ struct DaemonClient {
       token: read("\(directory)/client-auth") ?? "", isRemote: false)
   }
 
-  private static func remote(_ probe: ProbeReply, _ tokenFile: String) throws(KacheryError) -> DaemonClient {
-    guard certificateFile != nil else {
+  /// Says which variable is wrong where the failure of a connection would not.
+  private static func checkVariables() throws(KacheryError) {
+    for name in ["KACHERY_P2P_API_PORT", "KACHERY_DAEMON_PORT"] {
+      guard let text = Environment[name], UInt16(text) ?? 0 == 0 else { continue }
+      throw KacheryError(.badConfiguration, "\(name) is '\(text)', which is no port: a number from 1 to 65535.")
+    }
+    if let certificateFile, access(certificateFile, R_OK) != 0 {
+      throw KacheryError(
+        .badConfiguration, "KACHERY_API_CERTIFICATE_FILE is \(certificateFile), which cannot be read; correct it.")
+    }
+    guard tokenFile == nil || certificateFile != nil else {
       throw KacheryError(
         .badConfiguration,
         "The token for the daemon at \(address) would travel in the clear: name its certificate in "
           + "KACHERY_API_CERTIFICATE_FILE.")
     }
+  }
+
+  private static func remote(_ probe: ProbeReply, _ tokenFile: String) throws(KacheryError) -> DaemonClient {
     guard let token = read(tokenFile)?.filter({ !$0.isWhitespace }), !token.isEmpty else {
       throw KacheryError(
         .permissionDenied, "KACHERY_API_TOKEN_FILE is \(tokenFile), which cannot be read or is empty; correct it.")
@@ -106,7 +119,11 @@ struct DaemonClient {
 
   /// The error for where no daemon answers and one is needed.
   static func missing(_ more: String) -> KacheryError {
-    KacheryError(.noDaemon, "No kachery daemon answers at \(address). Start one with kachery-p2p-start-daemon\(more).")
+    let variable = ["KACHERY_P2P_API_HOST", "KACHERY_DAEMON_HOST"].first { Environment[$0] != nil }
+    let remedy = variable.map { "Start one there with kachery-p2p-start-daemon, correct \($0)" }
+    return KacheryError(
+      .noDaemon,
+      "No kachery daemon answers at \(address). \(remedy ?? "Start one with kachery-p2p-start-daemon")\(more).")
   }
 
   /// Whether the daemon still answers.
@@ -126,9 +143,19 @@ struct DaemonClient {
     request.connectTimeout = .seconds(3)
     request.timeout = .seconds(10)
     let body: [UInt8]
-    do throws(KacheryError) { body = try HTTPClient.fetch(request, limit: 4 << 20).body } catch
-      where error.code == .disconnected
-    { return nil }
+    do throws(KacheryError) { body = try HTTPClient.fetch(request, limit: 4 << 20).body } catch {
+      switch error.code {
+      case .disconnected: return nil
+      case .timedOut:
+        throw KacheryError(.noDaemon, "What listens at \(address) does not answer; try again, or restart it.")
+      case .badKey:
+        throw KacheryError(
+          .badConfiguration,
+          "What answers at \(address) has another certificate than the one in \(certificateFile ?? "")"
+            + ". Ask the daemon's owner for its certificate, and correct KACHERY_API_CERTIFICATE_FILE.")
+      default: throw error
+      }
+    }
     guard let json = try? JSONParser.parse(body) else {
       throw KacheryError(
         .noDaemon, "What answers at \(address) is not a kachery daemon; choose its port with KACHERY_P2P_API_PORT.")

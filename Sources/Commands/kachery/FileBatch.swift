@@ -14,11 +14,14 @@ struct FileBatch {
   /// Where each of the files lies now, or why it does not, in the order of the keys.
   func load() throws(KacheryError) -> [Result<String, KacheryError>] {
     guard !keys.isEmpty else { return [] }
-    switch try Storage.current() {
+    let (storage, refusal) = try Storage.forReading()
+    switch storage {
     case .offline(let store):
       return keys.map { key in
         Result { () throws(KacheryError) in
-          guard let file = try store.find(key.hash) else { throw LoadedFile.missing(key.hash, in: store.directory) }
+          guard let file = try store.find(key.hash) else {
+            throw refusal ?? LoadedFile.missing(key.hash, in: store.directory)
+          }
           return file.path
         }
       }

@@ -93,7 +93,7 @@ extension Command {
     details: "A file may be pinned before it is here.", options: [quiet],
     examples: ["kachery pin sha1://…/recording.bin"],
     run: { (arguments) throws(KacheryError) in
-      _ = try Storage.current().setPinned(true, try arguments.requiredHashes())
+      _ = try Storage.current(isMade: true).setPinned(true, try arguments.requiredHashes())
       return .done
     })
 

@@ -10,7 +10,7 @@ extension Command {
     options: [json, quiet], examples: ["kachery-link /data/session7/recording.bin"],
     run: { (arguments) throws(KacheryError) in
       guard !arguments.operands.isEmpty else { throw KacheryError(.badRequest, "The file to link is missing.") }
-      let storage = try Storage.current()
+      let storage = try Storage.current(isMade: true)
       for path in arguments.operands {
         let reply = try link(path, in: storage)
         let uri = KacheryURI(

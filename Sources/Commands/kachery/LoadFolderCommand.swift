@@ -28,7 +28,7 @@ extension Command {
       for path in [destination] + folder.allFolders.map({ "\(destination)/\($0)" }) {
         _ = try FileSystem.createFolder(path, permissions: 0o755)
       }
-      let client = try Storage.current().client.flatMap { $0.isRemote ? nil : $0 }
+      let client = try Storage.forReading().storage.client.flatMap { $0.isRemote ? nil : $0 }
       for (entry, path) in zip(files, paths) {
         let uri = KacheryURI(key: FileKey(hash: entry.file.hash), label: "")
         let place = "\(destination)/\(entry.path)"

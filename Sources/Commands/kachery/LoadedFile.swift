@@ -26,10 +26,11 @@ struct LoadedFile {
 
   /// Brings the file here, with progress where a person watches.
   static func load(_ uri: KacheryURI, _ arguments: Arguments) throws(KacheryError) -> LoadedFile {
-    switch try Storage.current() {
+    let (storage, refusal) = try Storage.forReading()
+    switch storage {
     case .offline(let store):
       guard let file = try store.find(uri.key.hash) else {
-        throw missing(uri.key.hash, in: store.directory)
+        throw refusal ?? missing(uri.key.hash, in: store.directory)
       }
       return LoadedFile(path: file.path, uri: uri, client: nil)
     case .online(let client):
@@ -105,6 +106,9 @@ struct LoadedFile {
     guard fstat(input, &status) == 0 else { throw Destination.problem("read", path) }
     let size = UInt64(status.st_size)
     let last = end ?? size
+    guard start <= size else {
+      throw KacheryError(.badRequest, "Byte \(start) lies behind the end of the file, which has \(size) bytes.")
+    }
     guard start <= last, last <= size else {
       throw KacheryError(.badRequest, "Bytes \(start) to \(last) do not lie in the file, which has \(size).")
     }

@@ -1,3 +1,4 @@
+import Glibc
 import Primitives
 
 /// An option of a command, as `--help` shows it.
@@ -61,7 +62,8 @@ struct Arguments {
         let meant = Suggestion.nearest(to: parts[0], among: options.filter { !$0.isIgnored }.map(\.name)).map {
           " Did you mean '\($0)'?"
         }
-        throw KacheryError(.badRequest, "There is no option '\(parts[0])' here.\(meant ?? "")")
+        let file = access(argument, F_OK) == 0 ? " The file of that name is written './\(argument)'." : nil
+        throw KacheryError(.badRequest, "There is no option '\(parts[0])' here.\(file ?? meant ?? "")")
       }
       if option.isIgnored { ignored.append(option) }
       guard option.value != nil else {

@@ -8,6 +8,8 @@ struct ProgressBar {
   private let start: Double
   private var drawnAt = 0.0
   private var isDrawn = false
+  /// What was here before anything came: it says nothing of the rate.
+  private var base: UInt64?
 
   init(name: String, isQuiet: Bool) {
     isShown = !isQuiet && Console.isInteractive && Environment["TERM"] != "dumb"
@@ -18,11 +20,14 @@ struct ProgressBar {
   /// Shows that `loaded` of `total` bytes are here; the last ones came from the node `source`.
   mutating func update(_ loaded: UInt64, of total: UInt64, from source: String?) {
     let now = Self.now
+    let base = base ?? loaded
+    self.base = base
     guard isShown, now - drawnAt >= 0.1 || loaded == total else { return }
     drawnAt = now
     isDrawn = true
     let line = Self.line(
-      name: name, loaded: loaded, total: total, seconds: now - start, source: source, width: Console.width - 1)
+      name: name, loaded: loaded, total: total, arrived: loaded - min(base, loaded), seconds: now - start,
+      source: source, width: Console.width - 1)
     Console.write(Array("\r\u{1b}[K\(line)".utf8), to: STDERR_FILENO)
   }
 
@@ -48,10 +53,10 @@ struct ProgressBar {
 
   /// The line for a terminal of this width: name, bar, share, bytes, rate, what is left, and from where, as far as it fits.
   static func line(
-    name: String, loaded: UInt64, total: UInt64, seconds: Double, source: String?, width: Int
+    name: String, loaded: UInt64, total: UInt64, arrived: UInt64, seconds: Double, source: String?, width: Int
   ) -> String {
     let share = total == 0 ? 1 : Double(loaded) / Double(total)
-    let rate = seconds > 0.05 ? Double(loaded) / seconds : 0
+    let rate = seconds > 0.05 ? Double(arrived) / seconds : 0
     var facts = ["\(Int(share * 100))%", "\(bytes(Double(loaded))) of \(bytes(Double(total)))"]
     if rate > 0 { facts.append("\(bytes(rate))/s") }
     if rate > 0, loaded < total { facts.append("\(time(Double(total - loaded) / rate)) left") }

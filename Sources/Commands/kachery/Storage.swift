@@ -1,5 +1,6 @@
 import ContentStore
 import Diagnostics
+import Glibc
 import Primitives
 
 /// Where files come from and go to: a daemon, or a storage directory without one.
@@ -9,21 +10,41 @@ enum Storage {
 
   /// The storage that the environment and the running daemon give.
   ///
-  /// - Throws: `noDaemon` where there is neither.
-  static func current() throws(KacheryError) -> Storage {
-    if let directory = Environment["KACHERY_OFFLINE_STORAGE_DIR"] { return .offline(try open(directory)) }
+  /// - Parameter isMade: whether a directory that is not there is made; whoever only reads mistyped its name.
+  /// - Throws: `noDaemon` where there is neither, `notFound` where the directory is not there.
+  static func current(isMade: Bool = false) throws(KacheryError) -> Storage {
+    if let directory = Environment["KACHERY_OFFLINE_STORAGE_DIR"] {
+      return .offline(try open(directory, named: "KACHERY_OFFLINE_STORAGE_DIR", isMade: isMade))
+    }
     if let client = try DaemonClient.connect() { return .online(client) }
     guard let directory = Environment["KACHERY_STORAGE_DIR"] else {
       throw DaemonClient.missing(
-        ", or set KACHERY_STORAGE_DIR to a storage directory to work without one")
+        ", or set KACHERY_OFFLINE_STORAGE_DIR to a folder to work without one")
     }
-    return .offline(try open(directory))
+    return .offline(try open(directory, named: "KACHERY_STORAGE_DIR", isMade: isMade))
+  }
+
+  /// The storage for loading. Who may not use the daemon may still be allowed to read its directory, where the published
+  /// clients looked first: then this is that directory, and `refusal` is what to say of a file that is not in it.
+  static func forReading() throws(KacheryError) -> (storage: Storage, refusal: KacheryError?) {
+    do throws(KacheryError) { return (try current(), nil) } catch {
+      guard error.code == .permissionDenied, let probe = try DaemonClient.whoAnswers(),
+        let store = try? open(Environment["KACHERY_STORAGE_DIR"] ?? probe.storageDirectory, named: "", isMade: false)
+      else { throw error }
+      return (.offline(store), error)
+    }
   }
 
   /// The daemon; nil where there is none.
   var client: DaemonClient? { if case .online(let client) = self { client } else { nil } }
 
-  private static func open(_ directory: String) throws(KacheryError) -> ContentStore {
-    try ContentStore(directory: directory, log: .disabled)
+  private static func open(_ directory: String, named name: String, isMade: Bool) throws(KacheryError) -> ContentStore {
+    guard isMade || access(directory, F_OK) == 0 else {
+      throw KacheryError(
+        .notFound,
+        "The storage directory \(directory), which \(name) names, is not there. Correct \(name), or store a file to make it."
+      )
+    }
+    return try ContentStore(directory: directory, log: .disabled)
   }
 }

@@ -20,7 +20,7 @@ extension Command {
     ],
     run: { (arguments) throws(KacheryError) in
       guard !arguments.operands.isEmpty else { throw KacheryError(.badRequest, "The file to store is missing.") }
-      let storage = try Storage.current()
+      let storage = try Storage.current(isMade: true)
       return try forEach(of: arguments.operands) { (path) throws(KacheryError) in
         let uri = try uri(of: path, label: arguments.value("--label"), storage)
         let line: JSONValue = ["path": .string(path), "uri": .string(uri)]

@@ -39,8 +39,8 @@ package struct HTTPRequest: Sendable {
 package enum HTTPClient {
   /// The status and the whole body of the answer.
   ///
-  /// - Throws: `tooLarge` where the body has more than `limit` bytes, `timedOut`, or `disconnected` where the server
-  ///   cannot be reached.
+  /// - Throws: `tooLarge` where the body has more than `limit` bytes, `timedOut`, `badKey` where the server's certificate is
+  ///   not the one or not to be believed, or `disconnected` where the server cannot be reached.
   package static func fetch(
     _ request: HTTPRequest, limit: Int
   ) throws(KacheryError) -> (status: Int, body: [UInt8]) {
@@ -102,7 +102,12 @@ private final class CurlTransfer {
     let result = curl_easy_perform(handle)
     guard result != CURLE_OK else { return CCurl_status(handle) }
     if hasStopped { throw KacheryError(.cancelled, "The transfer was stopped.") }
-    let code: KacheryError.Code = result == CURLE_OPERATION_TIMEDOUT ? .timedOut : .disconnected
+    let code: KacheryError.Code =
+      switch result {
+      case CURLE_OPERATION_TIMEDOUT: .timedOut
+      case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE: .badKey
+      default: .disconnected
+      }
     throw KacheryError(code, "\(request.url) cannot be reached: \(String(cString: curl_easy_strerror(result))).")
   }
 
