@@ -62,7 +62,7 @@ import Testing
     #"{"size":5.5,"sha1":"HASH","chunks":[{"start":0,"end":5.5,"sha1":"HASH"}]}"#,
     #"{"size":9223372036854775808,"sha1":"HASH","chunks":[{"start":0,"end":9223372036854775808,"sha1":"HASH"}]}"#,
     #"{"size":36893488147419103232,"sha1":"HASH","chunks":[]}"#,
-    #"{"x":\#(String(repeating: "[", count: 100_000))"#,
+    #"{"x":\#(String(repeating: "[", count: 100))"#,
   ])
   func contradictionsAreRefused(text: String) {
     let error = #expect(throws: KacheryError.self) { try read(bytes(text)) }
