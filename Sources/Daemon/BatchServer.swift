@@ -13,7 +13,7 @@ final class BatchServer {
   private static let frameLimit = 32 << 10
   /// Files read in one go, unless their bytes are too many before.
   private static let groupFiles = 64
-  private static let groupBytes = 512 << 10
+  private static let groupBytes = Limits.blockSize
 
   /// The link that carries the stream.
   let link: LinkID
@@ -23,7 +23,7 @@ final class BatchServer {
   private let loop: EventLoop
   private let stream: LinkStream
   private let metrics: NodeMetrics
-  private let pacer: Pacer
+  private let gate: UploadGate
   private var decoder = FrameDecoder(limit: BatchServer.frameLimit)
   private var waiting: [(topic: Topic, hash: ContentHash)] = []
   private var waitingHead = 0
@@ -31,17 +31,19 @@ final class BatchServer {
   private var hasEnded = false
   private var hasFinishedAsking = false
   private var gone: (() -> Void)?
+  /// The turn in which the next group is, or will be, read.
+  private var turn: UploadGate.Turn?
 
   init(
     link: LinkID, stream: LinkStream, store: ContentStore, loop: EventLoop, metrics: NodeMetrics,
-    pacer: Pacer, barrier: @escaping (Topic) -> Refusal?
+    gate: UploadGate, barrier: @escaping (Topic) -> Refusal?
   ) {
     self.link = link
     self.stream = stream
     self.store = store
     self.loop = loop
     self.metrics = metrics
-    self.pacer = pacer
+    self.gate = gate
     self.barrier = barrier
   }
 
@@ -79,6 +81,7 @@ final class BatchServer {
     hasEnded = true
     waiting = []
     stream.reset()
+    if turn?.withdraw() == true { turn = nil }
     gone?()
     gone = nil
   }
@@ -96,18 +99,22 @@ final class BatchServer {
       }
       return
     }
-    // Membership may be withdrawn at any time, so each group asks again.
-    let group = waiting[waitingHead...].prefix(Self.groupFiles).map {
-      Question(hash: $0.hash, refusal: barrier($0.topic))
-    }
     isReading = true
-    loop.work({ [store] in Self.read(group, from: store) }) { answer in
-      self.pacer.pass(answer.bytes.count) { self.send(answer) }
+    turn = gate.enter(link, for: waiting[waitingHead].hash, cost: Self.groupBytes) { turn in
+      // Membership may be withdrawn at any time, so each group asks again.
+      let group = self.waiting[self.waitingHead...].prefix(Self.groupFiles).map {
+        Question(hash: $0.hash, refusal: self.barrier($0.topic))
+      }
+      self.loop.work({ [store = self.store] in Self.read(group, from: store) }) { answer in
+        turn.end(spent: answer.bytes.count)
+        self.send(answer)
+      }
     }
   }
 
   private func send(_ answer: Answer) {
     isReading = false
+    turn = nil
     guard !hasEnded else { return }
     waitingHead += answer.files
     metrics.requestsServed.add(answer.given)

@@ -23,6 +23,8 @@ final class BatchTransfer {
   private static let maximumGroups = 2
   /// How long a node may say nothing.
   private static let silence: Duration = .seconds(20)
+  /// How long a node may say that it serves others first.
+  private static let longestWait: Duration = .seconds(1_800)
 
   /// What became of the file with this index, and how many bytes it has.
   var onOutcome: ((Int, Outcome, _ bytes: Int) -> Void)?
@@ -56,6 +58,8 @@ final class BatchTransfer {
   private var isIncomplete: Bool
   private var fetchers: [NodeID: BatchFetcher] = [:]
   private var heardAt: [NodeID: Instant] = [:]
+  /// When each node last gave something, or was asked after having given everything.
+  private var gaveAt: [NodeID: Instant] = [:]
   private var arrived: [Arrived] = []
   private var arrivedBytes = 0
   private var groups = 0
@@ -106,6 +110,7 @@ final class BatchTransfer {
       let files = search.next(for: node, atMost: Self.requestFiles)
       guard !files.isEmpty else { continue }
       heardAt[node] = loop.now
+      if search.outstanding(of: node) == files.count { gaveAt[node] = loop.now }
       fetcher.request(files.map { ($0, hashes[$0]) })
     }
     for (file, outcome) in search.takeOutcomes() {
@@ -121,11 +126,21 @@ final class BatchTransfer {
     isIncomplete = true
     fetchers.removeValue(forKey: node)?.close()
     heardAt[node] = nil
+    gaveAt[node] = nil
     search.lost(node)
     advance()
   }
 
-  private func heard(_ node: NodeID) { heardAt[node] = loop.now }
+  private func heard(_ node: NodeID) {
+    heardAt[node] = loop.now
+    gaveAt[node] = loop.now
+  }
+
+  /// The node serves others first.
+  func waits(for node: NodeID) {
+    guard let gave = gaveAt[node], loop.now - gave < Self.longestWait else { return }
+    heardAt[node] = loop.now
+  }
 
   private func giveUpSilent() {
     for (node, heard) in heardAt.sorted(by: { $0.key < $1.key })
@@ -144,6 +159,10 @@ final class BatchTransfer {
       arrivedBytes += bytes.count
       return keep()
     case .refused(.tooLarge): search.answered(index, by: node, .tooLarge)
+    case .refused(.limitReached):
+      // The engine waits for such a node; others may have the files meanwhile.
+      onRefusal?(node, hashes[index], .limitReached)
+      return lost(node)
     case .refused(let refusal):
       onRefusal?(node, hashes[index], refusal)
       search.answered(index, by: node, .hasNot)

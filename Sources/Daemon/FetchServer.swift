@@ -21,7 +21,6 @@ final class FetchServer {
   private let loop: EventLoop
   private let stream: LinkStream
   private let metrics: NodeMetrics
-  private let pacer: Pacer
   private let gate: UploadGate
   private var decoder = FrameDecoder(limit: FetchServer.frameLimit)
   private var waiting: [FetchRequest] = []
@@ -35,17 +34,18 @@ final class FetchServer {
   /// The block that the pool has read ahead.
   private var ahead: Result<[UInt8], KacheryError>?
   private var aheadWaiter: CheckedContinuation<Void, Never>?
+  /// The turn in which the next block is, or will be, read.
+  private var turn: UploadGate.Turn?
 
   init(
     link: LinkID, stream: LinkStream, store: ContentStore, loop: EventLoop, metrics: NodeMetrics,
-    pacer: Pacer, gate: UploadGate, barrier: @escaping (Topic) -> Refusal?
+    gate: UploadGate, barrier: @escaping (Topic) -> Refusal?
   ) {
     self.link = link
     self.stream = stream
     self.store = store
     self.loop = loop
     self.metrics = metrics
-    self.pacer = pacer
     self.gate = gate
     self.barrier = barrier
   }
@@ -84,6 +84,7 @@ final class FetchServer {
     waiting = []
     stream.reset()
     wake()
+    if turn?.withdraw() == true { blockRead(.failure(KacheryError(.cancelled, "The peer is gone."))) }
     gone?()
     gone = nil
   }
@@ -153,7 +154,6 @@ final class FetchServer {
     while true {
       // Membership may be withdrawn while a large file is on its way.
       guard barrier(request.topic) == nil, !hasEnded else { return self.end() }
-      await pacer.pass(block.count)
       offset += UInt64(block.count)
       metrics.bytesSent.add(block.count)
       guard offset < end else { return stream.write(block) }
@@ -169,19 +169,16 @@ final class FetchServer {
   /// cost more than the block's own system calls.
   private func startReading(_ file: StoredFileReader, _ offset: UInt64, _ end: UInt64) {
     let count = Int(min(UInt64(Limits.blockSize), end - offset))
-    gate.enter(link) { leave in
-      guard !self.hasEnded else {
-        leave()
-        return self.blockRead(.failure(KacheryError(.cancelled, "The peer is gone.")))
-      }
+    turn = gate.enter(link, for: file.hash, cost: count) { turn in
       self.loop.work({ Result { () throws(KacheryError) in try Self.read(file, offset, count) } }) { block in
-        leave()
+        turn.end(spent: count)
         self.blockRead(block)
       }
     }
   }
 
   private func blockRead(_ block: Result<[UInt8], KacheryError>) {
+    turn = nil
     ahead = block
     let waiting = aheadWaiter
     aheadWaiter = nil

@@ -21,6 +21,7 @@ extension Node {
       fetchers.removeValue(forKey: FetcherKey(download: download, node: node))?.close()
     case .complete(let download): complete(download)
     case .discard(let download): discard(download)
+    case .waiting(let node): for batch in batches.values { batch.transfer?.waits(for: node) }
     case .found(let id, let source): tellFound(id, source)
     case .findEnded(let id): finds.removeValue(forKey: id)?.continuation.finish()
     case .progress(let id, let loaded, let total, let node): tellProgress(id, loaded, total, node)
@@ -50,11 +51,14 @@ extension Node {
   // MARK: The store
 
   private func lookUp(_ lookup: LookupID, _ hash: ContentHash) {
+    let servesNobody = configuration.maximumTransfers == 0
     loop.work({ [store] in
       do throws(KacheryError) {
         guard let found = try store.find(hash) else {
           return FindAnswer.Outcome.refuses(Refusal(absence: hash, in: store))
         }
+        // Whoever were told that it is here would wait for a turn that never comes.
+        guard !servesNobody else { return .refuses(.limitReached) }
         return .has(FindAnswer.File(size: found.size, manifest: store.knownManifest(of: found)))
       } catch {
         return .refuses(Refusal(error))

@@ -47,7 +47,7 @@ extension Node {
   private func serve(_ stream: LinkStream, _ first: [UInt8], on link: LinkID) {
     guard servers.values.count(where: { $0.link == link }) < Self.maximumFetchStreams else { return stream.reset() }
     let server = FetchServer(
-      link: link, stream: stream, store: store, loop: loop, metrics: counters, pacer: sending, gate: uploads,
+      link: link, stream: stream, store: store, loop: loop, metrics: counters, gate: uploads,
       barrier: barrier(to: link))
     let key = ObjectIdentifier(server)
     servers[key] = server
@@ -63,7 +63,7 @@ extension Node {
       return stream.reset()
     }
     let server = BatchServer(
-      link: link, stream: stream, store: store, loop: loop, metrics: counters, pacer: sending,
+      link: link, stream: stream, store: store, loop: loop, metrics: counters, gate: uploads,
       barrier: barrier(to: link))
     let key = ObjectIdentifier(server)
     batchServers[key] = server

@@ -33,7 +33,6 @@ actor Node {
 
   var core: NodeCore
   /// What keeps to the rates that the owner allows, and gives peers their turns.
-  let sending: Pacer
   let receiving: Pacer
   let uploads: UploadGate
   var host: LinkHost?
@@ -92,9 +91,8 @@ actor Node {
         key: identity.key, label: configuration.label, software: "kachery \(APIVersion.daemon)",
         isBootstrap: configuration.isBootstrap, bootstraps: configuration.bootstraps),
       random: SecureRandom())
-    sending = Pacer(configuration.uploadLimit, loop: loop)
-    receiving = Pacer(configuration.downloadLimit, loop: loop)
-    uploads = UploadGate(capacity: Self.maximumUploads)
+    receiving = Pacer(RateLimit(configuration.downloadLimit), loop: loop)
+    uploads = UploadGate(capacity: Self.maximumUploads, limit: RateLimit(configuration.uploadLimit), loop: loop)
     startedAt = loop.now
   }
 
@@ -123,6 +121,7 @@ actor Node {
       log.debug("A connection from \(endpoint?.description ?? "somewhere") came to nothing: \(error)")
     }
     self.host = host
+    uploads.onWait = { link, notice in self.links[link]?.send(.waiting(notice)) }
     let endpoint = try Self.listen(host, configuration)
     listening = endpoint
     let announced = configuration.announcedHost.flatMap { Endpoint(host: $0, port: endpoint.port) }

@@ -1,39 +1,17 @@
 import EventLoop
 import Glibc
 import Primitives
-import NodeCore
 import Transfer
 
-/// Keeps what a node sends, or takes in, to the rate that its owner allows at this time of day. Bound to the loop.
-final class Pacer {
-  private let loop: EventLoop
-  private let schedule: RateSchedule?
-  private var bucket: TokenBucket?
+/// How fast bytes may be moved at this time of day. Bound to the loop.
+final class RateLimit {
+  /// Nil for no limit.
+  var schedule: RateSchedule?
 
-  init(_ schedule: RateSchedule?, loop: EventLoop) {
-    self.loop = loop
-    self.schedule = schedule
-  }
+  init(_ schedule: RateSchedule?) { self.schedule = schedule }
 
-  /// Goes on with `body` once so many bytes may move: mostly at once.
-  func pass(_ count: Int, _ body: @escaping () -> Void) {
-    let delay = delay(for: count)
-    if delay == .zero { body() } else { _ = loop.after(delay, body) }
-  }
-
-  /// Returns once so many bytes may move.
-  func pass(_ count: Int) async {
-    let delay = delay(for: count)
-    guard delay != .zero else { return }
-    await withCheckedContinuation { continuation in _ = loop.after(delay) { continuation.resume() } }
-  }
-
-  private func delay(for count: Int) -> Duration {
-    guard let rate = schedule?.rate(atMinute: Self.minuteOfDay) else { return .zero }
-    var bucket = bucket ?? TokenBucket(rate: rate, at: loop.now)
-    defer { self.bucket = bucket }
-    return bucket.delay(for: count, rate: rate, at: loop.now)
-  }
+  /// In bytes a second; nil for no limit.
+  var rate: Double? { schedule.flatMap { $0.rate(atMinute: Self.minuteOfDay) } }
 
   private static var minuteOfDay: Int {
     var now = time(nil)
@@ -43,22 +21,27 @@ final class Pacer {
   }
 }
 
-/// Lets no more than so many blocks be read for peers at once, in fair turns. A turn is one block, so nobody who takes nothing
-/// keeps others from theirs. Bound to the loop.
-final class UploadGate {
-  private var slots: UploadSlots<LinkID>
-  private var waiting: [UInt64: () -> Void] = [:]
+/// Keeps what a node takes in to the rate that its owner allows. Bound to the loop.
+final class Pacer {
+  let limit: RateLimit
+  private let loop: EventLoop
+  private var bucket: TokenBucket?
 
-  init(capacity: Int) { slots = UploadSlots(capacity: capacity) }
-
-  /// Does something for a peer once it is its turn; the turn lasts until `leave` is called.
-  func enter(_ peer: LinkID, _ body: @escaping (_ leave: @escaping () -> Void) -> Void) {
-    let (id, isServed) = slots.take(for: peer)
-    let turn = { body { self.leave(id) } }
-    if isServed { turn() } else { waiting[id] = turn }
+  init(_ limit: RateLimit, loop: EventLoop) {
+    self.limit = limit
+    self.loop = loop
   }
 
-  private func leave(_ id: UInt64) {
-    if let next = slots.release(id) { waiting.removeValue(forKey: next)?() }
+  /// Goes on with `body` once so many bytes may move: mostly at once.
+  func pass(_ count: Int, _ body: @escaping () -> Void) {
+    let delay = delay(for: count)
+    if delay == .zero { body() } else { _ = loop.after(delay, body) }
+  }
+
+  private func delay(for count: Int) -> Duration {
+    guard let rate = limit.rate else { return .zero }
+    var bucket = bucket ?? TokenBucket(rate: rate, at: loop.now)
+    defer { self.bucket = bucket }
+    return bucket.delay(for: count, rate: rate, at: loop.now)
   }
 }

@@ -165,8 +165,8 @@ import Wire
   @Test(
     arguments: seeds,
     [
-      (Refusal.limitReached, KacheryError.Code.sourceBusy), (.changed, .sourceChanged),
-      (.unreadable, .sourceUnreadable), (.damaged, .hashMismatch), (.notAuthorized, .refusedByPeer),
+      (Refusal.changed, KacheryError.Code.sourceChanged), (.unreadable, .sourceUnreadable), (.damaged, .hashMismatch),
+      (.notAuthorized, .refusedByPeer),
     ])
   func theSourceRefuses(_ seed: UInt64, _ refusal: (Refusal, KacheryError.Code)) throws {
     let lab = try Lab(seed: seed, members: 2)

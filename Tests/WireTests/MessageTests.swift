@@ -107,7 +107,7 @@ struct RandomMessages {
   init(seed: UInt64) { random = SeededRandom(seed: seed) }
 
   mutating func next() throws -> ControlMessage {
-    switch random.number(0...6) {
+    switch random.number(0...7) {
     case 0: return .hello(try hello())
     case 1: return .channels(try (0..<random.number(0...5)).map { _ in try proof() })
     case 2: return .presence(try (0..<random.number(0...4)).map { _ in try record(hostLength: 12, addresses: 3) })
@@ -119,6 +119,7 @@ struct RandomMessages {
     case 5:
       let file = FindAnswer.File(size: random.next(), manifest: random.chance(50) ? try fixed() : nil)
       return .found(FindAnswer(id: UInt32.max, .has(file)))
+    case 6: return .waiting(WaitingNotice(hash: try fixed(), others: UInt32(random.number(0...300))))
     default:
       let code = try #require(Goodbye.Code.allCases.randomElement(using: &random))
       return .goodbye(Goodbye(code, "because é"))

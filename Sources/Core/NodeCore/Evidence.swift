@@ -19,12 +19,21 @@ struct Evidence {
       let rate = source.bytesPerSecond.map { "\(Int64($0 / 1_000)) kB/s" } ?? "not known yet"
       let silence =
         source.silence >= .seconds(2) ? "; it has given nothing for \(source.silence.components.seconds) s" : ""
-      return "\(inquiry.name(source.node)) gives it; its rate: \(rate)\(silence)"
+      guard let wait = source.wait else { return "\(inquiry.name(source.node)) gives it; its rate: \(rate)\(silence)" }
+      return "\(inquiry.name(source.node)) has it, and this node waits for its turn there: \(Self.describe(wait))"
     }
     let losses = inquiry.history.losses.sorted { $0.key < $1.key }.map { node, loss in
       "\(inquiry.name(node)) \(Self.describe(loss))"
     }
     return progress + losses.prefix(Self.maximumNodes)
+  }
+
+  private static func describe(_ wait: LoadProgress.Wait) -> String {
+    let time = "for \(wait.time.components.seconds) s so far"
+    guard let others = wait.others else {
+      return "the source's limit on transfers is reached, and it is asked again every few seconds, \(time)"
+    }
+    return "the source's limit on its rate, with \(others) other\(others == 1 ? "" : "s") in line, \(time)"
   }
 
   private static func describe(_ loss: FileHistory.Loss) -> String {

@@ -77,7 +77,10 @@ struct Inquiry {
     guard !channels.isEmpty else {
       return Diagnosis(.noChannel, "The file is not on this node, and the node has joined no channel.")
     }
-    if let progress { return Diagnosis(nil, describe(progress)) }
+    if let progress {
+      let isDelayed = !progress.sources.isEmpty && progress.sources.allSatisfy { $0.wait != nil }
+      return Diagnosis(isDelayed ? .sourceBusy : nil, describe(progress))
+    }
     if !holders.isEmpty { return causeAmongHolders }
     if let refused = weightiestRefusal { return diagnosis(of: refused.refusal, by: refused.node) }
     if let lost = history.losses.keys.min() { return diagnosis(ofLoss: lost) }
@@ -232,7 +235,9 @@ struct Inquiry {
         "The file is being loaded, and a node that has it is looked for: \(progress.loaded)\(total) bytes are here."
     }
     let count = progress.sources.count
-    return "The file is being loaded from \(count) node\(count == 1 ? "" : "s"): \(progress.loaded)\(total) bytes are "
+    let limit = progress.sources.allSatisfy { $0.wait != nil } ? ", waiting for the source's limit" : ""
+    return
+      "The file is being loaded from \(count) node\(count == 1 ? "" : "s")\(limit): \(progress.loaded)\(total) bytes are "
       + "here."
   }
 }

@@ -84,6 +84,7 @@ extension NodeCore {
     case .presence(let records): learn(records, from: peer, at: now)
     case .find(let request): answer(request, on: peer)
     case .found(let answer): take(answer, from: peer, at: now)
+    case .waiting(let notice): waits(notice, at: peer, now)
     case .hello, .goodbye: break
     }
   }

@@ -89,6 +89,13 @@ extension NodeCore {
     }
   }
 
+  /// A peer says that its turn for this node has yet to come.
+  mutating func waits(_ notice: WaitingNotice, at peer: Peer, _ now: Moment) {
+    transfer.waits(for: notice.hash, at: peer.node, others: notice.others, at: now.instant)
+    emit(.waiting(peer.node))
+    drainTransfer(at: now)
+  }
+
   // MARK: Batches
 
   /// The peers that many small files may be asked of, each with its link and the channel over which.

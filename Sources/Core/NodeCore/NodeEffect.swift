@@ -57,6 +57,9 @@ package enum NodeEffect: Sendable {
   case complete(DownloadID)
   case discard(DownloadID)
 
+  /// The node has not forgotten what it was asked for: its turn has yet to come.
+  case waiting(NodeID)
+
   case found(FindID, Source)
   case findEnded(FindID)
   case progress(LoadID, loaded: UInt64, total: UInt64, node: NodeID?)

@@ -51,8 +51,10 @@ struct Download: Sendable {
   var rates: [NodeID: SourceRate] = [:]
   /// When to see whether a source that has nothing to do should take over from a slow one.
   var checksForSlownessAt: Instant?
-  /// When each source last gave a byte, or was first asked for one.
+  /// When each source last gave a byte or said that there is a wait, or was first asked for one.
   var heardFrom: [NodeID: Instant] = [:]
+  /// The sources that give nothing for the time being, because they serve others too.
+  var delays: [NodeID: SourceDelay] = [:]
   var fetches: [FetchID: Fetch] = [:]
   /// Pieces that nobody has been asked for, the next one last.
   var unrequested: [Int] = []
@@ -87,6 +89,7 @@ struct Download: Sendable {
     download.rates = [:]
     download.checksForSlownessAt = nil
     download.heardFrom = [:]
+    download.delays = [:]
     download.fetches = [:]
     download.unrequested = []
     download.verifiedBytes = 0

@@ -8,6 +8,7 @@ extension TransferEngine {
     let before = downloads[id]?.fetches[fetch]?.received ?? 0
     downloads[id]?.fetches[fetch]?.received = received
     downloads[id]?.heardFrom[node] = now
+    downloads[id]?.delays[node] = nil
     downloads[id]?.rates[node]?.add(received - min(before, received), at: now)
     tellProgress(id, node)
     guard let download = downloads[id], !download.unrequested.isEmpty, download.wantsMore(node, at: now) else { return }
@@ -24,6 +25,7 @@ extension TransferEngine {
       download.givers[ended.piece] = ended.node
       download.verifiedBytes += plan.pieces[ended.piece].range.count
       download.heardFrom[ended.node] = now
+      download.delays[ended.node] = nil
       history.update(download.wish.key.hash) { $0.noteGift(of: ended.node) }
       if download.outstanding(from: ended.node) == 0 { download.rates[ended.node]?.pause(at: now) }
       downloads[id] = download
@@ -36,6 +38,7 @@ extension TransferEngine {
     switch outcome {
     case .verified: break
     case .storageFailed(let error): fail(id, .storage(error))
+    case .refused(.limitReached): waitForBusy(ended.node, in: id, at: now)
     case .hashMismatch: mismatched(id, ended.node, piece: plan.pieces[ended.piece].hash ?? plan.hash, at: now)
     case .refused, .disconnected:
       if case .refused(let refusal) = outcome {
@@ -54,6 +57,7 @@ extension TransferEngine {
     giveBack(piecesOf: node, to: id)
     downloads[id]?.heardFrom[node] = nil
     downloads[id]?.rates[node] = nil
+    downloads[id]?.delays[node] = nil
     downloads[id]?.lastLost = node
     guard let download = downloads[id] else { return }
     guard !replan(id, at: now) else { return }

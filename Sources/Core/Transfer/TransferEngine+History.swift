@@ -29,9 +29,16 @@ extension TransferEngine {
     let sources = download.sources.keys.sorted().map { node in
       LoadProgress.Source(
         node: node, bytesPerSecond: download.rates[node]?.bytesPerSecond(at: now),
-        silence: download.outstanding(from: node) > 0 ? download.heardFrom[node].map { now - $0 } ?? .zero : .zero)
+        silence: download.outstanding(from: node) > 0 ? download.heardFrom[node].map { now - $0 } ?? .zero : .zero,
+        wait: delay(at: node, of: download).map { LoadProgress.Wait(time: now - $0.since, others: $0.others) })
     }
     return LoadProgress(loaded: download.loadedBytes, total: download.plan?.size, sources: sources)
+  }
+
+  /// While the manifest comes, what keeps it keeps the file.
+  private func delay(at node: NodeID, of download: Download) -> SourceDelay? {
+    guard case .fetchingManifest(let manifest) = download.phase else { return download.delays[node] }
+    return downloads[manifest]?.delays[node]
   }
 }
 
@@ -44,6 +51,15 @@ package struct LoadProgress: Hashable, Sendable {
     package let bytesPerSecond: Double?
     /// For how long it has given nothing although it was asked.
     package let silence: Duration
+    /// Nil unless it serves others and gives nothing for now.
+    package let wait: Wait?
+  }
+
+  /// A source's turn for this node has yet to come.
+  package struct Wait: Hashable, Sendable {
+    package let time: Duration
+    /// Others that wait as well; nil where it refuses, and is asked again and again.
+    package let others: UInt32?
   }
 
   /// Bytes that are here.

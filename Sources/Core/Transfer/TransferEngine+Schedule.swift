@@ -26,7 +26,7 @@ extension TransferEngine {
   /// Takes pieces from sources that will need much longer for them than an idle one would from the beginning.
   mutating func overtakeSlowSources(of id: DownloadID, at now: Instant) {
     guard let download = downloads[id], download.phase == .fetching, download.unrequested.isEmpty,
-      let fastest = download.sourcesByRate(at: now).first(where: { download.outstanding(from: $0.node) == 0 }),
+      let fastest = download.sourcesByRate(at: now).first(where: { download.isIdle($0.node) }),
       let slowest = download.slowestSource(at: now)
     else { return schedule(id, at: now) }
     guard slowest.timeLeft > download.patience(with: slowest.node, insteadOf: fastest.node, at: now) else {
@@ -34,6 +34,7 @@ extension TransferEngine {
     }
     emit(.abandon(id, slowest.node))
     giveBack(piecesOf: slowest.node, to: id)
+    downloads[id]?.delays[slowest.node] = nil
     downloads[id]?.rates[slowest.node]?.pause(at: now)
     schedule(id, preferring: fastest.node, at: now)
   }
@@ -75,6 +76,7 @@ extension Download {
 
   /// Whether the source should be asked for another piece now.
   func wantsMore(_ node: NodeID, at now: Instant) -> Bool {
+    guard !isResting(node) else { return false }
     let count = outstanding(from: node)
     guard count > 0 else { return true }
     guard count < TransferEngine.piecesAhead, let timeLeft = timeLeft(for: node, at: now) else { return false }
@@ -83,8 +85,11 @@ extension Download {
 
   var hasIdleSource: Bool {
     let busy = Set(fetches.values.map(\.node))
-    return !busy.isEmpty && sources.keys.contains { !busy.contains($0) }
+    return !busy.isEmpty && sources.keys.contains { !busy.contains($0) && !isResting($0) }
   }
+
+  /// Whether the source has nothing to do and may be asked.
+  func isIdle(_ node: NodeID) -> Bool { outstanding(from: node) == 0 && !isResting(node) }
 
   /// Seconds until the source has given everything that it was asked for; nil where its rate is unknown.
   func timeLeft(for node: NodeID, at now: Instant) -> Double? {

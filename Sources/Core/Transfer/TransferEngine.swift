@@ -121,7 +121,8 @@ package struct TransferEngine: Sendable {
     let silenceEnds = downloads.values.lazy.flatMap { download in
       Set(download.fetches.values.map(\.node)).compactMap { download.heardFrom[$0] }
     }.map { $0 + Self.silence }
-    return (searchEnds + silenceEnds + downloads.values.compactMap(\.checksForSlownessAt)).min()
+    let pauseEnds = downloads.values.lazy.flatMap { $0.delays.values.compactMap(\.asksAgainAt) }
+    return (searchEnds + silenceEnds + pauseEnds + downloads.values.compactMap(\.checksForSlownessAt)).min()
   }
 
   /// The downloads, the oldest first: whatever goes through them does so in the same order in every run.
@@ -138,10 +139,13 @@ package struct TransferEngine: Sendable {
     for (id, download) in downloadsInOrder {
       for node in Set(download.fetches.values.map(\.node)).sorted() {
         guard let heard = download.heardFrom[node], heard + Self.silence <= now else { continue }
-        history.update(download.wish.key.hash) { $0.noteLoss(node, .silent) }
+        let hasWaited = downloads[id]?.delays[node]?.isTooLong(at: now) ?? false
+        history.update(download.wish.key.hash) { $0.noteLoss(node, hasWaited ? .refused(.limitReached) : .silent) }
+        if hasWaited { downloads[id]?.hasSearchedAgain = true }
         emit(.abandon(id, node))
         drop(node, from: id, at: now)
       }
+      askBusySources(of: id, at: now)
       if let check = downloads[id]?.checksForSlownessAt, check <= now { overtakeSlowSources(of: id, at: now) }
     }
   }

@@ -1,56 +1,128 @@
-/// Who is served, where no more than so many requests are served at once: of the peers that wait, the one that has the fewest
-/// requests served, and among equal ones the one whose last turn is the longest ago. So while all wait, each has its turn once
-/// in as many turns as there are peers, however much some of them ask for.
+package import Primitives
+
+/// Who is served next, where no more than so many requests are served at once and no faster than a rate: of the peers that
+/// wait, the one that has the fewest requests served, and among equal ones the one that has waited, or had its last turn, the
+/// longest ago. So a peer of which nothing is served has its turn after at most one turn of each other peer, however much they
+/// ask for, and whoever does not take what it is given has no turns.
+///
+/// Whoever waits for long is to be told so every few seconds, or it would take this node for silent.
 package struct UploadSlots<Peer: Hashable & Sendable>: Sendable {
+  /// A request that has waited for a while.
+  package struct Notice: Hashable, Sendable {
+    package let peer: Peer
+    package let hash: ContentHash
+    /// Other peers that wait as well.
+    package let others: Int
+  }
+
+  /// How long a request waits before its peer is told, and again after as long: a quarter of what a silent source is given.
+  package static var noticePeriod: Duration { .seconds(5) }
+  /// When no turn has come for so long, this node is stuck, and nobody is told that theirs will come.
+  package static var stuckTime: Duration { .seconds(30) }
+
+  private struct Request {
+    let peer: Peer
+    let hash: ContentHash
+    let cost: Int
+    let since: Instant
+    var isServed = false
+  }
+
   private struct Queue {
     var waiting: [UInt64] = []
     var served = 0
-    var lastTurn: UInt64 = 0
+    /// Its place in the line: from when it began to wait, or had its last turn.
+    var place: UInt64
   }
 
   private let capacity: Int
   private var queues: [Peer: Queue] = [:]
-  private var peerOfRequest: [UInt64: Peer] = [:]
-  private var servedIDs: Set<UInt64> = []
+  private var requests: [UInt64: Request] = [:]
+  private var served = 0
   private var lastID: UInt64 = 0
-  private var turn: UInt64 = 0
+  private var lastPlace: UInt64 = 0
+  private var bucket: TokenBucket?
+  private var pausedUntil = Instant(nanoseconds: 0)
+  private var movedAt = Instant(nanoseconds: 0)
 
   package init(capacity: Int) { self.capacity = max(1, capacity) }
 
-  /// A peer wants to be served.
-  ///
-  /// - Returns: the request, and whether it is served at once; otherwise `release` will name it.
-  package mutating func take(for peer: Peer) -> (id: UInt64, isServed: Bool) {
+  /// Whether nothing is served and nobody waits.
+  package var isEmpty: Bool { requests.isEmpty }
+
+  /// When to ask for the next turn although none has ended; nil where that need not be.
+  package func wakeAt(after now: Instant) -> Instant? {
+    pausedUntil > now && requests.count > served ? pausedUntil : nil
+  }
+
+  /// A peer wants a part of this file, about `cost` bytes. `next` will name the request.
+  package mutating func add(for peer: Peer, _ hash: ContentHash, cost: Int, at now: Instant) -> UInt64 {
+    if requests.isEmpty { movedAt = now }
     lastID += 1
-    peerOfRequest[lastID] = peer
-    queues[peer, default: Queue()].waiting.append(lastID)
-    guard servedIDs.count < capacity, serve(peer) == lastID else { return (lastID, false) }
-    return (lastID, true)
-  }
-
-  /// A request has been served, or is given up.
-  ///
-  /// - Returns: the one that is served now in its place; nil where none waits.
-  package mutating func release(_ id: UInt64) -> UInt64? {
-    guard let peer = peerOfRequest.removeValue(forKey: id) else { return nil }
-    let wasServed = servedIDs.remove(id) != nil
-    if wasServed { queues[peer]?.served -= 1 } else { queues[peer]?.waiting.removeAll { $0 == id } }
-    if let queue = queues[peer], queue.waiting.isEmpty, queue.served == 0 { queues[peer] = nil }
-    guard wasServed else { return nil }
-    let next = queues.lazy.filter { !$0.value.waiting.isEmpty }.min {
-      ($0.value.served, $0.value.lastTurn) < ($1.value.served, $1.value.lastTurn)
-    }
-    return next.flatMap { serve($0.key) }
-  }
-
-  private mutating func serve(_ peer: Peer) -> UInt64? {
-    guard var queue = queues[peer], !queue.waiting.isEmpty else { return nil }
-    let id = queue.waiting.removeFirst()
-    turn += 1
-    queue.served += 1
-    queue.lastTurn = turn
+    requests[lastID] = Request(peer: peer, hash: hash, cost: cost, since: now)
+    var queue = queues[peer] ?? Queue(place: 0)
+    // Whoever asks for one thing after the other stands behind those who wait, each time.
+    if queue.waiting.isEmpty { queue.place = newPlace() }
+    queue.waiting.append(lastID)
     queues[peer] = queue
-    servedIDs.insert(id)
+    return lastID
+  }
+
+  /// The request whose turn it is; nil where there is none for now.
+  ///
+  /// - Parameter rate: in bytes a second; nil for no limit.
+  package mutating func next(rate: Double?, at now: Instant) -> UInt64? {
+    guard served < capacity, now >= pausedUntil else { return nil }
+    let first = queues.lazy.filter { !$0.value.waiting.isEmpty }.min {
+      ($0.value.served, $0.value.place) < ($1.value.served, $1.value.place)
+    }
+    guard let (peer, line) = first else { return nil }
+    var queue = line
+    let id = queue.waiting.removeFirst()
+    queue.served += 1
+    queue.place = newPlace()
+    queues[peer] = queue
+    requests[id]?.isServed = true
+    served += 1
+    movedAt = now
+    spend(requests[id]?.cost ?? 0, rate, now)
     return id
+  }
+
+  /// A request has been served with so many bytes, or is given up.
+  package mutating func end(_ id: UInt64, spent: Int, rate: Double?, at now: Instant) {
+    guard let request = requests.removeValue(forKey: id) else { return }
+    let peer = request.peer
+    if request.isServed {
+      served -= 1
+      queues[peer]?.served -= 1
+      spend(spent - request.cost, rate, now)
+    } else {
+      queues[peer]?.waiting.removeAll { $0 == id }
+    }
+    if let queue = queues[peer], queue.waiting.isEmpty, queue.served == 0 { queues[peer] = nil }
+  }
+
+  /// Whom to tell now that they wait: to be asked every `noticePeriod`. In no order.
+  package func notices(at now: Instant) -> Set<Notice> {
+    guard now - movedAt < Self.stuckTime else { return [] }
+    let peers = queues.values.count { !$0.waiting.isEmpty }
+    let late = requests.values.filter { !$0.isServed && now - $0.since >= Self.noticePeriod }
+    return Set(late.map { Notice(peer: $0.peer, hash: $0.hash, others: peers - 1) })
+  }
+
+  private mutating func spend(_ count: Int, _ rate: Double?, _ now: Instant) {
+    guard let rate else {
+      pausedUntil = now
+      return
+    }
+    var bucket = bucket ?? TokenBucket(rate: rate, at: now)
+    pausedUntil = now + bucket.delay(for: count, rate: rate, at: now)
+    self.bucket = bucket
+  }
+
+  private mutating func newPlace() -> UInt64 {
+    lastPlace += 1
+    return lastPlace
   }
 }

@@ -8,6 +8,7 @@ extension ControlMessage {
     static let find: UInt8 = 4
     static let found: UInt8 = 5
     static let goodbye: UInt8 = 6
+    static let waiting: UInt8 = 7
   }
 
   /// The message as a frame.
@@ -19,6 +20,7 @@ extension ControlMessage {
     case .find(let request): Frame.encode(FrameType.find) { $0.write(request) }
     case .found(let answer): Frame.encode(FrameType.found) { $0.write(answer) }
     case .goodbye(let goodbye): Frame.encode(FrameType.goodbye) { $0.write(goodbye) }
+    case .waiting(let notice): Frame.encode(FrameType.waiting) { $0.write(notice) }
     }
   }
 
@@ -33,6 +35,7 @@ extension ControlMessage {
       case FrameType.find: return .find(try reader.findRequest())
       case FrameType.found: return .found(try reader.findAnswer())
       case FrameType.goodbye: return .goodbye(try reader.goodbye())
+      case FrameType.waiting: return .waiting(try reader.waitingNotice())
       default: return nil
       }
     } catch {
@@ -65,6 +68,11 @@ extension ByteWriter {
     integer(goodbye.code.rawValue)
     text(goodbye.reason)
   }
+
+  fileprivate mutating func write(_ notice: WaitingNotice) {
+    fixed(notice.hash)
+    integer(notice.others)
+  }
 }
 
 extension ByteReader {
@@ -87,5 +95,9 @@ extension ByteReader {
   fileprivate mutating func goodbye() throws(ByteReaderError) -> Goodbye {
     guard let code = Goodbye.Code(rawValue: try byte()) else { throw .malformed }
     return Goodbye(code, try text(limit: WireLimits.reason))
+  }
+
+  fileprivate mutating func waitingNotice() throws(ByteReaderError) -> WaitingNotice {
+    WaitingNotice(hash: try fixed(), others: try integer())
   }
 }

@@ -14,6 +14,22 @@ package enum ControlMessage: Hashable, Sendable {
   case found(FindAnswer)
   /// The sender is about to close the link, and why.
   case goodbye(Goodbye)
+  /// What the receiver has asked for on a fetch or batch stream waits for its turn.
+  case waiting(WaitingNotice)
+}
+
+/// Says that a request is not forgotten: its turn has yet to come, because other peers are served too or the sender keeps to
+/// a rate.
+package struct WaitingNotice: Hashable, Sendable {
+  /// The file that was asked for; of a batch, the next one.
+  package let hash: ContentHash
+  /// Other peers that wait for their turns as well.
+  package let others: UInt32
+
+  package init(hash: ContentHash, others: UInt32) {
+    self.hash = hash
+    self.others = others
+  }
 }
 
 /// Asks one peer, over one channel, whether it has a file.

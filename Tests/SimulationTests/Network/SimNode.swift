@@ -25,6 +25,10 @@ final class SimNode {
   var blockTime: Duration = .milliseconds(5)
   /// Bytes that it gives at once: few, so that links break within a piece.
   var blockSize = 600
+  /// Whether it reads what it has asked for; where not, its peers get rid of a few blocks only.
+  var takesBytes = true
+  /// The turns in which it gives.
+  private(set) lazy var uploads = SimUploads(self, network)
   private(set) var isRunning = true
   private(set) var outcomes: [LoadID: Result<Void, KacheryError>] = [:]
   private(set) var found: [Source] = []
@@ -119,6 +123,8 @@ final class SimNode {
     input { core, now in core.received(message, on: link, at: now) }
   }
 
+  func tell(_ message: ControlMessage, over link: LinkID) { links[link]?.send(message, from: self) }
+
   func linkClosed(_ link: LinkID) {
     guard links.removeValue(forKey: link) != nil else { return }
     input { core, now in core.linkClosed(link, at: now) }
@@ -195,7 +201,7 @@ final class SimNode {
       }
       store.end(id)
     case .found(_, let source): found.append(source)
-    case .findEnded, .progress: break
+    case .findEnded, .progress, .waiting: break
     case .loaded(let id): end(id, .success(()))
     case .failed(let id, let error): end(id, .failure(error))
     case .event(let event): events.append(event)

@@ -22,6 +22,9 @@ final class SimStream {
   private var isServing = false
   private var isClosed = false
   private var arrived: [UInt8] = []
+  /// Blocks that have been given.
+  private var given = 0
+  private static let windowBlocks = 4
 
   init(_ network: SimNetwork, _ link: SimLink, opener: SimNode, download: DownloadID) {
     self.network = network
@@ -80,12 +83,21 @@ final class SimStream {
 
   private func give(_ bytes: ArraySlice<UInt8>, of request: Request, isFirst: Bool) {
     guard !isClosed, link.isUp else { return }
+    if server.node.conduct == .stalls, !isFirst { return }
+    // The window is full, and nobody empties it.
+    guard opener.takesBytes || given < Self.windowBlocks else { return }
+    given += 1
+    let block = Array(bytes.prefix(server.node.blockSize))
+    server.node.uploads.enter(server.id, request.source.hash, block.count) { [self] in
+      send(block, of: request, rest: bytes.dropFirst(block.count))
+    }
+  }
+
+  private func send(_ block: [UInt8], of request: Request, rest: ArraySlice<UInt8>) {
+    guard !isClosed, link.isUp else { return }
     guard server.node.core.mayServe(server.id, over: request.source.topic) else {
       return link.travel { self.fail(.disconnected) }
     }
-    if server.node.conduct == .stalls, !isFirst { return }
-    let block = Array(bytes.prefix(server.node.blockSize))
-    let rest = bytes.dropFirst(block.count)
     network.noteServed(by: server.node, to: opener)
     link.travel { self.take(block, isLast: rest.isEmpty) }
     network.clock.after(server.node.blockTime) { [self] in
@@ -98,7 +110,7 @@ final class SimStream {
   // MARK: The fetching end
 
   private func take(_ block: [UInt8], isLast: Bool) {
-    guard !isClosed, let request = expected.first else { return }
+    guard !isClosed, opener.takesBytes, let request = expected.first else { return }
     arrived += block
     opener.receivedBytes += block.count
     opener.received(UInt64(arrived.count), of: request.fetch)

@@ -1,0 +1,86 @@
+import EventLoop
+import NodeCore
+import Primitives
+import Transfer
+import Wire
+
+/// Gives the peers that want bytes their turns, a block each, and keeps to the rate at which the owner allows to send. Bound to
+/// the loop.
+final class UploadGate {
+  /// A peer waits to whom that has not been said for a while.
+  var onWait: ((LinkID, WaitingNotice) -> Void)?
+  /// How fast blocks may be sent.
+  let limit: RateLimit
+
+  private let loop: EventLoop
+  private var slots: UploadSlots<LinkID>
+  private var waiting: [UInt64: () -> Void] = [:]
+  private var isDraining = false
+  private var wakeUp: Timer?
+  private var teller: Timer?
+
+  init(capacity: Int, limit: RateLimit, loop: EventLoop) {
+    slots = UploadSlots(capacity: capacity)
+    self.limit = limit
+    self.loop = loop
+  }
+
+  /// One block for a peer.
+  final class Turn {
+    private let gate: UploadGate
+    private let id: UInt64
+
+    fileprivate init(_ gate: UploadGate, _ id: UInt64) {
+      self.gate = gate
+      self.id = id
+    }
+
+    /// So many bytes have been read: others may have their turn.
+    func end(spent: Int) { gate.end(id, spent: spent) }
+
+    /// Nobody wants the block any more. Says whether the turn had yet to come; otherwise `end` must still be called.
+    func withdraw() -> Bool { gate.withdraw(id) }
+  }
+
+  /// Does something for a peer, which wants about `cost` bytes of this file, once it is its turn.
+  func enter(_ peer: LinkID, for hash: ContentHash, cost: Int, _ body: @escaping (Turn) -> Void) -> Turn {
+    let id = slots.add(for: peer, hash, cost: cost, at: loop.now)
+    let turn = Turn(self, id)
+    waiting[id] = { body(turn) }
+    if teller == nil { teller = loop.after(Self.period, repeating: Self.period) { self.tellWaiting() } }
+    advance()
+    return turn
+  }
+
+  private static var period: Duration { UploadSlots<LinkID>.noticePeriod }
+
+  private func end(_ id: UInt64, spent: Int) {
+    slots.end(id, spent: spent, rate: limit.rate, at: loop.now)
+    advance()
+  }
+
+  private func withdraw(_ id: UInt64) -> Bool {
+    guard waiting.removeValue(forKey: id) != nil else { return false }
+    slots.end(id, spent: 0, rate: limit.rate, at: loop.now)
+    return true
+  }
+
+  private func advance() {
+    guard !isDraining else { return }
+    isDraining = true
+    while let id = slots.next(rate: limit.rate, at: loop.now) { waiting.removeValue(forKey: id)?() }
+    isDraining = false
+    wakeUp?.cancel()
+    let now = loop.now
+    wakeUp = slots.wakeAt(after: now).map { due in loop.after(due - now) { self.advance() } }
+  }
+
+  private func tellWaiting() {
+    for notice in slots.notices(at: loop.now) {
+      onWait?(notice.peer, WaitingNotice(hash: notice.hash, others: UInt32(notice.others)))
+    }
+    guard slots.isEmpty else { return }
+    teller?.cancel()
+    teller = nil
+  }
+}
