@@ -7,7 +7,9 @@ import TestSupport
 import Testing
 
 /// Files that anybody may give to a daemon, read as what they claim to be.
-@Suite(.serialized, .timeLimit(.minutes(2))) struct HostileFileTests {
+// Under a sanitizer memory that was given back still counts.
+@Suite(.serialized, .timeLimit(.minutes(2)), .enabled(if: RunningDaemon.sanitizerOptions.isEmpty))
+struct HostileFileTests {
   private let folder: TemporaryFolder
   private let daemon: RunningDaemon
 

@@ -21,6 +21,7 @@ import Testing
     folder = try TemporaryFolder()
     let mounts = ProcessInfo.processInfo.environment["KACHERY_SHARED_DIRECTORIES"]
     directories = (mounts ?? folder.path).split(separator: ":").map { "\($0)/storage-\(getpid())" }
+    try FileManager.default.createDirectory(atPath: directories[0], withIntermediateDirectories: true)
   }
 
   /// What is stored, removed and looked for.
