@@ -99,6 +99,7 @@ sanitize: deps ## Run the Swift tests under the address and the thread sanitizer
 	Deploy/sanitize.sh address
 	Deploy/sanitize.sh thread
 
+# bash and fish look for a file of the name that is completed.
 install: build ## Put every command below PREFIX/bin (and the Python package where PYTHON says)
 	install -d '$(BINDIR)'
 	install -m 0755 .build/release/kachery .build/release/kacheryd '$(BINDIR)'
@@ -108,7 +109,6 @@ install: build ## Put every command below PREFIX/bin (and the Python package whe
 	.build/release/kachery completion bash > '$(BASHDIR)/kachery'
 	.build/release/kachery completion zsh > '$(ZSHDIR)/_kachery'
 	.build/release/kachery completion fish > '$(FISHDIR)/kachery.fish'
-	# bash and fish look for a file of the name that is completed.
 	for name in $(NAMES); do \
 	  ln -sfn kachery "$(BASHDIR)/$$name" && ln -sfn kachery.fish "$(FISHDIR)/$$name.fish" || exit 1; done
 	$(if $(PYTHON),'$(PYTHON)' -m pip install --disable-pip-version-check ./Python ./Python/client,)

@@ -81,6 +81,26 @@ import Testing
     _ = try call("kachery-load", uris + ["--dest", "x"], in: offline, code: 2)
   }
 
+  /// Small files are stored several at a time, large ones alone; what is printed stands in the order of the names.
+  @Test func manyFilesKeepTheirOrder() throws {
+    let daemon = try RunningDaemon(in: folder.path("node"), [])
+    var names = (0..<150).map { "file \($0)" }
+    for name in names { try write(name, "this is \(name)") }
+    try Data(PatternBytes.make(2_000_000)).write(to: URL(filePath: folder.path("large")))
+    names.insert("large", at: 70)
+    for environment in [offline, daemon.environment] {
+      let stored = try call("kachery-store", names + ["no such file"], in: environment, code: 3)
+      let uris = stored.output.split(separator: "\n").map(String.init)
+      #expect(uris.map { String($0.split(separator: "/").last ?? "") } == names.map { $0.replacing(" ", with: "%20") })
+      let loaded = try call("kachery-load", uris, in: environment).output.split(separator: "\n").map(String.init)
+      try #require(loaded.count == names.count)
+      for (name, path) in zip(names, loaded) {
+        #expect(FileManager.default.contentsEqual(atPath: path, andPath: folder.path(name)), "\(name)")
+      }
+    }
+    #expect(daemon.stop() == 0)
+  }
+
   /// The document, its files, a missing one among them, and one that is here already.
   @Test func aFolderTravelsBetweenNodes() throws {
     let meeting = try RunningDaemon(

@@ -59,9 +59,11 @@ import Testing
     #expect(try call("kachery", "laod").errors.contains("Did you mean 'load'?"))
     #expect(try call("kachery-load", "--dset", "x").errors.contains("Did you mean '--dest'?"))
     #expect(try !call("kachery", "zebra").errors.contains("Did you mean"))
+    #expect(try call("kachery", "channel", "help", "join").output.hasPrefix("Usage: kachery channel join "))
+    #expect(try call("kachery-p2p", "help", "load-file").output.hasPrefix("Usage: kachery-p2p load-file "))
     #expect(try call("kachery", "help", "load").output.hasPrefix("Usage: kachery load "))
-    #expect(try call("kachery", "channel").output.contains("channel join"))
-    #expect(try call("kachery", "channel", "laeve").errors.contains("Did you mean 'channel leave'?"))
+    #expect(try call("kachery", "channel").output.contains("\n  join "))
+    #expect(try call("kachery", "channel", "laeve").errors.contains("Did you mean 'leave'?"))
     #expect(try call("kachery", "--version").output.hasPrefix("kachery "))
   }
 

@@ -6,7 +6,7 @@ extension Command {
   /// `kachery channel join`
   static let channelJoin = Command(
     name: "channel join", usage: "NAME-OR-URL",
-    summary: "Joins a channel, so that files can be shared with its members.",
+    summary: "Joins a channel: shares files with its members.",
     details: """
       A channel is a name that its members agree on, or the address (http, https or a file) of a document that lists
       them. Whoever can guess a name can join it.

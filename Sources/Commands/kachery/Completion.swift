@@ -3,7 +3,7 @@ import Primitives
 extension Command {
   /// `kachery completion`
   static let completion = Command(
-    name: "completion", usage: "bash | zsh | fish", summary: "Prints what lets a shell complete commands and options.",
+    name: "completion", usage: "bash | zsh | fish", summary: "Prints what lets a shell complete what is typed.",
     details: """
       'make install' puts the scripts where the shells find them. Without it, add a line to ~/.bashrc or
       ~/.config/fish/config.fish, or for zsh a file to a folder of fpath. All names of this program complete.

@@ -4,7 +4,7 @@ import HTTP
 import Primitives
 
 /// A running daemon, spoken to over its local API.
-struct DaemonClient {
+struct DaemonClient: Sendable {
   let probe: ProbeReply
   /// The daemon's storage directory, as this machine sees it.
   let storageDirectory: String

@@ -5,7 +5,7 @@ import Primitives
 extension Command {
   /// `kachery daemon start`
   static let daemonStart = Command(
-    name: "daemon start", usage: "[OPTION…]", summary: "Runs the daemon in this terminal, until Ctrl-C or stop-daemon.",
+    name: "daemon start", usage: "[OPTION…]", summary: "Runs the daemon, until Ctrl-C or stop-daemon.",
     details: """
       Environment: KACHERY_STORAGE_DIR (where files lie, ~/kachery-storage), KACHERY_P2P_CONFIG_DIR (where the node's key
       lies, ~/.kachery-p2p), KACHERY_P2P_API_PORT or KACHERY_DAEMON_PORT (the local API's port, 20431).
@@ -85,7 +85,7 @@ extension Command {
 
   /// `kachery daemon status`
   static let daemonStatus = Command(
-    name: "daemon status", usage: "", summary: "Says whether a daemon runs, and for which storage directory.",
+    name: "daemon status", usage: "", summary: "Says whether a daemon runs, and where it keeps files.",
     options: [json], examples: ["kachery daemon status"],
     run: { (arguments) throws(KacheryError) in
       let client = try DaemonClient.require()

@@ -4,9 +4,9 @@ import Primitives
 extension Command {
   /// `kachery explain`
   static let explain = Command(
-    name: "explain", usage: "URI", summary: "Says why a file cannot be loaded, or is slow, and what helps.",
+    name: "explain", usage: "URI", summary: "Says why a file cannot be loaded, and what helps.",
     details: """
-      The file is looked for, but not loaded. The exit code is the one with which a load would fail; 0 where nothing stands
+      Also why it is slow. The file is looked for, but not loaded. The exit code is the one with which a load would fail; 0 where nothing stands
       in its way.
       """,
     options: [json], examples: ["kachery explain sha1://…/recording.bin"],

@@ -6,6 +6,7 @@ import Primitives
 /// Stores a folder: every file in it and below, and a document of their names.
 struct FolderToStore {
   let storage: Storage
+  let isQuiet: Bool
 
   static func isFolder(_ path: String) -> Bool {
     var status = stat()
@@ -16,30 +17,64 @@ struct FolderToStore {
   /// - Throws: `badFolder` where a name cannot be stored, or folders lie too deep in one another, as they do where a link
   ///   leads back to its own folder; what storing a file throws.
   func store(_ path: String) throws(KacheryError) -> ContentHash {
-    let document = try read(path, depth: 0)
-    return try storage.store(document.json.compactBytes).hash
+    let contents = try FolderContents(path, depth: 0)
+    let sizes = contents.sizes
+    let paths = sizes.keys.sorted()
+    var bar = ProgressBar(name: path, isQuiet: isQuiet)
+    defer { bar.end() }
+    var progress = BatchLoadEvent.Progress()
+    progress.filesTotal = paths.count
+    var hashes: [String: ContentHash] = [:]
+    for group in FilesToStore.groups(of: paths) {
+      for (path, outcome) in zip(group, FilesToStore(storage: storage).store(group)) {
+        hashes[path] = try outcome.get().hash
+        progress.bytesLoaded += sizes[path] ?? 0
+      }
+      progress.filesEnded = hashes.count
+      bar.update(progress)
+    }
+    return try storage.store(try contents.document(hashes).json.compactBytes).hash
   }
+}
 
-  private func read(_ folder: String, depth: Int) throws(KacheryError) -> FolderDocument {
+/// What lies in a folder of this machine.
+private struct FolderContents {
+  private var files: [(name: String, path: String, size: UInt64)] = []
+  private var folders: [(name: String, contents: FolderContents)] = []
+
+  init(_ folder: String, depth: Int) throws(KacheryError) {
     guard depth <= FolderDocument.maximumDepth else {
       throw KacheryError(
         .badFolder,
         "'\(folder)' lies more than \(FolderDocument.maximumDepth) folders deep; does a link lead back to its own folder?"
       )
     }
-    var files: [FolderDocument.File] = []
-    var folders: [FolderDocument.Folder] = []
     for name in try FileSystem.names(in: folder).sorted() {
       let path = folder.hasSuffix("/") ? folder + name : "\(folder)/\(name)"
-      if Self.isFolder(path) {
-        folders.append(FolderDocument.Folder(name: name, content: try read(path, depth: depth + 1)))
+      if FolderToStore.isFolder(path) {
+        folders.append((name, try FolderContents(path, depth: depth + 1)))
       } else {
-        let size = try FileSystem.status(path).size
-        let hash = try FileToStore(path: path).store(in: storage).hash
-        files.append(FolderDocument.File(name: name, size: size, hash: hash))
+        files.append((name, path, try FileSystem.status(path).size))
       }
     }
-    return try FolderDocument(files: files, folders: folders)
+  }
+
+  /// The size of every file in it and below, by its path.
+  var sizes: [String: UInt64] {
+    folders.reduce(into: Dictionary(files.map { ($0.path, $0.size) }, uniquingKeysWith: max)) { sizes, folder in
+      sizes.merge(folder.contents.sizes, uniquingKeysWith: max)
+    }
+  }
+
+  func document(_ hashes: [String: ContentHash]) throws(KacheryError) -> FolderDocument {
+    var documents: [FolderDocument.Folder] = []
+    for (name, contents) in folders {
+      documents.append(FolderDocument.Folder(name: name, content: try contents.document(hashes)))
+    }
+    return try FolderDocument(
+      files: files.compactMap { name, path, size in
+        hashes[path].map { FolderDocument.File(name: name, size: size, hash: $0) }
+      }, folders: documents)
   }
 }
 

@@ -4,9 +4,9 @@ import Primitives
 extension Command {
   /// `kachery ls`
   static let list = Command(
-    name: "ls", usage: "[URI…]", summary: "Lists the files in the storage directory: hash, size, last use, and marks.",
+    name: "ls", usage: "[URI…]", summary: "Lists the stored files, or what is in a stored folder.",
     details: """
-      The marks: 'p' pinned, 'l' linked to a file elsewhere, '!' linked to a file that has changed. Of a stored folder,
+      A line each: hash, size, last use, and marks: 'p' pinned, 'l' linked to a file elsewhere, '!' linked to a file that has changed. Of a stored folder,
       sha1dir://…, it lists the names in it.
       """,
     options: [json],
@@ -52,7 +52,7 @@ extension Command {
 
   /// `kachery du`
   static let usage = Command(
-    name: "du", usage: "", summary: "Says what fills the storage directory, and what limit it has.", options: [json],
+    name: "du", usage: "", summary: "Says what fills the storage directory, and its limit.", options: [json],
     examples: ["kachery du"],
     run: { (arguments) throws(KacheryError) in
       let usage = try Storage.current().usage()
@@ -66,7 +66,7 @@ extension Command {
 
   /// `kachery rm`
   static let remove = Command(
-    name: "rm", usage: "URI…", summary: "Removes files from the storage directory; they rest in its trash.",
+    name: "rm", usage: "URI…", summary: "Moves files to the trash of the storage directory.",
     details:
       "A pinned file stays, and so does one that is being read. 'kachery gc --trash' frees the room on the disk.",
     options: [json, quiet], examples: ["kachery rm sha1://…/recording.bin"],
@@ -89,8 +89,9 @@ extension Command {
 
   /// `kachery pin`
   static let pin = Command(
-    name: "pin", usage: "URI…", summary: "Keeps files from being removed, by the size limit or by hand.",
-    details: "A file may be pinned before it is here.", options: [quiet],
+    name: "pin", usage: "URI…", summary: "Keeps files from being removed.",
+    details: "Neither the size limit nor 'kachery rm' removes it. A file may be pinned before it is here.",
+    options: [quiet],
     examples: ["kachery pin sha1://…/recording.bin"],
     run: { (arguments) throws(KacheryError) in
       _ = try Storage.current(isMade: true).setPinned(true, try arguments.requiredHashes())
@@ -108,7 +109,7 @@ extension Command {
 
   /// `kachery gc`
   static let collect = Command(
-    name: "gc", usage: "", summary: "Makes room: keeps the storage directory to its limit, and empties its trash.",
+    name: "gc", usage: "", summary: "Makes room: keeps to the limit, empties the trash.",
     details: """
       The limit stands in kachery.yaml in the storage directory, as 'maxCacheSizeGiB: 500'. The least recently used files
       go to the trash first, smaller ones later than larger ones; pinned ones and those used in the last ten minutes stay.

@@ -5,8 +5,9 @@ import Primitives
 extension Command {
   /// `kachery link`
   static let link = Command(
-    name: "link", usage: "FILE…", summary: "Shares files from where they lie, without copying them; prints their URIs.",
-    details: "A link is good until its file changes; a file that moves or changes has to be linked again.",
+    name: "link", usage: "FILE…", summary: "Shares files from where they lie; prints their URIs.",
+    details:
+      "Nothing is copied. A link is good until its file changes; a file that moves or changes has to be linked again.",
     options: [json, quiet], examples: ["kachery-link /data/session7/recording.bin"],
     run: { (arguments) throws(KacheryError) in
       guard !arguments.operands.isEmpty else { throw KacheryError(.badRequest, "The file to link is missing.") }

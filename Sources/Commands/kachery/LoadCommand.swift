@@ -10,9 +10,9 @@ extension Command {
 
   /// `kachery load`
   static let load = Command(
-    name: "load", usage: "URI…", summary: "Brings files here, from other nodes where need be, and prints their paths.",
+    name: "load", usage: "URI…", summary: "Brings files here and prints their paths.",
     details: """
-      The paths lead into the storage directory: read the files, do not change them. With --dest it is a copy. A URI may be
+      What is not here comes from other nodes. The paths lead into the storage directory: read the files, do not change them. With --dest it is a copy. A URI may be
       that of a file in a folder, sha1dir://…/name; 'kachery-load-dir' loads whole folders. A file of this machine may
       stand in place of a URI: it is where it is.
       """,

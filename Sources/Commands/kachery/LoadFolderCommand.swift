@@ -5,7 +5,7 @@ import Primitives
 extension Command {
   /// `kachery load-dir`
   static let loadFolder = Command(
-    name: "load-dir", usage: "URI --dest FOLDER", summary: "Brings a stored folder here and writes it to a folder.",
+    name: "load-dir", usage: "URI --dest FOLDER", summary: "Brings a stored folder here, as a folder.",
     details: """
       Nothing is written before everything has been loaded, and each file is written whole or not at all. Files of the same
       name are replaced, others in the folder stay.

@@ -69,7 +69,7 @@ extension Command {
 
   /// `kachery generate-node-id`
   static let generateNodeID = Command(
-    name: "generate-node-id", usage: "", summary: "Makes up a node ID and its private key, and prints both.",
+    name: "generate-node-id", usage: "", summary: "Makes up a node ID and its private key; prints both.",
     details: "Nothing is kept: the key is the 32 bytes of an Ed25519 seed (RFC 8032) in hexadecimal digits.",
     options: [json], examples: ["kachery-client generate-node-id"],
     run: { (arguments) throws(KacheryError) in

@@ -17,10 +17,17 @@ enum Paragraph {
     return lines + [line]
   }
 
+  /// The longest name that others make room for.
+  private static let longestName = 26
+
+  /// Where the text beside these names begins.
+  static func column(of entries: [(name: String, text: String)]) -> Int {
+    (entries.map(\.name.count).filter { $0 <= longestName }.max() ?? 0) + 4
+  }
+
   /// Names in a column and beside them, or below the long ones, what is said of each.
-  static func list(_ entries: [(name: String, text: String)], width: Int) -> [String] {
-    let longest = 26
-    let column = (entries.map(\.name.count).filter { $0 <= longest }.max() ?? 0) + 4
+  static func list(_ entries: [(name: String, text: String)], width: Int, column: Int? = nil) -> [String] {
+    let column = column ?? self.column(of: entries)
     let indent = String(repeating: " ", count: column)
     return entries.flatMap { name, text in
       let gap = column - 2 - name.count

@@ -2,15 +2,24 @@ import Primitives
 
 /// Finds the command that was called, by whichever of its names, and runs it.
 enum Program {
-  /// Every command by its name below `kachery`.
-  static let commands: [Command] = [
-    .store, .link, .load, .loadFolder, .cat, .find, .explain, .info, .list, .usage, .verify, .remove, .collect, .pin,
-    .unpin,
-    .feedCreate, .feedList, .feedAppend, .feedRead, .feedTail, .feedInfo, .feedGrant, .feedRevoke, .feedSnapshot,
-    .feedDelete, .printMessages, .channelJoin, .channelLeave, .channelList, .daemonStart, .daemonStop, .daemonStatus,
-    .daemonPeers, .nodeInfo,
-    .generateNodeID, .version, .completion, .manual,
+  /// The commands below `kachery`, as the overview lists them.
+  static let sections: [(title: String, commands: [Command])] = [
+    ("Files", [.store, .load, .cat, .link, .loadFolder, .find, .explain]),
+    ("The storage directory", [.list, .usage, .verify, .remove, .collect, .pin, .unpin]),
+    ("Channels", [.channelJoin, .channelLeave, .channelList]),
+    (
+      "Feeds",
+      [
+        .feedCreate, .feedList, .feedAppend, .feedRead, .feedTail, .feedInfo, .feedGrant, .feedRevoke, .feedSnapshot,
+        .feedDelete, .printMessages,
+      ]
+    ),
+    ("The daemon", [.daemonStart, .daemonStop, .daemonStatus, .daemonPeers, .info, .nodeInfo, .generateNodeID]),
+    ("This program", [.version, .completion, .manual]),
   ]
+
+  /// Every command by its name below `kachery`.
+  static let commands: [Command] = sections.flatMap(\.commands)
 
   /// The names of the published programs, each a link to this one, and the commands that they stand for.
   static let programs: [String: String] = [
@@ -47,7 +56,7 @@ enum Program {
     if let command = programs[name].flatMap({ find($0) }) { return run(command, rest, caller: name) }
     if let published = publishedCommands[name] {
       guard let first = rest.first, let command = published[first].flatMap({ find($0) }) else {
-        return showOverview(rest, program: name, known: published.keys.sorted(), published)
+        return Overview(program: name, published: published).answer(rest)
       }
       return run(command, Array(rest.dropFirst()), caller: "\(name) \(first)")
     }
@@ -56,12 +65,13 @@ enum Program {
       guard let command = commands.first(where: { $0.name == called }) else { continue }
       return run(command, Array(rest.dropFirst(words)), caller: "kachery \(called)")
     }
-    return showGroup(rest) ?? showOverview(rest, program: "kachery", known: commands.map(\.name))
+    if let group = rest.first.flatMap({ Overview(group: $0) }) { return group.answer(Array(rest.dropFirst())) }
+    return Overview.ofEverything.answer(rest)
   }
 
   static func find(_ name: String) -> Command? { (commands + Command.discontinued).first { $0.name == name } }
 
-  private static func run(_ command: Command, _ arguments: [String], caller: String) -> Int32 {
+  static func run(_ command: Command, _ arguments: [String], caller: String) -> Int32 {
     if arguments.prefix(while: { $0 != "--" }).contains(where: { $0 == "--help" || $0 == "-h" }) {
       Console.result(command.help(calledAs: caller, width: Console.pageWidth))
       return ExitCode.done.rawValue
@@ -78,50 +88,5 @@ enum Program {
       if code == .wrongUsage { Console.note("See \(caller) --help.") }
       return code.rawValue
     }
-  }
-
-  /// Says what may follow a first word that several commands share; nil where it is no such word.
-  private static func showGroup(_ arguments: [String]) -> Int32? {
-    guard let group = arguments.first else { return nil }
-    let names = commands.map(\.name).filter { $0.hasPrefix("\(group) ") }
-    guard !names.isEmpty else { return nil }
-    let rest = Array(arguments.dropFirst())
-    guard rest.isEmpty || ["help", "--help", "-h"].contains(rest[0]) else {
-      return showOverview([arguments.prefix(2).joined(separator: " ")], program: "kachery", known: names)
-    }
-    return showOverview(rest, program: "kachery", known: names)
-  }
-
-  private static func showOverview(
-    _ arguments: [String], program: String, known: [String], _ published: [String: String] = [:]
-  ) -> Int32 {
-    if arguments.first == "help", let topic = arguments.dropFirst().first {
-      return run([program] + arguments.dropFirst(topic == "help" ? 2 : 1) + ["--help"])
-    }
-    let asksForHelp = arguments.isEmpty || ["help", "--help", "-h"].contains(arguments[0])
-    guard asksForHelp else {
-      if ["--version", "-V"].contains(arguments[0]), let version = find("version") {
-        return run(version, [], caller: "\(program) version")
-      }
-      let meant = Suggestion.nearest(to: arguments[0], among: known).map { " Did you mean '\($0)'?" } ?? ""
-      Console.error("\(program) has no command '\(arguments[0])'.\(meant)")
-      Console.note("See \(program) --help.")
-      return ExitCode.wrongUsage.rawValue
-    }
-    let entries = known.map { name in
-      (name: name, text: (find(name) ?? published[name].flatMap { find($0) })?.summary ?? "")
-    }
-    let lines = Paragraph.list(entries, width: Console.pageWidth)
-    Console.result(
-      """
-      kachery stores files by what they contain and shares them between labs.
-
-      Usage: \(program) COMMAND [OPTION…]
-
-      \(lines.joined(separator: "\n"))
-
-      \(program) COMMAND --help says more of each.
-      """)
-    return arguments.isEmpty ? ExitCode.wrongUsage.rawValue : ExitCode.done.rawValue
   }
 }

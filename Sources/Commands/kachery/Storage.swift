@@ -4,7 +4,7 @@ import Glibc
 import Primitives
 
 /// Where files come from and go to: a daemon, or a storage directory without one.
-enum Storage {
+enum Storage: Sendable {
   case online(DaemonClient)
   case offline(ContentStore)
 

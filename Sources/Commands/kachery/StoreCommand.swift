@@ -7,9 +7,9 @@ extension Command {
   /// `kachery store`
   static let store = Command(
     name: "store", usage: "FILE… | FOLDER… | -",
-    summary: "Stores files and prints the URI of each, by which others can load it.",
+    summary: "Stores files and folders, and prints their URIs.",
     details: """
-      A folder is stored with all that is in it and gets one URI, sha1dir://…; links are followed. The file '-' is standard
+      Others can load a file by its URI. A folder is stored with all that is in it and gets one URI, sha1dir://…; links are followed. The file '-' is standard
       input. A file that is stored already is not copied again.
       """,
     options: [Option("--label", "NAME", "the name at the end of the URI, in place of the file's"), json, quiet]
@@ -21,41 +21,53 @@ extension Command {
     run: { (arguments) throws(KacheryError) in
       guard !arguments.operands.isEmpty else { throw KacheryError(.badRequest, "The file to store is missing.") }
       let storage = try Storage.current(isMade: true)
-      return try forEach(of: arguments.operands) { (path) throws(KacheryError) in
-        let uri = try uri(of: path, label: arguments.value("--label"), storage)
-        let line: JSONValue = ["path": .string(path), "uri": .string(uri)]
-        Console.result(arguments.has("--json") ? line.compact : uri)
+      let task = StoreTask(storage: storage, arguments: arguments)
+      if let only = arguments.operands.first, arguments.operands.count == 1 {
+        try task.tell(only, task.uris(of: [only])[0].get())
+        return .done
       }
+      var outcome = ExitCode.done
+      for group in FilesToStore.groups(of: arguments.operands) {
+        for (path, uri) in zip(group, task.uris(of: group)) {
+          do throws(KacheryError) { task.tell(path, try uri.get()) } catch {
+            Console.error(error.message)
+            outcome = outcome == .done || outcome == ExitCode(error) ? ExitCode(error) : .failed
+          }
+        }
+      }
+      return outcome
     })
+}
 
-  /// Does something with each operand, the rest also where one fails; where there is one only, its failure is the command's.
-  static func forEach(
-    of operands: [String], _ body: (String) throws(KacheryError) -> Void
-  ) throws(KacheryError) -> ExitCode {
-    if let only = operands.first, operands.count == 1 {
-      try body(only)
-      return .done
-    }
-    var outcome = ExitCode.done
-    for operand in operands {
-      do throws(KacheryError) { try body(operand) } catch {
-        Console.error(error.message)
-        outcome = outcome == .done || outcome == ExitCode(error) ? ExitCode(error) : .failed
-      }
-    }
-    return outcome
+/// A call of `kachery store`.
+private struct StoreTask {
+  let storage: Storage
+  let arguments: Arguments
+
+  func tell(_ path: String, _ uri: String) {
+    let line: JSONValue = ["path": .string(path), "uri": .string(uri)]
+    Console.result(arguments.has("--json") ? line.compact : uri)
   }
 
-  private static func uri(of path: String, label: String?, _ storage: Storage) throws(KacheryError) -> String {
-    let name = label ?? (path == "-" ? "" : lastName(of: path))
-    if FolderToStore.isFolder(path) {
-      let hash = try FolderToStore(storage: storage).store(path)
-      return FolderURI(hash: hash, label: URILabel.escape(name)).description
+  /// The URIs of what is stored at a time: several files, or one folder.
+  func uris(of group: [String]) -> [Result<String, KacheryError>] {
+    if let folder = group.first, FolderToStore.isFolder(folder) {
+      return [
+        Result { () throws(KacheryError) in
+          let hash = try FolderToStore(storage: storage, isQuiet: arguments.has("--quiet")).store(folder)
+          return FolderURI(hash: hash, label: label(of: folder)).description
+        }
+      ]
     }
-    let receipt = try FileToStore(path: path).store(in: storage)
-    return KacheryURI(
-      key: FileKey(hash: receipt.hash, manifest: receipt.manifest), label: URILabel.escape(name)
-    ).description
+    return zip(group, FilesToStore(storage: storage).store(group)).map { path, outcome in
+      outcome.map { reply in
+        KacheryURI(key: FileKey(hash: reply.hash, manifest: reply.manifest), label: label(of: path)).description
+      }
+    }
+  }
+
+  private func label(of path: String) -> String {
+    URILabel.escape(arguments.value("--label") ?? (path == "-" ? "" : Self.lastName(of: path)))
   }
 
   /// The name that a person would call it by: that of the folder itself for `.`.

@@ -4,7 +4,7 @@ import Primitives
 extension Command {
   /// `kachery verify`
   static let verify = Command(
-    name: "verify", usage: "[URI…]", summary: "Hashes stored files again and sets aside those that are damaged.",
+    name: "verify", usage: "[URI…]", summary: "Hashes stored files again; sets damaged ones aside.",
     details: """
       Without a URI all files are checked. A damaged file is moved out of the way and never served; load or store it again.
       The target of a link belongs to its owner and is only told of.

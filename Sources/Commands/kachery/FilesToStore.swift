@@ -1,0 +1,40 @@
+import APIModel
+import Glibc
+import Primitives
+
+/// Files that are stored several at a time where they are small: each of them waits for the disk at its end.
+struct FilesToStore {
+  /// Larger files fill the disk's time alone, and are stored one after the other.
+  private static let smallSize: off_t = 1 << 20
+  /// So many, and the next results are told.
+  private static let groupSize = 64
+
+  let storage: Storage
+
+  /// The paths in their order, in groups to be stored at a time.
+  static func groups(of paths: [String]) -> [[String]] {
+    var groups: [[String]] = []
+    var isOpen = false
+    for path in paths {
+      let isSmall = isSmall(path)
+      if isSmall, isOpen, let last = groups.indices.last, groups[last].count < groupSize {
+        groups[last].append(path)
+      } else {
+        groups.append([path])
+      }
+      isOpen = isSmall
+    }
+    return groups
+  }
+
+  func store(_ group: [String]) -> [Result<StoreReply, KacheryError>] {
+    ParallelWork.map(group) { [storage] path in
+      Result { () throws(KacheryError) in try FileToStore(path: path).store(in: storage) }
+    }
+  }
+
+  private static func isSmall(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG && status.st_size <= smallSize
+  }
+}
