@@ -6,9 +6,12 @@
 #include <sys/prctl.h>
 #include <uv.h>
 
-// Writing to a connection that the other side has closed must be an error, not the end of the process. SIG_IGN is a
-// macro that Swift cannot see.
-static inline void CUV_ignore_broken_pipes(void) { signal(SIGPIPE, SIG_IGN); }
+// Writing to a connection that the other side has closed, or more than the limit on the size of files allows, must be an
+// error, not the end of the process. SIG_IGN is a macro that Swift cannot see.
+static inline void CUV_survive_failed_writes(void) {
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);
+}
 
 // pthread_setname_np is hidden from Swift unless the whole module is compiled with _GNU_SOURCE.
 static inline void CUV_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }

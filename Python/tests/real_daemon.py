@@ -9,7 +9,7 @@ import subprocess
 import time
 import urllib.request
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Sequence
 
 import pytest
 from kachery_p2p import _daemon
@@ -21,8 +21,8 @@ STOP_DEADLINE = 10.0
 class RealDaemon:
     """One node with a home, a storage directory and an API port of its own."""
 
-    def __init__(self, home: Path, label: str, *options: str, storage: Optional[Path] = None) -> None:
-        home.mkdir(parents=True)
+    def __init__(self, home: Path, label: str, *options: str, storage: Optional[Path] = None, prefix: Sequence[str] = ()) -> None:
+        home.mkdir(parents=True, exist_ok=True)
         self.label = label
         self.storage = storage or home / "storage"
         self.log = home / "daemon.log"
@@ -34,7 +34,7 @@ class RealDaemon:
             "KACHERY_P2P_CONFIG_DIR": str(home / "config"),
             "KACHERY_P2P_API_PORT": str(self.api_port),
         }
-        command = [str(program("kacheryd")), "--label", label, "--host", "127.0.0.1", "--nomulticast", *options]
+        command = [*prefix, str(program("kacheryd")), "--label", label, "--host", "127.0.0.1", "--nomulticast", *options]
         if "--port" not in options:
             command += ["--port", "0"]
         with self.log.open("wb") as log:

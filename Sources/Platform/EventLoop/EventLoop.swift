@@ -19,7 +19,7 @@ package final class EventLoop: SerialExecutor {
   ///
   /// - Throws: `internalError` where the kernel gives no descriptors or no thread.
   package init(name: String) throws(KacheryError) {
-    CUV_ignore_broken_pipes()
+    CUV_survive_failed_writes()
     self.name = name
     core = try LoopCore()
     try core.start(for: self)

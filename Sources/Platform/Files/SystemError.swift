@@ -31,6 +31,8 @@ extension KacheryError {
     case EROFS: (.permissionDenied, "the file system is mounted read-only; mount it writable or use another folder")
     case ENOSPC: (.diskFull, "the disk is full; free some space and try again")
     case EDQUOT: (.diskFull, "the disk quota of this user is used up; free some space and try again")
+    case EFBIG:
+      (.diskFull, "files of this size are not allowed here; raise the limit ('ulimit -f') or use another file system")
     case EISDIR: (.storageFailed, "it is a folder; name a file")
     case ELOOP: (.storageFailed, "it is a symbolic link where none is allowed, or links go in a circle; name the file")
     case EMFILE, ENFILE: (.storageFailed, "too many files are open; raise the limit with 'ulimit -n'")
