@@ -172,9 +172,15 @@ actor Node {
     let storage = configuration.storageDirectory
     let token = try ClientToken(path: "\(storage)/client-auth", group: group?.number)
     let socket = SocketAccess(path: "\(storage)/\(APIVersion.socketName)", owner: FileSystem.user, group: group)
-    let api = try LocalAPIServer(
-      loop: loop, node: self, host: configuration.apiHost, port: configuration.apiPort,
-      access: .storageDirectory(token), socket: socket, policy: AccessPolicy(), log: log)
+    let (host, wanted) = (configuration.apiHost, configuration.apiPort)
+    let api: LocalAPIServer
+    do throws(KacheryError) {
+      api = try LocalAPIServer(
+        loop: loop, node: self, host: host, port: wanted, access: .storageDirectory(token), socket: socket,
+        policy: AccessPolicy(), log: log)
+    } catch {
+      throw try await onPool { PortHolder.named(error, host: host, port: wanted) }
+    }
     self.api = api
     try await api.start()
     remoteAPI = try await startRemoteAPI()

@@ -37,12 +37,38 @@ import Testing
   }
 
   @Test func aSecondDaemonOnTheSameDirectoryIsRefused() throws {
+    let holder = "in use by process \(daemon.processIdentifier)"
     #expect {
       _ = try RunningDaemon(in: daemon.folder, [])
     } throws: {
-      ($0 as? KacheryError)?.message.contains("in use by process") == true
+      ($0 as? KacheryError)?.message.contains(holder) == true
+    }
+    // Neither is one that would use the first one's identity with another directory.
+    #expect {
+      _ = try RunningDaemon(in: folder.path("other"), [], configuration: "\(daemon.folder)/config")
+    } throws: {
+      ($0 as? KacheryError)?.message.contains(holder) == true
     }
     _ = try daemon.nodeID
+  }
+
+  @Test func aSecondDaemonOnTheSamePortIsRefused() throws {
+    let (id, storage) = (try daemon.nodeID, daemon.storage)
+    #expect {
+      _ = try RunningDaemon(in: folder.path("other"), [], apiPort: daemon.apiPort)
+    } throws: {
+      let message = ($0 as? KacheryError)?.message ?? ""
+      return message.contains(id.short) && message.contains(storage) && message.contains("KACHERY_P2P_API_PORT")
+    }
+    #expect {
+      _ = try RunningDaemon(in: folder.path("third"), ["--port", "\(daemon.linkPort)"])
+    } throws: {
+      ($0 as? KacheryError)?.message.contains("\(daemon.linkPort)") == true
+    }
+    _ = try daemon.nodeID
+    // What was refused left nothing that is in the way of a start elsewhere.
+    let other = try RunningDaemon(in: folder.path("other"), [])
+    #expect(try other.nodeID != id)
   }
 
   @Test func aKeyThatOthersCanReadIsRefused() throws {

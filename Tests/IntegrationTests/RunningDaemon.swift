@@ -13,6 +13,7 @@ final class RunningDaemon {
   private var process = Process()
   private let options: [String]
   private let user: SystemUser?
+  private let configuration: String
 
   var processIdentifier: Int32 { process.processIdentifier }
   var isRunning: Bool { process.isRunning }
@@ -28,8 +29,17 @@ final class RunningDaemon {
   }
 
   /// Starts a daemon, as another user where one is named, and waits until it says where it listens.
-  init(in folder: String, _ options: [String], as user: SystemUser? = nil) throws {
+  ///
+  /// - Parameters:
+  ///   - configuration: where its key pair lies; in its folder otherwise.
+  ///   - apiPort: any free one otherwise.
+  init(
+    in folder: String, _ options: [String], as user: SystemUser? = nil, configuration: String? = nil,
+    apiPort: UInt16 = 0
+  ) throws {
     self.folder = folder
+    self.configuration = configuration ?? "\(folder)/config"
+    self.apiPort = apiPort
     self.options = options
     self.user = user
     try start()
@@ -74,7 +84,7 @@ final class RunningDaemon {
   /// What a command needs to talk to this daemon.
   var environment: [String: String] {
     [
-      "HOME": folder, "KACHERY_STORAGE_DIR": storage, "KACHERY_P2P_CONFIG_DIR": "\(folder)/config",
+      "HOME": folder, "KACHERY_STORAGE_DIR": storage, "KACHERY_P2P_CONFIG_DIR": configuration,
       "KACHERY_P2P_API_PORT": String(apiPort), "PATH": "/usr/bin:/bin",
     ].merging(Self.sanitizerOptions) { own, _ in own }
   }
