@@ -30,7 +30,7 @@ NAMES = kachery-store kachery-load kachery-cat kachery-link kachery-info kachery
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help deps build demo test test-swift test-python bench lint format fuzz sanitize install uninstall clean
+.PHONY: help deps build demo test test-swift test-python bench lint format fuzz sanitize install uninstall install-service uninstall-service clean
 
 help: ## Say what there is to type
 	@echo 'kachery: share files by what is in them.'
@@ -79,12 +79,13 @@ $(NEWEST)/.complete: Python/requirements-newest.txt
 	$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
-bench: build ## Measure transfers and storing beside curl and nginx, rsync, cp and openssl
+bench: build ## Measure transfers and storing beside curl, rsync and cp, and a daemon by itself
 	@Deploy/install-dependencies.sh --bench
 	@Benchmarks/transfer.py
 	@Benchmarks/storing.py
 	@Benchmarks/small_files.py
 	@Benchmarks/python_loads.py
+	@Benchmarks/daemon.py
 
 lint: ## Check the formatting of all Swift sources
 	$(SWIFT) format lint --strict --recursive $(LINTED)
@@ -118,6 +119,22 @@ uninstall: ## Remove exactly what install put there
 	for name in kachery $(NAMES); do rm -f "$(BASHDIR)/$$name" "$(FISHDIR)/$$name.fish" || exit 1; done
 	rm -f '$(MANDIR)/kachery.1' '$(ZSHDIR)/_kachery'
 	$(if $(PYTHON),'$(PYTHON)' -m pip uninstall --yes kachery-p2p kachery-client,)
+
+UNITDIR = $(DESTDIR)/etc/systemd/system
+SYSUSERSDIR = $(DESTDIR)/usr/lib/sysusers.d
+SERVICES = kachery kachery-bootstrap
+
+install-service: ## Make services of the installed daemon, for systemd; starts nothing
+	install -d '$(UNITDIR)' '$(SYSUSERSDIR)'
+	install -m 0644 Deploy/systemd/kachery.sysusers '$(SYSUSERSDIR)/kachery.conf'
+	for name in $(SERVICES); do sed 's|/usr/local/bin/|$(PREFIX)/bin/|' "Deploy/systemd/$$name.service" \
+	  > "$(UNITDIR)/$$name.service" && chmod 0644 "$(UNITDIR)/$$name.service" || exit 1; done
+	$(if $(DESTDIR),,systemd-sysusers kachery.conf && if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi)
+
+uninstall-service: ## Remove exactly what install-service put there; the user and the data stay
+	$(if $(DESTDIR),,if [ -d /run/systemd/system ]; then systemctl disable --now $(SERVICES); fi)
+	for name in $(SERVICES); do rm -f "$(UNITDIR)/$$name.service" || exit 1; done
+	rm -f '$(SYSUSERSDIR)/kachery.conf'
 
 clean: ## Remove everything that was built
 	rm -rf .build Python/build Python/client/build Python/src/*.egg-info Python/client/src/*.egg-info

@@ -19,6 +19,7 @@ packages=(
   libyaml-dev             # reading them
   python3 python3-venv    # the Python package and its tests
   curl openssl procps     # the demonstration and the tests look from outside
+  systemd                 # systemd-analyze checks the service units
   util-linux              # setpriv and unshare: tests act as other users, and fill a small disk
 )
 # nginx starts a server where it is installed, so only who runs the benchmarks gets it.
@@ -47,6 +48,7 @@ is_installed() {
 is_provided() {
   case "$1" in
     python3-venv) python3 -c 'import venv, ensurepip' 2>/dev/null ;;
+    systemd) command -v systemd-analyze >/dev/null ;;
     util-linux) command -v setpriv >/dev/null && command -v unshare >/dev/null ;;
     python3 | curl | openssl | rsync) command -v "$1" >/dev/null ;;
     nginx-light) command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] ;;

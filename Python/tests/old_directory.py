@@ -159,7 +159,7 @@ class OldDirectory:
     def picture(self) -> Dict[str, Tuple]:
         """Everything that was there, but for the token, which has to change: what it is, whose, and every byte of it.
 
-        The root itself is left out, since new names may be added in it. So is `feeds.db`, since a table may be added: of that
+        The root itself is left out, since new names may be added in it. Of `feeds.db`, where a table may be added,
         everything counts that older software had in it.
         """
         return {
@@ -193,7 +193,8 @@ def describe(path: Path) -> Tuple:
 
 def describe_feeds(path: Path) -> Tuple:
     connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    schema = connection.execute("SELECT name, sql FROM sqlite_schema WHERE name <> 'feedForks' ORDER BY name").fetchall()
+    old = "SELECT name, sql FROM sqlite_schema WHERE name <> 'feedForks' ORDER BY name"
+    schema = connection.execute(old).fetchall()
     rows = [connection.execute(f"SELECT * FROM {name} ").fetchall() for name, _ in schema]
     journal = connection.execute("PRAGMA journal_mode").fetchone()
     connection.close()

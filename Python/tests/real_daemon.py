@@ -21,7 +21,9 @@ STOP_DEADLINE = 10.0
 class RealDaemon:
     """One node with a home, a storage directory and an API port of its own."""
 
-    def __init__(self, home: Path, label: str, *options: str, storage: Optional[Path] = None, prefix: Sequence[str] = ()) -> None:
+    def __init__(
+        self, home: Path, label: str, *options: str, storage: Optional[Path] = None, prefix: Sequence[str] = ()
+    ) -> None:
         home.mkdir(parents=True, exist_ok=True)
         self.label = label
         self.storage = storage or home / "storage"
@@ -34,7 +36,8 @@ class RealDaemon:
             "KACHERY_P2P_CONFIG_DIR": str(home / "config"),
             "KACHERY_P2P_API_PORT": str(self.api_port),
         }
-        command = [*prefix, str(program("kacheryd")), "--label", label, "--host", "127.0.0.1", "--nomulticast", *options]
+        command = [*prefix, str(program("kacheryd")), "--label", label, "--host", "127.0.0.1", "--nomulticast"]
+        command += options
         if "--port" not in options:
             command += ["--port", "0"]
         with self.log.open("wb") as log:

@@ -17,7 +17,7 @@ class SmallDisk:
 
     def __init__(self, place: Path, megabytes: int) -> None:
         if os.geteuid() != 0:
-            pytest.fail("This test mounts a small file system, which only root may; run the tests as root, as .ci/run does.")
+            pytest.fail("This test mounts a file system, which only root may; run the tests as root, as .ci/run does.")
         place.mkdir(parents=True)
         self.place = place
         script = 'mount -t tmpfs -o "size=$1m" none "$2" && echo mounted && exec sleep infinity'

@@ -1,4 +1,4 @@
-"""A disk that is really full: whoever stores or loads is told so, nothing is lost, and it goes on once there is room."""
+"""A disk that is really full: who stores or loads is told so, nothing is lost, and it goes on once there is room."""
 
 from __future__ import annotations
 
@@ -132,7 +132,8 @@ def test_everything_that_writes_says_that_the_disk_is_full(disk: SmallDisk, star
     disk.fill()
     check_refused(client.store(KEPT + b"and more"))
     large_value = {"key": "while full", "value": "x" * 1_000_000}
-    for path, body in [("/mutable/set", large_value), ("/feed/appendMessages", {**append, "messages": [{"t": "y" * 9_000}] * 90})]:
+    large_append = {**append, "messages": [{"text": "y" * 9_000}] * 90}
+    for path, body in [("/mutable/set", large_value), ("/feed/appendMessages", large_append)]:
         status, answer = client.post(path, body)
         assert status != 200 or b'"success":false' in answer, (path, answer)
         assert b"disk is full" in answer, (path, answer)
