@@ -54,8 +54,9 @@ let package = Package(
     module("Mux", in: "Core", ["Primitives", "Wire"]),
     module("Discovery", in: "Core", ["Primitives", "Crypto", "Wire"]),
     module("Transfer", in: "Core", ["Primitives", "Wire"]),
+    module("Feeds", in: "Core", ["Primitives", "Crypto", "Wire"]),
     module(
-      "NodeCore", in: "Core", ["Primitives", "Crypto", "Diagnostics", "Wire", "Discovery", "Transfer"]),
+      "NodeCore", in: "Core", ["Primitives", "Crypto", "Diagnostics", "Wire", "Discovery", "Transfer", "Feeds"]),
 
     // Platform: I/O and C.
     module("EventLoop", in: "Platform", ["Primitives", "CUV"]),
@@ -79,7 +80,7 @@ let package = Package(
     .target(
       name: "Daemon",
       dependencies: [
-        "Primitives", "Crypto", "Diagnostics", "APIModel", "Wire", "Mux", "Discovery", "Transfer", "NodeCore",
+        "Primitives", "Crypto", "Diagnostics", "APIModel", "Wire", "Mux", "Discovery", "Transfer", "Feeds", "NodeCore",
         "EventLoop", "Files", "Threads", "Database", "TLS", "HTTP", "YAML",
         "ContentStore", "FeedStore", "Links", "LocalAPI",
       ],
@@ -99,6 +100,7 @@ let package = Package(
     tests("MuxTests", ["Mux", "Wire", "Primitives", "TestSupport"]),
     tests("DiscoveryTests", ["Discovery", "Wire", "Crypto", "Primitives", "TestSupport"]),
     tests("TransferTests", ["Transfer", "Wire", "Primitives", "TestSupport"]),
+    tests("FeedsTests", ["Feeds", "Wire", "Crypto", "Primitives", "TestSupport"]),
     tests(
       "SimulationTests",
       ["NodeCore", "Transfer", "Discovery", "Wire", "Crypto", "Diagnostics", "Primitives", "TestSupport"]),

@@ -17,6 +17,9 @@ final class LinkConnection {
   /// The peer has opened a stream to ask for many small files.
   var onBatchStream: ((LinkStream, [UInt8]) -> Void)?
 
+  /// What is said of feeds.
+  let feeds: FeedStreams
+
   private var control: LinkStream?
   private var decoder = FrameDecoder(limit: WireLimits.frame)
   private var backlog: [UInt8] = []
@@ -24,6 +27,7 @@ final class LinkConnection {
   init(id: LinkID, link: Link) {
     self.id = id
     self.link = link
+    feeds = FeedStreams(link)
   }
 
   /// Begins to listen. The dialer opens the control stream.
@@ -74,6 +78,9 @@ final class LinkConnection {
     case .batch:
       stream.consumed(bytes.count)
       if let onBatchStream { onBatchStream(stream, Array(bytes.dropFirst())) } else { stream.reset() }
+    case .feed:
+      stream.consumed(bytes.count)
+      feeds.opened(stream, Array(bytes.dropFirst()))
     case .control: violation("a second control stream")
     case nil: stream.reset()
     }

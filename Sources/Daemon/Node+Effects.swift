@@ -27,6 +27,10 @@ extension Node {
     case .progress(let id, let loaded, let total, let node): tellProgress(id, loaded, total, node)
     case .loaded(let id): finishLoad(id, nil)
     case .failed(let id, let error): finishLoad(id, error)
+    case .feedRequest(let link, let request): links[link]?.feeds.ask(request)
+    case .feedAnswer(let link, let answer): links[link]?.feeds.answer(answer)
+    case .feedBytesDealtWith(let link, let count): links[link]?.feeds.dealtWith(count)
+    case .feed(let effect): perform(effect)
     case .event(let event): note(event)
     }
   }

@@ -24,7 +24,9 @@ extension Node {
   }
 
   func deleteFeed(_ feed: FeedID) async throws(KacheryError) -> Bool {
-    try await written { feeds.delete(feed, then: $0) }
+    let wasThere = try await written { feeds.delete(feed, then: $0) }
+    input { core, now in core.feeds(at: now) { $0.forget(feed, at: $1) } }
+    return wasThere
   }
 
   func feed(named name: String) async throws(KacheryError) -> FeedID? {
@@ -32,18 +34,24 @@ extension Node {
   }
 
   func append(_ request: AppendRequest) async throws(KacheryError) {
-    guard !request.messages.isEmpty else { return }
+    try await append(request.messages, to: request.key, metaData: request.metaData)
+  }
+
+  func append(_ messages: [JSONObject], to key: SubfeedKey, metaData: JSONObject?) async throws(KacheryError) {
+    guard !messages.isEmpty else { return }
     let time = now.wall
-    let signed = try await written {
-      feeds.append(request.messages, to: request.key, metaData: request.metaData, at: time, then: $0)
-    }
-    noteAppended(signed.count, to: request.key)
+    let signed = try await written { feeds.append(messages, to: key, metaData: metaData, at: time, then: $0) }
+    noteAppended(signed, to: key)
   }
 
   /// Messages of a subfeed are on the disk that were not before.
-  func noteAppended(_ count: Int, to key: SubfeedKey) {
-    counters.messagesKept.add(count)
+  func noteAppended(_ messages: [SignedMessage], to key: SubfeedKey) {
+    guard let first = messages.first else { return }
+    counters.messagesKept.add(messages.count)
     watchers.touch(key)
+    input { core, now in
+      core.feeds(at: now) { engine, _ in engine.appended(messages.map(\.text), to: key, position: first.number) }
+    }
   }
 
   func messageCount(of key: SubfeedKey) async throws(KacheryError) -> UInt64 {
@@ -72,12 +80,24 @@ extension Node {
     defer { watchers.remove(watcher) }
     let timer = loop.after(request.wait) { watcher.end() }
     defer { timer.cancel() }
+    let feeds = Set(request.watches.lazy.filter { !$0.isLocal }.map(\.key.feed))
+    let followed = try follow(request, except: try await writeable(among: feeds))
+    defer { unfollow(followed) }
     let number = watcher.number
     return try await withTaskCancellationHandler {
       await follow(request, watcher)
     } onCancel: {
       Task { await self.endWatch(number) }
     }.get()
+  }
+
+  private func writeable(among feeds: Set<FeedID>) async throws(KacheryError) -> Set<FeedID> {
+    guard !feeds.isEmpty, core.hasChannels else { return [] }
+    return try await onPool { [store = self.feeds] () throws(KacheryError) in
+      var writeable: Set<FeedID> = []
+      for feed in feeds where try store.isWriteable(feed) { writeable.insert(feed) }
+      return writeable
+    }
   }
 
   private func endWatch(_ number: UInt64) { watchers.end(number) }

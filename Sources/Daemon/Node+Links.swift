@@ -31,6 +31,9 @@ extension Node {
     connection.onMessage = { message in self.input { core, now in core.received(message, on: id, at: now) } }
     connection.onFetchStream = { stream, first in self.serve(stream, first, on: id) }
     connection.onBatchStream = { stream, first in self.serveBatch(stream, first, on: id) }
+    connection.feeds.onRequest = { request in self.input { core, _ in core.received(request, on: id) } }
+    connection.feeds.onAnswer = { answer in self.input { core, now in core.received(answer, on: id, at: now) } }
+    connection.feeds.onMessagesLeft = { self.input { core, _ in core.feedMessagesLeft(id) } }
     link.onClose = { error in
       if let error { self.log.debug("The link to node \(link.peer.short) broke: \(error)") }
       self.links[id] = nil

@@ -4,6 +4,7 @@ import Crypto
 import Diagnostics
 import Discovery
 import EventLoop
+import Feeds
 import FeedStore
 import Files
 import Glibc
@@ -64,6 +65,9 @@ actor Node {
   var documents: [String: ChannelDocument] = [:]
   var upkeep = StoreUpkeep()
   var watchers = FeedWatchers()
+  var messageChecks: [UInt64: MessageCheck] = [:]
+  var seekers: [FeedSeekID: CheckedContinuation<FeedWhereabouts, Never>] = [:]
+  var submitters: [SubmitID: CheckedContinuation<KacheryError?, Never>] = [:]
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
@@ -197,6 +201,7 @@ actor Node {
     // Before the clients go: a check that goes on would keep one waiting.
     upkeep.isWanted.clear()
     watchers.endAll()
+    endFeedSearches()
     await api?.stop()
     await remoteAPI?.stop()
     host?.close()

@@ -70,6 +70,7 @@ extension NodeCore {
     ) { first, _ in first }
     transfer.withdraw(at: now.instant) { node, topic in permitted[node]?.contains(topic) != true }
     drainTransfer(at: now)
+    updateFeedPeers(at: now)
   }
 
   /// Whether the peer at the other end may ask this node for files over the channel with this topic.

@@ -39,6 +39,7 @@ extension NodeCore {
       linkOfNode[peer.node] = nil
       emit(.event(.unlinked(peer.node)))
       transfer.peerLeft(peer.node, at: now.instant)
+      feedPeerLeft(peer.node, at: now)
     }
     if !peers.values.contains(where: { $0.node == peer.node && !$0.isClosing }) {
       let life = now.instant - peer.openedAt
@@ -112,6 +113,7 @@ extension NodeCore {
     if hello.isBootstrap, let observed = hello.observed { noteObserved(observed.host, at: now) }
     introduce(to: link, at: now)
     askOpenQuestions(to: link, at: now)
+    updateFeedPeers(at: now)
     noteExpectations(at: now)
   }
 
@@ -130,6 +132,7 @@ extension NodeCore {
     if keepsNew {
       linkOfNode[peer.node] = nil
       transfer.peerLeft(peer.node, at: now.instant)
+      feedPeerLeft(peer.node, at: now)
     }
     refuse(keepsNew ? oldLink : link, .duplicate, "the two nodes have another link")
     return keepsNew

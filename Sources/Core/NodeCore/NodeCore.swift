@@ -1,5 +1,6 @@
 import Crypto
 import Discovery
+import Feeds
 package import Primitives
 import Transfer
 import Wire
@@ -30,6 +31,7 @@ package struct NodeCore: Sendable {
   var presence = PresenceTable()
   var dials: DialSchedule
   var transfer: TransferEngine
+  var feedEngine = FeedEngine()
   var lookups: [LookupID: (link: LinkID, request: FindRequest)] = [:]
   var lastLookup: UInt64 = 0
   var bootstrapNodes: [Endpoint: NodeID] = [:]
@@ -86,7 +88,7 @@ package struct NodeCore: Sendable {
   /// When `wake` wants to be called next.
   package var wakeAt: Instant? {
     let helloEnds = peers.values.lazy.filter { $0.hello == nil && !$0.isClosing }.map { $0.openedAt + Self.helloTime }
-    return [announceAt, dials.wakeAt, transfer.wakeAt, helloEnds.min()].compactMap { $0 }.min()
+    return [announceAt, dials.wakeAt, transfer.wakeAt, feedEngine.wakeAt, helloEnds.min()].compactMap { $0 }.min()
   }
 
   /// Does whatever is due.
@@ -104,6 +106,8 @@ package struct NodeCore: Sendable {
     runDials(now)
     transfer.wake(at: now.instant)
     drainTransfer(at: now)
+    feedEngine.wake(at: now.instant)
+    drainFeeds()
   }
 
   mutating func runDials(_ now: Moment) {

@@ -1,4 +1,5 @@
 package import Discovery
+package import Feeds
 package import Primitives
 package import Transfer
 package import Wire
@@ -65,6 +66,15 @@ package enum NodeEffect: Sendable {
   case progress(LoadID, loaded: UInt64, total: UInt64, node: NodeID?)
   case loaded(LoadID)
   case failed(LoadID, KacheryError)
+
+  /// Ask something on the feed stream that this node has opened.
+  case feedRequest(LinkID, FeedRequest)
+  /// Answer on the feed stream that the peer has opened; say by `feedMessagesLeft` when messages have left.
+  case feedAnswer(LinkID, FeedAnswer)
+  /// So many bytes of messages that came over this link need no memory any more.
+  case feedBytesDealtWith(LinkID, Int)
+  /// Everything else that the engine of feeds wants, but requests and answers.
+  case feed(FeedEffect)
 
   case event(NodeEvent)
 }

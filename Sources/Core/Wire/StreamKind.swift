@@ -6,4 +6,6 @@ package enum StreamKind: UInt8, Sendable, CaseIterable {
   case fetch = 2
   /// Requests for many small files from the opener, answered in order with the files themselves.
   case batch = 3
+  /// Requests of feeds from the opener, and what the other has to say to them, live.
+  case feed = 4
 }

@@ -204,6 +204,8 @@ final class SimNode {
     case .findEnded, .progress, .waiting: break
     case .loaded(let id): end(id, .success(()))
     case .failed(let id, let error): end(id, .failure(error))
+    // Feeds have simulations of their own.
+    case .feedRequest, .feedAnswer, .feedBytesDealtWith, .feed: break
     case .event(let event): events.append(event)
     }
   }

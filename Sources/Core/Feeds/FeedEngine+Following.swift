@@ -1,0 +1,193 @@
+import Crypto
+package import Primitives
+import Wire
+
+/// Reading what other nodes hold.
+extension FeedEngine {
+  /// Somebody here wants the messages of a subfeed, over this channel or (nil) over any.
+  package mutating func follow(_ key: SubfeedKey, over topic: Topic?, at now: Instant) {
+    if followed[key] == nil {
+      followed[key] = Following(topics: TopicFilter(topic))
+      emit(.count(key))
+    }
+    followed[key]?.topics.add(topic)
+    followed[key]?.readers += 1
+    followed[key]?.unreadSince = nil
+    pursue(key, at: now)
+  }
+
+  /// One of those who wanted them has gone. More may come soon, so it is followed for a while.
+  package mutating func unfollow(_ key: SubfeedKey, at now: Instant) {
+    guard let following = followed[key] else { return }
+    followed[key]?.readers = max(0, following.readers - 1)
+    if following.readers <= 1 { followed[key]?.unreadSince = now }
+  }
+
+  /// So many messages of the subfeed are here.
+  package mutating func counted(_ key: SubfeedKey, _ count: UInt64, at now: Instant) {
+    followed[key]?.count = count
+    pursue(key, at: now)
+  }
+
+  /// All messages of the feed were deleted here.
+  package mutating func forget(_ feed: FeedID, at now: Instant) {
+    for key in followed.keys.sorted() where key.feed == feed {
+      for node in followed[key]?.sources.keys.sorted() ?? [] { drop(node, from: key, at: now) }
+      followed[key]?.count = nil
+      emit(.count(key))
+    }
+  }
+
+  // MARK: Whom to ask
+
+  /// Asks everybody who may know the feed, and reads it of the best who do.
+  mutating func pursue(_ key: SubfeedKey, at now: Instant) {
+    guard let following = followed[key], following.count != nil, following.retryAt == nil else { return }
+    var writers: [NodeID] = []
+    var copies: [NodeID] = []
+    for node in peers.keys.sorted() {
+      guard peers[node]?.topic(among: following.topics) != nil, following.shunned[node] == nil else { continue }
+      switch peers[node]?.knowledge[key.feed] {
+      case .writer: writers.append(node)
+      case .copy: copies.append(node)
+      case .asked: break
+      case .unknown(let since) where now < since + Self.reconsideration: break
+      case .unknown, nil: query(key.feed, of: node, over: following.topics, at: now)
+      }
+    }
+    // What is read of already stays, so that nodes that come and go do not make others change.
+    copies.sort { following.sources[$0] != nil && following.sources[$1] == nil }
+    let chosen = writers.isEmpty ? Array(copies.prefix(Self.copiesFollowed)) : [writers[0]]
+    for node in following.sources.keys.sorted() where !chosen.contains(node) { drop(node, from: key, at: now) }
+    for node in chosen where following.sources[node] == nil { subscribe(to: key, at: node, at: now) }
+  }
+
+  mutating func query(_ feed: FeedID, of node: NodeID, over topics: TopicFilter, at now: Instant) {
+    guard let topic = peers[node]?.topic(among: topics), let id = peers[node]?.nextID() else { return }
+    peers[node]?.queries[id] = FeedPeer.Query(feed: feed, sentAt: now)
+    peers[node]?.knowledge[feed] = .asked
+    emit(.request(node, .query(id: id, topic, feed)))
+  }
+
+  private mutating func subscribe(to key: SubfeedKey, at node: NodeID, at now: Instant) {
+    guard let following = followed[key], let count = following.count,
+      let topic = peers[node]?.topic(among: following.topics), let id = peers[node]?.nextID()
+    else { return }
+    peers[node]?.subscriptions[id] = key
+    followed[key]?.sources[node] = Following.Source(id: id, topic: topic, askedAt: now)
+    emit(.request(node, .subscribe(id: id, topic, key, position: count)))
+  }
+
+  /// Reads a subfeed no longer of this node.
+  mutating func drop(_ node: NodeID, from key: SubfeedKey, at now: Instant) {
+    guard let source = followed[key]?.sources.removeValue(forKey: node) else { return }
+    peers[node]?.subscriptions[source.id] = nil
+    emit(.request(node, .unsubscribe(id: source.id)))
+    for batch in followed[key]?.backlog ?? [] where batch.node == node {
+      emit(.dealtWith(node, bytes: batch.bytes))
+    }
+    followed[key]?.backlog.removeAll { $0.node == node }
+  }
+
+  /// As long as the node stays linked.
+  private static let forGood = Instant(nanoseconds: .max)
+
+  /// Asks this node no more for a while.
+  mutating func shun(_ node: NodeID, for key: SubfeedKey, since: Instant? = nil, at now: Instant) {
+    drop(node, from: key, at: now)
+    followed[key]?.shunned[node] = since ?? now
+    pursue(key, at: now)
+  }
+
+  /// A node says what it has of a feed.
+  mutating func learn(_ id: UInt32, _ isHeld: Bool, _ proof: Signature?, from node: NodeID, at now: Instant) {
+    guard let peer = peers[node], let feed = peers[node]?.queries.removeValue(forKey: id)?.feed else { return }
+    let statement = FeedAnswer.writerStatement(feed, binding: peer.binding)
+    let isWriter = proof.map { NodeID(feed).verify(signature: $0.bytes, of: statement) } ?? false
+    peers[node]?.knowledge[feed] = isWriter ? .writer : isHeld ? .copy(since: now) : .unknown(since: now)
+    for key in followed.keys.sorted() where key.feed == feed { pursue(key, at: now) }
+    settleSeeks(of: feed, at: now)
+    for id in submissions.keys.sorted(by: { $0.number < $1.number }) { send(id, at: now) }
+  }
+
+  // MARK: What comes
+
+  mutating func take(_ messages: [[UInt8]], _ position: UInt64, _ id: UInt32, from node: NodeID, at now: Instant) {
+    let batch = Following.Batch(node: node, position: position, messages: messages)
+    guard let key = peers[node]?.subscriptions[id], followed[key]?.sources[node] != nil,
+      !position.addingReportingOverflow(UInt64(messages.count)).overflow
+    else { return emit(.dealtWith(node, bytes: batch.bytes)) }
+    followed[key]?.sources[node]?.hasAnswered = true
+    followed[key]?.backlog.append(batch)
+    admitNext(key, at: now)
+  }
+
+  private mutating func admitNext(_ key: SubfeedKey, at now: Instant) {
+    while let following = followed[key], following.admitting == nil, let batch = following.backlog.first {
+      followed[key]?.backlog.removeFirst()
+      // Other nodes' messages may be here already. They are compared all the same where some are new: it shows forks.
+      guard let count = following.count, batch.end > count else {
+        emit(.dealtWith(batch.node, bytes: batch.bytes))
+        continue
+      }
+      guard batch.position <= count else {
+        // Something before it is missing, as after messages were deleted here: ask again from where this node is.
+        emit(.dealtWith(batch.node, bytes: batch.bytes))
+        drop(batch.node, from: key, at: now)
+        pursue(key, at: now)
+        continue
+      }
+      followed[key]?.admitting = batch
+      emit(.admit(key, from: batch.node, position: batch.position, batch.messages))
+    }
+  }
+
+  /// Messages that were handed out to be kept have been.
+  package mutating func admitted(_ key: SubfeedKey, _ outcome: MessagesOutcome, at now: Instant) {
+    guard let following = followed[key], let batch = following.admitting else { return }
+    followed[key]?.admitting = nil
+    emit(.dealtWith(batch.node, bytes: batch.bytes))
+    switch outcome {
+    case .kept(let count): followed[key]?.count = max(count, following.count ?? 0)
+    case .invalid:
+      emit(.event(.lied(key, batch.node)))
+      shun(batch.node, for: key, since: Self.forGood, at: now)
+    case .forked(let number):
+      emit(.event(.forked(key, number: number, toldBy: batch.node)))
+      shun(batch.node, for: key, since: Self.forGood, at: now)
+    case .failed:
+      followed[key]?.retryAt = now + Self.storageRetry
+      for node in followed[key]?.sources.keys.sorted() ?? [] { drop(node, from: key, at: now) }
+    }
+    admitNext(key, at: now)
+  }
+
+  // MARK: Time
+
+  /// Gives up what was asked and not answered.
+  mutating func dropSilent(at now: Instant) {
+    for node in peers.keys.sorted() {
+      for (id, query) in peers[node]?.queries ?? [:] where query.sentAt + Self.patience <= now {
+        peers[node]?.queries[id] = nil
+        peers[node]?.knowledge[query.feed] = .unknown(since: now)
+      }
+    }
+  }
+
+  mutating func reviewFollowing(_ key: SubfeedKey, at now: Instant) {
+    guard let following = followed[key] else { return }
+    if let since = following.unreadSince, since + Self.lingering <= now, following.admitting == nil {
+      for node in following.sources.keys.sorted() { drop(node, from: key, at: now) }
+      followed[key] = nil
+      return
+    }
+    if let retryAt = following.retryAt, retryAt <= now { followed[key]?.retryAt = nil }
+    for (node, since) in following.shunned where since + Self.reconsideration <= now {
+      followed[key]?.shunned[node] = nil
+    }
+    for (node, source) in following.sources where !source.hasAnswered && source.askedAt + Self.patience <= now {
+      shun(node, for: key, at: now)
+    }
+    pursue(key, at: now)
+  }
+}

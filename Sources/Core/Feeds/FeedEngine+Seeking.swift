@@ -1,0 +1,118 @@
+package import Primitives
+import Wire
+
+/// A client that wants to know who writes a feed.
+struct Seek: Sendable {
+  let feed: FeedID
+  let until: Instant
+}
+
+/// A message that a client has this node submit to the one that writes the feed.
+struct Submission: Sendable {
+  let key: SubfeedKey
+  let message: [UInt8]
+  let until: Instant
+  /// The node that it was sent to.
+  var sentTo: NodeID?
+}
+
+/// Finding the node that writes a feed, and asking it to append.
+extension FeedEngine {
+  private static let anyTopic = TopicFilter(nil)
+
+  /// A client wants to know who writes the feed; ends by `sought`.
+  package mutating func seek(_ id: FeedSeekID, _ feed: FeedID, until: Instant, at now: Instant) {
+    seeks[id] = Seek(feed: feed, until: until)
+    settleSeeks(of: feed, at: now)
+    ask(for: id, at: now)
+  }
+
+  /// Asks every node that may know and has not said so lately.
+  mutating func ask(for id: FeedSeekID, at now: Instant) {
+    guard let seek = seeks[id] else { return }
+    askEverybody(about: seek.feed, at: now)
+  }
+
+  private mutating func askEverybody(about feed: FeedID, at now: Instant) {
+    for node in peers.keys.sorted() {
+      switch peers[node]?.knowledge[feed] {
+      case .writer, .asked: continue
+      // What was so a moment ago still is; a copy may have become something better since.
+      case .copy(let since), .unknown(let since): if now < since + .seconds(1) { continue }
+      case nil: break
+      }
+      query(feed, of: node, over: Self.anyTopic, at: now)
+    }
+  }
+
+  private func writer(of feed: FeedID) -> NodeID? {
+    peers.keys.sorted().first { peers[$0]?.knowledge[feed] == .writer && peers[$0]?.topics.isEmpty == false }
+  }
+
+  mutating func settleSeeks(of feed: FeedID, at now: Instant) {
+    guard let writer = writer(of: feed) else { return }
+    for (id, seek) in seeks.sorted(by: { $0.key.number < $1.key.number }) where seek.feed == feed {
+      seeks[id] = nil
+      emit(.sought(id, .writer(writer)))
+    }
+  }
+
+  mutating func endSeeks(at now: Instant) {
+    for (id, seek) in seeks.sorted(by: { $0.key.number < $1.key.number }) where seek.until <= now {
+      seeks[id] = nil
+      let hasCopies = peers.values.contains { peer in
+        if case .copy = peer.knowledge[seek.feed] { true } else { false }
+      }
+      emit(.sought(id, hasCopies ? .copies : .nowhere))
+    }
+  }
+
+  // MARK: Submitting
+
+  /// A client wants a message appended to a subfeed that another node writes; ends by `submitted`.
+  package mutating func submit(
+    _ id: SubmitID, _ message: [UInt8], to key: SubfeedKey, until: Instant, at now: Instant
+  ) {
+    submissions[id] = Submission(key: key, message: message, until: until)
+    askEverybody(about: key.feed, at: now)
+    send(id, at: now)
+  }
+
+  /// Sends a submission to the feed's writer, where that one is known and it has not been sent yet.
+  mutating func send(_ id: SubmitID, at now: Instant) {
+    guard let submission = submissions[id], submission.sentTo == nil else { return }
+    guard let writer = writer(of: submission.key.feed) else {
+      return askEverybody(about: submission.key.feed, at: now)
+    }
+    guard let topic = peers[writer]?.topic(among: Self.anyTopic), let request = peers[writer]?.nextID() else { return }
+    peers[writer]?.submits[request] = id
+    submissions[id]?.sentTo = writer
+    emit(.request(writer, .submit(id: request, topic, submission.key, message: submission.message)))
+  }
+
+  mutating func endSubmission(_ id: SubmitID, _ error: KacheryError?) {
+    guard submissions.removeValue(forKey: id) != nil else { return }
+    emit(.submitted(id, error))
+  }
+
+  mutating func failSubmission(_ id: SubmitID, _ error: KacheryError) { endSubmission(id, error) }
+
+  mutating func endSubmissions(at now: Instant) {
+    for (id, submission) in submissions.sorted(by: { $0.key.number < $1.key.number }) where submission.until <= now {
+      guard let node = submission.sentTo else {
+        endSubmission(
+          id,
+          KacheryError(
+            .noMemberOnline,
+            "The node that writes the feed \(submission.key.feed) is not to be found on this node's channels."))
+        continue
+      }
+      for (request, submitted) in peers[node]?.submits ?? [:] where submitted == id {
+        peers[node]?.submits[request] = nil
+      }
+      endSubmission(
+        id,
+        KacheryError(.timedOut, "The node that writes the feed has not answered; the message may have been appended."))
+    }
+  }
+}

@@ -1,0 +1,173 @@
+import Crypto
+package import Primitives
+package import Wire
+
+/// How feeds travel between nodes: who holds which, what is asked of whom, what is given to whom.
+///
+/// Each subfeed that somebody here reads is *followed*: from its writer where that one is linked, else from others that
+/// hold messages of it. Whatever comes is handed out to be checked and kept before the next is looked at. What others
+/// follow here is *served*, each from its own place on; a node that takes nothing more costs one read that waits.
+package struct FeedEngine: Sendable {
+  /// How long a subfeed is followed after its last reader went: clients ask again and again.
+  package static let lingering: Duration = .seconds(60)
+  /// After this time without an answer a node is not waited for.
+  package static let patience: Duration = .seconds(10)
+  /// How long a node that does not know a feed, or gave wrong messages of it, is not asked again.
+  package static let reconsideration: Duration = .seconds(30)
+  /// How long nothing is asked for after messages could not be kept, as on a full disk.
+  package static let storageRetry: Duration = .seconds(5)
+  /// Nodes of which one subfeed is read at once while its writer is away.
+  package static let copiesFollowed = 2
+  /// Subscriptions of one peer.
+  package static let maximumServed = 4_096
+  /// Questions, and submissions, of one peer that wait for an answer of this node.
+  package static let maximumPending = 256
+  /// Bytes of messages that are sent on at once where a subscriber has everything else.
+  static let pushedBytes = 64 << 10
+  /// How often it is looked for what is due.
+  private static let tick: Duration = .seconds(1)
+
+  var peers: [NodeID: FeedPeer] = [:]
+  var followed: [SubfeedKey: Following] = [:]
+  var servedBy: [SubfeedKey: Set<Subscriber>] = [:]
+  var lookups: [FeedLookupID: Subscriber] = [:]
+  var reads: [FeedReadID: Subscriber] = [:]
+  var seeks: [FeedSeekID: Seek] = [:]
+  var submissions: [SubmitID: Submission] = [:]
+  var lastNumber: UInt64 = 0
+  private var tickAt: Instant?
+  private var effects: [FeedEffect] = []
+  private var effectsTaken = 0
+
+  package init() {}
+
+  /// The next thing to be done; nil when there is nothing until the next input.
+  package mutating func nextEffect() -> FeedEffect? {
+    guard effectsTaken < effects.count else {
+      effects.removeAll(keepingCapacity: true)
+      effectsTaken = 0
+      return nil
+    }
+    defer { effectsTaken += 1 }
+    return effects[effectsTaken]
+  }
+
+  mutating func emit(_ effect: FeedEffect) { effects.append(effect) }
+
+  /// When `wake` wants to be called next.
+  package var wakeAt: Instant? {
+    let isBusy = !followed.isEmpty || !seeks.isEmpty || !submissions.isEmpty
+    let ends = seeks.values.lazy.map(\.until) + submissions.values.lazy.map(\.until)
+    return [isBusy ? tickAt ?? .zero : nil, ends.min()].compactMap { $0 }.min()
+  }
+
+  /// Does whatever is due.
+  package mutating func wake(at now: Instant) {
+    endSeeks(at: now)
+    endSubmissions(at: now)
+    if let tickAt, now < tickAt { return }
+    tickAt = now + Self.tick
+    dropSilent(at: now)
+    for key in followed.keys.sorted() { reviewFollowing(key, at: now) }
+  }
+
+  // MARK: Peers
+
+  /// A node is linked, or what may be asked of it has changed: over which channels it may be asked for feeds.
+  package mutating func setPeer(_ node: NodeID, topics: [Topic], binding: [UInt8], at now: Instant) {
+    guard peers[node]?.topics != topics || peers[node]?.binding != binding else { return }
+    if let peer = peers[node], peer.binding != binding { peerLeft(node, at: now) }
+    peers[node, default: FeedPeer(node: node, binding: binding)].topics = topics
+    for key in followed.keys.sorted() {
+      if let source = followed[key]?.sources[node], !topics.contains(source.topic) { drop(node, from: key, at: now) }
+      pursue(key, at: now)
+    }
+    for id in seeks.keys.sorted(by: { $0.number < $1.number }) { ask(for: id, at: now) }
+    for id in submissions.keys.sorted(by: { $0.number < $1.number }) { send(id, at: now) }
+  }
+
+  /// The link to a node is gone.
+  package mutating func peerLeft(_ node: NodeID, at now: Instant) {
+    guard let peer = peers.removeValue(forKey: node) else { return }
+    for (id, served) in peer.served { servedBy[served.key]?.remove(Subscriber(node: node, id: id)) }
+    servedBy = servedBy.filter { !$0.value.isEmpty }
+    lookups = lookups.filter { $0.value.node != node }
+    reads = reads.filter { $0.value.node != node }
+    for key in followed.keys.sorted() where followed[key]?.sources[node] != nil || followed[key]?.shunned[node] != nil {
+      followed[key]?.sources[node] = nil
+      followed[key]?.shunned[node] = nil
+      followed[key]?.backlog.removeAll { $0.node == node }
+      pursue(key, at: now)
+    }
+    for id in peer.submits.values { failSubmission(id, Self.writerLost) }
+  }
+
+  private static let writerLost = KacheryError(
+    .disconnected,
+    "The link to the node that writes the feed broke before it answered; the message may have been appended.")
+
+  /// Ends what is served over channels that no longer permit it.
+  package mutating func withdraw(where isWithdrawn: (NodeID, Topic) -> Bool) {
+    for node in peers.keys.sorted() {
+      for (id, served) in (peers[node]?.served ?? [:]).sorted(by: { $0.key < $1.key })
+      where isWithdrawn(node, served.topic) {
+        endServing(Subscriber(node: node, id: id))
+        emit(.answer(node, .refused(id: id, .notAuthorized)))
+      }
+    }
+  }
+
+  // MARK: What other nodes say
+
+  /// A node asks something. `isPermitted` says whether it may, over the channel that it names.
+  package mutating func received(_ request: FeedRequest, from node: NodeID, isPermitted: Bool) {
+    guard peers[node] != nil else { return }
+    switch request {
+    case .query(let id, _, let feed):
+      guard isPermitted else { return emit(.answer(node, .refused(id: id, .notAuthorized))) }
+      lookUp(feed, for: Subscriber(node: node, id: id))
+    case .subscribe(let id, let topic, let key, let position):
+      guard isPermitted else { return emit(.answer(node, .refused(id: id, .notAuthorized))) }
+      serve(Subscriber(node: node, id: id), key, over: topic, from: position)
+    case .unsubscribe(let id): endServing(Subscriber(node: node, id: id))
+    case .submit(let id, _, let key, let message):
+      guard isPermitted else { return emit(.answer(node, .refused(id: id, .notAuthorized))) }
+      takeSubmission(ForeignSubmission(node: node, id: id), key, message)
+    }
+  }
+
+  /// A node answers.
+  package mutating func received(_ answer: FeedAnswer, from node: NodeID, at now: Instant) {
+    switch answer {
+    case .known(let id, let isHeld, let proof): learn(id, isHeld, proof, from: node, at: now)
+    case .messages(let id, let position, let messages): take(messages, position, id, from: node, at: now)
+    case .caughtUp(let id, _):
+      guard let key = peers[node]?.subscriptions[id] else { return }
+      followed[key]?.sources[node]?.hasAnswered = true
+    case .refused(let id, _): refused(id, by: node, at: now)
+    case .submitted(let id):
+      guard let submission = peers[node]?.submits.removeValue(forKey: id) else { return }
+      endSubmission(submission, nil)
+    case .rejected(let id, let reason):
+      guard let submission = peers[node]?.submits.removeValue(forKey: id) else { return }
+      endSubmission(submission, KacheryError(.refusedByPeer, reason))
+    }
+  }
+
+  private mutating func refused(_ id: UInt32, by node: NodeID, at now: Instant) {
+    if let feed = peers[node]?.queries.removeValue(forKey: id)?.feed {
+      peers[node]?.knowledge[feed] = .unknown(since: now)
+    } else if let key = peers[node]?.subscriptions[id] {
+      shun(node, for: key, at: now)
+    } else if let submission = peers[node]?.submits.removeValue(forKey: id) {
+      endSubmission(
+        submission,
+        KacheryError(.refusedByPeer, "The node that writes the feed refuses this one: it may not ask over the channel.")
+      )
+    }
+  }
+}
+
+extension Instant {
+  fileprivate static let zero = Instant(nanoseconds: 0)
+}

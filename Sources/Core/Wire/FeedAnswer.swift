@@ -1,0 +1,106 @@
+package import Crypto
+package import Primitives
+
+/// What a node says on a feed stream that another has opened; each names the request that it answers.
+package enum FeedAnswer: Hashable, Sendable {
+  /// Bytes of the largest answer: one message of the greatest length, or several that are smaller.
+  package static let frameLimit = SignedMessage.maximumBytes + 64 << 10
+  /// Messages in one answer.
+  package static let maximumMessages = 4_096
+
+  /// The node writes the feed, which the proof shows, or it holds messages of it, or neither.
+  case known(id: UInt32, isHeld: Bool, proof: Signature?)
+  /// Signed messages of a subscription, the first of them number `position`.
+  case messages(id: UInt32, position: UInt64, [[UInt8]])
+  /// Everything that is there has been sent: so many messages are there.
+  case caughtUp(id: UInt32, count: UInt64)
+  /// The request is not granted, or no longer.
+  case refused(id: UInt32, Refusal)
+  /// The submitted message has been appended and is on the disk.
+  case submitted(id: UInt32)
+  /// The submitted message is not appended, and why, for a person.
+  case rejected(id: UInt32, reason: String)
+}
+
+extension FeedAnswer {
+  private enum FrameType {
+    static let known: UInt8 = 40
+    static let messages: UInt8 = 41
+    static let caughtUp: UInt8 = 42
+    static let refused: UInt8 = 43
+    static let submitted: UInt8 = 44
+    static let rejected: UInt8 = 45
+  }
+
+  /// The answer as a frame.
+  package var encoded: [UInt8] {
+    switch self {
+    case .known(let id, let isHeld, let proof):
+      Frame.encode(FrameType.known) { writer in
+        writer.integer(id)
+        writer.flag(isHeld)
+        writer.optional(proof) { $0.fixed($1) }
+      }
+    case .messages(let id, let position, let messages):
+      Frame.encode(FrameType.messages) { writer in
+        writer.integer(id)
+        writer.integer(position)
+        writer.list(messages) { $0.bytes($1) }
+      }
+    case .caughtUp(let id, let count):
+      Frame.encode(FrameType.caughtUp) { writer in
+        writer.integer(id)
+        writer.integer(count)
+      }
+    case .refused(let id, let refusal):
+      Frame.encode(FrameType.refused) { writer in
+        writer.integer(id)
+        writer.integer(refusal.rawValue)
+      }
+    case .submitted(let id): Frame.encode(FrameType.submitted) { $0.integer(id) }
+    case .rejected(let id, let reason):
+      Frame.encode(FrameType.rejected) { writer in
+        writer.integer(id)
+        writer.text(String(decoding: reason.utf8.prefix(WireLimits.reason / 3), as: UTF8.self))
+      }
+    }
+  }
+
+  /// The answer in a frame; nil where its type is of a later minor version and may be ignored.
+  package static func decode(_ frame: Frame) throws(WireError) -> FeedAnswer? {
+    var reader = ByteReader(frame.body)
+    do throws(ByteReaderError) {
+      switch frame.type {
+      case FrameType.known:
+        return .known(
+          id: try reader.integer(), isHeld: try reader.flag(),
+          proof: try reader.optional { (reader) throws(ByteReaderError) in try reader.fixed() })
+      case FrameType.messages:
+        return .messages(id: try reader.integer(), position: try reader.integer(), try reader.messages())
+      case FrameType.caughtUp: return .caughtUp(id: try reader.integer(), count: try reader.integer())
+      case FrameType.refused: return .refused(id: try reader.integer(), try reader.refusal())
+      case FrameType.submitted: return .submitted(id: try reader.integer())
+      case FrameType.rejected:
+        return .rejected(id: try reader.integer(), reason: try reader.text(limit: WireLimits.reason))
+      default: return nil
+      }
+    } catch {
+      throw .malformed(error)
+    }
+  }
+}
+
+extension FeedAnswer {
+  /// What the feed's key signs to show, on one link only, that whoever answers writes the feed.
+  package static func writerStatement(_ feed: FeedID, binding: [UInt8]) -> [UInt8] {
+    Array("kachery feed writer\0".utf8) + feed.bytes + binding
+  }
+}
+
+extension ByteReader {
+  fileprivate mutating func messages() throws(ByteReaderError) -> [[UInt8]] {
+    try list(limit: FeedAnswer.maximumMessages) { (reader) throws(ByteReaderError) in
+      Array(try reader.bytes(limit: SignedMessage.maximumBytes))
+    }
+  }
+}

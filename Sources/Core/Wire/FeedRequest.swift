@@ -1,0 +1,96 @@
+package import Primitives
+
+/// What a node asks of another on its feed stream. The other answers on the same stream, see `FeedAnswer`.
+package enum FeedRequest: Hashable, Sendable {
+  /// Bytes of the largest request: a message that is submitted has at most 10,000 characters.
+  package static let frameLimit = 64 << 10
+  /// Bytes of a message that is submitted: 10,000 characters, each at most six bytes long as JSON escapes them.
+  package static let longestMessage = 60_000
+
+  /// Does the node write the feed, or hold messages of it? Answered by `known`.
+  case query(id: UInt32, Topic, FeedID)
+  /// Send the messages of a subfeed from this one on, those that are there and those that will come.
+  case subscribe(id: UInt32, Topic, SubfeedKey, position: UInt64)
+  /// Send no more for this subscription.
+  case unsubscribe(id: UInt32)
+  /// Append this JSON object to a subfeed that the node writes. Answered by `submitted` or `rejected`.
+  case submit(id: UInt32, Topic, SubfeedKey, message: [UInt8])
+}
+
+extension FeedRequest {
+  /// The channel over which it is asked; nil where none is needed.
+  package var topic: Topic? {
+    switch self {
+    case .query(_, let topic, _), .subscribe(_, let topic, _, _), .submit(_, let topic, _, _): topic
+    case .unsubscribe: nil
+    }
+  }
+
+  private enum FrameType {
+    static let query: UInt8 = 32
+    static let subscribe: UInt8 = 33
+    static let unsubscribe: UInt8 = 34
+    static let submit: UInt8 = 35
+  }
+
+  /// The request as a frame.
+  package var encoded: [UInt8] {
+    switch self {
+    case .query(let id, let topic, let feed):
+      Frame.encode(FrameType.query) { writer in
+        writer.integer(id)
+        writer.fixed(topic)
+        writer.fixed(feed)
+      }
+    case .subscribe(let id, let topic, let key, let position):
+      Frame.encode(FrameType.subscribe) { writer in
+        writer.integer(id)
+        writer.fixed(topic)
+        writer.write(key)
+        writer.integer(position)
+      }
+    case .unsubscribe(let id): Frame.encode(FrameType.unsubscribe) { $0.integer(id) }
+    case .submit(let id, let topic, let key, let message):
+      Frame.encode(FrameType.submit) { writer in
+        writer.integer(id)
+        writer.fixed(topic)
+        writer.write(key)
+        writer.bytes(message)
+      }
+    }
+  }
+
+  /// The request in a frame; nil where its type is of a later minor version and may be ignored.
+  package static func decode(_ frame: Frame) throws(WireError) -> FeedRequest? {
+    var reader = ByteReader(frame.body)
+    do throws(ByteReaderError) {
+      switch frame.type {
+      case FrameType.query: return .query(id: try reader.integer(), try reader.fixed(), try reader.fixed())
+      case FrameType.subscribe:
+        return .subscribe(
+          id: try reader.integer(), try reader.fixed(), try reader.subfeedKey(), position: try reader.integer())
+      case FrameType.unsubscribe: return .unsubscribe(id: try reader.integer())
+      case FrameType.submit:
+        return .submit(
+          id: try reader.integer(), try reader.fixed(), try reader.subfeedKey(),
+          message: Array(try reader.bytes(limit: longestMessage)))
+      default: return nil
+      }
+    } catch {
+      throw .malformed(error)
+    }
+  }
+}
+
+extension ByteWriter {
+  fileprivate mutating func write(_ key: SubfeedKey) {
+    fixed(key.feed)
+    fixed(key.subfeed)
+  }
+}
+
+extension ByteReader {
+  fileprivate mutating func subfeedKey() throws(ByteReaderError) -> SubfeedKey {
+    SubfeedKey(try fixed(), try fixed())
+  }
+}

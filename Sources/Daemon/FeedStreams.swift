@@ -1,0 +1,108 @@
+import Links
+import Primitives
+import Wire
+
+/// The two feed streams of a link: on one this node asks, on the other the peer does. Bound to the loop.
+final class FeedStreams {
+  /// Bytes of messages that may wait to be checked and kept; beyond these the peer is not let send more.
+  private static let maximumUndealt = 1 << 20
+  /// Bytes of answers that may wait for a peer that asks and takes nothing; one that lets more pile up is cut off.
+  private static let maximumBacklog = 8 << 20
+  /// Bytes that a peer may send ahead: a whole batch of messages, so that it need not wait for each.
+  private static let window = 1 << 20
+
+  private let link: Link
+  var onRequest: ((FeedRequest) -> Void)?
+  var onAnswer: ((FeedAnswer) -> Void)?
+  /// The messages that were last answered have left: there is room for more.
+  var onMessagesLeft: (() -> Void)?
+
+  private var asking: LinkStream?
+  private var answering: LinkStream?
+  private var requests = FrameDecoder(limit: FeedRequest.frameLimit)
+  private var answers = FrameDecoder(limit: FeedAnswer.frameLimit)
+  private var undealt = 0
+  private var withheld = 0
+  private var isWaitingForRoom = false
+
+  init(_ link: Link) { self.link = link }
+
+  // MARK: What this node asks
+
+  func ask(_ request: FeedRequest) {
+    let stream = asking ?? openStream()
+    stream.write(request.encoded)
+  }
+
+  private func openStream() -> LinkStream {
+    let stream = link.openStream(window: Self.window)
+    asking = stream
+    stream.onData = { [weak self] bytes in self?.receiveAnswers(Array(bytes)) }
+    stream.onEnd = { [weak self] _ in self?.link.close() }
+    stream.write([StreamKind.feed.rawValue])
+    return stream
+  }
+
+  private func receiveAnswers(_ bytes: [UInt8]) {
+    answers.append(bytes)
+    do throws(WireError) {
+      while let frame = try answers.next() {
+        guard let answer = try FeedAnswer.decode(frame) else { continue }
+        if case .messages(_, _, let messages) = answer { undealt += messages.reduce(0) { $0 + $1.count } }
+        onAnswer?(answer)
+      }
+    } catch {
+      return link.close()
+    }
+    if undealt > Self.maximumUndealt { withheld += bytes.count } else { asking?.consumed(bytes.count) }
+  }
+
+  /// Messages of so many bytes need no memory any more.
+  func dealtWith(_ count: Int) {
+    undealt -= count
+    guard undealt <= Self.maximumUndealt, withheld > 0 else { return }
+    asking?.consumed(withheld)
+    withheld = 0
+  }
+
+  // MARK: What the peer asks
+
+  /// The peer has opened its stream, with these bytes.
+  func opened(_ stream: LinkStream, _ first: [UInt8]) {
+    guard answering == nil else { return link.close() }
+    answering = stream
+    stream.onData = { [weak self] bytes in
+      self?.answering?.consumed(bytes.count)
+      self?.receiveRequests(Array(bytes))
+    }
+    stream.onEnd = { [weak self] _ in self?.link.close() }
+    stream.onWritable = { [weak self] in self?.tellRoom() }
+    receiveRequests(first)
+  }
+
+  private func receiveRequests(_ bytes: [UInt8]) {
+    requests.append(bytes)
+    do throws(WireError) {
+      while let frame = try requests.next() {
+        if let request = try FeedRequest.decode(frame) { onRequest?(request) }
+      }
+    } catch {
+      link.close()
+    }
+  }
+
+  func answer(_ answer: FeedAnswer) {
+    guard let answering else { return }
+    guard answering.queuedBytes < Self.maximumBacklog else { return link.close() }
+    answering.write(answer.encoded)
+    guard case .messages = answer else { return }
+    isWaitingForRoom = true
+    tellRoom()
+  }
+
+  private func tellRoom() {
+    guard isWaitingForRoom, answering?.isWritable == true else { return }
+    isWaitingForRoom = false
+    onMessagesLeft?()
+  }
+}

@@ -1,0 +1,234 @@
+import Crypto
+import Feeds
+import Primitives
+import TestSupport
+import Wire
+
+/// One node of a `FeedWorld`: an engine, and feeds in memory behind it.
+final class FeedNode {
+  /// How a node serves others.
+  enum Conduct: CaseIterable {
+    case honest
+    /// Changes what its messages say.
+    case alters
+    /// Leaves out every other message.
+    case leavesOut
+    /// Says that it writes feeds that it does not, and holds everything.
+    case boasts
+    /// Answers nothing.
+    case silent
+  }
+
+  let index: Int
+  let id: NodeID
+  var conduct = Conduct.honest
+  private unowned let world: FeedWorld
+  private var engine = FeedEngine()
+  private var wakeNumber = 0
+  private var isDraining = false
+  var lastArrival: [Int: Instant] = [:]
+
+  /// The keys of the feeds that it writes.
+  var keys: [FeedID: SigningKey] = [:]
+  private(set) var messages: [SubfeedKey: [SignedMessage]] = [:]
+  /// Nodes that may submit to any of its feeds.
+  var mayWrite: Set<NodeID> = []
+  var isDiskFull = false
+  private(set) var events: [FeedEvent] = []
+  private(set) var sought: [FeedSeekID: FeedWhereabouts] = [:]
+  private(set) var submitted: [SubmitID: KacheryError?] = [:]
+  /// The most bytes of messages that have waited to be kept at one time.
+  private(set) var mostUndealt = 0
+  private var undealt = 0
+  /// How many messages others were sent and have not taken yet, at most.
+  private(set) var reads = 0
+
+  init(index: Int, world: FeedWorld) throws {
+    self.index = index
+    self.world = world
+    id = try SigningKey(seed: [UInt8](repeating: UInt8(index + 1), count: 32)).publicKey
+  }
+
+  // MARK: What tests do
+
+  func append(_ texts: [String], to key: SubfeedKey) throws {
+    guard let signer = keys[key.feed] else { return }
+    var log = messages[key] ?? []
+    let start = UInt64(log.count)
+    for text in texts {
+      log.append(
+        try SignedMessage(
+          ["text": .string(text)], number: UInt64(log.count), previous: log.last?.signature,
+          at: WallTime(milliseconds: world.now.nanoseconds / 1_000_000), with: signer))
+    }
+    messages[key] = log
+    input { engine, _ in engine.appended(log[Int(start)...].map(\.text), to: key, position: start) }
+  }
+
+  /// Messages that were here before, as after a restart from a backup.
+  func restore(_ log: [SignedMessage], of key: SubfeedKey) { messages[key] = log }
+
+  func follow(_ key: SubfeedKey) { input { [world] in $0.follow(key, over: world.topic, at: $1) } }
+
+  func unfollow(_ key: SubfeedKey) { input { $0.unfollow(key, at: $1) } }
+
+  func seek(_ id: FeedSeekID, _ feed: FeedID, for time: Duration) {
+    input { $0.seek(id, feed, until: $1 + time, at: $1) }
+  }
+
+  func submit(_ id: SubmitID, _ text: String, to key: SubfeedKey, for time: Duration) {
+    let message = JSONValue.object(["text": .string(text)]).compactBytes
+    input { $0.submit(id, message, to: key, until: $1 + time, at: $1) }
+  }
+
+  func count(of key: SubfeedKey) -> Int { messages[key]?.count ?? 0 }
+
+  func texts(of key: SubfeedKey) -> [String] {
+    (messages[key] ?? []).map { message in
+      (try? JSONParser.parse(SignedMessage.plain(message.text)))?["text"]?.string ?? "?"
+    }
+  }
+
+  // MARK: Links
+
+  func linked(to other: FeedNode, binding: [UInt8]) {
+    lastArrival[other.index] = nil
+    input { [world] in $0.setPeer(other.id, topics: [world.topic], binding: binding, at: $1) }
+  }
+
+  func unlinked(from other: FeedNode) { input { $0.peerLeft(other.id, at: $1) } }
+
+  private func node(_ id: NodeID) -> Int? { world.nodes.firstIndex { $0.id == id } }
+
+  // MARK: The engine
+
+  private func input(_ body: (inout FeedEngine, Instant) -> Void) {
+    body(&engine, world.now)
+    drain()
+  }
+
+  private func drain() {
+    guard !isDraining else { return }
+    isDraining = true
+    while let effect = engine.nextEffect() { perform(effect) }
+    isDraining = false
+    wakeNumber += 1
+    let number = wakeNumber
+    guard let due = engine.wakeAt else { return }
+    world.after(due - world.now) { [self] in
+      guard number == wakeNumber else { return }
+      input { $0.wake(at: $1) }
+    }
+  }
+
+  private func soon(_ body: @escaping () -> Void) { world.after(.microseconds(world.random.number(0...3_000)), body) }
+
+  private func perform(_ effect: FeedEffect) {
+    switch effect {
+    case .request(let node, let request):
+      guard let other = self.node(node), let frame = Self.decoded(request.encoded, FeedRequest.decode) else { return }
+      world.carry(from: index, to: other) { [id] receiver in
+        receiver.input { engine, _ in engine.received(frame, from: id, isPermitted: true) }
+      }
+    case .answer(let node, let answer): self.answer(answer, to: node)
+    case .count(let key):
+      soon { [self] in input { $0.counted(key, UInt64(messages[key]?.count ?? 0), at: $1) } }
+    case .admit(let key, _, let position, let texts):
+      soon { [self] in admit(texts, position, key) }
+    case .dealtWith(_, let bytes): undealt -= bytes
+    case .lookUp(let lookup, let feed, let binding): lookUp(lookup, feed, binding)
+    case .read(let read, let key, let position):
+      reads += 1
+      soon { [self] in
+        let log = messages[key] ?? []
+        let end = min(log.count, Int(position) + world.random.number(1...20))
+        let texts = Int(position) < end ? log[Int(position)..<end].map(\.text) : []
+        input { engine, _ in engine.messagesRead(read, texts) }
+      }
+    case .append(let submission, let key, let message): append(submission, key, message)
+    case .sought(let id, let whereabouts): sought[id] = whereabouts
+    case .submitted(let id, let error): submitted[id] = .some(error)
+    case .event(let event): events.append(event)
+    }
+  }
+
+  /// What travels is what the frame says, so that the coding is tried as well.
+  private static func decoded<Message>(_ bytes: [UInt8], _ decode: (Frame) throws -> Message?) -> Message? {
+    var decoder = FrameDecoder(limit: FeedAnswer.frameLimit)
+    decoder.append(bytes)
+    return (try? decoder.next()).flatMap { $0 }.flatMap { try? decode($0) }
+  }
+
+  private func answer(_ answer: FeedAnswer, to node: NodeID) {
+    guard conduct != .silent, let other = self.node(node),
+      let frame = Self.decoded(changed(answer).encoded, FeedAnswer.decode)
+    else { return }
+    world.carry(from: index, to: other) { [id] receiver in
+      if case .messages(_, _, let texts) = frame {
+        receiver.undealt += texts.reduce(0) { $0 + $1.count }
+        receiver.mostUndealt = max(receiver.mostUndealt, receiver.undealt)
+      }
+      receiver.input { $0.received(frame, from: id, at: $1) }
+    }
+    guard case .messages = answer else { return }
+    soon { [self] in input { engine, _ in engine.sent(to: node) } }
+  }
+
+  private func changed(_ answer: FeedAnswer) -> FeedAnswer {
+    guard case .messages(let id, let position, let texts) = answer else { return answer }
+    switch conduct {
+    case .alters:
+      let altered = texts.map {
+        Array(String(decoding: $0, as: UTF8.self).replacing("\"text\":\"", with: "\"text\":\"not ").utf8)
+      }
+      return .messages(id: id, position: position, altered)
+    case .leavesOut:
+      return .messages(id: id, position: position, texts.enumerated().filter { $0.offset % 2 == 0 }.map(\.element))
+    default: return answer
+    }
+  }
+
+  private func admit(_ texts: [[UInt8]], _ position: UInt64, _ key: SubfeedKey) {
+    let outcome = outcome(texts, position, key)
+    input { $0.admitted(key, outcome, at: $1) }
+  }
+
+  private func outcome(_ texts: [[UInt8]], _ position: UInt64, _ key: SubfeedKey) -> MessagesOutcome {
+    if isDiskFull { return .failed(KacheryError(.diskFull, "full")) }
+    var log = messages[key] ?? []
+    let start = log.count
+    for (offset, text) in texts.enumerated() {
+      guard let message = world.checked(text, of: key.feed), message.number == position + UInt64(offset) else {
+        return .invalid
+      }
+      let number = Int(message.number)
+      if number < log.count, log[number].signature != message.signature { return .forked(at: message.number) }
+      guard number == log.count else { continue }
+      guard message.previous == log.last?.signature else { return .forked(at: message.number) }
+      log.append(message)
+    }
+    messages[key] = log
+    let new = log[start...].map(\.text)
+    if !new.isEmpty { engine.appended(new, to: key, position: UInt64(start)) }
+    return .kept(count: UInt64(log.count))
+  }
+
+  private func lookUp(_ lookup: FeedLookupID, _ feed: FeedID, _ binding: [UInt8]) {
+    soon { [self] in
+      let signer = conduct == .boasts ? try? SigningKey.generate() : keys[feed]
+      let proof = signer.flatMap { Signature(bytes: $0.sign(FeedAnswer.writerStatement(feed, binding: binding))) }
+      let isHeld = proof != nil || messages.keys.contains { $0.feed == feed }
+      input { engine, _ in engine.lookedUp(lookup, isHeld: isHeld, proof: proof) }
+    }
+  }
+
+  private func append(_ submission: ForeignSubmission, _ key: SubfeedKey, _ message: [UInt8]) {
+    soon { [self] in
+      guard keys[key.feed] != nil, mayWrite.contains(submission.node),
+        let text = (try? JSONParser.parse(message))?["text"]?.string
+      else { return input { engine, _ in engine.submissionEnded(submission, "not permitted") } }
+      try? append([text], to: key)
+      input { engine, _ in engine.submissionEnded(submission, nil) }
+    }
+  }
+}

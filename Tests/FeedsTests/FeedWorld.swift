@@ -1,0 +1,111 @@
+import Crypto
+import Feeds
+import Primitives
+import TestSupport
+import Testing
+import Wire
+
+/// Nodes that hold feeds in memory, linked by a network that delays and breaks. Everything follows from the seed.
+final class FeedWorld {
+  let seed: UInt64
+  var random: SeededRandom
+  private(set) var now = Instant(nanoseconds: 1_000_000_000)
+  private(set) var nodes: [FeedNode] = []
+  private var events: [(at: Instant, number: UInt64, run: () -> Void)] = []
+  private var lastEvent: UInt64 = 0
+  /// Links by their ends, the smaller index first; the number tells an old link of two nodes from a new one.
+  private var links: [Pair: UInt64] = [:]
+  let topic: Topic
+
+  struct Pair: Hashable {
+    let low: Int
+    let high: Int
+
+    init(_ first: Int, _ second: Int) {
+      low = min(first, second)
+      high = max(first, second)
+    }
+  }
+
+  init(seed: UInt64, nodes count: Int) throws {
+    self.seed = seed
+    random = SeededRandom(seed: seed)
+    topic = try #require(Topic(bytes: [UInt8](repeating: 7, count: Topic.byteCount)))
+    nodes = try (0..<count).map { try FeedNode(index: $0, world: self) }
+  }
+
+  /// What happens after some time.
+  func after(_ delay: Duration, _ run: @escaping () -> Void) {
+    lastEvent += 1
+    events.append((now + delay, lastEvent, run))
+  }
+
+  /// Lets time pass until nothing more happens before its end, or a condition holds.
+  @discardableResult
+  func run(for duration: Duration, until isDone: () -> Bool = { false }) -> Bool {
+    let end = now + duration
+    while !isDone() {
+      guard
+        let next = events.indices.min(by: { (events[$0].at, events[$0].number) < (events[$1].at, events[$1].number) }),
+        events[next].at <= end
+      else {
+        now = end
+        return isDone()
+      }
+      let event = events.remove(at: next)
+      now = max(now, event.at)
+      event.run()
+    }
+    return true
+  }
+
+  // MARK: Messages
+
+  /// What was found out about each document, since every node gets the same ones.
+  private var known: [[UInt8]: SignedMessage?] = [:]
+
+  /// The message, where it is the feed's.
+  func checked(_ text: [UInt8], of feed: FeedID) -> SignedMessage? {
+    if let message = known[text] { return message }
+    let message = try? SignedMessage(text)
+    let isGood = message.flatMap { message in (try? VerifyingKey(NodeID(feed))).map { message.isSigned(by: $0) } }
+    known[text] = .some(isGood == true ? message : nil)
+    return isGood == true ? message : nil
+  }
+
+  // MARK: Links
+
+  func isLinked(_ first: Int, _ second: Int) -> Bool { links[Pair(first, second)] != nil }
+
+  func link(_ first: Int, _ second: Int) {
+    guard first != second, links[Pair(first, second)] == nil else { return }
+    lastEvent += 1
+    links[Pair(first, second)] = lastEvent
+    for (own, other) in [(first, second), (second, first)] {
+      nodes[own].linked(to: nodes[other], binding: binding(first, second))
+    }
+  }
+
+  private func binding(_ first: Int, _ second: Int) -> [UInt8] {
+    let number = links[Pair(first, second)] ?? 0
+    return (0..<8).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) }
+  }
+
+  func unlink(_ first: Int, _ second: Int) {
+    guard links.removeValue(forKey: Pair(first, second)) != nil else { return }
+    nodes[first].unlinked(from: nodes[second])
+    nodes[second].unlinked(from: nodes[first])
+  }
+
+  /// Carries something from one node to another: in order, unless the link breaks before it arrives.
+  func carry(from sender: Int, to receiver: Int, _ deliver: @escaping (FeedNode) -> Void) {
+    guard let number = links[Pair(sender, receiver)] else { return }
+    let earliest = nodes[sender].lastArrival[receiver] ?? now
+    let arrival = max(earliest, now + .microseconds(random.number(100...20_000)))
+    nodes[sender].lastArrival[receiver] = arrival
+    after(arrival - now) { [self] in
+      guard links[Pair(sender, receiver)] == number else { return }
+      deliver(nodes[receiver])
+    }
+  }
+}
