@@ -10,6 +10,8 @@ codecs=(
   'messages: WireTests.*mutatedMessagesNeverTrap'
   'fetch: WireTests.*mutatedStreamsNeverTrap'
   'batch: WireTests.*noBytesDoHarm'
+  'feed messages: damagedFeedMessagesDoNoHarm'
+  'signed messages: damagedMessagesAreRefusedOrNotSigned'
   'json: JSONTests.*mutatedDocumentsNeverTrap'
   'manifests: damagedManifestsAreRefusedOrWhole'
   'folders: damagedFoldersAreRefusedOrSafe'

@@ -61,7 +61,8 @@ extension FeedAnswer {
     case .rejected(let id, let reason):
       Frame.encode(FrameType.rejected) { writer in
         writer.integer(id)
-        writer.text(String(decoding: reason.utf8.prefix(WireLimits.reason / 3), as: UTF8.self))
+        // Where a character was cut in two, three bytes stand for what is left of it.
+        writer.text(String(decoding: reason.utf8.prefix(WireLimits.reason - 3), as: UTF8.self))
       }
     }
   }

@@ -1,0 +1,78 @@
+import Crypto
+import Primitives
+import TestSupport
+import Testing
+
+@Suite struct SignedMessageTests {
+  private func signer() throws -> SigningKey { try SigningKey(seed: [UInt8](repeating: 3, count: 32)) }
+
+  private func message(_ number: UInt64 = 0, previous: Signature? = nil) throws -> SignedMessage {
+    try SignedMessage(
+      ["text": "größer ✓ \u{2028}", "number": .double(1e21), "list": [1, .null]], number: number, previous: previous,
+      at: WallTime(milliseconds: 1_600_000_000_000), metaData: ["source": "lab"], with: try signer())
+  }
+
+  @Test func whatWasSignedIsReadAgain() throws {
+    let first = try message()
+    let second = try message(1, previous: first.signature)
+    let verifier = try VerifyingKey(try signer().publicKey)
+    for original in [first, second] {
+      let read = try SignedMessage(original.text)
+      #expect(read == original)
+      #expect(read.isSigned(by: verifier))
+    }
+    #expect(second.previous == first.signature)
+    #expect(!first.isSigned(by: try VerifyingKey(try SigningKey.generate().publicKey)))
+  }
+
+  /// How a document is spaced and ordered is nobody's business but its writer's.
+  @Test func theFormOfTheDocumentDoesNotMatter() throws {
+    let original = try message()
+    let text = String(decoding: original.text, as: UTF8.self).replacing(",", with: " ,\n ")
+    #expect(try SignedMessage(Array(text.utf8)).isSigned(by: try VerifyingKey(try signer().publicKey)))
+  }
+
+  @Test(arguments: [
+    "", "[]", "{}", #"{"body":{},"signature":""}"#,
+    #"{"body":{"messageNumber":0,"message":{},"timestamp":1},"signature":"00"}"#,
+    #"{"body":{"messageNumber":-1,"message":{},"timestamp":1},"signature":"SIGNATURE"}"#,
+    #"{"body":{"messageNumber":1.5,"message":{},"timestamp":1},"signature":"SIGNATURE"}"#,
+    #"{"body":{"messageNumber":0,"message":[],"timestamp":1},"signature":"SIGNATURE"}"#,
+    #"{"body":{"messageNumber":1,"message":{},"timestamp":1},"signature":"SIGNATURE"}"#,
+    #"{"body":{"messageNumber":0,"previousSignature":"SIGNATURE","message":{}},"signature":"SIGNATURE"}"#,
+    #"{"body":{"messageNumber":1,"previousSignature":"zz","message":{}},"signature":"SIGNATURE"}"#,
+  ])
+  func whatIsNoSignedMessageIsRefused(text: String) {
+    let filled = text.replacing("SIGNATURE", with: String(repeating: "ab", count: 64))
+    #expect(throws: KacheryError.self) { try SignedMessage(Array(filled.utf8)) }
+  }
+
+  /// A damaged message is refused, or has another signature or body, and then the signature does not hold.
+  @Test(arguments: UInt64(0)..<200)
+  func damagedMessagesAreRefusedOrNotSigned(seed: UInt64) throws {
+    var random = SeededRandom(seed: seed)
+    let original = try message()
+    var text = original.text
+    for _ in 0..<random.number(1...3) {
+      let place = random.number(0...text.count - 1)
+      switch random.number(0...2) {
+      case 0: text[place] = UInt8(random.number(0...255))
+      case 1: text.insert(UInt8(random.number(0x20...0x7e)), at: place)
+      default: text.remove(at: place)
+      }
+    }
+    guard let damaged = try? SignedMessage(text) else { return }
+    let isSame =
+      damaged.signature == original.signature && SignedMessage.plain(text) == SignedMessage.plain(original.text)
+    let isSigned = damaged.isSigned(by: try VerifyingKey(try signer().publicKey))
+    #expect(!isSigned || isSame, "seed \(seed)")
+  }
+
+  @Test func aSubfeedsNameIsItsHash() throws {
+    #expect(try SubfeedHash(name: "main").hex == "b28b7af69320201d1cf206ebf28373980add1451")
+    #expect(try SubfeedHash(name: ["b": 1, "a": [2]]) == SubfeedHash(ContentHash.of(Array(#"{"a":[2],"b":1}"#.utf8))))
+    let hash = String(repeating: "ab", count: 20)
+    #expect(try SubfeedHash(name: .string("~" + hash)).hex == hash)
+    #expect(throws: KacheryError.self) { try SubfeedHash(name: "~short") }
+  }
+}

@@ -1,0 +1,71 @@
+import Crypto
+import Primitives
+import TestSupport
+import Testing
+import Wire
+
+/// What travels on feed streams.
+@Suite struct FeedMessageTests {
+  private static func examples() throws -> (requests: [FeedRequest], answers: [FeedAnswer]) {
+    let topic = try #require(Topic(bytes: [UInt8](repeating: 7, count: Topic.byteCount)))
+    let feed = try #require(FeedID(bytes: [UInt8](repeating: 9, count: FeedID.byteCount)))
+    let key = SubfeedKey(feed, try SubfeedHash(name: "main"))
+    let proof = try #require(Signature(bytes: [UInt8](repeating: 5, count: Signature.byteCount)))
+    return (
+      [
+        .query(id: 1, topic, feed), .subscribe(id: .max, topic, key, position: .max), .unsubscribe(id: 3),
+        .submit(id: 4, topic, key, message: Array("{\"n\":1}".utf8)),
+      ],
+      [
+        .known(id: 1, isHeld: true, proof: proof), .known(id: 2, isHeld: false, proof: nil),
+        .messages(id: 3, position: 7, [Array("{}".utf8), [], [1, 2, 3]]), .caughtUp(id: 4, count: 12),
+        .refused(id: 5, .notAuthorized), .submitted(id: 6), .rejected(id: 7, reason: "This node may not."),
+      ]
+    )
+  }
+
+  private func frame(_ bytes: [UInt8]) throws -> Frame? {
+    var decoder = FrameDecoder(limit: FeedAnswer.frameLimit)
+    decoder.append(bytes)
+    return try decoder.next()
+  }
+
+  @Test func messagesSurviveTheWay() throws {
+    let (requests, answers) = try Self.examples()
+    for request in requests { #expect(try frame(request.encoded).flatMap { try FeedRequest.decode($0) } == request) }
+    for answer in answers { #expect(try frame(answer.encoded).flatMap { try FeedAnswer.decode($0) } == answer) }
+  }
+
+  @Test func longReasonsAreCutAndStayText() throws {
+    let answer = FeedAnswer.rejected(id: 1, reason: String(repeating: "€", count: 1_000))
+    guard case .rejected(_, let reason)? = try frame(answer.encoded).flatMap({ try FeedAnswer.decode($0) }) else {
+      Issue.record("It is no rejection any more.")
+      return
+    }
+    #expect(reason.hasPrefix("€€€") && reason.utf8.count <= WireLimits.reason)
+  }
+
+  /// Whatever comes in is refused, waited for or read, and what was read reads the same again.
+  @Test(arguments: 0..<300)
+  func damagedFeedMessagesDoNoHarm(seed: UInt64) throws {
+    var random = SeededRandom(seed: seed)
+    let (requests, answers) = try Self.examples()
+    let originals = requests.map(\.encoded) + answers.map(\.encoded)
+    var bytes = originals[random.number(0...originals.count - 1)]
+    for _ in 0..<random.number(1...4) where !bytes.isEmpty {
+      let place = random.number(0...bytes.count - 1)
+      switch random.number(0...2) {
+      case 0: bytes[place] = UInt8(random.number(0...255))
+      case 1: bytes.insert(UInt8(random.number(0...255)), at: place)
+      default: bytes.remove(at: place)
+      }
+    }
+    guard let frame = try? frame(bytes) else { return }
+    if let request = try? FeedRequest.decode(frame) {
+      #expect(try self.frame(request.encoded).flatMap { try FeedRequest.decode($0) } == request, "seed \(seed)")
+    }
+    if let answer = try? FeedAnswer.decode(frame) {
+      #expect(try self.frame(answer.encoded).flatMap { try FeedAnswer.decode($0) } == answer, "seed \(seed)")
+    }
+  }
+}
