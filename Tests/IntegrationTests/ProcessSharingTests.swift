@@ -52,9 +52,7 @@ import Testing
     let complaints = try await together(Self.workers) { [folder] number in
       var random = SeededRandom(seed: seed &* 100 &+ UInt64(number))
       let home = folder.path("worker \(number)")
-      for path in [home, environment(number)["KACHERY_OFFLINE_STORAGE_DIR"] ?? ""] {
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-      }
+      try FileManager.default.createDirectory(atPath: home, withIntermediateDirectories: true)
       for _ in 0..<Self.steps { try step(&random, in: home, environment(number)) }
     }
     #expect(complaints == [], "seed \(seed)")
