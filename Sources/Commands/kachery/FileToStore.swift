@@ -8,13 +8,24 @@ import Primitives
 struct FileToStore {
   let path: String
 
-  func store(in storage: Storage) throws(KacheryError) -> StoreReply {
+  /// From this size on, in bytes, a person is shown that it goes on.
+  private static let longSize: off_t = 100_000_000
+
+  func store(in storage: Storage, isQuiet: Bool) throws(KacheryError) -> StoreReply {
     if path == "-" { return try upload(STDIN_FILENO, size: nil, to: storage) }
+    var status = stat()
+    let isLong = stat(path, &status) == 0 && status.st_size >= Self.longSize
+    let size = UInt64(max(0, status.st_size))
+    var bar = ProgressBar(name: String(path.split(separator: "/").last ?? ""), isQuiet: isQuiet || !isLong)
+    defer { bar.end() }
     switch storage {
     case .offline(let store):
-      let receipt = try store.store(path: path)
+      let receipt = try store.store(path: path) { (done) throws(KacheryError) in
+        bar.update(done, of: max(size, done), from: nil)
+      }
       return StoreReply(hash: receipt.hash, manifest: receipt.manifest)
     case .online(let client):
+      bar.announce("storing \(ProgressBar.bytes(Double(size)))…")
       return client.isRemote ? try sendBytes(to: storage) : try storeThroughDaemon(client, storage)
     }
   }

@@ -10,6 +10,7 @@ struct FilesToStore {
   private static let groupSize = 64
 
   let storage: Storage
+  let isQuiet: Bool
 
   /// The paths in their order, in groups to be stored at a time.
   static func groups(of paths: [String]) -> [[String]] {
@@ -28,8 +29,13 @@ struct FilesToStore {
   }
 
   func store(_ group: [String]) -> [Result<StoreReply, KacheryError>] {
-    ParallelWork.map(group) { [storage] path in
-      Result { () throws(KacheryError) in try FileToStore(path: path).store(in: storage) }
+    if let path = group.first, group.count == 1 {
+      return [
+        Result { () throws(KacheryError) in try FileToStore(path: path).store(in: storage, isQuiet: isQuiet) }
+      ]
+    }
+    return ParallelWork.map(group) { [storage] path in
+      Result { () throws(KacheryError) in try FileToStore(path: path).store(in: storage, isQuiet: true) }
     }
   }
 

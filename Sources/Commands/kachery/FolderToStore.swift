@@ -26,7 +26,7 @@ struct FolderToStore {
     progress.filesTotal = paths.count
     var hashes: [String: ContentHash] = [:]
     for group in FilesToStore.groups(of: paths) {
-      for (path, outcome) in zip(group, FilesToStore(storage: storage).store(group)) {
+      for (path, outcome) in zip(group, FilesToStore(storage: storage, isQuiet: true).store(group)) {
         hashes[path] = try outcome.get().hash
         progress.bytesLoaded += sizes[path] ?? 0
       }

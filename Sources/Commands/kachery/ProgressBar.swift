@@ -44,6 +44,13 @@ struct ProgressBar {
     Console.write(Array("\r\u{1b}[K\(line.prefix(Console.width - 1))".utf8), to: STDERR_FILENO)
   }
 
+  /// Shows what goes on where nobody tells how far it is.
+  mutating func announce(_ text: String) {
+    guard isShown else { return }
+    isDrawn = true
+    Console.write(Array("\r\u{1b}[K\("\(name)  \(text)".prefix(Console.width - 1))".utf8), to: STDERR_FILENO)
+  }
+
   /// Leaves the line as it is and goes to the next.
   mutating func end() {
     guard isDrawn else { return }

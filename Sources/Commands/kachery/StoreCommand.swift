@@ -59,7 +59,8 @@ private struct StoreTask {
         }
       ]
     }
-    return zip(group, FilesToStore(storage: storage).store(group)).map { path, outcome in
+    return zip(group, FilesToStore(storage: storage, isQuiet: arguments.has("--quiet")).store(group)).map {
+      path, outcome in
       outcome.map { reply in
         KacheryURI(key: FileKey(hash: reply.hash, manifest: reply.manifest), label: label(of: path)).description
       }

@@ -1,0 +1,68 @@
+import Foundation
+import Primitives
+import TestSupport
+import Testing
+
+/// What a person sees: the commands on a terminal, which script(1) of util-linux makes.
+@Suite(.serialized, .timeLimit(.minutes(2))) struct TerminalTests {
+  private let folder: TemporaryFolder
+  private let environment: [String: String]
+  private let absent = "sha1://" + String(repeating: "0", count: 40)
+
+  init() throws {
+    folder = try TemporaryFolder()
+    environment = [
+      "HOME": folder.path, "KACHERY_OFFLINE_STORAGE_DIR": folder.path("offline"), "PATH": "/usr/bin:/bin",
+      "TERM": "xterm",
+    ]
+  }
+
+  /// Everything that comes to the terminal, standard output and standard error together.
+  private func show(_ command: String, adding variables: [String: String] = [:]) throws -> (code: Int32, text: String) {
+    let program = RunningDaemon.programs.appending(path: "kachery").path
+    let shown = try runProgram(
+      "/usr/bin/script", ["-qec", "'\(program)' \(command)", "/dev/null"], in: folder.path,
+      environment: environment.merging(variables) { _, new in new })
+    return (shown.code, shown.output.replacing("\r\n", with: "\n"))
+  }
+
+  private func storedEmptyFile() throws -> String {
+    try Data().write(to: URL(filePath: folder.path("empty")))
+    return try show("store empty").text
+  }
+
+  @Test func anErrorBreaksBetweenWordsAndIsRed() throws {
+    _ = try storedEmptyFile()
+    let failed = try show("load \(absent)")
+    #expect(failed.code == 3)
+    #expect(failed.text.hasPrefix("\u{1b}[31mError:\u{1b}[0m The file "))
+    let lines = failed.text.replacing("\u{1b}[31m", with: "").replacing("\u{1b}[0m", with: "").split(separator: "\n")
+    #expect(lines.count > 1)
+    for line in lines { #expect(line.count <= 80, "\(line)") }
+    for line in lines.dropFirst() { #expect(line.hasPrefix("       "), "\(line)") }
+    #expect(try show("load \(absent)", adding: ["NO_COLOR": "1"]).text.hasPrefix("Error: "))
+    #expect(try show("load \(absent)", adding: ["TERM": "dumb"]).text.hasPrefix("Error: "))
+  }
+
+  @Test func aLargeFileShowsHowFarItsStoringIs() throws {
+    let handle = FileManager.default.createFile(atPath: folder.path("large"), contents: nil)
+    #expect(handle)
+    #expect(truncate(folder.path("large"), 110_000_000) == 0)
+    let stored = try show("store large")
+    #expect(stored.code == 0)
+    #expect(stored.text.contains("large █"))
+    #expect(stored.text.contains("100%  110 MB of 110 MB"))
+    #expect(stored.text.contains(/\nsha1:\/\/[0-9a-f]{40}\/large\?manifest=[0-9a-f]{40}\n$/))
+    let quiet = try show("store large --quiet")
+    #expect(quiet.text.hasPrefix("sha1://"))
+    #expect(try show("store large", adding: ["TERM": "dumb"]).text.hasPrefix("sha1://"))
+  }
+
+  @Test func aFolderShowsHowManyFilesAreStored() throws {
+    try FileManager.default.createDirectory(atPath: folder.path("many"), withIntermediateDirectories: true)
+    for number in 0..<100 { try Data("\(number)".utf8).write(to: URL(filePath: folder.path("many/\(number)"))) }
+    let stored = try show("store many")
+    #expect(stored.code == 0)
+    #expect(stored.text.contains("100 of 100 files  190 B"))
+  }
+}
