@@ -17,6 +17,8 @@ final class FetchServer {
   let link: LinkID
   /// Why the peer is not served over this topic, asked again before every block; nil where it is.
   private let barrier: (Topic) -> Refusal?
+  /// The file with this hash while it is being loaded here.
+  private let arriving: (ContentHash) -> IncomingFile?
   private let store: ContentStore
   private let loop: EventLoop
   private let stream: LinkStream
@@ -39,7 +41,8 @@ final class FetchServer {
 
   init(
     link: LinkID, stream: LinkStream, store: ContentStore, loop: EventLoop, metrics: NodeMetrics,
-    gate: UploadGate, barrier: @escaping (Topic) -> Refusal?
+    gate: UploadGate, arriving: @escaping (ContentHash) -> IncomingFile?,
+    barrier: @escaping (Topic) -> Refusal?
   ) {
     self.link = link
     self.stream = stream
@@ -47,6 +50,7 @@ final class FetchServer {
     self.loop = loop
     self.metrics = metrics
     self.gate = gate
+    self.arriving = arriving
     self.barrier = barrier
   }
 
@@ -117,7 +121,7 @@ final class FetchServer {
   private func serve(_ request: FetchRequest) async {
     if let refusal = barrier(request.topic) { return refuse(refusal) }
     do {
-      guard let file = try await open(request.hash) else { return refuse(await absence(of: request.hash)) }
+      guard let file = try await open(request) else { return refuse(await absence(of: request.hash)) }
       guard ByteRange(whole: file.size).contains(request.range) else { return refuse(.outOfRange) }
       metrics.requestsServed.add()
       stream.write(FetchReply(count: request.range.count).encoded)
@@ -137,10 +141,23 @@ final class FetchServer {
     (try? await loop.onPool { [store] in Refusal(absence: hash, in: store) }) ?? .notHere
   }
 
-  private func open(_ hash: ContentHash) async throws -> StoredFileReader? {
-    if let reader, reader.hash == hash { return reader }
-    reader = try await loop.onPool { [store] in try store.open(hash) }
-    return reader
+  private func open(_ request: FetchRequest) async throws -> StoredFileReader? {
+    if let reader, reader.hash == request.hash { return reader }
+    let arriving = arriving(request.hash)
+    let found = try await loop.onPool { [store] in try Self.open(request, in: store, arriving) }
+    // What is there of a file that is still arriving says nothing of the next request.
+    reader = found.isWhole ? found.file : nil
+    return found.file
+  }
+
+  private static func open(
+    _ request: FetchRequest, in store: ContentStore, _ arriving: IncomingFile?
+  ) throws(KacheryError) -> (file: StoredFileReader?, isWhole: Bool) {
+    if let whole = try store.open(request.hash) { return (whole, true) }
+    guard let arriving else { return (nil, true) }
+    if let part = try arriving.openShared(request.range) { return (part, false) }
+    // It may have been admitted in between.
+    return (try store.open(request.hash), true)
   }
 
   private func send(_ request: FetchRequest, of file: StoredFileReader) async throws {

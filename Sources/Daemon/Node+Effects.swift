@@ -56,10 +56,12 @@ extension Node {
 
   private func lookUp(_ lookup: LookupID, _ hash: ContentHash) {
     let servesNobody = configuration.maximumTransfers == 0
+    let arriving = servesNobody ? nil : arriving(hash)
     loop.work({ [store] in
       do throws(KacheryError) {
         guard let found = try store.find(hash) else {
-          return FindAnswer.Outcome.refuses(Refusal(absence: hash, in: store))
+          if let part = arriving?.share() { return FindAnswer.Outcome.has(FindAnswer.File(part)) }
+          return .refuses(Refusal(absence: hash, in: store))
         }
         // Whoever were told that it is here would wait for a turn that never comes.
         guard !servesNobody else { return .refuses(.limitReached) }
@@ -71,6 +73,9 @@ extension Node {
       self.input { core, _ in core.lookedUp(lookup, answer) }
     }
   }
+
+  /// The file with this hash while it is being loaded.
+  func arriving(_ hash: ContentHash) -> IncomingFile? { incoming.values.first { $0.hash == hash } }
 
   private func readManifest(_ download: DownloadID, _ hash: ContentHash, _ manifest: ContentHash) {
     loop.work({ [store] in
@@ -94,7 +99,9 @@ extension Node {
     inTurn(plan.hash) {
       guard self.wanted.contains(download) else { return self.turnEnded(plan.hash) }
       self.loop.work({ [store = self.store] in
-        Result { () throws(KacheryError) in try store.beginReceive(plan.hash, size: plan.size, chunks: chunks) }
+        Result { () throws(KacheryError) in
+          try store.beginReceive(plan.hash, size: plan.size, manifest: plan.manifest, chunks: chunks)
+        }
       }) { result in
         self.prepared(download, plan, result)
         self.turnEnded(plan.hash)

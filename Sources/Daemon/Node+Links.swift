@@ -51,7 +51,7 @@ extension Node {
     guard servers.values.count(where: { $0.link == link }) < Self.maximumFetchStreams else { return stream.reset() }
     let server = FetchServer(
       link: link, stream: stream, store: store, loop: loop, metrics: counters, gate: uploads,
-      barrier: barrier(to: link))
+      arriving: { self.arriving($0) }, barrier: barrier(to: link))
     let key = ObjectIdentifier(server)
     servers[key] = server
     server.start(

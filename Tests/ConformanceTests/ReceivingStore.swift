@@ -17,6 +17,10 @@ protocol ReceivingStore {
   mutating func begin(_ id: DownloadID, _ plan: DownloadPlan) throws -> Set<Int>
   /// Takes in a piece; false where it was refused.
   mutating func add(_ bytes: [UInt8], _ piece: Piece, to id: DownloadID) throws -> Bool
+  /// The places of the pieces that others may have while the download runs.
+  mutating func sharedPlaces(_ id: DownloadID) -> ChunkSet?
+  /// A piece for another node; nil where it may not have it.
+  func shared(_ id: DownloadID, _ range: ByteRange) throws -> [UInt8]?
   mutating func finish(_ id: DownloadID) -> CompletionOutcome
   /// Lets go of a download.
   mutating func end(_ id: DownloadID)
@@ -25,6 +29,8 @@ protocol ReceivingStore {
 extension MemoryStore: ReceivingStore {
   mutating func store(_ bytes: [UInt8]) throws -> ContentHash { store(bytes, chunkSize: nil).hash }
   func content(_ hash: ContentHash) throws -> [UInt8]? { files[hash] }
+  mutating func sharedPlaces(_ id: DownloadID) -> ChunkSet? { plan(id).flatMap { share($0.hash)?.chunks } }
+  func shared(_ id: DownloadID, _ range: ByteRange) throws -> [UInt8]? { plan(id).flatMap { shared($0.hash, range) } }
 }
 
 /// The store on disk, used as the daemon uses it.
@@ -56,7 +62,7 @@ struct DiskStore: ReceivingStore {
     let isWhole = plan.pieces.count == 1 && plan.pieces[0].hash == plan.hash
     let chunks =
       isWhole ? [] : plan.pieces.compactMap { piece in piece.hash.map { Manifest.Chunk(range: piece.range, hash: $0) } }
-    let file = try disk.beginReceive(plan.hash, size: plan.size, chunks: chunks)
+    let file = try disk.beginReceive(plan.hash, size: plan.size, manifest: plan.manifest, chunks: chunks)
     open[id] = file
     let kept = Set(file.resumed.map(\.range))
     return Set(plan.pieces.indices.filter { kept.contains(plan.pieces[$0].range) })
@@ -70,6 +76,14 @@ struct DiskStore: ReceivingStore {
       try chunk.finish()
       return true
     } catch let error as KacheryError where [.hashMismatch, .badRequest].contains(error.code) { return false }
+  }
+
+  mutating func sharedPlaces(_ id: DownloadID) -> ChunkSet? { open[id]?.share()?.chunks }
+
+  func shared(_ id: DownloadID, _ range: ByteRange) throws -> [UInt8]? {
+    guard let reader = try open[id]?.openShared(range) else { return nil }
+    defer { reader.close() }
+    return try reader.bytes(range)
   }
 
   mutating func finish(_ id: DownloadID) -> CompletionOutcome {

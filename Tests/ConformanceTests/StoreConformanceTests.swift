@@ -24,7 +24,7 @@ import Transfer
   private func plan(claiming hash: ContentHash? = nil) throws -> DownloadPlan {
     let claimed = hash ?? self.hash
     let manifest = MemoryStore.manifest(of: bytes, chunkSize: 1_000, claiming: claimed)
-    return try #require(DownloadPlan(hash: claimed, manifest: manifest))
+    return try #require(DownloadPlan(hash: claimed, manifest: manifest, named: .of(manifest.bytes)))
   }
 
   private func content(_ piece: Piece) -> [UInt8] { Array(bytes[Int(piece.range.start)..<Int(piece.range.end)]) }
@@ -206,7 +206,9 @@ import Transfer
         let isTaken = try store.add(bytes, plan.pieces[index], to: download(session))
         #expect(!isTaken || !present.contains(index), "seed \(seed)")
         if isTaken { present.insert(index) }
+        if random.next() % 5 == 0 { try checkShared(&store, session, plan, seed) }
       }
+      try checkShared(&store, session, plan, seed)
       if random.next() % 3 == 0 { _ = store.finish(download(session)) }
       store.end(download(session))
       let content = try store.content(hash)
@@ -215,6 +217,33 @@ import Transfer
     try complete(&store, plan, seed)
     #expect(try store.content(hash) == bytes, "seed \(seed)")
     #expect(try store.content(kept) == [9, 9, 9], "seed \(seed)")
+  }
+
+  /// Others are given right bytes only.
+  private func checkShared(_ store: inout any ReceivingStore, _ id: UInt64, _ plan: DownloadPlan, _ seed: UInt64) throws
+  {
+    let places = store.sharedPlaces(download(id))
+    for index in plan.pieces.indices {
+      let piece = try store.shared(download(id), plan.pieces[index].range)
+      #expect((piece != nil) == (places?.contains(index) ?? false), "seed \(seed)")
+      if let piece { #expect(piece == content(plan.pieces[index]), "seed \(seed)") }
+    }
+  }
+
+  /// Pieces that came in order were taken on trust; whoever asks is given them once they have been checked.
+  @Test(arguments: Kind.allCases)
+  func allThatIsRightIsSharedInTheEnd(kind: Kind) throws {
+    var store = try kind.make()
+    let plan = try plan()
+    _ = try store.begin(download(1), plan)
+    for index in 0..<9 { _ = try store.add(content(plan.pieces[index]), plan.pieces[index], to: download(1)) }
+    for _ in 0..<3 { _ = store.sharedPlaces(download(1)) }
+    #expect(store.sharedPlaces(download(1))?.count == 9)
+    let isLastThere = try store.shared(download(1), plan.pieces[9].range) != nil
+    #expect(!isLastThere)
+    _ = store.finish(download(1))
+    store.end(download(1))
+    #expect(store.sharedPlaces(download(1)) == nil)
   }
 
   private func complete(_ store: inout any ReceivingStore, _ plan: DownloadPlan, _ seed: UInt64) throws {

@@ -74,6 +74,31 @@ package struct MemoryStore {
     return true
   }
 
+  /// What a download that is under way was begun with.
+  package func plan(_ id: DownloadID) -> DownloadPlan? { open[id] }
+
+  /// The pieces of a file that is still arriving which others may have: those that are known to have their hash. From then on
+  /// each is checked as it arrives.
+  package mutating func share(_ hash: ContentHash) -> (plan: DownloadPlan, chunks: ChunkSet)? {
+    guard let plan = open.values.first(where: { $0.hash == hash && $0.manifest != nil }) else { return nil }
+    checked.insert(hash)
+    let proven = (unchecked[hash] ?? []).filter { range in
+      plan.pieces.contains { piece in
+        piece.range == range && pieces[hash]?[range].map { ContentHash.of($0) } == piece.hash
+      }
+    }
+    unchecked[hash]?.subtract(proven)
+    var chunks = ChunkSet(of: plan.pieces.count)
+    for place in plan.pieces.indices where shared(hash, plan.pieces[place].range) != nil { chunks.insert(place) }
+    return (plan, chunks)
+  }
+
+  /// A piece of a file that is still arriving; nil where it is not here or not known to have its hash.
+  package func shared(_ hash: ContentHash, _ range: ByteRange) -> [UInt8]? {
+    guard unchecked[hash]?.contains(range) != true else { return nil }
+    return pieces[hash]?[range]
+  }
+
   /// Admits the whole file if it has its hash.
   package mutating func finish(_ id: DownloadID) -> CompletionOutcome {
     guard let plan = open[id] else { return .failed(KacheryError(.internalError, "There is no such download.")) }

@@ -44,6 +44,31 @@ import Wire
     #expect(throws: WireError.self) { try decode([0, 0, 0, 7, 5, 0, 0, 0, 9, 7, 1]) }
   }
 
+  /// Chunks of which nobody knows where they lie, none at all, or more than a file that is shared has.
+  @Test func chunksThatMeanNothingAreRefused() throws {
+    let manifest = [UInt8](repeating: 1, count: 20)
+    func answer(_ manifest: [UInt8]?, _ chunks: [UInt8]) -> [UInt8] {
+      Frame.encode(5) { writer in
+        writer.integer(UInt32(9))
+        writer.flag(true)
+        writer.integer(UInt64(100))
+        writer.optional(manifest) { $0.raw($1) }
+        writer.flag(true)
+        writer.bytes(chunks)
+      }
+    }
+    #expect(try decode(answer(manifest, [0x80])) != nil)
+    #expect(throws: WireError.malformed(.malformed)) { try decode(answer(nil, [0x80])) }
+    #expect(throws: WireError.malformed(.malformed)) { try decode(answer(manifest, [])) }
+    let most = [UInt8](repeating: 0xff, count: ChunkSet.maximumBytes)
+    #expect(try decode(answer(manifest, most)) != nil)
+    #expect(throws: WireError.self) { try decode(answer(manifest, most + [0])) }
+    var cut = answer(manifest, [0x80, 0x40])
+    cut.removeLast()
+    cut[3] -= 1
+    #expect(throws: WireError.malformed(.truncated)) { try decode(cut) }
+  }
+
   @Test func framesThatAreTooLongAreRefusedBeforeTheyAreRead() {
     var decoder = FrameDecoder(limit: 100)
     decoder.append([0, 0, 0, 101])
@@ -117,7 +142,11 @@ struct RandomMessages {
       let refusal = try #require(Refusal.allCases.randomElement(using: &random))
       return .found(FindAnswer(id: 1, .refuses(refusal)))
     case 5:
-      let file = FindAnswer.File(size: random.next(), manifest: random.chance(50) ? try fixed() : nil)
+      let chunks = ChunkSet(bytes: random.bytes(random.number(1...300)))
+      let file =
+        random.chance(50)
+        ? FindAnswer.File(size: random.next(), manifest: random.chance(50) ? try fixed() : nil)
+        : FindAnswer.File(size: random.next(), manifest: try fixed(), chunks: chunks)
       return .found(FindAnswer(id: UInt32.max, .has(file)))
     case 6: return .waiting(WaitingNotice(hash: try fixed(), others: UInt32(random.number(0...300))))
     default:

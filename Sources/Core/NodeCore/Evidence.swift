@@ -49,6 +49,7 @@ struct Evidence {
     inquiry.history.answers.sorted { $0.key < $1.key }.prefix(Self.maximumNodes).map { node, answer in
       switch answer {
       case .none: "\(inquiry.name(node)) was asked and has not answered"
+      case .has(let file) where !file.isWhole: "\(inquiry.name(node)) is loading the file itself"
       case .has(let file): "\(inquiry.name(node)) says that it has the file, \(file.size) bytes"
       case .refused(let refusal): "\(inquiry.name(node)) says: \(Self.describe(refusal))"
       }

@@ -64,7 +64,7 @@ struct Inquiry {
   }
 
   var holders: [NodeID] {
-    history.answers.filter { if case .has = $0.value { true } else { false } }.keys.sorted()
+    history.answers.filter { if case .has(let file) = $0.value { file.isWhole } else { false } }.keys.sorted()
   }
 
   var clocks: ClockComparison { core.clocks }

@@ -83,7 +83,7 @@ extension NodeCore {
       introduce(to: peer.link, at: now)
       askOpenQuestions(to: peer.link, at: now)
     case .presence(let records): learn(records, from: peer, at: now)
-    case .find(let request): answer(request, on: peer)
+    case .find(let request): answer(request, on: peer, at: now)
     case .found(let answer): take(answer, from: peer, at: now)
     case .waiting(let notice): waits(notice, at: peer, now)
     case .hello, .goodbye: break

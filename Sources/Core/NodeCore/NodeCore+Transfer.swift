@@ -157,13 +157,14 @@ extension NodeCore {
   }
 
   /// Answers a peer. One that may not ask is told so whatever it asks for, before anybody looks whether it is here.
-  mutating func answer(_ request: FindRequest, on peer: Peer) {
+  mutating func answer(_ request: FindRequest, on peer: Peer, at now: Moment) {
     guard mayServe(peer.link, over: request.topic) else {
       return emit(.send(peer.link, .found(FindAnswer(id: request.id, .refuses(.notAuthorized)))))
     }
     guard peer.lookups < Self.maximumLookups else {
       return refuse(peer.link, .violation, "more than \(Self.maximumLookups) questions wait for an answer")
     }
+    transfer.wanted(request.hash, by: peer.node, at: now.instant)
     peers[peer.link]?.lookups += 1
     lastLookup += 1
     let lookup = LookupID(number: lastLookup)

@@ -58,7 +58,7 @@ package struct NodeCore: Sendable {
     self.configuration = configuration
     node = configuration.key.publicKey
     dials = DialSchedule(random: random)
-    transfer = TransferEngine(manifestThreshold: configuration.manifestThreshold)
+    transfer = TransferEngine(manifestThreshold: configuration.manifestThreshold, node: node)
   }
 
   /// The next thing to be done; nil when there is nothing until the next input.

@@ -60,6 +60,14 @@ struct Download: Sendable {
   var unrequested: [Int] = []
   var verifiedBytes: UInt64 = 0
   var verifiedPieces = 0
+  /// Sources that are loading the file themselves and have nothing more, as far as is known, that is still to be asked for.
+  var exhausted: Set<NodeID> = []
+  /// Nodes that have asked for the file meanwhile: they may be loading it too.
+  var wanters: Set<NodeID> = []
+  /// When sources that are loading the file themselves, and whoever may be, are asked again what they have.
+  var asksAgainAt: Instant?
+  /// Since when there are sources, and none of them has anything that is still to be asked for.
+  var starvesSince: Instant?
   /// Who gave each piece that is here.
   var givers: [Int: NodeID] = [:]
   /// Nodes that gave wrong bytes for this file.
@@ -95,6 +103,9 @@ struct Download: Sendable {
     download.verifiedBytes = 0
     download.verifiedPieces = 0
     download.givers = [:]
+    download.exhausted = []
+    download.asksAgainAt = nil
+    download.starvesSince = nil
     return download
   }
 
@@ -108,6 +119,8 @@ struct Download: Sendable {
     if source.offset > 0 || source.hash != wish.key.hash {
       return source.file.size >= source.offset + plan.size
     }
-    return source.file.size == plan.size
+    guard source.file.size == plan.size else { return false }
+    guard let chunks = source.file.chunks else { return true }
+    return source.file.manifest == plan.manifest && chunks.fits(plan.pieces.count)
   }
 }

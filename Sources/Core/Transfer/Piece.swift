@@ -19,6 +19,8 @@ package struct DownloadPlan: Hashable, Sendable {
   package let hash: ContentHash
   /// In bytes.
   package let size: UInt64
+  /// The manifest whose chunks the pieces are; nil where there is none.
+  package let manifest: ContentHash?
   /// In order, without gaps; an empty file is one empty piece.
   package let pieces: [Piece]
 
@@ -26,6 +28,7 @@ package struct DownloadPlan: Hashable, Sendable {
   package init(hash: ContentHash, size: UInt64, stripe: UInt64) {
     self.hash = hash
     self.size = size
+    manifest = nil
     guard size > stripe else {
       pieces = [Piece(range: ByteRange(whole: size), hash: hash)]
       return
@@ -35,11 +38,12 @@ package struct DownloadPlan: Hashable, Sendable {
     }
   }
 
-  /// The plan that the file's manifest gives; nil where the manifest is of another file.
-  package init?(hash: ContentHash, manifest: Manifest) {
+  /// The plan that the file's manifest, `named` by its own hash, gives; nil where the manifest is of another file.
+  package init?(hash: ContentHash, manifest: Manifest, named: ContentHash) {
     guard manifest.hash == hash, !manifest.chunks.isEmpty else { return nil }
     self.hash = hash
     size = manifest.size
+    self.manifest = named
     pieces = manifest.chunks.map { Piece(range: $0.range, hash: $0.hash) }
   }
 }

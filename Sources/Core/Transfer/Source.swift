@@ -20,4 +20,9 @@ package struct Source: Hashable, Sendable {
     self.offset = offset
     self.file = file
   }
+
+  /// Whether `one` rather than `other` is believed about the manifest: whoever has the whole file has seen that it is true.
+  static func isMoreTrusted(_ one: Source, than other: Source) -> Bool {
+    one.file.isWhole == other.file.isWhole ? one.node < other.node : one.file.isWhole
+  }
 }

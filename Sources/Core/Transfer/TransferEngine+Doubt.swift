@@ -60,7 +60,10 @@ extension TransferEngine {
     guard let download = downloads[id], let manifest = download.manifest else { return }
     downloads[id]?.rejectedManifests.insert(manifest)
     for source in download.sources.values.sorted(by: { $0.node < $1.node }) {
-      if source.file.manifest == manifest {
+      if !source.file.isWhole {
+        // It may have been told the same lie. With a manifest that is wrong it has nothing of use.
+        distrust.note(source.node, download.wish.key.hash, at: now)
+      } else if source.file.manifest == manifest {
         blame(source.node, for: manifest, in: id, at: now)
       } else {
         downloads[id]?.misfits[source.node] = source

@@ -7,13 +7,19 @@ extension TransferEngine {
     guard var download = downloads[id], !download.liars.contains(source.node), download.misfits[source.node] == nil
     else { return }
     guard download.matches(source) else {
+      // What is there of a file by another manifest is of no use to any plan of this node's.
+      guard source.file.isWhole else { return }
       setAside(source, in: id, at: now)
       _ = replan(id, at: now)
       return
     }
-    // The file itself is worth more than a larger one that holds it.
-    if let known = download.sources[source.node], known.offset == 0, known.hash == download.wish.key.hash { return }
+    // The file itself is worth more than a larger one that holds it, and news of one that was still arriving than silence.
+    if let known = download.sources[source.node], known.hash == download.wish.key.hash {
+      guard !known.file.isWhole, source.hash == known.hash else { return }
+    }
+    guard source.file.isWhole || download.hasRoomForPartialSource(source.node) else { return }
     download.sources[source.node] = source
+    download.exhausted.remove(source.node)
     let isFirst = download.phase == .searching
     downloads[id] = download
     if isFirst {
@@ -27,7 +33,7 @@ extension TransferEngine {
     guard var download = downloads[id] else { return }
     let known =
       download.wish.key.manifest
-      ?? download.sources.values.sorted { $0.node < $1.node }.lazy.compactMap { source -> ContentHash? in
+      ?? download.sources.values.sorted(by: Source.isMoreTrusted).lazy.compactMap { source -> ContentHash? in
         guard source.hash == download.wish.key.hash, let manifest = source.file.manifest else { return nil }
         return download.rejectedManifests.contains(manifest) ? nil : manifest
       }.first
@@ -51,7 +57,7 @@ extension TransferEngine {
       let fetching = join(wish, .download(id), at: now)
       if downloads[id] != nil { downloads[id]?.phase = .fetchingManifest(fetching) }
     case (.readingManifest, let manifest?):
-      guard let plan = DownloadPlan(hash: download.wish.key.hash, manifest: manifest) else {
+      guard let plan = DownloadPlan(hash: download.wish.key.hash, manifest: manifest, named: hash) else {
         return download.isManifestTold ? rejectToldManifest(id, at: now) : fail(id, .falseManifest(hash))
       }
       blameContradictors(id, size: plan.size, at: now)
@@ -61,7 +67,10 @@ extension TransferEngine {
   }
 
   mutating func prepareWithoutManifest(_ id: DownloadID) {
-    guard let download = downloads[id] else { return }
+    guard var download = downloads[id] else { return }
+    // Without the manifest nobody knows which bytes its chunks are.
+    download.sources = download.sources.filter { $0.value.file.isWhole || $0.value.hash != download.wish.key.hash }
+    downloads[id] = download
     let size: UInt64
     if let chunk = download.wish.key.chunkOf {
       size = chunk.range.count
@@ -83,7 +92,7 @@ extension TransferEngine {
     let unfit = download.sources.values.filter { !download.matches($0) }
     for source in unfit {
       download.sources[source.node] = nil
-      download.misfits[source.node] = source
+      if source.file.isWhole { download.misfits[source.node] = source }
     }
     downloads[id] = download
     emit(.prepare(id, plan))

@@ -34,6 +34,7 @@ extension TransferEngine {
       return completeIfWhole(id)
     }
     download.unrequested.append(ended.piece)
+    download.exhausted = []
     downloads[id] = download
     switch outcome {
     case .verified: break
@@ -58,10 +59,11 @@ extension TransferEngine {
     downloads[id]?.heardFrom[node] = nil
     downloads[id]?.rates[node] = nil
     downloads[id]?.delays[node] = nil
+    downloads[id]?.exhausted.remove(node)
     downloads[id]?.lastLost = node
     guard let download = downloads[id] else { return }
     guard !replan(id, at: now) else { return }
-    if download.sources.isEmpty, !download.hasSearchedAgain, download.phase != .searching {
+    if !download.hasWholeSource, !download.hasSearchedAgain, download.phase != .searching {
       downloads[id]?.hasSearchedAgain = true
       // A question from before the loss would end before the node can be back.
       searches = searches.filter { $0.value.owner != .download(id) }

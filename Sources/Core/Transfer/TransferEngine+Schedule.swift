@@ -10,7 +10,7 @@ extension TransferEngine {
       isProgressing = false
       for source in download.sourcesByRate(preferring: preferred, at: now)
       where download.wantsMore(source.node, at: now) {
-        guard let piece = download.unrequested.popLast() else { break }
+        guard let piece = download.takePiece(for: source, whole: manifestThreshold, node: node) else { continue }
         if download.outstanding(from: source.node) == 0 { download.begin(source.node, at: now) }
         let fetch = FetchID(number: newNumber())
         download.fetches[fetch] = Download.Fetch(piece: piece, node: source.node)
@@ -20,14 +20,16 @@ extension TransferEngine {
       }
     }
     download.checksForSlownessAt = download.hasIdleSource ? now + Self.slownessCheck : nil
+    download.noteWhatIsMissing(at: now)
     downloads[id] = download
   }
 
   /// Takes pieces from sources that will need much longer for them than an idle one would from the beginning.
   mutating func overtakeSlowSources(of id: DownloadID, at now: Instant) {
-    guard let download = downloads[id], download.phase == .fetching, download.unrequested.isEmpty,
-      let fastest = download.sourcesByRate(at: now).first(where: { download.isIdle($0.node) }),
-      let slowest = download.slowestSource(at: now)
+    guard let download = downloads[id], download.phase == .fetching, let slowest = download.slowestSource(at: now),
+      let fastest = download.sourcesByRate(at: now).first(where: {
+        download.isIdle($0.node) && download.couldGive($0, somethingOf: slowest.node, whole: manifestThreshold)
+      })
     else { return schedule(id, at: now) }
     guard slowest.timeLeft > download.patience(with: slowest.node, insteadOf: fastest.node, at: now) else {
       return schedule(id, at: now)
@@ -49,6 +51,7 @@ extension TransferEngine {
     }
     // The next piece stands last; pieces in order let the whole file be hashed as it arrives.
     download.unrequested.sort(by: >)
+    download.exhausted = []
     downloads[id] = download
   }
 }
@@ -76,7 +79,7 @@ extension Download {
 
   /// Whether the source should be asked for another piece now.
   func wantsMore(_ node: NodeID, at now: Instant) -> Bool {
-    guard !isResting(node) else { return false }
+    guard !isResting(node), !exhausted.contains(node) else { return false }
     let count = outstanding(from: node)
     guard count > 0 else { return true }
     guard count < TransferEngine.piecesAhead, let timeLeft = timeLeft(for: node, at: now) else { return false }

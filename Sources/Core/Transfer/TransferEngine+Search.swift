@@ -55,9 +55,11 @@ extension TransferEngine {
     if case .has(let file) = outcome {
       let source = Source(node: peer, topic: topic, hash: search.question.hash, offset: search.offset, file: file)
       switch search.owner {
-      case .find(let id): emit(.found(id, source))
+      case .find(let id): if file.isWhole { emit(.found(id, source)) }
       case .download(let id): consider(source, for: id, at: now)
       }
+    } else if case .download(let id) = search.owner {
+      loseIfPartial(peer, from: id, at: now)
     }
     settle(question, at: now)
   }

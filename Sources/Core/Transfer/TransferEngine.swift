@@ -24,6 +24,8 @@ package struct TransferEngine: Sendable {
   var distrust = Distrust()
   var history = TransferHistory()
   let manifestThreshold: UInt64
+  /// This node, whose place among those that load a file decides where it begins.
+  let node: NodeID?
   /// Whether a peer may soon appear: somebody is being dialed or has not said hello. Kept up by the owner.
   package var expectsPeers = false
   /// The channels that are joined, without which there is nobody to wait for; nil until they are known. Kept up by the
@@ -36,7 +38,10 @@ package struct TransferEngine: Sendable {
   private var lastNumber: UInt64 = 0
 
   /// Files of more than `manifestThreshold` bytes are fetched in the chunks of their manifest.
-  package init(manifestThreshold: UInt64 = Limits.manifestThreshold) { self.manifestThreshold = manifestThreshold }
+  package init(manifestThreshold: UInt64 = Limits.manifestThreshold, node: NodeID? = nil) {
+    self.manifestThreshold = manifestThreshold
+    self.node = node
+  }
 
   /// The next thing to be done; nil when there is nothing until the next input.
   package mutating func nextEffect() -> TransferEffect? {
@@ -122,7 +127,8 @@ package struct TransferEngine: Sendable {
       Set(download.fetches.values.map(\.node)).compactMap { download.heardFrom[$0] }
     }.map { $0 + Self.silence }
     let pauseEnds = downloads.values.lazy.flatMap { $0.delays.values.compactMap(\.asksAgainAt) }
-    return (searchEnds + silenceEnds + pauseEnds + downloads.values.compactMap(\.checksForSlownessAt)).min()
+    let checks = downloads.values.flatMap { [$0.checksForSlownessAt, $0.asksAgainAt, $0.starvesUntil] }
+    return (searchEnds + silenceEnds + pauseEnds + checks.compactMap { $0 }).min()
   }
 
   /// The downloads, the oldest first: whatever goes through them does so in the same order in every run.
@@ -147,6 +153,7 @@ package struct TransferEngine: Sendable {
       }
       askBusySources(of: id, at: now)
       if let check = downloads[id]?.checksForSlownessAt, check <= now { overtakeSlowSources(of: id, at: now) }
+      askForMore(of: id, at: now)
     }
   }
 }

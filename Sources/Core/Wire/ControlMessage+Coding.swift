@@ -58,6 +58,7 @@ extension ByteWriter {
       flag(true)
       integer(file.size)
       optional(file.manifest) { $0.fixed($1) }
+      optional(file.chunks) { $0.bytes($1.bytes) }
     case .refuses(let refusal):
       flag(false)
       integer(refusal.rawValue)
@@ -89,7 +90,13 @@ extension ByteReader {
     guard try flag() else { return FindAnswer(id: id, .refuses(try refusal())) }
     let size = try integer(UInt64.self)
     let manifest: ContentHash? = try optional { (reader) throws(ByteReaderError) in try reader.fixed() }
-    return FindAnswer(id: id, .has(FindAnswer.File(size: size, manifest: manifest)))
+    let chunks: ChunkSet? = try optional { (reader) throws(ByteReaderError) in
+      ChunkSet(bytes: try reader.bytes(limit: ChunkSet.maximumBytes))
+    }
+    guard let chunks else { return FindAnswer(id: id, .has(FindAnswer.File(size: size, manifest: manifest))) }
+    // The chunks of no manifest mean nothing.
+    guard let manifest, !chunks.bytes.isEmpty else { throw .malformed }
+    return FindAnswer(id: id, .has(FindAnswer.File(size: size, manifest: manifest, chunks: chunks)))
   }
 
   fileprivate mutating func goodbye() throws(ByteReaderError) -> Goodbye {

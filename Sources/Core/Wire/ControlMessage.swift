@@ -48,17 +48,31 @@ package struct FindRequest: Hashable, Sendable {
 
 /// Answers a `FindRequest`.
 package struct FindAnswer: Hashable, Sendable {
-  /// A file that is there whole and may be fetched.
+  /// A file that is there and may be fetched, whole or as far as it has come.
   package struct File: Hashable, Sendable {
-    /// In bytes.
+    /// Of the whole, in bytes.
     package let size: UInt64
     /// The file's manifest, where the answering node knows one.
     package let manifest: ContentHash?
+    /// The chunks of that manifest which are there, while the node is loading the file itself; nil where all of it is.
+    package let chunks: ChunkSet?
 
+    /// A file that is there whole.
     package init(size: UInt64, manifest: ContentHash? = nil) {
       self.size = size
       self.manifest = manifest
+      chunks = nil
     }
+
+    /// A file that is still arriving.
+    package init(size: UInt64, manifest: ContentHash, chunks: ChunkSet) {
+      self.size = size
+      self.manifest = manifest
+      self.chunks = chunks
+    }
+
+    /// Whether all of the file is there.
+    package var isWhole: Bool { chunks == nil }
   }
 
   package let id: UInt32

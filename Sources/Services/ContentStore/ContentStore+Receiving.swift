@@ -5,13 +5,14 @@ extension ContentStore {
   ///
   /// - Parameters:
   ///   - size: in bytes, as the other nodes say.
+  ///   - manifest: the manifest that names the chunks; what is here of a file without one is not given to others.
   ///   - chunks: those of the file's manifest. What an earlier session received of them is taken over after it was
   ///     hashed again, at about half a second a gigabyte; without chunks everything is received anew.
   /// - Throws: `alreadyRunning` where the file is being received already, by this process or another one; `diskFull`
   ///   where there is no room for it.
   package func beginReceive(
-    _ hash: ContentHash, size: UInt64, chunks: [Manifest.Chunk] = []
+    _ hash: ContentHash, size: UInt64, manifest: ContentHash? = nil, chunks: [Manifest.Chunk] = []
   ) throws(KacheryError) -> IncomingFile {
-    try IncomingFile(self, hash, size: size, chunks: chunks)
+    try IncomingFile(self, hash, size: size, manifest: manifest, chunks: chunks)
   }
 }

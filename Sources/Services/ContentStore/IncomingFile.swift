@@ -58,6 +58,8 @@ package final class IncomingFile: Sendable {
   package let size: UInt64
   /// The chunks that are here already, verified: an earlier session left them, or they had been loaded by themselves.
   package let resumed: [Manifest.Chunk]
+  /// What others are told of the chunks; nil where there is no manifest.
+  let shape: ChunkShape?
   let store: ContentStore
   let file: File
   /// Taken before `state` where both are; held for as long as hashing takes.
@@ -65,7 +67,9 @@ package final class IncomingFile: Sendable {
   /// Held for moments only: the loop may wait for it.
   let state: Mutex<State>
 
-  init(_ store: ContentStore, _ hash: ContentHash, size: UInt64, chunks: [Manifest.Chunk]) throws(KacheryError) {
+  init(_ store: ContentStore, _ hash: ContentHash, size: UInt64, manifest: ContentHash?, chunks: [Manifest.Chunk])
+    throws(KacheryError)
+  {
     try store.prepareOwnFolder(store.layout.partial)
     file = try Self.openPartial(store.layout.partial(hash), of: hash)
     var resumption = Resumption(file: file, journal: PartialJournal(path: store.layout.journal(hash)))
@@ -83,6 +87,7 @@ package final class IncomingFile: Sendable {
     self.hash = hash
     self.size = size
     resumed = resumption.verified
+    shape = manifest.flatMap { ChunkShape(manifest: $0, chunks: chunks) }
     let checked = Dictionary(uniqueKeysWithValues: resumed.map { ($0.range.start, $0) })
     prefix = Mutex(resumption.prefix)
     state = Mutex(

@@ -7,7 +7,7 @@ package final class StoredFileReader: Sendable {
   /// In bytes.
   package let size: UInt64
   private let file: File
-  private let use: FileUse
+  private let use: FileUse?
   /// How a linked file looked when it was opened; it belongs to a user, who may change it at any time.
   private let linkedStatus: FileStatus?
 
@@ -25,6 +25,15 @@ package final class StoredFileReader: Sendable {
     linkedStatus = found.isLink ? status : nil
     // The target belongs to a user, who may have put something else in its place.
     if found.isLink { try clientele.requireReadable(file) }
+  }
+
+  /// A part of a file that is still arriving, which it may be read of whether or not the rest comes.
+  init(arriving hash: ContentHash, size: UInt64, _ file: File) {
+    self.hash = hash
+    self.size = size
+    self.file = file
+    use = nil
+    linkedStatus = nil
   }
 
   /// Fills `buffer` with the bytes from `offset`.
@@ -65,7 +74,7 @@ package final class StoredFileReader: Sendable {
   /// Closes the file; does nothing the second time.
   package func close() {
     file.close()
-    use.end()
+    use?.end()
   }
 
   private static func changed(_ path: String) -> KacheryError {

@@ -18,6 +18,8 @@ enum Conduct: Hashable, CaseIterable {
   case misdescribes
   /// It says that it has the file and then that it has not.
   case refuses
+  /// It says that it has some chunks, of which it then gives none, or chunks that the file cannot have.
+  case boasts
 
   /// Whether what it says or gives is wrong, and not only missing.
   var isLying: Bool { [.corrupts, .shrinks, .inflates, .misdescribes].contains(self) }

@@ -23,6 +23,9 @@ final class SimNode {
   var clockError: Duration = .zero
   /// The time in which it gives a block.
   var blockTime: Duration = .milliseconds(5)
+  /// Bytes a second that it gives to all together; nil where each stream has the time of its own blocks.
+  var uploadRate: Int?
+  private var isGivingUntil = Instant(nanoseconds: 0)
   /// Bytes that it gives at once: few, so that links break within a piece.
   var blockSize = 600
   /// Whether it reads what it has asked for; where not, its peers get rid of a few blocks only.
@@ -79,10 +82,10 @@ final class SimNode {
 
   func join(_ channels: [Channel]) { input { core, now in core.setChannels(channels, at: now) } }
 
-  func load(_ key: FileKey) -> LoadID {
+  func load(_ key: FileKey, from node: NodeID? = nil) -> LoadID {
     lastLoad += 1
     let id = LoadID(number: lastLoad)
-    input { core, now in core.load(id, Wish(key: key), at: now) }
+    input { core, now in core.load(id, Wish(key: key, node: node), at: now) }
     return id
   }
 
@@ -223,10 +226,25 @@ final class SimNode {
     }
   }
 
+  /// How long it takes until this node has given so many bytes more.
+  func timeToGive(_ count: Int) -> Duration {
+    guard let uploadRate else { return blockTime }
+    let start = max(isGivingUntil, network.clock.now)
+    isGivingUntil = start + .microseconds(count * 1_000_000 / uploadRate)
+    return isGivingUntil - network.clock.now
+  }
+
   func answer(for hash: ContentHash) -> FindAnswer.Outcome {
-    guard let file = store.files[hash] else { return .refuses(absence) }
+    guard let file = store.files[hash] else {
+      guard let (plan, chunks) = store.share(hash), let manifest = plan.manifest else { return .refuses(absence) }
+      return .has(FindAnswer.File(size: plan.size, manifest: manifest, chunks: chunks))
+    }
     let size = UInt64(file.count)
     switch conduct {
+    case .boasts:
+      let chunks = ChunkSet(bytes: network.random.bytes(network.random.number(1...3)))
+      let manifest = store.manifests[hash] ?? hash
+      return .has(FindAnswer.File(size: size, manifest: manifest, chunks: chunks))
     case .shrinks: return .has(FindAnswer.File(size: size / 2, manifest: store.manifests[hash]))
     case .inflates: return .has(FindAnswer.File(size: 2 * size + 1, manifest: store.manifests[hash]))
     default: return .has(FindAnswer.File(size: size, manifest: store.manifests[hash]))

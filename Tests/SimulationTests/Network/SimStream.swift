@@ -66,11 +66,14 @@ final class SimStream {
     let request = waiting.removeFirst()
     guard server.node.core.mayServe(server.id, over: request.source.topic) else { return refuse(.notAuthorized) }
     if server.node.conduct == .refuses { return refuse(server.node.refusal) }
-    guard let file = server.node.store.files[request.source.hash] else { return refuse(.notHere) }
+    if server.node.conduct == .boasts { return refuse(.notHere) }
     let start = request.piece.range.start + request.source.offset
     let end = request.piece.range.end + request.source.offset
-    guard end <= file.count else { return refuse(.outOfRange) }
-    var bytes = Array(file[Int(start)..<Int(end)])
+    guard let range = ByteRange(start: start, end: end) else { return refuse(.outOfRange) }
+    let file = server.node.store.files[request.source.hash]
+    guard end <= file?.count ?? .max else { return refuse(.outOfRange) }
+    let part = file.map { Array($0[Int(start)..<Int(end)]) } ?? server.node.store.shared(request.source.hash, range)
+    guard var bytes = part else { return refuse(.notHere) }
     if server.node.conduct == .corrupts, !bytes.isEmpty { bytes[network.random.number(0...bytes.count - 1)] ^= 1 }
     give(bytes[...], of: request, isFirst: true)
   }
@@ -99,8 +102,11 @@ final class SimStream {
       return link.travel { self.fail(.disconnected) }
     }
     network.noteServed(by: server.node, to: opener)
-    link.travel { self.take(block, isLast: rest.isEmpty) }
-    network.clock.after(server.node.blockTime) { [self] in
+    // A node that gives at a rate has given a block only when its time is over.
+    let isLate = server.node.uploadRate != nil
+    if !isLate { link.travel { self.take(block, isLast: rest.isEmpty) } }
+    network.clock.after(server.node.timeToGive(block.count)) { [self] in
+      if isLate { link.travel { self.take(block, isLast: rest.isEmpty) } }
       guard rest.isEmpty else { return give(rest, of: request, isFirst: false) }
       isServing = false
       serveNext()

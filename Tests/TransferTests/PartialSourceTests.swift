@@ -1,0 +1,191 @@
+import Primitives
+import Testing
+import Transfer
+import Wire
+
+/// The engine with sources that are loading the file themselves.
+@Suite struct PartialSourceTests {
+  private let start = Instant(nanoseconds: 0)
+  private let load = LoadID(number: 1)
+  private let (hash, manifestHash, otherHash): (ContentHash, ContentHash, ContentHash)
+  private let (whole, partial, stranger): (NodeID, NodeID, NodeID)
+  private let topic: Topic
+
+  init() throws {
+    func fixed<Value: FixedBytes>(_ byte: UInt8) throws -> Value {
+      try #require(Value(bytes: [UInt8](repeating: byte, count: Value.byteCount)))
+    }
+    (hash, manifestHash, otherHash) = (try fixed(1), try fixed(2), try fixed(3))
+    (whole, partial, stranger, topic) = (try fixed(4), try fixed(5), try fixed(6), try fixed(7))
+  }
+
+  /// The engine of a node whose ID lies before or behind that of the partial source.
+  private func engine(isFirst: Bool = true) throws -> TransferEngine {
+    let bytes = [UInt8](repeating: isFirst ? 0 : 0xff, count: NodeID.byteCount)
+    let node = try #require(NodeID(bytes: bytes))
+    return TransferEngine(manifestThreshold: 10, node: node)
+  }
+
+  private func drain(_ engine: inout TransferEngine) -> [TransferEffect] {
+    var effects: [TransferEffect] = []
+    while let effect = engine.nextEffect() { effects.append(effect) }
+    return effects
+  }
+
+  private func questions(_ effects: [TransferEffect]) -> [Question] {
+    effects.compactMap { if case .ask(let question) = $0 { question } else { nil } }
+  }
+
+  /// Whom each piece was asked of, by its place.
+  private func asked(_ effects: [TransferEffect]) -> [(node: NodeID, place: Int, id: FetchID)] {
+    effects.compactMap { effect in
+      guard case .fetch(let id, _, let piece, let source) = effect else { return nil }
+      return (source.node, Int(piece.range.start / 10), id)
+    }
+  }
+
+  private func chunks(_ places: [Int], of count: Int = 6) -> ChunkSet {
+    var set = ChunkSet(of: count)
+    for place in places { set.insert(place) }
+    return set
+  }
+
+  private func part(_ places: [Int], manifest: ContentHash? = nil) -> FindAnswer.Outcome {
+    .has(FindAnswer.File(size: 60, manifest: manifest ?? manifestHash, chunks: chunks(places)))
+  }
+
+  /// A load of six pieces that has found these sources; gives back what it asks for.
+  private func begin(
+    _ engine: inout TransferEngine, _ answers: [(NodeID, FindAnswer.Outcome)]
+  ) throws -> [TransferEffect] {
+    engine.load(load, Wish(key: FileKey(hash: hash, manifest: manifestHash)), at: start)
+    let question = try #require(questions(drain(&engine)).first)
+    engine.asked(question.id, answers.map { AskedPeer(node: $0.0, topic: topic) }, at: start)
+    for (node, outcome) in answers { engine.answered(question.id, by: node, outcome, at: start) }
+    let hashes = try (0..<6).map { try #require(ContentHash(bytes: [UInt8](repeating: 10 + $0, count: 20))) }
+    let id = try #require(
+      drain(&engine).compactMap { if case .readManifest(let id, _, _) = $0 { id } else { nil } }.first)
+    engine.manifestRead(id, Manifest(size: 60, hash: hash, chunkSize: 10, chunkHashes: hashes), at: start)
+    engine.prepared(id, at: start)
+    return drain(&engine)
+  }
+
+  @Test func aPartialSourceIsAskedOnlyForWhatItHas() throws {
+    var engine = try engine()
+    var now = start
+    var fetches = asked(try begin(&engine, [(partial, part([2, 4]))]))
+    var places: [Int] = []
+    while let next = fetches.first {
+      #expect(next.node == partial)
+      places.append(next.place)
+      now = now + .milliseconds(10)
+      engine.fetched(next.id, .verified, at: now)
+      fetches = asked(drain(&engine))
+    }
+    #expect(places == [2, 4])
+  }
+
+  @Test func itIsAskedAgainWhatItHasByThen() throws {
+    var engine = try engine()
+    let first = try #require(asked(try begin(&engine, [(partial, part([1]))])).first)
+    engine.fetched(first.id, .verified, at: start)
+    #expect(asked(drain(&engine)).isEmpty)
+    let due = try #require(engine.wakeAt)
+    #expect(due - start <= .seconds(2))
+    engine.wake(at: due)
+    let question = try #require(questions(drain(&engine)).first)
+    #expect(question.node == partial && question.hash == hash)
+    engine.asked(question.id, [AskedPeer(node: partial, topic: topic)], at: due)
+    engine.answered(question.id, by: partial, part([1, 3]), at: due)
+    let second = asked(drain(&engine))
+    #expect(second.map(\.place) == [3])
+    engine.fetched(try #require(second.first).id, .verified, at: due)
+    engine.wake(at: due + .seconds(2))
+    let again = try #require(questions(drain(&engine)).first)
+    engine.asked(again.id, [AskedPeer(node: partial, topic: topic)], at: due + .seconds(2))
+    let file = FindAnswer.Outcome.has(FindAnswer.File(size: 60, manifest: manifestHash))
+    engine.answered(again.id, by: partial, file, at: due + .seconds(2))
+    #expect(asked(drain(&engine)).map(\.place) == [0])
+  }
+
+  /// Of two that load together the one with the smaller ID takes the first half from whoever has all of it.
+  @Test(arguments: [true, false])
+  func eachBeginsSomewhereElse(isFirst: Bool) throws {
+    var engine = try engine(isFirst: isFirst)
+    let file = FindAnswer.Outcome.has(FindAnswer.File(size: 60, manifest: manifestHash))
+    let fetches = asked(try begin(&engine, [(whole, file), (partial, part([]))]))
+    #expect(fetches.map(\.place) == [isFirst ? 0 : 3])
+    #expect(fetches.map(\.node) == [whole])
+  }
+
+  @Test func whatOthersHaveIsLeftToThem() throws {
+    var engine = try engine()
+    let file = FindAnswer.Outcome.has(FindAnswer.File(size: 60, manifest: manifestHash))
+    let fetches = asked(try begin(&engine, [(whole, file), (partial, part([0, 1]))]))
+    #expect(fetches.first { $0.node == whole }?.place == 2)
+    #expect(fetches.first { $0.node == partial }?.place == 0)
+  }
+
+  @Test func whoAsksForWhatIsBeingLoadedIsAskedInTurn() throws {
+    var engine = try engine()
+    let file = FindAnswer.Outcome.has(FindAnswer.File(size: 60, manifest: manifestHash))
+    _ = try begin(&engine, [(whole, file)])
+    let before = engine.wakeAt
+    engine.wanted(otherHash, by: stranger, at: start)
+    #expect(engine.wakeAt == before)
+    engine.wanted(hash, by: stranger, at: start)
+    let due = try #require(engine.wakeAt)
+    engine.wake(at: due)
+    #expect(questions(drain(&engine)).map(\.node) == [stranger])
+    // Once for each time that it asks.
+    engine.wake(at: due + .seconds(5))
+    #expect(questions(drain(&engine)).isEmpty)
+  }
+
+  /// It was removed there, or the load was cancelled.
+  @Test func aRefusalSendsThePieceElsewhere() throws {
+    var engine = try engine()
+    let file = FindAnswer.Outcome.has(FindAnswer.File(size: 60, manifest: manifestHash))
+    let fetches = asked(try begin(&engine, [(whole, file), (partial, part([0, 1]))]))
+    let own = try #require(fetches.first { $0.node == whole })
+    engine.fetched(try #require(fetches.first { $0.node == partial }).id, .refused(.notHere), at: start)
+    engine.fetched(own.id, .verified, at: start + .milliseconds(5))
+    let next = try #require(asked(drain(&engine)).last)
+    #expect(next.node == whole && next.place == 0)
+  }
+
+  @Test func chunksThatTheFileCannotHaveAreOfNoUse() throws {
+    for answer in [
+      FindAnswer.File(size: 60, manifest: manifestHash, chunks: ChunkSet(bytes: [0xff])),
+      FindAnswer.File(size: 60, manifest: manifestHash, chunks: ChunkSet(bytes: [0xf0, 0])),
+      FindAnswer.File(size: 60, manifest: otherHash, chunks: chunks([0, 1, 2, 3, 4, 5])),
+      FindAnswer.File(size: 61, manifest: manifestHash, chunks: chunks([0, 1, 2, 3, 4, 5])),
+    ] {
+      var engine = try engine()
+      let effects = try begin(&engine, [(partial, .has(answer))])
+      #expect(asked(effects).isEmpty, "\(answer)")
+      let hasFailed = effects.contains { if case .failed = $0 { true } else { false } }
+      #expect(hasFailed, "\(answer)")
+    }
+  }
+
+  @Test func sourcesThatNeverGetWhatIsMissingAreGivenUp() throws {
+    var engine = try engine()
+    var effects = try begin(&engine, [(partial, part([]))])
+    #expect(asked(effects).isEmpty)
+    var now = start
+    var hasFailed = false
+    while let due = engine.wakeAt, due < start + .seconds(300) {
+      now = max(now, due)
+      engine.wake(at: now)
+      effects = drain(&engine)
+      for question in questions(effects) {
+        engine.asked(question.id, [AskedPeer(node: partial, topic: topic)], at: now)
+        engine.answered(question.id, by: partial, part([]), at: now)
+      }
+      hasFailed = hasFailed || effects.contains { if case .failed = $0 { true } else { false } }
+    }
+    #expect(hasFailed)
+    #expect(now - start >= TransferEngine.starvation)
+  }
+}
