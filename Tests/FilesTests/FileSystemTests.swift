@@ -1,4 +1,5 @@
 import Files
+import Glibc
 import Primitives
 import TestSupport
 import Testing
@@ -60,6 +61,11 @@ import Testing
     try folder.write("name with\nnewline", "")
     try folder.write("ñ", "")
     #expect(try Set(FileSystem.names(in: folder.path)) == ["name with\nnewline", "ñ"])
+    // Two bytes that are no UTF-8: such a file is told apart, never taken for absent.
+    let odd = (Array("\(folder.path)/".utf8) + [0xff, 0xfe, 0]).map { CChar(bitPattern: $0) }
+    close(creat(odd, 0o600))
+    #expect(try FileSystem.allNames(in: folder.path).notUTF8 == ["\u{fffd}\u{fffd}"])
+    #expect(try FileSystem.names(in: folder.path).count == 2)
     try FileSystem.remove(folder.path("ñ"))
     try FileSystem.remove(folder.path("ñ"))
     #expect(try FileSystem.names(in: folder.path).count == 1)

@@ -81,6 +81,37 @@ import Testing
     _ = try call("kachery-load", uris + ["--dest", "x"], in: offline, code: 2)
   }
 
+  /// A folder is stored with everything in it, or not at all.
+  @Test func whatCannotBeStoredIsNotLeftOut() throws {
+    try write("odd/file", "x")
+    try FileManager.default.createSymbolicLink(atPath: folder.path("odd/link"), withDestinationPath: "nowhere")
+    let dangling = try call("kachery-store", ["odd"], in: offline, code: 1)
+    #expect(dangling.errors.contains("'odd/link' is a link that leads nowhere"))
+    try FileManager.default.removeItem(atPath: folder.path("odd/link"))
+    let script = "name=$(printf 'bad\\377name'); echo x > odd/$name; exec \"$0\" store \"$@\" $more"
+    let program = RunningDaemon.programs.appending(path: "kachery").path
+    let named = try runProgram("/bin/sh", ["-c", script, program, "odd"], in: folder.path, environment: offline)
+    #expect(named.code == 1)
+    #expect(named.errors.contains("is not UTF-8, so it cannot be stored"))
+    #expect(named.output.isEmpty)
+    let argument = try runProgram(
+      "/bin/sh", ["-c", script.replacing("$more", with: "odd/$name"), program], in: folder.path, environment: offline)
+    #expect(argument.code == 2)
+    #expect(argument.errors.contains("is not UTF-8"))
+  }
+
+  @Test func aLinkWhoseFileChangedIsSaidToBeOne() throws {
+    try write("linked", "before")
+    let uri = try call("kachery-link", ["linked"], in: offline).output.trimmingCharacters(in: .newlines)
+    try write("linked", "after it was linked")
+    for arguments in [[uri], [uri, uri]] {
+      #expect(try call("kachery-load", arguments, in: offline, code: 3).errors.contains("is here only as a link"))
+    }
+    try FileManager.default.removeItem(atPath: folder.path("linked"))
+    #expect(try call("kachery-load", [uri], in: offline, code: 3).errors.contains("changed or removed"))
+    #expect(try call("kachery-ls", [], in: offline).output.contains("  -                 -!  "))
+  }
+
   /// Small files are stored several at a time, large ones alone; what is printed stands in the order of the names.
   @Test func manyFilesKeepTheirOrder() throws {
     let daemon = try RunningDaemon(in: folder.path("node"), [])

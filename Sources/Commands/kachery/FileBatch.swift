@@ -20,7 +20,7 @@ struct FileBatch {
       return keys.map { key in
         Result { () throws(KacheryError) in
           guard let file = try store.find(key.hash) else {
-            throw refusal ?? LoadedFile.missing(key.hash, in: store.directory)
+            throw refusal ?? LoadedFile.missing(key.hash, in: store)
           }
           return file.path
         }

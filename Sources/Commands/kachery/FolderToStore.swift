@@ -46,16 +46,31 @@ private struct FolderContents {
     guard depth <= FolderDocument.maximumDepth else {
       throw KacheryError(
         .badFolder,
-        "'\(folder)' lies more than \(FolderDocument.maximumDepth) folders deep; does a link lead back to its own folder?"
-      )
+        "'\(folder.prefix(60))…' lies more than \(FolderDocument.maximumDepth) folders deep; does a link lead back to its own "
+          + "folder?")
     }
-    for name in try FileSystem.names(in: folder).sorted() {
+    let (names, notUTF8) = try FileSystem.allNames(in: folder)
+    if let name = notUTF8.first {
+      throw KacheryError(
+        .badFolder, "The name '\(name)' in '\(folder)' is not UTF-8, so it cannot be stored; give it another name.")
+    }
+    for name in names.sorted() {
       let path = folder.hasSuffix("/") ? folder + name : "\(folder)/\(name)"
       if FolderToStore.isFolder(path) {
         folders.append((name, try FolderContents(path, depth: depth + 1)))
       } else {
-        files.append((name, path, try FileSystem.status(path).size))
+        files.append((name, path, try Self.size(of: path)))
       }
+    }
+  }
+
+  private static func size(of path: String) throws(KacheryError) -> UInt64 {
+    do { return try FileSystem.status(path).size } catch {
+      guard error.code == .notFound, let link = try FileSystem.statusIfPresent(path, followingLinks: false),
+        link.kind == .symbolicLink
+      else { throw error }
+      throw KacheryError(
+        .badFolder, "'\(path)' is a link that leads nowhere; remove it, or store what it should lead to.")
     }
   }
 

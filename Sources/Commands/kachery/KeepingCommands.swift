@@ -46,7 +46,8 @@ extension Command {
     let link = target == nil ? "-" : try file.optionalBool("isValid") == true ? "l" : "!"
     let size = ProgressBar.bytes(Double(try file.unsigned("bytes")))
     let padded = String(repeating: " ", count: max(0, 8 - size.count)) + size
-    let use = Day(seconds: Int(clamping: try file.unsigned("lastUse")))
+    let lastUse = try file.unsigned("lastUse")
+    let use = lastUse == 0 ? "-               " : Day(seconds: Int(clamping: lastUse)).description
     return "\(hash)  \(padded)  \(use)  \(pin)\(link)\(target.map { "  \(Console.printable($0))" } ?? "")"
   }
 

@@ -1,4 +1,5 @@
 import APIModel
+import ContentStore
 import Crypto
 import Files
 import Glibc
@@ -30,7 +31,7 @@ struct LoadedFile {
     switch storage {
     case .offline(let store):
       guard let file = try store.find(uri.key.hash) else {
-        throw refusal ?? missing(uri.key.hash, in: store.directory)
+        throw refusal ?? missing(uri.key.hash, in: store)
       }
       return LoadedFile(path: file.path, uri: uri, client: nil)
     case .online(let client):
@@ -41,10 +42,17 @@ struct LoadedFile {
   }
 
   /// The error for a file that is not in the directory where no daemon runs.
-  static func missing(_ hash: ContentHash, in directory: String) -> KacheryError {
-    KacheryError(
+  static func missing(_ hash: ContentHash, in store: ContentStore) -> KacheryError {
+    guard access("\(store.path(of: hash)).link", F_OK) != 0 else {
+      return KacheryError(
+        .notFound,
+        "The file \(hash) is here only as a link, and the file that it leads to was changed or removed; "
+          + "'kachery ls' names it. Link or store it again.")
+    }
+    return KacheryError(
       .notFound,
-      "The file \(hash) is not in the storage directory \(directory), and without a daemon nobody else can be asked.")
+      "The file \(hash) is not in the storage directory \(store.directory), and without a daemon nobody else can be asked."
+    )
   }
 
   private static func load(

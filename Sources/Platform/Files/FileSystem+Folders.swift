@@ -56,21 +56,28 @@ extension FileSystem {
   }
 
   /// The names in a folder, in no order, without `.` and `..`; names that are not UTF-8 are left out.
-  package static func names(in path: String) throws(KacheryError) -> [String] {
+  package static func names(in path: String) throws(KacheryError) -> [String] { try allNames(in: path).names }
+
+  /// As above, and apart from them the names that are not UTF-8, with whatever stands for the bytes that are not.
+  package static func allNames(in path: String) throws(KacheryError) -> (names: [String], notUTF8: [String]) {
     var number: Int32 = 0
     var folder: OpaquePointer?
     try check("list the folder", path) {
       folder = CPosix_opendir($0, &number)
       return -number
     }
-    guard let folder else { return [] }
+    guard let folder else { return ([], []) }
     defer { closedir(folder) }
-    var names: [String] = []
+    var (names, notUTF8): ([String], [String]) = ([], [])
     while let raw = CPosix_next_name(folder, &number) {
-      if let name = String(validatingCString: raw), name != ".", name != ".." { names.append(name) }
+      guard let name = String(validatingCString: raw) else {
+        notUTF8.append(String(cString: raw))
+        continue
+      }
+      if name != ".", name != ".." { names.append(name) }
     }
     guard number == 0 else { throw KacheryError.file("list the folder", path, errno: number) }
-    return names
+    return (names, notUTF8)
   }
 
   /// Removes a folder that is empty.
