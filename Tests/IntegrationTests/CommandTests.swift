@@ -41,6 +41,14 @@ import Testing
     #expect(try call("kachery-cat", uri, "--start", "9").code == 2)
   }
 
+  @Test func filesAreLinkedAlsoBesideOneThatIsNot() throws {
+    for name in ["one", "two"] { try Data(name.utf8).write(to: URL(filePath: folder.path(name))) }
+    let linked = try call("kachery-link", "one", "no such file", "two")
+    #expect(linked.code == 3)
+    #expect(linked.output.split(separator: "\n").map { $0.suffix(4) } == ["/one", "/two"])
+    #expect(linked.errors.contains("no such file"))
+  }
+
   @Test func standardInputIsStored() throws {
     let stored = try call("kachery-store", "-", "--label", "x.txt", input: "abc")
     #expect(stored.output == "sha1://a9993e364706816aba3e25717850c26c9cd0d89d/x.txt\n")

@@ -58,6 +58,10 @@ import Testing
   @Test func whatIsMistypedIsSuggested() throws {
     #expect(try call("kachery", "laod").errors.contains("Did you mean 'load'?"))
     #expect(try call("kachery-load", "--dset", "x").errors.contains("Did you mean '--dest'?"))
+    // What is wrong with an operand is said; the help would not say more of it.
+    #expect(try !call("kachery-load", "sha1://12").errors.contains("--help"))
+    #expect(try call("kachery-load").errors.contains("See kachery-load --help."))
+    #expect(try call("kachery-load", "--wrong").errors.contains("See kachery-load --help."))
     #expect(try !call("kachery", "zebra").errors.contains("Did you mean"))
     #expect(try call("kachery", "channel", "help", "join").output.hasPrefix("Usage: kachery channel join "))
     #expect(try call("kachery-p2p", "help", "load-file").output.hasPrefix("Usage: kachery-p2p load-file "))

@@ -83,6 +83,25 @@ import Testing
     #expect(missing.code == 3)
   }
 
+  /// The options of the package 'kachery', from before there were nodes.
+  @Test func theOldestOptionsAreAccepted() throws {
+    try Data("abc".utf8).write(to: URL(filePath: folder.path("file")))
+    let server = ["--url", "http://x/", "--password", "x", "-p", "x", "-c", "x"]
+    let stored = try run(
+      "kachery-store", ["file", "--upload", "-u", "-uo", "-a", "sha1", "--git-annex-mode", "--channel", "x"] + server,
+      in: folder.path, environment: daemon.environment)
+    #expect(stored.code == 0, "\(stored)")
+    let uri = stored.output.trimmingCharacters(in: .newlines)
+    for (name, arguments) in [
+      ("kachery-load", [uri, "--dest", "copy"]), ("kachery-cat", [uri]), ("kachery-ls", [uri]),
+    ] {
+      let told = try run(
+        name, arguments + ["--download", "-d", "-do"] + server, in: folder.path, environment: daemon.environment)
+      #expect(told.code == 0, "\(told)")
+      #expect(told.errors.contains("Note: --download has no effect: "))
+    }
+  }
+
   @Test func whatHasNothingToDoAnyMoreSaysSo() throws {
     for (name, arguments) in [
       ("kachery-config-ephemeral-node", []), ("kachery-client", ["config-ephemeral-node"]), ("kachery-p2p-log", []),

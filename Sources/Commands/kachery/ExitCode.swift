@@ -13,6 +13,9 @@ enum ExitCode: Int32 {
     self = ErrorExplanation.of(error.code).flatMap { Self(rawValue: $0.exitCode) } ?? .failed
   }
 
+  /// The code of a command after one more thing of many has failed: what all failures have in common, or `failed`.
+  func joined(by failure: ExitCode) -> ExitCode { self == .done || self == failure ? failure : .failed }
+
   static let explanation = """
     Exit codes:
       0  done

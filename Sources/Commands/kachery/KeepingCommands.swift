@@ -9,7 +9,7 @@ extension Command {
       A line each: hash, size, last use, and marks: 'p' pinned, 'l' linked to a file elsewhere, '!' linked to a file that has changed. Of a stored folder,
       sha1dir://…, it lists the names in it.
       """,
-    options: [json],
+    options: [json] + publishedLoading,
     examples: [
       "kachery ls", "kachery ls --json | jq -r .sha1", "kachery ls sha1://…/recording.bin",
       "kachery ls sha1dir://….session7/sub",

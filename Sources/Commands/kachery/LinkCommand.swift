@@ -12,7 +12,7 @@ extension Command {
     run: { (arguments) throws(KacheryError) in
       guard !arguments.operands.isEmpty else { throw KacheryError(.badRequest, "The file to link is missing.") }
       let storage = try Storage.current(isMade: true)
-      for path in arguments.operands {
+      return try forEach(of: arguments.operands) { (path) throws(KacheryError) in
         let reply = try link(path, in: storage)
         let uri = KacheryURI(
           key: FileKey(hash: reply.hash, manifest: reply.manifest),
@@ -20,8 +20,25 @@ extension Command {
         let line: JSONValue = ["path": .string(path), "uri": .string(uri.description)]
         Console.result(arguments.has("--json") ? line.compact : uri.description)
       }
-      return .done
     })
+
+  /// Does something with each operand, the rest also where one fails; where there is one only, its failure is the command's.
+  private static func forEach(
+    of operands: [String], _ body: (String) throws(KacheryError) -> Void
+  ) throws(KacheryError) -> ExitCode {
+    if let only = operands.first, operands.count == 1 {
+      try body(only)
+      return .done
+    }
+    var outcome = ExitCode.done
+    for operand in operands {
+      do throws(KacheryError) { try body(operand) } catch {
+        Console.error(error.message)
+        outcome = outcome.joined(by: ExitCode(error))
+      }
+    }
+    return outcome
+  }
 
   private static func link(_ path: String, in storage: Storage) throws(KacheryError) -> StoreReply {
     guard let resolved = realpath(path, nil) else {

@@ -63,7 +63,7 @@ extension Command {
         Console.result(arguments.has("--json") ? line.compact : path)
       case .failure(let error):
         Console.error(error.message)
-        exit = exit == .done || exit == ExitCode(error) ? ExitCode(error) : .failed
+        exit = exit.joined(by: ExitCode(error))
       case nil: break
       }
     }

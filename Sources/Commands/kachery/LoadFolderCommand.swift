@@ -11,8 +11,9 @@ extension Command {
       name are replaced, others in the folder stay.
       """,
     options: [
-      Option("--dest", "FOLDER", "where to write it; made if need be"), fromNode, fromChannel, timeout, json, quiet,
-    ],
+      Option("--dest", "FOLDER", "where to write it; made if need be"), fromNode, fromChannel, channel, timeout, json,
+      quiet,
+    ] + publishedLoading,
     examples: ["kachery-load-dir sha1dir://….session7 --dest session7"],
     run: { (arguments) throws(KacheryError) in
       let text = try arguments.operand("URI")

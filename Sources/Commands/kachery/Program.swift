@@ -76,16 +76,19 @@ enum Program {
       Console.result(command.help(calledAs: caller, width: Console.pageWidth))
       return ExitCode.done.rawValue
     }
+    var isUsage = true
     do throws(KacheryError) {
       let taken = try Arguments(arguments, options: command.options, caller: caller)
       if !taken.has("--quiet") {
         for option in taken.ignored { Console.note("Note: \(option.name) has no effect: \(option.help).") }
       }
+      // Of an operand that is wrong its own message says more than the help.
+      isUsage = taken.operands.isEmpty
       return try command.run(taken).rawValue
     } catch {
       Console.error(error.message)
       let code = ExitCode(error)
-      if code == .wrongUsage { Console.note("See \(caller) --help.") }
+      if code == .wrongUsage, isUsage { Console.note("See \(caller) --help.") }
       return code.rawValue
     }
   }

@@ -31,7 +31,7 @@ extension Command {
         for (path, uri) in zip(group, task.uris(of: group)) {
           do throws(KacheryError) { task.tell(path, try uri.get()) } catch {
             Console.error(error.message)
-            outcome = outcome == .done || outcome == ExitCode(error) ? ExitCode(error) : .failed
+            outcome = outcome.joined(by: ExitCode(error))
           }
         }
       }
