@@ -123,8 +123,8 @@ let package = Package(
     tests(
       "DaemonTests",
       [
-        "Daemon", "NodeCore", "Discovery", "FeedStore", "ContentStore", "Crypto", "Diagnostics", "Primitives",
-        "TestSupport",
+        "Daemon", "NodeCore", "Discovery", "Wire", "FeedStore", "ContentStore", "Links", "TLS", "EventLoop", "Crypto",
+        "Diagnostics", "Primitives", "TestSupport",
       ]),
     tests("ArchitectureTests", ["TestSupport"]),
     tests("IntegrationTests", ["APIModel", "Crypto", "Files", "HTTP", "Primitives", "TestSupport"]),

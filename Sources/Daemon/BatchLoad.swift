@@ -18,8 +18,9 @@ final class BatchLoad {
   private(set) var isClosed = false
   private let continuation: AsyncThrowingStream<BatchLoadEvent, any Error>.Continuation
   private let loop: EventLoop
-  /// Indices of files that the engine has yet to begin with, the next one last.
+  /// Indices of files for the engine, in order; it has begun with those before `waitingHead`.
   private var waiting: [Int] = []
+  private var waitingHead = 0
   private var progress = BatchLoadEvent.Progress()
   private var bytesEnded: UInt64 = 0
   private var failed = 0
@@ -37,12 +38,13 @@ final class BatchLoad {
   }
 
   /// The file has to be loaded by the engine.
-  func needsEngine(_ index: Int) { waiting.insert(index, at: 0) }
+  func needsEngine(_ index: Int) { waiting.append(index) }
 
   /// The next file for the engine; nil where there is none, or no room.
   func takeForEngine() -> Int? {
-    guard !isClosed, underway.count < Self.maximumUnderway else { return nil }
-    return waiting.popLast()
+    guard !isClosed, underway.count < Self.maximumUnderway, waitingHead < waiting.count else { return nil }
+    defer { waitingHead += 1 }
+    return waiting[waitingHead]
   }
 
   /// A file has ended.

@@ -116,12 +116,20 @@ final class BatchServer {
     isReading = false
     turn = nil
     guard !hasEnded else { return }
-    waitingHead += answer.files
+    dropWaiting(answer.files)
     metrics.requestsServed.add(answer.given)
     metrics.requestsRefused.add(answer.files - answer.given)
     metrics.bytesSent.add(answer.bytes.count)
     stream.write(answer.bytes)
     advance()
+  }
+
+  /// Without moving the others each time, and without keeping those that were answered: a peer may ask on and on.
+  private func dropWaiting(_ count: Int) {
+    waitingHead += count
+    guard waitingHead * 2 >= waiting.count else { return }
+    waiting.removeFirst(waitingHead)
+    waitingHead = 0
   }
 
   private struct Question: Sendable {

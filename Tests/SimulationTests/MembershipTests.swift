@@ -28,6 +28,19 @@ import Transfer
     #expect(stranger.receivedBytes == 0)
   }
 
+  /// A bootstrap node is believed what it says of others, and where a node is seen from; so it is one that was chosen.
+  @Test(arguments: seeds)
+  func whoeverCallsItselfABootstrapNodeIsNone(_ seed: UInt64) throws {
+    let lab = try Lab(seed: seed, members: 2)
+    defer { lab.network.dismantle() }
+    let pretender = try lab.network.addNode("pretender", isBootstrap: true, bootstraps: [lab.members[0]])
+    pretender.start([])
+    _ = lab.network.clock.run(for: .seconds(30))
+    #expect(!lab.members[0].isLinked(to: pretender), "seed \(seed)")
+    #expect(lab.members[0].isLinked(to: lab.bootstrap), "seed \(seed)")
+    #expect(pretender.learnt.isEmpty, "seed \(seed): it was told of a member")
+  }
+
   @Test(arguments: seeds)
   func whoeverKnowsTheAddressButIsNotListedGetsNothing(_ seed: UInt64) throws {
     let lab = try Lab(seed: seed, members: 3, channel: try Self.channel(listing: [1, 2]))

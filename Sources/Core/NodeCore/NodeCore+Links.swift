@@ -10,6 +10,9 @@ extension NodeCore {
       if case .bootstrap(let endpoint) = target { bootstrapNodes[endpoint] = facts.peer }
       perform(dials.linked(target, except: dial))
     }
+    if bootstrapNodes.values.contains(facts.peer) {
+      for other in peers.keys where peers[other]?.node == facts.peer { peers[other]?.isWantedAsBootstrap = true }
+    }
     guard facts.peer != node else { return refuse(link, .duplicate, "this is the same node") }
     guard peers.count <= configuration.maximumLinks else {
       return refuse(link, .full, "this node holds \(configuration.maximumLinks) links and takes no more")
@@ -100,17 +103,22 @@ extension NodeCore {
     peers[link]?.proofs = hello.proofs
     checkProofs(of: link, at: now)
     let sharesNothing = peers[link]?.proven.isEmpty ?? true
-    guard !sharesNothing || hello.isBootstrap || configuration.isBootstrap else {
+    let isBootstrap = peers[link]?.isBootstrap ?? false
+    guard !sharesNothing || isBootstrap || configuration.isBootstrap else {
       return refuse(link, .noCommonChannel, "the two nodes have no channel in common")
     }
-    guard settleDuplicate(of: link, at: now) else { return }
+    guard settleDuplicate(of: link, at: now) else {
+      // The link that stays may only now be known to lead to a bootstrap node.
+      if isBootstrap, let kept = linkOfNode[peer.node] { introduce(to: kept, at: now) }
+      return
+    }
     linkOfNode[peer.node] = link
     departed.remove(peer.node)
     goodbyes[peer.node] = nil
     perform(dials.linked(.member(peer.node)))
     emit(.event(.linked(peer.node, label: hello.label)))
     noteClock(of: peer.node, hello.clock, at: now)
-    if hello.isBootstrap, let observed = hello.observed { noteObserved(observed.host, at: now) }
+    if isBootstrap, let observed = hello.observed { noteObserved(observed.host, at: now) }
     introduce(to: link, at: now)
     askOpenQuestions(to: link, at: now)
     updateFeedPeers(at: now)

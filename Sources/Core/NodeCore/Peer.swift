@@ -15,10 +15,12 @@ struct Peer: Sendable {
   /// Questions of the peer's that wait for the store.
   var lookups = 0
   var isClosing = false
+  /// Whether this node wanted the peer as a bootstrap node: anybody may say that they are one.
+  var isWantedAsBootstrap = false
 
   var node: NodeID { facts.peer }
   var isActive: Bool { hello != nil && !isClosing }
-  var isBootstrap: Bool { hello?.isBootstrap ?? false }
+  var isBootstrap: Bool { isWantedAsBootstrap && hello?.isBootstrap ?? false }
   /// Every topic that it has named, proved or not: a bootstrap node introduces by these.
   var claimed: Set<Topic> { Set(proofs.map(\.topic)) }
 }

@@ -28,29 +28,35 @@ package struct FrameDecoder: Sendable {
   /// The longest frame accepted, in bytes. It may be raised once a peer has proved membership.
   package var limit: Int
   private var buffer: [UInt8] = []
+  /// Where the next frame begins.
+  private var head = 0
 
   /// A decoder that refuses frames of more than `limit` bytes.
   package init(limit: Int) { self.limit = limit }
 
   /// Takes in the next bytes of the stream.
-  package mutating func append(_ bytes: some Sequence<UInt8>) { buffer.append(contentsOf: bytes) }
+  package mutating func append(_ bytes: some Sequence<UInt8>) {
+    // Here, not at each frame: thousands of small ones may come at once.
+    buffer.removeFirst(head)
+    head = 0
+    buffer.append(contentsOf: bytes)
+  }
 
   /// The next whole frame; nil until more bytes have come.
   package mutating func next() throws(WireError) -> Frame? {
-    guard buffer.count >= Self.lengthBytes else { return nil }
-    let length = buffer[..<Self.lengthBytes].reduce(0) { $0 << 8 | Int($1) }
+    guard buffer.count - head >= Self.lengthBytes else { return nil }
+    let length = buffer[head..<head + Self.lengthBytes].reduce(0) { $0 << 8 | Int($1) }
     guard length <= limit else { throw .frameTooLong }
     guard length > 0 else { throw .malformed(.truncated) }
-    let end = Self.lengthBytes + length
-    guard buffer.count >= end else { return nil }
-    let frame = Frame(type: buffer[Self.lengthBytes], body: ArraySlice(Array(buffer[Self.lengthBytes + 1..<end])))
-    buffer.removeFirst(end)
-    return frame
+    let start = head + Self.lengthBytes
+    guard buffer.count - start >= length else { return nil }
+    head = start + length
+    return Frame(type: buffer[start], body: ArraySlice(Array(buffer[start + 1..<head])))
   }
 
   /// The bytes behind the last frame, which are then no longer held.
   package mutating func takeRest() -> [UInt8] {
-    defer { buffer = [] }
-    return buffer
+    defer { (buffer, head) = ([], 0) }
+    return Array(buffer[head...])
   }
 }
