@@ -12,7 +12,7 @@ extension Node {
     case .cancelDial(let id): dials.removeValue(forKey: id)?.cancel()
     case .send(let link, let message): links[link]?.send(message)
     case .close(let link, let goodbye): links[link]?.close(goodbye)
-    case .lookUp(let lookup, let hash): lookUp(lookup, hash)
+    case .lookUp(let lookup, let hash, let wants): lookUp(lookup, hash, wantsManifest: wants)
     case .readManifest(let download, let hash, let manifest): readManifest(download, hash, manifest)
     case .prepare(let download, let plan): prepare(download, plan)
     case .fetch(let fetch, let download, let piece, let source, let link):
@@ -54,7 +54,7 @@ extension Node {
 
   // MARK: The store
 
-  private func lookUp(_ lookup: LookupID, _ hash: ContentHash) {
+  func lookUp(_ lookup: LookupID, _ hash: ContentHash, wantsManifest: Bool) {
     let servesNobody = configuration.maximumTransfers == 0
     let arriving = servesNobody ? nil : arriving(hash)
     loop.work({ [store] in
@@ -70,6 +70,7 @@ extension Node {
         return .refuses(Refusal(error))
       }
     }) { answer in
+      guard !wantsManifest || !self.awaitsManifest(lookup, hash, answer) else { return }
       self.input { core, _ in core.lookedUp(lookup, answer) }
     }
   }

@@ -100,8 +100,12 @@ extension Node: LocalNode {
 
   // MARK: Finding and loading
 
-  func wish(_ key: FileKey, node: NodeID? = nil, channel: String? = nil) throws(KacheryError) -> Wish {
-    Wish(key: key, node: node, topic: try channel.map { name throws(KacheryError) in try topic(ofChannel: name) })
+  func wish(
+    _ key: FileKey, node: NodeID? = nil, channel: String? = nil, wantsManifest: Bool = false
+  ) throws(KacheryError) -> Wish {
+    Wish(
+      key: key, node: node, topic: try channel.map { name throws(KacheryError) in try topic(ofChannel: name) },
+      wantsManifest: wantsManifest)
   }
 
   func newClient() -> UInt64 {
@@ -110,17 +114,21 @@ extension Node: LocalNode {
   }
 
   func findFile(_ request: FindFileRequest) -> AsyncStream<FoundFile> {
+    find(Wish(key: request.key), for: request.timeout)
+  }
+
+  func find(_ wish: Wish, for time: Duration) -> AsyncStream<FoundFile> {
     let id = FindID(number: newClient())
     let (stream, continuation) = AsyncStream<FoundFile>.makeStream()
-    finds[id] = FindWaiter(key: request.key, continuation: continuation)
+    finds[id] = FindWaiter(key: wish.key, continuation: continuation)
     continuation.onTermination = { _ in Task { await self.stopFind(id) } }
     Task {
-      let local = try? await onPool { [store] () throws(KacheryError) in try store.find(request.key.hash) }
+      let local = try? await onPool { [store] () throws(KacheryError) in try store.find(wish.key.hash) }
       if let file = local ?? nil {
-        continuation.yield(FoundFile(node: self.id, key: request.key, size: file.size))
+        continuation.yield(FoundFile(node: self.id, key: wish.key, size: file.size))
       }
       guard finds[id] != nil else { return }
-      input { core, now in core.find(id, Wish(key: request.key), for: request.timeout, at: now) }
+      input { core, now in core.find(id, wish, for: time, at: now) }
     }
     return stream
   }

@@ -38,21 +38,42 @@ extension Node {
     throw KacheryError(.cancelled, "The node is stopping.")
   }
 
-  /// The manifest of the file, as the request or else a node that has the file names it; nil where there is none.
+  /// The manifest of the file, as the request or else a node that has the file names it; nil where the file is small or
+  /// nobody can name one.
   private func manifest(for request: ReadRequest) async throws(KacheryError) -> Manifest? {
-    guard let named = await manifestHash(for: request) else { return nil }
+    if let named = request.key.manifest { return try await manifest(named, for: request) }
+    let wish = try wish(request.key, node: request.node, channel: request.channel)
+    var holders: [FoundFile] = []
+    for await found in find(wish, for: .seconds(10)) {
+      // A small file has none, and comes as a whole.
+      guard found.size > Limits.manifestThreshold else { return nil }
+      // A node may name what is no manifest of this file, or what it does not have.
+      if let named = found.key.manifest, let read = try? await manifest(named, for: request) { return read }
+      holders.append(found)
+    }
+    for holder in holders where holder.key.manifest == nil {
+      if let made = try await madeManifest(by: holder, for: request) { return made }
+    }
+    return nil
+  }
+
+  /// The manifest that the node makes of the file, which it has to read for it.
+  private func madeManifest(by holder: FoundFile, for request: ReadRequest) async throws(KacheryError) -> Manifest? {
+    let wish = try wish(request.key, node: holder.node, channel: request.channel, wantsManifest: true)
+    for await found in find(wish, for: Self.timeToMakeManifest(of: holder.size)) {
+      if let named = found.key.manifest, let read = try? await manifest(named, for: request) { return read }
+    }
+    return nil
+  }
+
+  /// As long as reading takes on a slow disk, and less than the whole file would take over a network.
+  private static func timeToMakeManifest(of size: UInt64) -> Duration {
+    min(.seconds(20) + .milliseconds(Int64(clamping: size / 50_000)), .seconds(3_600))
+  }
+
+  private func manifest(_ named: ContentHash, for request: ReadRequest) async throws(KacheryError) -> Manifest? {
     let hash = request.key.hash
     _ = try await load(FileKey(hash: named), request)
     return try await onPool { [store] () throws(KacheryError) in try store.manifest(for: hash, named: named) }
-  }
-
-  private func manifestHash(for request: ReadRequest) async -> ContentHash? {
-    if let named = request.key.manifest { return named }
-    for await found in findFile(FindFileRequest(key: request.key, timeout: .seconds(10))) {
-      // A small file has none, and comes as a whole.
-      guard found.size > Limits.manifestThreshold else { return nil }
-      if let told = found.key.manifest { return told }
-    }
-    return nil
   }
 }

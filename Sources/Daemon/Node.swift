@@ -64,6 +64,7 @@ actor Node {
   var joined: [JoinedChannel] = []
   var documents: [String: ChannelDocument] = [:]
   var upkeep = StoreUpkeep()
+  var manifests = ManifestQueue()
   var watchers = FeedWatchers()
   var messageChecks: [UInt64: MessageCheck] = [:]
   var seekers: [FeedSeekID: CheckedContinuation<FeedWhereabouts, Never>] = [:]

@@ -38,6 +38,40 @@ import Testing
     second.index?.close()
   }
 
+  /// A file that came from older software.
+  @Test func aManifestIsMadeOfWhatHasNone() throws {
+    let store = try open()
+    let bytes = PatternBytes.make(20_500_000)
+    let hash = ContentHash.of(bytes)
+    try place(bytes, hash)
+    let file = try #require(try store.find(hash))
+    #expect(store.knownManifest(of: file) == nil)
+    #expect(throws: KacheryError.self) { try store.makeManifest(of: hash) { false } }
+    try store.makeManifest(of: hash)
+    let named = try #require(store.knownManifest(of: file))
+    let manifest = try #require(try store.manifest(for: hash, named: named))
+    #expect(manifest.chunkHashes == [.of(bytes[..<20_000_000]), .of(bytes[20_000_000...])])
+    store.index?.close()
+  }
+
+  @Test func whatIsDamagedGetsNoManifest() throws {
+    let store = try open()
+    let hash = ContentHash.of([1])
+    try place(PatternBytes.make(20_500_000), hash)
+    #expect { try store.makeManifest(of: hash) } throws: { ($0 as? KacheryError)?.code == .hashMismatch }
+    #expect(try store.find(hash) == nil)
+    #expect(store.hasSetAside(hash))
+    #expect { try store.makeManifest(of: hash) } throws: { ($0 as? KacheryError)?.code == .notFound }
+    store.index?.close()
+  }
+
+  private func place(_ bytes: [UInt8], _ hash: ContentHash) throws {
+    let hex = hash.hex
+    let parts = [hex.prefix(2), hex.dropFirst(2).prefix(2), hex.dropFirst(4).prefix(2)].joined(separator: "/")
+    try FileSystem.createFolder(folder.path("store/sha1/\(parts)"), permissions: 0o755)
+    try FileSystem.replace(folder.path("store/sha1/\(parts)/\(hex)"), with: bytes, permissions: 0o644)
+  }
+
   /// Whatever becomes of the database: the files are the truth, and it is made again from them.
   @Test(arguments: ["", "no database at all", "removed"])
   func aLostIndexIsMadeAgainFromTheFiles(content: String) throws {

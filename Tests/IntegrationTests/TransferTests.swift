@@ -83,6 +83,38 @@ import Testing
     #expect(try read(b, key, 89_999_999, nil).1 == [bytes[89_999_999]])
   }
 
+  /// Puts a file where older software would have left it: without a manifest.
+  private func leave(_ bytes: [UInt8], under hash: ContentHash, on node: RunningDaemon) throws {
+    let path = URL(filePath: "\(node.storage)/sha1/" + ContentStorePath.relative(hash))
+    try FileManager.default.createDirectory(at: path.deletingLastPathComponent(), withIntermediateDirectories: true)
+    try Data(bytes).write(to: path)
+  }
+
+  /// Nobody knows a manifest of the file: who has it makes one, and two of five chunks come.
+  @Test func aRangeOfAFileWithoutManifestBringsOnlyTheChunksThatHoldIt() throws {
+    let bytes = PatternBytes.make(90_000_000, seed: 4)
+    let key = FileKey(hash: .of(bytes))
+    try leave(bytes, under: key.hash, on: a)
+    let (status, part) = try read(b, key, 39_999_000, 40_001_000)
+    #expect(status == 200)
+    let isRight = part == Array(bytes[39_999_000..<40_001_000])
+    #expect(isRight)
+    #expect(try storedBytes(b) < 41_000_000)
+    let told = try b.found(key).compactMap { $0["fileKey"]?["manifestSha1"]?.string }
+    #expect(told.count == 1)
+  }
+
+  /// Bytes that are no part of the file are not given, even though only a range was asked for.
+  @Test func aRangeOfADamagedFileWithoutManifestIsRefused() throws {
+    var bytes = PatternBytes.make(45_000_000, seed: 5)
+    let key = FileKey(hash: .of(bytes))
+    bytes[44_000_000] ^= 1
+    try leave(bytes, under: key.hash, on: a)
+    let (status, _) = try read(b, key, 0, 1_000)
+    #expect(status == 404 || status == 502 || status == 500, "\(status)")
+    #expect(try storedBytes(b) == 0)
+  }
+
   @Test func aRangeOfASmallFileBringsTheFile() throws {
     let stored = try a.store(try file("file", bytes: 10_000))
     let (status, part) = try read(b, FileKey(hash: stored.hash), 10, 20)

@@ -137,7 +137,10 @@ struct RandomMessages {
     case 1: return .channels(try (0..<random.number(0...5)).map { _ in try proof() })
     case 2: return .presence(try (0..<random.number(0...4)).map { _ in try record(hostLength: 12, addresses: 3) })
     case 3:
-      return .find(FindRequest(id: UInt32(random.number(0...1_000)), topic: try fixed(), hash: try fixed()))
+      return .find(
+        FindRequest(
+          id: UInt32(random.number(0...1_000)), topic: try fixed(), hash: try fixed(), wantsManifest: random.chance(50))
+      )
     case 4:
       let refusal = try #require(Refusal.allCases.randomElement(using: &random))
       return .found(FindAnswer(id: 1, .refuses(refusal)))

@@ -137,7 +137,9 @@ extension NodeCore {
     guard let peer = peers[link], question.node == nil || question.node == peer.node else { return nil }
     let topics = askableTopics(of: peer)
     guard let topic = topics.first(where: { question.topic == nil || question.topic == $0 }) else { return nil }
-    emit(.send(link, .find(FindRequest(id: question.id, topic: topic, hash: question.hash))))
+    let request = FindRequest(
+      id: question.id, topic: topic, hash: question.hash, wantsManifest: question.wantsManifest)
+    emit(.send(link, .find(request)))
     return AskedPeer(node: peer.node, topic: topic)
   }
 
@@ -169,7 +171,7 @@ extension NodeCore {
     lastLookup += 1
     let lookup = LookupID(number: lastLookup)
     lookups[lookup] = (peer.link, request)
-    emit(.lookUp(lookup, request.hash))
+    emit(.lookUp(lookup, request.hash, wantsManifest: request.wantsManifest))
   }
 
   /// The store was looked into for a peer: the file is here, or why not.

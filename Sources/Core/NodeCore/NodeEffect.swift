@@ -14,6 +14,8 @@ package struct LinkID: Hashable, Sendable {
 /// Names one look into the store.
 package struct LookupID: Hashable, Sendable {
   package let number: UInt64
+
+  package init(number: UInt64) { self.number = number }
 }
 
 /// What is known of a link when it opens.
@@ -43,8 +45,9 @@ package enum NodeEffect: Sendable {
   case send(LinkID, ControlMessage)
   /// Say goodbye and close; answer by `linkClosed`.
   case close(LinkID, Goodbye)
-  /// Look whether the store has the file; answer by `lookedUp`.
-  case lookUp(LookupID, ContentHash)
+  /// Look whether the store has the file, and make a manifest of it first where that is wanted and there is none; answer by
+  /// `lookedUp`.
+  case lookUp(LookupID, ContentHash, wantsManifest: Bool)
 
   /// Read the file's manifest from the store; answer by `manifestRead`.
   case readManifest(DownloadID, of: ContentHash, named: ContentHash)

@@ -13,7 +13,8 @@ extension TransferEngine {
   private mutating func ask(
     _ owner: Search.Owner, _ wish: Wish, hash: ContentHash, offset: UInt64, for duration: Duration, at now: Instant
   ) {
-    let question = Question(id: newQuestion(), hash: hash, node: wish.node, topic: wish.topic)
+    let question = Question(
+      id: newQuestion(), hash: hash, node: wish.node, topic: wish.topic, wantsManifest: wish.wantsManifest)
     searches[question.id] = Search(
       owner: owner, wanted: wish.key.hash, question: question, offset: offset, deadline: now + duration,
       grace: now + min(duration, Self.peerGrace), isAfterLoss: isAfterLoss(owner))

@@ -8,11 +8,14 @@ package struct Wish: Hashable, Sendable {
   package let node: NodeID?
   /// Only members of the channel with this topic are asked; nil for any.
   package let topic: Topic?
+  /// Whether nodes shall make a manifest of a large file that has none before they answer.
+  package let wantsManifest: Bool
 
-  package init(key: FileKey, node: NodeID? = nil, topic: Topic? = nil) {
+  package init(key: FileKey, node: NodeID? = nil, topic: Topic? = nil, wantsManifest: Bool = false) {
     self.key = key
     self.node = node
     self.topic = topic
+    self.wantsManifest = wantsManifest
   }
 }
 
@@ -23,6 +26,7 @@ package struct Question: Hashable, Sendable {
   package let hash: ContentHash
   package let node: NodeID?
   package let topic: Topic?
+  package var wantsManifest = false
 }
 
 /// A peer to which a question was put, and the channel over which.

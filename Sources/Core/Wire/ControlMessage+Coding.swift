@@ -49,6 +49,7 @@ extension ByteWriter {
     integer(request.id)
     fixed(request.topic)
     fixed(request.hash)
+    flag(request.wantsManifest)
   }
 
   fileprivate mutating func write(_ answer: FindAnswer) {
@@ -82,7 +83,7 @@ extension ByteReader {
   }
 
   fileprivate mutating func findRequest() throws(ByteReaderError) -> FindRequest {
-    FindRequest(id: try integer(), topic: try fixed(), hash: try fixed())
+    FindRequest(id: try integer(), topic: try fixed(), hash: try fixed(), wantsManifest: try flag())
   }
 
   fileprivate mutating func findAnswer() throws(ByteReaderError) -> FindAnswer {

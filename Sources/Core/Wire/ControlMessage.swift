@@ -38,11 +38,14 @@ package struct FindRequest: Hashable, Sendable {
   package let id: UInt32
   package let topic: Topic
   package let hash: ContentHash
+  /// Whether a node that has a large file without a manifest shall make one before it answers.
+  package let wantsManifest: Bool
 
-  package init(id: UInt32, topic: Topic, hash: ContentHash) {
+  package init(id: UInt32, topic: Topic, hash: ContentHash, wantsManifest: Bool = false) {
     self.id = id
     self.topic = topic
     self.hash = hash
+    self.wantsManifest = wantsManifest
   }
 }
 

@@ -182,7 +182,7 @@ final class SimNode {
     case .cancelDial(let id): cancelled.insert(id)
     case .send(let link, let message): links[link]?.send(message, from: self)
     case .close(let link, let goodbye): links[link]?.close(goodbye, by: self)
-    case .lookUp(let lookup, let hash): soon { $0.core.lookedUp(lookup, $0.answer(for: hash)) }
+    case .lookUp(let lookup, let hash, _): soon { $0.core.lookedUp(lookup, $0.answer(for: hash)) }
     case .readManifest(let id, _, let manifest): soon { $0.readManifest(id, manifest) }
     case .prepare(let id, let plan):
       soon { node in
