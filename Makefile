@@ -82,6 +82,8 @@ $(NEWEST)/.complete: Python/requirements-newest.txt
 bench: build ## Measure transfers and storing beside curl, rsync and cp, and a daemon by itself
 	@Deploy/install-dependencies.sh --bench
 	@Benchmarks/transfer.py
+	@Benchmarks/sources.py
+	@Benchmarks/find.py
 	@Benchmarks/storing.py
 	@Benchmarks/small_files.py
 	@Benchmarks/python_loads.py

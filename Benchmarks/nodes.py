@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
+import time
 from pathlib import Path
 from typing import Dict, List
 
@@ -24,6 +27,20 @@ class Node:
 
     def wait_until_ready(self) -> None:
         wait_for_port(self.api_port, self._server, self._home / "log")
+
+    def wait_for_links(self, count: int, deadline: float = 30) -> None:
+        """Waits until this node is linked to so many others."""
+        end = time.monotonic() + deadline
+        while time.monotonic() < end:
+            connection = http.client.HTTPConnection("127.0.0.1", self.api_port, timeout=10)
+            token = (self.storage / "client-auth").read_text()
+            connection.request("GET", "/stats?format=json", headers={"KACHERY-CLIENT-AUTH-CODE": token})
+            stats = json.loads(connection.getresponse().read())["stats"]
+            connection.close()
+            if stats["kachery_links"] >= count:
+                return
+            time.sleep(0.1)
+        raise SystemExit(f"{self.name} is linked to {stats['kachery_links']} nodes, not to {count}.")
 
     def run(self, *arguments: str) -> Finished:
         """Runs `kachery` with these arguments against this node."""
@@ -56,13 +73,13 @@ class Node:
 class Nodes:
     """A bootstrap node, and whoever finds the others through it."""
 
-    def __init__(self, machine: Machine, build: Path) -> None:
+    def __init__(self, machine: Machine, build: Path, name: str = "bootstrap") -> None:
         self._machine = machine
         self._build = build
         self._channel = f"bench-{os.urandom(4).hex()}"
         self._peer_port = free_port()
         bootstrap = ["--isbootstrap", "--port", str(self._peer_port), "--channel", self._channel]
-        self.bootstrap = Node(machine, build, "bootstrap", bootstrap)
+        self.bootstrap = Node(machine, build, name, bootstrap)
         self.bootstrap.wait_until_ready()
 
     def start(self, name: str, *options: str, waits: bool = True) -> Node:

@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""Asks a hundred nodes for a file that one of them has, and for one that nobody has.
+
+All are on this machine, so a round trip is nothing and what is left is the nodes' own time. It counts from the
+question at the local API to the answer; the connection to the API is kept, as a program's would be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import time
+from typing import List
+
+from nodes import Node, Nodes
+from pairs import machine, median, parse, parser
+from processes import Machine
+
+TARGET = 50.0  # milliseconds beyond the round trip
+QUESTIONS = 50
+
+
+class Asker:
+    """Asks a node's local API who has a file."""
+
+    def __init__(self, node: Node) -> None:
+        self._headers = {
+            "Content-Type": "application/json",
+            "KACHERY-CLIENT-AUTH-CODE": (node.storage / "client-auth").read_text(),
+        }
+        self._connection = http.client.HTTPConnection("127.0.0.1", node.api_port, timeout=30)
+
+    def seconds(self, digest: str, until_end: bool) -> float:
+        """How long the first answer takes; with `until_end` how long it takes until everybody has said no."""
+        body = json.dumps({"fileKey": {"sha1": digest}, "timeoutMsec": 10_000})
+        began = time.monotonic()
+        self._connection.request("POST", "/findFile", body, self._headers)
+        response = self._connection.getresponse()
+        first = response.read(1)
+        found = time.monotonic() - began
+        response.read()
+        ended = time.monotonic() - began
+        if bool(first) == until_end:
+            raise SystemExit(f"{digest} was {'' if first else 'not '}found.")
+        return ended if until_end else found
+
+
+def main() -> None:
+    arguments = parser(__doc__.split("\n")[0])
+    arguments.add_argument("--peers", type=int, default=100, help="how many nodes are asked (100)")
+    options = parse(arguments, room=lambda chosen: 100 << 20)
+    with machine(options.folder) as running:
+        measure(running, options)
+
+
+def measure(running: Machine, options: argparse.Namespace) -> None:
+    nodes = Nodes(running, options.build)
+    peers = [nodes.start(f"peer-{number}") for number in range(options.peers)]
+    asker = nodes.start("asker")
+    asker.wait_for_links(options.peers + 1, deadline=120)
+    source = running.make_file("source.bin", 10_000)
+    digest = peers[-1].run("store", str(source)).output[len("sha1://") :][:40]
+    client = Asker(asker)
+    print(f"{options.peers} linked peers, {running.processors} processors, {QUESTIONS} questions of each kind")
+    report("one has it: its answer", [client.seconds(digest, until_end=False) for _ in range(QUESTIONS)])
+    report("nobody has it: the last answer", [client.seconds(f"{n:040x}", until_end=True) for n in range(QUESTIONS)])
+
+
+def report(name: str, seconds: List[float]) -> None:
+    milliseconds = sorted(1_000 * value for value in seconds)
+    late = milliseconds[int(0.95 * len(milliseconds))]
+    print(f"  {name:<32} median {median(milliseconds):6.1f} ms   95 of 100 within {late:6.1f} ms   target {TARGET:.0f} ms")
+
+
+if __name__ == "__main__":
+    main()
