@@ -30,7 +30,7 @@ NAMES = kachery-store kachery-load kachery-cat kachery-link kachery-info kachery
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help deps build demo test test-swift test-python bench lint format fuzz sanitize install uninstall install-service uninstall-service clean
+.PHONY: help deps build demo test test-swift test-python bench lint format fuzz simulate sanitize install uninstall install-service uninstall-service clean
 
 help: ## Say what there is to type
 	@echo 'kachery: share files by what is in them.'
@@ -97,6 +97,10 @@ format: ## Format all Swift sources
 
 fuzz: deps ## Damage the input of every parser for a minute each, each round with new seeds
 	@Deploy/fuzz.sh
+
+simulate: deps ## Simulate KACHERY_SIMULATED_RUNS transfers (5,000), each with other mishaps
+	$(SWIFT) build --build-tests
+	KACHERY_SIMULATED_RUNS=$${KACHERY_SIMULATED_RUNS:-5000} $(SWIFT) test --skip-build --filter TransferRunTests
 
 sanitize: deps ## Run the Swift tests under the address and the thread sanitizer
 	Deploy/sanitize.sh address

@@ -20,6 +20,17 @@ package struct MemoryStore {
   /// Downloads that have begun and not been let go of.
   package var openDownloads: Int { open.count }
 
+  /// Whether this download receives this file.
+  package func isOpen(_ id: DownloadID, for hash: ContentHash) -> Bool { open[id]?.hash == hash }
+
+  /// Bytes of a file that are here: of all of it, or of the pieces that have come.
+  package func heldBytes(of hash: ContentHash) -> Int {
+    files[hash]?.count ?? pieces[hash]?.values.reduce(0) { $0 + $1.count } ?? 0
+  }
+
+  /// What is left when the process ends and another begins: files, and pieces of files with a manifest.
+  package mutating func reopen() { for id in open.keys.sorted(by: { $0.number < $1.number }) { end(id) } }
+
   /// Stores bytes; with a chunk size also their manifest, as a store does with large files.
   @discardableResult
   package mutating func store(_ bytes: [UInt8], chunkSize: Int? = nil) -> FileKey {

@@ -73,6 +73,8 @@ struct Download: Sendable {
   /// Nodes that gave wrong bytes for this file.
   var liars: [NodeID] = []
   var lastLost: NodeID?
+  /// When everybody was last asked for it.
+  var searchedAt = Instant(nanoseconds: 0)
   /// Whether the peers were asked once more after the last source was lost.
   var hasSearchedAgain = false
 

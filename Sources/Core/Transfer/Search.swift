@@ -17,9 +17,9 @@ struct Search: Sendable {
   /// When no answer is waited for any longer.
   let deadline: Instant
   /// Until when a peer may still appear, while none is there to be asked.
-  let grace: Instant
-  /// Whether a source was lost that may come back: then the grace is waited for even if others have been asked.
-  let isAfterLoss: Bool
+  var grace: Instant
+  /// Whether a node was lost that may come back: then the grace is waited for even if others have been asked.
+  var isAfterLoss: Bool
   var asked: Set<NodeID> = []
   /// Who has yet to answer, and the channel over which each was asked.
   var pending: [NodeID: Topic] = [:]

@@ -4,6 +4,10 @@ import Primitives
 struct SourceDelay: Hashable, Sendable {
   /// How long such a source is waited for: longer than anybody sits and waits, and not for ever, whatever it says.
   static let longest: Duration = .seconds(1_800)
+  /// How often others are looked for meanwhile.
+  static let searchPeriod: Duration = .seconds(30)
+  /// How long one is waited for that is not needed.
+  private static let moment: Duration = .seconds(10)
   /// The pause before a source that refused is asked again; it doubles.
   private static let firstPause: Duration = .seconds(1)
   private static let longestPause: Duration = .seconds(8)
@@ -27,6 +31,9 @@ struct SourceDelay: Hashable, Sendable {
 
   /// It is asked again.
   mutating func ask() { asksAgainAt = nil }
+
+  /// Whether it has been waited for longer than a moment.
+  func isLong(at now: Instant) -> Bool { now - since >= Self.moment }
 
   /// Whether it has been waited for as long as anybody waits.
   func isTooLong(at now: Instant) -> Bool { now - since >= Self.longest }

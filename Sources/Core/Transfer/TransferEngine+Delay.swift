@@ -11,6 +11,7 @@ extension TransferEngine {
       delay.others = others
       downloads[id]?.delays[node] = delay
       downloads[id]?.heardFrom[node] = now
+      lookForOthers(id, at: now)
     }
   }
 
@@ -24,9 +25,12 @@ extension TransferEngine {
       history.update(hash) { $0.noteLoss(node, .refused(.limitReached)) }
     }
     emit(.abandon(id, node))
-    guard !delay.isTooLong(at: now) else {
+    // The file may come without its manifest, or by another plan.
+    let hasOtherWay = !download.misfits.isEmpty || wanted.contains { isOpen($0, withoutWaitingAs: download) }
+    let isNeedless = delay.isLong(at: now) && hasOtherWay
+    guard !delay.isTooLong(at: now), !isNeedless else {
       // Asked who has the file it would only come back, and be waited for again.
-      downloads[id]?.hasSearchedAgain = true
+      if !isNeedless { downloads[id]?.hasSearchedAgain = true }
       for file in wanted { downloads[file]?.delays[node] = delay }
       return drop(node, from: id, at: now)
     }
@@ -37,11 +41,28 @@ extension TransferEngine {
     downloads[id] = download
     giveBack(piecesOf: node, to: id)
     schedule(id, at: now)
+    lookForOthers(id, at: now)
+  }
+
+  /// While nobody gives anything, those are asked now and then who were not there before, or did not have the file.
+  private mutating func lookForOthers(_ id: DownloadID, at now: Instant) {
+    guard let delays = downloads[id]?.delays else { return }
+    for other in [id] + waitingDownloads(for: id) {
+      guard let download = downloads[other], download.sources.keys.allSatisfy({ delays[$0] != nil }),
+        now - download.searchedAt >= SourceDelay.searchPeriod, !isSearching(for: other)
+      else { continue }
+      ask(.download(other), download.wish, for: Self.searchTime, at: now)
+    }
   }
 
   /// The downloads whose manifest this one is.
   private func waitingDownloads(for id: DownloadID) -> [DownloadID] {
     (downloads[id]?.waiters ?? []).compactMap { if case .download(let file) = $0 { file } else { nil } }
+  }
+
+  /// Whether the file may be had from a node that the manifest is not waited for at.
+  private func isOpen(_ file: DownloadID, withoutWaitingAs manifest: Download) -> Bool {
+    downloads[file]?.sources.keys.contains { manifest.delays[$0] == nil } ?? false
   }
 
   /// Asks again whoever has had its pause.

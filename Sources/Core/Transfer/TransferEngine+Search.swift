@@ -5,6 +5,7 @@ extension TransferEngine {
   /// Puts the questions that can lead to a file: who has it, and who has the larger file that it is a part of.
   mutating func ask(_ owner: Search.Owner, _ wish: Wish, for duration: Duration, at now: Instant) {
     history.update(wish.key.hash) { $0.beginSearch() }
+    if case .download(let id) = owner { downloads[id]?.searchedAt = now }
     ask(owner, wish, hash: wish.key.hash, offset: 0, for: duration, at: now)
     guard let chunk = wish.key.chunkOf else { return }
     ask(owner, wish, hash: chunk.parent, offset: chunk.range.start, for: duration, at: now)
@@ -106,8 +107,12 @@ extension TransferEngine {
   /// The peer is gone: it answers nothing more and gives nothing more.
   package mutating func peerLeft(_ peer: NodeID, at now: Instant) {
     for question in searches.keys.sorted() {
-      searches[question]?.pending[peer] = nil
       searches[question]?.asked.remove(peer)
+      if searches[question]?.pending.removeValue(forKey: peer) != nil {
+        // It has not answered, and may be back in a moment.
+        searches[question]?.isAfterLoss = true
+        searches[question]?.grace = now + Self.peerGrace
+      }
       settle(question, at: now)
     }
     for id in downloads.keys.sorted(by: { $0.number < $1.number }) {

@@ -20,6 +20,7 @@ final class SimNetwork {
   var keepsTrace = false
   private var links: [SimLink] = []
   private var partitioned: Set<NodeID> = []
+  private var configurations: [NodeID: NodeCoreConfiguration] = [:]
 
   init(seed: UInt64) {
     self.seed = seed
@@ -50,8 +51,15 @@ final class SimNetwork {
       bootstraps: bootstraps.map(\.endpoint))
     configuration.manifestThreshold = manifestThreshold
     let node = SimNode(self, name, endpoint, NodeCore(configuration, random: SeededRandom(seed: random.next())))
+    configurations[node.id] = configuration
     nodes.append(node)
     return node
+  }
+
+  /// The node's process ends, and another begins on the same disk.
+  func restart(_ node: SimNode, _ channels: [Channel]) {
+    guard let configuration = configurations[node.id] else { return }
+    node.restart(with: NodeCore(configuration, random: SeededRandom(seed: random.next())), channels)
   }
 
   func link(between one: SimNode, and other: SimNode) -> SimLink? {
@@ -83,10 +91,11 @@ final class SimNetwork {
     guard let target = nodes.first(where: { $0.endpoint == endpoint }) else {
       return clock.after(latency) { dialer.dialFailed(dial, endpoint) }
     }
+    let life = dialer.life
     let isUnreachable = partitioned.contains(dialer.id) != partitioned.contains(target.id)
     // A handshake takes two round trips; a dead host is given up after the dial's time.
     clock.after(isUnreachable ? .seconds(10) : latency * 4) { [unowned self] in
-      guard dialer.isRunning, !dialer.hasCancelled(dial) else { return }
+      guard dialer.isRunning, dialer.life == life, !dialer.hasCancelled(dial) else { return }
       let isRightNode = expected.map { $0 == target.id } ?? true
       guard !isUnreachable, target.isRunning, isRightNode else { return dialer.dialFailed(dial, endpoint) }
       connect(dialer, dial, target, latency)

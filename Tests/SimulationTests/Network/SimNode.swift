@@ -33,6 +33,8 @@ final class SimNode {
   /// The turns in which it gives.
   private(set) lazy var uploads = SimUploads(self, network)
   private(set) var isRunning = true
+  /// How often its process was started anew: what an earlier one began ends nowhere.
+  private(set) var life = 0
   private(set) var outcomes: [LoadID: Result<Void, KacheryError>] = [:]
   private(set) var found: [Source] = []
   private(set) var events: [NodeEvent] = []
@@ -43,6 +45,7 @@ final class SimNode {
   var receivedBytes = 0
 
   private unowned let network: SimNetwork
+  private var wanted: [LoadID: ContentHash] = [:]
   private var links: [LinkID: SimLink] = [:]
   private var cancelled: Set<DialID> = []
   private var streams: [StreamKey: SimStream] = [:]
@@ -85,6 +88,7 @@ final class SimNode {
   func load(_ key: FileKey, from node: NodeID? = nil) -> LoadID {
     lastLoad += 1
     let id = LoadID(number: lastLoad)
+    wanted[id] = key.hash
     input { core, now in core.load(id, Wish(key: key, node: node), at: now) }
     return id
   }
@@ -99,6 +103,20 @@ final class SimNode {
   func kill() {
     isRunning = false
     for id in links.keys.sorted(by: { $0.number < $1.number }) { links[id]?.cut() }
+  }
+
+  /// A new process on the same disk. Loads of the old one are forgotten.
+  func restart(with core: NodeCore, _ channels: [Channel]) {
+    if isRunning { kill() }
+    self.core = core
+    life += 1
+    links = [:]
+    cancelled = []
+    for stream in streams.values { stream.close() }
+    streams = [:]
+    store.reopen()
+    isRunning = true
+    start(channels)
   }
 
   // MARK: What comes in
@@ -204,12 +222,25 @@ final class SimNode {
       }
       store.end(id)
     case .found(_, let source): found.append(source)
-    case .findEnded, .progress, .waiting: break
+    case .progress(let id, let loaded, let total, _): check(id, loaded, total)
+    case .findEnded, .waiting: break
     case .loaded(let id): end(id, .success(()))
     case .failed(let id, let error): end(id, .failure(error))
     // Feeds have simulations of their own.
     case .feedRequest, .feedAnswer, .feedBytesDealtWith, .feed: break
     case .event(let event): events.append(event)
+    }
+  }
+
+  /// What is shown is what is here: pieces in the store, and what has come of those that arrive.
+  private func check(_ load: LoadID, _ loaded: UInt64, _ total: UInt64) {
+    guard let hash = wanted[load] else { return }
+    let arriving = streams.reduce(0) { sum, stream in
+      store.isOpen(stream.key.download, for: hash) ? sum + stream.value.arrivedBytes : sum
+    }
+    let here = store.heldBytes(of: hash) + arriving
+    if loaded != UInt64(here) || loaded > total {
+      network.complain("\(name) shows \(loaded) of \(total) bytes while \(here) are here")
     }
   }
 
@@ -219,8 +250,8 @@ final class SimNode {
 
   /// Does what a disk does: a little later.
   private func soon(_ body: @escaping (SimNode) -> Void) {
-    network.clock.after(.microseconds(network.random.number(0...2_000))) { [self] in
-      guard isRunning else { return }
+    network.clock.after(.microseconds(network.random.number(0...2_000))) { [self, life] in
+      guard isRunning, life == self.life else { return }
       body(self)
       drain()
     }

@@ -45,6 +45,9 @@ final class SimStream {
     }
   }
 
+  /// Bytes of the piece that arrives.
+  var arrivedBytes: Int { arrived.count }
+
   func close() { isClosed = true }
 
   func linkEnded() {
