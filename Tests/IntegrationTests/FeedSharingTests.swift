@@ -86,6 +86,13 @@ import Testing
     #expect(key.verify(signature: signature, of: CanonicalJSON.encode(body)))
   }
 
+  @Test func messagesOfAnySizeTravel() throws {
+    let feed = try createFeed(with: 0)
+    let texts = [70_000, 3_000_000, 1].map { String(repeating: "x", count: $0) }
+    try append(texts.map { ["text": .string($0)] }, to: feed)
+    #expect(try readAll(reader, feed, 3).map { $0["text"]?.string?.utf8.count } == [70_000, 3_000_000, 1])
+  }
+
   @Test func copiesAreReadWhileTheWriterIsAwayAndGoOnWhenItIsBack() throws {
     let feed = try createFeed(with: 20)
     #expect(try readAll(reader, feed, 20).count == 20)

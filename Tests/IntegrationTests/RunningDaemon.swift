@@ -119,7 +119,7 @@ final class RunningDaemon {
   }
 
   func post(_ path: String, _ body: JSONValue) throws -> JSONValue {
-    let (status, bytes) = try HTTPClient.fetch(request(path, body), limit: 1 << 20)
+    let (status, bytes) = try HTTPClient.fetch(request(path, body), limit: 16 << 20)
     #expect(status == 200, "\(String(decoding: bytes, as: UTF8.self))")
     return try JSONParser.parse(bytes)
   }

@@ -36,6 +36,16 @@ import Wire
     for answer in answers { #expect(try frame(answer.encoded).flatMap { try FeedAnswer.decode($0) } == answer) }
   }
 
+  @Test(arguments: [65_535, 65_536, SignedMessage.maximumBytes])
+  func largeMessagesSurviveTheWay(count: Int) throws {
+    let answer = FeedAnswer.messages(id: 1, position: 2, [[1], [UInt8](repeating: 2, count: count), [3]])
+    let isSame = try frame(answer.encoded).flatMap { try FeedAnswer.decode($0) } == answer
+    #expect(isSame)
+    let tooLong = FeedAnswer.messages(id: 1, position: 2, [[UInt8](repeating: 2, count: SignedMessage.maximumBytes + 1)])
+    let read = try frame(tooLong.encoded)
+    #expect(throws: WireError.self) { try read.map { try FeedAnswer.decode($0) } }
+  }
+
   @Test func longReasonsAreCutAndStayText() throws {
     let answer = FeedAnswer.rejected(id: 1, reason: String(repeating: "€", count: 1_000))
     guard case .rejected(_, let reason)? = try frame(answer.encoded).flatMap({ try FeedAnswer.decode($0) }) else {

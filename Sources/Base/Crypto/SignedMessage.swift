@@ -74,6 +74,9 @@ package struct SignedMessage: Hashable, Sendable {
     self.signature = signature
   }
 
+  /// The signature and what it is of.
+  package var signed: SignedBytes { SignedBytes(signature: signature.bytes, bytes: canonicalBody) }
+
   /// Whether the signature is the feed's.
   package func isSigned(by feed: VerifyingKey) -> Bool { feed.verify(signature: signature.bytes, of: canonicalBody) }
 

@@ -45,7 +45,11 @@ extension FeedAnswer {
       Frame.encode(FrameType.messages) { writer in
         writer.integer(id)
         writer.integer(position)
-        writer.list(messages) { $0.bytes($1) }
+        writer.list(messages) { writer, message in
+          // A message may be longer than 16 bits can tell.
+          writer.integer(UInt32(message.count))
+          writer.raw(message)
+        }
       }
     case .caughtUp(let id, let count):
       Frame.encode(FrameType.caughtUp) { writer in
@@ -101,7 +105,9 @@ extension FeedAnswer {
 extension ByteReader {
   fileprivate mutating func messages() throws(ByteReaderError) -> [[UInt8]] {
     try list(limit: FeedAnswer.maximumMessages) { (reader) throws(ByteReaderError) in
-      Array(try reader.bytes(limit: SignedMessage.maximumBytes))
+      let count = Int(try reader.integer(UInt32.self))
+      guard count <= SignedMessage.maximumBytes else { throw .tooLong }
+      return Array(try reader.take(count))
     }
   }
 }

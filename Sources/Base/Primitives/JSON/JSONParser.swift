@@ -84,12 +84,21 @@ package struct JSONParser {
       skipSpace()
       guard next == UInt8(ascii: "\"") else { throw error("a member's name is missing") }
       let name = try string()
-      guard names.insert(Array(name.utf8)).inserted else { throw error("a member's name stands twice") }
+      guard isNew(name, among: members, &names) else { throw error("a member's name stands twice") }
       guard take(UInt8(ascii: ":")) else { throw error("a colon is missing") }
       members.append(JSONObject.Member(name: name, value: try value()))
     } while take(UInt8(ascii: ","))
     guard take(UInt8(ascii: "}")) else { throw error("an object does not end") }
     return .object(JSONObject(distinct: members))
+  }
+
+  /// Objects with fewer members than this are looked through one by one, which is quicker then.
+  private static let membersToIndex = 16
+
+  private func isNew(_ name: String, among members: [JSONObject.Member], _ names: inout Set<[UInt8]>) -> Bool {
+    guard members.count >= Self.membersToIndex else { return !members.contains { $0.isNamed(name) } }
+    if members.count == Self.membersToIndex { names = Set(members.map { Array($0.name.utf8) }) }
+    return names.insert(Array(name.utf8)).inserted
   }
 
   private mutating func array() throws(JSONError) -> JSONValue {
