@@ -8,8 +8,8 @@ import Wire
 
 /// Carries out what the engine of feeds wants.
 extension Node {
-  /// Bytes of messages in one answer: enough that a reader who catches up does not wait for each, and little memory.
-  private static let answerBytes = 256 << 10
+  /// Bytes of messages in one answer: enough that a reader who catches up waits for few of them, and little memory.
+  private static let answerBytes = 512 << 10
   /// Messages that are worth a thread of their own: as many signatures are checked together at little cost for each.
   private static let checkedTogether = 128
 
