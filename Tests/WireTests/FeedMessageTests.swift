@@ -41,7 +41,8 @@ import Wire
     let answer = FeedAnswer.messages(id: 1, position: 2, [[1], [UInt8](repeating: 2, count: count), [3]])
     let isSame = try frame(answer.encoded).flatMap { try FeedAnswer.decode($0) } == answer
     #expect(isSame)
-    let tooLong = FeedAnswer.messages(id: 1, position: 2, [[UInt8](repeating: 2, count: SignedMessage.maximumBytes + 1)])
+    let tooLong = FeedAnswer.messages(
+      id: 1, position: 2, [[UInt8](repeating: 2, count: SignedMessage.maximumBytes + 1)])
     let read = try frame(tooLong.encoded)
     #expect(throws: WireError.self) { try read.map { try FeedAnswer.decode($0) } }
   }
