@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Any, Callable, List
 
 import pytest
@@ -79,3 +80,29 @@ def test_it_ends_under_long_polls_and_transfers(
     assert b"progress" in load.read1(1000), "bytes are on their way"
     assert end(daemon, by, callers) < LIMIT
     assert not list((receiver.storage / "sha1").rglob(key["sha1"])), "half a file has no name"
+
+
+@pytest.mark.parametrize("call", ["storeFile", "linkFile"])
+def test_a_file_that_takes_minutes_does_not_hold_it_up(
+    daemon: RealDaemon, callers: Callers, tmp_path: Path, call: str
+):
+    path = tmp_path / "large"
+    with path.open("wb") as file:
+        file.truncate(200_000_000_000)  # a hole, which takes no room but has to be read
+    body = {"localFilePath": str(path), "size": path.stat().st_size, "mtime": path.stat().st_mtime}
+    callers.send(daemon, f"/{call}", body)
+    wait_until_read(daemon)
+    assert end(daemon, "SIGTERM", callers) < LIMIT
+    assert not list((daemon.storage / "kachery-node" / "temporary").glob("*")), "nothing stays behind"
+    assert "cut off" not in daemon.log.read_text()
+
+
+def wait_until_read(daemon: RealDaemon) -> None:
+    """Until it has read a good part of something."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        lines = Path(f"/proc/{daemon.process.pid}/io").read_text().splitlines()
+        if int(lines[0].split()[1]) > 50_000_000:
+            return
+        time.sleep(0.01)
+    pytest.fail("The file is not read.")

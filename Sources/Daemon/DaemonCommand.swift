@@ -24,6 +24,7 @@ package enum DaemonCommand {
           + "links on port \(linkPort), files in \(configuration.storageDirectory).")
       await node.untilStopRequested()
       log.info("Stopping.")
+      endAnyway(log)
       await node.stop()
       await loop.shutdown()
       return 0
@@ -32,6 +33,19 @@ package enum DaemonCommand {
       return error.code == .badRequest ? 2 : 1
     }
   }
+
+  /// A disk or a file server that does not answer must not keep the daemon from ending: whatever was told to be done is on
+  /// the disk, and the rest may be cut off at any moment.
+  private static func endAnyway(_ log: Log) {
+    Task.detached {
+      try? await Task.sleep(for: patience)
+      log.warning("Some work did not end in time, and was cut off.")
+      _exit(0)
+    }
+  }
+
+  /// Of the three seconds that a stop may take, what is left for work that goes on.
+  private static let patience: Duration = .milliseconds(2_500)
 }
 
 extension Node {

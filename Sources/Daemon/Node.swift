@@ -201,6 +201,7 @@ actor Node {
     upkeep.timer?.cancel()
     // Before the clients go: a check that goes on would keep one waiting.
     upkeep.isWanted.clear()
+    store.endLongWork()
     watchers.endAll()
     endFeedSearches()
     await api?.stop()

@@ -27,7 +27,10 @@ extension ContentStore {
         .fileChanged, "\(path) has another size or time of change than the request says; link it again.")
     }
     var digester = ContentDigester()
-    try FileBlocks.forEach(of: source, ByteRange(whole: before.size)) { digester.update($0) }
+    try FileBlocks.forEach(of: source, ByteRange(whole: before.size)) { (block) throws(KacheryError) in
+      try activity.requireTime()
+      digester.update(block)
+    }
     try Self.requireUnchanged(source, since: before, path)
     let (hash, manifest) = digester.finish()
     let manifestHash = try manifest.map(storeManifest)

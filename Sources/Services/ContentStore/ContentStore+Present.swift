@@ -13,7 +13,10 @@ extension ContentStore {
   func presentCopy(of source: File, size: UInt64) throws(KacheryError) -> StoreReceipt? {
     guard size > 0, try mayBePresent(source, size: size) else { return nil }
     var digester = ContentDigester()
-    try FileBlocks.forEach(of: source, ByteRange(whole: size)) { digester.update($0) }
+    try FileBlocks.forEach(of: source, ByteRange(whole: size)) { (block) throws(KacheryError) in
+      try activity.requireTime()
+      digester.update(block)
+    }
     let (hash, manifest) = digester.finish()
     guard let present = try FileSystem.statusIfPresent(layout.file(hash), followingLinks: false), present.size == size
     else { return nil }

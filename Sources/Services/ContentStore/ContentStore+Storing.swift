@@ -27,10 +27,14 @@ extension ContentStore {
       return present
     }
     let writer = try beginStore()
+    func lookUp(_ bytesRead: UInt64) throws(KacheryError) {
+      try activity.requireTime()
+      try afterBlock(bytesRead)
+    }
     let count =
       before.size > Limits.manifestThreshold
-      ? try writer.copy(source, expecting: before.size, afterBlock: afterBlock)
-      : try Self.copy(source, to: writer, expecting: before.size, afterBlock: afterBlock)
+      ? try writer.copy(source, expecting: before.size, afterBlock: lookUp)
+      : try Self.copy(source, to: writer, expecting: before.size, afterBlock: lookUp)
     guard count == before.size else { throw Self.changed(path) }
     try Self.requireUnchanged(source, since: before, path)
     return try writer.finish()

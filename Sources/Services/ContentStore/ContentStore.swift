@@ -40,6 +40,9 @@ package struct ContentStore: Sendable {
     removeLeftovers()
   }
 
+  /// The process ends: whoever stores or links a file gives up at the next block, and nothing of it stays behind.
+  package func endLongWork() { activity.end() }
+
   /// The file with this hash; nil where it is not here, or only as a link whose target has changed.
   package func find(_ hash: ContentHash) throws(KacheryError) -> StoredFile? {
     // A symbolic link in the place of a stored file is not one: its target is no business of the store.

@@ -5,9 +5,9 @@ import Primitives
 enum FileBlocks {
   /// Hands each block of the range to `body`, in order.
   ///
-  /// - Throws: `storageFailed` where the file ends before the range does.
+  /// - Throws: `storageFailed` where the file ends before the range does, and what `body` throws.
   static func forEach(
-    of file: File, _ range: ByteRange, _ body: (UnsafeRawBufferPointer) -> Void
+    of file: File, _ range: ByteRange, _ body: (UnsafeRawBufferPointer) throws(KacheryError) -> Void
   ) throws(KacheryError) {
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Limits.blockSize, alignment: 4096)
     defer { buffer.deallocate() }
@@ -18,7 +18,7 @@ enum FileBlocks {
       guard try file.read(at: offset, into: block) == wanted else {
         throw KacheryError(.storageFailed, "\(file.path) ends before byte \(range.end); something cut it short.")
       }
-      body(UnsafeRawBufferPointer(block))
+      try body(UnsafeRawBufferPointer(block))
       offset += UInt64(wanted)
     }
   }

@@ -13,6 +13,7 @@ final class StoreActivity: Sendable {
 
   private let state = Mutex(State())
   private let grown = Atomic<UInt64>(0)
+  private let isEnding = Atomic<Bool>(false)
 
   /// Somebody begins to read a file.
   func beginReading(_ hash: ContentHash) { state.withLock { $0.readers[hash, default: 0] += 1 } }
@@ -38,6 +39,16 @@ final class StoreActivity: Sendable {
 
   /// A link was made or is whole again.
   func forget(brokenLink hash: ContentHash) { state.withLock { _ = $0.brokenLinks.remove(hash) } }
+
+  /// Whoever reads a whole file for its hash shall give up.
+  func end() { isEnding.store(true, ordering: .relaxed) }
+
+  /// - Throws: `cancelled` once the process ends. To be called for each block of a file that may take minutes.
+  func requireTime() throws(KacheryError) {
+    guard !isEnding.load(ordering: .relaxed) else {
+      throw KacheryError(.cancelled, "The node is stopping; do this again once it runs.")
+    }
+  }
 
   /// So many bytes have come.
   func grew(by bytes: UInt64) { grown.wrappingAdd(bytes, ordering: .relaxed) }
