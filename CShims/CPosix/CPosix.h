@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
@@ -147,6 +148,16 @@ static inline ssize_t CPosix_readlink(const char *path, char *target, size_t siz
 // errno, as above; a size of 0 asks only whether the attribute is there.
 static inline ssize_t CPosix_getxattr(const char *path, const char *name) {
   CPosix_RESULT(ssize_t, getxattr(path, name, NULL, 0));
+}
+
+// The kinds of limits are an enumeration that Swift does not take for a number. Answers the limit, or the negated errno.
+static inline int64_t CPosix_raise_descriptor_limit(int64_t wanted) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return -errno;
+  rlim_t highest = limit.rlim_max < (rlim_t)wanted ? limit.rlim_max : (rlim_t)wanted;
+  if (limit.rlim_cur >= highest) return (int64_t)limit.rlim_cur;
+  limit.rlim_cur = highest;
+  return setrlimit(RLIMIT_NOFILE, &limit) < 0 ? -errno : (int64_t)limit.rlim_cur;
 }
 
 #undef CPosix_RESULT

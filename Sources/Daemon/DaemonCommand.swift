@@ -1,5 +1,6 @@
 import Diagnostics
 import EventLoop
+import Files
 import Glibc
 import Primitives
 
@@ -14,6 +15,7 @@ package enum DaemonCommand {
       let log = Log(minimum: configuration.logLevel) { level, message in
         logsJSON ? StandardErrorLog.writeJSON(level, message) : StandardErrorLog.write(level, message)
       }
+      FileSystem.raiseDescriptorLimit()
       let loop = try EventLoop(name: "kachery")
       let node = try Node(configuration, loop: loop, log: log)
       try await node.stopOnSignals()
