@@ -30,7 +30,8 @@ NAMES = kachery-store kachery-load kachery-cat kachery-link kachery-info kachery
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help deps build demo test test-swift test-python bench lint format fuzz simulate sanitize install uninstall install-service uninstall-service clean
+.PHONY: help deps build demo demo-jobs test test-swift test-python bench lint format fuzz simulate sanitize install \
+  uninstall install-service uninstall-service clean
 
 help: ## Say what there is to type
 	@echo 'kachery: share files by what is in them.'
@@ -44,6 +45,9 @@ deps: ## Install the Debian packages that kachery is built from (nothing to do: 
 build: deps ## Build the two programs, optimized, into .build/release
 	$(SWIFT) build $(RELEASE) --product kachery
 	$(SWIFT) build $(RELEASE) --product kacheryd
+
+demo-jobs: build ## Watch one node run a function for another
+	@Deploy/demo-jobs.sh
 
 demo: build ## Watch a 200 MB file travel between two nodes on this machine
 	@Deploy/demo.sh

@@ -79,6 +79,59 @@ def mutables():
         assert kc.set(key, 7, update=False) is True
 
 
+def write_feed(name):
+    """Makes a feed with three messages; the URI of their subfeed."""
+    feed = kc.create_feed(name)
+    assert feed.is_writeable and not feed.is_snapshot and kc.get_feed_id(name) == feed.feed_id
+    subfeed = feed.load_subfeed("main")
+    subfeed.append_message({"n": 0, "text": "größer ✓"})
+    subfeed.append_messages([{"n": n, "text": "größer ✓"} for n in (1, 2)])
+    assert subfeed.get_num_local_messages() == 3
+    assert subfeed.get_next_messages(wait_msec=0) == [{"n": n, "text": "größer ✓"} for n in range(3)]
+    return subfeed.uri
+
+
+def read_feed(uri, channel):
+    """Reads what `write_feed` wrote, in each of the ways there are."""
+    subfeed = kc.load_subfeed(uri, channel=channel)
+    assert subfeed.get_next_message(wait_msec=20_000) == {"n": 0, "text": "größer ✓"}
+    stream = subfeed.message_stream()
+    assert [next(stream)["n"], next(stream)["n"]] == [1, 2]
+    assert subfeed.position == 3
+    assert subfeed.get_next_message(wait_msec=10) is None
+    subfeed.set_position(1)
+    signed = subfeed.get_next_messages(wait_msec=1000, signed=True, max_num_messages=1)
+    assert len(signed) == 1 and signed[0]["body"]["message"]["n"] == 1 and len(signed[0]["signature"]) == 128
+    watch = {"w": {"feedId": uri.split("/")[2], "subfeedHash": subfeed.subfeed_hash, "position": 2}}
+    assert kc.watch_for_new_messages(watch, wait_msec=1000, channel=channel) == {"w": [{"n": 2, "text": "größer ✓"}]}
+
+
+def append_to_feed(name, count):
+    """Appends one by one, to a subfeed with a name of JSON."""
+    subfeed = kc.load_feed(name).load_subfeed({"b": 1, "a": [2]})
+    for n in range(count):
+        subfeed.append_message({"n": n})
+    assert [message["n"] for message in subfeed.get_next_messages(wait_msec=0)] == list(range(count))
+
+
+def snapshot_of_feed(name):
+    """A snapshot is a stored file."""
+    snapshot = kc.load_feed(name).create_snapshot(["main"])
+    assert snapshot.is_snapshot and snapshot.uri.startswith("sha1://")
+    assert [message["n"] for message in kc.load_feed(snapshot.uri).load_subfeed("main").message_stream()] == [0, 1, 2]
+
+
+def delete_feed(name):
+    """A feed that was deleted is found no more."""
+    feed = kc.load_feed(name)
+    feed.delete()
+    try:
+        kc.load_feed(feed.uri)
+    except Exception:
+        return
+    raise AssertionError("The feed is still there.")
+
+
 def node_id():
     """The node's ID."""
     return kc.main.get_node_id()

@@ -86,3 +86,31 @@ def test_what_either_package_stores_the_other_loads(daemon, tmp_path, monkeypatc
     assert kp.store_json({"a": [1, None, "ü"]}) == uris["json"]
     ours = {**uris, "pkl": kp.store_pkl({"array": np.arange(5.0), "list": [1, "x"]})}
     client.call("load", uris=ours, channel=None, folder=str(tmp_path))
+
+
+def test_it_writes_and_reads_feeds(daemon):
+    client = Client(daemon)
+    uri = client.call("write_feed", name="lab")
+    client.call("read_feed", uri=uri, channel="*local*")
+    client.call("append_to_feed", name="lab", count=100)
+    client.call("snapshot_of_feed", name="lab")
+    client.call("delete_feed", name="lab")
+
+
+def test_it_reads_feeds_of_another_node_by_channel(pair):
+    source, reader = pair
+    uri = source.call("write_feed", name="lab")
+    reader.call("read_feed", uri=uri, channel="published")
+
+
+def test_feeds_of_either_package_are_the_others(daemon):
+    import kachery_client as ours
+
+    client = Client(daemon)
+    uri = client.call("write_feed", name="lab")
+    assert ours.get_feed_id("lab") == uri.split("/")[2]
+    assert [message["n"] for message in ours.load_subfeed(uri).get_next_messages()] == [0, 1, 2]
+    ours.load_feed("lab").load_subfeed("other").append_message({"n": 0})
+    feed = ours.create_feed("of ours")
+    feed.load_subfeed("main").append_messages([{"n": n, "text": "größer ✓"} for n in range(3)])
+    client.call("read_feed", uri=feed.load_subfeed("main").uri, channel="*local*")
