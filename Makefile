@@ -83,7 +83,7 @@ $(NEWEST)/.complete: Python/requirements-newest.txt
 	$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
-bench: build ## Measure transfers and storing beside curl, rsync and cp, and a daemon by itself
+bench: build ## Measure transfers, storing, a daemon by itself and feeds beside other tools
 	@Deploy/install-dependencies.sh --bench
 	@Benchmarks/transfer.py
 	@Benchmarks/sources.py
@@ -92,6 +92,7 @@ bench: build ## Measure transfers and storing beside curl, rsync and cp, and a d
 	@Benchmarks/small_files.py
 	@Benchmarks/python_loads.py
 	@Benchmarks/daemon.py
+	@Benchmarks/feeds.py
 
 lint: ## Check the formatting of all Swift sources
 	$(SWIFT) format lint --strict --recursive $(LINTED)

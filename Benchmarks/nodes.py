@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Dict, List
 
-from processes import Finished, Machine, Usage, free_port, usage_of, wait_for_port
+from processes import Finished, Machine, Usage, free_port, resident_bytes, usage_of, wait_for_port
 
 
 class Node:
@@ -53,6 +53,16 @@ class Node:
 
     def usage(self) -> Usage:
         return usage_of(self._server.pid)
+
+    @property
+    def resident_bytes(self) -> int:
+        """What it has in memory now."""
+        return resident_bytes(self._server.pid)
+
+    @property
+    def token(self) -> str:
+        """What clients must show; another one every few minutes."""
+        return (self.storage / "client-auth").read_text()
 
     @property
     def storage(self) -> Path:

@@ -22,8 +22,8 @@ packages=(
   systemd                 # systemd-analyze checks the service units
   util-linux              # setpriv and unshare: tests act as other users, and fill a small disk
 )
-# nginx starts a server where it is installed, so only who runs the benchmarks gets it.
-bench_packages=(nginx-light rsync)
+# nginx and Redis start servers where they are installed, so only who runs the benchmarks gets it.
+bench_packages=(nginx-light rsync redis-server)
 
 fail() {
   printf 'install-dependencies: %s\n' "$1" >&2
@@ -51,6 +51,7 @@ is_provided() {
     systemd) command -v systemd-analyze >/dev/null ;;
     util-linux) command -v setpriv >/dev/null && command -v unshare >/dev/null ;;
     python3 | curl | openssl | rsync) command -v "$1" >/dev/null ;;
+    redis-server) command -v redis-server >/dev/null ;;
     nginx-light) command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] ;;
     *) return 1 ;;
   esac

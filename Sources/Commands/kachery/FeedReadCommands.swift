@@ -90,10 +90,15 @@ private struct Reading {
     do throws(KacheryError) {
       let location = try client.location(of: named.id, timeout: wanted ?? .seconds(6))
       patience = location.isWriteable ? .zero : wanted ?? .seconds(3)
+      if !location.isWriteable, location.node == nil { Self.tellOfAbsence() }
     } catch {
       guard ExitCode(error) == .notFound, try client.count(subfeed) > 0 else { throw error }
-      Console.note("The node that writes this feed is not online; these are the messages that are here.")
+      Self.tellOfAbsence()
     }
+  }
+
+  private static func tellOfAbsence() {
+    Console.note("The node that writes this feed is not online; these are the messages that are to be had.")
   }
 
   /// Hands on the messages that there are, from one position to before another; gives back the position behind them.

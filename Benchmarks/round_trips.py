@@ -1,0 +1,153 @@
+"""Clients that cost little: bytes made beforehand, sockets that stay open, one answer awaited for each request.
+
+A client in the usual libraries spends more on a request than the server does; then the rate is that of the client.
+"""
+
+from __future__ import annotations
+
+import json
+import selectors
+import socket
+import time
+from typing import Any, Callable, Dict, Sequence
+
+PATIENCE = 120.0  # seconds for any answer
+_BLOCK = 1 << 18
+
+Complete = Callable[[bytearray], bool]
+"""Whether these are all the bytes of an answer."""
+
+
+class Line:
+    """One connection: a request, its answer, and the next request only then."""
+
+    def __init__(self, port: int, complete: Complete) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.received = bytearray()
+        self._complete = complete
+
+    def send(self, request: bytes) -> None:
+        self.received.clear()
+        self.socket.sendall(request)
+
+    def receive(self) -> bool:
+        """Takes in what has come; says whether the answer is complete."""
+        block = self.socket.recv(_BLOCK)
+        if not block:
+            raise SystemExit(f"The server hung up after {bytes(self.received[:300])!r}.")
+        self.received += block
+        return self._complete(self.received)
+
+    def answer(self) -> bytes:
+        while not self.receive():
+            pass
+        return bytes(self.received)
+
+    def ask(self, request: bytes) -> bytes:
+        self.send(request)
+        return self.answer()
+
+    def close(self) -> None:
+        self.socket.close()
+
+
+def ask_all(lines: Sequence[Line], requests: Sequence[bytes]) -> float:
+    """Sends all requests, over each line one at a time; the seconds until the last answer."""
+    waiting = iter(requests)
+    with selectors.EpollSelector() as selector:
+        began = time.monotonic()
+        busy = 0
+        for line in lines:
+            request = next(waiting, None)
+            if request is not None:
+                selector.register(line.socket, selectors.EVENT_READ, line)
+                line.send(request)
+                busy += 1
+        while busy > 0:
+            ready = selector.select(PATIENCE)
+            if not ready:
+                raise SystemExit("A server does not answer.")
+            for key, _ in ready:
+                line = key.data
+                if not line.receive():
+                    continue
+                request = next(waiting, None)
+                if request is None:
+                    selector.unregister(line.socket)
+                    busy -= 1
+                else:
+                    line.send(request)
+        return time.monotonic() - began
+
+
+def http_complete(received: bytearray) -> bool:
+    """Whether an HTTP answer with a length is complete."""
+    head = received.find(b"\r\n\r\n")
+    if head < 0:
+        return False
+    at = received[:head].lower().find(b"content-length:")
+    if at < 0:
+        raise SystemExit(f"An answer without a length: {bytes(received[:head])!r}")
+    end = received.find(b"\r", at)
+    return len(received) >= head + 4 + int(received[at + 15 : end])
+
+
+def http_request(path: str, token: str, body: Dict[str, Any]) -> bytes:
+    content = json.dumps(body, separators=(",", ":")).encode()
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        f"KACHERY-CLIENT-AUTH-CODE: {token}\r\nContent-Length: {len(content)}\r\n\r\n"
+    )
+    return head.encode() + content
+
+
+def http_json(answer: bytes) -> Dict[str, Any]:
+    """The JSON of an answer; ends the benchmark where it is not one of success."""
+    head, _, content = answer.partition(b"\r\n\r\n")
+    if b" 200 " not in head[:20]:
+        raise SystemExit(f"The daemon refused: {answer[:500]!r}")
+    value = json.loads(content)
+    if not value.get("success"):
+        raise SystemExit(f"The daemon failed: {content[:500]!r}")
+    return value
+
+
+def redis_complete(count: int) -> Complete:
+    """Whether so many replies of Redis are complete."""
+
+    def are_complete(received: bytearray) -> bool:
+        at = 0
+        for _ in range(count):
+            at = _reply_end(received, at)
+            if at < 0:
+                return False
+        return True
+
+    return are_complete
+
+
+def _reply_end(received: bytearray, at: int) -> int:
+    """Where the reply ends that begins there (RESP 2); -1 where its end has not come."""
+    line = received.find(b"\r\n", at)
+    if line < 0:
+        return -1
+    kind, end = received[at : at + 1], line + 2
+    if kind == b"-":
+        raise SystemExit(f"Redis refused: {bytes(received[at:line])!r}")
+    if kind == b"$":
+        end += max(-2, int(received[at + 1 : line])) + 2
+    if kind == b"*":
+        for _ in range(int(received[at + 1 : line])):
+            end = _reply_end(received, end)
+            if end < 0:
+                return -1
+    return end if end <= len(received) else -1
+
+
+def redis_command(*words: str) -> bytes:
+    parts = [f"*{len(words)}\r\n".encode()]
+    for word in words:
+        text = word.encode()
+        parts += [f"${len(text)}\r\n".encode(), text, b"\r\n"]
+    return b"".join(parts)
