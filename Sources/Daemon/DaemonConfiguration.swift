@@ -31,9 +31,10 @@ package struct DaemonConfiguration: Sendable {
   package var channels: [String] = []
   /// The group that may use the daemon, by name.
   package var authorizedGroup: String?
-  /// Transfers to other nodes that run at once; further ones are refused for the time being.
-  package var maximumTransfers = 1_024
-  /// How fast other nodes are served, and files are loaded; nil for no limit.
+  /// Transfers to other nodes that run at once; further ones are refused for the time being. Nil where kachery.yaml, or else
+  /// the default, counts.
+  package var maximumTransfers: Int?
+  /// How fast other nodes are served, and files are loaded; nil where kachery.yaml counts.
   package var uploadLimit: RateSchedule?
   package var downloadLimit: RateSchedule?
   package var logLevel = Log.Level.info

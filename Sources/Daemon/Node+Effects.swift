@@ -55,7 +55,7 @@ extension Node {
   // MARK: The store
 
   func lookUp(_ lookup: LookupID, _ hash: ContentHash, wantsManifest: Bool) {
-    let servesNobody = configuration.maximumTransfers == 0
+    let servesNobody = limits.maximumTransfers == 0
     let arriving = servesNobody ? nil : arriving(hash)
     loop.work({ [store] in
       do throws(KacheryError) {

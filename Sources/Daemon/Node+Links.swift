@@ -75,7 +75,7 @@ extension Node {
 
   /// What keeps a stream that a peer opens now from being served, asked again as long as it lasts.
   private func barrier(to link: LinkID) -> (Topic) -> Refusal? {
-    let isTooMany = servers.count + batchServers.count >= configuration.maximumTransfers
+    let isTooMany = servers.count + batchServers.count >= limits.maximumTransfers
     return { topic in
       guard self.core.mayServe(link, over: topic) else { return .notAuthorized }
       return isTooMany ? .limitReached : nil

@@ -31,6 +31,9 @@ struct StoreUpkeep {
   /// What was known when the limit was last kept to.
   var lastCollection: Collection?
   var isCollecting = false
+  /// What was last said of the limit and of kachery.yaml: it is not said again until it changes.
+  var collectionProblem: String?
+  var settingsProblem: String?
 }
 
 extension Node {
@@ -50,14 +53,16 @@ extension Node {
     }
     upkeep.timer = loop.after(Self.upkeepPeriod, repeating: Self.upkeepPeriod) {
       self.loop.work({ [store = self.store] in store.index?.flush() }) { self.keepToLimit() }
+      Task { await self.readLimits() }
     }
   }
 
   /// The owner has changed something: the channels' documents are fetched again, the mutables are read again, and the limit
-  /// is kept as kachery.yaml has it now.
+  /// is kept, and transfers are limited, as kachery.yaml has it now.
   func reload() {
     Task { await readJoinedChannels() }
     refreshChannels()
+    Task { await readLimits() }
     upkeep.lastCollection = nil
     keepToLimit()
   }
@@ -71,8 +76,15 @@ extension Node {
     }) { result in
       self.upkeep.isCollecting = false
       switch result {
-      case .success(let collection): self.upkeep.lastCollection = collection
-      case .failure(let error): self.log.warning("The storage limit cannot be kept: \(error.message)")
+      case .success(let collection):
+        self.upkeep.lastCollection = collection
+        self.upkeep.collectionProblem = nil
+      // Of kachery.yaml `readLimits` tells.
+      case .failure(let error) where error.code == .badConfiguration: break
+      case .failure(let error):
+        guard self.upkeep.collectionProblem != error.message else { return }
+        self.upkeep.collectionProblem = error.message
+        self.log.warning("The storage limit cannot be kept: \(error.message)")
       }
     }
   }

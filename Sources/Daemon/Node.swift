@@ -65,6 +65,7 @@ actor Node {
   var documents: [String: ChannelDocument] = [:]
   var upkeep = StoreUpkeep()
   var manifests = ManifestQueue()
+  var limits: TransferLimits
   var watchers = FeedWatchers()
   var messageChecks: [UInt64: MessageCheck] = [:]
   var seekers: [FeedSeekID: CheckedContinuation<FeedWhereabouts, Never>] = [:]
@@ -96,8 +97,9 @@ actor Node {
         key: identity.key, label: configuration.label, software: "kachery \(APIVersion.daemon)",
         isBootstrap: configuration.isBootstrap, bootstraps: configuration.bootstraps),
       random: SecureRandom())
-    receiving = Pacer(RateLimit(configuration.downloadLimit), loop: loop)
-    uploads = UploadGate(capacity: Self.maximumUploads, limit: RateLimit(configuration.uploadLimit), loop: loop)
+    limits = TransferLimits(configuration)
+    receiving = Pacer(RateLimit(limits.download), loop: loop)
+    uploads = UploadGate(capacity: Self.maximumUploads, limit: RateLimit(limits.upload), loop: loop)
     startedAt = loop.now
   }
 
@@ -133,6 +135,7 @@ actor Node {
     try writeNodeID()
     let port = try await startAPI()
     core.setAddresses(announced.map { [$0] } ?? [], port: endpoint.port, at: now)
+    await readLimits()
     await readJoinedChannels()
     refresher = loop.after(Self.channelPeriod, repeating: Self.channelPeriod) { self.refreshChannels() }
     startUpkeep()

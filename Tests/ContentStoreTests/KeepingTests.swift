@@ -115,7 +115,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "maxCacheSizeGiB: many", "maxCacheSizeGiB: -1", "maxCacheSizeGiB: 0", "maxCacheSizeGiB: [", "- 1\n- {",
+    "limitUp: [5]", "maxTransfers: -1", "maxTransfers: few", "maxCacheSizeGiB: many", "maxCacheSizeGiB: -1",
+    "maxCacheSizeGiB: 0", "maxCacheSizeGiB: [", "- 1\n- {",
   ])
   func aLimitThatIsNoneIsRefusedAndNothingRemoved(document: String) throws {
     let hash = try keep(1_000, lastUsed: 1_000_000)

@@ -63,4 +63,43 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: file))
     #expect(try daemon.nodeID.hex.count == 64)
   }
+
+  private func log(_ node: String) throws -> String {
+    try String(contentsOfFile: folder.path("\(node)/daemon.log"), encoding: .utf8)
+  }
+
+  private func waitForLog(_ node: String, _ isRight: (String) -> Bool) throws -> Bool {
+    for _ in 0..<1_000 {
+      if isRight(try log(node)) { return true }
+      usleep(10_000)
+    }
+    return false
+  }
+
+  /// Limits that are written while the daemon runs; a wrong one is told of once and changes nothing.
+  @Test func limitsOnTransfersAreReadFromTheDirectory() throws {
+    let meeting = try RunningDaemon(in: folder.path("meeting"), ["--isbootstrap", "--port", "0", "--nomulticast"])
+    let options = ["--bootstrap", "127.0.0.1:\(meeting.linkPort)", "--channel", "rates-80d", "--nomulticast"]
+    let one = try RunningDaemon(in: folder.path("one"), options)
+    let two = try RunningDaemon(in: folder.path("two"), options)
+    try two.waitForLinks(2)
+    let settings = URL(filePath: "\(one.storage)/kachery.yaml")
+    try Data("limitUp: 4\nmaxTransfers: 2\n".utf8).write(to: settings)
+    one.signal(SIGHUP)
+    #expect(try waitForLog("one") { $0.contains("are now those of kachery.yaml") })
+    try Data("limitUp: fast\n".utf8).write(to: settings)
+    for count in 2...4 {
+      one.signal(SIGHUP)
+      #expect(try waitForLog("one") { $0.ranges(of: "Reading the channels").count == count })
+    }
+    #expect(try waitForLog("one") { $0.contains("limitUp in kachery.yaml: 'fast' is no limit") })
+    let path = folder.path("source")
+    try Data(PatternBytes.make(12_000_000)).write(to: URL(filePath: path))
+    let stored = try one.store(path)
+    let start = ContinuousClock.now
+    _ = try two.load(FileKey(hash: stored.hash))
+    #expect(start.duration(to: .now) > .milliseconds(2_000), "the limit that held before holds no more")
+    #expect(try log("one").ranges(of: "kachery.yaml: 'fast'").count == 1)
+    withExtendedLifetime(meeting) {}
+  }
 }

@@ -37,7 +37,7 @@ import Transfer
     }
   }
 
-  @Test(arguments: [60, 101, 133, 151, 164, 395, 413, 782, 867, 1_005, 1_340] as [UInt64])
+  @Test(arguments: [60, 101, 133, 151, 164, 395, 413, 782, 867, 1_005, 1_340, 3_205, 4_791, 5_512] as [UInt64])
   func whatOnceFailedHolds(_ seed: UInt64) throws {
     let complaints = try play(seed)
     #expect(complaints == [], "seed \(seed)")
@@ -103,6 +103,7 @@ final class TransferRun {
     case 0...2: if asker.store.files[key.hash] == nil { loads.append(asker.load(key)) }
     case 3:
       guard let load = loads.popLast() else { return }
+      hasMishaps = true
       if asker.outcomes[load] == nil { asker.cancel(load) }
     case 4: hurt { network.link(between: asker, and: $0)?.cut() }
     case 5:

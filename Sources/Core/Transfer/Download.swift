@@ -49,6 +49,8 @@ struct Download: Sendable {
   var takesOneSource = false
   /// How fast each source is.
   var rates: [NodeID: SourceRate] = [:]
+  /// How often others have taken over from each source since it gave a piece.
+  var overtaken: [NodeID: Int] = [:]
   /// When to see whether a source that has nothing to do should take over from a slow one.
   var checksForSlownessAt: Instant?
   /// When each source last gave a byte or said that there is a wait, or was first asked for one.
@@ -97,6 +99,7 @@ struct Download: Sendable {
     download.misfits = [:]
     download.suspects = [:]
     download.rates = [:]
+    download.overtaken = [:]
     download.checksForSlownessAt = nil
     download.heardFrom = [:]
     download.delays = [:]

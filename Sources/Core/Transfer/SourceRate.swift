@@ -13,6 +13,8 @@ struct SourceRate: Sendable {
   private var windowStart: Instant?
   private var windowBytes: UInt64 = 0
   private var average: Double?
+  /// Whether it has ever given anything.
+  private(set) var hasGiven = false
 
   /// The source has been asked for something.
   mutating func begin(at now: Instant) {
@@ -31,6 +33,7 @@ struct SourceRate: Sendable {
   mutating func add(_ bytes: UInt64, at now: Instant) {
     guard let start = windowStart else { return }
     windowBytes += bytes
+    hasGiven = hasGiven || bytes > 0
     let elapsed = now - start
     guard elapsed >= Self.window else { return }
     let latest = Double(windowBytes) / elapsed.inSeconds

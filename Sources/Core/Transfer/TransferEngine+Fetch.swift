@@ -26,6 +26,7 @@ extension TransferEngine {
       download.verifiedBytes += plan.pieces[ended.piece].range.count
       download.heardFrom[ended.node] = now
       download.delays[ended.node] = nil
+      download.overtaken[ended.node] = nil
       history.update(download.wish.key.hash) { $0.noteGift(of: ended.node) }
       if download.outstanding(from: ended.node) == 0 { download.rates[ended.node]?.pause(at: now) }
       downloads[id] = download
@@ -59,6 +60,7 @@ extension TransferEngine {
     downloads[id]?.heardFrom[node] = nil
     downloads[id]?.rates[node] = nil
     downloads[id]?.delays[node] = nil
+    downloads[id]?.overtaken[node] = nil
     downloads[id]?.exhausted.remove(node)
     downloads[id]?.lastLost = node
     guard let download = downloads[id] else { return }

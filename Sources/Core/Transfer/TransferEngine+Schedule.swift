@@ -35,6 +35,12 @@ extension TransferEngine {
       return schedule(id, at: now)
     }
     emit(.abandon(id, slowest.node))
+    downloads[id]?.overtaken[slowest.node, default: 0] += 1
+    guard downloads[id]?.overtaken[slowest.node] ?? 0 < Self.maximumOvertaken else {
+      // Two that give nothing would take over from each other for ever.
+      history.update(download.wish.key.hash) { $0.noteLoss(slowest.node, .silent) }
+      return drop(slowest.node, from: id, at: now)
+    }
     giveBack(piecesOf: slowest.node, to: id)
     downloads[id]?.delays[slowest.node] = nil
     downloads[id]?.rates[slowest.node]?.pause(at: now)
@@ -69,12 +75,18 @@ extension Download {
     rates[node, default: SourceRate()].begin(at: now)
   }
 
-  /// The fastest first; those of which nothing is known last, and always in the same order.
+  /// The fastest first, then those of which nothing is known, then those that have given nothing, and always in the same
+  /// order.
   func sourcesByRate(preferring preferred: NodeID? = nil, at now: Instant) -> [Source] {
     let known = sources.values.map { source in
-      (source, source.node == preferred ? .infinity : rates[source.node]?.bytesPerSecond(at: now) ?? 0)
+      (source, source.node == preferred ? .infinity : estimate(of: source.node, at: now))
     }
     return known.sorted { $0.1 == $1.1 ? $0.0.node < $1.0.node : $0.1 > $1.1 }.map(\.0)
+  }
+
+  private func estimate(of node: NodeID, at now: Instant) -> Double {
+    guard let rate = rates[node], let speed = rate.bytesPerSecond(at: now) else { return 0 }
+    return rate.hasGiven ? speed : -1
   }
 
   /// Whether the source should be asked for another piece now.
@@ -114,7 +126,8 @@ extension Download {
   /// Seconds that `slow` may need before `other`, which has nothing to do, takes over: twice what that one would need for
   /// the same pieces, so that two of like speed do not take them from each other.
   func patience(with slow: NodeID, insteadOf other: NodeID, at now: Instant) -> Double {
-    guard let rate = rates[other]?.bytesPerSecond(at: now), let plan else { return Self.patienceWithoutRate }
+    let rate = estimate(of: other, at: now)
+    guard rate > 0, let plan else { return Self.patienceWithoutRate }
     let bytes = fetches.values.reduce(0.0) { sum, fetch in
       fetch.node == slow ? sum + Double(plan.pieces[fetch.piece].range.count) : sum
     }

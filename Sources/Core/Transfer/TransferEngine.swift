@@ -15,6 +15,8 @@ package struct TransferEngine: Sendable {
   package static let piecesAhead = 2
   /// How often it is seen whether a source that has nothing to do should take over from a slow one.
   static let slownessCheck: Duration = .milliseconds(500)
+  /// How often others take over from a source before it has given a piece, until it is given up.
+  static let maximumOvertaken = 3
 
   var searches: [UInt32: Search] = [:]
   var downloads: [DownloadID: Download] = [:]

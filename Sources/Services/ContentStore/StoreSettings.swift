@@ -6,22 +6,40 @@ import YAML
 package struct StoreSettings: Hashable, Sendable {
   /// The bytes that the stored files may have together; nil for no limit.
   package var maximumBytes: UInt64?
+  /// How fast a daemon may serve other nodes, and load, as its owner wrote it: MB a second, perhaps by time of day.
+  package var uploadLimit: String?
+  package var downloadLimit: String?
+  /// Transfers to other nodes that a daemon serves at once.
+  package var maximumTransfers: Int?
 
   package init() {}
 
   /// Reads the document.
   ///
-  /// - Throws: `badConfiguration` where it is no YAML mapping or its limit no number.
+  /// - Throws: `badConfiguration` where it is no YAML mapping or an entry not what it should be.
   package init(yaml bytes: [UInt8]) throws(KacheryError) {
     let document: YAMLValue
     do throws(KacheryError) { document = try YAMLParser.parse(bytes) } catch {
       throw KacheryError(.badConfiguration, "kachery.yaml cannot be read: \(error.message)", cause: error)
     }
-    guard let value = document["maxCacheSizeGiB"], !value.isNull else { return }
-    guard let size = value.number, size > 0, size < 1e9 else {
-      throw KacheryError(.badConfiguration, "maxCacheSizeGiB in kachery.yaml is not a number above 0; correct it.")
+    maximumBytes = try Self.value("maxCacheSizeGiB", of: document, "a number above 0") { value in
+      value.number.flatMap { $0 > 0 && $0 < 1e9 ? UInt64($0 * 1_073_741_824) : nil }
     }
-    maximumBytes = UInt64(size * 1_073_741_824)
+    uploadLimit = try Self.value("limitUp", of: document, "MB a second") { $0.text }
+    downloadLimit = try Self.value("limitDown", of: document, "MB a second") { $0.text }
+    maximumTransfers = try Self.value("maxTransfers", of: document, "a whole number") { value in
+      value.integer.flatMap { $0 >= 0 ? Int(exactly: $0) : nil }
+    }
+  }
+
+  private static func value<Value>(
+    _ name: String, of document: YAMLValue, _ kind: String, _ read: (YAMLValue) -> Value?
+  ) throws(KacheryError) -> Value? {
+    guard let entry = document[name], !entry.isNull else { return nil }
+    guard let value = read(entry) else {
+      throw KacheryError(.badConfiguration, "\(name) in kachery.yaml is not \(kind); correct it.")
+    }
+    return value
   }
 }
 

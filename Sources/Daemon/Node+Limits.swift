@@ -1,0 +1,57 @@
+import ContentStore
+import Primitives
+import Transfer
+
+/// How much a node gives and takes: what the command line says, or else kachery.yaml.
+struct TransferLimits: Hashable, Sendable {
+  /// Where nobody says otherwise.
+  private static let defaultTransfers = 1_024
+
+  let upload: RateSchedule?
+  let download: RateSchedule?
+  /// Transfers to other nodes that run at once.
+  let maximumTransfers: Int
+
+  /// - Throws: `badConfiguration` where an entry of `settings` is no limit.
+  init(_ configuration: DaemonConfiguration, _ settings: StoreSettings) throws(KacheryError) {
+    let upload = try Self.schedule("limitUp", settings.uploadLimit)
+    let download = try Self.schedule("limitDown", settings.downloadLimit)
+    self.upload = configuration.uploadLimit ?? upload
+    self.download = configuration.downloadLimit ?? download
+    maximumTransfers = configuration.maximumTransfers ?? settings.maximumTransfers ?? Self.defaultTransfers
+  }
+
+  /// What the command line alone says.
+  init(_ configuration: DaemonConfiguration) {
+    upload = configuration.uploadLimit
+    download = configuration.downloadLimit
+    maximumTransfers = configuration.maximumTransfers ?? Self.defaultTransfers
+  }
+
+  private static func schedule(_ name: String, _ text: String?) throws(KacheryError) -> RateSchedule? {
+    guard let text else { return nil }
+    do throws(KacheryError) { return try RateSchedule(parsing: text) } catch {
+      throw KacheryError(.badConfiguration, "\(name) in kachery.yaml: \(error.message)", cause: error)
+    }
+  }
+}
+
+extension Node {
+  /// Takes up what kachery.yaml says now. What is wrong in it is told once, and what held before goes on.
+  func readLimits() async {
+    do throws(KacheryError) {
+      let settings = try await onPool { [store] () throws(KacheryError) in try store.settings() }
+      let new = try TransferLimits(configuration, settings)
+      upkeep.settingsProblem = nil
+      guard new != limits else { return }
+      limits = new
+      uploads.limit.schedule = new.upload
+      receiving.limit.schedule = new.download
+      log.info("The limits on transfers are now those of kachery.yaml.")
+    } catch {
+      guard upkeep.settingsProblem != error.message, !isStopping else { return }
+      upkeep.settingsProblem = error.message
+      log.warning("\(error.message) Until then the limits stay as they are.")
+    }
+  }
+}
