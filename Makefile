@@ -103,9 +103,9 @@ format: ## Format all Swift sources
 fuzz: deps ## Damage the input of every parser for a minute each, each round with new seeds
 	@Deploy/fuzz.sh
 
-simulate: deps ## Simulate KACHERY_SIMULATED_RUNS transfers (5,000), each with other mishaps
+simulate: deps ## Simulate KACHERY_SIMULATED_RUNS transfers (5,000) and a tenth as many feeds, each with other mishaps
 	$(SWIFT) build --build-tests
-	KACHERY_SIMULATED_RUNS=$${KACHERY_SIMULATED_RUNS:-5000} $(SWIFT) test --skip-build --filter TransferRunTests
+	KACHERY_SIMULATED_RUNS=$${KACHERY_SIMULATED_RUNS:-5000} $(SWIFT) test --skip-build --filter "TransferRunTests|ReplicationTests"
 
 sanitize: deps ## Run the Swift tests under the address and the thread sanitizer
 	Deploy/sanitize.sh address
