@@ -6,7 +6,7 @@ package import Primitives
 ///
 /// Bound to its owner's loop. Each request comes as an `HTTPExchange`, which is answered when the answer is ready.
 package final class HTTPServer {
-  /// Connections at once: thousands of long polls may wait.
+  /// Connections at once, where nobody asks for fewer: thousands of long polls may wait.
   package static let maximumConnections: UInt32 = 8_192
   /// Seconds after which a connection on which nothing happens is closed. Waiting for an answer does not count.
   package static let idleSeconds: UInt32 = 120
@@ -35,8 +35,11 @@ package final class HTTPServer {
 
   /// Serves on a numeric IPv4 address, over TLS where there are `credentials`.
   ///
+  /// - Parameter connections: taken at once; further ones wait.
   /// - Throws: `alreadyRunning` where another process has the port.
-  package init(host: String, port: UInt16, credentials: Credentials? = nil) throws(KacheryError) {
+  package init(
+    host: String, port: UInt16, credentials: Credentials? = nil, connections: UInt32 = maximumConnections
+  ) throws(KacheryError) {
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_port = port.bigEndian
@@ -48,10 +51,10 @@ package final class HTTPServer {
       pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
         guard let credentials else {
           return CMicroHTTPD_start(
-            address, Self.maximumConnections, Self.idleSeconds, HTTPServer.handle, context, HTTPServer.completed)
+            address, connections, Self.idleSeconds, HTTPServer.handle, context, HTTPServer.completed)
         }
         return CMicroHTTPD_start_tls(
-          address, Self.maximumConnections, Self.idleSeconds, HTTPServer.handle, context, HTTPServer.completed,
+          address, connections, Self.idleSeconds, HTTPServer.handle, context, HTTPServer.completed,
           credentials.certificate, credentials.key)
       }
     }
@@ -70,10 +73,10 @@ package final class HTTPServer {
   /// name that a dead process left is replaced, so the caller must know that no living one has it.
   ///
   /// - Throws: `storageFailed` where the file system takes no socket there.
-  package init(unixSocket path: String) throws(KacheryError) {
+  package init(unixSocket path: String, connections: UInt32 = maximumConnections) throws(KacheryError) {
     let descriptor = try UnixSocket.listen(at: path)
     daemon = CMicroHTTPD_start_on(
-      descriptor, Self.maximumConnections, Self.idleSeconds, HTTPServer.handle,
+      descriptor, connections, Self.idleSeconds, HTTPServer.handle,
       Unmanaged.passUnretained(self).toOpaque(), HTTPServer.completed)
     guard daemon != nil else {
       UnixSocket.remove(path)

@@ -1,6 +1,7 @@
 import APIModel
 package import Diagnostics
 package import EventLoop
+import Files
 package import HTTP
 package import Primitives
 
@@ -10,6 +11,15 @@ package actor LocalAPIServer {
   static let maximumBody = 64 << 20
   /// How often clients that have hung up while they wait are looked for.
   private static let hangUpPeriod: Duration = .milliseconds(500)
+
+  /// Clients that open more and more connections take so much at most of all that this process may have open: the rest is
+  /// for files, other nodes, and the other ways in.
+  private enum Share: Int { case half = 2, eighth = 8 }
+
+  private static func connections(_ share: Share) -> UInt32 {
+    let limit = max(256, FileSystem.raiseDescriptorLimit())
+    return min(HTTPServer.maximumConnections, UInt32(clamping: limit / share.rawValue))
+  }
 
   private let loop: EventLoop
   let node: any LocalNode
@@ -41,7 +51,9 @@ package actor LocalAPIServer {
     requests = node.metrics.register(
       "kachery_api_requests_total", .counter, "Requests to the local API, refused ones included.")
     refusals = node.metrics.register("kachery_api_refusals_total", .counter, "Requests without a good token or host.")
-    server = try HTTPServer(host: host, port: port, credentials: credentials)
+    server = try HTTPServer(
+      host: host, port: port, credentials: credentials, connections: Self.connections(access.isRemote ? .eighth : .half)
+    )
     socketAccess = socket
     socketServer = Self.listen(on: socket, log)
   }
@@ -49,7 +61,8 @@ package actor LocalAPIServer {
   /// Some network file systems take no sockets; the port serves as well.
   private static func listen(on socket: SocketAccess?, _ log: Log) -> HTTPServer? {
     guard let socket else { return nil }
-    do throws(KacheryError) { return try HTTPServer(unixSocket: socket.path) } catch {
+    do throws(KacheryError) { return try HTTPServer(unixSocket: socket.path, connections: connections(.eighth)) } catch
+    {
       log.warning("Clients have to use the port: \(error)")
       return nil
     }
