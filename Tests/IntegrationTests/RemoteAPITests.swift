@@ -138,14 +138,8 @@ import Testing
       return try runProgram("/bin/sh", ["-c", script], in: folder.path, environment: environment)
     }
     func written() throws -> [UInt8] { try Array(Data(contentsOf: URL(filePath: folder.path("range")))) }
-    // The daemon's disk goes bad, in the second of three chunks.
-    let hash = uri.dropFirst("sha1://".count).prefix(40)
-    let path =
-      "\(daemon.storage)/sha1/\(hash.prefix(2))/\(hash.dropFirst(2).prefix(2))/\(hash.dropFirst(4).prefix(2))/\(hash)"
-    let handle = try FileHandle(forUpdating: URL(filePath: path))
-    try handle.seek(toOffset: 30_000_000)
-    try handle.write(contentsOf: Data([content[30_000_000] ^ 1]))
-    try handle.close()
+    // In the second of three chunks.
+    try spoil(uri.dropFirst("sha1://".count).prefix(40), at: 30_000_000, was: content[30_000_000])
     let bad = try range(25_000_000, 25_000_010)
     #expect(bad.code == 1, "\(bad)")
     #expect(bad.errors.contains("hash"))
@@ -157,6 +151,42 @@ import Testing
     #expect(isRight)
     #expect(try range(0, 0).code == 0)
     #expect(try range(44_999_999, 45_000_001).code == 2)
+  }
+
+  /// What has come and was verified does not come again: by the second load, the daemon's copy of it is damaged.
+  @Test func anInterruptedLoadFromElsewhereGoesOn() throws {
+    let environment = try user("dora")
+    let content = PatternBytes.make(110_000_000)
+    try Data(content).write(to: URL(filePath: folder.path("data.bin")))
+    let stored = try run("kachery-store", ["data.bin"], in: folder.path, environment: environment)
+    let uri = stored.output.trimmingCharacters(in: .newlines)
+    let hash = uri.dropFirst("sha1://".count).prefix(40)
+    let process = Process()
+    process.executableURL = RunningDaemon.programs.appending(path: "kachery")
+    process.arguments = ["load", uri, "--quiet"]
+    process.environment = environment.merging(RunningDaemon.sanitizerOptions) { own, _ in own }
+    process.standardOutput = FileHandle.nullDevice
+    try process.run()
+    let journal = "\(folder.path)/dora/.cache/kachery/kachery-node/partial/\(hash).verified"
+    for _ in 0..<20_000 where (try? Data(contentsOf: URL(filePath: journal)))?.isEmpty ?? true { usleep(1_000) }
+    kill(process.processIdentifier, SIGINT)
+    process.waitUntilExit()
+    #expect(process.terminationReason == .uncaughtSignal, "it had not ended before")
+    try spoil(hash, at: 10_000_000, was: content[10_000_000])
+    let again = try run("kachery-load", [uri], in: folder.path, environment: environment)
+    #expect(again.code == 0, "\(again)")
+    let path = again.output.trimmingCharacters(in: .newlines)
+    #expect(FileManager.default.contentsEqual(atPath: path, andPath: folder.path("data.bin")))
+  }
+
+  /// The daemon's disk goes bad.
+  private func spoil(_ hash: Substring, at offset: UInt64, was byte: UInt8) throws {
+    let path =
+      "\(daemon.storage)/sha1/\(hash.prefix(2))/\(hash.dropFirst(2).prefix(2))/\(hash.dropFirst(4).prefix(2))/\(hash)"
+    let handle = try FileHandle(forUpdating: URL(filePath: path))
+    try handle.seek(toOffset: offset)
+    try handle.write(contentsOf: Data([byte ^ 1]))
+    try handle.close()
   }
 
   @Test func whatIsMissingIsSaid() throws {

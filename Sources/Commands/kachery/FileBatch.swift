@@ -42,10 +42,12 @@ struct FileBatch {
     _ keys: [FileKey], _ loaded: [Result<String, KacheryError>], from client: DaemonClient
   ) throws(KacheryError) -> [Result<String, KacheryError>] {
     let cache = try RemoteCache()
+    // How far the many are has been shown; of one among them there is nothing to say.
+    var bar = ProgressBar(name: "", isQuiet: true)
     return zip(keys, loaded).map { key, outcome in
       Result { () throws(KacheryError) in
         _ = try outcome.get()
-        return try cache.path(of: key, from: client)
+        return try cache.path(of: RemoteFile(key: key, client: client, arguments: arguments), showing: &bar)
       }
     }
   }

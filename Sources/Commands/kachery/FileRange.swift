@@ -1,14 +1,8 @@
 import APIModel
-import ContentStore
-import Crypto
-import Glibc
 import Primitives
 
 /// A part of a file that a daemon brings without the rest of it.
 struct FileRange {
-  /// The largest chunk that is held in memory to be checked: several times as large as any that is written.
-  private static let largestChunk: UInt64 = 64 << 20
-
   private let key: FileKey
   private let start: UInt64
   private let end: UInt64?
@@ -28,62 +22,29 @@ struct FileRange {
   ///
   /// - Throws: `hashMismatch` where a chunk is not what the manifest says; nothing of it was written then.
   func write(from client: DaemonClient) throws(KacheryError) -> Bool {
+    let file = RemoteFile(key: key, client: client, arguments: arguments)
     guard client.isRemote else {
-      try read(key, start, end, from: client) { bytes in
+      try file.read(start, end) { bytes in
         Console.output(bytes)
         return true
       }
       return true
     }
-    guard let name = key.manifest, !RemoteCache.has(key.hash) else { return false }
-    let manifest = try manifest(name, from: client)
+    guard let name = key.manifest, try RemoteCache().find(key.hash) == nil else { return false }
+    let manifest = try file.manifest(name)
     let last = end ?? manifest.size
     guard start <= last, last <= manifest.size else {
       throw KacheryError(
         .badRequest, "Bytes \(start) to \(last) do not lie in the file, which has \(manifest.size).")
     }
     let chunks = manifest.chunks.filter { $0.range.start < last && $0.range.end > start }
-    guard chunks.allSatisfy({ $0.range.count <= Self.largestChunk }) else { return false }
+    guard chunks.allSatisfy({ $0.range.count <= RemoteFile.largestChunk }) else { return false }
     for chunk in chunks {
-      let bytes = try bytes(key, chunk.range.start, chunk.range.end, hash: chunk.hash, from: client)
+      let bytes = try file.bytes(chunk.range.start, chunk.range.end, hash: chunk.hash)
       let first = Int(max(start, chunk.range.start) - chunk.range.start)
       let count = Int(min(last, chunk.range.end) - chunk.range.start)
       bytes[first..<count].withUnsafeBytes { Console.output($0) }
     }
     return true
-  }
-
-  private func manifest(_ name: ContentHash, from client: DaemonClient) throws(KacheryError) -> Manifest {
-    let manifest = try Manifest(parsing: try bytes(FileKey(hash: name), 0, nil, hash: name, from: client))
-    guard manifest.hash == key.hash else {
-      throw KacheryError(.badManifest, "The manifest \(name) is that of another file than \(key.hash).")
-    }
-    return manifest
-  }
-
-  /// Bytes that have this hash.
-  private func bytes(
-    _ key: FileKey, _ start: UInt64, _ end: UInt64?, hash: ContentHash, from client: DaemonClient
-  ) throws(KacheryError) -> [UInt8] {
-    var bytes: [UInt8] = []
-    try read(key, start, end, from: client) { block in
-      bytes += block
-      return UInt64(bytes.count) <= Self.largestChunk
-    }
-    guard ContentHash.of(bytes) == hash else {
-      throw KacheryError(
-        .hashMismatch,
-        "What the daemon sent of \(key.hash) is not what the URI promises: it should have the hash \(hash).")
-    }
-    return bytes
-  }
-
-  private func read(
-    _ key: FileKey, _ start: UInt64, _ end: UInt64?, from client: DaemonClient,
-    _ receive: (UnsafeRawBufferPointer) -> Bool
-  ) throws(KacheryError) {
-    let request = ReadRequest(
-      key: key, start: start, end: end, node: try arguments.node(askedBy: client), channel: arguments.askedChannel)
-    try client.download(request.json, from: "/v1/read", timeout: try arguments.seconds("--timeout"), receive)
   }
 }

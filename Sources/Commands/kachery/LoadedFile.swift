@@ -35,10 +35,27 @@ struct LoadedFile {
       }
       return LoadedFile(path: file.path, uri: uri, client: nil)
     case .online(let client):
-      let path = try load(uri, arguments, from: client)
-      guard client.isRemote else { return LoadedFile(path: path, uri: uri, client: client) }
-      return LoadedFile(path: try RemoteCache().path(of: uri.key, from: client), uri: uri, client: nil)
+      guard client.isRemote else {
+        return LoadedFile(path: try load(uri, arguments, from: client), uri: uri, client: client)
+      }
+      return LoadedFile(path: try bring(uri, arguments, from: client), uri: uri, client: nil)
     }
+  }
+
+  /// From a daemon on another machine to this one, where it has not come before.
+  private static func bring(
+    _ uri: KacheryURI, _ arguments: Arguments, from client: DaemonClient
+  ) throws(KacheryError) -> String {
+    let cache = try RemoteCache()
+    if let present = try cache.find(uri.key.hash) { return present }
+    _ = try load(uri, arguments, from: client)
+    var bar = ProgressBar(name: name(of: uri), isQuiet: arguments.has("--quiet"))
+    defer { bar.end() }
+    return try cache.path(of: RemoteFile(key: uri.key, client: client, arguments: arguments), showing: &bar)
+  }
+
+  private static func name(of uri: KacheryURI) -> String {
+    uri.label.isEmpty ? String(uri.key.hash.hex.prefix(10)) : uri.label
   }
 
   /// The error for a file that is not in the directory where no daemon runs.
@@ -60,8 +77,7 @@ struct LoadedFile {
   ) throws(KacheryError) -> String {
     let request = LoadRequest(
       key: uri.key, node: try arguments.node(askedBy: client), channel: arguments.askedChannel)
-    let name = uri.label.isEmpty ? String(uri.key.hash.hex.prefix(10)) : uri.label
-    var bar = ProgressBar(name: name, isQuiet: arguments.has("--quiet"))
+    var bar = ProgressBar(name: name(of: uri), isQuiet: arguments.has("--quiet"))
     var outcome: Result<String, KacheryError>?
     let timeout = try arguments.seconds("--timeout")
     defer { bar.end() }

@@ -14,26 +14,68 @@ struct RemoteCache {
     store = try ContentStore(directory: Environment["KACHERY_CACHE_DIR"] ?? "\(base)/kachery", log: .disabled)
   }
 
-  /// Whether the file has come before.
-  static func has(_ hash: ContentHash) -> Bool { ((try? RemoteCache().store.find(hash)) ?? nil) != nil }
+  /// Where the file lies here; nil where it has not come before.
+  func find(_ hash: ContentHash) throws(KacheryError) -> String? { try store.find(hash)?.path }
 
-  /// Where the file lies here; its bytes come from the daemon, which has it, unless they have come before.
+  /// Where the file lies here; its bytes come from the daemon, which has it, unless they have come before. By the manifest
+  /// that the URI names they come in chunks, and a load that was interrupted goes on.
   ///
   /// - Throws: `hashMismatch` where what the daemon sends is not the file.
-  func path(of key: FileKey, from client: DaemonClient) throws(KacheryError) -> String {
-    if let present = try store.find(key.hash) { return present.path }
+  func path(of file: RemoteFile, showing bar: inout ProgressBar) throws(KacheryError) -> String {
+    if let present = try find(file.key.hash) { return present }
+    guard let name = file.key.manifest else { return try wholePath(of: file, &bar) }
+    let manifest = try file.manifest(name)
+    do throws(KacheryError) {
+      return try receive(file, by: manifest, &bar)
+    } catch {
+      // Another command receives the same file.
+      guard error.code == .alreadyRunning else { throw error }
+      return try wholePath(of: file, &bar)
+    }
+  }
+
+  private func receive(
+    _ file: RemoteFile, by manifest: Manifest, _ bar: inout ProgressBar
+  ) throws(KacheryError) -> String {
+    let incoming = try store.beginReceive(manifest.hash, size: manifest.size, chunks: Array(manifest.chunks))
+    defer { incoming.close() }
+    incoming.checkEveryChunk()
+    let present = Set(incoming.resumed.map(\.range.start))
+    for chunk in manifest.chunks where !present.contains(chunk.range.start) {
+      let arriving = try incoming.beginChunk(chunk.range, expected: chunk.hash)
+      var failure: KacheryError?
+      bar.update(incoming.arrivedBytes, of: manifest.size, from: nil)
+      do throws(KacheryError) {
+        try file.read(chunk.range.start, chunk.range.end) { bytes in
+          do throws(KacheryError) { try arriving.append(bytes) } catch { failure = error }
+          bar.update(incoming.arrivedBytes + arriving.received, of: manifest.size, from: nil)
+          return failure == nil
+        }
+      } catch { throw failure ?? error }
+      try arriving.finish()
+    }
+    guard case .admitted(let stored) = try incoming.finish() else {
+      throw KacheryError(
+        .hashMismatch, "What the daemon sent as \(manifest.hash) is damaged; the same command goes on.")
+    }
+    return stored.path
+  }
+
+  private func wholePath(of file: RemoteFile, _ bar: inout ProgressBar) throws(KacheryError) -> String {
     let writer = try store.beginStore()
     var failure: KacheryError?
-    try client.download(["fileKey": key.json]) { bytes in
-      do throws(KacheryError) { try writer.write(bytes) } catch { failure = error }
-      return failure == nil
-    }
-    if let failure { throw failure }
+    do throws(KacheryError) {
+      try file.client.download(["fileKey": file.key.json]) { bytes in
+        do throws(KacheryError) { try writer.write(bytes) } catch { failure = error }
+        return failure == nil
+      }
+    } catch { throw failure ?? error }
     let receipt = try writer.finish()
-    guard receipt.hash == key.hash else {
+    guard receipt.hash == file.key.hash else {
       throw KacheryError(
-        .hashMismatch, "What the daemon sent as \(key.hash) has the hash \(receipt.hash); nothing of it was used.")
+        .hashMismatch,
+        "What the daemon sent as \(file.key.hash) has the hash \(receipt.hash); nothing of it was used.")
     }
-    return store.path(of: key.hash)
+    return store.path(of: file.key.hash)
   }
 }
