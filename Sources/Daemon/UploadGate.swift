@@ -68,10 +68,14 @@ final class UploadGate {
   private func advance() {
     guard !isDraining else { return }
     isDraining = true
-    while let id = slots.next(rate: limit.rate, at: loop.now) { waiting.removeValue(forKey: id)?() }
+    // One moment for both questions: a pause that ends between the two would be one that nobody wakes from.
+    var now = loop.now
+    while let id = slots.next(rate: limit.rate, at: now) {
+      waiting.removeValue(forKey: id)?()
+      now = loop.now
+    }
     isDraining = false
     wakeUp?.cancel()
-    let now = loop.now
     wakeUp = slots.wakeAt(after: now).map { due in loop.after(due - now) { self.advance() } }
   }
 

@@ -62,7 +62,10 @@ import Testing
     let (process, complaints) = try start(["load", uri, "--dest", "out/copy"], environment: node.environment)
     let journal = "\(node.storage)/kachery-node/partial/\(stored.hash).verified"
     try wait(for: "A verified chunk") {
-      ((try? FileManager.default.attributesOfItem(atPath: journal)[.size] as? Int) ?? 0) > 0
+      guard process.isRunning else {
+        throw KacheryError(.internalError, try String(contentsOfFile: complaints, encoding: .utf8))
+      }
+      return ((try? FileManager.default.attributesOfItem(atPath: journal)[.size] as? Int) ?? 0) > 0
     }
     kill(process.processIdentifier, signal)
     process.waitUntilExit()
