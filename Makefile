@@ -30,8 +30,8 @@ NAMES = kachery-store kachery-load kachery-cat kachery-link kachery-info kachery
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help deps build demo demo-jobs test test-swift test-python bench lint format fuzz simulate sanitize install \
-  uninstall install-service uninstall-service clean
+.PHONY: help deps build demo demo-jobs test test-swift test-python bench lint format fuzz simulate sanitize test-address \
+  test-thread test-nfs install uninstall install-service uninstall-service clean
 
 help: ## Say what there is to type
 	@echo 'kachery: share files by what is in them.'
@@ -107,9 +107,16 @@ simulate: deps ## Simulate KACHERY_SIMULATED_RUNS transfers (5,000) and a tenth 
 	$(SWIFT) build --build-tests
 	KACHERY_SIMULATED_RUNS=$${KACHERY_SIMULATED_RUNS:-5000} $(SWIFT) test --skip-build --filter "TransferRunTests|ReplicationTests"
 
-sanitize: deps ## Run the Swift tests under the address and the thread sanitizer
+sanitize: test-address test-thread ## Run the Swift tests under the address and the thread sanitizer
+
+test-address: deps ## Run the Swift tests under the address sanitizer, which finds wrong uses of memory
 	Deploy/sanitize.sh address
+
+test-thread: deps ## Run the Swift tests under the thread sanitizer, which finds data shared without a lock
 	Deploy/sanitize.sh thread
+
+test-nfs: deps ## Run the tests of shared directories on NFS, in a kernel of their own that needs no privileges
+	Tests/Network/nfs.sh
 
 # bash and fish look for a file of the name that is completed.
 install: build ## Put every command below PREFIX/bin (and the Python package where PYTHON says)
