@@ -123,7 +123,8 @@ let package = Package(
     tests(
       "DaemonTests",
       [
-        "Daemon", "NodeCore", "Discovery", "Wire", "FeedStore", "ContentStore", "Links", "TLS", "EventLoop", "Crypto",
+        "Daemon", "APIModel", "Transfer", "NodeCore", "Discovery", "Wire", "FeedStore", "ContentStore", "Links", "TLS",
+        "EventLoop", "Crypto",
         "Diagnostics", "Primitives", "TestSupport",
       ]),
     tests("ArchitectureTests", ["TestSupport"]),

@@ -30,6 +30,8 @@ struct FindWaiter {
 extension Node: LocalNode {
   /// The least time between two messages of progress.
   private static let progressPeriod: Duration = .milliseconds(100)
+  /// Messages that wait for one client.
+  private static let progressKept = 100
 
   nonisolated var metrics: Metrics { counters.all }
 
@@ -150,7 +152,9 @@ extension Node: LocalNode {
 
   func loadFile(_ request: LoadRequest) -> AsyncThrowingStream<LoadEvent, any Error> {
     let id = LoadID(number: newClient())
-    let (stream, continuation) = AsyncThrowingStream<LoadEvent, any Error>.makeStream()
+    // A client that takes no progress for hours need not learn of all of it; the end comes last, so it stays.
+    let (stream, continuation) = AsyncThrowingStream<LoadEvent, any Error>.makeStream(
+      bufferingPolicy: .bufferingNewest(Self.progressKept))
     loads[id] = LoadWaiter(
       hash: request.key.hash, manifest: request.key.manifest,
       progress: { continuation.yield(.progress(loaded: $0, total: $1, node: $2)) },
