@@ -52,15 +52,7 @@ import Testing
   func damagedMessagesAreRefusedOrNotSigned(seed: UInt64) throws {
     var random = SeededRandom(seed: seed)
     let original = try message()
-    var text = original.text
-    for _ in 0..<random.number(1...3) {
-      let place = random.number(0...text.count - 1)
-      switch random.number(0...2) {
-      case 0: text[place] = UInt8(random.number(0...255))
-      case 1: text.insert(UInt8(random.number(0x20...0x7e)), at: place)
-      default: text.remove(at: place)
-      }
-    }
+    let text = random.mutated(original.text)
     guard let damaged = try? SignedMessage(text) else { return }
     let isSame =
       damaged.signature == original.signature && SignedMessage.plain(text) == SignedMessage.plain(original.text)

@@ -32,15 +32,7 @@ import Wire
   func noBytesDoHarm(seed: UInt64) throws {
     var random = SeededRandom(seed: seed)
     let hashes = (0..<random.number(0...20)).map { ContentHash.of([UInt8(truncatingIfNeeded: $0)]) }
-    var bytes = BatchRequest(topic: try topic(), hashes: hashes).encoded
-    for _ in 0..<random.number(1...4) {
-      let place = random.number(0...bytes.count - 1)
-      switch random.number(0...2) {
-      case 0: bytes[place] = UInt8(random.number(0...255))
-      case 1: bytes.insert(UInt8(random.number(0...255)), at: place)
-      default: bytes.remove(at: place)
-      }
-    }
+    let bytes = random.mutated(BatchRequest(topic: try topic(), hashes: hashes).encoded)
     guard let request = try? decode(bytes) else { return }
     #expect(try decode(request.encoded) == request, "seed \(seed)")
   }

@@ -62,15 +62,7 @@ import Wire
     var random = SeededRandom(seed: seed)
     let (requests, answers) = try Self.examples()
     let originals = requests.map(\.encoded) + answers.map(\.encoded)
-    var bytes = originals[random.number(0...originals.count - 1)]
-    for _ in 0..<random.number(1...4) where !bytes.isEmpty {
-      let place = random.number(0...bytes.count - 1)
-      switch random.number(0...2) {
-      case 0: bytes[place] = UInt8(random.number(0...255))
-      case 1: bytes.insert(UInt8(random.number(0...255)), at: place)
-      default: bytes.remove(at: place)
-      }
-    }
+    let bytes = random.mutated(originals[random.number(0...originals.count - 1)])
     guard let frame = try? frame(bytes) else { return }
     if let request = try? FeedRequest.decode(frame) {
       #expect(try self.frame(request.encoded).flatMap { try FeedRequest.decode($0) } == request, "seed \(seed)")

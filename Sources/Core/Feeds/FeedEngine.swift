@@ -36,21 +36,12 @@ package struct FeedEngine: Sendable {
   var submissions: [SubmitID: Submission] = [:]
   var lastNumber: UInt64 = 0
   private var tickAt: Instant?
-  private var effects: [FeedEffect] = []
-  private var effectsTaken = 0
+  private var effects = EffectQueue<FeedEffect>()
 
   package init() {}
 
   /// The next thing to be done; nil when there is nothing until the next input.
-  package mutating func nextEffect() -> FeedEffect? {
-    guard effectsTaken < effects.count else {
-      effects.removeAll(keepingCapacity: true)
-      effectsTaken = 0
-      return nil
-    }
-    defer { effectsTaken += 1 }
-    return effects[effectsTaken]
-  }
+  package mutating func nextEffect() -> FeedEffect? { effects.next() }
 
   mutating func emit(_ effect: FeedEffect) { effects.append(effect) }
 

@@ -50,8 +50,7 @@ package struct NodeCore: Sendable {
   /// How often each node has given bytes, or said something, that is not so.
   var lies: [NodeID: Int] = [:]
 
-  private var effects: [NodeEffect] = []
-  private var effectsTaken = 0
+  private var effects = EffectQueue<NodeEffect>()
 
   /// A node that knows nobody yet.
   package init(_ configuration: NodeCoreConfiguration, random: some RandomNumberGenerator & Sendable) {
@@ -62,15 +61,7 @@ package struct NodeCore: Sendable {
   }
 
   /// The next thing to be done; nil when there is nothing until the next input.
-  package mutating func nextEffect() -> NodeEffect? {
-    guard effectsTaken < effects.count else {
-      effects.removeAll(keepingCapacity: true)
-      effectsTaken = 0
-      return nil
-    }
-    defer { effectsTaken += 1 }
-    return effects[effectsTaken]
-  }
+  package mutating func nextEffect() -> NodeEffect? { effects.next() }
 
   mutating func emit(_ effect: NodeEffect) { effects.append(effect) }
 

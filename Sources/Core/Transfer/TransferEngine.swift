@@ -34,8 +34,7 @@ package struct TransferEngine: Sendable {
   /// owner.
   package var topics: Set<Topic>?
 
-  private var effects: [TransferEffect] = []
-  private var effectsTaken = 0
+  private var effects = EffectQueue<TransferEffect>()
   private var lastQuestion: UInt32 = 0
   private var lastNumber: UInt64 = 0
 
@@ -46,15 +45,7 @@ package struct TransferEngine: Sendable {
   }
 
   /// The next thing to be done; nil when there is nothing until the next input.
-  package mutating func nextEffect() -> TransferEffect? {
-    guard effectsTaken < effects.count else {
-      effects.removeAll(keepingCapacity: true)
-      effectsTaken = 0
-      return nil
-    }
-    defer { effectsTaken += 1 }
-    return effects[effectsTaken]
-  }
+  package mutating func nextEffect() -> TransferEffect? { effects.next() }
 
   mutating func emit(_ effect: TransferEffect) { effects.append(effect) }
 
