@@ -11,7 +11,7 @@ extension Node {
   /// Bytes of messages in one answer: enough that a reader who catches up waits for few of them, and little memory.
   private static let answerBytes = 512 << 10
   /// Messages that are worth a thread of their own: as many signatures are checked together at little cost for each.
-  private static let checkedTogether = 128
+  private static let checkedTogether = 256
 
   func perform(_ effect: FeedEffect) {
     switch effect {

@@ -9,7 +9,12 @@ package enum CanonicalJSON {
     // RFC 8785, section 3.2.3: members in the order of the UTF-16 code units of their names.
     order: { $0.sorted { $0.name.utf16.lexicographicallyPrecedes($1.name.utf16) } },
     // Section 3.2.2.3: every number is one of ECMAScript's, which are floating-point.
-    integer: { number(Double($0)) }, double: number, string: JSONString.writeUTF8)
+    integer: integer, double: number, string: JSONString.writeUTF8)
+
+  /// Up to 2⁵³ every integer is one of ECMAScript's numbers, and is printed with all its digits.
+  @Sendable private static func integer(_ value: Int64) -> String {
+    value.magnitude <= 1 << 53 ? String(value) : number(Double(value))
+  }
 
   /// A number as ECMAScript prints it (ECMA-262, Number::toString): the shortest digits that give the same value.
   @Sendable static func number(_ value: Double) -> String {

@@ -3,6 +3,7 @@ package enum Hex {
   /// The lower-case hexadecimal digits of `bytes`, two a byte.
   package static func encode(_ bytes: some Sequence<UInt8>) -> String {
     var text: [UInt8] = []
+    text.reserveCapacity(2 * bytes.underestimatedCount)
     for byte in bytes {
       text.append(digit(byte >> 4))
       text.append(digit(byte & 15))

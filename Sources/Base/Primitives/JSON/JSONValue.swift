@@ -25,7 +25,9 @@ package struct JSONObject: Hashable, Sendable, ExpressibleByDictionaryLiteral {
 
     /// Names are compared code point by code point (RFC 8259, section 8.3); `==` would take "é" in its two Unicode
     /// spellings for one name.
-    func isNamed(_ other: String) -> Bool { name.utf8.elementsEqual(other.utf8) }
+    func isNamed(_ other: String) -> Bool {
+      name.utf8.count == other.utf8.count && name.utf8.elementsEqual(other.utf8)
+    }
   }
 
   package private(set) var members: [Member]

@@ -108,6 +108,7 @@ package enum JSONString {
 
   /// Only what must be escaped is (RFC 8785, section 3.2.2.2).
   package static func writeUTF8(_ string: String, to output: inout [UInt8]) {
+    guard !writePlain(string, to: &output, isPlain: { $0 >= 0x20 && $0 != 0x22 && $0 != 0x5c }) else { return }
     output.append(UInt8(ascii: "\""))
     for byte in string.utf8 {
       if let escape = shortEscape(byte) {
@@ -123,6 +124,8 @@ package enum JSONString {
 
   /// Python escapes everything outside printable ASCII by default; every JSON reader understands it.
   static func writeASCII(_ string: String, to output: inout [UInt8]) {
+    let isWritten = writePlain(string, to: &output) { (0x20..<0x7f).contains($0) && $0 != 0x22 && $0 != 0x5c }
+    guard !isWritten else { return }
     output.append(UInt8(ascii: "\""))
     for unit in string.utf16 {
       if let escape = shortEscape(unit) {
@@ -134,5 +137,18 @@ package enum JSONString {
       }
     }
     output.append(UInt8(ascii: "\""))
+  }
+
+  /// Writes a string of which no byte must be escaped, as most are; says whether it was one.
+  @inline(__always)
+  private static func writePlain(_ string: String, to output: inout [UInt8], isPlain: (UInt8) -> Bool) -> Bool {
+    var string = string
+    return string.withUTF8 { bytes in
+      guard bytes.allSatisfy(isPlain) else { return false }
+      output.append(UInt8(ascii: "\""))
+      output.append(contentsOf: bytes)
+      output.append(UInt8(ascii: "\""))
+      return true
+    }
   }
 }
