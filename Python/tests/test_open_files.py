@@ -58,7 +58,7 @@ def test_a_crowd_at_one_door_leaves_the_other_open(
             with socket.socket(socket.AF_UNIX) as client:
                 client.settimeout(20)
                 client.connect(name.name)
-                client.sendall(b"POST /store HTTP/1.0\r\nHost: x\r\nContent-Length: 6\r\n\r\nstored")
+                client.sendall(b"POST /store HTTP/1.0\r\nHost: localhost\r\nContent-Length: 6\r\n\r\nstored")
                 assert b'"success":true' in client.recv(10_000)
     finally:
         daemon.stop()

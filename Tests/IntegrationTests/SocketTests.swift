@@ -13,8 +13,8 @@ import Testing
 
   private func socket(_ daemon: RunningDaemon) -> String { "\(daemon.storage)/\(APIVersion.socketName)" }
 
-  private func status(_ daemon: RunningDaemon) throws -> Int {
-    var request = HTTPRequest("POST", "http://anything/mutable/get")
+  private func status(_ daemon: RunningDaemon, as host: String = "localhost") throws -> Int {
+    var request = HTTPRequest("POST", "http://\(host)/mutable/get")
     request.unixSocket = socket(daemon)
     request.body = .bytes(Array(#"{"key":"x"}"#.utf8))
     return try HTTPClient.fetch(request, limit: 1 << 16).status
@@ -64,6 +64,13 @@ import Testing
     #expect(stored.code == 0, "\(stored.errors)")
     #expect(try run("kachery-p2p-stop-daemon", [], in: folder.path, environment: variables).code == 0)
     #expect(daemon.stop() == 0)
+  }
+
+  /// A page from elsewhere must not get in where somebody leads a port to the socket.
+  @Test func aForeignHostNameIsRefused() throws {
+    let daemon = try RunningDaemon(in: folder.path("node"), ["--nomulticast"])
+    #expect(try status(daemon, as: "evil.example.org") == 403)
+    #expect(try status(daemon, as: "localhost:8080") == 200)
   }
 
   /// A client that kept its token for too long is still let in for who it is.

@@ -130,9 +130,8 @@ package actor LocalAPIServer {
 
   private func serve(_ exchange: HTTPExchange) async {
     do throws(KacheryError) {
-      // No browser reaches a Unix socket, so there the name says nothing.
-      let isFromBrowsers = exchange.peer == nil && !access.isRemote
-      guard !isFromBrowsers || policy.admits(host: exchange.head.headers["host"]) else {
+      // On the Unix socket as well: no browser reaches it, but somebody may lead a port to it.
+      guard access.isRemote || policy.admits(host: exchange.head.headers["host"]) else {
         throw KacheryError(
           .forbidden, "This API answers only under a name of this machine; see the option for allowed hosts.")
       }
