@@ -1,5 +1,6 @@
 import Crypto
 import EventLoop
+import Glibc
 import Links
 import Primitives
 import Synchronization
@@ -94,6 +95,25 @@ private actor Hosts {
       #expect(peers[1] != peers[0])
       #expect(bindings[0].count == 32)
       #expect(bindings[0] == bindings[1])
+    }
+  }
+
+  /// A machine that sleeps or is overloaded hears nothing for a while; that is not the other side's silence.
+  @Test(.timeLimit(.minutes(3))) func aProcessThatStoodStillKeepsItsLinks() async throws {
+    try await withHosts { hosts in
+      try await hosts.connect()
+      let echo: [UInt8] = await hosts.run { hosts, done in
+        hosts.accepted[0].onStream = { stream in stream.onData = { stream.write(Array($0)) } }
+        usleep(14_000_000)
+        let stream = hosts.dialed[0].openStream()
+        stream.onEnd = { _ in done([]) }
+        stream.onData = { bytes in
+          stream.onEnd = nil
+          done(Array(bytes))
+        }
+        stream.write([1, 2, 3])
+      }
+      #expect(echo == [1, 2, 3])
     }
   }
 

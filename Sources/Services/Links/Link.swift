@@ -49,6 +49,7 @@ package final class Link {
   private var pinger: Timer?
   private var closer: Timer?
   private var heardAt: Instant
+  private var checkedAt: Instant
   private var pingSent: (value: UInt32, at: Instant)?
   private var isOver = false
   private var hasSentLast = false
@@ -66,6 +67,7 @@ package final class Link {
     channelBinding = try session.exportKeyingMaterial(label: "EXPORTER-kachery-link", count: 32)
     mux = MuxSession(role: isDialer ? .client : .server)
     heardAt = loop.now
+    checkedAt = loop.now
     connection.onDrain = { [weak self] in self?.drained() }
     pinger = loop.after(Self.pingPeriod, repeating: Self.pingPeriod) { [weak self] in self?.checkLife() }
   }
@@ -112,6 +114,10 @@ package final class Link {
   }
 
   private func checkLife() {
+    // While this process itself stood still it could hear nobody: what came meanwhile has not been read yet.
+    let late = loop.now - checkedAt - Self.pingPeriod
+    if late > Self.pingPeriod { heardAt = heardAt + late }
+    checkedAt = loop.now
     let silent = loop.now - heardAt
     guard silent < Self.silence else {
       return fail(
