@@ -119,7 +119,7 @@ final class BatchServer {
     dropWaiting(answer.files)
     metrics.requestsServed.add(answer.given)
     metrics.requestsRefused.add(answer.files - answer.given)
-    metrics.bytesSent.add(answer.bytes.count)
+    metrics.bytesSent.add(answer.fileBytes)
     stream.write(answer.bytes)
     advance()
   }
@@ -140,6 +140,8 @@ final class BatchServer {
 
   private struct Answer: Sendable {
     var bytes: [UInt8] = []
+    /// Those of them that are files', not replies.
+    var fileBytes = 0
     /// Files that are answered for, and those of them that are given.
     var files = 0
     var given = 0
@@ -158,6 +160,7 @@ final class BatchServer {
       switch store.readSmall(question.hash, limit: BatchRequest.maximumSize) {
       case .bytes(let bytes):
         answer.given += 1
+        answer.fileBytes += bytes.count
         answer.bytes += FetchReply(count: UInt64(bytes.count)).encoded
         answer.bytes += bytes
       case .absent: answer.bytes += FetchReply(Refusal(absence: question.hash, in: store)).encoded

@@ -28,6 +28,8 @@ final class BatchTransfer {
 
   /// What became of the file with this index, and how many bytes it has.
   var onOutcome: ((Int, Outcome, _ bytes: Int) -> Void)?
+  /// So many bytes of a file have come, right or wrong.
+  var onReceived: ((Int) -> Void)?
   /// A node does not give the file with this hash.
   var onRefusal: ((NodeID, ContentHash, Refusal) -> Void)?
   /// A node gave wrong bytes for this hash.
@@ -97,6 +99,7 @@ final class BatchTransfer {
     for fetcher in fetchers.values { fetcher.close() }
     fetchers = [:]
     onOutcome = nil
+    onReceived = nil
     onLie = nil
     onRefusal = nil
   }
@@ -155,6 +158,7 @@ final class BatchTransfer {
     switch reply {
     case .bytes(let bytes):
       search.received(index, from: node)
+      onReceived?(bytes.count)
       arrived.append(Arrived(index: index, node: node, file: SmallFile(hash: hashes[index], bytes: bytes)))
       arrivedBytes += bytes.count
       return keep()

@@ -72,13 +72,13 @@ extension Node {
     let hashes = indices.map { batch.request.keys[$0].hash }
     let transfer = BatchTransfer(hashes, from: sources, store: store, loop: loop, pacer: receiving)
     batch.transfer = transfer
+    transfer.onReceived = { [counters] in counters.bytesReceived.add($0) }
     transfer.onLie = { node, hash in self.input { core, now in core.lied(node, hash, at: now) } }
     transfer.onRefusal = { node, hash, refusal in self.core.refused(node, hash, refusal) }
     transfer.onOutcome = { place, outcome, bytes in
       let index = indices[place]
       switch outcome {
       case .stored(let path):
-        self.counters.bytesReceived.add(bytes)
         self.counters.loadsFinished.add()
         batch.ended(index, bytes: UInt64(bytes), .success(path))
       case .failed(let error):

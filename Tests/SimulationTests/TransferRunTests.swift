@@ -37,7 +37,11 @@ import Transfer
     }
   }
 
-  @Test(arguments: [60, 101, 133, 151, 164, 395, 413, 782, 867, 1_005, 1_340, 3_205, 4_791, 5_512] as [UInt64])
+  @Test(
+    arguments: [
+      60, 101, 133, 151, 164, 395, 413, 782, 867, 1_005, 1_340, 3_205, 4_791, 5_512, 10_090, 10_110, 11_111, 12_209,
+      14_899,
+    ] as [UInt64])
   func whatOnceFailedHolds(_ seed: UInt64) throws {
     let complaints = try play(seed)
     #expect(complaints == [], "seed \(seed)")

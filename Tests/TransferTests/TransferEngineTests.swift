@@ -233,6 +233,37 @@ import Wire
     #expect(drain(&engine).contains { if case .loaded(load) = $0 { true } else { false } })
   }
 
+  @Test func nothingIsItsOwnManifest() throws {
+    var engine = TransferEngine()
+    engine.load(load, Wish(key: FileKey(hash: hash)), at: start)
+    let question = try question(drain(&engine))
+    engine.asked(question.id, [AskedPeer(node: node, topic: topic)], at: start)
+    engine.answered(question.id, by: node, .has(FindAnswer.File(size: 80_000_000, manifest: hash)), at: start)
+    let id = try download(drain(&engine))
+    engine.manifestRead(id, nil, at: start)
+    let effects = drain(&engine)
+    #expect(effects.contains { if case .lied(node, hash) = $0 { true } else { false } })
+    guard case .corruptSources([node]) = failure(effects) else { return #expect(Bool(false), "no failure") }
+  }
+
+  /// One file's manifest is another's, whose manifest is the first: one of them comes without.
+  @Test func manifestsInACircleAreNotWaitedFor() throws {
+    var engine = TransferEngine()
+    var ids: [DownloadID] = []
+    for (number, file, manifest) in [(UInt64(1), hash, manifestHash), (2, manifestHash, hash)] {
+      engine.load(LoadID(number: number), Wish(key: FileKey(hash: file, manifest: manifest)), at: start)
+      let question = try question(drain(&engine))
+      engine.asked(question.id, [AskedPeer(node: node, topic: topic)], at: start)
+      engine.answered(question.id, by: node, .has(FindAnswer.File(size: 80_000_000)), at: start)
+      ids.append(try download(drain(&engine)))
+    }
+    engine.manifestRead(ids[0], nil, at: start)
+    _ = drain(&engine)
+    engine.manifestRead(ids[1], nil, at: start)
+    let effects = drain(&engine)
+    #expect(effects.contains { if case .prepare(ids[1], _) = $0 { true } else { false } })
+  }
+
   @Test func anEmptyFileIsOneEmptyPiece() throws {
     var engine = TransferEngine()
     let id = try download(try begin(&engine, size: 0))

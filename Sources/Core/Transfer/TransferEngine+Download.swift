@@ -50,6 +50,13 @@ extension TransferEngine {
   package mutating func manifestRead(_ id: DownloadID, _ manifest: Manifest?, at now: Instant) {
     guard let download = downloads[id], let hash = download.manifest else { return }
     switch (download.phase, manifest) {
+    case (.readingManifest, nil) where hash == download.wish.key.hash && download.isManifestTold:
+      // Nothing is its own manifest: it would be waited for for ever.
+      rejectToldManifest(id, at: now)
+    case (.readingManifest, nil) where isWaitedFor(id, by: hash):
+      // One of several says what is not so, and nobody knows which.
+      downloads[id]?.phase = .searching
+      prepareWithoutManifest(id)
     case (.readingManifest, nil):
       let key = FileKey(hash: hash)
       downloads[id]?.phase = .fetchingManifest(DownloadID(number: 0))
@@ -64,6 +71,16 @@ extension TransferEngine {
       prepare(id, plan)
     default: break
     }
+  }
+
+  /// Whether the download of the file with this hash is this one, or waits for it: manifests may be named in a circle.
+  private func isWaitedFor(_ id: DownloadID, by hash: ContentHash) -> Bool {
+    var next = downloadOfHash[hash]
+    while let download = next, download != id {
+      guard case .fetchingManifest(let manifest)? = downloads[download]?.phase else { return false }
+      next = manifest
+    }
+    return next == id
   }
 
   mutating func prepareWithoutManifest(_ id: DownloadID) {
