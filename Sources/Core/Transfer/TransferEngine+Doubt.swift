@@ -99,6 +99,11 @@ extension TransferEngine {
     guard let download = downloads[id], download.phase == .fetching, download.sources.isEmpty,
       !download.misfits.isEmpty, download.manifest == nil || download.isManifestTold
     else { return false }
+    start(beginAnew(id, download))
+    return true
+  }
+
+  private mutating func beginAnew(_ id: DownloadID, _ download: Download) -> DownloadID {
     let next = DownloadID(number: newNumber())
     downloads[next] = download.begunAnew
     downloadOfHash[download.wish.key.hash] = next
@@ -114,12 +119,16 @@ extension TransferEngine {
     downloads[id] = nil
     for fetch in download.fetches.keys { downloadOfFetch[fetch] = nil }
     emit(.discard(id))
-    start(next)
-    return true
+    return next
   }
 
   private mutating func replanOrFail(_ id: DownloadID, at now: Instant) {
     guard !replan(id, at: now) else { return }
-    failIfSourceless(id, asked: 0)
+    // Whoever is found yet begins with a plan of its own.
+    if isSearching(for: id), let download = downloads[id] {
+      _ = beginAnew(id, download)
+    } else {
+      failIfSourceless(id, asked: 0)
+    }
   }
 }
