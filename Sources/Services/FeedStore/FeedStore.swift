@@ -30,7 +30,10 @@ package final class FeedStore: Sendable {
     if isNew { try File(path, .create(permissions: Self.permissions)).close() }
     let journal: Connection.Journal = isNew ? .writeAhead : .asFound
     let connection = try Connection(path, journal: journal)
-    for statement in Self.layout { try connection.execute(statement) }
+    // Each change by itself would wait for the disk, which a first start cannot spare.
+    try connection.transaction { () throws(KacheryError) in
+      for statement in Self.layout { try connection.execute(statement) }
+    }
     keys = FeedKeys(mutables: mutables)
     writer = try FeedWriter(FeedLedger(connection: connection, keys: keys))
     reader = Mutex(try Connection(path, journal: journal))
