@@ -56,9 +56,10 @@ package final class Connection {
     case .asFound: return
     case .writeAhead: try rows("PRAGMA journal_mode = WAL")
     case .expendable:
-      try execute("PRAGMA synchronous = OFF")
-      // Before the log is used for the first time: it then needs no memory shared with other processes.
+      // Before anything else looks at the log: it then needs no memory shared with other processes.
       try rows("PRAGMA locking_mode = EXCLUSIVE")
+      // Before the file is written to for the first time.
+      try execute("PRAGMA synchronous = OFF")
       try rows("PRAGMA journal_mode = WAL")
     }
   }
