@@ -208,7 +208,10 @@ def test_a_start_on_a_full_disk(disk: SmallDisk, start, tmp_path: Path):
     client.daemon.process.wait()
     disk.fill()
     again = RealDaemon(tmp_path / "home", "small", storage=disk.place / "storage", prefix=disk.prefix)
-    code = again.process.wait(20)
+    try:
+        code = again.process.wait(20)
+    finally:
+        again.process.kill()
     assert code == 1 and "the disk is full; free some space" in again.log.read_text(), again.log.read_text()
     disk.empty()
     client = start()

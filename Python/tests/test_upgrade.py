@@ -141,7 +141,10 @@ def test_a_key_that_others_may_read_is_refused(old: OldDirectory, tmp_path: Path
     (old.root / "private.pem").chmod(0o644)
     before = old.picture()
     daemon = RealDaemon(tmp_path / "home", "old", storage=old.root)
-    assert daemon.process.wait(20) == 1
+    try:
+        assert daemon.process.wait(20) == 1
+    finally:
+        daemon.process.kill()
     assert "chmod 600" in daemon.log.read_text()
     after = old.picture()
     assert {name: after.get(name) for name in before} == before
