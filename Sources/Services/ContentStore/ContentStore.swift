@@ -77,7 +77,14 @@ package struct ContentStore: Sendable {
   /// - Throws: `fileChanged` where a linked file changed between being found and being opened.
   package func open(_ hash: ContentHash) throws(KacheryError) -> StoredFileReader? {
     guard let found = try find(hash) else { return nil }
-    let reader = try StoredFileReader(found, FileUse(hash, activity), clientele)
+    let reader: StoredFileReader
+    do throws(KacheryError) {
+      reader = try StoredFileReader(found, FileUse(hash, activity), clientele)
+    } catch {
+      // Somebody removed it after it was found: then it is not here.
+      guard error.code == .notFound else { throw error }
+      return nil
+    }
     index?.noteUse(of: hash, size: found.size)
     return reader
   }
