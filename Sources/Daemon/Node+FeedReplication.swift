@@ -16,7 +16,7 @@ extension Node {
   func perform(_ effect: FeedEffect) {
     switch effect {
     case .count(let key): count(key)
-    case .admit(let key, _, let position, let messages): check(messages, from: position, of: key)
+    case .admit(let id, let key, let position, let messages): check(id, messages, from: position, of: key)
     case .lookUp(let lookup, let feed, let binding): lookUp(lookup, feed, binding)
     case .read(let read, let key, let position): self.read(read, key, position)
     case .append(let submission, let key, let message): append(submission, key, message)
@@ -48,25 +48,29 @@ extension Node {
   }
 
   /// Has signatures checked, by two threads where there are many, then keeps the messages.
-  private func check(_ messages: [[UInt8]], from position: UInt64, of key: SubfeedKey) {
+  private func check(_ id: AdmissionID, _ messages: [[UInt8]], from position: UInt64, of key: SubfeedKey) {
     let size = max(Self.checkedTogether, (messages.count + 1) / 2)
     let starts = Array(stride(from: 0, to: messages.count, by: size))
-    let check = newClient()
-    messageChecks[check] = MessageCheck(key: key, parts: starts.count)
+    messageChecks[id] = MessageCheck(parts: starts.count)
+    checkOrder[key, default: []].append(id)
     for (index, start) in starts.enumerated() {
       let part = Array(messages[start..<min(start + size, messages.count)])
       let number = position + UInt64(start)
       loop.work({ Self.check(part, from: number, of: key.feed) }) { signed in
-        self.checked(check, index, signed)
+        self.messageChecks[id]?.set(part: signed, at: index)
+        self.keepChecked(of: key)
       }
     }
   }
 
-  private func checked(_ id: UInt64, _ index: Int, _ part: [SignedMessage]?) {
-    guard messageChecks[id]?.set(part, at: index) == true, let check = messageChecks.removeValue(forKey: id) else {
-      return
+  /// Keeps what has been checked, in the order in which it came.
+  private func keepChecked(of key: SubfeedKey) {
+    while let id = checkOrder[key]?.first, let check = messageChecks[id], check.isComplete {
+      checkOrder[key]?.removeFirst()
+      if checkOrder[key]?.isEmpty == true { checkOrder[key] = nil }
+      messageChecks[id] = nil
+      keep(id, check.messages, of: key)
     }
-    keep(check.messages, of: check.key)
   }
 
   /// The messages, where each is the feed's and in its place; nil where one is not.
@@ -84,26 +88,26 @@ extension Node {
     return verifier.firstInvalid(in: checked.map(\.signed)) == nil ? checked : nil
   }
 
-  private func keep(_ messages: [SignedMessage]?, of key: SubfeedKey) {
-    guard let messages else { return admitted(key, .invalid) }
+  private func keep(_ id: AdmissionID, _ messages: [SignedMessage]?, of key: SubfeedKey) {
+    guard let messages else { return admitted(id, key, .invalid) }
     feeds.admit(messages, to: key) { [loop] outcome in
-      loop.post { self.assumeIsolated { $0.kept(outcome, of: key) } }
+      loop.post { self.assumeIsolated { $0.kept(id, outcome, of: key) } }
     }
   }
 
-  private func kept(_ outcome: Result<Admission, KacheryError>, of key: SubfeedKey) {
+  private func kept(_ id: AdmissionID, _ outcome: Result<Admission, KacheryError>, of key: SubfeedKey) {
     switch outcome {
     case .failure(let error):
       log.error("Messages of \(key) could not be kept: \(error)")
-      admitted(key, .failed(error))
+      admitted(id, key, .failed(error))
     case .success(let admission):
       noteAppended(admission.kept, to: key)
-      admitted(key, admission.fork.map { .forked(at: $0) } ?? .kept(count: admission.count))
+      admitted(id, key, admission.fork.map { .forked(at: $0) } ?? .kept(count: admission.count))
     }
   }
 
-  private func admitted(_ key: SubfeedKey, _ outcome: MessagesOutcome) {
-    input { core, now in core.feeds(at: now) { $0.admitted(key, outcome, at: $1) } }
+  private func admitted(_ id: AdmissionID, _ key: SubfeedKey, _ outcome: MessagesOutcome) {
+    input { core, now in core.feeds(at: now) { $0.admitted(id, key, outcome, at: $1) } }
   }
 
   // MARK: What other nodes ask
@@ -178,22 +182,21 @@ extension Node {
 
 /// Messages that several threads check, a part each.
 struct MessageCheck {
-  let key: SubfeedKey
   private var parts: [[SignedMessage]?]
   private var remaining: Int
 
-  init(key: SubfeedKey, parts count: Int) {
-    self.key = key
+  init(parts count: Int) {
     parts = [[SignedMessage]?](repeating: nil, count: count)
     remaining = count
   }
 
-  /// Keeps what came of one part; says whether that was the last.
-  mutating func set(_ part: [SignedMessage]?, at index: Int) -> Bool {
+  /// Keeps what came of one part.
+  mutating func set(part: [SignedMessage]?, at index: Int) {
     parts[index] = part
     remaining -= 1
-    return remaining == 0
   }
+
+  var isComplete: Bool { remaining == 0 }
 
   /// All messages, where every part was good.
   var messages: [SignedMessage]? { parts.contains { $0 == nil } ? nil : parts.flatMap { $0 ?? [] } }

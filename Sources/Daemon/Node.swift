@@ -67,7 +67,8 @@ actor Node {
   var manifests = ManifestQueue()
   var limits: TransferLimits
   var watchers = FeedWatchers()
-  var messageChecks: [UInt64: MessageCheck] = [:]
+  var messageChecks: [AdmissionID: MessageCheck] = [:]
+  var checkOrder: [SubfeedKey: [AdmissionID]] = [:]
   var seekers: [FeedSeekID: CheckedContinuation<FeedWhereabouts, Never>] = [:]
   var submitters: [SubmitID: CheckedContinuation<KacheryError?, Never>] = [:]
 

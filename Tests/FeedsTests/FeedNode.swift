@@ -27,6 +27,7 @@ final class FeedNode {
   private var wakeNumber = 0
   private var isDraining = false
   var lastArrival: [Int: Instant] = [:]
+  private var lastAdmission: [SubfeedKey: Instant] = [:]
 
   /// The keys of the feeds that it writes.
   var keys: [FeedID: SigningKey] = [:]
@@ -133,8 +134,12 @@ final class FeedNode {
     case .answer(let node, let answer): self.answer(answer, to: node)
     case .count(let key):
       soon { [self] in input { $0.counted(key, UInt64(messages[key]?.count ?? 0), at: $1) } }
-    case .admit(let key, _, let position, let texts):
-      soon { [self] in admit(texts, position, key) }
+    case .admit(let id, let key, let position, let texts):
+      // In order, as long as they take.
+      let earliest = lastAdmission[key] ?? world.now
+      let due = max(earliest, world.now + .microseconds(world.random.number(0...3_000)))
+      lastAdmission[key] = due
+      world.after(due - world.now) { [self] in admit(id, texts, position, key) }
     case .dealtWith(_, let bytes): undealt -= bytes
     case .lookUp(let lookup, let feed, let binding): lookUp(lookup, feed, binding)
     case .read(let read, let key, let position):
@@ -188,9 +193,9 @@ final class FeedNode {
     }
   }
 
-  private func admit(_ texts: [[UInt8]], _ position: UInt64, _ key: SubfeedKey) {
+  private func admit(_ id: AdmissionID, _ texts: [[UInt8]], _ position: UInt64, _ key: SubfeedKey) {
     let outcome = outcome(texts, position, key)
-    input { $0.admitted(key, outcome, at: $1) }
+    input { $0.admitted(id, key, outcome, at: $1) }
   }
 
   private func outcome(_ texts: [[UInt8]], _ position: UInt64, _ key: SubfeedKey) -> MessagesOutcome {
@@ -203,7 +208,9 @@ final class FeedNode {
       }
       let number = Int(message.number)
       if number < log.count, log[number].signature != message.signature { return .forked(at: message.number) }
-      guard number == log.count else { continue }
+      guard number >= log.count else { continue }
+      // Something before it is missing: nothing is kept out of order.
+      guard number == log.count else { break }
       guard message.previous == log.last?.signature else { return .forked(at: message.number) }
       log.append(message)
     }

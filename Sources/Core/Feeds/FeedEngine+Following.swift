@@ -112,9 +112,13 @@ extension FeedEngine {
 
   // MARK: What comes
 
-  mutating func take(_ messages: [[UInt8]], _ position: UInt64, _ id: UInt32, from node: NodeID, at now: Instant) {
-    let batch = Following.Batch(node: node, position: position, messages: messages)
-    guard let key = peers[node]?.subscriptions[id], followed[key]?.sources[node] != nil,
+  mutating func take(
+    _ messages: [[UInt8]], _ position: UInt64, _ subscription: UInt32, from node: NodeID, at now: Instant
+  ) {
+    lastNumber += 1
+    let id = AdmissionID(number: lastNumber)
+    let batch = Following.Batch(id: id, node: node, position: position, messages: messages)
+    guard let key = peers[node]?.subscriptions[subscription], followed[key]?.sources[node] != nil,
       !position.addingReportingOverflow(UInt64(messages.count)).overflow
     else { return emit(.dealtWith(node, bytes: batch.bytes)) }
     followed[key]?.sources[node]?.hasAnswered = true
@@ -123,29 +127,37 @@ extension FeedEngine {
   }
 
   private mutating func admitNext(_ key: SubfeedKey, at now: Instant) {
-    while let following = followed[key], following.admitting == nil, let batch = following.backlog.first {
+    while let following = followed[key], following.admitting.count < Self.admittedAtOnce,
+      let batch = following.backlog.first
+    {
+      // What another node has given may turn out not to be the feed's; then this is wanted.
+      if let last = following.admitting.last, last.node != batch.node || batch.position != last.end { return }
+      let expected = following.admitting.last?.end ?? following.count ?? 0
       followed[key]?.backlog.removeFirst()
       // Other nodes' messages may be here already. They are compared all the same where some are new: it shows forks.
-      guard let count = following.count, batch.end > count else {
+      guard following.count != nil, batch.end > expected else {
         emit(.dealtWith(batch.node, bytes: batch.bytes))
         continue
       }
-      guard batch.position <= count else {
+      guard batch.position <= expected else {
         // Something before it is missing, as after messages were deleted here: ask again from where this node is.
         emit(.dealtWith(batch.node, bytes: batch.bytes))
         drop(batch.node, from: key, at: now)
         pursue(key, at: now)
         continue
       }
-      followed[key]?.admitting = batch
-      emit(.admit(key, from: batch.node, position: batch.position, batch.messages))
+      followed[key]?.admitting.append(batch)
+      emit(.admit(batch.id, key, position: batch.position, batch.messages))
     }
   }
 
   /// Messages that were handed out to be kept have been.
-  package mutating func admitted(_ key: SubfeedKey, _ outcome: MessagesOutcome, at now: Instant) {
-    guard let following = followed[key], let batch = following.admitting else { return }
-    followed[key]?.admitting = nil
+  package mutating func admitted(_ id: AdmissionID, _ key: SubfeedKey, _ outcome: MessagesOutcome, at now: Instant) {
+    guard let following = followed[key], let index = following.admitting.firstIndex(where: { $0.id == id }) else {
+      return
+    }
+    let batch = following.admitting[index]
+    followed[key]?.admitting.remove(at: index)
     emit(.dealtWith(batch.node, bytes: batch.bytes))
     switch outcome {
     case .kept(let count): followed[key]?.count = max(count, following.count ?? 0)
@@ -176,7 +188,7 @@ extension FeedEngine {
 
   mutating func reviewFollowing(_ key: SubfeedKey, at now: Instant) {
     guard let following = followed[key] else { return }
-    if let since = following.unreadSince, since + Self.lingering <= now, following.admitting == nil {
+    if let since = following.unreadSince, since + Self.lingering <= now, following.admitting.isEmpty {
       for node in following.sources.keys.sorted() { drop(node, from: key, at: now) }
       followed[key] = nil
       return

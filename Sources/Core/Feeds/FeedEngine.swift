@@ -22,6 +22,8 @@ package struct FeedEngine: Sendable {
   package static let maximumServed = 4_096
   /// Questions, and submissions, of one peer that wait for an answer of this node.
   package static let maximumPending = 256
+  /// Batches of one subfeed that are handed out at once: one is checked while the one before it is written.
+  static let admittedAtOnce = 2
   /// Bytes of messages that are sent on at once where a subscriber has everything else.
   static let pushedBytes = 64 << 10
   /// How often it is looked for what is due.

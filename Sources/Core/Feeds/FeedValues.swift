@@ -11,6 +11,11 @@ package struct FeedReadID: Hashable, Sendable {
   package let number: UInt64
 }
 
+/// Names messages that were handed out to be checked and kept.
+package struct AdmissionID: Hashable, Sendable {
+  package let number: UInt64
+}
+
 /// Names a client that wants to know who writes a feed.
 package struct FeedSeekID: Hashable, Sendable {
   package let number: UInt64
@@ -65,8 +70,9 @@ package enum FeedEffect: Sendable {
 
   /// How many messages of the subfeed are here? Answer by `counted`.
   case count(SubfeedKey)
-  /// Check these messages, the first with this number, and keep what is new; answer by `admitted`.
-  case admit(SubfeedKey, from: NodeID, position: UInt64, [[UInt8]])
+  /// Check these messages, the first with this number, and keep what is new; answer by `admitted`. Those of one subfeed
+  /// are kept in the order in which they are handed out.
+  case admit(AdmissionID, SubfeedKey, position: UInt64, [[UInt8]])
   /// The messages of this answer need no memory any more: the node may send as many bytes again.
   case dealtWith(NodeID, bytes: Int)
 

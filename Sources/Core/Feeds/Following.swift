@@ -12,6 +12,7 @@ struct Following: Sendable {
 
   /// Messages that wait to be kept.
   struct Batch: Sendable {
+    let id: AdmissionID
     let node: NodeID
     let position: UInt64
     let messages: [[UInt8]]
@@ -30,8 +31,8 @@ struct Following: Sendable {
   var sources: [NodeID: Source] = [:]
   /// Nodes that gave wrong messages, or would give none, and since when they are not asked.
   var shunned: [NodeID: Instant] = [:]
-  /// What is being checked and kept.
-  var admitting: Batch?
+  /// What is being checked and kept, in order.
+  var admitting: [Batch] = []
   var backlog: [Batch] = []
   /// Nothing could be kept: when it is tried again.
   var retryAt: Instant?
