@@ -67,4 +67,25 @@ import Testing
     #expect(try SubfeedHash(name: .string("~" + hash)).hex == hash)
     #expect(throws: KacheryError.self) { try SubfeedHash(name: "~short") }
   }
+
+  /// Taken out of the document or read with all of it: the message is the same, and a line.
+  @Test func theMessageItselfIsTakenOutOfAnyDocument() throws {
+    let hard: JSONObject = ["a}": "{\"\\", "b": ["c": "\\\"}", "d": [["{"], "\n"]], "e": [:]]
+    let key = try signer()
+    let first = try SignedMessage(hard, number: 0, previous: nil, at: WallTime(milliseconds: 1), with: key)
+    let second = try SignedMessage(
+      hard, number: 12, previous: first.signature, at: WallTime(milliseconds: 1), metaData: ["message": 1], with: key)
+    for message in [first, second] {
+      let spaced = String(decoding: message.text, as: UTF8.self).replacing("\"message\":{", with: "\"message\":{\n")
+      for text in [message.text, Array(spaced.utf8)] {
+        let plain = SignedMessage.plain(text)
+        #expect(try JSONParser.parse(plain) == .object(hard))
+        #expect(!plain.contains(10))
+      }
+      for count in 0..<message.text.count - 1 {
+        let cut = SignedMessage.plain(Array(message.text.prefix(count)))
+        #expect(cut == Array("null".utf8) || cut == SignedMessage.plain(message.text))
+      }
+    }
+  }
 }

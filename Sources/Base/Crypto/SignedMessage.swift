@@ -80,10 +80,6 @@ package struct SignedMessage: Hashable, Sendable {
   /// Whether the signature is the feed's.
   package func isSigned(by feed: VerifyingKey) -> Bool { feed.verify(signature: signature.bytes, of: canonicalBody) }
 
-  /// The JSON of the message itself in a document that was stored; null where the document is damaged.
-  package static func plain(_ text: [UInt8]) -> [UInt8] {
-    ((try? JSONParser.parse(text))?["body"]?["message"] ?? .null).compactBytes
-  }
 }
 
 /// An Ed25519 signature.
