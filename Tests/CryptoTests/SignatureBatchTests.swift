@@ -24,6 +24,15 @@ import Testing
     #expect(verifier.firstInvalid(in: signed(count), togetherFrom: 64) == nil)
   }
 
+  /// Not only because each one by itself is good.
+  @Test(arguments: [0, 1, 2, 64, 300]) func theEquationOfAllHolds(count: Int) {
+    #expect(verifier.areAllSigned(signed(count)))
+    guard count > 0 else { return }
+    var batch = signed(count)
+    batch[count / 2] = SignedBytes(signature: batch[count / 2].signature, bytes: [])
+    #expect(!verifier.areAllSigned(batch))
+  }
+
   @Test(arguments: UInt64(0)..<6) func oneWrongBitIsFound(seed: UInt64) {
     var random = SeededRandom(seed: seed)
     var batch = signed(70)

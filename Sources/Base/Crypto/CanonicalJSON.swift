@@ -7,9 +7,16 @@ package enum CanonicalJSON {
 
   private static let style = JSONStyle(
     // RFC 8785, section 3.2.3: members in the order of the UTF-16 code units of their names.
-    order: { $0.sorted { $0.name.utf16.lexicographicallyPrecedes($1.name.utf16) } },
+    order: { $0.sorted { precedes($0.name, $1.name) } },
     // Section 3.2.2.3: every number is one of ECMAScript's, which are floating-point.
     integer: integer, double: number, string: JSONString.writeUTF8)
+
+  /// The order of UTF-16, seen in UTF-8: there the code points from U+10000 (lead bytes from F0) come last, here before
+  /// those from U+E000 (lead bytes EE and EF).
+  private static func precedes(_ name: String, _ other: String) -> Bool {
+    func rank(_ byte: UInt8) -> UInt8 { byte < 0xee ? byte : byte < 0xf0 ? byte + 5 : byte - 2 }
+    return name.utf8.lexicographicallyPrecedes(other.utf8) { rank($0) < rank($1) }
+  }
 
   /// Up to 2⁵³ every integer is one of ECMAScript's numbers, and is printed with all its digits.
   @Sendable private static func integer(_ value: Int64) -> String {
@@ -20,6 +27,9 @@ package enum CanonicalJSON {
   @Sendable static func number(_ value: Double) -> String {
     guard value.isFinite else { return "null" }
     guard value != 0 else { return "0" }
+    let text = "\(value)"
+    // With a fraction and without an exponent both print alike, as nearly all numbers are.
+    guard text.utf8.contains(UInt8(ascii: "e")) || text.hasSuffix(".0") else { return text }
     let sign = value < 0 ? "-" : ""
     let (digits, exponent) = shortest(value.magnitude)
     let count = digits.count

@@ -39,9 +39,8 @@ package struct SecureRandom: RandomNumberGenerator, Sendable {
 
   /// `count` random bytes.
   package static func bytes(_ count: Int) -> [UInt8] {
-    let random = SecureRandom()
-    var bytes: [UInt8] = []
-    while bytes.count < count { withUnsafeBytes(of: random.next()) { bytes.append(contentsOf: $0) } }
-    return Array(bytes.prefix(count))
+    var bytes = [UInt8](repeating: 0, count: count)
+    precondition(RAND_bytes(&bytes, Int32(count)) == 1, "the kernel offers randomness")
+    return bytes
   }
 }

@@ -23,9 +23,7 @@ struct EdwardsPoint {
 
   /// The point of these 32 bytes (RFC 8032, section 5.1.3); nil where they are none, or not the one way to write it.
   init?(encoded: ArraySlice<UInt8>) {
-    guard encoded.count == 32, let highest = encoded.last else { return nil }
-    let y = FieldElement(bytes: encoded)
-    guard y.bytes.dropLast().elementsEqual(encoded.dropLast()), y.bytes[31] == highest & 0x7f else { return nil }
+    guard encoded.count == 32, let highest = encoded.last, let y = FieldElement(bytes: encoded) else { return nil }
     let square = y.squared
     let (u, v) = (square - .one, square * .curveConstant + .one)
     // The candidate for the root of u/v: u v³ (u v⁷)^((p−5)/8).
@@ -50,6 +48,10 @@ struct EdwardsPoint {
     let sum: FieldElement
     let difference: FieldElement
     let product: FieldElement
+
+    static prefix func - (addend: Addend) -> Addend {
+      Addend(sum: addend.difference, difference: addend.sum, product: -addend.product)
+    }
   }
 
   /// The point made ready to be added.
@@ -118,18 +120,20 @@ extension EdwardsPoint {
   /// points that share a digit are added first, and multiplied by it together.
   static func sum(of points: [Addend], times scalars: [UInt8]) -> EdwardsPoint {
     precondition(scalars.count == 16 * points.count, "a scalar for each point")
+    let digits = SignedDigits(scalars)
     var result = identity
-    var buckets = [EdwardsPoint](repeating: identity, count: 256)
-    for digit in (0..<16).reversed() {
+    var buckets = [EdwardsPoint](repeating: identity, count: SignedDigits.largest + 1)
+    for place in (0..<SignedDigits.count).reversed() {
       result = result.doubled(8)
       for index in points.indices {
-        let value = Int(scalars[16 * index + digit])
-        guard value > 0 else { continue }
-        buckets[value] = buckets[value] + points[index]
+        let digit = Int(digits[place, of: index])
+        guard digit != 0 else { continue }
+        let bucket = abs(digit)
+        buckets[bucket] = buckets[bucket] + (digit > 0 ? points[index] : -points[index])
       }
       // Each bucket once for every step from it down to 1.
       var (running, total) = (identity, identity)
-      for value in (1..<256).reversed() {
+      for value in (1...SignedDigits.largest).reversed() {
         running = running + buckets[value]
         total = total + running
         buckets[value] = identity
@@ -138,4 +142,28 @@ extension EdwardsPoint {
     }
     return result
   }
+}
+
+/// Scalars of 128 bits in 17 digits from −128 to 128 each: half as many buckets as digits from 0 to 255 take.
+private struct SignedDigits {
+  static let count = 17
+  static let largest = 128
+
+  private var digits: [Int16]
+
+  init(_ scalars: [UInt8]) {
+    digits = []
+    digits.reserveCapacity(scalars.count / 16 * Self.count)
+    for start in stride(from: 0, to: scalars.count, by: 16) {
+      var carry: Int16 = 0
+      for byte in scalars[start..<start + 16] {
+        let digit = Int16(byte) + carry
+        carry = digit > Self.largest ? 1 : 0
+        digits.append(digit - carry * 256)
+      }
+      digits.append(carry)
+    }
+  }
+
+  subscript(place: Int, of scalar: Int) -> Int16 { digits[scalar * Self.count + place] }
 }

@@ -26,21 +26,30 @@ struct FieldElement {
   static let rootOfMinusOne = FieldElement(
     0x61b_274a_0ea0_b0, 0xd5_a5fc_8f18_9d, 0x7ef_5e9c_bd0c_60, 0x785_95a6_804c_9e, 0x2b8_3248_04fc_1d)
 
-  /// The number of 32 bytes, the lowest first; the highest bit does not count.
-  init(bytes: ArraySlice<UInt8>) {
+  /// The number of 32 bytes, the lowest first, the highest bit of which does not count; nil where it is not below p.
+  init?(bytes: ArraySlice<UInt8>) {
     var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
     withUnsafeMutableBytes(of: &words) { $0.copyBytes(from: bytes.prefix(32)) }
     let (p, q, r, s) = (
       UInt64(littleEndian: words.0), UInt64(littleEndian: words.1), UInt64(littleEndian: words.2),
-      UInt64(littleEndian: words.3)
+      UInt64(littleEndian: words.3) & UInt64.max >> 1
     )
     self.init(
       p & Self.mask, (p >> 51 | q << 13) & Self.mask, (q >> 38 | r << 26) & Self.mask,
-      (r >> 25 | s << 39) & Self.mask, (s >> 12) & Self.mask)
+      (r >> 25 | s << 39) & Self.mask, s >> 12)
+    guard self.words == (p, q, r, s) else { return nil }
   }
 
   /// The 32 bytes of the number below p, the lowest first.
   var bytes: [UInt8] {
+    let words = words
+    return [words.0, words.1, words.2, words.3].flatMap { word in
+      (0..<8).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) }
+    }
+  }
+
+  /// The number below p, the lowest word first.
+  private var words: (UInt64, UInt64, UInt64, UInt64) {
     var n = carried.carried
     // Whether it is p or more: adding 19 then carries out of the highest limb.
     var carry = (n.a &+ 19) >> 51
@@ -54,15 +63,14 @@ struct FieldElement {
     n.d = n.d &+ n.c >> 51
     n.e = n.e &+ n.d >> 51
     let m = Self.mask
-    let words = [
-      n.a & m | n.b << 51, (n.b & m) >> 13 | n.c << 38, (n.c & m) >> 26 | n.d << 25, (n.d & m) >> 39 | (n.e & m) << 12,
-    ]
-    return words.flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } }
+    return (
+      n.a & m | n.b << 51, (n.b & m) >> 13 | n.c << 38, (n.c & m) >> 26 | n.d << 25, (n.d & m) >> 39 | (n.e & m) << 12
+    )
   }
 
-  var isZero: Bool { bytes.allSatisfy { $0 == 0 } }
+  var isZero: Bool { words == (0, 0, 0, 0) }
 
-  var isOdd: Bool { bytes[0] & 1 == 1 }
+  var isOdd: Bool { words.0 & 1 == 1 }
 
   @inline(__always)
   private var carried: FieldElement {

@@ -30,10 +30,16 @@ extension VerifyingKey {
   ///
   /// - Parameter smallest: as many are checked together.
   package func firstInvalid(in signed: [SignedBytes], togetherFrom smallest: Int = smallestBatch) -> Int? {
-    if signed.count >= smallest, var batch = SignatureBatch(publicKey), batch.areAllSigned(signed) {
-      return nil
-    }
+    if signed.count >= smallest, areAllSigned(signed) { return nil }
     return signed.firstIndex { !verify(signature: $0.signature, of: $0.bytes) }
+  }
+}
+
+extension VerifyingKey {
+  /// Whether all are signed by this key, by one equation of all of them.
+  package func areAllSigned(_ signed: [SignedBytes]) -> Bool {
+    guard var batch = SignatureBatch(publicKey) else { return false }
+    return batch.areAllSigned(signed)
   }
 }
 

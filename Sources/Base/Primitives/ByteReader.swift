@@ -29,7 +29,14 @@ package struct ByteReader: Sendable {
   package mutating func integer<Number: FixedWidthInteger & UnsignedInteger>(
     _ type: Number.Type = Number.self
   ) throws(ByteReaderError) -> Number {
-    try take(Number.bitWidth / 8).reduce(Number(0)) { ($0 << 8) | Number($1) }
+    Number(truncatingIfNeeded: try number(byteCount: Number.bitWidth / 8))
+  }
+
+  /// A number of up to 8 bytes; apart from `integer`, so that it is compiled once and for one type.
+  private mutating func number(byteCount: Int) throws(ByteReaderError) -> UInt64 {
+    var number: UInt64 = 0
+    for byte in try take(byteCount) { number = number << 8 | UInt64(byte) }
+    return number
   }
 
   /// A byte that is 0 or 1.

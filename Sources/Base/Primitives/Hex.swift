@@ -13,7 +13,11 @@ package enum Hex {
 
   /// The bytes that `text` spells in either case; nil unless every character is a digit and their number is even.
   package static func decode(_ text: some StringProtocol) -> [UInt8]? {
-    let digits = Array(text.utf8)
+    var text = String(text)
+    return text.withUTF8(decode)
+  }
+
+  private static func decode(_ digits: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
     guard digits.count.isMultiple(of: 2) else { return nil }
     var bytes: [UInt8] = []
     bytes.reserveCapacity(digits.count / 2)

@@ -146,7 +146,7 @@ package struct JSONParser {
     while let byte = next, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"), byte >= 0x20 { position += 1 }
     if next == UInt8(ascii: "\"") {
       defer { position += 1 }
-      return try text(bytes[start..<position])
+      return try text(UnsafeBufferPointer(rebasing: bytes[start..<position]))
     }
     var unescaped = Array(bytes[start..<position])
     while let byte = next {
@@ -161,7 +161,9 @@ package struct JSONParser {
     throw error("a string does not end")
   }
 
-  private func text(_ utf8: some Sequence<UInt8>) throws(JSONError) -> String {
+  private func text(_ utf8: some Collection<UInt8>) throws(JSONError) -> String {
+    // Most are, and need no closer look.
+    if utf8.allSatisfy({ $0 < 0x80 }) { return String(decoding: utf8, as: UTF8.self) }
     guard let text = String(validating: utf8, as: UTF8.self) else { throw error("a string is not UTF-8") }
     return text
   }

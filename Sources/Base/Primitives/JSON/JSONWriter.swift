@@ -59,6 +59,7 @@ extension JSONValue {
   /// The UTF-8 of the document in this style.
   package func bytes(in style: JSONStyle) -> [UInt8] {
     var output: [UInt8] = []
+    output.reserveCapacity(256)
     write(style, to: &output)
     return output
   }
