@@ -22,8 +22,12 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
     name: name, dependencies: dependencies, path: "Tests/\(name)", resources: resources, swiftSettings: strict)
 }
 
-func shim(_ name: String, pkgConfig: String? = nil, apt: String? = nil) -> Target {
-  .systemLibrary(
+func shim(_ name: String, pkgConfig: String? = nil, apt: String? = nil, compiled: Bool = false) -> Target {
+  // Always optimized, or the tests would wait for it.
+  guard !compiled else {
+    return .target(name: name, path: "CShims/\(name)", cSettings: [.unsafeFlags(["-O2", "-Wall", "-Werror"])])
+  }
+  return .systemLibrary(
     name: name, path: "CShims/\(name)", pkgConfig: pkgConfig, providers: apt.map { [.apt([$0])] } ?? [])
 }
 
@@ -42,10 +46,11 @@ let package = Package(
     shim("CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
     shim("CYAML", pkgConfig: "yaml-0.1", apt: "libyaml-dev"),
     shim("CPosix"),
+    shim("CSHA1", compiled: true),
 
     // Base: imports nothing of ours but Base.
     module("Primitives", in: "Base"),
-    module("Crypto", in: "Base", ["Primitives", "COpenSSL"]),
+    module("Crypto", in: "Base", ["Primitives", "COpenSSL", "CSHA1"]),
     module("Diagnostics", in: "Base", ["Primitives"]),
     module("APIModel", in: "Base", ["Primitives"]),
 

@@ -162,7 +162,7 @@ struct SharingWorker {
         try incoming.finish()
       }
       guard !stopsEarly else { return }
-      guard case .admitted = try file.finish() else { throw Complaint("damaged chunks") }
+      _ = try file.finish()
     }
   }
 

@@ -90,7 +90,7 @@ import Transfer
     #expect(try store.content(.of([])) == [])
   }
 
-  /// Refused as it comes or found at the end: it is named, the others are not, and it can come again.
+  /// It is refused as it comes, the others are not, and it can come again.
   @Test(arguments: Kind.allCases, Array(0..<10))
   func aDamagedPieceIsFoundAndCanComeAgain(kind: Kind, damaged: Int) throws {
     var store = try kind.make()
@@ -101,10 +101,6 @@ import Transfer
       var bytes = content(piece)
       if index == damaged { bytes[7] ^= 0x10 }
       if try !store.add(bytes, piece, to: download(1)) { missing.append(piece.range) }
-    }
-    if missing.isEmpty {
-      guard case .damaged(let ranges) = store.finish(download(1)) else { throw KacheryError(.internalError, "Missed.") }
-      missing = ranges
     }
     #expect(missing == [plan.pieces[damaged].range])
     #expect(try store.content(hash) == nil)
@@ -230,14 +226,12 @@ import Transfer
     }
   }
 
-  /// Pieces that came in order were taken on trust; whoever asks is given them once they have been checked.
   @Test(arguments: Kind.allCases)
-  func allThatIsRightIsSharedInTheEnd(kind: Kind) throws {
+  func allThatHasArrivedIsShared(kind: Kind) throws {
     var store = try kind.make()
     let plan = try plan()
     _ = try store.begin(download(1), plan)
     for index in 0..<9 { _ = try store.add(content(plan.pieces[index]), plan.pieces[index], to: download(1)) }
-    for _ in 0..<3 { _ = store.sharedPlaces(download(1)) }
     #expect(store.sharedPlaces(download(1))?.count == 9)
     let isLastThere = try store.shared(download(1), plan.pieces[9].range) != nil
     #expect(!isLastThere)

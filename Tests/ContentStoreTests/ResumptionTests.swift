@@ -39,7 +39,7 @@ import Testing
     #expect(file.resumed == first.sorted().map { chunks[$0] })
     #expect(file.arrivedBytes == first.reduce(0) { $0 + chunks[$1].range.count })
     try receive([0, 1, 2, 3].filter { !first.contains($0) }, file)
-    #expect(try FileSystem.read(try file.admitted().path, limit: content.count) == content)
+    #expect(try FileSystem.read(try file.finish().path, limit: content.count) == content)
     #expect(try fixture.leftovers() == [])
   }
 
@@ -50,7 +50,7 @@ import Testing
       try receive([index], file)
       file.close()
     }
-    #expect(try again().admitted().size == 1_000_000)
+    #expect(try again().finish().size == 1_000_000)
   }
 
   @Test func whatWasDamagedInTheMeantimeIsReceivedAgain() throws {
@@ -62,7 +62,7 @@ import Testing
     let file = try again()
     #expect(file.resumed == [chunks[1]])
     try receive([0, 2, 3], file)
-    #expect(try FileSystem.read(try file.admitted().path, limit: content.count) == content)
+    #expect(try FileSystem.read(try file.finish().path, limit: content.count) == content)
   }
 
   @Test func aListThatIsDamagedCostsNothingButTime() throws {

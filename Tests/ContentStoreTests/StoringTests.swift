@@ -138,13 +138,3 @@ struct StoreFixture {
     #expect(try store.store(path: folder.path("link")).hash == ContentHash.of(Array("abc".utf8)))
   }
 }
-
-extension IncomingFile {
-  /// Finishes a file of which no chunk is damaged.
-  func admitted() throws -> StoredFile {
-    guard case .admitted(let file) = try finish() else {
-      throw KacheryError(.hashMismatch, "Chunks of \(hash) are damaged.")
-    }
-    return file
-  }
-}

@@ -1,5 +1,6 @@
 import Crypto
 import Primitives
+import TestSupport
 import Testing
 
 @Suite struct DigestTests {
@@ -32,6 +33,39 @@ import Testing
     Array("d".utf8).withUnsafeBytes { copy.update($0) }
     #expect(digest.finish() == ContentHash.of(Array("abc".utf8)))
     #expect(copy.finish() == ContentHash.of(Array("abd".utf8)))
+  }
+
+  /// However much either of the two has taken in before, and wherever pieces end.
+  @Test(arguments: UInt64(0)..<20) func twoDigestsTakeTheSameBytesAtOnce(seed: UInt64) {
+    var random = SeededRandom(seed: seed)
+    let bytes = random.bytes(Int(random.next() % 10_000))
+    let (start, otherStart) = (Int(random.next() % 130), seed.isMultiple(of: 2) ? 64 : Int(random.next() % 130))
+    let (before, otherBefore) = (random.bytes(start), random.bytes(otherStart))
+    var (digest, other) = (SHA1Digest(), SHA1Digest())
+    before.withUnsafeBytes { digest.update($0) }
+    otherBefore.withUnsafeBytes { other.update($0) }
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let piece = rest.prefix(Int(random.next() % 700) + 1)
+      piece.withUnsafeBytes { digest.update($0, alongside: &other) }
+      rest = rest.dropFirst(piece.count)
+    }
+    #expect(digest.finish() == ContentHash.of(before + bytes), "seed \(seed)")
+    #expect(other.finish() == ContentHash.of(otherBefore + bytes), "seed \(seed)")
+  }
+
+  /// The number of bits no longer fits 32 of them.
+  @Test func twoDigestsTakeMoreThanHalfAGigabyte() {
+    let block = [UInt8](repeating: 7, count: 1 << 20)
+    var (one, other, expected) = (SHA1Digest(), SHA1Digest(), SHA1Digest())
+    for _ in 0..<513 {
+      block.withUnsafeBytes { bytes in
+        one.update(bytes, alongside: &other)
+        expected.update(bytes)
+      }
+    }
+    let hash = expected.finish()
+    #expect(one.finish() == hash && other.finish() == hash)
   }
 
   @Test func sha256() {

@@ -10,10 +10,6 @@ package struct MemoryStore {
   package var manifests: [ContentHash: ContentHash] = [:]
   private var pieces: [ContentHash: [ByteRange: [UInt8]]] = [:]
   private var open: [DownloadID: DownloadPlan] = [:]
-  /// Pieces whose own hash was not compared, as in the store on disk.
-  private var unchecked: [ContentHash: Set<ByteRange>] = [:]
-  /// Files that have turned out to hold damaged pieces: each piece of them is checked from then on.
-  private var checked: Set<ContentHash> = []
 
   package init() {}
 
@@ -59,7 +55,6 @@ package struct MemoryStore {
   package mutating func begin(_ id: DownloadID, _ plan: DownloadPlan) -> Set<Int> {
     open[id] = plan
     let kept = pieces.removeValue(forKey: plan.hash) ?? [:]
-    unchecked[plan.hash] = nil
     guard plan.pieces.count > 1 else { return [] }
     let verified = plan.pieces.indices.filter { index in
       kept[plan.pieces[index].range].map { ContentHash.of($0) == plan.pieces[index].hash } ?? false
@@ -68,19 +63,10 @@ package struct MemoryStore {
     return Set(verified)
   }
 
-  /// Takes in a piece; says whether it has its hash, as far as that is compared: two in three of those that come in
-  /// order are taken on trust.
+  /// Takes in a piece; says whether it has its hash, if it has one.
   package mutating func add(_ bytes: [UInt8], _ piece: Piece, to id: DownloadID) -> Bool {
     guard let plan = open[id], pieces[plan.hash]?[piece.range] == nil else { return false }
-    let index = plan.pieces.firstIndex(of: piece) ?? 0
-    let isNext = plan.pieces[..<index].allSatisfy { pieces[plan.hash]?[$0.range] != nil }
-    if piece.hash == nil {
-      // Only the whole will tell.
-    } else if isNext, index % 3 > 0, !checked.contains(plan.hash) {
-      unchecked[plan.hash, default: []].insert(piece.range)
-    } else {
-      guard ContentHash.of(bytes) == piece.hash else { return false }
-    }
+    guard piece.hash == nil || piece.hash == ContentHash.of(bytes) else { return false }
     pieces[plan.hash, default: [:]][piece.range] = bytes
     return true
   }
@@ -88,51 +74,24 @@ package struct MemoryStore {
   /// What a download that is under way was begun with.
   package func plan(_ id: DownloadID) -> DownloadPlan? { open[id] }
 
-  /// The pieces of a file that is still arriving which others may have: those that are known to have their hash. From then on
-  /// each is checked as it arrives.
-  package mutating func share(_ hash: ContentHash) -> (plan: DownloadPlan, chunks: ChunkSet)? {
+  /// The pieces of a file that is still arriving which others may have.
+  package func share(_ hash: ContentHash) -> (plan: DownloadPlan, chunks: ChunkSet)? {
     guard let plan = open.values.first(where: { $0.hash == hash && $0.manifest != nil }) else { return nil }
-    checked.insert(hash)
-    let proven = (unchecked[hash] ?? []).filter { range in
-      plan.pieces.contains { piece in
-        piece.range == range && pieces[hash]?[range].map { ContentHash.of($0) } == piece.hash
-      }
-    }
-    unchecked[hash]?.subtract(proven)
     var chunks = ChunkSet(of: plan.pieces.count)
     for place in plan.pieces.indices where shared(hash, plan.pieces[place].range) != nil { chunks.insert(place) }
     return (plan, chunks)
   }
 
-  /// A piece of a file that is still arriving; nil where it is not here or not known to have its hash.
-  package func shared(_ hash: ContentHash, _ range: ByteRange) -> [UInt8]? {
-    guard unchecked[hash]?.contains(range) != true else { return nil }
-    return pieces[hash]?[range]
-  }
+  /// A piece of a file that is still arriving; nil where it is not here.
+  package func shared(_ hash: ContentHash, _ range: ByteRange) -> [UInt8]? { pieces[hash]?[range] }
 
   /// Admits the whole file if it has its hash.
   package mutating func finish(_ id: DownloadID) -> CompletionOutcome {
     guard let plan = open[id] else { return .failed(KacheryError(.internalError, "There is no such download.")) }
     let whole = plan.pieces.flatMap { pieces[plan.hash]?[$0.range] ?? [] }
-    if ContentHash.of(whole) == plan.hash {
-      files[plan.hash] = whole
-    } else if let damaged = removeDamaged(plan) {
-      return .damaged(damaged)
-    }
+    if ContentHash.of(whole) == plan.hash { files[plan.hash] = whole }
     pieces[plan.hash] = nil
-    unchecked[plan.hash] = nil
     return files[plan.hash] != nil ? .admitted : .failed(KacheryError(.hashMismatch, "The file has another hash."))
-  }
-
-  private mutating func removeDamaged(_ plan: DownloadPlan) -> [ByteRange]? {
-    let taken = unchecked.removeValue(forKey: plan.hash) ?? []
-    let damaged = plan.pieces.filter { piece in
-      taken.contains(piece.range) && pieces[plan.hash]?[piece.range].map { ContentHash.of($0) } != piece.hash
-    }.map(\.range)
-    guard !damaged.isEmpty else { return nil }
-    checked.insert(plan.hash)
-    for range in damaged { pieces[plan.hash]?[range] = nil }
-    return damaged
   }
 
   /// Lets go of a download; verified pieces of a file with a manifest stay.

@@ -198,41 +198,6 @@ import Wire
     #expect(effects.contains { if case .discard(id) = $0 { true } else { false } })
   }
 
-  @Test func aPieceThatTurnsOutDamagedComesFromAnotherNode() throws {
-    var engine = TransferEngine()
-    engine.load(load, Wish(key: FileKey(hash: hash, manifest: manifestHash)), at: start)
-    let question = try question(drain(&engine))
-    engine.asked(question.id, [AskedPeer(node: node, topic: topic), AskedPeer(node: other, topic: topic)], at: start)
-    let size = 3 * Limits.chunkSize
-    engine.answered(question.id, by: node, .has(FindAnswer.File(size: size)), at: start)
-    let id = try download(drain(&engine))
-    engine.manifestRead(id, manifest(chunks: 3), at: start)
-    engine.prepared(id, at: start)
-    var asked = fetches(drain(&engine))
-    while let fetch = asked.first {
-      engine.fetched(fetch.id, .verified, at: start)
-      asked = asked.dropFirst() + fetches(drain(&engine))
-    }
-    engine.answered(question.id, by: other, .has(FindAnswer.File(size: size)), at: start)
-    let damaged = try #require(ByteRange(start: Limits.chunkSize, end: 2 * Limits.chunkSize))
-    engine.completed(id, .damaged([damaged]), at: start)
-    let effects = drain(&engine)
-    #expect(effects.contains { if case .lied(node, chunkHash) = $0 { true } else { false } })
-    #expect(
-      effects.contains {
-        if case .fetch(_, id, let piece, let source) = $0 {
-          piece.range == damaged && source.node == other
-        } else {
-          false
-        }
-      })
-    let again = try #require(fetches(effects).first)
-    engine.fetched(again.id, .verified, at: start)
-    #expect(drain(&engine).contains { if case .complete(id) = $0 { true } else { false } })
-    engine.completed(id, .admitted, at: start)
-    #expect(drain(&engine).contains { if case .loaded(load) = $0 { true } else { false } })
-  }
-
   @Test func nothingIsItsOwnManifest() throws {
     var engine = TransferEngine()
     engine.load(load, Wish(key: FileKey(hash: hash)), at: start)

@@ -1,4 +1,5 @@
 internal import COpenSSL
+internal import CSHA1
 package import Primitives
 
 /// SHA-1 of bytes that arrive in pieces (FIPS 180-4). A copy goes on independently from the state it was taken at.
@@ -11,6 +12,53 @@ package struct SHA1Digest: Sendable {
   package mutating func update(_ bytes: UnsafeRawBufferPointer) {
     guard let start = bytes.baseAddress else { return }
     COpenSSL_sha1_update(&state, start, bytes.count)
+  }
+
+  /// Takes the next bytes into this digest and another, which takes hardly longer than one where the processor has
+  /// instructions for SHA: 0.60 s a GiB instead of 0.55 s here.
+  package mutating func update(_ bytes: UnsafeRawBufferPointer, alongside other: inout SHA1Digest) {
+    guard Self.takesTwoAtOnce, state.num == other.state.num else {
+      update(bytes)
+      return other.update(bytes)
+    }
+    // OpenSSL keeps bytes back until it has a block of them.
+    let head = min(bytes.count, state.num == 0 ? 0 : Self.blockSize - Int(state.num))
+    let blocks = (bytes.count - head) / Self.blockSize
+    updateOneByOne(UnsafeRawBufferPointer(rebasing: bytes[..<head]), &other)
+    takeBlocks(UnsafeRawBufferPointer(rebasing: bytes[head..<head + blocks * Self.blockSize]), &other)
+    updateOneByOne(UnsafeRawBufferPointer(rebasing: bytes[(head + blocks * Self.blockSize)...]), &other)
+  }
+
+  /// Bytes that SHA-1 takes in at once (FIPS 180-4, section 1).
+  private static let blockSize = 64
+  private static let takesTwoAtOnce = CSHA1_is_supported() == 1
+
+  private mutating func updateOneByOne(_ bytes: UnsafeRawBufferPointer, _ other: inout SHA1Digest) {
+    update(bytes)
+    other.update(bytes)
+  }
+
+  private mutating func takeBlocks(_ blocks: UnsafeRawBufferPointer, _ other: inout SHA1Digest) {
+    guard !blocks.isEmpty else { return }
+    withWords { words in
+      other.withWords { otherWords in
+        CSHA1_take_into_both(words, otherWords, blocks.baseAddress, blocks.count / Self.blockSize)
+      }
+    }
+    countBlocks(of: blocks)
+    other.countBlocks(of: blocks)
+  }
+
+  /// The five words that `SHA_CTX` begins with.
+  private mutating func withWords(_ body: (UnsafeMutablePointer<UInt32>?) -> Void) {
+    withUnsafeMutableBytes(of: &state) { body($0.baseAddress?.assumingMemoryBound(to: UInt32.self)) }
+  }
+
+  /// `SHA_CTX` counts bits, in two words.
+  private mutating func countBlocks(of bytes: UnsafeRawBufferPointer) {
+    let bits = UInt64(state.Nh) << 32 + UInt64(state.Nl) + UInt64(bytes.count) * 8
+    state.Nh = UInt32(truncatingIfNeeded: bits >> 32)
+    state.Nl = UInt32(truncatingIfNeeded: bits)
   }
 
   /// The digest of everything taken in. The state must not be used afterwards.

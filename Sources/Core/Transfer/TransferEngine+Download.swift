@@ -154,7 +154,6 @@ extension TransferEngine {
     case .admitted:
       blameSuspects(id, at: now)
       succeed(id)
-    case .damaged(let ranges): fetchAgain(ranges, id, at: now)
     case .failed(let error) where error.code == .hashMismatch && download.isManifestTold:
       rejectToldManifest(id, at: now)
     case .failed(let error) where error.code == .hashMismatch && download.manifest == nil: blameGivers(id, at: now)
@@ -162,21 +161,6 @@ extension TransferEngine {
       fail(id, download.manifest.map { .falseManifest($0) } ?? .corruptSources(download.liars))
     case .failed(let error): fail(id, .storage(error))
     }
-  }
-
-  /// Pieces that had been taken on trust are not what they should be: whoever gave them is out.
-  private mutating func fetchAgain(_ ranges: [ByteRange], _ id: DownloadID, at now: Instant) {
-    guard var download = downloads[id], let plan = download.plan else { return }
-    let damaged = plan.pieces.indices.filter { ranges.contains(plan.pieces[$0].range) }
-    let givers = damaged.map { (download.givers[$0], plan.pieces[$0].hash) }
-    download.phase = .fetching
-    download.verifiedPieces -= damaged.count
-    download.verifiedBytes -= damaged.reduce(0) { $0 + plan.pieces[$1].range.count }
-    download.unrequested = (download.unrequested + damaged).sorted(by: >)
-    downloads[id] = download
-    for case (let node?, let hash) in givers { mismatched(id, node, piece: hash ?? plan.hash, at: now) }
-    schedule(id, at: now)
-    failIfSourceless(id, asked: 0)
   }
 
   private mutating func succeed(_ id: DownloadID) {

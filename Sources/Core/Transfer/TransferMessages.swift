@@ -58,8 +58,6 @@ package enum FetchOutcome: Sendable {
 package enum CompletionOutcome: Sendable {
   /// It has its hash and is in the store.
   case admitted
-  /// It had not, because of these pieces, whose own hashes had not been compared as they came. They are gone again.
-  case damaged([ByteRange])
   /// It could not be checked or admitted, or has another hash although each piece has its own (`hashMismatch`).
   case failed(KacheryError)
 }

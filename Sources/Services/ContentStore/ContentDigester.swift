@@ -17,9 +17,8 @@ struct ContentDigester: Sendable {
     while !rest.isEmpty {
       if count == nextBoundary { endChunk() }
       let piece = UnsafeRawBufferPointer(rebasing: rest.prefix(Int(nextBoundary - count)))
-      whole.update(piece)
-      // So far the first chunk is the whole, and small files need no more.
-      if !chunkHashes.isEmpty { chunk.update(piece) }
+      // The first chunk is the whole so far, and small files need no more.
+      if chunkHashes.isEmpty { whole.update(piece) } else { whole.update(piece, alongside: &chunk) }
       count += UInt64(piece.count)
       rest = rest.dropFirst(piece.count)
     }

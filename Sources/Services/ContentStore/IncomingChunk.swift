@@ -9,7 +9,7 @@ import Synchronization
 /// Any thread may call. A chunk that is let go before it was accepted can be begun again.
 package final class IncomingChunk: Sendable {
   private struct Hashing {
-    /// Nil where the digest of the whole, which the bytes go into, says enough for now.
+    /// Nil where the digest of the whole is that of the chunk too, or the chunk has no hash of its own.
     var digest: SHA1Digest?
     /// The next byte to be hashed.
     var position: UInt64
@@ -43,9 +43,6 @@ package final class IncomingChunk: Sendable {
 
   deinit { abandon() }
 
-  /// The digest of the whole is then that of the chunk, so one of the two is enough.
-  private var isWhole: Bool { range.start == 0 && range.end == parent.size }
-
   /// Bytes written so far.
   package var received: UInt64 { writing.withLock { $0.position - range.start } }
 
@@ -77,8 +74,7 @@ package final class IncomingChunk: Sendable {
         try require(state.isOpen)
         try requireRoom(for: bytes.count, at: state.position)
         if !state.hasBegun { begin(&state) }
-        state.digest?.update(bytes)
-        if state.isFeeding { parent.feed(bytes) }
+        if state.isFeeding { parent.feed(bytes, alongside: &state.digest) } else { state.digest?.update(bytes) }
         state.position += UInt64(bytes.count)
       }
     }
@@ -86,13 +82,14 @@ package final class IncomingChunk: Sendable {
 
   private func begin(_ state: inout Hashing) {
     state.hasBegun = true
-    let feeding = parent.beginFeeding(from: range.start)
-    state.isFeeding = feeding != nil
-    let isCheckedByWhole = isWhole && feeding != nil
-    if expected != nil, !isCheckedByWhole, feeding?.checksChunk ?? true { state.digest = SHA1Digest() }
+    state.isFeeding = parent.beginFeeding(from: range.start)
+    if expected != nil, !isPrefix(state) { state.digest = SHA1Digest() }
   }
 
-  /// Every byte has been hashed: checks the chunk's hash where it was computed.
+  /// Whether the digest of the whole is that of the chunk too, as long as nothing follows it.
+  private func isPrefix(_ state: Hashing) -> Bool { state.isFeeding && range.start == 0 }
+
+  /// Every byte has been hashed: checks the chunk's hash where it has one.
   ///
   /// - Throws: `hashMismatch` where it has another hash, `disconnected` where bytes are missing; either way the chunk is
   ///   abandoned and can be begun again.
@@ -102,7 +99,7 @@ package final class IncomingChunk: Sendable {
         try require(state.isOpen)
         try requireEnd(state.position)
         if !state.hasBegun { begin(&state) }
-        let found = state.digest?.finish() ?? (isWhole ? parent.prefixHash : nil)
+        let found = state.digest?.finish() ?? (isPrefix(state) ? parent.prefixHash : nil)
         guard expected == nil || found == nil || found == expected else {
           throw KacheryError(.hashMismatch, "The bytes \(range) received for \(parent.hash) have another hash.")
         }
@@ -115,14 +112,11 @@ package final class IncomingChunk: Sendable {
   /// Every byte has been written and hashed: the chunk is part of the file from here on.
   package func accept() throws(KacheryError) {
     try orAbandon { () throws(KacheryError) in
-      let isChecked = try hashing.withLock { (state) throws(KacheryError) in
-        try require(state.isOpen && state.hasEnded)
-        return state.digest != nil || isWhole
-      }
+      try hashing.withLock { (state) throws(KacheryError) in try require(state.isOpen && state.hasEnded) }
       try writing.withLock { (state) throws(KacheryError) in
         try require(state.isOpen)
         try requireEnd(state.position)
-        try parent.accept(range, expected, isChecked: isChecked)
+        try parent.accept(range, expected)
         state.isOpen = false
       }
       hashing.withLock { $0.isOpen = false }

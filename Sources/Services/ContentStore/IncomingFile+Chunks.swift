@@ -5,29 +5,17 @@ import Synchronization
 
 /// What the chunks of a file do with it.
 extension IncomingFile {
-  /// What becomes of the bytes of a chunk that go into the digest of the whole as they arrive.
-  struct Feeding {
-    /// Whether the chunk is to be hashed by itself as well.
-    let checksChunk: Bool
-  }
-
   func requireOpen(_ state: State) throws(KacheryError) {
     guard state.isOpen else { throw KacheryError(.cancelled, "Receiving \(hash) has ended.") }
   }
 
-  /// Whether, and how, the bytes of the chunk at `start` shall go into the digest of the whole as they arrive.
-  func beginFeeding(from start: UInt64) -> Feeding? {
-    prefix.withLock { prefix in
-      guard prefix.begin(at: start) else { return nil }
-      return state.withLock { state in
-        defer { state.chunksFed += 1 }
-        return Feeding(checksChunk: state.checksEveryChunk || state.chunksFed % Self.chunksPerCheck == 0)
-      }
-    }
-  }
+  /// Whether the bytes of the chunk at `start` shall go into the digest of the whole as they arrive.
+  func beginFeeding(from start: UInt64) -> Bool { prefix.withLock { $0.begin(at: start) } }
 
-  /// Takes bytes of the chunk that feeds into the digest of the whole.
-  func feed(_ bytes: UnsafeRawBufferPointer) { prefix.withLock { $0.update(bytes) } }
+  /// Takes bytes of the chunk that feeds into the digest of the whole, and into its own where it has one.
+  func feed(_ bytes: UnsafeRawBufferPointer, alongside chunk: inout SHA1Digest?) {
+    prefix.withLock { $0.update(bytes, alongside: &chunk) }
+  }
 
   /// Every byte of the chunk that feeds has been taken in.
   func endFeeding() { prefix.withLock { $0.commit() } }
@@ -47,8 +35,8 @@ extension IncomingFile {
     Writeback.start(of: file, from: offset, to: offset + UInt64(bytes.count))
   }
 
-  /// The chunk is here; where it `isChecked`, it is known to have its hash, if it has one.
-  func accept(_ range: ByteRange, _ hash: ContentHash?, isChecked: Bool) throws(KacheryError) {
+  /// The chunk is here, and has its hash if it has one.
+  func accept(_ range: ByteRange, _ hash: ContentHash?) throws(KacheryError) {
     try state.withLock { (state) throws(KacheryError) in
       try requireOpen(state)
       guard !range.isEmpty else { return }
@@ -57,7 +45,7 @@ extension IncomingFile {
       state.arrivedBytes += range.count
       guard let hash else { return }
       let chunk = Manifest.Chunk(range: range, hash: hash)
-      if isChecked { state.checked[range.start] = chunk } else { state.unchecked[range.start] = chunk }
+      state.verified[range.start] = chunk
       // Without its line the chunk is fetched again by a later session, which is no reason to fail this one.
       try? state.journal.append(chunk)
     }
@@ -82,21 +70,6 @@ extension IncomingFile {
       }
       prefix.commit()
     }
-  }
-
-  /// Hashes the chunks that were taken on trust, and takes those that do not have their hash out of the file.
-  ///
-  /// - Returns: where the damaged ones lie, in order.
-  func removeDamaged() throws(KacheryError) -> [ByteRange] {
-    var damaged: [ByteRange] = []
-    for (start, chunk) in state.withLock({ $0.unchecked }).sorted(by: { $0.key < $1.key }) {
-      var digest = SHA1Digest()
-      try FileBlocks.forEach(of: file, chunk.range) { digest.update($0) }
-      let isRight = digest.finish() == chunk.hash
-      if !isRight { damaged.append(chunk.range) }
-      state.withLock { $0.checked(chunk, isRight: isRight, at: start) }
-    }
-    return damaged
   }
 
   /// Opens the partial file and takes its lock.

@@ -1,4 +1,3 @@
-import Crypto
 import Files
 package import Primitives
 
@@ -32,21 +31,13 @@ package struct ArrivingFile: Hashable, Sendable {
 }
 
 extension IncomingFile {
-  /// Chunks taken on trust that are read back for one question: as many as take a tenth of a second.
-  private static let chunksCheckedAtOnce = 4
-
   /// What others may have of it; nil where it has no manifest, or has ended.
-  ///
-  /// Only what is known to have its hash is given on. So from the first time on each chunk is checked as it arrives, and
-  /// each time a few of those are that were taken on trust before.
   package func share() -> ArrivingFile? {
     guard let shape else { return nil }
-    checkEveryChunk()
-    checkSome(Self.chunksCheckedAtOnce)
     return state.withLock { state in
       guard state.isOpen else { return nil }
       var chunks = ChunkSet(of: shape.count)
-      for start in state.checked.keys { chunks.insert(Int(start / shape.chunkSize)) }
+      for start in state.verified.keys { chunks.insert(Int(start / shape.chunkSize)) }
       return ArrivingFile(size: size, manifest: shape.manifest, chunks: chunks)
     }
   }
@@ -57,7 +48,7 @@ extension IncomingFile {
   package func openShared(_ range: ByteRange) throws(KacheryError) -> StoredFileReader? {
     guard let shape, range.end <= size else { return nil }
     let isHere = state.withLock { state in
-      state.isOpen && shape.places(of: range).allSatisfy { state.checked[$0 * shape.chunkSize] != nil }
+      state.isOpen && shape.places(of: range).allSatisfy { state.verified[$0 * shape.chunkSize] != nil }
     }
     guard isHere else { return nil }
     do throws(KacheryError) {
@@ -65,21 +56,6 @@ extension IncomingFile {
     } catch  where error.code == .notFound {
       // It was admitted, or is gone, since.
       return nil
-    }
-  }
-
-  /// Checks chunks that were taken on trust. Those that are damaged stay among them: the end of the whole deals with them.
-  private func checkSome(_ count: Int) {
-    let some = state.withLock { $0.unchecked.sorted { $0.key < $1.key }.prefix(count) }
-    for (start, chunk) in some {
-      var digest = SHA1Digest()
-      guard (try? FileBlocks.forEach(of: file, chunk.range) { digest.update($0) }) != nil,
-        digest.finish() == chunk.hash
-      else { continue }
-      state.withLock { state in
-        // The whole may have been gone through meanwhile.
-        if state.unchecked[start] != nil { state.checked(chunk, isRight: true, at: start) }
-      }
     }
   }
 }

@@ -7,7 +7,6 @@ import Synchronization
 /// the whole is verified before it is admitted.
 ///
 ///     receiving ──finish──▶ admitted
-///         ├──finish, damaged chunks──▶ receiving, without them
 ///         ├──finish, another hash──▶ discarded
 ///         └──close──▶ kept for a later session where a chunk is here, else discarded
 ///
@@ -18,39 +17,13 @@ package final class IncomingFile: Sendable {
     /// Chunks that are here by their first byte, empty ones left out.
     var arrived: [UInt64: ByteRange]
     var arrivedBytes: UInt64
-    /// Those of them that are known to have their hash, by their first byte.
-    var checked: [UInt64: Manifest.Chunk]
-    /// Those of them whose own hash has not been compared, by their first byte.
-    var unchecked: [UInt64: Manifest.Chunk] = [:]
-    /// Chunks that went into the digest of the whole as they arrived.
-    var chunksFed = 0
-    var checksEveryChunk = false
+    /// Those of them that have a hash of their own, by their first byte.
+    var verified: [UInt64: Manifest.Chunk]
     /// Whether the digest of the whole has taken in bytes that are not in the file.
     var isPrefixSpoiled = false
     /// Chunks on their way by their first byte.
     var underway: [UInt64: ByteRange] = [:]
     var isOpen = true
-
-    /// A chunk's own hash has been compared.
-    mutating func checked(_ chunk: Manifest.Chunk, isRight: Bool, at start: UInt64) {
-      unchecked[start] = nil
-      guard !isRight else { return checked[start] = chunk }
-      arrived[start] = nil
-      arrivedBytes -= chunk.range.count
-    }
-  }
-
-  /// While chunks come in order from one node, the hash of the whole will show whether any of them is wrong, and one hash
-  /// of all bytes is saved. One chunk in so many is checked by itself all the same, the first among them: a node that has
-  /// nothing but nonsense to give is found out at once, and not after a terabyte.
-  static let chunksPerCheck = 8
-
-  /// What became of a file when all of it was here.
-  package enum Ending: Sendable {
-    /// It has its hash and is in the store.
-    case admitted(StoredFile)
-    /// It had not: these chunks of it had been taken on trust and are damaged. They can be begun again.
-    case damaged([ByteRange])
   }
 
   package let hash: ContentHash
@@ -88,12 +61,12 @@ package final class IncomingFile: Sendable {
     self.size = size
     resumed = resumption.verified
     shape = manifest.flatMap { ChunkShape(manifest: $0, chunks: chunks) }
-    let checked = Dictionary(uniqueKeysWithValues: resumed.map { ($0.range.start, $0) })
+    let verified = Dictionary(uniqueKeysWithValues: resumed.map { ($0.range.start, $0) })
     prefix = Mutex(resumption.prefix)
     state = Mutex(
       State(
-        journal: resumption.journal, arrived: checked.mapValues(\.range), arrivedBytes: resumption.verifiedBytes,
-        checked: checked))
+        journal: resumption.journal, arrived: verified.mapValues(\.range), arrivedBytes: resumption.verifiedBytes,
+        verified: verified))
   }
 
   deinit { close() }
@@ -120,17 +93,11 @@ package final class IncomingFile: Sendable {
   /// Bytes of chunks that are here.
   package var arrivedBytes: UInt64 { state.withLock { $0.arrivedBytes } }
 
-  /// From now on each chunk is checked by itself as it arrives: several nodes give some, and a wrong one must be laid at
-  /// the right door, or somebody else wants what is here before the rest is.
-  package func checkEveryChunk() { state.withLock { $0.checksEveryChunk = true } }
-
   /// Verifies the whole and admits it.
   ///
-  /// - Returns: `damaged` where the whole has another hash because of chunks that had not been checked by themselves;
-  ///   then it is still open.
-  /// - Throws: `hashMismatch` where the whole has another hash although each chunk has its own, and then nothing is left;
-  ///   `badRequest` where a chunk is missing; `diskFull` and the like, after which the chunks are kept.
-  package func finish() throws(KacheryError) -> Ending {
+  /// - Throws: `hashMismatch` where the whole has another hash, although each chunk that has one has its own, and then
+  ///   nothing is left; `badRequest` where a chunk is missing; `diskFull` and the like, after which the chunks are kept.
+  package func finish() throws(KacheryError) -> StoredFile {
     try prefix.withLock { (prefix) throws(KacheryError) in
       try state.withLock { (state) throws(KacheryError) in try requireOpen(state) }
       if state.withLock({ $0.isPrefixSpoiled }) { restart(&prefix) }
@@ -138,7 +105,12 @@ package final class IncomingFile: Sendable {
       guard prefix.end == size, state.withLock({ $0.underway.isEmpty }) else {
         throw KacheryError(.badRequest, "The file \(hash) is not complete: byte \(prefix.end) is missing.")
       }
-      return prefix.hash == hash ? .admitted(try admit()) : .damaged(try findDamage(&prefix))
+      guard prefix.hash == hash else {
+        discard()
+        throw KacheryError(
+          .hashMismatch, "The bytes received for \(hash) have another hash as a whole; load it from another node.")
+      }
+      return try admit()
     }
   }
 
@@ -159,23 +131,11 @@ package final class IncomingFile: Sendable {
     }
   }
 
-  private func findDamage(_ prefix: inout PrefixDigest) throws(KacheryError) -> [ByteRange] {
-    let damaged = try removeDamaged()
-    guard damaged.isEmpty else {
-      restart(&prefix)
-      checkEveryChunk()
-      return damaged
-    }
-    discard()
-    throw KacheryError(
-      .hashMismatch, "The bytes received for \(hash) have another hash as a whole; load it from another node.")
-  }
-
   /// Stops receiving. What is here is kept for a later session. Does nothing the second time or after `finish()`.
   package func close() {
     state.withLock { state in
       guard state.isOpen else { return }
-      guard !state.checked.isEmpty || !state.unchecked.isEmpty else { return discard(&state) }
+      guard !state.verified.isEmpty else { return discard(&state) }
       state.isOpen = false
       file.close()
     }

@@ -26,6 +26,12 @@ struct PrefixDigest: Sendable {
     end += UInt64(bytes.count)
   }
 
+  /// Takes in the next bytes, as another digest does if there is one.
+  mutating func update(_ bytes: UnsafeRawBufferPointer, alongside other: inout SHA1Digest?) {
+    if other?.update(bytes, alongside: &digest) == nil { digest.update(bytes) }
+    end += UInt64(bytes.count)
+  }
+
   /// The chunk on trial was good.
   mutating func commit() { trial = nil }
 

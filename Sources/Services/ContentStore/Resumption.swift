@@ -56,13 +56,12 @@ struct Resumption {
   }
 
   private mutating func hasItsHash(_ chunk: Manifest.Chunk) throws(KacheryError) -> Bool {
-    var digest = SHA1Digest()
+    var digest: SHA1Digest? = SHA1Digest()
     let isFeeding = prefix.begin(at: chunk.range.start)
     try FileBlocks.forEach(of: file, chunk.range) { block in
-      digest.update(block)
-      if isFeeding { prefix.update(block) }
+      if isFeeding { prefix.update(block, alongside: &digest) } else { digest?.update(block) }
     }
-    let isRight = digest.finish() == chunk.hash
+    let isRight = digest?.finish() == chunk.hash
     if isFeeding, isRight { prefix.commit() }
     if isFeeding, !isRight { prefix.rollBack() }
     return isRight

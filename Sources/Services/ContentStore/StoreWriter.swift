@@ -9,8 +9,6 @@ import Synchronization
 package final class StoreWriter: Sendable {
   private struct State {
     var digester = ContentDigester()
-    /// What a large file that came as a whole was hashed to.
-    var copied: Manifest?
     var isOpen = true
   }
 
@@ -43,19 +41,18 @@ package final class StoreWriter: Sendable {
     try bytes.withUnsafeBytes { buffer in Result { () throws(KacheryError) in try write(buffer) } }.get()
   }
 
-  /// Takes over a whole file, where nothing else is written; other threads hash it meanwhile.
+  /// Takes over a whole file, where nothing else is written; another thread hashes it meanwhile.
   ///
   /// - Returns: the number of its bytes, at most a block more than `size`.
   func copy(
     _ source: File, expecting size: UInt64, afterBlock: (_ bytesRead: UInt64) throws(KacheryError) -> Void
   ) throws(KacheryError) -> UInt64 {
     try whileOpen { (state) throws(KacheryError) in
-      let manifest = try store.makingRoom { () throws(KacheryError) in
+      state.digester = try store.makingRoom { () throws(KacheryError) in
         var copy = try LargeFileCopy(of: source, to: file)
         return try copy.run(expecting: size, afterBlock: afterBlock)
       }
-      state.copied = manifest
-      return manifest.size
+      return state.digester.count
     }
   }
 
@@ -67,8 +64,8 @@ package final class StoreWriter: Sendable {
   /// - Returns: once everything is on the disk.
   package func finish() throws(KacheryError) -> StoreReceipt {
     try whileOpen { (state) throws(KacheryError) in
-      let size = state.copied?.size ?? state.digester.count
-      let (hash, manifest) = state.copied.map { ($0.hash, $0) } ?? state.digester.finish()
+      let size = state.digester.count
+      let (hash, manifest) = state.digester.finish()
       try store.admit(file, as: hash, size: size)
       state.isOpen = false
       file.close()
