@@ -27,6 +27,7 @@ package enum DaemonCommand {
       await node.untilStopRequested()
       log.info("Stopping.")
       endAnyway(log)
+      await node.ignoreSignals()
       await node.stop()
       await loop.shutdown()
       return 0
@@ -61,6 +62,13 @@ extension Node {
         self.log.info("Reading the channels and kachery.yaml again.")
         self.reload()
       })
+  }
+
+  /// A second signal must not cut off the end that the first one, or a client, began.
+  func ignoreSignals() {
+    for watch in signals { watch.cancel() }
+    signals = []
+    for number in [SIGTERM, SIGINT, SIGHUP] { signal(number, SIG_IGN) }
   }
 }
 

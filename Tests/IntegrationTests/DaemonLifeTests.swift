@@ -86,6 +86,17 @@ import Testing
     #expect(daemon.stop() == 0)
   }
 
+  /// Whoever is told to end by several, or by one who is in a hurry, ends as if told once.
+  @Test func moreSignalsDoNotCutTheEndOff() throws {
+    daemon.signal(SIGTERM)
+    for _ in 0..<3_000 where daemon.isRunning {
+      usleep(1_000)
+      daemon.signal(SIGTERM)
+      daemon.signal(SIGINT)
+    }
+    #expect(daemon.stop() == 0)
+  }
+
   @Test func onlyWhoHasTheTokenGetsIn() throws {
     var request = daemon.request("/mutable/get", ["key": "x"])
     #expect(try status(request) == 200)
