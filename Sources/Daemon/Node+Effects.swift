@@ -100,9 +100,7 @@ extension Node {
     inTurn(plan.hash) {
       guard self.wanted.contains(download) else { return self.turnEnded(plan.hash) }
       self.loop.work({ [store = self.store] in
-        Result { () throws(KacheryError) in
-          try store.beginReceive(plan.hash, size: plan.size, manifest: plan.manifest, chunks: chunks)
-        }
+        Result { () throws(KacheryError) in try Preparation(of: plan, chunks: chunks, in: store) }
       }) { result in
         self.prepared(download, plan, result)
         self.turnEnded(plan.hash)
@@ -110,14 +108,44 @@ extension Node {
     }
   }
 
+  /// What there is of a file when it shall be received.
+  private enum Preparation {
+    case receiving(IncomingFile)
+    /// Another node that shares the storage directory has received it meanwhile.
+    case isHere
+    /// Another one receives it.
+    case isUnderway
+
+    init(of plan: DownloadPlan, chunks: [Manifest.Chunk], in store: ContentStore) throws(KacheryError) {
+      if try store.find(plan.hash) != nil {
+        self = .isHere
+        return
+      }
+      do throws(KacheryError) {
+        self = .receiving(
+          try store.beginReceive(plan.hash, size: plan.size, manifest: plan.manifest, chunks: chunks))
+      } catch {
+        guard error.code == .alreadyRunning else { throw error }
+        self = .isUnderway
+      }
+    }
+  }
+
+  /// How often a file that another node receives into the same storage directory is looked for.
+  private static let sharedPeriod: Duration = .seconds(1)
+
   private func inTurn(_ hash: ContentHash, _ work: @escaping () -> Void) { turns.take(hash, work)?() }
 
   private func turnEnded(_ hash: ContentHash) { turns.end(hash)?() }
 
-  private func prepared(_ download: DownloadID, _ plan: DownloadPlan, _ result: Result<IncomingFile, KacheryError>) {
+  private func prepared(_ download: DownloadID, _ plan: DownloadPlan, _ result: Result<Preparation, KacheryError>) {
     switch result {
     case .failure(let error): input { core, now in core.storageFailed(download, error, at: now) }
-    case .success(let file):
+    case .success(.isHere):
+      input { core, now in core.prepared(download, verified: Set(plan.pieces.indices), at: now) }
+    case .success(.isUnderway):
+      _ = loop.after(Self.sharedPeriod) { if self.wanted.contains(download) { self.prepare(download, plan) } }
+    case .success(.receiving(let file)):
       guard wanted.contains(download) else { return file.close() }
       incoming[download] = file
       let kept = Set(file.resumed.map(\.range.start))
@@ -127,7 +155,10 @@ extension Node {
   }
 
   private func complete(_ download: DownloadID) {
-    guard let file = incoming[download] else { return }
+    guard let file = incoming[download] else {
+      // Nothing was to be received: another node did that.
+      return input { core, now in core.completed(download, .admitted, at: now) }
+    }
     loop.work({ Self.finish(file) }) { outcome in
       self.input { core, now in core.completed(download, outcome, at: now) }
     }

@@ -40,7 +40,8 @@ extension Node {
   /// Takes up what kachery.yaml says now. What is wrong in it is told once, and what held before goes on.
   func readLimits() async {
     do throws(KacheryError) {
-      let settings = try await onPool { [store] () throws(KacheryError) in try store.settings() }
+      let directory = configuration.storageDirectory
+      let settings = try await onPool { () throws(KacheryError) in try StoreSettings(in: directory) }
       let new = try TransferLimits(configuration, settings)
       upkeep.settingsProblem = nil
       guard new != limits else { return }

@@ -49,6 +49,53 @@ import Testing
       for loader in loaders { #expect(try Self.sent(loader) >= 20_000_000) }
     }
   }
+
+  /// Two nodes of their own identity, feeds and clients, whose files are the same: `sha1` of one is a link to the other's.
+  @Test func twoNodesShareTheirFiles() async throws {
+    try await blocking {
+      let folder = try TemporaryFolder()
+      let source = try RunningDaemon(in: folder.path("source"), ["--channel", "lab", "--limit-up", "20"])
+      let options = ["--bootstrap", "127.0.0.1:\(source.linkPort)", "--channel", "lab"]
+      let first = try RunningDaemon(in: folder.path("first"), options)
+      let manager = FileManager.default
+      for place in ["first/storage/sha1", "second/storage"] {
+        try manager.createDirectory(atPath: folder.path(place), withIntermediateDirectories: true)
+      }
+      try manager.createSymbolicLink(
+        atPath: folder.path("second/storage/sha1"), withDestinationPath: "\(first.storage)/sha1")
+      let second = try RunningDaemon(in: folder.path("second"), options)
+      #expect(try first.nodeID != second.nodeID)
+      for node in [first, second] { try node.waitForLinks(1) }
+
+      // What one stores, the other has, whether a daemon is asked or not.
+      try Data("what both have".utf8).write(to: URL(filePath: folder.path("small")))
+      let uri = "sha1://\(try first.store(folder.path("small")).hash)"
+      let offline = ["KACHERY_OFFLINE_STORAGE_DIR": second.storage, "HOME": folder.path, "PATH": "/usr/bin:/bin"]
+      for environment in [second.environment, offline] {
+        let loaded = try run("kachery-load", [uri], in: folder.path, environment: environment)
+        #expect(loaded.output.hasPrefix(first.storage), "\(loaded)")
+      }
+
+      // What both load at once comes once.
+      let (size, path) = (50_000_000, folder.path("file"))
+      try Data(PatternBytes.make(size)).write(to: URL(filePath: path))
+      let stored = try source.store(path)
+      let outcomes = Outcomes()
+      let group = DispatchGroup()
+      for node in [first, second].map(Handed.init) {
+        group.enter()
+        Thread.detachNewThread {
+          outcomes.add(Result { try node.node.load(FileKey(hash: stored.hash, manifest: stored.manifest)) })
+          group.leave()
+        }
+      }
+      #expect(group.wait(timeout: .now() + 60) == .success)
+      for outcome in outcomes.all { #expect(manager.contentsEqual(atPath: path, andPath: try outcome.get())) }
+      #expect(outcomes.all.count == 2)
+      #expect(try Self.sent(source) < Int64(size) + 1_000_000)
+      for node in [first, second, source] { #expect(node.stop() == 0) }
+    }
+  }
 }
 
 // Only the thread that it was handed to uses the daemon until that has ended.

@@ -14,18 +14,20 @@ package struct ContentStore: Sendable {
   let clientele: Clientele
   let activity = StoreActivity()
 
-  /// The storage directory.
+  /// The storage directory that the files lie in.
   package var directory: String { layout.root }
 
   /// Opens a storage directory, makes it where there is none, and removes what dead processes left unfinished in it.
   ///
-  /// A directory that this user may read but not write opens as well; storing then fails.
+  /// A directory that this user may read but not write opens as well; storing then fails. Where its `sha1` is a symbolic
+  /// link to that of another storage directory, files and all that belongs to them are that one's.
   /// - Parameters:
   ///   - indexOwner: the node whose index to open; only one process at a time may name it. Nil for no index.
   ///   - clientele: who may name paths to this store.
   package init(
     directory: String, log: Log, indexOwner: NodeID? = nil, clientele: Clientele = .ownUser
   ) throws(KacheryError) {
+    let directory = try Self.home(ofFilesIn: directory)
     layout = StoreLayout(root: directory)
     self.log = log
     self.clientele = clientele
@@ -38,6 +40,20 @@ package struct ContentStore: Sendable {
       index = nil
     }
     removeLeftovers()
+  }
+
+  private static func home(ofFilesIn directory: String) throws(KacheryError) -> String {
+    let path = "\(directory)/sha1"
+    guard try FileSystem.statusIfPresent(path, followingLinks: false)?.kind == .symbolicLink else { return directory }
+    guard try FileSystem.statusIfPresent(path)?.kind == .folder else {
+      throw KacheryError(
+        .badConfiguration, "\(path) is a symbolic link to a folder that is not there; mount it, or correct the link.")
+    }
+    let folder = try File(path, .read)
+    defer { folder.close() }
+    // A folder of another name is no other storage directory's.
+    guard let target = try folder.truePath(), target.hasSuffix("/sha1") else { return directory }
+    return String(target.dropLast("/sha1".count))
   }
 
   /// The process ends: whoever stores or links a file gives up at the next block, and nothing of it stays behind.

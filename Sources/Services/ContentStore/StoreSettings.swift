@@ -43,11 +43,17 @@ package struct StoreSettings: Hashable, Sendable {
   }
 }
 
-extension ContentStore {
-  /// What `kachery.yaml` says now; nothing where there is none.
-  package func settings() throws(KacheryError) -> StoreSettings {
-    let path = "\(layout.root)/kachery.yaml"
-    guard try FileSystem.statusIfPresent(path) != nil else { return StoreSettings() }
-    return try StoreSettings(yaml: try FileSystem.read(path, limit: 1 << 20))
+extension StoreSettings {
+  /// What `kachery.yaml` in this directory says now; nothing where there is none.
+  package init(in directory: String) throws(KacheryError) {
+    let path = "\(directory)/kachery.yaml"
+    self.init()
+    guard try FileSystem.statusIfPresent(path) != nil else { return }
+    self = try StoreSettings(yaml: try FileSystem.read(path, limit: 1 << 20))
   }
+}
+
+extension ContentStore {
+  /// What `kachery.yaml` beside the files says now; nothing where there is none.
+  package func settings() throws(KacheryError) -> StoreSettings { try StoreSettings(in: layout.root) }
 }
