@@ -28,6 +28,13 @@ struct TransferLimits: Hashable, Sendable {
     maximumTransfers = configuration.maximumTransfers ?? Self.defaultTransfers
   }
 
+  /// Whether a peer that holds `own` of the `taken` places may have one more. One that has some leaves as many free for
+  /// others, so that nobody can hold them all.
+  func hasPlace(forPeerWith own: Int, of taken: Int) -> Bool {
+    let free = maximumTransfers - taken
+    return own == 0 ? free > 0 : free > own
+  }
+
   private static func schedule(_ name: String, _ text: String?) throws(KacheryError) -> RateSchedule? {
     guard let text else { return nil }
     do throws(KacheryError) { return try RateSchedule(parsing: text) } catch {

@@ -75,7 +75,8 @@ extension Node {
 
   /// What keeps a stream that a peer opens now from being served, asked again as long as it lasts.
   private func barrier(to link: LinkID) -> (Topic) -> Refusal? {
-    let isTooMany = servers.count + batchServers.count >= limits.maximumTransfers
+    let links = servers.values.map(\.link) + batchServers.values.map(\.link)
+    let isTooMany = !limits.hasPlace(forPeerWith: links.count { $0 == link }, of: links.count)
     return { topic in
       guard self.core.mayServe(link, over: topic) else { return .notAuthorized }
       return isTooMany ? .limitReached : nil
