@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/uio.h>
 #include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
@@ -46,6 +47,15 @@ static inline ssize_t CPosix_pread(int descriptor, void *bytes, size_t count, of
 // errno, as above.
 static inline ssize_t CPosix_pwrite(int descriptor, const void *bytes, size_t count, off_t offset) {
   CPosix_RESULT(ssize_t, pwrite(descriptor, bytes, count, offset));
+}
+
+// Hidden as well unless _GNU_SOURCE is defined.
+extern ssize_t preadv2(int descriptor, const struct iovec *places, int count, __off64_t offset, int flags);
+
+// errno, as above. 8 is RWF_NOWAIT: what memory holds of the file, or EAGAIN where that begins with nothing.
+static inline ssize_t CPosix_pread_cached(int descriptor, void *bytes, size_t count, off_t offset) {
+  struct iovec place = {bytes, count};
+  CPosix_RESULT(ssize_t, preadv2(descriptor, &place, 1, offset, 8));
 }
 
 // Hidden as well unless _GNU_SOURCE is defined.

@@ -182,16 +182,22 @@ final class FetchServer {
     }
   }
 
-  /// Has the pool read the next block; `blockAhead` gives it. Callbacks in place of tasks: a task for every block would
-  /// cost more than the block's own system calls.
+  /// Reads the next block; `blockAhead` gives it. What memory holds is read here and now: to hand it to the pool and back
+  /// costs more than to copy it. For the rest callbacks in place of tasks: a task for every block would cost more than the
+  /// block's own system calls.
   private func startReading(_ file: StoredFileReader, _ offset: UInt64, _ end: UInt64) {
     let count = Int(min(UInt64(Limits.blockSize), end - offset))
-    turn = gate.enter(link, for: file.hash, cost: count) { turn in
+    let entered = gate.enter(link, for: file.hash, cost: count) { turn in
+      if let range = ByteRange(start: offset, end: offset + UInt64(count)), let block = file.cachedBytes(range) {
+        turn.end(spent: count)
+        return self.blockRead(.success(block))
+      }
       self.loop.work({ Result { () throws(KacheryError) in try Self.read(file, offset, count) } }) { block in
         turn.end(spent: count)
         self.blockRead(block)
       }
     }
+    if ahead == nil { turn = entered }
   }
 
   private func blockRead(_ block: Result<[UInt8], KacheryError>) {

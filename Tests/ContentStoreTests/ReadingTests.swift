@@ -23,6 +23,8 @@ import Testing
     #expect(try reader.bytes(range) == Array(bytes[10..<20]))
     #expect(try reader.bytes(ByteRange(whole: 1_000)) == bytes)
     #expect(try reader.bytes(ByteRange(whole: 0)) == [])
+    #expect(reader.cachedBytes(range) == Array(bytes[10..<20]))
+    #expect(reader.cachedBytes(ByteRange(whole: 1_001)) == nil)
     reader.close()
     reader.close()
     #expect(throws: KacheryError.self) { try reader.bytes(range) }

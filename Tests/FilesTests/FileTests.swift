@@ -19,6 +19,24 @@ import Testing
     #expect(try file.bytes(at: 1_000, count: 2) == [])
   }
 
+  /// All of what was asked for, or nothing: the end of a file, and file systems that cannot tell, are left to others.
+  @Test func readsWhatMemoryHolds() throws {
+    let file = try File(folder.path("a"), .createNew(permissions: 0o600))
+    try file.write(at: 0, [1, 2, 3, 4, 5])
+    var buffer = [UInt8](repeating: 0, count: 3)
+    func isRead(_ file: File, at offset: UInt64) -> Bool {
+      buffer.withUnsafeMutableBytes { file.readCached(at: offset, into: $0) }
+    }
+    #expect(isRead(file, at: 1))
+    #expect(buffer == [2, 3, 4])
+    #expect(!isRead(file, at: 3))
+    #expect(!isRead(file, at: 1_000))
+    #expect(!isRead(file, at: .max))
+    #expect(!isRead(try File("/proc/self/status", .read), at: 0))
+    file.close()
+    #expect(!isRead(file, at: 1))
+  }
+
   @Test func refusesPlacesBeyondAnyFile() throws {
     let file = try File(folder.path("a"), .createNew(permissions: 0o600))
     #expect(throws: KacheryError.self) { try file.write(at: .max, [1]) }

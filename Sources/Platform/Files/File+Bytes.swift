@@ -17,6 +17,15 @@ extension File {
     return done
   }
 
+  /// Fills `buffer` from `offset` if memory holds all of that, and never waits for a disk.
+  ///
+  /// - Returns: false where it does not, or the file system cannot tell; what is in the buffer then means nothing.
+  package func readCached(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) -> Bool {
+    guard let place = try? place(offset, 0) else { return false }
+    let count = try? call("read") { CPosix_pread_cached($0, buffer.baseAddress, buffer.count, place) }
+    return count == buffer.count
+  }
+
   /// Writes all of `bytes` at `offset`.
   package func write(at offset: UInt64, _ bytes: UnsafeRawBufferPointer) throws(KacheryError) {
     var done = 0

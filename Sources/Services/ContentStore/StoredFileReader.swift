@@ -56,6 +56,19 @@ package final class StoredFileReader: Sendable {
     return count
   }
 
+  /// The bytes of a range if memory holds them: for those who must not wait for a disk. Nil also for any linked file.
+  package func cachedBytes(_ range: ByteRange) -> [UInt8]? {
+    guard range.end <= size, linkedStatus == nil else { return nil }
+    var isCached = false
+    let bytes = [UInt8](unsafeUninitializedCapacity: Int(range.count)) { buffer, used in
+      isCached = file.readCached(
+        at: range.start,
+        into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<Int(range.count)]))
+      used = isCached ? Int(range.count) : 0
+    }
+    return isCached ? bytes : nil
+  }
+
   /// The bytes of a range, for ranges that are small enough for memory.
   package func bytes(_ range: ByteRange) throws(KacheryError) -> [UInt8] {
     guard range.end <= size else {
