@@ -192,3 +192,17 @@ def test_the_storage_directory_serves_alone_where_no_daemon_answers(tmp_path, mo
         kp.store_text("nowhere")
     monkeypatch.setenv("KACHERY_STORAGE_DIR", str(tmp_path / "storage"))
     assert kp.load_text(kp.store_text("somewhere")) == "somewhere"
+
+
+def test_files_may_be_those_of_another_directory(offline, tmp_path):
+    shared = tmp_path / "shared"
+    (shared / "sha1").mkdir(parents=True)
+    offline.mkdir()
+    (offline / "sha1").symlink_to(shared / "sha1")
+    uri = kp.store_text("for both")
+    assert kp.load_file(uri) == str(stored_path(shared, sha1(b"for both")))
+    assert os.listdir(offline) == ["sha1"]
+    (shared / "sha1").rename(tmp_path / "unmounted")
+    with pytest.raises(kp.KacheryError, match="mount it, or correct the link"):
+        kp.store_text("for nobody")
+    assert os.listdir(offline) == ["sha1"]

@@ -107,7 +107,7 @@ class NoDaemon(KacheryError):
 
 
 class WrongStorageDirectory(KacheryError):
-    """The storage directory that the environment names is not the daemon's."""
+    """The storage directory that the environment names is not the daemon's, or its files are not there."""
 
     code = "bad_configuration"
 

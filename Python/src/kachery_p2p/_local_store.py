@@ -11,7 +11,7 @@ import secrets
 from contextlib import contextmanager
 from typing import IO, Any, Callable, Dict, Iterator, List, NamedTuple, Optional
 
-from ._errors import DiskFull, FileChanged, HashMismatch, PermissionDenied, StorageFailed
+from ._errors import DiskFull, FileChanged, HashMismatch, PermissionDenied, StorageFailed, WrongStorageDirectory
 
 CHUNK_SIZE = 20_000_000  # of a manifest, in bytes; a file that is larger than one chunk gets a manifest
 _BLOCK = 1 << 20
@@ -31,10 +31,11 @@ class LocalStore:
 
     def __init__(self, directory: str) -> None:
         self.directory = directory
+        self._home = _home_of_files(directory)
 
     def path(self, sha1: str) -> str:
         """Where the file with this hash lies, or would."""
-        return os.path.join(self.directory, "sha1", sha1[0:2], sha1[2:4], sha1[4:6], sha1)
+        return os.path.join(self._home, "sha1", sha1[0:2], sha1[2:4], sha1[4:6], sha1)
 
     def find(self, sha1: str) -> Optional[str]:
         """The path of the file's bytes: here, or where a link that still holds says; or ``None``."""
@@ -98,7 +99,7 @@ class LocalStore:
     @contextmanager
     def _temporary_file(self) -> Iterator[IO[bytes]]:
         """A new locked file in the folder for them. A daemon that starts removes only those that nobody holds."""
-        folder = os.path.join(self.directory, "kachery-node", "temporary")
+        folder = os.path.join(self._home, "kachery-node", "temporary")
         os.makedirs(folder, exist_ok=True)
         path = os.path.join(folder, f"{os.getpid()}-{secrets.token_hex(8)}")
         with open(path, "xb") as file:
@@ -121,6 +122,19 @@ class LocalStore:
         os.makedirs(folder, exist_ok=True)
         os.rename(file.name, final)
         _sync_folder(folder)
+
+
+def _home_of_files(directory: str) -> str:
+    """The storage directory that the files lie in: where ``sha1`` is a link to that of another one, that one."""
+    files = os.path.join(directory, "sha1")
+    if not os.path.islink(files):
+        return directory
+    if not os.path.isdir(files):
+        raise WrongStorageDirectory(
+            f"{files} is a symbolic link to a folder that is not there; mount it, or correct the link."
+        )
+    home, name = os.path.split(os.path.realpath(files))
+    return home if name == "sha1" else directory
 
 
 class _Digest(NamedTuple):
