@@ -117,7 +117,8 @@ extension Node {
     case isUnderway
 
     init(of plan: DownloadPlan, chunks: [Manifest.Chunk], in store: ContentStore) throws(KacheryError) {
-      if try store.find(plan.hash) != nil {
+      // A damaged file, of another size, is to be replaced.
+      if try store.find(plan.hash)?.size == plan.size {
         self = .isHere
         return
       }
