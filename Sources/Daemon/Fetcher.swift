@@ -53,11 +53,14 @@ final class Fetcher {
   private var arrivals: [Arrival] = []
   private var isArriving = false
   private var block: FileBlock?
+  private var blockBegan = Instant(nanoseconds: 0)
+  private let loop: EventLoop
   private var isClosed = false
 
   init(link: Link, incoming: IncomingFile, loop: EventLoop, pacer: Pacer) {
     self.incoming = incoming
     self.pacer = pacer
+    self.loop = loop
     writing = PoolLane(loop: loop)
     hashing = PoolLane(loop: loop)
     stream = link.openStream(window: Self.window)
@@ -143,19 +146,31 @@ final class Fetcher {
     guard isArriving, let arrival = arrivals.last else { return }
     var rest = slice[...]
     while !rest.isEmpty {
-      let block = self.block ?? blocks.take()
-      self.block = block
-      let limit = Self.blockLimit(at: arrival.piece.range.start + arrival.collected - UInt64(block.count))
-      let taken = block.fill(rest, upTo: limit)
+      let block = self.block ?? beginBlock()
+      let place = arrival.piece.range.start + arrival.collected
+      let taken = block.fill(rest, upTo: block.count + Self.bytesToBoundary(from: place))
       arrival.collected += UInt64(taken)
       rest = rest.dropFirst(taken)
-      if block.count == limit { keep(arrival) }
+      let isAtBoundary = (place + UInt64(taken)).isMultiple(of: UInt64(Limits.blockSize))
+      if isAtBoundary, block.count > FileBlock.capacity - Limits.blockSize || loop.now - blockBegan > Self.collecting {
+        keep(arrival)
+      }
     }
   }
 
-  /// Blocks end at multiples of their size in the file: the page cache then takes each without cutting a page.
-  private static func blockLimit(at offset: UInt64) -> Int {
-    Limits.blockSize - Int(offset % UInt64(Limits.blockSize))
+  /// How long bytes are collected before what is there is written: where they come slowly nothing is gained by waiting.
+  private static let collecting: Duration = .milliseconds(10)
+
+  private func beginBlock() -> FileBlock {
+    let block = blocks.take()
+    self.block = block
+    blockBegan = loop.now
+    return block
+  }
+
+  /// Blocks end at multiples of `Limits.blockSize` in the file: the page cache then takes each without cutting a page.
+  private static func bytesToBoundary(from place: UInt64) -> Int {
+    Limits.blockSize - Int(place % UInt64(Limits.blockSize))
   }
 
   private func endPiece() {

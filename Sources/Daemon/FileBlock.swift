@@ -6,7 +6,10 @@ import Primitives
 /// Filled on the loop; then read by the pool until the loop has heard that all of that is done.
 // The loop writes only before it hands the block to the pool and after the pool has given it back; between, all read.
 final class FileBlock: @unchecked Sendable {
-  private let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: Limits.blockSize, alignment: 64)
+  /// The most bytes of one. Each costs a trip to the pool and back, of which fewer are better as long as bytes come quickly.
+  static let capacity = 4 * Limits.blockSize
+
+  private let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: capacity, alignment: 64)
   private(set) var count = 0
 
   deinit { memory.deallocate() }
