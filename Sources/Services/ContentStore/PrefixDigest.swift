@@ -28,7 +28,8 @@ struct PrefixDigest: Sendable {
 
   /// Takes in the next bytes, as another digest does if there is one.
   mutating func update(_ bytes: UnsafeRawBufferPointer, alongside other: inout SHA1Digest?) {
-    if other?.update(bytes, alongside: &digest) == nil { digest.update(bytes) }
+    guard other != nil else { return update(bytes) }
+    other?.update(bytes, alongside: &digest)
     end += UInt64(bytes.count)
   }
 
