@@ -218,7 +218,8 @@ final class Fetcher {
   private func goesOn(_ outcome: PoolLane.Outcome) -> Bool {
     guard !isClosed else { return false }
     guard case .failure(let error) = outcome else { return true }
-    fail(Self.outcome(of: error))
+    // A chunk that one lane has given up is cancelled for the other, which may be heard first; the one that did tells why.
+    if error.code != .cancelled { fail(Self.outcome(of: error)) }
     return false
   }
 
