@@ -187,12 +187,13 @@ final class FetchServer {
   /// block's own system calls.
   private func startReading(_ file: StoredFileReader, _ offset: UInt64, _ end: UInt64) {
     let count = Int(min(UInt64(Limits.blockSize), end - offset))
+    guard let range = ByteRange(start: offset, end: offset + UInt64(count)) else { return }
     let entered = gate.enter(link, for: file.hash, cost: count) { turn in
-      if let range = ByteRange(start: offset, end: offset + UInt64(count)), let block = file.cachedBytes(range) {
+      if let block = file.cachedBytes(range) {
         turn.end(spent: count)
         return self.blockRead(.success(block))
       }
-      self.loop.work({ Result { () throws(KacheryError) in try Self.read(file, offset, count) } }) { block in
+      self.loop.work({ Result { () throws(KacheryError) in try file.bytes(range) } }) { block in
         turn.end(spent: count)
         self.blockRead(block)
       }
@@ -206,17 +207,6 @@ final class FetchServer {
     let waiting = aheadWaiter
     aheadWaiter = nil
     waiting?.resume()
-  }
-
-  private static func read(_ file: StoredFileReader, _ offset: UInt64, _ count: Int) throws(KacheryError) -> [UInt8] {
-    var result: Result<Int, KacheryError> = .success(0)
-    let block = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
-      let bytes = UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer).prefix(count))
-      result = Result { () throws(KacheryError) in try file.read(at: offset, into: bytes) }
-      filled = (try? result.get()) ?? 0
-    }
-    _ = try result.get()
-    return block
   }
 
   private func blockAhead() async throws -> [UInt8] {

@@ -116,15 +116,6 @@ import Testing
     try expectAdmitted(try file.finish())
   }
 
-  /// Each part has the hash that the manifest names, and the manifest is not of this file.
-  @Test func aFileOfGoodChunksAndAnotherHashIsDiscarded() throws {
-    let other = ContentHash.of([1])
-    let file = try store.beginReceive(other, size: 1_000_000, chunks: chunks)
-    for chunk in chunks { try receive(chunk, file) }
-    #expect(#expect(throws: KacheryError.self) { try file.finish() }?.code == .hashMismatch)
-    #expect(try store.find(other) == nil)
-  }
-
   /// The node is given up after the last byte was hashed and before the chunk counts.
   @Test func aChunkGivenUpAtItsEndCanComeAgain() throws {
     let file = try store.beginReceive(hash, size: 1_000_000, chunks: chunks)
