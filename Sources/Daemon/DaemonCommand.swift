@@ -6,8 +6,13 @@ import Primitives
 
 /// The daemon as a program: reads its options, runs one node, and ends on a signal or when a client says so.
 package enum DaemonCommand {
-  /// Runs the daemon with these arguments (without the program's name); gives back the exit code.
-  package static func run(_ arguments: [String]) async -> Int32 {
+  /// Runs the daemon with these arguments (without the program's name), and ends the process.
+  package static func runAndEnd(_ arguments: [String]) async -> Never {
+    FileSystem.endProcess(await run(arguments))
+  }
+
+  /// - Returns: the exit code.
+  private static func run(_ arguments: [String]) async -> Int32 {
     do throws(KacheryError) {
       let configuration = try DaemonOptions.parse(
         arguments, environment: ProcessFacts.environment, hostName: ProcessFacts.hostName)
@@ -43,7 +48,7 @@ package enum DaemonCommand {
     Task.detached {
       try? await Task.sleep(for: patience)
       log.warning("Some work did not end in time, and was cut off.")
-      _exit(0)
+      FileSystem.endProcess(0)
     }
   }
 

@@ -81,6 +81,10 @@ import Testing
     #expect(others.flatMap(SafetyRule.violations) == [])
   }
 
+  @Test func nothingIsFreedUnderRunningThreads() {
+    #expect(sources.flatMap(SafetyRule.exits) == [])
+  }
+
   @Test func namesSayTheJob() {
     #expect(others.flatMap(NamingRule.violations) == [])
   }

@@ -128,6 +128,12 @@ import Testing
     #expect(SafetyRule.violations(in: file("\(line) // touched by one thread only")) == [])
   }
 
+  @Test func anEndUnderRunningThreadsIsReported() {
+    #expect(SafetyRule.exits(in: file("exit(1)")).count == 1)
+    #expect(SafetyRule.exits(in: file("  guard isGood else { exit(0) }")).count == 1)
+    #expect(SafetyRule.exits(in: file("_exit(0)\nmethod.exit(1)\n// exit(1)")) == [])
+  }
+
   @Test func vagueNamesPublicAccessAndNotesAreReported() {
     #expect(NamingRule.violations(in: file("final class FeedManager {}")).count == 1)
     #expect(NamingRule.violations(in: file("enum PathUtils {}")).count == 1)

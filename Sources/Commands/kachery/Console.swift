@@ -1,3 +1,4 @@
+import Files
 import Glibc
 
 /// The terminal, or whatever stands in its place: results on standard output, everything else on standard error.
@@ -27,7 +28,7 @@ enum Console {
   static func output(_ bytes: UnsafeRawBufferPointer) {
     guard !writeAll(bytes, to: STDOUT_FILENO) else { return }
     error("Cannot write to standard output: \(String(cString: strerror(errno))).")
-    exit(ExitCode.failed.rawValue)
+    FileSystem.endProcess(ExitCode.failed.rawValue)
   }
 
   /// Writes a line for the person.

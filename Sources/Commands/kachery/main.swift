@@ -1,3 +1,4 @@
+import Files
 import Glibc
 
 // A reader that has seen enough (`kachery-cat … | head`) ends the program quietly.
@@ -6,6 +7,6 @@ for case let argument? in UnsafeBufferPointer(start: CommandLine.unsafeArgv, cou
 where String(validatingCString: argument) == nil {
   // Read as text, it would name another file.
   Console.error("'\(String(cString: argument))' is not UTF-8; give the file another name, or a link to it.")
-  exit(ExitCode.wrongUsage.rawValue)
+  FileSystem.endProcess(ExitCode.wrongUsage.rawValue)
 }
-exit(Program.run(CommandLine.arguments))
+FileSystem.endProcess(Program.run(CommandLine.arguments))

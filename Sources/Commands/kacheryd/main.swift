@@ -1,4 +1,3 @@
 import Daemon
-import Glibc
 
-exit(await DaemonCommand.run(Array(CommandLine.arguments.dropFirst())))
+await DaemonCommand.runAndEnd(Array(CommandLine.arguments.dropFirst()))

@@ -10,6 +10,11 @@ enum SafetyRule {
     }
   }
 
+  /// Handlers that `exit` runs free what other threads still use.
+  static func exits(in file: SourceFile) -> [Violation] {
+    file.violations(of: /(^|[^.\w])exit\(/, "End the process with FileSystem.endProcess: other threads may be running.")
+  }
+
   private static func hasReason(_ file: SourceFile, _ index: Int) -> Bool {
     let line = file.lines[index]
     if line.contains("//"), !file.code[index].contains("//") { return true }
