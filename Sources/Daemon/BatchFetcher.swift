@@ -11,9 +11,6 @@ final class BatchFetcher {
     case refused(Refusal)
   }
 
-  /// What the node may send ahead of what has been put to the disk.
-  private static let window = 4 << 20
-
   /// An answer has come for the file that was asked for with this index.
   var onReply: ((Int, Reply) -> Void)?
   /// Something has come, be it a part of a file only.
@@ -31,10 +28,11 @@ final class BatchFetcher {
   private var arriving: [UInt8] = []
   private var isClosed = false
 
-  init(link: Link, topic: Topic, pacer: Pacer) {
+  /// - Parameter window: bytes that the node may send ahead of what has been put to the disk.
+  init(link: Link, topic: Topic, pacer: Pacer, window: Int) {
     self.topic = topic
     self.pacer = pacer
-    stream = link.openStream(window: Self.window)
+    stream = link.openStream(window: window)
     stream.write([StreamKind.batch.rawValue])
     stream.onData = { [weak self] in self?.receive($0) }
     stream.onEnd = { [weak self] _ in self?.fail() }

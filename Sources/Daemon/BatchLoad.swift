@@ -16,7 +16,7 @@ final class BatchLoad {
   /// What brings the small ones.
   var transfer: BatchTransfer?
   private(set) var isClosed = false
-  private let continuation: AsyncThrowingStream<BatchLoadEvent, any Error>.Continuation
+  private let continuation: AsyncThrowingStream<[BatchLoadEvent], any Error>.Continuation
   private let loop: EventLoop
   /// Indices of files for the engine, in order; it has begun with those before `waitingHead`.
   private var waiting: [Int] = []
@@ -25,10 +25,12 @@ final class BatchLoad {
   private var bytesEnded: UInt64 = 0
   private var failed = 0
   private var toldAt: Instant
+  /// What is told in this turn of the loop: a message for each small file would cost more than the file.
+  private var events: [BatchLoadEvent] = []
 
   init(
     _ request: BatchLoadRequest, loop: EventLoop,
-    continuation: AsyncThrowingStream<BatchLoadEvent, any Error>.Continuation
+    continuation: AsyncThrowingStream<[BatchLoadEvent], any Error>.Continuation
   ) {
     self.request = request
     self.loop = loop
@@ -53,10 +55,10 @@ final class BatchLoad {
     progress.filesEnded += 1
     bytesEnded += bytes
     switch outcome {
-    case .success(let path): continuation.yield(.loaded(index: index, path: path))
+    case .success(let path): tell(.loaded(index: index, path: path))
     case .failure(let error):
       failed += 1
-      continuation.yield(.failed(index: index, error))
+      tell(.failed(index: index, error))
     }
     guard progress.filesEnded == progress.filesTotal else { return tellProgress() }
     finish()
@@ -66,7 +68,19 @@ final class BatchLoad {
   func tellProgress() {
     guard !isClosed, loop.now - toldAt >= Self.progressPeriod else { return }
     toldAt = loop.now
-    continuation.yield(.progress(now))
+    tell(.progress(now))
+  }
+
+  private func tell(_ event: BatchLoadEvent) {
+    events.append(event)
+    guard events.count == 1 else { return }
+    _ = loop.after(.zero) { self.tellWaiting() }
+  }
+
+  private func tellWaiting() {
+    guard !events.isEmpty else { return }
+    continuation.yield(events)
+    events = []
   }
 
   private var now: BatchLoadEvent.Progress {
@@ -79,8 +93,9 @@ final class BatchLoad {
   func finish() {
     guard !isClosed else { return }
     isClosed = true
-    continuation.yield(.progress(now))
-    continuation.yield(.finished(loaded: progress.filesEnded - failed, failed: failed))
+    tell(.progress(now))
+    tell(.finished(loaded: progress.filesEnded - failed, failed: failed))
+    tellWaiting()
     continuation.finish()
     transfer?.close()
   }
@@ -88,6 +103,7 @@ final class BatchLoad {
   /// The node stops.
   func close() {
     guard !isClosed else { return }
+    tellWaiting()
     continuation.finish(throwing: KacheryError(.cancelled, "The node is stopping."))
     abandon()
   }

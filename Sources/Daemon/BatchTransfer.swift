@@ -15,12 +15,12 @@ struct BatchSource {
 /// Brings many small files here from several nodes at once. Bound to the loop.
 final class BatchTransfer {
   /// Files asked for in one request.
-  private static let requestFiles = 256
+  private static let requestFiles = 1_024
   /// Files admitted in one go, unless their bytes are too many before: they wait for the disk together.
   private static let groupFiles = 256
   private static let groupBytes = 4 << 20
-  /// Groups that the pool works on at once.
-  private static let maximumGroups = 2
+  /// Groups that the pool works on, or has wait for the disk, at once: one of its four threads stays free for others.
+  private static let maximumGroups = 3
   /// How long a node may say nothing.
   private static let silence: Duration = .seconds(20)
   /// How long a node may say that it serves others first.
@@ -51,7 +51,8 @@ final class BatchTransfer {
     let file: SmallFile
   }
 
-  private let hashes: [ContentHash]
+  /// Files, with the indices that their owner has for them.
+  private var files: [(index: Int, hash: ContentHash)] = []
   private let store: ContentStore
   private let loop: EventLoop
   private var search: BatchSearch
@@ -68,16 +69,16 @@ final class BatchTransfer {
   private var timer: Timer?
   private var isClosed = false
 
-  init(_ hashes: [ContentHash], from sources: [BatchSource], store: ContentStore, loop: EventLoop, pacer: Pacer) {
-    self.hashes = hashes
+  /// - Parameter window: bytes that each node may send ahead of what has been put to the disk.
+  init(from sources: [BatchSource], store: ContentStore, loop: EventLoop, pacer: Pacer, window: Int) {
     self.store = store
     self.loop = loop
     isIncomplete = sources.count > BatchSearch.maximumNodes
     let sources = sources.prefix(BatchSearch.maximumNodes)
     askedCount = sources.count
-    search = BatchSearch(files: hashes.count, nodes: sources.map(\.node))
+    search = BatchSearch(nodes: sources.map(\.node))
     for source in sources {
-      let fetcher = BatchFetcher(link: source.link, topic: source.topic, pacer: pacer)
+      let fetcher = BatchFetcher(link: source.link, topic: source.topic, pacer: pacer, window: window)
       fetcher.onReply = { [weak self] index, reply in self?.receive(index, reply, from: source.node) }
       fetcher.onBytes = { [weak self] in self?.heard(source.node) }
       fetcher.onEnd = { [weak self] in self?.lost(source.node) }
@@ -85,9 +86,12 @@ final class BatchTransfer {
     }
   }
 
-  /// Begins to ask.
-  func start() {
-    timer = loop.after(.seconds(5), repeating: .seconds(5)) { self.giveUpSilent() }
+  /// Begins to ask for these files as well; `onOutcome` tells of them by these indices.
+  func add(_ more: [(index: Int, hash: ContentHash)]) {
+    guard !isClosed else { return }
+    if timer == nil { timer = loop.after(.seconds(5), repeating: .seconds(5)) { self.giveUpSilent() } }
+    files += more
+    search.add(more.count)
     advance()
   }
 
@@ -110,17 +114,17 @@ final class BatchTransfer {
     for (node, fetcher) in fetchers.sorted(by: { $0.key < $1.key }) {
       // In large steps: a request for every answer would cost more than the answer.
       guard search.outstanding(of: node) <= Self.requestFiles else { continue }
-      let files = search.next(for: node, atMost: Self.requestFiles)
-      guard !files.isEmpty else { continue }
+      let asked = search.next(for: node, atMost: Self.requestFiles)
+      guard !asked.isEmpty else { continue }
       heardAt[node] = loop.now
-      if search.outstanding(of: node) == files.count { gaveAt[node] = loop.now }
-      fetcher.request(files.map { ($0, hashes[$0]) })
+      if search.outstanding(of: node) == asked.count { gaveAt[node] = loop.now }
+      fetcher.request(asked.map { ($0, files[$0].hash) })
     }
     for (file, outcome) in search.takeOutcomes() {
       switch outcome {
       case .arrived: break
-      case .nowhere: onOutcome?(file, isIncomplete ? .needsEngine : .nowhere(asked: askedCount), 0)
-      case .large: onOutcome?(file, .needsEngine, 0)
+      case .nowhere: onOutcome?(files[file].index, isIncomplete ? .needsEngine : .nowhere(asked: askedCount), 0)
+      case .large: onOutcome?(files[file].index, .needsEngine, 0)
       }
     }
   }
@@ -159,16 +163,16 @@ final class BatchTransfer {
     case .bytes(let bytes):
       search.received(index, from: node)
       onReceived?(bytes.count)
-      arrived.append(Arrived(index: index, node: node, file: SmallFile(hash: hashes[index], bytes: bytes)))
+      arrived.append(Arrived(index: index, node: node, file: SmallFile(hash: files[index].hash, bytes: bytes)))
       arrivedBytes += bytes.count
       return keep()
     case .refused(.tooLarge): search.answered(index, by: node, .tooLarge)
     case .refused(.limitReached):
       // The engine waits for such a node; others may have the files meanwhile.
-      onRefusal?(node, hashes[index], .limitReached)
+      onRefusal?(node, files[index].hash, .limitReached)
       return lost(node)
     case .refused(let refusal):
-      onRefusal?(node, hashes[index], refusal)
+      onRefusal?(node, files[index].hash, refusal)
       search.answered(index, by: node, .hasNot)
     }
     advance()
@@ -203,14 +207,14 @@ final class BatchTransfer {
     switch outcome {
     case .success(let path):
       guard search.answered(item.index, by: item.node, .gave) else { return }
-      onOutcome?(item.index, .stored(path: path), count)
+      onOutcome?(files[item.index].index, .stored(path: path), count)
     case .failure(let error) where error.code == .hashMismatch:
       onLie?(item.node, item.file.hash)
       search.answered(item.index, by: item.node, .lied)
       lost(item.node)
     case .failure(let error):
       guard search.answered(item.index, by: item.node, .gave) else { return }
-      onOutcome?(item.index, .failed(error), 0)
+      onOutcome?(files[item.index].index, .failed(error), 0)
     }
   }
 }

@@ -7,16 +7,22 @@ import Wire
 
 /// Loads of many files at once.
 extension Node {
-  /// Files looked for in the store in one go.
-  private static let lookedForAtOnce = 512
+  /// Files looked for in the store in one go: few at first, so that something begins to come, then many, because a look
+  /// waits for its turn behind what comes.
+  private static let lookedForFirst = 512
+  private static let lookedForAtOnce = 8_192
+  /// Bytes of small files that all batches may have in memory, and that one node may send ahead of the disk: so many, not
+  /// fewer, that there is something to do while others wait for the disk.
+  private static let batchMemory = 64 << 20
+  private static let batchWindow = 16 << 20
 
-  func loadFiles(_ request: BatchLoadRequest) -> AsyncThrowingStream<BatchLoadEvent, any Error> {
-    let (stream, continuation) = AsyncThrowingStream<BatchLoadEvent, any Error>.makeStream()
+  func loadFiles(_ request: BatchLoadRequest) -> AsyncThrowingStream<[BatchLoadEvent], any Error> {
+    let (stream, continuation) = AsyncThrowingStream<[BatchLoadEvent], any Error>.makeStream()
     let id = newClient()
     let batch = BatchLoad(request, loop: loop, continuation: continuation)
     batches[id] = batch
     continuation.onTermination = { _ in Task { await self.endBatch(id) } }
-    request.keys.isEmpty ? batch.finish() : lookFor(request.keys.indices, of: batch, missing: [])
+    request.keys.isEmpty ? batch.finish() : lookFor(request.keys.indices, of: batch)
     return stream
   }
 
@@ -27,15 +33,15 @@ extension Node {
     for load in batch.underway.keys.sorted(by: { $0.number < $1.number }) { cancelLoad(load) }
   }
 
-  /// Tells of the files that are here already, and then fetches the others.
-  private func lookFor(_ indices: Range<Int>, of batch: BatchLoad, missing: [Int]) {
-    guard !batch.isClosed else { return }
-    let group = indices.prefix(Self.lookedForAtOnce)
-    guard !group.isEmpty else { return fetch(missing, of: batch) }
+  /// Tells of the files that are here already, and fetches the others; the first of them come while later ones are looked
+  /// for.
+  private func lookFor(_ indices: Range<Int>, of batch: BatchLoad) {
+    let group = indices.prefix(indices.lowerBound == 0 ? Self.lookedForFirst : Self.lookedForAtOnce)
+    guard !batch.isClosed, !group.isEmpty else { return }
     let hashes = group.map { batch.request.keys[$0].hash }
     loop.work({ [store] in hashes.map { hash in Result { () throws(KacheryError) in try store.find(hash) } } }) {
       found in
-      var missing = missing
+      var missing: [Int] = []
       for (index, result) in zip(group, found) {
         switch result {
         case .success(let file?): batch.ended(index, bytes: file.size, .success(file.path))
@@ -43,40 +49,45 @@ extension Node {
         case .failure(let error): batch.ended(index, .failure(error))
         }
       }
-      self.lookFor(indices.dropFirst(group.count), of: batch, missing: missing)
+      self.fetch(missing, of: batch)
+      self.lookFor(indices.dropFirst(group.count), of: batch)
     }
   }
 
   /// Small files come together from whoever has them; a part of a file, and whatever is too large, comes by itself.
   private func fetch(_ missing: [Int], of batch: BatchLoad) {
-    let small = missing.filter { batch.request.keys[$0].chunkOf == nil }
-    for index in missing where batch.request.keys[index].chunkOf != nil { batch.needsEngine(index) }
+    let keys = batch.request.keys
+    let small = missing.filter { keys[$0].chunkOf == nil }
+    for index in missing where keys[index].chunkOf != nil { batch.needsEngine(index) }
     do throws(KacheryError) {
-      let topic = try batch.request.channel.map { name throws(KacheryError) in try self.topic(ofChannel: name) }
-      let sources = core.batchSources(node: batch.request.node, topic: topic).compactMap { source in
-        links[source.link].map { BatchSource(node: source.peer.node, topic: source.peer.topic, link: $0.link) }
+      if let transfer = try transfer(of: batch) {
+        transfer.add(small.map { ($0, keys[$0].hash) })
+      } else {
+        // Somebody may yet appear; the engine knows how long to wait for that.
+        for index in small { batch.needsEngine(index) }
       }
-      guard sources.isEmpty else {
-        transfer(small, of: batch, from: sources)
-        return advanceEngine(batch)
-      }
-      // Somebody may yet appear; the engine knows how long to wait for that.
-      for index in small { batch.needsEngine(index) }
     } catch {
       for index in small { batch.ended(index, .failure(error)) }
     }
     advanceEngine(batch)
   }
 
-  private func transfer(_ indices: [Int], of batch: BatchLoad, from sources: [BatchSource]) {
-    let hashes = indices.map { batch.request.keys[$0].hash }
-    let transfer = BatchTransfer(hashes, from: sources, store: store, loop: loop, pacer: receiving)
+  /// What brings the small files of this batch; nil where there is nobody to bring them.
+  private func transfer(of batch: BatchLoad) throws(KacheryError) -> BatchTransfer? {
+    if let transfer = batch.transfer { return transfer }
+    let topic = try batch.request.channel.map { name throws(KacheryError) in try self.topic(ofChannel: name) }
+    let sources = core.batchSources(node: batch.request.node, topic: topic).compactMap { source in
+      links[source.link].map { BatchSource(node: source.peer.node, topic: source.peer.topic, link: $0.link) }
+    }
+    guard !sources.isEmpty else { return nil }
+    let share = Self.batchMemory / (max(1, batches.count) * sources.count)
+    let transfer = BatchTransfer(
+      from: sources, store: store, loop: loop, pacer: receiving, window: min(Self.batchWindow, share))
     batch.transfer = transfer
     transfer.onReceived = { [counters] in counters.bytesReceived.add($0) }
     transfer.onLie = { node, hash in self.input { core, now in core.lied(node, hash, at: now) } }
     transfer.onRefusal = { node, hash, refusal in self.core.refused(node, hash, refusal) }
-    transfer.onOutcome = { place, outcome, bytes in
-      let index = indices[place]
+    transfer.onOutcome = { index, outcome, bytes in
       switch outcome {
       case .stored(let path):
         self.counters.loadsFinished.add()
@@ -92,7 +103,7 @@ extension Node {
         self.advanceEngine(batch)
       }
     }
-    transfer.start()
+    return transfer
   }
 
   /// Begins with more loads of the engine as long as there is room for them.

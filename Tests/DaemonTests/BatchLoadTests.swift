@@ -14,7 +14,7 @@ import Transfer
     let loop = try EventLoop(name: "batch")
     let key = FileKey(hash: .of([1]))
     let count = BatchLoadRequest.maximumFiles
-    let (events, continuation) = AsyncThrowingStream<BatchLoadEvent, any Error>.makeStream()
+    let (events, continuation) = AsyncThrowingStream<[BatchLoadEvent], any Error>.makeStream()
     let request = BatchLoadRequest(keys: Array(repeating: key, count: count))
     let batch = BatchLoad(request, loop: loop, continuation: continuation)
     for index in 0..<count { batch.needsEngine(index) }

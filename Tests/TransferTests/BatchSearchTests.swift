@@ -33,6 +33,19 @@ import Transfer
     #expect(more.isEmpty)
   }
 
+  @Test func filesThatAreAddedComeAfterTheOthers() {
+    var search = BatchSearch(files: 2, nodes: [one, two])
+    search.add(2)
+    let first = search.next(for: one, atMost: 3)
+    #expect(first == [0, 1, 2])
+    search.lost(one)
+    search.lost(two)
+    search.add(1)
+    let outcomes = search.takeOutcomes()
+    #expect(Set(outcomes.map(\.file)) == [0, 1, 2, 3, 4])
+    #expect(outcomes.allSatisfy { $0.outcome == .nowhere })
+  }
+
   @Test func withoutNodesEverythingIsNowhere() {
     var search = BatchSearch(files: 2, nodes: [])
     let outcomes = search.takeOutcomes()

@@ -26,7 +26,7 @@ package struct BatchSearch: Sendable {
   /// Nodes that are asked at most: a bit for each of them is kept with every file.
   package static let maximumNodes = 64
   /// Files asked of one node that it has not answered.
-  package static let maximumAhead = 1_024
+  package static let maximumAhead = 2_048
 
   private struct Node {
     let id: NodeID
@@ -50,11 +50,20 @@ package struct BatchSearch: Sendable {
   private var outcomes: [(Int, Outcome)] = []
 
   /// A search for so many files among these nodes, of which the first 64 count.
-  package init(files: Int, nodes: [NodeID]) {
+  package init(files: Int = 0, nodes: [NodeID]) {
     self.nodes = nodes.prefix(Self.maximumNodes).map { Node(id: $0) }
-    tried = Array(repeating: 0, count: files)
-    isEnded = Array(repeating: false, count: files)
-    waiting = Array((0..<files).reversed())
+    tried = []
+    isEnded = []
+    waiting = []
+    add(files)
+  }
+
+  /// Looks for so many more files; their indices follow those of the files before.
+  package mutating func add(_ files: Int) {
+    let new = tried.count..<tried.count + files
+    tried += Array(repeating: 0, count: files)
+    isEnded += Array(repeating: false, count: files)
+    waiting.insert(contentsOf: new.reversed(), at: 0)
     settle()
   }
 

@@ -32,7 +32,9 @@ package final class HTTPExchange {
   private var responseStatus: UInt32 = 200
   private var isQueued = false
   private var hasAnswer = false
+  /// Pieces that wait for the client; those before `outputHead` have gone.
   private var output: [[UInt8]] = []
+  private var outputHead = 0
   private var outputOffset = 0
   private var outputBytes = 0
   private var hasFinished = false
@@ -141,26 +143,39 @@ package final class HTTPExchange {
     if refusesBody { MHD_add_response_header(response, "Connection", "close") }
   }
 
+  /// Takes as many of the waiting pieces as there is room for: a system call for each small one would cost more than it.
   private func fill(_ buffer: UnsafeMutablePointer<CChar>, _ room: Int) -> Int {
     guard !isCancelled else { return -2 }
-    guard let first = output.first else {
+    guard outputHead < output.count else {
       if hasFinished { return CMicroHTTPD_end_of_stream() }
       suspend()
       return 0
     }
-    let count = min(room, first.count - outputOffset)
-    first.withUnsafeBytes { bytes in
-      UnsafeMutableRawPointer(buffer).copyMemory(
-        from: bytes.baseAddress.map { $0 + outputOffset } ?? .init(buffer), byteCount: count)
+    var count = 0
+    while count < room, outputHead < output.count {
+      let piece = output[outputHead]
+      let part = min(room - count, piece.count - outputOffset)
+      piece.withUnsafeBytes { bytes in
+        UnsafeMutableRawBufferPointer(start: buffer + count, count: part)
+          .copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[outputOffset..<outputOffset + part]))
+      }
+      count += part
+      outputOffset += part
+      if outputOffset == piece.count { dropFirstPiece() }
     }
-    outputOffset += count
     outputBytes -= count
-    if outputOffset == first.count {
-      output.removeFirst()
-      outputOffset = 0
-    }
     if outputBytes <= Self.bufferLimit / 2 { wake(&writer) }
     return count
+  }
+
+  private func dropFirstPiece() {
+    output[outputHead] = []
+    outputHead += 1
+    outputOffset = 0
+    // Without moving the others each time.
+    guard outputHead * 2 >= output.count else { return }
+    output.removeFirst(outputHead)
+    outputHead = 0
   }
 
   // MARK: What the server calls

@@ -7,6 +7,8 @@ extension LocalAPIServer {
   func loadBatch(_ exchange: HTTPExchange) async throws(KacheryError) {
     let body = try await exchange.readBody(limit: Self.maximumBody)
     let request = try BatchLoadRequest(try JSONFields(body: body))
-    try await stream(await node.loadFiles(request), to: exchange) { $0.json }
+    try await stream(await node.loadFiles(request), to: exchange) { events in
+      events.flatMap { MessageStream.frame($0.json) }
+    }
   }
 }

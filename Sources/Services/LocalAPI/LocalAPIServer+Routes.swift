@@ -129,16 +129,16 @@ extension LocalAPIServer {
 
   private func load(_ exchange: HTTPExchange) async throws(KacheryError) {
     let request = try LoadRequest(try JSONFields(body: try await body(of: exchange)))
-    try await stream(await node.loadFile(request), to: exchange) { $0.json }
+    try await stream(await node.loadFile(request), to: exchange) { MessageStream.frame($0.json) }
   }
 
-  /// Answers with a message for each event; a failure is the last message.
+  /// Answers with the frames of each event; a failure is the last message.
   func stream<Event: Sendable>(
-    _ events: AsyncThrowingStream<Event, any Error>, to exchange: HTTPExchange, _ json: (Event) -> JSONValue
+    _ events: AsyncThrowingStream<Event, any Error>, to exchange: HTTPExchange, _ frames: (Event) -> [UInt8]
   ) async throws(KacheryError) {
     beginMessages(exchange)
     do {
-      for try await event in events { try await exchange.write(MessageStream.frame(json(event))) }
+      for try await event in events { try await exchange.write(frames(event)) }
     } catch let error as KacheryError {
       try await exchange.write(MessageStream.frame(LoadEvent.failure(error)))
     } catch {

@@ -27,7 +27,7 @@ extension LocalAPIServer {
   }
 
   private func verify(_ only: [ContentHash]?, _ exchange: HTTPExchange) async throws(KacheryError) {
-    try await stream(await node.verifyStore(only: only.map { Set($0) }), to: exchange) { $0 }
+    try await stream(await node.verifyStore(only: only.map { Set($0) }), to: exchange) { MessageStream.frame($0) }
   }
 
   private static func hashes(_ fields: JSONFields) throws(KacheryError) -> [ContentHash] {

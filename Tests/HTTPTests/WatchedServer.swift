@@ -1,0 +1,58 @@
+import EventLoop
+import HTTP
+
+/// A server that is looked after as the daemon does it, but by no timer: what its descriptor does not tell is not seen.
+actor WatchedServer {
+  /// Answers one request.
+  typealias Answer = @Sendable (isolated WatchedServer, HTTPExchange) async -> Void
+
+  private let loop: EventLoop
+  private let answer: Answer
+  private var server: HTTPServer?
+  private var watch: DescriptorWatch?
+
+  nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+  private init(_ loop: EventLoop, _ answer: @escaping Answer) {
+    self.loop = loop
+    self.answer = answer
+  }
+
+  /// What a server that answers like this gives back for this request; `port` completes the request.
+  static func reply(
+    to request: @Sendable (_ port: UInt16) -> HTTPRequest, limit: Int, _ answer: @escaping Answer
+  ) async throws -> [UInt8] {
+    let loop = try EventLoop(name: "http-test")
+    let server = WatchedServer(loop, answer)
+    var asked = request(try await server.start())
+    asked.timeout = .seconds(20)
+    let posted = asked
+    let reply = await loop.onPoolResult { try HTTPClient.fetch(posted, limit: limit) }
+    await server.stop()
+    await loop.shutdown()
+    return try reply.get().body
+  }
+
+  private func start() throws -> UInt16 {
+    let server = try HTTPServer(host: "127.0.0.1", port: 0)
+    server.onRequest = { exchange in
+      Task { await self.answer(self, exchange) }
+    }
+    server.onWorkReady = { [loop] in _ = loop.after(.zero) { server.process() } }
+    watch = try loop.watch(descriptor: server.descriptor) { server.process() }
+    self.server = server
+    return server.port
+  }
+
+  private func stop() {
+    watch?.cancel()
+    server?.close()
+    server?.onWorkReady = nil
+  }
+}
+
+extension EventLoop {
+  fileprivate func onPoolResult<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async -> Result<T, any Error> {
+    do { return .success(try await onPool(body)) } catch { return .failure(error) }
+  }
+}
