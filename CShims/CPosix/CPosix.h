@@ -36,6 +36,18 @@ static inline int CPosix_open_unnoticed(const char *path, int flags) {
   CPosix_RESULT(int, open(path, flags | O_CLOEXEC | 01000000));
 }
 
+// The header hides O_TMPFILE as well; it is the bit 020000000 and O_DIRECTORY (asm-generic/fcntl.h).
+static inline int CPosix_open_unnamed(const char *folder, mode_t mode) {
+  CPosix_RESULT(int, open(folder, O_RDWR | O_CLOEXEC | O_DIRECTORY | 020000000, mode));
+}
+
+// Naming an open file by its descriptor alone takes a capability; by its name in /proc it takes none (open(2), O_TMPFILE).
+static inline int CPosix_link_open(int descriptor, const char *path) {
+  char open_file[32];
+  snprintf(open_file, sizeof open_file, "/proc/self/fd/%d", descriptor);
+  CPosix_RESULT(int, linkat(AT_FDCWD, open_file, AT_FDCWD, path, AT_SYMLINK_FOLLOW));
+}
+
 // Linux has freed the descriptor even where close is interrupted, so this one is never made again.
 static inline int CPosix_close(int descriptor) { return close(descriptor) < 0 ? -errno : 0; }
 

@@ -1,6 +1,7 @@
 import ContentStore
 import Crypto
 import Files
+import Glibc
 import Primitives
 import TestSupport
 import Testing
@@ -38,6 +39,20 @@ import Testing
     try File(fixture.path(small.hash), .update).truncate(to: 2)
     _ = store.admit([small])
     #expect(try FileSystem.read(fixture.path(small.hash), limit: 100) == small.bytes)
+  }
+
+  /// NFS knows no files without a name.
+  @Test func aFileSystemWithoutUnnamedFilesServesAsWell() throws {
+    let files = ["a", "b"].map(file)
+    let fault = FileFault(at: 1, errno: EOPNOTSUPP, .recovers)
+    for _ in 0..<2 {
+      let outcomes = FileFault.$current.withValue(fault) { store.admit(files) }
+      for (file, outcome) in zip(files, outcomes) {
+        #expect(try FileSystem.read(outcome.get(), limit: 100) == file.bytes)
+        #expect(try FileSystem.status(fixture.path(file.hash)).permissions == 0o644)
+      }
+      #expect(try fixture.leftovers() == [])
+    }
   }
 
   @Test func readsAreBoundedBySize() throws {

@@ -37,6 +37,19 @@ import Testing
     #expect(!isRead(file, at: 1))
   }
 
+  @Test func aFileWithoutANameGetsOneOrLeavesNothing() throws {
+    let file = try File(folder.path, .createUnnamed(permissions: 0o600))
+    try file.write(at: 0, [1, 2, 3])
+    #expect(try FileSystem.names(in: folder.path) == [])
+    try file.link(to: folder.path("a"))
+    let taken = #expect(throws: KacheryError.self) { try file.link(to: folder.path("a")) }
+    #expect(taken?.systemNumber == EEXIST)
+    file.close()
+    try File(folder.path, .createUnnamed(permissions: 0o600)).close()
+    #expect(try FileSystem.names(in: folder.path) == ["a"])
+    #expect(try FileSystem.read(folder.path("a"), limit: 10) == [1, 2, 3])
+  }
+
   @Test func refusesPlacesBeyondAnyFile() throws {
     let file = try File(folder.path("a"), .createNew(permissions: 0o600))
     #expect(throws: KacheryError.self) { try file.write(at: .max, [1]) }

@@ -36,6 +36,13 @@ extension File {
     try call("change the group of") { CPosix_fchown_group($0, group) }
   }
 
+  /// Gives a file that was created without a name this one.
+  ///
+  /// - Throws: `systemNumber` is EEXIST where something has the name.
+  package func link(to path: String) throws(KacheryError) {
+    try call("name \(path) a new file in") { descriptor in path.withCString { CPosix_link_open(descriptor, $0) } }
+  }
+
   /// Takes the file's advisory lock, which ends with the file being closed or with the process, however it ends.
   ///
   /// - Returns: false where another open file holds it, in this process or another one.

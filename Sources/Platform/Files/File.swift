@@ -19,6 +19,9 @@ package final class File: Sendable {
     case create(permissions: UInt32)
     /// A file that must not exist yet, to be read and written.
     case createNew(permissions: UInt32)
+    /// A new file on the file system of the folder that is opened, to be read and written. It has no name and ends with
+    /// its last use, unless `link` names it. Not every file system has those: `systemNumber` is EOPNOTSUPP or EISDIR.
+    case createUnnamed(permissions: UInt32)
     /// A folder, to be locked or made durable.
     case folder
   }
@@ -29,7 +32,7 @@ package final class File: Sendable {
     var isClosing = false
   }
 
-  /// The path under which the file was opened.
+  /// The path under which the file was opened; the folder's of one without a name.
   package let path: String
   private let state: Mutex<State>
 
@@ -38,12 +41,7 @@ package final class File: Sendable {
   /// A device or pipe opens without waiting for its other end, so that the caller can look at its kind and refuse it.
   /// - Throws: `notFound`, `permissionDenied`, `diskFull`, `badRequest` for an impossible path, else `storageFailed`.
   package init(_ path: String, _ access: Access) throws(KacheryError) {
-    let (flags, permissions) = access.flags
-    let descriptor = try FileSystem.check("open", path) { path in
-      guard access == .readUnnoticed else { return CPosix_open(path, flags, permissions) }
-      let unnoticed = CPosix_open_unnoticed(path, flags)
-      return unnoticed == -EPERM ? CPosix_open(path, flags, permissions) : unnoticed
-    }
+    let descriptor = try FileSystem.check("open", path, access.open)
     self.path = path
     state = Mutex(State(descriptor: descriptor))
   }
@@ -110,13 +108,19 @@ package final class File: Sendable {
 }
 
 extension File.Access {
-  fileprivate var flags: (flags: Int32, permissions: mode_t) {
+  private static let toRead = O_RDONLY | O_NONBLOCK | O_NOCTTY
+
+  fileprivate func open(_ path: UnsafePointer<CChar>) -> Int32 {
     switch self {
-    case .read, .readUnnoticed: (O_RDONLY | O_NONBLOCK | O_NOCTTY, 0)
-    case .update: (O_RDWR | O_NONBLOCK | O_NOCTTY, 0)
-    case .create(let permissions): (O_RDWR | O_CREAT | O_NOFOLLOW, permissions)
-    case .createNew(let permissions): (O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, permissions)
-    case .folder: (O_RDONLY | O_DIRECTORY, 0)
+    case .read: return CPosix_open(path, Self.toRead, 0)
+    case .readUnnoticed:
+      let unnoticed = CPosix_open_unnoticed(path, Self.toRead)
+      return unnoticed == -EPERM ? CPosix_open(path, Self.toRead, 0) : unnoticed
+    case .update: return CPosix_open(path, O_RDWR | O_NONBLOCK | O_NOCTTY, 0)
+    case .create(let permissions): return CPosix_open(path, O_RDWR | O_CREAT | O_NOFOLLOW, permissions)
+    case .createNew(let permissions): return CPosix_open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, permissions)
+    case .createUnnamed(let permissions): return CPosix_open_unnamed(path, permissions)
+    case .folder: return CPosix_open(path, O_RDONLY | O_DIRECTORY, 0)
     }
   }
 }

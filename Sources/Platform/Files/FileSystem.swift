@@ -28,7 +28,15 @@ package enum FileSystem {
 
   /// What lies at `path`; nil where nothing does.
   package static func statusIfPresent(_ path: String, followingLinks: Bool = true) throws(KacheryError) -> FileStatus? {
-    do { return try status(path, followingLinks: followingLinks) } catch  where error.code == .notFound { return nil }
+    var status = stat()
+    var isMissing = false
+    // That something is missing is the most frequent answer, and an error costs more than the question.
+    try check("inspect", path) { path in
+      let result = followingLinks ? CPosix_stat(path, &status) : CPosix_lstat(path, &status)
+      isMissing = result == -ENOENT || result == -ENOTDIR
+      return isMissing ? 0 : result
+    }
+    return isMissing ? nil : FileStatus(status)
   }
 
   /// Gives a file a new path on the same file system; what was there before is replaced in one step.

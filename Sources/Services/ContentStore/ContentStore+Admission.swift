@@ -35,7 +35,8 @@ extension ContentStore {
     for folder in [layout.folder(of: hash)] + changed { try FileSystem.syncFolder(folder) }
   }
 
-  private func isPresent(_ hash: ContentHash, size: UInt64) throws(KacheryError) -> Bool {
+  /// Whether the store has the file as a whole, as far as its size tells.
+  func isPresent(_ hash: ContentHash, size: UInt64) throws(KacheryError) -> Bool {
     guard let status = try FileSystem.statusIfPresent(layout.file(hash), followingLinks: false) else { return false }
     if status.kind == .regular, status.size == size { return true }
     log.warning("\(layout.file(hash)) was damaged (\(status.size) bytes instead of \(size)); a whole copy replaces it.")

@@ -1,5 +1,6 @@
 import Crypto
 import Files
+import Glibc
 package import Primitives
 
 /// A small file whose bytes are in memory.
@@ -14,26 +15,42 @@ package struct SmallFile: Sendable {
 }
 
 extension ContentStore {
-  /// Verifies and admits many small files together. The disk is waited for twice for all of them: before they get their
-  /// names, and after that.
+  /// A file that is complete and has no place in the store yet.
+  private enum Unplaced {
+    /// Nothing of it can be left over.
+    case unnamed(File)
+    /// For file systems where every file has a name, as NFS.
+    case temporary(File)
+
+    var file: File {
+      switch self {
+      case .unnamed(let file), .temporary(let file): file
+      }
+    }
+
+    func discard() {
+      if case .temporary(let file) = self { try? FileSystem.remove(file.path) }
+      file.close()
+    }
+  }
+
+  /// Verifies and admits many small files together. The disk is waited for twice for all of them, and for those that other
+  /// threads admit: before they get their names, and after that.
   ///
   /// - Returns: for each where it lies, or `hashMismatch` or what went wrong, after which nothing of it is left.
   package func admit(_ files: [SmallFile]) -> [Result<String, KacheryError>] {
     let written = files.map { file in Result { () throws(KacheryError) in try write(file) } }
     do throws(KacheryError) {
-      try FileSystem.syncFileSystem(holding: layout.root)
+      try disk.wait(forFileSystemHolding: layout.root)
       let permissions = try folderPermissions()
       let placed = zip(files, written).map { file, result in
-        Result { () throws(KacheryError) in
-          guard let temporary = try result.get() else { return layout.file(file.hash) }
-          return try place(temporary, file, permissions)
-        }
+        Result { () throws(KacheryError) in try place(try result.get(), file, permissions) }
       }
-      try FileSystem.syncFileSystem(holding: layout.root)
+      try disk.wait(forFileSystemHolding: layout.root)
       note(files, placed)
       return placed
     } catch {
-      for case .success(let temporary?) in written { discard(temporary) }
+      for case .success(let unplaced) in written { unplaced.discard() }
       return written.map { result in result.flatMap { _ in .failure(error) } }
     }
   }
@@ -45,50 +62,56 @@ extension ContentStore {
     index?.note(here)
   }
 
-  /// - Returns: the temporary file; nil where the store has the file already.
-  private func write(_ file: SmallFile) throws(KacheryError) -> File? {
-    guard ContentHash.of(file.bytes) == file.hash else {
-      throw KacheryError(.hashMismatch, "The bytes that came do not have the hash \(file.hash).")
+  private func write(_ small: SmallFile) throws(KacheryError) -> Unplaced {
+    guard ContentHash.of(small.bytes) == small.hash else {
+      throw KacheryError(.hashMismatch, "The bytes that came do not have the hash \(small.hash).")
     }
-    let present = try FileSystem.statusIfPresent(layout.file(file.hash), followingLinks: false)
-    if let present, present.kind == .regular, present.size == file.bytes.count { return nil }
-    let temporary = try newTemporary()
+    let unplaced = try newUnplaced()
     do throws(KacheryError) {
-      try makingRoom { () throws(KacheryError) in try temporary.write(at: 0, file.bytes) }
-      try temporary.setPermissions(StoreLayout.filePermissions)
-      return temporary
+      try makingRoom { () throws(KacheryError) in try unplaced.file.write(at: 0, small.bytes) }
+      try unplaced.file.setPermissions(StoreLayout.filePermissions)
+      return unplaced
     } catch {
-      discard(temporary)
+      unplaced.discard()
       throw error
     }
   }
 
-  private func newTemporary() throws(KacheryError) -> File {
-    do throws(KacheryError) { return try TemporaryFile.create(in: layout.temporary) } catch
-      where error.code == .notFound
-    {
+  private func newUnplaced() throws(KacheryError) -> Unplaced {
+    do throws(KacheryError) { return try Self.newUnplaced(in: layout.temporary) } catch  where error.code == .notFound {
       try prepareOwnFolder(layout.temporary)
-      return try TemporaryFile.create(in: layout.temporary)
+      return try Self.newUnplaced(in: layout.temporary)
     }
   }
 
-  private func place(_ temporary: File, _ file: SmallFile, _ permissions: UInt32) throws(KacheryError) -> String {
-    let final = layout.file(file.hash)
-    do throws(KacheryError) {
-      try FileSystem.createFolder(layout.folder(of: file.hash), permissions: permissions)
-      try FileSystem.rename(temporary.path, to: final)
-    } catch {
-      discard(temporary)
-      throw error
+  private static func newUnplaced(in folder: String) throws(KacheryError) -> Unplaced {
+    do throws(KacheryError) { return .unnamed(try File(folder, .createUnnamed(permissions: 0o600))) } catch
+      where error.systemNumber == EOPNOTSUPP || error.systemNumber == EISDIR
+    {
+      return .temporary(try TemporaryFile.create(in: folder))
     }
-    temporary.close()
-    activity.grew(by: UInt64(file.bytes.count))
+  }
+
+  private func place(_ unplaced: Unplaced, _ small: SmallFile, _ permissions: UInt32) throws(KacheryError) -> String {
+    var isPlaced = false
+    defer { isPlaced ? unplaced.file.close() : unplaced.discard() }
+    let final = layout.file(small.hash)
+    let size = UInt64(small.bytes.count)
+    try FileSystem.createFolder(layout.folder(of: small.hash), permissions: permissions)
+    switch unplaced {
+    case .unnamed(let file):
+      do throws(KacheryError) { try file.link(to: final) } catch  where error.systemNumber == EEXIST {
+        if try isPresent(small.hash, size: size) { return final }
+        try FileSystem.remove(final)
+        try file.link(to: final)
+      }
+    case .temporary(let file):
+      if try isPresent(small.hash, size: size) { return final }
+      try FileSystem.rename(file.path, to: final)
+    }
+    isPlaced = true
+    activity.grew(by: size)
     return final
-  }
-
-  private func discard(_ temporary: File) {
-    try? FileSystem.remove(temporary.path)
-    temporary.close()
   }
 
   /// What a peer that asks for small files gets for one hash.

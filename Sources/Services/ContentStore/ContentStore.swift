@@ -13,6 +13,7 @@ package struct ContentStore: Sendable {
   package let index: StoreIndex?
   let clientele: Clientele
   let activity = StoreActivity()
+  let disk = SharedSync()
 
   /// The storage directory that the files lie in.
   package var directory: String { layout.root }
