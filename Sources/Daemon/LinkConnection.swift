@@ -1,12 +1,18 @@
+import EventLoop
 import Links
 import NodeCore
 import Primitives
+import Transfer
 import Wire
 
 /// A link with its control stream: messages in and out in place of bytes. Bound to the loop.
 final class LinkConnection {
   /// Bytes of messages that may wait for a peer that takes none; one that lets more pile up is cut off.
   private static let maximumBacklog = 4 << 20
+
+  /// Work a second that a peer's messages may make here; one that sends more finds its window closed for a while. It is
+  /// several times what a node needs that loads thousands of files one by one, and a small part of what a core can do.
+  static let workRate = 5_000.0
 
   let id: LinkID
   let link: Link
@@ -23,10 +29,14 @@ final class LinkConnection {
   private var control: LinkStream?
   private var decoder = FrameDecoder(limit: WireLimits.frame)
   private var backlog: [UInt8] = []
+  private let loop: EventLoop
+  private var work: TokenBucket
 
-  init(id: LinkID, link: Link) {
+  init(id: LinkID, link: Link, loop: EventLoop) {
     self.id = id
     self.link = link
+    self.loop = loop
+    work = TokenBucket(rate: Self.workRate, at: loop.now)
     feeds = FeedStreams(link)
   }
 
@@ -95,18 +105,39 @@ final class LinkConnection {
   }
 
   private func receive(_ bytes: [UInt8]) {
-    control?.consumed(bytes.count)
     decoder.append(bytes)
+    var cost = 0
     do throws(WireError) {
       while let frame = try decoder.next() {
-        if let message = try ControlMessage.decode(frame) { onMessage?(message) }
+        let message = try ControlMessage.decode(frame)
+        cost += message?.work ?? 1
+        if let message { onMessage?(message) }
       }
     } catch {
-      violation("\(error)")
+      return violation("\(error)")
     }
+    letMoreCome(bytes.count, after: cost)
+  }
+
+  private func letMoreCome(_ count: Int, after cost: Int) {
+    let delay = work.delay(for: cost, rate: Self.workRate, at: loop.now)
+    guard delay > .zero else { return control?.consumed(count) ?? () }
+    _ = loop.after(delay) { [weak self] in self?.control?.consumed(count) }
   }
 
   private func violation(_ reason: String) {
     close(Goodbye(.violation, reason))
+  }
+}
+
+extension ControlMessage {
+  /// About how much work it makes, where to look for a file is one; checking a signature is two.
+  fileprivate var work: Int {
+    switch self {
+    case .presence(let records): 1 + 2 * records.count
+    case .channels(let proofs): 1 + proofs.count
+    case .hello(let hello): 1 + hello.proofs.count
+    case .find, .found, .goodbye, .waiting: 1
+    }
   }
 }

@@ -25,6 +25,7 @@ extension Node {
     case .found(let id, let source): tellFound(id, source)
     case .findEnded(let id): finds.removeValue(forKey: id)?.continuation.finish()
     case .progress(let id, let loaded, let total, let node): tellProgress(id, loaded, total, node)
+    case .loadWaits(let id, let node, let others): tellWait(id, node, others)
     case .loaded(let id): finishLoad(id, nil)
     case .failed(let id, let error): finishLoad(id, error)
     case .feedRequest(let link, let request): links[link]?.feeds.ask(request)

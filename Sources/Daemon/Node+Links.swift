@@ -26,7 +26,7 @@ extension Node {
     guard !isStopping else { return link.close() }
     lastLink += 1
     let id = LinkID(number: lastLink)
-    let connection = LinkConnection(id: id, link: link)
+    let connection = LinkConnection(id: id, link: link, loop: loop)
     links[id] = connection
     connection.onMessage = { message in self.input { core, now in core.received(message, on: id, at: now) } }
     connection.onFetchStream = { stream, first in self.serve(stream, first, on: id) }

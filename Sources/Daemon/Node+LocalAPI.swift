@@ -14,11 +14,14 @@ struct LoadWaiter {
   let manifest: ContentHash?
   /// Bytes have come: so many of so many; from whom.
   let progress: (_ loaded: UInt64, _ total: UInt64, NodeID?) -> Void
+  /// A node serves others first: so many.
+  var waits: ((NodeID, _ others: UInt32?) -> Void)?
   /// The file lies here, or why it does not.
   let end: (Result<String, KacheryError>) -> Void
   var toldAt: Instant?
   /// The bytes that were last told of.
   var told: UInt64?
+  var toldWaitAt: Instant?
 }
 
 /// A client that looks for the nodes that have a file.
@@ -30,6 +33,8 @@ struct FindWaiter {
 extension Node: LocalNode {
   /// The least time between two messages of progress.
   private static let progressPeriod: Duration = .milliseconds(100)
+  /// The least time between two messages that nobody gives anything.
+  private static let waitPeriod: Duration = .seconds(1)
   /// Messages that wait for one client.
   private static let progressKept = 100
 
@@ -158,6 +163,7 @@ extension Node: LocalNode {
     loads[id] = LoadWaiter(
       hash: request.key.hash, manifest: request.key.manifest,
       progress: { continuation.yield(.progress(loaded: $0, total: $1, node: $2)) },
+      waits: request.tellsWaits ? { continuation.yield(.waiting(node: $0, others: $1)) } : nil,
       end: { outcome in
         switch outcome {
         case .success(let path):
@@ -199,6 +205,14 @@ extension Node: LocalNode {
     loads[id]?.toldAt = loop.now
     loads[id]?.told = loaded
     load.progress(loaded, total, node)
+  }
+
+  func tellWait(_ id: LoadID, _ node: NodeID, _ others: UInt32?) {
+    guard let load = loads[id], let tell = load.waits,
+      load.toldWaitAt.map({ loop.now - $0 >= Self.waitPeriod }) ?? true
+    else { return }
+    loads[id]?.toldWaitAt = loop.now
+    tell(node, others)
   }
 
   func finishLoad(_ id: LoadID, _ error: KacheryError?) {

@@ -18,6 +18,8 @@ import Wire
     private let listening: LinkHost
     private var dialed: Link?
     private var accepted: Link?
+    private var asking: LinkConnection?
+    private var answering: LinkConnection?
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
@@ -39,7 +41,7 @@ import Wire
         _ = dialing.dial(to: endpoint, expected: nil, timeout: .seconds(5)) { result in
           guard let link = try? result.get() else { return continuation.resume(returning: -1) }
           self.dialed = link
-          let connection = LinkConnection(id: LinkID(number: 1), link: link)
+          let connection = LinkConnection(id: LinkID(number: 1), link: link, loop: self.loop)
           connection.start()
           var sent = 0
           var timer: Timer?
@@ -57,11 +59,50 @@ import Wire
       }
     }
 
+    /// Sends so many questions at once to a peer that deals with each; gives back how long it was until the last had come.
+    func ask(_ count: Int) async throws -> Duration {
+      let endpoint = try listening.listen(host: "127.0.0.1", port: 0)
+      let topic = try #require(Topic(bytes: [UInt8](repeating: 7, count: Topic.byteCount)))
+      return await withCheckedContinuation { continuation in
+        var received = 0
+        let start = loop.now
+        listening.onLink = { link in
+          self.accepted = link
+          let connection = LinkConnection(id: LinkID(number: 2), link: link, loop: self.loop)
+          self.answering = connection
+          connection.onMessage = { _ in
+            received += 1
+            if received == count { continuation.resume(returning: self.loop.now - start) }
+          }
+          connection.start()
+        }
+        _ = dialing.dial(to: endpoint, expected: nil, timeout: .seconds(5)) { result in
+          guard let link = try? result.get() else { return continuation.resume(returning: .zero) }
+          self.dialed = link
+          let connection = LinkConnection(id: LinkID(number: 1), link: link, loop: self.loop)
+          self.asking = connection
+          connection.start()
+          for id in 0..<UInt32(count) { connection.send(.find(FindRequest(id: id, topic: topic, hash: .of([1])))) }
+        }
+      }
+    }
+
     func stop() async {
       dialing.close()
       listening.close()
       await loop.shutdown()
     }
+  }
+
+  /// The window holds some thousand questions, and a quarter of a second's work is free; the others come at the rate.
+  @Test(.timeLimit(.minutes(1))) func aFloodOfMessagesIsSlowedDown() async throws {
+    let ends = try Ends()
+    let questions = 10_000
+    let time = try await ends.ask(questions)
+    let window = (256 << 10) / 70
+    let atRate = Double(questions - window) / LinkConnection.workRate - 0.25
+    #expect(time > .seconds(atRate), "\(time)")
+    await ends.stop()
   }
 
   @Test(.timeLimit(.minutes(1))) func aPeerThatTakesNoMessagesIsCutOff() async throws {

@@ -35,6 +35,14 @@ import Testing
         #expect(all?.code == 0, "\(String(describing: all))")
       }
       #expect(refusals == 1)
+      let (another, told) = (try store("another", 6_000_000), try store("told", 3_000))
+      let sourceID = try [source.nodeID] as Set
+      var waitedFor: [NodeID] = []
+      _ = try first.load(another) { loaded in
+        guard loaded > 0, waitedFor.isEmpty else { return }
+        #expect((try? second.load(told, waits: { waitedFor.append($0) })) != nil)
+        #expect(Set(waitedFor) == sourceID)
+      }
       withExtendedLifetime((meeting, first, second)) {}
     }
   }

@@ -128,15 +128,21 @@ final class RunningDaemon {
     try StoreReply(json: try post("/storeFile", ["localFilePath": .string(path)]))
   }
 
-  /// Loads a file; `watch` sees each progress. Throws what the daemon says went wrong.
-  func load(_ key: FileKey, watch: (UInt64) -> Void = { _ in }) throws -> String {
+  /// Loads a file; `watch` sees each progress, and `waits`, where it is asked for, each node that serves others first.
+  /// Throws what the daemon says went wrong.
+  func load(
+    _ key: FileKey, watch: (UInt64) -> Void = { _ in }, waits: ((NodeID) -> Void)? = nil
+  ) throws -> String {
     var decoder = MessageStreamDecoder()
     var outcome: Result<String, any Error>?
-    try HTTPClient.stream(request("/loadFile", LoadRequest(key: key).json)) { _, bytes in
+    try HTTPClient.stream(request("/loadFile", LoadRequest(key: key, tellsWaits: waits != nil).json)) { _, bytes in
       for message in (try? decoder.receive(bytes)) ?? [] {
         do {
           switch try LoadEvent(json: message) {
           case .progress(let loaded, _, _): watch(loaded)
+          case .waiting(let node, _):
+            #expect(waits != nil, "who does not know the message does not get it")
+            waits?(node)
           case .finished(let path): outcome = .success(path)
           }
         } catch { outcome = .failure(error) }

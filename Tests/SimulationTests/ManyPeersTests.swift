@@ -83,6 +83,7 @@ import Transfer
     let load = asker.load(key)
     _ = lab.network.clock.run(for: .seconds(100))
     #expect(asker.outcomes.isEmpty)
+    #expect(asker.waitedFor == [source.id])
     let diagnosis = asker.diagnose(key)
     #expect(diagnosis.code == .sourceBusy && diagnosis.verdict.contains("source's limit"), "\(diagnosis)")
     #expect(diagnosis.evidence.contains { $0.contains(source.id.short) && $0.contains("source's limit") })

@@ -104,12 +104,14 @@ def _fetch_what_is_there(store: LocalStore, daemon: Daemon, uri: KacheryURI) -> 
 
 
 def _ask_daemon(daemon: Daemon, uri: KacheryURI, sources: Sources) -> Any:
-    request: Dict[str, Any] = {"fileKey": uri.file_key, "fromNode": sources.node, "fromChannel": sources.channel}
+    request: Dict[str, Any] = {"fileKey": uri.file_key, "fromNode": sources.node, "fromChannel": sources.channel, "tellsWaits": True}
     with daemon.stream("/loadFile", request) as messages, Progress(str(uri)) as progress:
         for message in messages:
             kind = message.get("type")
             if kind == "progress":
                 progress.report(message)
+            elif kind == "waiting":
+                progress.report_wait(message)
             elif kind == "finished":
                 next(messages, None)  # the end of the answer: the connection can serve again
                 return message.get("localFilePath")

@@ -34,16 +34,22 @@ class Progress:
 
     def report(self, message: Dict[str, Any]) -> None:
         """Shows a progress message of the daemon's."""
-        import logging
-
         loaded, total = int(message.get("bytesLoaded") or 0), int(message.get("bytesTotal") or 0)
         share = 100.0 * loaded / total if total else 100.0
         node = message.get("nodeId")
         source = f" from {node[:8]}" if isinstance(node, str) else ""
-        text = f"{share:5.1f} %  {_size(loaded)} of {_size(total)}{source}"
+        self._show(f"{share:5.1f} %  {_size(loaded)} of {_size(total)}{source}", loaded == total and self._is_shown)
+
+    def report_wait(self, message: Dict[str, Any]) -> None:
+        """Shows that nobody gives anything for now, because a node serves others first."""
+        self._show(f"waiting for {str(message.get('nodeId'))[:8]}, which serves others first", False)
+
+    def _show(self, text: str, is_last: bool) -> None:
+        import logging
+
         logging.getLogger("kachery_p2p").debug("%s: %s", self._uri, text)
         now = time.monotonic()
-        if self._shows and (now >= self._due or (loaded == total and self._is_shown)):
+        if self._shows and (now >= self._due or is_last):
             print(f"\r{text:<{_WIDTH}}", end="", file=sys.stderr, flush=True)
             self._due = now + _INTERVAL
             self._is_shown = True

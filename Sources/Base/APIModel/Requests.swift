@@ -7,11 +7,14 @@ package struct LoadRequest: Hashable, Sendable {
   package var node: NodeID?
   /// Only this channel is asked, by name or address; nil for any.
   package var channel: String?
+  /// Whether the client knows the message `waiting`; the published ones know no others than they did.
+  package var tellsWaits: Bool
 
-  package init(key: FileKey, node: NodeID? = nil, channel: String? = nil) {
+  package init(key: FileKey, node: NodeID? = nil, channel: String? = nil, tellsWaits: Bool = false) {
     self.key = key
     self.node = node
     self.channel = channel
+    self.tellsWaits = tellsWaits
   }
 
   /// Reads the body. The two published clients name the channel differently.
@@ -21,12 +24,13 @@ package struct LoadRequest: Hashable, Sendable {
     let fromChannel = try fields.optionalString("fromChannel")
     let channelName = try fields.optionalString("channelName")
     channel = fromChannel ?? channelName
+    tellsWaits = try fields.optionalBool("tellsWaits") ?? false
   }
 
   package var json: JSONValue {
     [
       "fileKey": key.json, "fromNode": node.map { .string($0.hex) } ?? .null,
-      "fromChannel": channel.map { .string($0) } ?? .null,
+      "fromChannel": channel.map { .string($0) } ?? .null, "tellsWaits": .bool(tellsWaits),
     ]
   }
 }

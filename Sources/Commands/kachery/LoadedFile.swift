@@ -76,7 +76,7 @@ struct LoadedFile {
     _ uri: KacheryURI, _ arguments: Arguments, from client: DaemonClient
   ) throws(KacheryError) -> String {
     let request = LoadRequest(
-      key: uri.key, node: try arguments.node(askedBy: client), channel: arguments.askedChannel)
+      key: uri.key, node: try arguments.node(askedBy: client), channel: arguments.askedChannel, tellsWaits: true)
     var bar = ProgressBar(name: name(of: uri), isQuiet: arguments.has("--quiet"))
     var outcome: Result<String, KacheryError>?
     let timeout = try arguments.seconds("--timeout")
@@ -85,6 +85,7 @@ struct LoadedFile {
       do throws(KacheryError) {
         switch try LoadEvent(json: message) {
         case .progress(let loaded, let total, let node): bar.update(loaded, of: total, from: node?.hex)
+        case .waiting(let node, let others): bar.showWait(for: node.hex, others: others)
         case .finished(let path): outcome = .success(path)
         }
       } catch {

@@ -51,6 +51,12 @@ struct ProgressBar {
     Console.write(Array("\r\u{1b}[K\("\(name)  \(text)".prefix(Console.width - 1))".utf8), to: STDERR_FILENO)
   }
 
+  /// Shows that nobody gives anything, because a node serves others first: so many, where it says so.
+  mutating func showWait(for node: String, others: UInt32?) {
+    let before = others.map { $0 > 0 ? "; \($0) other \($0 == 1 ? "node waits" : "nodes wait") there" : "" } ?? ""
+    announce("waiting for \(node.prefix(8)), which serves others first\(before)")
+  }
+
   /// Leaves the line as it is and goes to the next.
   mutating func end() {
     guard isDrawn else { return }

@@ -83,6 +83,7 @@ extension NodeCore {
       case .findEnded(let id): emit(.findEnded(id))
       case .progress(let id, let loaded, let total, let node):
         emit(.progress(id, loaded: loaded, total: total, node: node))
+      case .waits(let id, let node, let others): emit(.loadWaits(id, node: node, others: others))
       case .loaded(let id): emit(.loaded(id))
       case .failed(let id, let failure, let wish): emit(.failed(id, explain(failure, of: wish, at: now)))
       }

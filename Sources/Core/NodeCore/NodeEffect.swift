@@ -67,6 +67,7 @@ package enum NodeEffect: Sendable {
   case found(FindID, Source)
   case findEnded(FindID)
   case progress(LoadID, loaded: UInt64, total: UInt64, node: NodeID?)
+  case loadWaits(LoadID, node: NodeID, others: UInt32?)
   case loaded(LoadID)
   case failed(LoadID, KacheryError)
 

@@ -11,6 +11,7 @@ extension TransferEngine {
       delay.others = others
       downloads[id]?.delays[node] = delay
       downloads[id]?.heardFrom[node] = now
+      tellWait(id, node, others: others)
       lookForOthers(id, at: now)
     }
   }
@@ -40,8 +41,17 @@ extension TransferEngine {
     download.rates[node]?.pause(at: now)
     downloads[id] = download
     giveBack(piecesOf: node, to: id)
+    tellWait(id, node, others: nil)
     schedule(id, at: now)
     lookForOthers(id, at: now)
+  }
+
+  /// Tells whoever waits for this download, or for the file whose manifest it is, that nobody gives anything for now.
+  private mutating func tellWait(_ id: DownloadID, _ node: NodeID, others: UInt32?) {
+    guard let download = downloads[id], download.sources.keys.allSatisfy({ download.delays[$0] != nil }) else { return }
+    for file in [id] + waitingDownloads(for: id) {
+      for case .load(let load) in downloads[file]?.waiters ?? [] { emit(.waits(load, node: node, others: others)) }
+    }
   }
 
   /// While nobody gives anything, those are asked now and then who were not there before, or did not have the file.

@@ -85,6 +85,8 @@ package enum TransferEffect: Sendable {
   case findEnded(FindID)
   /// Bytes of the file that are here; the node that gave the last ones.
   case progress(LoadID, loaded: UInt64, total: UInt64, node: NodeID?)
+  /// Nobody gives anything, because this node serves others first: so many, where it says so.
+  case waits(LoadID, node: NodeID, others: UInt32?)
   case loaded(LoadID)
   /// The load has failed, and what was wished for.
   case failed(LoadID, TransferFailure, Wish)

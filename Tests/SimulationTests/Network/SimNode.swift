@@ -37,6 +37,8 @@ final class SimNode {
   private(set) var life = 0
   private(set) var outcomes: [LoadID: Result<Void, KacheryError>] = [:]
   private(set) var found: [Source] = []
+  /// Nodes that were told of because they serve others first.
+  private(set) var waitedFor: Set<NodeID> = []
   private(set) var events: [NodeEvent] = []
   /// Records of other nodes that have come to this one.
   private(set) var learnt: Set<NodeID> = []
@@ -224,6 +226,7 @@ final class SimNode {
     case .found(_, let source): found.append(source)
     case .progress(let id, let loaded, let total, _): check(id, loaded, total)
     case .findEnded, .waiting: break
+    case .loadWaits(_, let node, _): waitedFor.insert(node)
     case .loaded(let id): end(id, .success(()))
     case .failed(let id, let error): end(id, .failure(error))
     // Feeds have simulations of their own.
