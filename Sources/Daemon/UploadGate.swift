@@ -13,16 +13,19 @@ final class UploadGate {
   let limit: RateLimit
 
   private let loop: EventLoop
+  private let clock: () -> Instant
   private var slots: UploadSlots<LinkID>
   private var waiting: [UInt64: () -> Void] = [:]
   private var isDraining = false
   private var wakeUp: Timer?
   private var teller: Timer?
 
-  init(capacity: Int, limit: RateLimit, loop: EventLoop) {
+  /// - Parameter clock: what time it is, where the loop's is not wanted.
+  init(capacity: Int, limit: RateLimit, loop: EventLoop, clock: (() -> Instant)? = nil) {
     slots = UploadSlots(capacity: capacity)
     self.limit = limit
     self.loop = loop
+    self.clock = clock ?? { loop.now }
   }
 
   /// One block for a peer.
@@ -44,7 +47,7 @@ final class UploadGate {
 
   /// Does something for a peer, which wants about `cost` bytes of this file, once it is its turn.
   func enter(_ peer: LinkID, for hash: ContentHash, cost: Int, _ body: @escaping (Turn) -> Void) -> Turn {
-    let id = slots.add(for: peer, hash, cost: cost, at: loop.now)
+    let id = slots.add(for: peer, hash, cost: cost, at: clock())
     let turn = Turn(self, id)
     waiting[id] = { body(turn) }
     if teller == nil { teller = loop.after(Self.period, repeating: Self.period) { self.tellWaiting() } }
@@ -55,13 +58,13 @@ final class UploadGate {
   private static var period: Duration { UploadSlots<LinkID>.noticePeriod }
 
   private func end(_ id: UInt64, spent: Int) {
-    slots.end(id, spent: spent, rate: limit.rate, at: loop.now)
+    slots.end(id, spent: spent, rate: limit.rate, at: clock())
     advance()
   }
 
   private func withdraw(_ id: UInt64) -> Bool {
     guard waiting.removeValue(forKey: id) != nil else { return false }
-    slots.end(id, spent: 0, rate: limit.rate, at: loop.now)
+    slots.end(id, spent: 0, rate: limit.rate, at: clock())
     return true
   }
 
@@ -69,10 +72,10 @@ final class UploadGate {
     guard !isDraining else { return }
     isDraining = true
     // One moment for both questions: a pause that ends between the two would be one that nobody wakes from.
-    var now = loop.now
+    var now = clock()
     while let id = slots.next(rate: limit.rate, at: now) {
       waiting.removeValue(forKey: id)?()
-      now = loop.now
+      now = clock()
     }
     isDraining = false
     wakeUp?.cancel()
@@ -80,7 +83,7 @@ final class UploadGate {
   }
 
   private func tellWaiting() {
-    for notice in slots.notices(at: loop.now) {
+    for notice in slots.notices(at: clock()) {
       onWait?(notice.peer, WaitingNotice(hash: notice.hash, others: UInt32(notice.others)))
     }
     guard slots.isEmpty else { return }
