@@ -80,13 +80,13 @@ package struct BatchSearch: Sendable {
     guard room > 0 else { return [] }
     let better = betterNodes(than: place)
     var taken: [Int] = []
-    var rest: [Int] = []
-    for file in waiting.reversed() {
+    var passed: [Int] = []
+    while taken.count < room, let file = waiting.popLast() {
       // A file waits for a node that is more likely to have it.
       let isFor = tried[file] & bit(place) == 0 && better & ~tried[file] == 0
-      if isFor, taken.count < room { taken.append(file) } else { rest.append(file) }
+      if isFor { taken.append(file) } else { passed.append(file) }
     }
-    waiting = rest.reversed()
+    waiting += passed.reversed()
     for file in taken {
       tried[file] |= bit(place)
       nodes[place].outstanding.insert(file)
