@@ -34,7 +34,10 @@ def shown(monkeypatch, stream, *reports):
     monkeypatch.setattr(sys, "stderr", stream)
     with Progress("sha1://x") as progress:
         for report in reports:
-            progress.report(report)
+            if report.get("type") == "waiting":
+                progress.report_wait(report)
+            else:
+                progress.report(report)
     return stream.getvalue()
 
 
@@ -44,6 +47,12 @@ def test_a_line_is_written_over(at_once, monkeypatch, stream):
     lines = [line.rstrip() for line in text.rstrip("\n").split("\r")]
     assert lines == ["", " 51.8 %  36.7 MB of 70.9 MB from c925ad33", "100.0 %  70.9 MB of 70.9 MB"]
     assert text.endswith("\n")
+
+
+def test_a_load_that_waits_says_for_whom(at_once, monkeypatch):
+    wait = {"type": "waiting", "nodeId": REPORT["nodeId"], "others": None}
+    lines = [line.rstrip() for line in shown(monkeypatch, Terminal(), wait, LAST).rstrip("\n").split("\r")]
+    assert lines == ["", "waiting for c925ad33, which serves others first", "100.0 %  70.9 MB of 70.9 MB"]
 
 
 def test_nothing_is_shown_where_nobody_looks_or_wants_it(at_once, monkeypatch):

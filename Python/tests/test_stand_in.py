@@ -21,6 +21,7 @@ def test_a_load_follows_the_stream_to_its_end(stand_in, tmp_path):
     stand_in.answer(
         "/loadFile",
         stream(
+            {"type": "waiting", "nodeId": "ab" * 32, "others": 3},
             {"type": "progress", "bytesLoaded": 2, "bytesTotal": 5, "nodeId": None},
             {"type": "progress", "bytesLoaded": 5, "bytesTotal": 5, "nodeId": "ab" * 32},
             {"type": "finished", "localFilePath": str(there)},
@@ -29,7 +30,7 @@ def test_a_load_follows_the_stream_to_its_end(stand_in, tmp_path):
     assert kp.load_file(URI, from_node="cd" * 32, from_channel="lab") == str(there)
     assert stand_in.requests[-1] == (
         "/loadFile",
-        {"fileKey": {"sha1": HASH}, "fromNode": "cd" * 32, "fromChannel": "lab"},
+        {"fileKey": {"sha1": HASH}, "fromNode": "cd" * 32, "fromChannel": "lab", "tellsWaits": True},
     )
 
 

@@ -9,6 +9,7 @@ final class BatchLoad {
   /// Files that the engine loads at once: enough to hide round trips and the disk's waits.
   private static let maximumUnderway = 64
   private static let progressPeriod: Duration = .milliseconds(200)
+  private static let waitPeriod: Duration = .seconds(1)
 
   let request: BatchLoadRequest
   /// The loads of the engine that run for this request, with the bytes that each has.
@@ -25,6 +26,7 @@ final class BatchLoad {
   private var bytesEnded: UInt64 = 0
   private var failed = 0
   private var toldAt: Instant
+  private var toldWaitAt: Instant?
   /// What is told in this turn of the loop: a message for each small file would cost more than the file.
   private var events: [BatchLoadEvent] = []
 
@@ -62,6 +64,13 @@ final class BatchLoad {
     }
     guard progress.filesEnded == progress.filesTotal else { return tellProgress() }
     finish()
+  }
+
+  /// Says that files wait for a busy node, unless that was said just now.
+  func tellWait(_ busy: BusyNode) {
+    guard !isClosed, toldWaitAt.map({ loop.now - $0 >= Self.waitPeriod }) ?? true else { return }
+    toldWaitAt = loop.now
+    tell(.waiting(busy))
   }
 
   /// Says how far it is, unless that was said just now.

@@ -120,6 +120,7 @@ extension Node {
             batch.underway[id] = loaded
             batch.tellProgress()
           },
+          waits: { batch.tellWait($0) },
           end: { outcome in
             let bytes = batch.underway.removeValue(forKey: id) ?? 0
             batch.ended(index, bytes: bytes, outcome)

@@ -14,8 +14,8 @@ struct LoadWaiter {
   let manifest: ContentHash?
   /// Bytes have come: so many of so many; from whom.
   let progress: (_ loaded: UInt64, _ total: UInt64, NodeID?) -> Void
-  /// A node serves others first: so many.
-  var waits: ((NodeID, _ others: UInt32?) -> Void)?
+  /// Nobody gives anything, because a node serves others first.
+  var waits: ((BusyNode) -> Void)?
   /// The file lies here, or why it does not.
   let end: (Result<String, KacheryError>) -> Void
   var toldAt: Instant?
@@ -163,7 +163,7 @@ extension Node: LocalNode {
     loads[id] = LoadWaiter(
       hash: request.key.hash, manifest: request.key.manifest,
       progress: { continuation.yield(.progress(loaded: $0, total: $1, node: $2)) },
-      waits: request.tellsWaits ? { continuation.yield(.waiting(node: $0, others: $1)) } : nil,
+      waits: request.tellsWaits ? { continuation.yield(.waiting($0)) } : nil,
       end: { outcome in
         switch outcome {
         case .success(let path):
@@ -212,7 +212,7 @@ extension Node: LocalNode {
       load.toldWaitAt.map({ loop.now - $0 >= Self.waitPeriod }) ?? true
     else { return }
     loads[id]?.toldWaitAt = loop.now
-    tell(node, others)
+    tell(BusyNode(node, others: others))
   }
 
   func finishLoad(_ id: LoadID, _ error: KacheryError?) {

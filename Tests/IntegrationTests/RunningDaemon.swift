@@ -140,9 +140,9 @@ final class RunningDaemon {
         do {
           switch try LoadEvent(json: message) {
           case .progress(let loaded, _, _): watch(loaded)
-          case .waiting(let node, _):
+          case .waiting(let busy):
             #expect(waits != nil, "who does not know the message does not get it")
-            waits?(node)
+            waits?(busy.node)
           case .finished(let path): outcome = .success(path)
           }
         } catch { outcome = .failure(error) }

@@ -49,6 +49,8 @@ package enum BatchLoadEvent: Sendable {
   }
 
   case progress(Progress)
+  /// Files wait because this node serves others first.
+  case waiting(BusyNode)
   /// The file with this index in the request is here.
   case loaded(index: Int, path: String)
   /// The file with this index could not be loaded.
@@ -63,6 +65,7 @@ package enum BatchLoadEvent: Sendable {
         "filesTotal": .integer(Int64(progress.filesTotal)),
         "bytesLoaded": .integer(Int64(clamping: progress.bytesLoaded)),
       ]
+    case .waiting(let busy): busy.json
     case .loaded(let index, let path):
       ["type": "loaded", "index": .integer(Int64(index)), "localFilePath": .string(path)]
     case .failed(let index, let error):
@@ -90,6 +93,7 @@ package enum BatchLoadEvent: Sendable {
       progress.filesTotal = try number("filesTotal")
       progress.bytesLoaded = try fields.unsigned("bytesLoaded")
       self = .progress(progress)
+    case "waiting": self = .waiting(try BusyNode(fields))
     case "loaded": self = .loaded(index: try number("index"), path: try fields.string("localFilePath"))
     case "failed": self = .failed(index: try number("index"), try error())
     case "finished": self = .finished(loaded: try number("loaded"), failed: try number("failed"))

@@ -105,8 +105,8 @@ package struct FoundFile: Hashable, Sendable {
 package enum LoadEvent: Hashable, Sendable {
   /// Bytes of the file that are here; the node that gave the last ones.
   case progress(loaded: UInt64, total: UInt64, node: NodeID?)
-  /// Nobody gives anything, because this node serves others first: so many, where it says so.
-  case waiting(node: NodeID, others: UInt32?)
+  /// Nobody gives anything, because this node serves others first.
+  case waiting(BusyNode)
   case finished(path: String)
 
   package var json: JSONValue {
@@ -116,8 +116,7 @@ package enum LoadEvent: Hashable, Sendable {
         "type": "progress", "bytesLoaded": .integer(Int64(clamping: loaded)),
         "bytesTotal": .integer(Int64(clamping: total)), "nodeId": node.map { .string($0.hex) } ?? .null,
       ]
-    case .waiting(let node, let others):
-      ["type": "waiting", "nodeId": .string(node.hex), "others": others.map { .integer(Int64($0)) } ?? .null]
+    case .waiting(let busy): busy.json
     case .finished(let path): ["type": "finished", "localFilePath": .string(path)]
     }
   }
@@ -135,9 +134,7 @@ package enum LoadEvent: Hashable, Sendable {
       self = .progress(
         loaded: try fields.unsigned("bytesLoaded"), total: try fields.unsigned("bytesTotal"),
         node: try fields.optionalFixed("nodeId"))
-    case "waiting":
-      self = .waiting(
-        node: try fields.fixed("nodeId"), others: try fields.optionalUnsigned("others").map { UInt32(clamping: $0) })
+    case "waiting": self = .waiting(try BusyNode(fields))
     case "finished": self = .finished(path: try fields.string("localFilePath"))
     default:
       let code = try fields.optionalString("code").map { KacheryError.Code(rawValue: $0) } ?? .notFound

@@ -66,6 +66,7 @@ struct FileBatch {
       do throws(KacheryError) {
         switch try BatchLoadEvent(json: message) {
         case .progress(let progress): bar.update(progress)
+        case .waiting(let busy): bar.update(busy)
         case .loaded(let index, let path): if outcomes.indices.contains(index) { outcomes[index] = .success(path) }
         case .failed(let index, let error): if outcomes.indices.contains(index) { outcomes[index] = .failure(error) }
         case .finished: isFinished = true

@@ -85,7 +85,7 @@ struct LoadedFile {
       do throws(KacheryError) {
         switch try LoadEvent(json: message) {
         case .progress(let loaded, let total, let node): bar.update(loaded, of: total, from: node?.hex)
-        case .waiting(let node, let others): bar.showWait(for: node.hex, others: others)
+        case .waiting(let busy): bar.update(busy)
         case .finished(let path): outcome = .success(path)
         }
       } catch {

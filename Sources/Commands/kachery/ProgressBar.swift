@@ -51,10 +51,10 @@ struct ProgressBar {
     Console.write(Array("\r\u{1b}[K\("\(name)  \(text)".prefix(Console.width - 1))".utf8), to: STDERR_FILENO)
   }
 
-  /// Shows that nobody gives anything, because a node serves others first: so many, where it says so.
-  mutating func showWait(for node: String, others: UInt32?) {
-    let before = others.map { $0 > 0 ? "; \($0) other \($0 == 1 ? "node waits" : "nodes wait") there" : "" } ?? ""
-    announce("waiting for \(node.prefix(8)), which serves others first\(before)")
+  /// Shows that nothing comes because a node serves others first.
+  mutating func update(_ busy: BusyNode) {
+    let others = busy.others.map { $0 > 0 ? "; \($0) other \($0 == 1 ? "node waits" : "nodes wait") there" : "" } ?? ""
+    announce("waiting for \(busy.node.hex.prefix(8)), which serves others first\(others)")
   }
 
   /// Leaves the line as it is and goes to the next.
