@@ -26,21 +26,22 @@ package struct KacheryURI: Hashable, Sendable, CustomStringConvertible {
       throw KacheryError(.badRequest, "'\(text)' is no kachery URI: it does not begin with sha1://.")
     }
     let rest = text.dropFirst("sha1://".count)
-    let pathEnd = rest.firstIndex(of: "?") ?? rest.endIndex
+    let pathEnd = rest.utf8.firstIndex(of: UInt8(ascii: "?")) ?? rest.endIndex
     let path = rest[..<pathEnd]
-    let hashEnd = path.firstIndex(of: "/") ?? path.endIndex
+    let hashEnd = path.utf8.firstIndex(of: UInt8(ascii: "/")) ?? path.endIndex
     // Old clients wrote an extension behind the hash; it never had a meaning.
-    let digits = path[..<hashEnd].prefix { $0 != "." }
+    let digitsEnd = path[..<hashEnd].utf8.firstIndex(of: UInt8(ascii: ".")) ?? hashEnd
+    let digits = path[..<digitsEnd]
     guard let hash = ContentHash(hex: digits) else {
       let count = digits.allSatisfy({ $0.isASCII && $0.isHexDigit }) ? ", not \(digits.count)" : ""
       throw KacheryError(
         .badRequest, "'\(text)' is no kachery URI: after sha1:// there must be 40 hexadecimal digits\(count).")
     }
-    label = hashEnd < path.endIndex ? String(path[path.index(after: hashEnd)...]) : ""
+    label = hashEnd < path.endIndex ? String(path[path.utf8.index(after: hashEnd)...]) : ""
     var manifest: ContentHash?
     var chunk: ChunkLocation?
     if pathEnd < rest.endIndex {
-      for parameter in rest[rest.index(after: pathEnd)...].split(separator: "&") {
+      for parameter in rest[rest.utf8.index(after: pathEnd)...].split(separator: "&") {
         if parameter.hasPrefix("manifest=") {
           guard let value = ContentHash(hex: parameter.dropFirst("manifest=".count)) else {
             throw KacheryError(.badRequest, "'\(text)' names a manifest that is not 40 hexadecimal digits.")

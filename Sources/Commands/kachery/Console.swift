@@ -22,7 +22,13 @@ enum Console {
   }
 
   /// Writes a line of the result.
-  static func result(_ line: String) { Array((line + "\n").utf8).withUnsafeBytes { output($0) } }
+  static func result(_ line: String) { results([line]) }
+
+  /// Writes lines of the result, all at once: whoever reads them need not wake up for each.
+  static func results(_ lines: [String]) {
+    guard !lines.isEmpty else { return }
+    Array((lines.joined(separator: "\n") + "\n").utf8).withUnsafeBytes { output($0) }
+  }
 
   /// Writes to standard output. Where it takes no more (its disk is full), the command has failed, and ends.
   static func output(_ bytes: UnsafeRawBufferPointer) {

@@ -51,6 +51,7 @@ extension Command {
     for text in arguments.operands { files.append(try FileOperand(text, arguments)) }
     var outcomes = try FileBatch(files.compactMap(\.uri?.key), arguments).load().makeIterator()
     var exit = ExitCode.done
+    var lines: [String] = []
     for (text, file) in zip(arguments.operands, files) {
       let outcome: Result<String, KacheryError>? =
         switch file {
@@ -60,13 +61,14 @@ extension Command {
       switch outcome {
       case .success(let path):
         let line: JSONValue = ["uri": .string(text), "path": .string(path)]
-        Console.result(arguments.has("--json") ? line.compact : path)
+        lines.append(arguments.has("--json") ? line.compact : path)
       case .failure(let error):
         Console.error(error.message)
         exit = exit.joined(by: ExitCode(error))
       case nil: break
       }
     }
+    Console.results(lines)
     return exit
   }
 }
