@@ -67,6 +67,7 @@ final class BatchTransfer {
   private var arrivedBytes = 0
   private var groups = 0
   private var timer: Timer?
+  private var isAdvancing = false
   private var isClosed = false
 
   /// - Parameter window: bytes that each node may send ahead of what has been put to the disk.
@@ -92,7 +93,7 @@ final class BatchTransfer {
     if timer == nil { timer = loop.after(.seconds(5), repeating: .seconds(5)) { self.giveUpSilent() } }
     files += more
     search.add(more.count)
-    advance()
+    advanceSoon()
   }
 
   /// Lets go of everything. May be called again.
@@ -109,6 +110,16 @@ final class BatchTransfer {
   }
 
   // MARK: Asking
+
+  /// Goes on asking once everything that has come in this turn of the loop has been looked at.
+  private func advanceSoon() {
+    guard !isAdvancing, !isClosed else { return }
+    isAdvancing = true
+    _ = loop.after(.zero) {
+      self.isAdvancing = false
+      if !self.isClosed { self.advance() }
+    }
+  }
 
   private func advance() {
     for (node, fetcher) in fetchers.sorted(by: { $0.key < $1.key }) {
@@ -135,7 +146,7 @@ final class BatchTransfer {
     heardAt[node] = nil
     gaveAt[node] = nil
     search.lost(node)
-    advance()
+    advanceSoon()
   }
 
   private func heard(_ node: NodeID) {
@@ -175,7 +186,7 @@ final class BatchTransfer {
       onRefusal?(node, files[index].hash, refusal)
       search.answered(index, by: node, .hasNot)
     }
-    advance()
+    advanceSoon()
   }
 
   /// Has the pool admit what has come: a full group, or whatever there is where it has nothing else to do.
@@ -196,7 +207,7 @@ final class BatchTransfer {
       self.groups -= 1
       guard !self.isClosed else { return }
       for (item, outcome) in zip(group, outcomes) { self.admitted(item, outcome) }
-      self.advance()
+      self.advanceSoon()
       self.keep()
     }
   }
