@@ -57,7 +57,7 @@ class StandIn:
 
     def hang_up(self) -> None:
         """Ends every connection that is open."""
-        for opened in self._sockets:
+        for opened in list(self._sockets):  # not those of clients who dial again meanwhile
             try:
                 opened.shutdown(socket.SHUT_RDWR)
             except OSError:
