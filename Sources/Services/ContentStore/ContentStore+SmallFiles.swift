@@ -100,18 +100,31 @@ extension ContentStore {
     try FileSystem.createFolder(layout.folder(of: small.hash), permissions: permissions)
     switch unplaced {
     case .unnamed(let file):
-      do throws(KacheryError) { try file.link(to: final) } catch  where error.systemNumber == EEXIST {
-        if try isPresent(small.hash, size: size) { return final }
+      do throws(KacheryError) { isPlaced = try link(file, small.hash, size: size) } catch
+        where error.systemNumber == EEXIST
+      {
         try FileSystem.remove(final)
-        try file.link(to: final)
+        isPlaced = try link(file, small.hash, size: size)
       }
     case .temporary(let file):
       if try isPresent(small.hash, size: size) { return final }
       try FileSystem.rename(file.path, to: final)
+      isPlaced = true
     }
-    isPlaced = true
-    activity.grew(by: size)
+    if isPlaced { activity.grew(by: size) }
     return final
+  }
+
+  /// - Returns: false where the file is there already.
+  /// - Throws: `systemNumber` is EEXIST where a damaged one is.
+  private func link(_ file: File, _ hash: ContentHash, size: UInt64) throws(KacheryError) -> Bool {
+    do throws(KacheryError) {
+      try file.link(to: layout.file(hash))
+      return true
+    } catch {
+      guard error.systemNumber == EEXIST, try isPresent(hash, size: size) else { throw error }
+      return false
+    }
   }
 
   /// What a peer that asks for small files gets for one hash.
