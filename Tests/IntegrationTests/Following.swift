@@ -1,5 +1,6 @@
 import Foundation
 import Primitives
+import TestSupport
 
 /// A command that goes on printing until it is stopped.
 final class Following {
@@ -38,6 +39,6 @@ final class Following {
   func stop() {
     // The threads of tests take no signals, and what they start inherits that; this one cannot be refused.
     kill(process.processIdentifier, SIGKILL)
-    process.waitUntilExit()
+    process.waitForEnd()
   }
 }

@@ -68,7 +68,7 @@ import Testing
       return ((try? FileManager.default.attributesOfItem(atPath: journal)[.size] as? Int) ?? 0) > 0
     }
     kill(process.processIdentifier, signal)
-    process.waitUntilExit()
+    process.waitForEnd()
     #expect(process.terminationReason == .uncaughtSignal && process.terminationStatus == signal)
     #expect(
       try String(contentsOfFile: complaints, encoding: .utf8)
@@ -104,7 +104,7 @@ import Testing
       let (process, _) = try start(["load", uri, "--dest", "out/copy"], environment: environment)
       try wait(for: "A file") { !names(in: target).isEmpty }
       kill(process.processIdentifier, SIGINT)
-      process.waitUntilExit()
+      process.waitForEnd()
       if process.terminationReason == .uncaughtSignal {
         interrupted += 1
         #expect(names(in: target).allSatisfy { $0 == "copy" })

@@ -102,7 +102,7 @@ import Testing
       let pipe = Pipe()
       process.standardOutput = pipe
       try process.run()
-      process.waitUntilExit()
+      process.waitForEnd()
       let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
       return output.split(whereSeparator: { $0.isWhitespace }).map(String.init)
     }

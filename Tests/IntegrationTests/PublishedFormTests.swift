@@ -170,7 +170,7 @@ import Testing
     environment["KACHERY_P2P_API_PORT"] = String(port)
     let stopped = try run("kachery-p2p-stop-daemon", [], in: folder.path, environment: environment)
     #expect(stopped.code == 0)
-    process.waitUntilExit()
+    process.waitForEnd()
     #expect(process.terminationStatus == 0)
   }
 }

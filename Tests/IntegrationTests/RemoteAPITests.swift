@@ -170,7 +170,7 @@ import Testing
     let journal = "\(folder.path)/dora/.cache/kachery/kachery-node/partial/\(hash).verified"
     for _ in 0..<20_000 where (try? Data(contentsOf: URL(filePath: journal)))?.isEmpty ?? true { usleep(1_000) }
     kill(process.processIdentifier, SIGINT)
-    process.waitUntilExit()
+    process.waitForEnd()
     #expect(process.terminationReason == .uncaughtSignal, "it had not ended before")
     try spoil(hash, at: 10_000_000, was: content[10_000_000])
     let again = try run("kachery-load", [uri], in: folder.path, environment: environment)

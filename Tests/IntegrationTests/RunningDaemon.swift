@@ -93,7 +93,7 @@ final class RunningDaemon {
   func kill() {
     guard process.isRunning else { return }
     Foundation.kill(process.processIdentifier, SIGKILL)
-    process.waitUntilExit()
+    process.waitForEnd()
   }
 
   /// Sends it a signal.
@@ -102,7 +102,7 @@ final class RunningDaemon {
   /// Ends it in order; gives back its exit code.
   func stop() -> Int32 {
     process.terminate()
-    process.waitUntilExit()
+    process.waitForEnd()
     return process.terminationStatus
   }
 
@@ -214,7 +214,7 @@ func finish(_ process: Process, input: String? = nil) throws -> (code: Int32, ou
   try source.fileHandleForWriting.close()
   let printed = output.fileHandleForReading.readDataToEndOfFile()
   let complained = errors.fileHandleForReading.readDataToEndOfFile()
-  process.waitUntilExit()
+  process.waitForEnd()
   return (
     process.terminationStatus, String(decoding: printed, as: UTF8.self), String(decoding: complained, as: UTF8.self)
   )

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// Runs the formatter that comes with the toolchain over all Swift sources.
 enum FormatCheck {
@@ -17,7 +18,7 @@ enum FormatCheck {
     process.standardError = output
     try process.run()
     let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
+    process.waitForEnd()
     return process.terminationStatus == 0 ? "" : text.isEmpty ? "exit status \(process.terminationStatus)" : text
   }
 
