@@ -1,5 +1,6 @@
 import ContentStore
 import EventLoop
+import Files
 import Links
 import Primitives
 import Transfer
@@ -16,8 +17,8 @@ struct BatchSource {
 final class BatchTransfer {
   /// Files asked for in one request.
   private static let requestFiles = 1_024
-  /// Files admitted in one go, unless their bytes are too many before: they wait for the disk together.
-  private static let groupFiles = 256
+  /// Files admitted in one go, unless their bytes are too many before: they wait for the disk together, all of them open.
+  private static let groupFiles = min(256, max(1, FileSystem.raiseDescriptorLimit() / 8))
   private static let groupBytes = 4 << 20
   /// Groups that the pool works on, or has wait for the disk, at once: one of its four threads stays free for others.
   private static let maximumGroups = 3
