@@ -6,7 +6,13 @@ kind=${1:-address}
 case "$kind" in
   # Swift's runtime keeps type metadata for good, which the leak check would report.
   address) export ASAN_OPTIONS=detect_leaks=0 ;;
-  thread) export TSAN_OPTIONS="suppressions=$PWD/Deploy/thread-sanitizer.suppressions" ;;
+  thread)
+    # Where other users, as whom some tests run a daemon, can read it too.
+    suppressions=$(mktemp)
+    trap 'rm -f "$suppressions"' EXIT
+    install -m 0644 Deploy/thread-sanitizer.suppressions "$suppressions"
+    export TSAN_OPTIONS="suppressions=$suppressions"
+    ;;
   *)
     echo "sanitize: '$kind' is no sanitizer; use address or thread." >&2
     exit 2
