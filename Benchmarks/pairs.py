@@ -98,5 +98,12 @@ def ratio(pair: Pair) -> float:
     return pair[0].seconds / pair[1].seconds
 
 
+def report_synced(pairs: List[Pair], peer: str) -> None:
+    """Prints the ratio with the time that syncing takes after the peer, which it leaves out: the part `sync` of its runs."""
+    synced = median(run.parts["sync"] for _, run in pairs)
+    together = median(ours.seconds / (theirs.seconds + theirs.parts["sync"]) for ours, theirs in pairs)
+    print(f"         syncing after {peer} takes {synced:.2f} s more: ratio {together:.2f}")
+
+
 def median(values) -> float:
     return statistics.median(values)

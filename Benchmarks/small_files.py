@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import List
 
 from nodes import Nodes
-from pairs import Pair, Run, machine, median, parse, parser, take_turns
+from pairs import Pair, Run, machine, median, parse, parser, report_synced, take_turns
 from processes import Machine, free_port, wait_for_port
 
 
@@ -82,9 +82,7 @@ def measure(running: Machine, options: argparse.Namespace) -> None:
     pairs: List[Pair] = take_turns(kachery.run, rsync.run, options.pairs, "rsync")
     if median(run.parts["files"] for _, run in pairs) != options.files:
         raise SystemExit("rsync did not fetch every file.")
-    synced = median(run.parts["sync"] for _, run in pairs)
-    together = median(ours.seconds / (theirs.seconds + theirs.parts["sync"]) for ours, theirs in pairs)
-    print(f"         syncing after rsync takes {synced:.2f} s more: ratio {together:.2f}")
+    report_synced(pairs, "rsync")
 
 
 if __name__ == "__main__":

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import List
 
 from nodes import Nodes
-from pairs import Pair, Run, machine, median, parse, parser, take_turns
+from pairs import Run, machine, parse, parser, report_synced, take_turns
 from processes import Machine, sync
 
 
@@ -61,13 +60,8 @@ def measure(running: Machine, options: argparse.Namespace) -> None:
     size = options.size_mib << 20
     source = running.make_file("source.bin", size)
     kachery, copy = Kachery(running, options.build, source), Copy(running, source)
-    report(take_turns(kachery.run, copy.run, options.pairs, "cp + sha1", lambda: running.prime(size)))
-
-
-def report(pairs: List[Pair]) -> None:
-    synced = median(run.parts["sync"] for _, run in pairs)
-    together = median(ours.seconds / (theirs.seconds + theirs.parts["sync"]) for ours, theirs in pairs)
-    print(f"         syncing after cp takes {synced:.2f} s more: ratio {together:.2f}")
+    pairs = take_turns(kachery.run, copy.run, options.pairs, "cp + sha1", lambda: running.prime(size))
+    report_synced(pairs, "cp")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import argparse
 from typing import List
 
 from contenders import Kachery, NginxAndCurl
-from pairs import Pair, machine, median, parse, parser, take_turns
+from pairs import Pair, machine, median, parse, parser, report_synced, take_turns
 from processes import Machine
 
 
@@ -36,11 +36,9 @@ def measure(running: Machine, options: argparse.Namespace) -> None:
 def report(pairs: List[Pair], size: int, kachery: Kachery, curl: NginxAndCurl) -> None:
     ours = median(run.seconds for run, _ in pairs)
     alone = median(run.parts["curl"] for _, run in pairs)
-    synced = median(run.parts["sync"] for _, run in pairs)
-    together = median(ours.seconds / (theirs.seconds + theirs.parts["sync"]) for ours, theirs in pairs)
     print(f"         kachery {size / ours / 1e6:.0f} MB/s; curl alone {alone:.2f} s")
-    print(f"         a load has the file synced to disk at its end; syncing after curl takes {synced:.2f} s more: ", end="")
-    print(f"ratio {together:.2f}")
+    print("         a load has the file synced to disk at its end")
+    report_synced(pairs, "curl")
     print("\npeak memory (MiB), processor time of all rounds (s):")
     for name, usage in {**kachery.usage(), **curl.usage()}.items():
         print(f"  {name:<22} {usage.peak_bytes / 2**20:7.1f} {usage.processor_seconds:8.2f}")
