@@ -8,9 +8,6 @@ import Wire
 /// Fetches pieces of one download from one node over one stream: bytes go in blocks from the stream to their place in
 /// the partial file, and count against the stream's window until they are written. Bound to the loop.
 final class Fetcher {
-  /// What the node may send ahead of what is written: enough for 80 ms at 50 MB/s, and the most memory one stream takes.
-  private static let window = 4 << 20
-
   /// A piece that has been asked for.
   private struct Expected {
     let fetch: FetchID
@@ -34,6 +31,8 @@ final class Fetcher {
     }
   }
 
+  /// What the node may send ahead of what is written; the most memory that the stream takes.
+  let window: Int
   /// Bytes of a piece have been written: so many now, so many of it in all.
   var onProgress: ((FetchID, _ count: Int, _ received: UInt64) -> Void)?
   /// A piece has been verified, or has failed; after a failure nothing more is reported.
@@ -57,13 +56,14 @@ final class Fetcher {
   private let loop: EventLoop
   private var isClosed = false
 
-  init(link: Link, incoming: IncomingFile, loop: EventLoop, pacer: Pacer) {
+  init(link: Link, incoming: IncomingFile, loop: EventLoop, pacer: Pacer, window: Int) {
+    self.window = window
     self.incoming = incoming
     self.pacer = pacer
     self.loop = loop
     writing = PoolLane(loop: loop)
     hashing = PoolLane(loop: loop)
-    stream = link.openStream(window: Self.window)
+    stream = link.openStream(window: window)
     stream.write([StreamKind.fetch.rawValue])
     stream.onData = { [weak self] in self?.receive($0) }
     stream.onEnd = { [weak self] _ in self?.streamEnded() }

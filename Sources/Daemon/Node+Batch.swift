@@ -81,8 +81,8 @@ extension Node {
     }
     guard !sources.isEmpty else { return nil }
     let share = Self.batchMemory / (max(1, batches.count) * sources.count)
-    let transfer = BatchTransfer(
-      from: sources, store: store, loop: loop, pacer: receiving, window: min(Self.batchWindow, share))
+    let window = FetchWindow.kept(min(Self.batchWindow, share), to: receiving.limit.rate)
+    let transfer = BatchTransfer(from: sources, store: store, loop: loop, pacer: receiving, window: window)
     batch.transfer = transfer
     transfer.onReceived = { [counters] in counters.bytesReceived.add($0) }
     transfer.onLie = { node, hash in self.input { core, now in core.lied(node, hash, at: now) } }

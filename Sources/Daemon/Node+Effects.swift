@@ -199,7 +199,8 @@ extension Node {
   }
 
   private func makeFetcher(_ key: FetcherKey, _ link: Link, _ file: IncomingFile) -> Fetcher {
-    let fetcher = Fetcher(link: link, incoming: file, loop: loop, pacer: receiving)
+    let window = FetchWindow.next(beside: fetchers.values.map(\.window), rate: receiving.limit.rate)
+    let fetcher = Fetcher(link: link, incoming: file, loop: loop, pacer: receiving, window: window)
     fetcher.onProgress = { fetch, count, received in
       self.counters.bytesReceived.add(count)
       self.input { core, now in core.received(received, of: fetch, at: now) }

@@ -51,6 +51,24 @@ import TestSupport
     #expect(client.session.sendable(on: id) == MuxSession.initialWindow)
   }
 
+  @Test func aLargeWindowIsGivenBackBeforeHalfOfItIsUsed() throws {
+    var client = MuxEnd(.client)
+    var server = MuxEnd(.server)
+    let opened = client.session.openStream(window: 16 << 20)
+    let id = try #require(opened)
+    try hand(&client, &server)
+    server.send([UInt8](repeating: 7, count: 3 << 20), on: id)
+    var left = 2 << 20
+    while left > 0 { left -= server.push(id, limit: left) }
+    try hand(&server, &client)
+    client.consume(MuxSession.largestReturn - 1, on: id)
+    try hand(&client, &server)
+    #expect(server.session.sendable(on: id) == 14 << 20)
+    client.consume(1, on: id)
+    try hand(&client, &server)
+    #expect(server.session.sendable(on: id) == 15 << 20)
+  }
+
   @Test func whatWasOnItsWayWhenAStreamWasResetIsDropped() throws {
     var client = MuxEnd(.client)
     var server = MuxEnd(.server)

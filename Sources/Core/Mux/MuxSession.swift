@@ -39,6 +39,8 @@ package struct MuxSession {
 
   /// Every stream begins with this window in both directions. Fixed by the specification.
   package static let initialWindow = 256 << 10
+  /// What is given back of a window does not wait for more than this, so that a large window stays nearly whole.
+  package static let largestReturn = 1 << 20
   /// Streams that the other side may have open at once.
   package static let maximumPeerStreams = 1_024
   /// Bytes of the largest data frame this side sends: other streams wait no longer than it takes to send.
@@ -291,7 +293,7 @@ package struct MuxSession {
     guard var stream = streams[id], !stream.hasFinishedThere else { return }
     stream.unreturned += count
     // Given back in large steps: a frame for every read would cost more than it gains.
-    if stream.unreturned >= stream.fullWindow / 2 {
+    if stream.unreturned >= min(stream.fullWindow / 2, Self.largestReturn) {
       MuxHeader(type: .windowUpdate, stream: id.number, value: UInt32(stream.unreturned)).append(to: &output)
       stream.receiveWindow += stream.unreturned
       stream.unreturned = 0
