@@ -97,6 +97,12 @@ static inline int CPosix_start_writing(int descriptor, off_t offset, off_t count
   CPosix_RESULT(int, sync_file_range(descriptor, offset, count, 2));
 }
 
+// errno, as above. Only starts the reading: what is read later is then in memory.
+static inline int CPosix_start_reading(int descriptor, off_t offset, off_t count) {
+  int number = posix_fadvise(descriptor, offset, count, POSIX_FADV_WILLNEED);
+  return number == 0 ? 0 : -number;
+}
+
 // errno, as above.
 static inline int CPosix_ftruncate(int descriptor, off_t size) { CPosix_RESULT(int, ftruncate(descriptor, size)); }
 

@@ -38,6 +38,7 @@ final class FetchServer {
   private var aheadWaiter: CheckedContinuation<Void, Never>?
   /// The turn in which the next block is, or will be, read.
   private var turn: UploadGate.Turn?
+  private var readAhead = ReadAhead()
 
   init(
     link: LinkID, stream: LinkStream, store: ContentStore, loop: EventLoop, metrics: NodeMetrics,
@@ -147,6 +148,7 @@ final class FetchServer {
     let found = try await loop.onPool { [store] in try Self.open(request, in: store, arriving) }
     // What is there of a file that is still arriving says nothing of the next request.
     reader = found.isWhole ? found.file : nil
+    readAhead = ReadAhead()
     return found.file
   }
 
@@ -188,6 +190,9 @@ final class FetchServer {
   private func startReading(_ file: StoredFileReader, _ offset: UInt64, _ end: UInt64) {
     let count = Int(min(UInt64(Limits.blockSize), end - offset))
     guard let range = ByteRange(start: offset, end: offset + UInt64(count)) else { return }
+    if let next = readAhead.next(needing: range, before: wantedEnd(of: file.hash, from: end)) {
+      loop.work({ file.startReading(next) }) {}
+    }
     let entered = gate.enter(link, for: file.hash, cost: count) { turn in
       if let block = file.cachedBytes(range) {
         turn.end(spent: count)
@@ -199,6 +204,11 @@ final class FetchServer {
       }
     }
     if ahead == nil { turn = entered }
+  }
+
+  /// Where the bytes of the file end that are asked for from `end` on.
+  private func wantedEnd(of hash: ContentHash, from end: UInt64) -> UInt64 {
+    waiting.reduce(end) { $1.hash == hash && $1.range.start == $0 ? $1.range.end : $0 }
   }
 
   private func blockRead(_ block: Result<[UInt8], KacheryError>) {

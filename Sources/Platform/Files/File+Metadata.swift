@@ -18,6 +18,13 @@ extension File {
     _ = try? call("save to disk") { CPosix_start_writing($0, start, count) }
   }
 
+  /// Asks the system to begin reading these bytes into memory, so that a later `read` waits less. A hint only. It takes as
+  /// long as finding memory for them does.
+  package func startReading(_ range: ByteRange) {
+    guard let start = off_t(exactly: range.start), let count = off_t(exactly: range.count) else { return }
+    _ = try? call("read") { CPosix_start_reading($0, start, count) }
+  }
+
   /// Makes the file exactly `size` bytes long.
   package func truncate(to size: UInt64) throws(KacheryError) {
     guard let size = off_t(exactly: size) else {

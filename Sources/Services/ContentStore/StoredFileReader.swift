@@ -69,6 +69,9 @@ package final class StoredFileReader: Sendable {
     return isCached ? bytes : nil
   }
 
+  /// Asks the system to begin reading the bytes of a range into memory. A hint only.
+  package func startReading(_ range: ByteRange) { file.startReading(range) }
+
   /// The bytes of a range, for ranges that are small enough for memory.
   package func bytes(_ range: ByteRange) throws(KacheryError) -> [UInt8] {
     guard range.end <= size else {
