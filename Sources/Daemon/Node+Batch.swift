@@ -61,7 +61,7 @@ extension Node {
     for index in missing where keys[index].chunkOf != nil { batch.needsEngine(index) }
     do throws(KacheryError) {
       if let transfer = try transfer(of: batch) {
-        transfer.add(small.map { ($0, keys[$0].hash) })
+        transfer.add(small.map { ($0, keys[$0].hash) }.sorted { $0.hash < $1.hash })
       } else {
         // Somebody may yet appear; the engine knows how long to wait for that.
         for index in small { batch.needsEngine(index) }
