@@ -42,10 +42,10 @@ static inline int CPosix_open_unnamed(const char *folder, mode_t mode) {
 }
 
 // Naming an open file by its descriptor alone takes a capability; by its name in /proc it takes none (open(2), O_TMPFILE).
-static inline int CPosix_link_open(int descriptor, const char *path) {
+static inline int CPosix_link_open(int descriptor, int folder, const char *path) {
   char open_file[32];
   snprintf(open_file, sizeof open_file, "/proc/self/fd/%d", descriptor);
-  CPosix_RESULT(int, linkat(AT_FDCWD, open_file, AT_FDCWD, path, AT_SYMLINK_FOLLOW));
+  CPosix_RESULT(int, linkat(AT_FDCWD, open_file, folder, path, AT_SYMLINK_FOLLOW));
 }
 
 // Linux has freed the descriptor even where close is interrupted, so this one is never made again.
@@ -110,7 +110,9 @@ static inline int CPosix_ftruncate(int descriptor, off_t size) { CPosix_RESULT(i
 static inline int CPosix_fchmod(int descriptor, mode_t mode) { CPosix_RESULT(int, fchmod(descriptor, mode)); }
 
 // errno, as above.
-static inline int CPosix_chmod(const char *path, mode_t mode) { CPosix_RESULT(int, chmod(path, mode)); }
+static inline int CPosix_chmod(int folder, const char *path, mode_t mode) {
+  CPosix_RESULT(int, fchmodat(folder, path, mode, 0));
+}
 
 // errno, as above; Swift sees both a struct and a function named flock.
 static inline int CPosix_flock(int descriptor, int operation) { CPosix_RESULT(int, flock(descriptor, operation)); }
@@ -125,13 +127,19 @@ static inline int CPosix_unlink(const char *path) { CPosix_RESULT(int, unlink(pa
 static inline int CPosix_rmdir(const char *path) { CPosix_RESULT(int, rmdir(path)); }
 
 // errno, as above.
-static inline int CPosix_mkdir(const char *path, mode_t mode) { CPosix_RESULT(int, mkdir(path, mode)); }
+static inline int CPosix_mkdir(int folder, const char *path, mode_t mode) {
+  CPosix_RESULT(int, mkdirat(folder, path, mode));
+}
 
 // errno, as above; Swift sees both a struct and a function named stat.
-static inline int CPosix_stat(const char *path, struct stat *status) { CPosix_RESULT(int, stat(path, status)); }
+static inline int CPosix_stat(int folder, const char *path, struct stat *status) {
+  CPosix_RESULT(int, fstatat(folder, path, status, 0));
+}
 
 // errno, as above.
-static inline int CPosix_lstat(const char *path, struct stat *status) { CPosix_RESULT(int, lstat(path, status)); }
+static inline int CPosix_lstat(int folder, const char *path, struct stat *status) {
+  CPosix_RESULT(int, fstatat(folder, path, status, AT_SYMLINK_NOFOLLOW));
+}
 
 // errno, as above.
 static inline int CPosix_fstat(int descriptor, struct stat *status) { CPosix_RESULT(int, fstat(descriptor, status)); }

@@ -1,10 +1,11 @@
-import ContentStore
 import Crypto
 import Files
 import Glibc
 import Primitives
 import TestSupport
 import Testing
+
+@testable import ContentStore
 
 @Suite struct SmallFileTests {
   let fixture: StoreFixture
@@ -39,6 +40,17 @@ import Testing
     try File(fixture.path(small.hash), .update).truncate(to: 2)
     _ = store.admit([small])
     #expect(try FileSystem.read(fixture.path(small.hash), limit: 100) == small.bytes)
+  }
+
+  @Test func whatWasPutIntoAFolderThatIsGoneByThenIsNotHere() throws {
+    _ = store.admit([file("a")])
+    let files = try store.openFolderOfFiles(0o755)
+    try store.requireInPlace(files)
+    try FileSystem.rename(files.path, to: "\(files.path)-before")
+    #expect(throws: KacheryError.self) { try store.requireInPlace(files) }
+    let next = file("b")
+    #expect(try store.admit([next])[0].get() == fixture.path(next.hash))
+    #expect(throws: KacheryError.self) { try store.requireInPlace(files) }
   }
 
   /// NFS knows no files without a name.

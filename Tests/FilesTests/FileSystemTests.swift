@@ -17,6 +17,24 @@ import Testing
     #expect(try FileSystem.status(folder.path("a/b/c")).permissions == 0o770)
   }
 
+  /// Below an open folder all is as below a path, wherever the folder is by then.
+  @Test func createsFoldersBelowAnOpenOne() throws {
+    try FileSystem.createFolder(folder.path("a"), permissions: 0o755)
+    let place = try File(folder.path("a"), .folder)
+    try FileSystem.rename(folder.path("a"), to: folder.path("b"))
+    #expect(try FileSystem.createFolder("c/d", permissions: 0o770, in: place) == ["c", "."])
+    #expect(try FileSystem.status("c/d", in: place).permissions == 0o770)
+    #expect(try FileSystem.status(folder.path("b/c/d")).kind == .folder)
+    #expect(try FileSystem.createFolder("c/d", permissions: 0o700, in: place) == [])
+    #expect(try FileSystem.statusIfPresent("c/e", in: place) == nil)
+    try folder.write("b/file", "x")
+    for path in ["file", "file/d", ""] {
+      #expect(throws: KacheryError.self) { try FileSystem.createFolder(path, permissions: 0o755, in: place) }
+    }
+    place.close()
+    #expect(throws: KacheryError.self) { try FileSystem.createFolder("e", permissions: 0o755, in: place) }
+  }
+
   @Test func refusesAFolderWhereAFileIs() throws {
     try folder.write("a", "x")
     let error = #expect(throws: KacheryError.self) {

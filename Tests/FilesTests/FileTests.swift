@@ -41,8 +41,9 @@ import Testing
     let file = try File(folder.path, .createUnnamed(permissions: 0o600))
     try file.write(at: 0, [1, 2, 3])
     #expect(try FileSystem.names(in: folder.path) == [])
-    try file.link(to: folder.path("a"))
-    let taken = #expect(throws: KacheryError.self) { try file.link(to: folder.path("a")) }
+    let place = try File(folder.path, .folder)
+    try file.link(to: "a", in: place)
+    let taken = #expect(throws: KacheryError.self) { try file.link(to: "a", in: place) }
     #expect(taken?.systemNumber == EEXIST)
     file.close()
     try File(folder.path, .createUnnamed(permissions: 0o600)).close()

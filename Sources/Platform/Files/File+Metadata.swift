@@ -45,9 +45,12 @@ extension File {
 
   /// Gives a file that was created without a name this one.
   ///
+  /// - Parameter folder: an open one where the path begins.
   /// - Throws: `systemNumber` is EEXIST where something has the name.
-  package func link(to path: String) throws(KacheryError) {
-    try call("name \(path) a new file in") { descriptor in path.withCString { CPosix_link_open(descriptor, $0) } }
+  package func link(to path: String, in folder: File) throws(KacheryError) {
+    try call("name a new file in", with: folder) { descriptor, folder in
+      path.withCString { CPosix_link_open(descriptor, folder, $0) }
+    }
   }
 
   /// Takes the file's advisory lock, which ends with the file being closed or with the process, however it ends.

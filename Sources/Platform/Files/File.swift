@@ -70,6 +70,7 @@ package final class File: Sendable {
   }
 
   /// Makes one call on the descriptors of this file and another one, both of which stay open until it returns.
+  @discardableResult
   func call<Result: FixedWidthInteger & SignedInteger>(
     _ attempt: String, with other: File, _ body: (Int32, Int32) -> Result
   ) throws(KacheryError) -> Result {

@@ -4,39 +4,47 @@ package import Primitives
 extension FileSystem {
   /// Makes the folder and those above it that are missing. One that is there already stays as it is.
   ///
-  /// - Parameter permissions: of each folder made here, whatever the process's umask; a set-group-ID bit that the system
-  ///   hands down from the folder above is kept.
+  /// - Parameters:
+  ///   - permissions: of each folder made here, whatever the process's umask; a set-group-ID bit that the system hands down
+  ///     from the folder above is kept.
+  ///   - folder: an open one where the path begins; nil for a path that stands by itself.
   /// - Returns: the folders in which a new name stands now, the lowest first: what `syncFolder` must save before the new
   ///   folders can be relied on.
   @discardableResult
-  package static func createFolder(_ path: String, permissions: UInt32) throws(KacheryError) -> [String] {
+  package static func createFolder(
+    _ path: String, permissions: UInt32, in folder: File? = nil
+  ) throws(KacheryError) -> [String] {
     // Mostly only the lowest one is missing.
     var isAboveMissing = false
     do throws(KacheryError) {
-      try check("create the folder", path) { CPosix_mkdir($0, permissions) }
-      try setExactly(permissions, of: path)
+      try check("create the folder", path, in: folder) { CPosix_mkdir($0, $1, permissions) }
+      try setExactly(permissions, of: path, in: folder)
       return [parent(of: path)]
     } catch { isAboveMissing = error.systemNumber == ENOENT }
-    if !isAboveMissing, let present = try statusIfPresent(path) {
+    if !isAboveMissing, let present = try statusIfPresent(path, in: folder) {
       guard present.kind == .folder else {
         throw KacheryError(.storageFailed, "Could not create the folder \(path): a file has that name; move it away.")
       }
       return []
     }
     let above = parent(of: path)
-    let changed = above == path ? [] : try createFolder(above, permissions: permissions)
+    let changed = above == path ? [] : try createFolder(above, permissions: permissions, in: folder)
     // Another process may make the same folder at the same time: that is as good.
-    do { try check("create the folder", path) { CPosix_mkdir($0, permissions) } } catch
+    do { try check("create the folder", path, in: folder) { CPosix_mkdir($0, $1, permissions) } } catch
       where error.systemNumber == EEXIST
     { return [above] + changed }
-    try setExactly(permissions, of: path)
+    try setExactly(permissions, of: path, in: folder)
     return [above] + changed
   }
 
-  private static func setExactly(_ permissions: UInt32, of path: String) throws(KacheryError) {
-    let made = try status(path).permissions
+  private static func setExactly(
+    _ permissions: UInt32, of path: String, in folder: File?
+  ) throws(KacheryError) {
+    let made = try status(path, in: folder).permissions
     guard made & 0o777 != permissions else { return }
-    try check("change the permissions of", path) { CPosix_chmod($0, made & 0o7000 | permissions) }
+    try check("change the permissions of", path, in: folder) {
+      CPosix_chmod($0, $1, made & 0o7000 | permissions)
+    }
   }
 
   /// Returns once everything on the file system that holds the folder is on the disk, also what others wrote: one wait in

@@ -8,31 +8,53 @@ package enum FileSystem {
   static func check(_ attempt: String, _ path: String, _ body: (UnsafePointer<CChar>) -> Int32) throws(KacheryError)
     -> Int32
   {
-    // C ends a string at the first zero byte, so the path would name another file than the caller means.
-    guard !path.isEmpty, !path.utf8.contains(0) else {
-      throw KacheryError(.badRequest, "Could not \(attempt) a file whose path is empty or holds a zero byte; check it.")
-    }
+    try requireNameable(path, attempt)
     let result = FileFault.current?.strike().map { 0 - $0 } ?? path.withCString(body)
     guard result >= 0 else { throw KacheryError.file(attempt, path, errno: -result) }
     return result
   }
 
+  /// As above for a path that begins at an open folder: the system walks it from there, for a small file at half the cost.
+  @discardableResult
+  static func check(
+    _ attempt: String, _ path: String, in folder: File?, _ body: (Int32, UnsafePointer<CChar>) -> Int32
+  ) throws(KacheryError) -> Int32 {
+    guard let folder else { return try check(attempt, path) { body(AT_FDCWD, $0) } }
+    try requireNameable(path, attempt)
+    return try folder.call(attempt) { descriptor in path.withCString { body(descriptor, $0) } }
+  }
+
+  /// C ends a string at the first zero byte, so the path would name another file than the caller means.
+  private static func requireNameable(_ path: String, _ attempt: String) throws(KacheryError) {
+    guard !path.isEmpty, !path.utf8.contains(0) else {
+      throw KacheryError(.badRequest, "Could not \(attempt) a file whose path is empty or holds a zero byte; check it.")
+    }
+  }
+
   /// What lies at `path`.
   ///
-  /// - Parameter followingLinks: whether a symbolic link stands for what it names.
-  package static func status(_ path: String, followingLinks: Bool = true) throws(KacheryError) -> FileStatus {
+  /// - Parameters:
+  ///   - followingLinks: whether a symbolic link stands for what it names.
+  ///   - folder: an open one where the path begins; nil for a path that stands by itself.
+  package static func status(
+    _ path: String, followingLinks: Bool = true, in folder: File? = nil
+  ) throws(KacheryError) -> FileStatus {
     var status = stat()
-    try check("inspect", path) { followingLinks ? CPosix_stat($0, &status) : CPosix_lstat($0, &status) }
+    try check("inspect", path, in: folder) {
+      followingLinks ? CPosix_stat($0, $1, &status) : CPosix_lstat($0, $1, &status)
+    }
     return FileStatus(status)
   }
 
   /// What lies at `path`; nil where nothing does.
-  package static func statusIfPresent(_ path: String, followingLinks: Bool = true) throws(KacheryError) -> FileStatus? {
+  package static func statusIfPresent(
+    _ path: String, followingLinks: Bool = true, in folder: File? = nil
+  ) throws(KacheryError) -> FileStatus? {
     var status = stat()
     var isMissing = false
     // That something is missing is the most frequent answer, and an error costs more than the question.
-    try check("inspect", path) { path in
-      let result = followingLinks ? CPosix_stat(path, &status) : CPosix_lstat(path, &status)
+    try check("inspect", path, in: folder) { folder, path in
+      let result = followingLinks ? CPosix_stat(folder, path, &status) : CPosix_lstat(folder, path, &status)
       isMissing = result == -ENOENT || result == -ENOTDIR
       return isMissing ? 0 : result
     }

@@ -43,15 +43,30 @@ extension ContentStore {
     do throws(KacheryError) {
       try disk.wait(forFileSystemHolding: layout.root)
       let permissions = try folderPermissions()
+      let folder = try openFolderOfFiles(permissions)
+      defer { folder.close() }
       let placed = zip(files, written).map { file, result in
-        Result { () throws(KacheryError) in try place(try result.get(), file, permissions) }
+        Result { () throws(KacheryError) in try place(try result.get(), file, in: folder, permissions) }
       }
       try disk.wait(forFileSystemHolding: layout.root)
+      try requireInPlace(folder)
       note(files, placed)
       return placed
     } catch {
       for case .success(let unplaced) in written { unplaced.discard() }
       return written.map { result in result.flatMap { _ in .failure(error) } }
+    }
+  }
+
+  func openFolderOfFiles(_ permissions: UInt32) throws(KacheryError) -> File {
+    try FileSystem.createFolder(layout.files, permissions: permissions)
+    return try File(layout.files, .folder)
+  }
+
+  /// - Throws: `storageFailed` where somebody moved the folder away while files were put into it.
+  func requireInPlace(_ folder: File) throws(KacheryError) {
+    guard try folder.isStillAtItsPath() else {
+      throw KacheryError(.storageFailed, "\(folder.path) was moved away while files came; load them again.")
     }
   }
 
@@ -92,19 +107,23 @@ extension ContentStore {
     }
   }
 
-  private func place(_ unplaced: Unplaced, _ small: SmallFile, _ permissions: UInt32) throws(KacheryError) -> String {
+  private func place(
+    _ unplaced: Unplaced, _ small: SmallFile, in folder: File, _ permissions: UInt32
+  ) throws(KacheryError) -> String {
     var isPlaced = false
     defer { isPlaced ? unplaced.file.close() : unplaced.discard() }
     let final = layout.file(small.hash)
     let size = UInt64(small.bytes.count)
-    try FileSystem.createFolder(layout.folder(of: small.hash), permissions: permissions)
+    let folderInFiles = StoreLayout.folderInFiles(of: small.hash)
+    try FileSystem.createFolder(folderInFiles, permissions: permissions, in: folder)
     switch unplaced {
     case .unnamed(let file):
-      do throws(KacheryError) { isPlaced = try link(file, small.hash, size: size) } catch
+      let name = "\(folderInFiles)/\(small.hash)"
+      do throws(KacheryError) { isPlaced = try link(file, to: name, in: folder, small.hash, size: size) } catch
         where error.systemNumber == EEXIST
       {
         try FileSystem.remove(final)
-        isPlaced = try link(file, small.hash, size: size)
+        isPlaced = try link(file, to: name, in: folder, small.hash, size: size)
       }
     case .temporary(let file):
       if try isPresent(small.hash, size: size) { return final }
@@ -117,9 +136,11 @@ extension ContentStore {
 
   /// - Returns: false where the file is there already.
   /// - Throws: `systemNumber` is EEXIST where a damaged one is.
-  private func link(_ file: File, _ hash: ContentHash, size: UInt64) throws(KacheryError) -> Bool {
+  private func link(
+    _ file: File, to name: String, in folder: File, _ hash: ContentHash, size: UInt64
+  ) throws(KacheryError) -> Bool {
     do throws(KacheryError) {
-      try file.link(to: layout.file(hash))
+      try file.link(to: name, in: folder)
       return true
     } catch {
       guard error.systemNumber == EEXIST, try isPresent(hash, size: size) else { throw error }

@@ -13,11 +13,17 @@ struct StoreLayout: Sendable {
   /// The storage directory.
   let root: String
 
+  /// All stored files.
+  var files: String { "\(root)/sha1" }
+
   /// The folder of a stored file, named by the first six digits of its hash.
-  func folder(of hash: ContentHash) -> String {
+  func folder(of hash: ContentHash) -> String { "\(files)/\(Self.folderInFiles(of: hash))" }
+
+  /// The path of that folder below `files`.
+  static func folderInFiles(of hash: ContentHash) -> String {
     let digits = Array(hash.hex.utf8.prefix(6))
-    let parts = [0, 2, 4].map { String(decoding: digits[$0..<$0 + 2], as: UTF8.self) }
-    return "\(root)/sha1/\(parts.joined(separator: "/"))"
+    let separated = [digits[0...1], digits[2...3], digits[4...5]].joined(separator: "/".utf8)
+    return String(decoding: Array(separated), as: UTF8.self)
   }
 
   /// The path of a stored file.
