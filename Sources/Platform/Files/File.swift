@@ -11,6 +11,8 @@ package final class File: Sendable {
   package enum Access: Hashable, Sendable {
     /// An existing file, to be read. A symbolic link is followed.
     case read
+    /// As `read`, but not a symbolic link: `systemNumber` is ELOOP.
+    case readHere
     /// An existing file, to be read without that counting as a use of it, where the system grants that.
     case readUnnoticed
     /// An existing file, to be read and written.
@@ -114,6 +116,7 @@ extension File.Access {
   fileprivate func open(_ path: UnsafePointer<CChar>) -> Int32 {
     switch self {
     case .read: return CPosix_open(path, Self.toRead, 0)
+    case .readHere: return CPosix_open(path, Self.toRead | O_NOFOLLOW, 0)
     case .readUnnoticed:
       let unnoticed = CPosix_open_unnoticed(path, Self.toRead)
       return unnoticed == -EPERM ? CPosix_open(path, Self.toRead, 0) : unnoticed

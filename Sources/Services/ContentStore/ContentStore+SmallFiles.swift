@@ -114,16 +114,14 @@ extension ContentStore {
     defer { isPlaced ? unplaced.file.close() : unplaced.discard() }
     let final = layout.file(small.hash)
     let size = UInt64(small.bytes.count)
-    let folderInFiles = StoreLayout.folderInFiles(of: small.hash)
-    try FileSystem.createFolder(folderInFiles, permissions: permissions, in: folder)
+    try FileSystem.createFolder(StoreLayout.folderInFiles(of: small.hash), permissions: permissions, in: folder)
     switch unplaced {
     case .unnamed(let file):
-      let name = "\(folderInFiles)/\(small.hash)"
-      do throws(KacheryError) { isPlaced = try link(file, to: name, in: folder, small.hash, size: size) } catch
+      do throws(KacheryError) { isPlaced = try link(file, in: folder, small.hash, size: size) } catch
         where error.systemNumber == EEXIST
       {
         try FileSystem.remove(final)
-        isPlaced = try link(file, to: name, in: folder, small.hash, size: size)
+        isPlaced = try link(file, in: folder, small.hash, size: size)
       }
     case .temporary(let file):
       if try isPresent(small.hash, size: size) { return final }
@@ -137,10 +135,10 @@ extension ContentStore {
   /// - Returns: false where the file is there already.
   /// - Throws: `systemNumber` is EEXIST where a damaged one is.
   private func link(
-    _ file: File, to name: String, in folder: File, _ hash: ContentHash, size: UInt64
+    _ file: File, in folder: File, _ hash: ContentHash, size: UInt64
   ) throws(KacheryError) -> Bool {
     do throws(KacheryError) {
-      try file.link(to: name, in: folder)
+      try file.link(to: StoreLayout.nameInFiles(of: hash), in: folder)
       return true
     } catch {
       guard error.systemNumber == EEXIST, try isPresent(hash, size: size) else { throw error }

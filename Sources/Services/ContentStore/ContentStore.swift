@@ -1,5 +1,6 @@
 package import Diagnostics
 import Files
+import Glibc
 package import Primitives
 
 /// The files of a storage directory by their hash.
@@ -62,13 +63,21 @@ package struct ContentStore: Sendable {
 
   /// The file with this hash; nil where it is not here, or only as a link whose target has changed.
   package func find(_ hash: ContentHash) throws(KacheryError) -> StoredFile? {
+    let path = layout.file(hash)
     // A symbolic link in the place of a stored file is not one: its target is no business of the store.
-    if let status = try FileSystem.statusIfPresent(layout.file(hash), followingLinks: false) {
-      guard status.kind == .regular else {
-        throw KacheryError(.storageFailed, "\(layout.file(hash)) is not a regular file; remove it and store again.")
-      }
-      return StoredFile(hash: hash, size: status.size, path: layout.file(hash), link: nil)
+    if let status = try FileSystem.statusIfPresent(path, followingLinks: false) {
+      guard status.kind == .regular else { throw Self.notRegular(path) }
+      return StoredFile(hash: hash, size: status.size, path: path, link: nil)
     }
+    return try findLinked(hash)
+  }
+
+  private static func notRegular(_ path: String) -> KacheryError {
+    KacheryError(.storageFailed, "\(path) is not a regular file; remove it and store again.")
+  }
+
+  /// The file with this hash where it lies elsewhere, and is what it was.
+  private func findLinked(_ hash: ContentHash) throws(KacheryError) -> StoredFile? {
     guard let link = try link(hash) else { return nil }
     guard let status = try FileSystem.statusIfPresent(link.path), link.matches(status) else {
       let sentence = "\(link.path) changed since it was linked as \(hash), so it is no longer served; link it again."
@@ -93,17 +102,33 @@ package struct ContentStore: Sendable {
   ///
   /// - Throws: `fileChanged` where a linked file changed between being found and being opened.
   package func open(_ hash: ContentHash) throws(KacheryError) -> StoredFileReader? {
-    guard let found = try find(hash) else { return nil }
-    let reader: StoredFileReader
-    do throws(KacheryError) {
-      reader = try StoredFileReader(found, FileUse(hash, activity), clientele)
-    } catch {
+    // From before it is opened, so that nobody makes room by it in between.
+    let use = FileUse(hash, activity)
+    var reader = try openStored(hash, use)
+    if reader == nil { reader = try openLinked(hash, use) }
+    if let reader { index?.noteUse(of: hash, size: reader.size) }
+    return reader
+  }
+
+  /// Without looking for the file before: most are asked for by those who know that they are here.
+  private func openStored(_ hash: ContentHash, _ use: FileUse) throws(KacheryError) -> StoredFileReader? {
+    let file: File
+    do throws(KacheryError) { file = try File(layout.file(hash), .readHere) } catch {
+      if error.code == .notFound { return nil }
+      throw error.systemNumber == ELOOP ? Self.notRegular(layout.file(hash)) : error
+    }
+    let status = try file.status()
+    guard status.kind == .regular else { throw Self.notRegular(file.path) }
+    return StoredFileReader(hash, file, size: status.size, use)
+  }
+
+  private func openLinked(_ hash: ContentHash, _ use: FileUse) throws(KacheryError) -> StoredFileReader? {
+    guard let found = try findLinked(hash) else { return nil }
+    do throws(KacheryError) { return try StoredFileReader(linked: found, use, clientele) } catch {
       // Somebody removed it after it was found: then it is not here.
       guard error.code == .notFound else { throw error }
       return nil
     }
-    index?.noteUse(of: hash, size: found.size)
-    return reader
   }
 
   /// The manifest that is stored under `manifestHash`; nil where none is.

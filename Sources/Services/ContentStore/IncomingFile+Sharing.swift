@@ -52,7 +52,7 @@ extension IncomingFile {
     }
     guard isHere else { return nil }
     do throws(KacheryError) {
-      return StoredFileReader(arriving: hash, size: size, try File(file.path, .read))
+      return StoredFileReader(hash, try File(file.path, .read), size: size, nil)
     } catch  where error.code == .notFound {
       // It was admitted, or is gone, since.
       return nil

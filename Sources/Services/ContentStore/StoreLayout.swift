@@ -19,15 +19,23 @@ struct StoreLayout: Sendable {
   /// The folder of a stored file, named by the first six digits of its hash.
   func folder(of hash: ContentHash) -> String { "\(files)/\(Self.folderInFiles(of: hash))" }
 
-  /// The path of that folder below `files`.
-  static func folderInFiles(of hash: ContentHash) -> String {
-    let digits = Array(hash.hex.utf8.prefix(6))
-    let separated = [digits[0...1], digits[2...3], digits[4...5]].joined(separator: "/".utf8)
-    return String(decoding: Array(separated), as: UTF8.self)
-  }
-
   /// The path of a stored file.
-  func file(_ hash: ContentHash) -> String { "\(folder(of: hash))/\(hash)" }
+  func file(_ hash: ContentHash) -> String { "\(files)/\(Self.nameInFiles(of: hash))" }
+
+  /// The folder of a stored file below `files`.
+  static func folderInFiles(of hash: ContentHash) -> String { String(Substring(nameInFiles(of: hash).utf8.prefix(8))) }
+
+  /// The path of a stored file below `files`.
+  static func nameInFiles(of hash: ContentHash) -> String {
+    let digits = hash.hex
+    var name = ""
+    name.reserveCapacity(digits.utf8.count + 9)
+    for level in 0..<3 {
+      name += Substring(digits.utf8.dropFirst(2 * level).prefix(2))
+      name += "/"
+    }
+    return name + digits
+  }
 
   /// The path of the document that says where else the file lies.
   func link(_ hash: ContentHash) -> String { "\(file(hash)).link" }

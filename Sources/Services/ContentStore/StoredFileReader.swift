@@ -11,8 +11,18 @@ package final class StoredFileReader: Sendable {
   /// How a linked file looked when it was opened; it belongs to a user, who may change it at any time.
   private let linkedStatus: FileStatus?
 
+  /// - Parameter use: what keeps the file from being removed; nil for a part of one that is still arriving, which may be read
+  ///   whether or not the rest comes.
+  init(_ hash: ContentHash, _ file: File, size: UInt64, _ use: FileUse?) {
+    self.hash = hash
+    self.size = size
+    self.file = file
+    self.use = use
+    linkedStatus = nil
+  }
+
   /// - Throws: `fileChanged` where it is not the file any more that was found.
-  init(_ found: StoredFile, _ use: FileUse, _ clientele: Clientele) throws(KacheryError) {
+  init(linked found: StoredFile, _ use: FileUse, _ clientele: Clientele) throws(KacheryError) {
     hash = found.hash
     size = found.size
     self.use = use
@@ -22,18 +32,9 @@ package final class StoredFileReader: Sendable {
       file.close()
       throw Self.changed(found.path)
     }
-    linkedStatus = found.isLink ? status : nil
+    linkedStatus = status
     // The target belongs to a user, who may have put something else in its place.
-    if found.isLink { try clientele.requireReadable(file) }
-  }
-
-  /// A part of a file that is still arriving, which it may be read of whether or not the rest comes.
-  init(arriving hash: ContentHash, size: UInt64, _ file: File) {
-    self.hash = hash
-    self.size = size
-    self.file = file
-    use = nil
-    linkedStatus = nil
+    try clientele.requireReadable(file)
   }
 
   /// Fills `buffer` with the bytes from `offset`.
