@@ -22,9 +22,8 @@ final class BatchFetcher {
   private let topic: Topic
   private let pacer: Pacer
   private var decoder = FetchReplyDecoder()
-  /// Indices of files asked for, in the order in which they will come; those before `head` have been answered.
-  private var expected: [Int] = []
-  private var head = 0
+  /// Indices of files asked for, in the order in which they will come.
+  private var expected = Queue<Int>()
   private var arriving: [UInt8] = []
   private var isClosed = false
 
@@ -41,7 +40,7 @@ final class BatchFetcher {
   /// Asks for files, each with the index by which `onReply` tells of it.
   func request(_ files: [(index: Int, hash: ContentHash)]) {
     guard !isClosed, !files.isEmpty else { return }
-    expected += files.map(\.index)
+    expected.append(contentsOf: files.map(\.index))
     stream.write(BatchRequest(topic: topic, hashes: files.map(\.hash)).encoded)
   }
 
@@ -92,7 +91,7 @@ final class BatchFetcher {
 
   /// - Returns: false where the reply is not one to what was asked.
   private func begin(_ reply: FetchReply) -> Bool {
-    guard head < expected.count else { return false }
+    guard !expected.isEmpty else { return false }
     arriving = []
     if let refusal = reply.refusal {
       finish(.refused(refusal))
@@ -104,10 +103,7 @@ final class BatchFetcher {
   }
 
   private func finish(_ reply: Reply) {
-    let index = expected[head]
-    head += 1
-    if head == expected.count { (expected, head) = ([], 0) }
     arriving = []
-    onReply?(index, reply)
+    if let index = expected.popFirst() { onReply?(index, reply) }
   }
 }

@@ -19,9 +19,8 @@ final class BatchLoad {
   private(set) var isClosed = false
   private let continuation: AsyncThrowingStream<[BatchLoadEvent], any Error>.Continuation
   private let loop: EventLoop
-  /// Indices of files for the engine, in order; it has begun with those before `waitingHead`.
-  private var waiting: [Int] = []
-  private var waitingHead = 0
+  /// Indices of files for the engine, with which it has not begun.
+  private var waiting = Queue<Int>()
   private var progress = BatchLoadEvent.Progress()
   private var bytesEnded: UInt64 = 0
   private var failed = 0
@@ -46,9 +45,8 @@ final class BatchLoad {
 
   /// The next file for the engine; nil where there is none, or no room.
   func takeForEngine() -> Int? {
-    guard !isClosed, underway.count < Self.maximumUnderway, waitingHead < waiting.count else { return nil }
-    defer { waitingHead += 1 }
-    return waiting[waitingHead]
+    guard !isClosed, underway.count < Self.maximumUnderway else { return nil }
+    return waiting.popFirst()
   }
 
   /// A file has ended.

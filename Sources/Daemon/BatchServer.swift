@@ -25,8 +25,7 @@ final class BatchServer {
   private let metrics: NodeMetrics
   private let gate: UploadGate
   private var decoder = FrameDecoder(limit: BatchServer.frameLimit)
-  private var waiting: [(topic: Topic, hash: ContentHash)] = []
-  private var waitingHead = 0
+  private var waiting = Queue<(topic: Topic, hash: ContentHash)>()
   private var isReading = false
   private var hasEnded = false
   private var hasFinishedAsking = false
@@ -67,19 +66,19 @@ final class BatchServer {
     do throws(WireError) {
       while let frame = try decoder.next() {
         let request = try BatchRequest.decode(frame)
-        waiting += request.hashes.map { (request.topic, $0) }
+        waiting.append(contentsOf: request.hashes.map { (request.topic, $0) })
       }
     } catch {
       return end()
     }
-    guard waiting.count - waitingHead <= Self.maximumWaiting else { return end() }
+    guard waiting.count <= Self.maximumWaiting else { return end() }
     advance()
   }
 
   private func end() {
     guard !hasEnded else { return }
     hasEnded = true
-    waiting = []
+    waiting.removeAll()
     stream.reset()
     if turn?.withdraw() == true { turn = nil }
     gone?()
@@ -89,8 +88,7 @@ final class BatchServer {
   /// Has the next group read where the peer takes what was read before.
   private func advance() {
     guard !hasEnded, !isReading, stream.isWritable else { return }
-    guard waitingHead < waiting.count else {
-      (waiting, waitingHead) = ([], 0)
+    guard let first = waiting.first else {
       if hasFinishedAsking {
         hasEnded = true
         stream.finish()
@@ -100,9 +98,9 @@ final class BatchServer {
       return
     }
     isReading = true
-    turn = gate.enter(link, for: waiting[waitingHead].hash, cost: Self.groupBytes) { turn in
+    turn = gate.enter(link, for: first.hash, cost: Self.groupBytes) { turn in
       // Membership may be withdrawn at any time, so each group asks again.
-      let group = self.waiting[self.waitingHead...].prefix(Self.groupFiles).map {
+      let group = self.waiting.prefix(Self.groupFiles).map {
         Question(hash: $0.hash, refusal: self.barrier($0.topic))
       }
       self.loop.work({ [store = self.store] in Self.read(group, from: store) }) { answer in
@@ -116,20 +114,12 @@ final class BatchServer {
     isReading = false
     turn = nil
     guard !hasEnded else { return }
-    dropWaiting(answer.files)
+    waiting.removeFirst(answer.files)
     metrics.requestsServed.add(answer.given)
     metrics.requestsRefused.add(answer.files - answer.given)
     metrics.bytesSent.add(answer.fileBytes)
     stream.write(answer.bytes)
     advance()
-  }
-
-  /// Without moving the others each time, and without keeping those that were answered: a peer may ask on and on.
-  private func dropWaiting(_ count: Int) {
-    waitingHead += count
-    guard waitingHead * 2 >= waiting.count else { return }
-    waiting.removeFirst(waitingHead)
-    waitingHead = 0
   }
 
   private struct Question: Sendable {

@@ -32,9 +32,9 @@ package final class HTTPExchange {
   private var responseStatus: UInt32 = 200
   private var isQueued = false
   private var hasAnswer = false
-  /// Pieces that wait for the client; those before `outputHead` have gone.
-  private var output: [[UInt8]] = []
-  private var outputHead = 0
+  /// Pieces that wait for the client.
+  private var output = Queue<[UInt8]>()
+  /// Bytes of the first that have gone.
   private var outputOffset = 0
   private var outputBytes = 0
   private var hasFinished = false
@@ -146,14 +146,13 @@ package final class HTTPExchange {
   /// Takes as many of the waiting pieces as there is room for: a system call for each small one would cost more than it.
   private func fill(_ buffer: UnsafeMutablePointer<CChar>, _ room: Int) -> Int {
     guard !isCancelled else { return -2 }
-    guard outputHead < output.count else {
+    guard !output.isEmpty else {
       if hasFinished { return CMicroHTTPD_end_of_stream() }
       suspend()
       return 0
     }
     var count = 0
-    while count < room, outputHead < output.count {
-      let piece = output[outputHead]
+    while count < room, let piece = output.first {
       let part = min(room - count, piece.count - outputOffset)
       piece.withUnsafeBytes { bytes in
         UnsafeMutableRawBufferPointer(start: buffer + count, count: part)
@@ -161,21 +160,14 @@ package final class HTTPExchange {
       }
       count += part
       outputOffset += part
-      if outputOffset == piece.count { dropFirstPiece() }
+      if outputOffset == piece.count {
+        output.removeFirst(1)
+        outputOffset = 0
+      }
     }
     outputBytes -= count
     if outputBytes <= Self.bufferLimit / 2 { wake(&writer) }
     return count
-  }
-
-  private func dropFirstPiece() {
-    output[outputHead] = []
-    outputHead += 1
-    outputOffset = 0
-    // Without moving the others each time.
-    guard outputHead * 2 >= output.count else { return }
-    output.removeFirst(outputHead)
-    outputHead = 0
   }
 
   // MARK: What the server calls

@@ -26,10 +26,8 @@ package final class LinkStream {
 
   let id: StreamID
   private weak var link: Link?
-  private var queue: [[UInt8]] = []
-  /// The first block of the queue that is not yet sent; those before it are empty.
-  private var queueHead = 0
-  /// Bytes of that block that have been sent.
+  private var queue = Queue<[UInt8]>()
+  /// Bytes of its first block that have been sent.
   private var queueOffset = 0
   /// Bytes that wait for the window or the link.
   package private(set) var queuedBytes = 0
@@ -66,30 +64,22 @@ package final class LinkStream {
 
   /// Sends up to `room` bytes of the queue in one frame; says how many. The end of the stream counts as one.
   func sendQueued(upTo room: Int) -> Int {
-    guard queueHead < queue.count else { return sendFinish() ? 1 : 0 }
-    let first = queue[queueHead]
+    guard let first = queue.first else { return sendFinish() ? 1 : 0 }
     let count = min(room, first.count - queueOffset)
     first.withUnsafeBytes { bytes in
       link?.send(UnsafeRawBufferPointer(rebasing: bytes[queueOffset..<queueOffset + count]), on: id)
     }
     // Sending may have ended the link, and this stream with it.
-    guard queueHead < queue.count else { return count }
+    guard !queue.isEmpty else { return count }
     queueOffset += count
     queuedBytes -= count
-    if queueOffset == first.count { dropFirstBlock() }
+    if queueOffset == first.count {
+      queue.removeFirst(1)
+      queueOffset = 0
+    }
     if queuedBytes == 0 { _ = sendFinish() }
     tellWritable()
     return count
-  }
-
-  /// Without moving the others each time: many small writes may wait.
-  private func dropFirstBlock() {
-    queue[queueHead] = []
-    queueHead += 1
-    queueOffset = 0
-    guard queueHead == queue.count || queueHead >= 64 && queueHead * 2 >= queue.count else { return }
-    queue.removeFirst(queueHead)
-    queueHead = 0
   }
 
   private func sendFinish() -> Bool {
@@ -151,8 +141,7 @@ package final class LinkStream {
     onData = nil
     onEnd = nil
     onWritable = nil
-    queue = []
-    queueHead = 0
+    queue.removeAll()
     queueOffset = 0
     queuedBytes = 0
     finishesAfterQueue = true
