@@ -1,4 +1,5 @@
 import ContentStore
+import Crypto
 import Foundation
 import Primitives
 import TestSupport
@@ -33,6 +34,20 @@ import Testing
     #expect(try manager.contentsOfDirectory(atPath: own) == ["sha1"])
     // By way of a third one as well.
     #expect(try ContentStore(directory: try directory(leadingTo: "\(own)/sha1"), log: .disabled).directory == shared)
+  }
+
+  /// Nobody else's directory, but a place that the user chose for the files.
+  @Test func aFolderOfAnotherNameHoldsTheFiles() throws {
+    let place = folder.path("files")
+    try manager.createDirectory(atPath: place, withIntermediateDirectories: true)
+    let own = try directory(leadingTo: place)
+    let store = try ContentStore(directory: own, log: .disabled)
+    #expect(store.directory == own)
+    let hash = ContentHash.of([1, 2, 3])
+    let path = try store.admit([SmallFile(hash: hash, bytes: [1, 2, 3])])[0].get()
+    #expect(path.hasPrefix("\(own)/sha1/"))
+    #expect(try store.find(hash)?.path == path)
+    #expect(manager.fileExists(atPath: "\(place)\(path.dropFirst("\(own)/sha1".count))"))
   }
 
   /// A disk that is not mounted: nothing is made in its place.

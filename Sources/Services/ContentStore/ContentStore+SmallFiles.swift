@@ -65,7 +65,8 @@ extension ContentStore {
 
   /// - Throws: `storageFailed` where somebody moved the folder away while files were put into it.
   func requireInPlace(_ folder: File) throws(KacheryError) {
-    guard try folder.isStillAtItsPath() else {
+    // Somebody may have put a symbolic link in its place, on purpose.
+    guard let there = try FileSystem.statusIfPresent(folder.path), there.isSameFile(as: try folder.status()) else {
       throw KacheryError(.storageFailed, "\(folder.path) was moved away while files came; load them again.")
     }
   }
