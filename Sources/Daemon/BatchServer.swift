@@ -99,14 +99,21 @@ final class BatchServer {
     }
     isReading = true
     turn = gate.enter(link, for: first.hash, cost: Self.groupBytes) { turn in
-      // Membership may be withdrawn at any time, so each group asks again.
-      let group = self.waiting.prefix(Self.groupFiles).map {
-        Question(hash: $0.hash, refusal: self.barrier($0.topic))
-      }
+      let group = self.nextGroup()
       self.loop.work({ [store = self.store] in Self.read(group, from: store) }) { answer in
         turn.end(spent: answer.bytes.count)
         self.send(answer)
       }
+    }
+  }
+
+  private func nextGroup() -> [Question] {
+    // Membership may be withdrawn at any time, so each group asks again; but not for each file, most of which are asked for over
+    // one topic.
+    var last: (topic: Topic, refusal: Refusal?)?
+    return waiting.prefix(Self.groupFiles).map { asked in
+      if last?.topic != asked.topic { last = (asked.topic, barrier(asked.topic)) }
+      return Question(hash: asked.hash, refusal: last?.refusal)
     }
   }
 
