@@ -2,8 +2,8 @@
 """Moves many small files from node to node over loopback, beside an rsync daemon.
 
 Every turn writes into a folder of its own; what came before is moved aside, not deleted: deleting slows a file system down
-for minutes. Before every turn the disk gets all that earlier ones left to be written, and one large file is written and
-deleted, so that neither pays for the other, nor for memory that nobody touched before. A load has each file verified,
+for minutes. Before every turn one large file is written and deleted, and the disk gets all that earlier turns left to be
+written, so that neither pays for memory that nobody touched before, nor for the other. A load has each file verified,
 encrypted on the way, and synced to the disk at its end; rsync does none of that, so the time that syncing takes after it is
 told apart.
 """
@@ -86,8 +86,8 @@ def measure(running: Machine, options: argparse.Namespace) -> None:
 
     def prepare() -> None:
         # Half a minute after a turn the system would begin to put its folders to their places on the disk, in another's turn.
-        os.sync()
         running.prime(touched)
+        os.sync()
 
     pairs: List[Pair] = take_turns(kachery.run, rsync.run, options.pairs, "rsync", prepare)
     if median(run.parts["files"] for _, run in pairs) != options.files:
