@@ -36,20 +36,6 @@ import Testing
     #expect(try ContentStore(directory: try directory(leadingTo: "\(own)/sha1"), log: .disabled).directory == shared)
   }
 
-  /// Nobody else's directory, but a place that the user chose for the files.
-  @Test func aFolderOfAnotherNameHoldsTheFiles() throws {
-    let place = folder.path("files")
-    try manager.createDirectory(atPath: place, withIntermediateDirectories: true)
-    let own = try directory(leadingTo: place)
-    let store = try ContentStore(directory: own, log: .disabled)
-    #expect(store.directory == own)
-    let hash = ContentHash.of([1, 2, 3])
-    let path = try store.admit([SmallFile(hash: hash, bytes: [1, 2, 3])])[0].get()
-    #expect(path.hasPrefix("\(own)/sha1/"))
-    #expect(try store.find(hash)?.path == path)
-    #expect(manager.fileExists(atPath: "\(place)\(path.dropFirst("\(own)/sha1".count))"))
-  }
-
   /// A disk that is not mounted: nothing is made in its place.
   @Test func aLinkToNowhereIsRefused() throws {
     let own = try directory(leadingTo: folder.path("unmounted/sha1"))
@@ -67,6 +53,11 @@ import Testing
     #expect(store.directory == own)
     let hash = try store.store(path: try folder.write("source", "abc")).hash
     #expect(manager.fileExists(atPath: "\(place)/a9/99/3e/\(hash)"))
+    let small = SmallFile(hash: .of([1, 2, 3]), bytes: [1, 2, 3])
+    let path = try store.admit([small])[0].get()
+    #expect(path.hasPrefix("\(own)/sha1/"))
+    #expect(try store.find(small.hash)?.path == path)
+    #expect(manager.fileExists(atPath: "\(place)\(path.dropFirst("\(own)/sha1".count))"))
     #expect(try manager.contentsOfDirectory(atPath: folder.path("disk")) == ["files"])
   }
 }

@@ -75,10 +75,14 @@ extension File {
   }
 
   /// Whether the path under which this file was opened still names it: nobody removed, replaced or renamed it.
-  package func isStillAtItsPath() throws(KacheryError) -> Bool { try isStill(at: path) }
+  ///
+  /// - Parameter followingLinks: whether a symbolic link to it will do.
+  package func isStillAtItsPath(followingLinks: Bool = false) throws(KacheryError) -> Bool {
+    try isStill(at: path, followingLinks: followingLinks)
+  }
 
-  private func isStill(at path: String) throws(KacheryError) -> Bool {
-    guard let there = try FileSystem.statusIfPresent(path, followingLinks: false) else { return false }
+  private func isStill(at path: String, followingLinks: Bool = false) throws(KacheryError) -> Bool {
+    guard let there = try FileSystem.statusIfPresent(path, followingLinks: followingLinks) else { return false }
     return there.isSameFile(as: try status())
   }
 }

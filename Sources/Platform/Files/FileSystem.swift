@@ -14,7 +14,7 @@ package enum FileSystem {
     return result
   }
 
-  /// As above for a path that begins at an open folder: the system walks it from there, for a small file at half the cost.
+  /// As above for a path that begins at an open folder, from where the system walks it; nil for one that stands by itself.
   @discardableResult
   static func check(
     _ attempt: String, _ path: String, in folder: File?, _ body: (Int32, UnsafePointer<CChar>) -> Int32

@@ -66,7 +66,7 @@ extension ContentStore {
   /// - Throws: `storageFailed` where somebody moved the folder away while files were put into it.
   func requireInPlace(_ folder: File) throws(KacheryError) {
     // Somebody may have put a symbolic link in its place, on purpose.
-    guard let there = try FileSystem.statusIfPresent(folder.path), there.isSameFile(as: try folder.status()) else {
+    guard try folder.isStillAtItsPath(followingLinks: true) else {
       throw KacheryError(.storageFailed, "\(folder.path) was moved away while files came; load them again.")
     }
   }
@@ -113,16 +113,17 @@ extension ContentStore {
   ) throws(KacheryError) -> String {
     var isPlaced = false
     defer { isPlaced ? unplaced.file.close() : unplaced.discard() }
-    let final = layout.file(small.hash)
+    let name = StoreLayout.nameInFiles(of: small.hash)
+    let final = "\(layout.files)/\(name)"
     let size = UInt64(small.bytes.count)
-    try FileSystem.createFolder(StoreLayout.folderInFiles(of: small.hash), permissions: permissions, in: folder)
+    try FileSystem.createFolder(FileSystem.parent(of: name), permissions: permissions, in: folder)
     switch unplaced {
     case .unnamed(let file):
-      do throws(KacheryError) { isPlaced = try link(file, in: folder, small.hash, size: size) } catch
+      do throws(KacheryError) { isPlaced = try link(file, as: name, in: folder, small) } catch
         where error.systemNumber == EEXIST
       {
         try FileSystem.remove(final)
-        isPlaced = try link(file, in: folder, small.hash, size: size)
+        isPlaced = try link(file, as: name, in: folder, small)
       }
     case .temporary(let file):
       if try isPresent(small.hash, size: size) { return final }
@@ -136,13 +137,15 @@ extension ContentStore {
   /// - Returns: false where the file is there already.
   /// - Throws: `systemNumber` is EEXIST where a damaged one is.
   private func link(
-    _ file: File, in folder: File, _ hash: ContentHash, size: UInt64
+    _ file: File, as name: String, in folder: File, _ small: SmallFile
   ) throws(KacheryError) -> Bool {
     do throws(KacheryError) {
-      try file.link(to: StoreLayout.nameInFiles(of: hash), in: folder)
+      try file.link(to: name, in: folder)
       return true
     } catch {
-      guard error.systemNumber == EEXIST, try isPresent(hash, size: size) else { throw error }
+      guard error.systemNumber == EEXIST, try isPresent(small.hash, size: UInt64(small.bytes.count)) else {
+        throw error
+      }
       return false
     }
   }

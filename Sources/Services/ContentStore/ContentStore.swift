@@ -45,7 +45,7 @@ package struct ContentStore: Sendable {
   }
 
   private static func home(ofFilesIn directory: String) throws(KacheryError) -> String {
-    let path = "\(directory)/sha1"
+    let path = StoreLayout(root: directory).files
     guard try FileSystem.statusIfPresent(path, followingLinks: false)?.kind == .symbolicLink else { return directory }
     guard try FileSystem.statusIfPresent(path)?.kind == .folder else {
       throw KacheryError(

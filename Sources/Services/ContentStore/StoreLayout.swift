@@ -1,3 +1,4 @@
+import Files
 import Primitives
 
 /// Where things lie in a storage directory.
@@ -17,13 +18,10 @@ struct StoreLayout: Sendable {
   var files: String { "\(root)/sha1" }
 
   /// The folder of a stored file, named by the first six digits of its hash.
-  func folder(of hash: ContentHash) -> String { "\(files)/\(Self.folderInFiles(of: hash))" }
+  func folder(of hash: ContentHash) -> String { FileSystem.parent(of: file(hash)) }
 
   /// The path of a stored file.
   func file(_ hash: ContentHash) -> String { "\(files)/\(Self.nameInFiles(of: hash))" }
-
-  /// The folder of a stored file below `files`.
-  static func folderInFiles(of hash: ContentHash) -> String { String(Substring(nameInFiles(of: hash).utf8.prefix(8))) }
 
   /// The path of a stored file below `files`.
   static func nameInFiles(of hash: ContentHash) -> String {
