@@ -43,7 +43,7 @@ final class FeedWatcher {
   let keys: Set<SubfeedKey>
   private var isTouched = false
   private(set) var hasEnded = false
-  private var continuation: CheckedContinuation<Void, Never>?
+  private var waiting: (() -> Void)?
 
   init(_ number: UInt64, _ keys: Set<SubfeedKey>) {
     self.number = number
@@ -63,14 +63,14 @@ final class FeedWatcher {
   }
 
   private func wake() {
-    let waiting = continuation
-    continuation = nil
-    waiting?.resume()
+    guard let then = waiting.take() else { return }
+    isTouched = false
+    then()
   }
 
-  /// Waits until there may be something new since the last time, or for the end.
-  func wait() async {
-    if !isTouched, !hasEnded { await withCheckedContinuation { continuation = $0 } }
-    isTouched = false
+  /// Calls `then` once, as soon as there may be something new since the last call, or at the end.
+  func whenTouched(_ then: @escaping () -> Void) {
+    waiting = then
+    if isTouched || hasEnded { wake() }
   }
 }

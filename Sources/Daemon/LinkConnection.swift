@@ -137,7 +137,7 @@ extension ControlMessage {
     case .presence(let records): 1 + 2 * records.count
     case .channels(let proofs): 1 + proofs.count
     case .hello(let hello): 1 + hello.proofs.count
-    case .find, .found, .goodbye, .waiting: 1
+    case .find, .found, .goodbye, .waiting, .aborted: 1
     }
   }
 }

@@ -9,7 +9,9 @@ extension Node {
 
   /// Reads which channels are joined, and joins those that the command line names.
   func readJoinedChannels() async {
-    let stored = try? await loop.onPool { [mutables] in try mutables.get(JoinedChannel.mutableKey) }
+    let stored = try? await loop.onPool { [mutables] () throws(KacheryError) in
+      try mutables.get(JoinedChannel.mutableKey)
+    }
     var channels = JoinedChannel.list(from: stored ?? nil)
     let new = configuration.channels.map { JoinedChannel.followingLatest($0) }.filter { address in
       !channels.contains { $0.address == address }
@@ -17,7 +19,9 @@ extension Node {
     guard new.isEmpty else {
       channels += new.map { JoinedChannel(address: $0) }
       let value = JoinedChannel.value(of: channels)
-      _ = try? await loop.onPool { [mutables] in try mutables.set(JoinedChannel.mutableKey, value) }
+      _ = try? await loop.onPool { [mutables] () throws(KacheryError) in
+        try mutables.set(JoinedChannel.mutableKey, value)
+      }
       return await join(channels)
     }
     await join(channels)

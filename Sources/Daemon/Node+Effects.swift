@@ -56,7 +56,7 @@ extension Node {
   // MARK: The store
 
   func lookUp(_ lookup: LookupID, _ hash: ContentHash, wantsManifest: Bool) {
-    let servesNobody = limits.maximumTransfers == 0
+    let servesNobody = uploads.limits.maximumTransfers == 0
     let arriving = servesNobody ? nil : arriving(hash)
     loop.work({ [store] in
       do throws(KacheryError) {

@@ -39,7 +39,7 @@ extension Node {
   /// What this node's own disk says.
   private func localEvidence(of key: FileKey) async throws(KacheryError) -> LocalEvidence {
     let directory = configuration.storageDirectory
-    return try await onPool { [store] () throws(KacheryError) in
+    return try await loop.onPool { [store] () throws(KacheryError) in
       if let file = try store.find(key.hash) {
         let place = "it lies at \(file.path)\(file.isLink ? ", where it is linked" : "")"
         return LocalEvidence(

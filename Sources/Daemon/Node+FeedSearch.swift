@@ -9,7 +9,7 @@ import Wire
 /// Feeds that other nodes write, for clients of this one.
 extension Node {
   func feedInfo(_ feed: FeedID, timeout: Duration) async throws(KacheryError) -> FeedInfo {
-    let (isWriteable, isKnown) = try await onPool { [feeds] () throws(KacheryError) in
+    let (isWriteable, isKnown) = try await loop.onPool { [feeds] () throws(KacheryError) in
       (try feeds.isWriteable(feed), try feeds.isKnown(feed))
     }
     if isWriteable { return FeedInfo(isWriteable: true, node: id) }
@@ -37,7 +37,7 @@ extension Node {
   }
 
   func submit(_ request: SubmitRequest) async throws(KacheryError) {
-    if try await onPool({ [feeds] () throws(KacheryError) in try feeds.isWriteable(request.key.feed) }) {
+    if try await loop.onPool({ [feeds] () throws(KacheryError) in try feeds.isWriteable(request.key.feed) }) {
       return try await append([request.message], to: request.key, metaData: nil)
     }
     guard core.hasChannels, !isStopping else {

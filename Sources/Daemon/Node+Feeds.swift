@@ -30,7 +30,7 @@ extension Node {
   }
 
   func feed(named name: String) async throws(KacheryError) -> FeedID? {
-    try await onPool { [feeds] () throws(KacheryError) in try feeds.feed(named: name) }
+    try await loop.onPool { [feeds] () throws(KacheryError) in try feeds.feed(named: name) }
   }
 
   func append(_ request: AppendRequest) async throws(KacheryError) {
@@ -55,11 +55,11 @@ extension Node {
   }
 
   func messageCount(of key: SubfeedKey) async throws(KacheryError) -> UInt64 {
-    try await onPool { [feeds] () throws(KacheryError) in try feeds.count(key) }
+    try await loop.onPool { [feeds] () throws(KacheryError) in try feeds.count(key) }
   }
 
   func accessRules(of key: SubfeedKey) async throws(KacheryError) -> AccessRules {
-    try await onPool { [feeds] () throws(KacheryError) in
+    try await loop.onPool { [feeds] () throws(KacheryError) in
       guard try feeds.isWriteable(key.feed) else {
         throw KacheryError(
           .forbidden, "The feed \(key.feed) is written by another node; only that one knows its access rules.")
@@ -93,7 +93,7 @@ extension Node {
 
   private func writeable(among feeds: Set<FeedID>) async throws(KacheryError) -> Set<FeedID> {
     guard !feeds.isEmpty, core.hasChannels else { return [] }
-    return try await onPool { [store = self.feeds] () throws(KacheryError) in
+    return try await loop.onPool { [store = self.feeds] () throws(KacheryError) in
       var writeable: Set<FeedID> = []
       for feed in feeds where try store.isWriteable(feed) { writeable.insert(feed) }
       return writeable
@@ -106,12 +106,12 @@ extension Node {
   {
     while true {
       do throws(KacheryError) {
-        let found = try await onPool { [feeds] () throws(KacheryError) in try Self.read(request, from: feeds) }
+        let found = try await loop.onPool { [feeds] () throws(KacheryError) in try Self.read(request, from: feeds) }
         if !found.isEmpty || watcher.hasEnded || isStopping { return .success(found) }
       } catch {
         return .failure(error)
       }
-      await watcher.wait()
+      await withCheckedContinuation { continuation in watcher.whenTouched { continuation.resume() } }
     }
   }
 
@@ -132,7 +132,7 @@ extension Node {
   }
 
   func listFeeds() async throws(KacheryError) -> JSONValue {
-    let summaries = try await onPool { [feeds] () throws(KacheryError) in try feeds.summaries() }
+    let summaries = try await loop.onPool { [feeds] () throws(KacheryError) in try feeds.summaries() }
     return .array(
       summaries.map { summary in
         [
@@ -144,7 +144,7 @@ extension Node {
   }
 
   func describeFeed(_ feed: FeedID) async throws(KacheryError) -> JSONValue {
-    try await onPool { [feeds] () throws(KacheryError) in
+    try await loop.onPool { [feeds] () throws(KacheryError) in
       guard let summary = try feeds.summaries().first(where: { $0.feed == feed }) else {
         throw KacheryError(.notFound, "There is no feed \(feed) on this node.")
       }

@@ -48,12 +48,11 @@ extension Node {
   func readLimits() async {
     do throws(KacheryError) {
       let directory = configuration.storageDirectory
-      let settings = try await onPool { () throws(KacheryError) in try StoreSettings(in: directory) }
+      let settings = try await loop.onPool { () throws(KacheryError) in try StoreSettings(in: directory) }
       let new = try TransferLimits(configuration, settings)
       upkeep.settingsProblem = nil
-      guard new != limits else { return }
-      limits = new
-      uploads.limit.schedule = new.upload
+      guard new != uploads.limits else { return }
+      uploads.limits = new
       receiving.limit.schedule = new.download
       log.info("The limits on transfers are now those of kachery.yaml.")
     } catch {

@@ -59,15 +59,6 @@ extension Node: LocalNode {
 
   // MARK: Storing
 
-  /// Runs blocking work on the pool.
-  func onPool<T: Sendable>(_ body: @escaping @Sendable () throws(KacheryError) -> T) async throws(KacheryError)
-    -> T
-  {
-    do { return try await loop.onPool { try body() } } catch let error as KacheryError { throw error } catch {
-      throw KacheryError(.internalError, "An unknown error came up.", cause: error)
-    }
-  }
-
   func note(_ receipt: StoreReceipt) -> StoreReply {
     counters.filesStored.add()
     return StoreReply(hash: receipt.hash, manifest: receipt.manifest)
@@ -78,25 +69,25 @@ extension Node: LocalNode {
       throw KacheryError(
         .badRequest, "The path '\(path)' is not absolute; the daemon does not know where the client stands.")
     }
-    return note(try await onPool { [store] () throws(KacheryError) in try store.store(path: path) })
+    return note(try await loop.onPool { [store] () throws(KacheryError) in try store.store(path: path) })
   }
 
   func beginUpload() async throws(KacheryError) -> any Upload {
-    let writer = try await onPool { [store] () throws(KacheryError) in try store.beginStore() }
+    let writer = try await loop.onPool { [store] () throws(KacheryError) in try store.beginStore() }
     return StoreUpload(node: self, writer: writer)
   }
 
   fileprivate func finishUpload(_ writer: StoreWriter) async throws(KacheryError) -> StoreReply {
-    note(try await onPool { () throws(KacheryError) in try writer.finish() })
+    note(try await loop.onPool { () throws(KacheryError) in try writer.finish() })
   }
 
   func openFile(_ request: DownloadRequest) async throws(KacheryError) -> any FileBytes {
     let key = request.key
-    let file = try await onPool { [store] () throws(KacheryError) in try store.open(key.hash) }
+    let file = try await loop.onPool { [store] () throws(KacheryError) in try store.open(key.hash) }
     if let file { return try StoredBytes(file, loop: loop, start: request.start, end: request.end ?? file.size) }
     // A chunk may be here as a part of the file that it was cut from.
     if let chunk = key.chunkOf,
-      let parent = try await onPool({ [store] () throws(KacheryError) in try store.open(chunk.parent) }),
+      let parent = try await loop.onPool({ [store] () throws(KacheryError) in try store.open(chunk.parent) }),
       ByteRange(whole: parent.size).contains(chunk.range)
     {
       let end = min(request.end.map { chunk.range.start + $0 } ?? chunk.range.end, chunk.range.end)
@@ -130,7 +121,7 @@ extension Node: LocalNode {
     finds[id] = FindWaiter(key: wish.key, continuation: continuation)
     continuation.onTermination = { _ in Task { await self.stopFind(id) } }
     Task {
-      let local = try? await onPool { [store] () throws(KacheryError) in try store.find(wish.key.hash) }
+      let local = try? await loop.onPool { [store] () throws(KacheryError) in try store.find(wish.key.hash) }
       if let file = local ?? nil {
         continuation.yield(FoundFile(node: self.id, key: wish.key, size: file.size))
       }
@@ -180,7 +171,7 @@ extension Node: LocalNode {
   private func beginLoad(_ id: LoadID, _ request: LoadRequest) async {
     do throws(KacheryError) {
       let hash = request.key.hash
-      if let file = try await onPool({ [store] () throws(KacheryError) in try store.find(hash) }) {
+      if let file = try await loop.onPool({ [store] () throws(KacheryError) in try store.find(hash) }) {
         loads.removeValue(forKey: id)?.end(.success(file.path))
         return
       }
@@ -229,17 +220,19 @@ extension Node: LocalNode {
   // MARK: Mutables
 
   func mutable(_ key: JSONValue) async throws(KacheryError) -> JSONValue? {
-    try await onPool { [mutables] () throws(KacheryError) in try mutables.get(key) }
+    try await loop.onPool { [mutables] () throws(KacheryError) in try mutables.get(key) }
   }
 
   func setMutable(_ key: JSONValue, _ value: JSONValue, update: Bool) async throws(KacheryError) -> Bool {
-    let isSet = try await onPool { [mutables] () throws(KacheryError) in try mutables.set(key, value, update: update) }
+    let isSet = try await loop.onPool { [mutables] () throws(KacheryError) in
+      try mutables.set(key, value, update: update)
+    }
     if isSet, key == JoinedChannel.mutableKey { await join(JoinedChannel.list(from: value)) }
     return isSet
   }
 
   func deleteMutable(_ key: JSONValue) async throws(KacheryError) {
-    _ = try await onPool { [mutables] () throws(KacheryError) in try mutables.delete(key) }
+    _ = try await loop.onPool { [mutables] () throws(KacheryError) in try mutables.delete(key) }
     if key == JoinedChannel.mutableKey { await join([]) }
   }
 }
@@ -250,11 +243,7 @@ private struct StoreUpload: Upload {
   let writer: StoreWriter
 
   func write(_ bytes: [UInt8]) async throws(KacheryError) {
-    do { try await node.loop.onPool { [writer] in try writer.write(bytes) } } catch let error as KacheryError {
-      throw error
-    } catch {
-      throw KacheryError(.internalError, "An unknown error came up.", cause: error)
-    }
+    try await node.loop.onPool { [writer] () throws(KacheryError) in try writer.write(bytes) }
   }
 
   func finish() async throws(KacheryError) -> StoreReply { try await node.finishUpload(writer) }

@@ -7,7 +7,7 @@ import Primitives
 extension Node {
   func openRange(_ request: ReadRequest) async throws(KacheryError) -> any FileBytes {
     let hash = request.key.hash
-    if let file = try await onPool({ [store] () throws(KacheryError) in try store.open(hash) }) {
+    if let file = try await loop.onPool({ [store] () throws(KacheryError) in try store.open(hash) }) {
       return try StoredBytes(file, loop: loop, start: request.start, end: request.end ?? file.size)
     }
     guard let manifest = try await manifest(for: request) else {
@@ -74,6 +74,6 @@ extension Node {
   private func manifest(_ named: ContentHash, for request: ReadRequest) async throws(KacheryError) -> Manifest? {
     let hash = request.key.hash
     _ = try await load(FileKey(hash: named), request)
-    return try await onPool { [store] () throws(KacheryError) in try store.manifest(for: hash, named: named) }
+    return try await loop.onPool { [store] () throws(KacheryError) in try store.manifest(for: hash, named: named) }
   }
 }

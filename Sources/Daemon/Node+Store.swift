@@ -3,38 +3,6 @@ import ContentStore
 import EventLoop
 import LocalAPI
 import Primitives
-import Synchronization
-
-/// What the node does for its storage directory by itself.
-struct StoreUpkeep {
-  /// False once the node stops: whoever goes through the whole directory looks here now and then.
-  final class Flag: Sendable {
-    private let value = Atomic<Bool>(true)
-
-    func clear() { value.store(false, ordering: .relaxed) }
-
-    var isSet: Bool { value.load(ordering: .relaxed) }
-  }
-
-  /// One time that the limit was kept to.
-  struct Collection: Sendable {
-    /// Bytes that had come into the store.
-    let grown: UInt64
-    /// The limit in bytes.
-    let limit: UInt64
-    let time: Instant
-  }
-
-  let isWanted = Flag()
-  let check = StoreCheck()
-  var timer: Timer?
-  /// What was known when the limit was last kept to.
-  var lastCollection: Collection?
-  var isCollecting = false
-  /// What was last said of the limit and of kachery.yaml: it is not said again until it changes.
-  var collectionProblem: String?
-  var settingsProblem: String?
-}
 
 extension Node {
   private static let upkeepPeriod: Duration = .seconds(60)
@@ -115,7 +83,7 @@ extension Node {
 
   func linkFile(_ request: LinkRequest) async throws(KacheryError) -> StoreReply {
     note(
-      try await onPool { [store] () throws(KacheryError) in
+      try await loop.onPool { [store] () throws(KacheryError) in
         try store.link(path: request.path) { size, modified in
           size == request.size && abs(modified - request.modified) <= 0.002
         }
@@ -123,23 +91,23 @@ extension Node {
   }
 
   func listStore(after last: ContentHash?) async throws(KacheryError) -> JSONValue {
-    try await onPool { [store] () throws(KacheryError) in try store.page(after: last) }
+    try await loop.onPool { [store] () throws(KacheryError) in try store.page(after: last) }
   }
 
   func storeUsage() async throws(KacheryError) -> JSONValue {
-    try await onPool { [store] () throws(KacheryError) in try store.usage().json }
+    try await loop.onPool { [store] () throws(KacheryError) in try store.usage().json }
   }
 
   func removeFromStore(_ hashes: [ContentHash]) async throws(KacheryError) -> JSONValue {
-    try await onPool { [store] () throws(KacheryError) in store.removeAll(hashes) }
+    try await loop.onPool { [store] () throws(KacheryError) in store.removeAll(hashes) }
   }
 
   func setPinned(_ isPinned: Bool, _ hashes: [ContentHash]) async throws(KacheryError) -> JSONValue {
-    try await onPool { [store] () throws(KacheryError) in try store.setPinned(isPinned, hashes) }
+    try await loop.onPool { [store] () throws(KacheryError) in try store.setPinned(isPinned, hashes) }
   }
 
   func collectStore(emptyingTrash: Bool, removingDamaged: Bool) async throws(KacheryError) -> JSONValue {
-    try await onPool { [store] () throws(KacheryError) in
+    try await loop.onPool { [store] () throws(KacheryError) in
       try store.collect(emptyingTrash: emptyingTrash, removingDamaged: removingDamaged)
     }
   }

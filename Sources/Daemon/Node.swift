@@ -35,7 +35,7 @@ actor Node {
   var core: NodeCore
   /// What keeps to the rates that the owner allows, and gives peers their turns.
   let receiving: Pacer
-  let uploads: UploadGate
+  let uploads: Uploads
   var host: LinkHost?
   var api: LocalAPIServer?
   var remoteAPI: LocalAPIServer?
@@ -55,8 +55,6 @@ actor Node {
   var wanted: Set<DownloadID> = []
   var turns = FileTurns()
   var fetchers: [FetcherKey: Fetcher] = [:]
-  var servers: [ObjectIdentifier: FetchServer] = [:]
-  var batchServers: [ObjectIdentifier: BatchServer] = [:]
   var loads: [LoadID: LoadWaiter] = [:]
   var finds: [FindID: FindWaiter] = [:]
   var batches: [UInt64: BatchLoad] = [:]
@@ -65,7 +63,6 @@ actor Node {
   var documents: [String: ChannelDocument] = [:]
   var upkeep = StoreUpkeep()
   var manifests = ManifestQueue()
-  var limits: TransferLimits
   var watchers = FeedWatchers()
   var messageChecks: [AdmissionID: MessageCheck] = [:]
   var checkOrder: [SubfeedKey: [AdmissionID]] = [:]
@@ -98,15 +95,11 @@ actor Node {
         key: identity.key, label: configuration.label, software: "kachery \(APIVersion.daemon)",
         isBootstrap: configuration.isBootstrap, bootstraps: configuration.bootstraps),
       random: SecureRandom())
-    limits = TransferLimits(configuration)
+    let limits = TransferLimits(configuration)
     receiving = Pacer(RateLimit(limits.download), loop: loop)
-    uploads = UploadGate(capacity: Self.maximumUploads, limit: RateLimit(limits.upload), loop: loop)
+    uploads = Uploads(store, loop: loop, metrics: counters, limits: limits)
     startedAt = loop.now
   }
-
-  /// Blocks that are read for other nodes at once: more than the pool has threads, so that these never wait, and few enough
-  /// that it is the gate that says who is next.
-  private static let maximumUploads = 8
 
   /// The node's ID.
   nonisolated var id: NodeID { identity.key.publicKey }
@@ -114,8 +107,7 @@ actor Node {
   var now: Moment {
     var time = timespec()
     clock_gettime(CLOCK_REALTIME, &time)
-    let milliseconds = UInt64(time.tv_sec) * 1_000 + UInt64(time.tv_nsec) / 1_000_000
-    return Moment(instant: loop.now, wall: WallTime(milliseconds: milliseconds))
+    return Moment(instant: loop.now, wall: WallTime(seconds: time.tv_sec, nanoseconds: time.tv_nsec))
   }
 
   // MARK: Life
@@ -129,7 +121,9 @@ actor Node {
       log.debug("A connection from \(endpoint?.description ?? "somewhere") came to nothing: \(error)")
     }
     self.host = host
-    uploads.onWait = { link, notice in self.links[link]?.send(.waiting(notice)) }
+    uploads.onMessage = { link, message in self.links[link]?.send(message) }
+    uploads.mayServe = { link, topic in self.core.mayServe(link, over: topic) }
+    uploads.arriving = { self.arriving($0) }
     let endpoint = try Self.listen(host, configuration)
     listening = endpoint
     let announced = configuration.announcedHost.flatMap { Endpoint(host: $0, port: endpoint.port) }
@@ -188,7 +182,7 @@ actor Node {
         loop: loop, node: self, host: host, port: wanted, access: .storageDirectory(token), socket: socket,
         policy: AccessPolicy(), log: log)
     } catch {
-      throw try await onPool { PortHolder.named(error, host: host, port: wanted) }
+      throw try await loop.onPool { PortHolder.named(error, host: host, port: wanted) }
     }
     self.api = api
     try await api.start()
@@ -216,6 +210,7 @@ actor Node {
     for load in loads.values { load.end(.failure(KacheryError(.cancelled, "The node is stopping."))) }
     for find in finds.values { find.continuation.finish() }
     for fetcher in fetchers.values { fetcher.close() }
+    uploads.stop()
     for connection in links.values { connection.close(Goodbye(.stopping, "the node is stopping")) }
     let files = Array(incoming.values)
     _ = try? await loop.onPool { [store, feeds] in

@@ -36,14 +36,10 @@ actor RangeOfChunks: FileBytes {
     guard let path = try await loads[place]?.value.get() else { return [] }
     let chunk = manifest.chunks[place].range
     let end = min(position + UInt64(Limits.blockSize), chunk.end, range.end)
-    do {
-      return try await loop.onPool {
-        let file = try File(path, .read)
-        defer { file.close() }
-        return try file.bytes(at: position - chunk.start, count: Int(end - position))
-      }
-    } catch let error as KacheryError { throw error } catch {
-      throw KacheryError(.internalError, "An unknown error came up.", cause: error)
+    return try await loop.onPool { () throws(KacheryError) in
+      let file = try File(path, .read)
+      defer { file.close() }
+      return try file.bytes(at: position - chunk.start, count: Int(end - position))
     }
   }
 

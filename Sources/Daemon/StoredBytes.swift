@@ -26,13 +26,9 @@ struct StoredBytes: FileBytes {
   func block(at offset: UInt64) async throws(KacheryError) -> [UInt8] {
     let start = range.start + offset
     let end = min(start + UInt64(Limits.blockSize), range.end)
-    do {
-      return try await loop.onPool { [file] in
-        guard let part = ByteRange(start: start, end: end) else { return [] }
-        return try file.bytes(part)
-      }
-    } catch let error as KacheryError { throw error } catch {
-      throw KacheryError(.internalError, "An unknown error came up.", cause: error)
+    return try await loop.onPool { [file] () throws(KacheryError) in
+      guard let part = ByteRange(start: start, end: end) else { return [] }
+      return try file.bytes(part)
     }
   }
 }

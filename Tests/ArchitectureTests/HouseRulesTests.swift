@@ -85,6 +85,11 @@ import Testing
     #expect(sources.flatMap(SafetyRule.exits) == [])
   }
 
+  @Test func whatBelongsToALoopStaysThere() {
+    #expect(sources.flatMap(ConcurrencyRule.throwingContinuations) == [])
+    #expect(sources.flatMap(ConcurrencyRule.asynchronousClasses) == [])
+  }
+
   @Test func namesSayTheJob() {
     #expect(others.flatMap(NamingRule.violations) == [])
   }

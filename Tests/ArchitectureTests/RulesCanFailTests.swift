@@ -134,6 +134,17 @@ import Testing
     #expect(SafetyRule.exits(in: file("_exit(0)\nmethod.exit(1)\n// exit(1)")) == [])
   }
 
+  @Test func whatMayLeaveItsLoopIsReported() {
+    let resumes = "try await withCheckedThrowingContinuation { $0.resume() }"
+    #expect(ConcurrencyRule.throwingContinuations(in: file(resumes)).count == 1)
+    #expect(ConcurrencyRule.throwingContinuations(in: file("await withCheckedContinuation { $0.resume() }")) == [])
+    let text = "final class Server {\n  func serve() async {}\n}"
+    #expect(ConcurrencyRule.asynchronousClasses(in: file(text, at: "Sources/Daemon/Server.swift")).count == 1)
+    #expect(ConcurrencyRule.asynchronousClasses(in: file(text, at: "Sources/Platform/HTTP/Server.swift")) == [])
+    let node = "extension Node {\n  // a class of its own\n  func serve() async {}\n}"
+    #expect(ConcurrencyRule.asynchronousClasses(in: file(node, at: "Sources/Daemon/Node+Serving.swift")) == [])
+  }
+
   @Test func vagueNamesPublicAccessAndNotesAreReported() {
     #expect(NamingRule.violations(in: file("final class FeedManager {}")).count == 1)
     #expect(NamingRule.violations(in: file("enum PathUtils {}")).count == 1)

@@ -1,81 +1,60 @@
-import ContentStore
 import Crypto
-import EventLoop
-import Links
-import NodeCore
+import Files
 import Primitives
-import TLS
 import TestSupport
 import Testing
 import Wire
 
 @testable import Daemon
 
-/// A peer that asks for more files than anybody may have waiting.
-@Suite struct BatchServerTests {
-  private actor Asked {
-    let loop: EventLoop
-    private let dialing: LinkHost
-    private let listening: LinkHost
-    private let store: ContentStore
-    private var links: [Link] = []
-    private var turn: UploadGate.Turn?
-    private var server: BatchServer?
-
-    nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
-
-    init(storingIn folder: String) throws {
-      loop = try EventLoop(name: "asked")
-      dialing = LinkHost(loop: loop, identity: try TLSIdentity(key: try SigningKey.generate()))
-      listening = LinkHost(loop: loop, identity: try TLSIdentity(key: try SigningKey.generate()))
-      store = try ContentStore(directory: folder, log: .disabled)
-    }
-
-    /// Asks so many times for as many files as a request may name, while nobody is served; gives back after which request
-    /// the stream ended, or nil.
-    func ask(times: Int) async throws -> Int? {
-      let endpoint = try listening.listen(host: "127.0.0.1", port: 0)
-      let topic = try #require(Topic(bytes: [UInt8](repeating: 7, count: Topic.byteCount)))
-      let hashes = (0..<BatchRequest.maximumFiles).map { ContentHash.of([UInt8(truncatingIfNeeded: $0)]) }
-      let request = BatchRequest(topic: topic, hashes: hashes).encoded
-      listening.onLink = { self.links.append($0) }
-      return await withCheckedContinuation { continuation in
-        _ = dialing.dial(to: endpoint, expected: nil, timeout: .seconds(5)) { result in
-          guard let link = try? result.get() else { return continuation.resume(returning: -1) }
-          self.links.append(link)
-          continuation.resume(returning: self.ask(request, times: times, over: link))
-        }
-      }
-    }
-
-    private func ask(_ request: [UInt8], times: Int, over link: Link) -> Int? {
-      let gate = UploadGate(capacity: 1, limit: RateLimit(nil), loop: loop)
-      turn = gate.enter(LinkID(number: 9), for: .of([9]), cost: 1) { _ in }
-      let stream = link.openStream()
-      let server = BatchServer(
-        link: LinkID(number: 1), stream: stream, store: store, loop: loop, metrics: NodeMetrics(), gate: gate
-      ) { _ in nil }
-      self.server = server
-      var hasEnded = false
-      server.start(with: []) { hasEnded = true }
-      for number in 1...times {
-        request.withUnsafeBytes { stream.onData?($0) }
-        if hasEnded { return number }
-      }
-      return nil
-    }
-
-    func stop() async {
-      dialing.close()
-      listening.close()
-      await loop.shutdown()
-    }
+/// `StreamServer` with `BatchAnswers`: many small files on one stream.
+@Suite(.timeLimit(.minutes(1))) struct BatchServerTests {
+  private static func request(_ hashes: [ContentHash]) throws -> [UInt8] {
+    BatchRequest(topic: try #require(ServingNode.topic), hashes: hashes).encoded
   }
 
-  @Test(.timeLimit(.minutes(1))) func whoAsksForTooManyIsCutOff() async throws {
-    let folder = try TemporaryFolder()
-    let asked = try Asked(storingIn: folder.path("store"))
-    #expect(try await asked.ask(times: 20) == 9)
-    await asked.stop()
+  @Test func filesComeInOrderAndWhatIsNotThereIsRefused() async throws {
+    let node = try ServingNode()
+    var hashes: [ContentHash] = []
+    for number in 0..<100 { hashes.append(try await node.store(PatternBytes.make(5_000, seed: number)).hash) }
+    let folder = try await node.store([1, 2])
+    try FileSystem.remove(folder.path)
+    try FileSystem.createFolder(folder.path, permissions: 0o755)
+    let asked = hashes + [.of([9]), folder.hash] + hashes.reversed()
+    let stream = await node.open({ BatchAnswers($0) }, first: try Self.request(asked))
+    await node.finish(stream)
+    let sight = await node.until(stream) { $0.isFinished }
+    var expected: [UInt8] = []
+    for number in 0..<100 { expected += FetchReply(count: 5_000).encoded + PatternBytes.make(5_000, seed: number) }
+    #expect(Array(sight.written.prefix(expected.count)) == expected)
+    #expect(sight.written.count == 200 * 5_014 + 28 && sight.hasEnded && !sight.isReset)
+    let refusals = Array(sight.written[expected.count..<expected.count + 28])
+    #expect(refusals.prefix(14) == FetchReply(.notHere).encoded[...])
+    await node.stop()
+  }
+
+  /// A request for as many files as it may name, again and again while nothing is served: the ninth is one too many.
+  @Test func whoAsksForTooManyIsCutOff() async throws {
+    let node = try ServingNode(turns: 1)
+    await node.takeAllTurns(1)
+    let hashes = (0..<BatchRequest.maximumFiles).map { ContentHash.of([UInt8(truncatingIfNeeded: $0)]) }
+    let request = try Self.request(hashes)
+    let stream = await node.open { BatchAnswers($0) }
+    for _ in 0..<8 { await node.send(request, on: stream) }
+    #expect(await !node.see(stream).hasEnded)
+    await node.send(request, on: stream)
+    #expect(await node.see(stream).isReset)
+    await node.stop()
+  }
+
+  @Test func aStrangerIsRefusedEveryFile() async throws {
+    let node = try ServingNode()
+    let hash = try await node.store([1, 2, 3]).hash
+    await node.setMember(false)
+    let stream = await node.open { BatchAnswers($0) }
+    await node.send(try Self.request([hash, .of([4])]), on: stream)
+    let sight = await node.until(stream) { $0.written.count == 28 }
+    #expect(sight.written == FetchReply(.notAuthorized).encoded + FetchReply(.notAuthorized).encoded)
+    await node.stop()
   }
 }

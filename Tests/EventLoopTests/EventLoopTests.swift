@@ -8,7 +8,7 @@ import Testing
     let loop = try EventLoop(name: "test")
     let order = Mutex<[Int]>([])
     for number in 0..<100 { loop.post { order.withLock { $0.append(number) } } }
-    #expect(try await loop.run { loop.isOnLoop })
+    #expect(await loop.run { loop.isOnLoop })
     #expect(!loop.isOnLoop)
     #expect(order.withLock { $0 } == Array(0..<100))
     await loop.shutdown()
@@ -36,7 +36,7 @@ import Testing
     }
     #expect(results.allSatisfy { $0 })
     #expect(await counter.count == 1_000)
-    #expect(try await loop.run { counter.assumeIsolated { $0.count } } == 1_000)
+    #expect(await loop.run { counter.assumeIsolated { $0.count } } == 1_000)
     await loop.shutdown()
   }
 
@@ -62,11 +62,11 @@ import Testing
         }
       }
     }
-    _ = try await loop.run { 0 }
+    _ = await loop.run { 0 }
     #expect(fired.withLock { $0.once } == 1)
     #expect(fired.withLock { $0.repeated } == 3)
     #expect(fired.withLock { $0.cancelled } == 0)
-    #expect(try await loop.run { loop.openHandles } == 0)
+    #expect(await loop.run { loop.openHandles } == 0)
     await loop.shutdown()
   }
 
@@ -81,7 +81,7 @@ import Testing
     #expect(cameBack)
     #expect(try await loop.onPool { 6 * 7 } == 42)
     await #expect(throws: KacheryError.self) {
-      try await loop.onPool { () throws -> Int in throw KacheryError(.notFound, "No.") }
+      try await loop.onPool { () throws(KacheryError) -> Int in throw KacheryError(.notFound, "No.") }
     }
     await loop.shutdown()
   }

@@ -52,7 +52,7 @@ import Testing
     let tally = Tally()
     await loop.shutdown()
     let endpoint = try #require(Endpoint(host: "127.0.0.1", port: 9))
-    try await loop.run {
+    await loop.run {
       let timer = loop.after(.zero) { tally.add("fired") }
       timer.cancel()
       #expect(throws: KacheryError.self) { try TCPListener.listen(on: loop, host: "127.0.0.1", port: 0) }
@@ -64,7 +64,7 @@ import Testing
       loop.work({ 1 }) { _ in tally.add("worked") }
     }
     // What the closure above put off runs before its caller goes on or right after: hand one more over behind it.
-    _ = try await loop.run { 0 }
+    _ = await loop.run { 0 }
     #expect(tally["fired"] == 0)
     #expect(tally["refused"] == 1)
     #expect(tally["worked"] == 1)
@@ -107,7 +107,7 @@ import Testing
         }
       }
       await loop.shutdown()
-      _ = try await loop.run { 0 }
+      _ = await loop.run { 0 }
       #expect(tally["ran"] == 200)
     }
   }

@@ -1,5 +1,6 @@
 import EventLoop
 import HTTP
+import Primitives
 
 /// A server that is looked after as the daemon does it, but by no timer: what its descriptor does not tell is not seen.
 actor WatchedServer {
@@ -27,7 +28,9 @@ actor WatchedServer {
     var asked = request(try await server.start())
     asked.timeout = .seconds(20)
     let posted = asked
-    let reply = await loop.onPoolResult { try HTTPClient.fetch(posted, limit: limit) }
+    let reply = try await loop.onPool { () throws(KacheryError) in
+      Result { () throws(KacheryError) in try HTTPClient.fetch(posted, limit: limit) }
+    }
     await server.stop()
     await loop.shutdown()
     return try reply.get().body
@@ -48,11 +51,5 @@ actor WatchedServer {
     watch?.cancel()
     server?.close()
     server?.onWorkReady = nil
-  }
-}
-
-extension EventLoop {
-  fileprivate func onPoolResult<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async -> Result<T, any Error> {
-    do { return .success(try await onPool(body)) } catch { return .failure(error) }
   }
 }

@@ -151,6 +151,9 @@ struct RandomMessages {
         ? FindAnswer.File(size: random.next(), manifest: random.chance(50) ? try fixed() : nil)
         : FindAnswer.File(size: random.next(), manifest: try fixed(), chunks: chunks)
       return .found(FindAnswer(id: UInt32.max, .has(file)))
+    case 7:
+      let reason = try #require(Refusal.allCases.randomElement(using: &random))
+      return .aborted(AbortNotice(hash: try fixed(), reason: reason))
     case 6: return .waiting(WaitingNotice(hash: try fixed(), others: UInt32(random.number(0...300))))
     default:
       let code = try #require(Goodbye.Code.allCases.randomElement(using: &random))

@@ -1,7 +1,7 @@
 /// A half-open range of bytes in a file: `start` is the first byte, `end` the one after the last.
 package struct ByteRange: Hashable, Sendable, CustomStringConvertible {
-  package let start: UInt64
-  package let end: UInt64
+  package private(set) var start: UInt64
+  package private(set) var end: UInt64
 
   /// The range from `start` to before `end`; nil where `end` lies before `start`.
   package init?(start: UInt64, end: UInt64) {
@@ -25,6 +25,20 @@ package struct ByteRange: Hashable, Sendable, CustomStringConvertible {
 
   /// Whether every byte of `other` lies in this range.
   package func contains(_ other: ByteRange) -> Bool { start <= other.start && other.end <= end }
+
+  /// The first `count` bytes of the range, or all of it if it has fewer.
+  package func prefix(_ count: UInt64) -> ByteRange {
+    var first = self
+    first.end = start + min(count, self.count)
+    return first
+  }
+
+  /// The range without its first `count` bytes; empty if it has no more.
+  package func dropFirst(_ count: UInt64) -> ByteRange {
+    var rest = self
+    rest.start = start + min(count, self.count)
+    return rest
+  }
 
   /// Whether the two ranges share a byte.
   package func overlaps(_ other: ByteRange) -> Bool { start < other.end && other.start < end }

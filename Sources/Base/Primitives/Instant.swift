@@ -43,6 +43,14 @@ package struct WallTime: Hashable, Comparable, Sendable {
 
   package init(milliseconds: UInt64) { self.milliseconds = milliseconds }
 
+  /// What a system's clock shows. A clock that stands before 1970 counts as 1970.
+  package init(seconds: Int, nanoseconds: Int) {
+    let (whole, isTooLate) = UInt64(clamping: seconds).multipliedReportingOverflow(by: 1_000)
+    let part = UInt64(clamping: seconds < 0 ? 0 : nanoseconds / 1_000_000)
+    let (sum, isTooLateAtLast) = whole.addingReportingOverflow(part)
+    milliseconds = isTooLate || isTooLateAtLast ? .max : sum
+  }
+
   package static func < (left: WallTime, right: WallTime) -> Bool { left.milliseconds < right.milliseconds }
 
   /// The time `duration` later, or the last there is; a negative duration counts as zero.

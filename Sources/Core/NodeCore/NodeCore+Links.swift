@@ -89,6 +89,7 @@ extension NodeCore {
     case .find(let request): answer(request, on: peer, at: now)
     case .found(let answer): take(answer, from: peer, at: now)
     case .waiting(let notice): waits(notice, at: peer, now)
+    case .aborted(let notice): aborted(notice, by: peer, now)
     case .hello, .goodbye: break
     }
   }

@@ -97,6 +97,12 @@ extension NodeCore {
     drainTransfer(at: now)
   }
 
+  /// A peer says why it has stopped in the middle of a file.
+  mutating func aborted(_ notice: AbortNotice, by peer: Peer, _ now: Moment) {
+    transfer.aborted(notice.hash, by: peer.node, notice.reason, at: now.instant)
+    drainTransfer(at: now)
+  }
+
   // MARK: Batches
 
   /// The peers that many small files may be asked of, each with its link and the channel over which.

@@ -1,5 +1,5 @@
 package import Primitives
-import Wire
+package import Wire
 
 extension TransferEngine {
   /// Bytes of a piece have arrived, `received` of it in all.
@@ -50,6 +50,20 @@ extension TransferEngine {
       }
       emit(.abandon(id, ended.node))
       drop(ended.node, from: id, at: now)
+    }
+  }
+
+  /// A source has stopped in the middle of a piece, and says why. The stream that ends with it would not tell.
+  package mutating func aborted(_ hash: ContentHash, by node: NodeID, _ reason: Refusal, at now: Instant) {
+    for (id, download) in downloadsInOrder
+    where download.sources[node]?.hash == hash && download.outstanding(from: node) > 0 {
+      guard reason != .limitReached else {
+        waitForBusy(node, in: id, at: now)
+        continue
+      }
+      history.update(download.wish.key.hash) { $0.noteLoss(node, .refused(reason)) }
+      emit(.abandon(id, node))
+      drop(node, from: id, at: now)
     }
   }
 

@@ -9,6 +9,7 @@ extension ControlMessage {
     static let found: UInt8 = 5
     static let goodbye: UInt8 = 6
     static let waiting: UInt8 = 7
+    static let aborted: UInt8 = 8
   }
 
   /// The message as a frame.
@@ -21,6 +22,7 @@ extension ControlMessage {
     case .found(let answer): Frame.encode(FrameType.found) { $0.write(answer) }
     case .goodbye(let goodbye): Frame.encode(FrameType.goodbye) { $0.write(goodbye) }
     case .waiting(let notice): Frame.encode(FrameType.waiting) { $0.write(notice) }
+    case .aborted(let notice): Frame.encode(FrameType.aborted) { $0.write(notice) }
     }
   }
 
@@ -36,6 +38,7 @@ extension ControlMessage {
       case FrameType.found: return .found(try reader.findAnswer())
       case FrameType.goodbye: return .goodbye(try reader.goodbye())
       case FrameType.waiting: return .waiting(try reader.waitingNotice())
+      case FrameType.aborted: return .aborted(try reader.abortNotice())
       default: return nil
       }
     } catch {
@@ -75,6 +78,11 @@ extension ByteWriter {
     fixed(notice.hash)
     integer(notice.others)
   }
+
+  fileprivate mutating func write(_ notice: AbortNotice) {
+    fixed(notice.hash)
+    integer(notice.reason.rawValue)
+  }
 }
 
 extension ByteReader {
@@ -107,5 +115,9 @@ extension ByteReader {
 
   fileprivate mutating func waitingNotice() throws(ByteReaderError) -> WaitingNotice {
     WaitingNotice(hash: try fixed(), others: try integer())
+  }
+
+  fileprivate mutating func abortNotice() throws(ByteReaderError) -> AbortNotice {
+    AbortNotice(hash: try fixed(), reason: try refusal())
   }
 }

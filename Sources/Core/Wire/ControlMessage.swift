@@ -16,6 +16,20 @@ package enum ControlMessage: Hashable, Sendable {
   case goodbye(Goodbye)
   /// What the receiver has asked for on a fetch or batch stream waits for its turn.
   case waiting(WaitingNotice)
+  /// The sender has reset a fetch stream in the middle of a file, and why.
+  case aborted(AbortNotice)
+}
+
+/// Says why a fetch stream ended before all bytes of a range were sent: only the reset itself is seen on that stream.
+package struct AbortNotice: Hashable, Sendable {
+  /// The file that was being sent.
+  package let hash: ContentHash
+  package let reason: Refusal
+
+  package init(hash: ContentHash, reason: Refusal) {
+    self.hash = hash
+    self.reason = reason
+  }
 }
 
 /// Says that a request is not forgotten: its turn has yet to come, because other peers are served too or the sender keeps to

@@ -3,7 +3,7 @@ import Primitives
 /// Why a node does not give what a peer asks it for.
 ///
 /// A node that may not ask is told `notAuthorized` whatever it asks for: the answer says nothing of what is here.
-package enum Refusal: UInt8, Sendable, CaseIterable {
+package enum Refusal: UInt8, Error, Sendable, CaseIterable {
   /// The node does not have the file.
   case notHere = 1
   /// The range does not lie in the file.

@@ -1,5 +1,5 @@
 internal import CUV
-import Primitives
+package import Primitives
 
 /// A piece of blocking work on libuv's pool, and what follows on the loop.
 private final class WorkRequest {
@@ -55,15 +55,19 @@ extension EventLoop {
     ).start(on: core.loop)
   }
 
-  /// Runs blocking work on the pool and gives back its result. From any task; fails with `cancelled` once the loop stops.
-  package func onPool<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
-    try await withCheckedThrowingContinuation { continuation in
+  /// Runs blocking work on the pool and returns its result. From any task.
+  ///
+  /// - Throws: what `body` throws; `cancelled` once the loop stops.
+  package func onPool<T: Sendable>(
+    _ body: @escaping @Sendable () throws(KacheryError) -> T
+  ) async throws(KacheryError) -> T {
+    // Not a throwing continuation: if one throws in an optimized build, the caller goes on off its executor.
+    let result: Result<T, KacheryError> = await withCheckedContinuation { continuation in
       post {
-        guard !self.core.isClosing else {
-          return continuation.resume(throwing: Self.stopping)
-        }
-        self.work({ Result { try body() } }, then: { continuation.resume(with: $0) })
+        guard !self.core.isClosing else { return continuation.resume(returning: .failure(Self.stopping)) }
+        self.work({ Result(catching: body) }, then: { continuation.resume(returning: $0) })
       }
     }
+    return try result.get()
   }
 }

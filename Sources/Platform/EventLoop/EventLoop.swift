@@ -40,11 +40,14 @@ package final class EventLoop: SerialExecutor {
   /// Runs `body` on the loop, after whatever was handed over before. From any thread.
   package func post(_ body: @escaping @Sendable () -> Void) { core.submit(.closure(body), for: self) }
 
-  /// Runs `body` on the loop and gives back its result. From any task.
-  package func run<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
-    try await withCheckedThrowingContinuation { continuation in
-      post { continuation.resume(with: Result(catching: body)) }
+  /// Runs `body` on the loop and returns its result. From any task.
+  package func run<T: Sendable, Failure: Error>(
+    _ body: @escaping @Sendable () throws(Failure) -> T
+  ) async throws(Failure) -> T {
+    let result: Result<T, Failure> = await withCheckedContinuation { continuation in
+      post { continuation.resume(returning: Result(catching: body)) }
     }
+    return try result.get()
   }
 
   /// Closes every handle, waits for what is under way, and ends the thread. May be called again.

@@ -1,0 +1,15 @@
+import ContentStore
+import Primitives
+import Wire
+
+/// What one stream of a peer is served from, and whether it may be.
+struct ServedFiles {
+  let store: ContentStore
+  let metrics: NodeMetrics
+  /// The file with this hash while it is being received here.
+  let arriving: (ContentHash) -> IncomingFile?
+  /// Why the peer is not served over this topic; nil if it is. Asked again before every block.
+  let barrier: (Topic) -> Refusal?
+
+  func refusal(over topic: Topic) -> Refusal? { barrier(topic) }
+}

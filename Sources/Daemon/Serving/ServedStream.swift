@@ -1,0 +1,42 @@
+import NodeCore
+import Primitives
+import Wire
+
+/// A stream of a peer that is being served.
+protocol ServedStream: AnyObject {
+  /// The link that carries it.
+  var link: LinkID { get }
+  /// Gives the stream up.
+  func close()
+  /// Gives the stream up if the peer has taken nothing for too long. Called every `StallClock.period`.
+  func endIfStalled(at now: Instant)
+}
+
+/// What the owner of a served stream has to know.
+enum ServedStreamEvent {
+  /// The stream is about to be reset in the middle of a file; the peer is to be told why.
+  case aborts(AbortNotice)
+  /// The stream is over; it says nothing more.
+  case ended
+}
+
+/// Finds out whether a peer has stopped taking what it asked for.
+struct StallClock {
+  /// How often to look.
+  static let period: Duration = .seconds(10)
+  /// How long a peer may take nothing. Far longer than any pause of a disk or a network that recovers.
+  static let limit: Duration = .seconds(60)
+
+  private var queued = 0
+  private var since: Instant?
+
+  /// Whether the same `queued` bytes have waited for longer than the limit; 0 if none wait.
+  mutating func isStalled(queued: Int, at now: Instant) -> Bool {
+    guard queued > 0, queued == self.queued, let since else {
+      self.queued = queued
+      since = queued > 0 ? now : nil
+      return false
+    }
+    return now - since >= Self.limit
+  }
+}

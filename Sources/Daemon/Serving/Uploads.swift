@@ -1,0 +1,109 @@
+import ContentStore
+import EventLoop
+import Links
+import NodeCore
+import Primitives
+import Wire
+
+/// What is served to other nodes. Bound to the loop.
+///
+/// It knows nothing of links, channels and downloads: its owner says who may be served, and carries its messages.
+final class Uploads {
+  /// Fetch streams of one peer that are served at a time: each may hold two blocks of a file.
+  private static let maximumFetchStreams = 256
+  /// Batch streams of one peer that are served at a time.
+  private static let maximumBatchStreams = 16
+  /// Turns that run at a time: more than the pool has threads, so that these never wait, and few enough for the gate to
+  /// decide who is next.
+  private static let maximumTurns = 8
+
+  /// A message for the peer at the other end of a link.
+  var onMessage: ((LinkID, ControlMessage) -> Void)?
+  /// Whether the peer may ask over this topic.
+  var mayServe: (LinkID, Topic) -> Bool = { _, _ in false }
+  /// The file with this hash while it is being received here.
+  var arriving: (ContentHash) -> IncomingFile? = { _ in nil }
+  /// How many transfers may run at a time.
+  var limits: TransferLimits {
+    didSet { gate.limit.schedule = limits.upload }
+  }
+
+  private let store: ContentStore
+  private let loop: EventLoop
+  private let metrics: NodeMetrics
+  private let gate: UploadGate
+  private var fetches: [ObjectIdentifier: any ServedStream] = [:]
+  private var batches: [ObjectIdentifier: any ServedStream] = [:]
+  private var sweeper: Timer?
+
+  init(_ store: ContentStore, loop: EventLoop, metrics: NodeMetrics, limits: TransferLimits) {
+    self.store = store
+    self.loop = loop
+    self.metrics = metrics
+    self.limits = limits
+    gate = UploadGate(capacity: Self.maximumTurns, limit: RateLimit(limits.upload), loop: loop)
+    gate.onWait = { [weak self] link, notice in self?.onMessage?(link, .waiting(notice)) }
+  }
+
+  /// Serves a stream on which a peer asks for ranges of files.
+  func serveFetches(_ stream: any ByteStream, _ first: [UInt8], on link: LinkID) {
+    guard fetches.values.count(where: { $0.link == link }) < Self.maximumFetchStreams else { return stream.reset() }
+    let server = StreamServer(
+      link: link, stream: stream, answers: FetchAnswers(files(for: link)), loop: loop, gate: gate)
+    let key = ObjectIdentifier(server)
+    fetches[key] = server
+    start(server, first) { [weak self] in self?.fetches[key] = nil }
+  }
+
+  /// Serves a stream on which a peer asks for many small files.
+  func serveBatches(_ stream: any ByteStream, _ first: [UInt8], on link: LinkID) {
+    guard batches.values.count(where: { $0.link == link }) < Self.maximumBatchStreams else { return stream.reset() }
+    let server = StreamServer(
+      link: link, stream: stream, answers: BatchAnswers(files(for: link)), loop: loop, gate: gate)
+    let key = ObjectIdentifier(server)
+    batches[key] = server
+    start(server, first) { [weak self] in self?.batches[key] = nil }
+  }
+
+  private func start<Answers>(_ server: StreamServer<Answers>, _ first: [UInt8], ended: @escaping () -> Void) {
+    if sweeper == nil {
+      sweeper = loop.after(StallClock.period, repeating: StallClock.period) { [weak self] in self?.endStalled() }
+    }
+    let link = server.link
+    server.start(with: first) { [weak self] event in
+      switch event {
+      case .aborts(let notice): self?.onMessage?(link, .aborted(notice))
+      case .ended: ended()
+      }
+    }
+  }
+
+  private func endStalled() {
+    let all = Array(fetches.values) + Array(batches.values)
+    for server in all { server.endIfStalled(at: loop.now) }
+    guard all.isEmpty else { return }
+    sweeper?.cancel()
+    sweeper = nil
+  }
+
+  private func files(for link: LinkID) -> ServedFiles {
+    let links = fetches.values.map(\.link) + batches.values.map(\.link)
+    // The place that a stream has, or has not, lasts as long as the stream.
+    let isTooMany = !limits.hasPlace(forPeerWith: links.count { $0 == link }, of: links.count)
+    return ServedFiles(store: store, metrics: metrics, arriving: arriving) { [weak self] topic in
+      guard self?.mayServe(link, topic) == true else { return .notAuthorized }
+      return isTooMany ? .limitReached : nil
+    }
+  }
+
+  /// The link has ended, and with it the streams that it carried.
+  func linkEnded(_ link: LinkID) {
+    for server in Array(fetches.values) + Array(batches.values) where server.link == link { server.close() }
+  }
+
+  /// Ends every stream.
+  func stop() {
+    sweeper?.cancel()
+    for server in Array(fetches.values) + Array(batches.values) { server.close() }
+  }
+}

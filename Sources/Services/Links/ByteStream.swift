@@ -1,0 +1,24 @@
+/// Bytes in order, in both directions, with flow control: one stream of a link, or a pair in memory. Bound to the loop.
+package protocol ByteStream: AnyObject {
+  /// Receives the next bytes. The pointer is valid for the call only. Each byte counts against the window until `consumed`.
+  var onData: ((UnsafeRawBufferPointer) -> Void)? { get set }
+  /// Called once when the other side stops sending.
+  var onEnd: ((LinkStreamEnd) -> Void)? { get set }
+  /// Called when there is room again after `isWritable` was false.
+  var onWritable: (() -> Void)? { get set }
+  /// Whether the writer may go on. If not, it should stop and wait for `onWritable`.
+  var isWritable: Bool { get }
+  /// Bytes that were written and have not left yet.
+  var queuedBytes: Int { get }
+
+  /// Sends bytes, in order, as soon as the window and the carrier allow.
+  func write(_ bytes: [UInt8])
+  /// Lets the other side send `count` more bytes.
+  func consumed(_ count: Int)
+  /// Ends this side's direction after what is queued.
+  func finish()
+  /// Gives the stream up in both directions. Nothing is called afterwards. Idempotent.
+  func reset()
+}
+
+extension LinkStream: ByteStream {}

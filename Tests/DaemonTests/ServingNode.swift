@@ -1,0 +1,128 @@
+import ContentStore
+import EventLoop
+import NodeCore
+import Primitives
+import TestSupport
+import Testing
+import Wire
+
+@testable import Daemon
+
+/// A store, a gate and the streams that are served from them, on a loop of their own.
+actor ServingNode {
+  static let topic = Topic(bytes: [UInt8](repeating: 7, count: Topic.byteCount))
+
+  /// What a stream's peer and its node have seen.
+  struct Sight: Sendable {
+    var written: [UInt8]
+    var isReset: Bool
+    var isFinished: Bool
+    var hasEnded: Bool
+    var notices: [AbortNotice]
+  }
+
+  private final class Served {
+    let stream: MemoryStream
+    let server: any ServedStream
+    var hasEnded = false
+    var notices: [AbortNotice] = []
+
+    init(_ stream: MemoryStream, _ server: any ServedStream) {
+      self.stream = stream
+      self.server = server
+    }
+  }
+
+  nonisolated let loop: EventLoop
+  let store: ContentStore
+  private let folder: TemporaryFolder
+  private let gate: UploadGate
+  private var isMember = true
+  private var streams: [Served] = []
+  private var turns: [UploadGate.Turn] = []
+
+  nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+  init(turns: Int = 8) throws {
+    folder = try TemporaryFolder()
+    loop = try EventLoop(name: "serving")
+    store = try ContentStore(directory: folder.path("store"), log: .disabled)
+    gate = UploadGate(capacity: turns, limit: RateLimit(nil), loop: loop)
+  }
+
+  func stop() async { await loop.shutdown() }
+
+  /// Stores bytes, and returns their hash and where they lie.
+  func store(_ bytes: [UInt8]) throws -> (hash: ContentHash, path: String) {
+    let receipt = try store.store(path: try folder.write("file", bytes))
+    return (receipt.hash, store.path(of: receipt.hash))
+  }
+
+  /// Links a file of the user's, and returns its hash and where it lies.
+  func link(_ bytes: [UInt8]) throws -> (hash: ContentHash, path: String) {
+    let path = try folder.write("linked", bytes)
+    return (try store.link(path: path).hash, path)
+  }
+
+  func setMember(_ isMember: Bool) { self.isMember = isMember }
+
+  /// Takes every turn of the gate, so that nothing is served.
+  func takeAllTurns(_ count: Int) {
+    for _ in 0..<count { turns.append(gate.enter(LinkID(number: 99), for: .of([9]), cost: 1) { _ in }) }
+  }
+
+  func endTurns() {
+    for turn in turns { turn.end(spent: 0) }
+    turns = []
+  }
+
+  // MARK: Streams
+
+  /// Opens a stream and returns its number. `room` is how many bytes fit until the peer takes some.
+  func open<Answers: StreamAnswers>(
+    _ make: @Sendable (ServedFiles) -> Answers, room: Int = .max, first: [UInt8] = []
+  ) -> Int {
+    let stream = MemoryStream(room: room)
+    let files = ServedFiles(store: store, metrics: NodeMetrics(), arriving: { _ in nil }) { _ in
+      self.isMember ? nil : .notAuthorized
+    }
+    let server = StreamServer(
+      link: LinkID(number: 1), stream: stream, answers: make(files), loop: loop, gate: gate)
+    let served = Served(stream, server)
+    streams.append(served)
+    server.start(with: first) { event in
+      switch event {
+      case .aborts(let notice): served.notices.append(notice)
+      case .ended: served.hasEnded = true
+      }
+    }
+    return streams.count - 1
+  }
+
+  func send(_ bytes: [UInt8], on number: Int) { streams[number].stream.receive(bytes) }
+  func finish(_ number: Int) { streams[number].stream.end(.finished) }
+  func lose(_ number: Int) { streams[number].stream.end(.linkClosed) }
+  func take(_ number: Int) { streams[number].stream.takeAll() }
+  /// Looks whether the peer has stalled, at a time of the test's own.
+  func look(_ number: Int, at time: Duration) {
+    streams[number].server.endIfStalled(at: Instant(nanoseconds: 0) + time)
+  }
+
+  func see(_ number: Int) -> Sight {
+    let served = streams[number]
+    return Sight(
+      written: served.stream.written, isReset: served.stream.isReset, isFinished: served.stream.isFinished,
+      hasEnded: served.hasEnded, notices: served.notices)
+  }
+
+  /// Waits, ten seconds at most, until the stream looks as wanted.
+  func until(
+    _ number: Int, sourceLocation: SourceLocation = #_sourceLocation, _ isThere: @Sendable (Sight) -> Bool
+  ) async -> Sight {
+    for _ in 0..<2_000 where !isThere(see(number)) { try? await Task.sleep(for: .milliseconds(5)) }
+    let sight = see(number)
+    let isAsWanted = isThere(sight)
+    #expect(isAsWanted, "\(sight.written.count) bytes", sourceLocation: sourceLocation)
+    return sight
+  }
+}
