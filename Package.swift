@@ -43,7 +43,8 @@ let package = Package(
     shim("COpenSSL", pkgConfig: "openssl", apt: "libssl-dev"),
     shim("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
     shim("CMicroHTTPD", pkgConfig: "libmicrohttpd", apt: "libmicrohttpd-dev"),
-    shim("CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
+    // Not through pkg-config, which on Debian 13 names Kerberos' folder in a way that SwiftPM warns about at each build.
+    shim("CCurl", apt: "libcurl4-openssl-dev"),
     shim("CYAML", pkgConfig: "yaml-0.1", apt: "libyaml-dev"),
     shim("CPosix"),
     shim("CSHA1", compiled: true),
