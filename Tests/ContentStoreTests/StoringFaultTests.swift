@@ -9,7 +9,7 @@ import Testing
 /// The kernel's call, which counts for the calling thread only: what follows on it has another user's rights.
 @_silgen_name("setfsuid") private func setFileSystemUser(_ user: UInt32) -> Int32
 
-/// Does something with the rights of `nobody` to files; for a test that has few rights already, with its own.
+/// Does something with the rights of `nobody` to files, which only root may take.
 private func asNobody<Result>(_ body: () throws -> Result) rethrows -> Result {
   _ = setFileSystemUser(65_534)
   defer { _ = setFileSystemUser(geteuid()) }
@@ -40,7 +40,7 @@ private func asNobody<Result>(_ body: () throws -> Result) rethrows -> Result {
     #expect(try refusal(of: folder.path("dangling"))?.code == .notFound)
   }
 
-  @Test func refusesAFileThatMayNotBeRead() throws {
+  @Test(.asRoot) func refusesAFileThatMayNotBeRead() throws {
     let path = try folder.write("secret", [1], permissions: 0)
     try File.setPermissions(of: path, 0)
     let error = #expect(throws: KacheryError.self) { try asNobody { try store.store(path: path) } }
@@ -48,7 +48,7 @@ private func asNobody<Result>(_ body: () throws -> Result) rethrows -> Result {
     #expect(error?.message.contains("this user may not") == true)
   }
 
-  @Test func aDirectoryThatMayNotBeWrittenStillReads() throws {
+  @Test(.asRoot) func aDirectoryThatMayNotBeWrittenStillReads() throws {
     let receipt = try store.store(path: try folder.write("source", "abc"))
     try FileSystem.createFolder(folder.path("x"), permissions: 0o755)
     #expect(chmod(folder.path, 0o755) == 0)

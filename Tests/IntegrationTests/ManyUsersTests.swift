@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// One daemon that several users of a machine share: who belongs to its group gets in, and nobody writes into its directory.
-@Suite(.serialized, .timeLimit(.minutes(2))) struct ManyUsersTests {
+@Suite(.serialized, .timeLimit(.minutes(2)), .asRoot) struct ManyUsersTests {
   /// A group that every Debian system has, so that none must be made.
   private static let group: (name: String, number: UInt32) = ("users", 100)
 

@@ -9,10 +9,9 @@ struct SystemUser {
   /// Copies of the programs: nobody else may enter the folder in which they were built.
   private let programs: String
 
-  /// - Throws: where the tests do not run as root, who alone may act as another user.
+  /// - Throws: when the tests do not run as root: a test that makes one has the trait `.asRoot`.
   init(_ number: UInt32, groups: [UInt32] = [], programs: String) throws {
-    try #require(
-      geteuid() == 0, "This test acts as several users, which only root may; run the tests as root, as .ci/run does.")
+    try #require(geteuid() == 0, "This test acts as several users, which only root may; it lacks the trait .asRoot.")
     self.number = number
     self.groups = groups
     self.programs = programs
