@@ -106,7 +106,7 @@ import Testing
 
   @Test func everyFolderOfTestsAndShimsIsDeclared() throws {
     // Data for the tests and the fuzzers is no target.
-    let data: Set<String> = ["Vectors", "Fuzz", "Network", "Interop"]
+    let data: Set<String> = ["Vectors", "Fuzz", "Network", "Interop", "Bare"]
     #expect(try Repository.folders(below: "Tests").subtracting(data) == Set(manifest.tests.map(\.name)))
     #expect(try Repository.folders(below: "CShims") == Set(manifest.shims.map(\.name)))
     #expect(try Repository.folders(below: "Sources") == Set(Layer.allCases.map(\.rawValue)))

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# `run.sh` starts this in namespaces of its own: it goes into a bare root and runs one step there, as one user.
+#
+#   enter.sh ROOT TOOLCHAIN USER [NAME=VALUE…] -- STEP
+set -euo pipefail
+root=$1 toolchain=$2 user=$3
+here=$(dirname "$0")
+shift 3
+settings=()
+while [ "$1" != -- ]; do
+  settings+=("$1")
+  shift
+done
+step=$2
+
+home=/root
+[ "$user" = root ] || home=/home/$user
+mount --bind "$root" "$root"
+mount --bind "$toolchain" "$root/opt/swift"
+mount -o remount,bind,ro "$root/opt/swift"
+mount -t proc proc "$root/proc"
+mount --rbind /dev "$root/dev"
+mount -t tmpfs -o mode=1777 none "$root/dev/shm"
+mount -t sysfs -o ro none "$root/sys"
+# Not only chroot: in one, no process may make a user namespace, and one that enters a mount namespace is outside.
+cp "$here/steps.sh" "$root/opt/steps.sh"
+cd "$root"
+pivot_root . mnt
+umount --lazy /mnt
+cd /
+
+# As after a login, with the toolchain on the PATH.
+exec setpriv --reuid "$user" --regid "$user" --init-groups env -i "${settings[@]}" HOME="$home" USER="$user" \
+  LOGNAME="$user" SHELL=/bin/bash LANG=C.UTF-8 TERM=dumb \
+  PATH=/opt/swift/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+  bash /opt/steps.sh "$step"
