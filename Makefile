@@ -9,6 +9,9 @@ MANDIR = $(DESTDIR)$(PREFIX)/share/man/man1
 BASHDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSHDIR = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 FISHDIR = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+# The system's own folders stay, empty or not, and so does what any PREFIX is in.
+SYSTEM_PREFIX = $(filter /usr /usr/local,$(PREFIX))
+FOLDERS_TO_KEEP = $(if $(SYSTEM_PREFIX),$(DESTDIR)$(PREFIX),$(patsubst %/,%,$(dir $(DESTDIR)$(PREFIX))))
 
 SWIFT = swift
 RELEASE = -c release --static-swift-stdlib
@@ -20,6 +23,17 @@ OUR_PACKAGES = PYTHONPATH=Python/src:Python/client/src
 # What depends on NumPy and fsspec, and so is tested with old and new ones.
 ARRAY_TESTS = $(addprefix Python/tests/test_,offline.py pickle.py ranges.py filesystem.py)
 LINTED = Package.swift Sources Tests
+# What every test did, for the count of those that were skipped.
+RESULTS = .build/results
+PYTEST = -m pytest -q -rs --junitxml
+# The published client's NumPy has no wheel for Python 3.13 and later, and the client refuses to unpickle with a later NumPy.
+PUBLISHED_INSTALLS := $(shell python3 -c 'import sys; print("yes" if sys.version_info < (3, 13) else "")' 2>/dev/null)
+
+# What a target needs of the Debian packages: an option of Deploy/install-dependencies.sh, or nothing for all but --bench.
+NEEDS = --build
+demo demo-jobs: NEEDS = --demo
+test test-swift test-python: NEEDS =
+bench: NEEDS = --bench
 
 # Every name that kachery was ever published under; each is a link to the one program, which looks at its own name.
 NAMES = kachery-store kachery-load kachery-cat kachery-link kachery-info kachery-ls kachery-load-dir \
@@ -30,8 +44,8 @@ NAMES = kachery-store kachery-load kachery-cat kachery-link kachery-info kachery
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help deps build demo demo-jobs test test-swift test-python bench lint format fuzz simulate sanitize test-address \
-  test-thread test-nfs install uninstall install-service uninstall-service clean
+.PHONY: help deps needed build demo demo-jobs test test-swift test-python bench lint format fuzz simulate sanitize \
+  test-address test-thread test-nfs test-bare install installable uninstall install-service uninstall-service clean
 
 help: ## Say what there is to type
 	@echo 'kachery: share files by what is in them.'
@@ -39,12 +53,16 @@ help: ## Say what there is to type
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null \
 	  || sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1: \2/p' Makefile
 
-deps: ## Install the Debian packages that kachery is built from (nothing to do: nothing done)
+deps: ## Install the Debian packages that kachery is built from and tested with (nothing to do: nothing done)
 	@Deploy/install-dependencies.sh
 
-build: deps ## Build the two programs, optimized, into .build/release
+needed:
+	@Deploy/install-dependencies.sh $(NEEDS)
+
+build: needed ## Build the two programs, optimized, into .build/release
 	$(SWIFT) build $(RELEASE) --product kachery
 	$(SWIFT) build $(RELEASE) --product kacheryd
+	@touch .build/built
 
 demo-jobs: build ## Watch one node run a function for another
 	@Deploy/demo-jobs.sh
@@ -52,26 +70,31 @@ demo-jobs: build ## Watch one node run a function for another
 demo: build ## Watch a 200 MB file travel between two nodes on this machine
 	@Deploy/demo.sh
 
-test: deps lint test-swift test-python ## Check everything: formatting, all Swift tests, the Python tests
+test: needed lint test-swift test-python ## Check everything: formatting, all Swift tests, the Python tests
+	@Deploy/say-skipped.py $(RESULTS)
 
 # Suites whose tests wait for tasks of their own process: beside tests that block their threads these would get none. And
 # one that opens thousands of descriptors: Foundation reads past the end of their list where it starts a program meanwhile.
 APART = LocalAPITests|EventLoopTests|HTTPTests|LinksTests|LongPollTests
 
 # The debug build carries every assertion, so the tests that drive whole programs drive that one.
-test-swift:
+test-swift: needed
 	$(SWIFT) build --build-tests
-	KACHERY_BUILD_DIR="$$($(SWIFT) build --show-bin-path)" $(SWIFT) test --skip-build --filter '$(APART)'
-	KACHERY_BUILD_DIR="$$($(SWIFT) build --show-bin-path)" $(SWIFT) test --skip-build --skip '$(APART)'
+	@mkdir -p $(RESULTS) && rm -f $(RESULTS)/swift*
+	KACHERY_BUILD_DIR="$$($(SWIFT) build --show-bin-path)" \
+	  $(SWIFT) test --skip-build --xunit-output $(RESULTS)/swift-apart.xml --filter '$(APART)'
+	KACHERY_BUILD_DIR="$$($(SWIFT) build --show-bin-path)" \
+	  $(SWIFT) test --skip-build --xunit-output $(RESULTS)/swift.xml --skip '$(APART)'
 
-test-python: $(VENV)/.complete $(PUBLISHED)/.complete $(OLDEST)/.complete $(NEWEST)/.complete
+test-python: needed $(VENV)/.complete $(if $(PUBLISHED_INSTALLS),$(PUBLISHED)/.complete) $(OLDEST)/.complete $(NEWEST)/.complete
 	$(SWIFT) build --product kachery
 	$(SWIFT) build --product kacheryd
+	@mkdir -p $(RESULTS) && rm -f $(RESULTS)/python*
 	KACHERY_BUILD_DIR="$$($(SWIFT) build --show-bin-path)" \
-	  KACHERY_PUBLISHED_PYTHON=$(CURDIR)/$(PUBLISHED)/bin/python \
-	  $(OUR_PACKAGES) $(VENV)/bin/python -m pytest -q Python/tests --ignore Python/tests/libraries
-	$(OUR_PACKAGES) $(OLDEST)/bin/python -m pytest -q $(ARRAY_TESTS)
-	$(OUR_PACKAGES) $(NEWEST)/bin/python -m pytest -q $(ARRAY_TESTS) Python/tests/libraries
+	  KACHERY_PUBLISHED_PYTHON='$(if $(PUBLISHED_INSTALLS),$(CURDIR)/$(PUBLISHED)/bin/python)' \
+	  $(OUR_PACKAGES) $(VENV)/bin/python $(PYTEST) $(RESULTS)/python.xml Python/tests --ignore Python/tests/libraries
+	$(OUR_PACKAGES) $(OLDEST)/bin/python $(PYTEST) $(RESULTS)/python-oldest.xml $(ARRAY_TESTS)
+	$(OUR_PACKAGES) $(NEWEST)/bin/python $(PYTEST) $(RESULTS)/python-newest.xml $(ARRAY_TESTS) Python/tests/libraries
 
 $(VENV)/.complete: Python/requirements-test.txt
 $(PUBLISHED)/.complete: Python/requirements-published.txt
@@ -85,7 +108,6 @@ $(NEWEST)/.complete: Python/requirements-newest.txt
 	touch $@
 
 bench: build ## Measure transfers, storing, a daemon by itself and feeds beside other tools
-	@Deploy/install-dependencies.sh --bench
 	@Benchmarks/transfer.py
 	@Benchmarks/sources.py
 	@Benchmarks/find.py
@@ -119,8 +141,20 @@ test-thread: deps ## Run the Swift tests under the thread sanitizer, which finds
 test-nfs: deps ## Run the tests of shared directories on NFS, in a kernel of their own that needs no privileges
 	Tests/Network/nfs.sh
 
+test-bare: ## Prove demo, tests, install and uninstall on bare Debian 12 and 13 (as root; BARE= takes options of run.sh)
+	Tests/Bare/run.sh $(BARE)
+
+# What goes wrong late or unclearly is told before anything is built. sudo has a PATH of its own, without the toolchain, and
+# would leave root's files among the builder's: through it, what the builder built is installed.
+installable:
+	@[ -z '$(PYTHON)' ] || Deploy/check-python.sh '$(PYTHON)'
+	@if [ -z "$$SUDO_UID" ] || [ "$$SUDO_UID" -eq 0 ]; then $(MAKE) --no-print-directory build; \
+	  elif [ ! -e .build/built ] || [ -n "$$(find Package.swift Sources CShims -newer .build/built)" ]; then \
+	    echo "install: the programs are not built, or older than their sources. Type 'make build' without sudo first." >&2; \
+	    exit 1; fi
+
 # bash and fish look for a file of the name that is completed.
-install: build ## Put every command below PREFIX/bin (and the Python package where PYTHON says)
+install: installable ## Put every command below PREFIX/bin (and the Python package where PYTHON says)
 	install -d '$(BINDIR)'
 	install -m 0755 .build/release/kachery .build/release/kacheryd '$(BINDIR)'
 	for name in $(NAMES); do ln -sfn kachery "$(BINDIR)/$$name" || exit 1; done
@@ -133,10 +167,12 @@ install: build ## Put every command below PREFIX/bin (and the Python package whe
 	  ln -sfn kachery "$(BASHDIR)/$$name" && ln -sfn kachery.fish "$(FISHDIR)/$$name.fish" || exit 1; done
 	$(if $(PYTHON),'$(PYTHON)' -m pip install --disable-pip-version-check ./Python ./Python/client,)
 
-uninstall: ## Remove exactly what install put there
+uninstall: ## Remove exactly what install put there, and folders that are empty then
 	for name in kachery kacheryd $(NAMES); do rm -f "$(BINDIR)/$$name" || exit 1; done
 	for name in kachery $(NAMES); do rm -f "$(BASHDIR)/$$name" "$(FISHDIR)/$$name.fish" || exit 1; done
 	rm -f '$(MANDIR)/kachery.1' '$(ZSHDIR)/_kachery'
+	for folder in '$(MANDIR)' '$(BASHDIR)' '$(ZSHDIR)' '$(FISHDIR)' $(if $(SYSTEM_PREFIX),,'$(BINDIR)'); do \
+	  while [ "$$folder" != '$(FOLDERS_TO_KEEP)' ] && rmdir "$$folder" 2>/dev/null; do folder=$$(dirname "$$folder"); done; done
 	$(if $(PYTHON),'$(PYTHON)' -m pip uninstall --yes kachery-p2p kachery-client,)
 
 UNITDIR = $(DESTDIR)/etc/systemd/system

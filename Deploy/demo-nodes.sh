@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the demonstrations: nodes in a temporary folder, each with a home, an identity, a storage directory and ports
 # of its own, exactly what as many machines would have. Nothing of them stays behind, however the script ends.
 

@@ -1,0 +1,22 @@
+#!/usr/bin/env python3
+"""Says how many tests were skipped and why, from the results (JUnit's XML) of all runs: Deploy/say-skipped.py FOLDER"""
+
+import sys
+from collections import Counter
+from pathlib import Path
+from xml.etree import ElementTree
+
+results = [ElementTree.parse(file).getroot() for file in sorted(Path(sys.argv[1]).glob("*.xml"))]
+tests = sum(1 for result in results for _ in result.iter("testcase"))
+if not tests:
+    sys.exit(f"say-skipped: there are no results of tests in {sys.argv[1]}.")
+reasons = Counter(
+    # pytest has the reason in an attribute, Swift Testing in the text.
+    skipped.get("message") or (skipped.text or "").strip() or "no reason is given"
+    for result in results
+    for skipped in result.iter("skipped")
+)
+count = sum(reasons.values())
+print(f"\n{tests} tests: {tests - count} passed, {count or 'none'} skipped.")
+for reason, times in reasons.most_common():
+    print(f"  {times} skipped: {reason}")
