@@ -35,6 +35,8 @@ def test_every_published_form_is_read(text, label, manifest, chunk):
     [
         "", "sha1://", "md5://" + HASH, HASH, f"sha1://{HASH[1:]}", f"sha1://{HASH}0", f"sha1://{'g' * 40}",
         f"sha1://{HASH}?manifest=1", f"sha1://{HASH}?chunkOf={OTHER}~0", f"sha1://{HASH}?chunkOf={OTHER}~5~4",
+        f"sha1://{HASH}?chunkOf={OTHER}~0~1000000001", f"sha1://{HASH}?chunkOf={OTHER}~0~{'9' * 5000}",
+        f"sha1://{HASH}?chunkOf={OTHER}~{2**63 - 1}~{2**63}", f"sha1://{HASH}?chunkOf={OTHER}~0~٣",
         f"sha1://{HASH}?chunkOf={OTHER}~-1~4", f"sha1://{HASH}\n", f"sha1://{'٠' * 40}",
     ],
 )  # fmt: skip

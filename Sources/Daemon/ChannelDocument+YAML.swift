@@ -11,8 +11,14 @@ extension ChannelDocument {
     guard document.mapping != nil else {
       throw KacheryError(.badConfiguration, "The channel's document is not a list of named fields.")
     }
+    let bootstraps = document["bootstrapAddresses"]?.sequence ?? []
+    guard bootstraps.count <= Self.maximumBootstraps else {
+      throw KacheryError(
+        .tooLarge,
+        "The channel's document names \(bootstraps.count) bootstrapAddresses; keep at most \(Self.maximumBootstraps).")
+    }
     var addresses: [Endpoint] = []
-    for entry in document["bootstrapAddresses"]?.sequence ?? [] {
+    for entry in bootstraps {
       guard let host = entry["hostName"]?.text, let port = entry["port"]?.text.flatMap({ UInt16($0) }),
         let endpoint = Endpoint(host: host, port: port)
       else { throw KacheryError(.badConfiguration, "An entry of bootstrapAddresses lacks its hostName or port.") }
@@ -20,6 +26,11 @@ extension ChannelDocument {
     }
     guard let entries = document["authorizedNodes"]?.sequence else {
       throw KacheryError(.badConfiguration, "The channel's document has no list of authorizedNodes.")
+    }
+    guard entries.count <= Self.maximumMembers else {
+      throw KacheryError(
+        .tooLarge,
+        "The channel's document lists \(entries.count) authorizedNodes; a channel has at most \(Self.maximumMembers).")
     }
     var members: [Member] = []
     for entry in entries {

@@ -1,5 +1,6 @@
 import APIModel
 import Primitives
+import TestSupport
 import Testing
 
 @Suite struct MessageTests {
@@ -31,6 +32,60 @@ import Testing
       _ = try LoadRequest(try JSONFields(body: Array(body.utf8)))
     } throws: { error in
       (error as? KacheryError)?.code == .badRequest && (error as? KacheryError)?.message.hasSuffix(".") == true
+    }
+  }
+
+  /// Positions at which no file ends, and parts that nobody cut.
+  @Test(arguments: [(0, "1000000001"), (0, "9223372036854775807"), (5, "4"), (0, "18446744073709551615"), (0, "1e300")])
+  func aPartThatCannotBeIsRefused(start: Int, end: String) {
+    let chunk = #"{"fileKey":{"sha1":"\#(hash)"},"startByte":\#(start),"endByte":\#(end)}"#
+    let body = #"{"fileKey":{"sha1":"\#(hash)","chunkOf":\#(chunk)}}"#
+    let error = #expect(throws: KacheryError.self) { _ = try LoadRequest(try JSONFields(body: Array(body.utf8))) }
+    #expect(error?.code == .badRequest)
+  }
+
+  /// A few bytes of a request must not become gigabytes of signed messages.
+  @Test func whatIsAppendedInOneRequestIsBounded() throws {
+    let key = #""feedId":"\#(String(repeating: "ab", count: 32))","subfeedHash":"\#(hash)""#
+    func request(_ count: Int, metaData: Int) throws -> AppendRequest {
+      let messages = [String](repeating: "{}", count: count).joined(separator: ",")
+      let text = String(repeating: "x", count: metaData)
+      let body = "{\(key),\"messages\":[\(messages)],\"metaData\":{\"a\":\"\(text)\"}}"
+      return try AppendRequest(try JSONFields(body: Array(body.utf8)))
+    }
+    #expect(try request(AppendRequest.maximumMessages, metaData: 10).messages.count == AppendRequest.maximumMessages)
+    for (count, metaData) in [(AppendRequest.maximumMessages + 1, 0), (70_000, 1_000)] {
+      let error = #expect(throws: KacheryError.self) { _ = try request(count, metaData: metaData) }
+      #expect(error?.code == .tooLarge)
+    }
+  }
+
+  /// Whatever numbers and nesting a client sends, a request is read or refused.
+  @Test(arguments: UInt64(0)..<20)
+  func mutatedRequestsNeverTrap(seed: UInt64) {
+    var random = SeededRandom(seed: seed)
+    let node = String(repeating: "ab", count: 32)
+    let numbers = ["0", "-1", "1e18", "9223372036854775807", "18446744073709551616", "1e308", "-0.0", "0.5", "null"]
+    for _ in 0..<200 {
+      func number() -> String { numbers[random.number(0...numbers.count - 1)] }
+      let chunk = #"{"fileKey":{"sha1":"\#(hash)"},"startByte":\#(number()),"endByte":\#(number())}"#
+      let watch = #"{"feedId":"\#(node)","subfeedHash":"\#(hash)","position":\#(number())}"#
+      let body = #"""
+        {"fileKey":{"sha1":"\#(hash)","chunkOf":\#(chunk)},"files":[{"sha1":"\#(hash)"}],"startByte":\#(number()),
+        "endByte":\#(number()),"timeoutMsec":\#(number()),"waitMsec":\#(number()),"maxNumMessages":\#(number()),
+        "subfeedWatches":{"a":\#(watch)},"localFilePath":"/x","size":\#(number()),"mtime":\#(number()),
+        "feedId":"\#(node)","subfeedHash":"\#(hash)","message":{},"messages":[{}]}
+        """#
+      let bytes = random.chance(30) ? random.mutated(Array(body.utf8)) : Array(body.utf8)
+      guard let fields = try? JSONFields(body: bytes) else { continue }
+      if let key = (try? LoadRequest(fields))?.key, let range = key.chunkOf?.range {
+        #expect(range.count <= Limits.maximumPartSize && range.end <= Limits.maximumFileSize, "seed \(seed)")
+      }
+      _ = (try? ReadRequest(fields), try? BatchLoadRequest(fields), try? LinkRequest(fields))
+      if let find = try? FindFileRequest(fields) { #expect(find.timeout <= FindFileRequest.longestTimeout) }
+      if let watch = try? WatchRequest(fields) { #expect(watch.wait <= WatchRequest.longestWait, "seed \(seed)") }
+      if let submit = try? SubmitRequest(fields) { #expect(submit.timeout <= SubmitRequest.longestTimeout) }
+      _ = try? AppendRequest(fields)
     }
   }
 

@@ -75,6 +75,26 @@ private actor DocumentServer {
     await #expect(throws: KacheryError.self) { try await source.fetch(folder.path("none.yaml")) }
   }
 
+  /// A document costs no more memory, and no more dials, than a channel can need.
+  @Test func aDocumentThatListsTooManyIsRefused() throws {
+    func document(nodes: Int, bootstraps: Int) throws -> ChannelDocument {
+      var text = "bootstrapAddresses:\n"
+      for number in 0..<bootstraps { text += "  - {hostName: h\(number), port: 1}\n" }
+      text += "authorizedNodes:\n"
+      for number in 0..<nodes {
+        let digits = String(number, radix: 16)
+        text += "  - nodeId: \(String(repeating: "0", count: 64 - digits.count))\(digits)\n"
+      }
+      return try ChannelDocument(yaml: Array(text.utf8))
+    }
+    let most = ChannelDocument.maximumBootstraps
+    #expect(try document(nodes: ChannelDocument.maximumMembers, bootstraps: most).bootstrapAddresses.count == most)
+    for (nodes, bootstraps) in [(ChannelDocument.maximumMembers + 1, 0), (1, most + 1)] {
+      let error = #expect(throws: KacheryError.self) { _ = try document(nodes: nodes, bootstraps: bootstraps) }
+      #expect(error?.code == .tooLarge)
+    }
+  }
+
   @Test func namesAndDocumentsAreToldApart() {
     #expect(ChannelSource.isDocument("https://example.org/a.yaml"))
     #expect(ChannelSource.isDocument("/home/me/channel.yaml"))

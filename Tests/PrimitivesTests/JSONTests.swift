@@ -38,6 +38,14 @@ import Testing
     #expect(throws: JSONError.self) { try JSONParser.parse(String(repeating: "[", count: 1_000_000)) }
   }
 
+  @Test(arguments: ["[1,2,3]", "[[[1]]]", "{\"a\":1,\"b\":[null]}", "[{},[],\"\"]"])
+  func theNumberOfValuesIsBounded(text: String) throws {
+    #expect(try JSONParser.parse(Array(text.utf8), maximumValues: 4) == JSONParser.parse(text))
+    #expect(throws: JSONError.self) { try JSONParser.parse(Array(text.utf8), maximumValues: 3) }
+    // The largest document of a folder, three values for at least 70 bytes, is read all the same.
+    #expect(JSONParser.maximumValues > 3 * Int(FolderDocument.maximumSize) / 70)
+  }
+
   /// What Python writes by `json.dumps(value, separators=(",", ":"))`.
   @Test func compactIsWhatPythonWrites() throws {
     let value: JSONValue = [

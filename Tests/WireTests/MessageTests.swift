@@ -69,6 +69,22 @@ import Wire
     #expect(throws: WireError.malformed(.truncated)) { try decode(cut) }
   }
 
+  /// A position in one file and a size of another can then be added without overflow.
+  @Test(arguments: [(UInt64(Int64.max), true), (UInt64(Int64.max) + 1, false), (UInt64.max, false)])
+  func aSizeThatNoFileCanHaveIsRefused(size: UInt64, isTaken: Bool) throws {
+    let bytes = ControlMessage.found(FindAnswer(id: 1, .has(FindAnswer.File(size: size)))).encoded
+    #expect(((try? decode(bytes)) != nil) == isTaken)
+  }
+
+  @Test func aLabelIsCutToWhatAHelloHolds() {
+    for name in ["", "lab", String(repeating: "é", count: 500), "e" + String(repeating: "\u{301}", count: 50_000)] {
+      let label = Hello.label(of: name)
+      #expect(label.utf8.count <= WireLimits.label)
+      #expect(name.utf8.starts(with: label.utf8))
+      #expect(name.utf8.count > WireLimits.label || label.utf8.count == name.utf8.count)
+    }
+  }
+
   @Test func framesThatAreTooLongAreRefusedBeforeTheyAreRead() {
     var decoder = FrameDecoder(limit: 100)
     decoder.append([0, 0, 0, 101])
@@ -148,8 +164,8 @@ struct RandomMessages {
       let chunks = ChunkSet(bytes: random.bytes(random.number(1...300)))
       let file =
         random.chance(50)
-        ? FindAnswer.File(size: random.next(), manifest: random.chance(50) ? try fixed() : nil)
-        : FindAnswer.File(size: random.next(), manifest: try fixed(), chunks: chunks)
+        ? FindAnswer.File(size: random.next() >> 1, manifest: random.chance(50) ? try fixed() : nil)
+        : FindAnswer.File(size: random.next() >> 1, manifest: try fixed(), chunks: chunks)
       return .found(FindAnswer(id: UInt32.max, .has(file)))
     case 7:
       let reason = try #require(Refusal.allCases.randomElement(using: &random))

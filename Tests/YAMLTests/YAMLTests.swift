@@ -64,6 +64,8 @@ import YAML
     #expect(throws: KacheryError.self) { try YAMLParser.parse("[\(deepest)]") }
     #expect(throws: KacheryError.self) { try YAMLParser.parse(String(repeating: "[", count: 100_000)) }
     #expect(throws: KacheryError.self) { try YAMLParser.parse(String(repeating: "- ", count: 100_000)) }
+    let most = YAMLParser.maximumValues
+    #expect(throws: KacheryError.self) { try YAMLParser.parse("[" + String(repeating: "a,", count: most) + "]") }
     let large = #expect(throws: KacheryError.self) {
       try YAMLParser.parse([UInt8](repeating: 0x20, count: YAMLParser.maximumSize + 1))
     }

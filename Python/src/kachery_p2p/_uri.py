@@ -8,6 +8,10 @@ from typing import Any, Dict, NamedTuple, Optional, Tuple
 from ._errors import BadRequest
 
 _HASH = re.compile(r"[0-9a-fA-F]{40}\Z")
+_POSITION = re.compile(r"[0-9]{1,20}\Z")
+# The largest file that a file system can hold, and the largest part that the daemon takes.
+_MAXIMUM_POSITION = 2**63 - 1
+_MAXIMUM_PART = 1_000_000_000
 
 
 class ChunkLocation(NamedTuple):
@@ -84,8 +88,8 @@ def _hash(text: str, uri: str) -> str:
 
 def _chunk(value: str, uri: str) -> ChunkLocation:
     parts = value.split("~")
-    if len(parts) == 3 and parts[1].isdecimal() and parts[2].isdecimal():
+    if len(parts) == 3 and _POSITION.match(parts[1]) and _POSITION.match(parts[2]):
         start, end = int(parts[1]), int(parts[2])
-        if start <= end:
+        if start <= end <= _MAXIMUM_POSITION and end - start <= _MAXIMUM_PART:
             return ChunkLocation(_hash(parts[0], uri), start, end)
     raise BadRequest(f"'{uri}' has a chunkOf that is not PARENT~START~END.")

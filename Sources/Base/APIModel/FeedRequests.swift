@@ -14,6 +14,11 @@ extension JSONFields {
 
 /// The body of `/feed/appendMessages`.
 package struct AppendRequest: Sendable {
+  /// Messages that one request may append: all of them are signed before the first is written.
+  package static let maximumMessages = 100_000
+  /// Bytes of metadata that one request may have stored, a copy with each message.
+  package static let maximumMetaData = 64 << 20
+
   package let key: SubfeedKey
   package let messages: [JSONObject]
   package let metaData: JSONObject?
@@ -23,6 +28,10 @@ package struct AppendRequest: Sendable {
     key = try fields.subfeedKey()
     guard let list = fields.value("messages")?.array else {
       throw KacheryError(.badRequest, "The field 'messages' is not a list.")
+    }
+    guard list.count <= Self.maximumMessages else {
+      throw KacheryError(
+        .tooLarge, "One request appends at most \(Self.maximumMessages) messages, not \(list.count); send several.")
     }
     let messages = list.compactMap(\.object)
     guard messages.count == list.count else {
@@ -35,6 +44,13 @@ package struct AppendRequest: Sendable {
     }
     guard let object = metaData.object else {
       throw KacheryError(.badRequest, "The field 'metaData' is not a JSON object.")
+    }
+    let size = metaData.compactBytes.count
+    guard size <= Self.maximumMetaData / max(1, messages.count) else {
+      throw KacheryError(
+        .tooLarge,
+        "The metadata of \(size) bytes is stored with each of the \(messages.count) messages, and has at most "
+          + "\(Self.maximumMetaData) bytes together; shorten it, or append fewer messages in one request.")
     }
     self.metaData = object
   }

@@ -27,6 +27,11 @@ extension FileKey {
       guard let range = ByteRange(start: start, end: end) else {
         throw KacheryError(.badRequest, "The chunk ends at byte \(end), before it starts at \(start).")
       }
+      guard ChunkLocation.isPossible(range) else {
+        throw KacheryError(
+          .badRequest,
+          "The chunk has \(range.count) bytes, or no file reaches it; a chunk has at most \(Limits.maximumPartSize).")
+      }
       location = ChunkLocation(
         parent: try parent.fixed("sha1"), parentManifest: try parent.optionalFixed("manifestSha1"), range: range)
     }

@@ -15,6 +15,11 @@ package struct FileKey: Hashable, Sendable {
 
 /// A range of a larger file that holds the bytes of a chunk.
 package struct ChunkLocation: Hashable, Sendable {
+  /// Whether a part of a file can have this range: it ends where a file can end and is no larger than a part can be.
+  package static func isPossible(_ range: ByteRange) -> Bool {
+    range.end <= Limits.maximumFileSize && range.count <= Limits.maximumPartSize
+  }
+
   package let parent: ContentHash
   /// The hash of the larger file's manifest, where the asker knows it.
   package let parentManifest: ContentHash?

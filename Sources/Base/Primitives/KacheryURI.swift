@@ -60,6 +60,12 @@ package struct KacheryURI: Hashable, Sendable, CustomStringConvertible {
     guard parts.count == 3, let parent = ContentHash(hex: parts[0]), let start = UInt64(digits: parts[1]),
       let end = UInt64(digits: parts[2]), let range = ByteRange(start: start, end: end)
     else { throw KacheryError(.badRequest, "'\(text)' has a chunkOf that is not PARENT~START~END.") }
+    guard ChunkLocation.isPossible(range) else {
+      throw KacheryError(
+        .badRequest,
+        "'\(text)' names a part of more than \(Limits.maximumPartSize) bytes, or one that no file reaches; "
+          + "load the file \(parent) instead.")
+    }
     return ChunkLocation(parent: parent, range: range)
   }
 }

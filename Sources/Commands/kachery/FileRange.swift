@@ -41,6 +41,10 @@ struct FileRange {
     guard chunks.allSatisfy({ $0.range.count <= RemoteFile.largestChunk }) else { return false }
     for chunk in chunks {
       let bytes = try file.bytes(chunk.range.start, chunk.range.end, hash: chunk.hash)
+      guard UInt64(bytes.count) == chunk.range.count else {
+        throw KacheryError(
+          .badManifest, "The manifest \(name) says that a chunk of \(bytes.count) bytes has \(chunk.range.count).")
+      }
       let first = Int(max(start, chunk.range.start) - chunk.range.start)
       let count = Int(min(last, chunk.range.end) - chunk.range.start)
       bytes[first..<count].withUnsafeBytes { Console.output($0) }

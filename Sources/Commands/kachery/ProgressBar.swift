@@ -68,7 +68,7 @@ struct ProgressBar {
   static func line(
     name: String, loaded: UInt64, total: UInt64, arrived: UInt64, seconds: Double, source: String?, width: Int
   ) -> String {
-    let share = total == 0 ? 1 : Double(loaded) / Double(total)
+    let share = total == 0 ? 1 : min(1, Double(loaded) / Double(total))
     let rate = seconds > 0.05 ? Double(arrived) / seconds : 0
     var facts = ["\(Int(share * 100))%", "\(bytes(Double(loaded))) of \(bytes(Double(total)))"]
     if rate > 0 { facts.append("\(bytes(rate))/s") }

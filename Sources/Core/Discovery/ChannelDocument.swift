@@ -2,6 +2,11 @@ package import Primitives
 
 /// The document that a channel's address leads to: who belongs to the channel, and where its nodes meet.
 package struct ChannelDocument: Hashable, Sendable {
+  /// Nodes that a document may list.
+  package static let maximumMembers = 10_000
+  /// Bootstrap nodes that a document may name: each of its readers dials all of them.
+  package static let maximumBootstraps = 64
+
   /// A node that belongs to the channel, and what it may do there.
   package struct Member: Hashable, Sendable {
     package let node: NodeID

@@ -23,7 +23,7 @@ extension NodeCore {
 
   private func hello(to facts: LinkFacts, at now: Moment) -> Hello {
     Hello(
-      label: String(configuration.label.prefix(WireLimits.label / 4)), software: configuration.software,
+      label: Hello.label(of: configuration.label), software: configuration.software,
       isBootstrap: configuration.isBootstrap, clock: now.wall, addresses: ownAddresses, observed: facts.remote,
       proofs: proofs(binding: facts.binding))
   }

@@ -98,6 +98,7 @@ extension ByteReader {
     let id = try integer(UInt32.self)
     guard try flag() else { return FindAnswer(id: id, .refuses(try refusal())) }
     let size = try integer(UInt64.self)
+    guard size <= Limits.maximumFileSize else { throw .malformed }
     let manifest: ContentHash? = try optional { (reader) throws(ByteReaderError) in try reader.fixed() }
     let chunks: ChunkSet? = try optional { (reader) throws(ByteReaderError) in
       ChunkSet(bytes: try reader.bytes(limit: ChunkSet.maximumBytes))

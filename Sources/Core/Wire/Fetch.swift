@@ -32,9 +32,9 @@ package struct FetchRequest: Hashable, Sendable {
     do throws(ByteReaderError) {
       let topic = try reader.fixed(Topic.self)
       let hash = try reader.fixed(ContentHash.self)
-      guard let range = ByteRange(start: try reader.integer(), end: try reader.integer()) else {
-        throw .malformed
-      }
+      guard let range = ByteRange(start: try reader.integer(), end: try reader.integer()),
+        range.end <= Limits.maximumFileSize
+      else { throw .malformed }
       return FetchRequest(topic: topic, hash: hash, range: range)
     } catch {
       throw .malformed(error)

@@ -39,6 +39,20 @@ package struct Hello: Hashable, Sendable {
   }
 }
 
+extension Hello {
+  /// As much of a node's name as a hello may hold. A character may have any number of bytes, so it is cut between scalars.
+  package static func label(of name: String) -> String {
+    var label = String.UnicodeScalarView()
+    var room = WireLimits.label
+    for scalar in name.unicodeScalars {
+      room -= UTF8.width(scalar)
+      guard room >= 0 else { break }
+      label.append(scalar)
+    }
+    return String(label)
+  }
+}
+
 /// Shows, on this link only, that the sender knows a channel, without telling its name.
 package struct ChannelProof: Hashable, Sendable {
   package let topic: Topic

@@ -4,6 +4,7 @@ import Primitives
 struct DocumentBuilder {
   let events: EventReader
   private var depth = 0
+  private var count = 0
 
   init(events: EventReader) { self.events = events }
 
@@ -18,6 +19,10 @@ struct DocumentBuilder {
   }
 
   private mutating func value(_ event: YAMLEvent) throws(KacheryError) -> YAMLValue {
+    count += 1
+    guard count <= YAMLParser.maximumValues else {
+      throw refusal("it has more than \(YAMLParser.maximumValues) values")
+    }
     switch event {
     case .scalar(let scalar): return .scalar(scalar)
     case .sequenceStart: return try nested { (builder) throws(KacheryError) in try builder.sequence() }

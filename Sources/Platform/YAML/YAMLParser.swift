@@ -1,12 +1,15 @@
 import CYAML
 package import Primitives
 
-/// Reads one YAML document from untrusted bytes: bounded size and depth, no aliases, no duplicate names.
+/// Reads one YAML document from untrusted bytes: bounded size, depth and number of values, no aliases, no duplicate names.
 package enum YAMLParser {
   /// Far above any channel's configuration.
   package static let maximumSize = 1 << 20
   /// Deeper nesting is refused, so that no document can exhaust the stack.
   package static let maximumDepth = 32
+  /// More values are refused: each takes many times the memory of the two bytes that it may have. A channel of 10,000 nodes
+  /// has fewer.
+  package static let maximumValues = 100_000
 
   /// The document that `bytes` spell.
   ///

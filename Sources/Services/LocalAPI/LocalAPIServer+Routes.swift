@@ -155,6 +155,7 @@ extension LocalAPIServer {
     while offset < file.count {
       do throws(KacheryError) {
         let block = try await file.block(at: offset)
+        guard !block.isEmpty else { throw KacheryError(.fileChanged, "The file ends at byte \(offset).") }
         try await exchange.write(block)
         offset += UInt64(block.count)
       } catch {

@@ -1,33 +1,46 @@
-/// Reads JSON (RFC 8259) from untrusted bytes: strict grammar, bounded depth, no duplicate member names.
+/// Reads JSON (RFC 8259) from untrusted bytes: strict grammar, bounded depth and number of values, no duplicate member
+/// names.
 package struct JSONParser {
   /// Deeper nesting is refused, so that no document can exhaust the stack.
   package static let maximumDepth = 64
+  /// More values are refused: each takes about 50 bytes of memory, and may take two of the document. It is more than the
+  /// largest folder's document has.
+  package static let maximumValues = 4_000_000
 
   private let bytes: UnsafeBufferPointer<UInt8>
   private var position = 0
   private var depth = 0
+  /// Values that may still come.
+  private var room: Int
 
   /// The document that `bytes` spell, with nothing but white space around it.
-  package static func parse(_ bytes: some Sequence<UInt8>) throws(JSONError) -> JSONValue {
+  package static func parse(
+    _ bytes: some Sequence<UInt8>, maximumValues: Int = maximumValues
+  ) throws(JSONError) -> JSONValue {
     let result = bytes.withContiguousStorageIfAvailable { buffer in
-      Result { () throws(JSONError) in try parse(buffer: buffer) }
+      Result { () throws(JSONError) in try parse(buffer: buffer, maximumValues) }
     }
     if let result { return try result.get() }
-    return try parse(Array(bytes))
+    return try parse(Array(bytes), maximumValues: maximumValues)
   }
 
   /// The document that `text` spells.
   package static func parse(_ text: String) throws(JSONError) -> JSONValue { try parse(Array(text.utf8)) }
 
-  private static func parse(buffer: UnsafeBufferPointer<UInt8>) throws(JSONError) -> JSONValue {
-    var parser = JSONParser(bytes: buffer)
+  private static func parse(
+    buffer: UnsafeBufferPointer<UInt8>, _ maximumValues: Int
+  ) throws(JSONError) -> JSONValue {
+    var parser = JSONParser(bytes: buffer, room: maximumValues)
     let value = try parser.value()
     parser.skipSpace()
     guard parser.position == buffer.count else { throw parser.error("something follows the document") }
     return value
   }
 
-  private init(bytes: UnsafeBufferPointer<UInt8>) { self.bytes = bytes }
+  private init(bytes: UnsafeBufferPointer<UInt8>, room: Int) {
+    self.bytes = bytes
+    self.room = room
+  }
 
   private func error(_ reason: String) -> JSONError { JSONError(offset: position, reason: reason) }
 
@@ -39,6 +52,8 @@ package struct JSONParser {
 
   private mutating func value() throws(JSONError) -> JSONValue {
     skipSpace()
+    guard room > 0 else { throw error("the document has too many values") }
+    room -= 1
     guard let byte = next else { throw error("the document ends too early") }
     switch byte {
     case UInt8(ascii: "{"): return try nested { (parser) throws(JSONError) in try parser.object() }
