@@ -20,8 +20,9 @@ PUBLISHED = .build/python-venv-published
 OLDEST = .build/python-venv-oldest
 NEWEST = .build/python-venv-newest
 OUR_PACKAGES = PYTHONPATH=Python/src:Python/client/src
-# What depends on NumPy and fsspec, and so is tested with old and new ones.
-ARRAY_TESTS = $(addprefix Python/tests/test_,offline.py pickle.py ranges.py filesystem.py)
+# What depends on NumPy, fsspec and Zarr, and so is tested with old and new ones.
+ARRAY_TESTS = $(addprefix Python/tests/test_,offline.py pickle.py ranges.py filesystem.py unavailable.py)
+ZARR_TESTS = Python/tests/libraries/test_unavailable_chunks.py
 LINTED = Package.swift Sources Tests
 # What every test did, for the count of those that were skipped.
 RESULTS = .build/results
@@ -93,7 +94,7 @@ test-python: needed $(VENV)/.complete $(if $(PUBLISHED_INSTALLS),$(PUBLISHED)/.c
 	KACHERY_BUILD_DIR="$$($(SWIFT) build --show-bin-path)" \
 	  KACHERY_PUBLISHED_PYTHON='$(if $(PUBLISHED_INSTALLS),$(CURDIR)/$(PUBLISHED)/bin/python)' \
 	  $(OUR_PACKAGES) $(VENV)/bin/python $(PYTEST) $(RESULTS)/python.xml Python/tests --ignore Python/tests/libraries
-	$(OUR_PACKAGES) $(OLDEST)/bin/python $(PYTEST) $(RESULTS)/python-oldest.xml $(ARRAY_TESTS)
+	$(OUR_PACKAGES) $(OLDEST)/bin/python $(PYTEST) $(RESULTS)/python-oldest.xml $(ARRAY_TESTS) $(ZARR_TESTS)
 	$(OUR_PACKAGES) $(NEWEST)/bin/python $(PYTEST) $(RESULTS)/python-newest.xml $(ARRAY_TESTS) Python/tests/libraries
 
 $(VENV)/.complete: Python/requirements-test.txt

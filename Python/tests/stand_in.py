@@ -81,10 +81,15 @@ class StandIn:
         self._thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def stop(self) -> None:
+        """Ends, as a daemon that is stopped; doing so again does nothing."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+        self.hang_up()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def _handler(self) -> type:
         stand_in = self

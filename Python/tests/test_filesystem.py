@@ -8,8 +8,6 @@ import pytest
 from fsspec.core import url_to_fs
 from kachery_p2p.filesystem import KacheryFileSystem, KacheryFolderFileSystem
 
-ABSENT = "sha1://" + "0" * 40
-
 
 @pytest.fixture(autouse=True)
 def registered():
@@ -68,15 +66,37 @@ def test_a_folder_is_walked(folder):
         files.cat_file(root)
 
 
-@pytest.mark.parametrize("uri", [ABSENT, "sha1://short", "sha1dir://" + "0" * 40, "sha1dir://" + "0" * 40 + "/a"])
-def test_what_is_absent_is_a_file_that_is_not_found(offline, uri):
-    files, path = url_to_fs(uri)
-    assert not files.exists(path)
-    for call in (files.info, files.cat_file, files.open):
-        with pytest.raises(FileNotFoundError):
-            call(path)
-    if uri.startswith("sha1://"):
-        assert files.glob(uri) == []
+def test_a_name_that_a_folder_lacks_is_a_file_that_is_not_found(folder):
+    files, root = url_to_fs(folder)
+    for name in ("none", "inner/none", "a.txt/none"):
+        path = f"{root}/{name}"
+        assert not files.exists(path) and not files.isfile(path) and not files.isdir(path)
+        for call in (files.info, files.ls, files.cat, files.cat_file, files.open):
+            with pytest.raises(FileNotFoundError):
+                call(path)
+    mapper = fsspec.get_mapper(folder)
+    assert "none" not in mapper
+    for name in ("none", "inner"):
+        with pytest.raises(KeyError):
+            mapper[name]
+    assert mapper.getitems(["a.txt", "none", "inner"], on_error="omit") == {"a.txt": b"alpha"}
+    assert isinstance(mapper.getitems(["a.txt", "none"], on_error="return")["none"], KeyError)
+    paths = [f"{root}/a.txt", f"{root}/none"]
+    assert files.cat(paths, on_error="omit") == {paths[0]: b"alpha"}
+    found = files.cat_ranges(paths, [1, None], [3, None])
+    assert found[0] == b"lp" and isinstance(found[1], FileNotFoundError)
+
+
+def test_a_name_that_looks_like_a_pattern_is_a_name(offline, tmp_path):
+    (tmp_path / "data").mkdir()
+    for name in ("a[1].txt", "what?", "*"):
+        (tmp_path / "data" / name).write_text(name)
+    uri = kp.store_dir(str(tmp_path / "data"))
+    files, root = url_to_fs(uri)
+    for name in ("a[1].txt", "what?"):
+        assert files.cat(f"{root}/{name}") == fsspec.get_mapper(uri)[name] == name.encode()
+        assert files.glob(f"{root}/{name}", detail=True)[f"{root}/{name}"]["size"] == len(name)
+    assert files.glob(f"{root}/a*") == [f"{root}/a[1].txt"]
 
 
 def test_nothing_is_written(folder):
@@ -90,16 +110,10 @@ def test_nothing_is_written(folder):
 
 def test_options_are_those_of_load_file(stand_in):
     files = fsspec.filesystem("sha1", p2p=False)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(kp.NotFound, match="p2p=False"):
         files.cat_file("0" * 40)
     assert [path for path, _ in stand_in.requests] == ["/probe"]
     stand_in.answer("/loadFile", b'29#{"type":"error","error":"no"}')
-    with pytest.raises(FileNotFoundError, match="no"):
+    with pytest.raises(kp.NotFound, match="no"):
         fsspec.filesystem("sha1", from_channel="lab", from_node="cd" * 32).cat_file("0" * 40)
     assert stand_in.requests[-1][1]["fromChannel"] == "lab" and stand_in.requests[-1][1]["fromNode"] == "cd" * 32
-
-
-def test_other_failures_keep_their_reason(stand_in):
-    stand_in.answer("/loadFile", b'53#{"type":"error","error":"Broken.","code":"disk_full"}')
-    with pytest.raises(kp.DiskFull):
-        fsspec.filesystem("sha1").cat_file("0" * 40)

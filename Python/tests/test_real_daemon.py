@@ -9,6 +9,8 @@ import time
 import kachery_p2p as kp
 import numpy as np
 import pytest
+from kachery_p2p.filesystem import KacheryFolderFileSystem
+from losses import said
 from real_daemon import RealDaemon, free_port
 
 ABSENT = "sha1://" + "0" * 40
@@ -170,6 +172,37 @@ def test_folders_travel(start_daemon, tmp_path, monkeypatch):
     assert {path.name: path.read_text() for path in (dest / "inner").iterdir()} == {
         path.name: path.read_text() for path in (folder / "inner").iterdir()
     }
+
+
+def test_what_a_folder_lists_is_not_absent_when_its_source_is_gone(start_daemon, tmp_path, monkeypatch):
+    port = free_port()
+    start_daemon("bootstrap", "--isbootstrap", "--port", str(port), "--channel", "python-tests")
+    joining = ("--bootstrap", f"127.0.0.1:{port}", "--channel", "python-tests")
+    source, reader = start_daemon("source", *joining), start_daemon("reader", *joining)
+    alone = start_daemon("alone")
+    (tmp_path / "array").mkdir()
+    for name in ("0.0", "0.1"):
+        (tmp_path / "array" / name).write_text(f"chunk {name}")
+    source.select(monkeypatch)
+    uri = kp.store_dir(str(tmp_path / "array"))
+
+    alone.select(monkeypatch)
+    stranger = KacheryFolderFileSystem(skip_instance_cache=True)
+    assert said(lambda: stranger.exists(f"{uri}/0.0")).code == "no_channel"
+    reader.select(monkeypatch)
+    files = KacheryFolderFileSystem(skip_instance_cache=True)
+    assert files.cat_file(f"{uri}/0.0") == b"chunk 0.0"
+    wrong = KacheryFolderFileSystem(from_node="nonsense", skip_instance_cache=True)
+    assert said(lambda: wrong.cat_file(f"{uri}/0.1")).code == "bad_request"
+    source.stop()
+    for _ in range(2):  # in the middle of a lookup, and after the source is known to have left
+        error = said(lambda: files.cat_file(f"{uri}/0.1"))
+        assert error.code in ("no_member_online", "not_found", "unreachable") and f"{uri}/0.1: " in str(error)
+    assert files.exists(f"{uri}/0.1") and not files.exists(f"{uri}/0.2")
+    with pytest.raises(FileNotFoundError):
+        files.cat_file(f"{uri}/0.2")
+    reader.stop()
+    assert said(lambda: files.cat_file(f"{uri}/0.1")).code == "no_daemon"
 
 
 def test_a_linked_file_is_served_while_it_does_not_change(daemon: RealDaemon, tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ import json
 import os
 from typing import Any, Callable, Dict, Iterator, Tuple
 
-from ._errors import BadFolder, NotFound
+from ._errors import BadFolder, NotInFolder
 from ._uri import parse_directory_uri
 
 MAXIMUM_DEPTH = 30  # of folders in one another
@@ -21,20 +21,25 @@ def resolve_directory_uri(uri: str, read: Read) -> str:
     """The ``sha1://`` URI of a file inside a folder; ``read`` gives the document behind a URI."""
     entry, path = find_entry(uri, read)
     if "sha1" not in entry:
-        raise NotFound(f"{uri} is a folder, no file.")
+        raise NotInFolder(f"{uri} is a folder, no file.")
     return f"sha1://{entry['sha1']}/{path.rpartition('/')[2]}"
 
 
 def find_entry(uri: str, read: Read) -> Tuple[Dict[str, Any], str]:
     """What lies at the path of the URI, a folder or ``{"size", "sha1"}``, and that path."""
     sha1, path = parse_directory_uri(uri)
-    entry: Dict[str, Any] = parse_folder(read(f"sha1://{sha1}"))
+    return find_in(parse_folder(read(f"sha1://{sha1}")), path, uri)
+
+
+def find_in(folder: Folder, path: str, uri: str) -> Tuple[Dict[str, Any], str]:
+    """What lies at a path inside a folder, and that path without empty names. ``uri`` is for the error."""
+    entry: Dict[str, Any] = folder
     names = [name for name in path.split("/") if name]
     for index, name in enumerate(names):
         is_last = index == len(names) - 1
         found = entry["dirs"].get(name) or (entry["files"].get(name) if is_last else None)
         if found is None:
-            raise NotFound(f"There is no {'file or folder' if is_last else 'folder'} '{name}' in {uri}.")
+            raise NotInFolder(f"There is no {'file or folder' if is_last else 'folder'} '{name}' in {uri}.")
         entry = found
     return entry, "/".join(names)
 

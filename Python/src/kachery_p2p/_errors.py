@@ -22,6 +22,10 @@ class NotFound(KacheryError):
     code = "not_found"
 
 
+class NotInFolder(NotFound):
+    """A stored folder's own document lacks the name: no node could have it."""
+
+
 class NoChannel(NotFound):
     """The daemon has joined no channel, so there is nobody to ask."""
 

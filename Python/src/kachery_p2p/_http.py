@@ -77,7 +77,7 @@ class Endpoint:
         import http.client
         import socket
 
-        connection = None
+        connection = response = None
         try:
             connection, response = self._exchange(method, path, body, dict(headers or {}), timeout, repeatable)
             if response.status != 200:
@@ -95,6 +95,8 @@ class Endpoint:
         finally:
             if connection is not None:
                 connection.close()
+                if response is not None:
+                    response.close()  # which holds the socket where the daemon said that it hangs up
 
     def json(
         self,

@@ -97,8 +97,9 @@ def load_npy(
     """Loads a NumPy array. The other arguments are those of ``load_file``. An array of Python objects is refused.
 
     Args:
-        mmap_mode: ``"r"`` maps the stored file and reads of it what is touched; ``"c"`` likewise, and what is
-            written stays in memory. A stored file is never written to.
+        mmap_mode: ``"r"`` maps the stored file, of which the operating system reads what is touched; ``"c"`` likewise,
+            and what is written stays in memory. A file that is not here is fetched whole first. A stored file is
+            never written to.
     """
     import numpy as np
 

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import secrets
+import stat
 from contextlib import contextmanager
 from typing import IO, Any, Callable, Dict, Iterator, List, NamedTuple, Optional
 
@@ -40,7 +41,7 @@ class LocalStore:
     def find(self, sha1: str) -> Optional[str]:
         """The path of the file's bytes: here, or where a link that still holds says; or ``None``."""
         path = self.path(sha1)
-        return path if os.path.isfile(path) else _follow_link(path + ".link")
+        return path if _is_file(path) else _follow_link(path + ".link")
 
     def store(self, source: IO[bytes]) -> Stored:
         """Stores all bytes of ``source`` in one pass; it has its name only once it is complete and on the disk."""
@@ -171,6 +172,18 @@ def _follow_link(path: str) -> Optional[str]:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return target if same and os.path.isfile(target) else None
+
+
+def _is_file(path: str) -> bool:
+    """Whether a file lies there. What may not or cannot be looked at is not taken for absent."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except PermissionError as error:
+        raise PermissionDenied(f"You may not look for {path}; ask the storage directory's owner for access.") from error
+    except OSError as error:
+        raise StorageFailed(f"{path} could not be looked for ({error}). Check the disk and its mount.") from error
 
 
 def _sync_folder(path: str) -> None:

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Callable, Dict, NamedTuple, Optional, TypeVar, Union
+from contextlib import contextmanager
+from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional, TypeVar, Union
 
 from . import _remote
 from ._daemon import Daemon
 from ._directory import resolve_directory_uri
-from ._errors import Disconnected, KacheryError, NotFound, ProtocolViolation, error_for
+from ._errors import (
+    Disconnected,
+    KacheryError,
+    NotFound,
+    PermissionDenied,
+    ProtocolViolation,
+    StorageFailed,
+    error_for,
+)
 from ._local_store import LocalStore
 from ._place import find_place
 from ._progress import Progress
@@ -68,8 +77,21 @@ def locate_parsed(uri: KacheryURI, sources: Sources) -> str:
 
 def read_bytes(uri: str, sources: Sources) -> bytes:
     """All bytes of a file."""
-    with open(locate(uri, sources), "rb") as file:
+    path = locate(uri, sources)
+    with reading(path), open(path, "rb") as file:
         return file.read()
+
+
+@contextmanager
+def reading(path: str) -> Iterator[None]:
+    """Says what is wrong with a file that is here and cannot be read. Other libraries take an ``OSError`` to mean that
+    there is no such file."""
+    try:
+        yield
+    except PermissionError as error:
+        raise PermissionDenied(f"You may not read {path}; ask its owner for access.") from error
+    except OSError as error:
+        raise StorageFailed(f"{path} could not be read ({error}). Check the disk, then load the file again.") from error
 
 
 def _resolve_in_directory(uri: str, sources: Sources) -> str:
@@ -82,17 +104,24 @@ def _resolve_in_directory(uri: str, sources: Sources) -> str:
 def _fetch(store: LocalStore, daemon: Optional[Daemon], uri: KacheryURI, sources: Sources) -> str:
     if daemon is None:
         raise CannotBeHad(
-            NotFound(f"{store.directory} does not hold the file, and no daemon is asked in offline mode.")
+            NotFound(
+                f"{store.directory} does not hold the file, and no daemon is asked in offline mode. Start a daemon, and "
+                "unset KACHERY_OFFLINE_STORAGE_DIR, to ask other nodes."
+            )
         )
     if not sources.p2p:
         if daemon.is_remote:
             return _fetch_what_is_there(store, daemon, uri)
-        raise CannotBeHad(NotFound("This node does not hold the file, and p2p=False forbids asking others."))
+        raise CannotBeHad(
+            NotFound("This node does not hold the file, and p2p=False forbids asking others; leave it out.")
+        )
     path = _ask_daemon(daemon, uri, sources)
     if daemon.is_remote:
         return _remote.fetch(store, daemon, uri)
     if not isinstance(path, str) or not os.path.isfile(path):
-        raise NotFound(f"The daemon has loaded the file to {path}, which cannot be seen from here.")
+        raise NotFound(
+            f"The daemon has loaded the file to {path}, which cannot be seen from here. Check its mount and permissions."
+        )
     return path
 
 

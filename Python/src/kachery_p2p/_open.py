@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import builtins
 import io
 from typing import IO, Any, Optional
 
 from ._errors import BadRequest
-from ._locate import Sources, or_raise
-from ._ranges import ChunkedFile, find_content
+from ._locate import Sources, or_raise, reading
+from ._ranges import ChunkedFile, Content, find_content
 
 _BUFFER = 256 << 10
 
@@ -29,16 +28,37 @@ def open(
     """
     if mode not in ("r", "rt", "rb"):
         raise BadRequest(f"A stored file cannot be opened with mode {mode!r}: it never changes. Use 'rb' or 'r'.")
-    binary = open_binary(uri, Sources(p2p, from_node, from_channel))
+    sources = Sources(p2p, from_node, from_channel)
+    binary = open_content(or_raise(lambda: find_content(uri, sources)))
     return binary if mode == "rb" else io.TextIOWrapper(binary, encoding or "utf-8")
 
 
-def open_binary(uri: str, sources: Sources) -> "io.BufferedReader":
-    """Opens a file's bytes."""
-    content = or_raise(lambda: find_content(uri, sources))
+def open_content(content: Content) -> io.BufferedReader:
+    """Opens a file's bytes. What cannot be read raises a ``KacheryError``, also later."""
     if isinstance(content, ChunkedFile):
-        return io.BufferedReader(_Chunks(content), _BUFFER)
-    return builtins.open(content.path, "rb")
+        return _Buffered(_Chunks(content), content.size)
+    with reading(content.path):
+        return _Buffered(_LocalFile(content.path), content.size)
+
+
+class _Buffered(io.BufferedReader):
+    """A file object with its ``size``, which fsspec asks for."""
+
+    def __init__(self, raw: io.RawIOBase, size: int) -> None:
+        super().__init__(raw, _BUFFER)
+        self.size = size
+
+
+class _LocalFile(io.FileIO):
+    """A file that is here, and whose disk may fail."""
+
+    def readinto(self, buffer: Any) -> Optional[int]:
+        with reading(str(self.name)):
+            return super().readinto(buffer)
+
+    def readall(self) -> bytes:
+        with reading(str(self.name)):
+            return super().readall()
 
 
 class _Chunks(io.RawIOBase):

@@ -8,9 +8,9 @@ import os
 import sys
 from typing import Any, Callable, List, NamedTuple, Optional, Union
 
-from ._errors import BadManifest, BadRequest
+from ._errors import BadManifest, BadRequest, FileChanged
 from ._load import unless_absent
-from ._locate import Sources, locate_parsed, read_bytes, resolve
+from ._locate import Sources, locate_parsed, read_bytes, reading, resolve
 from ._place import find_place
 from ._uri import ChunkLocation, KacheryURI
 
@@ -60,13 +60,20 @@ class WholeFile(NamedTuple):
     @property
     def size(self) -> int:
         """In bytes."""
-        return os.path.getsize(self.path)
+        with reading(self.path):
+            return os.path.getsize(self.path)
 
     def read(self, start: int, end: int) -> bytes:
         """The bytes from ``start`` to ``end``."""
-        with open(self.path, "rb") as file:
+        with reading(self.path), open(self.path, "rb") as file:
             file.seek(start)
-            return file.read(end - start)
+            data = file.read(end - start)
+        if len(data) != end - start:
+            raise FileChanged(
+                f"{self.path} ends before its byte {end}: it has changed, or is damaged. Run kachery verify, then load "
+                "the file again."
+            )
+        return data
 
 
 class Chunk(NamedTuple):

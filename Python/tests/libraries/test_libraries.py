@@ -9,7 +9,9 @@ import pandas
 import pytest
 import xarray
 import zarr
+from kachery_p2p import _local_store
 from kachery_p2p.filesystem import KacheryFileSystem, KacheryFolderFileSystem
+from losses import WAYS, Share, said
 
 
 @pytest.fixture(autouse=True)
@@ -62,3 +64,22 @@ def test_xarray_reads_zarr_and_netcdf(offline, tmp_path):
         xarray.testing.assert_identical(xarray.open_dataset(file, engine="h5netcdf").load(), dataset)
     with kp.open(uri) as file:
         xarray.testing.assert_identical(xarray.open_dataset(file, engine="h5netcdf").load(), dataset)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_netcdf_whose_source_is_lost_half_way_raises(stand_in, tmp_path, monkeypatch, way):
+    monkeypatch.setattr(_local_store, "CHUNK_SIZE", 100_000)
+    share = Share(stand_in, monkeypatch)
+    dataset = xarray.Dataset({"t": (("x",), np.random.default_rng(1).normal(size=50_000))})
+    dataset.to_netcdf(str(tmp_path / "data.nc"), engine="h5netcdf")
+    uri = share.store(lambda: kp.store_file(str(tmp_path / "data.nc")))
+    content = (tmp_path / "data.nc").read_bytes()
+    for start in (0, 100_000, 200_000, *range(400_000, len(content), 100_000)):
+        (tmp_path / "piece").write_bytes(content[start : start + 100_000])
+        share.store(lambda: kp.store_file(str(tmp_path / "piece")))
+    share.lose(uri[len("sha1://") :][:40])
+    with fsspec.open(uri) as file, xarray.open_dataset(file, engine="h5netcdf") as opened:
+        assert np.array_equal(opened["t"][:10], dataset["t"][:10])
+        lose, code = WAYS[way]
+        lose(stand_in)
+        assert said(lambda: opened["t"].load()).code == code
