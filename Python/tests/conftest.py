@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Callable, Iterator
 
@@ -10,6 +12,25 @@ import pytest
 from kachery_p2p import _daemon
 from real_daemon import RealDaemon
 from stand_in import StandIn
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Gives the tests a folder of their own below TMPDIR. It goes with them; what a failed test left stays."""
+    if config.option.basetemp is not None:
+        return
+    folder = tempfile.mkdtemp(prefix="kachery-tests-")
+    config.option.basetemp = folder
+
+    def remove() -> None:
+        if config.kachery_tests_passed:
+            shutil.rmtree(folder)
+
+    config.kachery_tests_passed = True
+    config.add_cleanup(remove)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    session.config.kachery_tests_passed = session.testsfailed == 0
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import stat
 import time
 
 import kachery_p2p as kp
@@ -29,12 +30,66 @@ def test_a_folder_lasts_as_long_as_its_block(temporary, monkeypatch):
 
 def test_temporary_files_lie_where_the_environment_says(offline, monkeypatch):
     monkeypatch.delenv("KACHERY_TEMP_DIR")
-    assert kp._kachery_temp_dir() == f"{offline}/kachery-tmp"
+    assert kp._kachery_temp_dir() == f"{offline}/kachery-tmp-{os.geteuid()}"
     assert kp._kachery_storage_dir() == str(offline)
     monkeypatch.delenv("KACHERY_OFFLINE_STORAGE_DIR")
     monkeypatch.setenv("KACHERY_P2P_API_PORT", "1")
     assert kp._kachery_storage_dir() is None
-    assert kp._kachery_temp_dir().endswith("/kachery-tmp")
+
+
+@pytest.fixture
+def shared(tmp_path, monkeypatch):
+    """The system's place for temporary files, which every user may write to."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    monkeypatch.delenv("KACHERY_TEMP_DIR")
+    monkeypatch.setenv("TMPDIR", str(shared))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    return shared
+
+
+def test_temporary_files_are_private_where_other_users_have_theirs(shared):
+    folder = shared / f"kachery-tmp-{os.geteuid()}"
+    for mode in (0o700, 0o755, 0o777, 0o500):
+        assert kp._kachery_temp_dir() == str(folder)
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        folder.chmod(mode)
+    with kp.TemporaryDirectory() as path:
+        assert os.path.dirname(path) == str(folder)
+    (shared / "kachery-tmp").mkdir()  # as older versions made it, and as another user may
+    (shared / "kachery-tmp").chmod(0)
+    assert kp._kachery_temp_dir() == str(folder)
+
+
+def test_what_another_user_planted_is_not_used(shared, tmp_path, monkeypatch):
+    folder = shared / f"kachery-tmp-{os.geteuid()}"
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for plant in (lambda: folder.symlink_to(elsewhere), lambda: folder.symlink_to("nowhere"), folder.touch):
+        plant()
+        with pytest.raises(kp.PermissionDenied, match="KACHERY_TEMP_DIR"), kp.TemporaryDirectory():
+            pass
+        with pytest.raises(kp.PermissionDenied):
+            kp.ShellScript("#!/bin/sh\nexit 0\n").start()
+        folder.unlink()
+    assert os.listdir(elsewhere) == []
+    folder.mkdir(mode=0o700)
+    another = os.geteuid() + 1
+    folder.rename(shared / f"kachery-tmp-{another}")
+    monkeypatch.setattr("os.geteuid", lambda: another)
+    with pytest.raises(kp.PermissionDenied, match="no folder of yours"):
+        kp._kachery_temp_dir()
+    monkeypatch.setenv("KACHERY_TEMP_DIR", str(tmp_path / "mine"))
+    assert kp._kachery_temp_dir() == str(tmp_path / "mine")
+
+
+def test_a_place_that_cannot_hold_temporary_files_is_named(tmp_path, monkeypatch):
+    monkeypatch.delenv("KACHERY_TEMP_DIR")
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("KACHERY_OFFLINE_STORAGE_DIR", str(tmp_path / "file"))
+    with pytest.raises(kp.StorageFailed, match="KACHERY_TEMP_DIR"):
+        kp._kachery_temp_dir()
 
 
 def test_a_script_runs_and_leaves_nothing(temporary, tmp_path):
