@@ -21,6 +21,60 @@ import Testing
     #expect(try canonical(input) == output)
   }
 
+  /// Integers beyond 2⁵³ of which the canonical form has other digits, a power of two among them.
+  @Test(arguments: [
+    "9007199254740993", "-9007199254740993", "9223372036854775807", "9223372036854775808", "18446744073709551616",
+    "1152921504606846976", "123456789012345678901234567890",
+  ])
+  func integersThatTheCanonicalFormRoundsAreNamed(literal: String) throws {
+    for precision in [CanonicalJSON.Precision.decimal, .double] {
+      let value = try JSONParser.parse(#"{"a":[1,0.5,true,{"b":\#(literal)}]}"#)
+      let altered = try #require(CanonicalJSON.alteredNumber(in: value, precision: precision))
+      #expect(altered.place.description == "$.a[3].b")
+      #expect(altered.literal == literal)
+      #expect(altered.canonical == (try canonical(literal)))
+      #expect(!JSONNumber.areEqual(altered.canonical, literal))
+    }
+  }
+
+  @Test(arguments: [
+    "0", "-0", "1", "1.0", "9007199254740992", "-9007199254740992", "9007199254740994", "123456789012345680",
+    "9223372036854776000", "1e21", "100000000000000000000000", "0.1", "1.50", "5e-324", "1.7976931348623157e308",
+    "0e99", "[]", "null",
+  ])
+  func whatTheCanonicalFormKeepsIsLetThrough(text: String) throws {
+    let value = try JSONParser.parse(text)
+    #expect(CanonicalJSON.alteredNumber(in: value, precision: .decimal) == nil)
+    #expect(CanonicalJSON.alteredNumber(in: value, precision: .double) == nil)
+  }
+
+  /// A fraction with more digits than a double has is the same double for every reader, but not the same decimal.
+  @Test(arguments: [("0.10000000000000001", true), ("9007199254740993.0", true), ("1e-400", false), ("-1e-999", false)])
+  func fractionsAreKeptAsDoublesOrAsDecimals(literal: String, isKeptAsDouble: Bool) throws {
+    let value = try JSONParser.parse(literal)
+    #expect(CanonicalJSON.alteredNumber(in: value, precision: .decimal)?.literal == literal)
+    #expect((CanonicalJSON.alteredNumber(in: value, precision: .double) == nil) == isKeptAsDouble)
+  }
+
+  /// What a program computed is always kept: its shortest digits are the canonical ones.
+  @Test(arguments: UInt64(0)..<50)
+  func everyDoubleIsKept(seed: UInt64) throws {
+    var random = SeededRandom(seed: seed)
+    for _ in 0..<200 {
+      let number = Double(bitPattern: random.next())
+      guard number.isFinite else { continue }
+      let value = JSONValue.double(number)
+      #expect(CanonicalJSON.alteredNumber(in: value, precision: .decimal) == nil, "\(number), seed \(seed)")
+    }
+  }
+
+  @Test func theFormThatKeepsNumbersIsCanonicalOtherwise() throws {
+    let value = try JSONParser.parse(#" {"b": [1.0, 9007199254740993], "a": 1e3} "#)
+    #expect(
+      String(decoding: CanonicalJSON.encodeKeepingNumbers(value), as: UTF8.self)
+        == #"{"a":1e3,"b":[1.0,9007199254740993]}"#)
+  }
+
   @Test func membersAreSortedByCodeUnits() throws {
     // The emoji's first code unit, a surrogate, comes before that of the last name though its scalar comes after.
     let input = #"{"\ufb33": 1, "\ud83d\ude00": 2, "a": 3, "B": 4, "": 5}"#

@@ -25,6 +25,46 @@ import Testing
     #expect(!first.isSigned(by: try VerifyingKey(try SigningKey.generate().publicKey)))
   }
 
+  private func sign(_ message: String, metaData: String? = nil) throws -> SignedMessage {
+    let message = try #require(try JSONParser.parse(message).object)
+    return try SignedMessage(
+      message, number: 0, previous: nil, at: WallTime(milliseconds: 1),
+      metaData: try metaData.flatMap { try JSONParser.parse($0).object }, with: try signer())
+  }
+
+  /// The signature is over what ECMAScript prints; the text has what the writer wrote.
+  @Test func numbersStayInTheTextAsTheyWereSpelled() throws {
+    let text = #"{"a":[1.0,-0.0,1E3,0.12345678901234567890,9007199254740992,123456789012345680,1.7e308]}"#
+    let signed = try sign(text)
+    #expect(String(decoding: SignedMessage.plain(signed.text), as: UTF8.self) == text)
+    let read = try SignedMessage(signed.text)
+    #expect(read == signed)
+    #expect(read.isSigned(by: try VerifyingKey(try signer().publicKey)))
+    let canonical = #""message":{"a":[1,0,1000,0.12345678901234568,9007199254740992,123456789012345680,1.7e+308]}"#
+    #expect(String(decoding: signed.signed.bytes, as: UTF8.self).contains(canonical))
+  }
+
+  @Test(arguments: ["9007199254740993", "9223372036854775808", "1e-400"])
+  func aNumberThatWouldBecomeAnotherIsNotSigned(literal: String) throws {
+    let message = #"{"a":{"b":[0,\#(literal)]}}"#
+    let error = #expect(throws: KacheryError.self) { try sign(message) }
+    #expect(error?.code == .badRequest)
+    #expect(error?.message.contains("\(literal) at $.a.b[1] ") == true)
+    #expect(error?.message.contains("as a string") == true)
+    let inMetaData = #expect(throws: KacheryError.self) { try sign("{}", metaData: message) }
+    #expect(inMetaData?.message.contains("$.metaData.a.b[1]") == true)
+  }
+
+  /// Earlier versions signed integers beyond 2⁵³ by their rounded form, and kept all digits in the text.
+  @Test func messagesOfEarlierVersionsStillVerify() throws {
+    let text = #"{"body":{"messageNumber":0,"message":{"n":9007199254740993},"timestamp":1},"signature":"SIGNATURE"}"#
+    let body = #"{"message":{"n":9007199254740992},"messageNumber":0,"timestamp":1}"#
+    let signature = Hex.encode(try signer().sign(Array(body.utf8)))
+    let read = try SignedMessage(Array(text.replacing("SIGNATURE", with: signature).utf8))
+    #expect(read.isSigned(by: try VerifyingKey(try signer().publicKey)))
+    #expect(SignedMessage.plain(read.text) == Array(#"{"n":9007199254740993}"#.utf8))
+  }
+
   /// How a document is spaced and ordered is nobody's business but its writer's.
   @Test func theFormOfTheDocumentDoesNotMatter() throws {
     let original = try message()

@@ -35,6 +35,38 @@ import Testing
     #expect(try table.get(["type": "feedConfig", "feedId": "f"]) == 1)
   }
 
+  @Test(arguments: [
+    "1.0", "-0.0", "9007199254740993", "9223372036854775808", "-123456789012345678901234567890", "1e-400", "0.10",
+  ])
+  func aValueKeepsItsNumbersAsTheyWereSpelled(literal: String) throws {
+    let table = try open()
+    let text = #"{"a":[\#(literal),{"b":\#(literal)}]}"#
+    try table.set("k", try JSONParser.parse(text))
+    #expect(try table.get("k")?.compact == text)
+    table.close()
+    #expect(try open().get("k")?.compact == text)
+  }
+
+  @Test(arguments: ["9007199254740993", "9223372036854775808", "0.12345678901234567890", "1e-400"])
+  func aKeyThatAnotherKeyWouldEqualIsRefused(literal: String) throws {
+    let table = try open()
+    let key = try JSONParser.parse(#"{"a":[0,\#(literal)]}"#)
+    for use in [{ _ = try table.set(key, 1) }, { _ = try table.get(key) }, { _ = try table.delete(key) }] {
+      let error = #expect(throws: KacheryError.self) { try use() }
+      #expect(error?.code == .badRequest)
+      #expect(error?.message.contains("\(literal) at $.a[1] ") == true)
+    }
+  }
+
+  /// Older software kept such keys under their canonical form, which still finds them; its values are read as they are.
+  @Test func whatOlderSoftwareKeptUnderARoundedKeyIsFound() throws {
+    let table = try open()
+    try table.set(.integer(9_007_199_254_740_992), try JSONParser.parse("123456789012345680"))
+    #expect(try table.get(try JSONParser.parse("9007199254740992.0")) == .integer(123_456_789_012_345_680))
+    #expect(try table.set(["n": .integer(1)], 1))
+    #expect(try table.get(["n": .double(1)]) == 1)
+  }
+
   @Test func updatesOnlyWhereAsked() throws {
     let table = try open()
     #expect(try table.set("k", 1, update: false))

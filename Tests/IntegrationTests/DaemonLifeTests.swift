@@ -122,6 +122,17 @@ import Testing
     #expect(try HTTPClient.fetch(download, limit: 100).body == Array("bc".utf8))
   }
 
+  @Test func aMutableKeepsItsNumbersAndItsKeyIsItsOwn() throws {
+    let value = try JSONParser.parse("[1.0,-0.0,9007199254740993,123456789012345678901234567890]")
+    #expect(try daemon.post("/mutable/set", ["key": "numbers", "value": value])["success"] == true)
+    #expect(try daemon.post("/mutable/get", ["key": "numbers"])["value"] == value)
+    #expect(try daemon.post("/mutable/set", ["key": 9_007_199_254_740_992, "value": 1])["success"] == true)
+    let (status, body) = try HTTPClient.fetch(
+      daemon.request("/mutable/get", ["key": ["n": 9_007_199_254_740_993]]), limit: 1 << 20)
+    #expect(status == 400)
+    #expect(String(decoding: body, as: UTF8.self).contains("9007199254740993 at $.n "))
+  }
+
   @Test func mutablesAreKept() throws {
     let key: JSONValue = ["name": "é", "n": 1]
     #expect(try daemon.post("/mutable/get", ["key": key]) == ["success": true, "found": false, "value": ""])

@@ -134,6 +134,7 @@ import Testing
     let uri = try createFeed("lab")
     for (arguments, code, word) in [
       (["append", "lab/main", "[1]"], 2, "no JSON object"), (["append", "lab/main", "{"], 2, "argument 1"),
+      (["append", "lab/main", #"{"a":[9007199254740993]}"#], 2, "9007199254740993 at $.a[0] "),
       (["append", "lab/main", "{}", "--file", "-"], 2, "--file"),
       (["append", "lab/main", "--file", "none"], 3, "none"),
       (["append", "unknown/main", "{}"], 3, "kachery feed list"),
@@ -150,6 +151,17 @@ import Testing
     let mixed = try feed("append", "lab/main", input: "{\"n\":0}\nnonsense\n{\"n\":2}\n")
     #expect(mixed.code == 2 && mixed.errors.contains("line 2") && mixed.errors.contains("A message was appended"))
     #expect(try feed("read", "lab/main", "--json").output == "{\"n\":0}\n")
+  }
+
+  @Test func numbersAreReadAsTheyWereWritten() throws {
+    _ = try createFeed("lab")
+    let message = #"{"a":[1.0,-0.0,1.50,1E3,0.12345678901234567890,9007199254740992]}"#
+    try feed("append", "lab/main", message)
+    #expect(try feed("read", "lab/main", "--json").output == message + "\n")
+    #expect(try feed("read", "lab/main", "--signed").output.contains(#""message":\#(message)"#))
+    let lines = try feed("append", "lab/main", input: "{\"n\":1}\n{\"n\":18446744073709551615}\n")
+    #expect(lines.code == 2 && lines.errors.contains("line 2") && lines.errors.contains(" $.n "), "\(lines)")
+    #expect(try feed("read", "lab/main", "--from", "1", "--json").output == "{\"n\":1}\n")
   }
 
   @Test(arguments: [

@@ -302,4 +302,24 @@ import Testing
   private func check(_ isTrue: Bool, _ comment: Comment? = nil, sourceLocation: SourceLocation = #_sourceLocation) {
     #expect(isTrue, comment, sourceLocation: sourceLocation)
   }
+
+  /// The refusal names the place in what the client sent.
+  @Test func aNumberThatCannotBeSignedIsNamedWithItsPlace() async throws {
+    try await withService { service in
+      let key = #""feedId":"\#(FakeNode.feed.hex)","subfeedHash":"\#(String(repeating: "ab", count: 20))""#
+      for (path, field, place) in [
+        ("appendMessages", #""messages":[{"a":1},{"a":[9007199254740993]}]"#, "$.messages[1].a[0]"),
+        ("appendMessages", #""messages":[{}],"metaData":{"a":1e-400}"#, "$.metaData.a"),
+        ("submitMessage", #""message":{"a b":9223372036854775808}"#, #"$.message["a b"]"#),
+      ] {
+        let answer = try await service.post("/feed/\(path)", "{\(key),\(field)}")
+        #expect(answer.status == 400)
+        #expect(answer.body.contains(" at \(place) ") && answer.body.contains("as a string"), "\(answer.body)")
+      }
+      #expect(await service.node.appended.isEmpty)
+      let whole = #""messages":[{"a":9007199254740992,"b":1.50}]"#
+      #expect(try await service.post("/feed/appendMessages", "{\(key),\(whole)}").status == 200)
+      #expect(await service.node.appended.map { JSONValue.object($0).compact } == [#"{"a":9007199254740992,"b":1.50}"#])
+    }
+  }
 }

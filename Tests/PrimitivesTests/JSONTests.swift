@@ -77,6 +77,64 @@ import Testing
     #expect(throws: JSONError.self) { try JSONParser.parse(#"{"\u00e9":1,"é":2}"#) }
   }
 
+  /// Whatever spells a number comes back letter by letter, whether or not a double can hold it.
+  @Test(arguments: [
+    "0", "-0", "1.0", "1.50", "-2.5E+10", "1e3", "0.1234567890123456789012", "9007199254740993",
+    "9223372036854775807", "-9223372036854775808", "9223372036854775808", "123456789012345678901234567890", "1e-400",
+    "-0.0",
+  ])
+  func numbersAreWrittenAsTheyWereSpelled(literal: String) throws {
+    for text in [literal, "[\(literal)]", "{\"a\":\(literal)}"] {
+      #expect(try JSONParser.parse(text).compact == text)
+      #expect(String(decoding: try JSONParser.parse(text).bytes(in: .readable), as: UTF8.self) == text)
+    }
+  }
+
+  @Test(arguments: UInt64(0)..<50)
+  func anyIntegerIsReadAndWrittenExactly(seed: UInt64) throws {
+    var random = SeededRandom(seed: seed)
+    for _ in 0..<200 {
+      let integer = Int64(bitPattern: random.next()) >> random.number(0...63)
+      #expect(try JSONParser.parse("\(integer)") == .integer(integer), "seed \(seed)")
+    }
+    for edge in [Int64.min, -1_000_000_000_000_000_000, -1, 0, 999_999_999_999_999_999, .max] {
+      #expect(try JSONParser.parse("\(edge)").integer == edge)
+    }
+  }
+
+  /// What Python's `json.dumps(json.loads(text))` prints.
+  @Test(arguments: [
+    ("1.50", "1.5"), ("1E3", "1000.0"), ("-0", "0"), ("-0.0", "-0.0"), ("12345678901234567890", "12345678901234567890"),
+    ("1e16", "1e+16"),
+  ])
+  func theSortedFormSpellsNumbersAsPythonDoes(text: String, python: String) throws {
+    #expect(String(decoding: try JSONParser.parse(text).bytes(in: .compactSorted), as: UTF8.self) == python)
+  }
+
+  @Test(arguments: [
+    ("1.50", "1.5", true), ("1.5", "15e-1", true), ("100", "1E2", true), ("0", "-0.000e99999999999999999999", true),
+    ("0.001", "1e-3", true), ("10.01", "1001e-2", true), ("1", "-1", false), ("1", "10", false),
+    ("9007199254740993", "9007199254740992", false), ("0.1", "0.10000000000000001", false), ("1e-400", "0", false),
+    ("1e99999999999999999999", "1e99999999999999999999", false),
+  ])
+  func literalsAreEqualByTheirDecimalValue(literal: String, other: String, areEqual: Bool) {
+    #expect(JSONNumber.areEqual(literal, other) == areEqual)
+    #expect(JSONNumber.areEqual(other, literal) == areEqual)
+  }
+
+  @Test func aNumberThatIsNoNumberIsNull() {
+    for number in [Double.nan, .infinity, -.infinity] {
+      #expect(JSONNumber(number) == nil)
+      #expect(JSONValue.double(number) == .null)
+    }
+  }
+
+  @Test func aPlaceIsNamedAsPeopleWriteIt() {
+    let place = JSONPlace.root.member("a").element(3).member("b_1").member("two words").member("").member("1")
+    #expect(place.description == #"$.a[3].b_1["two words"][""]["1"]"#)
+    #expect(JSONPlace.root.member("größe").description == #"$["gr\u00f6\u00dfe"]"#)
+  }
+
   @Test func whatIsTooSmallIsZero() throws {
     #expect(try JSONParser.parse("1e-400").number == 0)
   }
@@ -92,7 +150,8 @@ import Testing
   @Test(arguments: 0..<20)
   func mutatedDocumentsNeverTrap(seed: UInt64) {
     var random = SeededRandom(seed: seed)
-    let original = Array(#"{"a":[1,-2.5e10,true,null,"x\u00e9\ud83d\ude00\n"],"b":{"c":[[],{}]},"d":"ü"}"#.utf8)
+    let original = Array(
+      #"{"a":[1,-2.5e10,12345678901234567890,0.10,true,null,"x\u00e9\ud83d\ude00\n"],"b":{"c":[[],{}]},"d":"ü"}"#.utf8)
     for _ in 0..<500 {
       var bytes = original
       for _ in 0..<Int.random(in: 1...6, using: &random) {

@@ -5,11 +5,14 @@ package enum CanonicalJSON {
   /// The canonical UTF-8 of this document.
   package static func encode(_ value: JSONValue) -> [UInt8] { value.bytes(in: style) }
 
+  /// The canonical UTF-8 of this document, but with each number as it was spelled: for what is kept and not signed.
+  package static func encodeKeepingNumbers(_ value: JSONValue) -> [UInt8] { value.bytes(in: style.keepingNumbers) }
+
   private static let style = JSONStyle(
     // RFC 8785, section 3.2.3: members in the order of the UTF-16 code units of their names.
     order: { $0.sorted { precedes($0.name, $1.name) } },
     // Section 3.2.2.3: every number is one of ECMAScript's, which are floating-point.
-    integer: integer, double: number, string: JSONString.writeUTF8)
+    integer: integer, decimal: { number($0.double) }, string: JSONString.writeUTF8)
 
   /// The order of UTF-16, seen in UTF-8: there the code points from U+10000 (lead bytes from F0) come last, here before
   /// those from U+E000 (lead bytes EE and EF).
@@ -19,7 +22,7 @@ package enum CanonicalJSON {
   }
 
   /// Up to 2⁵³ every integer is one of ECMAScript's numbers, and is printed with all its digits.
-  @Sendable private static func integer(_ value: Int64) -> String {
+  @Sendable static func integer(_ value: Int64) -> String {
     value.magnitude <= 1 << 53 ? String(value) : number(Double(value))
   }
 

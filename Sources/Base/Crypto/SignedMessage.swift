@@ -44,13 +44,27 @@ package struct SignedMessage: Hashable, Sendable {
   private static let malformed = KacheryError(
     .badRequest, "This is no signed message of a feed: a 'body' with 'messageNumber' and 'message', and a 'signature'.")
 
-  /// Signs a message.
+  /// Checks that the signature of a message would be of the numbers that stand in it: it is over the canonical JSON,
+  /// which rounds integers beyond 2⁵³. `place` is where the message stands in what the client sent.
   ///
-  /// - Throws: `tooLarge` where it would be longer than nodes take.
+  /// - Throws: `badRequest` with the place of the number that cannot be signed as it is.
+  package static func checkNumbers(of message: JSONValue, at place: JSONPlace = .root) throws(KacheryError) {
+    guard let altered = CanonicalJSON.alteredNumber(in: message, at: place, precision: .double) else { return }
+    throw KacheryError(
+      .badRequest,
+      "The number \(altered.excerpt) at \(altered.place) cannot be signed as it is: it would become "
+        + "\(altered.canonical). Write it as a string.")
+  }
+
+  /// Signs a message. Its numbers stay in the text as they were spelled.
+  ///
+  /// - Throws: `tooLarge` where it would be longer than nodes take, `badRequest` if a number cannot be signed as it is.
   package init(
     _ message: JSONObject, number: UInt64, previous: Signature?, at time: WallTime, metaData: JSONObject? = nil,
     with key: SigningKey
   ) throws(KacheryError) {
+    try Self.checkNumbers(of: .object(message))
+    if let metaData { try Self.checkNumbers(of: .object(metaData), at: .root.member("metaData")) }
     var body: JSONObject = [:]
     body["previousSignature"] = previous.map { .string($0.hex) }
     body["messageNumber"] = .integer(Int64(clamping: number))

@@ -1,3 +1,4 @@
+import Crypto
 import Glibc
 import Primitives
 
@@ -92,7 +93,7 @@ private struct Appending {
 
   /// Takes a message in, and sends what has gathered where that is enough.
   ///
-  /// - Throws: `badRequest` where it is no JSON object.
+  /// - Throws: `badRequest` where it is no JSON object, or if a number in it cannot be signed as it is.
   mutating func take(_ text: [UInt8], at place: String) throws(KacheryError) {
     let message: JSONValue
     do { message = try JSONParser.parse(text) } catch {
@@ -100,6 +101,9 @@ private struct Appending {
     }
     guard message.object != nil else {
       throw KacheryError(.badRequest, "The message in \(place) is no JSON object, such as {\"text\": \"hello\"}.")
+    }
+    do throws(KacheryError) { try SignedMessage.checkNumbers(of: message) } catch {
+      throw KacheryError(.badRequest, "The message in \(place) cannot be appended. \(error.message)", cause: error)
     }
     if bytes + text.count > Self.maximumBytes || messages.count == Self.maximumMessages { try flush() }
     messages.append(message)

@@ -79,7 +79,8 @@ extension YAMLValue {
     case .scalar(let scalar):
       if isNull { return .null }
       if let integer { return .integer(integer) }
-      if let number { return .double(number) }
+      // As it is spelled, where JSON has that spelling too.
+      if let number { return (try? JSONParser.parse(scalar.text)) ?? .double(number) }
       // The other spellings of YAML 1.1 are ordinary words in version 1.2.
       if let bool, ["t", "f"].contains(scalar.text.lowercased().first) { return .bool(bool) }
       return .string(scalar.text)

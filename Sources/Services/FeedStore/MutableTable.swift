@@ -6,8 +6,10 @@ import Synchronization
 
 /// The values that clients keep in a node under keys of their own: `mutables.db`.
 ///
-/// Keys and values are any JSON; two keys are the same where their canonical JSON is. All methods wait for the disk: call
-/// them where waiting is allowed. Any thread may; calls take turns. A change is on the disk when its method returns.
+/// Keys and values are any JSON; two keys are the same where their canonical JSON is. A value keeps each number as it was
+/// spelled; a key with a number that canonical JSON rounds is refused, because two such keys would be one. All methods wait
+/// for the disk: call them where waiting is allowed. Any thread may; calls take turns. A change is on the disk when its
+/// method returns.
 package final class MutableTable: Sendable {
   /// Keys of feeds lie in it.
   private static let permissions: UInt32 = 0o600
@@ -36,22 +38,23 @@ package final class MutableTable: Sendable {
   ///
   /// - Parameter update: whether a value that the key has already is replaced.
   /// - Returns: whether the value was kept; false only where the key has one already and `update` is false.
+  /// - Throws: `badRequest` if the key holds a number that canonical JSON rounds.
   @discardableResult
   package func set(_ key: JSONValue, _ value: JSONValue, update: Bool = true) throws(KacheryError) -> Bool {
-    let name = CanonicalJSON.encode(key)
+    let name = try Self.name(of: key)
     let sql =
       update
       ? "INSERT INTO mutables(sha1, key, value) VALUES(?, ?, ?) ON CONFLICT(sha1) DO UPDATE SET value = excluded.value"
       : "INSERT INTO mutables(sha1, key, value) VALUES(?, ?, ?) ON CONFLICT(sha1) DO NOTHING"
-    let values = [Self.hash(name), Self.text(name), Self.text(CanonicalJSON.encode(value))]
+    let values = [Self.hash(name), Self.text(name), Self.text(CanonicalJSON.encodeKeepingNumbers(value))]
     return try connection.withLock { (connection) throws(KacheryError) in try connection.execute(sql, values) > 0 }
   }
 
   /// The value of a key; nil where it has none.
   ///
-  /// - Throws: `storageFailed` where the stored value is damaged.
+  /// - Throws: `storageFailed` where the stored value is damaged; `badRequest` as for `set`.
   package func get(_ key: JSONValue) throws(KacheryError) -> JSONValue? {
-    let hash = Self.hash(CanonicalJSON.encode(key))
+    let hash = Self.hash(try Self.name(of: key))
     let row = try connection.withLock { (connection) throws(KacheryError) in
       try connection.firstRow("SELECT value FROM mutables WHERE sha1 = ?", [hash])
     }
@@ -65,9 +68,10 @@ package final class MutableTable: Sendable {
   /// Forgets a key.
   ///
   /// - Returns: whether it had a value.
+  /// - Throws: `badRequest` as for `set`.
   @discardableResult
   package func delete(_ key: JSONValue) throws(KacheryError) -> Bool {
-    let hash = Self.hash(CanonicalJSON.encode(key))
+    let hash = Self.hash(try Self.name(of: key))
     return try connection.withLock { (connection) throws(KacheryError) in
       try connection.execute("DELETE FROM mutables WHERE sha1 = ?", [hash]) > 0
     }
@@ -89,6 +93,17 @@ package final class MutableTable: Sendable {
 
   /// Closes the database; does nothing the second time. Other methods fail afterwards.
   package func close() { connection.withLock { $0.close() } }
+
+  /// The canonical JSON of a key.
+  private static func name(of key: JSONValue) throws(KacheryError) -> [UInt8] {
+    if let altered = CanonicalJSON.alteredNumber(in: key, precision: .decimal) {
+      throw KacheryError(
+        .badRequest,
+        "The number \(altered.excerpt) at \(altered.place) cannot stand in a key: other numbers would make the same "
+          + "key, \(altered.canonical) for one. Write it as a string.")
+    }
+    return CanonicalJSON.encode(key)
+  }
 
   private static func hash(_ name: [UInt8]) -> SQLValue { .text(ContentHash.of(name).hex) }
 

@@ -1,4 +1,5 @@
 import APIModel
+import Crypto
 import HTTP
 import Primitives
 
@@ -36,10 +37,12 @@ extension LocalAPIServer {
           "nodeId": info.node.map { .string($0.hex) } ?? .null,
         ])
     case .feedAppend:
-      try await node.append(try AppendRequest(fields))
+      try await node.append(try checked(try AppendRequest(fields)))
       respond(exchange, ["success": true])
     case .feedSubmit:
-      try await node.submit(try SubmitRequest(fields))
+      let request = try SubmitRequest(fields)
+      try SignedMessage.checkNumbers(of: .object(request.message), at: .root.member("message"))
+      try await node.submit(request)
       respond(exchange, ["success": true])
     case .feedCount:
       let count = try await node.messageCount(of: try fields.subfeedKey())
@@ -53,6 +56,18 @@ extension LocalAPIServer {
     case .feedWatch: try await watch(try WatchRequest(fields), exchange)
     default: throw KacheryError(.internalError, "\(route.rawValue) is no route of feeds.")
     }
+  }
+
+  /// The request, if all of its numbers can be signed as they are: here their places are those that the client knows.
+  private func checked(_ request: AppendRequest) throws(KacheryError) -> AppendRequest {
+    let messages = JSONPlace.root.member("messages")
+    for (index, message) in request.messages.enumerated() {
+      try SignedMessage.checkNumbers(of: .object(message), at: messages.element(index))
+    }
+    if let metaData = request.metaData {
+      try SignedMessage.checkNumbers(of: .object(metaData), at: .root.member("metaData"))
+    }
+    return request
   }
 
   private func deleteFeed(_ feed: FeedID, _ exchange: HTTPExchange) async throws(KacheryError) {

@@ -149,10 +149,23 @@ package struct JSONParser {
       if let sign = next, sign == UInt8(ascii: "+") || sign == UInt8(ascii: "-") { position += 1 }
       guard digits() > 0 else { throw error("a number has no digit in its exponent") }
     }
-    let text = String(decoding: bytes[start..<position], as: UTF8.self)
-    if isInteger, text != "-0", let integer = Int64(text) { return .integer(integer) }
-    guard let double = Double(text), double.isFinite else { throw error("a number is too large") }
-    return .double(double)
+    if isInteger, let integer = integer(from: start, digits: whole) { return .integer(integer) }
+    let literal = String(decoding: bytes[start..<position], as: UTF8.self)
+    guard let double = Double(literal), double.isFinite else {
+      throw error("a number is too large; write it as a string")
+    }
+    return .decimal(JSONNumber(literal: literal, double: double))
+  }
+
+  /// The integer that ends here; nil if it does not fit 64 bits, or is `-0`, whose sign an integer loses.
+  private func integer(from start: Int, digits count: Int) -> Int64? {
+    let isNegative = bytes[start] == UInt8(ascii: "-")
+    // One digit more may not fit.
+    guard count < 19 else { return Int64(String(decoding: bytes[start..<position], as: UTF8.self)) }
+    var magnitude: Int64 = 0
+    for byte in bytes[(isNegative ? start + 1 : start)..<position] { magnitude = magnitude * 10 + Int64(byte & 15) }
+    guard isNegative else { return magnitude }
+    return magnitude == 0 ? nil : -magnitude
   }
 
   private mutating func string() throws(JSONError) -> String {

@@ -4,8 +4,8 @@ package indirect enum JSONValue: Hashable, Sendable {
   case bool(Bool)
   /// A number without fraction or exponent that fits 64 bits.
   case integer(Int64)
-  /// Any other number.
-  case double(Double)
+  /// Any other number, as it was spelled.
+  case decimal(JSONNumber)
   case string(String)
   case array([JSONValue])
   case object(JSONObject)
@@ -79,11 +79,14 @@ extension JSONValue {
   package var bool: Bool? { if case .bool(let bool) = self { bool } else { nil } }
   package var isNull: Bool { self == .null }
 
+  /// A number that a program computed; null if it is not finite, which JSON cannot express.
+  package static func double(_ double: Double) -> JSONValue { JSONNumber(double).map { .decimal($0) } ?? .null }
+
   /// The number as a signed integer; nil where it has a fraction or is too large.
   package var integer: Int64? {
     switch self {
     case .integer(let integer): integer
-    case .double(let double): Int64(exactly: double)
+    case .decimal(let number): Int64(exactly: number.double)
     default: nil
     }
   }
@@ -91,11 +94,11 @@ extension JSONValue {
   /// The number as an unsigned integer; nil where it is negative, has a fraction or is too large.
   package var unsigned: UInt64? { integer.flatMap { UInt64(exactly: $0) } }
 
-  /// The number as a floating-point value.
+  /// The number as the nearest floating-point value.
   package var number: Double? {
     switch self {
     case .integer(let integer): Double(integer)
-    case .double(let double): double
+    case .decimal(let number): number.double
     default: nil
     }
   }

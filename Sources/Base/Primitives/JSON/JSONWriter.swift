@@ -3,50 +3,40 @@ package struct JSONStyle: Sendable {
   /// The order of an object's members.
   let order: @Sendable ([JSONObject.Member]) -> [JSONObject.Member]
   let integer: @Sendable (Int64) -> String
-  let double: @Sendable (Double) -> String
+  let decimal: @Sendable (JSONNumber) -> String
   let string: @Sendable (String, inout [UInt8]) -> Void
 
   /// A style of these parts; `string` appends a whole string with its quotation marks.
   package init(
     order: @escaping @Sendable ([JSONObject.Member]) -> [JSONObject.Member],
-    integer: @escaping @Sendable (Int64) -> String, double: @escaping @Sendable (Double) -> String,
+    integer: @escaping @Sendable (Int64) -> String, decimal: @escaping @Sendable (JSONNumber) -> String,
     string: @escaping @Sendable (String, inout [UInt8]) -> Void
   ) {
     self.order = order
     self.integer = integer
-    self.double = double
+    self.decimal = decimal
     self.string = string
   }
 
-  /// Members in their order, and only ASCII: what Python's `json.dumps(separators=(",", ":"))` writes of the same
-  /// values, so that hashes of documents agree.
-  package static let compact = JSONStyle(
-    order: { $0 }, integer: { String($0) }, double: pythonText, string: JSONString.writeASCII)
+  /// The same style, but with each number as it was spelled.
+  package var keepingNumbers: JSONStyle {
+    JSONStyle(order: order, integer: { String($0) }, decimal: { $0.literal }, string: string)
+  }
 
-  /// Like `compact`, with members in the order of their names' code points: what `sort_keys=True` adds to it.
+  /// Members in their order, numbers as they were spelled, and only ASCII: what Python's
+  /// `json.dumps(separators=(",", ":"))` writes of the same values, so that hashes of documents agree.
+  package static let compact = JSONStyle(
+    order: { $0 }, integer: { String($0) }, decimal: { $0.literal }, string: JSONString.writeASCII)
+
+  /// Like `compact`, with members in the order of their names' code points, and numbers as Python spells them: what it
+  /// writes with `sort_keys=True` of a document that it has read.
   package static let compactSorted = JSONStyle(
     order: { $0.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) } }, integer: compact.integer,
-    double: compact.double, string: compact.string)
+    decimal: { $0.pythonText }, string: compact.string)
 
   /// Like `compact`, with letters of every script as they are: for people.
   package static let readable = JSONStyle(
-    order: compact.order, integer: compact.integer, double: compact.double, string: JSONString.writeUTF8)
-}
-
-extension JSONStyle {
-  /// The shortest digits that give the same number, as Python prints them: from 1e16 on with an exponent, where Swift
-  /// begins with it only at 2^54.
-  @Sendable private static func pythonText(_ double: Double) -> String {
-    guard double.isFinite else { return "null" }
-    let text = "\(double)"
-    guard double.magnitude >= 1e16, text.hasSuffix(".0") else { return text }
-    let sign = double < 0 ? "-" : ""
-    var digits = text.dropFirst(sign.count).dropLast(2)
-    let exponent = digits.count - 1
-    while digits.count > 1, digits.last == "0" { digits.removeLast() }
-    let fraction = digits.count > 1 ? "." + digits.dropFirst() : ""
-    return "\(sign)\(digits.prefix(1))\(fraction)e+\(exponent)"
-  }
+    order: compact.order, integer: compact.integer, decimal: compact.decimal, string: JSONString.writeUTF8)
 }
 
 extension JSONValue {
@@ -69,7 +59,7 @@ extension JSONValue {
     case .null: output.append(contentsOf: "null".utf8)
     case .bool(let bool): output.append(contentsOf: (bool ? "true" : "false").utf8)
     case .integer(let integer): output.append(contentsOf: style.integer(integer).utf8)
-    case .double(let double): output.append(contentsOf: style.double(double).utf8)
+    case .decimal(let number): output.append(contentsOf: style.decimal(number).utf8)
     case .string(let string): style.string(string, &output)
     case .array(let values):
       output.append(UInt8(ascii: "["))
