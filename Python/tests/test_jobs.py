@@ -155,6 +155,23 @@ def test_long_arguments_travel_as_a_file(worker, feeds):
         client.request("length", version="1", text=np.arange(3))
 
 
+@pytest.mark.parametrize("value", [2**53 + 1, 2**70, 1.0, "\udcff", np.int64(3), [(1, 2)]], ids=ascii)
+def test_arguments_arrive_as_they_were(worker, value):
+    seen = []
+    worker.function("see", version="1")(lambda value: seen.append(value))
+    with serving(worker) as client:
+        client.request("see", version="1", value=value).result(timeout_sec=PATIENCE)
+    expected = json.loads(json.dumps(value, default=int))
+    assert seen == [expected] and type(seen[0]) is type(expected)
+
+
+def test_arguments_that_are_no_json_are_refused_with_their_place(worker):
+    with serving(worker) as client:
+        for value, place in ((float("nan"), r"\$\.a"), ([{1: 2, "1": 3}], r"\$\.a\[0\]"), (b"x", r"\$\.a")):
+            with pytest.raises(kp.BadRequest, match=f"at {place} .*URIs"):
+                client.request("see", version="1", a=value)
+
+
 def len_of(text):
     return len(text)
 

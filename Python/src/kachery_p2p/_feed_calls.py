@@ -6,6 +6,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from ._errors import KacheryError, TimedOut, error_for
 from ._feed_names import subfeed_hash
+from ._json_values import MESSAGE, plain
 from ._place import require_daemon
 
 LOCAL = "*local*"  # the channel that stands for this node alone
@@ -50,14 +51,24 @@ def info(feed_id: str, timeout_sec: Optional[float]) -> FeedInfo:
 
 def append(feed_id: str, subfeed: str, messages: Sequence[Message]) -> None:
     """Appends messages to a subfeed of this node's; they are on its disk when this returns."""
-    request = {"feedId": feed_id, "subfeedHash": subfeed, "messages": list(messages)}
+    request = {"feedId": feed_id, "subfeedHash": subfeed, "messages": [_checked(message) for message in messages]}
     _call("appendMessages", request, is_repeatable=False)
 
 
 def submit(feed_id: str, subfeed: str, message: Message, timeout_sec: float) -> None:
     """Asks the node that writes the feed to append a message."""
-    request = {"feedId": feed_id, "subfeedHash": subfeed, "message": message, "timeoutMsec": round(timeout_sec * 1000)}
+    request = {
+        "feedId": feed_id,
+        "subfeedHash": subfeed,
+        "message": _checked(message),
+        "timeoutMsec": round(timeout_sec * 1000),
+    }
     _call("submitMessage", request, timeout=timeout_sec + _PATIENCE, is_repeatable=False)
+
+
+def _checked(message: Message) -> Any:
+    """The message as JSON holds it; refused where its signature would be of other numbers."""
+    return plain(message, MESSAGE)
 
 
 def count(feed_id: str, subfeed: str) -> int:

@@ -8,6 +8,7 @@ import re
 from typing import Any, Dict, List, NamedTuple, Optional, Union
 
 from ._errors import BadRequest
+from ._json_values import SUBFEED_NAME, plain
 
 SubfeedName = Union[str, Dict[str, Any], List[Any]]
 
@@ -39,13 +40,29 @@ def subfeed_hash(name: SubfeedName) -> str:
 
     JSON is hashed as every published client hashes it, in ASCII, so that all of them mean the same subfeed.
     """
+    plain_name = plain(name, SUBFEED_NAME)
     if not isinstance(name, str):
-        name = json.dumps(name, sort_keys=True, separators=(",", ":"))
+        name = _json(name, plain_name)
     elif name.startswith("~"):
         if not _HASH.match(name[1:]):
             raise BadRequest(f"'{name}' is no subfeed: after ~ there must be 40 hexadecimal digits.")
         return name[1:]
-    return hashlib.sha1(name.encode()).hexdigest()
+    try:
+        return hashlib.sha1(name.encode()).hexdigest()
+    except UnicodeEncodeError as error:
+        raise BadRequest(
+            f"This cannot be a subfeed's name: character {error.start} is half of a surrogate pair, which UTF-8 does not "
+            "have; leave it out."
+        ) from error
+
+
+def _json(name: Any, plain_name: Any) -> str:
+    """The JSON of a name. The published clients sort the keys before they make strings of them, so it is the name itself
+    that they hash alike; what they do not take at all is hashed as plain data."""
+    try:
+        return json.dumps(name, sort_keys=True, separators=(",", ":"))
+    except TypeError:
+        return json.dumps(plain_name, sort_keys=True, separators=(",", ":"))
 
 
 def name_in_uri(name: SubfeedName) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Dict, Iterator, List, Optional
 import kachery_p2p as kp
 
 from .._errors import KacheryError, TimedOut
-from ._messages import REQUESTS, Call, answers, load_result
+from ._messages import REQUESTS, Call, answers, load_result, plain_arguments
 
 _POLL_MSEC = 5000  # of one long poll
 
@@ -34,7 +34,7 @@ class Client:
             version: Its version.
             **arguments: What it is called with: anything JSON can hold. Store large things, and pass their URIs.
         """
-        call = Call(function, version, arguments)
+        call = Call(function, version, plain_arguments(function, arguments))
         request_id = secrets.token_hex(8)
         request = call.request(request_id)
         job = Job(self._feed.get_subfeed(call.subfeed), function, request_id)

@@ -1,7 +1,8 @@
 """What a client and a worker write to each other: the names of subfeeds, and the messages in them.
 
 In the subfeed ``requests``, each ``{"type": "request", "id", "function", "version", "arguments"}``, or with
-``"argumentsUri"`` in place of long arguments; the ID is the client's choice. In the subfeed of a job, in this order:
+``"argumentsUri"`` in place of arguments that a message does not hold; the ID is the client's choice. In the subfeed of
+a job, in this order:
 ``{"type": "accepted"}``, any number of ``{"type": "progress", "fraction", "text"}``, then ``{"type": "result", "uri"}``
 or ``{"type": "error", "error", "requests"}``, which names the IDs of the requests that it answers. After an error the
 same may be asked for again, and follows in the same subfeed.
@@ -15,6 +16,7 @@ from typing import Any, Dict, NamedTuple, Optional
 import kachery_p2p as kp
 
 from .._errors import BadRequest
+from .._json_values import ARGUMENT, MESSAGE, plain
 
 REQUESTS = "requests"
 _LONGEST = 8_000  # characters of arguments that go into a message, whose limit for submitting is 10,000
@@ -36,15 +38,26 @@ class Call(NamedTuple):
         """The message that asks for it."""
         message: Dict[str, Any] = {"type": "request", "id": request_id}
         message.update(function=self.function, version=self.version)
-        try:
-            text = json.dumps(self.arguments, allow_nan=False)
-        except (TypeError, ValueError) as error:
-            raise BadRequest(
-                f"The arguments of {self.function} are not JSON: {error}. Store arrays, and pass their URIs."
-            ) from error
-        if len(text) > _LONGEST:
+        if len(json.dumps(self.arguments)) > _LONGEST or not _fits_message(self.arguments):
             return {**message, "argumentsUri": kp.store_json(self.arguments, basename="arguments.json")}
         return {**message, "arguments": self.arguments}
+
+
+def plain_arguments(function: str, arguments: Dict[str, Any]) -> Dict[str, Any]:
+    """The arguments as the worker will see them: what names the job, and what it is run with, must be the same."""
+    try:
+        return dict(plain(arguments, ARGUMENT))
+    except BadRequest as error:
+        raise BadRequest(f"{function} cannot be called so. {error} Store arrays, and pass their URIs.") from error
+
+
+def _fits_message(arguments: Dict[str, Any]) -> bool:
+    """Whether a signed message keeps the arguments; a file keeps integers beyond 2^53 as well."""
+    try:
+        plain(arguments, MESSAGE)
+    except BadRequest:
+        return False
+    return True
 
 
 def read_call(message: Dict[str, Any]) -> Optional[Call]:
