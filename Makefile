@@ -21,7 +21,7 @@ OLDEST = .build/python-venv-oldest
 NEWEST = .build/python-venv-newest
 OUR_PACKAGES = PYTHONPATH=Python/src:Python/client/src
 # What depends on NumPy, fsspec and Zarr, and so is tested with old and new ones.
-ARRAY_TESTS = $(addprefix Python/tests/test_,offline.py pickle.py ranges.py filesystem.py unavailable.py)
+ARRAY_TESTS = $(addprefix Python/tests/test_,offline.py pickle.py values.py ranges.py filesystem.py unavailable.py)
 ZARR_TESTS = Python/tests/libraries/test_unavailable_chunks.py
 LINTED = Package.swift Sources Tests
 # What every test did, for the count of those that were skipped.

@@ -101,14 +101,16 @@ def load_npy(
             and what is written stays in memory. A file that is not here is fetched whole first. A stored file is
             never written to.
     """
-    import numpy as np
-
     if mmap_mode not in _MAPPED_FOR_READING:
         raise BadRequest(
             f"A stored file cannot be mapped with mmap_mode={mmap_mode!r}: use 'r', or 'c' to write in memory."
         )
     path = load_file(uri, None, p2p, from_node, from_channel, strict=strict)
-    return None if path is None else np.load(path, mmap_mode=mmap_mode, allow_pickle=False)  # type: ignore[arg-type]
+    if path is None:
+        return None
+    from . import _npy
+
+    return _npy.load(path, mmap_mode)
 
 
 def load_pkl(

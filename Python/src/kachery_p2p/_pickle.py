@@ -5,31 +5,36 @@ What NumPy's own pickles say of arrays is read into records, from which the arra
 
 from __future__ import annotations
 
+import io
+import itertools
 import os
 import pickle
-from typing import IO, Any, Callable, Dict, List, Tuple
+from typing import IO, Any, Callable, Dict, Iterable, List, Tuple
 
 from . import _pickled_arrays
 from ._errors import BadRequest, KacheryError
+from ._remedies import instead_of, is_array, kind_of, type_name
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, range)
 _CONTAINERS = (list, tuple, dict, set, frozenset)
+_DEEPEST = 200  # Python calls take as many levels several times over, when a pickle is written and when it is read
 _PROTOCOL = 4  # what the published packages write, and read
 
 
 def dump(value: Any, file: IO[bytes]) -> None:
-    """Writes plain data and arrays. Anything else is refused."""
-    try:
-        _check(value)
-        _Pickler(file, _PROTOCOL).dump(value)
-    except RecursionError as error:
-        raise BadRequest("This cannot be stored: its lists or dicts lie too deep in one another.") from error
+    """Writes plain data and arrays, which ``load`` reads. Anything else is refused."""
+    _Check().check(value, 0)
+    _Pickler(file, _PROTOCOL).dump(value)
 
 
 def load(file: IO[bytes]) -> Any:
     """Reads plain data and arrays. Anything else is refused."""
+    return _load(file, os.fstat(file.fileno()).st_size - file.tell())
+
+
+def _load(file: IO[bytes], size: int) -> Any:
     try:
-        return _pickled_arrays.finish(_Unpickler(file).load())
+        return _pickled_arrays.finish(_Unpickler(file, size).load())
     except KacheryError:
         raise
     except RecursionError as error:
@@ -39,24 +44,71 @@ def load(file: IO[bytes]) -> Any:
         raise BadRequest(f"The pickle cannot be read: {error or type(error).__name__}.") from error
 
 
-def _check(value: Any) -> None:
-    kind = type(value)
-    if kind in _PLAIN:
-        return
-    if kind is slice:
-        _check((value.start, value.stop, value.step))
-    elif kind is dict:
-        for key, item in value.items():
-            _check(key)
-            _check(item)
-    elif kind in _CONTAINERS:
-        for item in value:
-            _check(item)
-    elif not _pickled_arrays.is_plain(value):
-        raise BadRequest(
-            f"A {kind.__module__}.{kind.__qualname__} cannot be stored: only plain data (None, bool, int, float, "
-            "complex, str, bytes, list, tuple, dict, set, range, slice) and NumPy arrays without Python objects can."
-        )
+class _Check:
+    """Whether a value will be read as it is: exactly what ``_Unpickler`` knows, and no deeper than it can go."""
+
+    def __init__(self) -> None:
+        self._is_checked: Dict[int, bool] = {}  # by the identity of a container; false while it is looked through
+        self._dtypes: Dict[int, Tuple[Any, bool]] = {}  # by identity, because equal types may differ in what they carry
+
+    def check(self, value: Any, depth: int) -> None:
+        kind = type(value)
+        if kind in _PLAIN:
+            return
+        if kind is slice or kind in _CONTAINERS:
+            self._check_container(value, depth)
+        elif not _pickled_arrays.is_plain(value):
+            raise BadRequest(
+                f"A {kind_of(value)} cannot be stored with store_pkl: only plain data (None, bool, int, float, complex, "
+                f"str, bytes, list, tuple, dict, set, range, slice) and NumPy arrays of numbers, text and times can; "
+                f"{instead_of(value)}."
+            )
+        elif not self._is_read(value.dtype):
+            remedy = instead_of(value) if is_array(value) else "use x.item()"
+            raise BadRequest(
+                f"A {kind_of(value)} cannot be stored with store_pkl: its type {type_name(value.dtype)} would not come "
+                f"back; {remedy}."
+            )
+
+    def _check_container(self, value: Any, depth: int) -> None:
+        is_checked = self._is_checked.get(id(value))
+        if is_checked is True:
+            return
+        if is_checked is False:
+            raise BadRequest("This cannot be stored: one of its lists or dicts holds itself.")
+        if depth == _DEEPEST:
+            raise BadRequest(f"This cannot be stored: its lists or dicts are nested deeper than {_DEEPEST} levels.")
+        self._is_checked[id(value)] = False
+        for item in _items(value):
+            self.check(item, depth + 1)
+        self._is_checked[id(value)] = True
+
+    def _is_read(self, dtype: Any) -> bool:
+        """Whether a type of NumPy's is read as it is written; found out by doing both."""
+        known = self._dtypes.get(id(dtype))
+        if known is None:
+            known = self._dtypes[id(dtype)] = (dtype, _is_read(dtype))
+        return known[1]
+
+
+def _items(value: Any) -> Iterable[Any]:
+    if isinstance(value, slice):
+        return (value.start, value.stop, value.step)
+    if isinstance(value, dict):
+        return itertools.chain(value.keys(), value.values())
+    return value  # type: ignore[no-any-return]
+
+
+def _is_read(dtype: Any) -> bool:
+    content = io.BytesIO()
+    try:
+        _Pickler(content, _PROTOCOL).dump(dtype)
+        size = content.tell()
+        content.seek(0)
+        loaded = _load(content, size)
+    except (BadRequest, pickle.PicklingError):
+        return False
+    return bool(loaded == dtype and loaded.fields == dtype.fields and loaded.names == dtype.names)
 
 
 class _Pickler(pickle._Pickler):
@@ -81,11 +133,11 @@ class _Unpickler(pickle._Unpickler):
 
     dispatch = {code: do for code, do in pickle._Unpickler.dispatch.items() if code != pickle.BYTEARRAY8[0]}
 
-    def __init__(self, file: IO[bytes]) -> None:
-        super().__init__(_Bounded(file))
+    def __init__(self, file: IO[bytes], size: int) -> None:
+        super().__init__(_Bounded(file, size))
         # Made anew for each pickle: what one does to them ends with it.
         self._known: Dict[Tuple[str, str], Callable[..., Any]] = {
-            **{("builtins", kind.__name__): kind for kind in (range, complex, slice)},
+            **{("builtins", kind.__name__): kind for kind in (range, complex)},
             **{("builtins", kind.__name__): _of_list(kind) for kind in (set, frozenset)},
             ("_codecs", "encode"): _latin1,
             **_pickled_arrays.stand_ins(),
@@ -104,8 +156,8 @@ class _Unpickler(pickle._Unpickler):
 class _Bounded:
     """A file of which nobody reads more than there is, so that a length that lies reserves no memory."""
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self._left = os.fstat(file.fileno()).st_size - file.tell()
+    def __init__(self, file: IO[bytes], size: int) -> None:
+        self._left = size
         self._file = file
         self.readline = file.readline
 

@@ -59,10 +59,15 @@ def stand_ins() -> Dict[Tuple[str, str], Callable[..., Any]]:
             dtype, content = self.arguments
             return _array(finish(dtype), (), content, False)[()]
 
+    class Slice(_Record):
+        def value(self, finish: Callable[[Any], Any]) -> Any:
+            return slice(*(finish(argument) for argument in self.arguments))
+
     class Ndarray:
         """Named by every array, and never made."""
 
     return {
+        ("builtins", "slice"): Slice,
         ("numpy", "dtype"): Dtype,
         ("numpy", "ndarray"): Ndarray,
         **{(module, "_reconstruct"): Array for module in _MODULES},
@@ -117,28 +122,35 @@ def _dtype(name: str, state: Any, finish: Callable[[Any], Any]) -> Any:
         return np.dtype(name)
     order, subarray, names, fields = state[1:5]
     if names is not None:
-        return _structured(names, {key: (finish(field[0]), field[1]) for key, field in fields.items()}, int(state[5]))
+        return _structured(names, {key: (finish(field[0]), *field[1:]) for key, field in fields.items()}, int(state[5]))
     if subarray is not None:
         base, shape = subarray
         return np.dtype((finish(base), tuple(shape)))
     order = order if order in ("<", ">") else "="
     if name[0] in "mM" and len(state) > 8:
         unit, count = state[8][1][0:2]
+        if unit == b"generic":
+            return np.dtype(f"{order}{name[0]}8")
         return np.dtype(f"{order}{name}[{int(count)}{unit.decode('ascii')}]")
     return np.dtype(f"{order}{name}")
 
 
-def _structured(names: Any, fields: Dict[str, Tuple[Any, int]], size: int) -> Any:
+def _structured(names: Any, fields: Dict[str, Tuple[Any, ...]], size: int) -> Any:
+    """A type of fields, each (type, offset[, title])."""
     import numpy as np
 
-    return np.dtype(
-        {
-            "names": list(names),
-            "formats": [fields[name][0] for name in names],
-            "offsets": [fields[name][1] for name in names],
-            "itemsize": size,
-        }
-    )
+    description: Dict[str, Any] = {
+        "names": list(names),
+        "formats": [fields[name][0] for name in names],
+        "offsets": [fields[name][1] for name in names],
+        "itemsize": size,
+    }
+    titles = [fields[name][2] if len(fields[name]) > 2 else None for name in names]
+    if any(titles):
+        if not all(title is None or type(title) is str for title in titles):
+            raise BadRequest("The pickle holds an array whose fields have titles that are no text.")
+        description["titles"] = titles
+    return np.dtype(description)  # type: ignore[call-overload]
 
 
 def _array(dtype: Any, shape: Any, content: Any, is_fortran: bool) -> Any:
@@ -151,7 +163,8 @@ def _array(dtype: Any, shape: Any, content: Any, is_fortran: bool) -> Any:
     if not isinstance(content, bytes) or len(content) != math.prod(shape) * dtype.itemsize:
         raise BadRequest("The pickle holds an array whose bytes do not fill its shape.")
     if dtype.itemsize == 0:
-        return np.zeros(shape, dtype)
+        # By itself, text without any character would be made text of one.
+        return np.zeros(shape, [("", dtype)])["f0"]
     flat = np.frombuffer(content, dtype)
     # The copy can be written to, as any array.
     return flat.reshape(shape, order="F" if is_fortran else "C").copy(order="K")

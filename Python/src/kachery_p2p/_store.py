@@ -20,6 +20,7 @@ from ._errors import (
     StorageFailed,
     error_for,
 )
+from ._json_values import FILE, plain
 from ._local_store import LocalStore, Stored
 from ._place import find_place
 from ._uri import KacheryURI
@@ -56,7 +57,18 @@ def store_file(path: str, basename: Optional[str] = None) -> str:
 
 def store_text(text: str, basename: Optional[str] = None) -> str:
     """Stores text, as UTF-8, and answers its URI."""
-    return store_bytes(text.encode("utf-8"), "file.txt" if basename is None else basename)
+    if not isinstance(text, str):
+        raise BadRequest(
+            f"A {type(text).__qualname__} is no text: decode bytes, store_json what JSON can hold, and store_file files."
+        )
+    try:
+        content = text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise BadRequest(
+            f"This text cannot be stored: character {error.start} is half of a surrogate pair, which UTF-8 does not "
+            "have. If it is the name of a file, store os.fsencode(x).decode(errors='replace')."
+        ) from error
+    return store_bytes(content, "file.txt" if basename is None else basename)
 
 
 def store_json(
@@ -65,12 +77,22 @@ def store_json(
     separators: Any = (",", ":"),
     indent: Optional[int] = None,
 ) -> str:
-    """Stores a dict, a list or anything else that JSON can hold, and answers its URI."""
-    try:
-        text = json.dumps(object, separators=separators, indent=indent, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise BadRequest(f"This cannot be stored as JSON: {error}.") from error
+    """Stores a dict, a list or anything else that JSON can hold, and answers its URI.
+
+    Tuples come back as lists, named tuples as dicts, NumPy's scalars as numbers, and keys as strings. Anything that would
+    come back as something else is refused: NaN, keys that are one as strings, bytes, sets, arrays, objects.
+    """
+    _check_form(separators, indent)
+    text = json.dumps(plain(object, FILE), separators=separators, indent=indent, allow_nan=False)
     return store_text(text, "file.json" if basename is None else basename)
+
+
+def _check_form(separators: Any, indent: Any) -> None:
+    """That what lies between values leaves them JSON."""
+    if separators is not None and [text.strip(" \t\r\n") for text in separators] != [",", ":"]:
+        raise BadRequest(f"JSON is separated by ',' and ':', with white space around them at most, not {separators!r}.")
+    if isinstance(indent, str) and indent.strip(" \t\r\n"):
+        raise BadRequest(f"JSON is indented by white space, not {indent!r}.")
 
 
 def store_object(object: Dict[str, Any], basename: Optional[str] = None) -> str:
@@ -79,16 +101,17 @@ def store_object(object: Dict[str, Any], basename: Optional[str] = None) -> str:
 
 
 def store_npy(array: "np.ndarray[Any, Any]", basename: Optional[str] = None) -> str:
-    """Stores a NumPy array, in the .npy format, and answers its URI. An array of Python objects is refused."""
+    """Stores a NumPy array, in the .npy format, and answers its URI.
+
+    Values, type, shape and order come back as they were; a memmap, matrix or recarray comes back as a plain array. What the
+    format does not keep is refused: Python objects, masks, labels, and types that are not NumPy's own, such as bfloat16.
+    """
     import tempfile
 
-    import numpy as np
+    from . import _npy
 
     with tempfile.TemporaryFile(dir=_environment.temporary_directory()) as file:
-        try:
-            np.save(file, array, allow_pickle=False)
-        except ValueError as error:
-            raise BadRequest(f"This array cannot be stored: {error}.") from error
+        _npy.save(array, file)
         size = file.tell()
         file.seek(0)
         return _uri(_store(file, size, *find_place()), "file.npy" if basename is None else basename)
