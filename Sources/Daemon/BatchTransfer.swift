@@ -1,6 +1,5 @@
 import ContentStore
 import EventLoop
-import Files
 import Links
 import Primitives
 import Transfer
@@ -11,222 +10,180 @@ struct BatchSource {
   let node: NodeID
   let topic: Topic
   let link: Link
+  /// Bytes that the node may send ahead of what has been put to the disk.
+  let window: Int
 }
 
-/// Brings many small files here from several nodes at once. Bound to the loop.
+/// Brings many small files here from several nodes: the carrier of what a `BatchEngine` decides. Bound to the loop.
 final class BatchTransfer {
-  /// Files asked for in one request.
-  private static let requestFiles = 1_024
-  /// Files admitted in one go, unless their bytes are too many before: they wait for the disk together, all of them open.
-  private static let groupFiles = min(256, max(1, FileSystem.raiseDescriptorLimit() / 8))
-  private static let groupBytes = 4 << 20
-  /// Groups that the pool works on, or has wait for the disk, at once: one of its four threads stays free for others.
-  private static let maximumGroups = 3
-  /// How long a node may say nothing.
-  private static let silence: Duration = .seconds(20)
-  /// How long a node may say that it serves others first.
-  private static let longestWait: Duration = .seconds(1_800)
+  /// How often it is looked for nodes that have appeared, or may not be asked any more.
+  private static let refreshPeriod: Duration = .milliseconds(500)
 
-  /// What became of the file with this index, and how many bytes it has.
-  var onOutcome: ((Int, Outcome, _ bytes: Int) -> Void)?
-  /// So many bytes of a file have come, right or wrong.
-  var onReceived: ((Int) -> Void)?
-  /// A node does not give the file with this hash.
-  var onRefusal: ((NodeID, ContentHash, Refusal) -> Void)?
-  /// A node gave wrong bytes for this hash.
-  var onLie: ((NodeID, ContentHash) -> Void)?
+  /// What has happened.
+  enum Event {
+    /// So many bytes of a file have come, right or wrong.
+    case received(Int)
+    /// A node does not give the file with this hash.
+    case refused(NodeID, ContentHash, Refusal)
+    /// A node gave wrong bytes for this hash.
+    case lied(NodeID, ContentHash)
+    /// The file with this index has ended, and has so many bytes.
+    case ended(Int, Outcome, bytes: Int)
+  }
 
   /// What became of a file.
   enum Outcome {
     case stored(path: String)
     case failed(KacheryError)
-    /// Nobody has it; so many were asked.
-    case nowhere(asked: Int)
-    /// It is too large for a batch, or not everybody could be asked: the engine has to look for it.
-    case needsEngine
+    case missing(BatchEngine.Failure)
   }
 
-  private struct Arrived {
-    let index: Int
-    let node: NodeID
-    let file: SmallFile
-  }
-
+  var onEvent: ((Event) -> Void)?
+  private let sources: () -> [BatchSource]
+  private let loop: EventLoop
+  private let pacer: Pacer
+  private let admission: BatchAdmission
+  private var engine = BatchEngine()
   /// Files, with the indices that their owner has for them.
   private var files: [(index: Int, hash: ContentHash)] = []
-  private let store: ContentStore
-  private let loop: EventLoop
-  private var search: BatchSearch
-  private let askedCount: Int
-  /// Whether somebody who may have a file was not asked, or was lost before saying so.
-  private var isIncomplete: Bool
   private var fetchers: [NodeID: BatchFetcher] = [:]
-  private var heardAt: [NodeID: Instant] = [:]
-  /// When each node last gave something, or was asked after having given everything.
-  private var gaveAt: [NodeID: Instant] = [:]
-  private var arrived: [Arrived] = []
-  private var arrivedBytes = 0
-  private var groups = 0
-  private var timer: Timer?
-  private var isAdvancing = false
+  /// The link over which each node was asked last.
+  private var links: [NodeID: Link] = [:]
+  private var refreshedAt: Instant?
+  private var wake: (timer: Timer, dueAt: Instant)?
   private var isClosed = false
 
-  /// - Parameter window: bytes that each node may send ahead of what has been put to the disk.
-  init(from sources: [BatchSource], store: ContentStore, loop: EventLoop, pacer: Pacer, window: Int) {
-    self.store = store
+  /// - Parameter sources: the nodes that may be asked now.
+  init(store: ContentStore, loop: EventLoop, pacer: Pacer, sources: @escaping () -> [BatchSource]) {
+    self.sources = sources
     self.loop = loop
-    isIncomplete = sources.count > BatchSearch.maximumNodes
-    let sources = sources.prefix(BatchSearch.maximumNodes)
-    askedCount = sources.count
-    search = BatchSearch(nodes: sources.map(\.node))
-    for source in sources {
-      let fetcher = BatchFetcher(link: source.link, topic: source.topic, pacer: pacer, window: window)
-      fetcher.onReply = { [weak self] index, reply in self?.receive(index, reply, from: source.node) }
-      fetcher.onBytes = { [weak self] in self?.heard(source.node) }
-      fetcher.onEnd = { [weak self] in self?.lost(source.node) }
-      fetchers[source.node] = fetcher
+    self.pacer = pacer
+    admission = BatchAdmission(store: store, loop: loop)
+    admission.onAdmitted = { [weak self] group in
+      for (file, outcome) in group { self?.admitted(file, outcome) }
     }
   }
 
-  /// Begins to ask for these files as well; `onOutcome` tells of them by these indices.
+  /// Begins to ask for these files as well; `onEvent` tells of them by these indices.
   func add(_ more: [(index: Int, hash: ContentHash)]) {
     guard !isClosed else { return }
-    if timer == nil { timer = loop.after(.seconds(5), repeating: .seconds(5)) { self.giveUpSilent() } }
+    if refreshedAt == nil { refresh() }
     files += more
-    search.add(more.count)
-    advanceSoon()
-  }
-
-  /// Lets go of everything. May be called again.
-  func close() {
-    guard !isClosed else { return }
-    isClosed = true
-    timer?.cancel()
-    for fetcher in fetchers.values { fetcher.close() }
-    fetchers = [:]
-    onOutcome = nil
-    onReceived = nil
-    onLie = nil
-    onRefusal = nil
-  }
-
-  // MARK: Asking
-
-  /// Goes on asking once everything that has come in this turn of the loop has been looked at.
-  private func advanceSoon() {
-    guard !isAdvancing, !isClosed else { return }
-    isAdvancing = true
-    _ = loop.after(.zero) {
-      self.isAdvancing = false
-      if !self.isClosed { self.advance() }
-    }
-  }
-
-  private func advance() {
-    for (node, fetcher) in fetchers.sorted(by: { $0.key < $1.key }) {
-      // In large steps: a request for every answer would cost more than the answer.
-      guard search.outstanding(of: node) <= Self.requestFiles else { continue }
-      let asked = search.next(for: node, atMost: Self.requestFiles)
-      guard !asked.isEmpty else { continue }
-      heardAt[node] = loop.now
-      if search.outstanding(of: node) == asked.count { gaveAt[node] = loop.now }
-      fetcher.request(asked.map { ($0, files[$0].hash) })
-    }
-    for (file, outcome) in search.takeOutcomes() {
-      switch outcome {
-      case .arrived: break
-      case .nowhere: onOutcome?(files[file].index, isIncomplete ? .needsEngine : .nowhere(asked: askedCount), 0)
-      case .large: onOutcome?(files[file].index, .needsEngine, 0)
-      }
-    }
-  }
-
-  private func lost(_ node: NodeID) {
-    isIncomplete = true
-    fetchers.removeValue(forKey: node)?.close()
-    heardAt[node] = nil
-    gaveAt[node] = nil
-    search.lost(node)
-    advanceSoon()
-  }
-
-  private func heard(_ node: NodeID) {
-    heardAt[node] = loop.now
-    gaveAt[node] = loop.now
+    input { $0.add(more.count, at: $1) }
   }
 
   /// The node serves others first.
-  func waits(for node: NodeID) {
-    guard let gave = gaveAt[node], loop.now - gave < Self.longestWait else { return }
-    heardAt[node] = loop.now
+  func waits(for node: NodeID) { input { $0.waits(for: node, at: $1) } }
+
+  /// Lets go of everything. Idempotent.
+  func close() {
+    guard !isClosed else { return }
+    isClosed = true
+    wake?.timer.cancel()
+    for fetcher in fetchers.values { fetcher.close() }
+    fetchers = [:]
+    links = [:]
+    admission.close()
+    onEvent = nil
   }
 
-  private func giveUpSilent() {
-    for (node, heard) in heardAt.sorted(by: { $0.key < $1.key })
-    where search.outstanding(of: node) > 0 && loop.now - heard > Self.silence {
+  // MARK: The engine
+
+  private func input(_ body: (inout BatchEngine, Instant) -> Void) {
+    guard !isClosed else { return }
+    body(&engine, loop.now)
+    while let effect = engine.nextEffect() {
+      switch effect {
+      case .request(let node, let wanted): fetchers[node]?.request(wanted.map { ($0, files[$0].hash) })
+      case .close(let node): fetchers.removeValue(forKey: node)?.close()
+      case .ended(let file, let failure): onEvent?(.ended(files[file].index, .missing(failure), bytes: 0))
+      }
+    }
+    scheduleWake()
+  }
+
+  /// The engine asks to be woken right after an input: once for everything that comes in this turn of the loop.
+  private func scheduleWake() {
+    guard !isClosed, let dueAt = engine.wakeAt, wake.map({ dueAt < $0.dueAt }) ?? true else { return }
+    wake?.timer.cancel()
+    let timer = loop.after(dueAt - loop.now) {
+      self.wake = nil
+      if self.refreshedAt.map({ self.loop.now - $0 >= Self.refreshPeriod }) ?? true { self.refresh() }
+      self.input { $0.wake(at: $1) }
+    }
+    wake = (timer, dueAt)
+  }
+
+  /// Tells the engine of nodes that have been linked, perhaps again, and of those that may not be asked any more.
+  private func refresh() {
+    guard !isClosed else { return }
+    refreshedAt = loop.now
+    let present = sources()
+    for node in Set(links.keys).subtracting(present.map(\.node)).sorted() {
+      links[node] = nil
       lost(node)
     }
+    for source in present where links[source.node] !== source.link {
+      lost(source.node)
+      links[source.node] = source.link
+      fetchers[source.node] = fetcher(source)
+      input { $0.linked(source.node, at: $1) }
+    }
+  }
+
+  private func fetcher(_ source: BatchSource) -> BatchFetcher {
+    let node = source.node
+    let fetcher = BatchFetcher(link: source.link, topic: source.topic, pacer: pacer, window: source.window)
+    fetcher.onReply = { [weak self] index, reply in self?.receive(index, reply, from: node) }
+    fetcher.onBytes = { [weak self] in self?.input { $0.heard(node, at: $1) } }
+    fetcher.onEnd = { [weak self] in self?.lost(node) }
+    return fetcher
+  }
+
+  private func lost(_ node: NodeID) {
+    guard let fetcher = fetchers.removeValue(forKey: node) else { return }
+    fetcher.close()
+    input { $0.lost(node, at: $1) }
   }
 
   // MARK: Receiving
 
   private func receive(_ index: Int, _ reply: BatchFetcher.Reply, from node: NodeID) {
+    let hash = files[index].hash
     switch reply {
     case .bytes(let bytes):
-      search.received(index, from: node)
-      onReceived?(bytes.count)
-      arrived.append(Arrived(index: index, node: node, file: SmallFile(hash: files[index].hash, bytes: bytes)))
-      arrivedBytes += bytes.count
-      return keep()
-    case .refused(.tooLarge): search.answered(index, by: node, .tooLarge)
-    case .refused(.limitReached):
-      // The engine waits for such a node; others may have the files meanwhile.
-      onRefusal?(node, files[index].hash, .limitReached)
-      return lost(node)
+      onEvent?(.received(bytes.count))
+      var isWanted = false
+      input { isWanted = $0.received(index, from: node, at: $1) }
+      guard isWanted else { return fetchers[node]?.consumed(bytes.count) ?? () }
+      admission.take(ArrivedFile(index: index, node: node, file: SmallFile(hash: hash, bytes: bytes)))
+    case .refused(.tooLarge): input { _ = $0.answered(index, by: node, .tooLarge, at: $1) }
     case .refused(let refusal):
-      onRefusal?(node, files[index].hash, refusal)
-      search.answered(index, by: node, .hasNot)
-    }
-    advanceSoon()
-  }
-
-  /// Has the pool admit what has come: a full group, or whatever there is where it has nothing else to do.
-  private func keep() {
-    while !arrived.isEmpty, groups < Self.maximumGroups {
-      let isFull = arrived.count >= Self.groupFiles || arrivedBytes >= Self.groupBytes
-      guard isFull || groups == 0 else { return }
-      let group = arrived.prefix(Self.groupFiles)
-      arrived.removeFirst(group.count)
-      arrivedBytes -= group.reduce(0) { $0 + $1.file.bytes.count }
-      admit(Array(group))
+      onEvent?(.refused(node, hash, refusal))
+      input { engine, now in
+        if refusal == .limitReached {
+          engine.busy(node, at: now)
+        } else {
+          _ = engine.answered(index, by: node, .hasNot, at: now)
+        }
+      }
     }
   }
 
-  private func admit(_ group: [Arrived]) {
-    groups += 1
-    loop.work({ [store] in store.admit(group.map(\.file)) }) { outcomes in
-      self.groups -= 1
-      guard !self.isClosed else { return }
-      for (item, outcome) in zip(group, outcomes) { self.admitted(item, outcome) }
-      self.advanceSoon()
-      self.keep()
-    }
-  }
-
-  private func admitted(_ item: Arrived, _ outcome: Result<String, KacheryError>) {
-    let count = item.file.bytes.count
-    fetchers[item.node]?.consumed(count)
+  private func admitted(_ arrived: ArrivedFile, _ outcome: Result<String, KacheryError>) {
+    guard !isClosed else { return }
+    let count = arrived.file.bytes.count
+    fetchers[arrived.node]?.consumed(count)
+    var isWrong = false
+    if case .failure(let error) = outcome { isWrong = error.code == .hashMismatch }
+    if isWrong { onEvent?(.lied(arrived.node, arrived.file.hash)) }
+    var settles = false
+    input { settles = $0.answered(arrived.index, by: arrived.node, isWrong ? .lied : .gave, at: $1) }
+    guard settles, !isWrong else { return }
+    let index = files[arrived.index].index
     switch outcome {
-    case .success(let path):
-      guard search.answered(item.index, by: item.node, .gave) else { return }
-      onOutcome?(files[item.index].index, .stored(path: path), count)
-    case .failure(let error) where error.code == .hashMismatch:
-      onLie?(item.node, item.file.hash)
-      search.answered(item.index, by: item.node, .lied)
-      lost(item.node)
-    case .failure(let error):
-      guard search.answered(item.index, by: item.node, .gave) else { return }
-      onOutcome?(files[item.index].index, .failed(error), 0)
+    case .success(let path): onEvent?(.ended(index, .stored(path: path), bytes: count))
+    case .failure(let error): onEvent?(.ended(index, .failed(error), bytes: 0))
     }
   }
 }

@@ -72,38 +72,45 @@ extension Node {
     advanceEngine(batch)
   }
 
-  /// What brings the small files of this batch; nil where there is nobody to bring them.
+  /// What brings the small files of this batch; nil if there is nobody to bring them.
   private func transfer(of batch: BatchLoad) throws(KacheryError) -> BatchTransfer? {
     if let transfer = batch.transfer { return transfer }
+    let node = batch.request.node
     let topic = try batch.request.channel.map { name throws(KacheryError) in try self.topic(ofChannel: name) }
-    let sources = core.batchSources(node: batch.request.node, topic: topic).compactMap { source in
-      links[source.link].map { BatchSource(node: source.peer.node, topic: source.peer.topic, link: $0.link) }
-    }
-    guard !sources.isEmpty else { return nil }
-    let share = Self.batchMemory / (max(1, batches.count) * sources.count)
-    let window = FetchWindow.kept(min(Self.batchWindow, share), to: receiving.limit.rate)
-    let transfer = BatchTransfer(from: sources, store: store, loop: loop, pacer: receiving, window: window)
+    guard !batchSources(node, topic).isEmpty else { return nil }
+    let transfer = BatchTransfer(store: store, loop: loop, pacer: receiving) { self.batchSources(node, topic) }
     batch.transfer = transfer
-    transfer.onReceived = { [counters] in counters.bytesReceived.add($0) }
-    transfer.onLie = { node, hash in self.input { core, now in core.lied(node, hash, at: now) } }
-    transfer.onRefusal = { node, hash, refusal in self.core.refused(node, hash, refusal) }
-    transfer.onOutcome = { index, outcome, bytes in
-      switch outcome {
-      case .stored(let path):
-        self.counters.loadsFinished.add()
-        batch.ended(index, bytes: UInt64(bytes), .success(path))
-      case .failed(let error):
-        self.counters.loadsFailed.add()
-        batch.ended(index, .failure(error))
-      case .nowhere(let asked):
-        self.counters.loadsFailed.add()
-        batch.ended(index, .failure(self.core.missing(batch.request.keys[index], asked: asked, at: self.now)))
-      case .needsEngine:
-        batch.needsEngine(index)
-        self.advanceEngine(batch)
-      }
-    }
+    transfer.onEvent = { event in self.take(event, of: batch) }
     return transfer
+  }
+
+  /// The nodes that small files may be asked of now.
+  private func batchSources(_ node: NodeID?, _ topic: Topic?) -> [BatchSource] {
+    let linked = core.batchSources(node: node, topic: topic).compactMap { peer, id in links[id].map { (peer, $0.link) }
+    }
+    let share = Self.batchMemory / max(1, batches.count * linked.count)
+    let window = FetchWindow.kept(min(Self.batchWindow, share), to: receiving.limit.rate)
+    return linked.map { peer, link in BatchSource(node: peer.node, topic: peer.topic, link: link, window: window) }
+  }
+
+  private func take(_ event: BatchTransfer.Event, of batch: BatchLoad) {
+    switch event {
+    case .received(let bytes): counters.bytesReceived.add(bytes)
+    case .lied(let node, let hash): input { core, now in core.lied(node, hash, at: now) }
+    case .refused(let node, let hash, let refusal): input { core, _ in core.refused(node, hash, refusal) }
+    case .ended(let index, .stored(let path), let bytes):
+      counters.loadsFinished.add()
+      batch.ended(index, bytes: UInt64(bytes), .success(path))
+    case .ended(let index, .failed(let error), _):
+      counters.loadsFailed.add()
+      batch.ended(index, .failure(error))
+    case .ended(let index, .missing(.nowhere(let asked)), _):
+      counters.loadsFailed.add()
+      batch.ended(index, .failure(core.missing(batch.request.keys[index], asked: asked, at: now)))
+    case .ended(let index, .missing(.needsEngine), _):
+      batch.needsEngine(index)
+      advanceEngine(batch)
+    }
   }
 
   /// Begins with more loads of the engine as long as there is room for them.

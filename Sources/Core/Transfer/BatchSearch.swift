@@ -1,9 +1,10 @@
 package import Primitives
 
-/// Which of many small files is asked of which node, until each has come or nobody is left to ask.
+/// Which of many small files is asked of which node, until each has arrived or no node is left to ask.
 ///
 /// Asking is searching: a node that has a file gives it, one that has not says so. Nodes that have had what they were asked
-/// for are asked first, so most files are asked for once even where only one of many nodes has them.
+/// for are asked first, so most files are asked for once even if only one of many nodes has them. A file may be shared:
+/// then several nodes are asked for it concurrently.
 package struct BatchSearch: Sendable {
   /// What became of a file.
   package enum Outcome: Hashable, Sendable {
@@ -24,45 +25,67 @@ package struct BatchSearch: Sendable {
   }
 
   /// Nodes that are asked at most: a bit for each of them is kept with every file.
-  package static let maximumNodes = 64
+  package static let maximumNodes = NodeSet.capacity
   /// Files asked of one node that it has not answered.
   package static let maximumAhead = 2_048
+
+  private enum Presence {
+    case present
+    /// It may come back, and is then asked again.
+    case away
+    case gone
+  }
 
   private struct Node {
     let id: NodeID
     var asked = 0
     var gave = 0
     var outstanding: Set<Int> = []
-    var isGone = false
-
+    var presence = Presence.present
+    /// Whether a file waits for this node rather than go to one that is less likely to have it.
+    var isWaitedFor = true
     /// From 0 to 4, so that nodes that have about as much count as equal; 2 before anything is known.
-    var rank: Int { (gave * 4 + 4) / (asked + 2) }
+    var rank: Int { min(4, (gave * 4 + 4) / (asked + 2)) }
   }
 
-  private var nodes: [Node]
-  /// For each file a bit for each node that has been asked.
-  private var tried: [UInt64]
-  private var isEnded: [Bool]
-  /// Files that wait to be asked for, the next one last.
-  private var waiting: [Int]
-  /// Files whose bytes have come and are not on the disk yet: whoever gave them may go.
-  private var held: Set<Int> = []
-  private var outcomes: [(Int, Outcome)] = []
+  private struct File {
+    /// Nodes that are asked, or have answered.
+    var tried = NodeSet()
+    /// Nodes that are asked: they have not answered, or what they gave is not yet checked.
+    var asked = NodeSet()
+    /// How many may be asked concurrently.
+    var allowed = 1
+    var isEnded = false
+    var isShared = false
+  }
 
-  /// A search for so many files among these nodes, of which the first 64 count.
-  package init(files: Int = 0, nodes: [NodeID]) {
-    self.nodes = nodes.prefix(Self.maximumNodes).map { Node(id: $0) }
-    tried = []
-    isEnded = []
-    waiting = []
+  private var nodes: [Node] = []
+  private var places: [NodeID: Int] = [:]
+  private var files: [File] = []
+  /// Files that no node is asked for, the next one last. Those that have ended meanwhile are passed over.
+  private var waiting: [Int] = []
+  /// Files that more nodes may be asked for.
+  private var shared: [Int] = []
+  private var outcomes: [(Int, Outcome)] = []
+  /// Nodes that can be asked, or may come back.
+  private var hopeful = NodeSet()
+  /// Nodes that have given files lately.
+  private var productive = NodeSet()
+  /// Nodes that files wait for, by their rank.
+  private var waitedFor = [NodeSet](repeating: NodeSet(), count: 5)
+  /// Files that a node looks through if better ones may take them: it is their turn first.
+  private static let maximumPassed = 1_024
+
+  /// A search for so many files among these nodes, of which the first `maximumNodes` count.
+  package init(files: Int = 0, nodes: [NodeID] = []) {
+    for node in nodes { add(node) }
     add(files)
   }
 
   /// Looks for so many more files; their indices follow those of the files before.
-  package mutating func add(_ files: Int) {
-    let new = tried.count..<tried.count + files
-    tried += Array(repeating: 0, count: files)
-    isEnded += Array(repeating: false, count: files)
+  package mutating func add(_ count: Int) {
+    let new = files.count..<files.count + count
+    files += Array(repeating: File(), count: count)
     waiting.insert(contentsOf: new.reversed(), at: 0)
     settle()
   }
@@ -73,31 +96,139 @@ package struct BatchSearch: Sendable {
     return outcomes
   }
 
-  /// Which files to ask this node for now, at most `count`.
-  package mutating func next(for id: NodeID, atMost count: Int) -> [Int] {
-    guard let place = place(of: id), !nodes[place].isGone else { return [] }
-    let room = min(count, Self.maximumAhead - nodes[place].outstanding.count)
-    guard room > 0 else { return [] }
-    let better = betterNodes(than: place)
-    var taken: [Int] = []
-    var passed: [Int] = []
-    while taken.count < room, let file = waiting.popLast() {
-      // A file waits for a node that is more likely to have it.
-      let isFor = tried[file] & bit(place) == 0 && better & ~tried[file] == 0
-      if isFor { taken.append(file) } else { passed.append(file) }
+  // MARK: Nodes
+
+  /// Another node may be asked, or one that was lost is back. Returns false if there is no place for it.
+  @discardableResult
+  package mutating func add(_ id: NodeID) -> Bool {
+    if let place = places[id] {
+      nodes[place].presence = .present
+    } else {
+      guard nodes.count < Self.maximumNodes else { return false }
+      places[id] = nodes.count
+      nodes.append(Node(id: id))
     }
-    waiting += passed.reversed()
-    for file in taken {
-      tried[file] |= bit(place)
-      nodes[place].outstanding.insert(file)
+    update(places[id] ?? 0)
+    for file in files.indices where files[file].asked.count < files[file].allowed { share(file) }
+    return true
+  }
+
+  /// The node is lost: it may come back, or (`mayReturn` is false) is not to be asked any more.
+  package mutating func lost(_ id: NodeID, mayReturn: Bool = false) {
+    guard let place = places[id], nodes[place].presence != .gone else { return }
+    nodes[place].presence = mayReturn ? .away : .gone
+    update(place)
+    let unanswered = nodes[place].outstanding.sorted(by: >)
+    nodes[place].outstanding = []
+    for file in unanswered {
+      files[file].tried[place] = false
+      giveBack(file, from: place)
+    }
+    settle()
+  }
+
+  /// What is known of how quickly a node answers.
+  mutating func note(_ id: NodeID, isWaitedFor: Bool, isProductive: Bool) {
+    guard let place = places[id] else { return }
+    productive[place] = isProductive
+    guard nodes[place].isWaitedFor != isWaitedFor else { return }
+    nodes[place].isWaitedFor = isWaitedFor
+    update(place)
+  }
+
+  /// Keeps the sets of nodes true.
+  private mutating func update(_ place: Int) {
+    let node = nodes[place]
+    hopeful[place] = node.presence != .gone
+    let isWaitedFor = node.presence == .present && node.isWaitedFor
+    for rank in waitedFor.indices { waitedFor[rank][place] = isWaitedFor && rank == node.rank }
+  }
+
+  /// The files that the node has been asked for and has not answered.
+  package func outstanding(of id: NodeID) -> Int { places[id].map { nodes[$0].outstanding.count } ?? 0 }
+
+  /// Files that wait to be asked for; some of them may have ended.
+  var waitingCount: Int { waiting.count }
+
+  func isEnded(_ file: Int) -> Bool { files[file].isEnded }
+
+  // MARK: Asking
+
+  /// Lets up to `count` nodes be asked for the file concurrently.
+  mutating func allow(_ count: Int, for file: Int) {
+    files[file].allowed = count
+    share(file)
+  }
+
+  private mutating func share(_ file: Int) {
+    guard files[file].allowed > 1, !files[file].isEnded, !files[file].isShared else { return }
+    files[file].isShared = true
+    shared.append(file)
+  }
+
+  /// Which files to ask this node for now, at most `count`: those that no node is asked for before those that others are
+  /// asked for as well.
+  package mutating func next(for id: NodeID, atMost count: Int) -> [Int] {
+    guard let place = places[id], nodes[place].presence == .present else { return [] }
+    let room = min(count, Self.maximumAhead - nodes[place].outstanding.count)
+    guard room > 0, !(waiting.isEmpty && shared.isEmpty) else { return [] }
+    let better = betterNodes(than: place)
+    var taken = takeWaiting(for: place, atMost: room, better)
+    if taken.count < room, !shared.isEmpty {
+      let isIdle = nodes[place].outstanding.isEmpty
+      taken += takeShared(for: place, atMost: room - taken.count, better, isIdle: isIdle)
     }
     return taken
   }
 
-  /// The bytes of a file that the node was asked for have come; `answered` will say what they were worth.
+  private mutating func takeWaiting(for place: Int, atMost room: Int, _ better: NodeSet) -> [Int] {
+    var taken: [Int] = []
+    var passed: [Int] = []
+    while taken.count < room, let file = waiting.popLast() {
+      guard !files[file].isEnded else { continue }
+      // A file waits for a node that is more likely to have it.
+      let isFor = !files[file].tried[place] && better.isSubset(of: files[file].tried)
+      if isFor { taken.append(file) } else { passed.append(file) }
+      guard better.isEmpty || passed.count < Self.maximumPassed else { break }
+    }
+    waiting += passed.reversed()
+    for file in taken { ask(place, for: file) }
+    return taken
+  }
+
+  private mutating func takeShared(for place: Int, atMost room: Int, _ better: NodeSet, isIdle: Bool) -> [Int] {
+    var taken: [Int] = []
+    var kept: [Int] = []
+    for file in shared {
+      guard !files[file].isEnded, files[file].asked.count < files[file].allowed, !isHopeless(file) else {
+        files[file].isShared = false
+        continue
+      }
+      kept.append(file)
+      // What a node that gives files is about to give is worth asking for a second time only if there is nothing else to do.
+      let isWorthIt = isIdle || files[file].asked.isDisjoint(with: productive)
+      let isFor = files[file].allowed == .max || better.isSubset(of: files[file].tried)
+      if taken.count < room, !files[file].asked.isEmpty, !files[file].tried[place], isWorthIt, isFor {
+        ask(place, for: file)
+        taken.append(file)
+      }
+    }
+    shared = kept
+    return taken
+  }
+
+  private mutating func ask(_ place: Int, for file: Int) {
+    files[file].tried[place] = true
+    files[file].asked[place] = true
+    nodes[place].outstanding.insert(file)
+  }
+
+  // MARK: Answers
+
+  /// The bytes of a file that the node was asked for have arrived; `answered` will say what they were worth.
   package mutating func received(_ file: Int, from id: NodeID) {
-    guard let place = place(of: id), nodes[place].outstanding.remove(file) != nil else { return }
-    held.insert(file)
+    guard let place = places[id] else { return }
+    nodes[place].outstanding.remove(file)
   }
 
   /// The node has answered for a file that it was asked for.
@@ -105,65 +236,52 @@ package struct BatchSearch: Sendable {
   /// - Returns: whether that counts: a file may have come from another node meanwhile.
   @discardableResult
   package mutating func answered(_ file: Int, by id: NodeID, _ answer: Answer) -> Bool {
-    guard let place = place(of: id) else { return false }
-    let wasAsked = nodes[place].outstanding.remove(file) != nil || held.remove(file) != nil
+    guard let place = places[id] else { return false }
+    let wasAsked = files[file].asked[place]
+    nodes[place].outstanding.remove(file)
     if wasAsked { nodes[place].asked += 1 }
-    guard !isEnded[file] else { return false }
+    if wasAsked, answer == .gave || answer == .tooLarge { nodes[place].gave += 1 }
+    update(place)
     switch answer {
-    case .gave, .tooLarge:
-      nodes[place].gave += 1
-      // What has come has come, even if the node was lost before it lay on the disk.
-      if !wasAsked { waiting.removeAll { $0 == file } }
-      end(file, answer == .gave ? .arrived : .large)
-      return true
+    // What has arrived has arrived, even if the node was lost before it was on the disk.
+    case .gave: return end(file, .arrived)
+    case .tooLarge: return end(file, .large)
     case .hasNot, .lied:
-      if wasAsked { giveBack(file) }
+      let counts = wasAsked && !files[file].isEnded
+      if wasAsked { giveBack(file, from: place) }
       if answer == .lied { lost(id) }
-      return wasAsked
+      return counts
     }
   }
 
-  /// The node is gone, or is not to be asked any more.
-  package mutating func lost(_ id: NodeID) {
-    guard let place = place(of: id), !nodes[place].isGone else { return }
-    nodes[place].isGone = true
-    let files = nodes[place].outstanding.sorted(by: >)
-    nodes[place].outstanding = []
-    for file in files { giveBack(file) }
-    settle()
+  private mutating func giveBack(_ file: Int, from place: Int) {
+    files[file].asked[place] = false
+    guard !files[file].isEnded, files[file].asked.isEmpty else { return }
+    if isHopeless(file) { end(file, .nowhere) } else { waiting.append(file) }
   }
 
-  /// The files that the node has been asked for and has not answered.
-  package func outstanding(of id: NodeID) -> Int { place(of: id).map { nodes[$0].outstanding.count } ?? 0 }
-
-  private mutating func giveBack(_ file: Int) {
-    guard !isEnded[file] else { return }
-    if untried(file) == 0 { end(file, .nowhere) } else { waiting.append(file) }
-  }
-
-  private mutating func end(_ file: Int, _ outcome: Outcome) {
-    guard !isEnded[file] else { return }
-    isEnded[file] = true
+  /// Returns false if the file has ended already.
+  @discardableResult
+  private mutating func end(_ file: Int, _ outcome: Outcome) -> Bool {
+    guard !files[file].isEnded else { return false }
+    files[file].isEnded = true
     outcomes.append((file, outcome))
+    return true
   }
 
-  /// Ends the files that nobody is left to be asked for.
+  /// Ends the files that no node is left to be asked for.
   private mutating func settle() {
     let present = waiting
-    waiting = present.filter { untried($0) != 0 }
-    for file in present.reversed() where untried(file) == 0 { end(file, .nowhere) }
+    waiting = present.filter { !isHopeless($0) }
+    for file in present.reversed() where isHopeless(file) { end(file, .nowhere) }
   }
 
-  private func untried(_ file: Int) -> UInt64 {
-    nodes.indices.reduce(0) { nodes[$1].isGone ? $0 : $0 | bit($1) } & ~tried[file]
+  /// Whether no node is left that can be asked for the file.
+  private func isHopeless(_ file: Int) -> Bool { hopeful.isSubset(of: files[file].tried) }
+
+  private func betterNodes(than place: Int) -> NodeSet {
+    var better = NodeSet()
+    for set in waitedFor[(nodes[place].rank + 1)...] { better.formUnion(set) }
+    return better
   }
-
-  private func betterNodes(than place: Int) -> UInt64 {
-    let rank = nodes[place].rank
-    return nodes.indices.reduce(0) { !nodes[$1].isGone && nodes[$1].rank > rank ? $0 | bit($1) : $0 }
-  }
-
-  private func bit(_ place: Int) -> UInt64 { 1 << UInt64(place) }
-
-  private func place(of id: NodeID) -> Int? { nodes.firstIndex { $0.id == id } }
 }

@@ -1,0 +1,234 @@
+package import Primitives
+
+/// Loads many small files from several nodes, without any I/O: whom to ask for which, whom not to wait for, and when to
+/// give up.
+///
+/// What a node gives counts, not what it says. A node that was asked and gives nothing for a moment loses nothing but its
+/// monopoly: others are asked for its files as well, a few, then more, then all, and the first right answer wins. So an
+/// honest node that is linked delivers within 3 s, however many others are silent, slow, busy or lie. A node on its own is
+/// waited for, as long as it gives a sign of life.
+package struct BatchEngine: Sendable {
+  /// How long a file is asked of one node alone.
+  package static let patience: Duration = .milliseconds(1_200)
+  /// How long it is then asked of a few more, and of some more, before it is asked of all.
+  package static let furtherPatience: Duration = .milliseconds(400)
+  /// How many nodes may be asked for it concurrently, step by step.
+  static let askedTogether = [4, 16, .max]
+  /// After this time without a byte or a sign of life, a node counts as lost.
+  package static let silence: Duration = .seconds(20)
+  /// After this time without an answer a node counts as lost, whatever signs of life it gives.
+  package static let longestWait: Duration = .seconds(1_800)
+  /// How long a node whose link was lost is expected to return.
+  package static let timeToReturn: Duration = .seconds(5)
+  /// How often a node may be lost that gives nothing between; then it is not expected to return.
+  package static let maximumLosses = 3
+  /// Files in one request.
+  package static let requestFiles = 1_024
+  private static let tick: Duration = .seconds(1)
+
+  /// What the carrier is to do.
+  package enum Effect: Hashable, Sendable {
+    /// Ask the node for these files; tell by `received` and `answered`, in the same order.
+    case request(NodeID, [Int])
+    /// Ask the node for nothing more, and forget what it was asked for.
+    case close(NodeID)
+    /// The file will not come in this way.
+    case ended(Int, Failure)
+  }
+
+  /// Why a file does not come.
+  package enum Failure: Hashable, Sendable {
+    /// Every node was asked, and none has it.
+    case nowhere(asked: Int)
+    /// It is too large for a batch, or a node could not be asked: the engine for large files has to look for it.
+    case needsEngine
+  }
+
+  private struct Aging {
+    let file: Int
+    let dueAt: Instant
+  }
+
+  private var search = BatchSearch()
+  private var peers: [NodeID: BatchPeer] = [:]
+  /// The nodes in the order in which they came.
+  private var order: [NodeID] = []
+  /// Files that nodes are asked for, by how many may be asked concurrently, in the order in which they are due for more.
+  private var aging = [Queue<Aging>](repeating: Queue(), count: BatchEngine.askedTogether.count)
+  private var wasAsked: [Bool] = []
+  private var openFiles = 0
+  /// Whether a node that may have a file was not asked, or was lost before it answered.
+  private var isIncomplete = false
+  private var hasNews = false
+  private var tickAt: Instant?
+  private var effects = EffectQueue<Effect>()
+
+  package init() {}
+
+  /// The next thing to be done; nil if there is nothing until the next input.
+  package mutating func nextEffect() -> Effect? { effects.next() }
+
+  /// When `wake` wants to be called next: immediately after an input, which may come many at a time before.
+  package var wakeAt: Instant? {
+    if hasNews { return Instant(nanoseconds: 0) }
+    guard openFiles > 0 else { return nil }
+    return (aging.map { $0.first?.dueAt } + [tickAt]).compactMap { $0 }.min()
+  }
+
+  /// Does what is due, and asks for what may be asked for.
+  package mutating func wake(at now: Instant) {
+    hasNews = false
+    shareOldFiles(at: now)
+    dropSilent(at: now)
+    if tickAt.map({ $0 <= now }) ?? true { tickAt = now + Self.tick }
+    ask(at: now)
+    tellOutcomes()
+  }
+
+  // MARK: Input
+
+  /// Loads so many more files; their indices follow those of the files before.
+  package mutating func add(_ count: Int, at now: Instant) {
+    wasAsked += Array(repeating: false, count: count)
+    openFiles += count
+    search.add(count)
+    hasNews = true
+  }
+
+  /// A node may be asked: it has just been linked, perhaps again.
+  package mutating func linked(_ node: NodeID, at now: Instant) {
+    guard peers[node].map({ !$0.isPresent && !$0.isBanned }) ?? true else { return }
+    guard search.add(node) else { return isIncomplete = true }
+    let losses = peers[node]?.losses ?? 0
+    if peers[node] == nil { order.append(node) }
+    peers[node] = BatchPeer(node, losses: losses, at: now)
+    hasNews = true
+  }
+
+  /// The node can no longer be asked; it may be linked again.
+  package mutating func lost(_ node: NodeID, at now: Instant) {
+    guard let peer = peers[node], peer.isPresent else { return }
+    peers[node]?.losses += 1
+    peers[node]?.lostAt = now
+    guard peer.losses + 1 < Self.maximumLosses else { return drop(node) }
+    search.lost(node, mayReturn: true)
+    hasNews = true
+  }
+
+  /// The node serves as much as it will. The other engine waits for such a node; others may have the files meanwhile.
+  package mutating func busy(_ node: NodeID, at now: Instant) {
+    guard peers[node]?.isPresent == true else { return }
+    effects.append(.close(node))
+    peers[node]?.lostAt = now
+    drop(node)
+  }
+
+  /// Bytes have come from the node, be it a part of a file only.
+  package mutating func heard(_ node: NodeID, at now: Instant) { peers[node]?.heardAt = now }
+
+  /// The node says that others have their turns first.
+  package mutating func waits(for node: NodeID, at now: Instant) { peers[node]?.heardAt = now }
+
+  /// The bytes of a file have come from a node; `answered` will say what they are worth.
+  ///
+  /// - Returns: false if they are not wanted any more; then nothing need be said of them.
+  package mutating func received(_ file: Int, from node: NodeID, at now: Instant) -> Bool {
+    peers[node]?.answered(at: now)
+    hasNews = true
+    search.received(file, from: node)
+    return !search.isEnded(file)
+  }
+
+  /// A node does not have the file, or has given its bytes and they were checked.
+  ///
+  /// - Returns: whether that settles something: another node may have given the file meanwhile.
+  package mutating func answered(
+    _ file: Int, by node: NodeID, _ answer: BatchSearch.Answer, at now: Instant
+  ) -> Bool {
+    hasNews = true
+    switch answer {
+    case .hasNot, .tooLarge: peers[node]?.answered(at: now)
+    case .gave: peers[node]?.gave(at: now)
+    case .lied:
+      isIncomplete = true
+      peers[node]?.isBanned = true
+      if peers[node]?.isPresent == true { effects.append(.close(node)) }
+      if peers[node]?.isPresent == true { peers[node]?.lostAt = now }
+    }
+    return search.answered(file, by: node, answer)
+  }
+
+  // MARK: Asking
+
+  private mutating func ask(at now: Instant) {
+    var rooms: [(node: NodeID, room: Int, isProven: Bool)] = []
+    for node in order {
+      guard let peer = peers[node], peer.isPresent else { continue }
+      let outstanding = search.outstanding(of: node)
+      let isStalled = outstanding > 0 && peer.hasStalled(at: now)
+      let room = isStalled ? 0 : peer.room(outstanding: outstanding)
+      search.note(
+        node, isWaitedFor: !isStalled && (room > 0 || peer.isQuick), isProductive: peer.isProductive(at: now))
+      if room > 0 { rooms.append((node, room, peer.gaveAt != nil)) }
+    }
+    // Nodes of which nothing is known have equal shares: they should not all wait behind one of them.
+    let unproven = max(1, rooms.count { !$0.isProven })
+    let share = max(1, (search.waitingCount + unproven - 1) / unproven)
+    for (node, room, isProven) in rooms {
+      let count = min(isProven ? room : min(room, share), Self.requestFiles)
+      let files = search.next(for: node, atMost: count)
+      guard !files.isEmpty else { continue }
+      peers[node]?.asked(isIdle: search.outstanding(of: node) == files.count, at: now)
+      for file in files where !wasAsked[file] {
+        wasAsked[file] = true
+        aging[0].append(Aging(file: file, dueAt: now + Self.patience))
+      }
+      effects.append(.request(node, files))
+    }
+  }
+
+  private mutating func shareOldFiles(at now: Instant) {
+    for step in aging.indices {
+      while let next = aging[step].first, next.dueAt <= now {
+        aging[step].removeFirst(1)
+        guard !search.isEnded(next.file) else { continue }
+        search.allow(Self.askedTogether[step], for: next.file)
+        if step + 1 < aging.count {
+          aging[step + 1].append(Aging(file: next.file, dueAt: now + Self.furtherPatience))
+        }
+      }
+    }
+  }
+
+  private mutating func dropSilent(at now: Instant) {
+    for node in order {
+      guard let peer = peers[node] else { continue }
+      if peer.isPresent, search.outstanding(of: node) > 0, peer.isSilent(at: now) {
+        effects.append(.close(node))
+        peers[node]?.lostAt = now
+        drop(node)
+      } else if let lostAt = peer.lostAt, !peer.isDropped, now - lostAt >= Self.timeToReturn {
+        drop(node)
+      }
+    }
+  }
+
+  /// Expects nothing more of a node.
+  private mutating func drop(_ node: NodeID) {
+    isIncomplete = true
+    peers[node]?.isDropped = true
+    search.lost(node)
+    hasNews = true
+  }
+
+  private mutating func tellOutcomes() {
+    for (file, outcome) in search.takeOutcomes() {
+      openFiles -= 1
+      switch outcome {
+      case .arrived: break
+      case .nowhere: effects.append(.ended(file, isIncomplete ? .needsEngine : .nowhere(asked: order.count)))
+      case .large: effects.append(.ended(file, .needsEngine))
+      }
+    }
+  }
+}
