@@ -48,7 +48,7 @@ final class FeedStreams {
     do throws(WireError) {
       while let frame = try answers.next() {
         guard let answer = try FeedAnswer.decode(frame) else { continue }
-        if case .messages(_, _, let messages) = answer { undealt += messages.reduce(0) { $0 + $1.count } }
+        if case .messages(_, _, let messages) = answer { undealt += FeedAnswer.memory(of: messages) }
         onAnswer?(answer)
       }
     } catch {

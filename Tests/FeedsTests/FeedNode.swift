@@ -17,6 +17,16 @@ final class FeedNode {
     case boasts
     /// Answers nothing.
     case silent
+    /// Says that it holds messages, and gives none.
+    case keepsBack
+    /// Says that it holds messages, and then that all of them have been given.
+    case claimsTheEnd
+    /// Leaves out the first messages each time it is asked.
+    case beginsLate
+    /// Gives the first messages again and again, whatever it is asked for.
+    case repeats
+    /// Gives one message a second.
+    case drips
   }
 
   let index: Int
@@ -144,9 +154,11 @@ final class FeedNode {
     case .lookUp(let lookup, let feed, let binding): lookUp(lookup, feed, binding)
     case .read(let read, let key, let position):
       reads += 1
-      soon { [self] in
+      let delay: Duration =
+        conduct == .drips ? .milliseconds(900) : .microseconds(world.random.number(0...3_000))
+      world.after(delay) { [self] in
         let log = messages[key] ?? []
-        let end = min(log.count, Int(position) + world.random.number(1...20))
+        let end = min(log.count, Int(position) + (conduct == .drips ? 1 : world.random.number(1...20)))
         let texts = Int(position) < end ? log[Int(position)..<end].map(\.text) : []
         input { engine, _ in engine.messagesRead(read, texts) }
       }
@@ -165,18 +177,23 @@ final class FeedNode {
   }
 
   private func answer(_ answer: FeedAnswer, to node: NodeID) {
-    guard conduct != .silent, let other = self.node(node),
+    guard conduct != .silent, !keepsBack(answer), let other = self.node(node),
       let frame = Self.decoded(changed(answer).encoded, FeedAnswer.decode)
     else { return }
     world.carry(from: index, to: other) { [id] receiver in
       if case .messages(_, _, let texts) = frame {
-        receiver.undealt += texts.reduce(0) { $0 + $1.count }
+        receiver.undealt += FeedAnswer.memory(of: texts)
         receiver.mostUndealt = max(receiver.mostUndealt, receiver.undealt)
       }
       receiver.input { $0.received(frame, from: id, at: $1) }
     }
     guard case .messages = answer else { return }
     soon { [self] in input { engine, _ in engine.sent(to: node) } }
+  }
+
+  private func keepsBack(_ answer: FeedAnswer) -> Bool {
+    if case .known = answer { return false }
+    return conduct == .keepsBack
   }
 
   private func changed(_ answer: FeedAnswer) -> FeedAnswer {
@@ -189,6 +206,9 @@ final class FeedNode {
       return .messages(id: id, position: position, altered)
     case .leavesOut:
       return .messages(id: id, position: position, texts.enumerated().filter { $0.offset % 2 == 0 }.map(\.element))
+    case .claimsTheEnd: return .caughtUp(id: id, count: position)
+    case .beginsLate: return .messages(id: id, position: position + 5, texts)
+    case .repeats: return .messages(id: id, position: 0, (messages.values.first ?? []).prefix(2).map(\.text))
     default: return answer
     }
   }

@@ -110,6 +110,59 @@ import Testing
     for case .forked in world.nodes[3].events { Issue.record("seed \(seed): nobody has forked the feed") }
   }
 
+  /// One to twenty nodes of any conduct that hold the feed beside an honest one, which may be its writer.
+  @Test(arguments: 0..<runs * 5)
+  func anHonestHolderDeliversWhateverTheOthersDo(seed: UInt64) throws {
+    let world = try FeedWorld(seed: seed, nodes: 2)
+    let bad = world.random.number(1...20)
+    let isMixed = world.random.number(0...1) == 0
+    let kinds = FeedNode.Conduct.allCases.dropFirst()
+    let kind = kinds.randomElement(using: &world.random) ?? .silent
+    try expectDelivery(
+      seed: seed, bad: bad, isWriter: world.random.number(0...3) == 0,
+      (0..<bad).map { _ in isMixed ? kinds.randomElement(using: &world.random) ?? .silent : kind })
+  }
+
+  @Test(arguments: FeedNode.Conduct.allCases.dropFirst())
+  func sixtyOfAnyConductHoldNobodyUp(conduct: FeedNode.Conduct) throws {
+    try expectDelivery(
+      seed: 1, bad: 60, isWriter: false, [FeedNode.Conduct](repeating: conduct, count: 60))
+  }
+
+  private func expectDelivery(seed: UInt64, bad: Int, isWriter: Bool, _ conducts: [FeedNode.Conduct]) throws {
+    let world = try FeedWorld(seed: seed, nodes: bad + 3)
+    let key = try writer(world)
+    try world.nodes[0].append(texts(0..<60), to: key)
+    let log = world.nodes[0].messages[key] ?? []
+    let (honest, reader) = (isWriter ? 0 : world.random.number(1...bad + 1), bad + 2)
+    for node in 1...bad + 1 {
+      world.nodes[node].restore(log, of: key)
+      if node != honest { world.nodes[node].conduct = conducts[(node - 1) % bad] }
+    }
+    world.nodes[reader].follow(key)
+    let start = world.now
+    for node in (isWriter ? 0 : 1)...bad + 1 { world.link(node, reader) }
+    let isDone = world.run(for: .seconds(3)) { world.nodes[reader].count(of: key) == 60 }
+    let comment = "seed \(seed), \(conducts), \(honest) is honest"
+    #expect(isDone, "\(comment): \(world.nodes[reader].count(of: key)) after \(world.now - start)")
+    #expect(world.nodes[reader].texts(of: key) == texts(0..<world.nodes[reader].count(of: key)), "\(comment)")
+  }
+
+  /// The key's own node answers and then gives nothing more.
+  @Test func aWriterThatStopsGivingIsNotWaitedFor() throws {
+    for conduct in [FeedNode.Conduct.keepsBack, .silent] {
+      let world = try FeedWorld(seed: 9, nodes: 3)
+      let key = try writer(world)
+      try world.nodes[0].append(texts(0..<30), to: key)
+      world.nodes[1].restore(world.nodes[0].messages[key] ?? [], of: key)
+      world.nodes[0].conduct = conduct
+      world.nodes[2].follow(key)
+      world.link(0, 2)
+      world.link(1, 2)
+      #expect(world.run(for: .seconds(3)) { world.nodes[2].count(of: key) == 30 }, "\(conduct)")
+    }
+  }
+
   @Test(arguments: UInt64(0)..<10)
   func aForkIsReportedAndNeverMerged(seed: UInt64) throws {
     let world = try FeedWorld(seed: seed, nodes: 3)

@@ -7,7 +7,7 @@ extension FeedEngine {
   /// Somebody here wants the messages of a subfeed, over this channel or (nil) over any.
   package mutating func follow(_ key: SubfeedKey, over topic: Topic?, at now: Instant) {
     if followed[key] == nil {
-      followed[key] = Following(topics: TopicFilter(topic))
+      followed[key] = Following(topics: TopicFilter(topic), at: now)
       emit(.count(key))
     }
     followed[key]?.topics.add(topic)
@@ -55,9 +55,7 @@ extension FeedEngine {
       case .unknown, nil: query(key.feed, of: node, over: following.topics, at: now)
       }
     }
-    // What is read of already stays, so that nodes that come and go do not make others change.
-    copies.sort { following.sources[$0] != nil && following.sources[$1] == nil }
-    let chosen = writers.isEmpty ? Array(copies.prefix(Self.copiesFollowed)) : [writers[0]]
+    let chosen = following.chosen(writers: writers, copies: copies, at: now)
     for node in following.sources.keys.sorted() where !chosen.contains(node) { drop(node, from: key, at: now) }
     for node in chosen where following.sources[node] == nil { subscribe(to: key, at: node, at: now) }
   }
@@ -74,7 +72,7 @@ extension FeedEngine {
       let topic = peers[node]?.topic(among: following.topics), let id = peers[node]?.nextID()
     else { return }
     peers[node]?.subscriptions[id] = key
-    followed[key]?.sources[node] = Following.Source(id: id, topic: topic, askedAt: now)
+    followed[key]?.sources[node] = Following.Source(id: id, topic: topic, at: now)
     emit(.request(node, .subscribe(id: id, topic, key, position: count)))
   }
 
@@ -93,9 +91,9 @@ extension FeedEngine {
   private static let forGood = Instant(nanoseconds: .max)
 
   /// Asks this node no more for a while.
-  mutating func shun(_ node: NodeID, for key: SubfeedKey, since: Instant? = nil, at now: Instant) {
+  mutating func shun(_ node: NodeID, for key: SubfeedKey, until: Instant, at now: Instant) {
     drop(node, from: key, at: now)
-    followed[key]?.shunned[node] = since ?? now
+    followed[key]?.shunned[node] = until
     pursue(key, at: now)
   }
 
@@ -122,13 +120,15 @@ extension FeedEngine {
       !position.addingReportingOverflow(UInt64(messages.count)).overflow
     else { return emit(.dealtWith(node, bytes: batch.bytes)) }
     followed[key]?.sources[node]?.hasAnswered = true
+    followed[key]?.sources[node]?.isCaughtUp = false
+    followed[key]?.sources[node]?.heardAt = now
     followed[key]?.backlog.append(batch)
     admitNext(key, at: now)
   }
 
   private mutating func admitNext(_ key: SubfeedKey, at now: Instant) {
     while let following = followed[key], following.admitting.count < Self.admittedAtOnce,
-      let batch = following.backlog.first
+      var batch = following.backlog.first
     {
       // What another node has given may turn out not to be the feed's; then this is wanted.
       if let last = following.admitting.last, last.node != batch.node || batch.position != last.end { return }
@@ -137,18 +137,29 @@ extension FeedEngine {
       // Other nodes' messages may be here already. They are compared all the same where some are new: it shows forks.
       guard following.count != nil, batch.end > expected else {
         emit(.dealtWith(batch.node, bytes: batch.bytes))
+        // It would go on giving what others have given already.
+        if batch.end < expected { shun(batch.node, for: key, until: now + Self.lagging, at: now) }
         continue
       }
       guard batch.position <= expected else {
-        // Something before it is missing, as after messages were deleted here: ask again from where this node is.
         emit(.dealtWith(batch.node, bytes: batch.bytes))
-        drop(batch.node, from: key, at: now)
-        pursue(key, at: now)
+        leftOut(batch.node, of: key, at: now)
         continue
       }
+      batch.expected = expected
       followed[key]?.admitting.append(batch)
       emit(.admit(batch.id, key, position: batch.position, batch.messages))
     }
+  }
+
+  /// Something is missing before what the node gave, as after messages could not be kept here: it is asked once more, from
+  /// where this node is.
+  private mutating func leftOut(_ node: NodeID, of key: SubfeedKey, at now: Instant) {
+    let gaps = (followed[key]?.gaps[node] ?? 0) + 1
+    followed[key]?.gaps[node] = gaps
+    guard gaps == 1 else { return shun(node, for: key, until: now + Self.reconsideration, at: now) }
+    drop(node, from: key, at: now)
+    pursue(key, at: now)
   }
 
   /// Messages that were handed out to be kept have been.
@@ -160,13 +171,18 @@ extension FeedEngine {
     followed[key]?.admitting.remove(at: index)
     emit(.dealtWith(batch.node, bytes: batch.bytes))
     switch outcome {
-    case .kept(let count): followed[key]?.count = max(count, following.count ?? 0)
+    case .kept(let count):
+      followed[key]?.count = max(count, following.count ?? 0)
+      guard count > batch.expected else { break }
+      followed[key]?.sources[batch.node]?.gaveAt = now
+      followed[key]?.breadth.received(batch.bytes)
+      followed[key]?.gaps = [:]
     case .invalid:
       emit(.event(.lied(key, batch.node)))
-      shun(batch.node, for: key, since: Self.forGood, at: now)
+      shun(batch.node, for: key, until: Self.forGood, at: now)
     case .forked(let number):
       emit(.event(.forked(key, number: number, toldBy: batch.node)))
-      shun(batch.node, for: key, since: Self.forGood, at: now)
+      shun(batch.node, for: key, until: Self.forGood, at: now)
     case .failed:
       followed[key]?.retryAt = now + Self.storageRetry
       for node in followed[key]?.sources.keys.sorted() ?? [] { drop(node, from: key, at: now) }
@@ -194,12 +210,14 @@ extension FeedEngine {
       return
     }
     if let retryAt = following.retryAt, retryAt <= now { followed[key]?.retryAt = nil }
-    for (node, since) in following.shunned where since + Self.reconsideration <= now {
-      followed[key]?.shunned[node] = nil
+    followed[key]?.shunned = following.shunned.filter { $0.value > now }
+    for node in following.sources.keys.sorted() {
+      guard let source = following.sources[node], !source.hasAnswered, source.askedAt + Self.patience <= now else {
+        continue
+      }
+      shun(node, for: key, until: now + Self.reconsideration, at: now)
     }
-    for (node, source) in following.sources where !source.hasAnswered && source.askedAt + Self.patience <= now {
-      shun(node, for: key, at: now)
-    }
+    followed[key]?.breadth.review(at: now)
     pursue(key, at: now)
   }
 }

@@ -94,7 +94,7 @@ extension FeedEngine {
     if let count = followed[key]?.count { followed[key]?.count = max(count, position + UInt64(messages.count)) }
     guard let subscribers = servedBy[key] else { return }
     let isSmall = messages.reduce(0) { $0 + $1.count } <= Self.pushedBytes
-    for subscriber in subscribers {
+    for subscriber in subscribers.sorted() {
       guard let peer = peers[subscriber.node], let served = peer.served[subscriber.id] else { continue }
       guard served.isAtEnd else {
         peers[subscriber.node]?.served[subscriber.id]?.hasMore = true

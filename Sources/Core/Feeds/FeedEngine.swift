@@ -16,8 +16,8 @@ package struct FeedEngine: Sendable {
   package static let reconsideration: Duration = .seconds(30)
   /// How long nothing is asked for after messages could not be kept, as on a full disk.
   package static let storageRetry: Duration = .seconds(5)
-  /// Nodes of which one subfeed is read at once while its writer is away.
-  package static let copiesFollowed = 2
+  /// How long a node that gave what is here already, and less than is here, is not asked again.
+  static let lagging: Duration = .seconds(5)
   /// Subscriptions of one peer.
   package static let maximumServed = 4_096
   /// Questions, and submissions, of one peer that wait for an answer of this node.
@@ -27,7 +27,7 @@ package struct FeedEngine: Sendable {
   /// Bytes of messages that are sent on at once where a subscriber has everything else.
   static let pushedBytes = 64 << 10
   /// How often it is looked for what is due.
-  private static let tick: Duration = .seconds(1)
+  private static let tick: Duration = .milliseconds(500)
 
   var peers: [NodeID: FeedPeer] = [:]
   var followed: [SubfeedKey: Following] = [:]
@@ -89,10 +89,11 @@ package struct FeedEngine: Sendable {
     for key in followed.keys.sorted() where followed[key]?.sources[node] != nil || followed[key]?.shunned[node] != nil {
       followed[key]?.sources[node] = nil
       followed[key]?.shunned[node] = nil
+      followed[key]?.gaps[node] = nil
       followed[key]?.backlog.removeAll { $0.node == node }
       pursue(key, at: now)
     }
-    for id in peer.submits.values { failSubmission(id, Self.writerLost) }
+    for id in peer.submits.values.sorted(by: { $0.number < $1.number }) { failSubmission(id, Self.writerLost) }
   }
 
   private static let writerLost = KacheryError(
@@ -137,6 +138,7 @@ package struct FeedEngine: Sendable {
     case .caughtUp(let id, _):
       guard let key = peers[node]?.subscriptions[id] else { return }
       followed[key]?.sources[node]?.hasAnswered = true
+      followed[key]?.sources[node]?.isCaughtUp = true
     case .refused(let id, _): refused(id, by: node, at: now)
     case .submitted(let id):
       guard let submission = peers[node]?.submits.removeValue(forKey: id) else { return }
@@ -151,7 +153,7 @@ package struct FeedEngine: Sendable {
     if let feed = peers[node]?.queries.removeValue(forKey: id)?.feed {
       peers[node]?.knowledge[feed] = .unknown(since: now)
     } else if let key = peers[node]?.subscriptions[id] {
-      shun(node, for: key, at: now)
+      shun(node, for: key, until: now + Self.reconsideration, at: now)
     } else if let submission = peers[node]?.submits.removeValue(forKey: id) {
       endSubmission(
         submission,

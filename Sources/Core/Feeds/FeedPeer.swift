@@ -69,9 +69,11 @@ struct TopicFilter: Hashable, Sendable {
 }
 
 /// One subscription of another node's.
-struct Subscriber: Hashable, Sendable {
+struct Subscriber: Hashable, Comparable, Sendable {
   let node: NodeID
   let id: UInt32
+
+  static func < (left: Subscriber, right: Subscriber) -> Bool { (left.node, left.id) < (right.node, right.id) }
 }
 
 /// What another node follows here.

@@ -96,6 +96,11 @@ extension FeedAnswer {
 }
 
 extension FeedAnswer {
+  /// Bytes of memory that messages take: an empty one takes some as well.
+  package static func memory(of messages: [[UInt8]]) -> Int { messages.reduce(0) { $0 + $1.count + 64 } }
+}
+
+extension FeedAnswer {
   /// What the feed's key signs to show, on one link only, that whoever answers writes the feed.
   package static func writerStatement(_ feed: FeedID, binding: [UInt8]) -> [UInt8] {
     Array("kachery feed writer\0".utf8) + feed.bytes + binding
