@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import subprocess
 import threading
 
@@ -138,6 +139,18 @@ def test_the_daemons_own_certificate_counts_whatever_it_names(remote, tmp_path, 
     remote.speak_tls(certificate, key)
     monkeypatch.setenv("KACHERY_API_CERTIFICATE_FILE", certificate)
     assert kp.load_text(URI, strict=True) == CONTENT.decode()
+
+
+def test_a_certificate_that_was_replaced_is_read_again(remote, tmp_path, monkeypatch):
+    (tmp_path / "other").mkdir()
+    other, _ = make_certificate(tmp_path / "other", "localhost")
+    certificate, key = make_certificate(tmp_path, "localhost")
+    remote.speak_tls(certificate, key)
+    monkeypatch.setenv("KACHERY_API_CERTIFICATE_FILE", other)
+    with pytest.raises(kp.NoDaemon, match="certificate"):
+        kp.get_node_id()
+    os.replace(certificate, other)
+    assert kp.get_node_id() == remote.probe["nodeId"]
 
 
 def test_another_certificate_is_refused(remote, tmp_path, monkeypatch):

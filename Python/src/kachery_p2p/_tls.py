@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import os
 import ssl
-from typing import TYPE_CHECKING, Callable, FrozenSet
+from typing import TYPE_CHECKING, Callable, FrozenSet, Tuple
 
 from ._errors import BadRequest
 
@@ -20,15 +21,25 @@ def connect(certificate: str, open_connection: Opener) -> "http.client.HTTPSConn
     The file holds the daemon's own certificate, which then counts whatever names stand in it; or that of an authority,
     whose word counts only for the host that was dialled.
     """
-    connection = open_connection(_context(certificate, False))
-    if connection.sock.getpeercert(binary_form=True) in _certificates(certificate):
+    version = _version(certificate)
+    connection = open_connection(_context(certificate, version, False))
+    if connection.sock.getpeercert(binary_form=True) in _certificates(certificate, version):
         return connection
     connection.close()
-    return open_connection(_context(certificate, True))
+    return open_connection(_context(certificate, version, True))
+
+
+def _version(path: str) -> Tuple[int, ...]:
+    """What tells a file from the one that is put in its place; nothing of a file that is absent."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return ()
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 @functools.lru_cache(maxsize=8)
-def _context(certificate: str, names_count: bool) -> ssl.SSLContext:
+def _context(certificate: str, version: Tuple[int, ...], names_count: bool) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.check_hostname = names_count
@@ -42,5 +53,5 @@ def _context(certificate: str, names_count: bool) -> ssl.SSLContext:
 
 
 @functools.lru_cache(maxsize=8)
-def _certificates(certificate: str) -> FrozenSet[bytes]:
-    return frozenset(_context(certificate, False).get_ca_certs(binary_form=True))
+def _certificates(certificate: str, version: Tuple[int, ...]) -> FrozenSet[bytes]:
+    return frozenset(_context(certificate, version, False).get_ca_certs(binary_form=True))
