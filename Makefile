@@ -167,6 +167,8 @@ install: installable ## Put every command below PREFIX/bin (and the Python packa
 	for name in $(NAMES); do \
 	  ln -sfn kachery "$(BASHDIR)/$$name" && ln -sfn kachery.fish "$(FISHDIR)/$$name.fish" || exit 1; done
 	$(if $(PYTHON),'$(PYTHON)' -m pip install --disable-pip-version-check ./Python ./Python/client,)
+	@$(if $(DESTDIR),,case ":$$PATH:" in (*":$(PREFIX)/bin:"*) ;; \
+	  (*) echo "Put $(PREFIX)/bin on your PATH: export PATH=\"$(PREFIX)/bin:\$$PATH\"" ;; esac)
 
 uninstall: ## Remove exactly what install put there, and folders that are empty then
 	for name in kachery kacheryd $(NAMES); do rm -f "$(BINDIR)/$$name" || exit 1; done

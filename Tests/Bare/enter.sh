@@ -21,6 +21,8 @@ mount -o remount,bind,ro "$root/opt/swift"
 mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
 mount -t tmpfs -o mode=1777 none "$root/dev/shm"
+# As Debian 13 has it from its start; on Debian 12 it is on the disk.
+! grep -q '^VERSION_CODENAME=trixie' "$root/etc/os-release" || mount -t tmpfs -o mode=1777 none "$root/tmp"
 mount -t sysfs -o ro none "$root/sys"
 # Not only chroot: in one, no process may make a user namespace, and one that enters a mount namespace is outside.
 cp "$here/steps.sh" "$root/opt/steps.sh"

@@ -121,7 +121,8 @@ make_root() {
   mapfile -t mirrors < <(sources "$release")
   apt_settings >"$folder/apt.conf"
   [ "${#mirrors[@]}" -eq 0 ] || printf '%s\n' "${mirrors[@]}" >"$folder/sources.list"
-  local options=(--variant=minbase --include=git --include=make --include=ca-certificates --include=python3)
+  # These roots need not survive a power cut.
+  local options=(--variant=minbase --dpkgopt=force-unsafe-io --include=git --include=make --include=ca-certificates --include=python3)
   [ ! -s "$folder/apt.conf" ] || options+=(--aptopt="$folder/apt.conf")
   # Without mirrors of its own mmdebstrap takes Debian's.
   logged "$logs/$release-root.log" mmdebstrap "${options[@]}" "$release" "$root" \
@@ -183,29 +184,37 @@ run_step() {
 }
 
 git_here=(env GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory 'GIT_CONFIG_VALUE_0=*' git)
-[ -z "$("${git_here[@]}" status --porcelain)" ] || echo "test-bare: what is not committed is left out."
-"${git_here[@]}" clone --quiet --no-hardlinks . "$folder/kachery"
-echo "test-bare: $("${git_here[@]}" log -1 --format='%h %s'), with $toolchain"
 
-for release in "${releases[@]}"; do
-  echo "$release: making a bare root"
-  make_root "$release" "$folder/$release" || {
-    record "$release" - root 1 0 "$logs/$release-root.log"
-    continue
-  }
-  for user in "${users[@]}"; do
-    root="$folder/$release-$user"
-    cp -a "$folder/$release" "$root"
-    home=/root
-    [ "$user" = root ] || home=/home/$user
-    cp -a "$folder/kachery" "$root$home/kachery"
-    chroot "$root" chown -R "$user:" "$home/kachery"
-    for step in "${steps[@]}"; do run_step "$release" "$user" "$step" "$root"; done
-    [ "$keep" = yes ] || rm -rf --one-file-system "$root"
+# In a function, which is read as a whole before it runs: the file may change in these hours.
+main() {
+  [ -z "$("${git_here[@]}" status --porcelain)" ] || echo "test-bare: what is not committed is left out."
+  "${git_here[@]}" clone --quiet --no-hardlinks . "$folder/kachery"
+  echo "test-bare: $("${git_here[@]}" log -1 --format='%h %s'), with $toolchain"
+
+  local release user step root home
+  for release in "${releases[@]}"; do
+    echo "$release: making a bare root"
+    make_root "$release" "$folder/$release" || {
+      record "$release" - root 1 0 "$logs/$release-root.log"
+      continue
+    }
+    for user in "${users[@]}"; do
+      root="$folder/$release-$user"
+      cp -a "$folder/$release" "$root"
+      home=/root
+      [ "$user" = root ] || home=/home/$user
+      cp -a "$folder/kachery" "$root$home/kachery"
+      chroot "$root" chown -R "$user:" "$home/kachery"
+      for step in "${steps[@]}"; do run_step "$release" "$user" "$step" "$root"; done
+      [ "$keep" = yes ] || rm -rf --one-file-system "$root"
+    done
   done
-done
 
-echo
-printf '%-9s %-9s %-9s %s\n' release user step outcome
-printf '%s\n' "${table[@]}"
-[ "$failed" -eq 0 ] || { echo "test-bare: $failed failed; the whole output is below $logs"; exit 1; }
+  echo
+  printf '%-9s %-9s %-9s %s\n' release user step outcome
+  printf '%s\n' "${table[@]}"
+  [ "$failed" -eq 0 ] || { echo "test-bare: $failed failed; the whole output is below $logs"; exit 1; }
+}
+
+main
+exit

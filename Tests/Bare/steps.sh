@@ -41,6 +41,7 @@ refusals() {
 
   local scratch
   scratch=$(mktemp -d)
+  chmod 755 "$scratch"
   if [ "$(id -u)" -eq 0 ]; then
     # A machine without a network: its lists of packages cannot be fetched, and the reason is apt's own.
     printf 'Acquire::http::Proxy "http://127.0.0.1:1";\nAcquire::https::Proxy "http://127.0.0.1:1";\n' >"$scratch/apt.conf"

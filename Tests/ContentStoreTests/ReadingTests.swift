@@ -23,11 +23,20 @@ import Testing
     #expect(try reader.bytes(range) == Array(bytes[10..<20]))
     #expect(try reader.bytes(ByteRange(whole: 1_000)) == bytes)
     #expect(try reader.bytes(ByteRange(whole: 0)) == [])
-    #expect(reader.cachedBytes(range) == Array(bytes[10..<20]))
-    #expect(reader.cachedBytes(ByteRange(whole: 1_001)) == nil)
     reader.close()
     reader.close()
     #expect(throws: KacheryError.self) { try reader.bytes(range) }
+  }
+
+  /// A file system in memory does not tell what memory holds.
+  @Test func readsRangesThatMemoryHolds() throws {
+    let fixture = try StoreFixture(onDisk: true)
+    let bytes = PatternBytes.make(1_000)
+    let receipt = try fixture.store.store(path: try fixture.folder.write("source", bytes))
+    let reader = try #require(try fixture.store.open(receipt.hash))
+    let range = try #require(ByteRange(start: 10, end: 20))
+    #expect(reader.cachedBytes(range) == Array(bytes[10..<20]))
+    #expect(reader.cachedBytes(ByteRange(whole: 1_001)) == nil)
   }
 
   @Test(arguments: [(0, 1_001), (1_000, 1), (1_001, 1), (UInt64.max, 1), (UInt64.max - 1, 10)] as [(UInt64, Int)])

@@ -12,8 +12,8 @@ struct StoreFixture {
   let folder: TemporaryFolder
   let store: ContentStore
 
-  init(inMemory: Bool = false) throws {
-    folder = try TemporaryFolder(inMemory: inMemory)
+  init(inMemory: Bool = false, onDisk: Bool = false) throws {
+    folder = try TemporaryFolder(inMemory: inMemory, onDisk: onDisk)
     store = try ContentStore(directory: folder.path("store"), log: .disabled)
   }
 

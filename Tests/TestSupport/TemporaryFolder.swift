@@ -7,9 +7,12 @@ package final class TemporaryFolder: Sendable {
 
   /// A new empty folder below `/tmp`.
   ///
-  /// - Parameter inMemory: below `/dev/shm` instead, for tests that would wait thousands of times for the disk.
-  package init(inMemory: Bool = false) throws(KacheryError) {
-    path = "\(inMemory ? "/dev/shm" : "/tmp")/kachery-test-\(FileSystem.processID)-\(UInt64.random(in: 0...UInt64.max))"
+  /// - Parameters:
+  ///   - inMemory: below `/dev/shm` instead, for tests that would wait thousands of times for the disk.
+  ///   - onDisk: below `/var/tmp` instead, for tests of what only a disk does: `/tmp` is in memory on Debian 13.
+  package init(inMemory: Bool = false, onDisk: Bool = false) throws(KacheryError) {
+    let place = inMemory ? "/dev/shm" : onDisk ? "/var/tmp" : "/tmp"
+    path = "\(place)/kachery-test-\(FileSystem.processID)-\(UInt64.random(in: 0...UInt64.max))"
     try FileSystem.createFolder(path, permissions: 0o700)
   }
 
