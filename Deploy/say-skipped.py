@@ -16,7 +16,9 @@ reasons = Counter(
     for result in results
     for skipped in result.iter("skipped")
 )
-count = sum(reasons.values())
-print(f"\n{tests} tests: {tests - count} passed, {count or 'none'} skipped.")
+skipped = sum(reasons.values())
+failed = sum(1 for result in results for kind in ("failure", "error") for _ in result.iter(kind))
+passed = tests - skipped - failed
+print(f"\n{tests} tests: {passed} passed, {skipped or 'none'} skipped{f', {failed} failed' if failed else ''}.")
 for reason, times in reasons.most_common():
     print(f"  {times} skipped: {reason}")
