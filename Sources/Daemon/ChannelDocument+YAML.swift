@@ -39,10 +39,10 @@ extension ChannelDocument {
       }
       members.append(
         Member(
-          node: node, label: entry["nodeLabel"]?.text ?? "", isAdmin: entry["isAdmin"]?.bool ?? false,
+          node: node, label: ByteString(entry["nodeLabel"]?.text ?? ""), isAdmin: entry["isAdmin"]?.bool ?? false,
           isMessageProxy: entry["isMessageProxy"]?.bool ?? false, isDataProxy: entry["isDataProxy"]?.bool ?? false,
           isPublic: entry["isPublic"]?.bool ?? false))
     }
-    self.init(label: document["channelLabel"]?.text ?? "", bootstrapAddresses: addresses, members: members)
+    self.init(label: ByteString(document["channelLabel"]?.text ?? ""), bootstrapAddresses: addresses, members: members)
   }
 }

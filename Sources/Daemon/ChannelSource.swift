@@ -18,10 +18,12 @@ actor ChannelSource {
   init(folder: String) { self.folder = folder }
 
   /// Whether a channel's address leads to a document, rather than being the channel's name.
-  static func isDocument(_ address: String) -> Bool { address.contains("://") || address.hasPrefix("/") }
+  static func isDocument(_ address: ByteString) -> Bool {
+    address.text.begins(with: "/") || address.text.contains(bytesOf: "://")
+  }
 
   /// The last good copy of the document; nil where there is none.
-  func copy(of address: String) -> ChannelDocument? {
+  func copy(of address: ByteString) -> ChannelDocument? {
     guard let bytes = try? FileSystem.read(path(of: address), limit: 1 << 20) else { return nil }
     return try? ChannelDocument(yaml: bytes)
   }
@@ -29,8 +31,8 @@ actor ChannelSource {
   /// The document as it is now.
   ///
   /// - Throws: where its source cannot be reached, or it is not a document; the copy then stays as it was.
-  func fetch(_ address: String) throws(KacheryError) -> ChannelDocument {
-    let bytes = try Self.bytes(of: address)
+  func fetch(_ address: ByteString) throws(KacheryError) -> ChannelDocument {
+    let bytes = try Self.bytes(of: address.text)
     let document = try ChannelDocument(yaml: bytes)
     try FileSystem.createFolder(folder, permissions: 0o700)
     let copy = path(of: address)
@@ -40,11 +42,9 @@ actor ChannelSource {
   }
 
   private static func bytes(of address: String) throws(KacheryError) -> [UInt8] {
-    if address.hasPrefix("/") { return try FileSystem.read(address, limit: 1 << 20) }
-    if address.hasPrefix("file://") {
-      return try FileSystem.read(String(address.dropFirst("file://".count)), limit: 1 << 20)
-    }
-    guard address.hasPrefix("http://") || address.hasPrefix("https://") else {
+    if address.begins(with: "/") { return try FileSystem.read(address, limit: 1 << 20) }
+    if let path = address.removing(prefix: "file://") { return try FileSystem.read(String(path), limit: 1 << 20) }
+    guard address.begins(with: "http://") || address.begins(with: "https://") else {
       throw KacheryError(.badConfiguration, "The channel \(address) is neither http, https nor a file.")
     }
     var request = HTTPRequest("GET", address)
@@ -58,5 +58,5 @@ actor ChannelSource {
     return body
   }
 
-  private func path(of address: String) -> String { "\(folder)/\(ChannelSecret(name: address).topic).yaml" }
+  private func path(of address: ByteString) -> String { "\(folder)/\(ChannelSecret(name: address).topic).yaml" }
 }

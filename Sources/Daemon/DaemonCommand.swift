@@ -122,12 +122,12 @@ enum StandardErrorLog {
 /// What the process is told by its surroundings.
 enum ProcessFacts {
   /// The environment's variables.
-  static var environment: [String: String] {
-    var variables: [String: String] = [:]
+  static var environment: [ByteString: String] {
+    var variables: [ByteString: String] = [:]
     var entry = environ
     while let text = entry.pointee {
-      let parts = String(cString: text).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-      if parts.count == 2 { variables[String(parts[0])] = String(parts[1]) }
+      let (name, value) = String(cString: text).cut(at: "=")
+      if let value { variables[ByteString(name)] = String(value) }
       entry += 1
     }
     return variables

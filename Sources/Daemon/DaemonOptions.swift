@@ -8,7 +8,7 @@ package enum DaemonOptions {
   ///
   /// - Throws: `badRequest` with a sentence that names the option.
   package static func parse(
-    _ arguments: [String], environment: [String: String], hostName: String
+    _ arguments: [String], environment: [ByteString: String], hostName: String
   ) throws(KacheryError) -> DaemonConfiguration {
     var configuration = DaemonConfiguration()
     configuration.label = hostName
@@ -16,16 +16,16 @@ package enum DaemonOptions {
     var rest = arguments[...]
     var port: UInt16?
     while let argument = rest.popFirst() {
-      let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-      let name = String(parts[0])
-      if let apply = flags[name], parts.count == 1 {
+      let (head, tail) = argument.cut(at: "=")
+      let name = ByteString(head)
+      if let apply = flags[name], tail == nil {
         apply(&configuration)
         continue
       }
       guard let apply = values[name] else {
         throw KacheryError(.badRequest, "The option '\(name)' is unknown; see kachery daemon start --help.")
       }
-      guard let value = parts.count == 2 ? String(parts[1]) : rest.popFirst() else {
+      guard let value = tail.map({ String($0) }) ?? rest.popFirst() else {
         throw KacheryError(.badRequest, "The option '\(name)' needs a value.")
       }
       if name == "--port" { port = UInt16(value) }
@@ -37,13 +37,13 @@ package enum DaemonOptions {
     return configuration
   }
 
-  private static let flags: [String: @Sendable (inout DaemonConfiguration) -> Void] = [
+  private static let flags: [ByteString: @Sendable (inout DaemonConfiguration) -> Void] = [
     "--isbootstrap": { $0.isBootstrap = true },
     "--noudp": { _ in },
     "--nomulticast": { _ in },
   ]
 
-  private static let values: [String: @Sendable (inout DaemonConfiguration, String) -> Bool] = [
+  private static let values: [ByteString: @Sendable (inout DaemonConfiguration, String) -> Bool] = [
     "--label": { configuration, value in
       configuration.label = value
       return !value.isEmpty
@@ -104,9 +104,9 @@ package enum DaemonOptions {
   ]
 
   private static func read(
-    _ environment: [String: String], into configuration: inout DaemonConfiguration
+    _ environment: [ByteString: String], into configuration: inout DaemonConfiguration
   ) throws(KacheryError) {
-    func value(_ names: String...) -> String? {
+    func value(_ names: ByteString...) -> String? {
       names.lazy.compactMap { environment[$0] }.first { !$0.isEmpty }
     }
     let home = value("HOME") ?? "/"
@@ -122,8 +122,8 @@ package enum DaemonOptions {
   }
 
   /// Clients compare paths, so that of the storage directory must not depend on where the daemon was started.
-  private static func absolute(_ path: String, _ environment: [String: String]) -> String {
-    let trimmed = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
-    return trimmed.hasPrefix("/") ? trimmed : "\(environment["PWD"] ?? "")/\(trimmed)"
+  private static func absolute(_ path: String, _ environment: [ByteString: String]) -> String {
+    let trimmed = path == "/" ? path : path.removing(suffix: "/").map { String($0) } ?? path
+    return trimmed.begins(with: "/") ? trimmed : "\(environment["PWD"] ?? "")/\(trimmed)"
   }
 }

@@ -13,7 +13,7 @@ extension Node {
       try mutables.get(JoinedChannel.mutableKey)
     }
     var channels = JoinedChannel.list(from: stored ?? nil)
-    let new = configuration.channels.map { JoinedChannel.followingLatest($0) }.filter { address in
+    let new = configuration.channels.map { JoinedChannel.followingLatest(ByteString($0)) }.filter { address in
       !channels.contains { $0.address == address }
     }
     guard new.isEmpty else {
@@ -54,7 +54,7 @@ extension Node {
     }
   }
 
-  private func refresh(_ address: String) async {
+  private func refresh(_ address: ByteString) async {
     do throws(KacheryError) {
       let document = try await channelSource.fetch(address)
       guard joined.contains(where: { $0.address == address }), documents[address] != document else { return }
@@ -70,7 +70,8 @@ extension Node {
 
   /// The topic of the channel that a client names by its address or its label.
   func topic(ofChannel name: String) throws(KacheryError) -> Topic {
-    let match = joined.first { $0.address == name } ?? joined.first { documents[$0.address]?.label == name }
+    let address = ByteString(name)
+    let match = joined.first { $0.address == address } ?? joined.first { documents[$0.address]?.label == address }
     guard let match else {
       throw KacheryError(
         .notFound, "This node has not joined the channel '\(name)'; join it with kachery-p2p-join-channel.")

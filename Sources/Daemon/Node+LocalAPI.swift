@@ -65,7 +65,7 @@ extension Node: LocalNode {
   }
 
   func storeFile(at path: String) async throws(KacheryError) -> StoreReply {
-    guard path.hasPrefix("/") else {
+    guard path.begins(with: "/") else {
       throw KacheryError(
         .badRequest, "The path '\(path)' is not absolute; the daemon does not know where the client stands.")
     }

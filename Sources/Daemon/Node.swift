@@ -60,7 +60,7 @@ actor Node {
   var batches: [UInt64: BatchLoad] = [:]
   var lastClient: UInt64 = 0
   var joined: [JoinedChannel] = []
-  var documents: [String: ChannelDocument] = [:]
+  var documents: [ByteString: ChannelDocument] = [:]
   var upkeep = StoreUpkeep()
   var manifests = ManifestQueue()
   var watchers = FeedWatchers()

@@ -119,8 +119,9 @@ import Testing
   }
 
   @Test func aGistFollowsItsLatestRevision() {
-    let pinned = "https://gist.githubusercontent.com/user/id/raw/0c1a9671b37ca117f7c0d4f2e6057a9a8eeb75b2/channel.yaml"
-    let latest = "https://gist.githubusercontent.com/user/id/raw/channel.yaml"
+    let pinned: ByteString =
+      "https://gist.githubusercontent.com/user/id/raw/0c1a9671b37ca117f7c0d4f2e6057a9a8eeb75b2/channel.yaml"
+    let latest: ByteString = "https://gist.githubusercontent.com/user/id/raw/channel.yaml"
     #expect(JoinedChannel.followingLatest(pinned) == latest)
     #expect(JoinedChannel.followingLatest(latest) == latest)
     #expect(JoinedChannel.followingLatest("https://example.org/a") == "https://example.org/a")

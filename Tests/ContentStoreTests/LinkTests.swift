@@ -39,6 +39,13 @@ import Testing
     #expect(try store.open(hash)?.bytes(ByteRange(whole: 3)) == Array("abc".utf8))
   }
 
+  /// A mark behind the first slash makes one `Character` with it; the path is absolute all the same.
+  @Test(arguments: [("/\u{301}/none", KacheryError.Code.notFound), ("\u{301}/none", .badRequest)])
+  func aPathIsAbsoluteByItsFirstByte(path: String, code: KacheryError.Code) throws {
+    let error = #expect(throws: KacheryError.self) { try store.link(path: path) }
+    #expect(error?.code == code)
+  }
+
   @Test(arguments: [(0.0019, true), (-0.0019, true), (0.003, false), (-0.003, false), (1, false)])
   func theTimeMayDifferByTwoMilliseconds(offset: Double, isValid: Bool) throws {
     try link(to: target, mtimeOffset: offset)

@@ -116,7 +116,7 @@ import Testing
     case 6: return .array((0..<random.number(0...4)).map { _ in document(depth: depth + 1, &random) })
     default:
       var object = JSONObject()
-      for _ in 0..<random.number(0...6) { object[text(&random)] = document(depth: depth + 1, &random) }
+      for _ in 0..<random.number(0...6) { object[ByteString(text(&random))] = document(depth: depth + 1, &random) }
       return .object(object)
     }
   }

@@ -106,6 +106,11 @@ import Testing
     let hash = String(repeating: "ab", count: 20)
     #expect(try SubfeedHash(name: .string("~" + hash)).hex == hash)
     #expect(throws: KacheryError.self) { try SubfeedHash(name: "~short") }
+    let vectors = try Vectors.json("names.json")
+    for vector in try vectors.list("subfeeds") {
+      #expect(try SubfeedHash(name: #require(vector["name"])).hex == vector["sha1"]?.string)
+    }
+    for name in try vectors.list("notSubfeeds") { #expect(throws: KacheryError.self) { try SubfeedHash(name: name) } }
   }
 
   /// Taken out of the document or read with all of it: the message is the same, and a line.

@@ -50,7 +50,7 @@ private actor DocumentServer {
     let loop = try EventLoop(name: "documents")
     let server = try DocumentServer(loop: loop)
     try await server.start()
-    let address = await server.address
+    let address = ByteString(await server.address)
     let source = ChannelSource(folder: folder.path("channels"))
     #expect(await source.copy(of: address) == nil)
     await server.serve(good)
@@ -69,10 +69,10 @@ private actor DocumentServer {
     let folder = try TemporaryFolder()
     let path = try folder.write("channel.yaml", good)
     let source = ChannelSource(folder: folder.path("channels"))
-    #expect(try await source.fetch(path).label == "lab")
+    #expect(try await source.fetch(ByteString(path)).label == "lab")
     #expect(try await source.fetch("file://\(path)").label == "lab")
     await #expect(throws: KacheryError.self) { try await source.fetch("ftp://example.org/channel.yaml") }
-    await #expect(throws: KacheryError.self) { try await source.fetch(folder.path("none.yaml")) }
+    await #expect(throws: KacheryError.self) { try await source.fetch(ByteString(folder.path("none.yaml"))) }
   }
 
   /// A document costs no more memory, and no more dials, than a channel can need.

@@ -7,7 +7,7 @@ import Testing
 @testable import Daemon
 
 @Suite struct ConfigurationTests {
-  private func parse(_ arguments: [String], _ environment: [String: String] = ["HOME": "/home/me"]) throws
+  private func parse(_ arguments: [String], _ environment: [ByteString: String] = ["HOME": "/home/me"]) throws
     -> DaemonConfiguration
   {
     try DaemonOptions.parse(arguments, environment: environment, hostName: "machine")
@@ -38,6 +38,14 @@ import Testing
     #expect(configuration.channels == ["x"])
     #expect(configuration.authorizedGroup == "g")
     #expect(configuration.logLevel == .debug)
+  }
+
+  /// A mark behind the `=` or the `/` makes one `Character` with it.
+  @Test func valuesBeginBehindTheSign() throws {
+    #expect(try parse(["--channel=\u{301}x"]).channels.map { ByteString($0) } == ["\u{301}x"])
+    #expect(try parse([], ["HOME": "/\u{301}h"]).storageDirectory == "/\u{301}h/kachery-storage")
+    #expect(ChannelSource.isDocument("/\u{301}lab.yaml"))
+    #expect(ChannelSource.isDocument("file://\u{301}/lab.yaml"))
   }
 
   @Test(arguments: [

@@ -1,6 +1,7 @@
 import Crypto
 import Discovery
 import Primitives
+import TestSupport
 import Testing
 import Wire
 
@@ -23,6 +24,16 @@ import Wire
     #expect(!secret.accepts(ChannelProof(topic: proof.topic, proof: []), from: a, binding: [1, 2, 3]))
     #expect(ChannelSecret(name: "lab").topic == secret.topic)
     #expect(ChannelSecret(name: "lab2").topic != secret.topic)
+  }
+
+  /// The bytes of its name make a channel, not its looks.
+  @Test func aNameSpeltInTwoWaysIsTwoChannels() throws {
+    for vector in try Vectors.json("names.json").list("channels") {
+      #expect(ChannelSecret(name: try vector.text("name")).topic.hex == vector["topic"]?.string)
+    }
+    #expect(ChannelSecret(name: "M\u{fc}ller").topic != ChannelSecret(name: "Mu\u{308}ller").topic)
+    let one = Channel(address: "M\u{fc}ller", membership: .byName)
+    #expect(one != Channel(address: "Mu\u{308}ller", membership: .byName))
   }
 
   private func channel(_ members: [ChannelDocument.Member]) -> Channel {

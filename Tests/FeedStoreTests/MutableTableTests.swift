@@ -67,6 +67,18 @@ import Testing
     #expect(try table.get(["n": .double(1)]) == 1)
   }
 
+  /// Keys that look alike are two, each with a value of its own.
+  @Test func aKeyIsItsBytes() throws {
+    let table = try open()
+    for pair in try Vectors.json("names.json").list("different") {
+      let names = try #require(pair.array)
+      for name in names { try table.set(["type": "named", "name": name], name) }
+      for name in names { #expect(try table.get(["type": "named", "name": name]) == name) }
+      #expect(try table.delete(["type": "named", "name": names[0]]))
+      #expect(try table.get(["type": "named", "name": names[1]]) == names[1])
+    }
+  }
+
   @Test func updatesOnlyWhereAsked() throws {
     let table = try open()
     #expect(try table.set("k", 1, update: false))

@@ -98,7 +98,7 @@ import Testing
     #expect(throws: KacheryError.self) { try FileSystem.rename(folder.path("a"), to: folder.path("b")) }
   }
 
-  @Test(arguments: [("/a/b", "/a"), ("/a", "/"), ("a", "."), ("a/b", "a")])
+  @Test(arguments: [("/a/b", "/a"), ("/a", "/"), ("a", "."), ("a/b", "a"), ("a/\u{301}b", "a"), ("/\u{200d}", "/")])
   func findsTheParent(path: String, parent: String) {
     #expect(FileSystem.parent(of: path) == parent)
   }

@@ -157,7 +157,7 @@ import Testing
   }
 
   private func join(_ daemon: RunningDaemon, _ channel: String?) throws {
-    let value = JoinedChannel.value(of: channel.map { [JoinedChannel(address: $0)] } ?? [])
+    let value = JoinedChannel.value(of: channel.map { [JoinedChannel(address: ByteString($0))] } ?? [])
     #expect(try daemon.post("/mutable/set", ["key": "_joined_channels_config", "value": value])["success"] == true)
   }
 

@@ -31,7 +31,7 @@ import Testing
 
   private func request(_ feed: String, _ more: [(String, JSONValue)]) -> JSONValue {
     var object = JSONObject()
-    for (name, value) in names(feed) + more { object[name] = value }
+    for (name, value) in names(feed) + more { object[ByteString(name)] = value }
     return .object(object)
   }
 

@@ -79,7 +79,7 @@ import Testing
       let feed = try createFeed()
       let names: [(String, JSONValue)] = [("feedId", .string(feed)), ("subfeedHash", .string(Self.subfeed))]
       var request = JSONObject()
-      for (name, value) in names { request[name] = value }
+      for (name, value) in names { request[ByteString(name)] = value }
       let unset = try daemon.post("/feed/getAccessRules", .object(request))
       #expect(unset == ["success": true, "accessRules": ["rules": []]])
       let rules: JSONValue = ["rules": [["nodeId": .string(try daemon.nodeID.hex), "write": true]]]

@@ -75,7 +75,7 @@ import Testing
     let (a, b, other) = (try node("a", []), try node("b", []), try node("other", []))
     let document = try writeDocument([try a.nodeID, try b.nodeID])
     for daemon in [a, b, other] {
-      let value = JoinedChannel.value(of: [JoinedChannel(address: document)])
+      let value = JoinedChannel.value(of: [JoinedChannel(address: ByteString(document))])
       _ = try daemon.post("/mutable/set", ["key": "_joined_channels_config", "value": value])
     }
     let key = try storeText(on: a)

@@ -142,7 +142,7 @@ extension RunningDaemon {
     var request = HTTPRequest("GET", "http://127.0.0.1:\(apiPort)/stats?format=json")
     request.headers = [(APIVersion.tokenHeader, token)]
     let stats = try JSONParser.parse(try HTTPClient.fetch(request, limit: 1 << 20).body)
-    return Int(try #require(stats["stats"]?[name]?.integer))
+    return Int(try #require(stats["stats"]?[ByteString(name)]?.integer))
   }
 
   /// Two clients at the same time.

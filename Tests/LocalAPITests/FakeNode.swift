@@ -30,7 +30,8 @@ actor FakeNode: LocalNode {
   }
 
   var status: NodeStatus {
-    let peer = NodeStatus.Peer(node: id, label: "<script>alert(1)</script>", address: "10.0.0.1:1", isBootstrap: true)
+    let peer = NodeStatus.Peer(
+      node: id, label: "<script>alert(1)</script><\u{301}", address: "10.0.0.1:1", isBootstrap: true)
     return NodeStatus(label: "fake & more", listening: "port 1", uptime: 90, peers: [peer])
   }
 

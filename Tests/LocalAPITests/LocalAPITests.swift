@@ -264,6 +264,8 @@ import Testing
       #expect(page.contains("fake &amp; more"))
       #expect(page.contains("&lt;script&gt;"))
       #expect(!page.contains("<script>"))
+      // With the mark it is one `Character`.
+      #expect(!page.contains(bytesOf: "<\u{301}"))
       #expect(!page.contains("<b>lab"))
     }
   }

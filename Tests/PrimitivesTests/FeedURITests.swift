@@ -14,7 +14,7 @@ import Testing
   func namesAFeedAndPerhapsASubfeed(_ text: String, _ subfeed: String?) throws {
     let uri = try FeedURI(parsing: text)
     #expect(uri.feed.hex == Self.id)
-    #expect(uri.subfeed == subfeed)
+    #expect(uri.subfeed == subfeed.map { ByteString($0) })
     #expect(try FeedURI(parsing: uri.description) == uri)
   }
 

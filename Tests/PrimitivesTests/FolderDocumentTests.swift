@@ -31,7 +31,7 @@ import Testing
     #expect(try read.entry(at: []) == .folder(read))
     #expect(read.allFiles.map(\.path) == ["a", "b/c/d"])
     #expect(read.allFolders == ["b", "b/c", "b/e"])
-    for path in [["x"], ["b", "d"], ["a", "b"], ["b", "c", "d", "e"], [".."], ["b", ".."], [""]] {
+    for path: [ByteString] in [["x"], ["b", "d"], ["a", "b"], ["b", "c", "d", "e"], [".."], ["b", ".."], [""]] {
       let error = #expect(throws: KacheryError.self) { try read.entry(at: path) }
       #expect(error?.code == .notFound)
     }
@@ -39,8 +39,8 @@ import Testing
 
   /// Swift takes the two spellings of "é" for one string; a disk does not.
   @Test func namesAreBytes() throws {
-    let composed = "\u{e9}"
-    let decomposed = "e\u{301}"
+    let composed: ByteString = "\u{e9}"
+    let decomposed: ByteString = "e\u{301}"
     let b = String(repeating: "b", count: 40)
     let other = #"{"size":2,"sha1":"\#(b)"}"#
     let read = try folder(#"{"files":{"\#(composed)":\#(Self.file),"\#(decomposed)":\#(other)}}"#)

@@ -51,7 +51,7 @@ import Wire
     let channel = Channel(address: "https://example.org/lab.yaml", membership: .byDocument(nil))
     let lab = try Lab(seed: seed, members: 2, channel: channel)
     defer { lab.network.dismantle() }
-    #expect(says(fail(lab, lab.members[0], nowhere, .channelUnreadable), channel.address))
+    #expect(says(fail(lab, lab.members[0], nowhere, .channelUnreadable), channel.address.text))
   }
 
   @Test(arguments: seeds)

@@ -32,6 +32,12 @@ import YAML
     #expect(node["extra"]?.json == (try JSONParser.parse(#"[1,-2.5e3,null,null,"text"]"#)))
   }
 
+  @Test func namesThatOnlyLookAlikeAreTwo() throws {
+    let document = try YAMLParser.parse("M\u{fc}ller: 1\nMu\u{308}ller: 2")
+    #expect(document["M\u{fc}ller"]?.integer == 1)
+    #expect(document["Mu\u{308}ller"]?.integer == 2)
+  }
+
   @Test(arguments: [
     ("a: 1\nb: {c: [x, 'y']}", #"{"a":1,"b":{"c":["x","y"]}}"#),
     ("", "null"), ("~", "null"), ("'~'", #""~""#), ("'12'", #""12""#), ("!!str 12", #""12""#), ("12", "12"),

@@ -145,7 +145,7 @@ package struct WatchRequest: Sendable {
       let watch = try JSONFields(member.value, named: "the watch '\(member.name)'")
       watches.append(
         Watch(
-          name: member.name, key: try watch.subfeedKey(), position: try watch.optionalUnsigned("position") ?? 0,
+          name: member.name.text, key: try watch.subfeedKey(), position: try watch.optionalUnsigned("position") ?? 0,
           channel: try watch.optionalString("channelName")))
     }
     self.watches = watches

@@ -25,11 +25,13 @@ package struct JSONFields {
   package var json: JSONValue { .object(object) }
 
   /// The value of a field; nil where it is absent or null.
-  package func value(_ name: String) -> JSONValue? { object[name].flatMap { $0.isNull ? nil : $0 } }
+  package func value(_ name: String) -> JSONValue? { object[ByteString(name)].flatMap { $0.isNull ? nil : $0 } }
 
   /// The value of a field that may be null but must be there.
   package func anyValue(_ name: String) throws(KacheryError) -> JSONValue {
-    guard let value = object[name] else { throw KacheryError(.badRequest, "The field '\(name)' is missing.") }
+    guard let value = object[ByteString(name)] else {
+      throw KacheryError(.badRequest, "The field '\(name)' is missing.")
+    }
     return value
   }
 

@@ -5,13 +5,14 @@ package struct JoinedChannel: Hashable, Sendable {
   /// The key of the mutable that holds all of them.
   package static let mutableKey: JSONValue = "_joined_channels_config"
 
-  /// The address of the channel's document, or the channel's name.
-  package var address: String
+  /// The address of the channel's document, or the channel's name. By its bytes: they are what nodes derive the channel's
+  /// topic from.
+  package var address: ByteString
   package var isMessageProxy: Bool
   package var isDataProxy: Bool
   package var isPublic: Bool
 
-  package init(address: String, isMessageProxy: Bool = false, isDataProxy: Bool = false, isPublic: Bool = false) {
+  package init(address: ByteString, isMessageProxy: Bool = false, isDataProxy: Bool = false, isPublic: Bool = false) {
     self.address = address
     self.isMessageProxy = isMessageProxy
     self.isDataProxy = isDataProxy
@@ -21,7 +22,8 @@ package struct JoinedChannel: Hashable, Sendable {
   /// The channel as clients write it.
   package var json: JSONValue {
     [
-      "channelConfigUrl": .string(address), "isMessageProxy": .bool(isMessageProxy), "isDataProxy": .bool(isDataProxy),
+      "channelConfigUrl": .string(address.text), "isMessageProxy": .bool(isMessageProxy),
+      "isDataProxy": .bool(isDataProxy),
       "isPublic": .bool(isPublic),
     ]
   }
@@ -31,7 +33,7 @@ package struct JoinedChannel: Hashable, Sendable {
     (value?["joinedChannels"]?.array ?? []).compactMap { entry in
       guard let address = entry["channelConfigUrl"]?.string, !address.isEmpty else { return nil }
       return JoinedChannel(
-        address: address, isMessageProxy: entry["isMessageProxy"]?.bool ?? false,
+        address: ByteString(address), isMessageProxy: entry["isMessageProxy"]?.bool ?? false,
         isDataProxy: entry["isDataProxy"]?.bool ?? false, isPublic: entry["isPublic"]?.bool ?? false)
     }
   }
@@ -42,12 +44,12 @@ package struct JoinedChannel: Hashable, Sendable {
   }
 
   /// The address with a gist that is pinned to a revision turned into one that follows the latest, as older clients did.
-  package static func followingLatest(_ address: String) -> String {
-    guard address.hasPrefix("https://gist.githubusercontent.com/") else { return address }
+  package static func followingLatest(_ address: ByteString) -> ByteString {
+    guard address.text.begins(with: "https://gist.githubusercontent.com/") else { return address }
     // https: / "" / host / user / gist / raw / revision / file
-    var parts = address.split(separator: "/", omittingEmptySubsequences: false)
+    var parts = address.text.parts(separatedBy: "/")
     guard parts.count == 8, parts[5] == "raw" else { return address }
     parts.remove(at: 6)
-    return parts.joined(separator: "/")
+    return ByteString(parts.joined(separator: "/"))
   }
 }

@@ -16,7 +16,7 @@ package enum CanonicalJSON {
 
   /// The order of UTF-16, seen in UTF-8: there the code points from U+10000 (lead bytes from F0) come last, here before
   /// those from U+E000 (lead bytes EE and EF).
-  private static func precedes(_ name: String, _ other: String) -> Bool {
+  private static func precedes(_ name: ByteString, _ other: ByteString) -> Bool {
     func rank(_ byte: UInt8) -> UInt8 { byte < 0xee ? byte : byte < 0xf0 ? byte + 5 : byte - 2 }
     return name.utf8.lexicographicallyPrecedes(other.utf8) { rank($0) < rank($1) }
   }

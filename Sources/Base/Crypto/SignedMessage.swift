@@ -120,12 +120,12 @@ extension SubfeedHash {
   ///
   /// - Throws: `badRequest` where nothing that is a hash stands behind the `~`.
   package init(name: JSONValue) throws(KacheryError) {
-    guard let text = name.string, text.hasPrefix("~") else {
+    guard let text = name.string, let digits = text.removing(prefix: "~") else {
       let bytes = name.string.map { Array($0.utf8) } ?? CanonicalJSON.encode(name)
       self = SubfeedHash(ContentHash.of(bytes))
       return
     }
-    guard let hash = SubfeedHash(hex: text.dropFirst()) else {
+    guard let hash = SubfeedHash(hex: digits) else {
       throw KacheryError(.badRequest, "Behind the ~ of the subfeed '\(text)' there must be 40 hexadecimal digits.")
     }
     self = hash

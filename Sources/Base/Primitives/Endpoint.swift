@@ -17,17 +17,15 @@ package struct Endpoint: Hashable, Sendable, CustomStringConvertible {
 
   /// Parses `HOST:PORT`, with an IPv6 address in brackets: `[::1]:8080`.
   package init?(_ text: String) {
-    guard let colon = text.lastIndex(of: ":"), let port = UInt16(digits: text[text.index(after: colon)...]) else {
-      return nil
-    }
-    var host = text[..<colon]
-    if host.hasPrefix("["), host.hasSuffix("]") {
-      host = host.dropFirst().dropLast()
-    } else if host.contains(":") {
-      return nil
-    }
-    self.init(host: String(host), port: port)
+    let (host, digits) = text.cut(atLast: ":")
+    guard let port = digits.flatMap({ UInt16(digits: $0) }) else { return nil }
+    let inBrackets = host.removing(prefix: "[")?.removing(suffix: "]")
+    guard inBrackets != nil || !Self.holdsColon(host) else { return nil }
+    self.init(host: String(inBrackets ?? host), port: port)
   }
 
-  package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+  package var description: String { Self.holdsColon(host) ? "[\(host)]:\(port)" : "\(host):\(port)" }
+
+  /// Only an IPv6 address holds one.
+  private static func holdsColon(_ host: some StringProtocol) -> Bool { host.utf8.contains(UInt8(ascii: ":")) }
 }

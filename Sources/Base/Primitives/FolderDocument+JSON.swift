@@ -43,7 +43,7 @@ extension FolderDocument {
   }
 
   /// The members of the object of this name; none where it is absent or null.
-  private static func members(_ name: String, of folder: JSONObject) throws(KacheryError) -> [JSONObject.Member] {
+  private static func members(_ name: ByteString, of folder: JSONObject) throws(KacheryError) -> [JSONObject.Member] {
     guard let value = folder[name], !value.isNull else { return [] }
     guard let object = value.object else {
       throw KacheryError(.badFolder, "The folder's \(name) are not an object of names.")

@@ -5,12 +5,12 @@
 package struct FolderDocument: Hashable, Sendable {
   /// A file in a folder.
   package struct File: Hashable, Sendable {
-    package let name: String
+    package let name: ByteString
     /// The file's size in bytes.
     package let size: UInt64
     package let hash: ContentHash
 
-    package init(name: String, size: UInt64, hash: ContentHash) {
+    package init(name: ByteString, size: UInt64, hash: ContentHash) {
       self.name = name
       self.size = size
       self.hash = hash
@@ -19,10 +19,10 @@ package struct FolderDocument: Hashable, Sendable {
 
   /// A folder in a folder.
   package struct Folder: Hashable, Sendable {
-    package let name: String
+    package let name: ByteString
     package let content: FolderDocument
 
-    package init(name: String, content: FolderDocument) {
+    package init(name: ByteString, content: FolderDocument) {
       self.name = name
       self.content = content
     }
@@ -46,12 +46,12 @@ package struct FolderDocument: Hashable, Sendable {
   package init(files: [File], folders: [Folder]) throws(KacheryError) {
     let names = files.map(\.name) + folders.map(\.name)
     for name in names { try Self.check(name) }
-    var seen: Set<[UInt8]> = []
-    for name in names where !seen.insert(Array(name.utf8)).inserted {
+    var seen: Set<ByteString> = []
+    for name in names where !seen.insert(name).inserted {
       throw KacheryError(.badFolder, "The folder holds the name '\(name)' twice.")
     }
-    self.files = files.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
-    self.folders = folders.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+    self.files = files.sorted { $0.name < $1.name }
+    self.folders = folders.sorted { $0.name < $1.name }
     guard depth <= Self.maximumDepth else {
       throw KacheryError(.badFolder, "The folder holds folders more than \(Self.maximumDepth) deep in one another.")
     }
@@ -60,7 +60,7 @@ package struct FolderDocument: Hashable, Sendable {
   /// How many folders lie in one another below this one.
   private var depth: Int { folders.reduce(0) { max($0, $1.content.depth + 1) } }
 
-  private static func check(_ name: String) throws(KacheryError) {
+  private static func check(_ name: ByteString) throws(KacheryError) {
     guard !name.isEmpty, name != ".", name != ".." else {
       throw KacheryError(.badFolder, "The folder holds the name '\(name)', which is none of its own.")
     }

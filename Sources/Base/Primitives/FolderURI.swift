@@ -3,11 +3,11 @@ package struct FolderURI: Hashable, Sendable, CustomStringConvertible {
   /// The hash of the folder's document.
   package let hash: ContentHash
   /// Decoration for people: usually the folder's name. Empty where there is none.
-  package let label: String
+  package let label: ByteString
   /// The names from the folder down to what is meant; none where it is the folder itself.
-  package let path: [String]
+  package let path: [ByteString]
 
-  package init(hash: ContentHash, label: String = "", path: [String] = []) {
+  package init(hash: ContentHash, label: ByteString = "", path: [ByteString] = []) {
     self.hash = hash
     self.label = label
     self.path = path
@@ -18,29 +18,30 @@ package struct FolderURI: Hashable, Sendable, CustomStringConvertible {
 
   /// The URI in the form that every client reads.
   package var description: String {
-    (["sha1dir://\(hash)" + (label.isEmpty ? "" : ".\(label)")] + path).joined(separator: "/")
+    (["sha1dir://\(hash)" + (label.isEmpty ? "" : ".\(label)")] + path.map(\.text)).joined(separator: "/")
   }
 
   /// Whether `text` is meant as the URI of a folder.
-  package static func isMeant(by text: some StringProtocol) -> Bool { text.hasPrefix("sha1dir://") }
+  package static func isMeant(by text: String) -> Bool { text.begins(with: scheme) }
+
+  private static let scheme = "sha1dir://"
 
   /// Reads a URI of any form that was ever published. Names that are empty do not count, as in paths.
   ///
   /// - Throws: `badRequest` with a sentence that names what is wrong with it.
   package init(parsing text: String) throws(KacheryError) {
-    guard Self.isMeant(by: text) else {
+    guard let rest = text.removing(prefix: Self.scheme) else {
       throw KacheryError(.badRequest, "'\(text)' is no URI of a folder: it does not begin with sha1dir://.")
     }
-    let rest = text.dropFirst("sha1dir://".count).prefix { $0 != "?" }
-    let parts = rest.split(separator: "/", omittingEmptySubsequences: false)
-    let name = parts.first ?? ""
-    guard let hash = ContentHash(hex: name.prefix { $0 != "." }) else {
+    let parts = rest.cut(at: "?").head.parts(separatedBy: "/")
+    let (digits, label) = (parts.first ?? "").cut(at: ".")
+    guard let hash = ContentHash(hex: digits) else {
       throw KacheryError(
         .badRequest, "'\(text)' is no URI of a folder: after sha1dir:// there must be 40 hexadecimal digits.")
     }
     self.init(
-      hash: hash, label: String(name.drop { $0 != "." }.dropFirst()),
-      path: parts.dropFirst().filter { !$0.isEmpty }.map(String.init))
+      hash: hash, label: ByteString(label ?? ""),
+      path: parts.dropFirst().filter { !$0.isEmpty }.map { ByteString($0) })
   }
 }
 

@@ -17,6 +17,9 @@ package enum Hex {
     return text.withUTF8(decode)
   }
 
+  /// Whether every byte of `text` is a digit, in either case.
+  package static func isSpelled(by text: some StringProtocol) -> Bool { text.utf8.allSatisfy { value($0) != nil } }
+
   private static func decode(_ digits: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
     guard digits.count.isMultiple(of: 2) else { return nil }
     var bytes: [UInt8] = []

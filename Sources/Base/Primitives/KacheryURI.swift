@@ -2,9 +2,9 @@
 package struct KacheryURI: Hashable, Sendable, CustomStringConvertible {
   package let key: FileKey
   /// Decoration for people: usually the file's name. Empty where there is none.
-  package let label: String
+  package let label: ByteString
 
-  package init(key: FileKey, label: String = "") {
+  package init(key: FileKey, label: ByteString = "") {
     self.key = key
     self.label = label
   }
@@ -22,41 +22,36 @@ package struct KacheryURI: Hashable, Sendable, CustomStringConvertible {
   ///
   /// - Throws: `badRequest` with a sentence that names what is wrong with it.
   package init(parsing text: String) throws(KacheryError) {
-    guard text.hasPrefix("sha1://") else {
+    guard let rest = text.removing(prefix: "sha1://") else {
       throw KacheryError(.badRequest, "'\(text)' is no kachery URI: it does not begin with sha1://.")
     }
-    let rest = text.dropFirst("sha1://".count)
-    let pathEnd = rest.utf8.firstIndex(of: UInt8(ascii: "?")) ?? rest.endIndex
-    let path = rest[..<pathEnd]
-    let hashEnd = path.utf8.firstIndex(of: UInt8(ascii: "/")) ?? path.endIndex
+    let (path, query) = rest.cut(at: "?")
+    let (name, label) = path.cut(at: "/")
     // Old clients wrote an extension behind the hash; it never had a meaning.
-    let digitsEnd = path[..<hashEnd].utf8.firstIndex(of: UInt8(ascii: ".")) ?? hashEnd
-    let digits = path[..<digitsEnd]
+    let digits = name.cut(at: ".").head
     guard let hash = ContentHash(hex: digits) else {
-      let count = digits.allSatisfy({ $0.isASCII && $0.isHexDigit }) ? ", not \(digits.count)" : ""
+      let count = Hex.isSpelled(by: digits) ? ", not \(digits.utf8.count)" : ""
       throw KacheryError(
         .badRequest, "'\(text)' is no kachery URI: after sha1:// there must be 40 hexadecimal digits\(count).")
     }
-    label = hashEnd < path.endIndex ? String(path[path.utf8.index(after: hashEnd)...]) : ""
+    self.label = ByteString(label ?? "")
     var manifest: ContentHash?
     var chunk: ChunkLocation?
-    if pathEnd < rest.endIndex {
-      for parameter in rest[rest.utf8.index(after: pathEnd)...].split(separator: "&") {
-        if parameter.hasPrefix("manifest=") {
-          guard let value = ContentHash(hex: parameter.dropFirst("manifest=".count)) else {
-            throw KacheryError(.badRequest, "'\(text)' names a manifest that is not 40 hexadecimal digits.")
-          }
-          manifest = value
-        } else if parameter.hasPrefix("chunkOf=") {
-          chunk = try Self.chunk(parameter.dropFirst("chunkOf=".count), in: text)
+    for parameter in (query ?? "").parts(separatedBy: "&") {
+      if let digits = parameter.removing(prefix: "manifest=") {
+        guard let value = ContentHash(hex: digits) else {
+          throw KacheryError(.badRequest, "'\(text)' names a manifest that is not 40 hexadecimal digits.")
         }
+        manifest = value
+      } else if let place = parameter.removing(prefix: "chunkOf=") {
+        chunk = try Self.chunk(place, in: text)
       }
     }
     key = FileKey(hash: hash, manifest: manifest, chunkOf: chunk)
   }
 
   private static func chunk(_ value: Substring, in text: String) throws(KacheryError) -> ChunkLocation {
-    let parts = value.split(separator: "~", omittingEmptySubsequences: false)
+    let parts = value.parts(separatedBy: "~")
     guard parts.count == 3, let parent = ContentHash(hex: parts[0]), let start = UInt64(digits: parts[1]),
       let end = UInt64(digits: parts[2]), let range = ByteRange(start: start, end: end)
     else { throw KacheryError(.badRequest, "'\(text)' has a chunkOf that is not PARENT~START~END.") }

@@ -2,11 +2,13 @@
 package enum PercentEncoding {
   /// Everything escaped but letters and digits of ASCII, `_.-~` and the slash, as Python's `quote` does.
   package static func encode(_ text: String) -> String {
-    var encoded = ""
-    for byte in text.utf8 {
-      encoded += isPlain(byte) ? String(UnicodeScalar(byte)) : "%" + Hex.encode([byte]).uppercased()
-    }
-    return encoded
+    String(decoding: text.utf8.flatMap { isPlain($0) ? [$0] : escape($0) }, as: UTF8.self)
+  }
+
+  /// `%XX`, with the digits in upper case.
+  static func escape(_ byte: UInt8) -> [UInt8] {
+    func digit(_ value: UInt8) -> UInt8 { value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "A") + value - 10 }
+    return [UInt8(ascii: "%"), digit(byte >> 4), digit(byte & 15)]
   }
 
   /// What was escaped; a `%` that no two hexadecimal digits follow stays, and bytes that are no UTF-8 become U+FFFD.

@@ -76,17 +76,20 @@ extension Command {
         ].compactMap { $0 }
         // The published command writes the space also where nothing follows; scripts may compare.
         let line =
-          arguments.isPublishedCall ? [channel.address, marks.joined(separator: " ")] : [channel.address] + marks
+          arguments.isPublishedCall
+          ? [channel.address.text, marks.joined(separator: " ")] : [channel.address.text] + marks
         Console.result(Console.printable(line.joined(separator: " ")))
       }
       return .done
     })
 
   /// The daemon stands elsewhere, so a file's path must not depend on where the command was typed.
-  private static func absolute(_ address: String) -> String {
-    guard address.hasPrefix("./") || address.hasPrefix("../"), let path = realpath(address, nil) else { return address }
+  private static func absolute(_ address: String) -> ByteString {
+    guard address.begins(with: "./") || address.begins(with: "../"), let path = realpath(address, nil) else {
+      return ByteString(address)
+    }
     defer { free(path) }
-    return String(cString: path)
+    return ByteString(String(cString: path))
   }
 
   private static func joinedChannels(_ client: DaemonClient) throws(KacheryError) -> [JoinedChannel] {

@@ -58,7 +58,7 @@ extension Command {
     var own = [CChar](repeating: 0, count: 4_096)
     let count = readlink("/proc/self/exe", &own, own.count - 1)
     let program = String(decoding: own.prefix(max(0, count)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    let folder = program.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
+    let folder = program.cut(atLast: "/").head
     let beside = "\(folder)/kacheryd"
     let arguments = ["kacheryd"] + options
     var pointers = arguments.map { strdup($0) } + [nil]
@@ -117,7 +117,7 @@ extension Command {
 
   /// As each of the published programs writes it.
   private static func versionLine(calledAs caller: String) -> String {
-    switch caller.prefix(while: { $0 != " " }) {
+    switch caller.cut(at: " ").head {
     case "kachery-p2p":
       "This is kachery_p2p version \(APIVersion.daemon) [protocol version \(APIVersion.peerProtocol)]."
     case "kachery-client": "This is kachery_client version \(APIVersion.daemon)"

@@ -19,7 +19,7 @@ struct Destination {
     guard stat(path, &status) == 0 else {
       guard errno == ENOENT else { throw Self.problem("write", path) }
       (place, permissions, isSpecial) = (path, nil, false)
-      guard !path.hasSuffix("/") else { throw Self.folder(path) }
+      guard !path.ends(with: "/") else { throw Self.folder(path) }
       guard access(Self.parent(of: path), W_OK | X_OK) == 0 else { throw Self.problem("write", path) }
       return
     }
@@ -63,8 +63,9 @@ struct Destination {
   }
 
   private static func parent(of path: String) -> String {
-    guard let slash = path.lastIndex(of: "/") else { return "." }
-    return slash == path.startIndex ? "/" : String(path[..<slash])
+    let (folder, name) = path.cut(atLast: "/")
+    guard name != nil else { return "." }
+    return folder.isEmpty ? "/" : String(folder)
   }
 
   private static func resolved(_ path: String) -> String {

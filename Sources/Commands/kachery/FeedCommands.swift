@@ -35,7 +35,7 @@ extension Command {
     })
 
   private static func line(_ feed: JSONValue) -> String {
-    func count(_ name: String, _ thing: String) -> String {
+    func count(_ name: ByteString, _ thing: String) -> String {
       let number = feed[name]?.unsigned ?? 0
       return "\(number) \(thing)\(number == 1 ? "" : "s")"
     }

@@ -28,7 +28,7 @@ extension Command {
         if messages.isEmpty {
           Console.note("There is no message in \(FeedURI(feed: feed.id, subfeed: try name.inURI())).")
         }
-        content[hash.hex] = ["subfeedHash": .string(hash.hex), "messages": .array(messages)]
+        content[ByteString(hash.hex)] = ["subfeedHash": .string(hash.hex), "messages": .array(messages)]
       }
       // Written as the published clients do, so that the same messages give the same URI.
       let document: JSONValue = ["subfeeds": .object(content)]

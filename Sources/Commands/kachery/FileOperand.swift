@@ -10,7 +10,7 @@ enum FileOperand {
   /// - Parameter text: a URI of any form, the place of a file in a stored folder, 40 digits, or a path.
   /// - Throws: `badRequest` where it is none of them, or a folder.
   init(_ text: String, _ arguments: Arguments) throws(KacheryError) {
-    guard !text.contains("://") else {
+    guard !text.contains(bytesOf: "://") else {
       self = .stored(try FolderReader(arguments).fileURI(text))
       return
     }

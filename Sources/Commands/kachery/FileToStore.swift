@@ -16,7 +16,7 @@ struct FileToStore {
     var status = stat()
     let isLong = stat(path, &status) == 0 && status.st_size >= Self.longSize
     let size = UInt64(max(0, status.st_size))
-    var bar = ProgressBar(name: String(path.split(separator: "/").last ?? ""), isQuiet: isQuiet || !isLong)
+    var bar = ProgressBar(name: String(path.lastPathName), isQuiet: isQuiet || !isLong)
     defer { bar.end() }
     switch storage {
     case .offline(let store):

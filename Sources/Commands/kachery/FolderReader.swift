@@ -17,7 +17,7 @@ struct FolderReader {
       guard case .file(let file) = try document(of: uri).entry(at: uri.path) else {
         throw KacheryError(.badRequest, "'\(text)' is a folder; 'kachery-load-dir' loads it.")
       }
-      return KacheryURI(key: FileKey(hash: file.hash), label: URILabel.escape(file.name))
+      return KacheryURI(key: FileKey(hash: file.hash), label: URILabel.escape(file.name.text))
     }
   }
 
@@ -33,7 +33,7 @@ struct FolderReader {
   }
 
   private func document(of uri: FolderURI) throws(KacheryError) -> FolderDocument {
-    let name = uri.label.isEmpty ? "folder" : uri.label
+    let name: ByteString = uri.label.isEmpty ? "folder" : uri.label
     let file = try LoadedFile.load(KacheryURI(key: uri.document, label: name), arguments)
     return try FolderDocument(parsing: try file.bytes(limit: FolderDocument.maximumSize))
   }

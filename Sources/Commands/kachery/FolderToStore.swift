@@ -24,11 +24,11 @@ struct FolderToStore {
     defer { bar.end() }
     var progress = BatchLoadEvent.Progress()
     progress.filesTotal = paths.count
-    var hashes: [String: ContentHash] = [:]
-    for group in FilesToStore.groups(of: paths) {
+    var hashes: [ByteString: ContentHash] = [:]
+    for group in FilesToStore.groups(of: paths.map(\.text)) {
       for (path, outcome) in zip(group, FilesToStore(storage: storage, isQuiet: true).store(group)) {
-        hashes[path] = try outcome.get().hash
-        progress.bytesLoaded += sizes[path] ?? 0
+        hashes[ByteString(path)] = try outcome.get().hash
+        progress.bytesLoaded += sizes[ByteString(path)] ?? 0
       }
       progress.filesEnded = hashes.count
       bar.update(progress)
@@ -39,8 +39,8 @@ struct FolderToStore {
 
 /// What lies in a folder of this machine.
 private struct FolderContents {
-  private var files: [(name: String, path: String, size: UInt64)] = []
-  private var folders: [(name: String, contents: FolderContents)] = []
+  private var files: [(name: ByteString, path: ByteString, size: UInt64)] = []
+  private var folders: [(name: ByteString, contents: FolderContents)] = []
 
   init(_ folder: String, depth: Int) throws(KacheryError) {
     guard depth <= FolderDocument.maximumDepth else {
@@ -54,12 +54,12 @@ private struct FolderContents {
       throw KacheryError(
         .badFolder, "The name '\(name)' in '\(folder)' is not UTF-8, so it cannot be stored; give it another name.")
     }
-    for name in names.sorted() {
-      let path = folder.hasSuffix("/") ? folder + name : "\(folder)/\(name)"
+    for name in names.map({ ByteString($0) }).sorted() {
+      let path = folder.ends(with: "/") ? "\(folder)\(name)" : "\(folder)/\(name)"
       if FolderToStore.isFolder(path) {
         folders.append((name, try FolderContents(path, depth: depth + 1)))
       } else {
-        files.append((name, path, try Self.size(of: path)))
+        files.append((name, ByteString(path), try Self.size(of: path)))
       }
     }
   }
@@ -75,13 +75,13 @@ private struct FolderContents {
   }
 
   /// The size of every file in it and below, by its path.
-  var sizes: [String: UInt64] {
+  var sizes: [ByteString: UInt64] {
     folders.reduce(into: Dictionary(files.map { ($0.path, $0.size) }, uniquingKeysWith: max)) { sizes, folder in
       sizes.merge(folder.contents.sizes, uniquingKeysWith: max)
     }
   }
 
-  func document(_ hashes: [String: ContentHash]) throws(KacheryError) -> FolderDocument {
+  func document(_ hashes: [ByteString: ContentHash]) throws(KacheryError) -> FolderDocument {
     var documents: [FolderDocument.Folder] = []
     for (name, contents) in folders {
       documents.append(FolderDocument.Folder(name: name, content: try contents.document(hashes)))

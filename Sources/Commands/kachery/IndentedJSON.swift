@@ -9,7 +9,7 @@ extension JSONValue {
     switch self {
     case .object(let object) where !object.members.isEmpty:
       let members = object.members.map { member in
-        "\(inner)\(JSONValue.string(member.name).compact): \(member.value.text(indent: indent + 4))"
+        "\(inner)\(JSONValue.string(member.name.text).compact): \(member.value.text(indent: indent + 4))"
       }
       return "{\n\(members.joined(separator: ",\n"))\n\(outer)}"
     case .array(let values) where !values.isEmpty:

@@ -35,8 +35,8 @@ extension Command {
       Console.result(folder.json.compact)
       return .done
     }
-    for entry in folder.folders { Console.result("\(Console.printable(entry.name))/") }
-    for file in folder.files { Console.result(Console.printable(file.name)) }
+    for entry in folder.folders { Console.result("\(Console.printable(entry.name.text))/") }
+    for file in folder.files { Console.result(Console.printable(file.name.text)) }
     return .done
   }
 

@@ -16,7 +16,7 @@ extension Command {
         let reply = try link(path, in: storage)
         let uri = KacheryURI(
           key: FileKey(hash: reply.hash, manifest: reply.manifest),
-          label: URILabel.escape(String(path.split(separator: "/").last ?? "")))
+          label: URILabel.escape(String(path.lastPathName)))
         let line: JSONValue = ["path": .string(path), "uri": .string(uri.description)]
         Console.result(arguments.has("--json") ? line.compact : uri.description)
       }

@@ -55,7 +55,7 @@ struct LoadedFile {
   }
 
   private static func name(of uri: KacheryURI) -> String {
-    uri.label.isEmpty ? String(uri.key.hash.hex.prefix(10)) : uri.label
+    uri.label.isEmpty ? String(uri.key.hash.hex.prefix(10)) : uri.label.text
   }
 
   /// The error for a file that is not in the directory where no daemon runs.

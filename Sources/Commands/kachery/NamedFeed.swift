@@ -23,7 +23,7 @@ struct NamedFeed {
   /// - Throws: `notFound` where no feed has the name.
   init(_ arguments: Arguments, _ client: FeedClient) throws(KacheryError) {
     guard let text = arguments.operands.first else { throw KacheryError(.badRequest, "The feed is missing.") }
-    var inAddress: String?
+    var inAddress: ByteString?
     if FeedURI.isMeant(by: text) {
       let uri = try FeedURI(parsing: text)
       (id, inAddress) = (uri.feed, uri.subfeed)
@@ -35,22 +35,21 @@ struct NamedFeed {
 
   /// Every subfeed that the options name.
   private static func subfeeds(named arguments: Arguments) throws(KacheryError) -> [SubfeedName] {
-    var names = arguments.allValues("--subfeed").map { SubfeedName.text($0) }
+    var names = arguments.allValues("--subfeed").map { SubfeedName.text(ByteString($0)) }
     for text in arguments.allValues("--subfeed-json") {
       guard let value = try? JSONParser.parse(Array(text.utf8)) else {
         throw KacheryError(.badRequest, "'\(text)' is no JSON; a name that is text goes with --subfeed.")
       }
-      names.append(value.string.map { .text($0) } ?? .json(value))
+      names.append(value.string.map { .text(ByteString($0)) } ?? .json(value))
     }
     return names
   }
 
   /// A name may hold slashes, and the name of a subfeed may follow it.
-  private static func find(_ text: String, _ client: FeedClient) throws(KacheryError) -> (FeedID, String?) {
+  private static func find(_ text: String, _ client: FeedClient) throws(KacheryError) -> (FeedID, ByteString?) {
     if let feed = try client.feed(named: text) { return (feed, nil) }
-    if let slash = text.firstIndex(of: "/"), let feed = try client.feed(named: String(text[..<slash])) {
-      return (feed, String(text[text.index(after: slash)...]))
-    }
+    let (name, subfeed) = text.cut(at: "/")
+    if let subfeed, let feed = try client.feed(named: String(name)) { return (feed, ByteString(subfeed)) }
     throw KacheryError(
       .notFound, "No feed of this node has the name '\(text)'; 'kachery feed list' shows those that there are.")
   }

@@ -53,25 +53,26 @@ struct Arguments {
         operands += rest
         return
       }
-      guard argument.hasPrefix("-"), argument != "-" else {
+      guard argument.begins(with: "-"), argument != "-" else {
         operands.append(argument)
         continue
       }
-      let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map { String($0) }
-      guard let option = options.first(where: { $0.name == parts[0] || $0.letter == parts[0] }) else {
-        let meant = Suggestion.nearest(to: parts[0], among: options.filter { !$0.isIgnored }.map(\.name)).map {
+      let (head, tail) = argument.cut(at: "=")
+      let name = String(head)
+      guard let option = options.first(where: { $0.name == name || $0.letter == name }) else {
+        let meant = Suggestion.nearest(to: name, among: options.filter { !$0.isIgnored }.map(\.name)).map {
           " Did you mean '\($0)'?"
         }
         let file = access(argument, F_OK) == 0 ? " The file of that name is written './\(argument)'." : nil
-        throw KacheryError(.badRequest, "There is no option '\(parts[0])' here.\(file ?? meant ?? "")")
+        throw KacheryError(.badRequest, "There is no option '\(name)' here.\(file ?? meant ?? "")")
       }
       if option.isIgnored { ignored.append(option) }
       guard option.value != nil else {
-        guard parts.count == 1 else { throw KacheryError(.badRequest, "The option '\(option.name)' takes no value.") }
+        guard tail == nil else { throw KacheryError(.badRequest, "The option '\(option.name)' takes no value.") }
         flags.insert(option.name)
         continue
       }
-      guard let value = parts.count == 2 ? parts[1] : rest.popFirst() else {
+      guard let value = tail.map({ String($0) }) ?? rest.popFirst() else {
         throw KacheryError(.badRequest, "The option '\(option.name)' needs a value.")
       }
       values[option.name, default: []].append(value)
@@ -79,7 +80,7 @@ struct Arguments {
   }
 
   /// Whether it was called by one of the published names, whose scripts expect the published form of the output.
-  var isPublishedCall: Bool { !caller.hasPrefix("kachery ") }
+  var isPublishedCall: Bool { !caller.begins(with: "kachery ") }
 
   func has(_ flag: String) -> Bool { flags.contains(flag) }
 

@@ -11,7 +11,7 @@ struct Overview {
 
   /// The commands whose names begin with this word; nil where it is the first word of none.
   init?(group: String) {
-    let commands = Program.commands.filter { $0.name.hasPrefix("\(group) ") }
+    let commands = Program.commands.filter { $0.name.begins(with: "\(group) ") }
     guard !commands.isEmpty else { return nil }
     self.init(
       program: "kachery \(group)",

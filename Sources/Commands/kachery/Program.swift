@@ -51,7 +51,7 @@ enum Program {
 
   /// Runs what the arguments (with the program's name) call; gives back the exit code.
   static func run(_ arguments: [String]) -> Int32 {
-    let name = arguments.first.flatMap { $0.split(separator: "/").last }.map { String($0) } ?? "kachery"
+    let name = arguments.first.map { String($0.lastPathName) } ?? "kachery"
     let rest = Array(arguments.dropFirst())
     if let command = programs[name].flatMap({ find($0) }) { return run(command, rest, caller: name) }
     if let published = publishedCommands[name] {

@@ -55,7 +55,7 @@ private struct StoreTask {
       return [
         Result { () throws(KacheryError) in
           let hash = try FolderToStore(storage: storage, isQuiet: arguments.has("--quiet")).store(folder)
-          return FolderURI(hash: hash, label: label(of: folder)).description
+          return FolderURI(hash: hash, label: label(of: folder, isFolder: true)).description
         }
       ]
     }
@@ -67,28 +67,18 @@ private struct StoreTask {
     }
   }
 
-  private func label(of path: String) -> String {
-    URILabel.escape(arguments.value("--label") ?? (path == "-" ? "" : Self.lastName(of: path)))
+  private func label(of path: String, isFolder: Bool = false) -> ByteString {
+    guard let given = arguments.value("--label") else {
+      return URILabel.escape(path == "-" ? "" : Self.lastName(of: path))
+    }
+    return isFolder ? URILabel.escape(given) : URILabel.escapeKeepingSlashes(given)
   }
 
   /// The name that a person would call it by: that of the folder itself for `.`.
   private static func lastName(of path: String) -> String {
-    let name = path.split(separator: "/").last.map(String.init) ?? ""
-    guard name == "." || name == ".." || name.isEmpty, let resolved = realpath(path, nil) else { return name }
+    let name = path.lastPathName
+    guard ["", ".", ".."].contains(name), let resolved = realpath(path, nil) else { return String(name) }
     defer { free(resolved) }
-    return String(cString: resolved).split(separator: "/").last.map(String.init) ?? ""
-  }
-}
-
-/// The name at the end of a URI.
-enum URILabel {
-  /// The name with whatever would end or break the URI written as `%XX`. Letters of any script stay readable.
-  static func escape(_ name: String) -> String {
-    var escaped = ""
-    for scalar in name.unicodeScalars {
-      let breaks = scalar.value <= 0x20 || scalar.value == 0x7f || ["%", "?", "#", "/"].contains(Character(scalar))
-      escaped += breaks ? "%" + Hex.encode(Array(String(scalar).utf8)).uppercased() : String(scalar)
-    }
-    return escaped
+    return String(String(cString: resolved).lastPathName)
   }
 }

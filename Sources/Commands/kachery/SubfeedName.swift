@@ -3,7 +3,7 @@ import Primitives
 
 /// What people call a subfeed: text, or any JSON.
 enum SubfeedName: Hashable {
-  case text(String)
+  case text(ByteString)
   case json(JSONValue)
 
   /// The hash that stands for the name: of the UTF-8 of text, of JSON with sorted members in ASCII, as every published
@@ -12,18 +12,18 @@ enum SubfeedName: Hashable {
   /// - Throws: `badRequest` where no hash stands behind the `~`.
   func hash() throws(KacheryError) -> SubfeedHash {
     switch self {
-    case .text(let text) where text.hasPrefix("~"):
-      guard let hash = SubfeedHash(hex: text.dropFirst()) else {
-        throw KacheryError(.badRequest, "'\(text)' is no subfeed: behind the ~ there must be 40 hexadecimal digits.")
+    case .text(let name):
+      guard let digits = name.text.removing(prefix: "~") else { return try Self.hash(of: Array(name.utf8)) }
+      guard let hash = SubfeedHash(hex: digits) else {
+        throw KacheryError(.badRequest, "'\(name)' is no subfeed: behind the ~ there must be 40 hexadecimal digits.")
       }
       return hash
-    case .text(let text): return try Self.hash(of: Array(text.utf8))
     case .json(let value): return try Self.hash(of: value.bytes(in: .compactSorted))
     }
   }
 
   /// As it stands in a URI.
-  func inURI() throws(KacheryError) -> String {
+  func inURI() throws(KacheryError) -> ByteString {
     if case .text(let text) = self { text } else { "~\(try hash())" }
   }
 

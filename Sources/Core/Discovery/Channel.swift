@@ -10,14 +10,14 @@ package struct Channel: Hashable, Sendable {
     case byDocument(ChannelDocument?)
   }
 
-  /// The name or address as the user typed it.
-  package let address: String
+  /// The name or address as the user typed it, byte for byte: two spellings of one word are two channels on every node.
+  package let address: ByteString
   package let secret: ChannelSecret
   package let membership: Membership
   /// Whether this node's owner lets nodes that are not authorized ask it, where the document allows that too.
   package let isPublic: Bool
 
-  package init(address: String, membership: Membership, isPublic: Bool = false) {
+  package init(address: ByteString, membership: Membership, isPublic: Bool = false) {
     self.address = address
     self.membership = membership
     self.isPublic = isPublic

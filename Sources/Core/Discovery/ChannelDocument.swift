@@ -10,7 +10,7 @@ package struct ChannelDocument: Hashable, Sendable {
   /// A node that belongs to the channel, and what it may do there.
   package struct Member: Hashable, Sendable {
     package let node: NodeID
-    package let label: String
+    package let label: ByteString
     package let isAdmin: Bool
     package let isMessageProxy: Bool
     package let isDataProxy: Bool
@@ -18,7 +18,8 @@ package struct ChannelDocument: Hashable, Sendable {
     package let isPublic: Bool
 
     package init(
-      node: NodeID, label: String = "", isAdmin: Bool = false, isMessageProxy: Bool = false, isDataProxy: Bool = false,
+      node: NodeID, label: ByteString = "", isAdmin: Bool = false, isMessageProxy: Bool = false,
+      isDataProxy: Bool = false,
       isPublic: Bool = false
     ) {
       self.node = node
@@ -30,11 +31,11 @@ package struct ChannelDocument: Hashable, Sendable {
     }
   }
 
-  package let label: String
+  package let label: ByteString
   package let bootstrapAddresses: [Endpoint]
   private let members: [NodeID: Member]
 
-  package init(label: String, bootstrapAddresses: [Endpoint], members: [Member]) {
+  package init(label: ByteString, bootstrapAddresses: [Endpoint], members: [Member]) {
     self.label = label
     self.bootstrapAddresses = bootstrapAddresses
     self.members = Dictionary(members.map { ($0.node, $0) }) { _, later in later }

@@ -12,12 +12,12 @@ package struct ChannelSecret: Hashable, Sendable {
   private let key: [UInt8]
 
   /// The secret of the channel with this name or address.
-  package init(name: String) {
+  package init(name: ByteString) {
     topic = Self.topic(of: name)
     key = SHA256Digest.of(Array("kachery channel key 1\0".utf8) + Array(name.utf8))
   }
 
-  private static func topic(of name: String) -> Topic {
+  private static func topic(of name: ByteString) -> Topic {
     let digest = SHA256Digest.of(Array("kachery channel topic 1\0".utf8) + Array(name.utf8))
     guard let topic = Topic(bytes: digest) else { preconditionFailure("a SHA-256 has as many bytes as a topic") }
     return topic

@@ -24,8 +24,8 @@ package struct RateSchedule: Hashable, Sendable {
   ///
   /// - Throws: `badRequest` with the part that cannot be read.
   package init(parsing text: String) throws(KacheryError) {
-    for part in text.split(separator: ",", omittingEmptySubsequences: false) {
-      let sides = part.split(separator: "=", omittingEmptySubsequences: false)
+    for part in text.parts(separatedBy: ",") {
+      let sides = part.parts(separatedBy: "=")
       guard let last = sides.last, sides.count <= 2, let rate = Double(last), rate >= Self.lowest, rate < 1e6 else {
         throw Self.refusal(part)
       }
@@ -33,7 +33,7 @@ package struct RateSchedule: Hashable, Sendable {
         otherwise = rate * 1e6
         continue
       }
-      let times = sides[0].split(separator: "-", omittingEmptySubsequences: false).map(Self.minute)
+      let times = sides[0].parts(separatedBy: "-").map(Self.minute)
       guard times.count == 2, let start = times[0], let end = times[1], start != end else { throw Self.refusal(part) }
       periods.append(Period(start: start, end: end, rate: rate * 1e6))
     }
@@ -45,7 +45,7 @@ package struct RateSchedule: Hashable, Sendable {
   }
 
   private static func minute(_ text: Substring) -> Int? {
-    let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+    let parts = text.parts(separatedBy: ":")
     guard parts.count == 2, let hour = Int(parts[0]), let minute = Int(parts[1]), (0...24).contains(hour),
       (0...59).contains(minute), hour * 60 + minute <= 1_440
     else { return nil }

@@ -7,7 +7,7 @@ struct SocketAddress {
 
   /// The address that `numericHost` spells.
   init(numericHost: String, port: UInt16) throws(KacheryError) {
-    let isIPv6 = numericHost.contains(":")
+    let isIPv6 = numericHost.utf8.contains(UInt8(ascii: ":"))
     let result = withPointer { address in
       let raw = UnsafeMutableRawPointer(mutating: address)
       return isIPv6
@@ -40,9 +40,8 @@ struct SocketAddress {
     default: return nil
     }
     let host = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    let mapped = "::ffff:"
-    return Endpoint(
-      host: host.hasPrefix(mapped) && host.contains(".") ? String(host.dropFirst(mapped.count)) : host, port: port)
+    let mapped = host.removing(prefix: "::ffff:").flatMap { $0.utf8.contains(UInt8(ascii: ".")) ? String($0) : nil }
+    return Endpoint(host: mapped ?? host, port: port)
   }
 
   static func local(of tcp: UnsafePointer<uv_tcp_t>) -> Endpoint? { name(tcp, uv_tcp_getsockname) }

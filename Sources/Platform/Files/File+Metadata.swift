@@ -68,7 +68,7 @@ extension File {
     var target = [CChar](repeating: 0, count: 8_192)
     let count = try call("find the place of") { CPosix_readlink("/proc/self/fd/\($0)", &target, target.count) }
     let bytes = target.prefix(count).map { UInt8(bitPattern: $0) }
-    guard count < target.count, let path = String(validating: bytes, as: UTF8.self), path.hasPrefix("/") else {
+    guard count < target.count, let path = String(validating: bytes, as: UTF8.self), path.begins(with: "/") else {
       return nil
     }
     return try isStill(at: path) ? path : nil

@@ -83,7 +83,8 @@ package enum FileSystem {
 
   /// The path up to its last slash: the folder that holds the file.
   package static func parent(of path: String) -> String {
-    guard let slash = path.lastIndex(of: "/") else { return "." }
-    return slash == path.startIndex ? "/" : String(path[..<slash])
+    let (folder, name) = path.cut(atLast: "/")
+    guard name != nil else { return "." }
+    return folder.isEmpty ? "/" : String(folder)
   }
 }

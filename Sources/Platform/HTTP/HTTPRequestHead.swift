@@ -1,4 +1,5 @@
 internal import CMicroHTTPD
+package import Primitives
 
 /// What a request says before its body.
 package struct HTTPRequestHead: Sendable {
@@ -6,15 +7,15 @@ package struct HTTPRequestHead: Sendable {
   /// The path, without the query.
   package let path: String
   /// The parameters of the query, percent-decoded; the last one of a name counts.
-  package let query: [String: String]
+  package let query: [ByteString: String]
   /// The headers by their names in lower case; the last one of a name counts.
-  package let headers: [String: String]
+  package let headers: [ByteString: String]
 
   init(_ connection: OpaquePointer, method: String, path: String) {
     self.method = method
     self.path = path
     query = Self.values(of: connection, .GET_ARGUMENT_KIND) { $0 }
-    headers = Self.values(of: connection, .HEADER_KIND) { $0.lowercased() }
+    headers = Self.values(of: connection, .HEADER_KIND) { $0.lowercasedASCII }
   }
 
   /// The bytes that the body will have, where the request says so.
@@ -22,7 +23,7 @@ package struct HTTPRequestHead: Sendable {
 
   /// Collects what the library hands over one by one.
   private final class Collector {
-    var values: [String: String] = [:]
+    var values: [ByteString: String] = [:]
     let name: (String) -> String
 
     init(name: @escaping (String) -> String) { self.name = name }
@@ -30,14 +31,14 @@ package struct HTTPRequestHead: Sendable {
 
   private static func values(
     of connection: OpaquePointer, _ kind: MHD_ValueKind, _ name: @escaping (String) -> String
-  ) -> [String: String] {
+  ) -> [ByteString: String] {
     let collector = Collector(name: name)
     MHD_get_connection_values(
       connection, kind,
       { context, _, key, value in
         guard let context, let key else { return .YES }
         let collector = Unmanaged<Collector>.fromOpaque(context).takeUnretainedValue()
-        collector.values[collector.name(String(cString: key))] = value.map { String(cString: $0) } ?? ""
+        collector.values[ByteString(collector.name(String(cString: key)))] = value.map { String(cString: $0) } ?? ""
         return .YES
       }, Unmanaged.passUnretained(collector).toOpaque())
     return collector.values

@@ -56,11 +56,11 @@ enum UnixSocket {
         folder = nil
         return
       }
-      let slash = path.lastIndex(of: "/") ?? path.startIndex
-      let descriptor = open(String(path[..<slash]), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+      let (parent, name) = path.cut(atLast: "/")
+      let descriptor = open(name == nil ? "." : "\(parent)/", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
       guard descriptor >= 0 else { throw UnixSocket.failure("reach", path, errno) }
       folder = descriptor
-      self.path = "/proc/self/fd/\(descriptor)\(path[slash...])"
+      self.path = "/proc/self/fd/\(descriptor)/\(name ?? parent)"
     }
 
     deinit { if let folder { close(folder) } }

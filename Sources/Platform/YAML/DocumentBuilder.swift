@@ -55,13 +55,14 @@ struct DocumentBuilder {
 
   private mutating func mapping() throws(KacheryError) -> YAMLValue {
     var members: [YAMLMember] = []
-    var names: Set<String> = []
+    var names: Set<ByteString> = []
     while true {
       let event = try events.next()
       if case .mappingEnd = event { return .mapping(members) }
-      guard case .scalar(let name) = event else { throw refusal("a name is not a plain word") }
-      guard names.insert(name.text).inserted else { throw refusal("the name '\(name.text)' stands twice; remove one") }
-      members.append(YAMLMember(name: name.text, value: try value(try events.next())))
+      guard case .scalar(let scalar) = event else { throw refusal("a name is not a plain word") }
+      let name = ByteString(scalar.text)
+      guard names.insert(name).inserted else { throw refusal("the name '\(name)' stands twice; remove one") }
+      members.append(YAMLMember(name: name, value: try value(try events.next())))
     }
   }
 

@@ -24,10 +24,10 @@ package struct YAMLScalar: Hashable, Sendable {
 
 /// A name in a mapping and its value.
 package struct YAMLMember: Hashable, Sendable {
-  package let name: String
+  package let name: ByteString
   package let value: YAMLValue
 
-  package init(name: String, value: YAMLValue) {
+  package init(name: ByteString, value: YAMLValue) {
     self.name = name
     self.value = value
   }
@@ -35,7 +35,7 @@ package struct YAMLMember: Hashable, Sendable {
 
 extension YAMLValue {
   /// The value under this name; nil where this is no mapping or has none.
-  package subscript(name: String) -> YAMLValue? { mapping?.first { $0.name == name }?.value }
+  package subscript(name: ByteString) -> YAMLValue? { mapping?.first { $0.name == name }?.value }
 
   package var scalar: YAMLScalar? { if case .scalar(let scalar) = self { scalar } else { nil } }
   package var sequence: [YAMLValue]? { if case .sequence(let values) = self { values } else { nil } }
@@ -82,7 +82,7 @@ extension YAMLValue {
       // As it is spelled, where JSON has that spelling too.
       if let number { return (try? JSONParser.parse(scalar.text)) ?? .double(number) }
       // The other spellings of YAML 1.1 are ordinary words in version 1.2.
-      if let bool, ["t", "f"].contains(scalar.text.lowercased().first) { return .bool(bool) }
+      if let bool, ["t", "f"].contains(scalar.text.lowercasedASCII.first) { return .bool(bool) }
       return .string(scalar.text)
     }
   }

@@ -33,9 +33,8 @@ extension ContentStore {
   /// Removes a partial file that nobody can or will go on with: it is old, or its other half is missing.
   private func removeStale(_ name: String) -> Bool {
     let path = "\(layout.partial)/\(name)"
-    if name.hasSuffix(StoreLayout.journalSuffix) {
-      let partial = String(path.dropLast(StoreLayout.journalSuffix.count))
-      return !isPresent(partial) && remove(path)
+    if let partial = path.removing(suffix: StoreLayout.journalSuffix) {
+      return !isPresent(String(partial)) && remove(path)
     }
     let journal = path + StoreLayout.journalSuffix
     guard !isPresent(journal) || isOld(path), remove(path) else { return false }

@@ -13,7 +13,7 @@ extension ContentStore {
   package func link(
     path: String, isExpected: (_ size: UInt64, _ modified: Double) -> Bool = { _, _ in true }
   ) throws(KacheryError) -> StoreReceipt {
-    guard path.hasPrefix("/") else {
+    guard path.begins(with: "/") else {
       throw KacheryError(.badRequest, "The path '\(path)' is not absolute; a link must hold wherever it is read.")
     }
     let source = try File(path, .read)
@@ -58,7 +58,7 @@ extension ContentStore {
     guard let place = try source.truePath(), let folder = try root.truePath() else {
       throw KacheryError(.fileChanged, "\(source.path) was removed while it was looked at; link it again.")
     }
-    guard !place.hasPrefix(folder + "/") else {
+    guard !place.begins(with: folder + "/") else {
       throw KacheryError(.badRequest, "\(source.path) lies in the storage directory itself; link a file outside it.")
     }
   }

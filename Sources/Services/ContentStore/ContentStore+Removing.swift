@@ -31,7 +31,7 @@ extension ContentStore {
   @discardableResult
   func moveAside(_ path: String, to folder: String) throws(KacheryError) -> String {
     try prepareOwnFolder(folder)
-    let place = "\(folder)/\(path.split(separator: "/").last ?? "")"
+    let place = "\(folder)/\(path.lastPathName)"
     do { try FileSystem.rename(path, to: place) } catch  where error.code == .notFound {}
     return place
   }

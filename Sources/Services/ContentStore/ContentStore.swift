@@ -54,8 +54,8 @@ package struct ContentStore: Sendable {
     let folder = try File(path, .read)
     defer { folder.close() }
     // A folder of another name is no other storage directory's.
-    guard let target = try folder.truePath(), target.hasSuffix("/sha1") else { return directory }
-    return String(target.dropLast("/sha1".count))
+    guard let home = try folder.truePath()?.removing(suffix: "/sha1") else { return directory }
+    return String(home)
   }
 
   /// The process ends: whoever stores or links a file gives up at the next block, and nothing of it stays behind.

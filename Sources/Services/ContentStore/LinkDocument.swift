@@ -19,7 +19,7 @@ struct LinkDocument: Hashable, Sendable {
   /// - Parameter path: where it lies, for the error.
   /// - Throws: `storageFailed` where it is damaged.
   init(parsing bytes: [UInt8], path: String) throws(KacheryError) {
-    guard let document = try? JSONParser.parse(bytes), let target = document["path"]?.string, target.hasPrefix("/"),
+    guard let document = try? JSONParser.parse(bytes), let target = document["path"]?.string, target.begins(with: "/"),
       let size = document["stat"]?["size"]?.unsigned, let modified = document["stat"]?["mtime"]?.number
     else {
       throw KacheryError(.storageFailed, "The link \(path) is damaged; remove it and link the file again.")

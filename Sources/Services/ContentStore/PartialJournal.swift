@@ -39,7 +39,7 @@ struct PartialJournal: Sendable {
 
   /// A line that was cut short, or is damaged, is no chunk.
   private static func chunk(_ line: ArraySlice<UInt8>) -> Manifest.Chunk? {
-    let parts = String(decoding: line, as: UTF8.self).split(separator: " ", omittingEmptySubsequences: false)
+    let parts = String(decoding: line, as: UTF8.self).parts(separatedBy: " ")
     guard parts.count == 3, let start = UInt64(parts[0]), let end = UInt64(parts[1]),
       let range = ByteRange(start: start, end: end), let hash = ContentHash(hex: parts[2])
     else { return nil }

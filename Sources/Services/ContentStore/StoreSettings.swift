@@ -33,7 +33,7 @@ package struct StoreSettings: Hashable, Sendable {
   }
 
   private static func value<Value>(
-    _ name: String, of document: YAMLValue, _ kind: String, _ read: (YAMLValue) -> Value?
+    _ name: ByteString, of document: YAMLValue, _ kind: String, _ read: (YAMLValue) -> Value?
   ) throws(KacheryError) -> Value? {
     guard let entry = document[name], !entry.isNull else { return nil }
     guard let value = read(entry) else {

@@ -37,7 +37,7 @@ struct StoreWalk {
         continue
       }
       // All of it was seen before.
-      if let last, digits + name < last.hex.prefix(digits.utf8.count + 2) { continue }
+      if let last, ByteString(digits + name) < ByteString(last.hex.prefix(digits.utf8.count + 2)) { continue }
       let isFolder = try FileSystem.statusIfPresent(path)?.kind == .folder
       guard isFolder, name.utf8.count == 2, Hex.decode(name) != nil else {
         guard try body(.foreign(path: path)) else { return false }
@@ -49,18 +49,21 @@ struct StoreWalk {
   }
 
   private func names(in folder: String) throws(KacheryError) -> [String] {
-    do { return try FileSystem.names(in: folder).sorted() } catch  where error.code == .notFound { return [] }
+    do { return try FileSystem.names(in: folder).sorted { ByteString($0) < ByteString($1) } } catch
+      where error.code == .notFound
+    { return [] }
   }
 
   private func entry(_ name: String, _ path: String) throws(KacheryError) -> Entry? {
     guard let status = try FileSystem.statusIfPresent(path, followingLinks: false) else { return nil }
-    let stem = name.hasSuffix(".link") ? String(name.dropLast(5)) : name
+    let linkName = name.removing(suffix: ".link")
+    let stem = linkName ?? name[...]
     // The digits may be of either case in a hash, but a file's name is in lower case.
     guard status.kind == .regular, let hash = ContentHash(hex: stem), hash.hex == stem else {
       return .foreign(path: path)
     }
     if let last, hash.hex <= last.hex { return nil }
-    let isLink = stem != name
+    let isLink = linkName != nil
     guard path == (isLink ? layout.link(hash) : layout.file(hash)) else { return .foreign(path: path) }
     return isLink ? .link(hash) : .file(hash, status)
   }

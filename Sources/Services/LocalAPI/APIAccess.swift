@@ -29,8 +29,8 @@ package struct BearerToken: Sendable {
 
   /// Whether the value of an `Authorization` header carries the token. The time taken does not tell how much of it is right.
   func accepts(_ header: String) -> Bool {
-    let parts = header.split(separator: " ", maxSplits: 1)
-    guard parts.count == 2, parts[0].lowercased() == "bearer" else { return false }
-    return ClientToken.equal(String(parts[1]), token)
+    let (scheme, shown) = header.cut(at: " ")
+    guard let shown, scheme.lowercasedASCII == "bearer" else { return false }
+    return ClientToken.equal(String(Substring(shown.utf8.drop { $0 == UInt8(ascii: " ") })), token)
   }
 }

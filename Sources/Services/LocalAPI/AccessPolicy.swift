@@ -1,36 +1,34 @@
 import HTTP
-import Primitives
+package import Primitives
 
 /// Which requests the local API takes at all: from which pages, under which name, and for what without a full token.
 package struct AccessPolicy: Sendable {
   /// Names under which the API may be addressed besides those of the loopback: a page from elsewhere that makes its own
   /// name lead here (DNS rebinding) must not get in.
-  package var allowedHosts: Set<String>
+  package var allowedHosts: Set<ByteString>
   /// Pages that may read: `scheme://host[:port]`.
-  package var allowedOrigins: Set<String>
+  package var allowedOrigins: Set<ByteString>
 
-  package init(allowedHosts: Set<String> = [], allowedOrigins: Set<String> = ["http://localhost:3000"]) {
+  package init(allowedHosts: Set<ByteString> = [], allowedOrigins: Set<ByteString> = ["http://localhost:3000"]) {
     self.allowedHosts = allowedHosts
     self.allowedOrigins = allowedOrigins
   }
 
-  private static let loopbackNames: Set<String> = ["localhost", "127.0.0.1", "::1"]
+  private static let loopbackNames: Set<ByteString> = ["localhost", "127.0.0.1", "::1"]
 
   /// Whether the `Host` header names this machine or a name that its owner allows.
   func admits(host header: String?) -> Bool {
-    guard var name = header?.lowercased() else { return false }
-    if name.hasPrefix("["), let end = name.firstIndex(of: "]") {
-      name = String(name[name.index(after: name.startIndex)..<end])
-    } else if let colon = name.lastIndex(of: ":") {
-      name = String(name[..<colon])
-    }
-    return Self.loopbackNames.contains(name) || name.hasPrefix("127.") && name.allSatisfy { $0.isNumber || $0 == "." }
-      || allowedHosts.contains(name)
+    guard let host = header?.lowercasedASCII else { return false }
+    let name = host.removing(prefix: "[")?.cut(at: "]").head ?? host.cut(atLast: ":").head
+    let isLoopbackAddress =
+      name.begins(with: "127.") && name.utf8.allSatisfy { (0x30...0x39).contains($0) || $0 == UInt8(ascii: ".") }
+    return isLoopbackAddress || Self.loopbackNames.contains(ByteString(name))
+      || allowedHosts.contains(ByteString(name))
   }
 
   /// The headers that let a page read the answer; none where its origin is not allowed.
   func crossOriginHeaders(for head: HTTPRequestHead) -> [(name: String, value: String)] {
-    guard let origin = head.headers["origin"], allowedOrigins.contains(origin) else { return [] }
+    guard let origin = head.headers["origin"], allowedOrigins.contains(ByteString(origin)) else { return [] }
     return [
       ("Access-Control-Allow-Origin", origin), ("Vary", "Origin"),
       ("Access-Control-Allow-Headers", "Content-Type, KACHERY-CLIENT-AUTH-CODE"),
@@ -39,12 +37,12 @@ package struct AccessPolicy: Sendable {
   }
 
   /// Paths that change something a browser page's token may not.
-  private static let writingPaths: Set<String> = [
+  private static let writingPaths: Set<ByteString> = [
     "/store", "/storeFile", "/linkFile", "/halt", "/mutable/set", "/mutable/delete",
     "/feed/createFeed", "/feed/deleteFeed", "/feed/appendMessages", "/feed/submitMessage", "/feed/setAccessRules",
     "/v1/store/verify", "/v1/store/remove", "/v1/store/pin", "/v1/store/unpin", "/v1/store/collect",
   ]
 
   /// Whether a token that was given out for reading is enough for this path.
-  static func isReading(_ path: String) -> Bool { !writingPaths.contains(path) }
+  static func isReading(_ path: String) -> Bool { !writingPaths.contains(ByteString(path)) }
 }

@@ -6,7 +6,7 @@ extension LocalAPIServer {
   func showStats(_ exchange: HTTPExchange) async {
     guard exchange.head.query["format"] != "html" else { return await showStatusPage(exchange) }
     var stats = JSONObject()
-    for (name, value) in node.metrics.values { stats[name] = .integer(Int64(value)) }
+    for (name, value) in node.metrics.values { stats[ByteString(name)] = .integer(Int64(value)) }
     respond(exchange, ["success": true, "format": "json", "stats": .object(stats)])
   }
 

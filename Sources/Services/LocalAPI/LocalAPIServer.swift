@@ -139,9 +139,9 @@ package actor LocalAPIServer {
       guard let (route, parameters) = Route.match(exchange.head.path) else {
         return refuse(exchange, status: 404, "There is nothing at \(exchange.head.path) in this version of the daemon.")
       }
-      guard route.methods.contains(exchange.head.method) else {
+      guard route.methods.contains(ByteString(exchange.head.method)) else {
         return refuse(
-          exchange, status: 405, "\(route.rawValue) takes \(route.methods.sorted().joined(separator: " or ")) only.")
+          exchange, status: 405, "\(route.rawValue) takes \(route.methods.map(\.text).joined(separator: " or ")) only.")
       }
       if !route.isOpen { try await checkToken(of: exchange, for: route) }
       try await answer(route, parameters, exchange)
@@ -185,7 +185,7 @@ package actor LocalAPIServer {
     if isKnownUser(exchange) == true { return }
     // A person who opens the status page in a browser cannot add a header.
     let inAddress = route.isPage ? exchange.head.query["token"] : nil
-    guard let shown = exchange.head.headers[APIVersion.tokenHeader.lowercased()] ?? inAddress else {
+    guard let shown = exchange.head.headers[ByteString(APIVersion.tokenHeader.lowercasedASCII)] ?? inAddress else {
       if let peer = exchange.peer, let socketAccess { throw socketAccess.refusal(peer) }
       throw KacheryError(
         .forbidden,

@@ -1,3 +1,5 @@
+import Primitives
+
 /// What the local API answers to.
 enum Route: String, CaseIterable {
   case root = "/"
@@ -41,20 +43,17 @@ enum Route: String, CaseIterable {
 
   /// The route of a path, and what stands in the place of its parameters; nil where there is none.
   static func match(_ path: String) -> (route: Route, parameters: [String])? {
-    if let route = Route(rawValue: path), !path.contains("{") { return (route, []) }
-    let prefix = feeds.rawValue + "/"
-    guard path.hasPrefix(prefix) else { return nil }
-    let rest = path.dropFirst(prefix.count)
-    guard let slash = rest.firstIndex(of: "/") else { return (.feed, [String(rest)]) }
+    if let route = Route(rawValue: path), !path.utf8.contains(UInt8(ascii: "{")) { return (route, []) }
+    guard let rest = path.removing(prefix: feeds.rawValue + "/") else { return nil }
+    let (feed, tail) = rest.cut(at: "/")
+    guard let tail else { return (.feed, [String(feed)]) }
     // A subfeed's name may hold anything, slashes as well.
-    let name = rest[rest.index(after: slash)...]
-    let ending = "/stream"
-    guard name.hasSuffix(ending), name.count > ending.count else { return nil }
-    return (.feedStream, [String(rest[..<slash]), String(name.dropLast(ending.count))])
+    guard let name = tail.removing(suffix: "/stream"), !name.isEmpty else { return nil }
+    return (.feedStream, [String(feed), String(name)])
   }
 
   /// Methods that it takes.
-  var methods: Set<String> {
+  var methods: [ByteString] {
     switch self {
     case .probe: ["GET", "POST"]
     case .root, .halt, .stats, .metrics, .peers, .feeds, .feed, .feedStream: ["GET"]

@@ -55,7 +55,7 @@ struct StatusPage {
     guard !probe.joinedChannels.isEmpty else {
       return "<p class=\"none\">None yet. Join one with <code>kachery-p2p-join-channel NAME-OR-URL</code>.</p>"
     }
-    let items = probe.joinedChannels.map { "<li><code>\(Self.escape($0.address))</code></li>" }
+    let items = probe.joinedChannels.map { "<li><code>\(Self.escape($0.address.text))</code></li>" }
     return "<ul>\(items.joined())</ul>"
   }
 
@@ -72,18 +72,19 @@ struct StatusPage {
 
   /// Labels come from other nodes: nothing in them may become markup.
   static func escape(_ text: String) -> String {
-    var escaped = ""
-    for character in text {
-      switch character {
-      case "&": escaped += "&amp;"
-      case "<": escaped += "&lt;"
-      case ">": escaped += "&gt;"
-      case "\"": escaped += "&quot;"
-      case "'": escaped += "&#39;"
-      default: escaped.append(character)
+    var escaped = String.UnicodeScalarView()
+    // A mark behind a `<` makes one `Character` with it, so each code point is looked at by itself.
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "&": escaped += "&amp;".unicodeScalars
+      case "<": escaped += "&lt;".unicodeScalars
+      case ">": escaped += "&gt;".unicodeScalars
+      case "\"": escaped += "&quot;".unicodeScalars
+      case "'": escaped += "&#39;".unicodeScalars
+      default: escaped.append(scalar)
       }
     }
-    return escaped
+    return String(escaped)
   }
 
   private static func duration(_ seconds: Int) -> String {

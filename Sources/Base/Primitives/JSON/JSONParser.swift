@@ -93,12 +93,12 @@ package struct JSONParser {
 
   private mutating func object() throws(JSONError) -> JSONValue {
     var members: [JSONObject.Member] = []
-    var names: Set<[UInt8]> = []
+    var names: Set<ByteString> = []
     if take(UInt8(ascii: "}")) { return .object(JSONObject()) }
     repeat {
       skipSpace()
       guard next == UInt8(ascii: "\"") else { throw error("a member's name is missing") }
-      let name = try string()
+      let name = ByteString(try string())
       guard isNew(name, among: members, &names) else { throw error("a member's name stands twice") }
       guard take(UInt8(ascii: ":")) else { throw error("a colon is missing") }
       members.append(JSONObject.Member(name: name, value: try value()))
@@ -110,10 +110,10 @@ package struct JSONParser {
   /// Objects with fewer members than this are looked through one by one, which is quicker then.
   private static let membersToIndex = 16
 
-  private func isNew(_ name: String, among members: [JSONObject.Member], _ names: inout Set<[UInt8]>) -> Bool {
-    guard members.count >= Self.membersToIndex else { return !members.contains { $0.isNamed(name) } }
-    if members.count == Self.membersToIndex { names = Set(members.map { Array($0.name.utf8) }) }
-    return names.insert(Array(name.utf8)).inserted
+  private func isNew(_ name: ByteString, among members: [JSONObject.Member], _ names: inout Set<ByteString>) -> Bool {
+    guard members.count >= Self.membersToIndex else { return !members.contains { $0.name == name } }
+    if members.count == Self.membersToIndex { names = Set(members.map(\.name)) }
+    return names.insert(name).inserted
   }
 
   private mutating func array() throws(JSONError) -> JSONValue {

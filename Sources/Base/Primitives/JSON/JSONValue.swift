@@ -1,5 +1,5 @@
 /// A JSON document (RFC 8259). Objects keep the order of their members, because manifests are hashed as they are written.
-package indirect enum JSONValue: Hashable, Sendable {
+package indirect enum JSONValue: Sendable {
   case null
   case bool(Bool)
   /// A number without fraction or exponent that fits 64 bits.
@@ -15,18 +15,13 @@ package indirect enum JSONValue: Hashable, Sendable {
 package struct JSONObject: Hashable, Sendable, ExpressibleByDictionaryLiteral {
   /// A name and its value.
   package struct Member: Hashable, Sendable {
-    package let name: String
+    /// Names are compared code point by code point (RFC 8259, section 8.3).
+    package let name: ByteString
     package var value: JSONValue
 
-    package init(name: String, value: JSONValue) {
+    package init(name: ByteString, value: JSONValue) {
       self.name = name
       self.value = value
-    }
-
-    /// Names are compared code point by code point (RFC 8259, section 8.3); `==` would take "é" in its two Unicode
-    /// spellings for one name.
-    func isNamed(_ other: String) -> Bool {
-      name.utf8.count == other.utf8.count && name.utf8.elementsEqual(other.utf8)
     }
   }
 
@@ -34,7 +29,7 @@ package struct JSONObject: Hashable, Sendable, ExpressibleByDictionaryLiteral {
 
   package init() { members = [] }
 
-  package init(dictionaryLiteral elements: (String, JSONValue)...) {
+  package init(dictionaryLiteral elements: (ByteString, JSONValue)...) {
     members = []
     for (name, value) in elements { self[name] = value }
   }
@@ -43,10 +38,10 @@ package struct JSONObject: Hashable, Sendable, ExpressibleByDictionaryLiteral {
   package init(distinct members: [Member]) { self.members = members }
 
   /// The value of the member with this name. Setting nil removes it; setting a new one appends it.
-  package subscript(name: String) -> JSONValue? {
-    get { members.first { $0.isNamed(name) }?.value }
+  package subscript(name: ByteString) -> JSONValue? {
+    get { members.first { $0.name == name }?.value }
     set {
-      guard let index = members.firstIndex(where: { $0.isNamed(name) }) else {
+      guard let index = members.firstIndex(where: { $0.name == name }) else {
         if let newValue { members.append(Member(name: name, value: newValue)) }
         return
       }
@@ -62,7 +57,7 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Ex
   package init(integerLiteral value: Int64) { self = .integer(value) }
   package init(booleanLiteral value: Bool) { self = .bool(value) }
   package init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
-  package init(dictionaryLiteral elements: (String, JSONValue)...) {
+  package init(dictionaryLiteral elements: (ByteString, JSONValue)...) {
     var object = JSONObject()
     for (name, value) in elements { object[name] = value }
     self = .object(object)
@@ -71,7 +66,7 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Ex
 
 extension JSONValue {
   /// The member with this name; nil where this is no object or has none.
-  package subscript(name: String) -> JSONValue? { object?[name] }
+  package subscript(name: ByteString) -> JSONValue? { object?[name] }
 
   package var object: JSONObject? { if case .object(let object) = self { object } else { nil } }
   package var array: [JSONValue]? { if case .array(let array) = self { array } else { nil } }

@@ -31,8 +31,8 @@ package struct JSONStyle: Sendable {
   /// Like `compact`, with members in the order of their names' code points, and numbers as Python spells them: what it
   /// writes with `sort_keys=True` of a document that it has read.
   package static let compactSorted = JSONStyle(
-    order: { $0.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) } }, integer: compact.integer,
-    decimal: { $0.pythonText }, string: compact.string)
+    order: { $0.sorted { $0.name < $1.name } }, integer: compact.integer, decimal: { $0.pythonText },
+    string: compact.string)
 
   /// Like `compact`, with letters of every script as they are: for people.
   package static let readable = JSONStyle(
@@ -72,7 +72,7 @@ extension JSONValue {
       output.append(UInt8(ascii: "{"))
       for (index, member) in style.order(object.members).enumerated() {
         if index > 0 { output.append(UInt8(ascii: ",")) }
-        style.string(member.name, &output)
+        style.string(member.name.text, &output)
         output.append(UInt8(ascii: ":"))
         member.value.write(style, to: &output)
       }

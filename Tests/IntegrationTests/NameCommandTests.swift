@@ -1,0 +1,116 @@
+import Crypto
+import Files
+import Primitives
+import TestSupport
+import Testing
+
+/// Names that only look alike, and names whose marks hide a separator, on the command line. The Python clients replay the
+/// same vectors (`Python/tests/test_names.py`).
+@Suite(.serialized, .timeLimit(.minutes(2))) struct NameCommandTests {
+  private let folder: TemporaryFolder
+  private let offline: [String: String]
+
+  init() throws {
+    folder = try TemporaryFolder()
+    offline = [
+      "HOME": folder.path, "KACHERY_OFFLINE_STORAGE_DIR": folder.path("offline"), "PATH": "/usr/bin:/bin",
+    ]
+  }
+
+  @discardableResult
+  private func call(_ name: String, _ arguments: [String], in environment: [String: String], code: Int32 = 0) throws
+    -> (output: String, errors: String)
+  {
+    let result = try run(name, arguments, in: folder.path, environment: environment)
+    #expect(result.code == code, "\(name) \(arguments): \(result)")
+    return (result.output, result.errors)
+  }
+
+  /// What a command printed, without the end of its line: a name may end with a line's end as well.
+  private func line(_ name: String, _ arguments: [String], in environment: [String: String]) throws -> ByteString {
+    let output = try call(name, arguments, in: environment).output
+    return ByteString(try #require(output.removing(suffix: "\n")))
+  }
+
+  /// Makes the folder of a vector and answers its path.
+  private func make(_ vector: JSONValue, in place: String) throws -> String {
+    let name = "\(place)/\(try vector.text("name"))"
+    try FileSystem.createFolder(folder.path(name), permissions: 0o755)
+    for member in try #require(vector["files"]?.object).members {
+      let path = "\(name)/\(member.name)"
+      try FileSystem.createFolder(FileSystem.parent(of: folder.path(path)), permissions: 0o755)
+      try folder.write(path, try #require(member.value.string))
+    }
+    for empty in try #require(vector["folders"]?.array) {
+      try FileSystem.createFolder(folder.path("\(name)/\(try #require(empty.string))"), permissions: 0o755)
+    }
+    return name
+  }
+
+  private func check(_ environment: [String: String]) throws {
+    let vectors = try #require(try Vectors.json("folders.json").array)
+    #expect(vectors.count >= 10)
+    for (number, vector) in vectors.enumerated() {
+      let path = try make(vector, in: "\(number)")
+      let uri = try vector.text("uri")
+      #expect(try line("kachery-store", [path], in: environment) == uri)
+      #expect(try line("kachery-store", ["\(path)/"], in: environment) == uri)
+      let document = "sha1://\(try FolderURI(parsing: uri.text).hash)"
+      #expect(try ByteString(call("kachery-cat", [document], in: environment).output) == vector.text("document"))
+      try call("kachery-load-dir", [uri.text, "--dest", "copy \(number)"], in: environment)
+      for member in try #require(vector["files"]?.object).members {
+        let text = try #require(member.value.string)
+        let copy = try FileSystem.read(folder.path("copy \(number)/\(member.name)"), limit: 1 << 20)
+        #expect(copy == Array(text.utf8))
+        let file = try line("kachery-store", ["\(path)/\(member.name)"], in: environment)
+        let label = URILabel.escape(String(member.name.text.lastPathName))
+        #expect(file == "sha1://\(ContentHash.of(Array(text.utf8)))/\(label)")
+        guard !member.name.utf8.contains(UInt8(ascii: "?")) else { continue }
+        let inside = try call("kachery-cat", ["\(uri)/\(member.name)"], in: environment).output
+        #expect(ByteString(inside) == ByteString(text))
+      }
+      let again = try line(
+        "kachery-store", ["copy \(number)", "--label", try vector.text("name").text], in: environment)
+      #expect(again == uri)
+    }
+  }
+
+  @Test func foldersHaveTheSameURIEverywhere() throws {
+    try check(offline)
+  }
+
+  @Test func foldersHaveTheSameURIThroughADaemon() throws {
+    let daemon = try RunningDaemon(in: folder.path("node"), [])
+    try check(daemon.environment)
+    #expect(daemon.stop() == 0)
+  }
+
+  /// A name that is spelt in two ways names two channels, two feeds, and two files to write.
+  @Test func whatOnlyLooksAlikeIsTwo() throws {
+    let daemon = try RunningDaemon(in: folder.path("node"), [])
+    let names = ["M\u{fc}ller", "Mu\u{308}ller"]
+    for name in names {
+      #expect(try call("kachery-p2p-join-channel", [name], in: daemon.environment).output == "Joined channel\n")
+      try call("kachery", ["feed", "create", name], in: daemon.environment)
+      try call("kachery", ["feed", "append", "\(name)/main", "{\"of\": \"\(name)\"}"], in: daemon.environment)
+    }
+    #expect(try listed(daemon) == names.map { ByteString($0) })
+    for name in names {
+      let read = try call("kachery", ["feed", "read", "\(name)/main", "--json"], in: daemon.environment).output
+      #expect(ByteString(read) == ByteString("{\"of\":\"\(name)\"}\n"))
+    }
+    try call("kachery-p2p-leave-channel", [names[1]], in: daemon.environment)
+    #expect(try listed(daemon) == [ByteString(names[0])])
+    let gone = try call("kachery-p2p-leave-channel", [names[1]], in: daemon.environment, code: 3)
+    #expect(gone.errors.contains("has not joined the channel"))
+    let missing = "sha1://" + String(repeating: "0", count: 40)
+    let other = try call("kachery-load", [missing, "--channel", names[1]], in: daemon.environment, code: 3)
+    #expect(other.errors.contains("has not joined the channel"))
+    #expect(daemon.stop() == 0)
+  }
+
+  private func listed(_ daemon: RunningDaemon) throws -> [ByteString] {
+    let lines = try call("kachery", ["channel", "list", "--json"], in: daemon.environment).output
+    return try #require(try JSONParser.parse(lines).array).map { try $0.text("channelConfigUrl") }
+  }
+}

@@ -1,0 +1,58 @@
+import Primitives
+import TestSupport
+import Testing
+
+/// The names of `Tests/Vectors`, which the tests of the Python clients replay as well.
+@Suite struct NameVectorTests {
+  @Test func labels() throws {
+    for vector in try Vectors.json("names.json").list("labels") {
+      let (name, label) = (try vector.text("name"), try vector.text("label"))
+      #expect(URILabel.escape(name.text) == label)
+      let hash = try #require(ContentHash(bytes: [UInt8](repeating: 7, count: 20)))
+      let file = KacheryURI(key: FileKey(hash: hash, manifest: hash), label: label)
+      #expect(try KacheryURI(parsing: file.description) == file)
+      let folder = FolderURI(hash: hash, label: label, path: ["\u{301}a"])
+      #expect(try FolderURI(parsing: folder.description) == folder)
+    }
+    #expect(URILabel.escapeKeepingSlashes("a/\u{301}b?/c d") == "a/\u{301}b%3F/c%20d")
+  }
+
+  @Test func feeds() throws {
+    for vector in try Vectors.json("names.json").list("feeds") {
+      let uri = try FeedURI(parsing: try vector.text("uri").text)
+      #expect(uri.feed.hex == vector["feed"]?.string)
+      #expect(uri.subfeed == vector["subfeed"]?.string.map { ByteString($0) })
+      #expect(ByteString(uri.description) == (try vector.text("written")))
+    }
+  }
+
+  @Test func folders() throws {
+    for vector in try #require(try Vectors.json("folders.json").array) {
+      let document = try vector.text("document")
+      let folder = try FolderDocument(parsing: Array(document.utf8))
+      #expect(ByteString(folder.json.compact) == document)
+      let files = try #require(vector["files"]?.object).members.map(\.name)
+      #expect(Set(folder.allFiles.map(\.path)) == Set(files))
+      #expect(files.count == folder.allFiles.count)
+      let shuffled = try FolderDocument(files: folder.files.reversed(), folders: folder.folders.reversed())
+      #expect(shuffled == folder)
+      for (path, file) in folder.allFiles {
+        let names = path.text.parts(separatedBy: "/").map { ByteString($0) }
+        #expect(try folder.entry(at: names) == .file(file))
+      }
+      let uri = try FolderURI(parsing: try vector.text("uri").text)
+      #expect(uri.label == URILabel.escape(try vector.text("name").text))
+    }
+  }
+
+  /// A folder of 100,000 names that only differ in how they are spelled is no slower than any other.
+  @Test func aLargeFolderIsReadAsItWasWritten() throws {
+    let hash = try #require(ContentHash(bytes: [UInt8](repeating: 7, count: 20)))
+    let files = (0..<50_000).flatMap { number in
+      ["\u{fc}", "u\u{308}"].map { FolderDocument.File(name: "\($0)\(number)", size: UInt64(number), hash: hash) }
+    }
+    let folder = try FolderDocument(files: files, folders: [])
+    #expect(try FolderDocument(parsing: folder.json.compactBytes) == folder)
+    #expect(folder.files.count == 100_000)
+  }
+}
