@@ -94,6 +94,10 @@ import Testing
     #expect(others.flatMap(NamingRule.violations) == [])
   }
 
+  @Test func textFromOutsideGoesByItsBytes() {
+    #expect(sources.flatMap(TextRule.violations) == [])
+  }
+
   @Test func everyShimFunctionHasItsPrefixAndItsReason() {
     #expect(everything.flatMap(ShimRule.violations) == [])
   }

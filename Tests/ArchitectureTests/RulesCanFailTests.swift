@@ -157,6 +157,28 @@ import Testing
     #expect(NamingRule.violations(in: file("struct FeedLog {}\nlet managers = 1\nlet s = \"public \"")) == [])
   }
 
+  @Test(arguments: [
+    "if path.hasPrefix(\"/\") {}", "name.hasSuffix(ending)", "path.split(separator: \"/\")",
+    "path.lastIndex(of: \"/\")",
+    "text.contains(\"://\")", "path.prefix { $0 != \"?\" }", "path.firstIndex(where: { $0 == \"/\" })",
+    "var hashes: [String: ContentHash] = [:]", "var names: Set<String> = []", "text.components(separatedBy: \"\\n\")",
+    "path.split { $0 == \"/\" }",
+  ])
+  func textThatGoesByItsLooksIsReported(_ line: String) {
+    #expect(TextRule.violations(in: file(line)).count == 1)
+    #expect(TextRule.violations(in: file("// \(line)")) == [])
+    #expect(TextRule.violations(in: file(line, at: "Tests/WireTests/A.swift")) == [])
+  }
+
+  @Test(arguments: [
+    "path.begins(with: \"/\")", "path.parts(separatedBy: \"/\")", "path.utf8.contains(UInt8(ascii: \"/\"))",
+    "var hashes: [ByteString: ContentHash] = [:]", "if name == \".\" {}", "[\"a\", \"b\"].contains(word)",
+    "bytes.split(separator: UInt8(ascii: \"/\"))",
+  ])
+  func textThatGoesByItsBytesPasses(_ line: String) {
+    #expect(TextRule.violations(in: file(line)) == [])
+  }
+
   @Test func aShimFunctionWithoutPrefixOrReasonIsReported() {
     let path = "CShims/CUV/CUV.h"
     #expect(ShimRule.violations(in: file("static inline int size(void) {", at: path)).count == 2)
