@@ -7,7 +7,7 @@ import os
 from typing import Any, Callable, Dict, Iterator, Tuple
 
 from ._errors import BadFolder, NotInFolder
-from ._uri import parse_directory_uri
+from ._uri import escape_label, parse_directory_uri
 
 MAXIMUM_DEPTH = 30  # of folders in one another
 _MAXIMUM_NAME = 255  # bytes; Linux has no longer ones
@@ -22,7 +22,7 @@ def resolve_directory_uri(uri: str, read: Read) -> str:
     entry, path = find_entry(uri, read)
     if "sha1" not in entry:
         raise NotInFolder(f"{uri} is a folder, no file.")
-    return f"sha1://{entry['sha1']}/{path.rpartition('/')[2]}"
+    return f"sha1://{entry['sha1']}/{escape_label(path.rpartition('/')[2])}"
 
 
 def find_entry(uri: str, read: Read) -> Tuple[Dict[str, Any], str]:

@@ -10,7 +10,7 @@ from ._errors import BadFolder, BadRequest, NotFound
 from ._load import copy_file, unless_absent
 from ._locate import CannotBeHad, Sources, locate, read_bytes
 from ._store import store_bytes, store_file
-from ._uri import parse_uri
+from ._uri import escape_label, parse_uri
 
 _THREADS = 8  # that load the files of a folder: enough to keep the daemon busy with small ones
 
@@ -26,7 +26,7 @@ def store_dir(path: str, label: Optional[str] = None) -> str:
     """
     if not os.path.isdir(path):
         raise NotFound(f"There is no folder {path}.")
-    name = os.path.basename(os.path.abspath(path)) if label is None else label
+    name = escape_label(_name_of(path) if label is None else label)
     document = store_bytes(write_folder(_store_folder(path, 0)), "folder.json")
     return f"sha1dir://{parse_uri(document).sha1}" + (f".{name}" if name else "")
 
@@ -93,6 +93,11 @@ def _load(uri: str, dest: str, sources: Sources) -> str:
     for (path, _), source in zip(files, paths):
         copy_file(source, os.path.join(dest, path))
     return dest
+
+
+def _name_of(path: str) -> str:
+    name = os.path.basename(path.rstrip("/"))
+    return name if name not in ("", ".", "..") else os.path.basename(os.path.realpath(path))
 
 
 def _store_folder(path: str, depth: int) -> Folder:

@@ -23,7 +23,7 @@ from ._errors import (
 from ._json_values import FILE, plain
 from ._local_store import LocalStore, Stored
 from ._place import find_place
-from ._uri import KacheryURI
+from ._uri import KacheryURI, escape_label
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +39,8 @@ def store_file(path: str, basename: Optional[str] = None) -> str:
 
     Args:
         path: The file to store.
-        basename: The name at the end of the URI, for people; the file's own where it is left out.
+        basename: The name at the end of the URI, for people; the file's own if it is left out. What would end or
+            break the URI is written as ``%XX`` there; slashes stay.
     """
     store, daemon = find_place()
     label = os.path.basename(path) if basename is None else basename
@@ -241,4 +242,5 @@ def _size(file: IO[bytes], path: str) -> int:
 
 
 def _uri(stored: Stored, label: str) -> str:
-    return str(KacheryURI(stored.sha1, label, stored.manifest))
+    name = "/".join(escape_label(part) for part in label.split("/"))
+    return str(KacheryURI(stored.sha1, name, stored.manifest))

@@ -12,6 +12,8 @@ _POSITION = re.compile(r"[0-9]{1,20}\Z")
 # The largest file that a file system can hold, and the largest part that the daemon takes.
 _MAXIMUM_POSITION = 2**63 - 1
 _MAXIMUM_PART = 1_000_000_000
+# A name that is not UTF-8 holds the bytes that are not as U+DC80 to U+DCFF (PEP 383).
+_BREAKING = re.compile("[\x00-\x20\x7f%?#/\udc80-\udcff]")
 
 
 class ChunkLocation(NamedTuple):
@@ -51,6 +53,11 @@ class KacheryURI(NamedTuple):
         if self.chunk is not None:
             return f"{text}?chunkOf={self.chunk.parent}~{self.chunk.start}~{self.chunk.end}"
         return f"{text}?manifest={self.manifest}" if self.manifest is not None else text
+
+
+def escape_label(name: str) -> str:
+    """The name at the end of a URI, with what would end or break the URI written as ``%XX``."""
+    return _BREAKING.sub(lambda match: f"%{ord(match[0]) & 0xFF:02X}", name)
 
 
 def parse_uri(text: str) -> KacheryURI:
