@@ -46,7 +46,7 @@ extension CanonicalJSON {
       }
     case .object(let object):
       for member in object.members where mayHoldAltered(member.value) {
-        if let found = alteredNumber(in: member.value, at: place.member(member.name), precision: precision) {
+        if let found = alteredNumber(in: member.value, at: place.member(member.name.text), precision: precision) {
           return found
         }
       }

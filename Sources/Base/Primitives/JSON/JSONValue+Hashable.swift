@@ -5,7 +5,7 @@ extension JSONValue: Hashable {
     case (.null, .null): true
     case (.bool(let one), .bool(let other)): one == other
     case (.integer(let one), .integer(let other)): one == other
-    case (.double(let one), .double(let other)): one == other
+    case (.decimal(let one), .decimal(let other)): one == other
     case (.string(let one), .string(let other)): ByteString(one) == ByteString(other)
     case (.array(let one), .array(let other)): one == other
     case (.object(let one), .object(let other)): one == other
@@ -18,7 +18,7 @@ extension JSONValue: Hashable {
     case .null: hasher.combine(0)
     case .bool(let bool): hasher.combine(bool)
     case .integer(let integer): hasher.combine(integer)
-    case .double(let double): hasher.combine(double)
+    case .decimal(let number): hasher.combine(number)
     case .string(let string): hasher.combine(ByteString(string))
     case .array(let array): hasher.combine(array)
     case .object(let object): hasher.combine(object)
