@@ -18,7 +18,7 @@ final class BatchFetcher {
   /// The node gives nothing more.
   var onEnd: (() -> Void)?
 
-  private let stream: LinkStream
+  private let stream: any ByteStream
   private let topic: Topic
   private let pacer: Pacer
   private var decoder = FetchReplyDecoder()
@@ -27,11 +27,11 @@ final class BatchFetcher {
   private var arriving: [UInt8] = []
   private var isClosed = false
 
-  /// - Parameter window: bytes that the node may send ahead of what has been put to the disk.
-  init(link: Link, topic: Topic, pacer: Pacer, window: Int) {
+  /// - Parameter stream: new; its window is what the node may send ahead of what has been put to the disk.
+  init(_ stream: any ByteStream, topic: Topic, pacer: Pacer) {
+    self.stream = stream
     self.topic = topic
     self.pacer = pacer
-    stream = link.openStream(window: window)
     stream.write([StreamKind.batch.rawValue])
     stream.onData = { [weak self] in self?.receive($0) }
     stream.onEnd = { [weak self] _ in self?.fail() }
@@ -49,7 +49,7 @@ final class BatchFetcher {
     pacer.pass(count) { if !self.isClosed { self.stream.consumed(count) } }
   }
 
-  /// Asks for nothing more. May be called again.
+  /// Asks for nothing more. Idempotent.
   func close() {
     guard !isClosed else { return }
     isClosed = true

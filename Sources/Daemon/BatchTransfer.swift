@@ -1,6 +1,7 @@
 import ContentStore
 import EventLoop
 import Links
+import NodeCore
 import Primitives
 import Transfer
 import Wire
@@ -9,9 +10,10 @@ import Wire
 struct BatchSource {
   let node: NodeID
   let topic: Topic
-  let link: Link
-  /// Bytes that the node may send ahead of what has been put to the disk.
-  let window: Int
+  /// The node's link: another one means that the first was lost.
+  let link: LinkID
+  /// Opens a stream to it.
+  let open: () -> any ByteStream
 }
 
 /// Brings many small files here from several nodes: the carrier of what a `BatchEngine` decides. Bound to the loop.
@@ -48,7 +50,7 @@ final class BatchTransfer {
   private var files: [(index: Int, hash: ContentHash)] = []
   private var fetchers: [NodeID: BatchFetcher] = [:]
   /// The link over which each node was asked last.
-  private var links: [NodeID: Link] = [:]
+  private var links: [NodeID: LinkID] = [:]
   private var refreshedAt: Instant?
   private var wake: (timer: Timer, dueAt: Instant)?
   private var isClosed = false
@@ -123,7 +125,7 @@ final class BatchTransfer {
       links[node] = nil
       lost(node)
     }
-    for source in present where links[source.node] !== source.link {
+    for source in present where links[source.node] != source.link {
       lost(source.node)
       links[source.node] = source.link
       fetchers[source.node] = fetcher(source)
@@ -133,7 +135,7 @@ final class BatchTransfer {
 
   private func fetcher(_ source: BatchSource) -> BatchFetcher {
     let node = source.node
-    let fetcher = BatchFetcher(link: source.link, topic: source.topic, pacer: pacer, window: source.window)
+    let fetcher = BatchFetcher(source.open(), topic: source.topic, pacer: pacer)
     fetcher.onReply = { [weak self] index, reply in self?.receive(index, reply, from: node) }
     fetcher.onBytes = { [weak self] in self?.input { $0.heard(node, at: $1) } }
     fetcher.onEnd = { [weak self] in self?.lost(node) }

@@ -86,11 +86,14 @@ extension Node {
 
   /// The nodes that small files may be asked of now.
   private func batchSources(_ node: NodeID?, _ topic: Topic?) -> [BatchSource] {
-    let linked = core.batchSources(node: node, topic: topic).compactMap { peer, id in links[id].map { (peer, $0.link) }
+    let linked = core.batchSources(node: node, topic: topic).compactMap { peer, id in
+      links[id].map { (peer: peer, id: id, link: $0.link) }
     }
     let share = Self.batchMemory / max(1, batches.count * linked.count)
     let window = FetchWindow.kept(min(Self.batchWindow, share), to: receiving.limit.rate)
-    return linked.map { peer, link in BatchSource(node: peer.node, topic: peer.topic, link: link, window: window) }
+    return linked.map { peer, id, link in
+      BatchSource(node: peer.node, topic: peer.topic, link: id) { link.openStream(window: window) }
+    }
   }
 
   private func take(_ event: BatchTransfer.Event, of batch: BatchLoad) {
