@@ -137,8 +137,7 @@ extension FeedEngine {
       // Other nodes' messages may be here already. They are compared all the same where some are new: it shows forks.
       guard following.count != nil, batch.end > expected else {
         emit(.dealtWith(batch.node, bytes: batch.bytes))
-        // It would go on giving what others have given already.
-        if batch.end < expected { shun(batch.node, for: key, until: now + Self.lagging, at: now) }
+        if batch.end < expected { cameLate(batch, of: key, at: now) }
         continue
       }
       guard batch.position <= expected else {
@@ -150,6 +149,13 @@ extension FeedEngine {
       followed[key]?.admitting.append(batch)
       emit(.admit(batch.id, key, position: batch.position, batch.messages))
     }
+  }
+
+  /// The node gave what others have given already, and is behind them: it may catch up, unless it goes on and on.
+  private mutating func cameLate(_ batch: Following.Batch, of key: SubfeedKey, at now: Instant) {
+    followed[key]?.sources[batch.node]?.lateBytes += batch.bytes
+    guard let late = followed[key]?.sources[batch.node]?.lateBytes, late >= Following.Breadth.much else { return }
+    shun(batch.node, for: key, until: now + Self.lagging, at: now)
   }
 
   /// Something is missing before what the node gave, as after messages could not be kept here: it is asked once more, from
@@ -175,6 +181,7 @@ extension FeedEngine {
       followed[key]?.count = max(count, following.count ?? 0)
       guard count > batch.expected else { break }
       followed[key]?.sources[batch.node]?.gaveAt = now
+      followed[key]?.sources[batch.node]?.lateBytes = 0
       followed[key]?.breadth.received(batch.bytes)
       followed[key]?.gaps = [:]
     case .invalid:

@@ -15,6 +15,8 @@ struct Following: Sendable {
     var heardAt: Instant
     /// When it last gave messages that were new and right.
     var gaveAt: Instant?
+    /// Bytes of messages that it gave since and that others had given before.
+    var lateBytes = 0
 
     init(id: UInt32, topic: Topic, at now: Instant) {
       self.id = id
