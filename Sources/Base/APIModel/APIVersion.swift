@@ -10,4 +10,6 @@ package enum APIVersion {
   package static let socketName = "kachery-node/api.socket"
   /// The header that carries a client's token.
   package static let tokenHeader = "KACHERY-CLIENT-AUTH-CODE"
+  /// The header that carries the code of a refusal, whose body is its sentence.
+  package static let errorCodeHeader = "KACHERY-ERROR-CODE"
 }

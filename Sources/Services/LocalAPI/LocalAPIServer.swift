@@ -147,7 +147,7 @@ package actor LocalAPIServer {
       try await answer(route, parameters, exchange)
     } catch {
       if error.code == .forbidden { refusals.add() }
-      refuse(exchange, status: error.code.httpStatus, error.message)
+      refuse(exchange, status: error.code.httpStatus, error.message, error.code)
     }
   }
 
@@ -202,11 +202,12 @@ package actor LocalAPIServer {
     }
   }
 
-  func refuse(_ exchange: HTTPExchange, status: Int, _ sentence: String) {
+  func refuse(_ exchange: HTTPExchange, status: Int, _ sentence: String, _ code: KacheryError.Code? = nil) {
+    let codeHeader = code.map { [(APIVersion.errorCodeHeader, $0.rawValue)] } ?? []
     exchange.respond(
       HTTPResponse(
         status: status, contentType: "text/plain; charset=utf-8", body: Array(sentence.utf8),
-        headers: policy.crossOriginHeaders(for: exchange.head)))
+        headers: policy.crossOriginHeaders(for: exchange.head) + codeHeader))
   }
 
   func respond(_ exchange: HTTPExchange, _ json: JSONValue) {
