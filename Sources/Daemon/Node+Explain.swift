@@ -1,4 +1,5 @@
 import APIModel
+import ContentStore
 import Files
 import LocalAPI
 import Primitives
@@ -40,12 +41,19 @@ extension Node {
   private func localEvidence(of key: FileKey) async throws(KacheryError) -> LocalEvidence {
     let directory = configuration.storageDirectory
     return try await loop.onPool { [store] () throws(KacheryError) in
-      if let file = try store.find(key.hash) {
+      var altered: KacheryError?
+      var found: StoredFile?
+      do throws(KacheryError) { found = try store.find(key.hash) } catch {
+        guard error.code == .hashMismatch || error.code == .fileChanged else { throw error }
+        altered = error
+      }
+      if let file = found {
         let place = "it lies at \(file.path)\(file.isLink ? ", where it is linked" : "")"
         return LocalEvidence(
           here: Diagnosis(nil, "The file is on this node.", evidence: ["\(place); \(file.size) bytes"]))
       }
       var evidence = LocalEvidence(room: try? FileSystem.availableBytes(at: directory))
+      if let altered { evidence.lines.append(altered.message) }
       if let target = store.brokenLinkTarget(key.hash) {
         evidence.lines.append("it was linked here to \(target), which has changed or gone since")
       }

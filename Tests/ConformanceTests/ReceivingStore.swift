@@ -1,8 +1,11 @@
 import ContentStore
 import Crypto
 import Diagnostics
+import Files
+import Glibc
 import Primitives
 import TestSupport
+import Testing
 import Transfer
 
 /// What the engine of transfers relies on in a content store, wherever it keeps the bytes. The simulations run on the one in
@@ -13,6 +16,8 @@ protocol ReceivingStore {
   /// The bytes of a file; nil where it is not here.
   func content(_ hash: ContentHash) throws -> [UInt8]?
   mutating func remove(_ hash: ContentHash) throws
+  /// Alters the bytes of a file behind the store's back.
+  mutating func alter(_ hash: ContentHash) throws
   /// Begins a download; says which pieces are here from an earlier one.
   mutating func begin(_ id: DownloadID, _ plan: DownloadPlan) throws -> Set<Int>
   /// Takes in a piece; false where it was refused.
@@ -57,6 +62,13 @@ struct DiskStore: ReceivingStore {
   }
 
   mutating func remove(_ hash: ContentHash) throws { try disk.remove(hash) }
+
+  mutating func alter(_ hash: ContentHash) throws {
+    let path = disk.path(of: hash)
+    #expect(chmod(path, 0o644) == 0)
+    let file = try File(path, .update)
+    try file.write(at: 3, try file.bytes(at: 3, count: 1).map { $0 ^ 1 })
+  }
 
   mutating func begin(_ id: DownloadID, _ plan: DownloadPlan) throws -> Set<Int> {
     let isWhole = plan.pieces.count == 1 && plan.pieces[0].hash == plan.hash

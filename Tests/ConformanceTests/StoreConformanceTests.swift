@@ -49,6 +49,23 @@ import Transfer
     #expect(try store.content(hash) == nil)
   }
 
+  /// It is not given, whatever else happens; and a download makes it whole.
+  @Test(arguments: Kind.allCases, 0..<4)
+  func whatIsAlteredIsNotGivenAndCanBeLoadedAgain(kind: Kind, seed: UInt64) throws {
+    var store = try kind.make()
+    let hash = try store.store(bytes)
+    try store.alter(hash)
+    let given = (try? store.content(hash)) ?? nil
+    #expect(given == nil)
+    let plan = try plan()
+    var random = SeededRandom(seed: seed)
+    _ = try store.begin(download(1), plan)
+    for piece in plan.pieces.shuffled(using: &random) { _ = try store.add(content(piece), piece, to: download(1)) }
+    let outcome = store.finish(download(1))
+    #expect(isAdmitted(outcome), "seed \(seed)")
+    #expect(try store.content(hash) == bytes, "seed \(seed)")
+  }
+
   // MARK: Receiving
 
   @Test(arguments: Kind.allCases, [Array(0..<10), [9, 8, 7, 6, 5, 4, 3, 2, 1, 0], [3, 0, 9, 1, 7, 2, 5, 4, 8, 6]])

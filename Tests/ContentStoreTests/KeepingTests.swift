@@ -140,7 +140,7 @@ import Testing
   @Test func aDamagedFileIsSetAsideAndNeverServed() throws {
     let good = try keep(1_000)
     let bad = try keep(300_000)
-    try File(fixture.path(bad), .update).write(at: 150_000, [0, 0, 0, 0, 1])
+    try fixture.opened(bad).write(at: 150_000, [0, 0, 0, 0, 1])
     let (report, events) = try verify()
     #expect(report.damaged == 1)
     #expect(report.checked.count == 2)
@@ -182,7 +182,7 @@ import Testing
     let target = try folder.write("target", "abc")
     let link = try store.link(path: target).hash
     let absent = ContentHash.of([1, 2, 3])
-    try File(fixture.path(bad), .update).write(at: 10, [0, 0, 0, 0, 1])
+    try fixture.opened(bad).write(at: 10, [0, 0, 0, 0, 1])
     var events: [VerifyEvent] = []
     let report = try store.verify(only: [bad, link, absent]) { (event) throws(KacheryError) in
       events.append(event)
@@ -207,7 +207,7 @@ import Testing
   @Test func aWholeFileThatCameMeanwhileStays() throws {
     let content = PatternBytes.make(70_000_000)
     let hash = try store.store(path: try folder.write("source", content)).hash
-    try File(fixture.path(hash), .update).write(at: 1, [0, 0, 0, 0, 1])
+    try fixture.opened(hash).write(at: 1, [0, 0, 0, 0, 1])
     var hasReplaced = false
     let report = try store.verify(only: [hash]) { (_) throws(KacheryError) in
       guard !hasReplaced else { return true }

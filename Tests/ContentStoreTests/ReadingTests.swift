@@ -68,7 +68,7 @@ import Testing
   @Test func aFileCutShortWhileItIsReadIsNoticed() throws {
     let receipt = try store.store(path: try folder.write("source", "abc"))
     let reader = try #require(try store.open(receipt.hash))
-    try File(fixture.path(receipt.hash), .update).truncate(to: 1)
+    try fixture.opened(receipt.hash).truncate(to: 1)
     let error = #expect(throws: KacheryError.self) { try reader.bytes(ByteRange(whole: 3)) }
     #expect(error?.code == .fileChanged)
   }
@@ -81,7 +81,7 @@ import Testing
     #expect(try store.manifest(for: absent, named: stored) == manifest)
     let other = #expect(throws: KacheryError.self) { try store.manifest(for: text, named: stored) }
     #expect(other?.code == .badManifest)
-    try File(fixture.path(stored), .update).write(at: 9, [0x20])
+    try fixture.opened(stored).write(at: 9, [0x20])
     let damaged = #expect(throws: KacheryError.self) { try store.manifest(for: absent, named: stored) }
     #expect(damaged?.code == .hashMismatch)
   }

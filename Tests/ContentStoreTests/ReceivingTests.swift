@@ -43,7 +43,7 @@ import Testing
   private func expectAdmitted(_ file: StoredFile) throws {
     #expect(file.path == fixture.path(hash))
     #expect(try FileSystem.read(file.path, limit: content.count) == content)
-    #expect(try FileSystem.status(file.path).permissions == 0o644)
+    #expect(try FileSystem.status(file.path).permissions == 0o444)
     #expect(try fixture.leftovers() == [])
   }
 

@@ -24,7 +24,7 @@ import Testing
     for (file, outcome) in zip(files, outcomes) where file.hash != wrong.hash {
       #expect(try outcome.get() == fixture.path(file.hash))
       #expect(try FileSystem.read(fixture.path(file.hash), limit: 100) == file.bytes)
-      #expect(try FileSystem.status(fixture.path(file.hash)).permissions == 0o644)
+      #expect(try FileSystem.status(fixture.path(file.hash)).permissions == 0o444)
     }
     #expect(#expect(throws: KacheryError.self) { try outcomes[50].get() }?.code == .hashMismatch)
     #expect(try store.find(wrong.hash) == nil)
@@ -37,7 +37,7 @@ import Testing
     let before = try FileSystem.status(fixture.path(small.hash))
     #expect(try store.admit([small])[0].get() == fixture.path(small.hash))
     #expect(try FileSystem.status(fixture.path(small.hash)).isSameFile(as: before))
-    try File(fixture.path(small.hash), .update).truncate(to: 2)
+    try fixture.opened(small.hash).truncate(to: 2)
     _ = store.admit([small])
     #expect(try FileSystem.read(fixture.path(small.hash), limit: 100) == small.bytes)
   }
@@ -61,7 +61,7 @@ import Testing
       let outcomes = FileFault.$current.withValue(fault) { store.admit(files) }
       for (file, outcome) in zip(files, outcomes) {
         #expect(try FileSystem.read(outcome.get(), limit: 100) == file.bytes)
-        #expect(try FileSystem.status(fixture.path(file.hash)).permissions == 0o644)
+        #expect(try FileSystem.status(fixture.path(file.hash)).permissions == 0o444)
       }
       #expect(try fixture.leftovers() == [])
     }

@@ -24,6 +24,12 @@ struct StoreFixture {
     return "\(store.directory)/sha1/\(parts)/\(hex)"
   }
 
+  /// Opens a stored file for writing, as its owner can, whatever its mode.
+  func opened(_ hash: ContentHash) throws -> File {
+    #expect(chmod(path(hash), 0o644) == 0)
+    return try File(path(hash), .update)
+  }
+
   /// What lies in the storage directory besides stored files.
   func leftovers() throws -> [String] {
     try folder.files().filter { $0.hasPrefix("store/kachery-node/") }
@@ -52,7 +58,7 @@ struct StoreFixture {
     #expect(receipt.manifest?.hex == manifestSha1)
     #expect(receipt.size == UInt64(size))
     #expect(try FileSystem.read(fixture.path(receipt.hash), limit: size) == bytes)
-    #expect(try FileSystem.status(fixture.path(receipt.hash)).permissions == 0o644)
+    #expect(try FileSystem.status(fixture.path(receipt.hash)).permissions == 0o444)
     #expect(try store.find(receipt.hash)?.size == UInt64(size))
     #expect(try fixture.leftovers() == [])
   }
@@ -109,7 +115,7 @@ struct StoreFixture {
   @Test func storingAgainRepairsAFileThatWasCutShort() throws {
     let path = try folder.write("source", "abc")
     let receipt = try store.store(path: path)
-    try File(fixture.path(receipt.hash), .update).truncate(to: 1)
+    try fixture.opened(receipt.hash).truncate(to: 1)
     #expect(try store.store(path: path) == receipt)
     #expect(try FileSystem.read(fixture.path(receipt.hash), limit: 9) == Array("abc".utf8))
   }

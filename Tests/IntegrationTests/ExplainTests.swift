@@ -197,9 +197,19 @@ import Testing
       let a = try node("a", options + ["--channel", "lab"])
       let b = try node("b", options + ["--channel", "lab"])
       try b.waitForLinks(2)
+      // It is found out before it is given.
       let stored = try a.store(try text())
       try damage(stored.hash, on: a)
-      try expect(.hashMismatch, uri(stored), on: b, says: try a.nodeID.short)
+      try expect(.hashMismatch, uri(stored), on: b, says: "set aside")
+      // What older software left damaged is not found out by the node that gives it.
+      let bytes = Data(PatternBytes.make(2_000_000))
+      let older = ContentHash.of(Array(bytes))
+      let path = "\(a.storage)/sha1/" + ContentStorePath.relative(older)
+      try FileManager.default.createDirectory(
+        atPath: URL(filePath: path).deletingLastPathComponent().path, withIntermediateDirectories: true)
+      try bytes.write(to: URL(filePath: path))
+      try damage(older, on: a)
+      try expect(.hashMismatch, "sha1://\(older)/older", on: b, says: try a.nodeID.short)
       let node = try a.nodeID
       let peers = try run("kachery", ["daemon", "peers"], in: folder.path, environment: b.environment).output
       let line = try #require(peers.split(separator: "\n").first { $0.contains(node.hex) })

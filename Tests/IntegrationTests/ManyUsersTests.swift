@@ -111,6 +111,34 @@ import Testing
     #expect(try HTTPClient.fetch(request, limit: 1 << 16).status == 403)
   }
 
+  /// Its own user writes nothing there by mistake either; and what is read-only can be removed.
+  @Test func itsOwnUserWritesToNoStoredFile() throws {
+    let stored = try daemon.store(try folder.write("shared.txt", "shared"))
+    let file = "\(daemon.storage)/sha1/\(ContentStorePath.relative(stored.hash))"
+    let attempt = try owner.run("/bin/sh", ["-c", "echo x >>'\(file)'"], in: folder.path("node"))
+    #expect(attempt.code != 0)
+    #expect(try String(contentsOfFile: file, encoding: .utf8) == "shared")
+    let keeping = try owner.run(
+      "kachery", ["rm", "sha1://\(stored.hash)"], in: folder.path("node"), environment: variables("node"))
+    #expect(keeping.code == 0, "\(keeping.errors)")
+    #expect(!FileManager.default.fileExists(atPath: file))
+    let emptied = try owner.run(
+      "kachery", ["gc", "--trash"], in: folder.path("node"), environment: variables("node"))
+    #expect(emptied.code == 0 && emptied.output.contains("6 B"), "\(emptied)")
+  }
+
+  /// A process that ends between making a file read-only and giving it its name leaves one that only root could write.
+  @Test func whatAKilledProcessLeftReadOnlyIsRemoved() throws {
+    let left = "\(daemon.storage)/kachery-node/temporary/left"
+    let made = try owner.run(
+      "/bin/sh", ["-c", "mkdir -p \"$(dirname '\(left)')\"; echo x >'\(left)'; chmod 444 '\(left)'"],
+      in: folder.path("node"))
+    #expect(made.code == 0, "\(made.errors)")
+    #expect(daemon.stop() == 0)
+    try daemon.start()
+    #expect(!FileManager.default.fileExists(atPath: left))
+  }
+
   /// Whoever is not the daemon's user writes nothing there, whatever they are members of.
   @Test func nobodyElseWritesIntoTheDirectory() throws {
     let text = try folder.write("shared.txt", "shared")

@@ -180,13 +180,22 @@ import Testing
   }
 
   /// The daemon's disk goes bad.
+  ///
+  /// That it did so shows in no time of the file; so the daemon's record of those is lost here.
   private func spoil(_ hash: Substring, at offset: UInt64, was byte: UInt8) throws {
+    #expect(daemon.stop() == 0)
+    let own = "\(daemon.storage)/kachery-node"
+    for name in try FileManager.default.contentsOfDirectory(atPath: own) where name.hasPrefix("index-") {
+      try FileManager.default.removeItem(atPath: "\(own)/\(name)")
+    }
     let path =
       "\(daemon.storage)/sha1/\(hash.prefix(2))/\(hash.dropFirst(2).prefix(2))/\(hash.dropFirst(4).prefix(2))/\(hash)"
+    #expect(chmod(path, 0o644) == 0)
     let handle = try FileHandle(forUpdating: URL(filePath: path))
     try handle.seek(toOffset: offset)
     try handle.write(contentsOf: Data([byte ^ 1]))
     try handle.close()
+    try daemon.start()
   }
 
   @Test func whatIsMissingIsSaid() throws {

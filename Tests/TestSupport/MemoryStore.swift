@@ -49,6 +49,10 @@ package struct MemoryStore {
   /// Forgets a file, as an owner may at any time.
   package mutating func remove(_ hash: ContentHash) { files[hash] = nil }
 
+  /// A file is altered behind the store's back. A store on disk finds that out before it gives the file out, and then has no
+  /// such file; so it is gone here.
+  package mutating func alter(_ hash: ContentHash) { files[hash] = nil }
+
   // MARK: Receiving
 
   /// Begins to receive a file; says which pieces are here from an earlier time.

@@ -13,6 +13,8 @@ extension Refusal {
     switch error.code {
     case .fileChanged: self = .changed
     case .hashMismatch: self = .damaged
+    // It is being hashed again.
+    case .alreadyRunning: self = .limitReached
     default: self = .unreadable
     }
   }

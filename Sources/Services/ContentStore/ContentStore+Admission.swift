@@ -14,33 +14,38 @@ extension ContentStore {
   }
 
   /// Gives a complete file, whose bytes are known to have this hash, its final name, and returns once both are on the
-  /// disk. Where the store has the file already, that one stays and the new one is removed.
+  /// disk. A file that is there and is known to be whole stays, and the new one is removed; any other is replaced.
   func admit(_ file: File, as hash: ContentHash, size: UInt64) throws(KacheryError) {
-    if try isPresent(hash, size: size) {
+    let present = try FileSystem.statusIfPresent(layout.file(hash), followingLinks: false)
+    if let present, present.size == size, isKnownWhole(hash, present) {
       try FileSystem.remove(file.path)
-    } else {
-      try place(file, at: layout.file(hash), in: hash)
-      activity.grew(by: size)
+      index?.note(hash, size: size, manifest: nil)
+      return
     }
-    index?.note(hash, size: size, manifest: nil)
+    if let present { tellOfDamage(present, hash, size: size) }
+    let permissions = StoreLayout.filePermissions
+    try place(file, at: layout.file(hash), in: layout.folder(of: hash), permissions: permissions)
+    if present?.size != size { activity.grew(by: size) }
+    index?.note([(hash, FileStamp(try file.status()))])
   }
 
-  /// Gives a complete file its final name in the folder of this hash, and returns once both are on the disk.
-  func place(_ file: File, at final: String, in hash: ContentHash) throws(KacheryError) {
-    try file.setPermissions(StoreLayout.filePermissions)
+  /// Gives a complete file its final name in this folder, and returns once both are on the disk.
+  func place(
+    _ file: File, at final: String, in folder: String, permissions: UInt32
+  ) throws(KacheryError) {
     try file.sync()
-    let changed = try FileSystem.createFolder(layout.folder(of: hash), permissions: try folderPermissions())
+    let changed = try FileSystem.createFolder(folder, permissions: try folderPermissions())
+    // Only now: a file that may not be written could not be received further if the process ended before.
+    try file.setPermissions(permissions)
     try FileSystem.rename(file.path, to: final)
     // All at the end: the first of them saves the others as well on a journaling file system.
-    for folder in [layout.folder(of: hash)] + changed { try FileSystem.syncFolder(folder) }
+    for folder in [folder] + changed { try FileSystem.syncFolder(folder) }
   }
 
-  /// Whether the store has the file as a whole, as far as its size tells.
-  func isPresent(_ hash: ContentHash, size: UInt64) throws(KacheryError) -> Bool {
-    guard let status = try FileSystem.statusIfPresent(layout.file(hash), followingLinks: false) else { return false }
-    if status.kind == .regular, status.size == size { return true }
+  /// Says of a file that is about to be replaced that it has another size than it should.
+  func tellOfDamage(_ status: FileStatus, _ hash: ContentHash, size: UInt64) {
+    guard status.kind != .regular || status.size != size else { return }
     log.warning("\(layout.file(hash)) was damaged (\(status.size) bytes instead of \(size)); a whole copy replaces it.")
-    return false
   }
 
   /// - Throws: `hashMismatch` unless the bytes have this hash.

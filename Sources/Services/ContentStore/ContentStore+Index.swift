@@ -21,9 +21,12 @@ extension ContentStore {
       case .foreign: return true
       case .link(let hash):
         guard let file = try? find(hash), file.isLink else { return true }
-        found.append(FoundOnDisk(hash: hash, size: file.size, manifest: file.linkedManifest, used: FileSystem.now))
+        let link = FoundOnDisk(hash: hash, size: file.size, manifest: file.linkedManifest, used: FileSystem.now)
+        found.append(link)
       case .file(let hash, let status):
-        found.append(FoundOnDisk(hash: hash, size: status.size, manifest: nil, used: Self.lastUse(status)))
+        let stamp = status.size > Self.hashedAtFirstSight ? FileStamp(status) : nil
+        found.append(
+          FoundOnDisk(hash: hash, size: status.size, manifest: nil, stamp: stamp, used: Self.lastUse(status)))
         if let subject = subjectOfManifest(hash, size: status.size) {
           claims[subject] = claims[subject] == nil ? .some(hash) : .some(nil)
         }

@@ -34,21 +34,31 @@ extension ContentStore {
     try Self.requireUnchanged(source, since: before, path)
     let (hash, manifest) = digester.finish()
     let manifestHash = try manifest.map(storeManifest)
+    noteManifest(manifestHash, of: hash, size: before.size)
     // A file whose bytes are here needs no link, which would only be able to break.
-    if try FileSystem.statusIfPresent(layout.file(hash), followingLinks: false)?.size != before.size {
-      try admit(
-        LinkDocument(path: path, manifest: manifestHash, size: before.size, modified: before.modified), as: hash)
+    if try !hasWholeFile(hash, size: before.size) {
+      try keepPlace(of: hash, besides: path)
+      let link = LinkDocument(path: path, manifest: manifestHash, size: before.size, modified: before.modified)
+      try write(link, to: layout.link(hash), in: layout.folder(of: hash))
+      index?.note([(hash, FileStamp(before))])
+      try? FileSystem.remove(layout.damagedLink(hash))
     }
     activity.forget(brokenLink: hash)
-    noteManifest(manifestHash, of: hash, size: before.size)
     return StoreReceipt(hash: hash, manifest: manifestHash, size: before.size)
   }
 
-  /// The target of the link to a file that changed since; nil where there is no link or it is good.
+  /// The target of the link to a file that changed since; nil if there is no link or it is good.
   package func brokenLinkTarget(_ hash: ContentHash) -> String? {
-    guard let link = try? link(hash) else { return nil }
-    let status = try? FileSystem.status(link.path)
-    return status.map(link.matches) ?? false ? nil : link.path
+    if let link = try? link(hash) { return validPlace(hash, first: link) == nil ? link.path : nil }
+    let path = layout.damagedLink(hash)
+    guard let bytes = try? FileSystem.read(path, limit: LinkDocument.maximumSize) else { return nil }
+    return (try? LinkDocument(parsing: bytes, path: path))?.path
+  }
+
+  private func hasWholeFile(_ hash: ContentHash, size: UInt64) throws(KacheryError) -> Bool {
+    do throws(KacheryError) { return try wholeFile(hash) == size } catch  where error.code == .hashMismatch {
+      return false
+    }
   }
 
   /// What lies in the storage directory is the store's own, and some of it is secret.
@@ -63,13 +73,14 @@ extension ContentStore {
     }
   }
 
-  private func admit(_ link: LinkDocument, as hash: ContentHash) throws(KacheryError) {
+  /// Writes a link, in one step, where no process can read half of it.
+  func write(_ link: LinkDocument, to path: String, in folder: String) throws(KacheryError) {
     try prepareOwnFolder(layout.temporary)
     let file = try TemporaryFile.create(in: layout.temporary)
     defer { file.close() }
     do throws(KacheryError) {
       try file.write(at: 0, link.json.compactBytes)
-      try place(file, at: layout.link(hash), in: hash)
+      try place(file, at: path, in: folder, permissions: StoreLayout.notePermissions)
     } catch {
       try? FileSystem.remove(file.path)
       throw error

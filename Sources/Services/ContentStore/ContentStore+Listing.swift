@@ -66,10 +66,11 @@ extension ContentStore {
             lastUse: lastUse(of: hash, status)))
       case .link(let hash):
         guard let link = try? link(hash) else { return true }
-        let status = try? FileSystem.status(link.path)
+        let place = validPlace(hash, first: link)
+        let status = place?.status ?? (try? FileSystem.status(link.path))
         return try body(
           ListedFile(
-            hash: hash, size: link.size, target: link.path, isValid: status.map(link.matches) ?? false,
+            hash: hash, size: link.size, target: place?.link.path ?? link.path, isValid: place != nil,
             isPinned: pins.contains(hash), lastUse: index?.lastUse(of: hash) ?? status.map(Self.lastUse) ?? 0))
       }
     }

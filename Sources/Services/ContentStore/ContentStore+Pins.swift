@@ -10,7 +10,7 @@ extension ContentStore {
   package func pin(_ hash: ContentHash) throws(KacheryError) -> Bool {
     guard try !isPinned(hash) else { return false }
     try prepareOwnFolder(layout.pins)
-    try File(layout.pin(hash), .create(permissions: StoreLayout.filePermissions)).close()
+    try File(layout.pin(hash), .create(permissions: StoreLayout.notePermissions)).close()
     try FileSystem.syncFolder(layout.pins)
     return true
   }

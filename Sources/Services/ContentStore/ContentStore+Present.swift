@@ -18,7 +18,9 @@ extension ContentStore {
       digester.update(block)
     }
     let (hash, manifest) = digester.finish()
-    guard let present = try FileSystem.statusIfPresent(layout.file(hash), followingLinks: false), present.size == size
+    // A copy that may have been altered is replaced.
+    guard let present = try FileSystem.statusIfPresent(layout.file(hash), followingLinks: false), present.size == size,
+      isAsRecorded(hash, present)
     else { return nil }
     let manifestHash = try manifest.map(storeManifest)
     noteManifest(manifestHash, of: hash, size: size)

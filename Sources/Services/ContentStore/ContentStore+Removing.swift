@@ -2,7 +2,8 @@ import Files
 package import Primitives
 
 extension ContentStore {
-  /// Removes a file, or the link to one. A file then rests in the trash, so that a mistake can be undone by hand.
+  /// Removes a file, or the link to one with every place that it was linked at. It then rests in the trash, so that a
+  /// mistake can be undone by hand.
   ///
   /// - Returns: the bytes that the file had; 0 for a link, whose target stays as it is.
   /// - Throws: `notFound` where it is not here, `forbidden` where it is pinned, `alreadyRunning` while it is read.
@@ -19,6 +20,8 @@ extension ContentStore {
     guard !activity.isRead(hash) else {
       throw KacheryError(.alreadyRunning, "The file \(hash) is being read; remove it when that has ended.")
     }
+    // Before the link, which would otherwise be made of them again.
+    try removePlaces(of: hash)
     if link != nil { try moveAside(layout.link(hash), to: layout.trash) }
     if file != nil { try moveAside(layout.file(hash), to: layout.trash) }
     index?.forget(hash)

@@ -50,8 +50,8 @@ extension ContentStore {
       }
       try disk.wait(forFileSystemHolding: layout.root)
       try requireInPlace(folder)
-      note(files, placed)
-      return placed
+      index?.note(zip(files, placed).compactMap { file, stamp in (try? stamp.get()).map { (file.hash, $0) } })
+      return zip(files, placed).map { file, stamp in stamp.map { _ in layout.file(file.hash) } }
     } catch {
       for case .success(let unplaced) in written { unplaced.discard() }
       return written.map { result in result.flatMap { _ in .failure(error) } }
@@ -71,13 +71,6 @@ extension ContentStore {
     }
   }
 
-  private func note(_ files: [SmallFile], _ placed: [Result<String, KacheryError>]) {
-    let here = zip(files, placed).compactMap { file, place in
-      if case .success = place { (hash: file.hash, size: UInt64(file.bytes.count)) } else { nil }
-    }
-    index?.note(here)
-  }
-
   private func write(_ small: SmallFile) throws(KacheryError) -> Unplaced {
     guard ContentHash.of(small.bytes) == small.hash else {
       throw KacheryError(.hashMismatch, "The bytes that came do not have the hash \(small.hash).")
@@ -85,7 +78,6 @@ extension ContentStore {
     let unplaced = try newUnplaced()
     do throws(KacheryError) {
       try makingRoom { () throws(KacheryError) in try unplaced.file.write(at: 0, small.bytes) }
-      try unplaced.file.setPermissions(StoreLayout.filePermissions)
       return unplaced
     } catch {
       unplaced.discard()
@@ -108,46 +100,43 @@ extension ContentStore {
     }
   }
 
+  /// - Returns: how the file looks that is in its place now.
   private func place(
     _ unplaced: Unplaced, _ small: SmallFile, in folder: File, _ permissions: UInt32
-  ) throws(KacheryError) -> String {
+  ) throws(KacheryError) -> FileStamp {
     var isPlaced = false
     defer { isPlaced ? unplaced.file.close() : unplaced.discard() }
     let name = StoreLayout.nameInFiles(of: small.hash)
     let final = "\(layout.files)/\(name)"
-    let size = UInt64(small.bytes.count)
     try FileSystem.createFolder(FileSystem.parent(of: name), permissions: permissions, in: folder)
+    try unplaced.file.setPermissions(StoreLayout.filePermissions)
     switch unplaced {
     case .unnamed(let file):
-      do throws(KacheryError) { isPlaced = try link(file, as: name, in: folder, small) } catch
-        where error.systemNumber == EEXIST
-      {
+      do throws(KacheryError) { try file.link(to: name, in: folder) } catch  where error.systemNumber == EEXIST {
+        if let present = try present(small) { return present }
         try FileSystem.remove(final)
-        isPlaced = try link(file, as: name, in: folder, small)
+        try file.link(to: name, in: folder)
       }
     case .temporary(let file):
-      if try isPresent(small.hash, size: size) { return final }
+      if let present = try present(small) { return present }
       try FileSystem.rename(file.path, to: final)
-      isPlaced = true
     }
-    if isPlaced { activity.grew(by: size) }
-    return final
+    isPlaced = true
+    activity.grew(by: UInt64(small.bytes.count))
+    return FileStamp(try unplaced.file.status())
   }
 
-  /// - Returns: false where the file is there already.
-  /// - Throws: `systemNumber` is EEXIST where a damaged one is.
-  private func link(
-    _ file: File, as name: String, in folder: File, _ small: SmallFile
-  ) throws(KacheryError) -> Bool {
-    do throws(KacheryError) {
-      try file.link(to: name, in: folder)
-      return true
-    } catch {
-      guard error.systemNumber == EEXIST, try isPresent(small.hash, size: UInt64(small.bytes.count)) else {
-        throw error
-      }
-      return false
-    }
+  /// How the file looks that is in its place already; nil if none is, or a damaged one.
+  private func present(_ small: SmallFile) throws(KacheryError) -> FileStamp? {
+    let path = layout.file(small.hash)
+    guard let status = try FileSystem.statusIfPresent(path, followingLinks: false) else { return nil }
+    let size = UInt64(small.bytes.count)
+    tellOfDamage(status, small.hash, size: size)
+    guard status.kind == .regular, status.size == size else { return nil }
+    if isAsRecorded(small.hash, status) { return FileStamp(status) }
+    // It may have been altered. Its bytes are in memory anyway.
+    let bytes = try? FileSystem.read(path, limit: small.bytes.count)
+    return bytes == small.bytes ? FileStamp(status) : nil
   }
 
   /// What a peer that asks for small files gets for one hash.
@@ -166,7 +155,8 @@ extension ContentStore {
       guard reader.size <= limit else { return .tooLarge }
       return .bytes(try reader.bytes(ByteRange(whole: reader.size)))
     } catch {
-      return .unreadable
+      // What was altered has been set aside, so it is not here any more.
+      return error.code == .hashMismatch || error.code == .fileChanged ? .absent : .unreadable
     }
   }
 }

@@ -33,7 +33,7 @@ package struct VerifyReport: Hashable, Sendable {
 extension ContentStore {
   /// Whether a check found the file damaged and set it aside.
   package func hasSetAside(_ hash: ContentHash) -> Bool {
-    (try? FileSystem.statusIfPresent("\(layout.damaged)/\(hash)", followingLinks: false)) ?? nil != nil
+    (try? FileSystem.statusIfPresent(layout.damaged(hash), followingLinks: false)) ?? nil != nil
   }
 
   /// Hashes stored files again. A damaged one is moved into a folder of its own and never served again; the target of a
@@ -85,7 +85,7 @@ extension ContentStore {
     private mutating func checkSome(
       _ hashes: Set<ContentHash>, _ tell: (VerifyEvent) throws(KacheryError) -> Bool
     ) throws(KacheryError) {
-      for hash in hashes { total.add(try store.find(hash)?.size ?? 0) }
+      for hash in hashes { total.add(try sizeToCheck(hash)) }
       for hash in hashes {
         let isFile = try FileSystem.statusIfPresent(store.layout.file(hash), followingLinks: false) != nil
         let isLink = try FileSystem.statusIfPresent(store.layout.link(hash), followingLinks: false) != nil
@@ -95,6 +95,12 @@ extension ContentStore {
         report.absent += 1
         guard try tell(.absent(hash)) else { return }
       }
+    }
+
+    private func sizeToCheck(_ hash: ContentHash) throws(KacheryError) -> UInt64 {
+      let status = try FileSystem.statusIfPresent(store.layout.file(hash), followingLinks: false)
+      if let status { return status.size }
+      return try store.link(hash)?.size ?? 0
     }
 
     private mutating func checkFile(
@@ -110,11 +116,19 @@ extension ContentStore {
         report.unreadable += 1
         return try tell(.unreadable(hash, reason: "The link \(store.layout.link(hash)) is damaged."))
       }
-      guard let status = try? FileSystem.status(link.path), link.matches(status) else {
-        report.brokenLinks += 1
-        return try tell(.brokenLink(hash, target: link.path))
+      if let status = try? FileSystem.status(link.path), link.matches(status) {
+        guard try check(hash, at: link.path, setAside: store.layout.link(hash), tell) else { return false }
+        // Where else it is linked it may be whole.
+        if try store.link(hash) == nil { store.findElsewhere(hash, instead: link) }
+        return true
       }
-      return try check(hash, at: link.path, setAside: store.layout.link(hash), tell)
+      // A further place is hashed before it takes over.
+      if let file = store.findElsewhere(hash, instead: link) {
+        report.checked.add(file.size)
+        return true
+      }
+      report.brokenLinks += 1
+      return try tell(.brokenLink(hash, target: link.path))
     }
 
     private mutating func check(
@@ -124,14 +138,15 @@ extension ContentStore {
       do throws(KacheryError) {
         let file = try File(path, .readUnnoticed)
         defer { file.close() }
-        let size = try file.status().size
-        let isSame = try hashOf(file, size: size, &goesOn, tell) == hash
+        let before = try file.status()
+        let isSame = try hashOf(file, size: before.size, &goesOn, tell) == hash
         guard goesOn else { return false }
-        report.checked.add(size)
+        report.checked.add(before.size)
+        if isSame, FileStamp(try file.status()) == FileStamp(before) { store.remember(hash, before) }
         // A file that was replaced or removed meanwhile is not the one that was read.
         if !isSame, try file.isStillAtItsPath() {
           report.damaged += 1
-          goesOn = try tell(.damaged(hash, setAside: try move(setAside, file, hash)))
+          goesOn = try tell(.damaged(hash, setAside: try store.setAside(setAside, file, hash)))
         }
       } catch {
         if error.code == .cancelled { throw error }
@@ -142,17 +157,6 @@ extension ContentStore {
       }
       guard goesOn else { return false }
       return try tellProgress(0, tell)
-    }
-
-    /// Sets a damaged file aside, or the link to one.
-    private func move(_ path: String, _ read: File, _ hash: ContentHash) throws(KacheryError) -> String {
-      let place = try store.moveAside(path, to: store.layout.damaged)
-      let isWhatWasRead = try FileSystem.statusIfPresent(place)?.isSameFile(as: try read.status()) ?? true
-      // Somebody put a whole copy in its place just now.
-      if path == read.path, !isWhatWasRead { try FileSystem.rename(place, to: path) }
-      store.index?.forget(hash)
-      store.log.error("\(path) is damaged: its bytes no longer have its hash. It was set aside.")
-      return place
     }
 
     private func hashOf(

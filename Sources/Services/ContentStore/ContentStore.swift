@@ -14,6 +14,7 @@ package struct ContentStore: Sendable {
   package let index: StoreIndex?
   let clientele: Clientele
   let activity = StoreActivity()
+  let rechecks = Rechecks()
   let disk = SharedSync()
 
   /// The storage directory that the files lie in.
@@ -61,32 +62,21 @@ package struct ContentStore: Sendable {
   /// The process ends: whoever stores or links a file gives up at the next block, and nothing of it stays behind.
   package func endLongWork() { activity.end() }
 
-  /// The file with this hash; nil where it is not here, or only as a link whose target has changed.
+  /// The file with this hash; nil if it is not here, or only as a link whose target has changed.
+  ///
+  /// A file that no longer looks as it did when it was stored or linked is hashed first, at about a second a gigabyte.
+  /// - Throws: `hashMismatch` if the stored file was altered, and then it has been set aside; `fileChanged` if a linked file
+  ///   has other bytes, though its size and time are the same.
   package func find(_ hash: ContentHash) throws(KacheryError) -> StoredFile? {
-    let path = layout.file(hash)
-    // A symbolic link in the place of a stored file is not one: its target is no business of the store.
-    if let status = try FileSystem.statusIfPresent(path, followingLinks: false) {
-      guard status.kind == .regular else { throw Self.notRegular(path) }
-      return StoredFile(hash: hash, size: status.size, path: path, link: nil)
-    }
+    if let size = try wholeFile(hash) { return StoredFile(hash: hash, size: size, path: layout.file(hash), link: nil) }
     return try findLinked(hash)
   }
 
-  private static func notRegular(_ path: String) -> KacheryError {
+  static func notRegular(_ path: String) -> KacheryError {
     KacheryError(.storageFailed, "\(path) is not a regular file; remove it and store again.")
   }
 
-  /// The file with this hash where it lies elsewhere, and is what it was.
-  private func findLinked(_ hash: ContentHash) throws(KacheryError) -> StoredFile? {
-    guard let link = try link(hash) else { return nil }
-    guard let status = try FileSystem.statusIfPresent(link.path), link.matches(status) else {
-      let sentence = "\(link.path) changed since it was linked as \(hash), so it is no longer served; link it again."
-      if activity.isNews(brokenLink: hash) { log.warning(sentence) } else { log.debug(sentence) }
-      return nil
-    }
-    return StoredFile(hash: hash, size: status.size, path: link.path, link: link)
-  }
-
+  /// The link to the file with this hash; nil if there is none, or it is damaged.
   func link(_ hash: ContentHash) throws(KacheryError) -> LinkDocument? {
     let path = layout.link(hash)
     guard try FileSystem.statusIfPresent(path) != nil else { return nil }
@@ -100,7 +90,7 @@ package struct ContentStore: Sendable {
 
   /// Opens the file with this hash; nil where `find` finds none.
   ///
-  /// - Throws: `fileChanged` where a linked file changed between being found and being opened.
+  /// - Throws: what `find` throws; `fileChanged` also if a linked file changed between being found and being opened.
   package func open(_ hash: ContentHash) throws(KacheryError) -> StoredFileReader? {
     // From before it is opened, so that nobody makes room by it in between.
     let use = FileUse(hash, activity)
@@ -112,14 +102,19 @@ package struct ContentStore: Sendable {
 
   /// Without looking for the file before: most are asked for by those who know that they are here.
   private func openStored(_ hash: ContentHash, _ use: FileUse) throws(KacheryError) -> StoredFileReader? {
-    let file: File
-    do throws(KacheryError) { file = try File(layout.file(hash), .readHere) } catch {
+    guard let file = try openHere(hash) else { return nil }
+    let status = try file.status()
+    guard status.kind == .regular else { throw Self.notRegular(file.path) }
+    if needsRecheck(hash, status) { try requireWhole(hash, file) }
+    return StoredFileReader(hash, file, size: status.size, use)
+  }
+
+  /// Opens whatever is in the place of the stored file; nil if nothing is.
+  func openHere(_ hash: ContentHash) throws(KacheryError) -> File? {
+    do throws(KacheryError) { return try File(layout.file(hash), .readHere) } catch {
       if error.code == .notFound { return nil }
       throw error.systemNumber == ELOOP ? Self.notRegular(layout.file(hash)) : error
     }
-    let status = try file.status()
-    guard status.kind == .regular else { throw Self.notRegular(file.path) }
-    return StoredFileReader(hash, file, size: status.size, use)
   }
 
   private func openLinked(_ hash: ContentHash, _ use: FileUse) throws(KacheryError) -> StoredFileReader? {

@@ -76,13 +76,27 @@ extension IncomingFile {
   static func openPartial(_ path: String, of hash: ContentHash) throws(KacheryError) -> File {
     // Another receiver may finish or discard the file between its being opened and locked here.
     for _ in 0..<100 {
-      let file = try File(path, .create(permissions: 0o600))
+      let file = try openWritable(path)
       guard try file.tryLock() else {
         throw KacheryError(.alreadyRunning, "The file \(hash) is being received already; wait until that has ended.")
       }
       if try file.isStillAtItsPath() { return file }
     }
     throw KacheryError(.storageFailed, "Could not keep \(path) open: something keeps removing it.")
+  }
+
+  /// A process that ended just before it gave its file a final name may have left one that only root could open: it is
+  /// writable again unless its receiver still lives.
+  private static func openWritable(_ path: String) throws(KacheryError) -> File {
+    do throws(KacheryError) { return try File(path, .create(permissions: 0o600)) } catch
+      where error.code == .permissionDenied
+    {
+      let file = try File(path, .read)
+      defer { file.close() }
+      guard try file.tryLock(), try file.isStillAtItsPath() else { return try File(path, .read) }
+      try file.setPermissions(0o600)
+      return try File(path, .create(permissions: 0o600))
+    }
   }
 
   /// - Throws: `diskFull` before a byte is asked for that would have no room.

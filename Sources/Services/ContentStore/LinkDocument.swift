@@ -45,6 +45,9 @@ struct LinkDocument: Hashable, Sendable {
     ]
   }
 
+  /// Whether it leads to this path, byte for byte: two names that look alike may be two files.
+  func isAt(_ path: String) -> Bool { ByteString(self.path) == ByteString(path) }
+
   /// Whether a file of this status is still the one that was linked. What is not a regular file never is.
   func matches(_ status: FileStatus) -> Bool {
     status.kind == .regular && status.size == size && abs(status.modified - modified) <= Self.toleranceSeconds

@@ -4,8 +4,8 @@ import Files
 package import Primitives
 import Synchronization
 
-/// What a node remembers of the files in its storage directory to be quick: the manifest that names each, its size, and
-/// when it was last used.
+/// What a node remembers of the files in its storage directory to be quick: the manifest that names each, its size, when it
+/// was last used, and how it looked when its bytes were last known to have its hash.
 ///
 /// It is never the truth. It may be lost, incomplete or wrong at any moment; the files say what is there, and whoever
 /// relies on an answer checks it against them. No method fails: where the database does, it is made anew.
@@ -37,7 +37,13 @@ package final class StoreIndex: Sendable {
       """,
       "CREATE INDEX filesBySize ON files(size)",
       "CREATE TABLE facts(name TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID",
-    ]
+    ],
+    [
+      "ALTER TABLE files ADD COLUMN modified INTEGER",
+      "ALTER TABLE files ADD COLUMN changed INTEGER",
+      // The files are gone through once more, for their times.
+      "DELETE FROM facts WHERE name = 'complete'",
+    ],
   ]
 
   private let path: String
@@ -78,6 +84,17 @@ package final class StoreIndex: Sendable {
     return (rows ?? []).compactMap { $0.first?.blob.flatMap { ContentHash(bytes: $0) } }
   }
 
+  /// How the file looked when its bytes were last known to have its hash; nil if that is not known.
+  func stamp(of hash: ContentHash) -> FileStamp? {
+    let row = use { (connection) throws(KacheryError) in
+      try connection.firstRow("SELECT size, modified, changed FROM files WHERE hash = ?", [.blob(hash.bytes)])
+    }
+    guard let row = row ?? nil, let size = row[0].integer, let modified = row[1].integer, let changed = row[2].integer
+    else { return nil }
+    return FileStamp(
+      size: UInt64(clamping: size), modifiedNanoseconds: modified, changedNanoseconds: changed)
+  }
+
   /// Whether the index knows everything that was there when it was made.
   package var isComplete: Bool { state.withLock { $0.isComplete } }
 
@@ -90,11 +107,27 @@ package final class StoreIndex: Sendable {
     }
   }
 
+  /// The bytes of a file that looks so have its hash, as far as is known. That is no use of it.
+  ///
+  /// - Parameter used: when it was last used, for a file that the index does not know yet.
+  func remember(_ stamp: FileStamp, of hash: ContentHash, used: Int64) {
+    use { (connection) throws(KacheryError) in
+      _ = try connection.execute(
+        """
+        INSERT INTO files(hash, size, manifest, used, modified, changed) VALUES(?, ?, ?, ?, ?, ?)
+        ON CONFLICT(hash) DO UPDATE SET
+          size = excluded.size, modified = excluded.modified, changed = excluded.changed
+        """, Self.values(hash, stamp.size, nil, stamp, used: used))
+    }
+  }
+
   /// Files have come.
-  func note(_ files: [(hash: ContentHash, size: UInt64)]) {
+  func note(_ files: [(hash: ContentHash, stamp: FileStamp)]) {
     use { (connection) throws(KacheryError) in
       try connection.transaction { () throws(KacheryError) in
-        for file in files { try Self.insert(file.hash, file.size, nil, used: FileSystem.now, into: connection) }
+        for (hash, stamp) in files {
+          try Self.insert(hash, stamp.size, nil, stamp, used: FileSystem.now, into: connection)
+        }
       }
     }
   }
@@ -136,15 +169,14 @@ package final class StoreIndex: Sendable {
     use { (connection) throws(KacheryError) in
       try connection.transaction { () throws(KacheryError) in
         for file in found {
-          let values: [SQLValue] = [
-            .blob(file.hash.bytes), .integer(Int64(clamping: file.size)),
-            file.manifest.map { .blob($0.bytes) } ?? .null, .integer(file.used),
-          ]
+          // The times that are known belong to the size that is known.
           try connection.execute(
             """
-            INSERT INTO files(hash, size, manifest, used) VALUES(?, ?, ?, ?)
-            ON CONFLICT(hash) DO UPDATE SET manifest = coalesce(manifest, excluded.manifest)
-            """, values)
+            INSERT INTO files(hash, size, manifest, used, modified, changed) VALUES(?, ?, ?, ?, ?, ?)
+            ON CONFLICT(hash) DO UPDATE SET
+              manifest = coalesce(manifest, excluded.manifest), size = iif(changed IS NULL, excluded.size, size),
+              modified = coalesce(modified, excluded.modified), changed = coalesce(changed, excluded.changed)
+            """, Self.values(file.hash, file.size, file.manifest, file.stamp, used: file.used))
         }
       }
     }
@@ -171,17 +203,25 @@ package final class StoreIndex: Sendable {
   // MARK: The database
 
   private static func insert(
-    _ hash: ContentHash, _ size: UInt64, _ manifest: ContentHash?, used: Int64, into connection: Connection
+    _ hash: ContentHash, _ size: UInt64, _ manifest: ContentHash?, _ stamp: FileStamp? = nil, used: Int64,
+    into connection: Connection
   ) throws(KacheryError) {
-    let values: [SQLValue] = [
-      .blob(hash.bytes), .integer(Int64(clamping: size)), manifest.map { .blob($0.bytes) } ?? .null, .integer(used),
-    ]
     try connection.execute(
       """
-      INSERT INTO files(hash, size, manifest, used) VALUES(?, ?, ?, ?)
+      INSERT INTO files(hash, size, manifest, used, modified, changed) VALUES(?, ?, ?, ?, ?, ?)
       ON CONFLICT(hash) DO UPDATE SET
-        size = excluded.size, manifest = coalesce(excluded.manifest, manifest), used = excluded.used
-      """, values)
+        size = excluded.size, manifest = coalesce(excluded.manifest, manifest), used = excluded.used,
+        modified = coalesce(excluded.modified, modified), changed = coalesce(excluded.changed, changed)
+      """, values(hash, size, manifest, stamp, used: used))
+  }
+
+  private static func values(
+    _ hash: ContentHash, _ size: UInt64, _ manifest: ContentHash?, _ stamp: FileStamp?, used: Int64
+  ) -> [SQLValue] {
+    [
+      .blob(hash.bytes), .integer(Int64(clamping: size)), manifest.map { .blob($0.bytes) } ?? .null, .integer(used),
+      stamp.map { .integer($0.modifiedNanoseconds) } ?? .null, stamp.map { .integer($0.changedNanoseconds) } ?? .null,
+    ]
   }
 
   @discardableResult
@@ -240,6 +280,8 @@ struct FoundOnDisk {
   let hash: ContentHash
   let size: UInt64
   let manifest: ContentHash?
+  /// How it looks, if that is to be taken for how it was stored.
+  var stamp: FileStamp?
   /// In seconds since 1970.
   let used: Int64
 }

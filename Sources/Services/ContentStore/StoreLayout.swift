@@ -3,8 +3,11 @@ import Primitives
 
 /// Where things lie in a storage directory.
 struct StoreLayout: Sendable {
-  /// Readable by everyone: a storage directory may be shared, and what it holds is named by its hash anyway.
-  static let filePermissions: UInt32 = 0o644
+  /// Readable by everyone: a storage directory may be shared, and what it holds is named by its hash anyway. Writable by
+  /// nobody: clients get the paths of stored files.
+  static let filePermissions: UInt32 = 0o444
+  /// Of links, which earlier software may write again, and of pins.
+  static let notePermissions: UInt32 = 0o644
   /// Of the storage directory itself, where it is made here.
   static let folderPermissions: UInt32 = 0o755
 
@@ -38,6 +41,9 @@ struct StoreLayout: Sendable {
   /// The path of the document that says where else the file lies.
   func link(_ hash: ContentHash) -> String { "\(file(hash)).link" }
 
+  /// The folder of the further places of a linked file.
+  func places(_ hash: ContentHash) -> String { "\(own)/links/\(hash)" }
+
   /// Everything that is this software's own and that other software on the directory knows nothing of.
   var own: String { "\(root)/kachery-node" }
 
@@ -52,6 +58,12 @@ struct StoreLayout: Sendable {
 
   /// Files whose bytes no longer have their hash.
   var damaged: String { "\(own)/damaged" }
+
+  /// Where a file is set aside that does not have its hash.
+  func damaged(_ hash: ContentHash) -> String { "\(damaged)/\(hash)" }
+
+  /// Where a link is set aside whose target does not have the hash.
+  func damagedLink(_ hash: ContentHash) -> String { "\(damaged(hash)).link" }
 
   /// An empty file for each file that must stay, named by its hash.
   var pins: String { "\(own)/pins" }

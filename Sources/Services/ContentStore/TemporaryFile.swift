@@ -29,12 +29,19 @@ enum TemporaryFile {
     return try file.isStillAtItsPath()
   }
 
+  /// Some network file systems lock only what is open for writing. A process that ended just before it gave its file a final
+  /// name may have left one that only root could open so.
+  private static func openToLock(_ path: String) throws(KacheryError) -> File {
+    do throws(KacheryError) { return try File(path, .update) } catch  where error.code == .permissionDenied {
+      return try File(path, .read)
+    }
+  }
+
   /// Removes the file at `path` unless somebody holds its lock.
   ///
   /// - Returns: whether it was removed.
   static func removeIfAbandoned(_ path: String) throws(KacheryError) -> Bool {
-    // Some network file systems lock only what is open for writing.
-    let file = try File(path, .update)
+    let file = try openToLock(path)
     defer { file.close() }
     guard try claim(file) else { return false }
     try FileSystem.remove(path)

@@ -1,0 +1,125 @@
+import Crypto
+import Files
+import Primitives
+
+/// Files that may have been altered since they were stored or linked. Their mode keeps them from most writers, though not from
+/// root, nor from their owner, nor does it keep the files of older software.
+extension ContentStore {
+  /// A file of at most this size is hashed before it is first given out, if the index does not know it: that costs little
+  /// beside reading it. A larger one is taken as it is found, and from then on watched.
+  static let hashedAtFirstSight: UInt64 = 1 << 20
+  /// Without an index there is no record: a file of at most this size is hashed whenever it is given out.
+  static let hashedWithoutIndex = Limits.manifestThreshold
+
+  /// Whether the file looks as it did when its bytes were last known to have its hash.
+  func isAsRecorded(_ hash: ContentHash, _ status: FileStatus) -> Bool {
+    index?.stamp(of: hash) == FileStamp(status)
+  }
+
+  /// The file has its hash and looks so.
+  func remember(_ hash: ContentHash, _ status: FileStatus) {
+    index?.remember(FileStamp(status), of: hash, used: Self.lastUse(status))
+  }
+
+  /// Whether a file has to be hashed before it is given out.
+  func needsRecheck(_ hash: ContentHash, _ status: FileStatus) -> Bool {
+    guard let index else { return status.size <= Self.hashedWithoutIndex }
+    if let recorded = index.stamp(of: hash) { return recorded != FileStamp(status) }
+    if status.size <= Self.hashedAtFirstSight { return true }
+    remember(hash, status)
+    return false
+  }
+
+  /// Whether the stored file has its hash, as far as that is known or costs little to find out.
+  func isKnownWhole(_ hash: ContentHash, _ status: FileStatus) -> Bool {
+    guard status.kind == .regular else { return false }
+    if isAsRecorded(hash, status) { return true }
+    guard status.size <= Self.hashedAtFirstSight, let file = try? openUnnoticed(hash, status) else { return false }
+    defer { file.close() }
+    return (try? recheck(hash, file)) ?? false
+  }
+
+  /// Opens the stored file that looked so, without that counting as a use; nil if it is gone.
+  private func openUnnoticed(_ hash: ContentHash, _ status: FileStatus) throws(KacheryError) -> File? {
+    let file: File
+    do throws(KacheryError) { file = try File(layout.file(hash), .readUnnoticed) } catch {
+      guard error.code == .notFound else { throw error }
+      return nil
+    }
+    guard try file.status().isSameFile(as: status) else { throw Self.replaced(hash) }
+    return file
+  }
+
+  private static func replaced(_ hash: ContentHash) -> KacheryError {
+    KacheryError(.fileChanged, "The stored file \(hash) was replaced while it was looked at; try again.")
+  }
+
+  /// Hashes a file again and, if its bytes have the hash, remembers how it looks.
+  ///
+  /// - Parameter isKnown: whether a record of another thread, which hashed the file in the meantime, counts.
+  /// - Returns: whether the bytes have the hash.
+  /// - Throws: `fileChanged` if the file changes while it is read, `cancelled` if the process ends, `alreadyRunning` if many
+  ///   large files are being hashed.
+  func recheck(_ hash: ContentHash, _ file: File, isKnown: Bool = true) throws(KacheryError) -> Bool {
+    let size = try file.status().size
+    return try rechecks.perform(hash, size: size) { () throws(KacheryError) in
+      let before = try file.status()
+      if isKnown, isAsRecorded(hash, before) { return true }
+      var digest = SHA1Digest()
+      try FileBlocks.forEach(of: file, ByteRange(whole: before.size)) { (block) throws(KacheryError) in
+        try activity.requireTime()
+        digest.update(block)
+      }
+      guard try FileStamp(file.status()) == FileStamp(before) else {
+        throw KacheryError(.fileChanged, "\(file.path) is being changed; nothing that is stored or linked may be.")
+      }
+      guard digest.finish() == hash else { return false }
+      remember(hash, before)
+      return true
+    }
+  }
+
+  /// The size of the stored file, whose bytes have its hash as far as `needsRecheck` demands; nil if it is not here.
+  ///
+  /// - Throws: `hashMismatch` if it was altered; then it has been set aside.
+  func wholeFile(_ hash: ContentHash) throws(KacheryError) -> UInt64? {
+    let path = layout.file(hash)
+    // A symbolic link in the place of a stored file is not one: its target is no business of the store.
+    guard let status = try FileSystem.statusIfPresent(path, followingLinks: false) else { return nil }
+    guard status.kind == .regular else { throw Self.notRegular(path) }
+    guard needsRecheck(hash, status) else { return status.size }
+    guard let file = try openUnnoticed(hash, status) else { return nil }
+    defer { file.close() }
+    try requireWhole(hash, file)
+    return try file.status().size
+  }
+
+  /// - Throws: `hashMismatch` unless the open stored file has its hash; then it has been set aside.
+  func requireWhole(_ hash: ContentHash, _ file: File) throws(KacheryError) {
+    guard try !recheck(hash, file) else { return }
+    guard try file.isStillAtItsPath() else { throw Self.replaced(hash) }
+    let place: String
+    do throws(KacheryError) { place = try setAside(file.path, file, hash) } catch {
+      log.error("\(file.path) is damaged and cannot be set aside: \(error.message)")
+      throw Self.damaged(hash)
+    }
+    throw KacheryError(
+      .hashMismatch,
+      "The stored file \(hash) was altered since it was stored, so it is not given out; it was set aside as \(place). "
+        + "Load it again from another node, or store it again.")
+  }
+
+  /// Moves a damaged file, or the link to one, where nothing is served from.
+  ///
+  /// - Parameter read: the file whose bytes do not have the hash.
+  /// - Returns: where it is now.
+  func setAside(_ path: String, _ read: File, _ hash: ContentHash) throws(KacheryError) -> String {
+    let place = try moveAside(path, to: layout.damaged)
+    let isWhatWasRead = try FileSystem.statusIfPresent(place)?.isSameFile(as: try read.status()) ?? true
+    // Another process has put a whole copy in its place just now.
+    if ByteString(path) == ByteString(read.path), !isWhatWasRead { try FileSystem.rename(place, to: path) }
+    index?.forget(hash)
+    log.error("\(path) is damaged: its bytes no longer have its hash. It was set aside.")
+    return place
+  }
+}
