@@ -32,6 +32,18 @@ struct Destination {
     guard access(Self.parent(of: place), W_OK | X_OK) == 0 else { throw Self.problem("write", path) }
   }
 
+  /// Whether the file at `path` is the one that is here already.
+  ///
+  /// - Parameter isStored: whether it is in a storage directory. Another name of such a file is replaced by a copy, so that
+  ///   writing to it writes to nothing that is stored.
+  func holds(_ path: String, isStored: Bool) -> Bool {
+    var (here, other) = (stat(), stat())
+    guard !isSpecial, stat(place, &here) == 0, stat(path, &other) == 0, here.st_dev == other.st_dev,
+      here.st_ino == other.st_ino
+    else { return false }
+    return !isStored || ByteString(Self.resolved(path)) == ByteString(Self.resolved(place))
+  }
+
   /// Makes the file from what `body` writes to the descriptor.
   func write(_ body: (Int32) throws(KacheryError) -> Void) throws(KacheryError) {
     guard !isSpecial else {

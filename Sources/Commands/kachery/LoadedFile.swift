@@ -99,13 +99,21 @@ struct LoadedFile {
     return try outcome.get()
   }
 
-  /// Writes a copy: all of it or nothing.
+  /// Writes a copy: all of it or nothing. A linked file that is to be copied to where it is stays as it is: a copy in its place
+  /// would have another time, and end the link.
   func copy(to destination: Destination, named name: String) throws(KacheryError) {
+    guard !destination.holds(path, isStored: isStored) else { return }
     try destination.write { (descriptor) throws(KacheryError) in
-      guard !share(with: descriptor) else { return }
-      try write(to: descriptor, named: name, start: 0, end: nil)
+      guard share(with: descriptor) else { return try write(to: descriptor, named: name, start: 0, end: nil) }
+      if hashToCheck != nil { try write(to: nil, named: name, start: 0, end: nil) }
     }
   }
+
+  /// Whether the path is that of a file in a storage directory, and not where a link leads.
+  private var isStored: Bool { uri.map { path.ends(with: "/\($0.key.hash)") } ?? false }
+
+  /// What the bytes must hash to. A daemon has seen to that; without one nobody has, if the file is large.
+  private var hashToCheck: ContentHash? { client == nil ? uri?.key.hash : nil }
 
   /// Lets both files have the same blocks on the disk, each its own as soon as one is changed: at once, and without room
   /// for a second copy. False where the file system cannot (it is not btrfs or XFS, or there are two).
@@ -119,7 +127,10 @@ struct LoadedFile {
 
   /// Everything in the file, which must not have more than `limit` bytes.
   func bytes(limit: UInt64) throws(KacheryError) -> [UInt8] {
-    if let bytes = try? FileSystem.read(path, limit: Int(clamping: limit)) { return bytes }
+    if let bytes = try? FileSystem.read(path, limit: Int(clamping: limit)) {
+      try requireHash(of: bytes)
+      return bytes
+    }
     guard let client, let uri else { return try FileSystem.read(path, limit: Int(clamping: limit)) }
     var bytes: [UInt8] = []
     try client.download(["fileKey": uri.key.json]) { block in
@@ -134,9 +145,26 @@ struct LoadedFile {
     try write(to: STDOUT_FILENO, named: "standard output", start: start, end: end)
   }
 
-  private func write(to output: Int32, named name: String, start: UInt64, end: UInt64?) throws(KacheryError) {
+  private func requireHash(of bytes: [UInt8]) throws(KacheryError) {
+    guard let hashToCheck, ContentHash.of(bytes) != hashToCheck else { return }
+    throw altered
+  }
+
+  private var altered: KacheryError {
+    isStored
+      ? KacheryError(
+        .hashMismatch,
+        "The stored file \(path) was altered: do not use its bytes. 'kachery verify' sets it aside; store it again.")
+      : KacheryError(.fileChanged, "\(path) was altered since it was linked: do not use its bytes. Link it again.")
+  }
+
+  /// - Parameter output: nil to only hash the bytes.
+  private func write(to output: Int32?, named name: String, start: UInt64, end: UInt64?) throws(KacheryError) {
     let input = open(path, O_RDONLY | O_CLOEXEC)
-    guard input >= 0 else { return try download(to: output, named: name, start: start, end: end) }
+    guard input >= 0 else {
+      guard let output else { throw Destination.problem("read", path) }
+      return try download(to: output, named: name, start: start, end: end)
+    }
     defer { close(input) }
     var status = stat()
     guard fstat(input, &status) == 0 else { throw Destination.problem("read", path) }
@@ -148,6 +176,7 @@ struct LoadedFile {
     guard start <= last, last <= size else {
       throw KacheryError(.badRequest, "Bytes \(start) to \(last) do not lie in the file, which has \(size).")
     }
+    var digest = start == 0 && last == size && hashToCheck != nil ? SHA1Digest() : nil
     var offset = start
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Limits.blockSize, alignment: 4_096)
     defer { buffer.deallocate() }
@@ -155,11 +184,12 @@ struct LoadedFile {
       let count = pread(input, buffer.baseAddress, Int(min(UInt64(buffer.count), last - offset)), off_t(offset))
       if count < 0, errno == EINTR { continue }
       guard count > 0 else { throw Destination.problem("read", path) }
-      guard Console.writeAll(UnsafeRawBufferPointer(rebasing: buffer.prefix(count)), to: output) else {
-        throw Destination.problem("write", name)
-      }
+      let bytes = UnsafeRawBufferPointer(rebasing: buffer.prefix(count))
+      if let output, !Console.writeAll(bytes, to: output) { throw Destination.problem("write", name) }
+      digest?.update(bytes)
       offset += UInt64(count)
     }
+    if let hash = digest?.finish(), hash != hashToCheck { throw altered }
   }
 
   /// The daemon's directory is not readable from here: the bytes come over its API, and a whole file is hashed once more.

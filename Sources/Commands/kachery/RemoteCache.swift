@@ -14,8 +14,12 @@ struct RemoteCache {
     store = try ContentStore(directory: Environment["KACHERY_CACHE_DIR"] ?? "\(base)/kachery", log: .disabled)
   }
 
-  /// Where the file lies here; nil where it has not come before.
-  func find(_ hash: ContentHash) throws(KacheryError) -> String? { try store.find(hash)?.path }
+  /// Where the file lies here; nil if it has not come before, or was altered since.
+  func find(_ hash: ContentHash) throws(KacheryError) -> String? {
+    do throws(KacheryError) { return try store.find(hash)?.path } catch  where error.code == .hashMismatch {
+      return nil
+    }
+  }
 
   /// Where the file lies here; its bytes come from the daemon, which has it, unless they have come before. By the manifest
   /// that the URI names they come in chunks, and a load that was interrupted goes on.
