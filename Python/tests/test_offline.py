@@ -41,7 +41,7 @@ def test_the_layout_is_that_of_every_kachery_software(offline):
     kp.store_text("layout")
     path = stored_path(offline, sha1(b"layout"))
     assert path.read_bytes() == b"layout"
-    assert path.stat().st_mode & 0o777 == 0o644
+    assert path.stat().st_mode & 0o777 == 0o444
     assert os.listdir(offline / "kachery-node" / "temporary") == []
 
 

@@ -83,7 +83,7 @@ def _load(uri: str, dest: str, sources: Sources) -> str:
     files = list(all_files(folder))
     with ThreadPoolExecutor(_THREADS) as pool:
         try:
-            paths = list(pool.map(lambda file: locate(f"sha1://{file[1]['sha1']}", sources), files))
+            paths = list(pool.map(lambda file: locate(f"sha1://{file[1]['sha1']}", sources, all_of_it=True), files))
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
 
 from . import _environment
@@ -40,8 +41,12 @@ def load_file(
     Returns:
         The path, or ``None`` where the file cannot be had: the reason is logged and printed on standard error.
     """
-    path = unless_absent(uri, strict, lambda: locate(uri, Sources(p2p, from_node, from_channel)))
+    path = _find(uri, Sources(p2p, from_node, from_channel), strict, all_of_it=dest is not None)
     return path if path is None or dest is None else copy_file(path, dest)
+
+
+def _find(uri: str, sources: Sources, strict: Optional[bool], *, all_of_it: bool = True) -> Optional[str]:
+    return unless_absent(uri, strict, lambda: locate(uri, sources, all_of_it=all_of_it))
 
 
 def load_text(
@@ -53,7 +58,7 @@ def load_text(
     strict: Optional[bool] = None,
 ) -> Optional[str]:
     """Loads text. The arguments are those of ``load_file``."""
-    path = load_file(uri, None, p2p, from_node, from_channel, strict=strict)
+    path = _find(uri, Sources(p2p, from_node, from_channel), strict)
     if path is None:
         return None
     with open(path, encoding="utf-8", newline="") as file:
@@ -105,7 +110,7 @@ def load_npy(
         raise BadRequest(
             f"A stored file cannot be mapped with mmap_mode={mmap_mode!r}: use 'r', or 'c' to write in memory."
         )
-    path = load_file(uri, None, p2p, from_node, from_channel, strict=strict)
+    path = _find(uri, Sources(p2p, from_node, from_channel), strict, all_of_it=mmap_mode is None)
     if path is None:
         return None
     from . import _npy
@@ -127,7 +132,7 @@ def load_pkl(
     """
     from . import _pickle
 
-    path = load_file(uri, None, p2p, from_node, from_channel, strict=strict)
+    path = _find(uri, Sources(p2p, from_node, from_channel), strict)
     if path is None:
         return None
     with open(path, "rb") as file:
@@ -149,10 +154,13 @@ def unless_absent(uri: str, strict: Optional[bool], find: Callable[[], T]) -> Op
 
 
 def copy_file(path: str, dest: str) -> str:
-    """Copies to ``dest``, which appears whole or not at all."""
+    """Copies to ``dest``, which appears whole or not at all. A linked file that is to be copied to where it is stays as it
+    is: a copy in its place would have another time, and end the link."""
     import shutil
     import tempfile
 
+    if _is_same_file(path, dest):
+        return dest
     folder = os.path.dirname(os.path.abspath(dest))
     if os.path.isdir(dest):
         raise BadRequest(f"{dest} is a folder; name the file to write.")
@@ -166,6 +174,14 @@ def copy_file(path: str, dest: str) -> str:
         os.unlink(temporary)
         raise
     return dest
+
+
+def _is_same_file(path: str, dest: str) -> bool:
+    if not os.path.isfile(dest) or not os.path.samefile(path, dest):
+        return False
+    # Another name of a stored file is replaced by a copy, so that writing to it writes to nothing that is stored.
+    is_stored = re.fullmatch("[0-9a-f]{40}", os.path.basename(path)) is not None
+    return not is_stored or os.path.realpath(path) == os.path.realpath(dest)
 
 
 def _umask() -> int:

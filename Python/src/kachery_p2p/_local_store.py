@@ -16,7 +16,9 @@ from ._errors import DiskFull, FileChanged, HashMismatch, PermissionDenied, Stor
 
 CHUNK_SIZE = 20_000_000  # of a manifest, in bytes; a file that is larger than one chunk gets a manifest
 _BLOCK = 1 << 20
-_FILE_MODE = 0o644
+_FILE_MODE = 0o444  # clients get the paths of stored files
+_LINK_MODE = 0o644
+_MAXIMUM_PLACES = 32  # where else one content is linked, besides the link
 _MTIME_TOLERANCE = 0.002  # seconds; other software rounds the time as it writes it down
 
 
@@ -41,7 +43,27 @@ class LocalStore:
     def find(self, sha1: str) -> Optional[str]:
         """The path of the file's bytes: here, or where a link that still holds says; or ``None``."""
         path = self.path(sha1)
-        return path if _is_file(path) else _follow_link(path + ".link")
+        if _is_file(path):
+            return path
+        if not _is_file(path + ".link"):
+            return None
+        links = (path + ".link", *self._places(sha1))
+        return next((target for target in map(_follow_link, links) if target is not None), None)
+
+    def set_aside(self, sha1: str, suffix: str = "") -> Optional[str]:
+        """Moves a damaged file, or with ``".link"`` the link to one, where nothing is served from.
+
+        Returns:
+            Where it is now; ``None`` where this user may not do that.
+        """
+        folder = os.path.join(self._home, "kachery-node", "damaged")
+        place = os.path.join(folder, sha1 + suffix)
+        try:
+            os.makedirs(folder, exist_ok=True)
+            os.rename(self.path(sha1) + suffix, place)
+        except OSError:
+            return None
+        return place
 
     def store(self, source: IO[bytes]) -> Stored:
         """Stores all bytes of ``source`` in one pass; it has its name only once it is complete and on the disk."""
@@ -65,8 +87,33 @@ class LocalStore:
         }
         with _as_kachery_error(self.directory), self._temporary_file() as file:
             file.write(json.dumps(link, separators=(",", ":")).encode())
-            self._place(file, self.path(stored.sha1) + ".link")
+            self._keep_place(stored.sha1, str(link["path"]))
+            self._place(file, self.path(stored.sha1) + ".link", _LINK_MODE)
         return stored
+
+    def _places(self, sha1: str) -> List[str]:
+        """The documents of the further places where a content is linked."""
+        folder = os.path.join(self._home, "kachery-node", "links", sha1)
+        try:
+            names = sorted(name for name in os.listdir(folder) if name.startswith(sha1) and name.endswith(".link"))
+        except OSError:
+            return []
+        return [os.path.join(folder, name) for name in names[: 2 * _MAXIMUM_PLACES]]
+
+    def _place_of(self, sha1: str, target: str) -> str:
+        name = f"{sha1}-{hashlib.sha1(os.fsencode(target)).hexdigest()[:16]}.link"
+        return os.path.join(self._home, "kachery-node", "links", sha1, name)
+
+    def _keep_place(self, sha1: str, new_target: str) -> None:
+        """The place that a content was linked at stays as a further one, unless something else is there now."""
+        link = self.path(sha1) + ".link"
+        target = _target(link)
+        is_kept = target is not None and (_follow_link(link) is not None or not os.path.exists(target))
+        if target is not None and target != new_target and is_kept and len(self._places(sha1)) < _MAXIMUM_PLACES:
+            with open(link, "rb") as old, self._temporary_file() as file:
+                file.write(old.read())
+                self._place(file, self._place_of(sha1, target), _LINK_MODE)
+        _ignoring_absence(lambda: os.unlink(self._place_of(sha1, new_target)))
 
     def _with_manifest(self, digest: "_Digest") -> Stored:
         if digest.size <= CHUNK_SIZE:
@@ -112,15 +159,16 @@ class LocalStore:
 
     def _admit(self, file: IO[bytes], sha1: str) -> None:
         final = self.path(sha1)
-        if not os.path.isfile(final):
+        # What is in ``file`` has the hash; what is there may have been altered.
+        if not _is_known_whole(final, sha1):
             self._place(file, final)
 
-    def _place(self, file: IO[bytes], final: str) -> None:
+    def _place(self, file: IO[bytes], final: str, mode: int = _FILE_MODE) -> None:
         file.flush()
-        os.fchmod(file.fileno(), _FILE_MODE)
         os.fsync(file.fileno())
         folder = os.path.dirname(final)
         os.makedirs(folder, exist_ok=True)
+        os.fchmod(file.fileno(), mode)
         os.rename(file.name, final)
         _sync_folder(folder)
 
@@ -184,6 +232,25 @@ def _is_file(path: str) -> bool:
         raise PermissionDenied(f"You may not look for {path}; ask the storage directory's owner for access.") from error
     except OSError as error:
         raise StorageFailed(f"{path} could not be looked for ({error}). Check the disk and its mount.") from error
+
+
+def _is_known_whole(path: str, sha1: str) -> bool:
+    """Whether the file is there and has its hash, as far as that costs little to find out."""
+    try:
+        with open(path, "rb") as file:
+            return os.fstat(file.fileno()).st_size <= _BLOCK and hashlib.sha1(file.read()).hexdigest() == sha1
+    except OSError:
+        return False
+
+
+def _target(path: str) -> Optional[str]:
+    """Where a link leads, whether or not it still holds."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            target = json.load(file)["path"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return target if isinstance(target, str) else None
 
 
 def _sync_folder(path: str) -> None:

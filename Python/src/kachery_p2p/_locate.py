@@ -7,10 +7,14 @@ from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional, TypeVar, Union
 
 from . import _remote
+from ._checking import is_whole
 from ._daemon import Daemon
 from ._directory import resolve_directory_uri
 from ._errors import (
+    AlreadyRunning,
     Disconnected,
+    FileChanged,
+    HashMismatch,
     KacheryError,
     NotFound,
     PermissionDenied,
@@ -52,10 +56,13 @@ def or_raise(find: Callable[[], T]) -> T:
         raise failure.reason from failure.reason.__cause__
 
 
-def locate(uri: str, sources: Sources) -> str:
-    """The path of a file with these bytes, fetched first where they are not here."""
+def locate(uri: str, sources: Sources, *, all_of_it: bool = False) -> str:
+    """The path of a file with these bytes, fetched first where they are not here.
+
+    ``all_of_it`` says that the whole file is about to be read.
+    """
     parsed = resolve(uri, sources)
-    return parsed if isinstance(parsed, str) else locate_parsed(parsed, sources)
+    return parsed if isinstance(parsed, str) else locate_parsed(parsed, sources, all_of_it=all_of_it)
 
 
 def resolve(uri: str, sources: Sources) -> Union[str, KacheryURI]:
@@ -69,15 +76,23 @@ def resolve(uri: str, sources: Sources) -> Union[str, KacheryURI]:
     return uri
 
 
-def locate_parsed(uri: KacheryURI, sources: Sources) -> str:
+def locate_parsed(uri: KacheryURI, sources: Sources, *, all_of_it: bool = False) -> str:
     """The path of a file with these bytes, fetched first where they are not here."""
     store, daemon = find_place()
-    return store.find(uri.sha1) or _fetch(store, daemon, uri, sources)
+    path = store.find(uri.sha1)
+    try:
+        if path is not None and is_whole(store, daemon, uri.sha1, path, all_of_it):
+            return path
+    except (HashMismatch, FileChanged, AlreadyRunning) as reason:
+        # From a daemon elsewhere it simply comes once more.
+        if daemon is None or not daemon.is_remote:
+            raise CannotBeHad(reason) from reason
+    return _fetch(store, daemon, uri, sources)
 
 
 def read_bytes(uri: str, sources: Sources) -> bytes:
     """All bytes of a file."""
-    path = locate(uri, sources)
+    path = locate(uri, sources, all_of_it=True)
     with reading(path), open(path, "rb") as file:
         return file.read()
 

@@ -122,7 +122,7 @@ def find_content(uri: str, sources: Sources) -> Content:
     if path is None and parsed.manifest is not None:
         manifest = read_bytes(f"sha1://{parsed.manifest}", sources)
         return _chunked(parsed, manifest, lambda chunk: locate_parsed(chunk, sources))
-    return WholeFile(locate_parsed(parsed, sources) if path is None else path)
+    return WholeFile(locate_parsed(parsed, sources))
 
 
 def _chunked(uri: KacheryURI, content: bytes, find: Callable[[KacheryURI], str]) -> ChunkedFile:
