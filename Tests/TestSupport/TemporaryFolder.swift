@@ -1,17 +1,18 @@
 import Files
+import Glibc
 package import Primitives
 
 /// A folder of a test's own that is removed with all it holds when the object goes.
 package final class TemporaryFolder: Sendable {
   package let path: String
 
-  /// A new empty folder below `/tmp`.
+  /// A new empty folder below `TMPDIR`, or below `/tmp` if that is not set.
   ///
   /// - Parameters:
   ///   - inMemory: below `/dev/shm` instead, for tests that would wait thousands of times for the disk.
   ///   - onDisk: below `/var/tmp` instead, for tests of what only a disk does: `/tmp` is in memory on Debian 13.
   package init(inMemory: Bool = false, onDisk: Bool = false) throws(KacheryError) {
-    let place = inMemory ? "/dev/shm" : onDisk ? "/var/tmp" : "/tmp"
+    let place = inMemory ? "/dev/shm" : onDisk ? "/var/tmp" : Self.system
     path = "\(place)/kachery-test-\(FileSystem.processID)-\(UInt64.random(in: 0...UInt64.max))"
     try FileSystem.createFolder(path, permissions: 0o700)
   }
@@ -53,7 +54,14 @@ package final class TemporaryFolder: Sendable {
     return found
   }
 
+  private static let system: String = {
+    let named = getenv("TMPDIR").map { String(cString: $0) } ?? ""
+    return named.isEmpty ? "/tmp" : named
+  }()
+
+  /// Removes a folder, also if a test has taken its permissions away.
   private static func removeAll(_ folder: String) {
+    chmod(folder, 0o700)
     for name in (try? FileSystem.names(in: folder)) ?? [] {
       let path = "\(folder)/\(name)"
       let status = try? FileSystem.status(path, followingLinks: false)
