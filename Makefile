@@ -19,6 +19,8 @@ VENV = .build/python-venv
 PUBLISHED = .build/python-venv-published
 OLDEST = .build/python-venv-oldest
 NEWEST = .build/python-venv-newest
+# Tests have a temporary folder of their own, and leave nothing in it.
+TIDILY = Tests/leaving-nothing.sh
 OUR_PACKAGES = PYTHONPATH=Python/src:Python/client/src
 # What depends on NumPy, fsspec and Zarr, and so is tested with old and new ones.
 ARRAY_TESTS = $(addprefix Python/tests/test_,offline.py pickle.py values.py ranges.py filesystem.py unavailable.py)
@@ -83,9 +85,9 @@ test-swift: needed
 	$(SWIFT) build --build-tests
 	@mkdir -p $(RESULTS) && rm -f $(RESULTS)/swift*
 	KACHERY_BUILD_DIR="$$($(SWIFT) build --show-bin-path)" \
-	  $(SWIFT) test --skip-build --xunit-output $(RESULTS)/swift-apart.xml --filter '$(APART)'
+	  $(TIDILY) $(SWIFT) test --skip-build --xunit-output $(RESULTS)/swift-apart.xml --filter '$(APART)'
 	KACHERY_BUILD_DIR="$$($(SWIFT) build --show-bin-path)" \
-	  $(SWIFT) test --skip-build --xunit-output $(RESULTS)/swift.xml --skip '$(APART)'
+	  $(TIDILY) $(SWIFT) test --skip-build --xunit-output $(RESULTS)/swift.xml --skip '$(APART)'
 
 test-python: needed $(VENV)/.complete $(if $(PUBLISHED_INSTALLS),$(PUBLISHED)/.complete) $(OLDEST)/.complete $(NEWEST)/.complete
 	$(SWIFT) build --product kachery
@@ -93,9 +95,9 @@ test-python: needed $(VENV)/.complete $(if $(PUBLISHED_INSTALLS),$(PUBLISHED)/.c
 	@mkdir -p $(RESULTS) && rm -f $(RESULTS)/python*
 	KACHERY_BUILD_DIR="$$($(SWIFT) build --show-bin-path)" \
 	  KACHERY_PUBLISHED_PYTHON='$(if $(PUBLISHED_INSTALLS),$(CURDIR)/$(PUBLISHED)/bin/python)' \
-	  $(OUR_PACKAGES) $(VENV)/bin/python $(PYTEST) $(RESULTS)/python.xml Python/tests --ignore Python/tests/libraries
-	$(OUR_PACKAGES) $(OLDEST)/bin/python $(PYTEST) $(RESULTS)/python-oldest.xml $(ARRAY_TESTS) $(ZARR_TESTS)
-	$(OUR_PACKAGES) $(NEWEST)/bin/python $(PYTEST) $(RESULTS)/python-newest.xml $(ARRAY_TESTS) Python/tests/libraries
+	  $(OUR_PACKAGES) $(TIDILY) $(VENV)/bin/python $(PYTEST) $(RESULTS)/python.xml Python/tests --ignore Python/tests/libraries
+	$(OUR_PACKAGES) $(TIDILY) $(OLDEST)/bin/python $(PYTEST) $(RESULTS)/python-oldest.xml $(ARRAY_TESTS) $(ZARR_TESTS)
+	$(OUR_PACKAGES) $(TIDILY) $(NEWEST)/bin/python $(PYTEST) $(RESULTS)/python-newest.xml $(ARRAY_TESTS) Python/tests/libraries
 
 $(VENV)/.complete: Python/requirements-test.txt
 $(PUBLISHED)/.complete: Python/requirements-published.txt

@@ -59,14 +59,29 @@ package final class TemporaryFolder: Sendable {
     return named.isEmpty ? "/tmp" : named
   }()
 
-  /// Removes a folder, also if a test has taken its permissions away.
+  /// Removes a folder, also if a test has taken its permissions away, and by the bytes of the names in it: not every name
+  /// that a test makes is UTF-8.
   private static func removeAll(_ folder: String) {
     chmod(folder, 0o700)
-    for name in (try? FileSystem.names(in: folder)) ?? [] {
-      let path = "\(folder)/\(name)"
-      let status = try? FileSystem.status(path, followingLinks: false)
-      if status?.kind == .folder { removeAll(path) } else { try? FileSystem.remove(path) }
+    let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+    if descriptor >= 0 { empty(descriptor) }
+    rmdir(folder)
+  }
+
+  /// Removes all that is in a folder, and closes its descriptor.
+  private static func empty(_ descriptor: Int32) {
+    guard let listing = fdopendir(descriptor) else {
+      close(descriptor)
+      return
     }
-    try? FileSystem.removeFolder(folder)
+    defer { closedir(listing) }
+    while let entry = readdir(listing), let place = entry.pointer(to: \.d_name) {
+      let name = UnsafeRawPointer(place).assumingMemoryBound(to: CChar.self)
+      if strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || unlinkat(descriptor, name, 0) == 0 { continue }
+      fchmodat(descriptor, name, 0o700, 0)
+      let inner = openat(descriptor, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+      if inner >= 0 { empty(inner) }
+      unlinkat(descriptor, name, AT_REMOVEDIR)
+    }
   }
 }
