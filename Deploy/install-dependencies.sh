@@ -83,7 +83,8 @@ missing_libraries() {
   local folder program
   folder=$(dirname "$(readlink -f "$(command -v swift)")")
   for program in swift-driver swift-frontend swift-package clang lld; do
-    ldd "$folder/$program" 2>/dev/null | sed -n 's/^\t*\([^ ]*\) => not found$/\1/p'
+    # A toolchain that is put in place by a program of its own (swiftly) has none of these beside it.
+    { ldd "$folder/$program" 2>/dev/null || true; } | sed -n 's/^\t*\([^ ]*\) => not found$/\1/p'
   done | sort -u | paste -sd ' '
 }
 
