@@ -30,7 +30,7 @@ import Testing
 
   /// A file system in memory does not tell what memory holds.
   @Test func readsRangesThatMemoryHolds() throws {
-    let fixture = try StoreFixture(onDisk: true)
+    let fixture = try StoreFixture(in: .onDisk())
     let bytes = PatternBytes.make(1_000)
     let receipt = try fixture.store.store(path: try fixture.folder.write("source", bytes))
     let reader = try #require(try fixture.store.open(receipt.hash))

@@ -12,8 +12,10 @@ struct StoreFixture {
   let folder: TemporaryFolder
   let store: ContentStore
 
-  init(inMemory: Bool = false, onDisk: Bool = false) throws {
-    folder = try TemporaryFolder(inMemory: inMemory, onDisk: onDisk)
+  init(inMemory: Bool = false) throws { try self.init(in: TemporaryFolder(inMemory: inMemory)) }
+
+  init(in folder: TemporaryFolder) throws {
+    self.folder = folder
     store = try ContentStore(directory: folder.path("store"), log: .disabled)
   }
 

@@ -21,7 +21,7 @@ import Testing
 
   /// All of what was asked for, or nothing: the end of a file, and file systems that cannot tell, are left to others.
   @Test func readsWhatMemoryHolds() throws {
-    let folder = try TemporaryFolder(onDisk: true)
+    let folder = try TemporaryFolder.onDisk()
     let file = try File(folder.path("a"), .createNew(permissions: 0o600))
     try file.write(at: 0, [1, 2, 3, 4, 5])
     var buffer = [UInt8](repeating: 0, count: 3)

@@ -8,16 +8,20 @@ package final class TemporaryFolder: Sendable {
 
   /// A new empty folder below `TMPDIR`, or below `/tmp` if that is not set.
   ///
-  /// - Parameters:
-  ///   - inMemory: below `/dev/shm` instead, for tests that would wait thousands of times for the disk.
-  ///   - onDisk: below `/var/tmp` instead, for tests of what only a disk does: `/tmp` is in memory on Debian 13.
-  package init(inMemory: Bool = false, onDisk: Bool = false) throws(KacheryError) {
-    let place = inMemory ? "/dev/shm" : onDisk ? "/var/tmp" : Self.system
-    path = "\(place)/kachery-test-\(FileSystem.processID)-\(UInt64.random(in: 0...UInt64.max))"
-    try FileSystem.createFolder(path, permissions: 0o700)
+  /// - Parameter inMemory: below `/dev/shm` instead, for tests that would wait thousands of times for the disk.
+  package convenience init(inMemory: Bool = false) throws(KacheryError) {
+    try self.init(below: inMemory ? "/dev/shm" : Self.system)
   }
 
   deinit { Self.removeAll(path) }
+
+  /// A new empty folder on a disk, for tests of what only a disk does: the system's folder is in memory on Debian 13.
+  package static func onDisk() throws(KacheryError) -> TemporaryFolder { try TemporaryFolder(below: "/var/tmp") }
+
+  private init(below place: String) throws(KacheryError) {
+    path = "\(place)/kachery-test-\(FileSystem.processID)-\(UInt64.random(in: 0...UInt64.max))"
+    try FileSystem.createFolder(path, permissions: 0o700)
+  }
 
   /// The path of something in the folder.
   package func path(_ name: String) -> String { "\(path)/\(name)" }
