@@ -130,10 +130,10 @@ make_root() {
     ${mirrors[@]:+"$folder/sources.list"} || return 1
   mkdir -p "$root/opt/swift"
   # What this machine trusts, and where its pip looks.
-  cp /etc/resolv.conf "$root/etc/resolv.conf"
+  cp /etc/resolv.conf "$root/etc/resolv.conf" || return 1
   if compgen -G '/usr/local/share/ca-certificates/*.crt' >/dev/null; then
     cp /usr/local/share/ca-certificates/*.crt "$root/usr/local/share/ca-certificates/"
-    chroot "$root" update-ca-certificates >/dev/null 2>&1
+    chroot "$root" update-ca-certificates >/dev/null 2>&1 || return 1
   fi
   [ ! -f /etc/pip.conf ] || cp /etc/pip.conf "$root/etc/pip.conf"
   chroot "$root" useradd --create-home --shell /bin/bash ordinary
@@ -189,7 +189,7 @@ git_here=(env GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory 'GIT_CONFIG_VAL
 # In a function, which is read as a whole before it runs: the file may change in these hours.
 main() {
   [ -z "$("${git_here[@]}" status --porcelain)" ] || echo "test-bare: what is not committed is left out."
-  "${git_here[@]}" clone --quiet --no-hardlinks . "$folder/kachery"
+  "${git_here[@]}" -c advice.detachedHead=false clone --quiet --no-hardlinks . "$folder/kachery"
   echo "test-bare: $("${git_here[@]}" log -1 --format='%h %s'), with $toolchain"
 
   local release user step root home
