@@ -87,7 +87,7 @@ struct DiskStore: ReceivingStore {
       try bytes.withUnsafeBytes { try chunk.append($0) }
       try chunk.finish()
       return true
-    } catch let error as KacheryError where [.hashMismatch, .badRequest].contains(error.code) { return false }
+    } catch let error as KacheryError where [.hashMismatch, .alreadyRunning].contains(error.code) { return false }
   }
 
   mutating func sharedPlaces(_ id: DownloadID) -> ChunkSet? { open[id]?.share()?.chunks }

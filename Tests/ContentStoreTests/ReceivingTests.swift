@@ -166,6 +166,90 @@ import Testing
     try expectAdmitted(try file.finish())
   }
 
+  /// The link was lost half-way, and another node gives the rest.
+  @Test(arguments: [true, false])
+  func aChunkContinuesWhereAnEarlierOneStopped(isVerified: Bool) throws {
+    let file = try store.beginReceive(hash, size: 1_000_000)
+    for index in [0, 2, 1, 3] {
+      let (range, expected) = (chunks[index].range, isVerified ? chunks[index].hash : nil)
+      let first = try file.beginChunk(range, expected: expected)
+      let half = try #require(ByteRange(start: range.start, end: range.start + 50_000))
+      try append(half, to: first)
+      first.abandon()
+      let second = try file.beginChunk(range, expected: expected, after: 50_000)
+      #expect(second.received == 50_000)
+      try append(try #require(ByteRange(start: half.end, end: range.end)), to: second)
+      try second.finish()
+    }
+    try expectAdmitted(try file.finish())
+  }
+
+  @Test func wrongBytesThatWereKeptAreNoticed() throws {
+    let file = try store.beginReceive(hash, size: 1_000_000)
+    let range = chunks[1].range
+    let first = try file.beginChunk(range, expected: chunks[1].hash)
+    try [UInt8](repeating: 7, count: 1_000).withUnsafeBytes { try first.append($0) }
+    first.abandon()
+    let second = try file.beginChunk(range, expected: chunks[1].hash, after: 1_000)
+    try append(try #require(ByteRange(start: range.start + 1_000, end: range.end)), to: second)
+    #expect(#expect(throws: KacheryError.self) { try second.finish() }?.code == .hashMismatch)
+    for chunk in chunks { try receive(chunk, file) }
+    try expectAdmitted(try file.finish())
+  }
+
+  /// A second node is asked for what the first one is late with.
+  @Test(arguments: [0, 1])
+  func aSpareChunkTakesThePlaceOfALateOne(index: Int) throws {
+    let file = try store.beginReceive(hash, size: 1_000_000)
+    let (range, expected) = (chunks[index].range, chunks[index].hash)
+    let late = try file.beginChunk(range, expected: expected)
+    try append(try #require(ByteRange(start: range.start, end: range.start + 9)), to: late)
+    let spare = try file.beginSpareChunk(range, expected: expected)
+    let slower = try file.beginSpareChunk(range, expected: expected)
+    try append(range, to: spare)
+    try append(range, to: slower)
+    try spare.finish()
+    #expect(file.hasArrived(range) && spare.isAccepted)
+    #expect(throws: KacheryError.self) { try content.withUnsafeBytes { try late.append($0) } }
+    #expect(#expect(throws: KacheryError.self) { try slower.finish() }?.code == .cancelled)
+    for other in chunks.indices where other != index { try receive(chunks[other], file) }
+    try expectAdmitted(try file.finish())
+  }
+
+  @Test func aSpareChunkThatIsTooLateChangesNothing() throws {
+    let file = try store.beginReceive(hash, size: 1_000_000)
+    let spare = try file.beginSpareChunk(chunks[0].range, expected: nil)
+    try [UInt8](repeating: 7, count: 300_000).withUnsafeBytes { try spare.append($0) }
+    for chunk in chunks { try receive(chunk, file) }
+    #expect(throws: KacheryError.self) { try spare.finish() }
+    try expectAdmitted(try file.finish())
+  }
+
+  /// The chunk is accepted on one thread while another one gives it up, and asks for it again: it is here then, and that
+  /// can be seen before it is begun again.
+  @Test func aChunkThatIsGivenUpAsItIsAcceptedIsHereOrNot() async throws {
+    for _ in 0..<50 {
+      let file = try store.beginReceive(hash, size: 1_000_000)
+      let chunk = try file.beginChunk(chunks[0].range, expected: chunks[0].hash)
+      try append(chunks[0].range, to: chunk)
+      try chunk.endDigest()
+      await withTaskGroup(of: Void.self) { group in
+        group.addTask { try? chunk.accept() }
+        group.addTask { chunk.abandon() }
+      }
+      #expect(file.hasArrived(chunks[0].range) == chunk.isAccepted)
+      if file.hasArrived(chunks[0].range) {
+        let error = #expect(throws: KacheryError.self) {
+          _ = try file.beginChunk(chunks[0].range, expected: chunks[0].hash)
+        }
+        #expect(error?.code == .alreadyRunning)
+      } else {
+        try receive(chunks[0], file)
+      }
+      file.discard()
+    }
+  }
+
   @Test func aLyingManifestIsNoticedByTheWhole() throws {
     let other = ContentHash.of([7])
     let file = try store.beginReceive(other, size: 1_000_000, chunks: chunks)

@@ -81,12 +81,35 @@ import Testing
     }
   }
 
-  @Test func chunksOfAnotherManifestDoNotCount() throws {
+  /// A description of the file that has none of these chunks may be wrong: they stay for the one that has.
+  @Test func whatAnotherDescriptionOfTheFileLeftStays() throws {
     let before = try again()
     try receive([0], before)
     before.close()
-    let file = try store.beginReceive(hash, size: 1_000_000)
-    #expect(file.resumed == [])
-    #expect(try FileSystem.status(partial).size == 0)
+    let wrong = try store.beginReceive(hash, size: 2_000_000)
+    #expect(wrong.resumed == [])
+    wrong.close()
+    let file = try again()
+    #expect(file.resumed == [chunks[0]])
+    file.close()
+    let right = try store.beginReceive(hash, size: 1_000_000)
+    let chunk = try right.beginChunk(ByteRange(whole: 1_000_000), expected: hash)
+    try content.withUnsafeBytes { try chunk.append($0) }
+    try chunk.finish()
+    #expect(try FileSystem.read(try right.finish().path, limit: content.count) == content)
+    #expect(try fixture.leftovers() == [])
+  }
+
+  /// Nodes contradict each other, and both descriptions are followed.
+  @Test func aFileIsReceivedBesideAnotherDescriptionOfIt() throws {
+    let first = try again()
+    try receive([0], first)
+    let second = try store.beginReceive(hash, size: 1 << 30, isBeside: true)
+    let third = try store.beginReceive(hash, size: 1_000_000, chunks: chunks, isBeside: true)
+    try receive([0, 1, 2, 3], third)
+    #expect(try FileSystem.read(try third.finish().path, limit: content.count) == content)
+    second.close()
+    first.discard()
+    #expect(try fixture.leftovers() == [])
   }
 }

@@ -13,6 +13,12 @@ extension ContentStore {
     if removed > 0 { log.info("Removed \(removed) unfinished files from \(layout.own).") }
   }
 
+  /// Removes what an earlier session received of a file that is here now, unless it is in use.
+  func removeKept(_ hash: ContentHash) {
+    guard isPresent(layout.partial(hash)), remove(layout.partial(hash)) else { return }
+    if isPresent(layout.journal(hash)) { _ = remove(layout.journal(hash)) }
+  }
+
   private func names(in folder: String) -> [String] {
     do {
       guard try FileSystem.statusIfPresent(folder) != nil else { return [] }

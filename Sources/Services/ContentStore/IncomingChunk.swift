@@ -27,23 +27,31 @@ package final class IncomingChunk: Sendable {
   }
 
   package let range: ByteRange
+  /// Its first bytes, which an earlier chunk of the same range has written.
+  private let kept: ByteRange
+  /// A file of its own for a spare copy; nil if the bytes go to their place.
+  private let spare: File?
   /// Nil for a part of a file that only the whole verifies.
   private let expected: ContentHash?
   private let parent: IncomingFile
   private let hashing: Mutex<Hashing>
   private let writing: Mutex<Writing>
 
-  init(of parent: IncomingFile, _ range: ByteRange, expected: ContentHash?) {
+  init(
+    of parent: IncomingFile, _ range: ByteRange, expected: ContentHash?, after count: UInt64 = 0, in spare: File? = nil
+  ) {
     self.parent = parent
     self.range = range
     self.expected = expected
-    hashing = Mutex(Hashing(position: range.start))
-    writing = Mutex(Writing(position: range.start))
+    self.spare = spare
+    kept = ByteRange(start: range.start, end: range.start + count) ?? range
+    hashing = Mutex(Hashing(position: kept.end))
+    writing = Mutex(Writing(position: kept.end))
   }
 
   deinit { abandon() }
 
-  /// Bytes written so far.
+  /// Bytes that are here, those that were kept included.
   package var received: UInt64 { writing.withLock { $0.position - range.start } }
 
   /// Writes and hashes the next bytes: `write` and `digest` in one.
@@ -61,7 +69,11 @@ package final class IncomingChunk: Sendable {
       try writing.withLock { (state) throws(KacheryError) in
         try require(state.isOpen)
         try requireRoom(for: bytes.count, at: state.position)
-        try parent.write(at: state.position, bytes)
+        if let spare {
+          try parent.write(bytes, to: spare, at: state.position - range.start)
+        } else {
+          try parent.write(at: state.position, bytes)
+        }
         state.position += UInt64(bytes.count)
       }
     }
@@ -73,17 +85,23 @@ package final class IncomingChunk: Sendable {
       try hashing.withLock { (state) throws(KacheryError) in
         try require(state.isOpen)
         try requireRoom(for: bytes.count, at: state.position)
-        if !state.hasBegun { begin(&state) }
-        if state.isFeeding { parent.feed(bytes, alongside: &state.digest) } else { state.digest?.update(bytes) }
+        if !state.hasBegun { try begin(&state) }
+        take(bytes, &state)
         state.position += UInt64(bytes.count)
       }
     }
   }
 
-  private func begin(_ state: inout Hashing) {
+  private func begin(_ state: inout Hashing) throws(KacheryError) {
     state.hasBegun = true
-    state.isFeeding = parent.beginFeeding(from: range.start)
+    state.isFeeding = spare == nil && parent.beginFeeding(from: range.start)
     if expected != nil, !isPrefix(state) { state.digest = SHA1Digest() }
+    guard !kept.isEmpty else { return }
+    try FileBlocks.forEach(of: parent.file, kept) { take($0, &state) }
+  }
+
+  private func take(_ bytes: UnsafeRawBufferPointer, _ state: inout Hashing) {
+    if state.isFeeding { parent.feed(bytes, alongside: &state.digest) } else { state.digest?.update(bytes) }
   }
 
   /// Whether the digest of the whole is that of the chunk too, as long as nothing follows it.
@@ -98,7 +116,7 @@ package final class IncomingChunk: Sendable {
       try hashing.withLock { (state) throws(KacheryError) in
         try require(state.isOpen)
         try requireEnd(state.position)
-        if !state.hasBegun { begin(&state) }
+        if !state.hasBegun { try begin(&state) }
         let found = state.digest?.finish() ?? (isPrefix(state) ? parent.prefixHash : nil)
         guard expected == nil || found == nil || found == expected else {
           throw KacheryError(.hashMismatch, "The bytes \(range) received for \(parent.hash) have another hash.")
@@ -116,11 +134,26 @@ package final class IncomingChunk: Sendable {
       try writing.withLock { (state) throws(KacheryError) in
         try require(state.isOpen)
         try requireEnd(state.position)
-        try parent.accept(range, expected)
+        if let spare {
+          try parent.accept(range, expected, copying: spare)
+        } else {
+          try parent.accept(range, expected)
+        }
         state.isOpen = false
       }
       hashing.withLock { $0.isOpen = false }
+      removeSpare()
     }
+  }
+
+  /// Whether the chunk is part of the file.
+  package var isAccepted: Bool { hashing.withLock { !$0.isOpen && $0.hasEnded } && parent.hasArrived(range) }
+
+  private func removeSpare() {
+    guard let spare else { return }
+    // What cannot be removed is so at the next start.
+    try? FileSystem.remove(spare.path)
+    spare.close()
   }
 
   /// Checks and accepts the chunk: `endDigest` and `accept` in one.
@@ -141,7 +174,8 @@ package final class IncomingChunk: Sendable {
       guard state.isFeeding else { return }
       state.hasEnded ? parent.spoilPrefix() : parent.undoFeeding()
     }
-    if wasWriting { parent.reject(range) }
+    guard wasWriting else { return }
+    if spare == nil { parent.reject(range) } else { removeSpare() }
   }
 
   private func orAbandon(_ body: () throws(KacheryError) -> Void) throws(KacheryError) {

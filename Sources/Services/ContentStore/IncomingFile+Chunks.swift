@@ -35,6 +35,11 @@ extension IncomingFile {
     Writeback.start(of: file, from: offset, to: offset + UInt64(bytes.count))
   }
 
+  /// Writes bytes of a spare copy.
+  func write(_ bytes: UnsafeRawBufferPointer, to spare: File, at offset: UInt64) throws(KacheryError) {
+    try store.makingRoom { () throws(KacheryError) in try spare.write(at: offset, bytes) }
+  }
+
   /// The chunk is here, and has its hash if it has one.
   func accept(_ range: ByteRange, _ hash: ContentHash?) throws(KacheryError) {
     try state.withLock { (state) throws(KacheryError) in
@@ -52,11 +57,39 @@ extension IncomingFile {
     try prefix.withLock { (prefix) throws(KacheryError) in try catchUp(&prefix) }
   }
 
-  /// The chunk has another hash, or nobody goes on with it.
+  /// The chunk has another hash, or the caller gives it up.
   func reject(_ range: ByteRange) {
     state.withLock { state in
       if !range.isEmpty { state.underway[range.start] = nil }
     }
+  }
+
+  /// The spare copy of a chunk is complete: takes its bytes over, unless the chunk is here by now.
+  func accept(_ range: ByteRange, _ hash: ContentHash?, copying spare: File) throws(KacheryError) {
+    let late = try state.withLock { (state) throws(KacheryError) in
+      try requireOpen(state)
+      return state.underway[range.start]?.chunk
+    }
+    // Its last write ends before this returns.
+    late?.abandon()
+    try state.withLock { (state) throws(KacheryError) in
+      try requireOpen(state)
+      guard state.arrived[range.start] == nil, state.underway[range.start] == nil else {
+        throw KacheryError(.cancelled, "The chunk \(range) of \(self.hash) is here already.")
+      }
+      if !range.isEmpty { state.underway[range.start] = Underway(range: range, chunk: nil) }
+    }
+    do throws(KacheryError) {
+      var place = range.start
+      try FileBlocks.forEach(of: spare, ByteRange(whole: range.count)) { (block) throws(KacheryError) in
+        try write(at: place, block)
+        place += UInt64(block.count)
+      }
+    } catch {
+      reject(range)
+      throw error
+    }
+    try accept(range, hash)
   }
 
   /// Reads back chunks that did not arrive in order, so that the digest of the whole reaches as far as it can.
@@ -70,6 +103,56 @@ extension IncomingFile {
       }
       prefix.commit()
     }
+  }
+
+  /// Opens the partial file that a later session may go on with; nil if it holds chunks of an earlier session that are
+  /// none of these. A description of the file that may be wrong must not cost what was received by another one.
+  static func openKept(
+    _ hash: ContentHash, for chunks: [Manifest.Chunk], in store: ContentStore
+  ) throws(KacheryError) -> File? {
+    try store.prepareOwnFolder(store.layout.partial)
+    let file = try openPartial(store.layout.partial(hash), of: hash)
+    let listed = PartialJournal(path: store.layout.journal(hash)).listed
+    guard listed.isEmpty || !Set(listed).isDisjoint(with: chunks) else {
+      file.close()
+      return nil
+    }
+    return file
+  }
+
+  /// Takes over what is here of the chunks, and sees whether there is room for the rest. If not, a file in which nothing is
+  /// worth keeping does not stay.
+  static func resume(
+    _ file: File, _ journal: PartialJournal, _ chunks: [Manifest.Chunk], _ hash: ContentHash, size: UInt64,
+    in store: ContentStore
+  ) throws(KacheryError) -> Resumption {
+    var resumption = Resumption(file: file, journal: journal)
+    do throws(KacheryError) {
+      try resumption.take(chunks, size: size) { chunk in
+        guard chunk.hash != hash, let stored = try? store.find(chunk.hash), stored.size == chunk.range.count else {
+          return nil
+        }
+        return try? File(stored.path, .read)
+      }
+      let present = resumption.verifiedBytes
+      try store.makingRoom { () throws(KacheryError) in
+        try requireSpace(for: size, beyond: present, in: store.layout.own)
+      }
+    } catch {
+      if resumption.verified.isEmpty || !journal.isKept {
+        try? resumption.journal.remove()
+        try? FileSystem.remove(file.path)
+      }
+      file.close()
+      throw error
+    }
+    return resumption
+  }
+
+  /// A new file that is removed with the process at the latest.
+  static func openBeside(in store: ContentStore) throws(KacheryError) -> File {
+    try store.prepareOwnFolder(store.layout.temporary)
+    return try TemporaryFile.create(in: store.layout.temporary)
   }
 
   /// Opens the partial file and takes its lock.

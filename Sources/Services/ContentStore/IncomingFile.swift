@@ -8,9 +8,10 @@ import Synchronization
 ///
 ///     receiving ──finish──▶ admitted
 ///         ├──finish, another hash──▶ discarded
-///         └──close──▶ kept for a later session where a chunk is here, else discarded
+///         └──close──▶ kept for a later session if a chunk is here and has its hash, else discarded
 ///
-/// Any thread may call. Only one object receives a file at a time, in whatever process.
+/// Any thread may call. Only one object in all processes receives a file to the place from which a later session goes on;
+/// others in the same process may receive it beside that one.
 package final class IncomingFile: Sendable {
   struct State {
     var journal: PartialJournal
@@ -21,9 +22,15 @@ package final class IncomingFile: Sendable {
     var verified: [UInt64: Manifest.Chunk]
     /// Whether the digest of the whole has taken in bytes that are not in the file.
     var isPrefixSpoiled = false
-    /// Chunks on their way by their first byte.
-    var underway: [UInt64: ByteRange] = [:]
+    /// Chunks on their way by their first byte, spare copies left out.
+    var underway: [UInt64: Underway] = [:]
     var isOpen = true
+  }
+
+  /// A chunk that is being written to its place.
+  struct Underway {
+    let range: ByteRange
+    weak var chunk: IncomingChunk?
   }
 
   package let hash: ContentHash
@@ -35,27 +42,23 @@ package final class IncomingFile: Sendable {
   let shape: ChunkShape?
   let store: ContentStore
   let file: File
+  /// Whether a later session may go on with it.
+  let isKept: Bool
   /// Taken before `state` where both are; held for as long as hashing takes.
   let prefix: Mutex<PrefixDigest>
   /// Held for moments only: the loop may wait for it.
   let state: Mutex<State>
 
-  init(_ store: ContentStore, _ hash: ContentHash, size: UInt64, manifest: ContentHash?, chunks: [Manifest.Chunk])
-    throws(KacheryError)
-  {
-    try store.prepareOwnFolder(store.layout.partial)
-    file = try Self.openPartial(store.layout.partial(hash), of: hash)
-    var resumption = Resumption(file: file, journal: PartialJournal(path: store.layout.journal(hash)))
-    try resumption.take(chunks, size: size) { chunk in
-      guard chunk.hash != hash, let stored = try? store.find(chunk.hash), stored.size == chunk.range.count else {
-        return nil
-      }
-      return try? File(stored.path, .read)
-    }
-    let present = resumption.verifiedBytes
-    try store.makingRoom { () throws(KacheryError) in
-      try Self.requireSpace(for: size, beyond: present, in: store.layout.partial)
-    }
+  init(
+    _ store: ContentStore, _ hash: ContentHash, size: UInt64, manifest: ContentHash?, chunks: [Manifest.Chunk],
+    isBeside: Bool
+  ) throws(KacheryError) {
+    let kept = isBeside ? nil : try Self.openKept(hash, for: chunks, in: store)
+    let file = if let kept { kept } else { try Self.openBeside(in: store) }
+    let journal = PartialJournal(path: kept == nil ? nil : store.layout.journal(hash))
+    let resumption = try Self.resume(file, journal, chunks, hash, size: size, in: store)
+    self.file = file
+    isKept = kept != nil
     self.store = store
     self.hash = hash
     self.size = size
@@ -71,24 +74,46 @@ package final class IncomingFile: Sendable {
 
   deinit { close() }
 
-  /// Begins to receive the bytes of `range`, which must hash to `expected`; nil where only the whole will tell.
+  /// Begins to receive the bytes of `range`, which must hash to `expected`; nil if only the whole file verifies them.
   ///
-  /// - Throws: `badRequest` where the range reaches past the file's end or overlaps what is here or on its way.
-  package func beginChunk(_ range: ByteRange, expected: ContentHash?) throws(KacheryError) -> IncomingChunk {
-    try state.withLock { (state) throws(KacheryError) in
+  /// - Parameter kept: how many of its first bytes an earlier chunk of this range has written. They are hashed again.
+  /// - Throws: `badRequest` if the range reaches past the file's end; `alreadyRunning` if it overlaps what is here or on
+  ///   its way: a second writer could spoil bytes that are here.
+  package func beginChunk(
+    _ range: ByteRange, expected: ContentHash?, after kept: UInt64 = 0
+  ) throws(KacheryError) -> IncomingChunk {
+    try requireInside(range)
+    return try state.withLock { (state) throws(KacheryError) in
       try requireOpen(state)
-      guard range.end <= size else {
-        throw KacheryError(.badRequest, "The file \(hash) has \(size) bytes; the chunk \(range) is past its end.")
-      }
-      // A second writer could spoil bytes that are here already.
       let overlaps = state.arrived.values.contains { $0.overlaps(range) }
-      guard !overlaps, !state.underway.values.contains(where: { $0.overlaps(range) }) else {
-        throw KacheryError(.badRequest, "The chunk \(range) of \(hash) is here or on its way already.")
+      guard !overlaps, !state.underway.values.contains(where: { $0.range.overlaps(range) }) else {
+        throw KacheryError(.alreadyRunning, "The chunk \(range) of \(hash) is here or on its way already.")
       }
-      if !range.isEmpty { state.underway[range.start] = range }
+      let chunk = IncomingChunk(of: self, range, expected: expected, after: min(kept, range.count))
+      if !range.isEmpty { state.underway[range.start] = Underway(range: range, chunk: chunk) }
+      return chunk
     }
-    return IncomingChunk(of: self, range, expected: expected)
   }
+
+  /// Begins to receive a second copy of a chunk that is on its way but late. Its bytes go to a file of their own; if it is
+  /// complete first, they are copied to their place and the late one is abandoned.
+  package func beginSpareChunk(_ range: ByteRange, expected: ContentHash?) throws(KacheryError) -> IncomingChunk {
+    try requireInside(range)
+    try state.withLock { (state) throws(KacheryError) in try requireOpen(state) }
+    return IncomingChunk(of: self, range, expected: expected, in: try Self.openBeside(in: store))
+  }
+
+  private func requireInside(_ range: ByteRange) throws(KacheryError) {
+    guard range.end <= size else {
+      throw KacheryError(.badRequest, "The file \(hash) has \(size) bytes; the chunk \(range) is past its end.")
+    }
+  }
+
+  /// Whether the chunk is here. It may have been accepted just before it was given up.
+  package func hasArrived(_ range: ByteRange) -> Bool { state.withLock { $0.arrived[range.start] == range } }
+
+  /// Bytes of chunks that are here and have a hash of their own.
+  package var verifiedBytes: UInt64 { state.withLock { $0.verified.isEmpty ? 0 : $0.arrivedBytes } }
 
   /// Bytes of chunks that are here.
   package var arrivedBytes: UInt64 { state.withLock { $0.arrivedBytes } }
@@ -127,6 +152,7 @@ package final class IncomingFile: Sendable {
       state.isOpen = false
       try? state.journal.remove()
       file.close()
+      if !isKept { store.removeKept(hash) }
       return StoredFile(hash: hash, size: size, path: store.layout.file(hash), link: nil)
     }
   }
@@ -135,7 +161,7 @@ package final class IncomingFile: Sendable {
   package func close() {
     state.withLock { state in
       guard state.isOpen else { return }
-      guard !state.verified.isEmpty else { return discard(&state) }
+      guard isKept, !state.verified.isEmpty else { return discard(&state) }
       state.isOpen = false
       file.close()
     }

@@ -9,22 +9,33 @@ struct PartialJournal: Sendable {
   /// Enough for the chunks of 10 TB.
   private static let maximumSize = 64 << 20
 
-  private let path: String
+  private let path: String?
   private var file: File?
   private var end: UInt64 = 0
 
-  init(path: String) { self.path = path }
+  /// The list at `path`; nil for a partial file that no later session may use, of which no list is kept.
+  init(path: String?) { self.path = path }
+
+  /// Whether a list is kept.
+  var isKept: Bool { path != nil }
+
+  /// The chunks that an earlier session listed. The list stays as it is.
+  var listed: [Manifest.Chunk] {
+    guard let path, let bytes = try? FileSystem.read(path, limit: Self.maximumSize) else { return [] }
+    return bytes.split(separator: UInt8(ascii: "\n")).compactMap(Self.chunk)
+  }
 
   /// The chunks of an earlier session; none where there was none. Then the list is empty again.
   mutating func takeOver() throws(KacheryError) -> [Manifest.Chunk] {
-    guard try FileSystem.statusIfPresent(path, followingLinks: false) != nil else { return [] }
-    let bytes = (try? FileSystem.read(path, limit: Self.maximumSize)) ?? []
+    guard let path, try FileSystem.statusIfPresent(path, followingLinks: false) != nil else { return [] }
+    let chunks = listed
     try FileSystem.remove(path)
-    return bytes.split(separator: UInt8(ascii: "\n")).compactMap(Self.chunk)
+    return chunks
   }
 
   /// Adds a chunk.
   mutating func append(_ chunk: Manifest.Chunk) throws(KacheryError) {
+    guard let path else { return }
     if file == nil { file = try File(path, .create(permissions: 0o600)) }
     let line = Array("\(chunk.range.start) \(chunk.range.end) \(chunk.hash)\n".utf8)
     try file?.write(at: end, line)
@@ -34,7 +45,7 @@ struct PartialJournal: Sendable {
   /// Removes the list.
   mutating func remove() throws(KacheryError) {
     file = nil
-    try FileSystem.remove(path)
+    if let path { try FileSystem.remove(path) }
   }
 
   /// A line that was cut short, or is damaged, is no chunk.
