@@ -8,25 +8,22 @@ import Wire
 /// Fetches pieces of one download from one node over one stream: bytes go in blocks from the stream to their place in
 /// the partial file, and count against the stream's window until they are written. Bound to the loop.
 final class Fetcher {
-  /// A piece that has been asked for.
-  private struct Expected {
-    let fetch: FetchID
-    let piece: Piece
-  }
 
   /// A piece whose bytes arrive.
   private final class Arrival {
     let fetch: FetchID
     let piece: Piece
     let chunk: IncomingChunk
-    /// Bytes that have been put into blocks.
-    var collected: UInt64 = 0
-    /// Bytes that have been written and hashed.
-    var kept: UInt64 = 0
+    /// Bytes that have been put into blocks, those that an earlier fetch left included.
+    var collected: UInt64
+    /// Bytes that have been written and hashed, those that an earlier fetch left included.
+    var kept: UInt64
 
-    init(_ expected: Expected, _ chunk: IncomingChunk) {
-      fetch = expected.fetch
+    init(_ expected: PieceFetch, _ chunk: IncomingChunk) {
+      fetch = expected.id
       piece = expected.piece
+      collected = expected.kept
+      kept = expected.kept
       self.chunk = chunk
     }
   }
@@ -47,7 +44,7 @@ final class Fetcher {
   private var blocks = FileBlockPool()
   private var decoder = FetchReplyDecoder()
   /// Pieces asked for of which nothing has come, in the order in which they will.
-  private var expected: [Expected] = []
+  private var expected: [PieceFetch] = []
   /// Pieces of which something has come and that are not verified, in order; the last may still be arriving.
   private var arrivals: [Arrival] = []
   private var isArriving = false
@@ -69,13 +66,11 @@ final class Fetcher {
     stream.onEnd = { [weak self] _ in self?.streamEnded() }
   }
 
-  /// Asks for a piece.
-  func request(_ fetch: FetchID, _ piece: Piece, from source: Source) {
-    guard !isClosed,
-      let range = ByteRange(start: piece.range.start + source.offset, end: piece.range.end + source.offset)
-    else { return }
-    expected.append(Expected(fetch: fetch, piece: piece))
-    stream.write(FetchRequest(topic: source.topic, hash: source.hash, range: range).encoded)
+  /// Asks for a piece, or the rest of one, which is this range of the source's file.
+  func request(_ fetch: PieceFetch, _ range: ByteRange) {
+    guard !isClosed else { return }
+    expected.append(fetch)
+    stream.write(FetchRequest(topic: fetch.source.topic, hash: fetch.source.hash, range: range).encoded)
   }
 
   /// Gives up every piece that is not verified. May be called again.
@@ -91,13 +86,16 @@ final class Fetcher {
     arrivals = []
   }
 
-  private func fail(_ outcome: FetchOutcome) {
+  /// Ends with what became of a piece, by default the first that is not verified.
+  private func fail(_ outcome: FetchOutcome, of arrival: Arrival? = nil) {
     guard !isClosed else { return }
     let tell = onOutcome
-    // Pieces before the one that failed may still be on their way to the disk; the first carries the blame.
-    let fetch = arrivals.first?.fetch ?? expected.first?.fetch
+    let arrived = arrivals
+    guard let fetch = arrival?.fetch ?? arrived.first?.fetch ?? expected.first?.id else { return close() }
     close()
-    if let fetch { tell?(fetch, outcome) }
+    // Pieces before it may be part of the file by now, though the loop has not heard of that.
+    for earlier in arrived where earlier.fetch != fetch && earlier.chunk.isAccepted { tell?(earlier.fetch, .verified) }
+    tell?(fetch, arrival?.chunk.isAccepted == true ? .verified : outcome)
   }
 
   private func streamEnded() {
@@ -131,14 +129,18 @@ final class Fetcher {
   private func begin(_ reply: FetchReply) {
     guard let next = expected.first else { return fail(.disconnected) }
     if let refusal = reply.refusal { return fail(.refused(refusal)) }
-    guard reply.count == next.piece.range.count else { return fail(.hashMismatch) }
+    guard reply.count == next.piece.range.count - next.kept else { return fail(.hashMismatch) }
     do throws(KacheryError) {
-      let chunk = try incoming.beginChunk(next.piece.range, expected: next.piece.hash)
+      let range = next.piece.range
+      let chunk =
+        next.isSpare
+        ? try incoming.beginSpareChunk(range, expected: next.piece.hash)
+        : try incoming.beginChunk(range, expected: next.piece.hash, after: next.kept)
       arrivals.append(Arrival(next, chunk))
       expected.removeFirst()
       isArriving = true
     } catch {
-      fail(.storageFailed(error))
+      fail(Self.outcome(of: error))
     }
   }
 
@@ -179,9 +181,9 @@ final class Fetcher {
     isArriving = false
     let chunk = arrival.chunk
     hashing.add({ () throws(KacheryError) in try chunk.endDigest() }) { outcome in
-      guard self.goesOn(outcome) else { return }
+      guard self.goesOn(outcome, arrival) else { return }
       self.writing.add({ () throws(KacheryError) in try chunk.accept() }) { outcome in
-        if self.goesOn(outcome) { self.verified(arrival) }
+        if self.goesOn(outcome, arrival) { self.verified(arrival) }
       }
     }
   }
@@ -195,7 +197,7 @@ final class Fetcher {
     var lanesLeft = 2
     let done: (PoolLane.Outcome) -> Void = { outcome in
       lanesLeft -= 1
-      guard self.goesOn(outcome), lanesLeft == 0 else { return }
+      guard self.goesOn(outcome, arrival), lanesLeft == 0 else { return }
       self.kept(block, arrival)
     }
     writing.add({ () throws(KacheryError) in try chunk.write(block.bytes) }, then: done)
@@ -215,18 +217,19 @@ final class Fetcher {
     onOutcome?(arrival.fetch, .verified)
   }
 
-  private func goesOn(_ outcome: PoolLane.Outcome) -> Bool {
+  private func goesOn(_ outcome: PoolLane.Outcome, _ arrival: Arrival) -> Bool {
     guard !isClosed else { return false }
     guard case .failure(let error) = outcome else { return true }
     // A chunk that one lane has given up is cancelled for the other, which may be heard first; the one that did tells why.
-    if error.code != .cancelled { fail(Self.outcome(of: error)) }
+    if error.code != .cancelled { fail(Self.outcome(of: error), of: arrival) }
     return false
   }
 
   private static func outcome(of error: KacheryError) -> FetchOutcome {
     switch error.code {
     case .hashMismatch: .hashMismatch
-    case .protocolViolation, .disconnected: .disconnected
+    // The place of a piece that another fetch still brings, or has brought, is no fault of the disk.
+    case .protocolViolation, .disconnected, .alreadyRunning: .disconnected
     default: .storageFailed(error)
     }
   }

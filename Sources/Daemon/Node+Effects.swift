@@ -15,8 +15,7 @@ extension Node {
     case .lookUp(let lookup, let hash, let wants): lookUp(lookup, hash, wantsManifest: wants)
     case .readManifest(let download, let hash, let manifest): readManifest(download, hash, manifest)
     case .prepare(let download, let plan): prepare(download, plan)
-    case .fetch(let fetch, let download, let piece, let source, let link):
-      self.fetch(fetch, download, piece, source, over: link)
+    case .fetch(let fetch, let download, let link): self.fetch(fetch, download, over: link)
     case .abandon(let download, let node):
       fetchers.removeValue(forKey: FetcherKey(download: download, node: node))?.close()
     case .complete(let download): complete(download)
@@ -76,8 +75,11 @@ extension Node {
     }
   }
 
-  /// The file with this hash while it is being loaded.
-  func arriving(_ hash: ContentHash) -> IncomingFile? { incoming.values.first { $0.hash == hash } }
+  /// The file with this hash while it is being loaded; of several that nodes describe differently, the one that has come
+  /// furthest.
+  func arriving(_ hash: ContentHash) -> IncomingFile? {
+    incoming.values.filter { $0.hash == hash }.max { $0.verifiedBytes < $1.verifiedBytes }
+  }
 
   private func readManifest(_ download: DownloadID, _ hash: ContentHash, _ manifest: ContentHash) {
     loop.work({ [store] in
@@ -94,14 +96,11 @@ extension Node {
 
   private func prepare(_ download: DownloadID, _ plan: DownloadPlan) {
     wanted.insert(download)
-    // Of a plan without a manifest nothing can be kept for later: nobody could tell whether it is right.
-    let chunks =
-      plan.pieces.count == 1 && plan.pieces[0].hash == plan.hash
-      ? [] : plan.pieces.compactMap { piece in piece.hash.map { Manifest.Chunk(range: piece.range, hash: $0) } }
     inTurn(plan.hash) {
       guard self.wanted.contains(download) else { return self.turnEnded(plan.hash) }
+      let isBeside = self.incoming.values.contains { $0.hash == plan.hash }
       self.loop.work({ [store = self.store] in
-        Result { () throws(KacheryError) in try Preparation(of: plan, chunks: chunks, in: store) }
+        Result { () throws(KacheryError) in try Preparation(of: plan, isBeside: isBeside, in: store) }
       }) { result in
         self.prepared(download, plan, result)
         self.turnEnded(plan.hash)
@@ -117,7 +116,7 @@ extension Node {
     /// Another one receives it.
     case isUnderway
 
-    init(of plan: DownloadPlan, chunks: [Manifest.Chunk], in store: ContentStore) throws(KacheryError) {
+    init(of plan: DownloadPlan, isBeside: Bool, in store: ContentStore) throws(KacheryError) {
       // A damaged file, of another size, is to be replaced.
       if try store.find(plan.hash)?.size == plan.size {
         self = .isHere
@@ -125,7 +124,9 @@ extension Node {
       }
       do throws(KacheryError) {
         self = .receiving(
-          try store.beginReceive(plan.hash, size: plan.size, manifest: plan.manifest, chunks: chunks))
+          // Of a plan without a manifest nothing can be kept for later: nothing shows whether it is right.
+          try store.beginReceive(
+            plan.hash, size: plan.size, manifest: plan.manifest, chunks: plan.chunks, isBeside: isBeside))
       } catch {
         guard error.code == .alreadyRunning else { throw error }
         self = .isUnderway
@@ -144,14 +145,13 @@ extension Node {
     switch result {
     case .failure(let error): input { core, now in core.storageFailed(download, error, at: now) }
     case .success(.isHere):
-      input { core, now in core.prepared(download, verified: Set(plan.pieces.indices), at: now) }
+      input { core, now in core.prepared(download, verified: PieceSet(plan.pieces.indices), at: now) }
     case .success(.isUnderway):
       _ = loop.after(Self.sharedPeriod) { if self.wanted.contains(download) { self.prepare(download, plan) } }
     case .success(.receiving(let file)):
       guard wanted.contains(download) else { return file.close() }
       incoming[download] = file
-      let kept = Set(file.resumed.map(\.range.start))
-      let verified = Set(plan.pieces.indices.filter { kept.contains(plan.pieces[$0].range.start) && !kept.isEmpty })
+      let verified = PieceSet(file.resumed.compactMap { plan.place(of: $0.range) })
       input { core, now in core.prepared(download, verified: verified, at: now) }
     }
   }
@@ -187,15 +187,17 @@ extension Node {
 
   // MARK: Fetching
 
-  private func fetch(
-    _ fetch: FetchID, _ download: DownloadID, _ piece: Piece, _ source: Source, over link: LinkID
-  ) {
-    guard let connection = links[link], let file = incoming[download] else {
-      return input { core, now in core.fetched(fetch, .disconnected, at: now) }
+  private func fetch(_ fetch: PieceFetch, _ download: DownloadID, over link: LinkID) {
+    guard let connection = links[link], let file = incoming[download], let range = fetch.range else {
+      return input { core, now in core.fetched(fetch.id, .disconnected, at: now) }
     }
-    let key = FetcherKey(download: download, node: source.node)
+    // It was accepted just before its source was given up.
+    guard !file.hasArrived(fetch.piece.range) else {
+      return input { core, now in core.fetched(fetch.id, .verified, at: now) }
+    }
+    let key = FetcherKey(download: download, node: fetch.source.node)
     let fetcher = fetchers[key] ?? makeFetcher(key, connection.link, file)
-    fetcher.request(fetch, piece, from: source)
+    fetcher.request(fetch, range)
   }
 
   private func makeFetcher(_ key: FetcherKey, _ link: Link, _ file: IncomingFile) -> Fetcher {

@@ -71,10 +71,9 @@ struct DiskStore: ReceivingStore {
   }
 
   mutating func begin(_ id: DownloadID, _ plan: DownloadPlan) throws -> Set<Int> {
-    let isWhole = plan.pieces.count == 1 && plan.pieces[0].hash == plan.hash
-    let chunks =
-      isWhole ? [] : plan.pieces.compactMap { piece in piece.hash.map { Manifest.Chunk(range: piece.range, hash: $0) } }
-    let file = try disk.beginReceive(plan.hash, size: plan.size, manifest: plan.manifest, chunks: chunks)
+    let isBeside = open.values.contains { $0.hash == plan.hash }
+    let file = try disk.beginReceive(
+      plan.hash, size: plan.size, manifest: plan.manifest, chunks: plan.chunks, isBeside: isBeside)
     open[id] = file
     let kept = Set(file.resumed.map(\.range))
     return Set(plan.pieces.indices.filter { kept.contains(plan.pieces[$0].range) })

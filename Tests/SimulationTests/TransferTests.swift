@@ -89,7 +89,8 @@ import Transfer
     }
   }
 
-  @Test(arguments: seeds, Conduct.allCases.filter { $0 != .honest })
+  /// One that gives a block at a time and then falls silent is slow: what it gives is right.
+  @Test(arguments: seeds, Conduct.allCases.filter { ![.honest, .stalls].contains($0) })
   func aBadSourceAloneIsNeverBelieved(_ seed: UInt64, _ conduct: Conduct) throws {
     let lab = try Lab(seed: seed, members: 2)
     defer { lab.network.dismantle() }

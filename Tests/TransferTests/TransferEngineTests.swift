@@ -44,7 +44,7 @@ import Wire
   }
 
   private func fetches(_ effects: [TransferEffect]) -> [(id: FetchID, piece: Piece)] {
-    effects.compactMap { if case .fetch(let id, _, let piece, _) = $0 { (id, piece) } else { nil } }
+    effects.compactMap { if case .fetch(let fetch, _) = $0 { (fetch.id, fetch.piece) } else { nil } }
   }
 
   /// A load whose file one node has.
@@ -155,7 +155,7 @@ import Wire
     #expect(failure(effects) == nil)
     #expect(
       effects.contains {
-        if case .prepare(id, let plan) = $0 {
+        if case .prepare(_, let plan) = $0 {
           plan.pieces.count == 5 && plan.pieces.allSatisfy { $0.hash == nil } && plan.size == 90_000_000
         } else {
           false
@@ -204,8 +204,6 @@ import Wire
     let question = try question(drain(&engine))
     engine.asked(question.id, [AskedPeer(node: node, topic: topic)], at: start)
     engine.answered(question.id, by: node, .has(FindAnswer.File(size: 80_000_000, manifest: hash)), at: start)
-    let id = try download(drain(&engine))
-    engine.manifestRead(id, nil, at: start)
     let effects = drain(&engine)
     #expect(effects.contains { if case .lied(node, hash) = $0 { true } else { false } })
     guard case .corruptSources([node]) = failure(effects) else { return #expect(Bool(false), "no failure") }
@@ -226,7 +224,122 @@ import Wire
     _ = drain(&engine)
     engine.manifestRead(ids[1], nil, at: start)
     let effects = drain(&engine)
-    #expect(effects.contains { if case .prepare(ids[1], _) = $0 { true } else { false } })
+    #expect(effects.contains { if case .prepare(_, let plan) = $0 { plan.hash == manifestHash } else { false } })
+  }
+
+  // MARK: Claims
+
+  @Test(arguments: [1_000_000_000_000_000, Limits.maximumFileSize] as [UInt64])
+  func aHugeClaimCostsNothing(_ size: UInt64) throws {
+    var engine = TransferEngine()
+    let id = try download(try begin(&engine, size: size))
+    engine.prepared(id, at: start)
+    let fetch = try #require(fetches(drain(&engine)).first)
+    #expect(fetch.piece.range.count == Limits.chunkSize)
+    #expect(engine.progress(of: hash, at: start)?.total == size)
+  }
+
+  @Test(arguments: [Limits.maximumFileSize + 1, .max] as [UInt64])
+  func anImpossibleClaimIsRefused(_ size: UInt64) throws {
+    var engine = TransferEngine()
+    let effects = try begin(&engine, size: size)
+    #expect(effects.contains { if case .lied(node, hash) = $0 { true } else { false } })
+    guard case .corruptSources([node]) = failure(effects) else { return #expect(Bool(false), "no failure") }
+  }
+
+  /// Two nodes contradict each other: both are asked, and a disk that is too small for one claim does not end the load.
+  @Test func aFullDiskForOneClaimLeavesTheOther() throws {
+    var engine = TransferEngine()
+    engine.load(load, Wish(key: FileKey(hash: hash)), at: start)
+    let question = try question(drain(&engine))
+    engine.asked(question.id, [node, other].map { AskedPeer(node: $0, topic: topic) }, at: start)
+    engine.answered(question.id, by: node, .has(FindAnswer.File(size: 100_000_000_000_000)), at: start)
+    let huge = try download(drain(&engine))
+    engine.storageFailed(huge, KacheryError(.diskFull, "The disk is full."), at: start)
+    #expect(failure(drain(&engine)) == nil)
+    engine.answered(question.id, by: other, .has(FindAnswer.File(size: 1_000)), at: start)
+    let id = try download(drain(&engine))
+    engine.prepared(id, at: start)
+    let fetch = try #require(fetches(drain(&engine)).first)
+    engine.fetched(fetch.id, .verified, at: start)
+    engine.completed(id, .admitted, at: start)
+    let effects = drain(&engine)
+    #expect(effects.contains { if case .loaded(load) = $0 { true } else { false } })
+    #expect(effects.contains { if case .lied(node, hash) = $0 { true } else { false } })
+  }
+
+  /// A manifest that is said to have a manifest comes without it, and one that is too large is not asked for.
+  @Test func aManifestHasNoManifest() throws {
+    var engine = TransferEngine()
+    let id = try download(try begin(&engine, size: 90_000_000, manifest: manifestHash))
+    engine.manifestRead(id, nil, at: start)
+    let second = try question(drain(&engine))
+    engine.asked(second.id, [node, other].map { AskedPeer(node: $0, topic: topic) }, at: start)
+    engine.answered(second.id, by: other, .has(FindAnswer.File(size: Limits.maximumManifestSize + 1)), at: start)
+    #expect(drain(&engine).isEmpty)
+    let claim = FindAnswer.File(size: 30_000_000, manifest: chunkHash)
+    engine.answered(second.id, by: node, .has(claim), at: start)
+    let effects = drain(&engine)
+    #expect(effects.contains { if case .prepare(_, let plan) = $0 { plan.hash == manifestHash } else { false } })
+    #expect(!effects.contains { if case .readManifest = $0 { true } else { false } })
+  }
+
+  // MARK: Losses
+
+  /// Half of a piece has come from one node, and the rest comes from another.
+  @Test func whatCameOfAPieceIsKeptWhenTheLinkIsLost() throws {
+    var engine = TransferEngine()
+    let id = try download(try begin(&engine, size: 1_000))
+    engine.prepared(id, at: start)
+    let first = try #require(fetches(drain(&engine)).first)
+    engine.received(first.id, 400, at: start)
+    engine.peerLeft(node, at: start)
+    let question = try question(drain(&engine))
+    engine.asked(question.id, [AskedPeer(node: other, topic: topic)], at: start)
+    engine.answered(question.id, by: other, .has(FindAnswer.File(size: 1_000)), at: start)
+    let second = try #require(orders(drain(&engine)).first)
+    #expect(second.kept == 400 && second.range == ByteRange(start: 400, end: 1_000))
+    // Whose bytes are wrong is not known, so all of it is fetched from one.
+    engine.fetched(second.id, .hashMismatch, at: start)
+    let effects = drain(&engine)
+    #expect(!effects.contains { if case .lied = $0 { true } else { false } })
+    let third = try #require(orders(effects).first)
+    #expect(third.kept == 0 && third.source.node == other)
+    engine.fetched(third.id, .hashMismatch, at: start)
+    #expect(drain(&engine).contains { if case .lied(other, hash) = $0 { true } else { false } })
+  }
+
+  private func orders(_ effects: [TransferEffect]) -> [PieceFetch] {
+    effects.compactMap { if case .fetch(let fetch, _) = $0 { fetch } else { nil } }
+  }
+
+  /// As long as something comes between two losses the source may be lost again and again.
+  @Test func aSourceThatReturnsContinuesUntilNothingComes() throws {
+    var engine = TransferEngine()
+    var effects = try begin(&engine, size: 1_000)
+    let id = try download(effects)
+    engine.prepared(id, at: start)
+    effects = drain(&engine)
+    var now = start
+    for loss in 1...10 as ClosedRange<UInt64> {
+      let fetch = try #require(orders(effects).first)
+      engine.received(fetch.id, loss * 50, at: now)
+      engine.peerLeft(node, at: now)
+      let question = try question(drain(&engine))
+      engine.asked(question.id, [], at: now)
+      now = now + .seconds(10)
+      engine.wake(at: now)
+      #expect(failure(drain(&engine)) == nil)
+      engine.asked(question.id, [AskedPeer(node: node, topic: topic)], at: now)
+      engine.answered(question.id, by: node, .has(FindAnswer.File(size: 1_000)), at: now)
+      effects = drain(&engine)
+    }
+    // Nothing more has come: the search that is under way is the last.
+    engine.peerLeft(node, at: now)
+    let last = drain(&engine)
+    #expect(failure(last) == nil && !last.contains { if case .ask = $0 { true } else { false } })
+    engine.wake(at: now + TransferEngine.returnTime)
+    guard case .lostSources = failure(drain(&engine)) else { return #expect(Bool(false), "it waits for ever") }
   }
 
   @Test func anEmptyFileIsOneEmptyPiece() throws {

@@ -31,7 +31,7 @@ extension NodeCore {
   }
 
   /// The store is ready to receive the file; these pieces of it are here already, verified.
-  package mutating func prepared(_ id: DownloadID, verified: Set<Int> = [], at now: Moment) {
+  package mutating func prepared(_ id: DownloadID, verified: PieceSet = [], at now: Moment) {
     transfer.prepared(id, verified: verified, at: now.instant)
     drainTransfer(at: now)
   }
@@ -65,12 +65,12 @@ extension NodeCore {
     while let effect = transfer.nextEffect() {
       switch effect {
       case .ask(let question): ask(question, at: now)
-      case .fetch(let fetch, let download, let piece, let source):
-        guard let link = linkOfNode[source.node] else {
-          transfer.fetched(fetch, .disconnected, at: now.instant)
+      case .fetch(let fetch, let download):
+        guard let link = linkOfNode[fetch.source.node] else {
+          transfer.fetched(fetch.id, .disconnected, at: now.instant)
           continue
         }
-        emit(.fetch(fetch, download, piece, source, link))
+        emit(.fetch(fetch, download, link))
       case .readManifest(let id, let hash, let manifest): emit(.readManifest(id, of: hash, named: manifest))
       case .prepare(let id, let plan): emit(.prepare(id, plan))
       case .abandon(let id, let node): emit(.abandon(id, node))

@@ -54,7 +54,7 @@ package enum NodeEffect: Sendable {
   /// Make ready to receive the file; answer by `prepared`.
   case prepare(DownloadID, DownloadPlan)
   /// Fetch a piece over this link; answer by `received` and `fetched`.
-  case fetch(FetchID, DownloadID, Piece, Source, LinkID)
+  case fetch(PieceFetch, DownloadID, LinkID)
   /// Give up every fetch of this download from this node.
   case abandon(DownloadID, NodeID)
   /// Check and admit the whole file; answer by `completed`.

@@ -1,7 +1,7 @@
 package import Primitives
 
-/// A part of a file that is fetched from one node: a chunk of the manifest, or, where there is no manifest, the whole
-/// file or a stripe of it.
+/// A part of a file that is fetched from one node: a chunk of the manifest, or, if there is no manifest, the whole file or
+/// a stripe of it.
 package struct Piece: Hashable, Sendable {
   package let range: ByteRange
   /// By which the piece is verified by itself; nil for a stripe, which only the whole file verifies.
@@ -15,35 +15,79 @@ package struct Piece: Hashable, Sendable {
 
 /// What a download will write: how large the file is and how it is cut.
 package struct DownloadPlan: Hashable, Sendable {
+  private enum Cut: Hashable {
+    case whole
+    case stripes(of: UInt64)
+    case chunks(Manifest, named: ContentHash)
+  }
+
   /// The file's hash, under which it will be admitted.
   package let hash: ContentHash
   /// In bytes.
   package let size: UInt64
-  /// The manifest whose chunks the pieces are; nil where there is none.
-  package let manifest: ContentHash?
-  /// In order, without gaps; an empty file is one empty piece.
-  package let pieces: [Piece]
+  private let cut: Cut
 
-  /// The plan for a file of which only hash and size are known: one piece, or stripes where it is larger than one.
+  /// The plan for a file of which only hash and size are known: one piece, or stripes if it is larger than one.
   package init(hash: ContentHash, size: UInt64, stripe: UInt64) {
     self.hash = hash
     self.size = size
-    manifest = nil
-    guard size > stripe else {
-      pieces = [Piece(range: ByteRange(whole: size), hash: hash)]
-      return
-    }
-    pieces = Swift.stride(from: 0, to: size, by: Int(stripe)).compactMap { start in
-      ByteRange(start: start, end: min(start + stripe, size)).map { Piece(range: $0, hash: nil) }
-    }
+    cut = size > stripe && stripe > 0 ? .stripes(of: stripe) : .whole
   }
 
-  /// The plan that the file's manifest, `named` by its own hash, gives; nil where the manifest is of another file.
+  /// The plan that the file's manifest, `named` by its own hash, gives; nil if the manifest is of another file, or of a
+  /// larger one than there can be.
   package init?(hash: ContentHash, manifest: Manifest, named: ContentHash) {
-    guard manifest.hash == hash, !manifest.chunks.isEmpty else { return nil }
+    guard manifest.hash == hash, !manifest.chunks.isEmpty, manifest.size <= Limits.maximumFileSize else { return nil }
     self.hash = hash
     size = manifest.size
-    self.manifest = named
-    pieces = manifest.chunks.map { Piece(range: $0.range, hash: $0.hash) }
+    cut = .chunks(manifest, named: named)
+  }
+
+  /// The manifest whose chunks the pieces are; nil if there is none.
+  package var manifest: ContentHash? { if case .chunks(_, let name) = cut { name } else { nil } }
+
+  /// Whether every piece of it has a hash of its own. A file that is one piece has its own.
+  package var verifiesPieces: Bool { if case .stripes = cut { false } else { true } }
+
+  /// In order, without gaps; an empty file is one empty piece. None is made before it is asked for: the size is a claim.
+  package var pieces: Pieces { Pieces(plan: self) }
+
+  /// The place of the piece that has exactly this range; nil if there is none.
+  package func place(of range: ByteRange) -> Int? {
+    let places = pieces
+    let length = places[0].range.count
+    guard length > 0, let place = Int(exactly: range.start / length), place < places.count else { return nil }
+    return places[place].range == range ? place : nil
+  }
+
+  /// The chunks of the manifest; none if there is no manifest.
+  package var chunks: [Manifest.Chunk] { if case .chunks(let manifest, _) = cut { Array(manifest.chunks) } else { [] } }
+
+  /// The pieces of a plan, each made as it is asked for.
+  package struct Pieces: RandomAccessCollection, Sendable {
+    let plan: DownloadPlan
+
+    package var startIndex: Int { 0 }
+
+    package var endIndex: Int {
+      switch plan.cut {
+      case .whole: 1
+      case .stripes(let stripe): Int(clamping: (plan.size - 1) / stripe + 1)
+      case .chunks(let manifest, _): manifest.chunks.count
+      }
+    }
+
+    package subscript(place: Int) -> Piece {
+      switch plan.cut {
+      case .whole: return Piece(range: ByteRange(whole: plan.size), hash: plan.hash)
+      case .stripes(let stripe):
+        let start = UInt64(place) * stripe
+        let range = ByteRange(start: start, end: start + Swift.min(stripe, plan.size - start))
+        return Piece(range: range ?? ByteRange(whole: 0), hash: nil)
+      case .chunks(let manifest, _):
+        let chunk = manifest.chunks[place]
+        return Piece(range: chunk.range, hash: chunk.hash)
+      }
+    }
   }
 }

@@ -5,7 +5,7 @@ struct Search: Sendable {
   /// Whom the answers are for.
   enum Owner: Hashable, Sendable {
     case find(FindID)
-    case download(DownloadID)
+    case retrieval(ContentHash)
   }
 
   var owner: Owner

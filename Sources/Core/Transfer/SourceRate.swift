@@ -5,7 +5,7 @@ struct SourceRate: Sendable {
   /// Long enough to even out the bursts of a stream's window, short enough to notice a source that slows down.
   static let window: Duration = .milliseconds(250)
   /// A source that has given nothing for so long counts as slow: longer than a round trip and a disk that wakes up.
-  private static let firstByteTime: Duration = .seconds(2)
+  private static let firstByteTime: Duration = .seconds(1)
   /// How much the latest window counts.
   private static let weight = 0.4
 

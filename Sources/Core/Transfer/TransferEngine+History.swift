@@ -4,41 +4,47 @@ package import Wire
 extension TransferEngine {
   /// What the last attempts to find and load this file have shown; nil where there was none of late.
   package func history(of hash: ContentHash, at now: Instant) -> FileHistory? {
-    guard var history = history.file(hash) else { return nil }
+    guard var history = out.history.file(hash) else { return nil }
     // What a node is forgiven is not held against it here either.
-    history.forgive { !distrust.covers($0, hash, at: now) }
+    history.forgive { !out.distrust.covers($0, hash, at: now) }
     return history
   }
 
   /// A node gave wrong bytes for a file of a batch.
   package mutating func lied(_ node: NodeID, _ hash: ContentHash, at now: Instant) {
-    distrust.note(node, hash, at: now)
-    history.update(hash) { $0.noteLoss(node, .lied) }
+    out.distrust.note(node, hash, at: now)
+    out.history.update(hash) { $0.noteLoss(node, .lied) }
   }
 
   /// A node does not give a file of a batch. That it is not there is worth a note only where something else was said before:
   /// a batch may ask for thousands of files.
   package mutating func refused(_ node: NodeID, _ hash: ContentHash, _ refusal: Refusal) {
-    guard refusal != .notHere || history.file(hash) != nil else { return }
-    history.update(hash) { $0.noteAnswer(node, .refused(refusal)) }
+    guard refusal != .notHere || out.history.file(hash) != nil else { return }
+    out.history.update(hash) { $0.noteAnswer(node, .refused(refusal)) }
   }
 
   /// How a load of this file that is under way gets on; nil where there is none.
   package func progress(of hash: ContentHash, at now: Instant) -> LoadProgress? {
-    guard let download = downloadOfHash[hash].flatMap({ downloads[$0] }) else { return nil }
-    let sources = download.sources.keys.sorted().map { node in
-      LoadProgress.Source(
-        node: node, bytesPerSecond: download.rates[node]?.bytesPerSecond(at: now),
-        silence: download.outstanding(from: node) > 0 ? download.heardFrom[node].map { now - $0 } ?? .zero : .zero,
-        wait: delay(at: node, of: download).map { LoadProgress.Wait(time: now - $0.since, others: $0.others) })
+    guard let retrieval = retrievals[hash] else { return nil }
+    let sources = retrieval.sources.keys.sorted().compactMap { node in
+      retrieval.sources[node].map { source in
+        LoadProgress.Source(
+          node: node, bytesPerSecond: source.rate.bytesPerSecond(at: now),
+          silence: source.heardAt.map { now - $0 } ?? .zero,
+          wait: delay(of: source, in: retrieval).map { LoadProgress.Wait(time: now - $0.since, others: $0.others) })
+      }
     }
-    return LoadProgress(loaded: download.loadedBytes, total: download.plan?.size, sources: sources)
+    return LoadProgress(
+      loaded: retrieval.loadedBytes, total: retrieval.leader.flatMap { retrieval.downloads[$0]?.plan?.size },
+      sources: sources)
   }
 
   /// While the manifest comes, what keeps it keeps the file.
-  private func delay(at node: NodeID, of download: Download) -> SourceDelay? {
-    guard case .fetchingManifest(let manifest) = download.phase else { return download.delays[node] }
-    return downloads[manifest]?.delays[node]
+  private func delay(of source: SourceState, in retrieval: Retrieval) -> SourceDelay? {
+    guard let download = source.download.flatMap({ retrieval.downloads[$0] }), download.isFetchingManifest,
+      let manifest = download.manifest
+    else { return source.delay }
+    return retrievals[manifest]?.sources[source.node]?.delay
   }
 }
 

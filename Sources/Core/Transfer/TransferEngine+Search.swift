@@ -2,31 +2,44 @@ package import Primitives
 package import Wire
 
 extension TransferEngine {
-  /// Puts the questions that can lead to a file: who has it, and who has the larger file that it is a part of.
-  mutating func ask(_ owner: Search.Owner, _ wish: Wish, for duration: Duration, at now: Instant) {
-    history.update(wish.key.hash) { $0.beginSearch() }
-    if case .download(let id) = owner { downloads[id]?.searchedAt = now }
-    ask(owner, wish, hash: wish.key.hash, offset: 0, for: duration, at: now)
-    guard let chunk = wish.key.chunkOf else { return }
-    ask(owner, wish, hash: chunk.parent, offset: chunk.range.start, for: duration, at: now)
+  /// Asks everybody who has a file that is wanted.
+  mutating func search(_ hash: ContentHash, at now: Instant) {
+    guard let retrieval = retrievals[hash] else { return }
+    retrievals[hash]?.losses.searchedAt = now
+    let losses = retrieval.losses
+    let isAfterLoss = losses.last.map { !retrieval.ruledOut.nodes.contains($0) } ?? false
+    let grace = isAfterLoss && losses.mayReturn ? Self.returnTime : Self.peerGrace
+    ask(
+      .retrieval(hash), retrieval.wish, for: max(Self.searchTime, grace), grace: grace, isAfterLoss: isAfterLoss,
+      at: now)
   }
 
-  private mutating func ask(
-    _ owner: Search.Owner, _ wish: Wish, hash: ContentHash, offset: UInt64, for duration: Duration, at now: Instant
-  ) {
+  /// Asks one node what it has of a file by now.
+  mutating func ask(_ node: NodeID, whatItHasOf hash: ContentHash, at now: Instant) {
+    guard let retrieval = retrievals[hash] else { return }
+    let source = retrieval.sources[node]?.source
     let question = Question(
-      id: newQuestion(), hash: hash, node: wish.node, topic: wish.topic, wantsManifest: wish.wantsManifest)
+      id: newQuestion(), hash: source?.hash ?? hash, node: node, topic: retrieval.wish.topic)
     searches[question.id] = Search(
-      owner: owner, wanted: wish.key.hash, question: question, offset: offset, deadline: now + duration,
-      grace: now + min(duration, Self.peerGrace), isAfterLoss: isAfterLoss(owner))
+      owner: .retrieval(hash), wanted: hash, question: question, offset: source?.offset ?? 0,
+      deadline: now + Self.searchTime, grace: now, isAfterLoss: false)
     emit(.ask(question))
   }
 
-  private func isAfterLoss(_ owner: Search.Owner) -> Bool {
-    guard case .download(let id) = owner, let download = downloads[id], let lost = download.lastLost else {
-      return false
+  /// Puts the questions that can lead to a file: who has it, and who has the larger file that it is a part of.
+  mutating func ask(
+    _ owner: Search.Owner, _ wish: Wish, for duration: Duration, grace: Duration, isAfterLoss: Bool, at now: Instant
+  ) {
+    out.history.update(wish.key.hash) { $0.beginSearch() }
+    let files = [(wish.key.hash, UInt64(0))] + (wish.key.chunkOf.map { [($0.parent, $0.range.start)] } ?? [])
+    for (hash, offset) in files {
+      let question = Question(
+        id: newQuestion(), hash: hash, node: wish.node, topic: wish.topic, wantsManifest: wish.wantsManifest)
+      searches[question.id] = Search(
+        owner: owner, wanted: wish.key.hash, question: question, offset: offset, deadline: now + duration,
+        grace: now + grace, isAfterLoss: isAfterLoss)
+      emit(.ask(question))
     }
-    return !download.liars.contains(lost)
   }
 
   /// The question has been put to these peers.
@@ -34,7 +47,7 @@ extension TransferEngine {
     guard var search = searches[question] else { return }
     for peer in peers where search.asked.insert(peer.node).inserted {
       search.pending[peer.node] = peer.topic
-      history.update(search.wanted) { $0.noteAnswer(peer.node, .none) }
+      out.history.update(search.wanted) { $0.noteAnswer(peer.node, .none) }
     }
     searches[question] = search
     settle(question, at: now)
@@ -58,29 +71,30 @@ extension TransferEngine {
       let source = Source(node: peer, topic: topic, hash: search.question.hash, offset: search.offset, file: file)
       switch search.owner {
       case .find(let id): if file.isWhole { emit(.found(id, source)) }
-      case .download(let id): consider(source, for: id, at: now)
+      case .retrieval(let hash): consider(source, for: hash, at: now)
       }
-    } else if case .download(let id) = search.owner {
-      loseIfPartial(peer, from: id, at: now)
+    } else if case .retrieval(let hash) = search.owner {
+      change(hash, at: now) { $0.loseIfPartial(peer, &$1, at: now) }
     }
     settle(question, at: now)
   }
 
   private mutating func noteAnswer(_ outcome: FindAnswer.Outcome, by peer: NodeID, to search: Search) {
     switch outcome {
-    case .has(let file): history.update(search.wanted) { $0.noteAnswer(peer, .has(file)) }
+    case .has(let file): out.history.update(search.wanted) { $0.noteAnswer(peer, .has(file)) }
     // A node that lacks the larger file may still have the part of it.
     case .refuses(let refusal) where search.question.hash == search.wanted:
-      history.update(search.wanted) { $0.noteAnswer(peer, .refused(refusal)) }
+      out.history.update(search.wanted) { $0.noteAnswer(peer, .refused(refusal)) }
     case .refuses: break
     }
   }
 
   /// Takes a source on unless it gave wrong bytes for this file not long ago.
-  private mutating func consider(_ source: Source, for id: DownloadID, at now: Instant) {
-    guard let hash = downloads[id]?.wish.key.hash else { return }
-    guard distrust.covers(source.node, hash, at: now) else { return add(source, to: id, at: now) }
-    downloads[id]?.liars.append(source.node)
+  private mutating func consider(_ source: Source, for hash: ContentHash, at now: Instant) {
+    let isBanned = out.distrust.covers(source.node, hash, at: now)
+    change(hash, at: now) { retrieval, out in
+      if isBanned { retrieval.ruledOut.nodes.append(source.node) } else { retrieval.add(source, &out, at: now) }
+    }
   }
 
   /// Something has changed about who may appear: searches that waited for it may be over.
@@ -100,7 +114,9 @@ extension TransferEngine {
     guard !hasMore else { return }
     switch search.owner {
     case .find(let id): emit(.findEnded(id))
-    case .download(let id): failIfSourceless(id, asked: search.asked.count)
+    case .retrieval(let hash):
+      retrievals[hash]?.losses.asked = search.asked.count
+      settle(hash, at: now)
     }
   }
 
@@ -111,20 +127,18 @@ extension TransferEngine {
       if searches[question]?.pending.removeValue(forKey: peer) != nil {
         // It has not answered, and may be back in a moment.
         searches[question]?.isAfterLoss = true
-        searches[question]?.grace = now + Self.peerGrace
+        let grace = searches[question]?.grace ?? now
+        searches[question]?.grace = max(grace, now + Self.peerGrace)
       }
       settle(question, at: now)
     }
-    for id in downloads.keys.sorted(by: { $0.number < $1.number }) {
-      downloads[id]?.misfits[peer] = nil
-      guard let download = downloads[id], download.sources[peer] != nil else { continue }
-      history.update(download.wish.key.hash) { $0.noteLoss(peer, .disconnected) }
-      emit(.abandon(id, peer))
-      drop(peer, from: id, at: now)
+    for hash in filesInOrder {
+      guard retrievals[hash]?.sources[peer] != nil else { continue }
+      change(hash, at: now) { $0.lose(peer, .disconnected, &$1, at: now) }
     }
   }
 
-  func isSearching(for download: DownloadID) -> Bool {
-    searches.values.contains { $0.owner == .download(download) }
+  func isSearching(for hash: ContentHash) -> Bool {
+    searches.values.contains { $0.owner == .retrieval(hash) }
   }
 }

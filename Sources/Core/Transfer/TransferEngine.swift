@@ -1,6 +1,8 @@
 package import Primitives
+package import Wire
 
 /// Finds who has a file, fetches its pieces from them and sees each verified, for any number of files and clients.
+/// Questions are put here; what comes of the answers is decided by a `Retrieval` for each file.
 ///
 /// It moves no bytes and knows no clock: inputs come in through its methods, `nextEffect` says what to do, `wakeAt`
 /// when `wake` wants to be called.
@@ -9,50 +11,39 @@ package struct TransferEngine: Sendable {
   package static let searchTime: Duration = .seconds(10)
   /// How long a search waits for a peer to appear while there is none to ask.
   package static let peerGrace: Duration = .seconds(3)
+  /// How long a source whose link broke may take to return: as long as a daemon or a machine's network needs to restart.
+  package static let returnTime: Duration = .seconds(15)
   /// How long a source may give nothing before it is given up.
   package static let silence: Duration = .seconds(20)
   /// Pieces asked of one node at once: while one arrives, the request for the next is already there.
   package static let piecesAhead = 2
-  /// How often it is seen whether a source that has nothing to do should take over from a slow one.
-  static let slownessCheck: Duration = .milliseconds(500)
-  /// How often others take over from a source before it has given a piece, until it is given up.
+  /// How often it is seen whether a source that has nothing to do should fetch what another one is late with.
+  static let slownessCheck: Duration = .milliseconds(250)
+  /// How often others are sooner than a source before it has given a piece, until it is dropped.
   static let maximumOvertaken = 3
+  /// How long sources may have nothing that is missing, while no other node has, before the load fails.
+  package static let starvation: Duration = .seconds(60)
 
   var searches: [UInt32: Search] = [:]
-  var downloads: [DownloadID: Download] = [:]
-  var downloadOfHash: [ContentHash: DownloadID] = [:]
-  var downloadOfLoad: [LoadID: DownloadID] = [:]
-  var downloadOfFetch: [FetchID: DownloadID] = [:]
-  var distrust = Distrust()
-  var history = TransferHistory()
-  let manifestThreshold: UInt64
-  /// This node, whose place among those that load a file decides where it begins.
-  let node: NodeID?
+  var retrievals: [ContentHash: Retrieval] = [:]
+  var retrievalOfLoad: [LoadID: ContentHash] = [:]
+  var out: TransferOutbox
   /// Whether a peer may soon appear: somebody is being dialed or has not said hello. Kept up by the owner.
   package var expectsPeers = false
   /// The channels that are joined, without which there is nobody to wait for; nil until they are known. Kept up by the
   /// owner.
   package var topics: Set<Topic>?
-
-  private var effects = EffectQueue<TransferEffect>()
   private var lastQuestion: UInt32 = 0
-  private var lastNumber: UInt64 = 0
 
   /// Files of more than `manifestThreshold` bytes are fetched in the chunks of their manifest.
   package init(manifestThreshold: UInt64 = Limits.manifestThreshold, node: NodeID? = nil) {
-    self.manifestThreshold = manifestThreshold
-    self.node = node
+    out = TransferOutbox(manifestThreshold: manifestThreshold, node: node)
   }
 
   /// The next thing to be done; nil when there is nothing until the next input.
-  package mutating func nextEffect() -> TransferEffect? { effects.next() }
+  package mutating func nextEffect() -> TransferEffect? { out.effects.next() }
 
-  mutating func emit(_ effect: TransferEffect) { effects.append(effect) }
-
-  mutating func newNumber() -> UInt64 {
-    lastNumber += 1
-    return lastNumber
-  }
+  mutating func emit(_ effect: TransferEffect) { out.emit(effect) }
 
   mutating func newQuestion() -> UInt32 {
     lastQuestion &+= 1
@@ -63,7 +54,7 @@ package struct TransferEngine: Sendable {
 
   /// A client wants to know who has a file. Each node that has it is reported as it answers.
   package mutating func find(_ id: FindID, _ wish: Wish, for duration: Duration, at now: Instant) {
-    ask(.find(id), wish, for: duration, at: now)
+    ask(.find(id), wish, for: duration, grace: min(duration, Self.peerGrace), isAfterLoss: false, at: now)
   }
 
   /// The client no longer wants to know.
@@ -71,63 +62,83 @@ package struct TransferEngine: Sendable {
     searches = searches.filter { $0.value.owner != .find(id) }
   }
 
-  /// A client wants a file that is not here. A download of it that runs already serves this client as well.
+  /// A client wants a file that is not here. A retrieval of it that runs already serves this client as well.
   package mutating func load(_ id: LoadID, _ wish: Wish, at now: Instant) {
-    downloadOfLoad[id] = join(wish, .load(id), at: now)
+    retrievalOfLoad[id] = wish.key.hash
+    join(wish, .load(id), isManifest: false, at: now)
   }
 
-  /// The client no longer waits. When nobody does, the download ends.
+  /// The client no longer waits. When nobody does, the retrieval ends.
   package mutating func cancel(_ id: LoadID) {
-    guard let download = downloadOfLoad.removeValue(forKey: id) else { return }
-    leave(download, .load(id))
+    guard let hash = retrievalOfLoad.removeValue(forKey: id) else { return }
+    leave(hash, .load(id))
   }
 
-  mutating func join(_ wish: Wish, _ waiter: Download.Waiter, at now: Instant) -> DownloadID {
-    if let running = downloadOfHash[wish.key.hash] {
-      downloads[running]?.waiters.append(waiter)
-      return running
-    }
-    let id = DownloadID(number: newNumber())
-    downloads[id] = Download(wish: wish, waiter: waiter)
-    downloadOfHash[wish.key.hash] = id
-    history.update(wish.key.hash) { $0.beginLoad() }
-    ask(.download(id), wish, for: Self.searchTime, at: now)
-    return id
+  // MARK: The store and the sources
+
+  /// The manifest was looked for in the store: it is here, or (nil) not.
+  package mutating func manifestRead(_ id: DownloadID, _ manifest: Manifest?, at now: Instant) {
+    guard let hash = out.retrievalOfDownload[id], let name = retrievals[hash]?.downloads[id]?.manifest else { return }
+    let isCircle = name == hash || waits(name, for: hash)
+    change(hash, at: now) { $0.manifestRead(id, manifest, isCircle: isCircle, &$1, at: now) }
   }
 
-  mutating func leave(_ id: DownloadID, _ waiter: Download.Waiter) {
-    downloads[id]?.waiters.removeAll { $0 == waiter }
-    if downloads[id]?.waiters.isEmpty == true { end(id) }
+  /// The store is ready to receive the file; these pieces of it are here already, verified.
+  package mutating func prepared(_ id: DownloadID, verified: PieceSet = [], at now: Instant) {
+    change(id, at: now) { $0.prepared(id, verified: verified, &$1, at: now) }
   }
 
-  /// Forgets a download and lets go of what it holds; its waiters have been told.
-  mutating func end(_ id: DownloadID) {
-    guard let download = downloads.removeValue(forKey: id) else { return }
-    downloadOfHash[download.wish.key.hash] = nil
-    searches = searches.filter { $0.value.owner != .download(id) }
-    for fetch in download.fetches.keys { downloadOfFetch[fetch] = nil }
-    for node in Set(download.fetches.values.map(\.node)).sorted() { emit(.abandon(id, node)) }
-    emit(.discard(id))
-    if case .fetchingManifest(let manifest) = download.phase { leave(manifest, .download(id)) }
+  /// Something of this node's own failed: the store could not be made ready, or the like.
+  package mutating func storageFailed(_ id: DownloadID, _ error: KacheryError, at now: Instant) {
+    change(id, at: now) { $0.storageFailed(id, error, &$1, at: now) }
+  }
+
+  /// Bytes of a piece have arrived: `received` of its first bytes are here.
+  package mutating func received(_ fetch: FetchID, _ received: UInt64, at now: Instant) {
+    guard let id = out.downloadOfFetch[fetch] else { return }
+    change(id, at: now) { $0.received(fetch, of: id, received, &$1, at: now) }
+  }
+
+  /// The fetch of a piece has ended.
+  package mutating func fetched(_ fetch: FetchID, _ outcome: FetchOutcome, at now: Instant) {
+    guard let id = out.downloadOfFetch[fetch] else { return }
+    change(id, at: now) { $0.fetched(fetch, of: id, outcome, &$1, at: now) }
+  }
+
+  /// The whole file was checked: it has been admitted, or it has not the hash that it should have.
+  package mutating func completed(_ id: DownloadID, _ outcome: CompletionOutcome, at now: Instant) {
+    change(id, at: now) { $0.completed(id, outcome, &$1, at: now) }
+  }
+
+  /// A node says that what it was asked for of this file waits for its turn there, and so do so many other peers.
+  package mutating func waits(for hash: ContentHash, at node: NodeID, others: UInt32, at now: Instant) {
+    for file in filesInOrder { change(file, at: now) { $0.waits(for: hash, at: node, others: others, &$1, at: now) } }
+  }
+
+  /// A source has stopped in the middle of a piece of this file, and says why.
+  package mutating func aborted(_ hash: ContentHash, by node: NodeID, _ reason: Refusal, at now: Instant) {
+    for file in filesInOrder { change(file, at: now) { $0.aborted(hash, by: node, reason, &$1, at: now) } }
+  }
+
+  /// A peer that may ask wants this file: if it is being loaded here, the peer may be loading it as well.
+  package mutating func wanted(_ hash: ContentHash, by peer: NodeID, at now: Instant) {
+    change(hash, at: now) { retrieval, _ in retrieval.wanted(by: peer, at: now) }
+  }
+
+  /// Takes every source off its retrieval that may no longer be asked: a membership was withdrawn, here or there.
+  package mutating func withdraw(at now: Instant, where isWithdrawn: (NodeID, Topic) -> Bool) {
+    for hash in filesInOrder { change(hash, at: now) { $0.withdraw(&$1, at: now, where: isWithdrawn) } }
   }
 
   // MARK: Time
 
   /// When `wake` wants to be called next.
   package var wakeAt: Instant? {
-    let searchEnds = searches.values.map(\.endsAt)
-    let silenceEnds = downloads.values.lazy.flatMap { download in
-      Set(download.fetches.values.map(\.node)).compactMap { download.heardFrom[$0] }
-    }.map { $0 + Self.silence }
-    let pauseEnds = downloads.values.lazy.flatMap { $0.delays.values.compactMap(\.asksAgainAt) }
-    let checks = downloads.values.flatMap { [$0.checksForSlownessAt, $0.asksAgainAt, $0.starvesUntil] }
-    return (searchEnds + silenceEnds + pauseEnds + checks.compactMap { $0 }).min()
+    (searches.values.map(\.endsAt) + retrievals.values.compactMap(\.wakeAt)).min()
   }
 
-  /// The downloads, the oldest first: whatever goes through them does so in the same order in every run.
-  var downloadsInOrder: [(DownloadID, Download)] {
-    downloads.sorted { $0.key.number < $1.key.number }.map { ($0.key, $0.value) }
-  }
+  /// Files that are wanted: whatever goes through them does so in the same order in every run.
+  var filesInOrder: [ContentHash] { retrievals.keys.sorted() }
 
   /// Ends searches whose time is over and gives up sources that have fallen silent or behind.
   package mutating func wake(at now: Instant) {
@@ -135,18 +146,10 @@ package struct TransferEngine: Sendable {
     where search.isOver(at: now, expectsPeers: expectsPeers, topics: topics) {
       finishSearch(id, at: now)
     }
-    for (id, download) in downloadsInOrder {
-      for node in Set(download.fetches.values.map(\.node)).sorted() {
-        guard let heard = download.heardFrom[node], heard + Self.silence <= now else { continue }
-        let hasWaited = downloads[id]?.delays[node]?.isTooLong(at: now) ?? false
-        history.update(download.wish.key.hash) { $0.noteLoss(node, hasWaited ? .refused(.limitReached) : .silent) }
-        if hasWaited { downloads[id]?.hasSearchedAgain = true }
-        emit(.abandon(id, node))
-        drop(node, from: id, at: now)
-      }
-      askBusySources(of: id, at: now)
-      if let check = downloads[id]?.checksForSlownessAt, check <= now { overtakeSlowSources(of: id, at: now) }
-      askForMore(of: id, at: now)
+    for hash in filesInOrder {
+      let asked = Set(searches.values.lazy.filter { $0.owner == .retrieval(hash) }.flatMap(\.pending.keys))
+      change(hash, at: now) { $0.wake(asked: asked, &$1, at: now) }
+      goOnWithoutManifests(of: hash, at: now)
     }
   }
 }

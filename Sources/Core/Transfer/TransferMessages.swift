@@ -40,6 +40,26 @@ package struct AskedPeer: Hashable, Sendable {
   }
 }
 
+/// A piece that is to be fetched from one node. Pieces of one download from one node are asked for in the order of these
+/// on one stream.
+package struct PieceFetch: Hashable, Sendable {
+  package let id: FetchID
+  package let piece: Piece
+  package let source: Source
+  /// How many of the piece's first bytes are here: only the others are asked for.
+  package let kept: UInt64
+  /// Whether another node was asked for the piece before and is late. This copy is received beside that one; whichever is
+  /// complete first counts.
+  package let isSpare: Bool
+
+  /// The bytes of the source's file to ask for; nil if there can be no such file.
+  package var range: ByteRange? {
+    let (start, isStartTooLarge) = source.offset.addingReportingOverflow(piece.range.start + kept)
+    let (end, isEndTooLarge) = source.offset.addingReportingOverflow(piece.range.end)
+    return isStartTooLarge || isEndTooLarge ? nil : ByteRange(start: start, end: end)
+  }
+}
+
 /// How the fetch of a piece ended.
 package enum FetchOutcome: Sendable {
   /// Every byte has come and the piece has its hash.
@@ -70,8 +90,8 @@ package enum TransferEffect: Sendable {
   case readManifest(DownloadID, of: ContentHash, named: ContentHash)
   /// Make ready to receive the file, and answer by `prepared`.
   case prepare(DownloadID, DownloadPlan)
-  /// Fetch a piece. Pieces of one download from one node are asked for in this order on one stream.
-  case fetch(FetchID, DownloadID, Piece, Source)
+  /// Fetch a piece; answer by `received` and `fetched`.
+  case fetch(PieceFetch, DownloadID)
   /// Give up every fetch of this download from this node.
   case abandon(DownloadID, NodeID)
   /// Every piece is there: check the whole and admit it, and answer by `completed`.

@@ -19,6 +19,10 @@ final class SimNode {
   var absence = Refusal.notHere
   /// What its disk says to whoever wants to write; nil where there is room.
   var fullDisk: KacheryError?
+  /// Bytes for which its disk has room; nil for any.
+  var diskRoom: UInt64?
+  /// Pieces that were asked for, by the node that was asked.
+  private(set) var requests: [NodeID: [Instant]] = [:]
   /// By how much its clock is wrong.
   var clockError: Duration = .zero
   /// The time in which it gives a block.
@@ -207,10 +211,13 @@ final class SimNode {
     case .prepare(let id, let plan):
       soon { node in
         if let error = node.fullDisk { return node.core.storageFailed(id, error, at: node.now) }
+        if let room = node.diskRoom, plan.size > room {
+          return node.core.storageFailed(id, KacheryError(.diskFull, "There is no room."), at: node.now)
+        }
         let verified = node.store.begin(id, plan)
-        node.core.prepared(id, verified: verified, at: node.now)
+        node.core.prepared(id, verified: PieceSet(verified), at: node.now)
       }
-    case .fetch(let fetch, let id, let piece, let source, let link): self.fetch(fetch, id, piece, source, link)
+    case .fetch(let fetch, let id, let link): self.fetch(fetch, id, link)
     case .abandon(let id, let node): streams.removeValue(forKey: StreamKey(download: id, node: node))?.close()
     case .complete(let id):
       soon { node in
@@ -238,11 +245,17 @@ final class SimNode {
   /// What is shown is what is here: pieces in the store, and what has come of those that arrive.
   private func check(_ load: LoadID, _ loaded: UInt64, _ total: UInt64) {
     guard let hash = wanted[load] else { return }
-    let arriving = streams.reduce(0) { sum, stream in
-      store.isOpen(stream.key.download, for: hash) ? sum + stream.value.arrivedBytes : sum
+    let here = store.downloads(of: hash).map { id in
+      let held = store.heldBytes(of: id)
+      var begun = store.beginnings(of: id)
+      for (key, stream) in streams where key.download == id {
+        guard let (range, count) = stream.arriving, !store.hasArrived(range, of: id) else { continue }
+        begun[range] = max(begun[range] ?? 0, count)
+      }
+      return held...held + begun.values.reduce(0, +)
     }
-    let here = store.heldBytes(of: hash) + arriving
-    if loaded != UInt64(here) || loaded > total {
+    let isWhole = store.files[hash].map { UInt64($0.count) == loaded } ?? false
+    if !isWhole && !here.contains(where: { $0.contains(Int(loaded)) }) || loaded > total {
       network.complain("\(name) shows \(loaded) of \(total) bytes while \(here) are here")
     }
   }
@@ -305,11 +318,13 @@ final class SimNode {
     }
   }
 
-  private func fetch(_ fetch: FetchID, _ id: DownloadID, _ piece: Piece, _ source: Source, _ link: LinkID) {
-    guard let carrier = links[link] else { return core.fetched(fetch, .disconnected, at: now) }
-    let key = StreamKey(download: id, node: source.node)
+  private func fetch(_ fetch: PieceFetch, _ id: DownloadID, _ link: LinkID) {
+    guard let carrier = links[link] else { return core.fetched(fetch.id, .disconnected, at: now) }
+    requests[fetch.source.node, default: []].append(network.clock.now)
+    guard !store.hasArrived(fetch.piece.range, of: id) else { return core.fetched(fetch.id, .verified, at: now) }
+    let key = StreamKey(download: id, node: fetch.source.node)
     let stream = streams[key] ?? SimStream(network, carrier, opener: self, download: id)
     streams[key] = stream
-    stream.request(fetch, piece, source)
+    stream.request(fetch)
   }
 }

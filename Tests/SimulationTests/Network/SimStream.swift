@@ -6,19 +6,13 @@ import Wire
 
 /// A fetch stream: pieces of one download from one node, asked for and given in order. Both ends of it.
 final class SimStream {
-  private struct Request {
-    let fetch: FetchID
-    let piece: Piece
-    let source: Source
-  }
-
   let opener: SimNode
   private let server: SimLink.End
   private let link: SimLink
   private let download: DownloadID
   private let network: SimNetwork
-  private var expected: [Request] = []
-  private var waiting: [Request] = []
+  private var expected: [PieceFetch] = []
+  private var waiting: [PieceFetch] = []
   private var isServing = false
   private var isClosed = false
   private var arrived: [UInt8] = []
@@ -35,20 +29,32 @@ final class SimStream {
     link.attach(self)
   }
 
-  func request(_ fetch: FetchID, _ piece: Piece, _ source: Source) {
+  func request(_ request: PieceFetch) {
     guard !isClosed else { return }
-    let request = Request(fetch: fetch, piece: piece, source: source)
     expected.append(request)
+    if expected.count == 1 { begin() }
     link.travel { [self] in
       waiting.append(request)
       serveNext()
     }
   }
 
-  /// Bytes of the piece that arrives.
-  var arrivedBytes: Int { arrived.count }
+  /// The piece that arrives, and how many of its first bytes are here.
+  var arriving: (ByteRange, Int)? { isClosed ? nil : expected.first.map { ($0.piece.range, arrived.count) } }
 
-  func close() { isClosed = true }
+  /// What has come of a piece stays, unless it was wrong.
+  func close() {
+    guard !isClosed else { return }
+    isClosed = true
+    guard let first = expected.first, !first.isSpare, !arrived.isEmpty else { return }
+    opener.store.keepBeginning(arrived, first.piece.range, of: download)
+  }
+
+  /// The next piece arrives, or the rest of it.
+  private func begin() {
+    guard let next = expected.first else { return }
+    arrived = Array(opener.store.beginning(next.piece.range, of: download).prefix(Int(next.kept)))
+  }
 
   func linkEnded() {
     if expected.isEmpty { close() } else { fail(.disconnected) }
@@ -58,7 +64,7 @@ final class SimStream {
     guard !isClosed else { return }
     close()
     guard let first = expected.first else { return }
-    opener.fetched(first.fetch, outcome)
+    opener.fetched(first.id, outcome)
   }
 
   // MARK: The serving end
@@ -70,12 +76,15 @@ final class SimStream {
     guard server.node.core.mayServe(server.id, over: request.source.topic) else { return refuse(.notAuthorized) }
     if server.node.conduct == .refuses { return refuse(server.node.refusal) }
     if server.node.conduct == .boasts { return refuse(.notHere) }
-    let start = request.piece.range.start + request.source.offset
-    let end = request.piece.range.end + request.source.offset
-    guard let range = ByteRange(start: start, end: end) else { return refuse(.outOfRange) }
+    guard let range = request.range else { return refuse(.outOfRange) }
+    let (start, end) = (range.start, range.end)
     let file = server.node.store.files[request.source.hash]
     guard end <= file?.count ?? .max else { return refuse(.outOfRange) }
-    let part = file.map { Array($0[Int(start)..<Int(end)]) } ?? server.node.store.shared(request.source.hash, range)
+    let part =
+      file.map { Array($0[Int(start)..<Int(end)]) }
+      ?? server.node.store.shared(request.source.hash, request.piece.range).map {
+        Array($0.dropFirst(Int(request.kept)))
+      }
     guard var bytes = part else { return refuse(.notHere) }
     if server.node.conduct == .corrupts, !bytes.isEmpty { bytes[network.random.number(0...bytes.count - 1)] ^= 1 }
     give(bytes[...], of: request, isFirst: true)
@@ -87,7 +96,7 @@ final class SimStream {
     serveNext()
   }
 
-  private func give(_ bytes: ArraySlice<UInt8>, of request: Request, isFirst: Bool) {
+  private func give(_ bytes: ArraySlice<UInt8>, of request: PieceFetch, isFirst: Bool) {
     guard !isClosed, link.isUp else { return }
     if server.node.conduct == .stalls, !isFirst { return }
     // The window is full, and nobody empties it.
@@ -99,7 +108,7 @@ final class SimStream {
     }
   }
 
-  private func send(_ block: [UInt8], of request: Request, rest: ArraySlice<UInt8>) {
+  private func send(_ block: [UInt8], of request: PieceFetch, rest: ArraySlice<UInt8>) {
     guard !isClosed, link.isUp else { return }
     guard server.node.core.mayServe(server.id, over: request.source.topic) else {
       return link.travel { self.fail(.disconnected) }
@@ -122,12 +131,17 @@ final class SimStream {
     guard !isClosed, opener.takesBytes, let request = expected.first else { return }
     arrived += block
     opener.receivedBytes += block.count
-    opener.received(UInt64(arrived.count), of: request.fetch)
+    opener.received(UInt64(arrived.count), of: request.id)
     guard isLast, !isClosed else { return }
     let bytes = arrived
     arrived = []
-    guard opener.store.add(bytes, request.piece, to: download) else { return fail(.hashMismatch) }
+    let isHere = opener.store.hasArrived(request.piece.range, of: download)
+    guard isHere || opener.store.add(bytes, request.piece, to: download) else { return fail(.hashMismatch) }
     expected.removeFirst()
-    opener.fetched(request.fetch, .verified)
+    begin()
+    // The piece is part of the file before the core hears of it, and the source may be given up between.
+    network.clock.after(.microseconds(network.random.number(0...2_000))) { [self] in
+      if !isClosed { opener.fetched(request.id, .verified) }
+    }
   }
 }

@@ -1,0 +1,149 @@
+import Primitives
+import Wire
+
+/// A file that is wanted: who waits for it, who has it, and the attempts at it.
+///
+/// What a node says of a file is a claim. Nodes that agree serve one attempt together; for each claim that contradicts
+/// the others there is an attempt of its own, and they run concurrently. The first whose bytes have the file's hash wins.
+struct Retrieval: Sendable {
+  /// Attempts that run at the same time. Each costs a file and, while its sources give, their windows; nodes that name a
+  /// different claim each must not keep an honest one waiting.
+  static let maximumDownloads = 32
+  /// How long the other sources wait for a manifest that one of them has named.
+  static let manifestPatience: Duration = .milliseconds(750)
+
+  /// Who waits for the file.
+  enum Waiter: Hashable, Sendable {
+    case load(LoadID)
+    /// The file is the manifest that this download needs.
+    case download(DownloadID)
+  }
+
+  /// What has turned out not to be so.
+  struct RuledOut: Sendable {
+    /// Nodes that gave wrong bytes, or said what cannot be.
+    var nodes: [NodeID] = []
+    /// Manifests that are not this file's.
+    var manifests: Set<ContentHash> = []
+    /// Sizes for which bytes of several nodes together were wrong: whose, only each of them alone can show.
+    var sizes: Set<UInt64> = []
+  }
+
+  /// The sources that were lost.
+  struct Losses: Sendable {
+    var last: NodeID?
+    /// Whether the last one may be back in a moment: its link broke.
+    var mayReturn = false
+    /// How much was here when everybody was asked again; nil if nobody was.
+    var searchedWith: UInt64?
+    /// When everybody was last asked.
+    var searchedAt: Instant?
+    /// How many were asked.
+    var asked = 0
+  }
+
+  /// What is asked of nodes that are loading the file themselves.
+  struct Asking: Sendable {
+    /// Nodes that have asked for the file meanwhile: they may be loading it too.
+    var interested: Set<NodeID> = []
+    /// When they, and sources that had nothing more, are asked what they have.
+    var asksAt: Instant?
+    /// Since when no source has anything that is missing.
+    var starvesSince: Instant?
+  }
+
+  let wish: Wish
+  /// Whether the file is only wanted as the manifest of another. A manifest has no manifest, and is not large.
+  let isManifest: Bool
+  var waiters: [Waiter]
+  var sources: [NodeID: SourceState] = [:]
+  var downloads: [DownloadID: Download] = [:]
+  var ruledOut = RuledOut()
+  var losses = Losses()
+  var asking = Asking()
+  /// Why an attempt could not be written here.
+  var storageError: KacheryError?
+
+  init(_ wish: Wish, isManifest: Bool, waiter: Waiter) {
+    self.wish = wish
+    self.isManifest = isManifest
+    waiters = [waiter]
+  }
+
+  var hash: ContentHash { wish.key.hash }
+
+  /// The attempts, the oldest first: whatever goes through them does so in the same order in every run.
+  var downloadsInOrder: [DownloadID] { downloads.keys.sorted { $0.number < $1.number } }
+
+  func sources(of id: DownloadID) -> [SourceState] {
+    sources.values.filter { $0.download == id }.sorted { $0.node < $1.node }
+  }
+
+  var hasWholeSource: Bool { sources.values.contains { $0.source.file.isWhole } }
+
+  /// The most bytes that are here of any attempt.
+  var loadedBytes: UInt64 { downloads.values.lazy.map(\.loadedBytes).max() ?? 0 }
+
+  /// The attempt that has come furthest, which is shown to those who wait.
+  var leader: DownloadID? {
+    guard downloads.count > 1 else { return downloads.keys.first }
+    return downloads.max { one, other in
+      (one.value.loadedBytes, other.key.number) < (other.value.loadedBytes, one.key.number)
+    }?.key
+  }
+
+  /// Whether something can still come of an attempt without another answer.
+  func isActive(_ id: DownloadID) -> Bool {
+    switch downloads[id]?.phase {
+    case .readingManifest?, .fetchingManifest?, .preparing?, .completing?: true
+    case .fetching?, .waiting?: sources.values.contains { $0.download == id }
+    case .postponed?, nil: false
+    }
+  }
+
+  // MARK: The end
+
+  /// Starts attempts that have waited, and those that were postponed once nothing else is left to try.
+  ///
+  /// - Returns: why the retrieval fails, if nothing is under way and `isSearching` is false.
+  mutating func settle(isSearching: Bool, _ out: inout TransferOutbox, at now: Instant) -> TransferFailure? {
+    for id in downloadsInOrder {
+      if case .waiting? = downloads[id]?.phase, isActive(id) { start(id, &out, at: now) }
+    }
+    guard !downloads.keys.contains(where: isActive), !isSearching else { return nil }
+    if retryPostponed(&out, at: now) { return nil }
+    return failure
+  }
+
+  /// A claim of a huge file must not use up the disk for the true one: what could not be written is tried once more when it
+  /// is the only one left, the smallest file first.
+  private mutating func retryPostponed(_ out: inout TransferOutbox, at now: Instant) -> Bool {
+    let postponed = downloadsInOrder.filter { id in
+      guard case .postponed(mayRetry: true)? = downloads[id]?.phase else { return false }
+      return !sources(of: id).isEmpty
+    }
+    guard let next = postponed.min(by: { (claimedSize($0), $0.number) < (claimedSize($1), $1.number) }) else {
+      return false
+    }
+    restart(next, &out, at: now)
+    return true
+  }
+
+  private func claimedSize(_ id: DownloadID) -> UInt64 { sources(of: id).map(\.source.file.size).max() ?? 0 }
+
+  private var failure: TransferFailure {
+    if let storageError { return .storage(storageError) }
+    if !ruledOut.nodes.isEmpty { return .corruptSources(ruledOut.nodes) }
+    guard let last = losses.last else { return .noSource(asked: losses.asked) }
+    let furthest = leader.flatMap { downloads[$0] }
+    return .lostSources(
+      loaded: furthest?.fetching?.verifiedBytes ?? 0, total: furthest?.plan?.size ?? 0, last: last)
+  }
+
+  /// Bytes have come for an attempt: says so to those who wait, if it is the one that they are shown.
+  func tellProgress(_ id: DownloadID, _ node: NodeID, _ out: inout TransferOutbox) {
+    guard let download = downloads[id], let plan = download.plan, leader == id else { return }
+    let loaded = download.loadedBytes
+    for case .load(let load) in waiters { out.emit(.progress(load, loaded: loaded, total: plan.size, node: node)) }
+  }
+}

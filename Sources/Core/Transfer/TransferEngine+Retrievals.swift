@@ -1,0 +1,160 @@
+import Primitives
+
+/// The retrievals: who waits for each, what each asks for, and how it ends.
+extension TransferEngine {
+  /// Changes a retrieval in place and carries out what it asks for.
+  mutating func change(
+    _ hash: ContentHash, at now: Instant, _ body: (inout Retrieval, inout TransferOutbox) -> Void
+  ) {
+    // Taken out meanwhile: a second reference would make every change copy it.
+    guard var retrieval = retrievals.removeValue(forKey: hash) else { return }
+    body(&retrieval, &out)
+    retrievals[hash] = retrieval
+    carryOut(at: now)
+    settle(hash, at: now)
+  }
+
+  /// The same for the retrieval to which a download belongs.
+  mutating func change(
+    _ id: DownloadID, at now: Instant, _ body: (inout Retrieval, inout TransferOutbox) -> Void
+  ) {
+    guard let hash = out.retrievalOfDownload[id] else { return }
+    change(hash, at: now, body)
+  }
+
+  mutating func join(_ wish: Wish, _ waiter: Retrieval.Waiter, isManifest: Bool, at now: Instant) {
+    let hash = wish.key.hash
+    guard retrievals[hash] == nil else {
+      retrievals[hash]?.waiters.append(waiter)
+      return
+    }
+    retrievals[hash] = Retrieval(wish, isManifest: isManifest, waiter: waiter)
+    out.history.update(hash) { $0.beginLoad() }
+    search(hash, at: now)
+  }
+
+  mutating func leave(_ hash: ContentHash, _ waiter: Retrieval.Waiter) {
+    retrievals[hash]?.waiters.removeAll { $0 == waiter }
+    if retrievals[hash]?.waiters.isEmpty == true { forget(hash) }
+  }
+
+  /// Forgets a retrieval and lets go of what it holds; its waiters have been told.
+  private mutating func forget(_ hash: ContentHash) {
+    guard let retrieval = retrievals.removeValue(forKey: hash) else { return }
+    searches = searches.filter { $0.value.owner != .retrieval(hash) }
+    for id in retrieval.downloadsInOrder {
+      out.retrievalOfDownload[id] = nil
+      guard let download = retrieval.downloads[id] else { continue }
+      for fetch in download.fetching?.fetches.keys.sorted(by: { $0.number < $1.number }) ?? [] {
+        out.downloadOfFetch[fetch] = nil
+      }
+      for node in download.fetching?.nodes.sorted() ?? [] { emit(.abandon(id, node)) }
+      emit(.discard(id))
+      if download.isFetchingManifest, let manifest = download.manifest { leave(manifest, .download(id)) }
+    }
+  }
+
+  /// Whether the retrieval of `manifest` waits, over others or not, for the file with this hash.
+  func waits(_ manifest: ContentHash, for hash: ContentHash) -> Bool {
+    var seen: Set<ContentHash> = []
+    var next = [manifest]
+    while let file = next.popLast() {
+      if file == hash { return true }
+      guard seen.insert(file).inserted, let retrieval = retrievals[file] else { continue }
+      next += retrieval.downloadsInOrder.compactMap { id in
+        retrieval.downloads[id].flatMap { $0.isFetchingManifest ? $0.manifest : nil }
+      }
+    }
+    return false
+  }
+
+  // MARK: Requests
+
+  private mutating func carryOut(at now: Instant) {
+    while !out.requests.isEmpty {
+      switch out.requests.removeFirst() {
+      case .search(let hash):
+        // A question from before the loss would end before the node can be back.
+        searches = searches.filter { $0.value.owner != .retrieval(hash) }
+        search(hash, at: now)
+      case .ask(let node, let hash): ask(node, whatItHasOf: hash, at: now)
+      case .fetchManifest(let manifest, let id):
+        guard let wish = out.retrievalOfDownload[id].flatMap({ retrievals[$0]?.wish }) else { continue }
+        let key = FileKey(hash: manifest)
+        join(
+          Wish(key: key, node: wish.node, topic: wish.topic), .download(id), isManifest: true, at: now)
+      case .leaveManifest(let manifest, let id): leave(manifest, .download(id))
+      case .delayed(let hash, let node, let others): delayed(hash, node, others, at: now)
+      case .end(let hash, let outcome): end(hash, outcome, at: now)
+      }
+    }
+  }
+
+  /// Ends a retrieval from which nothing more can come.
+  mutating func settle(_ hash: ContentHash, at now: Instant) {
+    guard var retrieval = retrievals.removeValue(forKey: hash) else { return }
+    let failure = retrieval.settle(isSearching: isSearching(for: hash), &out, at: now)
+    retrievals[hash] = retrieval
+    if let failure { out.requests.append(.end(hash, .failed(failure))) }
+    if !out.requests.isEmpty { carryOut(at: now) }
+  }
+
+  private mutating func end(_ hash: ContentHash, _ outcome: RetrievalOutcome, at now: Instant) {
+    guard let retrieval = retrievals[hash] else { return }
+    retrievals[hash]?.waiters = []
+    for case .load(let load) in retrieval.waiters {
+      retrievalOfLoad[load] = nil
+      switch outcome {
+      case .loaded(let size, let node):
+        emit(.progress(load, loaded: size, total: size, node: node))
+        emit(.loaded(load))
+      case .failed(let failure): emit(.failed(load, failure, retrieval.wish))
+      }
+    }
+    forget(hash)
+    for case .download(let id) in retrieval.waiters {
+      switch outcome {
+      case .loaded: change(id, at: now) { $0.manifestArrived(id, &$1) }
+      case .failed: change(id, at: now) { $0.giveUpManifest(id, &$1, at: now) }
+      }
+    }
+  }
+
+  /// Manifests that take long are not waited for by sources that do not offer them.
+  mutating func goOnWithoutManifests(of hash: ContentHash, at now: Instant) {
+    for id in retrievals[hash]?.downloadsInOrder ?? [] {
+      guard let download = retrievals[hash]?.downloads[id], let manifest = download.manifest,
+        case .fetchingManifest(let instant, _) = download.phase, instant <= now
+      else { continue }
+      let offering = Set(retrievals[manifest]?.sources.keys.map { $0 } ?? [])
+      change(hash, at: now) { $0.goOnWithoutManifest(id, offeredBy: offering, &$1, at: now) }
+    }
+  }
+
+  // MARK: Delays
+
+  /// The files whose manifest this one is.
+  private func files(waitingFor hash: ContentHash) -> [ContentHash] {
+    (retrievals[hash]?.waiters ?? []).compactMap { waiter in
+      if case .download(let id) = waiter { out.retrievalOfDownload[id] } else { nil }
+    }
+  }
+
+  /// Says to all who wait for this file, or for the one whose manifest it is, that nobody gives anything for now, and asks
+  /// now and then for others that were not there before, or did not have the file.
+  private mutating func delayed(_ hash: ContentHash, _ node: NodeID, _ others: UInt32?, at now: Instant) {
+    guard let retrieval = retrievals[hash] else { return }
+    let delayed = Set(retrieval.sources.values.filter { $0.delay != nil }.map(\.node))
+    for file in [hash] + files(waitingFor: hash) {
+      guard let waiting = retrievals[file] else { continue }
+      if retrieval.isDelayed() {
+        for case .load(let load) in waiting.waiters { emit(.waits(load, node: node, others: others)) }
+      }
+      if file != hash, others == nil { out.history.update(file) { $0.noteLoss(node, .refused(.limitReached)) } }
+      guard waiting.isDelayed(ignoring: delayed), !isSearching(for: file),
+        waiting.losses.searchedAt.map({ now - $0 >= SourceDelay.searchPeriod }) ?? true
+      else { continue }
+      search(file, at: now)
+    }
+  }
+}
