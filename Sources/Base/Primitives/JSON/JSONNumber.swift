@@ -40,7 +40,7 @@ package struct JSONNumber: Hashable, Sendable {
   /// begins with it only at 2^54.
   private static func pythonText(_ double: Double) -> String {
     let text = "\(double)"
-    guard double.magnitude >= 1e16, text.hasSuffix(".0") else { return text }
+    guard double.magnitude >= 1e16, text.utf8.suffix(2).elementsEqual(".0".utf8) else { return text }
     let sign = double < 0 ? "-" : ""
     var digits = text.dropFirst(sign.count).dropLast(2)
     let exponent = digits.count - 1
