@@ -45,14 +45,14 @@ import Testing
     }
   }
 
-  /// A folder of 100,000 names that only differ in how they are spelled is no slower than any other.
+  /// Thousands of names that differ in nothing but how they are spelled.
   @Test func aLargeFolderIsReadAsItWasWritten() throws {
     let hash = try #require(ContentHash(bytes: [UInt8](repeating: 7, count: 20)))
-    let files = (0..<50_000).flatMap { number in
+    let files = (0..<3_000).flatMap { number in
       ["\u{fc}", "u\u{308}"].map { FolderDocument.File(name: "\($0)\(number)", size: UInt64(number), hash: hash) }
     }
     let folder = try FolderDocument(files: files, folders: [])
     #expect(try FolderDocument(parsing: folder.json.compactBytes) == folder)
-    #expect(folder.files.count == 100_000)
+    #expect(folder.files.count == 6_000)
   }
 }
