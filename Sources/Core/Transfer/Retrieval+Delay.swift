@@ -35,6 +35,7 @@ extension Retrieval {
   /// Asked who has the file it would only come back, and be waited for again.
   mutating func dropTooBusy(_ node: NodeID, _ out: inout TransferOutbox, at now: Instant) {
     losses.searchedWith = loadedBytes
+    if let delay = sources[node]?.delay { out.requests.append(.waitedTooLong(hash, node, delay)) }
     drop(node, &out, at: now)
   }
 

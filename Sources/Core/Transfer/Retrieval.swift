@@ -10,7 +10,7 @@ struct Retrieval: Sendable {
   /// different claim each must not keep an honest one waiting.
   static let maximumDownloads = 32
   /// How long the other sources wait for a manifest that one of them has named.
-  static let manifestPatience: Duration = .milliseconds(750)
+  static let manifestPatience: Duration = .milliseconds(600)
 
   /// Who waits for the file.
   enum Waiter: Hashable, Sendable {

@@ -85,6 +85,8 @@ extension TransferEngine {
           Wish(key: key, node: wish.node, topic: wish.topic), .download(id), isManifest: true, at: now)
       case .leaveManifest(let manifest, let id): leave(manifest, .download(id))
       case .delayed(let hash, let node, let others): delayed(hash, node, others, at: now)
+      case .waitedTooLong(let hash, let node, let delay):
+        for file in files(waitingFor: hash) { retrievals[file]?.sources[node]?.delay = delay }
       case .end(let hash, let outcome): end(hash, outcome, at: now)
       }
     }

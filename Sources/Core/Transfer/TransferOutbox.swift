@@ -14,6 +14,8 @@ struct TransferOutbox: Sendable {
     case leaveManifest(ContentHash, DownloadID)
     /// Nobody gives anything for now, because this node serves others first.
     case delayed(ContentHash, NodeID, others: UInt32?)
+    /// The node has been waited for as long as any is; files that wait for this manifest need not wait for it again.
+    case waitedTooLong(ContentHash, NodeID, SourceDelay)
     /// The retrieval has ended.
     case end(ContentHash, RetrievalOutcome)
   }
