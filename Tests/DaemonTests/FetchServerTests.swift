@@ -85,7 +85,8 @@ import Wire
     let hash = try await node.store([1, 2, 3]).hash
     let stream = await node.open { FetchAnswers($0) }
     await node.send(
-      try Self.request(.of([4]), 0, 3) + Self.request(hash, 1, 4) + Self.request(hash, .max - 1, .max), on: stream)
+      try Self.request(.of([4]), 0, 3) + Self.request(hash, 1, 4) + Self.request(hash, 1 << 62, 1 << 62 + 1), on: stream
+    )
     let sight = await node.until(stream) { $0.written.count == 3 * 14 }
     #expect(try Self.replies(sight.written) == [.failure(.notHere), .failure(.outOfRange), .failure(.outOfRange)])
     await node.stop()
