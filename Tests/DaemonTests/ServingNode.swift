@@ -35,7 +35,8 @@ actor ServingNode {
 
   nonisolated let loop: EventLoop
   let store: ContentStore
-  private let folder: TemporaryFolder
+  /// Nil once the node has stopped.
+  private var folder: TemporaryFolder?
   private let gate: UploadGate
   private var isMember = true
   private var streams: [Served] = []
@@ -44,23 +45,31 @@ actor ServingNode {
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
   init(turns: Int = 8) throws {
-    folder = try TemporaryFolder()
+    let folder = try TemporaryFolder()
+    self.folder = folder
     loop = try EventLoop(name: "serving")
     store = try ContentStore(directory: folder.path("store"), log: .disabled)
     gate = UploadGate(capacity: turns, limit: RateLimit(nil), loop: loop)
   }
 
-  func stop() async { await loop.shutdown() }
+  /// Ends every stream and removes the files.
+  func stop() async {
+    for served in streams { served.server.close() }
+    streams = []
+    turns = []
+    await loop.shutdown()
+    folder = nil
+  }
 
   /// Stores bytes, and returns their hash and where they lie.
   func store(_ bytes: [UInt8]) throws -> (hash: ContentHash, path: String) {
-    let receipt = try store.store(path: try folder.write("file", bytes))
+    let receipt = try store.store(path: try #require(folder).write("file", bytes))
     return (receipt.hash, store.path(of: receipt.hash))
   }
 
   /// Links a file of the user's, and returns its hash and where it lies.
   func link(_ bytes: [UInt8]) throws -> (hash: ContentHash, path: String) {
-    let path = try folder.write("linked", bytes)
+    let path = try #require(folder).write("linked", bytes)
     return (try store.link(path: path).hash, path)
   }
 
