@@ -58,7 +58,9 @@ final class BatchAdmission {
 
   private func admit(_ group: [ArrivedFile]) {
     groups += 1
-    loop.work({ [store] in store.admit(group.map(\.file)) }) { outcomes in
+    loop.work { [store] in
+      store.admit(group.map(\.file))
+    } then: { outcomes in
       self.groups -= 1
       self.onAdmitted?(Array(zip(group, outcomes)))
       self.advance()

@@ -9,7 +9,7 @@ actor ChannelSource {
   /// How long a document may take to come.
   private static let fetchTime: Duration = .seconds(30)
 
-  private let worker = Worker(name: "channels")
+  private let worker = ThreadExecutor(name: "channels")
   private let folder: String
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { worker.asUnownedSerialExecutor() }

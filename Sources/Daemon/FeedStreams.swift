@@ -21,7 +21,7 @@ final class FeedStreams {
   private var answering: LinkStream?
   private var requests = FrameDecoder(limit: FeedRequest.frameLimit)
   private var answers = FrameDecoder(limit: FeedAnswer.frameLimit)
-  private var undealt = 0
+  private var unreleased = 0
   private var withheld = 0
   private var isWaitingForRoom = false
 
@@ -48,19 +48,19 @@ final class FeedStreams {
     do throws(WireError) {
       while let frame = try answers.next() {
         guard let answer = try FeedAnswer.decode(frame) else { continue }
-        if case .messages(_, _, let messages) = answer { undealt += FeedAnswer.memory(of: messages) }
+        if case .messages(_, _, let messages) = answer { unreleased += FeedAnswer.memory(of: messages) }
         onAnswer?(answer)
       }
     } catch {
       return link.close()
     }
-    if undealt > Self.maximumUndealt { withheld += bytes.count } else { asking?.consumed(bytes.count) }
+    if unreleased > Self.maximumUndealt { withheld += bytes.count } else { asking?.consumed(bytes.count) }
   }
 
   /// Messages of so many bytes need no memory any more.
-  func dealtWith(_ count: Int) {
-    undealt -= count
-    guard undealt <= Self.maximumUndealt, withheld > 0 else { return }
+  func released(_ count: Int) {
+    unreleased -= count
+    guard unreleased <= Self.maximumUndealt, withheld > 0 else { return }
     asking?.consumed(withheld)
     withheld = 0
   }

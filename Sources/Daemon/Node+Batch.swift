@@ -19,7 +19,7 @@ extension Node {
   func loadFiles(_ request: BatchLoadRequest) -> AsyncThrowingStream<[BatchLoadEvent], any Error> {
     let (stream, continuation) = AsyncThrowingStream<[BatchLoadEvent], any Error>.makeStream()
     let id = newClient()
-    let batch = BatchLoad(request, loop: loop, continuation: continuation)
+    let batch = BatchLoadSession(request, loop: loop, continuation: continuation)
     batches[id] = batch
     continuation.onTermination = { _ in Task { await self.endBatch(id) } }
     request.keys.isEmpty ? batch.finish() : lookFor(request.keys.indices, of: batch)
@@ -35,11 +35,13 @@ extension Node {
 
   /// Tells of the files that are here already, and fetches the others; the first of them come while later ones are looked
   /// for.
-  private func lookFor(_ indices: Range<Int>, of batch: BatchLoad) {
+  private func lookFor(_ indices: Range<Int>, of batch: BatchLoadSession) {
     let group = indices.prefix(indices.lowerBound == 0 ? Self.lookedForFirst : Self.lookedForAtOnce)
     guard !batch.isClosed, !group.isEmpty else { return }
     let hashes = group.map { batch.request.keys[$0].hash }
-    loop.work({ [store] in hashes.map { hash in Result { () throws(KacheryError) in try store.find(hash) } } }) {
+    loop.work { [store] in
+      hashes.map { hash in Result { () throws(KacheryError) in try store.find(hash) } }
+    } then: {
       found in
       var missing: [Int] = []
       for (index, result) in zip(group, found) {
@@ -55,7 +57,7 @@ extension Node {
   }
 
   /// Small files come together from whoever has them; a part of a file, and whatever is too large, comes by itself.
-  private func fetch(_ missing: [Int], of batch: BatchLoad) {
+  private func fetch(_ missing: [Int], of batch: BatchLoadSession) {
     let keys = batch.request.keys
     let small = missing.filter { keys[$0].chunkOf == nil }
     for index in missing where keys[index].chunkOf != nil { batch.needsEngine(index) }
@@ -73,12 +75,12 @@ extension Node {
   }
 
   /// What brings the small files of this batch; nil if there is nobody to bring them.
-  private func transfer(of batch: BatchLoad) throws(KacheryError) -> BatchTransfer? {
+  private func transfer(of batch: BatchLoadSession) throws(KacheryError) -> BatchDownload? {
     if let transfer = batch.transfer { return transfer }
     let node = batch.request.node
     let topic = try batch.request.channel.map { name throws(KacheryError) in try self.topic(ofChannel: name) }
     guard !batchSources(node, topic).isEmpty else { return nil }
-    let transfer = BatchTransfer(store: store, loop: loop, pacer: receiving) { self.batchSources(node, topic) }
+    let transfer = BatchDownload(store: store, loop: loop, limiter: receiving) { self.batchSources(node, topic) }
     batch.transfer = transfer
     transfer.onEvent = { event in self.take(event, of: batch) }
     return transfer
@@ -96,10 +98,10 @@ extension Node {
     }
   }
 
-  private func take(_ event: BatchTransfer.Event, of batch: BatchLoad) {
+  private func take(_ event: BatchDownload.Event, of batch: BatchLoadSession) {
     switch event {
     case .received(let bytes): counters.bytesReceived.add(bytes)
-    case .lied(let node, let hash): input { core, now in core.lied(node, hash, at: now) }
+    case .misbehaved(let node, let hash): input { core, now in core.misbehaved(node, hash, at: now) }
     case .refused(let node, let hash, let refusal): input { core, _ in core.refused(node, hash, refusal) }
     case .ended(let index, .stored(let path), let bytes):
       counters.loadsFinished.add()
@@ -117,11 +119,11 @@ extension Node {
   }
 
   /// Begins with more loads of the engine as long as there is room for them.
-  private func advanceEngine(_ batch: BatchLoad) {
+  private func advanceEngine(_ batch: BatchLoadSession) {
     while let index = batch.takeForEngine() {
       let key = batch.request.keys[index]
       do throws(KacheryError) {
-        let wish = try wish(key, node: batch.request.node, channel: batch.request.channel)
+        let query = try query(key, node: batch.request.node, channel: batch.request.channel)
         let id = LoadID(number: newClient())
         batch.underway[id] = 0
         loads[id] = LoadWaiter(
@@ -136,7 +138,7 @@ extension Node {
             batch.ended(index, bytes: bytes, outcome)
             self.advanceEngine(batch)
           })
-        input { core, now in core.load(id, wish, at: now) }
+        input { core, now in core.load(id, query, at: now) }
       } catch {
         batch.ended(index, .failure(error))
       }

@@ -17,7 +17,7 @@ extension Node {
     case .prepare(let download, let plan): prepare(download, plan)
     case .fetch(let fetch, let download, let link): self.fetch(fetch, download, over: link)
     case .abandon(let download, let node):
-      fetchers.removeValue(forKey: FetcherKey(download: download, node: node))?.close()
+      clients.removeValue(forKey: FetchClientKey(download: download, node: node))?.close()
     case .complete(let download): complete(download)
     case .discard(let download): discard(download)
     case .waiting(let node): for batch in batches.values { batch.transfer?.waits(for: node) }
@@ -29,7 +29,7 @@ extension Node {
     case .failed(let id, let error): finishLoad(id, error)
     case .feedRequest(let link, let request): links[link]?.feeds.ask(request)
     case .feedAnswer(let link, let answer): links[link]?.feeds.answer(answer)
-    case .feedBytesDealtWith(let link, let count): links[link]?.feeds.dealtWith(count)
+    case .feedBytesDealtWith(let link, let count): links[link]?.feeds.released(count)
     case .feed(let effect): perform(effect)
     case .event(let event): note(event)
     }
@@ -44,7 +44,7 @@ extension Node {
       let who = byPeer ? "Node \(node.short) ended the link" : "The link to node \(node.short) was ended"
       let text = "\(who): \(goodbye.reason)."
       goodbye.code == .stopping || goodbye.code == .duplicate ? log.debug(text) : log.warning(text)
-    case .lied(let node, let hash):
+    case .misbehaved(let node, let hash):
       counters.piecesRefused.add()
       log.warning("Node \(node.short) gave bytes that do not have the hash \(hash); they were dropped.")
     case .clockSkew(let node, let seconds):
@@ -57,7 +57,7 @@ extension Node {
   func lookUp(_ lookup: LookupID, _ hash: ContentHash, wantsManifest: Bool) {
     let servesNobody = uploads.limits.maximumTransfers == 0
     let arriving = servesNobody ? nil : arriving(hash)
-    loop.work({ [store] in
+    loop.work { [store] in
       do throws(KacheryError) {
         guard let found = try store.find(hash) else {
           if let part = arriving?.share() { return FindAnswer.Outcome.has(FindAnswer.File(part)) }
@@ -69,7 +69,7 @@ extension Node {
       } catch {
         return .refuses(Refusal(error))
       }
-    }) { answer in
+    } then: { answer in
       guard !wantsManifest || !self.awaitsManifest(lookup, hash, answer) else { return }
       self.input { core, _ in core.lookedUp(lookup, answer) }
     }
@@ -82,9 +82,9 @@ extension Node {
   }
 
   private func readManifest(_ download: DownloadID, _ hash: ContentHash, _ manifest: ContentHash) {
-    loop.work({ [store] in
+    loop.work { [store] in
       Result { () throws(KacheryError) in try store.manifest(for: hash, named: manifest) }
-    }) { result in
+    } then: { result in
       self.input { core, now in
         switch result {
         case .success(let found): core.manifestRead(download, found, at: now)
@@ -99,9 +99,9 @@ extension Node {
     inTurn(plan.hash) {
       guard self.wanted.contains(download) else { return self.turnEnded(plan.hash) }
       let isBeside = self.incoming.values.contains { $0.hash == plan.hash }
-      self.loop.work({ [store = self.store] in
+      self.loop.work { [store = self.store] in
         Result { () throws(KacheryError) in try Preparation(of: plan, isBeside: isBeside, in: store) }
-      }) { result in
+      } then: { result in
         self.prepared(download, plan, result)
         self.turnEnded(plan.hash)
       }
@@ -161,7 +161,9 @@ extension Node {
       // Nothing was to be received: another node did that.
       return input { core, now in core.completed(download, .admitted, at: now) }
     }
-    loop.work({ Self.finish(file) }) { outcome in
+    loop.work {
+      Self.finish(file)
+    } then: { outcome in
       self.input { core, now in core.completed(download, outcome, at: now) }
     }
   }
@@ -177,12 +179,18 @@ extension Node {
 
   private func discard(_ download: DownloadID) {
     wanted.remove(download)
-    for (key, fetcher) in fetchers where key.download == download {
-      fetcher.close()
-      fetchers[key] = nil
+    for (key, client) in clients where key.download == download {
+      client.close()
+      clients[key] = nil
     }
     guard let file = incoming.removeValue(forKey: download) else { return }
-    inTurn(file.hash) { self.loop.work({ file.close() }) { self.turnEnded(file.hash) } }
+    inTurn(file.hash) {
+      self.loop.work {
+        file.close()
+      } then: {
+        self.turnEnded(file.hash)
+      }
+    }
   }
 
   // MARK: Fetching
@@ -195,23 +203,23 @@ extension Node {
     guard !file.hasArrived(fetch.piece.range) else {
       return input { core, now in core.fetched(fetch.id, .verified, at: now) }
     }
-    let key = FetcherKey(download: download, node: fetch.source.node)
-    let fetcher = fetchers[key] ?? makeFetcher(key, connection.link, file)
-    fetcher.request(fetch, range)
+    let key = FetchClientKey(download: download, node: fetch.source.node)
+    let client = clients[key] ?? makeFetchClient(key, connection.link, file)
+    client.request(fetch, range)
   }
 
-  private func makeFetcher(_ key: FetcherKey, _ link: Link, _ file: IncomingFile) -> Fetcher {
-    let window = FetchWindow.next(beside: fetchers.values.map(\.window), rate: receiving.limit.rate)
-    let fetcher = Fetcher(link: link, incoming: file, loop: loop, pacer: receiving, window: window)
-    fetcher.onProgress = { fetch, count, received in
+  private func makeFetchClient(_ key: FetchClientKey, _ link: Link, _ file: IncomingFile) -> FetchClient {
+    let window = FetchWindow.next(beside: clients.values.map(\.window), rate: receiving.limit.rate)
+    let client = FetchClient(link: link, incoming: file, loop: loop, limiter: receiving, window: window)
+    client.onProgress = { fetch, count, received in
       self.counters.bytesReceived.add(count)
       self.input { core, now in core.received(received, of: fetch, at: now) }
     }
-    fetcher.onOutcome = { fetch, outcome in
+    client.onOutcome = { fetch, outcome in
       if case .verified = outcome { self.counters.piecesVerified.add() }
       self.input { core, now in core.fetched(fetch, outcome, at: now) }
     }
-    fetchers[key] = fetcher
-    return fetcher
+    clients[key] = client
+    return client
   }
 }

@@ -25,7 +25,7 @@ extension Node {
     if core.progress(of: key.hash, at: now) == nil, !joined.isEmpty {
       for await _ in findFile(FindFileRequest(key: key, timeout: Self.explainTime)) {}
     }
-    var diagnosis = core.diagnose(Wish(key: key), room: local.room, at: now)
+    var diagnosis = core.diagnose(FileQuery(key: key), room: local.room, at: now)
     diagnosis.evidence += local.lines
     return diagnosis
   }

@@ -1,7 +1,7 @@
 import APIModel
 import Crypto
-import Feeds
 import FeedStore
+import Feeds
 import NodeCore
 import Primitives
 import Wire
@@ -24,13 +24,13 @@ extension Node {
     case .submitted(let id, let error): submitters.removeValue(forKey: id)?.resume(returning: error)
     case .event(let event): note(event)
     // The node's core has turned these into effects of links.
-    case .request, .answer, .dealtWith: break
+    case .request, .answer, .released: break
     }
   }
 
   private func note(_ event: FeedEvent) {
     switch event {
-    case .lied(let key, let node):
+    case .misbehaved(let key, let node):
       log.warning("Node \(node.short) gave messages of \(key) that are not the feed's; they were dropped.")
     case .forked(let key, let number, let node):
       log.error(
@@ -42,13 +42,15 @@ extension Node {
   // MARK: Reading from other nodes
 
   private func count(_ key: SubfeedKey) {
-    loop.work({ [feeds] in (try? feeds.count(key)) ?? 0 }) { count in
+    loop.work { [feeds] in
+      (try? feeds.count(key)) ?? 0
+    } then: { count in
       self.input { core, now in core.feeds(at: now) { $0.counted(key, count, at: $1) } }
     }
   }
 
   /// Has signatures checked, by two threads where there are many, then keeps the messages.
-  private func check(_ id: AdmissionID, _ messages: [[UInt8]], from position: UInt64, of key: SubfeedKey) {
+  private func check(_ id: MessageBatchID, _ messages: [[UInt8]], from position: UInt64, of key: SubfeedKey) {
     let size = max(Self.checkedTogether, (messages.count + 1) / 2)
     let starts = Array(stride(from: 0, to: messages.count, by: size))
     messageChecks[id] = MessageCheck(parts: starts.count)
@@ -56,7 +58,9 @@ extension Node {
     for (index, start) in starts.enumerated() {
       let part = Array(messages[start..<min(start + size, messages.count)])
       let number = position + UInt64(start)
-      loop.work({ Self.check(part, from: number, of: key.feed) }) { signed in
+      loop.work {
+        Self.check(part, from: number, of: key.feed)
+      } then: { signed in
         self.messageChecks[id]?.set(part: signed, at: index)
         self.keepChecked(of: key)
       }
@@ -88,14 +92,14 @@ extension Node {
     return verifier.firstInvalid(in: checked.map(\.signed)) == nil ? checked : nil
   }
 
-  private func keep(_ id: AdmissionID, _ messages: [SignedMessage]?, of key: SubfeedKey) {
+  private func keep(_ id: MessageBatchID, _ messages: [SignedMessage]?, of key: SubfeedKey) {
     guard let messages else { return admitted(id, key, .invalid) }
     feeds.admit(messages, to: key) { [loop] outcome in
       loop.post { self.assumeIsolated { $0.kept(id, outcome, of: key) } }
     }
   }
 
-  private func kept(_ id: AdmissionID, _ outcome: Result<Admission, KacheryError>, of key: SubfeedKey) {
+  private func kept(_ id: MessageBatchID, _ outcome: Result<MessageAdmission, KacheryError>, of key: SubfeedKey) {
     switch outcome {
     case .failure(let error):
       log.error("Messages of \(key) could not be kept: \(error)")
@@ -106,18 +110,18 @@ extension Node {
     }
   }
 
-  private func admitted(_ id: AdmissionID, _ key: SubfeedKey, _ outcome: MessagesOutcome) {
+  private func admitted(_ id: MessageBatchID, _ key: SubfeedKey, _ outcome: MessagesOutcome) {
     input { core, now in core.feeds(at: now) { $0.admitted(id, key, outcome, at: $1) } }
   }
 
   // MARK: What other nodes ask
 
   private func lookUp(_ lookup: FeedLookupID, _ feed: FeedID, _ binding: [UInt8]) {
-    loop.work({ [feeds] in
+    loop.work { [feeds] in
       let key = try? feeds.key(of: feed)
       let proof = key.flatMap { Signature(bytes: $0.sign(FeedAnswer.writerStatement(feed, binding: binding))) }
       return (isHeld: proof != nil || (try? feeds.isKnown(feed)) ?? false, proof: proof)
-    }) { found in
+    } then: { found in
       self.input { core, now in
         core.feeds(at: now) { engine, _ in engine.lookedUp(lookup, isHeld: found.isHeld, proof: found.proof) }
       }
@@ -125,18 +129,18 @@ extension Node {
   }
 
   private func read(_ read: FeedReadID, _ key: SubfeedKey, _ position: UInt64) {
-    loop.work({ [feeds] in
+    loop.work { [feeds] in
       try? feeds.messages(of: key, from: position, count: FeedAnswer.maximumMessages, bytes: Self.answerBytes)
-    }) { messages in
+    } then: { messages in
       self.input { core, now in core.feeds(at: now) { engine, _ in engine.messagesRead(read, messages) } }
     }
   }
 
   /// Appends what another node submits, where the rules of the subfeed let it.
   private func append(_ submission: ForeignSubmission, _ key: SubfeedKey, _ message: [UInt8]) {
-    loop.work({ [feeds] in
+    loop.work { [feeds] in
       Result { () throws(KacheryError) in try Self.permitted(message, from: submission.node, key, in: feeds) }
-    }) { permitted in
+    } then: { permitted in
       switch permitted {
       case .failure(let error): self.answer(submission, error.message)
       case .success(let message):

@@ -1,7 +1,7 @@
 import APIModel
 import Crypto
-import Feeds
 import FeedStore
+import Feeds
 import NodeCore
 import Primitives
 import Wire

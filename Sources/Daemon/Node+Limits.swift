@@ -50,14 +50,14 @@ extension Node {
       let directory = configuration.storageDirectory
       let settings = try await loop.onPool { () throws(KacheryError) in try StoreSettings(in: directory) }
       let new = try TransferLimits(configuration, settings)
-      upkeep.settingsProblem = nil
+      maintenance.settingsProblem = nil
       guard new != uploads.limits else { return }
       uploads.limits = new
       receiving.limit.schedule = new.download
       log.info("The limits on transfers are now those of kachery.yaml.")
     } catch {
-      guard upkeep.settingsProblem != error.message, !isStopping else { return }
-      upkeep.settingsProblem = error.message
+      guard maintenance.settingsProblem != error.message, !isStopping else { return }
+      maintenance.settingsProblem = error.message
       log.warning("\(error.message) Until then the limits stay as they are.")
     }
   }

@@ -1,7 +1,7 @@
+import Discovery
 import Links
 import NodeCore
 import Primitives
-import Discovery
 import Wire
 
 extension Node {

@@ -53,7 +53,7 @@ extension Node: LocalNode {
       peers: core.activePeers.map { peer in
         NodeStatus.Peer(
           node: peer.node, label: peer.label, address: peer.remote?.description ?? "", isBootstrap: peer.isBootstrap,
-          secondsAhead: peer.secondsAhead, lies: peer.lies)
+          clockOffset: peer.clockOffset, badAnswers: peer.badAnswers)
       })
   }
 
@@ -98,10 +98,10 @@ extension Node: LocalNode {
 
   // MARK: Finding and loading
 
-  func wish(
+  func query(
     _ key: FileKey, node: NodeID? = nil, channel: String? = nil, wantsManifest: Bool = false
-  ) throws(KacheryError) -> Wish {
-    Wish(
+  ) throws(KacheryError) -> FileQuery {
+    FileQuery(
       key: key, node: node, topic: try channel.map { name throws(KacheryError) in try topic(ofChannel: name) },
       wantsManifest: wantsManifest)
   }
@@ -112,21 +112,21 @@ extension Node: LocalNode {
   }
 
   func findFile(_ request: FindFileRequest) -> AsyncStream<FoundFile> {
-    find(Wish(key: request.key), for: request.timeout)
+    find(FileQuery(key: request.key), for: request.timeout)
   }
 
-  func find(_ wish: Wish, for time: Duration) -> AsyncStream<FoundFile> {
+  func find(_ query: FileQuery, for time: Duration) -> AsyncStream<FoundFile> {
     let id = FindID(number: newClient())
     let (stream, continuation) = AsyncStream<FoundFile>.makeStream()
-    finds[id] = FindWaiter(key: wish.key, continuation: continuation)
+    finds[id] = FindWaiter(key: query.key, continuation: continuation)
     continuation.onTermination = { _ in Task { await self.stopFind(id) } }
     Task {
-      let local = try? await loop.onPool { [store] () throws(KacheryError) in try store.find(wish.key.hash) }
+      let local = try? await loop.onPool { [store] () throws(KacheryError) in try store.find(query.key.hash) }
       if let file = local ?? nil {
-        continuation.yield(FoundFile(node: self.id, key: wish.key, size: file.size))
+        continuation.yield(FoundFile(node: self.id, key: query.key, size: file.size))
       }
       guard finds[id] != nil else { return }
-      input { core, now in core.find(id, wish, for: time, at: now) }
+      input { core, now in core.find(id, query, for: time, at: now) }
     }
     return stream
   }
@@ -154,7 +154,7 @@ extension Node: LocalNode {
     loads[id] = LoadWaiter(
       hash: request.key.hash, manifest: request.key.manifest,
       progress: { continuation.yield(.progress(loaded: $0, total: $1, node: $2)) },
-      waits: request.tellsWaits ? { continuation.yield(.waiting($0)) } : nil,
+      waits: request.reportWaiting ? { continuation.yield(.waiting($0)) } : nil,
       end: { outcome in
         switch outcome {
         case .success(let path):
@@ -175,9 +175,9 @@ extension Node: LocalNode {
         loads.removeValue(forKey: id)?.end(.success(file.path))
         return
       }
-      let wish = try self.wish(request.key, node: request.node, channel: request.channel)
+      let query = try self.query(request.key, node: request.node, channel: request.channel)
       guard loads[id] != nil else { return }
-      input { core, now in core.load(id, wish, at: now) }
+      input { core, now in core.load(id, query, at: now) }
     } catch {
       loads.removeValue(forKey: id)?.end(.failure(error))
     }

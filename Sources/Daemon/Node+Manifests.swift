@@ -17,13 +17,13 @@ extension Node {
 
   private func makeNextManifest() {
     guard let hash = manifests.begin() else { return }
-    let isWanted = upkeep.isWanted
+    let cancellation = maintenance.cancellation
     do throws(KacheryError) {
       // Reading a large file takes minutes, and the pool's few threads are for what ends soon. Room for the work and for the
       // lane's own end.
-      try WorkLane(depth: 2).add { [store] in
+      try WorkerThread(depth: 2).add { [store] in
         let outcome = Result { () throws(KacheryError) in
-          try store.makeManifest(of: hash) { isWanted.isSet }
+          try store.makeManifest(of: hash) { !cancellation.isCancelled }
         }
         Task { await self.manifestMade(hash, outcome) }
       }

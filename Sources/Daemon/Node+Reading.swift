@@ -42,9 +42,9 @@ extension Node {
   /// nobody can name one.
   private func manifest(for request: ReadRequest) async throws(KacheryError) -> Manifest? {
     if let named = request.key.manifest { return try await manifest(named, for: request) }
-    let wish = try wish(request.key, node: request.node, channel: request.channel)
+    let query = try query(request.key, node: request.node, channel: request.channel)
     var holders: [FoundFile] = []
-    for await found in find(wish, for: .seconds(10)) {
+    for await found in find(query, for: .seconds(10)) {
       // A small file has none, and comes as a whole.
       guard found.size > Limits.manifestThreshold else { return nil }
       // A node may name what is no manifest of this file, or what it does not have.
@@ -59,8 +59,8 @@ extension Node {
 
   /// The manifest that the node makes of the file, which it has to read for it.
   private func madeManifest(by holder: FoundFile, for request: ReadRequest) async throws(KacheryError) -> Manifest? {
-    let wish = try wish(request.key, node: holder.node, channel: request.channel, wantsManifest: true)
-    for await found in find(wish, for: Self.timeToMakeManifest(of: holder.size)) {
+    let query = try query(request.key, node: holder.node, channel: request.channel, wantsManifest: true)
+    for await found in find(query, for: Self.timeToMakeManifest(of: holder.size)) {
       if let named = found.key.manifest, let read = try? await manifest(named, for: request) { return read }
     }
     return nil

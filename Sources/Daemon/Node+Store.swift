@@ -5,7 +5,7 @@ import LocalAPI
 import Primitives
 
 extension Node {
-  private static let upkeepPeriod: Duration = .seconds(60)
+  private static let maintenancePeriod: Duration = .seconds(60)
   /// Going through a large directory takes seconds, so the limit is kept to once so many bytes have come, or a twentieth
   /// of the limit where that is less.
   private static let growthPerCollection: UInt64 = 1 << 30
@@ -13,14 +13,20 @@ extension Node {
   private static let collectionPeriod: Duration = .seconds(3_600)
 
   /// Completes the index in the background, and looks after the limit from now on.
-  func startUpkeep() {
-    let flag = upkeep.isWanted
-    loop.work({ [store] in Result { () throws(KacheryError) in try store.completeIndex { flag.isSet } } }) { result in
+  func startMaintenance() {
+    let cancellation = maintenance.cancellation
+    loop.work { [store] in
+      Result { () throws(KacheryError) in try store.completeIndex { !cancellation.isCancelled } }
+    } then: { result in
       if case .failure(let error) = result { self.log.warning("The stored files cannot be listed: \(error.message)") }
       self.keepToLimit()
     }
-    upkeep.timer = loop.after(Self.upkeepPeriod, repeating: Self.upkeepPeriod) {
-      self.loop.work({ [store = self.store] in store.index?.flush() }) { self.keepToLimit() }
+    maintenance.timer = loop.after(Self.maintenancePeriod, repeating: Self.maintenancePeriod) {
+      self.loop.work { [store = self.store] in
+        store.index?.flush()
+      } then: {
+        self.keepToLimit()
+      }
       Task { await self.readLimits() }
     }
   }
@@ -31,35 +37,35 @@ extension Node {
     Task { await readJoinedChannels() }
     refreshChannels()
     Task { await readLimits() }
-    upkeep.lastCollection = nil
+    maintenance.lastCollection = nil
     keepToLimit()
   }
 
   private func keepToLimit() {
-    guard !upkeep.isCollecting, !isStopping else { return }
-    upkeep.isCollecting = true
-    let (last, now) = (upkeep.lastCollection, loop.now)
-    loop.work({ [store] in
+    guard !maintenance.isCollecting, !isStopping else { return }
+    maintenance.isCollecting = true
+    let (last, now) = (maintenance.lastCollection, loop.now)
+    loop.work { [store] in
       Result { () throws(KacheryError) in try Self.keepToLimit(of: store, after: last, now) }
-    }) { result in
-      self.upkeep.isCollecting = false
+    } then: { result in
+      self.maintenance.isCollecting = false
       switch result {
       case .success(let collection):
-        self.upkeep.lastCollection = collection
-        self.upkeep.collectionProblem = nil
+        self.maintenance.lastCollection = collection
+        self.maintenance.collectionProblem = nil
       // Of kachery.yaml `readLimits` tells.
       case .failure(let error) where error.code == .badConfiguration: break
       case .failure(let error):
-        guard self.upkeep.collectionProblem != error.message else { return }
-        self.upkeep.collectionProblem = error.message
+        guard self.maintenance.collectionProblem != error.message else { return }
+        self.maintenance.collectionProblem = error.message
         self.log.warning("The storage limit cannot be kept: \(error.message)")
       }
     }
   }
 
   private static nonisolated func keepToLimit(
-    of store: ContentStore, after last: StoreUpkeep.Collection?, _ now: Instant
-  ) throws(KacheryError) -> StoreUpkeep.Collection? {
+    of store: ContentStore, after last: StoreMaintenance.Collection?, _ now: Instant
+  ) throws(KacheryError) -> StoreMaintenance.Collection? {
     guard let limit = try store.settings().maximumBytes else { return nil }
     let grown = store.bytesGrown
     if let last, last.limit == limit, now - last.time < collectionPeriod,
@@ -68,15 +74,16 @@ extension Node {
       return last
     }
     _ = try store.collect()
-    return StoreUpkeep.Collection(grown: grown, limit: limit, time: now)
+    return StoreMaintenance.Collection(grown: grown, limit: limit, time: now)
   }
 
   /// A file came with a manifest, for peers that ask for it without knowing that.
   func noteManifest(_ manifest: ContentHash?, of hash: ContentHash) {
-    loop.work({ [store] in
+    loop.work { [store] in
       guard let file = try? store.find(hash) else { return }
       store.noteManifest(manifest, of: hash, size: file.size)
-    }) {}
+    } then: {
+    }
   }
 
   // MARK: What clients ask for
@@ -113,6 +120,6 @@ extension Node {
   }
 
   func verifyStore(only: Set<ContentHash>?) -> AsyncThrowingStream<JSONValue, any Error> {
-    upkeep.check.begin(store, only: only, loop: loop, isWanted: upkeep.isWanted)
+    maintenance.check.begin(store, only: only, loop: loop, cancellation: maintenance.cancellation)
   }
 }

@@ -4,8 +4,8 @@ import Crypto
 import Diagnostics
 import Discovery
 import EventLoop
-import Feeds
 import FeedStore
+import Feeds
 import Files
 import Glibc
 import Links
@@ -34,7 +34,7 @@ actor Node {
 
   var core: NodeCore
   /// What keeps to the rates that the owner allows, and gives peers their turns.
-  let receiving: Pacer
+  let receiving: RateLimiter
   let uploads: Uploads
   var host: LinkHost?
   var api: LocalAPIServer?
@@ -53,19 +53,19 @@ actor Node {
   var lastLink: UInt64 = 0
   var incoming: [DownloadID: IncomingFile] = [:]
   var wanted: Set<DownloadID> = []
-  var turns = FileTurns()
-  var fetchers: [FetcherKey: Fetcher] = [:]
+  var turns = KeyedQueue()
+  var clients: [FetchClientKey: FetchClient] = [:]
   var loads: [LoadID: LoadWaiter] = [:]
   var finds: [FindID: FindWaiter] = [:]
-  var batches: [UInt64: BatchLoad] = [:]
+  var batches: [UInt64: BatchLoadSession] = [:]
   var lastClient: UInt64 = 0
   var joined: [JoinedChannel] = []
   var documents: [ByteString: ChannelDocument] = [:]
-  var upkeep = StoreUpkeep()
+  var maintenance = StoreMaintenance()
   var manifests = ManifestQueue()
   var watchers = FeedWatchers()
-  var messageChecks: [AdmissionID: MessageCheck] = [:]
-  var checkOrder: [SubfeedKey: [AdmissionID]] = [:]
+  var messageChecks: [MessageBatchID: MessageCheck] = [:]
+  var checkOrder: [SubfeedKey: [MessageBatchID]] = [:]
   var seekers: [FeedSeekID: CheckedContinuation<FeedWhereabouts, Never>] = [:]
   var submitters: [SubmitID: CheckedContinuation<KacheryError?, Never>] = [:]
 
@@ -86,7 +86,7 @@ actor Node {
       storageDirectory: storage, configurationDirectory: configuration.configurationDirectory)
     store = try ContentStore(
       directory: storage, log: log, indexOwner: identity.key.publicKey,
-      clientele: try Self.clientele(of: configuration))
+      clientScope: try Self.clientScope(of: configuration))
     mutables = try MutableTable(directory: storage)
     feeds = try FeedStore(directory: storage, mutables: mutables)
     channelSource = ChannelSource(folder: "\(storage)/kachery-node/channels")
@@ -96,7 +96,7 @@ actor Node {
         isBootstrap: configuration.isBootstrap, bootstraps: configuration.bootstraps),
       random: SecureRandom())
     let limits = TransferLimits(configuration)
-    receiving = Pacer(RateLimit(limits.download), loop: loop)
+    receiving = RateLimiter(RateLimit(limits.download), loop: loop)
     uploads = Uploads(store, loop: loop, metrics: counters, limits: limits)
     startedAt = loop.now
   }
@@ -104,10 +104,10 @@ actor Node {
   /// The node's ID.
   nonisolated var id: NodeID { identity.key.publicKey }
 
-  var now: Moment {
+  var now: Timestamps {
     var time = timespec()
     clock_gettime(CLOCK_REALTIME, &time)
-    return Moment(instant: loop.now, wall: WallTime(seconds: time.tv_sec, nanoseconds: time.tv_nsec))
+    return Timestamps(instant: loop.now, wall: WallTime(seconds: time.tv_sec, nanoseconds: time.tv_nsec))
   }
 
   // MARK: Life
@@ -133,7 +133,7 @@ actor Node {
     await readLimits()
     await readJoinedChannels()
     refresher = loop.after(Self.channelPeriod, repeating: Self.channelPeriod) { self.refreshChannels() }
-    startUpkeep()
+    startMaintenance()
     drain()
     return port
   }
@@ -166,7 +166,7 @@ actor Node {
     return SocketAccess.Group(number: group, name: name)
   }
 
-  private static func clientele(of configuration: DaemonConfiguration) throws(KacheryError) -> Clientele {
+  private static func clientScope(of configuration: DaemonConfiguration) throws(KacheryError) -> ClientScope {
     try group(of: configuration).map { .group($0.number) } ?? .ownUser
   }
 
@@ -196,9 +196,9 @@ actor Node {
     isStopping = true
     wakeUp?.cancel()
     refresher?.cancel()
-    upkeep.timer?.cancel()
+    maintenance.timer?.cancel()
     // Before the clients go: a check that goes on would keep one waiting.
-    upkeep.isWanted.clear()
+    maintenance.cancellation.cancel()
     store.endLongWork()
     watchers.endAll()
     endFeedSearches()
@@ -209,7 +209,7 @@ actor Node {
     for batch in batches.values { batch.close() }
     for load in loads.values { load.end(.failure(KacheryError(.cancelled, "The node is stopping."))) }
     for find in finds.values { find.continuation.finish() }
-    for fetcher in fetchers.values { fetcher.close() }
+    for client in clients.values { client.close() }
     uploads.stop()
     for connection in links.values { connection.close(Goodbye(.stopping, "the node is stopping")) }
     let files = Array(incoming.values)
@@ -258,14 +258,14 @@ actor Node {
   }
 
   /// Hands an input to the core.
-  func input(_ body: (inout NodeCore, Moment) -> Void) {
+  func input(_ body: (inout NodeCore, Timestamps) -> Void) {
     body(&core, now)
     drain()
   }
 }
 
 /// One download from one node.
-struct FetcherKey: Hashable {
+struct FetchClientKey: Hashable {
   let download: DownloadID
   let node: NodeID
 }

@@ -18,27 +18,29 @@ final class StoreCheck: Sendable {
 
   /// Begins a check of these files, or of all.
   ///
-  /// - Parameter isWanted: false ends it early, as letting go of the stream does.
+  /// - Parameter cancellation: ends it early, as letting go of the stream does.
   /// - Returns: what it tells, as `/v1/store/verify` has it; it fails with `alreadyRunning` where one goes on already.
-  func begin(_ store: ContentStore, only: Set<ContentHash>?, loop: EventLoop, isWanted: StoreUpkeep.Flag) -> Messages {
+  func begin(
+    _ store: ContentStore, only: Set<ContentHash>?, loop: EventLoop, cancellation: StoreMaintenance.CancellationToken
+  ) -> Messages {
     let (messages, continuation) = Messages.makeStream(bufferingPolicy: .bufferingOldest(Self.maximumWaiting))
     guard !isRunning.exchange(true, ordering: .acquiring) else {
       continuation.finish(throwing: Self.refusal)
       return messages
     }
-    let isHeard = StoreUpkeep.Flag()
-    continuation.onTermination = { _ in isHeard.clear() }
+    let clientLeft = StoreMaintenance.CancellationToken()
+    continuation.onTermination = { _ in clientLeft.cancel() }
     do throws(KacheryError) {
       // Room for the check and for the lane's own end, so that letting go of the lane waits for neither.
-      try WorkLane(depth: 2).add {
+      try WorkerThread(depth: 2).add {
         let outcome = Result { () throws(KacheryError) in
           try Self.run(store, only, loop) { message in
-            Self.give(message, to: continuation) { isHeard.isSet && isWanted.isSet }
+            Self.give(message, to: continuation) { !clientLeft.isCancelled && !cancellation.isCancelled }
           }
         }
         // Before the client learns of the end, so that it may ask for the next one.
         self.isRunning.store(false, ordering: .releasing)
-        Self.end(outcome, continuation) { isHeard.isSet && isWanted.isSet }
+        Self.end(outcome, continuation) { !clientLeft.isCancelled && !cancellation.isCancelled }
       }
     } catch {
       isRunning.store(false, ordering: .releasing)
@@ -51,21 +53,21 @@ final class StoreCheck: Sendable {
     _ store: ContentStore, _ only: Set<ContentHash>?, _ loop: EventLoop, _ give: (JSONValue) -> Bool
   ) throws(KacheryError) -> VerifyReport {
     var told = loop.now
-    var goesOn = true
+    var shouldContinue = true
     return try store.verify(only: only) { (event) throws(KacheryError) in
       let isDue = !event.isProgress || loop.now - told >= progressPeriod
-      guard goesOn, isDue else { return goesOn }
+      guard shouldContinue, isDue else { return shouldContinue }
       if event.isProgress { told = loop.now }
-      goesOn = give(event.json)
-      return goesOn
+      shouldContinue = give(event.json)
+      return shouldContinue
     }
   }
 
   /// Hands over a message once there is room for it; false where nobody wants it any more.
   private static func give(
-    _ message: JSONValue, to continuation: Messages.Continuation, while isWanted: () -> Bool
+    _ message: JSONValue, to continuation: Messages.Continuation, while shouldContinue: () -> Bool
   ) -> Bool {
-    while isWanted() {
+    while shouldContinue() {
       guard case .dropped = continuation.yield(message) else { return true }
       usleep(20_000)
     }
@@ -73,13 +75,15 @@ final class StoreCheck: Sendable {
   }
 
   private static func end(
-    _ outcome: Result<VerifyReport, KacheryError>, _ continuation: Messages.Continuation, while isWanted: () -> Bool
+    _ outcome: Result<VerifyReport, KacheryError>, _ continuation: Messages.Continuation,
+    while shouldContinue: () -> Bool
   ) {
     switch outcome {
     case .success(let report):
-      let isComplete = give(report.json, to: continuation, while: isWanted)
+      let isComplete = give(report.json, to: continuation, while: shouldContinue)
       continuation.finish(
-        throwing: isComplete ? nil : KacheryError(.cancelled, "The check was given up; begin it again."))
+        throwing: isComplete ? nil : KacheryError(.cancelled, "Verification was cancelled. Run it again to start over.")
+      )
     case .failure(let error): continuation.finish(throwing: error)
     }
   }

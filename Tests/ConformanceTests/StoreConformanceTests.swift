@@ -204,7 +204,7 @@ import Transfer
 
   /// Sessions that begin, receive right and wrong pieces, and end as they like: what is here is right, what was kept is
   /// right, and the file comes together in the end.
-  @Test(arguments: Kind.allCases, Array<UInt64>(1...60))
+  @Test(arguments: Kind.allCases, [UInt64](1...60))
   func anySequenceOfSessionsKeepsTheLaws(kind: Kind, seed: UInt64) throws {
     var random = SeededRandom(seed: seed)
     var store = try kind.make()

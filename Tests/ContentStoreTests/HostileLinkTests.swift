@@ -46,7 +46,7 @@ import Testing
   }
 
   /// Seconds long in all; the seed is printed where something goes wrong.
-  @Test(arguments: Array<UInt64>(1...8))
+  @Test(arguments: [UInt64](1...8))
   func documentsWithAnythingInThem(seed: UInt64) throws {
     var random = SeededRandom(seed: seed)
     let modified = try FileSystem.status(target).modified

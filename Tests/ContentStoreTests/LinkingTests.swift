@@ -80,7 +80,7 @@ import Testing
   /// A daemon that serves a group reads nothing for its members that they may not read themselves.
   @Test func whatTheGroupMayNotReadIsNotTakenForIt() throws {
     let shared = try ContentStore(
-      directory: folder.path("shared"), log: .disabled, clientele: .group(60_606))
+      directory: folder.path("shared"), log: .disabled, clientScope: .group(60_606))
     let secret = try folder.write("secret", [1, 2, 3], permissions: 0o600)
     for attempt in [shared.link, { path, _ in try shared.store(path: path) }]
       as [(String, (UInt64, Double) -> Bool) throws -> StoreReceipt]

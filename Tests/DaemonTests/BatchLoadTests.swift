@@ -16,7 +16,7 @@ import Transfer
     let count = BatchLoadRequest.maximumFiles
     let (events, continuation) = AsyncThrowingStream<[BatchLoadEvent], any Error>.makeStream()
     let request = BatchLoadRequest(keys: Array(repeating: key, count: count))
-    let batch = BatchLoad(request, loop: loop, continuation: continuation)
+    let batch = BatchLoadSession(request, loop: loop, continuation: continuation)
     for index in 0..<count { batch.needsEngine(index) }
     var taken: [Int] = []
     while let index = batch.takeForEngine() {

@@ -8,7 +8,7 @@ import Wire
 
 @testable import Daemon
 
-/// A store, a gate and the streams that are served from them, on a loop of their own.
+/// A store, a scheduler and the streams that are served from them, on a loop of their own.
 actor ServingNode {
   static let topic = Topic(bytes: [UInt8](repeating: 7, count: Topic.byteCount))
 
@@ -37,10 +37,10 @@ actor ServingNode {
   let store: ContentStore
   /// Nil once the node has stopped.
   private var folder: TemporaryFolder?
-  private let gate: UploadGate
+  private let scheduler: UploadScheduler
   private var isMember = true
   private var streams: [Served] = []
-  private var turns: [UploadGate.Turn] = []
+  private var turns: [UploadScheduler.Turn] = []
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
@@ -49,7 +49,7 @@ actor ServingNode {
     self.folder = folder
     loop = try EventLoop(name: "serving")
     store = try ContentStore(directory: folder.path("store"), log: .disabled)
-    gate = UploadGate(capacity: turns, limit: RateLimit(nil), loop: loop)
+    scheduler = UploadScheduler(capacity: turns, limit: RateLimit(nil), loop: loop)
   }
 
   /// Ends every stream and removes the files.
@@ -75,9 +75,9 @@ actor ServingNode {
 
   func setMember(_ isMember: Bool) { self.isMember = isMember }
 
-  /// Takes every turn of the gate, so that nothing is served.
+  /// Takes every turn of the scheduler, so that nothing is served.
   func takeAllTurns(_ count: Int) {
-    for _ in 0..<count { turns.append(gate.enter(LinkID(number: 99), for: .of([9]), cost: 1) { _ in }) }
+    for _ in 0..<count { turns.append(scheduler.enter(LinkID(number: 99), for: .of([9]), cost: 1) { _ in }) }
   }
 
   func endTurns() {
@@ -92,11 +92,11 @@ actor ServingNode {
     _ make: @Sendable (ServedFiles) -> Answers, room: Int = .max, first: [UInt8] = []
   ) -> Int {
     let stream = MemoryStream(room: room)
-    let files = ServedFiles(store: store, metrics: NodeMetrics(), arriving: { _ in nil }) { _ in
-      self.isMember ? nil : .notAuthorized
-    }
+    let files = ServedFiles(
+      store: store, metrics: NodeMetrics(), arriving: { _ in nil },
+      barrier: { _ in self.isMember ? nil : .notAuthorized })
     let server = StreamServer(
-      link: LinkID(number: 1), stream: stream, answers: make(files), loop: loop, gate: gate)
+      link: LinkID(number: 1), stream: stream, answers: make(files), loop: loop, scheduler: scheduler)
     let served = Served(stream, server)
     streams.append(served)
     server.start(with: first) { event in

@@ -12,7 +12,7 @@ import Testing
   let folder: TemporaryFolder
   let store: ContentStore
   let check = StoreCheck()
-  let isWanted = StoreUpkeep.Flag()
+  let cancellation = StoreMaintenance.CancellationToken()
   let loop: EventLoop
 
   init() throws {
@@ -21,7 +21,7 @@ import Testing
     loop = try EventLoop(name: "check")
   }
 
-  private func begin() -> StoreCheck.Messages { check.begin(store, only: nil, loop: loop, isWanted: isWanted) }
+  private func begin() -> StoreCheck.Messages { check.begin(store, only: nil, loop: loop, cancellation: cancellation) }
 
   private func all(_ messages: StoreCheck.Messages) async throws -> [JSONValue] {
     var all: [JSONValue] = []
@@ -45,7 +45,7 @@ import Testing
 
   @Test func aNodeThatStopsEndsTheCheck() async throws {
     _ = try store.store(path: try folder.write("file", "abc"))
-    isWanted.clear()
+    cancellation.cancel()
     let error = await #expect(throws: KacheryError.self) { _ = try await all(begin()) }
     #expect(error?.code == .cancelled)
   }

@@ -116,18 +116,18 @@ import Testing
   }
 
   @Test func aWorkerRunsItsActorAwayFromTheLoop() async throws {
-    let worker = Worker(name: "worker")
+    let worker = ThreadExecutor(name: "worker")
     let owner = Owner(worker: worker)
     for _ in 0..<100 { await owner.work() }
     #expect(await owner.count == 100)
   }
 
   actor Owner {
-    let worker: Worker
+    let worker: ThreadExecutor
     var count = 0
     nonisolated var unownedExecutor: UnownedSerialExecutor { worker.asUnownedSerialExecutor() }
 
-    init(worker: Worker) { self.worker = worker }
+    init(worker: ThreadExecutor) { self.worker = worker }
 
     func work() { count += 1 }
   }

@@ -69,7 +69,7 @@ import Testing
   }
 
   @Test(.timeLimit(.minutes(1))) func aWorkerKnowsItsThread() async {
-    let worker = Worker(name: "worker")
+    let worker = ThreadExecutor(name: "worker")
     #expect(worker.isIsolatingCurrentContext() == false)
     let owner = Owner(worker: worker)
     #expect(await owner.isOnWorker())
@@ -82,10 +82,10 @@ import Testing
   }
 
   actor Owner {
-    let worker: Worker
+    let worker: ThreadExecutor
     private(set) var count = 0
     nonisolated var unownedExecutor: UnownedSerialExecutor { worker.asUnownedSerialExecutor() }
-    init(worker: Worker) { self.worker = worker }
+    init(worker: ThreadExecutor) { self.worker = worker }
     func isOnWorker() -> Bool { worker.isIsolatingCurrentContext() == true }
     func add() { count += 1 }
   }

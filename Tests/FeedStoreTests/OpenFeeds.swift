@@ -30,7 +30,7 @@ struct OpenFeeds: Sendable {
     try await written { feeds.append(messages, to: key, at: time, then: $0) }
   }
 
-  func admit(_ messages: [SignedMessage], to key: SubfeedKey) async throws -> Admission {
+  func admit(_ messages: [SignedMessage], to key: SubfeedKey) async throws -> MessageAdmission {
     try await written { feeds.admit(messages, to: key, then: $0) }
   }
 

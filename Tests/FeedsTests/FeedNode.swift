@@ -50,7 +50,7 @@ final class FeedNode {
   private(set) var submitted: [SubmitID: KacheryError?] = [:]
   /// The most bytes of messages that have waited to be kept at one time.
   private(set) var mostUndealt = 0
-  private var undealt = 0
+  private var unreleased = 0
   /// How many messages others were sent and have not taken yet, at most.
   private(set) var reads = 0
 
@@ -150,7 +150,7 @@ final class FeedNode {
       let due = max(earliest, world.now + .microseconds(world.random.number(0...3_000)))
       lastAdmission[key] = due
       world.after(due - world.now) { [self] in admit(id, texts, position, key) }
-    case .dealtWith(_, let bytes): undealt -= bytes
+    case .released(_, let bytes): unreleased -= bytes
     case .lookUp(let lookup, let feed, let binding): lookUp(lookup, feed, binding)
     case .read(let read, let key, let position):
       reads += 1
@@ -182,8 +182,8 @@ final class FeedNode {
     else { return }
     world.carry(from: index, to: other) { [id] receiver in
       if case .messages(_, _, let texts) = frame {
-        receiver.undealt += FeedAnswer.memory(of: texts)
-        receiver.mostUndealt = max(receiver.mostUndealt, receiver.undealt)
+        receiver.unreleased += FeedAnswer.memory(of: texts)
+        receiver.mostUndealt = max(receiver.mostUndealt, receiver.unreleased)
       }
       receiver.input { $0.received(frame, from: id, at: $1) }
     }
@@ -213,7 +213,7 @@ final class FeedNode {
     }
   }
 
-  private func admit(_ id: AdmissionID, _ texts: [[UInt8]], _ position: UInt64, _ key: SubfeedKey) {
+  private func admit(_ id: MessageBatchID, _ texts: [[UInt8]], _ position: UInt64, _ key: SubfeedKey) {
     let outcome = outcome(texts, position, key)
     input { $0.admitted(id, key, outcome, at: $1) }
   }

@@ -62,7 +62,7 @@ import Testing
     for reader in world.nodes {
       let isSame = reader.texts(of: key) == texts(0..<written)
       #expect(isSame, "seed \(seed)")
-      for event in reader.events { #expect(event == .lied(key, world.nodes[4].id), "seed \(seed)") }
+      for event in reader.events { #expect(event == .misbehaved(key, world.nodes[4].id), "seed \(seed)") }
     }
   }
 
@@ -106,7 +106,7 @@ import Testing
     #expect(isDone, "seed \(seed), \(conduct): \(world.nodes[3].count(of: key))")
     let isSame = world.nodes[3].texts(of: key) == texts(0..<40)
     #expect(isSame)
-    for case .lied(_, let node) in world.nodes[3].events { #expect(node == world.nodes[1].id) }
+    for case .misbehaved(_, let node) in world.nodes[3].events { #expect(node == world.nodes[1].id) }
     for case .forked in world.nodes[3].events { Issue.record("seed \(seed): nobody has forked the feed") }
   }
 

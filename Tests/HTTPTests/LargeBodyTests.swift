@@ -4,13 +4,11 @@ import Testing
 @Suite struct LargeBodyTests {
   @Test(arguments: [0, 1, 100_000, 5_000_000])
   func aBodyComesWholeThoughTheDescriptorSpeaksOnce(_ size: Int) async throws {
-    let reply = try await WatchedServer.reply(
-      to: { port in
-        var request = HTTPRequest("POST", "http://127.0.0.1:\(port)/")
-        request.body = .bytes([UInt8](repeating: 7, count: size))
-        return request
-      }, limit: 100
-    ) { _, exchange in
+    let reply = try await WatchedServer.reply(limit: 100) { port in
+      var request = HTTPRequest("POST", "http://127.0.0.1:\(port)/")
+      request.body = .bytes([UInt8](repeating: 7, count: size))
+      return request
+    } answer: { _, exchange in
       var count = 0
       while let chunk = try? await exchange.nextBodyChunk() { count += chunk.count }
       exchange.respond(HTTPResponse(contentType: "text/plain", body: Array("\(count)".utf8)))
@@ -24,9 +22,9 @@ import Testing
   ])
   func piecesOfAnAnswerComeWholeAndInOrder(_ sizes: [Int]) async throws {
     let pieces = sizes.enumerated().map { [UInt8](repeating: UInt8(truncatingIfNeeded: $0), count: $1) }
-    let reply = try await WatchedServer.reply(
-      to: { port in HTTPRequest("GET", "http://127.0.0.1:\(port)/") }, limit: 10_000_000
-    ) { _, exchange in
+    let reply = try await WatchedServer.reply(limit: 10_000_000) { port in
+      HTTPRequest("GET", "http://127.0.0.1:\(port)/")
+    } answer: { _, exchange in
       exchange.beginStream(headers: [])
       for piece in pieces { try? await exchange.write(piece) }
       exchange.finish()

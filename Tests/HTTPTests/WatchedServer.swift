@@ -21,7 +21,7 @@ actor WatchedServer {
 
   /// What a server that answers like this gives back for this request; `port` completes the request.
   static func reply(
-    to request: @Sendable (_ port: UInt16) -> HTTPRequest, limit: Int, _ answer: @escaping Answer
+    limit: Int, to request: @Sendable (_ port: UInt16) -> HTTPRequest, answer: @escaping Answer
   ) async throws -> [UInt8] {
     let loop = try EventLoop(name: "http-test")
     let server = WatchedServer(loop, answer)

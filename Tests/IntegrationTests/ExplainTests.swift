@@ -51,7 +51,7 @@ import Testing
     #expect(load.code == exit && load.errors.contains(part), "\(load)", sourceLocation: location)
     let explained = try explain(uri, asker.environment)
     #expect(explained.exit == exit && explained.diagnosis.code == code, "\(explained)", sourceLocation: location)
-    #expect(explained.diagnosis.verdict.contains(part), "\(explained)", sourceLocation: location)
+    #expect(explained.diagnosis.summary.contains(part), "\(explained)", sourceLocation: location)
     #expect(!explained.diagnosis.advice.isEmpty, sourceLocation: location)
   }
 
@@ -65,7 +65,7 @@ import Testing
       for wrong in ["sha1://123", "sha256://\(String(repeating: "a", count: 64))", "feed://abc", "nonsense"] {
         let explained = try explain(wrong, environment)
         #expect(explained.exit == 2 && explained.diagnosis.code == .badRequest)
-        #expect(explained.diagnosis.verdict.contains(wrong))
+        #expect(explained.diagnosis.summary.contains(wrong))
       }
     }
   }

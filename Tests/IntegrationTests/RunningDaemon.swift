@@ -135,7 +135,7 @@ final class RunningDaemon {
   ) throws -> String {
     var decoder = MessageStreamDecoder()
     var outcome: Result<String, any Error>?
-    try HTTPClient.stream(request("/loadFile", LoadRequest(key: key, tellsWaits: waits != nil).json)) { _, bytes in
+    try HTTPClient.stream(request("/loadFile", LoadRequest(key: key, reportWaiting: waits != nil).json)) { _, bytes in
       for message in (try? decoder.receive(bytes)) ?? [] {
         do {
           switch try LoadEvent(json: message) {

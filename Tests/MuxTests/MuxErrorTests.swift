@@ -1,6 +1,6 @@
 import Mux
-import Testing
 import TestSupport
+import Testing
 
 /// Every way to break the protocol, and what must be borne.
 @Suite struct MuxErrorTests {

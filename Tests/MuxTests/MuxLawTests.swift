@@ -1,6 +1,6 @@
 import Mux
-import Testing
 import TestSupport
+import Testing
 
 /// What must hold however two sessions' calls fall between each other and wherever the pipe cuts the bytes.
 @Suite struct MuxLawTests {

@@ -27,7 +27,7 @@ import Wire
   }
 
   private func says(_ diagnosis: Diagnosis, _ text: String) -> Bool {
-    ([diagnosis.verdict] + diagnosis.evidence).contains { $0.contains(text) }
+    ([diagnosis.summary] + diagnosis.evidence).contains { $0.contains(text) }
   }
 
   private let nowhere = FileKey(hash: .of(Array("nobody has this".utf8)))
@@ -128,7 +128,7 @@ import Wire
     #expect(!wrong.isLinked(to: lab.members[0]), "seed \(seed): its records are believed")
     let diagnosis = fail(lab, wrong, nowhere, .clockSkew)
     #expect(
-      diagnosis.verdict.hasPrefix("This machine's clock is \(error.magnitude) s \(error > 0 ? "ahead" : "behind")"))
+      diagnosis.summary.hasPrefix("This machine's clock is \(error.magnitude) s \(error > 0 ? "ahead" : "behind")"))
   }
 
   @Test(arguments: seeds)
@@ -156,9 +156,9 @@ import Wire
     let key = liar.store.store(lab.bytes(1_500))
     liar.conduct = .corrupts
     let diagnosis = fail(lab, asker, key, .hashMismatch)
-    #expect(diagnosis.verdict.contains(liar.id.short) && says(diagnosis, "10 minutes"))
-    #expect(asker.core.activePeers.first { $0.node == liar.id }?.lies == 1)
-    #expect(asker.core.activePeers.first { $0.node == lab.members[2].id }?.lies == 0)
+    #expect(diagnosis.summary.contains(liar.id.short) && says(diagnosis, "10 minutes"))
+    #expect(asker.core.activePeers.first { $0.node == liar.id }?.badAnswers == 1)
+    #expect(asker.core.activePeers.first { $0.node == lab.members[2].id }?.badAnswers == 0)
   }
 
   /// It says that it has the file, and then refuses to give it.
@@ -174,7 +174,7 @@ import Wire
     let (source, asker) = (lab.members[0], lab.members[1])
     let key = source.store.store(lab.bytes(1_500))
     (source.conduct, source.refusal) = (.refuses, refusal.0)
-    #expect(fail(lab, asker, key, refusal.1).verdict.contains(source.id.short))
+    #expect(fail(lab, asker, key, refusal.1).summary.contains(source.id.short))
   }
 
   /// It does not have the file any more and says why, already when asked who has it.
@@ -197,7 +197,7 @@ import Wire
     defer { lab.network.dismantle() }
     let key = lab.members[0].store.store(lab.bytes(1_500))
     lab.members[0].conduct = .silent
-    #expect(fail(lab, lab.members[1], key, .timedOut).verdict.contains(lab.members[0].id.short))
+    #expect(fail(lab, lab.members[1], key, .timedOut).summary.contains(lab.members[0].id.short))
   }
 
   @Test(arguments: seeds)
@@ -210,8 +210,8 @@ import Wire
     _ = lab.network.clock.run(for: .seconds(6))
     #expect(asker.diagnose(key, room: 1_499).code == .diskFull)
     let diagnosis = asker.diagnose(key, room: 1_500)
-    #expect(diagnosis.code == nil && diagnosis.verdict.contains("can be loaded"))
-    #expect(diagnosis.verdict.contains(source.id.short))
+    #expect(diagnosis.code == nil && diagnosis.summary.contains("can be loaded"))
+    #expect(diagnosis.summary.contains(source.id.short))
     asker.fullDisk = KacheryError(.diskFull, "There is no room.")
     let load = asker.load(key)
     #expect(lab.finish([(asker, load)]) && asker.outcomes[load]?.code == .diskFull)
@@ -228,7 +228,7 @@ import Wire
     let load = asker.load(key)
     _ = lab.network.clock.run(for: .seconds(20))
     let diagnosis = asker.diagnose(key)
-    #expect(diagnosis.code == nil && diagnosis.verdict.contains("is being loaded from 1 node"))
+    #expect(diagnosis.code == nil && diagnosis.summary.contains("is being loaded from 1 node"))
     #expect(says(diagnosis, "its rate: 0 kB/s"))
     #expect(lab.finish([(asker, load)]) && asker.outcomes[load]?.isSuccess == true)
   }

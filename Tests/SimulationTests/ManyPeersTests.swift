@@ -85,7 +85,7 @@ import Transfer
     #expect(asker.outcomes.isEmpty)
     #expect(asker.waitedFor == [source.id])
     let diagnosis = asker.diagnose(key)
-    #expect(diagnosis.code == .sourceBusy && diagnosis.verdict.contains("source's limit"), "\(diagnosis)")
+    #expect(diagnosis.code == .sourceBusy && diagnosis.summary.contains("source's limit"), "\(diagnosis)")
     #expect(diagnosis.evidence.contains { $0.contains(source.id.short) && $0.contains("source's limit") })
     source.conduct = .honest
     #expect(lab.finish([(asker, load)], within: .seconds(12)), "seed \(seed): it is asked too seldom")
@@ -101,7 +101,7 @@ import Transfer
     _ = lab.network.clock.run(for: .seconds(30))
     asker.cancel(load)
     let diagnosis = asker.diagnose(key)
-    #expect(diagnosis.code == .sourceBusy && diagnosis.verdict.contains(source.id.short), "\(diagnosis)")
+    #expect(diagnosis.code == .sourceBusy && diagnosis.summary.contains(source.id.short), "\(diagnosis)")
     #expect(asker.store.openDownloads == 0)
   }
 
@@ -112,7 +112,7 @@ import Transfer
     let load = asker.load(key)
     #expect(lab.finish([(asker, load)], within: .seconds(1_850)), "seed \(seed): the load hangs")
     #expect(asker.outcomes[load]?.code == .sourceBusy)
-    #expect(asker.diagnose(key).verdict.contains(source.id.short))
+    #expect(asker.diagnose(key).summary.contains(source.id.short))
   }
 
   @Test(arguments: seeds)

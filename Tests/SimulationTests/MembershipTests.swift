@@ -2,8 +2,8 @@ import Crypto
 import Discovery
 import NodeCore
 import Primitives
-import Testing
 import TestSupport
+import Testing
 import Transfer
 
 /// Who may learn what, under many seeds.

@@ -2,8 +2,8 @@ import Crypto
 import Discovery
 import NodeCore
 import Primitives
-import Testing
 import TestSupport
+import Testing
 import Transfer
 
 /// Anything at any time: files, bad nodes, lost links, partitions and dead nodes drawn from a seed. A run that fails

@@ -1,6 +1,6 @@
 import Primitives
-import Testing
 import TestSupport
+import Testing
 import Transfer
 
 /// What is kept of sources and downloads, and what is let go of.

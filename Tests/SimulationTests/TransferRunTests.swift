@@ -184,6 +184,6 @@ final class TransferRun {
         + (asker.isLinked(to: source) ? "linked" : "not linked")
     }
     let diagnosis = asker.diagnose(key)
-    return "\(bytes.count) bytes; \(nodes.joined(separator: "; ")); \(diagnosis.verdict) \(diagnosis.evidence)"
+    return "\(bytes.count) bytes; \(nodes.joined(separator: "; ")); \(diagnosis.summary) \(diagnosis.evidence)"
   }
 }

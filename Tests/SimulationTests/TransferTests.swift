@@ -2,8 +2,8 @@ import Crypto
 import Discovery
 import NodeCore
 import Primitives
-import Testing
 import TestSupport
+import Testing
 import Transfer
 
 /// One hardship at a time, each under many seeds.

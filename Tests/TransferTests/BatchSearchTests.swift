@@ -73,7 +73,7 @@ import Transfer
   @Test func whatALiarWasToGiveIsAskedOfOthers() {
     var search = BatchSearch(files: 4, nodes: [one, two])
     _ = search.next(for: one, atMost: 10)
-    search.answered(0, by: one, .lied)
+    search.answered(0, by: one, .misbehaved)
     let ofLiar = search.next(for: one, atMost: 10)
     let ofOther = search.next(for: two, atMost: 10)
     #expect(ofLiar.isEmpty)
@@ -94,7 +94,7 @@ import Transfer
     let early = search.takeOutcomes()
     #expect(early.isEmpty)
     let counts = search.answered(0, by: one, .gave)
-    search.answered(1, by: one, .lied)
+    search.answered(1, by: one, .misbehaved)
     let outcomes = search.takeOutcomes()
     #expect(counts)
     #expect(outcomes.map(\.file) == [0, 1])
@@ -133,7 +133,8 @@ import Transfer
           search.received(file, from: node)
           if leavers.contains(node), random.chance(30) { search.lost(node) }
         }
-        let answer: BatchSearch.Answer = !holders[file].contains(node) ? .hasNot : liars.contains(node) ? .lied : .gave
+        let answer: BatchSearch.Answer =
+          !holders[file].contains(node) ? .hasNot : liars.contains(node) ? .misbehaved : .gave
         search.answered(file, by: node, answer)
       }
       for (file, outcome) in search.takeOutcomes() {

@@ -215,7 +215,7 @@ final class BatchWorld {
     let isLie = [.lies, .liesSlowly].contains(peer.conduct)
     after(.microseconds(random.number(500...5_000))) { world in
       var counts = false
-      world.input { counts = $0.answered(file, by: node, isLie ? .lied : .gave, at: $1) }
+      world.input { counts = $0.answered(file, by: node, isLie ? .misbehaved : .gave, at: $1) }
       guard counts, !isLie else { return }
       precondition(world.stored[file] == nil && world.failed[file] == nil, "file \(file) ended twice")
       world.stored[file] = world.now

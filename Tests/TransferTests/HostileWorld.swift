@@ -121,7 +121,7 @@ final class HostileWorld {
 
   // MARK: Running
 
-  func load(_ key: FileKey) { input { $0.load(LoadID(number: 1), Wish(key: key), at: $1) } }
+  func load(_ key: FileKey) { input { $0.load(LoadID(number: 1), FileQuery(key: key), at: $1) } }
 
   /// Runs until the load has ended; says whether it has.
   func run(for duration: Duration) -> Bool { clock.run(for: duration) { self.isLoaded || self.failure != nil } }
@@ -187,7 +187,7 @@ final class HostileWorld {
     case .discard(let id):
       downloads[id] = nil
       for fetch in (streams.removeValue(forKey: id) ?? [:]).values.joined() { running.remove(fetch) }
-    case .lied(let node, _):
+    case .misbehaved(let node, _):
       if peers.contains(where: { $0.node == node && $0.isHonest }) { complaints.append("the honest node is blamed") }
     case .progress(_, let loaded, let total, _):
       if loaded > total { complaints.append("\(loaded) of \(total) bytes") }

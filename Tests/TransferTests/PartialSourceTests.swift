@@ -58,7 +58,7 @@ import Wire
   private func begin(
     _ engine: inout TransferEngine, _ answers: [(NodeID, FindAnswer.Outcome)]
   ) throws -> [TransferEffect] {
-    engine.load(load, Wish(key: FileKey(hash: hash, manifest: manifestHash)), at: start)
+    engine.load(load, FileQuery(key: FileKey(hash: hash, manifest: manifestHash)), at: start)
     let question = try #require(questions(drain(&engine)).first)
     engine.asked(question.id, answers.map { AskedPeer(node: $0.0, topic: topic) }, at: start)
     for (node, outcome) in answers { engine.answered(question.id, by: node, outcome, at: start) }

@@ -51,7 +51,7 @@ import Wire
   private func begin(_ engine: inout TransferEngine, size: UInt64, manifest: ContentHash? = nil) throws
     -> [TransferEffect]
   {
-    engine.load(load, Wish(key: FileKey(hash: hash, manifest: manifest)), at: start)
+    engine.load(load, FileQuery(key: FileKey(hash: hash, manifest: manifest)), at: start)
     let question = try question(drain(&engine))
     engine.asked(question.id, [AskedPeer(node: node, topic: topic)], at: start)
     engine.answered(question.id, by: node, .has(FindAnswer.File(size: size)), at: start)
@@ -65,7 +65,7 @@ import Wire
 
   @Test func whenNobodyIsThereTheLoadWaitsAWhileAndThenFails() throws {
     var engine = TransferEngine()
-    engine.load(load, Wish(key: FileKey(hash: hash)), at: start)
+    engine.load(load, FileQuery(key: FileKey(hash: hash)), at: start)
     let question = try question(drain(&engine))
     engine.asked(question.id, [], at: start)
     #expect(failure(drain(&engine)) == nil)
@@ -78,7 +78,7 @@ import Wire
 
   @Test func whoAppearsMeanwhileIsAsked() throws {
     var engine = TransferEngine()
-    engine.load(load, Wish(key: FileKey(hash: hash)), at: start)
+    engine.load(load, FileQuery(key: FileKey(hash: hash)), at: start)
     let asked = try question(drain(&engine))
     engine.asked(asked.id, [], at: start)
     #expect(engine.questions(for: node).map(\.id) == [asked.id])
@@ -88,7 +88,7 @@ import Wire
 
   @Test func anAnswerThatWasNotAskedForCountsForNothing() throws {
     var engine = TransferEngine()
-    engine.load(load, Wish(key: FileKey(hash: hash)), at: start)
+    engine.load(load, FileQuery(key: FileKey(hash: hash)), at: start)
     let question = try question(drain(&engine))
     engine.asked(question.id, [AskedPeer(node: node, topic: topic)], at: start)
     engine.answered(question.id, by: other, .has(FindAnswer.File(size: 5)), at: start)
@@ -122,7 +122,7 @@ import Wire
     for (topics, wanted) in [([], nil), ([topic], Topic(bytes: [UInt8](repeating: 9, count: Topic.byteCount)))] {
       var engine = TransferEngine()
       engine.topics = Set(topics)
-      engine.load(load, Wish(key: FileKey(hash: hash), topic: wanted), at: start)
+      engine.load(load, FileQuery(key: FileKey(hash: hash), topic: wanted), at: start)
       let question = try question(drain(&engine))
       engine.asked(question.id, [], at: start)
       guard case .noSource(asked: 0) = failure(drain(&engine)) else { return #expect(Bool(false), "it waits") }
@@ -133,7 +133,7 @@ import Wire
   @Test func leavingTheLastChannelEndsTheWait() throws {
     var engine = TransferEngine()
     engine.topics = [topic]
-    engine.load(load, Wish(key: FileKey(hash: hash)), at: start)
+    engine.load(load, FileQuery(key: FileKey(hash: hash)), at: start)
     let question = try question(drain(&engine))
     engine.asked(question.id, [], at: start)
     #expect(failure(drain(&engine)) == nil)
@@ -194,18 +194,18 @@ import Wire
     let effects = drain(&engine)
     guard case .storage(let error) = failure(effects) else { return #expect(Bool(false), "no failure") }
     #expect(error.code == .diskFull)
-    #expect(!effects.contains { if case .lied = $0 { true } else { false } })
+    #expect(!effects.contains { if case .misbehaved = $0 { true } else { false } })
     #expect(effects.contains { if case .discard(id) = $0 { true } else { false } })
   }
 
   @Test func nothingIsItsOwnManifest() throws {
     var engine = TransferEngine()
-    engine.load(load, Wish(key: FileKey(hash: hash)), at: start)
+    engine.load(load, FileQuery(key: FileKey(hash: hash)), at: start)
     let question = try question(drain(&engine))
     engine.asked(question.id, [AskedPeer(node: node, topic: topic)], at: start)
     engine.answered(question.id, by: node, .has(FindAnswer.File(size: 80_000_000, manifest: hash)), at: start)
     let effects = drain(&engine)
-    #expect(effects.contains { if case .lied(node, hash) = $0 { true } else { false } })
+    #expect(effects.contains { if case .misbehaved(node, hash) = $0 { true } else { false } })
     guard case .corruptSources([node]) = failure(effects) else { return #expect(Bool(false), "no failure") }
   }
 
@@ -214,7 +214,7 @@ import Wire
     var engine = TransferEngine()
     var ids: [DownloadID] = []
     for (number, file, manifest) in [(UInt64(1), hash, manifestHash), (2, manifestHash, hash)] {
-      engine.load(LoadID(number: number), Wish(key: FileKey(hash: file, manifest: manifest)), at: start)
+      engine.load(LoadID(number: number), FileQuery(key: FileKey(hash: file, manifest: manifest)), at: start)
       let question = try question(drain(&engine))
       engine.asked(question.id, [AskedPeer(node: node, topic: topic)], at: start)
       engine.answered(question.id, by: node, .has(FindAnswer.File(size: 80_000_000)), at: start)
@@ -243,14 +243,14 @@ import Wire
   func anImpossibleClaimIsRefused(_ size: UInt64) throws {
     var engine = TransferEngine()
     let effects = try begin(&engine, size: size)
-    #expect(effects.contains { if case .lied(node, hash) = $0 { true } else { false } })
+    #expect(effects.contains { if case .misbehaved(node, hash) = $0 { true } else { false } })
     guard case .corruptSources([node]) = failure(effects) else { return #expect(Bool(false), "no failure") }
   }
 
   /// Two nodes contradict each other: both are asked, and a disk that is too small for one claim does not end the load.
   @Test func aFullDiskForOneClaimLeavesTheOther() throws {
     var engine = TransferEngine()
-    engine.load(load, Wish(key: FileKey(hash: hash)), at: start)
+    engine.load(load, FileQuery(key: FileKey(hash: hash)), at: start)
     let question = try question(drain(&engine))
     engine.asked(question.id, [node, other].map { AskedPeer(node: $0, topic: topic) }, at: start)
     engine.answered(question.id, by: node, .has(FindAnswer.File(size: 100_000_000_000_000)), at: start)
@@ -265,7 +265,7 @@ import Wire
     engine.completed(id, .admitted, at: start)
     let effects = drain(&engine)
     #expect(effects.contains { if case .loaded(load) = $0 { true } else { false } })
-    #expect(effects.contains { if case .lied(node, hash) = $0 { true } else { false } })
+    #expect(effects.contains { if case .misbehaved(node, hash) = $0 { true } else { false } })
   }
 
   /// A manifest that is said to have a manifest comes without it, and one that is too large is not asked for.
@@ -302,11 +302,11 @@ import Wire
     // Whose bytes are wrong is not known, so all of it is fetched from one.
     engine.fetched(second.id, .hashMismatch, at: start)
     let effects = drain(&engine)
-    #expect(!effects.contains { if case .lied = $0 { true } else { false } })
+    #expect(!effects.contains { if case .misbehaved = $0 { true } else { false } })
     let third = try #require(orders(effects).first)
     #expect(third.kept == 0 && third.source.node == other)
     engine.fetched(third.id, .hashMismatch, at: start)
-    #expect(drain(&engine).contains { if case .lied(other, hash) = $0 { true } else { false } })
+    #expect(drain(&engine).contains { if case .misbehaved(other, hash) = $0 { true } else { false } })
   }
 
   private func orders(_ effects: [TransferEffect]) -> [PieceFetch] {

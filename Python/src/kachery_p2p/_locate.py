@@ -149,7 +149,7 @@ def _fetch_what_is_there(store: LocalStore, daemon: Daemon, uri: KacheryURI) -> 
 
 def _ask_daemon(daemon: Daemon, uri: KacheryURI, sources: Sources) -> Any:
     request: Dict[str, Any] = {
-        "fileKey": uri.file_key, "fromNode": sources.node, "fromChannel": sources.channel, "tellsWaits": True,
+        "fileKey": uri.file_key, "fromNode": sources.node, "fromChannel": sources.channel, "reportWaiting": True,
     }  # fmt: skip
     with daemon.stream("/loadFile", request) as messages, Progress(str(uri)) as progress:
         for message in messages:

@@ -8,29 +8,32 @@ package struct LoadRequest: Hashable, Sendable {
   /// Only this channel is asked, by name or address; nil for any.
   package var channel: String?
   /// Whether the client knows the message `waiting`; the published ones know no others than they did.
-  package var tellsWaits: Bool
+  package var reportWaiting: Bool
 
-  package init(key: FileKey, node: NodeID? = nil, channel: String? = nil, tellsWaits: Bool = false) {
+  package init(key: FileKey, node: NodeID? = nil, channel: String? = nil, reportWaiting: Bool = false) {
     self.key = key
     self.node = node
     self.channel = channel
-    self.tellsWaits = tellsWaits
+    self.reportWaiting = reportWaiting
   }
 
-  /// Reads the body. The two published clients name the channel differently.
+  /// Reads the body. The two published clients name the channel differently, and
+  /// earlier clients of ours called `reportWaiting` `tellsWaits`.
   package init(_ fields: JSONFields) throws(KacheryError) {
     key = try FileKey(json: try fields.anyValue("fileKey"))
     node = try fields.optionalFixed("fromNode")
     let fromChannel = try fields.optionalString("fromChannel")
     let channelName = try fields.optionalString("channelName")
     channel = fromChannel ?? channelName
-    tellsWaits = try fields.optionalBool("tellsWaits") ?? false
+    let reportWaiting = try fields.optionalBool("reportWaiting")
+    let tellsWaits = try fields.optionalBool("tellsWaits")
+    self.reportWaiting = reportWaiting ?? tellsWaits ?? false
   }
 
   package var json: JSONValue {
     [
       "fileKey": key.json, "fromNode": node.map { .string($0.hex) } ?? .null,
-      "fromChannel": channel.map { .string($0) } ?? .null, "tellsWaits": .bool(tellsWaits),
+      "fromChannel": channel.map { .string($0) } ?? .null, "reportWaiting": .bool(reportWaiting),
     ]
   }
 }

@@ -40,8 +40,7 @@ extension CanonicalJSON {
       }
       return altered(number.literal, Self.number(number.double), at: place)
     case .array(let values):
-      for (index, value) in values.enumerated() {
-        guard mayHoldAltered(value) else { continue }
+      for (index, value) in values.enumerated() where mayHoldAltered(value) {
         if let found = alteredNumber(in: value, at: place.element(index), precision: precision) { return found }
       }
     case .object(let object):

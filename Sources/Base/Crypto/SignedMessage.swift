@@ -93,7 +93,6 @@ package struct SignedMessage: Hashable, Sendable {
 
   /// Whether the signature is the feed's.
   package func isSigned(by feed: VerifyingKey) -> Bool { feed.verify(signature: signature.bytes, of: canonicalBody) }
-
 }
 
 /// An Ed25519 signature.

@@ -3,15 +3,15 @@ package struct Diagnosis: Hashable, Sendable {
   /// What a load would fail with; nil where nothing stands in its way.
   package var code: KacheryError.Code?
   /// One or two sentences.
-  package var verdict: String
+  package var summary: String
   /// What was seen, a line each, the weightiest first.
   package var evidence: [String]
   /// What to do, a sentence each.
   package var advice: [String]
 
-  package init(_ code: KacheryError.Code?, _ verdict: String, evidence: [String] = [], advice: [String] = []) {
+  package init(_ code: KacheryError.Code?, _ summary: String, evidence: [String] = [], advice: [String] = []) {
     self.code = code
-    self.verdict = verdict
+    self.summary = summary
     self.evidence = evidence
     self.advice = advice
   }
@@ -23,6 +23,6 @@ package struct Diagnosis: Hashable, Sendable {
 
   /// The same for a program that has asked for the file itself; nil where nothing stands in the way.
   package var error: KacheryError? {
-    code.map { KacheryError($0, ([verdict] + advice.prefix(1)).joined(separator: " ")) }
+    code.map { KacheryError($0, ([summary] + advice.prefix(1)).joined(separator: " ")) }
   }
 }

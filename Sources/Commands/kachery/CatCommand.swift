@@ -13,7 +13,7 @@ extension Command {
     ] + publishedLoading,
     examples: ["kachery-cat sha1://…/notes.txt", "kachery-cat sha1://…/recording.bin --start 0 --end 1024 | xxd"],
     run: { (arguments) throws(KacheryError) in
-      Interruption.expect(advice: arguments.has("--quiet") ? nil : goesOn)
+      Interruption.expect(advice: arguments.has("--quiet") ? nil : resumeAdvice)
       let file = try FileOperand(try arguments.operand("URI"), arguments)
       let (start, end) = (try arguments.bytes("--start"), try arguments.bytes("--end"))
       if let start, let end, start > end {

@@ -33,7 +33,7 @@ extension Command {
   /// The verdict, what it rests on, and what to do, in lines that fit the terminal.
   private static func lines(of diagnosis: Diagnosis) -> [String] {
     let width = Console.width
-    var lines = Paragraph.lines(Console.printable(diagnosis.verdict), width: width)
+    var lines = Paragraph.lines(Console.printable(diagnosis.summary), width: width)
     if let code = diagnosis.code { lines.append("(\(code.rawValue))") }
     for (title, entries) in [("What was seen", diagnosis.evidence), ("What helps", diagnosis.advice)]
     where !entries.isEmpty {

@@ -95,7 +95,7 @@ extension Command {
     options: [quiet],
     examples: ["kachery pin sha1://…/recording.bin"],
     run: { (arguments) throws(KacheryError) in
-      _ = try Storage.current(isMade: true).setPinned(true, try arguments.requiredHashes())
+      _ = try Storage.current(createIfMissing: true).setPinned(true, try arguments.requiredHashes())
       return .done
     })
 

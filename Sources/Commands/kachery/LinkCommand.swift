@@ -11,7 +11,7 @@ extension Command {
     options: [json, quiet], examples: ["kachery-link /data/session7/recording.bin"],
     run: { (arguments) throws(KacheryError) in
       guard !arguments.operands.isEmpty else { throw KacheryError(.badRequest, "The file to link is missing.") }
-      let storage = try Storage.current(isMade: true)
+      let storage = try Storage.current(createIfMissing: true)
       return try forEach(of: arguments.operands) { (path) throws(KacheryError) in
         let reply = try link(path, in: storage)
         let uri = KacheryURI(

@@ -25,7 +25,7 @@ extension Command {
       "kachery-load sha1://…/table.csv --dest table.csv", "kachery-load sha1dir://….session7/sub/a.txt",
     ],
     run: { (arguments) throws(KacheryError) in
-      Interruption.expect(advice: arguments.has("--quiet") ? nil : goesOn)
+      Interruption.expect(advice: arguments.has("--quiet") ? nil : resumeAdvice)
       guard arguments.operands.count > 1 else { return try loadOne(try arguments.operand("URI"), arguments) }
       guard arguments.value("--dest") == nil else {
         throw KacheryError(.badRequest, "--dest names one file, and there is more than one URI.")
@@ -33,7 +33,7 @@ extension Command {
       return try loadMany(arguments)
     })
 
-  static let goesOn = "The same command goes on where this one stopped."
+  static let resumeAdvice = "The same command goes on where this one stopped."
 
   private static func loadOne(_ text: String, _ arguments: Arguments) throws(KacheryError) -> ExitCode {
     let name = arguments.value("--dest")

@@ -20,7 +20,7 @@ extension Command {
       guard let destination = arguments.value("--dest") else {
         throw KacheryError(.badRequest, "Say with --dest where the folder is to be written.")
       }
-      Interruption.expect(advice: arguments.has("--quiet") ? nil : goesOn)
+      Interruption.expect(advice: arguments.has("--quiet") ? nil : resumeAdvice)
       let folder = try FolderReader(arguments).folder(text)
       let files = folder.allFiles
       let outcomes = try FileBatch(files.map { FileKey(hash: $0.file.hash) }, arguments).load()

@@ -76,7 +76,7 @@ struct LoadedFile {
     _ uri: KacheryURI, _ arguments: Arguments, from client: DaemonClient
   ) throws(KacheryError) -> String {
     let request = LoadRequest(
-      key: uri.key, node: try arguments.node(askedBy: client), channel: arguments.askedChannel, tellsWaits: true)
+      key: uri.key, node: try arguments.node(askedBy: client), channel: arguments.askedChannel, reportWaiting: true)
     var bar = ProgressBar(name: name(of: uri), isQuiet: arguments.has("--quiet"))
     var outcome: Result<String, KacheryError>?
     let timeout = try arguments.seconds("--timeout")

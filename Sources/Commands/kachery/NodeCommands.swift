@@ -57,13 +57,13 @@ extension Command {
       return .done
     })
 
-  /// What there is to say against a peer.
+  /// Problems with a peer. Earlier daemons name the fields differently.
   private static func remarks(on peer: JSONValue) -> String {
     var text = ""
-    let ahead = peer["clockAhead"]?.integer ?? 0
+    let ahead = (peer["clockOffsetSeconds"] ?? peer["clockAhead"])?.integer ?? 0
     if ahead.magnitude >= 60 { text += "  (its clock: \(ahead > 0 ? "+" : "")\(ahead) s)" }
-    let lies = peer["lies"]?.integer ?? 0
-    if lies > 0 { text += "  (gave wrong bytes or answers \(lies) time\(lies == 1 ? "" : "s"))" }
+    let badAnswers = (peer["badAnswers"] ?? peer["lies"])?.integer ?? 0
+    if badAnswers > 0 { text += "  (gave wrong bytes or answers \(badAnswers) time\(badAnswers == 1 ? "" : "s"))" }
     return text
   }
 

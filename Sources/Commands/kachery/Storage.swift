@@ -12,16 +12,16 @@ enum Storage: Sendable {
   ///
   /// - Parameter isMade: whether a directory that is not there is made; whoever only reads mistyped its name.
   /// - Throws: `noDaemon` where there is neither, `notFound` where the directory is not there.
-  static func current(isMade: Bool = false) throws(KacheryError) -> Storage {
+  static func current(createIfMissing: Bool = false) throws(KacheryError) -> Storage {
     if let directory = Environment["KACHERY_OFFLINE_STORAGE_DIR"] {
-      return .offline(try open(directory, named: "KACHERY_OFFLINE_STORAGE_DIR", isMade: isMade))
+      return .offline(try open(directory, named: "KACHERY_OFFLINE_STORAGE_DIR", createIfMissing: createIfMissing))
     }
     if let client = try DaemonClient.connect() { return .online(client) }
     guard let directory = Environment["KACHERY_STORAGE_DIR"] else {
       throw DaemonClient.missing(
         ", or set KACHERY_OFFLINE_STORAGE_DIR to a folder to work without one")
     }
-    return .offline(try open(directory, named: "KACHERY_STORAGE_DIR", isMade: isMade))
+    return .offline(try open(directory, named: "KACHERY_STORAGE_DIR", createIfMissing: createIfMissing))
   }
 
   /// The storage for loading. Who may not use the daemon may still be allowed to read its directory, where the published
@@ -29,7 +29,8 @@ enum Storage: Sendable {
   static func forReading() throws(KacheryError) -> (storage: Storage, refusal: KacheryError?) {
     do throws(KacheryError) { return (try current(), nil) } catch {
       guard error.code == .permissionDenied, let probe = try DaemonClient.whoAnswers(),
-        let store = try? open(Environment["KACHERY_STORAGE_DIR"] ?? probe.storageDirectory, named: "", isMade: false)
+        let store = try? open(
+          Environment["KACHERY_STORAGE_DIR"] ?? probe.storageDirectory, named: "", createIfMissing: false)
       else { throw error }
       return (.offline(store), error)
     }
@@ -38,8 +39,10 @@ enum Storage: Sendable {
   /// The daemon; nil where there is none.
   var client: DaemonClient? { if case .online(let client) = self { client } else { nil } }
 
-  private static func open(_ directory: String, named name: String, isMade: Bool) throws(KacheryError) -> ContentStore {
-    guard isMade || access(directory, F_OK) == 0 else {
+  private static func open(_ directory: String, named name: String, createIfMissing: Bool) throws(KacheryError)
+    -> ContentStore
+  {
+    guard createIfMissing || access(directory, F_OK) == 0 else {
       throw KacheryError(
         .notFound,
         "The storage directory \(directory), which \(name) names, is not there. Correct \(name), or store a file to make it."

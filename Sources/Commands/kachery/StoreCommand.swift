@@ -20,7 +20,7 @@ extension Command {
     ],
     run: { (arguments) throws(KacheryError) in
       guard !arguments.operands.isEmpty else { throw KacheryError(.badRequest, "The file to store is missing.") }
-      let storage = try Storage.current(isMade: true)
+      let storage = try Storage.current(createIfMissing: true)
       let task = StoreTask(storage: storage, arguments: arguments)
       if let only = arguments.operands.first, arguments.operands.count == 1 {
         try task.tell(only, task.uris(of: [only])[0].get())

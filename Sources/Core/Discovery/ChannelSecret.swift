@@ -1,5 +1,5 @@
-package import Primitives
 import Crypto
+package import Primitives
 package import Wire
 
 /// What members of a channel share: its name, or the address of its document. It never leaves the node.

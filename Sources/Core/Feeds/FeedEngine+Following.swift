@@ -82,7 +82,7 @@ extension FeedEngine {
     peers[node]?.subscriptions[source.id] = nil
     emit(.request(node, .unsubscribe(id: source.id)))
     for batch in followed[key]?.backlog ?? [] where batch.node == node {
-      emit(.dealtWith(node, bytes: batch.bytes))
+      emit(.released(node, bytes: batch.bytes))
     }
     followed[key]?.backlog.removeAll { $0.node == node }
   }
@@ -114,11 +114,11 @@ extension FeedEngine {
     _ messages: [[UInt8]], _ position: UInt64, _ subscription: UInt32, from node: NodeID, at now: Instant
   ) {
     lastNumber += 1
-    let id = AdmissionID(number: lastNumber)
+    let id = MessageBatchID(number: lastNumber)
     let batch = Following.Batch(id: id, node: node, position: position, messages: messages)
     guard let key = peers[node]?.subscriptions[subscription], followed[key]?.sources[node] != nil,
       !position.addingReportingOverflow(UInt64(messages.count)).overflow
-    else { return emit(.dealtWith(node, bytes: batch.bytes)) }
+    else { return emit(.released(node, bytes: batch.bytes)) }
     followed[key]?.sources[node]?.hasAnswered = true
     followed[key]?.sources[node]?.isCaughtUp = false
     followed[key]?.sources[node]?.heardAt = now
@@ -136,12 +136,12 @@ extension FeedEngine {
       followed[key]?.backlog.removeFirst()
       // Other nodes' messages may be here already. They are compared all the same where some are new: it shows forks.
       guard following.count != nil, batch.end > expected else {
-        emit(.dealtWith(batch.node, bytes: batch.bytes))
+        emit(.released(batch.node, bytes: batch.bytes))
         if batch.end < expected { cameLate(batch, of: key, at: now) }
         continue
       }
       guard batch.position <= expected else {
-        emit(.dealtWith(batch.node, bytes: batch.bytes))
+        emit(.released(batch.node, bytes: batch.bytes))
         leftOut(batch.node, of: key, at: now)
         continue
       }
@@ -169,13 +169,13 @@ extension FeedEngine {
   }
 
   /// Messages that were handed out to be kept have been.
-  package mutating func admitted(_ id: AdmissionID, _ key: SubfeedKey, _ outcome: MessagesOutcome, at now: Instant) {
+  package mutating func admitted(_ id: MessageBatchID, _ key: SubfeedKey, _ outcome: MessagesOutcome, at now: Instant) {
     guard let following = followed[key], let index = following.admitting.firstIndex(where: { $0.id == id }) else {
       return
     }
     let batch = following.admitting[index]
     followed[key]?.admitting.remove(at: index)
-    emit(.dealtWith(batch.node, bytes: batch.bytes))
+    emit(.released(batch.node, bytes: batch.bytes))
     switch outcome {
     case .kept(let count):
       followed[key]?.count = max(count, following.count ?? 0)
@@ -185,7 +185,7 @@ extension FeedEngine {
       followed[key]?.breadth.received(batch.bytes)
       followed[key]?.gaps = [:]
     case .invalid:
-      emit(.event(.lied(key, batch.node)))
+      emit(.event(.misbehaved(key, batch.node)))
       shun(batch.node, for: key, until: Self.forGood, at: now)
     case .forked(let number):
       emit(.event(.forked(key, number: number, toldBy: batch.node)))

@@ -63,7 +63,10 @@ struct TopicFilter: Hashable, Sendable {
   func admits(_ topic: Topic) -> Bool { topics?.contains(topic) ?? true }
 
   mutating func add(_ topic: Topic?) {
-    guard let topic else { return topics = nil }
+    guard let topic else {
+      topics = nil
+      return
+    }
     topics?.insert(topic)
   }
 }

@@ -12,7 +12,7 @@ package struct FeedReadID: Hashable, Sendable {
 }
 
 /// Names messages that were handed out to be checked and kept.
-package struct AdmissionID: Hashable, Sendable {
+package struct MessageBatchID: Hashable, Sendable {
   package let number: UInt64
 }
 
@@ -72,9 +72,9 @@ package enum FeedEffect: Sendable {
   case count(SubfeedKey)
   /// Check these messages, the first with this number, and keep what is new; answer by `admitted`. Those of one subfeed
   /// are kept in the order in which they are handed out.
-  case admit(AdmissionID, SubfeedKey, position: UInt64, [[UInt8]])
+  case admit(MessageBatchID, SubfeedKey, position: UInt64, [[UInt8]])
   /// The messages of this answer need no memory any more: the node may send as many bytes again.
-  case dealtWith(NodeID, bytes: Int)
+  case released(NodeID, bytes: Int)
 
   /// Does this node write the feed, or hold messages of it? Answer by `lookedUp`, with a proof for this link.
   case lookUp(FeedLookupID, FeedID, binding: [UInt8])
@@ -94,5 +94,5 @@ package enum FeedEvent: Hashable, Sendable {
   /// The feed's key has signed two different messages for one place. Both are kept, the second apart.
   case forked(SubfeedKey, number: UInt64, toldBy: NodeID)
   /// A node gave messages that are not the feed's.
-  case lied(SubfeedKey, NodeID)
+  case misbehaved(SubfeedKey, NodeID)
 }

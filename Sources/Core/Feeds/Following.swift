@@ -55,7 +55,7 @@ struct Following: Sendable {
 
   /// Messages that wait to be kept.
   struct Batch: Sendable {
-    let id: AdmissionID
+    let id: MessageBatchID
     let node: NodeID
     let position: UInt64
     let messages: [[UInt8]]

@@ -243,10 +243,10 @@ package struct MuxSession {
 
   private mutating func admit() {
     guard ownStreams < Self.maximumPeerStreams, !heldBack.isEmpty else { return }
-    var dealtWith = 0
+    var released = 0
     for id in heldBack {
       guard ownStreams < Self.maximumPeerStreams else { break }
-      dealtWith += 1
+      released += 1
       guard let stream = streams[id] else { continue }
       streams[id]?.isHeldBack = false
       ownStreams += 1
@@ -256,7 +256,7 @@ package struct MuxSession {
       if stream.hasFinishedHere { MuxHeader(type: .data, flags: .fin, stream: id.number).append(to: &output) }
       admitted.append(id)
     }
-    heldBack.removeFirst(dealtWith)
+    heldBack.removeFirst(released)
   }
 
   /// Bytes that may be sent on the stream now; 0 where it has ended.

@@ -10,7 +10,7 @@ package struct ClockComparison: Sendable {
   /// By how many seconds each other clock is ahead of this one.
   private let offsets: [NodeID: Int64]
 
-  package init(secondsAhead offsets: [NodeID: Int64]) { self.offsets = offsets }
+  package init(offsets: [NodeID: Int64]) { self.offsets = offsets }
 
   /// The nodes whose records this node disbelieves, or which disbelieve this one's.
   package var strangers: [NodeID] {

@@ -5,7 +5,7 @@ import Wire
 
 extension NodeCore {
   /// The channels that this node has joined are now these. What is no longer permitted ends.
-  package mutating func setChannels(_ joined: [Channel], at now: Moment) {
+  package mutating func setChannels(_ joined: [Channel], at now: Timestamps) {
     let old = channels
     channels = Dictionary(joined.map { ($0.topic, $0) }) { first, _ in first }
     transfer.topics = Set(channels.keys)
@@ -25,13 +25,13 @@ extension NodeCore {
   }
 
   /// Over a channel that is not joined nobody will ever appear.
-  private mutating func endHopelessSearches(at now: Moment) {
+  private mutating func endHopelessSearches(at now: Timestamps) {
     transfer.settleSearches(at: now.instant)
     drainTransfer(at: now)
   }
 
   /// This node listens on `port` and can be reached at these addresses, as far as it knows itself.
-  package mutating func setAddresses(_ addresses: [Endpoint], port: UInt16?, at now: Moment) {
+  package mutating func setAddresses(_ addresses: [Endpoint], port: UInt16?, at now: Timestamps) {
     announced = addresses
     listeningPort = port
     updateTargets(at: now)
@@ -47,7 +47,7 @@ extension NodeCore {
     return Array(addresses.prefix(WireLimits.addresses))
   }
 
-  mutating func noteObserved(_ host: String, at now: Moment) {
+  mutating func noteObserved(_ host: String, at now: Timestamps) {
     guard observedHosts.last != host else { return }
     let isNew = !observedHosts.contains(host)
     observedHosts = Array((observedHosts.filter { $0 != host } + [host]).suffix(4))
@@ -55,7 +55,7 @@ extension NodeCore {
   }
 
   /// Works out on which channels a peer's proofs hold.
-  mutating func checkProofs(of link: LinkID, at now: Moment) {
+  mutating func checkProofs(of link: LinkID, at now: Timestamps) {
     guard let peer = peers[link], peer.hello != nil else { return }
     peers[link]?.proven = Set(
       peer.proofs.filter { proof in
@@ -64,7 +64,7 @@ extension NodeCore {
     withdrawSources(at: now)
   }
 
-  private mutating func withdrawSources(at now: Moment) {
+  private mutating func withdrawSources(at now: Timestamps) {
     let permitted = Dictionary(
       linkOfNode.values.compactMap { peers[$0] }.map { ($0.node, askableTopics(of: $0)) }
     ) { first, _ in first }
@@ -92,7 +92,7 @@ extension NodeCore {
   // MARK: Presence
 
   /// Tells every peer where this node is, and again after a while.
-  mutating func announce(at now: Moment) {
+  mutating func announce(at now: Timestamps) {
     announceAt = now.instant + Self.announcePeriod
     for link in linkOfNode.values.sorted(by: { $0.number < $1.number }) {
       guard let peer = peers[link] else { continue }
@@ -100,7 +100,7 @@ extension NodeCore {
     }
   }
 
-  private func ownRecords(for peer: Peer, at now: Moment) -> [PresenceRecord] {
+  private func ownRecords(for peer: Peer, at now: Timestamps) -> [PresenceRecord] {
     let topics = peer.isBootstrap ? Set(channels.keys) : peer.proven
     return topics.sorted().map { topic in
       PresenceRecord(
@@ -111,7 +111,7 @@ extension NodeCore {
   }
 
   /// Tells a peer of this node and of the members of its channels.
-  mutating func introduce(to link: LinkID, at now: Moment) {
+  mutating func introduce(to link: LinkID, at now: Timestamps) {
     guard let peer = peers[link], peer.isActive else { return }
     var records = ownRecords(for: peer, at: now)
     for topic in topicsToIntroduce(to: peer).sorted() {
@@ -130,7 +130,7 @@ extension NodeCore {
   }
 
   /// Takes in what a peer says of where nodes are. A bootstrap node believes each node about itself only, and hands on.
-  mutating func learn(_ records: [PresenceRecord], from peer: Peer, at now: Moment) {
+  mutating func recordPresence(_ records: [PresenceRecord], from peer: Peer, at now: Timestamps) {
     var news: [PresenceRecord] = []
     for record in records where record.node != node {
       let isOwnTopic = channels[record.topic] != nil
@@ -142,12 +142,12 @@ extension NodeCore {
       if presence.admit(record, at: now.wall) { news.append(record) }
     }
     guard !news.isEmpty else { return }
-    if configuration.isBootstrap { handOn(news, from: peer) }
+    if configuration.isBootstrap { relay(news, from: peer) }
     updateTargets(at: now)
     runDials(now)
   }
 
-  private mutating func handOn(_ records: [PresenceRecord], from sender: Peer) {
+  private mutating func relay(_ records: [PresenceRecord], from sender: Peer) {
     for link in linkOfNode.values.sorted(by: { $0.number < $1.number }) where link != sender.link {
       guard let peer = peers[link] else { continue }
       let topics = topicsToIntroduce(to: peer)
@@ -156,7 +156,7 @@ extension NodeCore {
   }
 
   /// Wants a link to every bootstrap node and to every member of a channel that it may ask or that may ask it.
-  mutating func updateTargets(at now: Moment) {
+  mutating func updateTargets(at now: Timestamps) {
     var targets: Set<DialTarget> = []
     let inOrder = channels.values.sorted { $0.topic < $1.topic }
     let bootstraps = configuration.bootstraps + inOrder.flatMap(\.bootstrapAddresses)

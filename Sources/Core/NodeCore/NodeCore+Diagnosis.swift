@@ -12,25 +12,25 @@ extension NodeCore {
   /// Why a wish for a file that is not here is not fulfilled, by what has been seen so far. Nobody is asked for it.
   ///
   /// - Parameter room: bytes that there is room for here; nil where nobody has looked.
-  package func diagnose(_ wish: Wish, room: UInt64? = nil, at now: Moment) -> Diagnosis {
-    Inquiry(self, wish, room: room, at: now).diagnosis
+  package func diagnose(_ query: FileQuery, room: UInt64? = nil, at now: Timestamps) -> Diagnosis {
+    LoadDiagnosis(self, query, room: room, at: now).diagnosis
   }
 
   /// How a load of this file that is under way gets on; nil where there is none.
-  package func progress(of hash: ContentHash, at now: Moment) -> LoadProgress? {
+  package func progress(of hash: ContentHash, at now: Timestamps) -> LoadProgress? {
     transfer.progress(of: hash, at: now.instant)
   }
 
   /// Says in a sentence why a load has failed and what to do about it.
-  func explain(_ failure: TransferFailure, of wish: Wish, at now: Moment) -> KacheryError {
-    let inquiry = Inquiry(self, wish, room: nil, at: now)
+  func explain(_ failure: TransferFailure, of query: FileQuery, at now: Timestamps) -> KacheryError {
+    let load = LoadDiagnosis(self, query, room: nil, at: now)
     switch failure {
     case .noSource:
-      return inquiry.diagnosis.error
+      return load.diagnosis.error
         ?? KacheryError(.notFound, "A node that has the file appeared when the search was over; try again.")
-    case .lostSources(let loaded, let total, let last): return inquiry.explainLoss(of: last, loaded, total)
-    case .corruptSources(let liars):
-      let names = Set(liars).sorted().map { name(of: $0) }.joined(separator: ", ")
+    case .lostSources(let loaded, let total, let last): return load.explainLoss(of: last, loaded, total)
+    case .corruptSources(let offenders):
+      let names = Set(offenders).sorted().map { name(of: $0) }.joined(separator: ", ")
       return KacheryError(
         .hashMismatch,
         "A damaged copy of the file is on \(names): its bytes do not have the hash that was asked for. Nothing was "
@@ -53,7 +53,7 @@ extension NodeCore {
   // MARK: What is remembered
 
   /// By how many seconds other nodes' clocks are ahead of this one's, as they said or signed it last.
-  var clocks: ClockComparison { ClockComparison(secondsAhead: clockOffsets) }
+  var clocks: ClockComparison { ClockComparison(offsets: clockOffsets) }
 
   mutating func noteOffset(_ node: NodeID, seconds: Int64) {
     guard clockOffsets[node] != nil || clockOffsets.count < Self.maximumRemembered else { return }
@@ -62,8 +62,8 @@ extension NodeCore {
 
   /// What a node signs and sends itself tells its clock; a record that was handed on is a sign of a clock that is wrong
   /// where it is too new, or older than it can be.
-  mutating func noteTime(of record: PresenceRecord, from peer: NodeID, at now: Moment) {
-    let offset = Self.secondsAhead(record.issued, of: now.wall)
+  mutating func noteTime(of record: PresenceRecord, from peer: NodeID, at now: Timestamps) {
+    let offset = Self.clockOffset(record.issued, of: now.wall)
     guard record.node != peer else { return noteOffset(peer, seconds: offset) }
     let life = max(PresenceTable.clockTolerance, Self.announcementLife).components.seconds
     guard offset.magnitude > UInt64(life) + UInt64(Self.transitTime.components.seconds) else {
@@ -74,7 +74,7 @@ extension NodeCore {
     noteOffset(record.node, seconds: offset)
   }
 
-  static func secondsAhead(_ clock: WallTime, of own: WallTime) -> Int64 {
+  static func clockOffset(_ clock: WallTime, of own: WallTime) -> Int64 {
     let (seconds, ownSeconds) = (clock.milliseconds / 1_000, own.milliseconds / 1_000)
     return Int64(clamping: seconds).subtractingReportingOverflow(Int64(clamping: ownSeconds)).partialValue
   }
@@ -89,23 +89,23 @@ extension NodeCore {
     }
   }
 
-  mutating func noteLie(_ node: NodeID) {
-    guard lies[node] != nil || lies.count < Self.maximumRemembered else { return }
-    lies[node, default: 0] += 1
+  mutating func recordBadAnswer(_ node: NodeID) {
+    guard badAnswers[node] != nil || badAnswers.count < Self.maximumRemembered else { return }
+    badAnswers[node, default: 0] += 1
   }
 }
 
-extension Inquiry {
+extension LoadDiagnosis {
   /// Why a load that had a source failed.
   fileprivate func explainLoss(of node: NodeID, _ loaded: UInt64, _ total: UInt64) -> KacheryError {
     let verified = "\(loaded) of \(total) bytes are verified"
     switch history.losses[node] {
-    case .refused, .lied, .silent:
+    case .refused, .misbehaved, .silent:
       let diagnosis = diagnosis(ofLoss: node)
       let advice = diagnosis.code.flatMap { ErrorExplanation.of($0)?.remedy } ?? ""
       return KacheryError(
         diagnosis.code ?? .disconnected,
-        "\(diagnosis.verdict) \(verified.prefix(1).uppercased() + verified.dropFirst()). \(advice)")
+        "\(diagnosis.summary) \(verified.prefix(1).uppercased() + verified.dropFirst()). \(advice)")
     case .disconnected, nil:
       return KacheryError(
         .disconnected,

@@ -4,7 +4,7 @@ package import Wire
 
 extension NodeCore {
   /// Hands an input to the engine of feeds.
-  package mutating func feeds(at now: Moment, _ body: (inout FeedEngine, Instant) -> Void) {
+  package mutating func feeds(at now: Timestamps, _ body: (inout FeedEngine, Instant) -> Void) {
     body(&feedEngine, now.instant)
     drainFeeds()
   }
@@ -18,7 +18,7 @@ extension NodeCore {
   }
 
   /// A peer answers what this node has asked of a feed.
-  package mutating func received(_ answer: FeedAnswer, on link: LinkID, at now: Moment) {
+  package mutating func received(_ answer: FeedAnswer, on link: LinkID, at now: Timestamps) {
     guard let peer = peers[link], peer.isActive, linkOfNode[peer.node] == link else { return }
     feedEngine.received(answer, from: peer.node, at: now.instant)
     drainFeeds()
@@ -35,7 +35,7 @@ extension NodeCore {
   package var hasChannels: Bool { !channels.isEmpty }
 
   /// Tells the engine who is linked and what may be asked of whom.
-  mutating func updateFeedPeers(at now: Moment) {
+  mutating func updateFeedPeers(at now: Timestamps) {
     let linked = linkOfNode.values.compactMap { peers[$0] }.sorted { $0.node < $1.node }
     for peer in linked {
       feedEngine.setPeer(peer.node, topics: askableTopics(of: peer), binding: peer.facts.binding, at: now.instant)
@@ -47,7 +47,7 @@ extension NodeCore {
     drainFeeds()
   }
 
-  mutating func feedPeerLeft(_ node: NodeID, at now: Moment) {
+  mutating func feedPeerLeft(_ node: NodeID, at now: Timestamps) {
     feedEngine.peerLeft(node, at: now.instant)
     drainFeeds()
   }
@@ -58,9 +58,9 @@ extension NodeCore {
       switch effect {
       case .request(let node, let request): if let link = linkOfNode[node] { emit(.feedRequest(link, request)) }
       case .answer(let node, let answer): if let link = linkOfNode[node] { emit(.feedAnswer(link, answer)) }
-      case .dealtWith(let node, let bytes): if let link = linkOfNode[node] { emit(.feedBytesDealtWith(link, bytes)) }
-      case .event(.lied(_, let node)):
-        noteLie(node)
+      case .released(let node, let bytes): if let link = linkOfNode[node] { emit(.feedBytesDealtWith(link, bytes)) }
+      case .event(.misbehaved(_, let node)):
+        recordBadAnswer(node)
         emit(.feed(effect))
       default: emit(.feed(effect))
       }

@@ -4,7 +4,7 @@ package import Wire
 
 extension NodeCore {
   /// A link is up: the handshake has proved who is at its other end.
-  package mutating func linkOpened(_ link: LinkID, _ facts: LinkFacts, at now: Moment) {
+  package mutating func linkOpened(_ link: LinkID, _ facts: LinkFacts, at now: Timestamps) {
     peers[link] = Peer(link: link, facts: facts, openedAt: now.instant)
     if let dial = facts.dial, let target = dials.target(of: dial) {
       if case .bootstrap(let endpoint) = target { bootstrapNodes[endpoint] = facts.peer }
@@ -21,7 +21,7 @@ extension NodeCore {
     noteExpectations(at: now)
   }
 
-  private func hello(to facts: LinkFacts, at now: Moment) -> Hello {
+  private func hello(to facts: LinkFacts, at now: Timestamps) -> Hello {
     Hello(
       label: Hello.label(of: configuration.label), software: configuration.software,
       isBootstrap: configuration.isBootstrap, clock: now.wall, addresses: ownAddresses, observed: facts.remote,
@@ -35,7 +35,7 @@ extension NodeCore {
   }
 
   /// A link is gone, whoever closed it.
-  package mutating func linkClosed(_ link: LinkID, at now: Moment) {
+  package mutating func linkClosed(_ link: LinkID, at now: Timestamps) {
     guard let peer = peers.removeValue(forKey: link) else { return }
     lookups = lookups.filter { $0.value.link != link }
     if linkOfNode[peer.node] == link {
@@ -57,16 +57,17 @@ extension NodeCore {
   }
 
   /// An attempt to connect came to nothing.
-  package mutating func dialFailed(_ dial: DialID, _ problem: DialProblem? = nil, at now: Moment) {
+  package mutating func dialFailed(_ dial: DialID, _ problem: DialProblem? = nil, at now: Timestamps) {
     dials.failed(dial, problem, now: now.instant)
     runDials(now)
   }
 
   /// A message has come on a link's control stream.
-  package mutating func received(_ message: ControlMessage, on link: LinkID, at now: Moment) {
+  package mutating func received(_ message: ControlMessage, on link: LinkID, at now: Timestamps) {
     guard let peer = peers[link], !peer.isClosing else { return }
     switch message {
-    case .hello(let hello): peer.hello == nil ? greet(link, hello, at: now) : refuse(link, .violation, "a second hello")
+    case .hello(let hello):
+      peer.hello == nil ? acceptHello(link, hello, at: now) : refuse(link, .violation, "a second hello")
     case .goodbye(let goodbye):
       emit(.event(.refused(peer.node, goodbye, byPeer: true)))
       noteGoodbye(peer.node, goodbye)
@@ -78,14 +79,14 @@ extension NodeCore {
     }
   }
 
-  private mutating func receivedFromActive(_ message: ControlMessage, _ peer: Peer, at now: Moment) {
+  private mutating func receivedFromActive(_ message: ControlMessage, _ peer: Peer, at now: Timestamps) {
     switch message {
     case .channels(let proofs):
       peers[peer.link]?.proofs = proofs
       checkProofs(of: peer.link, at: now)
       introduce(to: peer.link, at: now)
       askOpenQuestions(to: peer.link, at: now)
-    case .presence(let records): learn(records, from: peer, at: now)
+    case .presence(let records): recordPresence(records, from: peer, at: now)
     case .find(let request): answer(request, on: peer, at: now)
     case .found(let answer): take(answer, from: peer, at: now)
     case .waiting(let notice): waits(notice, at: peer, now)
@@ -94,7 +95,7 @@ extension NodeCore {
     }
   }
 
-  private mutating func greet(_ link: LinkID, _ hello: Hello, at now: Moment) {
+  private mutating func acceptHello(_ link: LinkID, _ hello: Hello, at now: Timestamps) {
     guard let peer = peers[link] else { return }
     guard hello.major == Hello.majorVersion else {
       return refuse(
@@ -130,7 +131,7 @@ extension NodeCore {
   ///
   /// Two nodes that dial each other at the same moment must both keep the same link: the one that the smaller ID
   /// dialed. A link that comes much later, or in the same direction, means that the other side has lost the old one.
-  private mutating func settleDuplicate(of link: LinkID, at now: Moment) -> Bool {
+  private mutating func settleDuplicate(of link: LinkID, at now: Timestamps) -> Bool {
     guard let peer = peers[link], let oldLink = linkOfNode[peer.node], oldLink != link, let old = peers[oldLink] else {
       return true
     }
@@ -147,8 +148,8 @@ extension NodeCore {
     return keepsNew
   }
 
-  private mutating func noteClock(of other: NodeID, _ clock: WallTime, at now: Moment) {
-    let difference = Self.secondsAhead(clock, of: now.wall)
+  private mutating func noteClock(of other: NodeID, _ clock: WallTime, at now: Timestamps) {
+    let difference = Self.clockOffset(clock, of: now.wall)
     noteOffset(other, seconds: difference)
     guard difference.magnitude > PresenceTable.clockTolerance.wholeMilliseconds / 2_000 else { return }
     emit(.event(.clockSkew(other, seconds: difference)))

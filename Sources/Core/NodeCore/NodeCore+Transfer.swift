@@ -4,8 +4,8 @@ package import Wire
 
 extension NodeCore {
   /// A client wants to know who has a file; ends by `findEnded`.
-  package mutating func find(_ id: FindID, _ wish: Wish, for duration: Duration, at now: Moment) {
-    transfer.find(id, wish, for: duration, at: now.instant)
+  package mutating func find(_ id: FindID, _ query: FileQuery, for duration: Duration, at now: Timestamps) {
+    transfer.find(id, query, for: duration, at: now.instant)
     drainTransfer(at: now)
   }
 
@@ -13,55 +13,55 @@ extension NodeCore {
   package mutating func stopFind(_ id: FindID) { transfer.stopFind(id) }
 
   /// A client wants a file that is not in the store; ends by `loaded` or `failed`.
-  package mutating func load(_ id: LoadID, _ wish: Wish, at now: Moment) {
-    transfer.load(id, wish, at: now.instant)
+  package mutating func load(_ id: LoadID, _ query: FileQuery, at now: Timestamps) {
+    transfer.load(id, query, at: now.instant)
     drainTransfer(at: now)
   }
 
   /// The client no longer waits.
-  package mutating func cancelLoad(_ id: LoadID, at now: Moment) {
+  package mutating func cancelLoad(_ id: LoadID, at now: Timestamps) {
     transfer.cancel(id)
     drainTransfer(at: now)
   }
 
   /// The manifest was looked for in the store: it is here, or (nil) not.
-  package mutating func manifestRead(_ id: DownloadID, _ manifest: Manifest?, at now: Moment) {
+  package mutating func manifestRead(_ id: DownloadID, _ manifest: Manifest?, at now: Timestamps) {
     transfer.manifestRead(id, manifest, at: now.instant)
     drainTransfer(at: now)
   }
 
   /// The store is ready to receive the file; these pieces of it are here already, verified.
-  package mutating func prepared(_ id: DownloadID, verified: PieceSet = [], at now: Moment) {
+  package mutating func prepared(_ id: DownloadID, verified: PieceSet = [], at now: Timestamps) {
     transfer.prepared(id, verified: verified, at: now.instant)
     drainTransfer(at: now)
   }
 
   /// The store could not be made ready to receive the file.
-  package mutating func storageFailed(_ id: DownloadID, _ error: KacheryError, at now: Moment) {
+  package mutating func storageFailed(_ id: DownloadID, _ error: KacheryError, at now: Timestamps) {
     transfer.storageFailed(id, error, at: now.instant)
     drainTransfer(at: now)
   }
 
   /// Bytes of a piece have arrived, `count` of it in all.
-  package mutating func received(_ count: UInt64, of fetch: FetchID, at now: Moment) {
+  package mutating func received(_ count: UInt64, of fetch: FetchID, at now: Timestamps) {
     transfer.received(fetch, count, at: now.instant)
     drainTransfer(at: now)
   }
 
   /// The fetch of a piece has ended.
-  package mutating func fetched(_ fetch: FetchID, _ outcome: FetchOutcome, at now: Moment) {
+  package mutating func fetched(_ fetch: FetchID, _ outcome: FetchOutcome, at now: Timestamps) {
     transfer.fetched(fetch, outcome, at: now.instant)
     drainTransfer(at: now)
   }
 
   /// The whole file was checked: it has been admitted, or why not.
-  package mutating func completed(_ id: DownloadID, _ outcome: CompletionOutcome, at now: Moment) {
+  package mutating func completed(_ id: DownloadID, _ outcome: CompletionOutcome, at now: Timestamps) {
     transfer.completed(id, outcome, at: now.instant)
     drainTransfer(at: now)
   }
 
   /// Turns what the transfer engine wants into effects of the node.
-  mutating func drainTransfer(at now: Moment) {
+  mutating func drainTransfer(at now: Timestamps) {
     while let effect = transfer.nextEffect() {
       switch effect {
       case .ask(let question): ask(question, at: now)
@@ -76,29 +76,29 @@ extension NodeCore {
       case .abandon(let id, let node): emit(.abandon(id, node))
       case .complete(let id): emit(.complete(id))
       case .discard(let id): emit(.discard(id))
-      case .lied(let node, let hash):
-        noteLie(node)
-        emit(.event(.lied(node, hash)))
+      case .misbehaved(let node, let hash):
+        recordBadAnswer(node)
+        emit(.event(.misbehaved(node, hash)))
       case .found(let id, let source): emit(.found(id, source))
       case .findEnded(let id): emit(.findEnded(id))
       case .progress(let id, let loaded, let total, let node):
         emit(.progress(id, loaded: loaded, total: total, node: node))
       case .waits(let id, let node, let others): emit(.loadWaits(id, node: node, others: others))
       case .loaded(let id): emit(.loaded(id))
-      case .failed(let id, let failure, let wish): emit(.failed(id, explain(failure, of: wish, at: now)))
+      case .failed(let id, let failure, let query): emit(.failed(id, explain(failure, of: query, at: now)))
       }
     }
   }
 
   /// A peer says that its turn for this node has yet to come.
-  mutating func waits(_ notice: WaitingNotice, at peer: Peer, _ now: Moment) {
+  mutating func waits(_ notice: WaitingNotice, at peer: Peer, _ now: Timestamps) {
     transfer.waits(for: notice.hash, at: peer.node, others: notice.others, at: now.instant)
     emit(.waiting(peer.node))
     drainTransfer(at: now)
   }
 
   /// A peer says why it has stopped in the middle of a file.
-  mutating func aborted(_ notice: AbortNotice, by peer: Peer, _ now: Moment) {
+  mutating func aborted(_ notice: AbortNotice, by peer: Peer, _ now: Timestamps) {
     transfer.aborted(notice.hash, by: peer.node, notice.reason, at: now.instant)
     drainTransfer(at: now)
   }
@@ -116,10 +116,10 @@ extension NodeCore {
   }
 
   /// A node gave bytes that are not what they should be.
-  package mutating func lied(_ node: NodeID, _ hash: ContentHash, at now: Moment) {
-    transfer.lied(node, hash, at: now.instant)
-    noteLie(node)
-    emit(.event(.lied(node, hash)))
+  package mutating func misbehaved(_ node: NodeID, _ hash: ContentHash, at now: Timestamps) {
+    transfer.misbehaved(node, hash, at: now.instant)
+    recordBadAnswer(node)
+    emit(.event(.misbehaved(node, hash)))
   }
 
   /// A node does not give a file of a batch, for this reason.
@@ -128,13 +128,13 @@ extension NodeCore {
   }
 
   /// Why a file cannot be loaded that none of so many peers has.
-  package func missing(_ key: FileKey, asked: Int, at now: Moment) -> KacheryError {
-    explain(.noSource(asked: asked), of: Wish(key: key), at: now)
+  package func missing(_ key: FileKey, asked: Int, at now: Timestamps) -> KacheryError {
+    explain(.noSource(asked: asked), of: FileQuery(key: key), at: now)
   }
 
   // MARK: Questions
 
-  private mutating func ask(_ question: Question, at now: Moment) {
+  private mutating func ask(_ question: Question, at now: Timestamps) {
     let asked = linkOfNode.values.sorted { $0.number < $1.number }.compactMap { link in put(question, to: link) }
     transfer.asked(question.id, asked, at: now.instant)
   }
@@ -151,7 +151,7 @@ extension NodeCore {
   }
 
   /// Puts to a peer that has just become askable what is still being asked.
-  mutating func askOpenQuestions(to link: LinkID, at now: Moment) {
+  mutating func askOpenQuestions(to link: LinkID, at now: Timestamps) {
     guard let node = peers[link]?.node, linkOfNode[node] == link else { return }
     for question in transfer.questions(for: node) {
       guard let asked = put(question, to: link) else { continue }
@@ -160,13 +160,13 @@ extension NodeCore {
     drainTransfer(at: now)
   }
 
-  mutating func take(_ answer: FindAnswer, from peer: Peer, at now: Moment) {
+  mutating func take(_ answer: FindAnswer, from peer: Peer, at now: Timestamps) {
     transfer.answered(answer.id, by: peer.node, answer.outcome, at: now.instant)
     drainTransfer(at: now)
   }
 
   /// Answers a peer. One that may not ask is told so whatever it asks for, before anybody looks whether it is here.
-  mutating func answer(_ request: FindRequest, on peer: Peer, at now: Moment) {
+  mutating func answer(_ request: FindRequest, on peer: Peer, at now: Timestamps) {
     guard mayServe(peer.link, over: request.topic) else {
       return emit(.send(peer.link, .found(FindAnswer(id: request.id, .refuses(.notAuthorized)))))
     }

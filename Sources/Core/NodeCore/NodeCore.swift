@@ -48,7 +48,7 @@ package struct NodeCore: Sendable {
   /// Why links to nodes were refused, by either side, since there was one.
   var goodbyes: [NodeID: Goodbye] = [:]
   /// How often each node has given bytes, or said something, that is not so.
-  var lies: [NodeID: Int] = [:]
+  var badAnswers: [NodeID: Int] = [:]
 
   private var effects = EffectQueue<NodeEffect>()
 
@@ -70,7 +70,7 @@ package struct NodeCore: Sendable {
     linkOfNode.values.compactMap { peers[$0] }.map { peer in
       PeerSummary(
         node: peer.node, label: peer.hello?.label ?? "", isBootstrap: peer.isBootstrap, remote: peer.facts.remote,
-        topics: peer.proven, secondsAhead: clockOffsets[peer.node] ?? 0, lies: lies[peer.node] ?? 0)
+        topics: peer.proven, clockOffset: clockOffsets[peer.node] ?? 0, badAnswers: badAnswers[peer.node] ?? 0)
     }.sorted { $0.node < $1.node }
   }
 
@@ -83,7 +83,7 @@ package struct NodeCore: Sendable {
   }
 
   /// Does whatever is due.
-  package mutating func wake(at now: Moment) {
+  package mutating func wake(at now: Timestamps) {
     let silent = peers.values.filter {
       $0.hello == nil && !$0.isClosing && $0.openedAt + Self.helloTime <= now.instant
     }
@@ -101,7 +101,7 @@ package struct NodeCore: Sendable {
     drainFeeds()
   }
 
-  mutating func runDials(_ now: Moment) {
+  mutating func runDials(_ now: Timestamps) {
     perform(dials.wake(now: now.instant))
     noteExpectations(at: now)
   }
@@ -116,7 +116,7 @@ package struct NodeCore: Sendable {
   }
 
   /// Keeps the transfer engine informed of whether a peer may soon appear.
-  mutating func noteExpectations(at now: Moment) {
+  mutating func noteExpectations(at now: Timestamps) {
     let expects = dials.isBusy || peers.values.contains { $0.hello == nil && !$0.isClosing }
     guard transfer.expectsPeers != expects else { return }
     transfer.expectsPeers = expects

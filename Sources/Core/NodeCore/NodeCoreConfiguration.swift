@@ -33,7 +33,7 @@ package struct NodeCoreConfiguration: Sendable {
 }
 
 /// One point in time on both clocks: the one that only moves forward, and the one that nodes compare.
-package struct Moment: Hashable, Sendable {
+package struct Timestamps: Hashable, Sendable {
   package let instant: Instant
   package let wall: WallTime
 

@@ -90,7 +90,7 @@ package enum NodeEvent: Hashable, Sendable {
   /// A link was refused, by this node or by the other.
   case refused(NodeID, Goodbye, byPeer: Bool)
   /// A node gave bytes that are not what they should be.
-  case lied(NodeID, ContentHash)
+  case misbehaved(NodeID, ContentHash)
   /// The other node's clock differs from this one's by so many seconds.
   case clockSkew(NodeID, seconds: Int64)
 }

@@ -34,7 +34,7 @@ package struct PeerSummary: Hashable, Sendable {
   /// The channels that both have proved to know.
   package let topics: Set<Topic>
   /// By how many seconds its clock is ahead of this one's.
-  package let secondsAhead: Int64
+  package let clockOffset: Int64
   /// How often it has given bytes, or said something, that is not so.
-  package let lies: Int
+  package let badAnswers: Int
 }

@@ -98,7 +98,10 @@ package struct BatchEngine: Sendable {
   /// A node may be asked: it has just been linked, perhaps again.
   package mutating func linked(_ node: NodeID, at now: Instant) {
     guard peers[node].map({ !$0.isPresent && !$0.isBanned }) ?? true else { return }
-    guard search.add(node) else { return isIncomplete = true }
+    guard search.add(node) else {
+      isIncomplete = true
+      return
+    }
     let losses = peers[node]?.losses ?? 0
     if peers[node] == nil { order.append(node) }
     peers[node] = BatchPeer(node, losses: losses, at: now)
@@ -149,7 +152,7 @@ package struct BatchEngine: Sendable {
     switch answer {
     case .hasNot, .tooLarge: peers[node]?.answered(at: now)
     case .gave: peers[node]?.gave(at: now)
-    case .lied:
+    case .misbehaved:
       isIncomplete = true
       peers[node]?.isBanned = true
       if peers[node]?.isPresent == true { effects.append(.close(node)) }

@@ -21,7 +21,7 @@ package struct BatchSearch: Sendable {
     case hasNot
     case tooLarge
     /// The bytes have another hash.
-    case lied
+    case misbehaved
   }
 
   /// Nodes that are asked at most: a bit for each of them is kept with every file.
@@ -246,10 +246,10 @@ package struct BatchSearch: Sendable {
     // What has arrived has arrived, even if the node was lost before it was on the disk.
     case .gave: return end(file, .arrived)
     case .tooLarge: return end(file, .large)
-    case .hasNot, .lied:
+    case .hasNot, .misbehaved:
       let counts = wasAsked && !files[file].isEnded
       if wasAsked { giveBack(file, from: place) }
-      if answer == .lied { lost(id) }
+      if answer == .misbehaved { lost(id) }
       return counts
     }
   }

@@ -32,7 +32,7 @@ struct Download: Sendable {
     case preparing(DownloadPlan)
     case fetching(Fetching)
     /// The nodes that gave it, if only the whole file verifies the pieces.
-    case completing(DownloadPlan, givers: Set<NodeID>)
+    case completing(DownloadPlan, providers: Set<NodeID>)
     /// It could not be written. It is tried once more when no other is left, if others used the disk as well.
     case postponed(mayRetry: Bool)
   }

@@ -17,7 +17,7 @@ struct Fetching: Sendable {
   struct Beginning: Sendable {
     var bytes: UInt64 = 0
     /// The nodes that gave them.
-    var givers: Set<NodeID> = []
+    var providers: Set<NodeID> = []
   }
 
   let plan: DownloadPlan
@@ -28,7 +28,7 @@ struct Fetching: Sendable {
   var verifiedBytes: UInt64 = 0
   var verifiedPieces = 0
   /// The nodes that gave what is here, if only the whole file verifies it.
-  var givers: Set<NodeID> = []
+  var providers: Set<NodeID> = []
   /// When to see whether a source that has nothing to do should fetch what another one is late with.
   var checksAt: Instant?
   /// When another source was last asked for a piece that is late.
@@ -86,7 +86,7 @@ struct Fetching: Sendable {
     guard let fetch = fetches.removeValue(forKey: id) else { return }
     let known = beginnings[fetch.piece, default: Beginning()]
     if isKept, !fetch.isSpare, fetch.received > known.bytes {
-      beginnings[fetch.piece] = Beginning(bytes: fetch.received, givers: known.givers.union([fetch.node]))
+      beginnings[fetch.piece] = Beginning(bytes: fetch.received, providers: known.providers.union([fetch.node]))
     }
     guard !fetches.values.contains(where: { $0.piece == fetch.piece }) else { return }
     missing.insert(fetch.piece)
@@ -105,8 +105,8 @@ struct Fetching: Sendable {
     verifiedPieces += 1
     verifiedBytes += plan.pieces[fetch.piece].range.count
     if !plan.verifiesPieces {
-      givers.insert(fetch.node)
-      if !fetch.isSpare { givers.formUnion(beginning?.givers ?? []) }
+      providers.insert(fetch.node)
+      if !fetch.isSpare { providers.formUnion(beginning?.providers ?? []) }
     }
     return rivals.map { ($0.key, $0.value) }
   }

@@ -19,7 +19,7 @@ package struct FileHistory: Hashable, Sendable {
     /// It gave nothing for as long as a source is waited for.
     case silent
     /// It gave bytes, or said something, that is not so.
-    case lied
+    case misbehaved
   }
 
   /// Nodes remembered for one file; more say nothing new.
@@ -36,7 +36,7 @@ package struct FileHistory: Hashable, Sendable {
   mutating func beginSearch() { answers = [:] }
 
   /// A load begins anew.
-  mutating func beginLoad() { losses = losses.filter { $0.value == .lied } }
+  mutating func beginLoad() { losses = losses.filter { $0.value == .misbehaved } }
 
   mutating func noteAnswer(_ node: NodeID, _ answer: Answer) {
     guard answers[node] != nil || answers.count < Self.maximumNodes else { return }
@@ -44,16 +44,16 @@ package struct FileHistory: Hashable, Sendable {
   }
 
   mutating func noteLoss(_ node: NodeID, _ loss: Loss) {
-    // Whoever has lied and then refuses has lied all the same.
-    guard losses[node] != .lied, losses[node] != nil || losses.count < Self.maximumNodes else { return }
+    // A refusal does not undo an earlier offence.
+    guard losses[node] != .misbehaved, losses[node] != nil || losses.count < Self.maximumNodes else { return }
     losses[node] = loss
   }
 
   /// The node has given a part of the file that is as it should be.
-  mutating func noteGift(of node: NodeID) { if losses[node] != .lied { losses[node] = nil } }
+  mutating func noteGift(of node: NodeID) { if losses[node] != .misbehaved { losses[node] = nil } }
 
   mutating func forgive(_ isForgiven: (NodeID) -> Bool) {
-    losses = losses.filter { $0.value != .lied || !isForgiven($0.key) }
+    losses = losses.filter { $0.value != .misbehaved || !isForgiven($0.key) }
   }
 }
 

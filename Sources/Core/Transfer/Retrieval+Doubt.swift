@@ -16,12 +16,12 @@ extension Retrieval {
       fetch.isSpare ? nil : downloads[id]?.change { $0.beginnings.removeValue(forKey: fetch.piece) } ?? nil
     out.emit(.abandon(id, node))
     giveBack(piecesOf: node, to: id, isKept: false, &out)
-    if let givers = beginning?.givers, givers != [node] {
+    if let providers = beginning?.providers, providers != [node] {
       return schedule(id, preferring: node, &out, at: now)
     }
     let piece = downloads[id]?.plan?.pieces[fetch.piece].hash ?? hash
     let manifest = downloads[id]?.manifest
-    if let manifest, manifest != wish.key.manifest, source.source.file.manifest != manifest {
+    if let manifest, manifest != query.key.manifest, source.source.file.manifest != manifest {
       sources[node]?.contradiction = (manifest, piece)
       sources[node]?.unusable.insert(manifest)
       assign(node, &out, at: now)
@@ -37,7 +37,7 @@ extension Retrieval {
   /// If the client named it, the client is wrong, and the retrieval ends.
   mutating func rejectManifest(_ id: DownloadID, _ out: inout TransferOutbox, at now: Instant) {
     guard let manifest = downloads[id]?.manifest else { return }
-    guard manifest != wish.key.manifest else {
+    guard manifest != query.key.manifest else {
       return out.requests.append(.end(hash, .failed(.falseManifest(manifest))))
     }
     ruledOut.manifests.insert(manifest)
@@ -46,7 +46,7 @@ extension Retrieval {
     for source in members {
       if !source.source.file.isWhole {
         // It may have been told the same lie. With a manifest that is wrong it has nothing of use.
-        out.distrust.note(source.node, hash, at: now)
+        out.bans.note(source.node, hash, at: now)
         sources[source.node] = nil
       } else if source.source.file.manifest == manifest {
         penalize(source.node, for: manifest, &out, at: now)
@@ -58,12 +58,12 @@ extension Retrieval {
 
   /// The pieces had no hashes of their own, and together they are not the file. If one node gave them all, it misbehaves;
   /// if several did, each is tried by itself.
-  mutating func penalizeGivers(
-    _ id: DownloadID, _ plan: DownloadPlan, _ givers: Set<NodeID>, _ out: inout TransferOutbox, at now: Instant
+  mutating func penalizeProviders(
+    _ id: DownloadID, _ plan: DownloadPlan, _ providers: Set<NodeID>, _ out: inout TransferOutbox, at now: Instant
   ) {
     let members = sources(of: id).map(\.node)
     remove(id, &out)
-    if givers.count == 1, let only = givers.first {
+    if providers.count == 1, let only = providers.first {
       penalize(only, for: hash, &out, at: now)
     } else {
       ruledOut.sizes.insert(plan.size)

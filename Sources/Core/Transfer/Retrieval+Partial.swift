@@ -24,7 +24,7 @@ extension Retrieval {
 
   /// Whether the peer, which is no source yet, could become one if it is loading the file too.
   private func mayUse(_ peer: NodeID) -> Bool {
-    wish.key.chunkOf == nil && (wish.node == nil || wish.node == peer) && sources[peer] == nil
+    query.key.chunkOf == nil && (query.node == nil || query.node == peer) && sources[peer] == nil
       && !ruledOut.nodes.contains(peer) && asking.interested.count < Self.maximumPartialSources
   }
 

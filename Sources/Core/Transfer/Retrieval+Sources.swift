@@ -24,7 +24,7 @@ extension Retrieval {
 
   /// Whether the source can have what is wanted, by its own words.
   private func isUseful(_ source: Source) -> Bool {
-    if let part = wish.key.chunkOf?.range {
+    if let part = query.key.chunkOf?.range {
       return source.hash == hash ? source.file.size == part.count : source.file.size >= part.end
     }
     return source.hash == hash && (!isManifest || source.file.size <= Limits.maximumManifestSize)
@@ -72,7 +72,7 @@ extension Retrieval {
       return false
     }
     guard source.file.size != plan.size else { return true }
-    if manifest != wish.key.manifest, source.file.manifest == manifest {
+    if manifest != query.key.manifest, source.file.manifest == manifest {
       penalize(node, for: hash, &out, at: now)
     } else {
       sources[node]?.unusable.insert(manifest)
@@ -83,7 +83,7 @@ extension Retrieval {
 
   /// The claim that the source supports; nil if it is of no use to any attempt.
   private func claim(of source: SourceState, _ threshold: UInt64) -> Claim? {
-    guard wish.key.chunkOf == nil else { return .part }
+    guard query.key.chunkOf == nil else { return .part }
     let file = source.source.file
     if let manifest = usableManifest(of: source, threshold) {
       // Two attempts at one file of this size would fetch it twice; what is under way goes on.
@@ -99,7 +99,7 @@ extension Retrieval {
   /// The manifest that the client or else the source names, if it may be this file's.
   private func usableManifest(of source: SourceState, _ threshold: UInt64) -> ContentHash? {
     let file = source.source.file
-    guard !isManifest, file.size > threshold || !file.isWhole, let manifest = wish.key.manifest ?? file.manifest,
+    guard !isManifest, file.size > threshold || !file.isWhole, let manifest = query.key.manifest ?? file.manifest,
       manifest != hash, isUsable(manifest, by: source), file.isWhole || file.manifest == manifest
     else { return nil }
     return manifest
@@ -165,9 +165,9 @@ extension Retrieval {
   mutating func penalize(_ node: NodeID, for bytes: ContentHash, _ out: inout TransferOutbox, at now: Instant) {
     leaveDownload(node, &out)
     sources[node] = nil
-    out.distrust.note(node, hash, at: now)
-    out.history.update(hash) { $0.noteLoss(node, .lied) }
+    out.bans.note(node, hash, at: now)
+    out.history.update(hash) { $0.noteLoss(node, .misbehaved) }
     ruledOut.nodes.append(node)
-    out.emit(.lied(node, bytes))
+    out.emit(.misbehaved(node, bytes))
   }
 }

@@ -17,7 +17,7 @@ extension Retrieval {
       let size = sources[node]?.source.file.size ?? 0
       prepare(id, size, stripe: size, &out)
     case .part:
-      let size = wish.key.chunkOf?.range.count ?? 0
+      let size = query.key.chunkOf?.range.count ?? 0
       prepare(id, size, stripe: ruledOut.sizes.contains(size) ? size : out.manifestThreshold, &out)
     }
   }
@@ -137,7 +137,7 @@ extension Retrieval {
 
   mutating func completeIfWhole(_ id: DownloadID, _ out: inout TransferOutbox) {
     guard let fetching = downloads[id]?.fetching, fetching.isComplete else { return }
-    downloads[id]?.phase = .completing(fetching.plan, givers: fetching.givers)
+    downloads[id]?.phase = .completing(fetching.plan, providers: fetching.providers)
     out.emit(.complete(id))
   }
 
@@ -145,7 +145,7 @@ extension Retrieval {
   mutating func completed(
     _ id: DownloadID, _ outcome: CompletionOutcome, _ out: inout TransferOutbox, at now: Instant
   ) {
-    guard case .completing(let plan, let givers)? = downloads[id]?.phase else { return }
+    guard case .completing(let plan, let providers)? = downloads[id]?.phase else { return }
     switch outcome {
     case .admitted:
       penalizeContradictors(of: plan, &out, at: now)
@@ -153,7 +153,7 @@ extension Retrieval {
       out.requests.append(.end(hash, .loaded(size: plan.size, from: node)))
     case .failed(let error) where error.code == .hashMismatch && plan.manifest != nil:
       rejectManifest(id, &out, at: now)
-    case .failed(let error) where error.code == .hashMismatch: penalizeGivers(id, plan, givers, &out, at: now)
+    case .failed(let error) where error.code == .hashMismatch: penalizeProviders(id, plan, providers, &out, at: now)
     case .failed(let error): storageFailed(id, error, &out, at: now)
     }
   }

@@ -52,7 +52,7 @@ struct Retrieval: Sendable {
     var starvesSince: Instant?
   }
 
-  let wish: Wish
+  let query: FileQuery
   /// Whether the file is only wanted as the manifest of another. A manifest has no manifest, and is not large.
   let isManifest: Bool
   var waiters: [Waiter]
@@ -64,13 +64,13 @@ struct Retrieval: Sendable {
   /// Why an attempt could not be written here.
   var storageError: KacheryError?
 
-  init(_ wish: Wish, isManifest: Bool, waiter: Waiter) {
-    self.wish = wish
+  init(_ query: FileQuery, isManifest: Bool, waiter: Waiter) {
+    self.query = query
     self.isManifest = isManifest
     waiters = [waiter]
   }
 
-  var hash: ContentHash { wish.key.hash }
+  var hash: ContentHash { query.key.hash }
 
   /// The attempts, the oldest first: whatever goes through them does so in the same order in every run.
   var downloadsInOrder: [DownloadID] { downloads.keys.sorted { $0.number < $1.number } }

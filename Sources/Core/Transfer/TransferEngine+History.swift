@@ -6,14 +6,14 @@ extension TransferEngine {
   package func history(of hash: ContentHash, at now: Instant) -> FileHistory? {
     guard var history = out.history.file(hash) else { return nil }
     // What a node is forgiven is not held against it here either.
-    history.forgive { !out.distrust.covers($0, hash, at: now) }
+    history.forgive { !out.bans.covers($0, hash, at: now) }
     return history
   }
 
   /// A node gave wrong bytes for a file of a batch.
-  package mutating func lied(_ node: NodeID, _ hash: ContentHash, at now: Instant) {
-    out.distrust.note(node, hash, at: now)
-    out.history.update(hash) { $0.noteLoss(node, .lied) }
+  package mutating func misbehaved(_ node: NodeID, _ hash: ContentHash, at now: Instant) {
+    out.bans.note(node, hash, at: now)
+    out.history.update(hash) { $0.noteLoss(node, .misbehaved) }
   }
 
   /// A node does not give a file of a batch. That it is not there is worth a note only where something else was said before:

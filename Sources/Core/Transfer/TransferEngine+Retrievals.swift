@@ -22,13 +22,13 @@ extension TransferEngine {
     change(hash, at: now, body)
   }
 
-  mutating func join(_ wish: Wish, _ waiter: Retrieval.Waiter, isManifest: Bool, at now: Instant) {
-    let hash = wish.key.hash
+  mutating func join(_ query: FileQuery, _ waiter: Retrieval.Waiter, isManifest: Bool, at now: Instant) {
+    let hash = query.key.hash
     guard retrievals[hash] == nil else {
       retrievals[hash]?.waiters.append(waiter)
       return
     }
-    retrievals[hash] = Retrieval(wish, isManifest: isManifest, waiter: waiter)
+    retrievals[hash] = Retrieval(query, isManifest: isManifest, waiter: waiter)
     out.history.update(hash) { $0.beginLoad() }
     search(hash, at: now)
   }
@@ -79,10 +79,10 @@ extension TransferEngine {
         search(hash, at: now)
       case .ask(let node, let hash): ask(node, whatItHasOf: hash, at: now)
       case .fetchManifest(let manifest, let id):
-        guard let wish = out.retrievalOfDownload[id].flatMap({ retrievals[$0]?.wish }) else { continue }
+        guard let query = out.retrievalOfDownload[id].flatMap({ retrievals[$0]?.query }) else { continue }
         let key = FileKey(hash: manifest)
         join(
-          Wish(key: key, node: wish.node, topic: wish.topic), .download(id), isManifest: true, at: now)
+          FileQuery(key: key, node: query.node, topic: query.topic), .download(id), isManifest: true, at: now)
       case .leaveManifest(let manifest, let id): leave(manifest, .download(id))
       case .delayed(let hash, let node, let others): delayed(hash, node, others, at: now)
       case .waitedTooLong(let hash, let node, let delay):
@@ -110,7 +110,7 @@ extension TransferEngine {
       case .loaded(let size, let node):
         emit(.progress(load, loaded: size, total: size, node: node))
         emit(.loaded(load))
-      case .failed(let failure): emit(.failed(load, failure, retrieval.wish))
+      case .failed(let failure): emit(.failed(load, failure, retrieval.query))
       }
     }
     forget(hash)

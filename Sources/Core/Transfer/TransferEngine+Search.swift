@@ -10,7 +10,7 @@ extension TransferEngine {
     let isAfterLoss = losses.last.map { !retrieval.ruledOut.nodes.contains($0) } ?? false
     let grace = isAfterLoss && losses.mayReturn ? Self.returnTime : Self.peerGrace
     ask(
-      .retrieval(hash), retrieval.wish, for: max(Self.searchTime, grace), grace: grace, isAfterLoss: isAfterLoss,
+      .retrieval(hash), retrieval.query, for: max(Self.searchTime, grace), grace: grace, isAfterLoss: isAfterLoss,
       at: now)
   }
 
@@ -19,7 +19,7 @@ extension TransferEngine {
     guard let retrieval = retrievals[hash] else { return }
     let source = retrieval.sources[node]?.source
     let question = Question(
-      id: newQuestion(), hash: source?.hash ?? hash, node: node, topic: retrieval.wish.topic)
+      id: newQuestion(), hash: source?.hash ?? hash, node: node, topic: retrieval.query.topic)
     searches[question.id] = Search(
       owner: .retrieval(hash), wanted: hash, question: question, offset: source?.offset ?? 0,
       deadline: now + Self.searchTime, grace: now, isAfterLoss: false)
@@ -28,15 +28,16 @@ extension TransferEngine {
 
   /// Puts the questions that can lead to a file: who has it, and who has the larger file that it is a part of.
   mutating func ask(
-    _ owner: Search.Owner, _ wish: Wish, for duration: Duration, grace: Duration, isAfterLoss: Bool, at now: Instant
+    _ owner: Search.Owner, _ query: FileQuery, for duration: Duration, grace: Duration, isAfterLoss: Bool,
+    at now: Instant
   ) {
-    out.history.update(wish.key.hash) { $0.beginSearch() }
-    let files = [(wish.key.hash, UInt64(0))] + (wish.key.chunkOf.map { [($0.parent, $0.range.start)] } ?? [])
+    out.history.update(query.key.hash) { $0.beginSearch() }
+    let files = [(query.key.hash, UInt64(0))] + (query.key.chunkOf.map { [($0.parent, $0.range.start)] } ?? [])
     for (hash, offset) in files {
       let question = Question(
-        id: newQuestion(), hash: hash, node: wish.node, topic: wish.topic, wantsManifest: wish.wantsManifest)
+        id: newQuestion(), hash: hash, node: query.node, topic: query.topic, wantsManifest: query.wantsManifest)
       searches[question.id] = Search(
-        owner: owner, wanted: wish.key.hash, question: question, offset: offset, deadline: now + duration,
+        owner: owner, wanted: query.key.hash, question: question, offset: offset, deadline: now + duration,
         grace: now + grace, isAfterLoss: isAfterLoss)
       emit(.ask(question))
     }
@@ -91,7 +92,7 @@ extension TransferEngine {
 
   /// Takes a source on unless it gave wrong bytes for this file not long ago.
   private mutating func consider(_ source: Source, for hash: ContentHash, at now: Instant) {
-    let isBanned = out.distrust.covers(source.node, hash, at: now)
+    let isBanned = out.bans.covers(source.node, hash, at: now)
     change(hash, at: now) { retrieval, out in
       if isBanned { retrieval.ruledOut.nodes.append(source.node) } else { retrieval.add(source, &out, at: now) }
     }
@@ -132,8 +133,7 @@ extension TransferEngine {
       }
       settle(question, at: now)
     }
-    for hash in filesInOrder {
-      guard retrievals[hash]?.sources[peer] != nil else { continue }
+    for hash in filesInOrder where retrievals[hash]?.sources[peer] != nil {
       change(hash, at: now) { $0.lose(peer, .disconnected, &$1, at: now) }
     }
   }

@@ -53,8 +53,8 @@ package struct TransferEngine: Sendable {
   // MARK: Clients
 
   /// A client wants to know who has a file. Each node that has it is reported as it answers.
-  package mutating func find(_ id: FindID, _ wish: Wish, for duration: Duration, at now: Instant) {
-    ask(.find(id), wish, for: duration, grace: min(duration, Self.peerGrace), isAfterLoss: false, at: now)
+  package mutating func find(_ id: FindID, _ query: FileQuery, for duration: Duration, at now: Instant) {
+    ask(.find(id), query, for: duration, grace: min(duration, Self.peerGrace), isAfterLoss: false, at: now)
   }
 
   /// The client no longer wants to know.
@@ -63,9 +63,9 @@ package struct TransferEngine: Sendable {
   }
 
   /// A client wants a file that is not here. A retrieval of it that runs already serves this client as well.
-  package mutating func load(_ id: LoadID, _ wish: Wish, at now: Instant) {
-    retrievalOfLoad[id] = wish.key.hash
-    join(wish, .load(id), isManifest: false, at: now)
+  package mutating func load(_ id: LoadID, _ query: FileQuery, at now: Instant) {
+    retrievalOfLoad[id] = query.key.hash
+    join(query, .load(id), isManifest: false, at: now)
   }
 
   /// The client no longer waits. When nobody does, the retrieval ends.

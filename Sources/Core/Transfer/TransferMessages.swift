@@ -2,7 +2,7 @@ package import Primitives
 package import Wire
 
 /// What a client wants found or loaded, and where it may come from.
-package struct Wish: Hashable, Sendable {
+package struct FileQuery: Hashable, Sendable {
   package let key: FileKey
   /// Only this node is asked; nil for any.
   package let node: NodeID?
@@ -64,7 +64,7 @@ package struct PieceFetch: Hashable, Sendable {
 package enum FetchOutcome: Sendable {
   /// Every byte has come and the piece has its hash.
   case verified
-  /// Every byte has come and the piece has another hash: the node lied.
+  /// Every byte arrived, and the piece has another hash: the node misbehaved.
   case hashMismatch
   /// The node answered something other than the bytes.
   case refused(Refusal)
@@ -99,7 +99,7 @@ package enum TransferEffect: Sendable {
   /// Nobody wants the download any more, or it has failed: let go of what it holds.
   case discard(DownloadID)
   /// A node gave bytes that are not what they should be.
-  case lied(NodeID, ContentHash)
+  case misbehaved(NodeID, ContentHash)
 
   case found(FindID, Source)
   case findEnded(FindID)
@@ -109,7 +109,7 @@ package enum TransferEffect: Sendable {
   case waits(LoadID, node: NodeID, others: UInt32?)
   case loaded(LoadID)
   /// The load has failed, and what was wished for.
-  case failed(LoadID, TransferFailure, Wish)
+  case failed(LoadID, TransferFailure, FileQuery)
 }
 
 /// Why a load has failed.

@@ -25,7 +25,7 @@ struct TransferOutbox: Sendable {
   let node: NodeID?
   var effects = EffectQueue<TransferEffect>()
   var requests: [Request] = []
-  var distrust = Distrust()
+  var bans = SourceBans()
   var history = TransferHistory()
   var retrievalOfDownload: [DownloadID: ContentHash] = [:]
   var downloadOfFetch: [FetchID: DownloadID] = [:]

@@ -40,16 +40,9 @@ package struct Hello: Hashable, Sendable {
 }
 
 extension Hello {
-  /// As much of a node's name as a hello may hold. A character may have any number of bytes, so it is cut between scalars.
+  /// The part of a node's name that fits into a hello; it ends between two scalars.
   package static func label(of name: String) -> String {
-    var label = String.UnicodeScalarView()
-    var room = WireLimits.label
-    for scalar in name.unicodeScalars {
-      room -= UTF8.width(scalar)
-      guard room >= 0 else { break }
-      label.append(scalar)
-    }
-    return String(label)
+    String(name.prefix(bytes: WireLimits.label))
   }
 }
 

@@ -12,11 +12,11 @@ final class StreamServer<Answers: StreamAnswers>: ServedStream {
   let link: LinkID
   private let stream: any ByteStream
   private let loop: EventLoop
-  private let gate: UploadGate
+  private let scheduler: UploadScheduler
   private var answers: Answers
   private var decoder = FrameDecoder(limit: Answers.frameLimit)
   /// The turn in which the next read runs, or will run.
-  private var turn: UploadGate.Turn?
+  private var turn: UploadScheduler.Turn?
   private var isReading = false
   /// What was read and is not sent.
   private var ready: Answers.Output?
@@ -33,12 +33,12 @@ final class StreamServer<Answers: StreamAnswers>: ServedStream {
     case ended
   }
 
-  init(link: LinkID, stream: any ByteStream, answers: Answers, loop: EventLoop, gate: UploadGate) {
+  init(link: LinkID, stream: any ByteStream, answers: Answers, loop: EventLoop, scheduler: UploadScheduler) {
     self.link = link
     self.stream = stream
     self.answers = answers
     self.loop = loop
-    self.gate = gate
+    self.scheduler = scheduler
   }
 
   /// Starts to serve; `first` is what came together with the stream's kind.
@@ -143,7 +143,7 @@ final class StreamServer<Answers: StreamAnswers>: ServedStream {
     case .read(let read):
       isReading = true
       if let prefetch = read.prefetch { loop.work(prefetch) {} }
-      let entered = gate.enter(link, for: read.hash, cost: read.cost) { turn in
+      let entered = scheduler.enter(link, for: read.hash, cost: read.cost) { turn in
         // To hand what memory holds to the pool and back would cost more than to copy it.
         if let output = read.immediately?() { return self.readEnded(output, turn) }
         self.loop.work(read.work) { self.readEnded($0, turn) }
@@ -153,7 +153,7 @@ final class StreamServer<Answers: StreamAnswers>: ServedStream {
     return true
   }
 
-  private func readEnded(_ output: Answers.Output, _ ended: UploadGate.Turn) {
+  private func readEnded(_ output: Answers.Output, _ ended: UploadScheduler.Turn) {
     isReading = false
     turn = nil
     if state != .ended { ready = output }

@@ -13,7 +13,7 @@ final class Uploads {
   private static let maximumFetchStreams = 256
   /// Batch streams of one peer that are served at a time.
   private static let maximumBatchStreams = 16
-  /// Turns that run at a time: more than the pool has threads, so that these never wait, and few enough for the gate to
+  /// Turns that run at a time: more than the pool has threads, so that these never wait, and few enough for the scheduler to
   /// decide who is next.
   private static let maximumTurns = 8
 
@@ -25,13 +25,13 @@ final class Uploads {
   var arriving: (ContentHash) -> IncomingFile? = { _ in nil }
   /// How many transfers may run at a time.
   var limits: TransferLimits {
-    didSet { gate.limit.schedule = limits.upload }
+    didSet { scheduler.limit.schedule = limits.upload }
   }
 
   private let store: ContentStore
   private let loop: EventLoop
   private let metrics: NodeMetrics
-  private let gate: UploadGate
+  private let scheduler: UploadScheduler
   private var fetches: [ObjectIdentifier: any ServedStream] = [:]
   private var batches: [ObjectIdentifier: any ServedStream] = [:]
   private var sweeper: Timer?
@@ -41,28 +41,30 @@ final class Uploads {
     self.loop = loop
     self.metrics = metrics
     self.limits = limits
-    gate = UploadGate(capacity: Self.maximumTurns, limit: RateLimit(limits.upload), loop: loop)
-    gate.onWait = { [weak self] link, notice in self?.onMessage?(link, .waiting(notice)) }
+    scheduler = UploadScheduler(capacity: Self.maximumTurns, limit: RateLimit(limits.upload), loop: loop)
+    scheduler.onWait = { [weak self] link, notice in self?.onMessage?(link, .waiting(notice)) }
   }
 
   /// Serves a stream on which a peer asks for ranges of files.
   func serveFetches(_ stream: any ByteStream, _ first: [UInt8], on link: LinkID) {
-    guard fetches.values.count(where: { $0.link == link }) < Self.maximumFetchStreams else { return stream.reset() }
-    let server = StreamServer(
-      link: link, stream: stream, answers: FetchAnswers(files(for: link)), loop: loop, gate: gate)
-    let key = ObjectIdentifier(server)
-    fetches[key] = server
-    start(server, first) { [weak self] in self?.fetches[key] = nil }
+    serve(stream, first, on: link, FetchAnswers.init, in: \.fetches, atMost: Self.maximumFetchStreams)
   }
 
   /// Serves a stream on which a peer asks for many small files.
   func serveBatches(_ stream: any ByteStream, _ first: [UInt8], on link: LinkID) {
-    guard batches.values.count(where: { $0.link == link }) < Self.maximumBatchStreams else { return stream.reset() }
+    serve(stream, first, on: link, BatchAnswers.init, in: \.batches, atMost: Self.maximumBatchStreams)
+  }
+
+  private func serve<Answers: StreamAnswers>(
+    _ stream: any ByteStream, _ first: [UInt8], on link: LinkID, _ answers: (ServedFiles) -> Answers,
+    in table: ReferenceWritableKeyPath<Uploads, [ObjectIdentifier: any ServedStream]>, atMost limit: Int
+  ) {
+    guard self[keyPath: table].values.count(where: { $0.link == link }) < limit else { return stream.reset() }
     let server = StreamServer(
-      link: link, stream: stream, answers: BatchAnswers(files(for: link)), loop: loop, gate: gate)
+      link: link, stream: stream, answers: answers(files(for: link)), loop: loop, scheduler: scheduler)
     let key = ObjectIdentifier(server)
-    batches[key] = server
-    start(server, first) { [weak self] in self?.batches[key] = nil }
+    self[keyPath: table][key] = server
+    start(server, first) { [weak self] in self?[keyPath: table][key] = nil }
   }
 
   private func start<Answers>(_ server: StreamServer<Answers>, _ first: [UInt8], ended: @escaping () -> Void) {

@@ -16,7 +16,7 @@ extension ContentStore {
     guard let index, !index.isComplete else { return }
     var found: [FoundOnDisk] = []
     var claims: [ContentHash: ContentHash?] = [:]
-    let isWhole = try StoreWalk(layout: layout).forEach { (entry) throws(KacheryError) in
+    let isWhole = try StoreWalk(layout: layout).visit { (entry) throws(KacheryError) in
       switch entry {
       case .foreign: return true
       case .link(let hash):

@@ -20,7 +20,7 @@ extension ContentStore {
     defer { source.close() }
     let before = try source.status()
     try Self.requireRegular(before, path)
-    try clientele.requireReadable(source)
+    try clientScope.requireReadable(source)
     try requireOutside(source)
     guard isExpected(before.size, before.modified) else {
       throw KacheryError(

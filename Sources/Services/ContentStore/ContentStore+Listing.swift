@@ -56,7 +56,7 @@ extension ContentStore {
     after last: ContentHash? = nil, _ body: (ListedFile) throws(KacheryError) -> Bool
   ) throws(KacheryError) {
     let pins = try pins()
-    try StoreWalk(layout: layout, last: last).forEach { (entry) throws(KacheryError) in
+    try StoreWalk(layout: layout, last: last).visit { (entry) throws(KacheryError) in
       switch entry {
       case .foreign: return true
       case .file(let hash, let status):

@@ -21,7 +21,7 @@ extension ContentStore {
     defer { source.close() }
     let before = try source.status()
     try Self.requireRegular(before, path)
-    try clientele.requireReadable(source)
+    try clientScope.requireReadable(source)
     if let present = try presentCopy(of: source, size: before.size) {
       try Self.requireUnchanged(source, since: before, path)
       return present

@@ -71,7 +71,7 @@ extension ContentStore {
         total.add(file.size)
         return true
       }
-      try StoreWalk(layout: store.layout).forEach { (entry) throws(KacheryError) in
+      try StoreWalk(layout: store.layout).visit { (entry) throws(KacheryError) in
         switch entry {
         case .foreign(let path):
           report.foreign += 1
@@ -134,33 +134,33 @@ extension ContentStore {
     private mutating func check(
       _ hash: ContentHash, at path: String, setAside: String, _ tell: (VerifyEvent) throws(KacheryError) -> Bool
     ) throws(KacheryError) -> Bool {
-      var goesOn = true
+      var shouldContinue = true
       do throws(KacheryError) {
         let file = try File(path, .readUnnoticed)
         defer { file.close() }
         let before = try file.status()
-        let isSame = try hashOf(file, size: before.size, &goesOn, tell) == hash
-        guard goesOn else { return false }
+        let isSame = try hashOf(file, size: before.size, &shouldContinue, tell) == hash
+        guard shouldContinue else { return false }
         report.checked.add(before.size)
         if isSame, FileStamp(try file.status()) == FileStamp(before) { store.remember(hash, before) }
         // A file that was replaced or removed meanwhile is not the one that was read.
         if !isSame, try file.isStillAtItsPath() {
           report.damaged += 1
-          goesOn = try tell(.damaged(hash, setAside: try store.setAside(setAside, file, hash)))
+          shouldContinue = try tell(.damaged(hash, setAside: try store.setAside(setAside, file, hash)))
         }
       } catch {
         if error.code == .cancelled { throw error }
         // Removed by somebody while the check came by.
         if error.code == .notFound { return true }
         report.unreadable += 1
-        goesOn = try tell(.unreadable(hash, reason: error.message))
+        shouldContinue = try tell(.unreadable(hash, reason: error.message))
       }
-      guard goesOn else { return false }
+      guard shouldContinue else { return false }
       return try tellProgress(0, tell)
     }
 
     private func hashOf(
-      _ file: File, size: UInt64, _ goesOn: inout Bool, _ tell: (VerifyEvent) throws(KacheryError) -> Bool
+      _ file: File, size: UInt64, _ shouldContinue: inout Bool, _ tell: (VerifyEvent) throws(KacheryError) -> Bool
     ) throws(KacheryError) -> ContentHash {
       var digest = SHA1Digest()
       var start: UInt64 = 0
@@ -168,8 +168,8 @@ extension ContentStore {
         guard let range = ByteRange(start: start, end: min(size, start + Self.progressStep)) else { break }
         try FileBlocks.forEach(of: file, range) { digest.update($0) }
         start = range.end
-        if start < size { goesOn = try tellProgress(start, tell) }
-      } while start < size && goesOn
+        if start < size { shouldContinue = try tellProgress(start, tell) }
+      } while start < size && shouldContinue
       return digest.finish()
     }
 

@@ -12,7 +12,7 @@ package struct ContentStore: Sendable {
   let log: Log
   /// What is remembered of the files to be quick; nil where nobody asked for it.
   package let index: StoreIndex?
-  let clientele: Clientele
+  let clientScope: ClientScope
   let activity = StoreActivity()
   let rechecks = Rechecks()
   let disk = SharedSync()
@@ -28,12 +28,12 @@ package struct ContentStore: Sendable {
   ///   - indexOwner: the node whose index to open; only one process at a time may name it. Nil for no index.
   ///   - clientele: who may name paths to this store.
   package init(
-    directory: String, log: Log, indexOwner: NodeID? = nil, clientele: Clientele = .ownUser
+    directory: String, log: Log, indexOwner: NodeID? = nil, clientScope: ClientScope = .ownUser
   ) throws(KacheryError) {
     let directory = try Self.home(ofFilesIn: directory)
     layout = StoreLayout(root: directory)
     self.log = log
-    self.clientele = clientele
+    self.clientScope = clientScope
     try FileSystem.createFolder(directory, permissions: StoreLayout.folderPermissions)
     if let indexOwner {
       let permissions = try FileSystem.status(directory).permissions & 0o777 | 0o700
@@ -119,7 +119,7 @@ package struct ContentStore: Sendable {
 
   private func openLinked(_ hash: ContentHash, _ use: FileUse) throws(KacheryError) -> StoredFileReader? {
     guard let found = try findLinked(hash) else { return nil }
-    do throws(KacheryError) { return try StoredFileReader(linked: found, use, clientele) } catch {
+    do throws(KacheryError) { return try StoredFileReader(linked: found, use, clientScope) } catch {
       // Somebody removed it after it was found: then it is not here.
       guard error.code == .notFound else { throw error }
       return nil

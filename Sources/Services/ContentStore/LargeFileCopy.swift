@@ -81,10 +81,10 @@ struct LargeFileCopy: ~Copyable {
 
 /// A thread that hashes bytes as they are handed over.
 private final class HashingLane: Sendable {
-  private let lane: WorkLane
+  private let lane: WorkerThread
   private let digester = Mutex(ContentDigester())
 
-  init(depth: Int) throws(KacheryError) { lane = try WorkLane(depth: depth) }
+  init(depth: Int) throws(KacheryError) { lane = try WorkerThread(depth: depth) }
 
   /// Hashes bytes that stay as they are until the lane is done with them.
   func add(_ bytes: UnsafeRawBufferPointer) {

@@ -20,7 +20,7 @@ struct StoreWalk {
   ///
   /// A file that goes while the walk comes by is left out.
   @discardableResult
-  func forEach(_ body: (Entry) throws(KacheryError) -> Bool) throws(KacheryError) -> Bool {
+  func visit(_ body: (Entry) throws(KacheryError) -> Bool) throws(KacheryError) -> Bool {
     let top = layout.files
     guard try FileSystem.statusIfPresent(top) != nil else { return true }
     return try visit(top, "", body)

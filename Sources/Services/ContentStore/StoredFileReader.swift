@@ -22,7 +22,7 @@ package final class StoredFileReader: Sendable {
   }
 
   /// - Throws: `fileChanged` where it is not the file any more that was found.
-  init(linked found: StoredFile, _ use: FileUse, _ clientele: Clientele) throws(KacheryError) {
+  init(linked found: StoredFile, _ use: FileUse, _ clientScope: ClientScope) throws(KacheryError) {
     hash = found.hash
     size = found.size
     self.use = use
@@ -34,7 +34,7 @@ package final class StoredFileReader: Sendable {
     }
     linkedStatus = status
     // The target belongs to a user, who may have put something else in its place.
-    try clientele.requireReadable(file)
+    try clientScope.requireReadable(file)
   }
 
   /// Fills `buffer` with the bytes from `offset`.

@@ -124,9 +124,9 @@ struct FeedLedger {
   }
 
   /// Keeps messages of another node's feed, whose signatures were checked, as far as they follow what is here.
-  mutating func admit(_ messages: [SignedMessage], to key: SubfeedKey) throws(KacheryError) -> Admission {
+  mutating func admit(_ messages: [SignedMessage], to key: SubfeedKey) throws(KacheryError) -> MessageAdmission {
     var tail = try tail(of: key)
-    var admission = Admission(count: tail.count)
+    var admission = MessageAdmission(count: tail.count)
     for message in messages {
       if message.number < tail.count {
         guard try isKept(message, in: key) else {

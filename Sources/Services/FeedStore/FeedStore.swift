@@ -65,15 +65,22 @@ package final class FeedStore: Sendable {
   package func create(
     named name: String?, then: @escaping @Sendable (Result<FeedID, KacheryError>) -> Void
   ) {
-    writer.write({ (ledger) throws(KacheryError) in try ledger.create(try SigningKey.generate(), named: name) }, then)
+    writer.write(
+      { (ledger) throws(KacheryError) in try ledger.create(try SigningKey.generate(), named: name) }, then: then)
   }
 
   /// Deletes a feed with its messages and its key. Says whether there was one.
   package func delete(_ feed: FeedID, then: @escaping @Sendable (Result<Bool, KacheryError>) -> Void) {
     // The key goes once the messages are gone for good: until then the feed is this node's.
-    writer.write({ (ledger) throws(KacheryError) in try ledger.deleteMessages(of: feed) }) { [writer] outcome in
+    writer.write { (ledger) throws(KacheryError) in
+      try ledger.deleteMessages(of: feed)
+    } then: { [writer] outcome in
       guard case .success(true) = outcome else { return then(outcome) }
-      writer.write({ (ledger) throws(KacheryError) in try ledger.removeKey(of: feed) }) { then($0.map { true }) }
+      writer.write { (ledger) throws(KacheryError) in
+        try ledger.removeKey(of: feed)
+      } then: {
+        then($0.map { true })
+      }
     }
   }
 
@@ -83,7 +90,7 @@ package final class FeedStore: Sendable {
   package func setRules(
     _ rules: AccessRules, of key: SubfeedKey, then: @escaping @Sendable (Result<Void, KacheryError>) -> Void
   ) {
-    writer.write({ (ledger) throws(KacheryError) in try ledger.setRules(rules, of: key) }, then)
+    writer.write({ (ledger) throws(KacheryError) in try ledger.setRules(rules, of: key) }, then: then)
   }
 
   /// Signs messages and appends them to a subfeed of this node's, all or none; calls of one subfeed in their order.
@@ -94,14 +101,15 @@ package final class FeedStore: Sendable {
     then: @escaping @Sendable (Result<[SignedMessage], KacheryError>) -> Void
   ) {
     writer.write(
-      { (ledger) throws(KacheryError) in try ledger.append(messages, to: key, metaData: metaData, at: time) }, then)
+      { (ledger) throws(KacheryError) in try ledger.append(messages, to: key, metaData: metaData, at: time) },
+      then: then)
   }
 
   /// Keeps messages that another node gave, as far as they follow what is here. Their signatures must have been checked.
   package func admit(
     _ messages: [SignedMessage], to key: SubfeedKey,
-    then: @escaping @Sendable (Result<Admission, KacheryError>) -> Void
+    then: @escaping @Sendable (Result<MessageAdmission, KacheryError>) -> Void
   ) {
-    writer.write({ (ledger) throws(KacheryError) in try ledger.admit(messages, to: key) }, then)
+    writer.write({ (ledger) throws(KacheryError) in try ledger.admit(messages, to: key) }, then: then)
   }
 }

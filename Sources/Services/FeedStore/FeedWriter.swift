@@ -25,17 +25,17 @@ final class FeedWriter: Sendable {
   private let line = Mutex(Line())
   private let ledger: Mutex<FeedLedger>
   /// Two pieces at most are ever unfinished: one that runs, and one that looks again.
-  private let lane: WorkLane
+  private let lane: WorkerThread
 
   init(_ ledger: sending FeedLedger) throws(KacheryError) {
-    lane = try WorkLane(depth: 3)
+    lane = try WorkerThread(depth: 3)
     self.ledger = Mutex(ledger)
   }
 
   /// Hands over work; `then` is called on the writing thread.
   func write<Outcome: Sendable>(
     _ run: @escaping @Sendable (inout FeedLedger) throws(KacheryError) -> Outcome,
-    _ then: @escaping @Sendable (Result<Outcome, KacheryError>) -> Void
+    then: @escaping @Sendable (Result<Outcome, KacheryError>) -> Void
   ) {
     let outcome = Mutex<Outcome?>(nil)
     let box = Box(outcome)

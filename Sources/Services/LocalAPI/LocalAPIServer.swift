@@ -14,7 +14,10 @@ package actor LocalAPIServer {
 
   /// Clients that open more and more connections take so much at most of all that this process may have open: the rest is
   /// for files, other nodes, and the other ways in.
-  private enum Share: Int { case half = 2, eighth = 8 }
+  private enum Share: Int {
+    case half = 2
+    case eighth = 8
+  }
 
   private static func connections(_ share: Share) -> UInt32 {
     let limit = max(256, FileSystem.raiseDescriptorLimit())

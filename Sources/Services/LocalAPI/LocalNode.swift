@@ -65,26 +65,27 @@ package struct NodeStatus: Sendable {
     package var address: String
     package var isBootstrap: Bool
     /// By how many seconds its clock is ahead of this machine's.
-    package var secondsAhead: Int64
+    package var clockOffset: Int64
     /// How often it has given bytes, or said something, that is not so.
-    package var lies: Int
+    package var badAnswers: Int
 
     package init(
-      node: NodeID, label: String, address: String, isBootstrap: Bool, secondsAhead: Int64 = 0, lies: Int = 0
+      node: NodeID, label: String, address: String, isBootstrap: Bool, clockOffset: Int64 = 0, badAnswers: Int = 0
     ) {
       self.node = node
       self.label = label
       self.address = address
       self.isBootstrap = isBootstrap
-      self.secondsAhead = secondsAhead
-      self.lies = lies
+      self.clockOffset = clockOffset
+      self.badAnswers = badAnswers
     }
 
     /// As `/v1/peers` tells of it.
     var json: JSONValue {
       [
         "nodeId": .string(node.hex), "label": .string(label), "address": .string(address),
-        "isBootstrapNode": .bool(isBootstrap), "clockAhead": .integer(secondsAhead), "lies": .integer(Int64(lies)),
+        "isBootstrapNode": .bool(isBootstrap), "clockOffsetSeconds": .integer(clockOffset),
+        "badAnswers": .integer(Int64(badAnswers)),
       ]
     }
   }

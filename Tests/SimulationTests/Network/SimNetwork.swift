@@ -1,9 +1,9 @@
 import Crypto
+import Discovery
 import NodeCore
 import Primitives
 import TestSupport
 import Wire
-import Discovery
 
 /// Many nodes under one virtual clock, joined by links that a seed delays and breaks. What a seed does once it does
 /// again.
@@ -27,8 +27,8 @@ final class SimNetwork {
     random = SeededRandom(seed: seed)
   }
 
-  var now: Moment {
-    Moment(
+  var now: Timestamps {
+    Timestamps(
       instant: clock.now, wall: WallTime(milliseconds: 1_700_000_000_000 + clock.now.nanoseconds / 1_000_000))
   }
 

@@ -77,7 +77,7 @@ final class SimNode {
 
   /// Nodes that this one has caught lying.
   var liars: Set<NodeID> {
-    Set(events.compactMap { if case .lied(let node, _) = $0 { node } else { nil } })
+    Set(events.compactMap { if case .misbehaved(let node, _) = $0 { node } else { nil } })
   }
 
   func isLinked(to other: SimNode) -> Bool { core.activePeers.contains { $0.node == other.id } }
@@ -95,14 +95,14 @@ final class SimNode {
     lastLoad += 1
     let id = LoadID(number: lastLoad)
     wanted[id] = key.hash
-    input { core, now in core.load(id, Wish(key: key, node: node), at: now) }
+    input { core, now in core.load(id, FileQuery(key: key, node: node), at: now) }
     return id
   }
 
   func cancel(_ load: LoadID) { input { core, now in core.cancelLoad(load, at: now) } }
 
   func find(_ key: FileKey) {
-    input { core, now in core.find(FindID(number: 1), Wish(key: key), for: .seconds(5), at: now) }
+    input { core, now in core.find(FindID(number: 1), FileQuery(key: key), for: .seconds(5), at: now) }
   }
 
   /// The process is gone, and everything in it.
@@ -163,7 +163,7 @@ final class SimNode {
     input { core, now in core.fetched(fetch, outcome, at: now) }
   }
 
-  func input(_ body: (inout NodeCore, Moment) -> Void) {
+  func input(_ body: (inout NodeCore, Timestamps) -> Void) {
     guard isRunning else { return }
     body(&core, now)
     drain()
@@ -298,15 +298,15 @@ final class SimNode {
     }
   }
 
-  private var now: Moment {
+  private var now: Timestamps {
     let moment = network.now
     let wrong = Int64(moment.wall.milliseconds) + clockError.components.seconds * 1_000
-    return Moment(instant: moment.instant, wall: WallTime(milliseconds: UInt64(max(0, wrong))))
+    return Timestamps(instant: moment.instant, wall: WallTime(milliseconds: UInt64(max(0, wrong))))
   }
 
   /// Why a file cannot be loaded, by what this node has seen.
   func diagnose(_ key: FileKey, room: UInt64? = nil) -> Diagnosis {
-    core.diagnose(Wish(key: key), room: room, at: now)
+    core.diagnose(FileQuery(key: key), room: room, at: now)
   }
 
   func readManifest(_ id: DownloadID, _ hash: ContentHash) {

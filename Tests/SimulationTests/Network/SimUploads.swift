@@ -12,7 +12,7 @@ final class SimUploads {
 
   private unowned let node: SimNode
   private unowned let network: SimNetwork
-  private var slots = UploadSlots<LinkID>(capacity: 8)
+  private var slots = FairQueue<LinkID>(capacity: 8)
   private var waiting: [UInt64: () -> Void] = [:]
   private var isTelling = false
 
@@ -41,7 +41,7 @@ final class SimUploads {
   private func tellLater() {
     guard tells, !isTelling else { return }
     isTelling = true
-    network.clock.after(UploadSlots<LinkID>.noticePeriod) { [weak self] in self?.tell() }
+    network.clock.after(FairQueue<LinkID>.noticePeriod) { [weak self] in self?.tell() }
   }
 
   private func tell() {

@@ -7,8 +7,7 @@ import Wire
 
 /// Fetches pieces of one download from one node over one stream: bytes go in blocks from the stream to their place in
 /// the partial file, and count against the stream's window until they are written. Bound to the loop.
-final class Fetcher {
-
+final class FetchClient {
   /// A piece whose bytes arrive.
   private final class Arrival {
     let fetch: FetchID
@@ -37,29 +36,29 @@ final class Fetcher {
 
   private let stream: LinkStream
   private let incoming: IncomingFile
-  private let pacer: Pacer
+  private let limiter: RateLimiter
   /// Blocks are written and hashed beside each other, each in order.
-  private let writing: PoolLane
-  private let hashing: PoolLane
-  private var blocks = FileBlockPool()
+  private let writing: SerialPoolQueue
+  private let hashing: SerialPoolQueue
+  private var blocks = WriteBufferPool()
   private var decoder = FetchReplyDecoder()
   /// Pieces asked for of which nothing has come, in the order in which they will.
   private var expected: [PieceFetch] = []
   /// Pieces of which something has come and that are not verified, in order; the last may still be arriving.
   private var arrivals: [Arrival] = []
   private var isArriving = false
-  private var block: FileBlock?
+  private var block: WriteBuffer?
   private var blockBegan = Instant(nanoseconds: 0)
   private let loop: EventLoop
   private var isClosed = false
 
-  init(link: Link, incoming: IncomingFile, loop: EventLoop, pacer: Pacer, window: Int) {
+  init(link: Link, incoming: IncomingFile, loop: EventLoop, limiter: RateLimiter, window: Int) {
     self.window = window
     self.incoming = incoming
-    self.pacer = pacer
+    self.limiter = limiter
     self.loop = loop
-    writing = PoolLane(loop: loop)
-    hashing = PoolLane(loop: loop)
+    writing = SerialPoolQueue(loop: loop)
+    hashing = SerialPoolQueue(loop: loop)
     stream = link.openStream(window: window)
     stream.write([StreamKind.fetch.rawValue])
     stream.onData = { [weak self] in self?.receive($0) }
@@ -154,7 +153,8 @@ final class Fetcher {
       arrival.collected += UInt64(taken)
       rest = rest.dropFirst(taken)
       let isAtBoundary = (place + UInt64(taken)).isMultiple(of: UInt64(Limits.blockSize))
-      if isAtBoundary, block.count > FileBlock.capacity - Limits.blockSize || loop.now - blockBegan > Self.collecting {
+      if isAtBoundary, block.count > WriteBuffer.capacity - Limits.blockSize || loop.now - blockBegan > Self.collecting
+      {
         keep(arrival)
       }
     }
@@ -163,7 +163,7 @@ final class Fetcher {
   /// How long bytes are collected before what is there is written: where they come slowly nothing is gained by waiting.
   private static let collecting: Duration = .milliseconds(10)
 
-  private func beginBlock() -> FileBlock {
+  private func beginBlock() -> WriteBuffer {
     let block = blocks.take()
     self.block = block
     blockBegan = loop.now
@@ -180,10 +180,14 @@ final class Fetcher {
     keep(arrival)
     isArriving = false
     let chunk = arrival.chunk
-    hashing.add({ () throws(KacheryError) in try chunk.endDigest() }) { outcome in
-      guard self.goesOn(outcome, arrival) else { return }
-      self.writing.add({ () throws(KacheryError) in try chunk.accept() }) { outcome in
-        if self.goesOn(outcome, arrival) { self.verified(arrival) }
+    hashing.add { () throws(KacheryError) in
+      try chunk.endDigest()
+    } then: { outcome in
+      guard self.shouldContinue(outcome, arrival) else { return }
+      self.writing.add { () throws(KacheryError) in
+        try chunk.accept()
+      } then: { outcome in
+        if self.shouldContinue(outcome, arrival) { self.verified(arrival) }
       }
     }
   }
@@ -195,20 +199,20 @@ final class Fetcher {
     guard let block = block.take() else { return }
     let chunk = arrival.chunk
     var lanesLeft = 2
-    let done: (PoolLane.Outcome) -> Void = { outcome in
+    let done: (SerialPoolQueue.Outcome) -> Void = { outcome in
       lanesLeft -= 1
-      guard self.goesOn(outcome, arrival), lanesLeft == 0 else { return }
+      guard self.shouldContinue(outcome, arrival), lanesLeft == 0 else { return }
       self.kept(block, arrival)
     }
     writing.add({ () throws(KacheryError) in try chunk.write(block.bytes) }, then: done)
     hashing.add({ () throws(KacheryError) in try chunk.digest(block.bytes) }, then: done)
   }
 
-  private func kept(_ block: FileBlock, _ arrival: Arrival) {
+  private func kept(_ block: WriteBuffer, _ arrival: Arrival) {
     let count = block.count
     blocks.giveBack(block)
     arrival.kept += UInt64(count)
-    pacer.pass(count) { if !self.isClosed { self.stream.consumed(count) } }
+    limiter.pass(count) { if !self.isClosed { self.stream.consumed(count) } }
     onProgress?(arrival.fetch, count, arrival.kept)
   }
 
@@ -217,7 +221,7 @@ final class Fetcher {
     onOutcome?(arrival.fetch, .verified)
   }
 
-  private func goesOn(_ outcome: PoolLane.Outcome, _ arrival: Arrival) -> Bool {
+  private func shouldContinue(_ outcome: SerialPoolQueue.Outcome, _ arrival: Arrival) -> Bool {
     guard !isClosed else { return false }
     guard case .failure(let error) = outcome else { return true }
     // A chunk that one lane has given up is cancelled for the other, which may be heard first; the one that did tells why.

@@ -2,7 +2,7 @@ import Primitives
 
 /// Lets one piece of work after another have a file: the store lets only one receive it at a time, and letting go of it
 /// takes a moment. Bound to the loop.
-struct FileTurns {
+struct KeyedQueue {
   /// Whose turn it is, and who waits, for each file.
   private var queues: [ContentHash: [() -> Void]] = [:]
 

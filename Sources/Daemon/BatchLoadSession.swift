@@ -5,7 +5,7 @@ import Transfer
 
 /// A client's request for many files. Small ones come together, large ones through the engine, some at a time. Bound to the
 /// loop.
-final class BatchLoad {
+final class BatchLoadSession {
   /// Files that the engine loads at once: enough to hide round trips and the disk's waits.
   private static let maximumUnderway = 64
   private static let progressPeriod: Duration = .milliseconds(200)
@@ -15,7 +15,7 @@ final class BatchLoad {
   /// The loads of the engine that run for this request, with the bytes that each has.
   var underway: [LoadID: UInt64] = [:]
   /// What brings the small ones.
-  var transfer: BatchTransfer?
+  var transfer: BatchDownload?
   private(set) var isClosed = false
   private let continuation: AsyncThrowingStream<[BatchLoadEvent], any Error>.Continuation
   private let loop: EventLoop

@@ -17,7 +17,7 @@ struct BatchSource {
 }
 
 /// Brings many small files here from several nodes: the carrier of what a `BatchEngine` decides. Bound to the loop.
-final class BatchTransfer {
+final class BatchDownload {
   /// How often it is looked for nodes that have appeared, or may not be asked any more.
   private static let refreshPeriod: Duration = .milliseconds(500)
 
@@ -28,7 +28,7 @@ final class BatchTransfer {
     /// A node does not give the file with this hash.
     case refused(NodeID, ContentHash, Refusal)
     /// A node gave wrong bytes for this hash.
-    case lied(NodeID, ContentHash)
+    case misbehaved(NodeID, ContentHash)
     /// The file with this index has ended, and has so many bytes.
     case ended(Int, Outcome, bytes: Int)
   }
@@ -43,12 +43,12 @@ final class BatchTransfer {
   var onEvent: ((Event) -> Void)?
   private let sources: () -> [BatchSource]
   private let loop: EventLoop
-  private let pacer: Pacer
+  private let limiter: RateLimiter
   private let admission: BatchAdmission
   private var engine = BatchEngine()
   /// Files, with the indices that their owner has for them.
   private var files: [(index: Int, hash: ContentHash)] = []
-  private var fetchers: [NodeID: BatchFetcher] = [:]
+  private var clients: [NodeID: BatchClient] = [:]
   /// The link over which each node was asked last.
   private var links: [NodeID: LinkID] = [:]
   private var refreshedAt: Instant?
@@ -56,10 +56,10 @@ final class BatchTransfer {
   private var isClosed = false
 
   /// - Parameter sources: the nodes that may be asked now.
-  init(store: ContentStore, loop: EventLoop, pacer: Pacer, sources: @escaping () -> [BatchSource]) {
+  init(store: ContentStore, loop: EventLoop, limiter: RateLimiter, sources: @escaping () -> [BatchSource]) {
     self.sources = sources
     self.loop = loop
-    self.pacer = pacer
+    self.limiter = limiter
     admission = BatchAdmission(store: store, loop: loop)
     admission.onAdmitted = { [weak self] group in
       for (file, outcome) in group { self?.admitted(file, outcome) }
@@ -82,8 +82,8 @@ final class BatchTransfer {
     guard !isClosed else { return }
     isClosed = true
     wake?.timer.cancel()
-    for fetcher in fetchers.values { fetcher.close() }
-    fetchers = [:]
+    for client in clients.values { client.close() }
+    clients = [:]
     links = [:]
     admission.close()
     onEvent = nil
@@ -96,8 +96,8 @@ final class BatchTransfer {
     body(&engine, loop.now)
     while let effect = engine.nextEffect() {
       switch effect {
-      case .request(let node, let wanted): fetchers[node]?.request(wanted.map { ($0, files[$0].hash) })
-      case .close(let node): fetchers.removeValue(forKey: node)?.close()
+      case .request(let node, let wanted): clients[node]?.request(wanted.map { ($0, files[$0].hash) })
+      case .close(let node): clients.removeValue(forKey: node)?.close()
       case .ended(let file, let failure): onEvent?(.ended(files[file].index, .missing(failure), bytes: 0))
       }
     }
@@ -128,36 +128,36 @@ final class BatchTransfer {
     for source in present where links[source.node] != source.link {
       lost(source.node)
       links[source.node] = source.link
-      fetchers[source.node] = fetcher(source)
+      clients[source.node] = client(source)
       input { $0.linked(source.node, at: $1) }
     }
   }
 
-  private func fetcher(_ source: BatchSource) -> BatchFetcher {
+  private func client(_ source: BatchSource) -> BatchClient {
     let node = source.node
-    let fetcher = BatchFetcher(source.open(), topic: source.topic, pacer: pacer)
-    fetcher.onReply = { [weak self] index, reply in self?.receive(index, reply, from: node) }
-    fetcher.onBytes = { [weak self] in self?.input { $0.heard(node, at: $1) } }
-    fetcher.onEnd = { [weak self] in self?.lost(node) }
-    return fetcher
+    let client = BatchClient(source.open(), topic: source.topic, limiter: limiter)
+    client.onReply = { [weak self] index, reply in self?.receive(index, reply, from: node) }
+    client.onBytes = { [weak self] in self?.input { $0.heard(node, at: $1) } }
+    client.onEnd = { [weak self] in self?.lost(node) }
+    return client
   }
 
   private func lost(_ node: NodeID) {
-    guard let fetcher = fetchers.removeValue(forKey: node) else { return }
-    fetcher.close()
+    guard let client = clients.removeValue(forKey: node) else { return }
+    client.close()
     input { $0.lost(node, at: $1) }
   }
 
   // MARK: Receiving
 
-  private func receive(_ index: Int, _ reply: BatchFetcher.Reply, from node: NodeID) {
+  private func receive(_ index: Int, _ reply: BatchClient.Reply, from node: NodeID) {
     let hash = files[index].hash
     switch reply {
     case .bytes(let bytes):
       onEvent?(.received(bytes.count))
       var isWanted = false
       input { isWanted = $0.received(index, from: node, at: $1) }
-      guard isWanted else { return fetchers[node]?.consumed(bytes.count) ?? () }
+      guard isWanted else { return clients[node]?.consumed(bytes.count) ?? () }
       admission.take(ArrivedFile(index: index, node: node, file: SmallFile(hash: hash, bytes: bytes)))
     case .refused(.tooLarge): input { _ = $0.answered(index, by: node, .tooLarge, at: $1) }
     case .refused(let refusal):
@@ -175,12 +175,12 @@ final class BatchTransfer {
   private func admitted(_ arrived: ArrivedFile, _ outcome: Result<String, KacheryError>) {
     guard !isClosed else { return }
     let count = arrived.file.bytes.count
-    fetchers[arrived.node]?.consumed(count)
+    clients[arrived.node]?.consumed(count)
     var isWrong = false
     if case .failure(let error) = outcome { isWrong = error.code == .hashMismatch }
-    if isWrong { onEvent?(.lied(arrived.node, arrived.file.hash)) }
+    if isWrong { onEvent?(.misbehaved(arrived.node, arrived.file.hash)) }
     var settles = false
-    input { settles = $0.answered(arrived.index, by: arrived.node, isWrong ? .lied : .gave, at: $1) }
+    input { settles = $0.answered(arrived.index, by: arrived.node, isWrong ? .misbehaved : .gave, at: $1) }
     guard settles, !isWrong else { return }
     let index = files[arrived.index].index
     switch outcome {

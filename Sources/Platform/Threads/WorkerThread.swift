@@ -5,7 +5,7 @@ import Synchronization
 /// A thread that does pieces of work one after the other, in the order in which they were given.
 ///
 /// Any thread may give work. At most `depth` pieces are unfinished at any time: whoever gives one more waits.
-package final class WorkLane: Sendable {
+package final class WorkerThread: Sendable {
   /// What the thread does; it cannot fail.
   package typealias Work = @Sendable () -> Void
 
@@ -47,14 +47,14 @@ package final class WorkLane: Sendable {
 
 /// What waits for the thread; the thread keeps it alive until it has done everything.
 private final class WorkLine: Sendable {
-  private let waiting = Mutex<[WorkLane.Work?]>([])
+  private let waiting = Mutex<[WorkerThread.Work?]>([])
   private let filled = Semaphore(0)
   private let free: Semaphore
 
   init(depth: Int) { free = Semaphore(UInt32(depth)) }
 
   /// Hands over a piece of work, or nil for the end.
-  func add(_ work: WorkLane.Work?) {
+  func add(_ work: WorkerThread.Work?) {
     free.wait()
     waiting.withLock { $0.append(work) }
     filled.signal()
@@ -67,7 +67,7 @@ private final class WorkLine: Sendable {
     }
   }
 
-  private func next() -> WorkLane.Work? {
+  private func next() -> WorkerThread.Work? {
     filled.wait()
     return waiting.withLock { $0.removeFirst() }
   }

@@ -4,7 +4,7 @@ import Primitives
 ///
 /// It is kept by file, not by node alone: one damaged file on a lab's server must not cut off everything else it has.
 /// After `duration` the node gets another chance, because its owner may have repaired the file.
-struct Distrust: Sendable {
+struct SourceBans: Sendable {
   static let duration: Duration = .seconds(600)
   /// Entries held at most; the oldest goes first.
   static let capacity = 10_000

@@ -4,9 +4,9 @@ import TestSupport
 import Testing
 import Threads
 
-@Suite struct WorkLaneTests {
+@Suite struct WorkerThreadTests {
   @Test func worksInOrder() throws {
-    let lane = try WorkLane(depth: 3)
+    let lane = try WorkerThread(depth: 3)
     let done = Mutex<[Int]>([])
     for number in 0..<1_000 { lane.add { done.withLock { $0.append(number) } } }
     lane.waitUntilDone()
@@ -16,7 +16,7 @@ import Threads
   /// What the bound is for: a buffer may be used again once `depth` more were handed over.
   @Test func holdsBackWhoGivesTooMuch() throws {
     let depth = 4
-    let lane = try WorkLane(depth: depth)
+    let lane = try WorkerThread(depth: depth)
     let ended = Atomic<Int>(0)
     for number in 0..<500 {
       lane.add { ended.wrappingAdd(1, ordering: .sequentiallyConsistent) }
@@ -28,10 +28,10 @@ import Threads
 
   /// Nobody has to wait: what was handed over is done, and then the thread ends and lets go of it.
   @Test func aLaneThatIsLetGoDoesWhatItWasGiven() throws {
-    let first = try WorkLane(depth: 1)
+    let first = try WorkerThread(depth: 1)
     let value = Mutex(0)
     do {
-      let lane = try WorkLane(depth: 8)
+      let lane = try WorkerThread(depth: 8)
       for _ in 0..<5 { lane.add { value.withLock { $0 += 1 } } }
       lane.waitUntilDone()
     }

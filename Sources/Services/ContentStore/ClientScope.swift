@@ -6,7 +6,7 @@ import Primitives
 /// A request names a path, and the node reads it with its own rights. It cannot tell which user asks, only that the user
 /// could read the token. So where others than the node's own user may read the token, a path counts only if each of them
 /// could read the file as well.
-package enum Clientele: Hashable, Sendable {
+package enum ClientScope: Hashable, Sendable {
   /// Only the user who runs the node, whose rights are the node's.
   case ownUser
   /// The members of a group.

@@ -1,7 +1,7 @@
 package import Crypto
 
 /// What became of messages that another node gave.
-package struct Admission: Sendable {
+package struct MessageAdmission: Sendable {
   /// Messages of the subfeed that are here now.
   package var count: UInt64
   /// The messages that were new.

@@ -4,26 +4,26 @@ import Transfer
 import Wire
 
 /// What an inquiry rests on, in lines for a person.
-struct Evidence {
-  let inquiry: Inquiry
+struct DiagnosisEvidence {
+  let load: LoadDiagnosis
   /// Nodes named in one kind of line; more say nothing new.
   private static let maximumNodes = 20
 
-  private var core: NodeCore { inquiry.core }
+  private var core: NodeCore { load.core }
 
   /// The weightiest first.
   var lines: [String] { sources + answers + members + links + clocks + channels }
 
   private var sources: [String] {
-    let progress = (inquiry.progress?.sources ?? []).map { source in
+    let progress = (load.progress?.sources ?? []).map { source in
       let rate = source.bytesPerSecond.map { "\(Int64($0 / 1_000)) kB/s" } ?? "not known yet"
       let silence =
         source.silence >= .seconds(2) ? "; it has given nothing for \(source.silence.components.seconds) s" : ""
-      guard let wait = source.wait else { return "\(inquiry.name(source.node)) gives it; its rate: \(rate)\(silence)" }
-      return "\(inquiry.name(source.node)) has it, and this node waits for its turn there: \(Self.describe(wait))"
+      guard let wait = source.wait else { return "\(load.name(source.node)) gives it; its rate: \(rate)\(silence)" }
+      return "\(load.name(source.node)) has it, and this node waits for its turn there: \(Self.describe(wait))"
     }
-    let losses = inquiry.history.losses.sorted { $0.key < $1.key }.map { node, loss in
-      "\(inquiry.name(node)) \(Self.describe(loss))"
+    let losses = load.history.losses.sorted { $0.key < $1.key }.map { node, loss in
+      "\(load.name(node)) \(Self.describe(loss))"
     }
     return progress + losses.prefix(Self.maximumNodes)
   }
@@ -38,7 +38,7 @@ struct Evidence {
 
   private static func describe(_ loss: FileHistory.Loss) -> String {
     switch loss {
-    case .lied: "gave wrong bytes for this file, and is not asked for it again for 10 minutes"
+    case .misbehaved: "gave wrong bytes for this file, and is not asked for it again for 10 minutes"
     case .refused(let refusal): "refused while it was asked for bytes: \(describe(refusal))"
     case .silent: "gave nothing for 20 s and was given up"
     case .disconnected: "was lost while it gave the file"
@@ -46,12 +46,12 @@ struct Evidence {
   }
 
   private var answers: [String] {
-    inquiry.history.answers.sorted { $0.key < $1.key }.prefix(Self.maximumNodes).map { node, answer in
+    load.history.answers.sorted { $0.key < $1.key }.prefix(Self.maximumNodes).map { node, answer in
       switch answer {
-      case .none: "\(inquiry.name(node)) was asked and has not answered"
-      case .has(let file) where !file.isWhole: "\(inquiry.name(node)) is loading the file itself"
-      case .has(let file): "\(inquiry.name(node)) says that it has the file, \(file.size) bytes"
-      case .refused(let refusal): "\(inquiry.name(node)) says: \(Self.describe(refusal))"
+      case .none: "\(load.name(node)) was asked and has not answered"
+      case .has(let file) where !file.isWhole: "\(load.name(node)) is loading the file itself"
+      case .has(let file): "\(load.name(node)) says that it has the file, \(file.size) bytes"
+      case .refused(let refusal): "\(load.name(node)) says: \(Self.describe(refusal))"
       }
     }
   }
@@ -70,27 +70,27 @@ struct Evidence {
   }
 
   private var members: [String] {
-    let members = inquiry.unreachable.prefix(Self.maximumNodes).map { node, problem in
-      "\(inquiry.name(node)) announced itself at \(problem.endpoint), but connecting fails: \(problem.reason)"
+    let members = load.unreachable.prefix(Self.maximumNodes).map { node, problem in
+      "\(load.name(node)) announced itself at \(problem.endpoint), but connecting fails: \(problem.reason)"
     }
     return members
-      + inquiry.unreachableBootstraps.map { "bootstrap node \($0.endpoint) cannot be reached: \($0.reason)" }
+      + load.unreachableBootstraps.map { "bootstrap node \($0.endpoint) cannot be reached: \($0.reason)" }
   }
 
   private var links: [String] {
     core.goodbyes.sorted { $0.key < $1.key }.prefix(Self.maximumNodes).map { node, goodbye in
-      "the link to \(inquiry.name(node)) was refused: \(goodbye.reason)"
+      "the link to \(load.name(node)) was refused: \(goodbye.reason)"
     }
   }
 
   private var clocks: [String] {
     core.clockOffsets.filter { $0.value.magnitude >= 60 }.sorted { $0.key < $1.key }.prefix(Self.maximumNodes).map {
-      "the clock of \(inquiry.name($0.key)) is \(ClockComparison.relation($0.value)) this machine's"
+      "the clock of \(load.name($0.key)) is \(ClockComparison.relation($0.value)) this machine's"
     }
   }
 
   private var channels: [String] {
-    inquiry.channels.map { channel in
+    load.channels.map { channel in
       let online = core.linkOfNode.values.compactMap { core.peers[$0] }.filter { $0.proven.contains(channel.topic) }
       let askable = online.count { core.askableTopics(of: $0).contains(channel.topic) }
       let count = "\(online.count) other member\(online.count == 1 ? "" : "s") linked, \(askable) may be asked"

@@ -6,7 +6,7 @@ import Wire
 
 /// Gives the peers that want bytes their turns, a block each, and keeps to the rate at which the owner allows to send. Bound to
 /// the loop.
-final class UploadGate {
+final class UploadScheduler {
   /// A peer waits to whom that has not been said for a while.
   var onWait: ((LinkID, WaitingNotice) -> Void)?
   /// How fast blocks may be sent.
@@ -14,7 +14,7 @@ final class UploadGate {
 
   private let loop: EventLoop
   private let clock: () -> Instant
-  private var slots: UploadSlots<LinkID>
+  private var slots: FairQueue<LinkID>
   private var waiting: [UInt64: () -> Void] = [:]
   private var isDraining = false
   private var wakeUp: Timer?
@@ -22,7 +22,7 @@ final class UploadGate {
 
   /// - Parameter clock: what time it is, where the loop's is not wanted.
   init(capacity: Int, limit: RateLimit, loop: EventLoop, clock: (() -> Instant)? = nil) {
-    slots = UploadSlots(capacity: capacity)
+    slots = FairQueue(capacity: capacity)
     self.limit = limit
     self.loop = loop
     self.clock = clock ?? { loop.now }
@@ -30,19 +30,19 @@ final class UploadGate {
 
   /// One block for a peer.
   final class Turn {
-    private let gate: UploadGate
+    private let scheduler: UploadScheduler
     private let id: UInt64
 
-    fileprivate init(_ gate: UploadGate, _ id: UInt64) {
-      self.gate = gate
+    fileprivate init(_ scheduler: UploadScheduler, _ id: UInt64) {
+      self.scheduler = scheduler
       self.id = id
     }
 
     /// So many bytes have been read: others may have their turn.
-    func end(spent: Int) { gate.end(id, spent: spent) }
+    func end(spent: Int) { scheduler.end(id, spent: spent) }
 
     /// Nobody wants the block any more. Says whether the turn had yet to come; otherwise `end` must still be called.
-    func withdraw() -> Bool { gate.withdraw(id) }
+    func withdraw() -> Bool { scheduler.withdraw(id) }
   }
 
   /// Does something for a peer, which wants about `cost` bytes of this file, once it is its turn.
@@ -55,7 +55,7 @@ final class UploadGate {
     return turn
   }
 
-  private static var period: Duration { UploadSlots<LinkID>.noticePeriod }
+  private static var period: Duration { FairQueue<LinkID>.noticePeriod }
 
   private func end(_ id: UInt64, spent: Int) {
     slots.end(id, spent: spent, rate: limit.rate, at: clock())

@@ -8,21 +8,21 @@ import Transfer
 @testable import Daemon
 
 /// Turns under a rate limit: each pause ends by a timer, and one that nobody wakes from would be the last.
-@Suite struct UploadGateTests {
+@Suite struct UploadSchedulerTests {
   private actor Uploads {
     let loop: EventLoop
-    private let gate: UploadGate
-    private var turn: UploadGate.Turn?
+    private let scheduler: UploadScheduler
+    private var turn: UploadScheduler.Turn?
     private var left = 0
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
     /// - Parameter step: by how much the clock moves on between two looks at it.
     init(megabytesPerSecond: Int, step: Duration) throws {
-      loop = try EventLoop(name: "gate")
+      loop = try EventLoop(name: "scheduler")
       let schedule = try RateSchedule(parsing: "\(megabytesPerSecond)")
       var now = loop.now
-      gate = UploadGate(capacity: 4, limit: RateLimit(schedule), loop: loop) {
+      scheduler = UploadScheduler(capacity: 4, limit: RateLimit(schedule), loop: loop) {
         now = now + step
         return now
       }
@@ -37,7 +37,7 @@ import Transfer
     private func next(_ count: Int, _ done: @escaping () -> Void) {
       guard left > 0 else { return done() }
       left -= 1
-      turn = gate.enter(LinkID(number: 1), for: .of([1]), cost: count) { turn in
+      turn = scheduler.enter(LinkID(number: 1), for: .of([1]), cost: count) { turn in
         _ = self.loop.after(.zero) {
           turn.end(spent: count)
           self.next(count, done)

@@ -5,7 +5,7 @@ import Primitives
 ///
 /// Filled on the loop; then read by the pool until the loop has heard that all of that is done.
 // The loop writes only before it hands the block to the pool and after the pool has given it back; between, all read.
-final class FileBlock: @unchecked Sendable {
+final class WriteBuffer: @unchecked Sendable {
   /// The most bytes of one. Each costs a trip to the pool and back, of which fewer are better as long as bytes come quickly.
   static let capacity = 4 * Limits.blockSize
 
@@ -30,12 +30,12 @@ final class FileBlock: @unchecked Sendable {
 }
 
 /// Blocks that are used again and again: fresh memory costs more than what is written to it. Bound to the loop.
-struct FileBlockPool {
-  private var free: [FileBlock] = []
+struct WriteBufferPool {
+  private var free: [WriteBuffer] = []
 
-  mutating func take() -> FileBlock { free.popLast() ?? FileBlock() }
+  mutating func take() -> WriteBuffer { free.popLast() ?? WriteBuffer() }
 
-  mutating func giveBack(_ block: FileBlock) {
+  mutating func giveBack(_ block: WriteBuffer) {
     block.clear()
     free.append(block)
   }

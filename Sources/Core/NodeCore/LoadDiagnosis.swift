@@ -4,30 +4,30 @@ import Transfer
 import Wire
 
 /// Why one wish for a file is not fulfilled: what the node knows of it, put in order. It asks nobody and changes nothing.
-struct Inquiry {
+struct LoadDiagnosis {
   let core: NodeCore
-  let wish: Wish
-  let now: Moment
+  let query: FileQuery
+  let now: Timestamps
   /// Bytes that there is room for here; nil where nobody has looked.
   let room: UInt64?
   let channels: [Channel]
   let history: FileHistory
   let progress: LoadProgress?
 
-  init(_ core: NodeCore, _ wish: Wish, room: UInt64?, at now: Moment) {
+  init(_ core: NodeCore, _ query: FileQuery, room: UInt64?, at now: Timestamps) {
     self.core = core
-    self.wish = wish
+    self.query = query
     self.now = now
     self.room = room
-    channels = core.channels.values.filter { wish.topic == nil || $0.topic == wish.topic }
+    channels = core.channels.values.filter { query.topic == nil || $0.topic == query.topic }
       .sorted { $0.address < $1.address }
-    history = core.transfer.history(of: wish.key.hash, at: now.instant) ?? FileHistory()
-    progress = core.transfer.progress(of: wish.key.hash, at: now.instant)
+    history = core.transfer.history(of: query.key.hash, at: now.instant) ?? FileHistory()
+    progress = core.transfer.progress(of: query.key.hash, at: now.instant)
   }
 
   var diagnosis: Diagnosis {
     var diagnosis = cause
-    diagnosis.evidence += Evidence(inquiry: self).lines
+    diagnosis.evidence += DiagnosisEvidence(load: self).lines
     if diagnosis.advice.isEmpty, let known = diagnosis.code.flatMap({ ErrorExplanation.of($0) }) {
       diagnosis.advice = [known.remedy]
     }
@@ -39,7 +39,7 @@ struct Inquiry {
   /// The nodes that may be asked, or have been.
   var askable: [NodeID] {
     let linked = core.linkOfNode.values.compactMap { core.peers[$0] }.filter { peer in
-      (wish.node == nil || wish.node == peer.node)
+      (query.node == nil || query.node == peer.node)
         && core.askableTopics(of: peer).contains { topic in channels.contains { $0.topic == topic } }
     }
     return Set(linked.map(\.node)).union(history.answers.keys).sorted()
@@ -52,7 +52,7 @@ struct Inquiry {
         .filter { channel.permits(core.node, toAsk: $0.node, serverIsPublic: true) }.map(\.node)
     }
     return Set(members).sorted().filter { node in
-      core.linkOfNode[node] == nil && !core.departed.contains(node) && (wish.node == nil || wish.node == node)
+      core.linkOfNode[node] == nil && !core.departed.contains(node) && (query.node == nil || query.node == node)
     }.compactMap { node in core.dials.problem(with: .member(node)).map { (node, $0) } }
   }
 
@@ -93,7 +93,7 @@ struct Inquiry {
     }.max()
     let sound = holders.filter { history.losses[$0] == nil && core.linkOfNode[$0] != nil }
     guard let first = sound.first else { return diagnosis(ofLoss: weightiestLoser) }
-    if let size, let room, wish.key.chunkOf == nil, size > room {
+    if let size, let room, query.key.chunkOf == nil, size > room {
       return Diagnosis(
         .diskFull,
         "The file needs \(size) bytes, and the disk with this node's storage directory has room for \(room).")
@@ -106,7 +106,7 @@ struct Inquiry {
   private var weightiestLoser: NodeID {
     let order: (FileHistory.Loss?) -> Int = { loss in
       switch loss {
-      case .lied: 0
+      case .misbehaved: 0
       case .refused: 1
       case .silent: 2
       case .disconnected, nil: 3
@@ -146,7 +146,7 @@ struct Inquiry {
         .unreachable, "The bootstrap node \(problem.endpoint), where members meet, cannot be reached: \(problem.reason)"
       )
     }
-    let whom = wish.node.map { "\(name($0)) is not online on them" } ?? "no other member of its channels is online"
+    let whom = query.node.map { "\(name($0)) is not online on them" } ?? "no other member of its channels is online"
     return Diagnosis(.noMemberOnline, "The file is not on this node, and \(whom).")
   }
 
@@ -183,7 +183,7 @@ struct Inquiry {
 
   func diagnosis(ofLoss node: NodeID) -> Diagnosis {
     switch history.losses[node] {
-    case .lied:
+    case .misbehaved:
       Diagnosis(
         .hashMismatch,
         "\(name(node).capitalizedFirst) has a damaged copy of the file: its bytes do not have the hash that was asked "

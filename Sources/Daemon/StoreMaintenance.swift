@@ -3,14 +3,14 @@ import Primitives
 import Synchronization
 
 /// What the node does for its storage directory by itself.
-struct StoreUpkeep {
-  /// False once the node stops: whoever goes through the whole directory looks here now and then.
-  final class Flag: Sendable {
-    private let value = Atomic<Bool>(true)
+struct StoreMaintenance {
+  /// Ends long work on other threads early: they look at it now and then.
+  final class CancellationToken: Sendable {
+    private let value = Atomic<Bool>(false)
 
-    func clear() { value.store(false, ordering: .relaxed) }
+    func cancel() { value.store(true, ordering: .relaxed) }
 
-    var isSet: Bool { value.load(ordering: .relaxed) }
+    var isCancelled: Bool { value.load(ordering: .relaxed) }
   }
 
   /// One time that the limit was kept to.
@@ -22,7 +22,8 @@ struct StoreUpkeep {
     let time: Instant
   }
 
-  let isWanted = Flag()
+  /// Cancelled when the node stops.
+  let cancellation = CancellationToken()
   let check = StoreCheck()
   var timer: Timer?
   /// What was known when the limit was last kept to.

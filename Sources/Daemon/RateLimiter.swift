@@ -22,7 +22,7 @@ final class RateLimit {
 }
 
 /// Keeps what a node takes in to the rate that its owner allows. Bound to the loop.
-final class Pacer {
+final class RateLimiter {
   let limit: RateLimit
   private let loop: EventLoop
   private var bucket: TokenBucket?

@@ -11,7 +11,7 @@ import Wire
 @testable import Daemon
 
 /// Batches over streams whose other ends are the test.
-@Suite struct BatchTransferTests {
+@Suite struct BatchDownloadTests {
   /// How the other end of a stream behaves.
   enum Conduct: CaseIterable {
     case honest
@@ -63,14 +63,14 @@ import Wire
         let node = try #require(NodeID(bytes: [UInt8](repeating: UInt8(number + 1), count: NodeID.byteCount)))
         peers[node] = Peer(conduct: conduct)
       }
-      let transfer = BatchTransfer(store: store, loop: loop, pacer: Pacer(RateLimit(nil), loop: loop)) {
+      let transfer = BatchDownload(store: store, loop: loop, limiter: RateLimiter(RateLimit(nil), loop: loop)) {
         self.peers.keys.sorted().map { self.source($0) }
       }
       await withCheckedContinuation { continuation in
         var isDone = false
         transfer.onEvent = { event in
           switch event {
-          case .lied(let node, _): self.liars.insert(node)
+          case .misbehaved(let node, _): self.liars.insert(node)
           case .ended(let index, let outcome, _): self.ended[index] = Self.name(outcome)
           case .received, .refused: break
           }
@@ -87,7 +87,7 @@ import Wire
       return ended
     }
 
-    private static func name(_ outcome: BatchTransfer.Outcome) -> String {
+    private static func name(_ outcome: BatchDownload.Outcome) -> String {
       switch outcome {
       case .stored: "stored"
       case .failed(let error): error.code.rawValue

@@ -4,12 +4,12 @@ import TestSupport
 import Testing
 import Transfer
 
-@Suite struct UploadSlotsTests {
+@Suite struct FairQueueTests {
   private let start = Instant(nanoseconds: 1_000_000_000)
   private let file = ContentHash.of([1])
 
   @Test func whoHasTheFewestServedIsNext() {
-    var slots = UploadSlots<String>(capacity: 2)
+    var slots = FairQueue<String>(capacity: 2)
     let greedy = (0..<3).map { _ in slots.add(for: "greedy", file, cost: 1, at: start) }
     let modest = slots.add(for: "modest", file, cost: 1, at: start)
     let first = [slots.next(rate: nil, at: start), slots.next(rate: nil, at: start), slots.next(rate: nil, at: start)]
@@ -20,7 +20,7 @@ import Transfer
   }
 
   @Test func whoGivesUpIsForgotten() {
-    var slots = UploadSlots<Int>(capacity: 1)
+    var slots = FairQueue<Int>(capacity: 1)
     let ids = (1...3).map { slots.add(for: $0, file, cost: 1, at: start) }
     let first = slots.next(rate: nil, at: start)
     slots.end(ids[1], spent: 0, rate: nil, at: start)
@@ -33,7 +33,7 @@ import Transfer
 
   /// Whoever asks for one thing after the other does not stand before those who have waited all the time.
   @Test func whoComesAgainStandsBehindThoseWhoWait() {
-    var slots = UploadSlots<Int>(capacity: 1)
+    var slots = FairQueue<Int>(capacity: 1)
     var order: [Int] = []
     var peers: [UInt64: Int] = [:]
     for peer in 1...5 { peers[slots.add(for: peer, file, cost: 1, at: start)] = peer }
@@ -47,7 +47,7 @@ import Transfer
   }
 
   @Test func whoWaitsLongIsToldUnlessNothingMoves() {
-    var slots = UploadSlots<Int>(capacity: 1)
+    var slots = FairQueue<Int>(capacity: 1)
     for peer in 1...3 { _ = slots.add(for: peer, file, cost: 1, at: start) }
     _ = slots.add(for: 3, file, cost: 1, at: start)
     _ = slots.next(rate: nil, at: start)
@@ -63,7 +63,7 @@ import Transfer
   @Test(arguments: 0..<10)
   func theRateIsKeptAndTheLastComerGetsHalf(seed: UInt64) {
     var random = SeededRandom(seed: seed)
-    var slots = UploadSlots<Int>(capacity: 8)
+    var slots = FairQueue<Int>(capacity: 8)
     let rate = Double(random.number(100_000...5_000_000))
     let block = 256 << 10
     var served: [Int: Int] = [:]
@@ -98,7 +98,7 @@ import Transfer
   @Test(arguments: 0..<4)
   func nobodyHasTwoTurnsWhileAnotherWaits(seed: UInt64) {
     var random = SeededRandom(seed: seed)
-    var slots = UploadSlots<Int>(capacity: 8)
+    var slots = FairQueue<Int>(capacity: 8)
     let file = ContentHash.of([2])
     let rate: Double? = seed.isMultiple(of: 2) ? 2_000_000 : nil
     let block = 256 << 10

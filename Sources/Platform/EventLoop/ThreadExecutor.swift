@@ -2,7 +2,7 @@ internal import CUV
 import Synchronization
 
 /// A thread of its own for an actor that blocks: one that owns a database connection, or fetches over the network.
-package final class Worker: SerialExecutor {
+package final class ThreadExecutor: SerialExecutor {
   private struct Queue {
     var jobs: [UnownedJob] = []
     var isRunning = false
@@ -41,7 +41,7 @@ package final class Worker: SerialExecutor {
     let result = pthread_create(
       &thread, nil,
       { data in
-        if let data { Unmanaged<Worker>.fromOpaque(data).takeRetainedValue().runJobs() }
+        if let data { Unmanaged<ThreadExecutor>.fromOpaque(data).takeRetainedValue().runJobs() }
         return nil
       }, context)
     precondition(result == 0, "the system gives no thread")

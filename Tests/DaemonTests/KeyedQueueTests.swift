@@ -4,10 +4,10 @@ import Testing
 
 @testable import Daemon
 
-@Suite struct FileTurnsTests {
+@Suite struct KeyedQueueTests {
   @Test func workOnOneFileRunsOneAfterAnother() {
     let (file, other) = (ContentHash.of([1]), ContentHash.of([2]))
-    var turns = FileTurns()
+    var turns = KeyedQueue()
     var done: [Int] = []
     turns.take(file) { done.append(1) }?()
     turns.take(file) { done.append(2) }?()

@@ -3,7 +3,7 @@ import Primitives
 
 /// Work that the pool does one piece after the other, in the order in which it was given. What waits goes to the pool
 /// together: a trip there and back costs more than hashing a small block. Bound to the loop.
-final class PoolLane {
+final class SerialPoolQueue {
   /// What ended the lane's work.
   typealias Outcome = Result<Void, KacheryError>
 
@@ -38,7 +38,9 @@ final class PoolLane {
     let items = waiting
     waiting = []
     let works = items.map(\.work)
-    loop.work({ works.map { $0() } }) { outcomes in
+    loop.work {
+      works.map { $0() }
+    } then: { outcomes in
       self.isBusy = false
       for (item, outcome) in zip(items, outcomes) where !self.isClosed { item.then(outcome) }
       if !self.isClosed { self.start() }

@@ -4,7 +4,7 @@ import Primitives
 import Wire
 
 /// Asks one node for many small files over one stream, and collects each as it arrives. Bound to the loop.
-final class BatchFetcher {
+final class BatchClient {
   /// What the node said of a file.
   enum Reply {
     case bytes([UInt8])
@@ -20,7 +20,7 @@ final class BatchFetcher {
 
   private let stream: any ByteStream
   private let topic: Topic
-  private let pacer: Pacer
+  private let limiter: RateLimiter
   private var decoder = FetchReplyDecoder()
   /// Indices of files asked for, in the order in which they will come.
   private var expected = Queue<Int>()
@@ -28,10 +28,10 @@ final class BatchFetcher {
   private var isClosed = false
 
   /// - Parameter stream: new; its window is what the node may send ahead of what has been put to the disk.
-  init(_ stream: any ByteStream, topic: Topic, pacer: Pacer) {
+  init(_ stream: any ByteStream, topic: Topic, limiter: RateLimiter) {
     self.stream = stream
     self.topic = topic
-    self.pacer = pacer
+    self.limiter = limiter
     stream.write([StreamKind.batch.rawValue])
     stream.onData = { [weak self] in self?.receive($0) }
     stream.onEnd = { [weak self] _ in self?.fail() }
@@ -46,7 +46,7 @@ final class BatchFetcher {
 
   /// Bytes of files have been put to the disk: the node may send as many more.
   func consumed(_ count: Int) {
-    pacer.pass(count) { if !self.isClosed { self.stream.consumed(count) } }
+    limiter.pass(count) { if !self.isClosed { self.stream.consumed(count) } }
   }
 
   /// Asks for nothing more. Idempotent.

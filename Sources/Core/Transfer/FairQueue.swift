@@ -6,7 +6,7 @@ package import Primitives
 /// ask for, and whoever does not take what it is given has no turns.
 ///
 /// Whoever waits for long is to be told so every few seconds, or it would take this node for silent.
-package struct UploadSlots<Peer: Hashable & Sendable>: Sendable {
+package struct FairQueue<Peer: Hashable & Sendable>: Sendable {
   /// A request that has waited for a while.
   package struct Notice: Hashable, Sendable {
     package let peer: Peer
