@@ -78,7 +78,7 @@ test: needed lint test-swift test-python ## Check everything: formatting, all Sw
 
 # Suites whose tests wait for tasks of their own process: beside tests that block their threads these would get none. And
 # one that opens thousands of descriptors: Foundation reads past the end of their list where it starts a program meanwhile.
-APART = LocalAPITests|EventLoopTests|HTTPTests|LinksTests|LongPollTests|FetchServerTests|BatchServerTests
+APART = LocalAPITests|EventLoopTests|HTTPTests|LinksTests|LongPollTests|DaemonTests
 
 # The debug build carries every assertion, so the tests that drive whole programs drive that one.
 test-swift: needed
