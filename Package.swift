@@ -90,7 +90,7 @@ let package = Package(
         "EventLoop", "Files", "Threads", "Database", "TLS", "HTTP", "YAML",
         "ContentStore", "FeedStore", "Links", "LocalAPI",
       ],
-      path: "Sources/Daemon", swiftSettings: strict),
+      path: "Sources/Daemon", exclude: ["README.md"], swiftSettings: strict),
     command("kacheryd", ["Daemon"]),
     command("kachery", ["Primitives", "Crypto", "APIModel", "Diagnostics", "Files", "ContentStore", "HTTP"]),
 

@@ -1,23 +1,15 @@
 import APIModel
-import ContentStore
 import Crypto
 import Diagnostics
-import Discovery
 import EventLoop
 import FeedStore
 import Feeds
-import Files
-import Glibc
-import Links
 import LocalAPI
 import NodeCore
 import Primitives
 import TLS
-import Transfer
-import Wire
 
-/// One node: what `NodeCore` decides, carried out. It lives on one event loop, and everything of it that is not safe to
-/// share lives there too.
+/// One node: what `NodeCore` decides, carried out by parts that each own their state. `README.md` lists them.
 ///
 ///     idle ──start()──▶ running ──stop()──▶ stopping (no new clients, goodbyes, loads end) ──▶ stopped
 actor Node {
@@ -25,247 +17,168 @@ actor Node {
   let configuration: DaemonConfiguration
   let log: Log
   let counters = NodeMetrics()
-  let identity: NodeIdentity
-  let store: ContentStore
-  let mutables: MutableTable
-  let feeds: FeedStore
-  let channelSource: ChannelSource
-  private let storageLock: LockFile
-
-  var core: NodeCore
-  /// What keeps to the rates that the owner allows, and gives peers their turns.
-  let receiving: RateLimiter
-  let uploads: Uploads
-  var host: LinkHost?
-  var api: LocalAPIServer?
-  var remoteAPI: LocalAPIServer?
-  var listening: Endpoint?
-  var signals: [SignalWatch] = []
-  private var wakeUp: Timer?
-  private var refresher: Timer?
-  private var isDraining = false
-  private(set) var isStopping = false
-  private var stopWaiters: [CheckedContinuation<Void, Never>] = []
+  let storage: NodeStorage
   let startedAt: Instant
 
-  var links: [LinkID: LinkConnection] = [:]
-  var dials: [DialID: LinkAttempt] = [:]
-  var lastLink: UInt64 = 0
-  var incoming: [DownloadID: IncomingFile] = [:]
-  var wanted: Set<DownloadID> = []
-  var turns = KeyedQueue()
-  var clients: [FetchClientKey: FetchClient] = [:]
-  var loads: [LoadID: LoadWaiter] = [:]
-  var finds: [FindID: FindWaiter] = [:]
-  var batches: [UInt64: BatchLoadSession] = [:]
-  var lastClient: UInt64 = 0
-  var joined: [JoinedChannel] = []
-  var documents: [ByteString: ChannelDocument] = [:]
-  var maintenance = StoreMaintenance()
-  var manifests = ManifestQueue()
-  var watchers = FeedWatchers()
-  var messageChecks: [MessageBatchID: MessageCheck] = [:]
-  var checkOrder: [SubfeedKey: [MessageBatchID]] = [:]
-  var seekers: [FeedSeekID: CheckedContinuation<FeedWhereabouts, Never>] = [:]
-  var submitters: [SubmitID: CheckedContinuation<KacheryError?, Never>] = [:]
+  let driver: CoreDriver
+  let links: PeerLinks
+  let downloads: Downloads
+  let uploads: Uploads
+  let lookups: FileLookups
+  let requests: FileRequests
+  let batches: BatchLoads
+  let feedRequests: FeedRequests
+  let replicator: FeedReplicator
+  let channels: JoinedChannels
+  let maintenance: StoreMaintenance
+  let stopRequest: StopRequest
+
+  private var servers: APIServers?
+  var signals: ProcessSignals?
+  /// Where the node accepts links; nil before it has started.
+  private(set) var listening: Endpoint?
+  private var isStopping = false
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
   /// Takes over the storage directory, which is made if it is missing. Nothing in it is changed.
   ///
-  /// - Throws: `alreadyRunning` where another daemon has the directory or the identity, `badKey`, and whatever keeps
-  ///   the directory from being used.
+  /// - Throws: `alreadyRunning` if another daemon has the directory or the identity, `badKey`, and what else keeps the
+  ///   directory from being used.
   init(_ configuration: DaemonConfiguration, loop: EventLoop, log: Log) throws(KacheryError) {
     self.configuration = configuration
     self.loop = loop
     self.log = log
-    let storage = configuration.storageDirectory
-    try FileSystem.createFolder("\(storage)/kachery-node", permissions: 0o755)
-    storageLock = try LockFile("\(storage)/kachery-node/daemon.lock", protecting: "The storage directory \(storage)")
-    identity = try NodeIdentity(
-      storageDirectory: storage, configurationDirectory: configuration.configurationDirectory)
-    store = try ContentStore(
-      directory: storage, log: log, indexOwner: identity.key.publicKey,
-      clientScope: try Self.clientScope(of: configuration))
-    mutables = try MutableTable(directory: storage)
-    feeds = try FeedStore(directory: storage, mutables: mutables)
-    channelSource = ChannelSource(folder: "\(storage)/kachery-node/channels")
-    core = NodeCore(
+    let storage = try NodeStorage(configuration, log: log)
+    self.storage = storage
+    startedAt = loop.now
+    let (node, store) = (storage.identity.key.publicKey, storage.store)
+    let limits = TransferLimits(configuration)
+    let core = NodeCore(
       NodeCoreConfiguration(
-        key: identity.key, label: configuration.label, software: "kachery \(APIVersion.daemon)",
+        key: storage.identity.key, label: configuration.label, software: "kachery \(APIVersion.daemon)",
         isBootstrap: configuration.isBootstrap, bootstraps: configuration.bootstraps),
       random: SecureRandom())
-    let limits = TransferLimits(configuration)
-    receiving = RateLimiter(RateLimit(limits.download), loop: loop)
+    driver = CoreDriver(core, loop: loop)
+    links = PeerLinks(try TLSIdentity(key: storage.identity.key), driver: driver, loop: loop, log: log)
+    downloads = Downloads(store, driver: driver, loop: loop, metrics: counters, rate: limits.download)
     uploads = Uploads(store, loop: loop, metrics: counters, limits: limits)
-    startedAt = loop.now
+    maintenance = StoreMaintenance(store, configuration, loop: loop, log: log)
+    lookups = FileLookups(store, driver: driver, loop: loop, log: log, cancellation: maintenance.cancellation)
+    requests = FileRequests(store, driver: driver, loop: loop, metrics: counters, node: node)
+    batches = BatchLoads(requests, store, driver: driver, loop: loop, metrics: counters)
+    feedRequests = FeedRequests(driver: driver)
+    replicator = FeedReplicator(storage.feeds, driver: driver, loop: loop, log: log)
+    channels = JoinedChannels(
+      ChannelSource(folder: "\(configuration.storageDirectory)/kachery-node/channels"), storage.mutables,
+      configured: configuration.channels, node: node, driver: driver, loop: loop, log: log)
+    stopRequest = StopRequest(loop: loop)
   }
 
   /// The node's ID.
-  nonisolated var id: NodeID { identity.key.publicKey }
+  nonisolated var id: NodeID { storage.identity.key.publicKey }
 
-  var now: Timestamps {
-    var time = timespec()
-    clock_gettime(CLOCK_REALTIME, &time)
-    return Timestamps(instant: loop.now, wall: WallTime(seconds: time.tv_sec, nanoseconds: time.tv_nsec))
-  }
+  nonisolated var feeds: FeedStore { storage.feeds }
 
   // MARK: Life
 
-  /// Listens for nodes and for clients, joins the channels, and gives back the port of the local API.
+  /// Listens for nodes and for clients, and joins the channels.
+  ///
+  /// - Returns: the port of the local API.
   func start() async throws(KacheryError) -> UInt16 {
-    let tls = try TLSIdentity(key: identity.key)
-    let host = LinkHost(loop: loop, identity: tls)
-    host.onLink = { link in self.linkOpened(link, dial: nil) }
-    host.onRefused = { [log] endpoint, error in
-      log.debug("A connection from \(endpoint?.description ?? "somewhere") came to nothing: \(error)")
-    }
-    self.host = host
-    uploads.onMessage = { link, message in self.links[link]?.send(message) }
-    uploads.mayServe = { link, topic in self.core.mayServe(link, over: topic) }
-    uploads.arriving = { self.arriving($0) }
-    let endpoint = try Self.listen(host, configuration)
+    connectParts()
+    let endpoint = try links.listen(host: configuration.listenHost, port: configuration.port)
     listening = endpoint
+    try storage.writeNodeID()
+    let servers = try await APIServers(for: self, loop: loop, log: log)
+    self.servers = servers
     let announced = configuration.announcedHost.flatMap { Endpoint(host: $0, port: endpoint.port) }
-    try writeNodeID()
-    let port = try await startAPI()
-    core.setAddresses(announced.map { [$0] } ?? [], port: endpoint.port, at: now)
-    await readLimits()
-    await readJoinedChannels()
-    refresher = loop.after(Self.channelPeriod, repeating: Self.channelPeriod) { self.refreshChannels() }
-    startMaintenance()
-    drain()
-    return port
+    driver.input { $0.setAddresses(announced.map { [$0] } ?? [], port: endpoint.port, at: $1) }
+    await withCheckedContinuation { continuation in maintenance.readLimits { continuation.resume() } }
+    await withCheckedContinuation { continuation in channels.start { continuation.resume() } }
+    maintenance.start()
+    return await servers.port
   }
 
-  private static func listen(_ host: LinkHost, _ configuration: DaemonConfiguration) throws(KacheryError) -> Endpoint {
-    do throws(KacheryError) {
-      return try host.listen(host: configuration.listenHost, port: configuration.port)
-    } catch {
-      // A kernel without IPv6 refuses `::`.
-      guard configuration.listenHost == "::", error.code != .alreadyRunning else { throw error }
-      return try host.listen(host: "0.0.0.0", port: configuration.port)
-    }
+  /// The owner has changed something: reads the channels, the mutables and kachery.yaml again.
+  func reload() {
+    channels.reload()
+    maintenance.reload()
   }
 
-  /// Clients compare this file with what `/probe` says before they trust the directory to be this daemon's.
-  private func writeNodeID() throws(KacheryError) {
-    let path = "\(configuration.storageDirectory)/kachery-node-id"
-    let text = Array(id.hex.utf8)
-    guard (try? FileSystem.read(path, limit: 1_024)) != text else { return }
-    try FileSystem.replace(path, with: text, permissions: 0o644)
-  }
-
-  /// The group whose members may use the daemon; nil where only its own user may.
-  private static func group(of configuration: DaemonConfiguration) throws(KacheryError) -> SocketAccess.Group? {
-    guard let name = configuration.authorizedGroup else { return nil }
-    guard let group = FileSystem.group(named: name) else {
-      throw KacheryError(
-        .badConfiguration, "There is no group '\(name)' on this machine; name another with --auth-group.")
-    }
-    return SocketAccess.Group(number: group, name: name)
-  }
-
-  private static func clientScope(of configuration: DaemonConfiguration) throws(KacheryError) -> ClientScope {
-    try group(of: configuration).map { .group($0.number) } ?? .ownUser
-  }
-
-  private func startAPI() async throws(KacheryError) -> UInt16 {
-    let group = try Self.group(of: configuration)
-    let storage = configuration.storageDirectory
-    let token = try ClientToken(path: "\(storage)/client-auth", group: group?.number)
-    let socket = SocketAccess(path: "\(storage)/\(APIVersion.socketName)", owner: FileSystem.user, group: group)
-    let (host, wanted) = (configuration.apiHost, configuration.apiPort)
-    let api: LocalAPIServer
-    do throws(KacheryError) {
-      api = try LocalAPIServer(
-        loop: loop, node: self, host: host, port: wanted, access: .storageDirectory(token), socket: socket,
-        policy: AccessPolicy(), log: log)
-    } catch {
-      throw try await loop.onPool { PortHolder.named(error, host: host, port: wanted) }
-    }
-    self.api = api
-    try await api.start()
-    remoteAPI = try await startRemoteAPI()
-    return await api.port
-  }
-
-  /// Ends everything in order. Waits until it is done. May be called again.
+  /// Ends everything in order, and waits until it has ended. Idempotent.
   func stop() async {
     guard !isStopping else { return }
     isStopping = true
-    wakeUp?.cancel()
-    refresher?.cancel()
-    maintenance.timer?.cancel()
-    // Before the clients go: a check that goes on would keep one waiting.
-    maintenance.cancellation.cancel()
-    store.endLongWork()
-    watchers.endAll()
-    endFeedSearches()
-    await api?.stop()
-    await remoteAPI?.stop()
-    host?.close()
-    for attempt in dials.values { attempt.cancel() }
-    for batch in batches.values { batch.close() }
-    for load in loads.values { load.end(.failure(KacheryError(.cancelled, "The node is stopping."))) }
-    for find in finds.values { find.continuation.finish() }
-    for client in clients.values { client.close() }
+    driver.stop()
+    channels.stop()
+    // Before the API ends: a verification that continues would keep its client waiting.
+    maintenance.stop()
+    storage.store.endLongWork()
+    feedRequests.stop()
+    await servers?.stop()
+    batches.stop()
+    requests.stop()
+    let files = downloads.stop()
     uploads.stop()
-    for connection in links.values { connection.close(Goodbye(.stopping, "the node is stopping")) }
-    let files = Array(incoming.values)
-    _ = try? await loop.onPool { [store, feeds] in
-      feeds.close()
+    links.stop()
+    _ = try? await loop.onPool { [storage] in
+      storage.feeds.close()
       for file in files { file.close() }
-      store.index?.close()
+      storage.store.index?.close()
     }
-    let waiters = stopWaiters
-    stopWaiters = []
-    for waiter in waiters { waiter.resume() }
+    stopRequest.resumeAll()
   }
 
-  /// Waits until a client, or a signal, asks for the end.
-  func untilStopRequested() async {
-    guard !isStopRequested else { return }
-    await withCheckedContinuation { stopWaiters.append($0) }
-  }
+  // MARK: What the core wants
 
-  private var isStopRequested = false
-
-  /// Somebody wants the node to stop.
-  func requestStop() {
-    isStopRequested = true
-    let waiters = stopWaiters
-    stopWaiters = []
-    // The answer to the client that asked must get out first.
-    _ = loop.after(.milliseconds(50)) { for waiter in waiters { waiter.resume() } }
-  }
-
-  // MARK: Driving the core
-
-  /// Carries out what the core wants, and wakes it when it wants to be woken. To be called after every input.
-  func drain() {
-    guard !isDraining, !isStopping else { return }
-    isDraining = true
-    while let effect = core.nextEffect() { perform(effect) }
-    isDraining = false
-    wakeUp?.cancel()
-    wakeUp = core.wakeAt.map { due in
-      loop.after(due - loop.now) {
-        self.core.wake(at: self.now)
-        self.drain()
-      }
+  private func connectParts() {
+    driver.onEffect = { self.perform($0) }
+    links.onStream = { [uploads] kind, stream, first, link in
+      kind == .batch ? uploads.serveBatches(stream, first, on: link) : uploads.serveFetches(stream, first, on: link)
+    }
+    links.onClosed = { [uploads] link in uploads.linkEnded(link) }
+    downloads.link = { [links] id in links.link(id) }
+    uploads.onMessage = { [links] link, message in links.send(message, to: link) }
+    uploads.mayServe = { [driver] link, topic in driver.read { $0.mayServe(link, over: topic) } }
+    uploads.arriving = { [downloads] hash in downloads.arriving(hash) }
+    lookups.arriving = { [downloads] hash in downloads.arriving(hash) }
+    lookups.serves = { [uploads] in uploads.limits.maximumTransfers > 0 }
+    requests.topic = { [channels] name throws(KacheryError) in try channels.topic(named: name) }
+    batches.newDownload = { node, topic in self.newBatch(from: node, over: topic) }
+    replicator.onKept = { messages, key in self.noteAppended(messages, to: key) }
+    maintenance.onLimits = { [uploads, downloads] limits in
+      uploads.limits = limits
+      downloads.setRate(limits.download)
     }
   }
 
-  /// Hands an input to the core.
-  func input(_ body: (inout NodeCore, Timestamps) -> Void) {
-    body(&core, now)
-    drain()
+  /// A download of many small files; nil if no peer can be asked now.
+  private func newBatch(from node: NodeID?, over topic: Topic?) -> BatchDownload? {
+    let peers = { [driver] in driver.read { $0.batchSources(node: node, topic: topic) } }
+    guard !peers().isEmpty else { return nil }
+    return downloads.newBatch { [batches] in (peers(), batches.count) }
   }
-}
 
-/// One download from one node.
-struct FetchClientKey: Hashable {
-  let download: DownloadID
-  let node: NodeID
+  private func perform(_ effect: NodeEffect) {
+    switch effect {
+    case .link(let effect): links.perform(effect)
+    case .lookUp(let id, let hash, let wants): lookups.lookUp(id, hash, wantsManifest: wants)
+    case .download(let effect): downloads.perform(effect)
+    case .fetch(let fetch, let download, let link): downloads.fetch(fetch, download, over: link)
+    case .waiting(let node): batches.waits(for: node)
+    case .client(let effect): requests.perform(effect)
+    case .failed(let load, let error): requests.failed(load, error)
+    case .feedWork(let work): replicator.perform(work)
+    case .feedClient(let effect): feedRequests.perform(effect)
+    case .feedEvent(let event): replicator.note(event)
+    case .event(let event): note(event)
+    }
+  }
+
+  private func note(_ event: NodeEvent) {
+    counters.links.add(driver.read { $0.activePeers.count } - counters.links.current)
+    if case .misbehaved = event { counters.piecesRefused.add() }
+    log.write(event)
+  }
 }

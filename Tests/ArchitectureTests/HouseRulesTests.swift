@@ -90,6 +90,12 @@ import Testing
     #expect(sources.flatMap(ConcurrencyRule.asynchronousClasses) == [])
   }
 
+  @Test func thePartsOfTheDaemonKeepToThemselves() throws {
+    let parts = PartTable(markdown: try Repository.text(of: "Sources/Daemon/README.md"))
+    #expect(parts.rows.count > 8)
+    #expect(PartRule.violations(in: sources, table: parts) == [])
+  }
+
   @Test func namesSayTheJob() {
     #expect(others.flatMap(NamingRule.violations) == [])
   }

@@ -145,6 +145,22 @@ import Testing
     #expect(ConcurrencyRule.asynchronousClasses(in: file(node, at: "Sources/Daemon/Node+Serving.swift")) == [])
   }
 
+  @Test func aPartThatNamesAnotherPartsOwnTypeIsReported() {
+    let table = PartTable(
+      markdown: "| folder | surface | may name |\n|---|---|---|\n| A | Door | . |\n| B | | A, Hall |\n| . | | |")
+    let door = file("final class Door {}\nstruct Inside {}", at: "Sources/Daemon/A/Door.swift")
+    let hall = file("actor Hall {}\nstruct Cellar {}", at: "Sources/Daemon/Hall.swift")
+    func violations(_ text: String) -> [Violation] {
+      PartRule.violations(in: [door, hall, file(text, at: "Sources/Daemon/B/B.swift")], table: table)
+    }
+    #expect(violations("let door: Door, hall: Hall // Inside") == [])
+    #expect(violations("let inside: Inside").count == 1)
+    #expect(violations("let cellar: Cellar").count == 1)
+    let unlisted = file("struct C {}", at: "Sources/Daemon/C/C.swift")
+    #expect(PartRule.violations(in: [door, hall, unlisted], table: table).count == 1)
+    #expect(PartRule.violations(in: [hall], table: table).count == 1, "the door is gone")
+  }
+
   @Test func vagueNamesPublicAccessAndNotesAreReported() {
     #expect(NamingRule.violations(in: file("final class FeedManager {}")).count == 1)
     #expect(NamingRule.violations(in: file("enum PathUtils {}")).count == 1)

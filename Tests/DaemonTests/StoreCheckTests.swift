@@ -12,7 +12,7 @@ import Testing
   let folder: TemporaryFolder
   let store: ContentStore
   let check = StoreCheck()
-  let cancellation = StoreMaintenance.CancellationToken()
+  let cancellation = CancellationToken()
   let loop: EventLoop
 
   init() throws {

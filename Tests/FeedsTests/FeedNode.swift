@@ -142,17 +142,17 @@ final class FeedNode {
         receiver.input { engine, _ in engine.received(frame, from: id, isPermitted: true) }
       }
     case .answer(let node, let answer): self.answer(answer, to: node)
-    case .count(let key):
+    case .work(.count(let key)):
       soon { [self] in input { $0.counted(key, UInt64(messages[key]?.count ?? 0), at: $1) } }
-    case .admit(let id, let key, let position, let texts):
+    case .work(.admit(let id, let key, let position, let texts)):
       // In order, as long as they take.
       let earliest = lastAdmission[key] ?? world.now
       let due = max(earliest, world.now + .microseconds(world.random.number(0...3_000)))
       lastAdmission[key] = due
       world.after(due - world.now) { [self] in admit(id, texts, position, key) }
     case .released(_, let bytes): unreleased -= bytes
-    case .lookUp(let lookup, let feed, let binding): lookUp(lookup, feed, binding)
-    case .read(let read, let key, let position):
+    case .work(.lookUp(let lookup, let feed, let binding)): lookUp(lookup, feed, binding)
+    case .work(.read(let read, let key, let position)):
       reads += 1
       let delay: Duration =
         conduct == .drips ? .milliseconds(900) : .microseconds(world.random.number(0...3_000))
@@ -162,9 +162,9 @@ final class FeedNode {
         let texts = Int(position) < end ? log[Int(position)..<end].map(\.text) : []
         input { engine, _ in engine.messagesRead(read, texts) }
       }
-    case .append(let submission, let key, let message): append(submission, key, message)
-    case .sought(let id, let whereabouts): sought[id] = whereabouts
-    case .submitted(let id, let error): submitted[id] = .some(error)
+    case .work(.append(let submission, let key, let message)): append(submission, key, message)
+    case .client(.sought(let id, let whereabouts)): sought[id] = whereabouts
+    case .client(.submitted(let id, let error)): submitted[id] = .some(error)
     case .event(let event): events.append(event)
     }
   }

@@ -291,7 +291,7 @@ import Testing
     engine.received(.query(id: 9, topic, key.feed), from: peer, isPermitted: false)
     while let effect = engine.nextEffect() {
       if case .answer(_, .refused) = effect { refused += 1 }
-      if case .read = effect { reads += 1 }
+      if case .work(.read) = effect { reads += 1 }
     }
     #expect(refused == 31)
     // However many subscriptions there are, one read at a time is made for a peer.

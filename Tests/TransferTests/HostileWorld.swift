@@ -167,12 +167,12 @@ final class HostileWorld {
         input { $0.asked(question.id, asked.map { AskedPeer(node: $0.node, topic: self.topic) }, at: $1) }
         answer(question, asked)
       }
-    case .readManifest(let id, _, let name):
+    case .download(.readManifest(let id, _, let name)):
       soon { [self] in
         let found = manifestsHere.contains(name) ? falseManifests[name] ?? manifest : nil
         input { $0.manifestRead(id, found, at: $1) }
       }
-    case .prepare(let id, let plan):
+    case .download(.prepare(let id, let plan)):
       soon { [self] in
         guard plan.size <= room else {
           return input { $0.storageFailed(id, KacheryError(.diskFull, "There is no room."), at: $1) }
@@ -182,18 +182,19 @@ final class HostileWorld {
         input { $0.prepared(id, at: $1) }
       }
     case .fetch(let fetch, let id): begin(fetch, id)
-    case .abandon(let id, let node): for fetch in streams[id]?.removeValue(forKey: node) ?? [] { running.remove(fetch) }
-    case .complete(let id): soon { [self] in complete(id) }
-    case .discard(let id):
+    case .download(.abandon(let id, let node)):
+      for fetch in streams[id]?.removeValue(forKey: node) ?? [] { running.remove(fetch) }
+    case .download(.complete(let id)): soon { [self] in complete(id) }
+    case .download(.discard(let id)):
       downloads[id] = nil
       for fetch in (streams.removeValue(forKey: id) ?? [:]).values.joined() { running.remove(fetch) }
     case .misbehaved(let node, _):
       if peers.contains(where: { $0.node == node && $0.isHonest }) { complaints.append("the honest node is blamed") }
-    case .progress(_, let loaded, let total, _):
+    case .client(.progress(_, let loaded, let total, _)):
       if loaded > total { complaints.append("\(loaded) of \(total) bytes") }
-    case .loaded: loadedAt = clock.now
+    case .client(.loaded): loadedAt = clock.now
     case .failed(_, let failure, _): self.failure = failure
-    case .found, .findEnded, .waits: break
+    case .client: break
     }
   }
 

@@ -64,7 +64,8 @@ import Wire
     for (node, outcome) in answers { engine.answered(question.id, by: node, outcome, at: start) }
     let hashes = try (0..<6).map { try #require(ContentHash(bytes: [UInt8](repeating: 10 + $0, count: 20))) }
     let effects = drain(&engine)
-    guard let id = effects.compactMap({ if case .readManifest(let id, _, _) = $0 { id } else { nil } }).first else {
+    guard let id = effects.compactMap({ if case .download(.readManifest(let id, _, _)) = $0 { id } else { nil } }).first
+    else {
       return effects
     }
     engine.manifestRead(id, Manifest(size: 60, hash: hash, chunkSize: 10, chunkHashes: hashes), at: start)

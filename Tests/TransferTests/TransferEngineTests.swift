@@ -33,7 +33,7 @@ import Wire
     try #require(
       effects.compactMap { effect in
         switch effect {
-        case .prepare(let id, _), .readManifest(let id, _, _): id
+        case .download(.prepare(let id, _)), .download(.readManifest(let id, _, _)): id
         default: nil
         }
       }.first)
@@ -155,7 +155,7 @@ import Wire
     #expect(failure(effects) == nil)
     #expect(
       effects.contains {
-        if case .prepare(_, let plan) = $0 {
+        if case .download(.prepare(_, let plan)) = $0 {
           plan.pieces.count == 5 && plan.pieces.allSatisfy { $0.hash == nil } && plan.size == 90_000_000
         } else {
           false
@@ -182,7 +182,7 @@ import Wire
     engine.wake(at: start + TransferEngine.silence)
     #expect(drain(&engine).isEmpty)
     engine.wake(at: later + TransferEngine.silence)
-    #expect(drain(&engine).contains { if case .abandon(id, node) = $0 { true } else { false } })
+    #expect(drain(&engine).contains { if case .download(.abandon(id, node)) = $0 { true } else { false } })
   }
 
   @Test func aFullDiskFailsTheLoadAndNotTheSource() throws {
@@ -195,7 +195,7 @@ import Wire
     guard case .storage(let error) = failure(effects) else { return #expect(Bool(false), "no failure") }
     #expect(error.code == .diskFull)
     #expect(!effects.contains { if case .misbehaved = $0 { true } else { false } })
-    #expect(effects.contains { if case .discard(id) = $0 { true } else { false } })
+    #expect(effects.contains { if case .download(.discard(id)) = $0 { true } else { false } })
   }
 
   @Test func nothingIsItsOwnManifest() throws {
@@ -224,7 +224,8 @@ import Wire
     _ = drain(&engine)
     engine.manifestRead(ids[1], nil, at: start)
     let effects = drain(&engine)
-    #expect(effects.contains { if case .prepare(_, let plan) = $0 { plan.hash == manifestHash } else { false } })
+    #expect(
+      effects.contains { if case .download(.prepare(_, let plan)) = $0 { plan.hash == manifestHash } else { false } })
   }
 
   // MARK: Claims
@@ -264,7 +265,7 @@ import Wire
     engine.fetched(fetch.id, .verified, at: start)
     engine.completed(id, .admitted, at: start)
     let effects = drain(&engine)
-    #expect(effects.contains { if case .loaded(load) = $0 { true } else { false } })
+    #expect(effects.contains { if case .client(.loaded(load)) = $0 { true } else { false } })
     #expect(effects.contains { if case .misbehaved(node, hash) = $0 { true } else { false } })
   }
 
@@ -280,8 +281,9 @@ import Wire
     let claim = FindAnswer.File(size: 30_000_000, manifest: chunkHash)
     engine.answered(second.id, by: node, .has(claim), at: start)
     let effects = drain(&engine)
-    #expect(effects.contains { if case .prepare(_, let plan) = $0 { plan.hash == manifestHash } else { false } })
-    #expect(!effects.contains { if case .readManifest = $0 { true } else { false } })
+    #expect(
+      effects.contains { if case .download(.prepare(_, let plan)) = $0 { plan.hash == manifestHash } else { false } })
+    #expect(!effects.contains { if case .download(.readManifest) = $0 { true } else { false } })
   }
 
   // MARK: Losses
@@ -349,9 +351,9 @@ import Wire
     let fetch = try #require(fetches(drain(&engine)).first)
     #expect(fetch.piece.range.isEmpty)
     engine.fetched(fetch.id, .verified, at: start)
-    #expect(drain(&engine).contains { if case .complete(id) = $0 { true } else { false } })
+    #expect(drain(&engine).contains { if case .download(.complete(id)) = $0 { true } else { false } })
     engine.completed(id, .admitted, at: start)
-    #expect(drain(&engine).contains { if case .loaded(load) = $0 { true } else { false } })
+    #expect(drain(&engine).contains { if case .client(.loaded(load)) = $0 { true } else { false } })
     #expect(engine.wakeAt == nil)
   }
 }

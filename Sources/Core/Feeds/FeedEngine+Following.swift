@@ -8,7 +8,7 @@ extension FeedEngine {
   package mutating func follow(_ key: SubfeedKey, over topic: Topic?, at now: Instant) {
     if followed[key] == nil {
       followed[key] = Following(topics: TopicFilter(topic), at: now)
-      emit(.count(key))
+      emit(.work(.count(key)))
     }
     followed[key]?.topics.add(topic)
     followed[key]?.readers += 1
@@ -34,7 +34,7 @@ extension FeedEngine {
     for key in followed.keys.sorted() where key.feed == feed {
       for node in followed[key]?.sources.keys.sorted() ?? [] { drop(node, from: key, at: now) }
       followed[key]?.count = nil
-      emit(.count(key))
+      emit(.work(.count(key)))
     }
   }
 
@@ -147,7 +147,7 @@ extension FeedEngine {
       }
       batch.expected = expected
       followed[key]?.admitting.append(batch)
-      emit(.admit(batch.id, key, position: batch.position, batch.messages))
+      emit(.work(.admit(batch.id, key, position: batch.position, batch.messages)))
     }
   }
 

@@ -53,7 +53,7 @@ extension FeedEngine {
     guard let writer = writer(of: feed) else { return }
     for (id, seek) in seeks.sorted(by: { $0.key.number < $1.key.number }) where seek.feed == feed {
       seeks[id] = nil
-      emit(.sought(id, .writer(writer)))
+      emit(.client(.sought(id, .writer(writer))))
     }
   }
 
@@ -63,7 +63,7 @@ extension FeedEngine {
       let hasCopies = peers.values.contains { peer in
         if case .copy = peer.knowledge[seek.feed] { true } else { false }
       }
-      emit(.sought(id, hasCopies ? .copies : .nowhere))
+      emit(.client(.sought(id, hasCopies ? .copies : .nowhere)))
     }
   }
 
@@ -92,7 +92,7 @@ extension FeedEngine {
 
   mutating func endSubmission(_ id: SubmitID, _ error: KacheryError?) {
     guard submissions.removeValue(forKey: id) != nil else { return }
-    emit(.submitted(id, error))
+    emit(.client(.submitted(id, error)))
   }
 
   mutating func failSubmission(_ id: SubmitID, _ error: KacheryError) { endSubmission(id, error) }

@@ -12,7 +12,7 @@ extension FeedEngine {
     lastNumber += 1
     let lookup = FeedLookupID(number: lastNumber)
     lookups[lookup] = asker
-    emit(.lookUp(lookup, feed, binding: peer.binding))
+    emit(.work(.lookUp(lookup, feed, binding: peer.binding)))
   }
 
   /// It was looked up whether a feed is here; with a proof where this node writes it.
@@ -52,7 +52,7 @@ extension FeedEngine {
     lastNumber += 1
     let read = FeedReadID(number: lastNumber)
     reads[read] = Subscriber(node: node, id: id)
-    emit(.read(read, served.key, position: served.position))
+    emit(.work(.read(read, served.key, position: served.position)))
   }
 
   /// Messages were read for another node; nil where they could not be.
@@ -117,7 +117,7 @@ extension FeedEngine {
       return emit(.answer(submission.node, .refused(id: submission.id, .limitReached)))
     }
     peers[submission.node]?.pendingSubmissions += 1
-    emit(.append(submission, key, message: message))
+    emit(.work(.append(submission, key, message: message)))
   }
 
   /// Another node's message has been appended, or was not, for this reason.

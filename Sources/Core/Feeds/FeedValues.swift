@@ -63,30 +63,36 @@ package enum FeedWhereabouts: Hashable, Sendable {
   case nowhere
 }
 
-/// What the engine asks of those around it.
+/// What the engine asks of its owner.
 package enum FeedEffect: Sendable {
   case request(NodeID, FeedRequest)
   case answer(NodeID, FeedAnswer)
+  /// The messages of an answer need no memory any more: the node may send this many bytes again.
+  case released(NodeID, bytes: Int)
+  case work(FeedWork)
+  case client(FeedClientEffect)
+  case event(FeedEvent)
+}
 
-  /// How many messages of the subfeed are here? Answer by `counted`.
+/// What the store of feeds shall do.
+package enum FeedWork: Sendable {
+  /// Count the messages of the subfeed here, and answer by `counted`.
   case count(SubfeedKey)
   /// Check these messages, the first with this number, and keep what is new; answer by `admitted`. Those of one subfeed
   /// are kept in the order in which they are handed out.
   case admit(MessageBatchID, SubfeedKey, position: UInt64, [[UInt8]])
-  /// The messages of this answer need no memory any more: the node may send as many bytes again.
-  case released(NodeID, bytes: Int)
-
-  /// Does this node write the feed, or hold messages of it? Answer by `lookedUp`, with a proof for this link.
+  /// Find out whether this node writes the feed or holds messages of it; answer by `lookedUp`, with a proof for this link.
   case lookUp(FeedLookupID, FeedID, binding: [UInt8])
   /// Read messages of a subfeed from this number on, as many as make a good answer; answer by `messagesRead`.
   case read(FeedReadID, SubfeedKey, position: UInt64)
   /// Append a message if the rules let this node write; answer by `submissionEnded`.
   case append(ForeignSubmission, SubfeedKey, message: [UInt8])
+}
 
+/// How a client's search for a feed, or its submission, ended.
+package enum FeedClientEffect: Sendable {
   case sought(FeedSeekID, FeedWhereabouts)
   case submitted(SubmitID, KacheryError?)
-
-  case event(FeedEvent)
 }
 
 /// What an owner may want to know of.

@@ -21,8 +21,8 @@ struct LoadDiagnosis {
     self.room = room
     channels = core.channels.values.filter { query.topic == nil || $0.topic == query.topic }
       .sorted { $0.address < $1.address }
-    history = core.transfer.history(of: query.key.hash, at: now.instant) ?? FileHistory()
-    progress = core.transfer.progress(of: query.key.hash, at: now.instant)
+    history = core.transferEngine.history(of: query.key.hash, at: now.instant) ?? FileHistory()
+    progress = core.transferEngine.progress(of: query.key.hash, at: now.instant)
   }
 
   var diagnosis: Diagnosis {

@@ -8,12 +8,14 @@ extension NodeCore {
   package mutating func setChannels(_ joined: [Channel], at now: Timestamps) {
     let old = channels
     channels = Dictionary(joined.map { ($0.topic, $0) }) { first, _ in first }
-    transfer.topics = Set(channels.keys)
+    transferEngine.topics = Set(channels.keys)
     guard channels != old else { return endHopelessSearches(at: now) }
     for topic in old.keys where channels[topic] == nil && !configuration.isBootstrap { presence.remove(topic: topic) }
     for link in peers.keys.sorted(by: { $0.number < $1.number }) {
       guard let peer = peers[link], !peer.isClosing else { continue }
-      if Set(old.keys) != Set(channels.keys) { emit(.send(link, .channels(proofs(binding: peer.facts.binding)))) }
+      if Set(old.keys) != Set(channels.keys) {
+        emit(.link(.send(link, .channels(proofs(binding: peer.facts.binding)))))
+      }
       checkProofs(of: link, at: now)
     }
     updateTargets(at: now)
@@ -26,7 +28,7 @@ extension NodeCore {
 
   /// Over a channel that is not joined nobody will ever appear.
   private mutating func endHopelessSearches(at now: Timestamps) {
-    transfer.settleSearches(at: now.instant)
+    transferEngine.settleSearches(at: now.instant)
     drainTransfer(at: now)
   }
 
@@ -68,7 +70,7 @@ extension NodeCore {
     let permitted = Dictionary(
       linkOfNode.values.compactMap { peers[$0] }.map { ($0.node, askableTopics(of: $0)) }
     ) { first, _ in first }
-    transfer.withdraw(at: now.instant) { node, topic in permitted[node]?.contains(topic) != true }
+    transferEngine.withdraw(at: now.instant) { node, topic in permitted[node]?.contains(topic) != true }
     drainTransfer(at: now)
     updateFeedPeers(at: now)
   }
@@ -126,7 +128,7 @@ extension NodeCore {
   }
 
   private mutating func send(_ records: [PresenceRecord], to link: LinkID) {
-    for message in ControlMessage.presence(batching: records) { emit(.send(link, message)) }
+    for message in ControlMessage.presence(batching: records) { emit(.link(.send(link, message))) }
   }
 
   /// Takes in what a peer says of where nodes are. A bootstrap node believes each node about itself only, and hands on.

@@ -18,7 +18,7 @@ extension NodeCore {
 
   /// How a load of this file that is under way gets on; nil where there is none.
   package func progress(of hash: ContentHash, at now: Timestamps) -> LoadProgress? {
-    transfer.progress(of: hash, at: now.instant)
+    transferEngine.progress(of: hash, at: now.instant)
   }
 
   /// Says in a sentence why a load has failed and what to do about it.

@@ -56,13 +56,15 @@ extension NodeCore {
   mutating func drainFeeds() {
     while let effect = feedEngine.nextEffect() {
       switch effect {
-      case .request(let node, let request): if let link = linkOfNode[node] { emit(.feedRequest(link, request)) }
-      case .answer(let node, let answer): if let link = linkOfNode[node] { emit(.feedAnswer(link, answer)) }
-      case .released(let node, let bytes): if let link = linkOfNode[node] { emit(.feedBytesDealtWith(link, bytes)) }
-      case .event(.misbehaved(_, let node)):
-        recordBadAnswer(node)
-        emit(.feed(effect))
-      default: emit(.feed(effect))
+      case .request(let node, let request): if let link = linkOfNode[node] { emit(.link(.feedRequest(link, request))) }
+      case .answer(let node, let answer): if let link = linkOfNode[node] { emit(.link(.feedAnswer(link, answer))) }
+      case .released(let node, let bytes):
+        if let link = linkOfNode[node] { emit(.link(.feedBytesReleased(link, bytes))) }
+      case .work(let work): emit(.feedWork(work))
+      case .client(let outcome): emit(.feedClient(outcome))
+      case .event(let event):
+        if case .misbehaved(_, let node) = event { recordBadAnswer(node) }
+        emit(.feedEvent(event))
       }
     }
   }

@@ -17,7 +17,7 @@ extension NodeCore {
     guard peers.count <= configuration.maximumLinks else {
       return refuse(link, .full, "this node holds \(configuration.maximumLinks) links and takes no more")
     }
-    emit(.send(link, .hello(hello(to: facts, at: now))))
+    emit(.link(.send(link, .hello(hello(to: facts, at: now)))))
     noteExpectations(at: now)
   }
 
@@ -41,7 +41,7 @@ extension NodeCore {
     if linkOfNode[peer.node] == link {
       linkOfNode[peer.node] = nil
       emit(.event(.unlinked(peer.node)))
-      transfer.peerLeft(peer.node, at: now.instant)
+      transferEngine.peerLeft(peer.node, at: now.instant)
       feedPeerLeft(peer.node, at: now)
     }
     if !peers.values.contains(where: { $0.node == peer.node && !$0.isClosing }) {
@@ -72,7 +72,7 @@ extension NodeCore {
       emit(.event(.refused(peer.node, goodbye, byPeer: true)))
       noteGoodbye(peer.node, goodbye)
       peers[link]?.isClosing = true
-      emit(.close(link, goodbye))
+      emit(.link(.close(link, goodbye)))
     default:
       guard peer.isActive else { return refuse(link, .violation, "a message before hello") }
       receivedFromActive(message, peer, at: now)
@@ -141,7 +141,7 @@ extension NodeCore {
     let keepsNew = !(isCrossed && isSimultaneous) || smallerDialedNew
     if keepsNew {
       linkOfNode[peer.node] = nil
-      transfer.peerLeft(peer.node, at: now.instant)
+      transferEngine.peerLeft(peer.node, at: now.instant)
       feedPeerLeft(peer.node, at: now)
     }
     refuse(keepsNew ? oldLink : link, .duplicate, "the two nodes have another link")
@@ -162,6 +162,6 @@ extension NodeCore {
     let goodbye = Goodbye(code, reason)
     noteGoodbye(peer.node, goodbye)
     if code != .duplicate { emit(.event(.refused(peer.node, goodbye, byPeer: false))) }
-    emit(.close(link, goodbye))
+    emit(.link(.close(link, goodbye)))
   }
 }

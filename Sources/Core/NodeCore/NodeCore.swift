@@ -30,7 +30,7 @@ package struct NodeCore: Sendable {
   var linkOfNode: [NodeID: LinkID] = [:]
   var presence = PresenceTable()
   var dials: DialSchedule
-  var transfer: TransferEngine
+  var transferEngine: TransferEngine
   var feedEngine = FeedEngine()
   var lookups: [LookupID: (link: LinkID, request: FindRequest)] = [:]
   var lastLookup: UInt64 = 0
@@ -57,7 +57,7 @@ package struct NodeCore: Sendable {
     self.configuration = configuration
     node = configuration.key.publicKey
     dials = DialSchedule(random: random)
-    transfer = TransferEngine(manifestThreshold: configuration.manifestThreshold, node: node)
+    transferEngine = TransferEngine(manifestThreshold: configuration.manifestThreshold, node: node)
   }
 
   /// The next thing to be done; nil when there is nothing until the next input.
@@ -79,7 +79,7 @@ package struct NodeCore: Sendable {
   /// When `wake` wants to be called next.
   package var wakeAt: Instant? {
     let helloEnds = peers.values.lazy.filter { $0.hello == nil && !$0.isClosing }.map { $0.openedAt + Self.helloTime }
-    return [announceAt, dials.wakeAt, transfer.wakeAt, feedEngine.wakeAt, helloEnds.min()].compactMap { $0 }.min()
+    return [announceAt, dials.wakeAt, transferEngine.wakeAt, feedEngine.wakeAt, helloEnds.min()].compactMap { $0 }.min()
   }
 
   /// Does whatever is due.
@@ -95,7 +95,7 @@ package struct NodeCore: Sendable {
       presence.removeExpired(at: now.wall)
     }
     runDials(now)
-    transfer.wake(at: now.instant)
+    transferEngine.wake(at: now.instant)
     drainTransfer(at: now)
     feedEngine.wake(at: now.instant)
     drainFeeds()
@@ -109,8 +109,8 @@ package struct NodeCore: Sendable {
   mutating func perform(_ actions: [DialSchedule.Action]) {
     for action in actions {
       switch action {
-      case .dial(let id, let endpoint, let expected): emit(.dial(id, endpoint, expected: expected))
-      case .cancel(let id): emit(.cancelDial(id))
+      case .dial(let id, let endpoint, let expected): emit(.link(.dial(id, endpoint, expected: expected)))
+      case .cancel(let id): emit(.link(.cancelDial(id)))
       }
     }
   }
@@ -118,9 +118,9 @@ package struct NodeCore: Sendable {
   /// Keeps the transfer engine informed of whether a peer may soon appear.
   mutating func noteExpectations(at now: Timestamps) {
     let expects = dials.isBusy || peers.values.contains { $0.hello == nil && !$0.isClosing }
-    guard transfer.expectsPeers != expects else { return }
-    transfer.expectsPeers = expects
-    if !expects { transfer.settleSearches(at: now.instant) }
+    guard transferEngine.expectsPeers != expects else { return }
+    transferEngine.expectsPeers = expects
+    if !expects { transferEngine.settleSearches(at: now.instant) }
     drainTransfer(at: now)
   }
 }

@@ -37,50 +37,39 @@ package struct LinkFacts: Hashable, Sendable {
   }
 }
 
-/// What the core asks of those around it.
+/// What the core asks of its owner, by the part that carries it out.
 package enum NodeEffect: Sendable {
+  case link(LinkEffect)
+  /// Look whether the store has the file, and make a manifest of it first if one is wanted and missing; answer by
+  /// `lookedUp`.
+  case lookUp(LookupID, ContentHash, wantsManifest: Bool)
+  case download(DownloadEffect)
+  /// Fetch a piece over this link; answer by `received` and `fetched`.
+  case fetch(PieceFetch, DownloadID, LinkID)
+  /// The node has not forgotten what it was asked for: this node waits for its turn there.
+  case waiting(NodeID)
+  case client(ClientEffect)
+  case failed(LoadID, KacheryError)
+  case feedWork(FeedWork)
+  case feedClient(FeedClientEffect)
+  case feedEvent(FeedEvent)
+  case event(NodeEvent)
+}
+
+/// What shall happen on links.
+package enum LinkEffect: Sendable {
   /// Connect to this address; answer by `linkOpened` or `dialFailed`.
   case dial(DialID, Endpoint, expected: NodeID?)
   case cancelDial(DialID)
   case send(LinkID, ControlMessage)
   /// Say goodbye and close; answer by `linkClosed`.
   case close(LinkID, Goodbye)
-  /// Look whether the store has the file, and make a manifest of it first where that is wanted and there is none; answer by
-  /// `lookedUp`.
-  case lookUp(LookupID, ContentHash, wantsManifest: Bool)
-
-  /// Read the file's manifest from the store; answer by `manifestRead`.
-  case readManifest(DownloadID, of: ContentHash, named: ContentHash)
-  /// Make ready to receive the file; answer by `prepared`.
-  case prepare(DownloadID, DownloadPlan)
-  /// Fetch a piece over this link; answer by `received` and `fetched`.
-  case fetch(PieceFetch, DownloadID, LinkID)
-  /// Give up every fetch of this download from this node.
-  case abandon(DownloadID, NodeID)
-  /// Check and admit the whole file; answer by `completed`.
-  case complete(DownloadID)
-  case discard(DownloadID)
-
-  /// The node has not forgotten what it was asked for: its turn has yet to come.
-  case waiting(NodeID)
-
-  case found(FindID, Source)
-  case findEnded(FindID)
-  case progress(LoadID, loaded: UInt64, total: UInt64, node: NodeID?)
-  case loadWaits(LoadID, node: NodeID, others: UInt32?)
-  case loaded(LoadID)
-  case failed(LoadID, KacheryError)
-
   /// Ask something on the feed stream that this node has opened.
   case feedRequest(LinkID, FeedRequest)
-  /// Answer on the feed stream that the peer has opened; say by `feedMessagesLeft` when messages have left.
+  /// Answer on the feed stream that the peer has opened; report by `feedMessagesLeft` when messages have left.
   case feedAnswer(LinkID, FeedAnswer)
-  /// So many bytes of messages that came over this link need no memory any more.
-  case feedBytesDealtWith(LinkID, Int)
-  /// Everything else that the engine of feeds wants, but requests and answers.
-  case feed(FeedEffect)
-
-  case event(NodeEvent)
+  /// This many bytes of messages that came over this link need no memory any more.
+  case feedBytesReleased(LinkID, Int)
 }
 
 /// What an owner may want to know of, for the log and the counters.

@@ -21,7 +21,7 @@ extension Retrieval {
   mutating func waitForBusy(_ node: NodeID, _ out: inout TransferOutbox, at now: Instant) {
     guard let id = sources[node]?.download else { return }
     out.history.update(hash) { $0.noteLoss(node, .refused(.limitReached)) }
-    out.emit(.abandon(id, node))
+    out.emit(.download(.abandon(id, node)))
     var delay = sources[node]?.delay ?? SourceDelay(since: now)
     guard !delay.isTooLong(at: now) else { return dropTooBusy(node, &out, at: now) }
     delay.refused(at: now)

@@ -14,7 +14,7 @@ extension Retrieval {
     guard let source = sources[node], source.download == id else { return }
     let beginning =
       fetch.isSpare ? nil : downloads[id]?.change { $0.beginnings.removeValue(forKey: fetch.piece) } ?? nil
-    out.emit(.abandon(id, node))
+    out.emit(.download(.abandon(id, node)))
     giveBack(piecesOf: node, to: id, isKept: false, &out)
     if let providers = beginning?.providers, providers != [node] {
       return schedule(id, preferring: node, &out, at: now)

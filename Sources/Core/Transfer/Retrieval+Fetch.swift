@@ -54,7 +54,7 @@ extension Retrieval {
     at now: Instant
   ) {
     out.history.update(hash) { $0.noteLoss(node, loss) }
-    if let id = download ?? sources[node]?.download { out.emit(.abandon(id, node)) }
+    if let id = download ?? sources[node]?.download { out.emit(.download(.abandon(id, node))) }
     drop(node, mayReturn: loss == .disconnected, &out, at: now)
   }
 
@@ -82,7 +82,7 @@ extension Retrieval {
     at now: Instant
   ) {
     let node = fetch.node
-    out.emit(.abandon(download, node))
+    out.emit(.download(.abandon(download, node)))
     giveBack(piecesOf: node, to: download, &out)
     sources[node]?.delay = nil
     sources[node]?.pause(at: now)

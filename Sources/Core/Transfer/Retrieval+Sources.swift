@@ -136,7 +136,7 @@ extension Retrieval {
     guard let id = sources[node]?.download else { return }
     sources[node]?.download = nil
     if (downloads[id]?.fetching?.outstanding(from: node) ?? 0) > 0 {
-      out.emit(.abandon(id, node))
+      out.emit(.download(.abandon(id, node)))
       giveBack(piecesOf: node, to: id, &out)
     }
     sources[node]?.heardAt = nil

@@ -11,7 +11,7 @@ extension Retrieval {
     switch claim {
     case .manifest(let manifest):
       downloads[id]?.phase = .readingManifest
-      out.emit(.readManifest(id, of: hash, named: manifest))
+      out.emit(.download(.readManifest(id, of: hash, named: manifest)))
     case .size(let size): prepare(id, size, stripe: out.manifestThreshold, &out)
     case .alone(let node):
       let size = sources[node]?.source.file.size ?? 0
@@ -28,7 +28,7 @@ extension Retrieval {
 
   private mutating func prepare(_ id: DownloadID, _ plan: DownloadPlan, _ out: inout TransferOutbox) {
     downloads[id]?.phase = .preparing(plan)
-    out.emit(.prepare(id, plan))
+    out.emit(.download(.prepare(id, plan)))
   }
 
   /// Begins an attempt again under another name, so that nothing that is still under way for the old one is taken for it.
@@ -52,7 +52,7 @@ extension Retrieval {
       out.requests.append(.leaveManifest(manifest, id))
     }
     out.retrievalOfDownload[id] = nil
-    out.emit(.discard(id))
+    out.emit(.download(.discard(id)))
   }
 
   // MARK: The manifest
@@ -80,7 +80,7 @@ extension Retrieval {
     guard downloads[id]?.isFetchingManifest == true, let manifest = downloads[id]?.manifest else { return }
     downloads[id]?.phase = .readingManifest
     losses.searchedWith = nil
-    out.emit(.readManifest(id, of: hash, named: manifest))
+    out.emit(.download(.readManifest(id, of: hash, named: manifest)))
   }
 
   /// The manifest is not to be had: without it the file can still be fetched and verified as a whole.
@@ -138,7 +138,7 @@ extension Retrieval {
   mutating func completeIfWhole(_ id: DownloadID, _ out: inout TransferOutbox) {
     guard let fetching = downloads[id]?.fetching, fetching.isComplete else { return }
     downloads[id]?.phase = .completing(fetching.plan, providers: fetching.providers)
-    out.emit(.complete(id))
+    out.emit(.download(.complete(id)))
   }
 
   /// The whole file was checked: it has been admitted, or it has not the hash that it should have.

@@ -144,6 +144,8 @@ struct Retrieval: Sendable {
   func tellProgress(_ id: DownloadID, _ node: NodeID, _ out: inout TransferOutbox) {
     guard let download = downloads[id], let plan = download.plan, leader == id else { return }
     let loaded = download.loadedBytes
-    for case .load(let load) in waiters { out.emit(.progress(load, loaded: loaded, total: plan.size, node: node)) }
+    for case .load(let load) in waiters {
+      out.emit(.client(.progress(load, loaded: loaded, total: plan.size, node: node)))
+    }
   }
 }

@@ -48,8 +48,8 @@ extension TransferEngine {
       for fetch in download.fetching?.fetches.keys.sorted(by: { $0.number < $1.number }) ?? [] {
         out.downloadOfFetch[fetch] = nil
       }
-      for node in download.fetching?.nodes.sorted() ?? [] { emit(.abandon(id, node)) }
-      emit(.discard(id))
+      for node in download.fetching?.nodes.sorted() ?? [] { emit(.download(.abandon(id, node))) }
+      emit(.download(.discard(id)))
       if download.isFetchingManifest, let manifest = download.manifest { leave(manifest, .download(id)) }
     }
   }
@@ -108,8 +108,8 @@ extension TransferEngine {
       retrievalOfLoad[load] = nil
       switch outcome {
       case .loaded(let size, let node):
-        emit(.progress(load, loaded: size, total: size, node: node))
-        emit(.loaded(load))
+        emit(.client(.progress(load, loaded: size, total: size, node: node)))
+        emit(.client(.loaded(load)))
       case .failed(let failure): emit(.failed(load, failure, retrieval.query))
       }
     }
@@ -150,7 +150,7 @@ extension TransferEngine {
     for file in [hash] + files(waitingFor: hash) {
       guard let waiting = retrievals[file] else { continue }
       if retrieval.isDelayed() {
-        for case .load(let load) in waiting.waiters { emit(.waits(load, node: node, others: others)) }
+        for case .load(let load) in waiting.waiters { emit(.client(.waits(load, node: node, others: others))) }
       }
       if file != hash, others == nil { out.history.update(file) { $0.noteLoss(node, .refused(.limitReached)) } }
       guard waiting.isDelayed(ignoring: delayed), !isSearching(for: file),

@@ -71,7 +71,7 @@ extension TransferEngine {
     if case .has(let file) = outcome {
       let source = Source(node: peer, topic: topic, hash: search.question.hash, offset: search.offset, file: file)
       switch search.owner {
-      case .find(let id): if file.isWhole { emit(.found(id, source)) }
+      case .find(let id): if file.isWhole { emit(.client(.found(id, source))) }
       case .retrieval(let hash): consider(source, for: hash, at: now)
       }
     } else if case .retrieval(let hash) = search.owner {
@@ -114,7 +114,7 @@ extension TransferEngine {
     let hasMore = searches.values.contains { $0.owner == search.owner }
     guard !hasMore else { return }
     switch search.owner {
-    case .find(let id): emit(.findEnded(id))
+    case .find(let id): emit(.client(.findEnded(id)))
     case .retrieval(let hash):
       retrievals[hash]?.losses.asked = search.asked.count
       settle(hash, at: now)

@@ -82,34 +82,43 @@ package enum CompletionOutcome: Sendable {
   case failed(KacheryError)
 }
 
-/// What the engine asks of those around it.
+/// What the engine asks of its owner.
 package enum TransferEffect: Sendable {
-  /// Put the question to every peer that may be asked, and say to whom by `asked`.
+  /// Put the question to every peer that may be asked, and report whom by `asked`.
   case ask(Question)
+  /// Fetch a piece; answer by `received` and `fetched`.
+  case fetch(PieceFetch, DownloadID)
+  case download(DownloadEffect)
+  case client(ClientEffect)
+  /// The load has failed: why, and what was asked for.
+  case failed(LoadID, TransferFailure, FileQuery)
+  /// A node gave bytes that are not what they should be.
+  case misbehaved(NodeID, ContentHash)
+}
+
+/// What the store, and the streams that fetch, shall do for a file on its way in.
+package enum DownloadEffect: Sendable {
   /// Read the file's manifest from the store, and answer by `manifestRead`.
   case readManifest(DownloadID, of: ContentHash, named: ContentHash)
   /// Make ready to receive the file, and answer by `prepared`.
   case prepare(DownloadID, DownloadPlan)
-  /// Fetch a piece; answer by `received` and `fetched`.
-  case fetch(PieceFetch, DownloadID)
-  /// Give up every fetch of this download from this node.
+  /// End every fetch of this download from this node.
   case abandon(DownloadID, NodeID)
-  /// Every piece is there: check the whole and admit it, and answer by `completed`.
+  /// Every piece has arrived: check the whole and admit it, and answer by `completed`.
   case complete(DownloadID)
-  /// Nobody wants the download any more, or it has failed: let go of what it holds.
+  /// The download is no longer wanted, or has failed: release what it holds.
   case discard(DownloadID)
-  /// A node gave bytes that are not what they should be.
-  case misbehaved(NodeID, ContentHash)
+}
 
+/// What a client learns of its search or load.
+package enum ClientEffect: Sendable {
   case found(FindID, Source)
   case findEnded(FindID)
-  /// Bytes of the file that are here; the node that gave the last ones.
+  /// Progress: bytes that have arrived, bytes in total, and the node that sent the last ones.
   case progress(LoadID, loaded: UInt64, total: UInt64, node: NodeID?)
-  /// Nobody gives anything, because this node serves others first: so many, where it says so.
+  /// Nothing arrives because this node serves others first; it may say how many.
   case waits(LoadID, node: NodeID, others: UInt32?)
   case loaded(LoadID)
-  /// The load has failed, and what was wished for.
-  case failed(LoadID, TransferFailure, FileQuery)
 }
 
 /// Why a load has failed.

@@ -50,6 +50,14 @@ package final class EventLoop: SerialExecutor {
     return try result.get()
   }
 
+  /// A closure that another thread calls with a value: `body` then runs with it on the loop. Loop only.
+  package func receiver<T: Sendable>(_ body: @escaping (T) -> Void) -> @Sendable (T) -> Void {
+    preconditionOnLoop()
+    // It is made on the loop's thread and runs there: it is never in two threads.
+    nonisolated(unsafe) let body = body
+    return { value in self.post { body(value) } }
+  }
+
   /// Closes every handle, waits for what is under way, and ends the thread. May be called again.
   package func shutdown() async {
     await withCheckedContinuation { continuation in

@@ -95,14 +95,14 @@ final class SimNode {
     lastLoad += 1
     let id = LoadID(number: lastLoad)
     wanted[id] = key.hash
-    input { core, now in core.load(id, FileQuery(key: key, node: node), at: now) }
+    transfer { $0.load(id, FileQuery(key: key, node: node), at: $1) }
     return id
   }
 
-  func cancel(_ load: LoadID) { input { core, now in core.cancelLoad(load, at: now) } }
+  func cancel(_ load: LoadID) { transfer { engine, _ in engine.cancel(load) } }
 
   func find(_ key: FileKey) {
-    input { core, now in core.find(FindID(number: 1), FileQuery(key: key), for: .seconds(5), at: now) }
+    transfer { $0.find(FindID(number: 1), FileQuery(key: key), for: .seconds(5), at: $1) }
   }
 
   /// The process is gone, and everything in it.
@@ -157,10 +157,10 @@ final class SimNode {
     input { core, now in core.linkClosed(link, at: now) }
   }
 
-  func received(_ count: UInt64, of fetch: FetchID) { input { core, now in core.received(count, of: fetch, at: now) } }
+  func received(_ count: UInt64, of fetch: FetchID) { transfer { $0.received(fetch, count, at: $1) } }
 
   func fetched(_ fetch: FetchID, _ outcome: FetchOutcome) {
-    input { core, now in core.fetched(fetch, outcome, at: now) }
+    transfer { $0.fetched(fetch, outcome, at: $1) }
   }
 
   func input(_ body: (inout NodeCore, Timestamps) -> Void) {
@@ -168,6 +168,8 @@ final class SimNode {
     body(&core, now)
     drain()
   }
+
+  private func transfer(_ body: (inout TransferEngine, Instant) -> Void) { input { $0.transfer(at: $1, body) } }
 
   private func drain() {
     guard !isDraining else { return }
@@ -202,42 +204,44 @@ final class SimNode {
 
   private func perform(_ effect: NodeEffect) {
     switch effect {
-    case .dial(let id, let endpoint, let expected): network.dial(self, id, endpoint, expected)
-    case .cancelDial(let id): cancelled.insert(id)
-    case .send(let link, let message): links[link]?.send(message, from: self)
-    case .close(let link, let goodbye): links[link]?.close(goodbye, by: self)
+    case .link(.dial(let id, let endpoint, let expected)): network.dial(self, id, endpoint, expected)
+    case .link(.cancelDial(let id)): cancelled.insert(id)
+    case .link(.send(let link, let message)): links[link]?.send(message, from: self)
+    case .link(.close(let link, let goodbye)): links[link]?.close(goodbye, by: self)
     case .lookUp(let lookup, let hash, _): soon { $0.core.lookedUp(lookup, $0.answer(for: hash)) }
-    case .readManifest(let id, _, let manifest): soon { $0.readManifest(id, manifest) }
-    case .prepare(let id, let plan):
+    case .download(.readManifest(let id, _, let manifest)): soon { $0.readManifest(id, manifest) }
+    case .download(.prepare(let id, let plan)):
       soon { node in
-        if let error = node.fullDisk { return node.core.storageFailed(id, error, at: node.now) }
+        if let error = node.fullDisk { return node.transfer { $0.storageFailed(id, error, at: $1) } }
         if let room = node.diskRoom, plan.size > room {
-          return node.core.storageFailed(id, KacheryError(.diskFull, "There is no room."), at: node.now)
+          return node.transfer { $0.storageFailed(id, KacheryError(.diskFull, "There is no room."), at: $1) }
         }
         let verified = node.store.begin(id, plan)
-        node.core.prepared(id, verified: PieceSet(verified), at: node.now)
+        node.transfer { $0.prepared(id, verified: PieceSet(verified), at: $1) }
       }
     case .fetch(let fetch, let id, let link): self.fetch(fetch, id, link)
-    case .abandon(let id, let node): streams.removeValue(forKey: StreamKey(download: id, node: node))?.close()
-    case .complete(let id):
+    case .download(.abandon(let id, let node)):
+      streams.removeValue(forKey: StreamKey(download: id, node: node))?.close()
+    case .download(.complete(let id)):
       soon { node in
         let result = node.store.finish(id)
-        node.core.completed(id, result, at: node.now)
+        node.transfer { $0.completed(id, result, at: $1) }
       }
-    case .discard(let id):
+    case .download(.discard(let id)):
       for (key, stream) in streams where key.download == id {
         stream.close()
         streams[key] = nil
       }
       store.end(id)
-    case .found(_, let source): found.append(source)
-    case .progress(let id, let loaded, let total, _): check(id, loaded, total)
-    case .findEnded, .waiting: break
-    case .loadWaits(_, let node, _): waitedFor.insert(node)
-    case .loaded(let id): end(id, .success(()))
+    case .client(.found(_, let source)): found.append(source)
+    case .client(.progress(let id, let loaded, let total, _)): check(id, loaded, total)
+    case .client(.findEnded), .waiting: break
+    case .client(.waits(_, let node, _)): waitedFor.insert(node)
+    case .client(.loaded(let id)): end(id, .success(()))
     case .failed(let id, let error): end(id, .failure(error))
     // Feeds have simulations of their own.
-    case .feedRequest, .feedAnswer, .feedBytesDealtWith, .feed: break
+    case .link(.feedRequest), .link(.feedAnswer), .link(.feedBytesReleased): break
+    case .feedWork, .feedClient, .feedEvent: break
     case .event(let event): events.append(event)
     }
   }
@@ -310,18 +314,21 @@ final class SimNode {
   }
 
   func readManifest(_ id: DownloadID, _ hash: ContentHash) {
-    guard let bytes = store.files[hash] else { return core.manifestRead(id, nil, at: now) }
+    guard let bytes = store.files[hash] else { return transfer { $0.manifestRead(id, nil, at: $1) } }
     do throws(KacheryError) {
-      core.manifestRead(id, try Manifest(parsing: bytes, chunkSize: nil), at: now)
+      let manifest = try Manifest(parsing: bytes, chunkSize: nil)
+      transfer { $0.manifestRead(id, manifest, at: $1) }
     } catch {
-      core.storageFailed(id, error, at: now)
+      transfer { $0.storageFailed(id, error, at: $1) }
     }
   }
 
   private func fetch(_ fetch: PieceFetch, _ id: DownloadID, _ link: LinkID) {
-    guard let carrier = links[link] else { return core.fetched(fetch.id, .disconnected, at: now) }
+    guard let carrier = links[link] else { return transfer { $0.fetched(fetch.id, .disconnected, at: $1) } }
     requests[fetch.source.node, default: []].append(network.clock.now)
-    guard !store.hasArrived(fetch.piece.range, of: id) else { return core.fetched(fetch.id, .verified, at: now) }
+    guard !store.hasArrived(fetch.piece.range, of: id) else {
+      return transfer { $0.fetched(fetch.id, .verified, at: $1) }
+    }
     let key = StreamKey(download: id, node: fetch.source.node)
     let stream = streams[key] ?? SimStream(network, carrier, opener: self, download: id)
     streams[key] = stream

@@ -7,7 +7,7 @@ import Primitives
 extension Node {
   func openRange(_ request: ReadRequest) async throws(KacheryError) -> any FileBytes {
     let hash = request.key.hash
-    if let file = try await loop.onPool({ [store] () throws(KacheryError) in try store.open(hash) }) {
+    if let file = try await loop.onPool({ [store = storage.store] () throws(KacheryError) in try store.open(hash) }) {
       return try StoredBytes(file, loop: loop, start: request.start, end: request.end ?? file.size)
     }
     guard let manifest = try await manifest(for: request) else {
@@ -26,7 +26,7 @@ extension Node {
     }
   }
 
-  /// Brings a file here; gives back where it lies.
+  /// Brings a file here; returns its path.
   private func load(_ key: FileKey, _ request: ReadRequest) async throws(KacheryError) -> String {
     do {
       for try await event in loadFile(LoadRequest(key: key, node: request.node, channel: request.channel)) {
@@ -42,7 +42,7 @@ extension Node {
   /// nobody can name one.
   private func manifest(for request: ReadRequest) async throws(KacheryError) -> Manifest? {
     if let named = request.key.manifest { return try await manifest(named, for: request) }
-    let query = try query(request.key, node: request.node, channel: request.channel)
+    let query = try requests.query(request.key, node: request.node, channel: request.channel)
     var holders: [FoundFile] = []
     for await found in find(query, for: .seconds(10)) {
       // A small file has none, and comes as a whole.
@@ -59,7 +59,7 @@ extension Node {
 
   /// The manifest that the node makes of the file, which it has to read for it.
   private func madeManifest(by holder: FoundFile, for request: ReadRequest) async throws(KacheryError) -> Manifest? {
-    let query = try query(request.key, node: holder.node, channel: request.channel, wantsManifest: true)
+    let query = try requests.query(request.key, node: holder.node, channel: request.channel, wantsManifest: true)
     for await found in find(query, for: Self.timeToMakeManifest(of: holder.size)) {
       if let named = found.key.manifest, let read = try? await manifest(named, for: request) { return read }
     }
@@ -74,6 +74,8 @@ extension Node {
   private func manifest(_ named: ContentHash, for request: ReadRequest) async throws(KacheryError) -> Manifest? {
     let hash = request.key.hash
     _ = try await load(FileKey(hash: named), request)
-    return try await loop.onPool { [store] () throws(KacheryError) in try store.manifest(for: hash, named: named) }
+    return try await loop.onPool { [store = storage.store] () throws(KacheryError) in
+      try store.manifest(for: hash, named: named)
+    }
   }
 }

@@ -9,15 +9,17 @@ final class BatchLoadSession {
   /// Files that the engine loads at once: enough to hide round trips and the disk's waits.
   private static let maximumUnderway = 64
   private static let progressPeriod: Duration = .milliseconds(200)
+  typealias Continuation = AsyncThrowingStream<[BatchLoadEvent], any Error>.Continuation
+
   private static let waitPeriod: Duration = .seconds(1)
 
   let request: BatchLoadRequest
   /// The loads of the engine that run for this request, with the bytes that each has.
   var underway: [LoadID: UInt64] = [:]
   /// What brings the small ones.
-  var transfer: BatchDownload?
+  var download: BatchDownload?
   private(set) var isClosed = false
-  private let continuation: AsyncThrowingStream<[BatchLoadEvent], any Error>.Continuation
+  private let continuation: Continuation
   private let loop: EventLoop
   /// Indices of files for the engine, with which it has not begun.
   private var waiting = Queue<Int>()
@@ -31,7 +33,7 @@ final class BatchLoadSession {
 
   init(
     _ request: BatchLoadRequest, loop: EventLoop,
-    continuation: AsyncThrowingStream<[BatchLoadEvent], any Error>.Continuation
+    continuation: Continuation
   ) {
     self.request = request
     self.loop = loop
@@ -55,36 +57,36 @@ final class BatchLoadSession {
     progress.filesEnded += 1
     bytesEnded += bytes
     switch outcome {
-    case .success(let path): tell(.loaded(index: index, path: path))
+    case .success(let path): report(.loaded(index: index, path: path))
     case .failure(let error):
       failed += 1
-      tell(.failed(index: index, error))
+      report(.failed(index: index, error))
     }
-    guard progress.filesEnded == progress.filesTotal else { return tellProgress() }
+    guard progress.filesEnded == progress.filesTotal else { return reportProgress() }
     finish()
   }
 
   /// Says that files wait for a busy node, unless that was said just now.
-  func tellWait(_ busy: BusyNode) {
+  func reportWait(_ busy: BusyNode) {
     guard !isClosed, toldWaitAt.map({ loop.now - $0 >= Self.waitPeriod }) ?? true else { return }
     toldWaitAt = loop.now
-    tell(.waiting(busy))
+    report(.waiting(busy))
   }
 
   /// Says how far it is, unless that was said just now.
-  func tellProgress() {
+  func reportProgress() {
     guard !isClosed, loop.now - toldAt >= Self.progressPeriod else { return }
     toldAt = loop.now
-    tell(.progress(now))
+    report(.progress(now))
   }
 
-  private func tell(_ event: BatchLoadEvent) {
+  private func report(_ event: BatchLoadEvent) {
     events.append(event)
     guard events.count == 1 else { return }
-    _ = loop.after(.zero) { self.tellWaiting() }
+    _ = loop.after(.zero) { self.flush() }
   }
 
-  private func tellWaiting() {
+  private func flush() {
     guard !events.isEmpty else { return }
     continuation.yield(events)
     events = []
@@ -100,17 +102,17 @@ final class BatchLoadSession {
   func finish() {
     guard !isClosed else { return }
     isClosed = true
-    tell(.progress(now))
-    tell(.finished(loaded: progress.filesEnded - failed, failed: failed))
-    tellWaiting()
+    report(.progress(now))
+    report(.finished(loaded: progress.filesEnded - failed, failed: failed))
+    flush()
     continuation.finish()
-    transfer?.close()
+    download?.close()
   }
 
   /// The node stops.
   func close() {
     guard !isClosed else { return }
-    tellWaiting()
+    flush()
     continuation.finish(throwing: KacheryError(.cancelled, "The node is stopping."))
     abandon()
   }
@@ -118,6 +120,6 @@ final class BatchLoadSession {
   /// The client has gone.
   func abandon() {
     isClosed = true
-    transfer?.close()
+    download?.close()
   }
 }

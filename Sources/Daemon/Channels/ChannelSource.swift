@@ -60,3 +60,29 @@ actor ChannelSource {
 
   private func path(of address: ByteString) -> String { "\(folder)/\(ChannelSecret(name: address).topic).yaml" }
 }
+
+extension ChannelSource {
+  /// The document as it is now. `then` is called on a thread of the source's.
+  nonisolated func fetch(
+    _ address: ByteString, then: @escaping @Sendable (Result<ChannelDocument, KacheryError>) -> Void
+  ) {
+    Task { await self.report(address, then) }
+  }
+
+  private func report(_ address: ByteString, _ then: (Result<ChannelDocument, KacheryError>) -> Void) {
+    then(Result { () throws(KacheryError) in try fetch(address) })
+  }
+
+  /// The last good copies of these documents, as far as there are any. `then` is called on a thread of the source's.
+  nonisolated func copies(
+    of addresses: [ByteString], then: @escaping @Sendable ([ByteString: ChannelDocument]) -> Void
+  ) {
+    Task { await self.report(addresses, then) }
+  }
+
+  private func report(_ addresses: [ByteString], _ then: ([ByteString: ChannelDocument]) -> Void) {
+    var copies: [ByteString: ChannelDocument] = [:]
+    for address in addresses { copies[address] = copy(of: address) }
+    then(copies)
+  }
+}

@@ -22,10 +22,12 @@ extension Node {
     let local = try await localEvidence(of: key)
     if let here = local.here { return here }
     // A load that is under way asks by itself, and without a channel nobody can be asked.
-    if core.progress(of: key.hash, at: now) == nil, !joined.isEmpty {
+    let isLoading = driver.read { [now = driver.now] in $0.progress(of: key.hash, at: now) } != nil
+    if !isLoading, !channels.list.isEmpty {
       for await _ in findFile(FindFileRequest(key: key, timeout: Self.explainTime)) {}
     }
-    var diagnosis = core.diagnose(FileQuery(key: key), room: local.room, at: now)
+    let now = driver.now
+    var diagnosis = driver.read { $0.diagnose(FileQuery(key: key), room: local.room, at: now) }
     diagnosis.evidence += local.lines
     return diagnosis
   }
@@ -40,7 +42,7 @@ extension Node {
   /// What this node's own disk says.
   private func localEvidence(of key: FileKey) async throws(KacheryError) -> LocalEvidence {
     let directory = configuration.storageDirectory
-    return try await loop.onPool { [store] () throws(KacheryError) in
+    return try await loop.onPool { [store = storage.store] () throws(KacheryError) in
       var altered: KacheryError?
       var found: StoredFile?
       do throws(KacheryError) { found = try store.find(key.hash) } catch {

@@ -21,14 +21,14 @@ final class StoreCheck: Sendable {
   /// - Parameter cancellation: ends it early, as letting go of the stream does.
   /// - Returns: what it tells, as `/v1/store/verify` has it; it fails with `alreadyRunning` where one goes on already.
   func begin(
-    _ store: ContentStore, only: Set<ContentHash>?, loop: EventLoop, cancellation: StoreMaintenance.CancellationToken
+    _ store: ContentStore, only: Set<ContentHash>?, loop: EventLoop, cancellation: CancellationToken
   ) -> Messages {
     let (messages, continuation) = Messages.makeStream(bufferingPolicy: .bufferingOldest(Self.maximumWaiting))
     guard !isRunning.exchange(true, ordering: .acquiring) else {
       continuation.finish(throwing: Self.refusal)
       return messages
     }
-    let clientLeft = StoreMaintenance.CancellationToken()
+    let clientLeft = CancellationToken()
     continuation.onTermination = { _ in clientLeft.cancel() }
     do throws(KacheryError) {
       // Room for the check and for the lane's own end, so that letting go of the lane waits for neither.

@@ -1,34 +1,48 @@
-import APIModel
 import Crypto
+import Diagnostics
+import EventLoop
 import FeedStore
 import Feeds
 import NodeCore
 import Primitives
 import Wire
 
-/// Carries out what the engine of feeds wants.
-extension Node {
+/// Keeps messages that other nodes send, and reads and appends what they ask for. Bound to the loop.
+final class FeedReplicator {
   /// Bytes of messages in one answer: enough that a reader who catches up waits for few of them, and little memory.
   private static let answerBytes = 512 << 10
   /// Messages that are worth a thread of their own: as many signatures are checked together at little cost for each.
   private static let checkedTogether = 256
 
-  func perform(_ effect: FeedEffect) {
-    switch effect {
+  /// Messages of a subfeed are on the disk that were not before.
+  var onKept: ([SignedMessage], SubfeedKey) -> Void = { _, _ in }
+
+  private let feeds: FeedStore
+  private let driver: CoreDriver
+  private let loop: EventLoop
+  private let log: Log
+  private var checks: [MessageBatchID: MessageCheck] = [:]
+  private var checkOrder: [SubfeedKey: [MessageBatchID]] = [:]
+
+  init(_ feeds: FeedStore, driver: CoreDriver, loop: EventLoop, log: Log) {
+    self.feeds = feeds
+    self.driver = driver
+    self.loop = loop
+    self.log = log
+  }
+
+  func perform(_ work: FeedWork) {
+    switch work {
     case .count(let key): count(key)
     case .admit(let id, let key, let position, let messages): check(id, messages, from: position, of: key)
     case .lookUp(let lookup, let feed, let binding): lookUp(lookup, feed, binding)
     case .read(let read, let key, let position): self.read(read, key, position)
     case .append(let submission, let key, let message): append(submission, key, message)
-    case .sought(let id, let whereabouts): seekers.removeValue(forKey: id)?.resume(returning: whereabouts)
-    case .submitted(let id, let error): submitters.removeValue(forKey: id)?.resume(returning: error)
-    case .event(let event): note(event)
-    // The node's core has turned these into effects of links.
-    case .request, .answer, .released: break
     }
   }
 
-  private func note(_ event: FeedEvent) {
+  /// Logs what the owner of the node may want to know.
+  func note(_ event: FeedEvent) {
     switch event {
     case .misbehaved(let key, let node):
       log.warning("Node \(node.short) gave messages of \(key) that are not the feed's; they were dropped.")
@@ -44,8 +58,8 @@ extension Node {
   private func count(_ key: SubfeedKey) {
     loop.work { [feeds] in
       (try? feeds.count(key)) ?? 0
-    } then: { count in
-      self.input { core, now in core.feeds(at: now) { $0.counted(key, count, at: $1) } }
+    } then: { [driver] count in
+      driver.feeds { $0.counted(key, count, at: $1) }
     }
   }
 
@@ -53,32 +67,32 @@ extension Node {
   private func check(_ id: MessageBatchID, _ messages: [[UInt8]], from position: UInt64, of key: SubfeedKey) {
     let size = max(Self.checkedTogether, (messages.count + 1) / 2)
     let starts = Array(stride(from: 0, to: messages.count, by: size))
-    messageChecks[id] = MessageCheck(parts: starts.count)
+    checks[id] = MessageCheck(parts: starts.count)
     checkOrder[key, default: []].append(id)
     for (index, start) in starts.enumerated() {
       let part = Array(messages[start..<min(start + size, messages.count)])
       let number = position + UInt64(start)
       loop.work {
         Self.check(part, from: number, of: key.feed)
-      } then: { signed in
-        self.messageChecks[id]?.set(part: signed, at: index)
-        self.keepChecked(of: key)
+      } then: { [self] signed in
+        checks[id]?.set(part: signed, at: index)
+        keepChecked(of: key)
       }
     }
   }
 
   /// Keeps what has been checked, in the order in which it came.
   private func keepChecked(of key: SubfeedKey) {
-    while let id = checkOrder[key]?.first, let check = messageChecks[id], check.isComplete {
+    while let id = checkOrder[key]?.first, let check = checks[id], check.isComplete {
       checkOrder[key]?.removeFirst()
       if checkOrder[key]?.isEmpty == true { checkOrder[key] = nil }
-      messageChecks[id] = nil
+      checks[id] = nil
       keep(id, check.messages, of: key)
     }
   }
 
   /// The messages, where each is the feed's and in its place; nil where one is not.
-  private static nonisolated func check(
+  private static func check(
     _ messages: [[UInt8]], from position: UInt64, of feed: FeedID
   ) -> [SignedMessage]? {
     guard let verifier = try? VerifyingKey(NodeID(feed)) else { return nil }
@@ -94,9 +108,7 @@ extension Node {
 
   private func keep(_ id: MessageBatchID, _ messages: [SignedMessage]?, of key: SubfeedKey) {
     guard let messages else { return admitted(id, key, .invalid) }
-    feeds.admit(messages, to: key) { [loop] outcome in
-      loop.post { self.assumeIsolated { $0.kept(id, outcome, of: key) } }
-    }
+    feeds.admit(messages, to: key, then: loop.receiver { [self] outcome in kept(id, outcome, of: key) })
   }
 
   private func kept(_ id: MessageBatchID, _ outcome: Result<MessageAdmission, KacheryError>, of key: SubfeedKey) {
@@ -105,13 +117,13 @@ extension Node {
       log.error("Messages of \(key) could not be kept: \(error)")
       admitted(id, key, .failed(error))
     case .success(let admission):
-      noteAppended(admission.kept, to: key)
+      onKept(admission.kept, key)
       admitted(id, key, admission.fork.map { .forked(at: $0) } ?? .kept(count: admission.count))
     }
   }
 
   private func admitted(_ id: MessageBatchID, _ key: SubfeedKey, _ outcome: MessagesOutcome) {
-    input { core, now in core.feeds(at: now) { $0.admitted(id, key, outcome, at: $1) } }
+    driver.feeds { $0.admitted(id, key, outcome, at: $1) }
   }
 
   // MARK: What other nodes ask
@@ -121,18 +133,16 @@ extension Node {
       let key = try? feeds.key(of: feed)
       let proof = key.flatMap { Signature(bytes: $0.sign(FeedAnswer.writerStatement(feed, binding: binding))) }
       return (isHeld: proof != nil || (try? feeds.isKnown(feed)) ?? false, proof: proof)
-    } then: { found in
-      self.input { core, now in
-        core.feeds(at: now) { engine, _ in engine.lookedUp(lookup, isHeld: found.isHeld, proof: found.proof) }
-      }
+    } then: { [driver] found in
+      driver.feeds { engine, _ in engine.lookedUp(lookup, isHeld: found.isHeld, proof: found.proof) }
     }
   }
 
   private func read(_ read: FeedReadID, _ key: SubfeedKey, _ position: UInt64) {
     loop.work { [feeds] in
       try? feeds.messages(of: key, from: position, count: FeedAnswer.maximumMessages, bytes: Self.answerBytes)
-    } then: { messages in
-      self.input { core, now in core.feeds(at: now) { engine, _ in engine.messagesRead(read, messages) } }
+    } then: { [driver] messages in
+      driver.feeds { engine, _ in engine.messagesRead(read, messages) }
     }
   }
 
@@ -140,18 +150,17 @@ extension Node {
   private func append(_ submission: ForeignSubmission, _ key: SubfeedKey, _ message: [UInt8]) {
     loop.work { [feeds] in
       Result { () throws(KacheryError) in try Self.permitted(message, from: submission.node, key, in: feeds) }
-    } then: { permitted in
+    } then: { [self] permitted in
       switch permitted {
-      case .failure(let error): self.answer(submission, error.message)
+      case .failure(let error): answer(submission, error.message)
       case .success(let message):
-        self.feeds.append([message], to: key, at: self.now.wall) { [loop = self.loop] outcome in
-          loop.post { self.assumeIsolated { $0.appended(outcome, of: submission, to: key) } }
-        }
+        let then = loop.receiver { [self] outcome in appended(outcome, of: submission, to: key) }
+        feeds.append([message], to: key, at: driver.now.wall, then: then)
       }
     }
   }
 
-  private static nonisolated func permitted(
+  private static func permitted(
     _ text: [UInt8], from node: NodeID, _ key: SubfeedKey, in feeds: FeedStore
   ) throws(KacheryError) -> JSONObject {
     guard try feeds.isWriteable(key.feed) else {
@@ -174,13 +183,13 @@ extension Node {
     switch outcome {
     case .failure(let error): answer(submission, error.message)
     case .success(let signed):
-      noteAppended(signed, to: key)
+      onKept(signed, key)
       answer(submission, nil)
     }
   }
 
   private func answer(_ submission: ForeignSubmission, _ reason: String?) {
-    input { core, now in core.feeds(at: now) { engine, _ in engine.submissionEnded(submission, reason) } }
+    driver.feeds { engine, _ in engine.submissionEnded(submission, reason) }
   }
 }
 

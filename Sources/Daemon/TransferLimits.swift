@@ -42,23 +42,3 @@ struct TransferLimits: Hashable, Sendable {
     }
   }
 }
-
-extension Node {
-  /// Takes up what kachery.yaml says now. What is wrong in it is told once, and what held before goes on.
-  func readLimits() async {
-    do throws(KacheryError) {
-      let directory = configuration.storageDirectory
-      let settings = try await loop.onPool { () throws(KacheryError) in try StoreSettings(in: directory) }
-      let new = try TransferLimits(configuration, settings)
-      maintenance.settingsProblem = nil
-      guard new != uploads.limits else { return }
-      uploads.limits = new
-      receiving.limit.schedule = new.download
-      log.info("The limits on transfers are now those of kachery.yaml.")
-    } catch {
-      guard maintenance.settingsProblem != error.message, !isStopping else { return }
-      maintenance.settingsProblem = error.message
-      log.warning("\(error.message) Until then the limits stay as they are.")
-    }
-  }
-}

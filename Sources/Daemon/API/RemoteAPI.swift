@@ -1,17 +1,20 @@
 import Crypto
+import Diagnostics
+import EventLoop
 import Files
 import HTTP
 import LocalAPI
 import Primitives
 import TLS
 
-/// The API for clients on other machines: over TLS, for whoever was given the token.
-extension Node {
+/// The API for clients on other machines: over TLS, for those that have the token.
+enum RemoteAPI {
   private static let maximumFile = 64 << 10
 
-  /// Begins to listen where the configuration says so. Certificate, key and token lie in the configuration directory; what is
-  /// missing there is made.
-  func startRemoteAPI() async throws(KacheryError) -> LocalAPIServer? {
+  /// Listens where the configuration says so; nil if it does not. Certificate, key and token are in the configuration
+  /// directory; what is missing there is made.
+  static func start(for node: Node, loop: EventLoop, log: Log) async throws(KacheryError) -> LocalAPIServer? {
+    let configuration = node.configuration
     guard let endpoint = configuration.remoteAPI else { return nil }
     let folder = configuration.configurationDirectory
     try FileSystem.createFolder(folder, permissions: 0o700)
@@ -25,11 +28,11 @@ extension Node {
     if try FileSystem.statusIfPresent(tokenPath) == nil {
       try FileSystem.replace(tokenPath, with: Array(Hex.encode(SecureRandom.bytes(24)).utf8), permissions: 0o600)
     }
-    for secret in [keyPath, tokenPath] { try Self.requireSecret(secret) }
+    for secret in [keyPath, tokenPath] { try requireSecret(secret) }
     let server = try LocalAPIServer(
-      loop: loop, node: self, host: endpoint.host, port: endpoint.port,
-      access: .bearer(try BearerToken(try Self.text(tokenPath))),
-      credentials: HTTPServer.Credentials(certificate: try Self.text(certificatePath), key: try Self.text(keyPath)),
+      loop: loop, node: node, host: endpoint.host, port: endpoint.port,
+      access: .bearer(try BearerToken(try text(tokenPath))),
+      credentials: HTTPServer.Credentials(certificate: try text(certificatePath), key: try text(keyPath)),
       policy: AccessPolicy(), log: log)
     try await server.start()
     let port = await server.port
@@ -47,7 +50,7 @@ extension Node {
     guard try FileSystem.status(path).permissions & 0o077 == 0 else {
       throw KacheryError(
         .badConfiguration,
-        "\(path) can be read by others, and whoever has it can use the daemon. Run: chmod 600 \(path)")
+        "\(path) can be read by others, and anyone who has it can use the daemon. Run: chmod 600 \(path)")
     }
   }
 }

@@ -25,7 +25,7 @@ extension Node {
 
   func deleteFeed(_ feed: FeedID) async throws(KacheryError) -> Bool {
     let wasThere = try await written { feeds.delete(feed, then: $0) }
-    input { core, now in core.feeds(at: now) { $0.forget(feed, at: $1) } }
+    driver.feeds { $0.forget(feed, at: $1) }
     return wasThere
   }
 
@@ -39,7 +39,7 @@ extension Node {
 
   func append(_ messages: [JSONObject], to key: SubfeedKey, metaData: JSONObject?) async throws(KacheryError) {
     guard !messages.isEmpty else { return }
-    let time = now.wall
+    let time = driver.now.wall
     let signed = try await written { feeds.append(messages, to: key, metaData: metaData, at: time, then: $0) }
     noteAppended(signed, to: key)
   }
@@ -48,10 +48,8 @@ extension Node {
   func noteAppended(_ messages: [SignedMessage], to key: SubfeedKey) {
     guard let first = messages.first else { return }
     counters.messagesKept.add(messages.count)
-    watchers.touch(key)
-    input { core, now in
-      core.feeds(at: now) { engine, _ in engine.appended(messages.map(\.text), to: key, position: first.number) }
-    }
+    feedRequests.touch(key)
+    driver.feeds { engine, _ in engine.appended(messages.map(\.text), to: key, position: first.number) }
   }
 
   func messageCount(of key: SubfeedKey) async throws(KacheryError) -> UInt64 {
@@ -76,13 +74,13 @@ extension Node {
 
   func watch(_ request: WatchRequest) async throws(KacheryError) -> [WatchedMessages] {
     // Before the first look, so that nothing comes unnoticed between looking and waiting.
-    let watcher = watchers.add(Set(request.watches.map(\.key)))
-    defer { watchers.remove(watcher) }
+    let watcher = feedRequests.watch(Set(request.watches.map(\.key)))
+    defer { feedRequests.endWatch(watcher) }
     let timer = loop.after(request.wait) { watcher.end() }
     defer { timer.cancel() }
     let feeds = Set(request.watches.lazy.filter { !$0.isLocal }.map(\.key.feed))
     let followed = try follow(request, except: try await writeable(among: feeds))
-    defer { unfollow(followed) }
+    defer { feedRequests.unfollow(followed) }
     let number = watcher.number
     return try await withTaskCancellationHandler {
       await follow(request, watcher)
@@ -92,7 +90,7 @@ extension Node {
   }
 
   private func writeable(among feeds: Set<FeedID>) async throws(KacheryError) -> Set<FeedID> {
-    guard !feeds.isEmpty, core.hasChannels else { return [] }
+    guard !feeds.isEmpty, driver.read(\.hasChannels) else { return [] }
     return try await loop.onPool { [store = self.feeds] () throws(KacheryError) in
       var writeable: Set<FeedID> = []
       for feed in feeds where try store.isWriteable(feed) { writeable.insert(feed) }
@@ -100,14 +98,14 @@ extension Node {
     }
   }
 
-  private func endWatch(_ number: UInt64) { watchers.end(number) }
+  private func endWatch(_ number: UInt64) { feedRequests.cancelWatch(number) }
 
   private func follow(_ request: WatchRequest, _ watcher: FeedWatcher) async -> Result<[WatchedMessages], KacheryError>
   {
     while true {
       do throws(KacheryError) {
         let found = try await loop.onPool { [feeds] () throws(KacheryError) in try Self.read(request, from: feeds) }
-        if !found.isEmpty || watcher.hasEnded || isStopping { return .success(found) }
+        if !found.isEmpty || watcher.hasEnded || feedRequests.isStopped { return .success(found) }
       } catch {
         return .failure(error)
       }

@@ -1,0 +1,42 @@
+import APIModel
+import ContentStore
+import LocalAPI
+import Primitives
+
+/// The store, as clients use it.
+extension Node {
+  func linkFile(_ request: LinkRequest) async throws(KacheryError) -> StoreReply {
+    note(
+      try await loop.onPool { [store = storage.store] () throws(KacheryError) in
+        try store.link(path: request.path) { size, modified in
+          size == request.size && abs(modified - request.modified) <= 0.002
+        }
+      })
+  }
+
+  func listStore(after last: ContentHash?) async throws(KacheryError) -> JSONValue {
+    try await loop.onPool { [store = storage.store] () throws(KacheryError) in try store.page(after: last) }
+  }
+
+  func storeUsage() async throws(KacheryError) -> JSONValue {
+    try await loop.onPool { [store = storage.store] () throws(KacheryError) in try store.usage().json }
+  }
+
+  func removeFromStore(_ hashes: [ContentHash]) async throws(KacheryError) -> JSONValue {
+    try await loop.onPool { [store = storage.store] () throws(KacheryError) in store.removeAll(hashes) }
+  }
+
+  func setPinned(_ isPinned: Bool, _ hashes: [ContentHash]) async throws(KacheryError) -> JSONValue {
+    try await loop.onPool { [store = storage.store] () throws(KacheryError) in try store.setPinned(isPinned, hashes) }
+  }
+
+  func collectStore(emptyingTrash: Bool, removingDamaged: Bool) async throws(KacheryError) -> JSONValue {
+    try await loop.onPool { [store = storage.store] () throws(KacheryError) in
+      try store.collect(emptyingTrash: emptyingTrash, removingDamaged: removingDamaged)
+    }
+  }
+
+  func verifyStore(only: Set<ContentHash>?) -> AsyncThrowingStream<JSONValue, any Error> {
+    maintenance.verify(only: only)
+  }
+}

@@ -1,0 +1,129 @@
+import APIModel
+import ContentStore
+import Diagnostics
+import Discovery
+import EventLoop
+import FeedStore
+import NodeCore
+import Primitives
+
+/// The channels that this node has joined, and the documents of those that have one. Bound to the loop.
+final class JoinedChannels {
+  /// How often the documents are read again; a withdrawn membership ends within that time.
+  private static let period: Duration = .seconds(180)
+
+  private let source: ChannelSource
+  private let mutables: MutableTable
+  /// Channels that are joined at the start.
+  private let configured: [String]
+  private let node: NodeID
+  private let driver: CoreDriver
+  private let loop: EventLoop
+  private let log: Log
+  private var joined: [JoinedChannel] = []
+  private var documents: [ByteString: ChannelDocument] = [:]
+  private var refresher: Timer?
+
+  init(
+    _ source: ChannelSource, _ mutables: MutableTable, configured: [String], node: NodeID, driver: CoreDriver,
+    loop: EventLoop, log: Log
+  ) {
+    self.source = source
+    self.mutables = mutables
+    self.configured = configured
+    self.node = node
+    self.driver = driver
+    self.loop = loop
+    self.log = log
+  }
+
+  /// The joined channels, in the order in which they were joined.
+  var list: [JoinedChannel] { joined }
+
+  /// Joins the channels that are kept, and those that the command line names; then keeps their documents fresh.
+  func start(then: @escaping () -> Void) {
+    refresher = loop.after(Self.period, repeating: Self.period) { [weak self] in self?.refresh() }
+    reload(then: then)
+  }
+
+  /// Joins the channels that are kept now.
+  func reload(then: @escaping () -> Void = {}) {
+    loop.work { [mutables, configured] in
+      Self.read(mutables, adding: configured)
+    } then: { [self] channels in
+      replace(channels, then: then)
+    }
+  }
+
+  private static func read(_ mutables: MutableTable, adding configured: [String]) -> [JoinedChannel] {
+    var channels = JoinedChannel.list(from: (try? mutables.get(JoinedChannel.mutableKey)) ?? nil)
+    let new = configured.map { JoinedChannel.followingLatest(ByteString($0)) }.filter { address in
+      !channels.contains { $0.address == address }
+    }
+    guard !new.isEmpty else { return channels }
+    channels += new.map { JoinedChannel(address: $0) }
+    _ = try? mutables.set(JoinedChannel.mutableKey, JoinedChannel.value(of: channels))
+    return channels
+  }
+
+  /// The joined channels are now these. Documents that are not known are taken from their copies, then fetched.
+  ///
+  /// - Parameter then: called when the node has joined them.
+  func replace(_ channels: [JoinedChannel], then: @escaping () -> Void) {
+    joined = channels
+    let unknown = channels.map(\.address).filter { ChannelSource.isDocument($0) && documents[$0] == nil }
+    let receive = loop.receiver { [self] (copies: [ByteString: ChannelDocument]) in
+      documents.merge(copies) { known, _ in known }
+      updateCore()
+      refresh()
+      then()
+    }
+    guard !unknown.isEmpty else { return receive([:]) }
+    source.copies(of: unknown, then: receive)
+  }
+
+  private func updateCore() {
+    let channels = joined.map { channel in
+      Channel(
+        address: channel.address,
+        membership: ChannelSource.isDocument(channel.address) ? .byDocument(documents[channel.address]) : .byName,
+        isPublic: channel.isPublic)
+    }
+    driver.input { $0.setChannels(channels, at: $1) }
+  }
+
+  /// Reads every document again.
+  func refresh() {
+    for channel in joined where ChannelSource.isDocument(channel.address) {
+      source.fetch(channel.address, then: loop.receiver { [self] result in fetched(channel.address, result) })
+    }
+  }
+
+  private func fetched(_ address: ByteString, _ result: Result<ChannelDocument, KacheryError>) {
+    switch result {
+    case .success(let document):
+      guard joined.contains(where: { $0.address == address }), documents[address] != document else { return }
+      documents[address] = document
+      log.info("Channel \(address): this node is \(document.member(node) == nil ? "not a member" : "a member").")
+      updateCore()
+    case .failure(let error):
+      let copy = documents[address] == nil ? "" : " Its last good copy stays in use."
+      log.warning("The channel \(address) could not be read: \(error)\(copy)")
+    }
+  }
+
+  /// The topic of the channel that a client names by its address or its label.
+  ///
+  /// - Throws: `notFound` if this node has not joined the channel.
+  func topic(named name: String) throws(KacheryError) -> Topic {
+    let address = ByteString(name)
+    let match = joined.first { $0.address == address } ?? joined.first { documents[$0.address]?.label == address }
+    guard let match else {
+      throw KacheryError(
+        .notFound, "This node has not joined the channel '\(name)'; join it with kachery-p2p-join-channel.")
+    }
+    return Channel(address: match.address, membership: .byName).topic
+  }
+
+  func stop() { refresher?.cancel() }
+}

@@ -1,0 +1,66 @@
+import EventLoop
+import Feeds
+import Glibc
+import NodeCore
+import Primitives
+import Transfer
+
+/// Runs the core: passes it inputs with the time, hands out its effects, and wakes it when it is due. Bound to the loop.
+final class CoreDriver {
+  /// Carries out one effect. Inputs that come meanwhile are drained by the caller of the first.
+  var onEffect: (NodeEffect) -> Void = { _ in }
+
+  private var core: NodeCore
+  private let loop: EventLoop
+  private var wakeUp: Timer?
+  private var isDraining = false
+  private var isStopped = false
+
+  init(_ core: NodeCore, loop: EventLoop) {
+    self.core = core
+    self.loop = loop
+  }
+
+  /// The time now, by both clocks.
+  var now: Timestamps {
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME, &time)
+    return Timestamps(instant: loop.now, wall: WallTime(seconds: time.tv_sec, nanoseconds: time.tv_nsec))
+  }
+
+  /// Passes an input to the core and carries out what follows from it.
+  func input(_ body: (inout NodeCore, Timestamps) -> Void) {
+    loop.preconditionOnLoop()
+    body(&core, now)
+    drain()
+  }
+
+  /// Passes an input to the engine of transfers.
+  func transfer(_ body: (inout TransferEngine, Instant) -> Void) { input { $0.transfer(at: $1, body) } }
+
+  /// Passes an input to the engine of feeds.
+  func feeds(_ body: (inout FeedEngine, Instant) -> Void) { input { $0.feeds(at: $1, body) } }
+
+  /// Looks at the core without changing it.
+  func read<T>(_ body: (NodeCore) -> T) -> T {
+    loop.preconditionOnLoop()
+    return body(core)
+  }
+
+  /// Ends: effects are no longer carried out, and the core is not woken again.
+  func stop() {
+    isStopped = true
+    wakeUp?.cancel()
+  }
+
+  private func drain() {
+    guard !isDraining, !isStopped else { return }
+    isDraining = true
+    while let effect = core.nextEffect() { onEffect(effect) }
+    isDraining = false
+    wakeUp?.cancel()
+    wakeUp = core.wakeAt.map { due in
+      loop.after(due - loop.now) { [weak self] in self?.input { $0.wake(at: $1) } }
+    }
+  }
+}

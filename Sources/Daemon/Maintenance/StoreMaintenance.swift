@@ -1,0 +1,153 @@
+import ContentStore
+import Diagnostics
+import EventLoop
+import Primitives
+
+/// What the node does for its storage directory by itself: completes the index, keeps to the owner's limits, and verifies
+/// files. Bound to the loop.
+final class StoreMaintenance {
+  private static let period: Duration = .seconds(60)
+  /// Going through a large directory takes seconds, so the limit is checked after this many new bytes, or a twentieth of the
+  /// limit if that is less.
+  private static let growthPerCollection: UInt64 = 1 << 30
+  /// Commands without a daemon, and other nodes, store in the directory as well.
+  private static let collectionPeriod: Duration = .seconds(3_600)
+
+  /// One time that the limit was kept to.
+  private struct Collection: Sendable {
+    /// Bytes that had come into the store.
+    let grown: UInt64
+    /// The limit in bytes.
+    let limit: UInt64
+    let time: Instant
+  }
+
+  /// The limits on transfers are now these.
+  var onLimits: (TransferLimits) -> Void = { _ in }
+  /// Ends long work on other threads when the node stops.
+  let cancellation = CancellationToken()
+
+  private let store: ContentStore
+  private let configuration: DaemonConfiguration
+  private let loop: EventLoop
+  private let log: Log
+  private let check = StoreCheck()
+  private var limits: TransferLimits
+  private var timer: Timer?
+  private var lastCollection: Collection?
+  private var isCollecting = false
+  /// What was last logged of the limit and of kachery.yaml: it is not logged again until it changes.
+  private var collectionProblem: String?
+  private var settingsProblem: String?
+
+  init(_ store: ContentStore, _ configuration: DaemonConfiguration, loop: EventLoop, log: Log) {
+    self.store = store
+    self.configuration = configuration
+    self.loop = loop
+    self.log = log
+    limits = TransferLimits(configuration)
+  }
+
+  /// Completes the index in the background, and keeps to the limit from now on.
+  func start() {
+    loop.work { [store, cancellation] in
+      Result { () throws(KacheryError) in try store.completeIndex { !cancellation.isCancelled } }
+    } then: { [self] result in
+      if case .failure(let error) = result { log.warning("The stored files cannot be listed: \(error.message)") }
+      keepToLimit()
+    }
+    timer = loop.after(Self.period, repeating: Self.period) { [weak self] in self?.tick() }
+  }
+
+  private func tick() {
+    loop.work { [store] in
+      store.index?.flush()
+    } then: { [self] in
+      keepToLimit()
+    }
+    readLimits()
+  }
+
+  /// The owner may have changed kachery.yaml.
+  func reload() {
+    readLimits()
+    lastCollection = nil
+    keepToLimit()
+  }
+
+  /// Verifies these files, or all. The stream ends early when the node stops.
+  func verify(only: Set<ContentHash>?) -> StoreCheck.Messages {
+    check.begin(store, only: only, loop: loop, cancellation: cancellation)
+  }
+
+  /// Ends everything, also what runs on other threads.
+  func stop() {
+    timer?.cancel()
+    cancellation.cancel()
+  }
+
+  // MARK: The limits
+
+  /// Applies what kachery.yaml says now. An error in it is logged once, and the limits stay as they were.
+  func readLimits(then: @escaping () -> Void = {}) {
+    loop.work { [configuration] in
+      Result { () throws(KacheryError) in
+        try TransferLimits(configuration, try StoreSettings(in: configuration.storageDirectory))
+      }
+    } then: { [self] result in
+      apply(result)
+      then()
+    }
+  }
+
+  private func apply(_ result: Result<TransferLimits, KacheryError>) {
+    switch result {
+    case .success(let new):
+      settingsProblem = nil
+      guard new != limits else { return }
+      limits = new
+      onLimits(new)
+      log.info("The limits on transfers are now those of kachery.yaml.")
+    case .failure(let error):
+      guard settingsProblem != error.message, !cancellation.isCancelled else { return }
+      settingsProblem = error.message
+      log.warning("\(error.message) Until then the limits stay as they are.")
+    }
+  }
+
+  private func keepToLimit() {
+    guard !isCollecting, !cancellation.isCancelled else { return }
+    isCollecting = true
+    let (last, now) = (lastCollection, loop.now)
+    loop.work { [store] in
+      Result { () throws(KacheryError) in try Self.keepToLimit(of: store, after: last, now) }
+    } then: { [self] result in
+      isCollecting = false
+      switch result {
+      case .success(let collection):
+        lastCollection = collection
+        collectionProblem = nil
+      // `readLimits` reports errors in kachery.yaml.
+      case .failure(let error) where error.code == .badConfiguration: break
+      case .failure(let error):
+        guard collectionProblem != error.message else { return }
+        collectionProblem = error.message
+        log.warning("The storage limit cannot be kept: \(error.message)")
+      }
+    }
+  }
+
+  private static func keepToLimit(
+    of store: ContentStore, after last: Collection?, _ now: Instant
+  ) throws(KacheryError) -> Collection? {
+    guard let limit = try store.settings().maximumBytes else { return nil }
+    let grown = store.bytesGrown
+    if let last, last.limit == limit, now - last.time < collectionPeriod,
+      grown - last.grown < min(growthPerCollection, limit / 20)
+    {
+      return last
+    }
+    _ = try store.collect()
+    return Collection(grown: grown, limit: limit, time: now)
+  }
+}

@@ -1,0 +1,37 @@
+import ContentStore
+import Diagnostics
+import FeedStore
+import Files
+import Primitives
+
+/// What a node has on the disk: its identity, stored files, mutables and feeds, and the sole right to use them.
+struct NodeStorage: Sendable {
+  let identity: NodeIdentity
+  let store: ContentStore
+  let mutables: MutableTable
+  let feeds: FeedStore
+  private let directory: String
+  private let lock: LockFile
+
+  /// Takes over the storage directory, which is made if it is missing.
+  init(_ configuration: DaemonConfiguration, log: Log) throws(KacheryError) {
+    directory = configuration.storageDirectory
+    try FileSystem.createFolder("\(directory)/kachery-node", permissions: 0o755)
+    lock = try LockFile("\(directory)/kachery-node/daemon.lock", protecting: "The storage directory \(directory)")
+    identity = try NodeIdentity(
+      storageDirectory: directory, configurationDirectory: configuration.configurationDirectory)
+    store = try ContentStore(
+      directory: directory, log: log, indexOwner: identity.key.publicKey,
+      clientScope: try configuration.group().map { .group($0.number) } ?? .ownUser)
+    mutables = try MutableTable(directory: directory)
+    feeds = try FeedStore(directory: directory, mutables: mutables)
+  }
+
+  /// Writes the file that clients compare with what `/probe` says before they trust the directory to be this daemon's.
+  func writeNodeID() throws(KacheryError) {
+    let path = "\(directory)/kachery-node-id"
+    let text = Array(identity.key.publicKey.hex.utf8)
+    guard (try? FileSystem.read(path, limit: 1_024)) != text else { return }
+    try FileSystem.replace(path, with: text, permissions: 0o644)
+  }
+}

@@ -1,0 +1,20 @@
+import Glibc
+import Transfer
+
+/// How fast bytes may be moved at this time of day. Bound to the loop.
+final class RateLimit {
+  /// Nil for no limit.
+  var schedule: RateSchedule?
+
+  init(_ schedule: RateSchedule?) { self.schedule = schedule }
+
+  /// In bytes a second; nil for no limit.
+  var rate: Double? { schedule.flatMap { $0.rate(atMinute: Self.minuteOfDay) } }
+
+  private static var minuteOfDay: Int {
+    var now = time(nil)
+    var parts = tm()
+    localtime_r(&now, &parts)
+    return Int(parts.tm_hour) * 60 + Int(parts.tm_min)
+  }
+}

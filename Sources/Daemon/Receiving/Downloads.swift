@@ -1,0 +1,208 @@
+import ContentStore
+import EventLoop
+import Links
+import NodeCore
+import Primitives
+import Transfer
+
+/// Files on their way in: what the store keeps of them, and the streams that fetch them. Bound to the loop.
+final class Downloads {
+  /// One download from one node.
+  private struct ClientKey: Hashable {
+    let download: DownloadID
+    let node: NodeID
+  }
+
+  /// How often a file that another node receives into the same storage directory is looked for.
+  private static let sharedPeriod: Duration = .seconds(1)
+  /// Bytes of small files that all batches may have in memory, and that one node may send ahead of the disk: enough that
+  /// there is something to do while others wait for the disk.
+  private static let batchMemory = 64 << 20
+  private static let batchWindow = 16 << 20
+
+  /// The link with this ID, if it is up.
+  var link: (LinkID) -> Link? = { _ in nil }
+
+  private let store: ContentStore
+  private let loop: EventLoop
+  private let driver: CoreDriver
+  private let metrics: NodeMetrics
+  private let limiter: RateLimiter
+  private var incoming: [DownloadID: IncomingFile] = [:]
+  private var wanted: Set<DownloadID> = []
+  private var queue = KeyedQueue()
+  private var clients: [ClientKey: FetchClient] = [:]
+
+  init(_ store: ContentStore, driver: CoreDriver, loop: EventLoop, metrics: NodeMetrics, rate: RateSchedule?) {
+    self.store = store
+    self.driver = driver
+    self.loop = loop
+    self.metrics = metrics
+    limiter = RateLimiter(RateLimit(rate), loop: loop)
+  }
+
+  /// The file with this hash while it is being loaded; of several that nodes describe differently, the one of which most
+  /// is verified.
+  func arriving(_ hash: ContentHash) -> IncomingFile? {
+    incoming.values.filter { $0.hash == hash }.max { $0.verifiedBytes < $1.verifiedBytes }
+  }
+
+  /// Sets how fast bytes may arrive; nil for no limit.
+  func setRate(_ schedule: RateSchedule?) { limiter.limit.schedule = schedule }
+
+  /// A download of many small files from these nodes, which shares the rate and the memory with all others.
+  ///
+  /// - Parameter sources: the peers that may be asked now, and how many batches share them.
+  func newBatch(
+    from sources: @escaping () -> (peers: [(peer: AskedPeer, link: LinkID)], batches: Int)
+  ) -> BatchDownload {
+    BatchDownload(store: store, loop: loop, limiter: limiter) { [self] in
+      let (peers, batches) = sources()
+      let linked = peers.compactMap { peer, id in link(id).map { (peer: peer, id: id, link: $0) } }
+      let share = Self.batchMemory / max(1, batches * linked.count)
+      let window = FetchWindow.kept(min(Self.batchWindow, share), to: limiter.limit.rate)
+      return linked.map { peer, id, link in
+        BatchSource(node: peer.node, topic: peer.topic, link: id) { link.openStream(window: window) }
+      }
+    }
+  }
+
+  func perform(_ effect: DownloadEffect) {
+    switch effect {
+    case .readManifest(let download, let hash, let manifest): readManifest(download, hash, manifest)
+    case .prepare(let download, let plan): prepare(download, plan)
+    case .abandon(let download, let node):
+      clients.removeValue(forKey: ClientKey(download: download, node: node))?.close()
+    case .complete(let download): complete(download)
+    case .discard(let download): discard(download)
+    }
+  }
+
+  /// Ends every fetch.
+  ///
+  /// - Returns: the files that were arriving; the caller closes them, off the loop.
+  func stop() -> [IncomingFile] {
+    for client in clients.values { client.close() }
+    clients = [:]
+    return Array(incoming.values)
+  }
+
+  // MARK: The store
+
+  private func readManifest(_ download: DownloadID, _ hash: ContentHash, _ manifest: ContentHash) {
+    loop.work { [store] in
+      Result { () throws(KacheryError) in try store.manifest(for: hash, named: manifest) }
+    } then: { [driver] result in
+      driver.transfer { engine, now in
+        switch result {
+        case .success(let found): engine.manifestRead(download, found, at: now)
+        case .failure(let error): engine.storageFailed(download, error, at: now)
+        }
+      }
+    }
+  }
+
+  private func prepare(_ download: DownloadID, _ plan: DownloadPlan) {
+    wanted.insert(download)
+    inTurn(plan.hash) { [self] in
+      guard wanted.contains(download) else { return turnEnded(plan.hash) }
+      let isBeside = incoming.values.contains { $0.hash == plan.hash }
+      loop.work { [store] in
+        Result { () throws(KacheryError) in try Preparation(of: plan, isBeside: isBeside, in: store) }
+      } then: { [self] result in
+        prepared(download, plan, result)
+        turnEnded(plan.hash)
+      }
+    }
+  }
+
+  private func prepared(_ download: DownloadID, _ plan: DownloadPlan, _ result: Result<Preparation, KacheryError>) {
+    switch result {
+    case .failure(let error): driver.transfer { $0.storageFailed(download, error, at: $1) }
+    case .success(.isHere):
+      driver.transfer { $0.prepared(download, verified: PieceSet(plan.pieces.indices), at: $1) }
+    case .success(.isUnderway):
+      _ = loop.after(Self.sharedPeriod) { [self] in if wanted.contains(download) { prepare(download, plan) } }
+    case .success(.receiving(let file)):
+      guard wanted.contains(download) else { return file.close() }
+      incoming[download] = file
+      let verified = PieceSet(file.resumed.compactMap { plan.place(of: $0.range) })
+      driver.transfer { $0.prepared(download, verified: verified, at: $1) }
+    }
+  }
+
+  private func complete(_ download: DownloadID) {
+    guard let file = incoming[download] else {
+      // Another node has received the file, so this one has nothing to check.
+      return driver.transfer { $0.completed(download, .admitted, at: $1) }
+    }
+    loop.work {
+      CompletionOutcome(finishing: file)
+    } then: { [driver] outcome in
+      driver.transfer { $0.completed(download, outcome, at: $1) }
+    }
+  }
+
+  private func discard(_ download: DownloadID) {
+    wanted.remove(download)
+    for (key, client) in clients where key.download == download {
+      client.close()
+      clients[key] = nil
+    }
+    guard let file = incoming.removeValue(forKey: download) else { return }
+    inTurn(file.hash) { [self] in
+      loop.work {
+        file.close()
+      } then: { [self] in
+        turnEnded(file.hash)
+      }
+    }
+  }
+
+  private func inTurn(_ hash: ContentHash, _ work: @escaping () -> Void) { queue.take(hash, work)?() }
+
+  private func turnEnded(_ hash: ContentHash) { queue.end(hash)?() }
+
+  // MARK: Fetching
+
+  /// Fetches a piece over this link.
+  func fetch(_ fetch: PieceFetch, _ download: DownloadID, over id: LinkID) {
+    guard let link = link(id), let file = incoming[download], let range = fetch.range else {
+      return driver.transfer { $0.fetched(fetch.id, .disconnected, at: $1) }
+    }
+    // It was accepted just before its source was given up.
+    guard !file.hasArrived(fetch.piece.range) else {
+      return driver.transfer { $0.fetched(fetch.id, .verified, at: $1) }
+    }
+    let key = ClientKey(download: download, node: fetch.source.node)
+    let client = clients[key] ?? newClient(key, link, file)
+    client.request(fetch, range)
+  }
+
+  private func newClient(_ key: ClientKey, _ link: Link, _ file: IncomingFile) -> FetchClient {
+    let window = FetchWindow.next(beside: clients.values.map(\.window), rate: limiter.limit.rate)
+    let client = FetchClient(link: link, incoming: file, loop: loop, limiter: limiter, window: window)
+    client.onProgress = { [driver, metrics] fetch, count, received in
+      metrics.bytesReceived.add(count)
+      driver.transfer { $0.received(fetch, received, at: $1) }
+    }
+    client.onOutcome = { [driver, metrics] fetch, outcome in
+      if case .verified = outcome { metrics.piecesVerified.add() }
+      driver.transfer { $0.fetched(fetch, outcome, at: $1) }
+    }
+    clients[key] = client
+    return client
+  }
+}
+
+extension CompletionOutcome {
+  /// Checks and admits a file of which every piece has arrived. Waits for the disk.
+  fileprivate init(finishing file: IncomingFile) {
+    do throws(KacheryError) {
+      _ = try file.finish()
+      self = .admitted
+    } catch {
+      self = .failed(error)
+    }
+  }
+}
