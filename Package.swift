@@ -68,6 +68,7 @@ let package = Package(
     module("EventLoop", in: "Platform", ["Primitives", "CUV"]),
     module("Files", in: "Platform", ["Primitives", "CPosix"]),
     module("Threads", in: "Platform", ["Primitives"]),
+    module("Process", in: "Platform", ["Primitives"]),
     module("Database", in: "Platform", ["Primitives", "CSQLite"]),
     module("TLS", in: "Platform", ["Primitives", "Crypto", "COpenSSL"]),
     module("HTTP", in: "Platform", ["Primitives", "CMicroHTTPD", "CCurl"]),
@@ -87,12 +88,16 @@ let package = Package(
       name: "Daemon",
       dependencies: [
         "Primitives", "Crypto", "Diagnostics", "APIModel", "Wire", "Mux", "Discovery", "Transfer", "Feeds", "NodeCore",
-        "EventLoop", "Files", "Threads", "Database", "TLS", "HTTP", "YAML",
+        "EventLoop", "Files", "Threads", "Process", "Database", "TLS", "HTTP", "YAML",
         "ContentStore", "FeedStore", "Links", "LocalAPI",
       ],
       path: "Sources/Daemon", exclude: ["README.md"], swiftSettings: strict),
     command("kacheryd", ["Daemon"]),
-    command("kachery", ["Primitives", "Crypto", "APIModel", "Diagnostics", "Files", "ContentStore", "HTTP"]),
+    command(
+      "kachery",
+      [
+        "Primitives", "Crypto", "APIModel", "Diagnostics", "Files", "Threads", "Process", "ContentStore", "HTTP",
+      ]),
 
     // Tests mirror the sources.
     .target(

@@ -1,8 +1,8 @@
 import EventLoop
 import Feeds
-import Glibc
 import NodeCore
 import Primitives
+import Process
 import Transfer
 
 /// Runs the core: passes it inputs with the time, hands out its effects, and wakes it when it is due. Bound to the loop.
@@ -22,11 +22,7 @@ final class CoreDriver {
   }
 
   /// The time now, by both clocks.
-  var now: Timestamps {
-    var time = timespec()
-    clock_gettime(CLOCK_REALTIME, &time)
-    return Timestamps(instant: loop.now, wall: WallTime(seconds: time.tv_sec, nanoseconds: time.tv_nsec))
-  }
+  var now: Timestamps { Timestamps(instant: loop.now, wall: .now) }
 
   /// Passes an input to the core and carries out what follows from it.
   func input(_ body: (inout NodeCore, Timestamps) -> Void) {

@@ -34,7 +34,6 @@ actor Node {
   let stopRequest: StopRequest
 
   private var servers: APIServers?
-  var signals: ProcessSignals?
   /// Where the node accepts links; nil before it has started.
   private(set) var listening: Endpoint?
   private var isStopping = false

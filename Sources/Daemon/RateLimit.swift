@@ -1,4 +1,4 @@
-import Glibc
+import Process
 import Transfer
 
 /// How fast bytes may be moved at this time of day. Bound to the loop.
@@ -9,12 +9,5 @@ final class RateLimit {
   init(_ schedule: RateSchedule?) { self.schedule = schedule }
 
   /// In bytes a second; nil for no limit.
-  var rate: Double? { schedule.flatMap { $0.rate(atMinute: Self.minuteOfDay) } }
-
-  private static var minuteOfDay: Int {
-    var now = time(nil)
-    var parts = tm()
-    localtime_r(&now, &parts)
-    return Int(parts.tm_hour) * 60 + Int(parts.tm_min)
-  }
+  var rate: Double? { schedule.flatMap { $0.rate(atMinute: CalendarTime.local.minuteOfDay) } }
 }

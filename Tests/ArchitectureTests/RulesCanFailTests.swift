@@ -81,6 +81,11 @@ import Testing
     #expect(PurityRule.violations(in: file(line, at: "Sources/Platform/Files/A.swift")) == [])
   }
 
+  @Test(arguments: ["Base/Primitives", "Services/Links", "Daemon", "Commands/kachery"])
+  func theSystemsLibraryOutsideThePlatformIsReported(_ folder: String) {
+    #expect(PurityRule.violations(in: file("internal import Glibc", at: "Sources/\(folder)/A.swift")).count == 1)
+  }
+
   @Test func printingOutsideCommandsIsReported() {
     #expect(PurityRule.violations(in: file("  print(1)")).count == 1)
     #expect(PurityRule.violations(in: file("x.map { print($0) }")).count == 1)

@@ -1,5 +1,4 @@
 import APIModel
-import Glibc
 import Primitives
 
 extension Command {

@@ -1,5 +1,5 @@
 import APIModel
-import Glibc
+import Files
 import Primitives
 
 extension Command {
@@ -85,11 +85,10 @@ extension Command {
 
   /// The daemon stands elsewhere, so a file's path must not depend on where the command was typed.
   private static func absolute(_ address: String) -> ByteString {
-    guard address.begins(with: "./") || address.begins(with: "../"), let path = realpath(address, nil) else {
+    guard address.begins(with: "./") || address.begins(with: "../"), let path = try? FileSystem.resolved(address) else {
       return ByteString(address)
     }
-    defer { free(path) }
-    return ByteString(String(cString: path))
+    return ByteString(path)
   }
 
   private static func joinedChannels(_ client: DaemonClient) throws(KacheryError) -> [JoinedChannel] {

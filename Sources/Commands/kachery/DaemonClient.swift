@@ -1,7 +1,8 @@
 import APIModel
-import Glibc
+import Files
 import HTTP
 import Primitives
+import Process
 
 /// A running daemon, spoken to over its local API.
 struct DaemonClient: Sendable {
@@ -75,7 +76,7 @@ struct DaemonClient: Sendable {
   /// The daemon at the Unix socket in this directory; nil where none is, or where it does not let this user in.
   private static func throughSocket(in directory: String) throws(KacheryError) -> DaemonClient? {
     let path = "\(directory)/\(APIVersion.socketName)"
-    guard access(path, W_OK) == 0, let probe = try probe(socket: path), let socket = probe.socket, socket.hasAccess
+    guard FileSystem.isWritable(path), let probe = try probe(socket: path), let socket = probe.socket, socket.hasAccess
     else { return nil }
     return DaemonClient(
       probe: probe, storageDirectory: directory, base: "http://localhost:\(socket.port)", socket: path,
@@ -88,7 +89,7 @@ struct DaemonClient: Sendable {
       guard let text = Environment[name], UInt16(text) ?? 0 == 0 else { continue }
       throw KacheryError(.badConfiguration, "\(name) is '\(text)', which is no port: a number from 1 to 65535.")
     }
-    if let certificateFile, access(certificateFile, R_OK) != 0 {
+    if let certificateFile, !FileSystem.isReadable(certificateFile) {
       throw KacheryError(
         .badConfiguration, "KACHERY_API_CERTIFICATE_FILE is \(certificateFile), which cannot be read; correct it.")
     }
@@ -164,12 +165,8 @@ struct DaemonClient: Sendable {
   }
 
   private static func read(_ path: String) -> String? {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { return nil }
-    defer { close(descriptor) }
-    var bytes = [UInt8](repeating: 0, count: 4_096)
-    let count = Glibc.read(descriptor, &bytes, bytes.count)
-    return count < 0 ? nil : String(decoding: bytes.prefix(count), as: UTF8.self)
+    guard let stream = try? FileStream(path, .read), let bytes = try? stream.read(atMost: 4_096) else { return nil }
+    return String(decoding: bytes, as: UTF8.self)
   }
 
   /// Where browsers and other programs find the API.
@@ -218,11 +215,12 @@ struct DaemonClient: Sendable {
     return try json(request)
   }
 
-  /// Sends everything from a descriptor as a file to be stored.
-  func upload(_ descriptor: Int32, size: UInt64?) throws(KacheryError) -> StoreReply {
+  /// Sends everything from a stream as a file to be stored.
+  func upload(_ stream: FileStream, size: UInt64?) throws(KacheryError) -> StoreReply {
     var request = request("POST", "/store")
-    request.body = .descriptor(descriptor, size: size)
-    return try StoreReply(json: try json(request))
+    request.body = .descriptor(stream.descriptor, size: size)
+    let reply = try json(request)
+    return try withExtendedLifetime(stream) { () throws(KacheryError) in try StoreReply(json: reply) }
   }
 
   /// Sends bytes as a file to be stored.

@@ -1,6 +1,6 @@
 import APIModel
-import Glibc
 import Primitives
+import Process
 
 extension Command {
   /// `kachery daemon start`
@@ -55,15 +55,8 @@ extension Command {
 
   /// Becomes the daemon, which lies beside this program.
   private static func runDaemon(_ options: [String]) throws(KacheryError) -> Never {
-    var own = [CChar](repeating: 0, count: 4_096)
-    let count = readlink("/proc/self/exe", &own, own.count - 1)
-    let program = String(decoding: own.prefix(max(0, count)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    let folder = program.cut(atLast: "/").head
-    let beside = "\(folder)/kacheryd"
-    let arguments = ["kacheryd"] + options
-    var pointers = arguments.map { strdup($0) } + [nil]
-    execv(beside, &pointers)
-    execvp("kacheryd", &pointers)
+    let beside = "\(CurrentProcess.program.cut(atLast: "/").head)/kacheryd"
+    CurrentProcess.become(beside, orNamed: "kacheryd", options)
     throw KacheryError(
       .failedToStart, "The daemon's program kacheryd is neither at \(beside) nor on the PATH; install kachery again.")
   }
@@ -77,7 +70,7 @@ extension Command {
       // It has a moment to say goodbye to its peers; a script that goes on should find it gone.
       for _ in 0..<60 {
         guard client.isAnswering else { break }
-        usleep(50_000)
+        SteadyClock.sleep(for: .milliseconds(50))
       }
       Console.note("Stopped the daemon of \(client.storageDirectory).")
       return .done

@@ -1,4 +1,4 @@
-import Glibc
+import Files
 import Primitives
 
 /// Where a copy of a loaded file goes: written beside its place and renamed when it is whole, so that nobody ever sees half
@@ -7,7 +7,7 @@ struct Destination {
   private let path: String
   /// Where the file itself lies: what a symbolic link at `path` leads to.
   private let place: String
-  private let permissions: mode_t?
+  private let permissions: UInt32?
   /// A device, a pipe or a socket: it takes the bytes as they come, and stays what it is.
   private let isSpecial: Bool
 
@@ -15,21 +15,21 @@ struct Destination {
   init(_ path: String) throws(KacheryError) {
     self.path = path
     guard !path.isEmpty else { throw KacheryError(.badRequest, "The destination is empty; name the file to write.") }
-    var status = stat()
-    guard stat(path, &status) == 0 else {
-      guard errno == ENOENT else { throw Self.problem("write", path) }
-      (place, permissions, isSpecial) = (path, nil, false)
-      guard !path.ends(with: "/") else { throw Self.folder(path) }
-      guard access(Self.parent(of: path), W_OK | X_OK) == 0 else { throw Self.problem("write", path) }
-      return
+    do throws(KacheryError) {
+      guard let status = try FileSystem.statusIfPresent(path) else {
+        (place, permissions, isSpecial) = (path, nil, false)
+        guard !path.ends(with: "/") else { throw Self.folder(path) }
+        try FileSystem.requireWritable(folder: Self.parent(of: path))
+        return
+      }
+      guard status.kind != .folder else { throw Self.folder(path) }
+      isSpecial = status.kind != .regular
+      permissions = status.permissions
+      place = Self.resolved(path)
+      if !isSpecial { try FileSystem.requireWritable(folder: Self.parent(of: place)) }
+    } catch {
+      throw error.systemReason == nil ? error : Self.problem("write", path, error)
     }
-    let kind = status.st_mode & S_IFMT
-    guard kind != S_IFDIR else { throw Self.folder(path) }
-    isSpecial = kind != S_IFREG
-    permissions = status.st_mode & 0o7777
-    place = Self.resolved(path)
-    if isSpecial { return }
-    guard access(Self.parent(of: place), W_OK | X_OK) == 0 else { throw Self.problem("write", path) }
   }
 
   /// Whether the file at `path` is the one that is here already.
@@ -37,37 +37,41 @@ struct Destination {
   /// - Parameter isStored: whether it is in a storage directory. Another name of such a file is replaced by a copy, so that
   ///   writing to it writes to nothing that is stored.
   func holds(_ path: String, isStored: Bool) -> Bool {
-    var (here, other) = (stat(), stat())
-    guard !isSpecial, stat(place, &here) == 0, stat(path, &other) == 0, here.st_dev == other.st_dev,
-      here.st_ino == other.st_ino
+    guard !isSpecial, let here = try? FileSystem.statusIfPresent(place),
+      let other = try? FileSystem.statusIfPresent(path), here.isSameFile(as: other)
     else { return false }
     return !isStored || ByteString(Self.resolved(path)) == ByteString(Self.resolved(place))
   }
 
-  /// Makes the file from what `body` writes to the descriptor.
-  func write(_ body: (Int32) throws(KacheryError) -> Void) throws(KacheryError) {
-    guard !isSpecial else {
-      let descriptor = open(path, O_WRONLY | O_CLOEXEC)
-      guard descriptor >= 0 else { throw Self.problem("write", path) }
-      defer { close(descriptor) }
-      return try body(descriptor)
-    }
-    let temporary = "\(Self.parent(of: place))/.kachery-\(getpid())-\(UInt32.random(in: 0 ... .max)).part"
+  /// Makes the file from what `body` writes to the stream.
+  func write(_ body: (FileStream) throws(KacheryError) -> Void) throws(KacheryError) {
+    guard !isSpecial else { return try body(try open(path, .write)) }
+    let name = ".kachery-\(FileSystem.processID)-\(UInt32.random(in: 0 ... .max)).part"
+    let temporary = "\(Self.parent(of: place))/\(name)"
     try Interruption.guarding(temporary) { () throws(KacheryError) in
       do throws(KacheryError) { try fill(temporary, body) } catch {
-        unlink(temporary)
+        try? FileSystem.remove(temporary)
         throw error
       }
     }
   }
 
-  private func fill(_ temporary: String, _ body: (Int32) throws(KacheryError) -> Void) throws(KacheryError) {
-    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-    guard descriptor >= 0 else { throw Self.problem("write", path) }
-    defer { close(descriptor) }
-    try body(descriptor)
-    if let permissions { fchmod(descriptor, permissions) }
-    guard fsync(descriptor) == 0, Interruption.rename(temporary, to: place) else { throw Self.problem("write", path) }
+  private func fill(_ temporary: String, _ body: (FileStream) throws(KacheryError) -> Void) throws(KacheryError) {
+    let stream = try open(temporary, .create)
+    try body(stream)
+    if let permissions { stream.setPermissions(permissions) }
+    do throws(KacheryError) {
+      try stream.sync()
+      try Interruption.rename(temporary, to: place)
+    } catch {
+      throw Self.problem("write", path, error)
+    }
+  }
+
+  private func open(_ path: String, _ access: FileStream.Access) throws(KacheryError) -> FileStream {
+    do throws(KacheryError) { return try FileStream(path, access) } catch {
+      throw Self.problem("write", self.path, error)
+    }
   }
 
   private static func folder(_ path: String) -> KacheryError {
@@ -80,20 +84,13 @@ struct Destination {
     return folder.isEmpty ? "/" : String(folder)
   }
 
-  private static func resolved(_ path: String) -> String {
-    guard let resolved = realpath(path, nil) else { return path }
-    defer { free(resolved) }
-    return String(cString: resolved)
-  }
+  private static func resolved(_ path: String) -> String { (try? FileSystem.resolved(path)) ?? path }
 
-  /// The error that an errno tells.
-  static func problem(_ action: String, _ path: String, _ number: Int32 = errno) -> KacheryError {
-    let code: KacheryError.Code =
-      switch number {
-      case ENOSPC, EDQUOT: .diskFull
-      case EACCES, EPERM, EROFS: .permissionDenied
-      default: .storageFailed
-      }
-    return KacheryError(code, "Cannot \(action) '\(path)': \(String(cString: strerror(number))).")
+  /// The sentence for a file operation that failed.
+  static func problem(_ action: String, _ path: String, _ error: KacheryError) -> KacheryError {
+    let isKnown = error.code == .diskFull || error.code == .permissionDenied
+    return KacheryError(
+      isKnown ? error.code : .storageFailed,
+      "Cannot \(action) '\(path)': \(error.systemReason ?? error.message).", cause: error.cause)
   }
 }

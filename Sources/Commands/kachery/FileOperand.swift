@@ -1,4 +1,4 @@
-import Glibc
+import Files
 import Primitives
 
 /// A file that is to be loaded, as it was named.
@@ -14,9 +14,8 @@ enum FileOperand {
       self = .stored(try FolderReader(arguments).fileURI(text))
       return
     }
-    var status = stat()
-    if stat(text, &status) == 0 {
-      guard status.st_mode & S_IFMT != S_IFDIR else {
+    if let status = (try? FileSystem.statusIfPresent(text)) ?? nil {
+      guard status.kind != .folder else {
         throw KacheryError(.badRequest, "'\(text)' is a folder of this machine; there is nothing to load.")
       }
       self = .local(text)

@@ -1,7 +1,7 @@
 import APIModel
 import ContentStore
 import Crypto
-import Glibc
+import Files
 import Primitives
 
 /// A file that is to be stored, or standard input.
@@ -9,13 +9,12 @@ struct FileToStore {
   let path: String
 
   /// From this size on, in bytes, a person is shown that it goes on.
-  private static let longSize: off_t = 100_000_000
+  private static let longSize: UInt64 = 100_000_000
 
   func store(in storage: Storage, isQuiet: Bool) throws(KacheryError) -> StoreReply {
-    if path == "-" { return try upload(STDIN_FILENO, size: nil, to: storage) }
-    var status = stat()
-    let isLong = stat(path, &status) == 0 && status.st_size >= Self.longSize
-    let size = UInt64(max(0, status.st_size))
+    if path == "-" { return try upload(.standardInput, size: nil, to: storage) }
+    let size = ((try? FileSystem.statusIfPresent(path)) ?? nil)?.size ?? 0
+    let isLong = size >= Self.longSize
     var bar = ProgressBar(name: String(path.lastPathName), isQuiet: isQuiet || !isLong)
     defer { bar.end() }
     switch storage {
@@ -32,27 +31,30 @@ struct FileToStore {
 
   /// The daemon reads the file itself; where it may not, or does not see it, the bytes are sent to it.
   private func storeThroughDaemon(_ client: DaemonClient, _ storage: Storage) throws(KacheryError) -> StoreReply {
-    guard let resolved = realpath(path, nil) else { throw problem() }
-    defer { free(resolved) }
+    let resolved: String
+    do throws(KacheryError) { resolved = try FileSystem.resolved(path) } catch { throw problem(error) }
     do throws(KacheryError) {
-      return try StoreReply(
-        json: try client.post("/storeFile", ["localFilePath": .string(String(cString: resolved))]))
+      return try StoreReply(json: try client.post("/storeFile", ["localFilePath": .string(resolved)]))
     } catch  where error.code == .permissionDenied || error.code == .notFound {
       return try sendBytes(to: storage)
     }
   }
 
   private func sendBytes(to storage: Storage) throws(KacheryError) -> StoreReply {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw problem() }
-    defer { close(descriptor) }
-    var status = stat()
-    guard fstat(descriptor, &status) == 0 else { throw problem() }
-    guard status.st_mode & S_IFMT == S_IFREG else {
-      throw KacheryError(.badRequest, "'\(path)' is no regular file; only those can be stored.")
+    let (stream, file, status): (FileStream, File, FileStatus)
+    do throws(KacheryError) {
+      stream = try FileStream(path, .read)
+      status = try stream.status()
+      file = try File(path, .read)
+    } catch {
+      throw problem(error)
     }
-    let reply = try upload(descriptor, size: UInt64(status.st_size), to: storage)
-    guard try hash(of: descriptor) == reply.hash else {
+    defer { file.close() }
+    guard status.kind == .regular else {
+      throw KacheryError(.badRequest, "'\(path)' is not a regular file; only those can be stored.")
+    }
+    let reply = try upload(stream, size: status.size, to: storage)
+    guard try hash(of: file) == reply.hash else {
       throw KacheryError(
         .hashMismatch,
         "The daemon stored something other than '\(path)', or the file changed meanwhile; store it again.")
@@ -61,38 +63,34 @@ struct FileToStore {
   }
 
   /// What was sent is read again: the daemon's word alone does not tell that all of it arrived as it was.
-  private func hash(of descriptor: Int32) throws(KacheryError) -> ContentHash {
+  private func hash(of file: File) throws(KacheryError) -> ContentHash {
     var digest = SHA1Digest()
-    var buffer = [UInt8](repeating: 0, count: Limits.blockSize)
-    var offset: off_t = 0
+    var offset: UInt64 = 0
     while true {
-      let count = pread(descriptor, &buffer, buffer.count, offset)
-      if count < 0, errno == EINTR { continue }
-      guard count >= 0 else { throw problem() }
-      guard count > 0 else { return digest.finish() }
-      buffer.withUnsafeBytes { digest.update(UnsafeRawBufferPointer(rebasing: $0.prefix(count))) }
-      offset += off_t(count)
+      let block: [UInt8]
+      do throws(KacheryError) { block = try file.bytes(at: offset, count: Limits.blockSize) } catch {
+        throw problem(error)
+      }
+      guard !block.isEmpty else { return digest.finish() }
+      block.withUnsafeBytes { digest.update($0) }
+      offset += UInt64(block.count)
     }
   }
 
-  private func problem() -> KacheryError {
-    let number = errno
-    let code: KacheryError.Code = number == ENOENT ? .notFound : number == EACCES ? .permissionDenied : .storageFailed
-    return KacheryError(code, "'\(path)' cannot be stored: \(String(cString: strerror(number))).")
+  private func problem(_ error: KacheryError) -> KacheryError {
+    KacheryError(error.code, "'\(path)' cannot be stored: \(error.systemReason ?? error.message).", cause: error.cause)
   }
 
-  private func upload(_ descriptor: Int32, size: UInt64?, to storage: Storage) throws(KacheryError) -> StoreReply {
+  private func upload(_ stream: FileStream, size: UInt64?, to storage: Storage) throws(KacheryError) -> StoreReply {
     switch storage {
-    case .online(let client): return try client.upload(descriptor, size: size)
+    case .online(let client): return try client.upload(stream, size: size)
     case .offline(let store):
       let writer = try store.beginStore()
-      var buffer = [UInt8](repeating: 0, count: Limits.blockSize)
       while true {
-        let count = read(descriptor, &buffer, buffer.count)
-        if count < 0, errno == EINTR { continue }
-        guard count >= 0 else { throw problem() }
-        if count == 0 { break }
-        try writer.write(Array(buffer.prefix(count)))
+        let block: [UInt8]
+        do throws(KacheryError) { block = try stream.read(atMost: Limits.blockSize) } catch { throw problem(error) }
+        if block.isEmpty { break }
+        try writer.write(block)
       }
       let receipt = try writer.finish()
       return StoreReply(hash: receipt.hash, manifest: receipt.manifest)

@@ -1,11 +1,11 @@
 import APIModel
-import Glibc
+import Files
 import Primitives
 
 /// Files that are stored several at a time where they are small: each of them waits for the disk at its end.
 struct FilesToStore {
   /// Larger files fill the disk's time alone, and are stored one after the other.
-  private static let smallSize: off_t = 1 << 20
+  private static let smallSize: UInt64 = 1 << 20
   /// So many, and the next results are told.
   private static let groupSize = 64
 
@@ -40,7 +40,7 @@ struct FilesToStore {
   }
 
   private static func isSmall(_ path: String) -> Bool {
-    var status = stat()
-    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG && status.st_size <= smallSize
+    guard let status = (try? FileSystem.statusIfPresent(path)) ?? nil else { return false }
+    return status.kind == .regular && status.size <= smallSize
   }
 }

@@ -1,6 +1,5 @@
 import APIModel
 import Files
-import Glibc
 import Primitives
 
 /// Stores a folder: every file in it and below, and a document of their names.
@@ -9,8 +8,7 @@ struct FolderToStore {
   let isQuiet: Bool
 
   static func isFolder(_ path: String) -> Bool {
-    var status = stat()
-    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    ((try? FileSystem.statusIfPresent(path)) ?? nil)?.kind == .folder
   }
 
   /// - Returns: the hash of the folder's document.

@@ -1,4 +1,6 @@
-import Glibc
+import Files
+import Primitives
+import Process
 import Synchronization
 
 /// Ctrl-C, and being asked to end: what is unfinished is removed, and the program ends by the signal, as shells expect.
@@ -21,18 +23,7 @@ enum Interruption {
       return !state.isWatched
     }
     guard isFirst else { return }
-    // A thread that waits may take locks and write messages, which a signal handler must not.
-    let signals = UnsafeMutablePointer<sigset_t>.allocate(capacity: 1)
-    signals.pointee = wanted
-    pthread_sigmask(SIG_BLOCK, signals, nil)
-    var thread = pthread_t()
-    let failure = pthread_create(
-      &thread, nil,
-      { context in
-        if let signals = context?.assumingMemoryBound(to: sigset_t.self) { Interruption.wait(for: signals) }
-        return nil
-      }, signals)
-    if failure != 0 { pthread_sigmask(SIG_UNBLOCK, signals, nil) }
+    ProcessSignal.wait(for: [.interrupt, .terminate, .hangUp]) { end(by: $0) }
   }
 
   /// Does what makes a file that an interruption removes.
@@ -43,39 +34,22 @@ enum Interruption {
   }
 
   /// Gives the file its final name; from then on it is not unfinished. Nothing comes between the two.
-  static func rename(_ path: String, to newPath: String) -> Bool {
-    state.withLock { state in
-      guard Glibc.rename(path, newPath) == 0 else { return false }
-      state.unfinished = nil
-      return true
+  static func rename(_ path: String, to newPath: String) throws(KacheryError) {
+    let result = state.withLock { state in
+      Result { () throws(KacheryError) in
+        try FileSystem.rename(path, to: newPath)
+        state.unfinished = nil
+      }
     }
+    try result.get()
   }
 
-  /// The signals that end a program, without those that whoever started it wants ignored (`nohup`, `&` in a script).
-  private static var wanted: sigset_t {
-    var signals = sigset_t()
-    sigemptyset(&signals)
-    for number in [SIGINT, SIGTERM, SIGHUP] {
-      var action = sigaction()
-      sigaction(number, nil, &action)
-      // The system's constant for 'ignored' is no function but the number 1, which Swift takes for one: compared, never called.
-      let isIgnored = action.__sigaction_handler.sa_handler.map { unsafeBitCast($0, to: Int.self) == 1 } ?? false
-      if !isIgnored { sigaddset(&signals, number) }
-    }
-    return signals
-  }
-
-  private static func wait(for signals: UnsafePointer<sigset_t>) {
-    var number: Int32 = 0
-    guard sigwait(signals, &number) == 0 else { return }
+  private static func end(by signal: ProcessSignal) -> Never {
     // The lock is kept: nothing is renamed any more.
     state.withLock { state in
-      if let path = state.unfinished { unlink(path) }
+      if let path = state.unfinished { try? FileSystem.remove(path) }
       if let advice = state.advice { Console.note("\(Console.isInteractive ? "\n" : "")Interrupted. \(advice)") }
-      kill(getpid(), number)
-      pthread_sigmask(SIG_UNBLOCK, signals, nil)
-      // Another thread may be the one that the system picks; it has no more than a moment.
-      while true { pause() }
+      signal.endProcess()
     }
   }
 }

@@ -1,4 +1,4 @@
-import Glibc
+import Files
 import Primitives
 
 /// The lines of a file or of standard input.
@@ -6,7 +6,7 @@ final class LineReader {
   /// Of one line.
   private static let maximumBytes = 64 << 20
 
-  private let descriptor: Int32
+  private let input: FileStream
   private let path: String
   private var buffer: [UInt8] = []
   /// Where the first line in the buffer begins that was not handed out, and how far it was searched for its end.
@@ -19,11 +19,10 @@ final class LineReader {
   /// - Throws: `notFound`, `permissionDenied` or `storageFailed` where it cannot be opened.
   init(path: String) throws(KacheryError) {
     self.path = path
-    descriptor = path == "-" ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw problem() }
+    do throws(KacheryError) { input = path == "-" ? .standardInput : try FileStream(path, .read) } catch {
+      throw Self.problem(path, error)
+    }
   }
-
-  deinit { if descriptor > STDIN_FILENO { close(descriptor) } }
 
   /// The next line without its end; nil behind the last. Does something else before it has to wait for one.
   func next(whenWaiting: () throws(KacheryError) -> Void) throws(KacheryError) -> [UInt8]? {
@@ -37,15 +36,9 @@ final class LineReader {
         defer { start = buffer.count }
         return start < buffer.count ? Array(buffer[start...]) : nil
       }
-      if !isReady { try whenWaiting() }
+      if !input.isReady { try whenWaiting() }
       try fill()
     }
-  }
-
-  /// Whether there is something to read, or the end.
-  private var isReady: Bool {
-    var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-    return poll(&entry, 1, 0) != 0
   }
 
   private func fill() throws(KacheryError) {
@@ -54,17 +47,15 @@ final class LineReader {
     guard buffer.count <= Self.maximumBytes else {
       throw KacheryError(.tooLarge, "'\(path)' has a line of more than \(Self.maximumBytes) bytes.")
     }
-    var block = [UInt8](repeating: 0, count: Limits.blockSize)
-    let count = read(descriptor, &block, block.count)
-    if count < 0, errno == EINTR { return }
-    guard count >= 0 else { throw problem() }
-    hasEnded = count == 0
-    buffer += block.prefix(count)
+    let block: [UInt8]
+    do throws(KacheryError) { block = try input.read(atMost: Limits.blockSize) } catch {
+      throw Self.problem(path, error)
+    }
+    hasEnded = block.isEmpty
+    buffer += block
   }
 
-  private func problem() -> KacheryError {
-    let number = errno
-    let code: KacheryError.Code = number == ENOENT ? .notFound : number == EACCES ? .permissionDenied : .storageFailed
-    return KacheryError(code, "'\(path)' cannot be read: \(String(cString: strerror(number))).")
+  private static func problem(_ path: String, _ error: KacheryError) -> KacheryError {
+    KacheryError(error.code, "'\(path)' cannot be read: \(error.systemReason ?? error.message).", cause: error.cause)
   }
 }

@@ -1,5 +1,5 @@
 import APIModel
-import Glibc
+import Files
 import Primitives
 
 extension Command {
@@ -41,11 +41,10 @@ extension Command {
   }
 
   private static func link(_ path: String, in storage: Storage) throws(KacheryError) -> StoreReply {
-    guard let resolved = realpath(path, nil) else {
-      throw KacheryError(.notFound, "'\(path)' cannot be linked: \(String(cString: strerror(errno))).")
+    let absolute: String
+    do throws(KacheryError) { absolute = try FileSystem.resolved(path) } catch {
+      throw KacheryError(.notFound, "'\(path)' cannot be linked: \(error.systemReason ?? error.message).")
     }
-    defer { free(resolved) }
-    let absolute = String(cString: resolved)
     switch storage {
     case .offline(let store):
       let receipt = try store.link(path: absolute)
@@ -53,18 +52,18 @@ extension Command {
     case .online(let client) where client.isRemote:
       throw KacheryError(
         .badRequest,
-        "'\(path)' lies on this machine and the daemon on another: a link would lead nowhere. Store the file.")
+        "'\(path)' is on this machine and the daemon on another: a link would lead nowhere. Store the file.")
     case .online(let client):
-      var status = stat()
-      guard stat(absolute, &status) == 0 else {
-        throw KacheryError(.storageFailed, "'\(path)' cannot be linked: \(String(cString: strerror(errno))).")
+      let status: FileStatus
+      do throws(KacheryError) { status = try FileSystem.status(absolute) } catch {
+        throw KacheryError(.storageFailed, "'\(path)' cannot be linked: \(error.systemReason ?? error.message).")
       }
-      let modified = Double(status.st_mtim.tv_sec) + Double(status.st_mtim.tv_nsec) / 1e9
       return try StoreReply(
         json: try client.post(
           "/linkFile",
           [
-            "localFilePath": .string(absolute), "size": .integer(Int64(status.st_size)), "mtime": .double(modified),
+            "localFilePath": .string(absolute), "size": .integer(Int64(clamping: status.size)),
+            "mtime": .double(status.modified),
           ]))
     }
   }

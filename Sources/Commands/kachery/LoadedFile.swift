@@ -2,7 +2,6 @@ import APIModel
 import ContentStore
 import Crypto
 import Files
-import Glibc
 import Primitives
 
 /// A file that is in the storage now.
@@ -60,7 +59,7 @@ struct LoadedFile {
 
   /// The error for a file that is not in the directory where no daemon runs.
   static func missing(_ hash: ContentHash, in store: ContentStore) -> KacheryError {
-    guard access("\(store.path(of: hash)).link", F_OK) != 0 else {
+    guard !FileSystem.exists("\(store.path(of: hash)).link") else {
       return KacheryError(
         .notFound,
         "The file \(hash) is here only as a link, and the file that it leads to was changed or removed; "
@@ -103,8 +102,10 @@ struct LoadedFile {
   /// would have another time, and end the link.
   func copy(to destination: Destination, named name: String) throws(KacheryError) {
     guard !destination.holds(path, isStored: isStored) else { return }
-    try destination.write { (descriptor) throws(KacheryError) in
-      guard share(with: descriptor) else { return try write(to: descriptor, named: name, start: 0, end: nil) }
+    try destination.write { (copy) throws(KacheryError) in
+      guard let source = try? FileStream(path, .read), copy.share(blocksOf: source) else {
+        return try write(to: copy, named: name, start: 0, end: nil)
+      }
       if hashToCheck != nil { try write(to: nil, named: name, start: 0, end: nil) }
     }
   }
@@ -114,16 +115,6 @@ struct LoadedFile {
 
   /// What the bytes must hash to. A daemon has seen to that; without one nobody has, if the file is large.
   private var hashToCheck: ContentHash? { client == nil ? uri?.key.hash : nil }
-
-  /// Lets both files have the same blocks on the disk, each its own as soon as one is changed: at once, and without room
-  /// for a second copy. False where the file system cannot (it is not btrfs or XFS, or there are two).
-  private func share(with descriptor: Int32) -> Bool {
-    let cloneRequest: UInt = 0x4004_9409  // FICLONE, linux/fs.h
-    let input = open(path, O_RDONLY | O_CLOEXEC)
-    guard input >= 0 else { return false }
-    defer { close(input) }
-    return ioctl(descriptor, cloneRequest, input) == 0
-  }
 
   /// Everything in the file, which must not have more than `limit` bytes.
   func bytes(limit: UInt64) throws(KacheryError) -> [UInt8] {
@@ -142,7 +133,7 @@ struct LoadedFile {
 
   /// Writes a part of the file to standard output.
   func writeToOutput(start: UInt64, end: UInt64?) throws(KacheryError) {
-    try write(to: STDOUT_FILENO, named: "standard output", start: start, end: end)
+    try write(to: .standardOutput, named: "standard output", start: start, end: end)
   }
 
   private func requireHash(of bytes: [UInt8]) throws(KacheryError) {
@@ -159,16 +150,16 @@ struct LoadedFile {
   }
 
   /// - Parameter output: nil to only hash the bytes.
-  private func write(to output: Int32?, named name: String, start: UInt64, end: UInt64?) throws(KacheryError) {
-    let input = open(path, O_RDONLY | O_CLOEXEC)
-    guard input >= 0 else {
-      guard let output else { throw Destination.problem("read", path) }
-      return try download(to: output, named: name, start: start, end: end)
+  private func write(to output: FileStream?, named name: String, start: UInt64, end: UInt64?) throws(KacheryError) {
+    let (input, size): (File, UInt64)
+    do throws(KacheryError) {
+      input = try File(path, .read)
+      size = try input.status().size
+    } catch {
+      guard let output else { throw Destination.problem("read", path, error) }
+      return try download(to: output, named: name, start: start, end: end, instead: error)
     }
-    defer { close(input) }
-    var status = stat()
-    guard fstat(input, &status) == 0 else { throw Destination.problem("read", path) }
-    let size = UInt64(status.st_size)
+    defer { input.close() }
     let last = end ?? size
     guard start <= size else {
       throw KacheryError(.badRequest, "Byte \(start) lies behind the end of the file, which has \(size) bytes.")
@@ -181,11 +172,14 @@ struct LoadedFile {
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Limits.blockSize, alignment: 4_096)
     defer { buffer.deallocate() }
     while offset < last {
-      let count = pread(input, buffer.baseAddress, Int(min(UInt64(buffer.count), last - offset)), off_t(offset))
-      if count < 0, errno == EINTR { continue }
-      guard count > 0 else { throw Destination.problem("read", path) }
-      let bytes = UnsafeRawBufferPointer(rebasing: buffer.prefix(count))
-      if let output, !Console.writeAll(bytes, to: output) { throw Destination.problem("write", name) }
+      let part = UnsafeMutableRawBufferPointer(rebasing: buffer.prefix(Int(min(UInt64(buffer.count), last - offset))))
+      let count: Int
+      do throws(KacheryError) { count = try input.read(at: offset, into: part) } catch {
+        throw Destination.problem("read", path, error)
+      }
+      guard count > 0 else { throw KacheryError(.fileChanged, "'\(path)' became shorter while it was read.") }
+      let bytes = UnsafeRawBufferPointer(rebasing: part.prefix(count))
+      do throws(KacheryError) { try output?.write(bytes) } catch { throw Destination.problem("write", name, error) }
       digest?.update(bytes)
       offset += UInt64(count)
     }
@@ -193,16 +187,18 @@ struct LoadedFile {
   }
 
   /// The daemon's directory is not readable from here: the bytes come over its API, and a whole file is hashed once more.
-  private func download(to output: Int32, named name: String, start: UInt64, end: UInt64?) throws(KacheryError) {
-    guard let client, let uri else { throw Destination.problem("read", path) }
+  private func download(
+    to output: FileStream, named name: String, start: UInt64, end: UInt64?, instead problem: KacheryError
+  ) throws(KacheryError) {
+    guard let client, let uri else { throw Destination.problem("read", path, problem) }
     var body: JSONObject = ["fileKey": uri.key.json, "startByte": .integer(Int64(clamping: start))]
     if let end { body["endByte"] = .integer(Int64(clamping: end)) }
     var digest = SHA1Digest()
-    var failure: Int32?
+    var failure: KacheryError?
     do throws(KacheryError) {
       try client.download(.object(body)) { block in
         digest.update(block)
-        if !Console.writeAll(block, to: output) { failure = errno }
+        do throws(KacheryError) { try output.write(block) } catch { failure = error }
         return failure == nil
       }
     } catch {

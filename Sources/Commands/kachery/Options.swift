@@ -1,4 +1,4 @@
-import Glibc
+import Files
 import Primitives
 
 /// An option of a command, as `--help` shows it.
@@ -63,7 +63,7 @@ struct Arguments {
         let meant = Suggestion.nearest(to: name, among: options.filter { !$0.isIgnored }.map(\.name)).map {
           " Did you mean '\($0)'?"
         }
-        let file = access(argument, F_OK) == 0 ? " The file of that name is written './\(argument)'." : nil
+        let file = FileSystem.exists(argument) ? " The file of that name is written './\(argument)'." : nil
         throw KacheryError(.badRequest, "There is no option '\(name)' here.\(file ?? meant ?? "")")
       }
       if option.isIgnored { ignored.append(option) }

@@ -1,5 +1,5 @@
 import APIModel
-import Glibc
+import Process
 
 /// A line on the terminal that shows how far a load is. Drawn only where a person watches, at most ten times a second.
 struct ProgressBar {
@@ -14,12 +14,12 @@ struct ProgressBar {
   init(name: String, isQuiet: Bool) {
     isShown = !isQuiet && Console.isInteractive && Environment["TERM"] != "dumb"
     self.name = Console.printable(name)
-    start = Self.now
+    start = SteadyClock.seconds
   }
 
   /// Shows that `loaded` of `total` bytes are here; the last ones came from the node `source`.
   mutating func update(_ loaded: UInt64, of total: UInt64, from source: String?) {
-    let now = Self.now
+    let now = SteadyClock.seconds
     let base = base ?? loaded
     self.base = base
     guard isShown, now - drawnAt >= 0.1 || loaded == total else { return }
@@ -28,12 +28,12 @@ struct ProgressBar {
     let line = Self.line(
       name: name, loaded: loaded, total: total, arrived: loaded - min(base, loaded), seconds: now - start,
       source: source, width: Console.width - 1)
-    Console.write(Array("\r\u{1b}[K\(line)".utf8), to: STDERR_FILENO)
+    Console.show("\r\u{1b}[K\(line)")
   }
 
   /// Shows how far many files are.
   mutating func update(_ progress: BatchLoadEvent.Progress) {
-    let now = Self.now
+    let now = SteadyClock.seconds
     guard isShown, now - drawnAt >= 0.1 || progress.filesEnded == progress.filesTotal else { return }
     drawnAt = now
     isDrawn = true
@@ -41,14 +41,14 @@ struct ProgressBar {
     let rate = seconds > 0.05 ? "  \(Self.bytes(Double(progress.bytesLoaded) / seconds))/s" : ""
     let line =
       "\(progress.filesEnded) of \(progress.filesTotal) files  \(Self.bytes(Double(progress.bytesLoaded)))\(rate)"
-    Console.write(Array("\r\u{1b}[K\(line.prefix(Console.width - 1))".utf8), to: STDERR_FILENO)
+    Console.show("\r\u{1b}[K\(line.prefix(Console.width - 1))")
   }
 
   /// Shows what goes on where nobody tells how far it is.
   mutating func announce(_ text: String) {
     guard isShown else { return }
     isDrawn = true
-    Console.write(Array("\r\u{1b}[K\("\(name)  \(text)".prefix(Console.width - 1))".utf8), to: STDERR_FILENO)
+    Console.show("\r\u{1b}[K\("\(name)  \(text)".prefix(Console.width - 1))")
   }
 
   /// Shows that nothing comes because a node serves others first.
@@ -109,11 +109,5 @@ struct ProgressBar {
     func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
     if whole < 3_600 { return "\(whole / 60):\(two(whole % 60))" }
     return "\(whole / 3_600) h \(two(whole % 3_600 / 60)) min"
-  }
-
-  private static var now: Double {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
   }
 }

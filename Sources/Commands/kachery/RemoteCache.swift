@@ -2,6 +2,7 @@ import APIModel
 import ContentStore
 import Diagnostics
 import Primitives
+import Process
 
 /// Files of a daemon on another machine that were loaded to this one: a storage directory of its own, which may be emptied at
 /// any time.

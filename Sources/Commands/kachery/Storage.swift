@@ -1,7 +1,8 @@
 import ContentStore
 import Diagnostics
-import Glibc
+import Files
 import Primitives
+import Process
 
 /// Where files come from and go to: a daemon, or a storage directory without one.
 enum Storage: Sendable {
@@ -10,7 +11,7 @@ enum Storage: Sendable {
 
   /// The storage that the environment and the running daemon give.
   ///
-  /// - Parameter isMade: whether a directory that is not there is made; whoever only reads mistyped its name.
+  /// - Parameter createIfMissing: whether a missing directory is made; a user who only reads has mistyped its name.
   /// - Throws: `noDaemon` where there is neither, `notFound` where the directory is not there.
   static func current(createIfMissing: Bool = false) throws(KacheryError) -> Storage {
     if let directory = Environment["KACHERY_OFFLINE_STORAGE_DIR"] {
@@ -42,7 +43,7 @@ enum Storage: Sendable {
   private static func open(_ directory: String, named name: String, createIfMissing: Bool) throws(KacheryError)
     -> ContentStore
   {
-    guard createIfMissing || access(directory, F_OK) == 0 else {
+    guard createIfMissing || FileSystem.exists(directory) else {
       throw KacheryError(
         .notFound,
         "The storage directory \(directory), which \(name) names, is not there. Correct \(name), or store a file to make it."

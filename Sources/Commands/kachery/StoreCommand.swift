@@ -1,6 +1,6 @@
 import APIModel
 import ContentStore
-import Glibc
+import Files
 import Primitives
 
 extension Command {
@@ -77,8 +77,7 @@ private struct StoreTask {
   /// The name that a person would call it by: that of the folder itself for `.`.
   private static func lastName(of path: String) -> String {
     let name = path.lastPathName
-    guard ["", ".", ".."].contains(name), let resolved = realpath(path, nil) else { return String(name) }
-    defer { free(resolved) }
-    return String(String(cString: resolved).lastPathName)
+    guard ["", ".", ".."].contains(name), let resolved = try? FileSystem.resolved(path) else { return String(name) }
+    return String(resolved.lastPathName)
   }
 }

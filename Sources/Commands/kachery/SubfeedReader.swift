@@ -1,5 +1,5 @@
-import Glibc
 import Primitives
+import Process
 
 /// Reads a subfeed in order, piece by piece.
 struct SubfeedReader {
@@ -63,7 +63,7 @@ struct SubfeedReader {
       do throws(KacheryError) { return try FeedClient.require() } catch  where isAway(error) {
         if !isToldOf { Console.note("The daemon does not answer; waiting for it.") }
         isToldOf = true
-        sleep(1)
+        SteadyClock.sleep(for: .seconds(1))
       }
     }
   }

@@ -1,7 +1,7 @@
 import ContentStore
 import EventLoop
-import Glibc
 import Primitives
+import Process
 import Synchronization
 import Threads
 
@@ -31,8 +31,7 @@ final class StoreCheck: Sendable {
     let clientLeft = CancellationToken()
     continuation.onTermination = { _ in clientLeft.cancel() }
     do throws(KacheryError) {
-      // Room for the check and for the lane's own end, so that letting go of the lane waits for neither.
-      try WorkerThread(depth: 2).add {
+      try SystemThread.run {
         let outcome = Result { () throws(KacheryError) in
           try Self.run(store, only, loop) { message in
             Self.give(message, to: continuation) { !clientLeft.isCancelled && !cancellation.isCancelled }
@@ -69,7 +68,7 @@ final class StoreCheck: Sendable {
   ) -> Bool {
     while shouldContinue() {
       guard case .dropped = continuation.yield(message) else { return true }
-      usleep(20_000)
+      SteadyClock.sleep(for: .milliseconds(20))
     }
     return false
   }

@@ -2,19 +2,20 @@ import Diagnostics
 import EventLoop
 import Files
 import Primitives
+import Process
 
 /// The daemon as a program: reads its options, runs one node, and ends on a signal or when a client says so.
 package enum DaemonCommand {
   /// Runs the daemon with these arguments (without the program's name), and ends the process.
   package static func runAndEnd(_ arguments: [String]) async -> Never {
-    FileSystem.endProcess(await run(arguments))
+    CurrentProcess.end(await run(arguments))
   }
 
   /// - Returns: the exit code.
   private static func run(_ arguments: [String]) async -> Int32 {
     do throws(KacheryError) {
       let configuration = try DaemonOptions.parse(
-        arguments, environment: ProcessFacts.environment, hostName: ProcessFacts.hostName)
+        arguments, environment: Environment.all, hostName: CurrentProcess.hostName)
       let logsJSON = configuration.logsJSON
       let log = Log(minimum: configuration.logLevel) { level, message in
         logsJSON ? StandardErrorLog.writeJSON(level, message) : StandardErrorLog.write(level, message)
@@ -31,7 +32,6 @@ package enum DaemonCommand {
       await node.untilStopRequested()
       log.info("Stopping.")
       endAnyway(log)
-      await node.ignoreSignals()
       await node.stop()
       await loop.shutdown()
       return 0
@@ -47,7 +47,7 @@ package enum DaemonCommand {
     Task.detached {
       try? await Task.sleep(for: patience)
       log.warning("Some work did not end in time, and was cut off.")
-      FileSystem.endProcess(0)
+      CurrentProcess.end(0)
     }
   }
 

@@ -11,15 +11,12 @@ extension Node {
   }
 
   /// Ends the node in order on SIGTERM and SIGINT; reads what may have changed again on SIGHUP.
-  func watchSignals() throws(KacheryError) {
-    signals = try ProcessSignals(
-      on: loop, stop: { self.requestStop() },
+  nonisolated func watchSignals() async throws(KacheryError) {
+    try await ProcessSignals.watch(
+      stop: { Task { await self.requestStop() } },
       reload: {
         self.log.info("Reading the channels and kachery.yaml again.")
-        self.reload()
+        Task { await self.reload() }
       })
   }
-
-  /// A second signal must not cut off the end that the first one began.
-  func ignoreSignals() { signals?.ignore() }
 }

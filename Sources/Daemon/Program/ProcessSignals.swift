@@ -1,21 +1,20 @@
-import Diagnostics
 import EventLoop
-import Glibc
 import Primitives
+import Process
 
-/// What signals ask of a node: SIGTERM and SIGINT end it in order, SIGHUP has it read its settings again. Bound to the loop.
-final class ProcessSignals {
-  private var watches: [SignalWatch] = []
-
-  init(on loop: EventLoop, stop: @escaping () -> Void, reload: @escaping () -> Void) throws(KacheryError) {
-    for signal in [SIGTERM, SIGINT] { watches.append(try loop.onSignal(signal, stop)) }
-    watches.append(try loop.onSignal(SIGHUP, reload))
-  }
-
-  /// From now on signals do nothing: a second one must not cut off the end that the first, or a client, began.
-  func ignore() {
-    for watch in watches { watch.cancel() }
-    watches = []
-    for number in [SIGTERM, SIGINT, SIGHUP] { signal(number, SIG_IGN) }
+/// What signals ask of a node: SIGTERM and SIGINT end it in order, SIGHUP has it read its settings again.
+enum ProcessSignals {
+  /// Watches signals until the process ends. The closures are called on a loop of their own.
+  ///
+  /// That loop is never shut down: when the last watch of a signal ends, libuv restores the default action, and one more
+  /// signal would cut off the end that the first one began.
+  static func watch(
+    stop: @escaping @Sendable () -> Void, reload: @escaping @Sendable () -> Void
+  ) async throws(KacheryError) {
+    let loop = try EventLoop(name: "signals")
+    try await loop.run { () throws(KacheryError) in
+      for signal in [ProcessSignal.terminate, .interrupt] { _ = try loop.onSignal(signal.number, stop) }
+      _ = try loop.onSignal(ProcessSignal.hangUp.number, reload)
+    }
   }
 }

@@ -59,9 +59,8 @@ final class FileLookups {
     guard let hash = manifests.begin() else { return }
     let made = loop.receiver { [self] outcome in manifestMade(hash, outcome) }
     do throws(KacheryError) {
-      // Reading a large file takes minutes, and the pool's few threads are for what ends soon. The depth has room for the
-      // work and for the thread's own end.
-      try WorkerThread(depth: 2).add { [store, cancellation] in
+      // Reading a large file takes minutes, and the pool's few threads are for what ends soon.
+      try SystemThread.run { [store, cancellation] in
         made(Result { () throws(KacheryError) in try store.makeManifest(of: hash) { !cancellation.isCancelled } })
       }
     } catch {

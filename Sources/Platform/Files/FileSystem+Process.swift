@@ -21,11 +21,4 @@ extension FileSystem {
 
   /// Seconds since 1970, to judge how old a file is.
   package static var now: Int64 { Int64(time(nil)) }
-
-  /// Ends this process at once, with this exit code.
-  ///
-  /// Not `exit`: that has OpenSSL free what it keeps for each thread, and a thread that ends at the same moment frees it a
-  /// second time: under the address sanitizer one stop of a daemon in sixty ended so. Nothing here waits for what `exit`
-  /// would do.
-  package static func endProcess(_ code: Int32) -> Never { _exit(code) }
 }

@@ -1,4 +1,5 @@
 import CPosix
+import Glibc
 package import Primitives
 
 /// Operations on paths. All of them wait for the disk: call them where waiting is allowed.
@@ -86,5 +87,26 @@ package enum FileSystem {
     let (folder, name) = path.cut(atLast: "/")
     guard name != nil else { return "." }
     return folder.isEmpty ? "/" : String(folder)
+  }
+
+  /// The absolute path of a file or folder, without symbolic links.
+  package static func resolved(_ path: String) throws(KacheryError) -> String {
+    guard let resolved = realpath(path, nil) else { throw .file("find", path, errno: errno) }
+    defer { free(resolved) }
+    return String(cString: resolved)
+  }
+
+  /// Whether there is anything at this path.
+  package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+  /// Whether this user may read what is at this path.
+  package static func isReadable(_ path: String) -> Bool { access(path, R_OK) == 0 }
+
+  /// Whether this user may write to what is at this path.
+  package static func isWritable(_ path: String) -> Bool { access(path, W_OK) == 0 }
+
+  /// Throws unless this user may make files in a folder.
+  package static func requireWritable(folder: String) throws(KacheryError) {
+    guard access(folder, W_OK | X_OK) == 0 else { throw .file("write in", folder, errno: errno) }
   }
 }

@@ -13,22 +13,10 @@ package final class WorkerThread: Sendable {
 
   /// Starts the thread.
   ///
-  /// - Throws: `internalError` where the system gives no thread.
+  /// - Throws: `internalError` if the system has no thread to give.
   package init(depth: Int) throws(KacheryError) {
     let line = WorkLine(depth: depth)
-    let context = Unmanaged.passRetained(line)
-    var thread = pthread_t()
-    let result = pthread_create(
-      &thread, nil,
-      { data in
-        if let data { Unmanaged<WorkLine>.fromOpaque(data).takeRetainedValue().run() }
-        return nil
-      }, context.toOpaque())
-    guard result == 0 else {
-      context.release()
-      throw KacheryError(.internalError, "The system gives no thread to work on; end something else that runs.")
-    }
-    pthread_detach(thread)
+    try SystemThread.run { line.run() }
     self.line = line
   }
 

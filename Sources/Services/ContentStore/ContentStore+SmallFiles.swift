@@ -1,6 +1,5 @@
 import Crypto
 import Files
-import Glibc
 package import Primitives
 
 /// A small file whose bytes are in memory.
@@ -94,7 +93,7 @@ extension ContentStore {
 
   private static func newUnplaced(in folder: String) throws(KacheryError) -> Unplaced {
     do throws(KacheryError) { return .unnamed(try File(folder, .createUnnamed(permissions: 0o600))) } catch
-      where error.systemNumber == EOPNOTSUPP || error.systemNumber == EISDIR
+      where error.isUnnamedUnsupported
     {
       return .temporary(try TemporaryFile.create(in: folder))
     }
@@ -112,7 +111,7 @@ extension ContentStore {
     try unplaced.file.setPermissions(StoreLayout.filePermissions)
     switch unplaced {
     case .unnamed(let file):
-      do throws(KacheryError) { try file.link(to: name, in: folder) } catch  where error.systemNumber == EEXIST {
+      do throws(KacheryError) { try file.link(to: name, in: folder) } catch  where error.isNameTaken {
         if let present = try present(small) { return present }
         try FileSystem.remove(final)
         try file.link(to: name, in: folder)

@@ -1,6 +1,5 @@
 package import Diagnostics
 import Files
-import Glibc
 package import Primitives
 
 /// The files of a storage directory by their hash.
@@ -113,7 +112,7 @@ package struct ContentStore: Sendable {
   func openHere(_ hash: ContentHash) throws(KacheryError) -> File? {
     do throws(KacheryError) { return try File(layout.file(hash), .readHere) } catch {
       if error.code == .notFound { return nil }
-      throw error.systemNumber == ELOOP ? Self.notRegular(layout.file(hash)) : error
+      throw error.isUnwantedLink ? Self.notRegular(layout.file(hash)) : error
     }
   }
 

@@ -1,7 +1,7 @@
 /// Foundation, clocks, `async` and printing stay where they belong.
 enum PurityRule {
   static func violations(in file: SourceFile) -> [Violation] {
-    foundation(in: file) + core(in: file) + printing(in: file)
+    foundation(in: file) + system(in: file) + core(in: file) + printing(in: file)
   }
 
   /// Foundation doubles the size of a static binary, so it must earn its place.
@@ -17,9 +17,15 @@ enum PurityRule {
   private static func core(in file: SourceFile) -> [Violation] {
     guard file.layer == .core else { return [] }
     let impure = /\b(async|await|Task|ContinuousClock|SuspendingClock|SystemRandomNumberGenerator)\b/
-    let libraries = ImportRule.imports(in: file).filter { $0.module == "Glibc" }
     return file.violations(of: impure, "Core has no async, no clock and no randomness of its own; hand it in.")
-      + libraries.map { file.violation(at: $0.line, "Core does no I/O and calls no C library.") }
+  }
+
+  /// A port to another system touches one layer.
+  private static func system(in file: SourceFile) -> [Violation] {
+    guard let layer = file.layer, layer != .platform else { return [] }
+    return ImportRule.imports(in: file).filter { $0.module == "Glibc" }.map {
+      file.violation(at: $0.line, "Only Platform calls the system's C library; use its Files, Threads and Process.")
+    }
   }
 
   private static func printing(in file: SourceFile) -> [Violation] {

@@ -12,7 +12,7 @@ enum SafetyRule {
 
   /// Handlers that `exit` runs free what other threads still use.
   static func exits(in file: SourceFile) -> [Violation] {
-    file.violations(of: /(^|[^.\w])exit\(/, "End the process with FileSystem.endProcess: other threads may be running.")
+    file.violations(of: /(^|[^.\w])exit\(/, "End the process with CurrentProcess.end: other threads may be running.")
   }
 
   private static func hasReason(_ file: SourceFile, _ index: Int) -> Bool {
