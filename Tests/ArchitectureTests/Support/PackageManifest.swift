@@ -29,7 +29,9 @@ struct PackageManifest {
       guard let name = strings.first, let path = strings.dropFirst().first(where: { $0.contains("/") }) else {
         return nil
       }
-      return Target(name: name, path: path, dependencies: Set(strings.dropFirst()).subtracting([path]))
+      // Files that the target excludes have a dot in their names, modules have none.
+      let dependencies = strings.dropFirst().filter { $0 != path && !$0.contains(".") }
+      return Target(name: name, path: path, dependencies: Set(dependencies))
     }
     modules = plain + commands + spelledOut.filter { $0.path.hasPrefix("Sources/") }
     tests =
