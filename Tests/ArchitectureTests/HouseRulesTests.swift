@@ -124,7 +124,9 @@ import Testing
 
   @Test func everyLinkOfTheDocumentationLeadsSomewhere() throws {
     let pages = try Repository.files(below: ["docs", "Sources", "Python"], ["md"])
-    let front = try ["README.md", "CHANGELOG.md"].map { SourceFile(path: $0, text: try Repository.text(of: $0)) }
+    let front = try ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"].map {
+      SourceFile(path: $0, text: try Repository.text(of: $0))
+    }
     #expect(pages.count > 10)
     #expect((pages + front).flatMap { LinkRule.violations(in: $0, exists: Repository.exists) } == [])
   }

@@ -29,7 +29,7 @@ struct PackageManifest {
       guard let name = strings.first, let path = strings.dropFirst().first(where: { $0.contains("/") }) else {
         return nil
       }
-      // A file that the target leaves out has a dot in its name; no module has.
+      // Files that the target excludes have a dot in their names, modules have none.
       let dependencies = strings.dropFirst().filter { $0 != path && !$0.contains(".") }
       return Target(name: name, path: path, dependencies: Set(dependencies))
     }
