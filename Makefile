@@ -1,15 +1,15 @@
-# kachery: `make help` says what there is to type.
+# kachery: `make help` lists the targets.
 
 PREFIX ?= /usr/local
 DESTDIR ?=
-# Set PYTHON=/path/to/python to install the Python package with the commands.
+# Set PYTHON=/path/to/python to install the Python packages with the commands.
 PYTHON ?=
 BINDIR = $(DESTDIR)$(PREFIX)/bin
 MANDIR = $(DESTDIR)$(PREFIX)/share/man/man1
 BASHDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSHDIR = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 FISHDIR = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
-# The system's own folders stay, empty or not, and so does what any PREFIX is in.
+# uninstall never removes the system's own folders, nor the parent folders of PREFIX.
 SYSTEM_PREFIX = $(filter /usr /usr/local,$(PREFIX))
 FOLDERS_TO_KEEP = $(if $(SYSTEM_PREFIX),$(DESTDIR)$(PREFIX),$(patsubst %/,%,$(dir $(DESTDIR)$(PREFIX))))
 
@@ -19,26 +19,31 @@ VENV = .build/python-venv
 PUBLISHED = .build/python-venv-published
 OLDEST = .build/python-venv-oldest
 NEWEST = .build/python-venv-newest
-# Tests have a temporary folder of their own, and leave nothing in it.
+# Gives the tests a temporary folder, in which they must leave nothing.
 TIDILY = Tests/leaving-nothing.sh
 OUR_PACKAGES = PYTHONPATH=Python/src:Python/client/src
-# What depends on NumPy, fsspec and Zarr, and so is tested with old and new ones.
+# Tests that depend on NumPy, fsspec and Zarr, and so run with old and new versions of these.
 ARRAY_TESTS = $(addprefix Python/tests/test_,offline.py pickle.py values.py ranges.py filesystem.py unavailable.py)
 ZARR_TESTS = Python/tests/libraries/test_unavailable_chunks.py
-LINTED = Package.swift Sources Tests
-# What every test did, for the count of those that were skipped.
+# The sources that `make lint` checks. ruff.toml and mypy.ini say how the Python sources are checked.
+SWIFT_SOURCES = Package.swift Sources Tests
+PYTHON_SOURCES = Python Benchmarks Deploy
+SCRIPTS = .ci/run $(wildcard Deploy/*.sh Tests/*.sh Tests/*/*.sh)
+LINT_VENV = .build/python-venv-lint
+# The results of all tests, from which the skipped ones are counted.
 RESULTS = .build/results
 PYTEST = -m pytest -q -rs --junitxml
-# The published client's NumPy has no wheel for Python 3.13 and later, and the client refuses to unpickle with a later NumPy.
+# The published client needs a NumPy that has no wheels for Python 3.13 and later; with a later NumPy it refuses to unpickle.
 PUBLISHED_INSTALLS := $(shell python3 -c 'import sys; print("yes" if sys.version_info < (3, 13) else "")' 2>/dev/null)
 
-# What a target needs of the Debian packages: an option of Deploy/install-dependencies.sh, or nothing for all but --bench.
+# The Debian packages that a target needs: an option of Deploy/install-dependencies.sh. None means all but those of --bench.
 NEEDS = --build
 demo demo-jobs: NEEDS = --demo
 test test-swift test-python: NEEDS =
+lint format: NEEDS = --lint
 bench: NEEDS = --bench
 
-# Every name that kachery was ever published under; each is a link to the one program, which looks at its own name.
+# Every published name of the commands. Each is a link to the one program, which checks the name under which it was called.
 NAMES = kachery-store kachery-load kachery-cat kachery-link kachery-info kachery-ls kachery-load-dir \
   kachery-generate-node-id kachery-config-ephemeral-node kachery-client kachery-daemon kachery-p2p \
   kachery-p2p-log kachery-p2p-load kachery-p2p-cat kachery-p2p-find kachery-p2p-store kachery-p2p-link \
@@ -50,13 +55,13 @@ NAMES = kachery-store kachery-load kachery-cat kachery-link kachery-info kachery
 .PHONY: help deps needed build demo demo-jobs test test-swift test-python bench lint format fuzz simulate sanitize \
   test-address test-thread test-nfs test-bare install installable uninstall install-service uninstall-service clean
 
-help: ## Say what there is to type
-	@echo 'kachery: share files by what is in them.'
+help: ## List the targets
+	@echo 'kachery: share files by their content.'
 	@echo
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null \
 	  || sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1: \2/p' Makefile
 
-deps: ## Install the Debian packages that kachery is built from and tested with (nothing to do: nothing done)
+deps: ## Install the Debian packages for building and testing, if any are missing
 	@Deploy/install-dependencies.sh
 
 needed:
@@ -67,20 +72,20 @@ build: needed ## Build the two programs, optimized, into .build/release
 	$(SWIFT) build $(RELEASE) --product kacheryd
 	@touch .build/built
 
-demo-jobs: build ## Watch one node run a function for another
+demo-jobs: build ## Show one node running a function for another
 	@Deploy/demo-jobs.sh
 
-demo: build ## Watch a 200 MB file travel between two nodes on this machine
+demo: build ## Show the transfer of a 200 MB file between two nodes on this machine
 	@Deploy/demo.sh
 
-test: needed lint test-swift test-python ## Check everything: formatting, all Swift tests, the Python tests
+test: needed lint test-swift test-python ## Run all checks of the sources, all Swift tests and the Python tests
 	@Deploy/say-skipped.py $(RESULTS)
 
-# Suites whose tests wait for tasks of their own process: beside tests that block their threads these would get none. And
-# one that opens thousands of descriptors: Foundation reads past the end of their list where it starts a program meanwhile.
+# These suites wait for tasks of their own process, which would get no threads beside tests that block theirs. One of them
+# opens thousands of descriptors: if Foundation starts a program meanwhile, it reads past the end of their list.
 APART = LocalAPITests|EventLoopTests|HTTPTests|LinksTests|LongPollTests|DaemonTests
 
-# The debug build carries every assertion, so the tests that drive whole programs drive that one.
+# The debug build contains every assertion, so tests that start programs use it.
 test-swift: needed
 	$(SWIFT) build --build-tests
 	@mkdir -p $(RESULTS) && rm -f $(RESULTS)/swift*
@@ -103,6 +108,7 @@ $(VENV)/.complete: Python/requirements-test.txt
 $(PUBLISHED)/.complete: Python/requirements-published.txt
 $(OLDEST)/.complete: Python/requirements-oldest.txt
 $(NEWEST)/.complete: Python/requirements-newest.txt
+$(LINT_VENV)/.complete: Python/requirements-lint.txt
 %/.complete:
 	rm -rf $*
 	mkdir -p .build
@@ -110,7 +116,7 @@ $(NEWEST)/.complete: Python/requirements-newest.txt
 	$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
-bench: build ## Measure transfers, storing, a daemon by itself and feeds beside other tools
+bench: build ## Measure transfers, storing, daemons and feeds, beside other tools
 	@Benchmarks/transfer.py
 	@Benchmarks/sources.py
 	@Benchmarks/find.py
@@ -120,44 +126,60 @@ bench: build ## Measure transfers, storing, a daemon by itself and feeds beside 
 	@Benchmarks/daemon.py
 	@Benchmarks/feeds.py
 
-lint: ## Check the formatting of all Swift sources
-	$(SWIFT) format lint --strict --recursive $(LINTED)
+lint: needed .build/lint/swift .build/lint/python .build/lint/shell ## Check the formatting and the style of all sources
 
-format: ## Format all Swift sources
-	$(SWIFT) format --in-place --recursive $(LINTED)
+# Each is checked again only if one of its sources has changed since it last passed.
+.build/lint/swift: .swift-format $(shell find $(SWIFT_SOURCES) -name '*.swift')
+	$(SWIFT) format lint --strict --parallel --recursive $(SWIFT_SOURCES)
+	@mkdir -p $(@D) && touch $@
 
-fuzz: deps ## Damage the input of every parser for a minute each, each round with new seeds
+.build/lint/python: ruff.toml mypy.ini $(LINT_VENV)/.complete $(shell find $(PYTHON_SOURCES) -name '*.py')
+	$(LINT_VENV)/bin/ruff format --check --quiet $(PYTHON_SOURCES)
+	$(LINT_VENV)/bin/ruff check --quiet $(PYTHON_SOURCES)
+	$(LINT_VENV)/bin/mypy --no-error-summary
+	@mkdir -p $(@D) && touch $@
+
+.build/lint/shell: $(SCRIPTS)
+	shellcheck $(SCRIPTS)
+	@mkdir -p $(@D) && touch $@
+
+format: needed $(LINT_VENV)/.complete ## Format all Swift and Python sources
+	$(SWIFT) format --in-place --parallel --recursive $(SWIFT_SOURCES)
+	$(LINT_VENV)/bin/ruff check --quiet --fix-only --select I $(PYTHON_SOURCES)
+	$(LINT_VENV)/bin/ruff format --quiet $(PYTHON_SOURCES)
+
+fuzz: deps ## Test every parser with damaged inputs, for a minute each
 	@Deploy/fuzz.sh
 
-simulate: deps ## Simulate KACHERY_SIMULATED_RUNS transfers (5,000) and a tenth as many feeds, each with other mishaps
+simulate: deps ## Simulate KACHERY_SIMULATED_RUNS transfers (5,000) and a tenth as many feeds, with random faults
 	$(SWIFT) build --build-tests
 	KACHERY_SIMULATED_RUNS=$${KACHERY_SIMULATED_RUNS:-5000} $(SWIFT) test --skip-build --filter "TransferRunTests|ReplicationTests"
 
-sanitize: test-address test-thread ## Run the Swift tests under the address and the thread sanitizer
+sanitize: test-address test-thread ## Run the Swift tests with the address and the thread sanitizer
 
-test-address: deps ## Run the Swift tests under the address sanitizer, which finds wrong uses of memory
+test-address: deps ## Run the Swift tests with the address sanitizer, which finds memory errors
 	Deploy/sanitize.sh address
 
-test-thread: deps ## Run the Swift tests under the thread sanitizer, which finds data shared without a lock
+test-thread: deps ## Run the Swift tests with the thread sanitizer, which finds data races
 	Deploy/sanitize.sh thread
 
-test-nfs: deps ## Run the tests of shared directories on NFS, in a kernel of their own that needs no privileges
+test-nfs: deps ## Run the tests of shared directories on NFS, in a user-mode kernel without privileges
 	Tests/Network/nfs.sh
 
-test-bare: ## Prove demo, tests, install and uninstall on bare Debian 12 and 13 (as root; BARE= takes options of run.sh)
+test-bare: ## Run demo, tests, install and uninstall on bare Debian 12 and 13 (as root; BARE= are options of run.sh)
 	Tests/Bare/run.sh $(BARE)
 
-# What goes wrong late or unclearly is told before anything is built. sudo has a PATH of its own, without the toolchain, and
-# would leave root's files among the builder's: through it, what the builder built is installed.
+# Checks before the build what would fail late or unclearly. sudo sets a PATH of its own, without the toolchain, and building
+# as root would leave root's files among the user's. So with sudo, `make install` installs the programs that the user built.
 installable:
 	@[ -z '$(PYTHON)' ] || Deploy/check-python.sh '$(PYTHON)'
 	@if [ -z "$$SUDO_UID" ] || [ "$$SUDO_UID" -eq 0 ]; then $(MAKE) --no-print-directory build; \
 	  elif [ ! -e .build/built ] || [ -n "$$(find Package.swift Sources CShims -newer .build/built)" ]; then \
-	    echo "install: the programs are not built, or older than their sources. Type 'make build' without sudo first." >&2; \
+	    echo "install: the programs are missing or older than their sources. Run 'make build' without sudo first." >&2; \
 	    exit 1; fi
 
-# bash and fish look for a file of the name that is completed.
-install: installable ## Put every command below PREFIX/bin (and the Python package where PYTHON says)
+# bash and fish search for a completion file with the name of the command.
+install: installable ## Install the commands below PREFIX (/usr/local), and the Python packages for PYTHON
 	install -d '$(BINDIR)'
 	install -m 0755 .build/release/kachery .build/release/kacheryd '$(BINDIR)'
 	for name in $(NAMES); do ln -sfn kachery "$(BINDIR)/$$name" || exit 1; done
@@ -172,7 +194,7 @@ install: installable ## Put every command below PREFIX/bin (and the Python packa
 	@$(if $(DESTDIR),,case ":$$PATH:" in (*":$(PREFIX)/bin:"*) ;; \
 	  (*) echo "Put $(PREFIX)/bin on your PATH: export PATH=\"$(PREFIX)/bin:\$$PATH\"" ;; esac)
 
-uninstall: ## Remove exactly what install put there, and folders that are empty then
+uninstall: ## Remove exactly what install created, and folders that are then empty
 	for name in kachery kacheryd $(NAMES); do rm -f "$(BINDIR)/$$name" || exit 1; done
 	for name in kachery $(NAMES); do rm -f "$(BASHDIR)/$$name" "$(FISHDIR)/$$name.fish" || exit 1; done
 	rm -f '$(MANDIR)/kachery.1' '$(ZSHDIR)/_kachery'
@@ -184,14 +206,14 @@ UNITDIR = $(DESTDIR)/etc/systemd/system
 SYSUSERSDIR = $(DESTDIR)/usr/lib/sysusers.d
 SERVICES = kachery kachery-bootstrap
 
-install-service: ## Make services of the installed daemon, for systemd; starts nothing
+install-service: ## Install systemd services for the installed daemon, without starting them
 	install -d '$(UNITDIR)' '$(SYSUSERSDIR)'
 	install -m 0644 Deploy/systemd/kachery.sysusers '$(SYSUSERSDIR)/kachery.conf'
 	for name in $(SERVICES); do sed 's|/usr/local/bin/|$(PREFIX)/bin/|' "Deploy/systemd/$$name.service" \
 	  > "$(UNITDIR)/$$name.service" && chmod 0644 "$(UNITDIR)/$$name.service" || exit 1; done
 	$(if $(DESTDIR),,systemd-sysusers kachery.conf && if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi)
 
-uninstall-service: ## Remove exactly what install-service put there; the user and the data stay
+uninstall-service: ## Remove exactly what install-service created; the user and the data stay
 	$(if $(DESTDIR),,if [ -d /run/systemd/system ]; then systemctl disable --now $(SERVICES); fi)
 	for name in $(SERVICES); do rm -f "$(UNITDIR)/$$name.service" || exit 1; done
 	rm -f '$(SYSUSERSDIR)/kachery.conf'

@@ -1,11 +1,10 @@
-"""Who moves the file: two kachery nodes, or nginx and curl."""
+"""The contenders that transfer a file: two kachery nodes, or nginx and curl."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from pathlib import Path
-from typing import Dict
 
 from nodes import Nodes
 from pairs import Run
@@ -13,7 +12,7 @@ from processes import Machine, Usage, children_of, free_port, sync, usage_of, wa
 
 
 class Kachery:
-    """Two daemons that share a channel by name; one has the file, the other loads it anew each time."""
+    """Two nodes on one channel. One has the file, and the other loads it in every turn."""
 
     def __init__(self, machine: Machine, build: Path, source: Path) -> None:
         self._client = Usage()
@@ -27,10 +26,10 @@ class Kachery:
         finished = self._receiver.run("load", self._uri)
         self._client = self._client.joined(finished.usage)
         if not self._loaded.is_file():
-            raise SystemExit(f"The load said {finished.output}, but {self._loaded} is not there.")
+            raise SystemExit(f"The load printed {finished.output}, but {self._loaded} does not exist.")
         return Run(finished.seconds)
 
-    def usage(self) -> Dict[str, Usage]:
+    def usage(self) -> dict[str, Usage]:
         return {
             "kacheryd, A (sends)": self._sender.usage(),
             "kacheryd, B (receives)": self._receiver.usage(),
@@ -39,7 +38,7 @@ class Kachery:
 
 
 class NginxAndCurl:
-    """What a person would do by hand: fetch over HTTPS, then check the hash."""
+    """The manual way: download over HTTPS, then check the hash."""
 
     def __init__(self, machine: Machine, source: Path) -> None:
         self._machine = machine
@@ -52,9 +51,9 @@ class NginxAndCurl:
         folder.mkdir()
         self._destination.parent.mkdir()
         machine.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
-            + ["-subj", "/CN=127.0.0.1", "-keyout", str(folder / "key.pem"), "-out", str(folder / "certificate.pem")]
-        )
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+             "-subj", "/CN=127.0.0.1", "-keyout", str(folder / "key.pem"), "-out", str(folder / "certificate.pem")]
+        )  # fmt: skip
         (folder / "nginx.conf").write_text(self._configuration(folder, source.parent))
         nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin") or "nginx"
         command = [nginx, "-e", str(folder / "error.log"), "-c", str(folder / "nginx.conf")]
@@ -67,14 +66,14 @@ class NginxAndCurl:
         fetched = self._machine.run([*fetch, "--output", str(self._destination), self._url])
         checked = self._machine.run(["openssl", "sha1", "-r", str(self._destination)])
         if checked.output.split()[0] != self._digest:
-            raise SystemExit("curl's copy is not the original.")
+            raise SystemExit("curl's copy differs from the original.")
         for name, finished in (("curl", fetched), ("openssl sha1", checked)):
             self._clients[name] = self._clients[name].joined(finished.usage)
-        # Outside the time that counts, and so that the next turn does not pay for it.
+        # Not part of the measured time. Without it, the next turn would pay for the syncing.
         synced = sync(self._destination)
         return Run(fetched.seconds + checked.seconds, {"curl": fetched.seconds, "sync": synced})
 
-    def usage(self) -> Dict[str, Usage]:
+    def usage(self) -> dict[str, Usage]:
         workers = [usage_of(pid) for pid in children_of(self._server.pid)]
         server = Usage(max(w.peak_bytes for w in workers), sum(w.processor_seconds for w in workers))
         return {"nginx worker": server, **self._clients}
@@ -85,7 +84,7 @@ class NginxAndCurl:
             pid {folder}/pid;
             error_log {folder}/error.log;
             worker_processes 1;
-            # A worker drops to another user unless told to stay, and that one may not read this folder.
+            # By default a worker runs as another user, who may not read this folder.
             {"user root;" if os.geteuid() == 0 else ""}
             events {{ worker_connections 64; }}
             http {{

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Starts, stops and watches daemons that have nothing to do: what a service costs that always runs.
+"""Starts, stops and watches idle daemons: the cost of a service that always runs.
 
-A start counts from the process to the first answer; a stop from the signal, or from the call of /halt, to the end of
-the process. Both wait for the disk. Idle are two nodes that are linked to each other.
+A start lasts from the creation of the process to the first answer; a stop lasts from the signal, or the call of /halt,
+to the end of the process. Both wait for the disk. The idle nodes are two that have a link to each other.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import socket
 import statistics
 import time
 from pathlib import Path
-from typing import Dict, List, Tuple
 
+from nodes import environment_of
 from pairs import machine, parse, parser
-from processes import Machine, free_port
+from processes import Machine, free_port, resident_bytes
 
 START_TARGET, STOP_TARGET = 0.3, 3.0  # seconds
 MEMORY_TARGET = 40_000_000  # bytes, resident
@@ -30,7 +30,7 @@ LOADED_BYTES = 200_000_000
 
 
 class Daemon:
-    """One node whose process this benchmark starts and ends itself."""
+    """One node whose process this benchmark starts and stops itself."""
 
     def __init__(self, running: Machine, build: Path, name: str, *options: str) -> None:
         self._home = running.folder / name
@@ -41,9 +41,10 @@ class Daemon:
         self._command += ["--port", str(self.peer_port), *options]
 
     def start(self) -> float:
-        """Seconds until it answers."""
+        """Starts the daemon. Returns the seconds until it answers."""
         began = time.monotonic()
-        self._process = self._running.serve(self._command, self._home / "log", self._environment)
+        environment = environment_of(self._home, self.api_port)
+        self._process = self._running.serve(self._command, self._home / "log", environment)
         while self._process.poll() is None and time.monotonic() < began + 20:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.api_port)) == 0:
@@ -60,18 +61,8 @@ class Daemon:
     def storage(self) -> Path:
         return self._home / "storage"
 
-    @property
-    def _environment(self) -> Dict[str, str]:
-        return {
-            "PATH": os.environ["PATH"],
-            "HOME": str(self._home),
-            "KACHERY_STORAGE_DIR": str(self.storage),
-            "KACHERY_P2P_CONFIG_DIR": str(self._home / "config"),
-            "KACHERY_P2P_API_PORT": str(self.api_port),
-        }
-
     def send(self, method: str, path: str, body: bytes = b"") -> http.client.HTTPConnection:
-        """Sends a request, and does not wait for the answer."""
+        """Sends a request without waiting for the answer."""
         connection = http.client.HTTPConnection("127.0.0.1", self.api_port, timeout=60)
         token = self.storage / "client-auth"
         headers = {"KACHERY-CLIENT-AUTH-CODE": token.read_text() if token.exists() else ""}
@@ -82,7 +73,7 @@ class Daemon:
         return self.send("POST", path, json.dumps(body).encode())
 
     def begin_load(self, key: object) -> http.client.HTTPConnection:
-        """Begins a load, and returns once bytes come."""
+        """Begins a load. Returns when bytes arrive."""
         connection = self.post("/loadFile", {"fileKey": key})
         connection.getresponse().read1(100)
         return connection
@@ -93,11 +84,11 @@ class Daemon:
         content = answer.read()
         connection.close()
         if answer.status != 200:
-            raise SystemExit(f"{path} was answered with {answer.status}: {content!r}")
+            raise SystemExit(f"{path} failed with status {answer.status}: {content!r}")
         return content
 
     def stop(self, by_call: bool) -> float:
-        """Seconds until the process has ended."""
+        """Stops the daemon. Returns the seconds until its process has ended."""
         began = time.monotonic()
         if by_call:
             self.call("GET", "/halt")
@@ -105,24 +96,29 @@ class Daemon:
             self._process.send_signal(signal.SIGTERM)
         code = self._process.wait(20)
         if code != 0:
-            raise SystemExit(f"The daemon ended with {code}:\n{(self._home / 'log').read_text(errors='replace')}")
+            raise SystemExit(f"The daemon exited with {code}:\n{(self._home / 'log').read_text(errors='replace')}")
         return time.monotonic() - began
 
     def links(self) -> int:
-        return json.loads(self.call("GET", "/stats?format=json"))["stats"]["kachery_links"]
+        return int(json.loads(self.call("GET", "/stats?format=json"))["stats"]["kachery_links"])
 
     def wait_for_links(self, count: int) -> None:
         deadline = time.monotonic() + 20
         while self.links() < count:
             if time.monotonic() > deadline:
-                raise SystemExit("The nodes do not link.")
+                raise SystemExit("The nodes do not connect.")
             time.sleep(0.05)
 
 
-def report(what: str, seconds: List[float], target: float) -> None:
+def report(what: str, seconds: list[float], target: float) -> None:
     middle, worst = statistics.median(seconds), max(seconds)
-    verdict = "kept" if worst <= target else "MISSED"
-    print(f"{what:46} median {middle:6.3f} s, worst {worst:6.3f} s, target {target} s: {verdict}", flush=True)
+    print(
+        f"{what:46} median {middle:6.3f} s, worst {worst:6.3f} s, target {target} s: {judge(worst, target)}", flush=True
+    )
+
+
+def judge(value: float, target: float) -> str:
+    return "met" if value <= target else "MISSED"
 
 
 def measure_start(running: Machine, build: Path, rounds: int) -> None:
@@ -131,21 +127,21 @@ def measure_start(running: Machine, build: Path, rounds: int) -> None:
         daemon = Daemon(running, build, f"new-{number}")
         new.append(daemon.start())
         daemon.stop(by_call=False)
-    report("start on no directory", new, START_TARGET)
+    report("start without a directory", new, START_TARGET)
     daemon = Daemon(running, build, "old")
     daemon.start()
     for number in range(STORED):
         daemon.call("POST", "/store", f"file {number}".encode())
-    full, quiet, halted = [], [daemon.stop(by_call=False)], []
+    full, quiet, halted = list[float](), [daemon.stop(by_call=False)], list[float]()
     for number in range(rounds):
         full.append(daemon.start())
         (halted if number % 2 else quiet).append(daemon.stop(by_call=number % 2 == 1))
-    report(f"start on a directory of {STORED} files", full, START_TARGET)
+    report(f"start with a directory of {STORED} files", full, START_TARGET)
     report("stop by SIGTERM, idle", quiet, STOP_TARGET)
     report("stop by /halt, idle", halted, STOP_TARGET)
 
 
-def pair_of_nodes(running: Machine, build: Path, name: str) -> Tuple[Daemon, Daemon]:
+def pair_of_nodes(running: Machine, build: Path, name: str) -> tuple[Daemon, Daemon]:
     channel = f"bench-{os.urandom(4).hex()}"
     first = Daemon(running, build, f"{name}-first", "--isbootstrap", "--channel", channel)
     first.start()
@@ -157,7 +153,7 @@ def pair_of_nodes(running: Machine, build: Path, name: str) -> Tuple[Daemon, Dae
 
 
 def measure_busy_stop(running: Machine, build: Path, by_call: bool) -> None:
-    """Both ends of a transfer, with clients that wait for messages and for files that nobody has."""
+    """Stops both ends of a transfer, with clients that wait for messages and for files that no node has."""
     name = "halted" if by_call else "ended"
     first, second = pair_of_nodes(running, build, name)
     stored = json.loads(first.call("POST", "/store", os.urandom(1 << 20) * (LOADED_BYTES >> 20)))
@@ -182,20 +178,15 @@ def measure_busy_stop(running: Machine, build: Path, by_call: bool) -> None:
     second.stop(by_call=False)
 
 
-def resident_bytes(pid: int) -> int:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:"))
-
-
 def processor_seconds(pid: int) -> float:
-    """To the nanosecond: the usual count is in hundredths of a second, which is what an idle daemon uses in a minute."""
+    """Processor time in nanoseconds. The usual counter has steps of 10 ms, and an idle daemon uses few of them."""
     tasks = Path(f"/proc/{pid}/task").iterdir()
     return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 
 
 def measure_idle(running: Machine, build: Path, seconds: float) -> None:
     nodes = pair_of_nodes(running, build, "idle")
-    time.sleep(5)  # what a start leaves to be done
+    time.sleep(5)  # until the work after a start is done
     before = [processor_seconds(node.pid) for node in nodes]
     time.sleep(seconds)
     for name, node, earlier in zip(("bootstrap node", "node"), nodes, before):
@@ -205,14 +196,14 @@ def measure_idle(running: Machine, build: Path, seconds: float) -> None:
             ("memory", memory, MEMORY_TARGET, f"{memory / 1e6:.1f} MB, target {MEMORY_TARGET / 1e6:.0f} MB"),
             ("processor", share, SHARE_TARGET, f"{share:.3%} of a core, target {SHARE_TARGET:.1%}"),
         ]:
-            print(f"{f'idle {name}, {what}':46} {text}: {'kept' if value <= target else 'MISSED'}", flush=True)
+            print(f"{f'idle {name}, {what}':46} {text}: {judge(value, target)}", flush=True)
     for node in nodes:
         node.stop(by_call=False)
 
 
 def main() -> None:
     options = parser(__doc__.splitlines()[0])
-    options.add_argument("--idle-seconds", type=float, default=60, help="how long idle nodes are watched (60)")
+    options.add_argument("--idle-seconds", type=float, default=60, help="how long to watch idle nodes (60)")
     chosen: argparse.Namespace = parse(options, lambda _: 3 * LOADED_BYTES)
     with machine(chosen.folder) as running:
         measure_start(running, chosen.build, chosen.pairs)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Appends to feeds beside SQLite and Redis, and reads them live, from the beginning, and with a thousand waiting clients.
+"""Compares feeds with SQLite and Redis: appending, reading live and from the beginning, and a thousand waiting clients.
 
-SQLite keeps one transaction a message, or one a batch, with write-ahead log and synchronous=FULL; Redis streams have
-appendfsync=always. All three have every message on the disk before they say so. A node also signs each message.
+SQLite uses one transaction per message or batch, a write-ahead log and synchronous=FULL; Redis streams use
+appendfsync=always. All three have every message on the disk before they confirm it. A node also signs each message.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import resource
 import selectors
 import statistics
 import time
-from typing import List
+from typing import Callable
 
 from logs import KacheryLog, RedisLog, SQLiteLog, message
 from nodes import Node, Nodes
@@ -25,13 +25,15 @@ PARTS = ("append", "live", "catch-up", "waiting")
 
 def main() -> None:
     arguments = parser(__doc__.split("\n")[0])
-    arguments.add_argument("--singles", type=int, default=1_000, help="messages of a turn that go one by one (1,000)")
-    arguments.add_argument("--batched", type=int, default=20_000, help="messages of a turn that go in batches (20,000)")
-    arguments.add_argument("--live", type=int, default=1_000, help="messages whose way to another node is timed (1,000)")
-    arguments.add_argument("--history", type=int, default=100_000, help="messages that a reader catches up (100,000)")
-    arguments.add_argument("--waiting", type=int, default=1_000, help="clients that wait at once (1,000)")
-    arguments.add_argument("--only", choices=PARTS, action="append", help="measure only this; may stand several times")
-    options = parse(arguments, room=lambda chosen: 4_000 * (chosen.history + chosen.batched * chosen.pairs * 4) + (1 << 28))
+    arguments.add_argument("--singles", type=int, default=1_000, help="messages per turn, one by one (1,000)")
+    arguments.add_argument("--batched", type=int, default=20_000, help="messages per turn, in batches (20,000)")
+    arguments.add_argument("--live", type=int, default=1_000, help="messages that reach another node live (1,000)")
+    arguments.add_argument("--history", type=int, default=100_000, help="messages that a new reader reads (100,000)")
+    arguments.add_argument("--waiting", type=int, default=1_000, help="clients that wait concurrently (1,000)")
+    arguments.add_argument("--only", choices=PARTS, action="append", help="measure only this part; may be repeated")
+    options = parse(
+        arguments, room=lambda chosen: 4_000 * (chosen.history + chosen.batched * chosen.pairs * 4) + (1 << 28)
+    )
     chosen = options.only or PARTS
     with machine(options.folder) as running:
         nodes = Nodes(running, options.build)
@@ -56,7 +58,7 @@ def measure_appends(running: Machine, options: argparse.Namespace, node: Node, r
     print(f"{count} messages, one client, one by one")
     report(take_turns(lambda: log.append(count, 1), lambda: table.append(count), turns, "SQLite"), count)
     report(take_turns(lambda: log.append(count, 1), lambda: redis.append(count, 1), turns, "Redis"), count)
-    print(f"\n{count} messages, 16 clients, one by one; SQLite has its one writer")
+    print(f"\n{count} messages, 16 clients, one by one; SQLite has only one writer")
     report(take_turns(lambda: log.append(count, 16), lambda: table.append(count), turns, "SQLite"), count)
     report(take_turns(lambda: log.append(count, 16), lambda: redis.append(count, 16), turns, "Redis"), count)
     print(f"\n{many} messages, one client, in batches of 1,000")
@@ -64,27 +66,27 @@ def measure_appends(running: Machine, options: argparse.Namespace, node: Node, r
     report(take_turns(lambda: log.append_batches(many), lambda: redis.append_batches(many), turns, "Redis"), many)
 
 
-def report(pairs: List[Pair], count: int) -> None:
+def report(pairs: list[Pair], count: int) -> None:
     ours = median(run.seconds for run, _ in pairs)
     theirs = median(run.seconds for _, run in pairs)
     client = median(run.parts["client"] / run.seconds for run, _ in pairs)
     print(
         f"rates:   {count / ours:,.0f} and {count / theirs:,.0f} a second, "
-        f"{1 / median(map(ratio, pairs)):.2f} of theirs; the client was at work {client:.0%} of kachery's time"
+        f"{1 / median(map(ratio, pairs)):.2f} of theirs; the client used {client:.0%} of kachery's time"
     )
 
 
 # Live
 
 
-def measure_latency(
-    running: Machine, options: argparse.Namespace, writer: Node, reader: Node, redis: RedisLog
-) -> None:
-    print(f"\n{options.live} messages, each appended on A when a client on B waits for it: milliseconds until B's has it")
+def measure_latency(running: Machine, options: argparse.Namespace, writer: Node, reader: Node, redis: RedisLog) -> None:
+    print(
+        f"\n{options.live} messages, each appended on A while a client on B waits for it: milliseconds until it has it"
+    )
     replica = RedisLog(running, "replica", replica_of=redis.port)
     ours = Follower.of_feed(KacheryLog(writer), reader)
     theirs = Follower.of_stream(redis, replica)
-    # In turns of fifty, so that what the machine does meanwhile meets both.
+    # In turns of fifty, so that other work on the machine affects both.
     for start in range(0, options.live, 50):
         for follower in (ours, theirs):
             for number in range(start, start + 50):
@@ -95,18 +97,20 @@ def measure_latency(
 
 
 class Follower:
-    """A client that appends at one place, and one that waits at another."""
+    """A client that appends on one server, and a client that waits on another."""
 
-    def __init__(self, writing: Line, reading: Line, append, watch) -> None:
+    def __init__(
+        self, writing: Line, reading: Line, append: Callable[[int], bytes], watch: Callable[[int], bytes]
+    ) -> None:
         self._writing, self._reading = writing, reading
         self._append, self._watch = append, watch
-        self._arrived: List[float] = []
-        self._kept: List[float] = []
+        self._arrived: list[float] = []
+        self._kept: list[float] = []
 
     @staticmethod
-    def of_feed(log: KacheryLog, reader: Node) -> "Follower":
+    def of_feed(log: KacheryLog, reader: Node) -> Follower:
         copy = KacheryLog(reader, feed=log.feed)
-        # So that the reader has found the feed's node.
+        # So that the reader has already found the feed's node.
         log.append(1, 1)
         line = copy.line()
         http_json(line.ask(copy.watch_request(0, 10_000)))
@@ -118,21 +122,24 @@ class Follower:
         )
 
     @staticmethod
-    def of_stream(log: RedisLog, replica: RedisLog) -> "Follower":
+    def of_stream(log: RedisLog, replica: RedisLog) -> Follower:
         deadline = time.monotonic() + 20
         with_state = replica.line()
         while b"master_link_status:up" not in with_state.ask(b"*2\r\n$4\r\nINFO\r\n$11\r\nreplication\r\n"):
             if time.monotonic() > deadline:
-                raise SystemExit("The replica of Redis found nothing to follow.")
+                raise SystemExit("The replica of Redis did not connect.")
             time.sleep(0.05)
         return Follower(
-            log.line(), replica.line(), lambda number: log.append_request(message(number)), lambda _: log.watch_request()
+            log.line(),
+            replica.line(),
+            lambda number: log.append_request(message(number)),
+            lambda _: log.watch_request(),
         )
 
     def follow(self, number: int) -> None:
         request = self._append(number)
         self._reading.send(self._watch(number))
-        # Long enough for the one who waits to be known as waiting.
+        # Until the server knows that the reader waits.
         time.sleep(0.004)
         with selectors.EpollSelector() as selector:
             waiting = {"arrived": self._reading, "kept": self._writing}
@@ -143,7 +150,7 @@ class Follower:
             while waiting:
                 ready = selector.select(20)
                 if not ready:
-                    raise SystemExit(f"Message {number} did not come: {', '.join(waiting)} is missing.")
+                    raise SystemExit(f"Message {number} did not arrive: {', '.join(waiting)} is missing.")
                 for key, _ in ready:
                     if not waiting[key.data].receive():
                         continue
@@ -159,7 +166,7 @@ class Follower:
         last = statistics.quantiles(self._arrived, n=100)[98]
         return (
             f"median {self.median:.2f}   99 of 100 within {last:.2f}   "
-            f"(kept on A's disk: median {statistics.median(self._kept):.2f})"
+            f"(on A's disk: median {statistics.median(self._kept):.2f})"
         )
 
 
@@ -167,8 +174,8 @@ class Follower:
 
 
 def measure_catching_up(options: argparse.Namespace, writer: Node, reader: Node) -> None:
-    print(f"\n{options.history} messages on A that B has never seen, until a client of B has read them all")
-    rates: List[float] = []
+    print(f"\n{options.history} messages on A that are new to B, until a client of B has read them all")
+    rates: list[float] = []
     for turn in range(min(3, options.pairs)):
         log = KacheryLog(writer, subfeed=f"history {turn}")
         log.append_batches(options.history)
@@ -179,9 +186,9 @@ def measure_catching_up(options: argparse.Namespace, writer: Node, reader: Node)
         while position < options.history:
             messages = http_json(line.ask(copy.watch_request(position, 10_000)))["messages"].get("w", [])
             if not messages:
-                raise SystemExit(f"Only {position} messages came.")
+                raise SystemExit(f"Only {position} messages arrived.")
             if messages[0]["number"] != position or messages[-1]["number"] != position + len(messages) - 1:
-                raise SystemExit(f"Other messages came at {position}.")
+                raise SystemExit(f"Wrong messages arrived at {position}.")
             position += len(messages)
         seconds = time.monotonic() - began
         rates.append(options.history / seconds)
@@ -195,33 +202,44 @@ def measure_catching_up(options: argparse.Namespace, writer: Node, reader: Node)
 
 def measure_waiting(options: argparse.Namespace, node: Node, redis: RedisLog) -> None:
     count = options.waiting
-    print(f"\n{count} clients that wait for the next message of one log: memory of the server, and time until all have it")
+    print(
+        f"\n{count} clients that wait for the next message of one log: the server's memory, and the time until all "
+        "have the message"
+    )
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(2 * count + 500, _most_files()), _most_files()))
     log = KacheryLog(node)
     log.append(1, 1)
     stream = redis.line()
     stream.ask(redis.append_request(message(0)))
-    for name, memory, line, request, append in (
-        ("kachery", lambda: node.resident_bytes, log.line, log.watch_request(1, 60_000), log.append_request([message(1)])),
-        ("Redis", lambda: resident_bytes(redis.pid), redis.line, redis.watch_request(), redis.append_request(message(1))),
-    ):
-        before = memory()
-        lines = [line() for _ in range(count)]
-        for waiting in lines:
-            waiting.send(request)
-        time.sleep(1)
-        during = memory()
-        began = time.monotonic()
-        writing = line()
-        writing.send(append)
-        for waiting in lines:
-            waiting.answer()
-        seconds = time.monotonic() - began
-        writing.answer()
-        for waiting in [*lines, writing]:
-            waiting.close()
-        each = (during - before) / count / 1024
-        print(f"{name:8} {before >> 20} MiB, then {during >> 20} MiB: {each:.1f} KiB each; all have it after {1e3 * seconds:.0f} ms")
+    watch, append = log.watch_request(1, 60_000), log.append_request([message(1)])
+    report_waiting("kachery", count, lambda: node.resident_bytes, log.line, watch, append)
+    watch, append = redis.watch_request(), redis.append_request(message(1))
+    report_waiting("Redis", count, lambda: resident_bytes(redis.pid), redis.line, watch, append)
+
+
+def report_waiting(
+    name: str, count: int, memory: Callable[[], int], line: Callable[[], Line], watch: bytes, append: bytes
+) -> None:
+    before = memory()
+    lines = [line() for _ in range(count)]
+    for waiting in lines:
+        waiting.send(watch)
+    time.sleep(1)
+    during = memory()
+    began = time.monotonic()
+    writing = line()
+    writing.send(append)
+    for waiting in lines:
+        waiting.answer()
+    seconds = time.monotonic() - began
+    writing.answer()
+    for waiting in [*lines, writing]:
+        waiting.close()
+    each = (during - before) / count / 1024
+    print(
+        f"{name:8} {before >> 20} MiB, then {during >> 20} MiB: {each:.1f} KiB each; "
+        f"all have it after {1e3 * seconds:.0f} ms"
+    )
 
 
 def _most_files() -> int:

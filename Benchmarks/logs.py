@@ -1,4 +1,4 @@
-"""Who keeps the messages: a kachery node, SQLite by itself, or Redis. Each keeps every message before it says so."""
+"""The contenders that store messages: a kachery node, plain SQLite, and Redis. Each confirms only stored messages."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import json
 import shutil
 import sqlite3
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Callable
 
 from nodes import Node
 from pairs import Run
@@ -26,8 +27,8 @@ from round_trips import (
 BATCH = 1_000  # messages of one request or transaction
 
 
-def message(number: int) -> Dict[str, Any]:
-    """What a job says of itself, say: 130 bytes."""
+def message(number: int) -> dict[str, Any]:
+    """A message such as a job's progress: 130 bytes."""
     return {
         "type": "progress",
         "fraction": number % 1000 / 1000,
@@ -36,12 +37,12 @@ def message(number: int) -> Dict[str, Any]:
     }
 
 
-def batches(count: int) -> List[List[Dict[str, Any]]]:
+def batches(count: int) -> list[list[dict[str, Any]]]:
     return [[message(n) for n in range(start, min(start + BATCH, count))] for start in range(0, count, BATCH)]
 
 
 class KacheryLog:
-    """A subfeed of a feed that the node writes; or, of another node's, reads."""
+    """A subfeed of a feed that the node writes, or of another node's feed that it reads."""
 
     def __init__(self, node: Node, feed: str = "", subfeed: str = "main") -> None:
         self._node = node
@@ -51,10 +52,10 @@ class KacheryLog:
     def line(self) -> Line:
         return Line(self._node.api_port, http_complete)
 
-    def request(self, verb: str, body: Dict[str, Any]) -> bytes:
+    def request(self, verb: str, body: dict[str, Any]) -> bytes:
         return http_request(f"/feed/{verb}", self._node.token, body)
 
-    def append_request(self, messages: List[Dict[str, Any]]) -> bytes:
+    def append_request(self, messages: list[dict[str, Any]]) -> bytes:
         return self.request("appendMessages", {**self._key, "messages": messages})
 
     def watch_request(self, position: int, wait_msec: int) -> bytes:
@@ -62,7 +63,7 @@ class KacheryLog:
         return self.request("watchForNewMessages", {"subfeedWatches": {"w": watch}, "waitMsec": wait_msec})
 
     def append(self, count: int, clients: int) -> Run:
-        """Appends messages one by one, each client the next when its last one is kept."""
+        """Appends messages one by one. Each client sends its next message when the last one is stored."""
         lines = [self.line() for _ in range(clients)]
         requests = [self.append_request([message(number)]) for number in range(count)]
         return _timed(lambda: ask_all(lines, requests), lines)
@@ -76,17 +77,17 @@ class KacheryLog:
         return int(self._call(self.line(), "getNumLocalMessages", self._key)["numMessages"])
 
     @property
-    def _key(self) -> Dict[str, Any]:
+    def _key(self) -> dict[str, Any]:
         return {"feedId": self.feed, "subfeedHash": self.subfeed}
 
-    def _call(self, line: Line, verb: str, body: Dict[str, Any]) -> Dict[str, Any]:
+    def _call(self, line: Line, verb: str, body: dict[str, Any]) -> dict[str, Any]:
         answer = http_json(line.ask(self.request(verb, body)))
         line.close()
         return answer
 
 
 class SQLiteLog:
-    """The table that a node keeps messages in, without a node: no signature, no request, one writer."""
+    """A node's table of messages without the node: no signatures, no requests, one writer."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
@@ -100,16 +101,16 @@ class SQLiteLog:
         self._position = 0
 
     def append(self, count: int) -> Run:
-        """One transaction a message."""
+        """One transaction per message."""
         texts = [[self._text(message(number))] for number in range(count)]
         return _timed(lambda: self._write(texts))
 
     def append_batches(self, count: int) -> Run:
-        """One transaction a batch."""
+        """One transaction per batch."""
         texts = [[self._text(one) for one in batch] for batch in batches(count)]
         return _timed(lambda: self._write(texts))
 
-    def _write(self, transactions: List[List[str]]) -> float:
+    def _write(self, transactions: list[list[str]]) -> float:
         began = time.monotonic()
         for texts in transactions:
             self._connection.execute("BEGIN IMMEDIATE")
@@ -120,14 +121,14 @@ class SQLiteLog:
         return time.monotonic() - began
 
     @staticmethod
-    def _text(one: Dict[str, Any]) -> str:
-        """As long as what a node keeps: with two signatures, a number and a time."""
+    def _text(one: dict[str, Any]) -> str:
+        """As long as the text that a node stores, with two signatures, a number and a time."""
         body = {"messageNumber": 0, "message": one, "previousSignature": "0" * 128, "timestamp": 1_800_000_000_000}
         return json.dumps({"body": body, "signature": "0" * 128}, separators=(",", ":"))
 
 
 class RedisLog:
-    """A stream in Redis, which writes its log to the disk before it answers."""
+    """A stream in Redis, which syncs its log to the disk before it answers."""
 
     def __init__(self, machine: Machine, name: str, replica_of: int = 0) -> None:
         folder = machine.folder / name
@@ -154,23 +155,23 @@ class RedisLog:
         return _timed(lambda: ask_all(lines, requests), lines)
 
     def append_batches(self, count: int) -> Run:
-        """Each batch sent at once, its replies awaited together."""
+        """Sends each batch in one piece, and waits for all its replies."""
         lines = [self.line(BATCH)]
         requests = [b"".join(map(self.append_request, batch)) for batch in batches(count)]
         return _timed(lambda: ask_all(lines, requests), lines)
 
     @staticmethod
-    def append_request(one: Dict[str, Any]) -> bytes:
+    def append_request(one: dict[str, Any]) -> bytes:
         return redis_command("XADD", "log", "*", "message", json.dumps(one, separators=(",", ":")))
 
     @staticmethod
     def watch_request() -> bytes:
-        """For the next message that comes."""
+        """A request for the next message."""
         return redis_command("XREAD", "BLOCK", "10000", "STREAMS", "log", "$")
 
 
-def _timed(work, lines=()) -> Run:
-    """Runs it; says as well how much of the time the client itself was at work."""
+def _timed(work: Callable[[], float], lines: Sequence[Line] = ()) -> Run:
+    """Runs ``work``, which returns its seconds. Also measures the client's own processor time."""
     spent = time.process_time()
     seconds = work()
     for line in lines:

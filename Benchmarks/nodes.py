@@ -1,4 +1,4 @@
-"""Kachery nodes on this machine that share one channel, found through a bootstrap node of their own."""
+"""Kachery nodes on this machine that share a channel, and find each other through a bootstrap node of their own."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Dict, List
 
 from processes import Finished, Machine, Usage, free_port, resident_bytes, usage_of, wait_for_port
 
 
 class Node:
-    """One daemon with a storage directory of its own, and commands that talk to it."""
+    """One daemon with a storage directory of its own, and the commands that use it."""
 
-    def __init__(self, machine: Machine, build: Path, name: str, options: List[str]) -> None:
+    def __init__(self, machine: Machine, build: Path, name: str, options: list[str]) -> None:
         self.name = name
         self.api_port = free_port()
         self._machine = machine
@@ -29,25 +28,26 @@ class Node:
         wait_for_port(self.api_port, self._server, self._home / "log")
 
     def wait_for_links(self, count: int, deadline: float = 30) -> None:
-        """Waits until this node is linked to so many others."""
+        """Waits until this node has links to ``count`` others."""
+        links = 0
         end = time.monotonic() + deadline
         while time.monotonic() < end:
             connection = http.client.HTTPConnection("127.0.0.1", self.api_port, timeout=10)
             token = (self.storage / "client-auth").read_text()
             connection.request("GET", "/stats?format=json", headers={"KACHERY-CLIENT-AUTH-CODE": token})
-            stats = json.loads(connection.getresponse().read())["stats"]
+            links = json.loads(connection.getresponse().read())["stats"]["kachery_links"]
             connection.close()
-            if stats["kachery_links"] >= count:
+            if links >= count:
                 return
             time.sleep(0.1)
-        raise SystemExit(f"{self.name} is linked to {stats['kachery_links']} nodes, not to {count}.")
+        raise SystemExit(f"{self.name} has links to {links} nodes, not to {count}.")
 
     def run(self, *arguments: str) -> Finished:
         """Runs `kachery` with these arguments against this node."""
         return self._machine.run([str(self._build / "kachery"), *arguments], self.environment)
 
     def path_of(self, uri: str) -> Path:
-        """Where this node keeps the file of a URI."""
+        """The path of a URI's file on this node."""
         digest = uri[len("sha1://") :][:40]
         return self.storage / "sha1" / digest[:2] / digest[2:4] / digest[4:6] / digest
 
@@ -56,12 +56,12 @@ class Node:
 
     @property
     def resident_bytes(self) -> int:
-        """What it has in memory now."""
+        """The daemon's present resident memory."""
         return resident_bytes(self._server.pid)
 
     @property
     def token(self) -> str:
-        """What clients must show; another one every few minutes."""
+        """The token of clients, which changes every few minutes."""
         return (self.storage / "client-auth").read_text()
 
     @property
@@ -69,19 +69,24 @@ class Node:
         return self._home / "storage"
 
     @property
-    def environment(self) -> Dict[str, str]:
-        return {
-            "PATH": os.environ["PATH"],
-            "HOME": str(self._home),
-            "KACHERY_STORAGE_DIR": str(self.storage),
-            "KACHERY_P2P_CONFIG_DIR": str(self._home / "config"),
-            "KACHERY_P2P_API_PORT": str(self.api_port),
-            "KACHERY_P2P_API_HOST": "127.0.0.1",
-        }
+    def environment(self) -> dict[str, str]:
+        return environment_of(self._home, self.api_port)
+
+
+def environment_of(home: Path, api_port: int) -> dict[str, str]:
+    """The environment of a node, whose storage directory is ``home / "storage"``."""
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "KACHERY_STORAGE_DIR": str(home / "storage"),
+        "KACHERY_P2P_CONFIG_DIR": str(home / "config"),
+        "KACHERY_P2P_API_PORT": str(api_port),
+        "KACHERY_P2P_API_HOST": "127.0.0.1",
+    }
 
 
 class Nodes:
-    """A bootstrap node, and whoever finds the others through it."""
+    """A bootstrap node, and the nodes that find each other through it."""
 
     def __init__(self, machine: Machine, build: Path, name: str = "bootstrap") -> None:
         self._machine = machine

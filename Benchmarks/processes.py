@@ -1,4 +1,4 @@
-"""Running processes under measurement: their time, their peak memory, and their certain end."""
+"""Processes under measurement: their time and peak memory. All of them end with the benchmark."""
 
 from __future__ import annotations
 
@@ -9,28 +9,29 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Dict, Iterator, List, NamedTuple, Optional
+from typing import Any, NamedTuple
 
-COMMAND_DEADLINE = 180.0  # seconds for anything that is run to its end
+COMMAND_DEADLINE = 180.0  # seconds for a command to finish
 STOP_DEADLINE = 10.0
 _BLOCK = 4 << 20
 
 
 class Usage(NamedTuple):
-    """What a process has used: its peak resident memory, and its time on the processors."""
+    """What a process has used: its peak resident memory and its processor time."""
 
     peak_bytes: int = 0
     processor_seconds: float = 0.0
 
-    def joined(self, other: "Usage") -> "Usage":
-        """Of two runs of one program: the higher peak, the time of both."""
+    def joined(self, other: Usage) -> Usage:
+        """The usage of two runs of one program: the higher peak, and the total time."""
         return Usage(max(self.peak_bytes, other.peak_bytes), self.processor_seconds + other.processor_seconds)
 
 
 class Finished(NamedTuple):
-    """A command that ran to its end."""
+    """A command that has finished."""
 
     seconds: float
     usage: Usage
@@ -38,14 +39,14 @@ class Finished(NamedTuple):
 
 
 class Machine:
-    """A folder to work in, and what runs there; leaving the ``with`` block ends it all."""
+    """A folder to work in, and the servers that run there. Leaving the ``with`` block stops them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._servers: List[subprocess.Popen] = []
+        self._servers: list[subprocess.Popen[bytes]] = []
 
-    def __enter__(self) -> "Machine":
-        # So that an end from outside passes through here as well.
+    def __enter__(self) -> Machine:
+        # So that SIGTERM also leaves the ``with`` block.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         return self
 
@@ -68,7 +69,7 @@ class Machine:
         return Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip()
 
     def prime(self, size: int) -> None:
-        """Writes and deletes so many bytes, so that whoever writes next finds pages that were touched before."""
+        """Writes and deletes ``size`` bytes, so that the next writer gets memory pages that were used before."""
         path = self.folder / "primer"
         with path.open("wb", buffering=0) as file:
             block = bytes(_BLOCK)
@@ -77,7 +78,7 @@ class Machine:
         path.unlink()
 
     def make_file(self, name: str, size: int) -> Path:
-        """A file of random bytes, its pages warm."""
+        """Creates a file of random bytes, which are then in the page cache."""
         path = self.folder / name
         with path.open("wb") as file:
             left = size
@@ -88,8 +89,10 @@ class Machine:
             os.fsync(file.fileno())
         return path
 
-    def serve(self, command: List[str], log: Path, environment: Optional[Dict[str, str]] = None) -> subprocess.Popen:
-        """Starts a server that runs until the end."""
+    def serve(
+        self, command: list[str], log: Path, environment: dict[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
+        """Starts a server that runs until the end of the benchmark."""
         with log.open("wb") as output:
             server = subprocess.Popen(
                 command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
@@ -97,8 +100,8 @@ class Machine:
         self._servers.append(server)
         return server
 
-    def run(self, command: List[str], environment: Optional[Dict[str, str]] = None) -> Finished:
-        """Runs a command to its end; one that fails or takes too long ends the benchmark with its words."""
+    def run(self, command: list[str], environment: dict[str, str] | None = None) -> Finished:
+        """Runs a command. If it fails or takes too long, the benchmark ends with the command's output."""
         began = time.monotonic()
         process = subprocess.Popen(
             command,
@@ -109,10 +112,11 @@ class Machine:
             text=True,
         )
         with PeakMemory(process.pid) as peak, killing_late(process):
+            assert process.stdout is not None
             output = process.stdout.read()
             _, status, spent = os.wait4(process.pid, 0)
             seconds = time.monotonic() - began
-        # wait4 took the status that Popen would look for.
+        # wait4 has taken the status that Popen would wait for.
         process.returncode = os.waitstatus_to_exitcode(status)
         process.stdout.close()
         if process.returncode != 0:
@@ -121,7 +125,7 @@ class Machine:
 
 
 class PeakMemory:
-    """Watches a process's peak. What wait4 tells begins with the memory of the Python that started it."""
+    """Samples a process's peak memory. The peak from wait4 would include the Python process that started it."""
 
     def __init__(self, pid: int) -> None:
         self.bytes = 0
@@ -129,7 +133,7 @@ class PeakMemory:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch)
 
-    def __enter__(self) -> "PeakMemory":
+    def __enter__(self) -> PeakMemory:
         self._thread.start()
         return self
 
@@ -146,8 +150,8 @@ class PeakMemory:
 
 
 @contextmanager
-def killing_late(process: subprocess.Popen) -> Iterator[None]:
-    """Kills a command that runs past its deadline."""
+def killing_late(process: subprocess.Popen[Any]) -> Iterator[None]:
+    """Kills a command that exceeds its deadline."""
     timer = threading.Timer(COMMAND_DEADLINE, process.kill)
     timer.start()
     try:
@@ -157,7 +161,7 @@ def killing_late(process: subprocess.Popen) -> Iterator[None]:
 
 
 def sync(path: Path) -> float:
-    """Has a file written to the disk; says how many seconds that took."""
+    """Syncs a file to the disk. Returns the seconds that this takes."""
     began = time.monotonic()
     with path.open("rb") as file:
         os.fsync(file.fileno())
@@ -165,7 +169,7 @@ def sync(path: Path) -> float:
 
 
 def usage_of(pid: int) -> Usage:
-    """What a process that still runs has used so far."""
+    """What a running process has used so far."""
     status = Path(f"/proc/{pid}/status").read_text()
     peak = next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:"))
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -173,28 +177,28 @@ def usage_of(pid: int) -> Usage:
 
 
 def resident_bytes(pid: int) -> int:
-    """The memory that a process has now."""
+    """The present resident memory of a process."""
     status = Path(f"/proc/{pid}/status").read_text()
     return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS:"))
 
 
-def children_of(pid: int) -> List[int]:
-    """The processes that a process has started."""
+def children_of(pid: int) -> list[int]:
+    """The IDs of a process's children."""
     return [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+        return int(listener.getsockname()[1])
 
 
-def wait_for_port(port: int, server: subprocess.Popen, log: Path) -> None:
-    """Waits until something listens; a server that ends before that ends the benchmark with its words."""
+def wait_for_port(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
+    """Waits until the server listens. If it exits instead, the benchmark ends with its log."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline and server.poll() is None:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.02)
-    raise SystemExit(f"{server.args[0]} does not listen at port {port}:\n{log.read_text(errors='replace')}")
+    raise SystemExit(f"The server does not listen on port {port}:\n{log.read_text(errors='replace')}")

@@ -1,6 +1,6 @@
-"""Clients that cost little: bytes made beforehand, sockets that stay open, one answer awaited for each request.
+"""Cheap clients: prepared requests, persistent sockets, and one request at a time.
 
-A client in the usual libraries spends more on a request than the server does; then the rate is that of the client.
+A client in the usual libraries spends more time on a request than the server does, so its own speed would be measured.
 """
 
 from __future__ import annotations
@@ -9,17 +9,18 @@ import json
 import selectors
 import socket
 import time
-from typing import Any, Callable, Dict, Sequence
+from collections.abc import Sequence
+from typing import Any, Callable
 
 PATIENCE = 120.0  # seconds for any answer
 _BLOCK = 1 << 18
 
 Complete = Callable[[bytearray], bool]
-"""Whether these are all the bytes of an answer."""
+"""Whether these are all bytes of an answer."""
 
 
 class Line:
-    """One connection: a request, its answer, and the next request only then."""
+    """One connection, with one request at a time."""
 
     def __init__(self, port: int, complete: Complete) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
@@ -32,10 +33,10 @@ class Line:
         self.socket.sendall(request)
 
     def receive(self) -> bool:
-        """Takes in what has come; says whether the answer is complete."""
+        """Reads what has arrived. Returns whether the answer is complete."""
         block = self.socket.recv(_BLOCK)
         if not block:
-            raise SystemExit(f"The server hung up after {bytes(self.received[:300])!r}.")
+            raise SystemExit(f"The server closed the connection after {bytes(self.received[:300])!r}.")
         self.received += block
         return self._complete(self.received)
 
@@ -53,7 +54,7 @@ class Line:
 
 
 def ask_all(lines: Sequence[Line], requests: Sequence[bytes]) -> float:
-    """Sends all requests, over each line one at a time; the seconds until the last answer."""
+    """Sends all requests, one at a time over each line. Returns the seconds until the last answer."""
     waiting = iter(requests)
     with selectors.EpollSelector() as selector:
         began = time.monotonic()
@@ -67,7 +68,7 @@ def ask_all(lines: Sequence[Line], requests: Sequence[bytes]) -> float:
         while busy > 0:
             ready = selector.select(PATIENCE)
             if not ready:
-                raise SystemExit("A server does not answer.")
+                raise SystemExit("The server does not answer.")
             for key, _ in ready:
                 line = key.data
                 if not line.receive():
@@ -88,12 +89,12 @@ def http_complete(received: bytearray) -> bool:
         return False
     at = received[:head].lower().find(b"content-length:")
     if at < 0:
-        raise SystemExit(f"An answer without a length: {bytes(received[:head])!r}")
+        raise SystemExit(f"The answer has no Content-Length: {bytes(received[:head])!r}")
     end = received.find(b"\r", at)
     return len(received) >= head + 4 + int(received[at + 15 : end])
 
 
-def http_request(path: str, token: str, body: Dict[str, Any]) -> bytes:
+def http_request(path: str, token: str, body: dict[str, Any]) -> bytes:
     content = json.dumps(body, separators=(",", ":")).encode()
     head = (
         f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
@@ -102,19 +103,19 @@ def http_request(path: str, token: str, body: Dict[str, Any]) -> bytes:
     return head.encode() + content
 
 
-def http_json(answer: bytes) -> Dict[str, Any]:
-    """The JSON of an answer; ends the benchmark where it is not one of success."""
+def http_json(answer: bytes) -> dict[str, Any]:
+    """The JSON of an answer. Ends the benchmark if it is not a success."""
     head, _, content = answer.partition(b"\r\n\r\n")
     if b" 200 " not in head[:20]:
         raise SystemExit(f"The daemon refused: {answer[:500]!r}")
     value = json.loads(content)
     if not value.get("success"):
         raise SystemExit(f"The daemon failed: {content[:500]!r}")
-    return value
+    return dict(value)
 
 
 def redis_complete(count: int) -> Complete:
-    """Whether so many replies of Redis are complete."""
+    """Whether ``count`` replies of Redis are complete."""
 
     def are_complete(received: bytearray) -> bool:
         at = 0
@@ -128,7 +129,7 @@ def redis_complete(count: int) -> Complete:
 
 
 def _reply_end(received: bytearray, at: int) -> int:
-    """Where the reply ends that begins there (RESP 2); -1 where its end has not come."""
+    """The end of the reply that begins at ``at`` (RESP 2); -1 if it has not arrived."""
     line = received.find(b"\r\n", at)
     if line < 0:
         return -1

@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
-"""Moves many small files from node to node over loopback, beside an rsync daemon.
+"""Transfers many small files from node to node over loopback, beside an rsync daemon.
 
-Every turn writes into a folder of its own; what came before is moved aside, not deleted: deleting slows a file system down
-for minutes. Before every turn one large file is written and deleted, and the disk gets all that earlier turns left to be
-written, so that neither pays for memory that nobody touched before, nor for the other. A load has each file verified,
-encrypted on the way, and synced to the disk at its end; rsync does none of that, so the time that syncing takes after it is
-told apart.
+Every turn writes to a folder of its own. Older files are moved away and not deleted, because deleting slows a file
+system down for minutes. Before every turn one large file is written and deleted, and the disk is synced, so that
+neither side pays for fresh memory pages or for the other's pending writes. A load verifies and encrypts each file, and
+syncs all to the disk at its end. rsync does none of this, so the time of syncing after it is reported separately.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import List
 
 from nodes import Nodes
 from pairs import Pair, Run, machine, median, parse, parser, report_synced, take_turns
@@ -21,9 +19,9 @@ from processes import Machine, free_port, wait_for_port
 
 
 class Kachery:
-    """Two nodes; one has the files, the other loads all of them by one command."""
+    """Two nodes. One has the files, and the other loads all of them with one command."""
 
-    def __init__(self, running: Machine, build: Path, files: List[Path]) -> None:
+    def __init__(self, running: Machine, build: Path, files: list[Path]) -> None:
         nodes = Nodes(running, build)
         self._sender, self._receiver = nodes.start("A"), nodes.start("B")
         self._uris = self._sender.run("store", *map(str, files)).output.split()
@@ -33,7 +31,7 @@ class Kachery:
         finished = self._receiver.run("load", *self._uris)
         paths = finished.output.split()
         if len(paths) != len(self._uris):
-            raise SystemExit(f"{len(paths)} of {len(self._uris)} files came.")
+            raise SystemExit(f"{len(paths)} of {len(self._uris)} files arrived.")
         self._turn += 1
         stored = self._receiver.storage / "sha1"
         stored.rename(self._receiver.storage / f"turn-{self._turn}")
@@ -41,7 +39,7 @@ class Kachery:
 
 
 class Rsync:
-    """A daemon that serves the folder, and a client that fetches it whole."""
+    """A daemon that serves the folder, and a client that fetches all of it."""
 
     def __init__(self, running: Machine, folder: Path) -> None:
         self._running = running
@@ -67,7 +65,7 @@ class Rsync:
 def main() -> None:
     arguments = parser(__doc__.split("\n")[0])
     arguments.add_argument("--files", type=int, default=10_000, help="how many files (10,000)")
-    arguments.add_argument("--kib", type=int, default=10, help="the size of each (10)")
+    arguments.add_argument("--kib", type=int, default=10, help="the size of each in KiB (10)")
     options = parse(arguments, room=lambda chosen: (4 * chosen.pairs + 8) * chosen.files * (chosen.kib << 10))
     with machine(options.folder) as running:
         measure(running, options)
@@ -81,15 +79,15 @@ def measure(running: Machine, options: argparse.Namespace) -> None:
     for file in files:
         file.write_bytes(os.urandom(options.kib << 10))
     kachery, rsync = Kachery(running, options.build, files), Rsync(running, folder)
-    # Folders, inodes and what the kernel keeps of them take about as much memory as the files do.
+    # Folders, inodes and the kernel's caches of them need about as much memory as the files.
     touched = 3 * options.files * (options.kib << 10)
 
     def prepare() -> None:
-        # Half a minute after a turn the system would begin to put its folders to their places on the disk, in another's turn.
+        # Otherwise the system would write a turn's folders to the disk half a minute later, in another turn.
         running.prime(touched)
         os.sync()
 
-    pairs: List[Pair] = take_turns(kachery.run, rsync.run, options.pairs, "rsync", prepare)
+    pairs: list[Pair] = take_turns(kachery.run, rsync.run, options.pairs, "rsync", prepare)
     if median(run.parts["files"] for _, run in pairs) != options.files:
         raise SystemExit("rsync did not fetch every file.")
     report_synced(pairs, "rsync")

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Stores a large file through a daemon, beside `cp`, then `openssl sha1` of the copy.
+"""Stores a large file through a daemon, beside `cp` and `openssl sha1` of the copy.
 
-Both copy on the same disk. `kachery store` also computes the manifest, a second SHA-1 of every byte, and has everything
-synced to the disk when it ends; `cp` leaves that to the system, so the time that it takes is told apart.
+Both copy on the same disk. `kachery store` also computes the manifest, a second SHA-1 of every byte, and syncs
+everything to the disk. `cp` leaves that to the system, so the time of syncing after it is reported separately.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import argparse
 from pathlib import Path
 
 from nodes import Nodes
-from pairs import Run, machine, parse, parser, report_synced, take_turns
+from pairs import Run, measure_large_file, report_synced, take_turns
 from processes import Machine, sync
 
 
 class Kachery:
-    """A daemon that stores the same file anew each time."""
+    """A daemon that stores the same file in every turn."""
 
     def __init__(self, running: Machine, build: Path, source: Path) -> None:
         self._source = source
@@ -26,13 +26,13 @@ class Kachery:
         finished = self._node.run("store", str(self._source))
         stored = self._node.path_of(finished.output)
         if stored.stat().st_size != self._source.stat().st_size:
-            raise SystemExit(f"{stored} is not {self._source}.")
+            raise SystemExit(f"{stored} differs from {self._source}.")
         stored.unlink()
         return Run(finished.seconds)
 
 
 class Copy:
-    """What a person would do by hand: copy the file, and note its hash."""
+    """The manual way: copy the file, and compute its hash."""
 
     def __init__(self, running: Machine, source: Path) -> None:
         self._running = running
@@ -47,14 +47,6 @@ class Copy:
         return Run(copied.seconds + hashed.seconds, {"sync": synced})
 
 
-def main() -> None:
-    arguments = parser(__doc__.split("\n")[0])
-    arguments.add_argument("--size-mib", type=int, default=1024, help="the file's size (1024)")
-    options = parse(arguments, room=lambda chosen: 4 * chosen.size_mib << 20)
-    with machine(options.folder) as running:
-        measure(running, options)
-
-
 def measure(running: Machine, options: argparse.Namespace) -> None:
     print(f"storing {options.size_mib} MiB; {options.pairs} interleaved pairs\n")
     size = options.size_mib << 20
@@ -65,4 +57,4 @@ def measure(running: Machine, options: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    measure_large_file(__doc__, measure)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Moves a large file from node to node over loopback, beside curl from nginx over TLS 1.3, then `openssl sha1`.
+"""Transfers a large file from node to node over loopback, beside curl from nginx over TLS 1.3 and `openssl sha1`.
 
 Both write to the same disk, verify the whole file, and use the system's congestion control.
 """
@@ -7,19 +7,10 @@ Both write to the same disk, verify the whole file, and use the system's congest
 from __future__ import annotations
 
 import argparse
-from typing import List
 
 from contenders import Kachery, NginxAndCurl
-from pairs import Pair, machine, median, parse, parser, report_synced, take_turns
+from pairs import Pair, measure_large_file, median, report_synced, take_turns
 from processes import Machine
-
-
-def main() -> None:
-    arguments = parser(__doc__.split("\n")[0])
-    arguments.add_argument("--size-mib", type=int, default=1024, help="the file's size (1024)")
-    options = parse(arguments, room=lambda chosen: 4 * chosen.size_mib << 20)
-    with machine(options.folder) as running:
-        measure(running, options)
 
 
 def measure(running: Machine, options: argparse.Namespace) -> None:
@@ -33,11 +24,11 @@ def measure(running: Machine, options: argparse.Namespace) -> None:
     report(pairs, size, kachery, curl)
 
 
-def report(pairs: List[Pair], size: int, kachery: Kachery, curl: NginxAndCurl) -> None:
+def report(pairs: list[Pair], size: int, kachery: Kachery, curl: NginxAndCurl) -> None:
     ours = median(run.seconds for run, _ in pairs)
     alone = median(run.parts["curl"] for _, run in pairs)
     print(f"         kachery {size / ours / 1e6:.0f} MB/s; curl alone {alone:.2f} s")
-    print("         a load has the file synced to disk at its end")
+    print("         a load includes syncing the file to the disk")
     report_synced(pairs, "curl")
     print("\npeak memory (MiB), processor time of all rounds (s):")
     for name, usage in {**kachery.usage(), **curl.usage()}.items():
@@ -45,4 +36,4 @@ def report(pairs: List[Pair], size: int, kachery: Kachery, curl: NginxAndCurl) -
 
 
 if __name__ == "__main__":
-    main()
+    measure_large_file(__doc__, measure)

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Sourced by the demonstrations: nodes in a temporary folder, each with a home, an identity, a storage directory and ports
-# of its own, exactly what as many machines would have. Nothing of them stays behind, however the script ends.
+# of its own, like separate machines. However the script ends, it removes all of this.
 
 build=${KACHERY_BUILD_DIR:-$PWD/.build/release}
 start_deadline=20 # seconds
@@ -32,7 +32,7 @@ finish() {
   local status=$?
   trap - EXIT INT TERM
   for pid in "${daemons[@]}"; do kill "$pid" 2>/dev/null || true; done
-  # A daemon stops within three seconds; one that hangs must not outlive its demonstration.
+  # A daemon stops within three seconds. A hanging one is killed below.
   for _ in $(seq 100); do
     still_running || break
     sleep 0.05
@@ -54,7 +54,7 @@ trap 'exit 143' TERM
 
 is_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-# Below the ports that the system hands out by itself.
+# Sets chosen_port, below the range from which the system chooses ports.
 free_port() {
   local port
   while true; do
@@ -65,7 +65,7 @@ free_port() {
   chosen_port=$port
 }
 
-# Becomes a command that the user of one node runs: its process has the number that the shell knows it by.
+# Runs a command as the user of one node in place of this shell, so the command has the process ID that $! reports.
 become() {
   local name=$1
   shift
@@ -75,7 +75,7 @@ become() {
     KACHERY_P2P_API_PORT="${api_port[$name]}" KACHERY_P2P_API_HOST=127.0.0.1 "$@"
 }
 
-# Runs a command as the user of one node would.
+# Runs a command as the user of one node.
 as() { (become "$@"); }
 
 start() {
@@ -90,7 +90,7 @@ start() {
   daemons+=("$pid")
   local tries=$((start_deadline * 20))
   until curl -s -f -o /dev/null "http://127.0.0.1:${api_port[$name]}/probe"; do
-    kill -0 "$pid" 2>/dev/null || fail "The node $name stopped as soon as it was started." "$folder/$name/daemon.log"
+    kill -0 "$pid" 2>/dev/null || fail "The node $name stopped immediately." "$folder/$name/daemon.log"
     tries=$((tries - 1))
     [ "$tries" -gt 0 ] || fail "The node $name did not answer within $start_deadline s." "$folder/$name/daemon.log"
     sleep 0.05
@@ -100,7 +100,7 @@ start() {
 seconds_since() { awk -v a="$1" -v b="$(date +%s.%N)" 'BEGIN { printf "%.2f", b - a }'; }
 
 for program in kachery kacheryd; do
-  [ -x "$build/$program" ] || fail "There is no $build/$program yet. Type 'make demo', which builds it first."
+  [ -x "$build/$program" ] || fail "$build/$program does not exist. Run 'make demo', which builds it first."
 done
 
 declare -A api_port=()

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Feeds every parser of bytes from outside with damaged inputs, each for FUZZ_SECONDS (60), each round with other seeds.
-# A round that fails is named by its offset: KACHERY_SEED_OFFSET=N swift test --filter NAME repeats it.
+# Gives damaged inputs to every parser of untrusted bytes, for FUZZ_SECONDS (60) each, with new seeds in every round.
+# A failed round prints its offset: KACHERY_SEED_OFFSET=N swift test --filter NAME repeats it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# A name and the tests that damage its inputs.
+# A parser, and the tests that damage its inputs.
 codecs=(
   'mux: MuxFuzzTests'
   'messages: WireTests.*mutatedMessagesNeverTrap'
@@ -35,9 +35,9 @@ for codec in "${codecs[@]}"; do
       printf 'fuzz: %s failed; repeat with KACHERY_SEED_OFFSET=%s swift test --filter "%s"\n' "$name" "$offset" "$tests" >&2
       exit 1
     fi
-    # A filter that fits nothing would try nothing.
+    # A filter that matches nothing would test nothing.
     if ! grep -q 'Test run with [1-9]' <<<"$output"; then
-      printf 'fuzz: no test is called %s\n' "$tests" >&2
+      printf 'fuzz: no test matches %s\n' "$tests" >&2
       exit 1
     fi
     rounds=$((rounds + 1))

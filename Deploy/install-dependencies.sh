@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
-# Installs what kachery is built from: Debian packages, by name. Does nothing when all are there.
+# Installs the Debian packages that kachery needs. Does nothing if all of them are installed.
 #
-#   Deploy/install-dependencies.sh            what building and testing need
-#   Deploy/install-dependencies.sh --build    only what building needs
-#   Deploy/install-dependencies.sh --demo     what building and the demonstrations need
-#   Deploy/install-dependencies.sh --bench    everything, with what the benchmarks compare with
+#   Deploy/install-dependencies.sh            for building and testing
+#   Deploy/install-dependencies.sh --build    only for building
+#   Deploy/install-dependencies.sh --demo     for building and the demonstrations
+#   Deploy/install-dependencies.sh --lint     only for checking the sources
+#   Deploy/install-dependencies.sh --bench    everything, including the programs that the benchmarks compare with
 #   Deploy/install-dependencies.sh --list     prints the names and changes nothing
 #
-# Runs as root, or through sudo where it is not. The Swift toolchain itself is no Debian package, and has to be there.
+# An ordinary user needs sudo. The Swift toolchain is not a Debian package and must already be on the PATH.
 set -euo pipefail
 
-# What differs between releases. An unknown one gets its own default compiler, which brings its C++ library along.
+# Names that differ between releases. Other releases get their default compiler, which includes its C++ library.
 # shellcheck source=/dev/null
 codename=$(. /etc/os-release 2>/dev/null && echo "${VERSION_CODENAME:-}") || codename=''
 case "$codename" in
@@ -19,27 +20,29 @@ case "$codename" in
   *) cxx_library=g++ ;;
 esac
 
-# Without these the toolchain does not start, or compiles and does not link.
+# Without these the toolchain does not start or cannot link.
 swift_packages=(libncurses6 libxml2 libsqlite3-0 binutils "$cxx_library")
-# Each library's reason stands in docs/dependencies.md.
+# docs/dependencies.md gives the reason for each library.
 library_packages=(
-  pkg-config              # the package manifest finds the libraries with it
+  pkg-config              # finds the libraries for the package manifest
   libuv1-dev              # event loop
   libssl-dev              # TLS 1.3, Ed25519, digests
   libsqlite3-dev          # mutables and feeds
   libmicrohttpd-dev       # the local HTTP server
-  libcurl4-openssl-dev    # fetching channel configurations; the toolchain uses the library as well
-  libyaml-dev             # reading them
+  libcurl4-openssl-dev    # fetching channel documents; the toolchain also uses the library
+  libyaml-dev             # reading channel documents
 )
-# The demonstrations look from outside.
+# The demonstrations check their results with these.
 demo_packages=(curl openssl)
+# ruff and mypy come from PyPI, into a virtual environment.
+lint_packages=(python3 python3-venv shellcheck)
 test_packages=(
-  python3 python3-venv    # the Python package and its tests
-  procps                  # the tests look from outside
+  "${lint_packages[@]}"   # the tests begin with the checks, and the Python package has tests of its own
+  procps                  # tests inspect processes
   systemd                 # systemd-analyze checks the service units
-  util-linux mount        # setpriv and unshare: tests act as other users, and fill a small disk
+  util-linux mount        # setpriv and unshare: tests run as other users, and fill a small disk
 )
-# nginx and Redis start servers where they are installed, so only the benchmarks ask for them.
+# Installing nginx and Redis starts servers, so only the benchmarks ask for them.
 bench_packages=(nginx-light rsync redis-server)
 
 fail() {
@@ -51,9 +54,10 @@ packages=("${swift_packages[@]}" "${library_packages[@]}")
 case "${1:-}" in
   --build) ;;
   --demo) packages+=("${demo_packages[@]}") ;;
+  --lint) packages=("${swift_packages[@]}" "${lint_packages[@]}") ;;
   '') packages+=("${demo_packages[@]}" "${test_packages[@]}") ;;
   --bench | --list) packages+=("${demo_packages[@]}" "${test_packages[@]}" "${bench_packages[@]}") ;;
-  *) fail "unknown option '$1'; use --build, --demo, --bench, --list, or nothing." ;;
+  *) fail "unknown option '$1'; use --build, --demo, --lint, --bench, --list, or nothing." ;;
 esac
 if [ "${1:-}" = --list ]; then
   printf '%s\n' "${packages[@]}"
@@ -64,34 +68,33 @@ is_installed() {
   [ "$(dpkg-query --show --showformat '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 
-# A python3, curl or openssl from elsewhere (pyenv, a container image) serves as well as Debian's own.
+# A python3, curl or openssl from another source (pyenv, a container image) works as well as Debian's.
 is_provided() {
   case "$1" in
     libstdc++-*-dev | g++) compgen -G '/usr/lib/gcc/*/*/libstdc++.so' >/dev/null ;;
     python3-venv) python3 -c 'import venv, ensurepip' 2>/dev/null ;;
     systemd) command -v systemd-analyze >/dev/null ;;
     util-linux) command -v setpriv >/dev/null && command -v unshare >/dev/null ;;
-    python3 | curl | openssl | rsync | mount) command -v "$1" >/dev/null ;;
-    redis-server) command -v redis-server >/dev/null ;;
+    python3 | curl | openssl | rsync | mount | shellcheck | redis-server) command -v "$1" >/dev/null ;;
     nginx-light) command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] ;;
     *) return 1 ;;
   esac
 }
 
-# The shared libraries that the toolchain's programs do not find, in one line.
+# Prints the shared libraries that the toolchain's programs cannot find, in one line.
 missing_libraries() {
   local folder program
   folder=$(dirname "$(readlink -f "$(command -v swift)")")
   for program in swift-driver swift-frontend swift-package clang lld; do
-    # A toolchain that is put in place by a program of its own (swiftly) has none of these beside it.
+    # A toolchain that was installed by swiftly has none of these in this folder.
     { ldd "$folder/$program" 2>/dev/null || true; } | sed -n 's/^\t*\([^ ]*\) => not found$/\1/p'
   done | sort -u | paste -sd ' '
 }
 
-# Sets swift_words to what the toolchain says of itself; fails when that is no version.
+# Sets swift_output to the output of `swift --version`. Fails if that contains no version.
 ask_swift() {
-  swift_words=$(swift --version 2>&1) || return 1
-  swift_version=$(sed -n 's/.*Swift version \([0-9]*\)\.\([0-9]*\).*/\1 \2/p' <<<"$swift_words" | head -n 1)
+  swift_output=$(swift --version 2>&1) || return 1
+  swift_version=$(sed -n 's/.*Swift version \([0-9]*\)\.\([0-9]*\).*/\1 \2/p' <<<"$swift_output" | head -n 1)
   [ -n "$swift_version" ]
 }
 
@@ -99,43 +102,43 @@ check_version() {
   local major minor
   read -r major minor <<<"$swift_version"
   if [ "$major" -lt 6 ] || { [ "$major" -eq 6 ] && [ "$minor" -lt 2 ]; }; then
-    fail "this is Swift $major.$minor ($(command -v swift)), and kachery needs 6.2 or later \
+    fail "this is Swift $major.$minor ($(command -v swift)), but kachery needs 6.2 or later \
 (https://www.swift.org/install/linux/)."
   fi
 }
 
-# Prints why the toolchain does not start, in its own words.
-say_why_swift_does_not_start() {
+# Prints why the toolchain does not start.
+report_swift_failure() {
   local libraries
-  printf "install-dependencies: '%s' does not start. Its own words:\n" "$(command -v swift)" >&2
-  printf '%s\n' "${swift_words:-(none)}" | head -n 10 | sed 's/^/    /' >&2
+  printf "install-dependencies: '%s' does not start. Its output:\n" "$(command -v swift)" >&2
+  printf '%s\n' "${swift_output:-(none)}" | head -n 10 | sed 's/^/    /' >&2
   libraries=$(missing_libraries)
-  [ -z "$libraries" ] || printf '  Shared libraries that it does not find: %s\n' "$libraries" >&2
+  [ -z "$libraries" ] || printf '  Missing shared libraries: %s\n' "$libraries" >&2
 }
 
-# Says what an administrator has to do, and ends.
+# Prints what an administrator has to do, and fails.
 may_not_install() {
-  [ "$swift_starts" = yes ] || say_why_swift_does_not_start
+  [ "$swift_starts" = yes ] || report_swift_failure
   fail "these packages are missing: ${missing[*]}
-  $1 As root, type:
+  $1 As root, run:
     apt-get update && apt-get install --no-install-recommends ${missing[*]}"
 }
 
-# Runs apt-get as root. Its own failures have the code 100; with any other, sudo did not let it run.
+# Runs apt-get as root. Its own failures have the exit code 100; any other code means that sudo did not run it.
 run_apt() {
   local code=0
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120 "$@" || code=$?
   if [ "$code" -ne 0 ] && [ "$code" -ne 100 ] && [ "${#as_root[@]}" -gt 0 ]; then
-    may_not_install "sudo did not let you install them; its reason stands above."
+    may_not_install "sudo did not allow you to install them; its message is above."
   fi
   return "$code"
 }
 
 if ! command -v swift >/dev/null; then
-  [ -z "${SUDO_USER:-}" ] || fail "there is no 'swift' on root's PATH, which is not yours: sudo has its own. Type this \
-as $SUDO_USER, without sudo; what is missing is installed through sudo by itself."
+  [ -z "${SUDO_USER:-}" ] || fail "there is no 'swift' on the PATH that sudo sets for root, which is not yours. Run this \
+as $SUDO_USER, without sudo; missing packages are installed through sudo."
   fail "there is no 'swift' on the PATH. Unpack the Swift 6.2 toolchain or a later one \
-(https://www.swift.org/install/linux/), put its usr/bin on the PATH, and type this again."
+(https://www.swift.org/install/linux/), put its usr/bin on the PATH, and run this again."
 fi
 
 swift_starts=no
@@ -145,8 +148,8 @@ if ask_swift; then
 fi
 
 if ! command -v dpkg-query >/dev/null; then
-  [ "$swift_starts" = yes ] || { say_why_swift_does_not_start; exit 1; }
-  echo "Dependencies: not checked, for this is no Debian system (there is no dpkg). By Debian's names they are:" >&2
+  [ "$swift_starts" = yes ] || { report_swift_failure; exit 1; }
+  echo "Dependencies: not checked, because this is not a Debian system (there is no dpkg). Debian's names for them:" >&2
   echo "  ${packages[*]}" >&2
   exit 0
 fi
@@ -159,19 +162,19 @@ done
 if [ "${#missing[@]}" -gt 0 ]; then
   as_root=()
   if [ "$(id -u)" -ne 0 ]; then
-    command -v sudo >/dev/null || may_not_install "You are not root here, and there is no sudo."
+    command -v sudo >/dev/null || may_not_install "You are not root, and there is no sudo."
     as_root=(sudo)
   fi
   echo "Dependencies: installing ${missing[*]}"
-  # apt-get says what it could not fetch and goes on with older lists, so its success alone says little.
-  run_apt update -qq || fail "'apt-get update' failed; its own words stand above."
+  # If a list cannot be fetched, apt-get reports that and succeeds with the older list, so its output is shown.
+  run_apt update -qq || fail "'apt-get update' failed; its output is above."
   run_apt install -y -qq --no-install-recommends "${missing[@]}" >/dev/null \
     || fail "apt-get could not install: ${missing[*]}
-  Its own words stand above. Where it does not know a package, the lists of /etc/apt could not be fetched or lack it."
+  Its output is above. If it does not know a package, the lists of /etc/apt could not be fetched or do not contain it."
 fi
 
 if [ "$swift_starts" = no ]; then
-  ask_swift || { say_why_swift_does_not_start; exit 1; }
+  ask_swift || { report_swift_failure; exit 1; }
   check_version
 fi
-if [ "${#missing[@]}" -eq 0 ]; then echo 'Dependencies: all there.'; else echo 'Dependencies: installed.'; fi
+if [ "${#missing[@]}" -eq 0 ]; then echo 'Dependencies: all installed already.'; else echo 'Dependencies: installed.'; fi

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Says how many tests were skipped and why, from the results (JUnit's XML) of all runs: Deploy/say-skipped.py FOLDER"""
+"""Prints how many tests were skipped and why, from the JUnit XML results of all runs: Deploy/say-skipped.py FOLDER"""
 
 import sys
 from collections import Counter
@@ -9,10 +9,10 @@ from xml.etree import ElementTree
 results = [ElementTree.parse(file).getroot() for file in sorted(Path(sys.argv[1]).glob("*.xml"))]
 tests = sum(1 for result in results for _ in result.iter("testcase"))
 if not tests:
-    sys.exit(f"say-skipped: there are no results of tests in {sys.argv[1]}.")
+    sys.exit(f"say-skipped: {sys.argv[1]} contains no test results.")
 reasons = Counter(
-    # pytest has the reason in an attribute, Swift Testing in the text.
-    skipped.get("message") or (skipped.text or "").strip() or "no reason is given"
+    # pytest writes the reason to an attribute, Swift Testing to the text.
+    skipped.get("message") or (skipped.text or "").strip() or "no reason given"
     for result in results
     for skipped in result.iter("skipped")
 )

@@ -1,4 +1,4 @@
-"""A client: asks a worker to count the words of a text, and watches it do so.
+"""A client that asks a worker to count the words of a text, and follows the progress.
 
 python jobs_client.py FEED_URI TEXT_FILE
 """
@@ -14,7 +14,7 @@ PATIENCE = 60  # seconds
 
 def main() -> None:
     feed_uri, path = sys.argv[1:]
-    text = kp.store_file(path)  # it stays here; the worker's node fetches it
+    text = kp.store_file(path)  # stays on this node until the worker's node fetches it
     client = jobs.Client(feed_uri)
     start = time.monotonic()
     job = client.request("count_words", version="1", text=text, most=3)
@@ -22,7 +22,10 @@ def main() -> None:
         what = event.get("text") or event.get("uri") or event.get("error") or ""
         print(f"{time.monotonic() - start:6.3f} s  {event['type']:<9} {what}", flush=True)
     result = job.result()
-    print(f"{result['total']} words; most of all " + ", ".join(f"{word} ({count})" for word, count in result["most"]))
+    print(
+        f"{result['total']} words; the most frequent: "
+        + ", ".join(f"{word} ({count})" for word, count in result["most"])
+    )
 
 
 if __name__ == "__main__":

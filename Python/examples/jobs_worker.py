@@ -1,4 +1,4 @@
-"""A worker: counts the words of texts that lie on other nodes. Run beside the daemon of the machine that computes.
+"""A worker that counts the words of texts on other nodes. Run it on the machine that computes, beside its daemon.
 
 python jobs_worker.py CLIENT_NODE_ID…       (kachery-p2p-node-info on the client's machine prints its ID)
 """
@@ -6,6 +6,7 @@ python jobs_worker.py CLIENT_NODE_ID…       (kachery-p2p-node-info on the clie
 import signal
 import sys
 from collections import Counter
+from typing import Any
 
 import kachery_p2p as kp
 from kachery_p2p import jobs
@@ -14,10 +15,12 @@ worker = jobs.Worker("word-counts", threads=2)
 
 
 @worker.function("count_words", version="1")
-def count_words(text: str, most: int) -> dict:
-    """The most frequent words of a text, which is named by its URI."""
-    lines = kp.load_text(text, strict=True).splitlines()
-    counts: Counter = Counter()
+def count_words(text: str, most: int) -> dict[str, Any]:
+    """The most frequent words of a text. ``text`` is its URI."""
+    content = kp.load_text(text, strict=True)
+    assert content is not None
+    lines = content.splitlines()
+    counts: Counter[str] = Counter()
     for number, line in enumerate(lines, 1):
         counts.update(line.lower().split())
         if number % (len(lines) // 4 or 1) == 0:

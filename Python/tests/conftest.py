@@ -1,41 +1,47 @@
-"""What the tests share: a clean environment, a stand-in daemon, and real ones."""
+"""Shared fixtures: a clean environment, a stand-in daemon, and real daemons."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Callable, Iterator
 
 import pytest
+
 from kachery_p2p import _daemon
-from real_daemon import RealDaemon
+from losses import Share
+from real_daemon import CHANNEL, RealDaemon, StartDaemon, free_port
 from stand_in import StandIn
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Gives the tests a folder of their own below TMPDIR. It goes with them; what a failed test left stays."""
+    """Runs the tests in a folder of their own below TMPDIR. It is removed if all of them pass."""
     if config.option.basetemp is not None:
         return
     folder = tempfile.mkdtemp(prefix="kachery-tests-")
     config.option.basetemp = folder
 
-    def remove() -> None:
-        if config.kachery_tests_passed:
-            shutil.rmtree(folder)
-
-    config.kachery_tests_passed = True
-    config.add_cleanup(remove)
+    config.pluginmanager.register(_RemovedIfPassed(folder))
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    session.config.kachery_tests_passed = session.testsfailed == 0
+class _RemovedIfPassed:
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._passed = True
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        self._passed = session.testsfailed == 0
+
+    def pytest_unconfigure(self) -> None:
+        if self._passed:
+            shutil.rmtree(self._folder)
 
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test sees the settings of whoever runs it, nor what an earlier one learned."""
+    """Hides the user's settings, and what earlier tests cached."""
     for name in list(os.environ):
         if name.startswith("KACHERY_") and name not in ("KACHERY_BUILD_DIR", "KACHERY_PUBLISHED_PYTHON"):
             monkeypatch.delenv(name)
@@ -52,7 +58,7 @@ def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
-    """A server that answers what a test tells it to, to see what a daemon would never do."""
+    """A server with answers that a test chooses, such as those that no daemon gives."""
     with StandIn(tmp_path / "stand-in") as server:
         monkeypatch.setenv("KACHERY_P2P_API_PORT", str(server.port))
         monkeypatch.setenv("KACHERY_P2P_API_HOST", "127.0.0.1")
@@ -60,8 +66,8 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandI
 
 
 @pytest.fixture
-def start_daemon(tmp_path: Path) -> Iterator[Callable[..., RealDaemon]]:
-    """Starts real daemons; they stop with the test."""
+def start_daemon(tmp_path: Path) -> Iterator[StartDaemon]:
+    """Starts real daemons, which stop at the end of the test."""
     running = []
 
     def start(label: str, *options: str) -> RealDaemon:
@@ -76,8 +82,35 @@ def start_daemon(tmp_path: Path) -> Iterator[Callable[..., RealDaemon]]:
 
 
 @pytest.fixture
-def daemon(start_daemon: Callable[..., RealDaemon], monkeypatch: pytest.MonkeyPatch) -> RealDaemon:
+def daemon(start_daemon: StartDaemon, monkeypatch: pytest.MonkeyPatch) -> RealDaemon:
     """A real daemon that the package finds through the environment."""
     started = start_daemon("alone")
     started.select(monkeypatch)
     return started
+
+
+@pytest.fixture
+def pair(start_daemon: StartDaemon) -> tuple[RealDaemon, RealDaemon]:
+    """Two nodes on ``CHANNEL``: a source and a reader. A third node connects them."""
+    port = free_port()
+    start_daemon("bootstrap", "--isbootstrap", "--port", str(port), "--channel", CHANNEL)
+    joining = ("--bootstrap", f"127.0.0.1:{port}", "--channel", CHANNEL)
+    return start_daemon("source", *joining), start_daemon("reader", *joining)
+
+
+@pytest.fixture
+def share(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> Share:
+    """The stand-in's storage directory, from which files can be lost."""
+    return Share(stand_in, monkeypatch)
+
+
+@pytest.fixture
+def registered() -> None:
+    """Registers the file systems with fsspec, as the entry points of the installed package do."""
+    import fsspec
+
+    from kachery_p2p.filesystem import KacheryFileSystem, KacheryFolderFileSystem
+
+    for kind in (KacheryFileSystem, KacheryFolderFileSystem):
+        fsspec.register_implementation(kind.protocol, kind, clobber=True)
+        kind.clear_instance_cache()

@@ -1,26 +1,23 @@
-"""What a folder lists and a daemon cannot give, in every way that this happens."""
+"""Files that a folder lists and a daemon cannot provide, for every reason."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator
+from typing import Any, Callable
+
+import pytest
 
 import kachery_p2p as kp
-import pytest
-from stand_in import StandIn
+from stand_in import StandIn, frames
+from storage_layout import read_folder, stored_path
 
 VECTORS = json.loads((Path(__file__).parents[2] / "Tests/Vectors/error-codes.json").read_text())
 CODES = [entry["code"] for entry in VECTORS]
 
 
-def frame(message: Dict[str, Any]) -> bytes:
-    """A message as a daemon sends it in a stream."""
-    content = json.dumps(message).encode()
-    return f"{len(content)}#".encode() + content
-
-
-PROGRESS = frame({"type": "progress", "bytesLoaded": 10, "bytesTotal": 20})
+PROGRESS = frames({"type": "progress", "bytesLoaded": 10, "bytesTotal": 20})
 
 
 def answers(content: bytes) -> Callable[[StandIn], None]:
@@ -28,11 +25,11 @@ def answers(content: bytes) -> Callable[[StandIn], None]:
 
 
 def refuses(code: str) -> Callable[[StandIn], None]:
-    return answers(frame({"type": "error", "error": f"It is {code}. Do this.", "code": code}))
+    return answers(frames({"type": "error", "error": f"It is {code}. Do this.", "code": code}))
 
 
-# Each loses what is not in the storage directory, and is followed by the code that has to be named.
-WAYS: Dict[str, Any] = {
+# Ways to lose the files that are not in the storage directory, and the code of the error that must follow.
+WAYS: dict[str, Any] = {
     "nobody online": (refuses("no_member_online"), "no_member_online"),
     "the source lost half-way": (answers(PROGRESS), "disconnected"),
     "the answer torn": (answers(PROGRESS[:-3]), "disconnected"),
@@ -41,7 +38,7 @@ WAYS: Dict[str, Any] = {
 
 
 class Share:
-    """A daemon's storage directory, files that are stored in it and files that are lost from it."""
+    """A daemon's storage directory, from which files can be lost."""
 
     def __init__(self, daemon: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
         self.daemon = daemon
@@ -54,14 +51,12 @@ class Share:
             return store()
 
     def path(self, sha1: str) -> Path:
-        """Where a file is stored."""
-        return self.daemon.directory / "sha1" / sha1[:2] / sha1[2:4] / sha1[4:6] / sha1
+        """The path of a stored file."""
+        return stored_path(self.daemon.directory, sha1)
 
-    def hashes(self, folder: str) -> Dict[str, str]:
+    def hashes(self, folder: str) -> dict[str, str]:
         """The hash of every file below a folder, by its path."""
-        content = kp.read_dir(folder, strict=True)
-        assert content is not None
-        return dict(_hashes(content, ""))
+        return dict(_hashes(read_folder(folder), ""))
 
     def lose(self, *hashes: str) -> None:
         """Removes stored files."""
@@ -69,7 +64,7 @@ class Share:
             self.path(sha1).unlink()
 
 
-def _hashes(folder: Dict[str, Any], prefix: str) -> Iterator[Any]:
+def _hashes(folder: dict[str, Any], prefix: str) -> Iterator[Any]:
     for name, file in folder["files"].items():
         yield prefix + name, file["sha1"]
     for name, inner in folder["dirs"].items():
@@ -77,12 +72,12 @@ def _hashes(folder: Dict[str, Any], prefix: str) -> Iterator[Any]:
 
 
 def said(call: Callable[[], Any]) -> kp.KacheryError:
-    """The error of ours that a call raises, perhaps as the cause of another library's."""
-    with pytest.raises(Exception) as failure:
+    """The ``KacheryError`` that a call raises, possibly as the cause of another library's error."""
+    with pytest.raises(Exception) as failure:  # noqa: PT011
         call()
     error: Any = failure.value
     while error is not None and not isinstance(error, kp.KacheryError):
-        assert not isinstance(error, (FileNotFoundError, KeyError)), f"this is taken for absence: {error!r}"
+        assert not isinstance(error, (FileNotFoundError, KeyError)), f"libraries take this for absence: {error!r}"
         error = error.__cause__
     assert error is not None, repr(failure.value)
     assert not isinstance(error, (OSError, LookupError))

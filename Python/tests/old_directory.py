@@ -1,6 +1,6 @@
-"""A storage directory as older software left it, written byte by byte, and a picture of it to compare with later.
+"""A storage directory as older software left it, written byte by byte, and a description for later comparison.
 
-The keys are those of the test vectors in RFC 8032, section 7.1, so that nothing here depends on our own code.
+The keys are those of the test vectors in RFC 8032, section 7.1, so nothing here depends on this project's own code.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import sqlite3
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any
 
-LONG_AGO = 1_614_000_000  # seconds since 1970: whatever is written anew shows
+LONG_AGO = 1_614_000_000  # seconds since 1970, so that new writes are visible
 CHUNK = 20_000_000
 NODE_SECRET = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
 NODE_ID = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
 FEED_SECRET = bytes.fromhex("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb")
 FEED_ID = "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"
 CHANNEL = "old-lab-6f1e"
-MUTABLES: List[Tuple[Any, Any]] = [
+MUTABLES: list[tuple[Any, Any]] = [
     ("plain", "a text"),
     ({"type": "result", "n": 3}, {"mean": 1.5, "names": ["ü", None]}),
     (
@@ -39,7 +39,7 @@ MUTABLES: List[Tuple[Any, Any]] = [
 
 
 def canonical(value: Any) -> str:
-    """RFC 8785 for what stands in this file: no member names or numbers on which Python and ECMAScript differ."""
+    """RFC 8785 for the values in this file, whose names and numbers Python and ECMAScript write alike."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
@@ -60,7 +60,7 @@ def pem(kind: str, der: bytes) -> str:
 
 
 class OldDirectory:
-    """The directory, and what older software knew of its content."""
+    """The directory, and what older software knew about its contents."""
 
     def __init__(self, root: Path, shared: Path) -> None:
         self.root = root
@@ -73,11 +73,11 @@ class OldDirectory:
         self.manifest = self._store(self._manifest(self.large))
         self.large_uri = f"sha1://{self._store(self.large)}/recording.dat?manifest={self.manifest}"
         shared.mkdir(parents=True)
-        self.linked = b"shared from where it lies " * 1000
+        self.linked = b"shared without a copy " * 1000
         self.linked_uri = self._link(shared / "linked.dat", self.linked)
         self.changed_uri = self._link(shared / "changed.dat", b"as it was")
         (shared / "changed.dat").write_bytes(b"as it is!")
-        # What an interrupted upload of older software may have left, and a file of the user's own.
+        # Remains of an interrupted upload by older software, and a file of the user.
         (root / "sha1" / "00" / "11" / "22").mkdir(parents=True)
         (root / "sha1" / "00" / "11" / "22" / f"{'0' * 40}.uploading.xyz").write_bytes(b"half a")
         (root / "README.txt").write_text("Do not delete!\n")
@@ -133,7 +133,7 @@ class OldDirectory:
                 row = (sha1(name.encode()), name, canonical(value))
                 database.execute("INSERT INTO mutables VALUES (?, ?, ?)", row)
 
-    def _write_feeds(self) -> List[Dict[str, Any]]:
+    def _write_feeds(self) -> list[dict[str, Any]]:
         subfeed = sha1(b"main")
         messages = sign_messages([{"step": n, "note": f"entry {n} ✓"} for n in range(3)])
         with Database(self.root / "feeds.db") as database:
@@ -156,11 +156,11 @@ class OldDirectory:
                 database.execute("INSERT INTO subfeedMessages VALUES (?, ?, ?, ?)", row)
         return messages
 
-    def picture(self) -> Dict[str, Tuple]:
-        """Everything that was there, but for the token, which has to change: what it is, whose, and every byte of it.
+    def picture(self) -> dict[str, tuple[Any, ...]]:
+        """The mode, owner, times and bytes of every file, except for the token, which has to change.
 
-        The root itself is left out, since new names may be added in it. Of `feeds.db`, where a table may be added,
-        everything counts that older software had in it.
+        The root itself is left out, because new names may appear in it. A table may be added to `feeds.db`, so only
+        the tables of older software are compared.
         """
         return {
             str(path.relative_to(self.root)): describe_feeds(path) if path.name == "feeds.db" else describe(path)
@@ -170,7 +170,7 @@ class OldDirectory:
 
 
 class Database:
-    """A database as SQLite makes it by itself, readable by its owner alone."""
+    """A database with SQLite's default settings, readable by its owner only."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -185,13 +185,13 @@ class Database:
         self.path.chmod(0o600)
 
 
-def describe(path: Path) -> Tuple:
+def describe(path: Path) -> tuple[Any, ...]:
     status = path.lstat()
     content = sha1(path.read_bytes()) if path.is_file() else None
     return (oct(status.st_mode), status.st_uid, status.st_gid, status.st_ino, status.st_mtime_ns, content)
 
 
-def describe_feeds(path: Path) -> Tuple:
+def describe_feeds(path: Path) -> tuple[Any, ...]:
     connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     old = "SELECT name, sql FROM sqlite_schema WHERE name <> 'feedForks' ORDER BY name"
     schema = connection.execute(old).fetchall()
@@ -202,11 +202,11 @@ def describe_feeds(path: Path) -> Tuple:
     return (oct(status.st_mode), status.st_uid, status.st_gid, status.st_ino, schema, rows, journal)
 
 
-def sign_messages(contents: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
-    """Signed messages of the feed, each with the signature of the one before."""
-    messages: List[Dict[str, Any]] = []
+def sign_messages(contents: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Signed messages of the feed, each with the previous message's signature."""
+    messages: list[dict[str, Any]] = []
     for number, content in enumerate(contents):
-        body: Dict[str, Any] = {"messageNumber": number, "message": content, "timestamp": LONG_AGO * 1000 + number}
+        body: dict[str, Any] = {"messageNumber": number, "message": content, "timestamp": LONG_AGO * 1000 + number}
         if messages:
             body = {"previousSignature": messages[-1]["signature"], **body}
         messages.append({"body": body, "signature": sign(FEED_SECRET, canonical(body).encode())})
@@ -214,7 +214,7 @@ def sign_messages(contents: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
 
 
 def sign(secret: bytes, data: bytes) -> str:
-    """An Ed25519 signature, made by the openssl command."""
+    """An Ed25519 signature from the openssl command."""
     with tempfile.TemporaryDirectory() as folder:
         key, message = Path(folder) / "key.pem", Path(folder) / "message"
         key.write_text(private_pem(secret))

@@ -1,16 +1,22 @@
-"""Calls the published kachery-client: run by its own Python, by test_published_client.py, one verb with JSON a run."""
+"""Calls the published kachery-client.
+
+test_published_client.py runs this with the Python of that client: one function per run, with its arguments as JSON.
+"""
+
+from __future__ import annotations
 
 import json
 import sys
 
-import kachery_client as kc
 import numpy as np
+
+import kachery_client as kc
 
 assert kc.__version__ == "1.2.0", kc.__version__
 
 
-def store(folder):
-    """Stores something of each kind; the URIs by kind."""
+def store(folder: str) -> dict[str, str]:
+    """Stores one value of each kind. Returns the URIs by kind."""
     with open(f"{folder}/large.bin", "wb") as file:
         file.write(bytes(range(256)) * 100_000)
     return {
@@ -22,23 +28,24 @@ def store(folder):
     }
 
 
-def link(folder):
-    """Links a file where it lies; its URI."""
+def link(folder: str) -> str:
+    """Links a file and returns its URI."""
     with open(f"{folder}/linked.txt", "w") as file:
         file.write("linked")
     uri = kc.link_file(f"{folder}/linked.txt")
     assert kc.load_file(uri) == f"{folder}/linked.txt"
-    return uri
+    return str(uri)
 
 
-def load_text(uri, text, channel):
+def load_text(uri: str, text: str, channel: str) -> None:
     """Loads a text."""
     assert kc.load_text(uri, channel=channel) == text
 
 
-def load(uris, channel, folder):
-    """Loads what `store` stored, over a channel or from the own node."""
+def load(uris: dict[str, str], channel: str | None, folder: str) -> None:
+    """Loads what `store` stored, over a channel or from this node."""
     path = kc.load_file(uris["file"], channel=channel)
+    assert path is not None
     with open(path, "rb") as file:
         assert file.read() == bytes(range(256)) * 100_000
     assert kc.load_file(uris["file"], dest=f"{folder}/copy.bin", channel=channel) == f"{folder}/copy.bin"
@@ -50,23 +57,23 @@ def load(uris, channel, folder):
     assert np.array_equal(pickled["array"], np.arange(5.0)) and pickled["list"] == [1, "x"]
 
 
-def load_range(uri, channel):
-    """Loads part of a file that is not here: its chunk is enough."""
+def load_range(uri: str, channel: str) -> None:
+    """Loads part of a file that is not on this node, for which its chunk is enough."""
     assert kc.load_bytes(uri, 20_000_000 - 2, 20_000_002, channel=channel) == bytes(
         i % 256 for i in range(20_000_000 - 2, 20_000_002)
     )
     assert kc.load_file(uri) is None
 
 
-def absent(uri, channel):
-    """What nobody has is None."""
+def absent(uri: str, channel: str) -> None:
+    """A file that no node has is None."""
     assert kc.load_file(uri) is None
     assert kc.load_file(uri, local_only=True, channel=channel) is None
     assert kc.load_text(uri, channel=channel) is None
 
 
-def mutables():
-    """Values under keys: set, kept with update=False, read, deleted."""
+def mutables() -> None:
+    """Sets, keeps (with update=False), reads and deletes the values of keys."""
     for key in ("name", {"b": 1, "a": [1, 2]}, ["list", 1]):
         assert kc.get(key) is None
         assert kc.set(key, {"value": ["ü", 1.5, None]}) is True
@@ -79,8 +86,8 @@ def mutables():
         assert kc.set(key, 7, update=False) is True
 
 
-def write_feed(name):
-    """Makes a feed with three messages; the URI of their subfeed."""
+def write_feed(name: str) -> str:
+    """Creates a feed with three messages. Returns the URI of their subfeed."""
     feed = kc.create_feed(name)
     assert feed.is_writeable and not feed.is_snapshot and kc.get_feed_id(name) == feed.feed_id
     subfeed = feed.load_subfeed("main")
@@ -88,11 +95,11 @@ def write_feed(name):
     subfeed.append_messages([{"n": n, "text": "größer ✓"} for n in (1, 2)])
     assert subfeed.get_num_local_messages() == 3
     assert subfeed.get_next_messages(wait_msec=0) == [{"n": n, "text": "größer ✓"} for n in range(3)]
-    return subfeed.uri
+    return str(subfeed.uri)
 
 
-def read_feed(uri, channel):
-    """Reads what `write_feed` wrote, in each of the ways there are."""
+def read_feed(uri: str, channel: str) -> None:
+    """Reads what `write_feed` wrote, with every call for reading."""
     subfeed = kc.load_subfeed(uri, channel=channel)
     assert subfeed.get_next_message(wait_msec=20_000) == {"n": 0, "text": "größer ✓"}
     stream = subfeed.message_stream()
@@ -106,35 +113,35 @@ def read_feed(uri, channel):
     assert kc.watch_for_new_messages(watch, wait_msec=1000, channel=channel) == {"w": [{"n": 2, "text": "größer ✓"}]}
 
 
-def append_to_feed(name, count):
-    """Appends one by one, to a subfeed with a name of JSON."""
+def append_to_feed(name: str, count: int) -> None:
+    """Appends messages one by one to a subfeed with a JSON name."""
     subfeed = kc.load_feed(name).load_subfeed({"b": 1, "a": [2]})
     for n in range(count):
         subfeed.append_message({"n": n})
     assert [message["n"] for message in subfeed.get_next_messages(wait_msec=0)] == list(range(count))
 
 
-def snapshot_of_feed(name):
+def snapshot_of_feed(name: str) -> None:
     """A snapshot is a stored file."""
     snapshot = kc.load_feed(name).create_snapshot(["main"])
     assert snapshot.is_snapshot and snapshot.uri.startswith("sha1://")
     assert [message["n"] for message in kc.load_feed(snapshot.uri).load_subfeed("main").message_stream()] == [0, 1, 2]
 
 
-def delete_feed(name):
-    """A feed that was deleted is found no more."""
+def delete_feed(name: str) -> None:
+    """A deleted feed is no longer found."""
     feed = kc.load_feed(name)
     feed.delete()
     try:
         kc.load_feed(feed.uri)
-    except Exception:
+    except Exception:  # noqa: BLE001
         return
-    raise AssertionError("The feed is still there.")
+    raise AssertionError("The feed still exists.")
 
 
-def node_id():
+def node_id() -> str:
     """The node's ID."""
-    return kc.main.get_node_id()
+    return str(kc.main.get_node_id())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A kacheryd of the build that is under test."""
+"""Daemons from the build under test."""
 
 from __future__ import annotations
 
@@ -8,21 +8,24 @@ import socket
 import subprocess
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, Optional, Sequence
+from typing import Any, Callable
 
 import pytest
+
 from kachery_p2p import _daemon
 
 START_DEADLINE = 20.0  # seconds; a debug build on a busy machine
 STOP_DEADLINE = 10.0
+CHANNEL = "python-tests"
 
 
 class RealDaemon:
     """One node with a home, a storage directory and an API port of its own."""
 
     def __init__(
-        self, home: Path, label: str, *options: str, storage: Optional[Path] = None, prefix: Sequence[str] = ()
+        self, home: Path, label: str, *options: str, storage: Path | None = None, prefix: Sequence[str] = ()
     ) -> None:
         home.mkdir(parents=True, exist_ok=True)
         self.label = label
@@ -46,9 +49,9 @@ class RealDaemon:
             )
 
     @property
-    def probe(self) -> Dict[str, Any]:
+    def probe(self) -> dict[str, Any]:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.api_port}/probe", timeout=5) as answer:
-            return json.load(answer)
+            return dict(json.load(answer))
 
     def wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_DEADLINE
@@ -63,7 +66,7 @@ class RealDaemon:
         pytest.fail(f"The daemon {self.label} did not start:\n{self.log.read_text(errors='replace')}")
 
     def select(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Makes this the daemon that the package talks to."""
+        """Makes the package use this daemon."""
         monkeypatch.setenv("KACHERY_P2P_API_PORT", str(self.api_port))
         monkeypatch.setenv("KACHERY_P2P_API_HOST", "127.0.0.1")
         _daemon.forget()
@@ -79,16 +82,21 @@ class RealDaemon:
             pytest.fail(f"The daemon {self.label} did not stop on SIGTERM:\n{self.log.read_text(errors='replace')}")
 
 
+StartDaemon = Callable[..., RealDaemon]  # a label, and options of the command line
+
+
 def program(name: str) -> Path:
-    """A program of the build; `make test-python` says where it lies."""
+    """A program from the build folder that `make test-python` names."""
     folder = os.environ.get("KACHERY_BUILD_DIR")
     path = Path(folder or Path(__file__).parents[2] / ".build" / "debug") / name
     if not path.is_file():
-        pytest.fail(f"There is no {path}: run `make test-python`, or set KACHERY_BUILD_DIR to where {name} lies.")
+        pytest.fail(
+            f"{path} does not exist: run `make test-python`, or set KACHERY_BUILD_DIR to the folder with {name}."
+        )
     return path
 
 
 def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+        return int(listener.getsockname()[1])

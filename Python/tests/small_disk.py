@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
-from typing import List
 
 import pytest
 
@@ -13,15 +12,15 @@ BLOCK = 64 << 10
 
 
 class SmallDisk:
-    """Mounted in a mount namespace that a sleeping process holds, so nothing of it outlives the test.
+    """A file system in the mount namespace of a sleeping process, so it disappears with that process.
 
-    Another user than root mounts it in a user namespace as well; where the system grants none, the test is skipped.
+    An ordinary user also needs a user namespace. If the system does not allow one, the test is skipped.
     """
 
     def __init__(self, place: Path, megabytes: int) -> None:
         self._own_users = [] if os.geteuid() == 0 else ["--user"]
         namespaces = ["--mount", *(["--user", "--map-root-user"] if self._own_users else [])]
-        if self._own_users and subprocess.run(["unshare", *namespaces, "true"], stderr=subprocess.DEVNULL).returncode:
+        if self._own_users and not _can_unshare(namespaces):
             pytest.skip("needs root, to mount a small disk (other users may not mount one here)")
         place.mkdir(parents=True)
         self.place = place
@@ -29,16 +28,18 @@ class SmallDisk:
         self._holder = subprocess.Popen(
             ["unshare", *namespaces, "sh", "-c", script, "sh", str(megabytes), str(place)], stdout=subprocess.PIPE
         )
-        if self._holder.stdout.readline() != b"mounted\n":
-            pytest.fail("No file system can be mounted here; the reason stands above.")
+        assert self._holder.stdout is not None
+        self._output = self._holder.stdout
+        if self._output.readline() != b"mounted\n":
+            pytest.fail("No file system can be mounted here; the reason is above.")
 
     @property
-    def prefix(self) -> List[str]:
-        """What a command begins with that is to see the disk."""
+    def prefix(self) -> list[str]:
+        """The prefix of a command that sees the disk."""
         return ["nsenter", "--target", str(self._holder.pid), *self._own_users, "--mount", "--"]
 
     def seen(self, path: Path) -> Path:
-        """The same path, as this process sees it."""
+        """The path under which this process sees the same file."""
         return Path(f"/proc/{self._holder.pid}/root{path}")
 
     @property
@@ -51,7 +52,7 @@ class SmallDisk:
         return self.seen(self.place / "ballast")
 
     def fill(self, leaving: int = 0) -> None:
-        """Takes all the room but so many bytes."""
+        """Fills the disk except for ``leaving`` bytes."""
         with self._ballast.open("ab", buffering=0) as file:
             while self.free_bytes > leaving:
                 try:
@@ -65,4 +66,9 @@ class SmallDisk:
     def unmount(self) -> None:
         self._holder.kill()
         self._holder.wait()
-        self._holder.stdout.close()
+        self._output.close()
+
+
+def _can_unshare(namespaces: list[str]) -> bool:
+    run = subprocess.run(["unshare", *namespaces, "true"], stderr=subprocess.DEVNULL, check=False)
+    return run.returncode == 0

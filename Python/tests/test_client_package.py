@@ -1,14 +1,22 @@
 """The package kachery_client: the published calls on top of kachery_p2p."""
 
+from __future__ import annotations
+
 import inspect
 import json
 import os
 import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Callable
+
+import numpy as np
+import pytest
 
 import kachery_client as kc
 import kachery_p2p as kp
-import numpy as np
-import pytest
+from real_daemon import RealDaemon
+from stand_in import StandIn
 from test_published_client import published_python
 
 ABSENT = "sha1://" + "0" * 40
@@ -16,7 +24,7 @@ ABSENT = "sha1://" + "0" * 40
 PRIVATE = {"main", "version", "cli", "direct_client", "ephemeral", "ephemeral_client_deprecated", "task_backend"}
 
 
-def test_every_kind_comes_back(offline, tmp_path):
+def test_every_kind_comes_back(offline: Path, tmp_path: Path) -> None:
     path = tmp_path / "data.bin"
     path.write_bytes(b"0123456789")
     uri = kc.store_file(str(path))
@@ -29,7 +37,7 @@ def test_every_kind_comes_back(offline, tmp_path):
     assert kc.load_file(kc.link_file(str(path))) is not None
 
 
-def test_without_a_channel_nobody_is_asked(stand_in):
+def test_without_a_channel_nobody_is_asked(stand_in: StandIn) -> None:
     assert kc.load_file(ABSENT) is None
     assert kc.load_file(ABSENT, None, True, "lab") is None
     assert kc.load_bytes(ABSENT, 0, 1) is None
@@ -42,7 +50,7 @@ def test_without_a_channel_nobody_is_asked(stand_in):
 
 
 @pytest.mark.parametrize("key", ["name", {"b": 1, "a": [1, 2]}, ["list", 1]])
-def test_mutables_are_kept_unless_they_may_be_replaced(daemon, key):
+def test_mutables_are_kept_unless_they_may_be_replaced(daemon: RealDaemon, key: Any) -> None:
     assert kc.get(key) is None
     assert kc.set(key, {"value": 1}) is True
     assert kc.set(key, "second", update=False) is False
@@ -54,7 +62,7 @@ def test_mutables_are_kept_unless_they_may_be_replaced(daemon, key):
     assert kc.main.get_node_id() == kc.get_node_id(daemon.api_port) == daemon.probe["nodeId"]
 
 
-def test_uris_are_taken_apart_and_put_together():
+def test_uris_are_taken_apart_and_put_together() -> None:
     digest = "a" * 40
     for uri in (f"sha1://{digest}/a.txt", f"sha1://{digest}/a/b.txt", f"sha1://{digest}/a.bin?manifest={digest}"):
         parts = kc.parse_uri(uri)
@@ -74,24 +82,24 @@ def test_uris_are_taken_apart_and_put_together():
         (lambda: kc.request_task(task_function_id="f", task_kwargs={}, task_function_type="t", channel="c"), "jobs"),
         (lambda: kc.run_task_backend(channels=[], task_function_ids=[]), "jobs"),
         (lambda: kc.DirectClient(channel="c"), "start-daemon"), (lambda: kc.EphemeralClient(channel="c"), "daemon"),
-        (lambda: kc.enable_ephemeral(), "KACHERY_OFFLINE_STORAGE_DIR"), (kc.config_ephemeral_node, "daemon"),
+        (kc.enable_ephemeral, "KACHERY_OFFLINE_STORAGE_DIR"), (kc.config_ephemeral_node, "daemon"),
     ],
 )  # fmt: skip
-def test_what_needs_the_cloud_says_that_it_is_gone_and_what_to_do(call, remedy):
+def test_what_needs_the_cloud_says_that_it_is_gone_and_what_to_do(call: Callable[[], object], remedy: str) -> None:
     with pytest.raises(kc.CloudServiceDiscontinued, match=remedy):
         call()
 
 
-def test_programs_that_mark_functions_for_tasks_still_start():
+def test_programs_that_mark_functions_for_tasks_still_start() -> None:
     @kc.taskfunction("double.1", type="pure-calculation")
-    def double(x):
+    def double(x: int) -> int:
         return 2 * x
 
     assert double(4) == 8
     kc.enable_ephemeral(False)
 
 
-def test_every_published_name_is_there_with_its_arguments():
+def test_every_published_name_is_there_with_its_arguments() -> None:
     script = """
 import inspect, json, kachery_client as kc
 names = {}
@@ -113,10 +121,13 @@ print(json.dumps([names, feeds]))
         assert set(members) <= set(dir(getattr(kc, kind))), kind
 
 
-def test_importing_is_quick_and_loads_nothing_heavy():
-    script = "import sys, kachery_client, kachery_p2p; print([m for m in ('numpy', 'http.client', 'ssl') if m in sys.modules])"
+def test_importing_is_quick_and_loads_nothing_heavy() -> None:
+    script = """
+import sys, kachery_client, kachery_p2p
+print([name for name in ("numpy", "http.client", "ssl") if name in sys.modules])
+"""
     run = subprocess.run(
-        [os.sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": os.pathsep.join(os.sys.path)},
+        [sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
     assert run.stdout.strip() == "[]"

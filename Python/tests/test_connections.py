@@ -1,37 +1,43 @@
-"""Connections that stay open: reused, noticed when dead, never shared between threads or processes."""
+"""Persistent connections: reused, noticed when dead, and never shared between threads or processes."""
+
+from __future__ import annotations
 
 import json
 import os
 import socket
 import threading
 import time
+from collections.abc import Generator
+
+import pytest
 
 import kachery_p2p as kp
-import pytest
-from kachery_p2p import _connections, _daemon
+from kachery_p2p import _daemon
+from kachery_p2p._http import Endpoint
+from stand_in import StandIn
 
 ANSWER = {"success": True, "found": True, "value": 7}
 
 
 @pytest.fixture
-def server(stand_in):
-    """The stand-in with connections that stay open, and how many were opened."""
+def server(stand_in: StandIn) -> StandIn:
+    """The stand-in with persistent connections."""
     stand_in.keep_alive()
     stand_in.answer("/mutable/get", ANSWER)
     return stand_in
 
 
-def test_one_connection_serves_many_requests(server):
+def test_one_connection_serves_many_requests(server: StandIn) -> None:
     for _ in range(5):
         assert kp.get("a") == 7
     assert server.connections == 1
 
 
-def test_each_thread_has_its_own(server):
+def test_each_thread_has_its_own(server: StandIn) -> None:
     results = []
     barrier = threading.Barrier(4, timeout=10)
 
-    def work():
+    def work() -> None:
         barrier.wait()
         results.append([kp.get("a") for _ in range(20)])
 
@@ -44,17 +50,17 @@ def test_each_thread_has_its_own(server):
     assert server.connections <= 5
 
 
-def test_a_daemon_that_hung_up_meanwhile_is_dialled_again(server):
+def test_a_daemon_that_hung_up_meanwhile_is_dialled_again(server: StandIn) -> None:
     assert kp.get("a") == 7
     server.hang_up()
     assert kp.get("a") == 7
 
 
-def test_a_request_on_a_connection_that_dies_is_repeated_once(server, monkeypatch):
+def test_a_request_on_a_connection_that_dies_is_repeated_once(server: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     assert kp.get("a") == 7
     server.hang_up()
-    # As if it had hung up between our look and our request.
-    monkeypatch.setattr(_connections.select, "poll", lambda: FakePoll())
+    # As if it had closed the connection between the check and the request.
+    monkeypatch.setattr("select.poll", FakePoll)
     assert kp.get("a") == 7
     server.hang_up()
     daemon = _daemon.Daemon.find()
@@ -63,23 +69,24 @@ def test_a_request_on_a_connection_that_dies_is_repeated_once(server, monkeypatc
 
 
 class FakePoll:
-    def register(self, *_):
+    def register(self, *_: object) -> None:
         pass
 
-    def poll(self, _):
+    def poll(self, _: object) -> list[object]:
         return []
 
 
-def test_an_answer_that_was_not_read_to_its_end_keeps_no_connection(server):
+def test_an_answer_that_was_not_read_to_its_end_keeps_no_connection(server: StandIn) -> None:
     server.answer("/findFile", b'12#{"nodeId":1}' * 10_000)
     found = kp.find_file("sha1://" + "1" * 40)
     next(found)
+    assert isinstance(found, Generator)
     found.close()
     assert kp.get("a") == 7
     assert server.connections == 2
 
 
-def test_a_forked_child_opens_its_own(server):
+def test_a_forked_child_opens_its_own(server: StandIn) -> None:
     assert kp.get("a") == 7
     child = os.fork()
     if child == 0:
@@ -90,18 +97,18 @@ def test_a_forked_child_opens_its_own(server):
     assert server.connections == 2
 
 
-def test_a_daemon_that_says_nothing_is_an_error_in_time():
+def test_a_daemon_that_says_nothing_is_an_error_in_time() -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        endpoint = _daemon.Endpoint("127.0.0.1", silent.getsockname()[1])
+        endpoint = Endpoint("127.0.0.1", silent.getsockname()[1])
         start = time.monotonic()
         with pytest.raises(kp.TimedOut):
             endpoint.json("GET", "/probe", timeout=0.2)
         assert time.monotonic() - start < 5
 
 
-def test_the_code_of_a_refusal_is_the_daemons(server):
+def test_the_code_of_a_refusal_is_the_daemons(server: StandIn) -> None:
     server.answer("/mutable/get", b"There is no room left.", status=500, headers={"KACHERY-ERROR-CODE": "disk_full"})
     with pytest.raises(kp.DiskFull, match="no room"):
         kp.get("a")

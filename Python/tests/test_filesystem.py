@@ -1,24 +1,23 @@
 """Stored files and folders through fsspec."""
 
+from __future__ import annotations
+
 import os
+from pathlib import Path
 
 import fsspec
-import kachery_p2p as kp
 import pytest
 from fsspec.core import url_to_fs
-from kachery_p2p.filesystem import KacheryFileSystem, KacheryFolderFileSystem
 
+import kachery_p2p as kp
+from stand_in import StandIn
+from storage_layout import read_folder
 
-@pytest.fixture(autouse=True)
-def registered():
-    """As the entry points of the installed package do it."""
-    for kind in (KacheryFileSystem, KacheryFolderFileSystem):
-        fsspec.register_implementation(kind.protocol, kind, clobber=True)
-        kind.clear_instance_cache()
+pytestmark = pytest.mark.usefixtures("registered")
 
 
 @pytest.fixture
-def folder(offline, tmp_path):
+def folder(offline: Path, tmp_path: Path) -> str:
     root = tmp_path / "data"
     (root / "inner").mkdir(parents=True)
     (root / "a.txt").write_text("alpha")
@@ -26,7 +25,7 @@ def folder(offline, tmp_path):
     return kp.store_dir(str(root))
 
 
-def test_a_file_is_opened_by_its_uri(offline):
+def test_a_file_is_opened_by_its_uri(offline: Path) -> None:
     uri = kp.store_text("größer\n✓\n")
     with fsspec.open(uri, "r", encoding="utf-8") as file:
         assert file.read() == "größer\n✓\n"
@@ -35,7 +34,7 @@ def test_a_file_is_opened_by_its_uri(offline):
         assert file.read() == "✓\n".encode()
 
 
-def test_a_large_file_has_a_question_mark_and_no_pattern(offline, tmp_path):
+def test_a_large_file_has_a_question_mark_and_no_pattern(offline: Path, tmp_path: Path) -> None:
     content = os.urandom(1 << 20) * 21
     (tmp_path / "large.bin").write_bytes(content)
     uri = kp.store_file(str(tmp_path / "large.bin"))
@@ -49,7 +48,7 @@ def test_a_large_file_has_a_question_mark_and_no_pattern(offline, tmp_path):
         assert file.read(10) == content[:10]
 
 
-def test_a_folder_is_walked(folder):
+def test_a_folder_is_walked(folder: str) -> None:
     files, root = url_to_fs(folder)
     assert sorted(files.find(root)) == [f"{root}/a.txt", f"{root}/inner/b.txt"]
     assert files.isdir(root) and files.isfile(f"{root}/a.txt") and not files.exists(f"{root}/none")
@@ -58,7 +57,7 @@ def test_a_folder_is_walked(folder):
     assert files.cat_file(f"{folder}/inner/b.txt") == b"beta"
     assert dict(fsspec.get_mapper(folder)) == {"a.txt": b"alpha", "inner/b.txt": b"beta"}
     assert files.glob(f"{root}/*.txt") == [f"{root}/a.txt"]
-    assert files.ukey(f"{root}/a.txt") == kp.read_dir(folder)["files"]["a.txt"]["sha1"]
+    assert files.ukey(f"{root}/a.txt") == read_folder(folder)["files"]["a.txt"]["sha1"]
     assert files.checksum(f"{root}/a.txt") == int(files.ukey(f"{root}/a.txt"), 16)
     with pytest.raises(IsADirectoryError):
         files.open(f"{root}/inner")
@@ -66,7 +65,7 @@ def test_a_folder_is_walked(folder):
         files.cat_file(root)
 
 
-def test_a_name_that_a_folder_lacks_is_a_file_that_is_not_found(folder):
+def test_a_name_that_a_folder_lacks_is_a_file_that_is_not_found(folder: str) -> None:
     files, root = url_to_fs(folder)
     for name in ("none", "inner/none", "a.txt/none"):
         path = f"{root}/{name}"
@@ -87,7 +86,7 @@ def test_a_name_that_a_folder_lacks_is_a_file_that_is_not_found(folder):
     assert found[0] == b"lp" and isinstance(found[1], FileNotFoundError)
 
 
-def test_a_name_that_looks_like_a_pattern_is_a_name(offline, tmp_path):
+def test_a_name_that_looks_like_a_pattern_is_a_name(offline: Path, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     for name in ("a[1].txt", "what?", "*"):
         (tmp_path / "data" / name).write_text(name)
@@ -99,16 +98,16 @@ def test_a_name_that_looks_like_a_pattern_is_a_name(offline, tmp_path):
     assert files.glob(f"{root}/a*") == [f"{root}/a[1].txt"]
 
 
-def test_nothing_is_written(folder):
+def test_nothing_is_written(folder: str) -> None:
     for uri in (kp.store_text("x"), f"{folder}/a.txt", f"{folder}/new.txt"):
         files, path = url_to_fs(uri)
-        with pytest.raises(OSError):
+        with pytest.raises(OSError, match="never change"):
             files.open(path, "wb")
         with pytest.raises((OSError, NotImplementedError)):
             files.rm(path)
 
 
-def test_options_are_those_of_load_file(stand_in):
+def test_options_are_those_of_load_file(stand_in: StandIn) -> None:
     files = fsspec.filesystem("sha1", p2p=False)
     with pytest.raises(kp.NotFound, match="p2p=False"):
         files.cat_file("0" * 40)

@@ -1,4 +1,4 @@
-"""A disk that is really full: who stores or loads is told so, nothing is lost, and it goes on once there is room."""
+"""A disk that is really full: clients get an error, nothing is lost, and work continues when there is space."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import json
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable
 
 import pytest
+
 from real_daemon import RealDaemon, free_port
 from small_disk import SmallDisk
 
@@ -21,13 +23,13 @@ LARGE = hashlib.sha256(b"large").digest() * 1_000_000  # 32 MB
 
 
 class Client:
-    """Calls a daemon whose directory only it sees."""
+    """Calls a daemon whose storage directory only the daemon sees."""
 
     def __init__(self, daemon: RealDaemon, token: Path) -> None:
         self.daemon = daemon
         self._token = token
 
-    def call(self, path: str, body: bytes) -> Tuple[int, bytes]:
+    def call(self, path: str, body: bytes) -> tuple[int, bytes]:
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.daemon.api_port}{path}",
             data=body,
@@ -39,15 +41,15 @@ class Client:
         except urllib.error.HTTPError as error:
             return error.code, error.read()
 
-    def post(self, path: str, body: Any) -> Tuple[int, bytes]:
+    def post(self, path: str, body: Any) -> tuple[int, bytes]:
         return self.call(path, json.dumps(body).encode())
 
-    def store(self, data: bytes) -> Dict[str, Any]:
+    def store(self, data: bytes) -> dict[str, Any]:
         status, answer = self.call("/store", data)
         assert status == 200
-        return json.loads(answer)
+        return dict(json.loads(answer))
 
-    def load(self, sha1: str) -> Dict[str, Any]:
+    def load(self, sha1: str) -> dict[str, Any]:
         """The last message of a load."""
         return messages(self.post("/loadFile", {"fileKey": {"sha1": sha1}})[1])[-1]
 
@@ -56,11 +58,11 @@ class Client:
         assert status == 200, data
         return data
 
-    def verify(self) -> Dict[str, Any]:
+    def verify(self) -> dict[str, Any]:
         return messages(self.post("/v1/store/verify", {})[1])[-1]
 
 
-def messages(stream: bytes) -> List[Dict[str, Any]]:
+def messages(stream: bytes) -> list[dict[str, Any]]:
     found = []
     while stream:
         length, _, rest = stream.partition(b"#")
@@ -70,15 +72,15 @@ def messages(stream: bytes) -> List[Dict[str, Any]]:
 
 
 @pytest.fixture
-def disk(tmp_path: Path):
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
     disk = SmallDisk(tmp_path / "small", DISK_MEGABYTES)
     yield disk
     disk.unmount()
 
 
 @pytest.fixture
-def start(tmp_path: Path, disk: SmallDisk):
-    """Starts a daemon on the small disk; gives back what calls it."""
+def start(tmp_path: Path, disk: SmallDisk) -> Iterator[Callable[..., Client]]:
+    """Starts a daemon on the small disk, and returns its client."""
     running = []
 
     def start(*options: str) -> Client:
@@ -93,7 +95,7 @@ def start(tmp_path: Path, disk: SmallDisk):
         daemon.stop()
 
 
-def check_refused(reply: Dict[str, Any]) -> None:
+def check_refused(reply: dict[str, Any]) -> None:
     assert reply["code"] == "disk_full", reply
     assert "free some space" in reply["error"], reply
 
@@ -103,7 +105,7 @@ def check_sound(client: Client, files: int) -> None:
     assert finished["checked"]["files"] == files and finished["damaged"] == finished["foreign"] == 0, finished
 
 
-def test_storing_more_than_there_is_room_for(disk: SmallDisk, start, tmp_path: Path):
+def test_storing_more_than_there_is_room_for(disk: SmallDisk, start: Callable[..., Client], tmp_path: Path) -> None:
     client = start()
     kept = client.store(KEPT)["sha1"]
     room = disk.free_bytes
@@ -115,13 +117,13 @@ def test_storing_more_than_there_is_room_for(disk: SmallDisk, start, tmp_path: P
     ):
         assert reply["success"] is False
         check_refused(reply)
-        assert room - disk.free_bytes < 1_000_000, "what could not be stored leaves nothing behind"
+        assert room - disk.free_bytes < 1_000_000, "a failed store leaves nothing behind"
     assert client.download(kept) == KEPT
     check_sound(client, 1)
     assert client.store(LARGE[:10_000_000])["success"]
 
 
-def test_everything_that_writes_says_that_the_disk_is_full(disk: SmallDisk, start):
+def test_everything_that_writes_says_that_the_disk_is_full(disk: SmallDisk, start: Callable[..., Client]) -> None:
     client = start()
     kept = client.store(KEPT)["sha1"]
     client.post("/mutable/set", {"key": "before", "value": 1})
@@ -137,7 +139,7 @@ def test_everything_that_writes_says_that_the_disk_is_full(disk: SmallDisk, star
         status, answer = client.post(path, body)
         assert status != 200 or b'"success":false' in answer, (path, answer)
         assert b"disk is full" in answer, (path, answer)
-    # What was there is there, and is served.
+    # The old data is intact and served.
     assert client.download(kept) == KEPT
     assert json.loads(client.post("/mutable/get", {"key": "before"})[1])["value"] == 1
     assert json.loads(client.post("/feed/getNumLocalMessages", subfeed)[1])["numMessages"] == 10
@@ -150,8 +152,8 @@ def test_everything_that_writes_says_that_the_disk_is_full(disk: SmallDisk, star
 
 
 @pytest.fixture
-def source(start_daemon: Callable[..., RealDaemon]) -> Tuple[List[str], str]:
-    """A node that has the large file: what leads another one to it, and the file's hash."""
+def source(start_daemon: Callable[..., RealDaemon]) -> tuple[list[str], str]:
+    """A node that has the large file: the options that connect another node to it, and the file's hash."""
     port = free_port()
     source = start_daemon("source", "--isbootstrap", "--port", str(port), "--channel", "full-disk-2b1")
     request = urllib.request.Request(
@@ -164,7 +166,9 @@ def source(start_daemon: Callable[..., RealDaemon]) -> Tuple[List[str], str]:
     return ["--bootstrap", f"127.0.0.1:{port}", "--channel", "full-disk-2b1"], sha1
 
 
-def test_a_load_that_finds_too_little_room(disk: SmallDisk, start, source: Tuple[List[str], str]):
+def test_a_load_that_finds_too_little_room(
+    disk: SmallDisk, start: Callable[..., Client], source: tuple[list[str], str]
+) -> None:
     options, sha1 = source
     client = start(*options)
     kept = client.store(KEPT)["sha1"]
@@ -175,10 +179,12 @@ def test_a_load_that_finds_too_little_room(disk: SmallDisk, start, source: Tuple
     disk.empty()
     assert client.load(sha1)["type"] == "finished"
     assert client.download(sha1) == LARGE
-    check_sound(client, 3)  # the manifest is one
+    check_sound(client, 3)  # two files and the manifest
 
 
-def test_room_that_runs_out_under_a_load(disk: SmallDisk, start, source: Tuple[List[str], str]):
+def test_room_that_runs_out_under_a_load(
+    disk: SmallDisk, start: Callable[..., Client], source: tuple[list[str], str]
+) -> None:
     options, sha1 = source
     client = start(*options, "--limit-down", "4")
     kept = client.store(KEPT)["sha1"]
@@ -187,7 +193,7 @@ def test_room_that_runs_out_under_a_load(disk: SmallDisk, start, source: Tuple[L
         load = pool.submit(client.load, sha1)
         deadline = time.monotonic() + 20
         while disk.free_bytes > room - 1_000_000:
-            assert time.monotonic() < deadline and not load.done(), "nothing comes"
+            assert time.monotonic() < deadline and not load.done(), "no bytes arrive"
             time.sleep(0.005)
         disk.fill()
         check_refused(load.result(30))
@@ -196,11 +202,11 @@ def test_room_that_runs_out_under_a_load(disk: SmallDisk, start, source: Tuple[L
     disk.empty()
     assert client.load(sha1)["type"] == "finished"
     assert client.download(sha1) == LARGE
-    check_sound(client, 3)  # the manifest is one
+    check_sound(client, 3)  # two files and the manifest
 
 
-def test_a_start_on_a_full_disk(disk: SmallDisk, start, tmp_path: Path):
-    """After a power cut, say: it serves what it has, or says why not, and loses nothing."""
+def test_a_start_on_a_full_disk(disk: SmallDisk, start: Callable[..., Client], tmp_path: Path) -> None:
+    """After a power cut, for example, the daemon serves its files or says why not, and loses nothing."""
     client = start()
     kept = client.store(KEPT)["sha1"]
     client.post("/mutable/set", {"key": "before", "value": 1})
@@ -220,8 +226,8 @@ def test_a_start_on_a_full_disk(disk: SmallDisk, start, tmp_path: Path):
     check_sound(client, 1)
 
 
-def test_a_limit_on_the_size_of_files(tmp_path: Path):
-    """As `ulimit -f` and some quotas set it."""
+def test_a_limit_on_the_size_of_files(tmp_path: Path) -> None:
+    """A limit as set by `ulimit -f` and some quotas."""
     limit = ["prlimit", "--fsize=10000000"]
     daemon = RealDaemon(tmp_path / "limited", "limited", prefix=limit)
     daemon.wait_until_ready()

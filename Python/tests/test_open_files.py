@@ -1,19 +1,21 @@
-"""Clients that open connection after connection leave a daemon enough to work with."""
+"""Clients that open many connections leave a daemon enough descriptors to work with."""
 
 from __future__ import annotations
 
 import socket
 import urllib.request
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Iterator, List
 
 import pytest
+
 from real_daemon import RealDaemon
 
 
 @pytest.fixture
-def connections() -> Iterator[List[socket.socket]]:
-    opened: List[socket.socket] = []
+def connections() -> Iterator[list[socket.socket]]:
+    opened: list[socket.socket] = []
     yield opened
     for connection in opened:
         connection.close()
@@ -25,7 +27,7 @@ def start(tmp_path: Path, limit: str) -> RealDaemon:
     return daemon
 
 
-def test_it_takes_all_that_the_system_grants(tmp_path: Path):
+def test_it_takes_all_that_the_system_grants(tmp_path: Path) -> None:
     daemon = start(tmp_path, "200:4000")
     limits = Path(f"/proc/{daemon.process.pid}/limits").read_text()
     daemon.stop()
@@ -34,20 +36,18 @@ def test_it_takes_all_that_the_system_grants(tmp_path: Path):
 
 @pytest.mark.parametrize("crowded", ["socket", "port"])
 def test_a_crowd_at_one_door_leaves_the_other_open(
-    tmp_path: Path, connections: List[socket.socket], crowded: str, monkeypatch: pytest.MonkeyPatch
-):
+    tmp_path: Path, connections: list[socket.socket], crowded: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     daemon = start(tmp_path, "200:200")
     try:
         name = daemon.storage / "kachery-node" / "api.socket"
-        monkeypatch.chdir(name.parent)  # the whole path may be too long for a socket's name
+        monkeypatch.chdir(name.parent)  # the whole path may be too long for the name of a socket
         for _ in range(300):
             connection = socket.socket(socket.AF_UNIX if crowded == "socket" else socket.AF_INET)
             connection.setblocking(crowded == "port")
-            try:
+            with suppress(BlockingIOError):
                 connection.connect(name.name if crowded == "socket" else ("127.0.0.1", daemon.api_port))
-                connection.send(b"POST /store HTTP/1.1\r\n")  # and nothing more
-            except BlockingIOError:
-                pass
+                connection.send(b"POST /store HTTP/1.1\r\n")  # an incomplete request
             connections.append(connection)
         if crowded == "socket":
             headers = {"KACHERY-CLIENT-AUTH-CODE": (daemon.storage / "client-auth").read_text()}

@@ -1,13 +1,17 @@
-"""The kachery-client that labs have from PyPI, unchanged, against our daemon."""
+"""The published kachery-client from PyPI, unchanged, against this daemon."""
+
+from __future__ import annotations
 
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-from real_daemon import RealDaemon, free_port
+
+from real_daemon import CHANNEL, RealDaemon
 
 SCRIPT = Path(__file__).with_name("published_client.py")
 ABSENT = "sha1://" + "0" * 40
@@ -19,15 +23,15 @@ pytestmark = pytest.mark.skipif(
 
 
 def published_python() -> str:
-    """The Python that has the published client; `make test-python` makes one."""
+    """The Python with the published client, which `make test-python` creates."""
     path = os.environ.get("KACHERY_PUBLISHED_PYTHON")
     if not path or not Path(path).exists():
-        pytest.fail("KACHERY_PUBLISHED_PYTHON names no Python with kachery-client 1.2.0: run `make test-python`.")
+        pytest.fail("KACHERY_PUBLISHED_PYTHON must name a Python with kachery-client 1.2.0: run `make test-python`.")
     return path
 
 
 class Client:
-    """The published client of one daemon's user."""
+    """The published client of a daemon's user."""
 
     def __init__(self, daemon: RealDaemon) -> None:
         self._environment = {
@@ -38,52 +42,53 @@ class Client:
             "KACHERY_TEMP_DIR": str(daemon.storage.parent / "client-tmp"),
         }
 
-    def call(self, verb, **arguments):
+    def call(self, verb: str, **arguments: Any) -> Any:
         run = subprocess.run(
             [published_python(), str(SCRIPT), verb, json.dumps(arguments)],
-            env=self._environment, capture_output=True, text=True, timeout=120,
+            env=self._environment, capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
         assert run.returncode == 0, run.stdout + run.stderr
         return json.loads(run.stdout.strip().splitlines()[-1])
 
 
 @pytest.fixture
-def pair(start_daemon):
-    """Two nodes on one channel, and the published clients of their users."""
-    port = free_port()
-    start_daemon("bootstrap", "--isbootstrap", "--port", str(port), "--channel", "published")
-    joining = ("--bootstrap", f"127.0.0.1:{port}", "--channel", "published")
-    return Client(start_daemon("source", *joining)), Client(start_daemon("reader", *joining))
+def clients(pair: tuple[RealDaemon, RealDaemon]) -> tuple[Client, Client]:
+    """The published clients of two nodes on one channel."""
+    source, reader = pair
+    return Client(source), Client(reader)
 
 
-def test_it_stores_and_loads_on_one_node(daemon, tmp_path):
+def test_it_stores_and_loads_on_one_node(daemon: RealDaemon, tmp_path: Path) -> None:
     client = Client(daemon)
     uris = client.call("store", folder=str(tmp_path))
     client.call("load", uris=uris, channel=None, folder=str(tmp_path))
     assert client.call("node_id") == daemon.probe["nodeId"]
 
 
-def test_it_loads_from_another_node_by_channel(pair, tmp_path):
-    source, reader = pair
+def test_it_loads_from_another_node_by_channel(clients: tuple[Client, Client], tmp_path: Path) -> None:
+    source, reader = clients
     uris = source.call("store", folder=str(tmp_path))
-    reader.call("load_range", uri=uris["file"], channel="published")
-    reader.call("load", uris=uris, channel="published", folder=str(tmp_path))
-    reader.call("absent", uri=ABSENT, channel="published")
+    reader.call("load_range", uri=uris["file"], channel=CHANNEL)
+    reader.call("load", uris=uris, channel=CHANNEL, folder=str(tmp_path))
+    reader.call("absent", uri=ABSENT, channel=CHANNEL)
 
 
-def test_it_links_files_that_other_nodes_load(pair, tmp_path):
-    source, reader = pair
+def test_it_links_files_that_other_nodes_load(clients: tuple[Client, Client], tmp_path: Path) -> None:
+    source, reader = clients
     uri = source.call("link", folder=str(tmp_path))
-    reader.call("load_text", uri=uri, text="linked", channel="published")
+    reader.call("load_text", uri=uri, text="linked", channel=CHANNEL)
 
 
-def test_it_keeps_mutables(daemon):
+def test_it_keeps_mutables(daemon: RealDaemon) -> None:
     Client(daemon).call("mutables")
 
 
-def test_what_either_package_stores_the_other_loads(daemon, tmp_path, monkeypatch):
-    import kachery_p2p as kp
+def test_what_either_package_stores_the_other_loads(
+    daemon: RealDaemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import numpy as np
+
+    import kachery_p2p as kp
 
     client = Client(daemon)
     uris = client.call("store", folder=str(tmp_path))
@@ -94,7 +99,7 @@ def test_what_either_package_stores_the_other_loads(daemon, tmp_path, monkeypatc
     client.call("load", uris=ours, channel=None, folder=str(tmp_path))
 
 
-def test_it_writes_and_reads_feeds(daemon):
+def test_it_writes_and_reads_feeds(daemon: RealDaemon) -> None:
     client = Client(daemon)
     uri = client.call("write_feed", name="lab")
     client.call("read_feed", uri=uri, channel="*local*")
@@ -103,13 +108,13 @@ def test_it_writes_and_reads_feeds(daemon):
     client.call("delete_feed", name="lab")
 
 
-def test_it_reads_feeds_of_another_node_by_channel(pair):
-    source, reader = pair
+def test_it_reads_feeds_of_another_node_by_channel(clients: tuple[Client, Client]) -> None:
+    source, reader = clients
     uri = source.call("write_feed", name="lab")
-    reader.call("read_feed", uri=uri, channel="published")
+    reader.call("read_feed", uri=uri, channel=CHANNEL)
 
 
-def test_feeds_of_either_package_are_the_others(daemon):
+def test_feeds_of_either_package_are_the_others(daemon: RealDaemon) -> None:
     import kachery_client as ours
 
     client = Client(daemon)

@@ -1,13 +1,13 @@
-"""The commands that labs have from PyPI beside ours of the same names: what a script reads of both is the same."""
+"""The published commands from PyPI and ours of the same names: scripts get the same output from both."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 from pathlib import Path
-from typing import Dict, List
 
 import pytest
+
 from real_daemon import RealDaemon, program
 from test_published_client import published_python
 
@@ -15,7 +15,7 @@ ABSENT = "sha1://" + "0" * 40
 
 
 class Shell:
-    """Calls commands by their published names, the published ones or ours, in one folder with one daemon."""
+    """Runs the published commands, and ours of the same names, in one folder with one daemon."""
 
     def __init__(self, folder: Path, daemon: RealDaemon) -> None:
         self.folder = folder
@@ -28,30 +28,32 @@ class Shell:
         self._links = folder / "bin"
         self._links.mkdir()
 
-    def published(self, *command: str) -> subprocess.CompletedProcess:
-        """The published command, by the program that all published names call."""
+    def published(self, *command: str) -> subprocess.CompletedProcess[bytes]:
+        """Runs the published command, through the program to which all published names belong."""
         calls = {"kachery-store": "store-file", "kachery-load": "load-file", "kachery-cat": "cat-file",
                  "kachery-link": "link-file", "kachery-info": "info"}  # fmt: skip
         name, rest = command[0], list(command[1:])
         arguments = rest if name == "kachery-client" else [calls[name], *rest]
         return self._run([published_python(), "-c", "from kachery_client.cli import cli; cli()", *arguments])
 
-    def ours(self, *command: str) -> subprocess.CompletedProcess:
+    def ours(self, *command: str) -> subprocess.CompletedProcess[bytes]:
         link = self._links / command[0]
         if not link.exists():
             link.symlink_to(program("kachery"))
         return self._run([str(link), *command[1:]])
 
-    def both(self, *command: str) -> List[str]:
-        """The lines that both write to standard output; fails where these, or the exit codes, differ."""
+    def both(self, *command: str) -> list[str]:
+        """The lines that both print. Fails if these or the exit codes differ."""
         theirs, ours = self.published(*command), self.ours(*command)
         assert theirs.returncode == 0, theirs.stderr
         assert ours.returncode == 0, ours.stderr
         assert ours.stdout == theirs.stdout
         return ours.stdout.decode().splitlines()
 
-    def _run(self, command: List[str]) -> subprocess.CompletedProcess:
-        return subprocess.run(command, env=self._environment, cwd=self.folder, capture_output=True, timeout=120)
+    def _run(self, command: list[str]) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            command, env=self._environment, cwd=self.folder, capture_output=True, timeout=120, check=False
+        )
 
 
 @pytest.fixture
@@ -97,9 +99,9 @@ def test_a_file_of_this_machine_is_taken_as_it_is(shell: Shell) -> None:
 
 
 def test_options_without_a_meaning_are_accepted(shell: Shell) -> None:
-    """They are for a service that is no more: ours says so on standard error, and goes on."""
+    """Their service no longer exists. Our commands say so on standard error, and continue."""
     uri = shell.ours("kachery-store", "small.txt").stdout.decode().strip()
-    calls: Dict[str, List[str]] = {
+    calls: dict[str, list[str]] = {
         "--upload-to-channel": ["kachery-store", "small.txt", "--upload-to-channel", "x"],
         "--single-chunk": ["kachery-store", "small.txt", "--single-chunk"],
         "--direct-channel": ["kachery-load", uri, "--direct-channel", "x"],
@@ -127,7 +129,7 @@ def test_the_version_is_told_in_the_same_form(shell: Shell) -> None:
 
 
 def test_what_is_absent_is_an_error_where_it_was_none(shell: Shell) -> None:
-    """The one difference: the published command prints "None" and succeeds, so that scripts go on with a wrong name."""
+    """The one difference: the published command prints "None" and succeeds, so scripts continue with a wrong name."""
     theirs, ours = shell.published("kachery-load", ABSENT), shell.ours("kachery-load", ABSENT)
     assert (theirs.returncode, theirs.stdout) == (0, b"None\n")
     assert (ours.returncode, ours.stdout) == (3, b"")

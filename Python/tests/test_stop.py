@@ -1,4 +1,4 @@
-"""A daemon ends within three seconds, whatever its clients wait for."""
+"""A daemon stops within three seconds, whatever its clients are waiting for."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import json
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Callable, List
+from typing import Any, Callable
 
 import pytest
+
 from real_daemon import RealDaemon, free_port
 
 LIMIT = 3.0  # seconds
@@ -19,10 +21,10 @@ SIZE = 60_000_000
 
 
 class Callers:
-    """Requests that were sent and not answered yet."""
+    """Requests whose answers are pending."""
 
     def __init__(self) -> None:
-        self.connections: List[http.client.HTTPConnection] = []
+        self.connections: list[http.client.HTTPConnection] = []
 
     def send(self, daemon: RealDaemon, path: str, body: Any) -> http.client.HTTPConnection:
         connection = http.client.HTTPConnection("127.0.0.1", daemon.api_port, timeout=30)
@@ -39,7 +41,7 @@ class Callers:
 
 
 @pytest.fixture
-def callers():
+def callers() -> Iterator[Callers]:
     callers = Callers()
     yield callers
     for connection in callers.connections:
@@ -64,7 +66,7 @@ def end(daemon: RealDaemon, by: str, callers: Callers) -> float:
 @pytest.mark.parametrize("ended", ["sender", "receiver"])
 def test_it_ends_under_long_polls_and_transfers(
     start_daemon: Callable[..., RealDaemon], callers: Callers, by: str, ended: str
-):
+) -> None:
     port = free_port()
     sender = start_daemon("sender", "--isbootstrap", "--port", str(port), "--channel", CHANNEL)
     stored = callers.post(sender, "/store", os.urandom(SIZE))
@@ -77,32 +79,32 @@ def test_it_ends_under_long_polls_and_transfers(
         callers.send(daemon, "/feed/watchForNewMessages", {"subfeedWatches": {"a": watch}, "waitMsec": 60_000})
         callers.send(daemon, "/findFile", {"fileKey": {"sha1": f"{number:040x}"}, "timeoutMsec": 60_000})
     load = callers.send(receiver, "/loadFile", {"fileKey": key}).getresponse()
-    assert b"progress" in load.read1(1000), "bytes are on their way"
+    assert b"progress" in load.read1(1000), "the transfer has begun"
     assert end(daemon, by, callers) < LIMIT
-    assert not list((receiver.storage / "sha1").rglob(key["sha1"])), "half a file has no name"
+    assert not list((receiver.storage / "sha1").rglob(key["sha1"])), "an incomplete file must not get its name"
 
 
 @pytest.mark.parametrize("call", ["storeFile", "linkFile"])
 def test_a_file_that_takes_minutes_does_not_hold_it_up(
     daemon: RealDaemon, callers: Callers, tmp_path: Path, call: str
-):
+) -> None:
     path = tmp_path / "large"
     with path.open("wb") as file:
-        file.truncate(200_000_000_000)  # a hole, which takes no room but has to be read
+        file.truncate(200_000_000_000)  # a hole, which needs no space but has to be read
     body = {"localFilePath": str(path), "size": path.stat().st_size, "mtime": path.stat().st_mtime}
     callers.send(daemon, f"/{call}", body)
     wait_until_read(daemon)
     assert end(daemon, "SIGTERM", callers) < LIMIT
-    assert not list((daemon.storage / "kachery-node" / "temporary").glob("*")), "nothing stays behind"
+    assert not list((daemon.storage / "kachery-node" / "temporary").glob("*")), "no temporary file remains"
     assert "cut off" not in daemon.log.read_text()
 
 
 def wait_until_read(daemon: RealDaemon) -> None:
-    """Until it has read a good part of something."""
+    """Waits until the daemon has read many bytes."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         lines = Path(f"/proc/{daemon.process.pid}/io").read_text().splitlines()
         if int(lines[0].split()[1]) > 50_000_000:
             return
         time.sleep(0.01)
-    pytest.fail("The file is not read.")
+    pytest.fail("The daemon does not read the file.")

@@ -1,21 +1,27 @@
-"""Temporary folders and shell scripts, which programs that build on kachery take from it."""
+"""Temporary folders and shell scripts, which programs that build on kachery use."""
+
+from __future__ import annotations
 
 import os
 import signal
 import stat
 import time
+from pathlib import Path
+from typing import Callable
+
+import pytest
 
 import kachery_p2p as kp
-import pytest
+from kachery_p2p import _kachery_storage_dir, _kachery_temp_dir  # type: ignore[attr-defined]
 
 
 @pytest.fixture(autouse=True)
-def temporary(tmp_path, monkeypatch):
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("KACHERY_TEMP_DIR", str(tmp_path / "temporary"))
     return tmp_path / "temporary"
 
 
-def test_a_folder_lasts_as_long_as_its_block(temporary, monkeypatch):
+def test_a_folder_lasts_as_long_as_its_block(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with kp.TemporaryDirectory(prefix="mine") as path:
         assert os.path.dirname(path) == str(temporary) and os.path.basename(path).startswith("mine_")
     assert not os.path.exists(path)
@@ -28,18 +34,18 @@ def test_a_folder_lasts_as_long_as_its_block(temporary, monkeypatch):
     assert os.path.isdir(path)
 
 
-def test_temporary_files_lie_where_the_environment_says(offline, monkeypatch):
+def test_temporary_files_lie_where_the_environment_says(offline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KACHERY_TEMP_DIR")
-    assert kp._kachery_temp_dir() == f"{offline}/kachery-tmp-{os.geteuid()}"
-    assert kp._kachery_storage_dir() == str(offline)
+    assert _kachery_temp_dir() == f"{offline}/kachery-tmp-{os.geteuid()}"
+    assert _kachery_storage_dir() == str(offline)
     monkeypatch.delenv("KACHERY_OFFLINE_STORAGE_DIR")
     monkeypatch.setenv("KACHERY_P2P_API_PORT", "1")
-    assert kp._kachery_storage_dir() is None
+    assert _kachery_storage_dir() is None
 
 
 @pytest.fixture
-def shared(tmp_path, monkeypatch):
-    """The system's place for temporary files, which every user may write to."""
+def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A temporary folder of the system, to which every user may write."""
     shared = tmp_path / "shared"
     shared.mkdir()
     shared.chmod(0o1777)
@@ -49,24 +55,29 @@ def shared(tmp_path, monkeypatch):
     return shared
 
 
-def test_temporary_files_are_private_where_other_users_have_theirs(shared):
+def test_temporary_files_are_private_where_other_users_have_theirs(shared: Path) -> None:
     folder = shared / f"kachery-tmp-{os.geteuid()}"
     for mode in (0o700, 0o755, 0o777, 0o500):
-        assert kp._kachery_temp_dir() == str(folder)
+        assert _kachery_temp_dir() == str(folder)
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         folder.chmod(mode)
     with kp.TemporaryDirectory() as path:
         assert os.path.dirname(path) == str(folder)
-    (shared / "kachery-tmp").mkdir()  # as older versions made it, and as another user may
+    (shared / "kachery-tmp").mkdir()  # as older versions create it, and as another user can
     (shared / "kachery-tmp").chmod(0)
-    assert kp._kachery_temp_dir() == str(folder)
+    assert _kachery_temp_dir() == str(folder)
 
 
-def test_what_another_user_planted_is_not_used(shared, tmp_path, monkeypatch):
+def test_what_another_user_planted_is_not_used(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = shared / f"kachery-tmp-{os.geteuid()}"
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    for plant in (lambda: folder.symlink_to(elsewhere), lambda: folder.symlink_to("nowhere"), folder.touch):
+    plants: list[Callable[[], None]] = [
+        lambda: folder.symlink_to(elsewhere),
+        lambda: folder.symlink_to("nowhere"),
+        folder.touch,
+    ]
+    for plant in plants:
         plant()
         with pytest.raises(kp.PermissionDenied, match="KACHERY_TEMP_DIR"), kp.TemporaryDirectory():
             pass
@@ -78,21 +89,21 @@ def test_what_another_user_planted_is_not_used(shared, tmp_path, monkeypatch):
     another = os.geteuid() + 1
     folder.rename(shared / f"kachery-tmp-{another}")
     monkeypatch.setattr("os.geteuid", lambda: another)
-    with pytest.raises(kp.PermissionDenied, match="no folder of yours"):
-        kp._kachery_temp_dir()
+    with pytest.raises(kp.PermissionDenied, match="not a folder of yours"):
+        _kachery_temp_dir()
     monkeypatch.setenv("KACHERY_TEMP_DIR", str(tmp_path / "mine"))
-    assert kp._kachery_temp_dir() == str(tmp_path / "mine")
+    assert _kachery_temp_dir() == str(tmp_path / "mine")
 
 
-def test_a_place_that_cannot_hold_temporary_files_is_named(tmp_path, monkeypatch):
+def test_a_place_that_cannot_hold_temporary_files_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KACHERY_TEMP_DIR")
     (tmp_path / "file").touch()
     monkeypatch.setenv("KACHERY_OFFLINE_STORAGE_DIR", str(tmp_path / "file"))
     with pytest.raises(kp.StorageFailed, match="KACHERY_TEMP_DIR"):
-        kp._kachery_temp_dir()
+        _kachery_temp_dir()
 
 
-def test_a_script_runs_and_leaves_nothing(temporary, tmp_path):
+def test_a_script_runs_and_leaves_nothing(temporary: Path, tmp_path: Path) -> None:
     script = kp.ShellScript(
         f"""
         #!/bin/bash
@@ -106,19 +117,19 @@ def test_a_script_runs_and_leaves_nothing(temporary, tmp_path):
     script.substitute("WORD", 7)
     script.start()
     assert script.wait() == script.returnCode() == 3
-    assert script.isFinished() and script.elapsedTimeSinceStart() >= 0 and script.scriptPath() is None
+    assert script.isFinished() and (script.elapsedTimeSinceStart() or 0) > 0 and script.scriptPath() is None
     assert (tmp_path / "output").read_text() == "7\n"
     assert os.listdir(temporary) == []
 
 
-def test_output_can_go_through_python(capsys):
+def test_output_can_go_through_python(capsys: pytest.CaptureFixture[str]) -> None:
     script = kp.ShellScript("#!/bin/sh\necho out\necho err >&2\n", redirect_output_to_stdout=True)
     script.start()
     assert script.wait() == 0
     assert sorted(capsys.readouterr().out.split()) == ["err", "out"]
 
 
-def test_a_script_is_written_where_it_is_wanted(tmp_path):
+def test_a_script_is_written_where_it_is_wanted(tmp_path: Path) -> None:
     script = kp.ShellScript("#!/bin/sh\nexit 0", script_path=str(tmp_path / "run.sh"))
     script.write()
     assert os.access(tmp_path / "run.sh", os.X_OK)
@@ -130,7 +141,7 @@ def test_a_script_is_written_where_it_is_wanted(tmp_path):
         kp.ShellScript("    #!/bin/sh\n  exit 0\n")
 
 
-def test_a_script_is_stopped_with_all_that_it_started(tmp_path):
+def test_a_script_is_stopped_with_all_that_it_started(tmp_path: Path) -> None:
     script = kp.ShellScript(f"#!/bin/bash\nsleep 300 &\necho $! > {tmp_path}/child\nwait\n")
     script.start()
     assert script.wait(0.05) is None and script.isRunning()
@@ -149,7 +160,7 @@ def test_a_script_is_stopped_with_all_that_it_started(tmp_path):
     script.kill()
 
 
-def is_alive(pid):
+def is_alive(pid: int) -> bool:
     try:
         with open(f"/proc/{pid}/stat") as file:
             return file.read().rpartition(")")[2].split()[0] != "Z"
@@ -157,7 +168,7 @@ def is_alive(pid):
         return False
 
 
-def test_a_script_that_ignores_signals_is_killed(monkeypatch):
+def test_a_script_that_ignores_signals_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kachery_p2p._shellscript._ENDING", ((signal.SIGINT, 0.1), (signal.SIGKILL, 5.0)))
     script = kp.ShellScript("#!/bin/bash\ntrap '' INT\necho ready\nwhile true; do sleep 0.1; done\n")
     script.start()

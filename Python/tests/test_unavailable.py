@@ -1,35 +1,32 @@
-"""What a folder lists and cannot be had is never taken for absent: fsspec, ``open`` and ``aio``."""
+"""A listed file that is unavailable is never taken for absent: fsspec, ``open`` and ``aio``."""
+
+from __future__ import annotations
 
 import asyncio
 import os
+from functools import partial
+from pathlib import Path
+from typing import Any, Callable
 
 import fsspec
-import kachery_p2p as kp
 import pytest
 from fsspec.core import url_to_fs
+
+import kachery_p2p as kp
 from kachery_p2p import _local_store, aio
-from kachery_p2p.filesystem import KacheryFileSystem, KacheryFolderFileSystem
 from losses import CODES, WAYS, Share, refuses, said
+from stand_in import StandIn
+from storage_layout import load_path
 
-# Old versions of fsspec leave the file open that they were writing to.
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
-
-
-@pytest.fixture(autouse=True)
-def registered():
-    """As the entry points of the installed package do it."""
-    for kind in (KacheryFileSystem, KacheryFolderFileSystem):
-        fsspec.register_implementation(kind.protocol, kind, clobber=True)
-        kind.clear_instance_cache()
+pytestmark = [
+    pytest.mark.usefixtures("registered"),
+    # Old versions of fsspec do not close the file that they write to.
+    pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning"),
+]
 
 
 @pytest.fixture
-def share(stand_in, monkeypatch):
-    return Share(stand_in, monkeypatch)
-
-
-@pytest.fixture
-def folder(share, tmp_path):
+def folder(share: Share, tmp_path: Path) -> str:
     (tmp_path / "data" / "inner").mkdir(parents=True)
     for name in ("here", "gone", "inner/gone"):
         (tmp_path / "data" / name).write_text(f"content of {name}")
@@ -37,25 +34,25 @@ def folder(share, tmp_path):
 
 
 @pytest.fixture
-def gone(share, folder):
-    """The URI of the folder, of which two files are stored nowhere."""
+def gone(share: Share, folder: str) -> str:
+    """The URI of a folder with two files that are stored nowhere."""
     hashes = share.hashes(folder)
     share.lose(hashes["gone"], hashes["inner/gone"])
     return folder
 
 
-def test_the_folder_is_read_as_it_is(folder, tmp_path):
+def test_the_folder_is_read_as_it_is(folder: str, tmp_path: Path) -> None:
     for call in calls(folder, "here", tmp_path).values():
         call()
 
 
-def read(opened):
+def read(opened: Any) -> Any:
     with opened as file:
         return file.read()
 
 
-def calls(folder, name, tmp_path):
-    """Everything that reads a file of a folder's through fsspec."""
+def calls(folder: str, name: str, tmp_path: Path) -> dict[str, Callable[[], Any]]:
+    """Every call that reads a file of a folder."""
     files, root = url_to_fs(folder)
     path, mapper = f"{root}/{name}", fsspec.get_mapper(folder)
     paths = [f"{root}/here", path]
@@ -96,7 +93,9 @@ def calls(folder, name, tmp_path):
 
 @pytest.mark.parametrize("name", ["gone", "inner/gone"])
 @pytest.mark.parametrize("way", WAYS)
-def test_a_file_that_cannot_be_had_is_not_absent(gone, stand_in, tmp_path, way, name):
+def test_a_file_that_cannot_be_had_is_not_absent(
+    gone: str, stand_in: StandIn, tmp_path: Path, way: str, name: str
+) -> None:
     readers = calls(gone, name, tmp_path)
     files, root = url_to_fs(gone)
     assert files.exists(root)
@@ -110,35 +109,37 @@ def test_a_file_that_cannot_be_had_is_not_absent(gone, stand_in, tmp_path, way, 
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_every_reason_is_named_with_the_uri(gone, stand_in, code):
+def test_every_reason_is_named_with_the_uri(gone: str, stand_in: StandIn, code: str) -> None:
     refuses(code)(stand_in)
     files, root = url_to_fs(gone)
     for call in (files.cat, files.cat_file, files.open):
-        error = said(lambda: call(f"{root}/gone"))
+        error = said(partial(call, f"{root}/gone"))
         assert error.code == type(error).code == code and type(error) is not kp.KacheryError
         assert str(error) == f"{gone}/gone: It is {code}. Do this."
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_folder_whose_document_cannot_be_had_is_not_absent(share, folder, stand_in, tmp_path, way):
+def test_a_folder_whose_document_cannot_be_had_is_not_absent(
+    share: Share, folder: str, stand_in: StandIn, tmp_path: Path, way: str
+) -> None:
     share.lose(folder[len("sha1dir://") :][:40])
     lose, code = WAYS[way]
     lose(stand_in)
     files, root = url_to_fs(folder)
     for path in (root, f"{root}/here", f"{root}/none"):
         for call in (
-            files.exists, files.isfile, files.isdir, files.info, files.ls, files.find, files.cat, files.open, files.glob,
-            lambda path: list(files.walk(path)), lambda path: files.find(path, withdirs=True), files.du, files.ukey,
+            files.exists, files.isfile, files.isdir, files.info, files.ls, files.find, files.cat, files.open, files.du,
+            files.glob, files.ukey, lambda path: list(files.walk(path)), lambda path: files.find(path, withdirs=True),
         ):  # fmt: skip
-            assert said(lambda: call(path)).code == code
+            assert said(partial(call, path)).code == code
     for call in (lambda mapper: "none" in mapper, list, lambda mapper: mapper["none"]):
-        assert said(lambda: call(fsspec.get_mapper(folder))).code == code
+        assert said(partial(call, fsspec.get_mapper(folder))).code == code
     for uri in (f"{folder}/here", f"{folder}/none"):
-        error = said(lambda: kp.open(uri))
+        error = said(partial(kp.open, uri))
         assert error.code == code and not isinstance(error, kp.NotInFolder)
 
 
-def test_only_what_a_document_lacks_is_not_in_the_folder(gone, stand_in):
+def test_only_what_a_document_lacks_is_not_in_the_folder(gone: str, stand_in: StandIn) -> None:
     refuses("not_found")(stand_in)
     with pytest.raises(kp.NotInFolder):
         kp.open(f"{gone}/none")
@@ -150,7 +151,7 @@ def test_only_what_a_document_lacks_is_not_in_the_folder(gone, stand_in):
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_single_file_that_cannot_be_had_is_not_absent(stand_in, tmp_path, way):
+def test_a_single_file_that_cannot_be_had_is_not_absent(stand_in: StandIn, tmp_path: Path, way: str) -> None:
     uri = "sha1://" + "0" * 40
     lose, code = WAYS[way]
     lose(stand_in)
@@ -161,49 +162,49 @@ def test_a_single_file_that_cannot_be_had_is_not_absent(stand_in, tmp_path, way)
         lambda path: files.cat([path], on_error="omit"), lambda path: files.cat_ranges([path], [0], [1]),
         lambda path: files.get(path, str(tmp_path / "got")),
     ):  # fmt: skip
-        assert said(lambda: call(uri)).code == code
+        assert said(partial(call, uri)).code == code
 
 
 @pytest.mark.parametrize("uri", ["sha1://short", "sha1dir://short", "sha1dir://short/a"])
-def test_a_uri_that_is_malformed_is_not_absent(offline, uri):
+def test_a_uri_that_is_malformed_is_not_absent(offline: Path, uri: str) -> None:
     files, path = url_to_fs(uri)
     for call in (files.exists, files.info, files.ls, files.cat_file, files.open):
         with pytest.raises(kp.BadRequest):
             call(path)
 
 
-def test_a_name_of_a_node_that_is_malformed_is_not_absent(gone, stand_in):
+def test_a_name_of_a_node_that_is_malformed_is_not_absent(gone: str, stand_in: StandIn) -> None:
     stand_in.answer("/loadFile", b"This is no node.", status=400)
     files = fsspec.filesystem("sha1dir", from_node="nonsense")
     with pytest.raises(kp.BadRequest, match="no node"):
         files.cat_file(f"{gone}/gone")
 
 
-def test_references_into_stored_files_are_not_absent(gone, stand_in, share):
+def test_references_into_stored_files_are_not_absent(gone: str, stand_in: StandIn, share: Share) -> None:
     refuses("no_channel")(stand_in)
     hashes = share.hashes(gone)
     references = {"a": [f"sha1://{hashes['here']}", 0, 3], "b": [f"sha1://{hashes['gone']}", 0, 3]}
     files = fsspec.filesystem("reference", fo=references, remote_protocol="sha1")
     assert files.cat("a") == b"con"
     for options in ({}, {"on_error": "omit"}, {"on_error": "return"}):
-        assert said(lambda: files.cat(["a", "b"], **options)).code == "no_channel"
+        assert said(partial(files.cat, ["a", "b"], **options)).code == "no_channel"
 
 
-def test_a_file_whose_size_is_not_the_folders_is_damaged(share, folder):
+def test_a_file_whose_size_is_not_the_folders_is_damaged(share: Share, folder: str) -> None:
     place = share.path(share.hashes(folder)["here"])
     files, root = url_to_fs(folder)
     for call in (files.cat_file, files.open):
-        # The call before has set the altered copy aside.
+        # The previous call has moved the altered copy away.
         place.unlink(missing_ok=True)
         place.write_text("short")
         with pytest.raises(kp.HashMismatch, match="was altered since it was stored"):
             call(f"{root}/here")
 
 
-def test_what_is_stored_and_cannot_be_looked_for_is_not_absent(share, folder):
+def test_what_is_stored_and_cannot_be_looked_for_is_not_absent(share: Share, folder: str) -> None:
     path = share.path(share.hashes(folder)["here"])
     path.unlink()
-    path.symlink_to(path.name)  # to itself, which stands for a disk that fails
+    path.symlink_to(path.name)  # to itself: this simulates a failing disk
     files, root = url_to_fs(folder)
     for call in (lambda: files.cat_file(f"{root}/here"), lambda: kp.open(f"{folder}/here")):
         assert said(call).code == "storage_failed"
@@ -211,50 +212,55 @@ def test_what_is_stored_and_cannot_be_looked_for_is_not_absent(share, folder):
         kp.load_text(f"{folder}/here")
 
 
-def test_a_disk_that_fails_while_a_file_is_read_is_named(folder):
+def test_a_disk_that_fails_while_a_file_is_read_is_named(folder: str) -> None:
     files, root = url_to_fs(folder)
     for opened in (files.open(f"{root}/here"), kp.open(f"{folder}/here"), kp.open(f"{folder}/here", "r")):
         directory = os.open("/", os.O_RDONLY)
-        os.dup2(directory, opened.fileno())  # every read fails from now on
+        os.dup2(directory, opened.fileno())  # from now on every read fails
         os.close(directory)
-        for call in (lambda: opened.read(3), opened.read, opened.readline):
+        for call in (partial(opened.read, 3), opened.read, opened.readline):
             assert said(call).code == "storage_failed"
         opened.close()
 
 
-def test_a_file_that_vanishes_after_it_was_found_is_not_absent(share, folder, monkeypatch):
+def test_a_file_that_vanishes_after_it_was_found_is_not_absent(
+    share: Share, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = _local_store.LocalStore.find
+    place = share.path(share.hashes(folder)["here"])
+    content = place.read_bytes()
 
-    def find(store, sha1):
+    def find(store: _local_store.LocalStore, sha1: str) -> str | None:
         path = found(store, sha1)
-        if path == str(share.path(share.hashes_of_folder["here"])):
-            os.unlink(path)
+        if path == str(place):
+            place.unlink()
         return path
 
-    share.hashes_of_folder = share.hashes(folder)
-    content = share.path(share.hashes_of_folder["here"]).read_bytes()
     monkeypatch.setattr(_local_store.LocalStore, "find", find)
     files, root = url_to_fs(folder)
     for call in (
         lambda: files.cat_file(f"{root}/here"), lambda: files.open(f"{root}/here"), lambda: kp.open(f"{folder}/here"),
         lambda: fsspec.get_mapper(folder).get("here", b"another"),
     ):  # fmt: skip
-        share.path(share.hashes_of_folder["here"]).write_bytes(content)
-        # The local copy is gone, so the daemon is asked, which does not answer.
+        place.write_bytes(content)
+        # The local copy is gone, so the package asks the daemon, which does not answer.
         assert said(call).code == "disconnected"
 
 
-def test_a_chunk_that_is_too_short_is_not_read_as_the_next(offline, tmp_path, monkeypatch):
+def test_a_chunk_that_is_too_short_is_not_read_as_the_next(
+    offline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(_local_store, "CHUNK_SIZE", 1000)
     content = os.urandom(2500)
     (tmp_path / "large").write_bytes(content)
     uri = kp.store_file(str(tmp_path / "large"))
     manifest = kp.load_text("sha1://" + uri[-40:])
     monkeypatch.setenv("KACHERY_OFFLINE_STORAGE_DIR", str(tmp_path / "chunks"))
+    assert manifest is not None
     kp.store_text(manifest)
     for start in range(0, 2500, 1000):
         (tmp_path / "piece").write_bytes(content[start : start + 1000])
-        piece = kp.load_file(kp.store_file(str(tmp_path / "piece")))
+        piece = load_path(kp.store_file(str(tmp_path / "piece")))
     os.chmod(piece, 0o644)
     os.truncate(piece, 10)
     assert kp.load_bytes(uri, 0, 2000) == content[:2000]
@@ -262,5 +268,5 @@ def test_a_chunk_that_is_too_short_is_not_read_as_the_next(offline, tmp_path, mo
         lambda: kp.load_bytes(uri, 0, 2500, strict=True), lambda: read(fsspec.open(uri)), lambda: read(kp.open(uri)),
         lambda: fsspec.filesystem("sha1").cat_file(uri),
     ]  # fmt: skip
-    # The first sets the altered chunk aside.
+    # The first call moves the altered chunk away.
     assert [said(call).code for call in calls] == ["hash_mismatch", "not_found", "not_found", "not_found"]

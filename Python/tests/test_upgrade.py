@@ -1,15 +1,20 @@
-"""A directory of older software is taken over as it is."""
+"""A daemon uses the directory of older software without changing it."""
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Callable
 
-import kachery_p2p as kp
 import pytest
+
+import kachery_p2p as kp
 from old_directory import CHANNEL, FEED_ID, MUTABLES, NODE_ID, OldDirectory
-from real_daemon import RealDaemon, free_port
+from real_daemon import RealDaemon, StartDaemon, free_port
+from storage_layout import load_path, stored_path
+
+StartOnOld = Callable[..., RealDaemon]
 
 
 @pytest.fixture
@@ -18,14 +23,14 @@ def old(tmp_path: Path) -> OldDirectory:
 
 
 @pytest.fixture
-def start_on_old(old: OldDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Starts a daemon on the old directory, again and again if need be."""
-    running = []
+def start_on_old(old: OldDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StartOnOld]:
+    """Starts a daemon on the old directory. Each call stops the previous daemon."""
+    running: list[RealDaemon] = []
 
     def start(*options: str) -> RealDaemon:
         for daemon in running:
             daemon.stop()
-        # Its home is made anew each time: whatever it knows, it knows from the old directory.
+        # Its home is new each time, so everything that it knows comes from the old directory.
         daemon = RealDaemon(tmp_path / f"home-{len(running)}", "old", *options, storage=old.root)
         running.append(daemon)
         daemon.wait_until_ready()
@@ -39,9 +44,9 @@ def start_on_old(old: OldDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def check_content(old: OldDirectory, tmp_path: Path) -> None:
     assert kp.load_text(old.text_uri) == old.text
-    path = kp.load_file(old.large_uri)
+    path = load_path(old.large_uri)
     assert Path(path).read_bytes() == old.large and path.startswith(str(old.root))
-    assert Path(kp.load_file(old.linked_uri)).read_bytes() == old.linked
+    assert Path(load_path(old.linked_uri)).read_bytes() == old.linked
     assert kp.load_file(old.changed_uri) is None
     for key, value in MUTABLES:
         assert kp.get(key) == value
@@ -53,7 +58,9 @@ def check_content(old: OldDirectory, tmp_path: Path) -> None:
     assert [channel["channelConfigUrl"] for channel in kp.get_channels()] == [CHANNEL]
 
 
-def test_everything_is_there_and_nothing_is_changed(old: OldDirectory, start_on_old, tmp_path: Path):
+def test_everything_is_there_and_nothing_is_changed(
+    old: OldDirectory, start_on_old: StartOnOld, tmp_path: Path
+) -> None:
     before = old.picture()
     assert len(before) > 20
     for _ in range(2):
@@ -65,10 +72,10 @@ def test_everything_is_there_and_nothing_is_changed(old: OldDirectory, start_on_
         after = old.picture()
         assert {name: after.get(name) for name in before} == before
         own = {name.split("/")[0] for name in set(after) - set(before)}
-        assert own <= {"kachery-node"}, "all that is new lies in one folder"
+        assert own <= {"kachery-node"}, "all new files are in one folder"
 
 
-def test_a_killed_daemon_leaves_the_old_files_as_they_were(old: OldDirectory, start_on_old):
+def test_a_killed_daemon_leaves_the_old_files_as_they_were(old: OldDirectory, start_on_old: StartOnOld) -> None:
     before = old.picture()
     daemon = start_on_old()
     assert kp.load_text(old.text_uri) == old.text
@@ -79,25 +86,30 @@ def test_a_killed_daemon_leaves_the_old_files_as_they_were(old: OldDirectory, st
 
 
 def test_other_nodes_load_its_files_and_links(
-    old: OldDirectory, start_on_old, start_daemon: Callable[..., RealDaemon], monkeypatch: pytest.MonkeyPatch
-):
-    """Over the channel that the old node had joined."""
+    old: OldDirectory,
+    start_on_old: StartOnOld,
+    start_daemon: StartDaemon,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Over the channel that the old node has joined."""
     port = free_port()
     start_on_old("--port", str(port))
     before = old.picture()
     other = start_daemon("other", "--bootstrap", f"127.0.0.1:{port}", "--channel", CHANNEL)
     other.select(monkeypatch)
     assert kp.load_text(old.text_uri) == old.text
-    assert Path(kp.load_file(old.large_uri)).read_bytes() == old.large
-    assert Path(kp.load_file(old.linked_uri)).read_bytes() == old.linked
+    assert Path(load_path(old.large_uri)).read_bytes() == old.large
+    assert Path(load_path(old.linked_uri)).read_bytes() == old.linked
     assert kp.load_file(old.changed_uri) is None
     after = old.picture()
     unchanged = {name for name in before if not name.startswith("kachery-node/")}
     assert {name: after[name] for name in unchanged} == {name: before[name] for name in unchanged}
 
 
-def test_what_is_stored_already_is_not_stored_again(old: OldDirectory, start_on_old, tmp_path: Path):
-    """And has the same URI as long ago."""
+def test_what_is_stored_already_is_not_stored_again(
+    old: OldDirectory, start_on_old: StartOnOld, tmp_path: Path
+) -> None:
+    """Its URI is also the same as before."""
     start_on_old()
     before = old.picture()
     copy = tmp_path / "recording.dat"
@@ -109,8 +121,8 @@ def test_what_is_stored_already_is_not_stored_again(old: OldDirectory, start_on_
             assert after[name] == before[name]
 
 
-def test_older_software_reads_what_the_new_one_wrote(old: OldDirectory, start_on_old):
-    """So that a lab may go back."""
+def test_older_software_reads_what_the_new_one_wrote(old: OldDirectory, start_on_old: StartOnOld) -> None:
+    """So a lab can return to the older software."""
     daemon = start_on_old()
     kp.set({"new": 1}, ["value"])
     uri = kp.store_text("new text")
@@ -122,11 +134,11 @@ def test_older_software_reads_what_the_new_one_wrote(old: OldDirectory, start_on
     assert rows['{"new":1}'] == '["value"]'
     assert len(rows) == len(MUTABLES) + 1
     digest = uri.split("/")[2]
-    assert (old.root / "sha1" / digest[:2] / digest[2:4] / digest[4:6] / digest).read_text() == "new text"
+    assert stored_path(old.root, digest).read_text() == "new text"
 
 
-def test_an_old_feed_goes_on(old: OldDirectory, start_on_old):
-    """With the key of long ago, behind the message of long ago."""
+def test_an_old_feed_goes_on(old: OldDirectory, start_on_old: StartOnOld) -> None:
+    """With the old key, after the last old message."""
     start_on_old()
     subfeed = kp.load_feed("notebook").get_subfeed("main")
     subfeed.append_message({"step": 3})
@@ -137,7 +149,7 @@ def test_an_old_feed_goes_on(old: OldDirectory, start_on_old):
     assert messages[3]["body"]["previousSignature"] == old.messages[2]["signature"]
 
 
-def test_a_key_that_others_may_read_is_refused(old: OldDirectory, tmp_path: Path):
+def test_a_key_that_others_may_read_is_refused(old: OldDirectory, tmp_path: Path) -> None:
     (old.root / "private.pem").chmod(0o644)
     before = old.picture()
     daemon = RealDaemon(tmp_path / "home", "old", storage=old.root)

@@ -1,4 +1,6 @@
-"""Both packages build as wheels, and what is in them works where nothing else of ours is."""
+"""Both packages build as wheels, which work on their own."""
+
+from __future__ import annotations
 
 import os
 import shutil
@@ -22,7 +24,7 @@ assert type(fsspec.filesystem("sha1dir")).__name__ == "KacheryFolderFileSystem"
 
 
 @pytest.fixture(scope="module")
-def wheels(tmp_path_factory):
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("wheels")
     source = folder / "source"
     ignored = shutil.ignore_patterns("tests", "__pycache__", "*.egg-info", "build", "dist")
@@ -30,13 +32,13 @@ def wheels(tmp_path_factory):
     for package in (source, source / "client"):
         run = subprocess.run(
             [sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", str(folder), str(package)],
-            capture_output=True, text=True, timeout=120,
+            capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
         assert run.returncode == 0, run.stdout + run.stderr
     return sorted(folder.glob("*.whl"))
 
 
-def test_there_is_one_for_each_package_and_any_python(wheels):
+def test_there_is_one_for_each_package_and_any_python(wheels: list[Path]) -> None:
     assert [path.name.split("-")[0] for path in wheels] == ["kachery_client", "kachery_p2p"]
     assert all(path.name.endswith("-py3-none-any.whl") for path in wheels)
     names = [name for path in wheels for name in zipfile.ZipFile(path).namelist()]
@@ -44,7 +46,7 @@ def test_there_is_one_for_each_package_and_any_python(wheels):
     assert not [name for name in names if "test" in name]
 
 
-def test_what_is_in_them_works(wheels, tmp_path):
+def test_what_is_in_them_works(wheels: list[Path], tmp_path: Path) -> None:
     target = tmp_path / "installed"
     subprocess.run(
         [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--disable-pip-version-check",
@@ -54,6 +56,12 @@ def test_what_is_in_them_works(wheels, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(target), "KACHERY_OFFLINE_STORAGE_DIR": str(tmp_path / "storage")}
     script = f"HERE = {str(target)!r}\n{SCRIPT}"
     run = subprocess.run(
-        [sys.executable, "-c", script], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", script],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert run.returncode == 0, run.stderr

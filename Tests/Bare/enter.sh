@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `run.sh` starts this in namespaces of its own: it goes into a bare root and runs one step there, as one user.
+# Enters a bare root and runs one step there, as one user. `run.sh` starts this in namespaces of its own.
 #
 #   enter.sh ROOT TOOLCHAIN USER [NAME=VALUE…] -- STEP
 set -euo pipefail
@@ -21,10 +21,10 @@ mount -o remount,bind,ro "$root/opt/swift"
 mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
 mount -t tmpfs -o mode=1777 none "$root/dev/shm"
-# As Debian 13 has it from its start; on Debian 12 it is on the disk.
+# On Debian 13, /tmp is in memory; on Debian 12 it is on the disk.
 ! grep -q '^VERSION_CODENAME=trixie' "$root/etc/os-release" || mount -t tmpfs -o mode=1777 none "$root/tmp"
 mount -t sysfs -o ro none "$root/sys"
-# Not only chroot: in one, no process may make a user namespace, and one that enters a mount namespace is outside.
+# chroot would not suffice: no process in one may create a user namespace, and entering a mount namespace leaves it.
 cp "$here/steps.sh" "$root/opt/steps.sh"
 cd "$root"
 pivot_root . mnt

@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# Proves kachery on bare machines: in a fresh minimal root of each Debian release, as root and as an ordinary user, with
-# nothing there but git, make, ca-certificates, python3 and the Swift toolchain of this machine. Needs root and mmdebstrap.
+# Tests kachery on bare machines: in a fresh minimal root of each Debian release, as root and as an ordinary user. The roots
+# contain only git, make, ca-certificates, python3 and the Swift toolchain of this machine. Needs root and mmdebstrap.
 #
 #   Tests/Bare/run.sh [--release bookworm|trixie] [--user root|ordinary] [--steps STEP,STEP…] [--minutes N] [--keep]
 #
-# Steps, in this order: refusals (what is said when something is missing), demo, install (and uninstall), test. All of them,
-# for both users on both releases, unless options say less. --minutes bounds each step (90). --keep leaves the roots there.
-# The whole output is below .build/bare; the roots are below ${TMPDIR:-/var/tmp}, 6 GB each at the most, one at a time.
+# Steps, in this order: refusals (messages about missing packages), lint, demo, install (and uninstall), test. By default
+# all of them run for both users on both releases. --minutes limits the time of each step (90). --keep keeps the roots.
+# Output goes to .build/bare; the roots are below ${TMPDIR:-/var/tmp}, up to 6 GB each, one at a time.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 releases=(bookworm trixie)
 users=(root ordinary)
-steps=(refusals demo install test)
+steps=(refusals lint demo install test)
 minutes=90
 keep=no
 all_steps=" ${steps[*]} "
@@ -24,30 +24,30 @@ fail() {
 
 while [ $# -gt 0 ]; do
   option=$1
-  [ "$option" = --keep ] || [ $# -ge 2 ] || fail "$option takes a value, or is unknown."
+  [ "$option" = --keep ] || [ $# -ge 2 ] || fail "$option needs a value, or is unknown."
   case "$option" in
     --release)
       case "$2" in
         12 | bookworm) releases=(bookworm) ;;
         13 | trixie) releases=(trixie) ;;
-        *) fail "'$2' is no release; use bookworm or trixie." ;;
+        *) fail "'$2' is not a release; use bookworm or trixie." ;;
       esac
       shift
       ;;
     --user)
-      [ "$2" = root ] || [ "$2" = ordinary ] || fail "'$2' is no user; use root or ordinary."
+      [ "$2" = root ] || [ "$2" = ordinary ] || fail "'$2' is not a user; use root or ordinary."
       users=("$2")
       shift
       ;;
     --steps)
       IFS=, read -ra steps <<<"$2"
       for step in "${steps[@]}"; do
-        [[ "$all_steps" == *" $step "* ]] || fail "'$step' is no step; there are:$all_steps"
+        [[ "$all_steps" == *" $step "* ]] || fail "'$step' is not a step; use one of:$all_steps"
       done
       shift
       ;;
     --minutes)
-      [[ "$2" =~ ^[1-9][0-9]*$ ]] || fail "'$2' is no number of minutes."
+      [[ "$2" =~ ^[1-9][0-9]*$ ]] || fail "'$2' is not a number of minutes."
       minutes=$2
       shift
       ;;
@@ -57,17 +57,18 @@ while [ $# -gt 0 ]; do
   shift
 done
 
-[ "$(id -u)" -eq 0 ] || fail "making a root of a system needs root."
-command -v mmdebstrap >/dev/null || fail "mmdebstrap is missing; apt-get install mmdebstrap"
+[ "$(id -u)" -eq 0 ] || fail "creating the root of a system needs root."
+command -v mmdebstrap >/dev/null || fail "mmdebstrap is missing; run: apt-get install mmdebstrap"
 swift=$(command -v swift) || fail "there is no 'swift' on the PATH."
 toolchain=$(dirname "$(dirname "$(readlink -f "$swift")")")
 
 folder=$(mktemp -d "${TMPDIR:-/var/tmp}/kachery-bare.XXXXXX")
+unset TMPDIR # the roots do not contain that folder
 logs=$PWD/.build/bare
 mkdir -p "$logs"
 running=''
 
-# What is mounted is mounted in the namespaces of a step's processes, and so goes with them.
+# Mounts belong to the namespaces of a step's processes, and disappear with these.
 # shellcheck disable=SC2317 # the trap calls it
 finish() {
   local status=$?
@@ -85,9 +86,9 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 free_kb=$(df -Pk "$folder" | awk 'NR == 2 { print $4 }')
-[ "$free_kb" -gt 8000000 ] || fail "there are $((free_kb / 1000)) MB free below $folder, and this needs 8,000; set TMPDIR."
+[ "$free_kb" -gt 8000000 ] || fail "only $((free_kb / 1000)) MB are free below $folder, but this needs 8,000; set TMPDIR."
 
-# Runs something with its output in a log, bounded in time; the shell waits in a way that a signal interrupts.
+# Runs a command with a time limit and writes its output to a log. A signal interrupts the wait.
 logged() {
   local log=$1 code=0
   shift
@@ -99,7 +100,7 @@ logged() {
   return "$code"
 }
 
-# The mirrors of this machine's own apt, for another release; none on a system that has none of Debian's.
+# Prints the Debian mirrors of this machine's apt, for another release; nothing on other systems.
 sources() {
   local release=$1
   # shellcheck disable=SC2016 # apt-get fills these in
@@ -111,12 +112,12 @@ sources() {
         name != "" && !seen[name]++ { print "deb", $1, name, "main" }'
 }
 
-# This machine's proxies, certificates and patience.
+# Prints this machine's apt settings for proxies, certificates and time limits.
 apt_settings() {
   apt-config dump --no-empty | grep -E '^Acquire::(https?|Retries|Check-Valid-Until|Check-Date)(::| )' || true
 }
 
-# Makes the bare root of a release.
+# Creates the bare root of a release.
 make_root() {
   local release=$1 root=$2 mirrors=()
   mapfile -t mirrors < <(sources "$release")
@@ -125,11 +126,11 @@ make_root() {
   # These roots need not survive a power cut.
   local options=(--variant=minbase --dpkgopt=force-unsafe-io --include=git --include=make --include=ca-certificates --include=python3)
   [ ! -s "$folder/apt.conf" ] || options+=(--aptopt="$folder/apt.conf")
-  # Without mirrors of its own mmdebstrap takes Debian's.
+  # Without a list of mirrors, mmdebstrap uses Debian's.
   logged "$logs/$release-root.log" mmdebstrap "${options[@]}" "$release" "$root" \
     ${mirrors[@]:+"$folder/sources.list"} || return 1
   mkdir -p "$root/opt/swift"
-  # What this machine trusts, and where its pip looks.
+  # The certificates that this machine trusts, and the settings of its pip.
   cp /etc/resolv.conf "$root/etc/resolv.conf" || return 1
   if compgen -G '/usr/local/share/ca-certificates/*.crt' >/dev/null; then
     cp /usr/local/share/ca-certificates/*.crt "$root/usr/local/share/ca-certificates/"
@@ -139,7 +140,7 @@ make_root() {
   chroot "$root" useradd --create-home --shell /bin/bash ordinary
 }
 
-# Of the environment, what says how the network is reached; no path that the root does not have.
+# Prints the network settings of the environment, without paths that do not exist in the root.
 network_settings() {
   local root=$1 name value
   while IFS='=' read -r -d '' name value; do
@@ -149,7 +150,7 @@ network_settings() {
   done < <(env -0)
 }
 
-# Runs one script of a step in the root, as one of its users: enter ROOT USER LOG SCRIPT [ARGUMENT…]
+# Runs a step in the root, as one of its users: enter ROOT USER LOG STEP
 enter() {
   local root=$1 user=$2 log=$3 settings=()
   shift 3
@@ -173,7 +174,7 @@ record() {
 
 run_step() {
   local release=$1 user=$2 step=$3 root=$4 log="$logs/$1-$2-$3.log" code=0 began=$SECONDS
-  # The ordinary user's packages are an administrator's matter, once it is seen what the user is told without them.
+  # An administrator installs the ordinary user's packages, after the step that tests the messages without them.
   if [ "$user" = ordinary ] && [ "$step" != refusals ]; then
     log=$logs/$release-$user-packages.log
     enter "$root" root "$log" packages || code=$?
@@ -186,15 +187,15 @@ run_step() {
 
 git_here=(env GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory 'GIT_CONFIG_VALUE_0=*' git)
 
-# In a function, which is read as a whole before it runs: the file may change in these hours.
+# A function, which bash reads completely before it runs: this file may change in the meantime.
 main() {
-  [ -z "$("${git_here[@]}" status --porcelain)" ] || echo "test-bare: what is not committed is left out."
+  [ -z "$("${git_here[@]}" status --porcelain)" ] || echo "test-bare: uncommitted changes are left out."
   "${git_here[@]}" -c advice.detachedHead=false clone --quiet --no-hardlinks . "$folder/kachery"
   echo "test-bare: $("${git_here[@]}" log -1 --format='%h %s'), with $toolchain"
 
   local release user step root home
   for release in "${releases[@]}"; do
-    echo "$release: making a bare root"
+    echo "$release: creating a bare root"
     make_root "$release" "$folder/$release" || {
       record "$release" - root 1 0 "$logs/$release-root.log"
       continue
@@ -214,7 +215,7 @@ main() {
   echo
   printf '%-9s %-9s %-9s %s\n' release user step outcome
   printf '%s\n' "${table[@]}"
-  [ "$failed" -eq 0 ] || { echo "test-bare: $failed failed; the whole output is below $logs"; exit 1; }
+  [ "$failed" -eq 0 ] || { echo "test-bare: $failed failed; the complete output is below $logs"; exit 1; }
   exit
 }
 

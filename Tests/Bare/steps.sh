@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The steps of `run.sh`, each run in the bare root as the user it is for: steps.sh refusals|packages|demo|install|test
+# The steps of `run.sh`. Each runs in the bare root, as the right user: steps.sh STEP
 set -euo pipefail
-# root installs the packages for another user's clone.
+# root installs the packages for the clone of the ordinary user.
 cd ~/kachery 2>/dev/null || cd /home/ordinary/kachery
 
 fail() {
@@ -9,23 +9,23 @@ fail() {
   exit 1
 }
 
-# Runs a command that has to fail, and to say each of these: refuses 'COMMAND' WORDS…
+# Runs a command that must fail, and whose output must contain each TEXT: refuses 'COMMAND' TEXT…
 refuses() {
-  local command=$1 output words
+  local command=$1 output text
   shift
   printf '\n$ %s\n' "$command"
   if output=$(bash -c "$command" 2>&1); then
-    fail "this has to fail, and does not."
+    fail "this must fail, but it succeeds."
   fi
   printf '%s\n' "$output"
-  for words in "$@"; do
-    grep -qF -- "$words" <<<"$output" || fail "what it says lacks '$words'."
+  for text in "$@"; do
+    grep -qF -- "$text" <<<"$output" || fail "its output does not contain '$text'."
   done
 }
 
-# What is there, but for what builds and package tools keep for the next time.
+# Lists all files, except for the caches of builds and package tools.
 snapshot() {
-  # What a user may not enter is not theirs to leave anything in.
+  # A user cannot leave files in folders that they may not enter, so errors are ignored.
   { find / -xdev \( -path "$HOME/kachery" -o -path '/home/*/.cache' -o -path /root/.cache -o -path '*/.swiftpm' \
     -o -path /proc -o -path /sys -o -path /dev -o -path /tmp -o -path /var/cache -o -path /var/lib/apt \
     -o -path /var/log \) -prune -o -print 2>/dev/null || true; } | sort
@@ -45,19 +45,19 @@ refusals() {
   scratch=$(mktemp -d)
   chmod 755 "$scratch"
   if [ "$(id -u)" -eq 0 ]; then
-    # A machine without a network: its lists of packages cannot be fetched, and the reason is apt's own.
+    # A machine without a network: apt cannot fetch its lists, and its own message must be shown.
     printf 'Acquire::http::Proxy "http://127.0.0.1:1";\nAcquire::https::Proxy "http://127.0.0.1:1";\n' >"$scratch/apt.conf"
     printf 'Acquire::Retries "0";\nDir::State::lists "%s";\n' "$scratch" >>"$scratch/apt.conf"
-    refuses "APT_CONFIG=$scratch/apt.conf make build" '127.0.0.1' 'Its own words stand above'
+    refuses "APT_CONFIG=$scratch/apt.conf make build" '127.0.0.1' 'Its output is above'
   else
-    refuses 'make demo' 'does not start' 'libncurses.so.6' 'You are not root here, and there is no sudo' \
+    refuses 'make demo' 'does not start' 'libncurses.so.6' 'You are not root, and there is no sudo' \
       'apt-get install' libuv1-dev libncurses6 curl
     printf '#!/bin/sh\necho "ordinary is not in the sudoers file." >&2\nexit 1\n' >"$scratch/sudo"
     chmod +x "$scratch/sudo"
-    refuses "PATH=$scratch:\$PATH make demo" 'not in the sudoers file' 'sudo did not let you install' libuv1-dev
-    # Building asks for nothing that only the demonstration and the tests need.
+    refuses "PATH=$scratch:\$PATH make demo" 'not in the sudoers file' 'sudo did not allow you to install' libuv1-dev
+    # Building must not ask for packages that only the demonstration and the tests need.
     refuses 'make build' libuv1-dev
-    if make build 2>&1 | grep -E 'systemd|python3-venv| curl'; then fail "'make build' asks for what only tests need."; fi
+    if make build 2>&1 | grep -E 'systemd|python3-venv|shellcheck| curl'; then fail "'make build' asks for packages that only tests need."; fi
   fi
   rm -rf "$scratch"
 }
@@ -70,7 +70,7 @@ demo() {
   make demo
   local left
   left=$(find /tmp /dev/shm -maxdepth 1 -name 'kachery*')
-  [ -z "$left" ] || fail "the demonstration left behind: $left"
+  [ -z "$left" ] || fail "the demonstration left these files: $left"
 }
 
 install_and_uninstall() {
@@ -85,12 +85,12 @@ install_and_uninstall() {
   [ "$(snapshot)" != "$before" ] || fail "nothing was installed."
   make uninstall PREFIX="$prefix"
   after=$(snapshot)
-  diff <(echo "$before") <(echo "$after") || fail "this is not as it was before 'make install'."
+  diff <(echo "$before") <(echo "$after") || fail "the files differ from those before 'make install'."
 }
 
 case "$1" in
   refusals | packages | demo) "$1" ;;
   install) install_and_uninstall ;;
-  test) make test ;;
-  *) fail "'$1' is no step." ;;
+  lint | test) make "$1" ;;
+  *) fail "'$1' is not a step." ;;
 esac

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The first process of the kernel that nfs.sh starts. Its files are those of the machine around it, so whatever is written here
-# goes to memory.
+# The first process of the kernel that nfs.sh starts. It sees the files of the host, so everything that it writes goes to
+# memory.
 R=$KACHERY_FOLDER/root
 export PATH="$R/bin:$R/sbin:$R/usr/sbin:/usr/bin:/bin:/usr/sbin:/sbin"
 export LD_LIBRARY_PATH="$R/lib/x86_64-linux-gnu:$R/usr/lib/x86_64-linux-gnu"
@@ -32,7 +32,7 @@ rpc.nfsd -N 3 4
 mount.nfs4 127.0.0.1:/ /mnt/cached -o rw,vers=4.2,nosharecache
 mount.nfs4 127.0.0.1:/ /mnt/direct -o rw,vers=4.2,nosharecache,noac
 busybox mount | busybox grep nfs4
-# No lock is given before this time is over.
+# The server grants no locks before this time has passed.
 busybox sleep 12
 
 if [ "$(busybox mount | busybox grep -c ' type nfs4 ')" = 2 ]; then

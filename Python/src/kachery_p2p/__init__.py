@@ -1,7 +1,7 @@
-"""Share files between labs by what is in them.
+"""Share files between labs by their content.
 
-``store_*`` answer a URI that names the content itself; ``load_*`` take one and find the content: on this machine, or on
-any node of a channel that this one has joined.
+``store_*`` return a URI that identifies the content itself. ``load_*`` take such a URI and find the content on this
+machine, or on any node of a channel that this node has joined.
 """
 
 from ._control import start_daemon, stop_daemon
@@ -64,8 +64,8 @@ from .feeds import (
 
 __version__ = "0.9.0"
 
-LoadFileError = KacheryError  # the name under which it was published
-_published = (_kachery_storage_dir, _kachery_temp_dir)  # names that programs use all the same
+LoadFileError = KacheryError  # its published name
+_published = (_kachery_storage_dir, _kachery_temp_dir)  # private names that programs use nevertheless
 
 __all__ = [
     "AlreadyRunning",

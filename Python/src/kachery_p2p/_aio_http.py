@@ -1,11 +1,11 @@
-"""One JSON call over asyncio's streams, for waits that should cost no thread."""
+"""One JSON call over asyncio streams, so that waiting needs no thread."""
 
 from __future__ import annotations
 
 import asyncio
 import io
 import json
-from typing import Any, Dict
+from typing import Any
 
 from . import _tokens
 from ._daemon import Daemon
@@ -13,15 +13,15 @@ from ._errors import Disconnected, Forbidden, TimedOut
 from ._http import Endpoint, parse_object, refusal
 from ._place import require_daemon
 
-_PATIENCE = 30.0  # seconds that an answer may take beyond the time that the daemon was given
+_PATIENCE = 30.0  # seconds that an answer may take beyond the time that the daemon may wait
 _MAXIMUM_ANSWER = 256 << 20  # bytes
 
 
-async def call(path: str, value: Any, wait: float) -> Dict[str, Any]:
-    """Sends a JSON request to the daemon, which may take ``wait`` seconds to answer, and gives the JSON object."""
+async def call(path: str, value: Any, wait: float) -> dict[str, Any]:
+    """Sends a JSON request, which the daemon may take ``wait`` seconds to answer. Returns the JSON object."""
     daemon = await asyncio.to_thread(require_daemon, "A feed")
     if daemon.endpoint.certificate is not None:
-        # The certificate is checked where threads are: one daemon on another machine has few waiting tasks.
+        # The synchronous client checks certificates. A daemon on another machine has few waiting tasks.
         return await asyncio.to_thread(daemon.call, path, value, timeout=wait + _PATIENCE)
     try:
         return await _exchange(daemon, path, value, wait + _PATIENCE)
@@ -31,13 +31,13 @@ async def call(path: str, value: Any, wait: float) -> Dict[str, Any]:
         return await _exchange(daemon, path, value, wait + _PATIENCE)
 
 
-async def _exchange(daemon: Daemon, path: str, value: Any, timeout: float) -> Dict[str, Any]:
+async def _exchange(daemon: Daemon, path: str, value: Any, timeout: float) -> dict[str, Any]:
     headers = await asyncio.to_thread(_tokens.headers, daemon.storage_directory)
     request = _request(daemon.endpoint, path, json.dumps(value).encode(), headers)
     try:
         return _parse(await asyncio.wait_for(_round_trip(daemon.endpoint, request), timeout))
     except asyncio.TimeoutError as error:
-        raise TimedOut(f"The daemon at {daemon.endpoint} has not answered {path} for {timeout:g} s.") from error
+        raise TimedOut(f"The daemon at {daemon.endpoint} did not answer {path} within {timeout:g} s.") from error
     except OSError as error:
         raise Disconnected(f"The connection to the daemon at {daemon.endpoint} broke: {error}.") from error
 
@@ -57,7 +57,7 @@ async def _round_trip(endpoint: Endpoint, request: bytes) -> bytes:
         writer.close()
 
 
-def _request(endpoint: Endpoint, path: str, body: bytes, headers: Dict[str, str]) -> bytes:
+def _request(endpoint: Endpoint, path: str, body: bytes, headers: dict[str, str]) -> bytes:
     fields = {
         "Host": str(endpoint),
         "Connection": "close",
@@ -69,7 +69,7 @@ def _request(endpoint: Endpoint, path: str, body: bytes, headers: Dict[str, str]
     return f"POST {path} HTTP/1.1\r\n{head}\r\n".encode("ascii") + body
 
 
-def _parse(answer: bytes) -> Dict[str, Any]:
+def _parse(answer: bytes) -> dict[str, Any]:
     import http.client
 
     response = http.client.HTTPResponse(_Received(answer), method="POST")  # type: ignore[arg-type]
@@ -85,7 +85,7 @@ def _parse(answer: bytes) -> Dict[str, Any]:
 
 
 class _Received:
-    """An answer that has come whole, in the shape of the socket that the standard library's parser reads from."""
+    """A complete answer that looks like the socket from which the standard library's parser reads."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content

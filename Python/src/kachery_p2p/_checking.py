@@ -1,33 +1,34 @@
-"""Whether a file that is here still has the bytes that were stored: its mode keeps neither root nor its owner from
-writing to it."""
+"""Checks that a local file still has the bytes that were stored.
+
+A file's mode does not keep its owner or root from writing to it.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from typing import Dict, Optional, Tuple
 
 from ._daemon import Daemon
 from ._errors import AlreadyRunning, FileChanged, HashMismatch, KacheryError, NotFound
 from ._local_store import CHUNK_SIZE, LocalStore
 
 _BLOCK = 1 << 20
-_HASHED_HERE = 1 << 20  # bytes up to which to hash a file takes no longer than to ask the daemon
-_HASHED_ALONE = CHUNK_SIZE  # bytes up to which a file is hashed where no daemon can be asked
+_HASHED_HERE = 1 << 20  # bytes up to which hashing a file takes no longer than asking the daemon
+_HASHED_ALONE = CHUNK_SIZE  # bytes up to which a file is hashed if there is no daemon to ask
 _MAXIMUM_KNOWN = 10_000
 
-_Stamp = Tuple[int, int, int, int]
-_known: Dict[Tuple[str, str], _Stamp] = {}
+_Stamp = tuple[int, int, int, int]
+_known: dict[tuple[str, str], _Stamp] = {}
 
 
-def is_whole(store: LocalStore, daemon: Optional[Daemon], sha1: str, path: str, all_of_it: bool) -> bool:
-    """Whether the file at ``path`` may be given out; false where it has just gone.
+def is_whole(store: LocalStore, daemon: Daemon | None, sha1: str, path: str, all_of_it: bool) -> bool:
+    """Whether the file at ``path`` may be returned to the caller; false if it has just disappeared.
 
-    Small files are hashed here. Of a larger one the daemon knows how it looked when it was stored, and hashes it if it
-    looks different. Without a daemon it is hashed only if ``all_of_it`` is about to be read anyway. What was found
-    right is not looked at again by this process as long as it looks the same.
+    This process hashes small files. For a larger file it asks the daemon, which recorded the size and times when the
+    file was stored, and hashes it if they differ. Without a daemon, a large file is hashed only if ``all_of_it`` is
+    about to be read anyway. A file that was found intact is not checked again while its size and times stay the same.
 
-    Raises ``HashMismatch`` for a stored file that was altered, ``FileChanged`` for a linked one.
+    Raises ``HashMismatch`` if a stored file was altered, and ``FileChanged`` if a linked one was.
     """
     try:
         stamp = _stamp(path)
@@ -45,7 +46,7 @@ def is_whole(store: LocalStore, daemon: Optional[Daemon], sha1: str, path: str, 
     except FileNotFoundError:
         return False
     except OSError:
-        # Reading it, which comes next, fails for the same reason and names it.
+        # The caller reads the file next. That fails for the same reason, and names it.
         return True
     if len(_known) >= _MAXIMUM_KNOWN:
         _known.clear()
@@ -58,8 +59,8 @@ def _stamp(path: str) -> _Stamp:
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def _ask(daemon: Daemon, sha1: str) -> Optional[bool]:
-    """Has the daemon look at the file, as it does whenever it gives one out; ``None`` where it cannot be asked."""
+def _ask(daemon: Daemon, sha1: str) -> bool | None:
+    """Has the daemon check the file, as it does before it serves one. ``None`` if the daemon cannot be asked."""
     request = {"fileKey": {"sha1": sha1}, "startByte": 0, "endByte": 0}
     try:
         with daemon.download("/downloadFileData", request) as read:
@@ -85,11 +86,11 @@ def _hash(path: str) -> str:
 
 def _altered(store: LocalStore, sha1: str, path: str) -> KacheryError:
     if path != store.path(sha1):
-        store.set_aside(sha1, ".link")
+        store.quarantine(sha1, ".link")
         return FileChanged(f"{path} was altered since it was linked as {sha1}; link it again.")
-    place = store.set_aside(sha1)
-    what = f"it was set aside as {place}" if place is not None else "'kachery verify' sets it aside"
+    place = store.quarantine(sha1)
+    what = f"it was moved to {place}" if place is not None else "'kachery verify' moves it away"
     return HashMismatch(
-        f"The stored file {sha1} was altered since it was stored, so it is not given out; {what}. "
+        f"The stored file {sha1} was altered since it was stored, so it is not used; {what}. "
         "Load it again from another node, or store it again."
     )

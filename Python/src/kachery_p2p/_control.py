@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import List, Optional, Sequence
+from collections.abc import Sequence
 
 from ._daemon import Daemon, find_endpoint
 from ._errors import AlreadyRunning, BadRequest, KacheryError, NoDaemon
@@ -11,7 +11,7 @@ from ._errors import AlreadyRunning, BadRequest, KacheryError, NoDaemon
 def start_daemon(
     *,
     port: int = 0,
-    udp_port: Optional[int] = 0,
+    udp_port: int | None = 0,
     websocket_port: int = 0,
     label: str,
     method: str = "npx",
@@ -26,15 +26,15 @@ def start_daemon(
     install_only: bool = False,
     auth_group: str = "",
 ) -> None:
-    """Runs a daemon until it ends; interrupting this stops it. The command kachery-p2p-start-daemon does the same.
+    """Runs a daemon until it ends; an interrupt stops it. The command kachery-p2p-start-daemon does the same.
 
-    The daemon takes its directories and its API's port from the environment, as this process has it. ``method``,
-    ``node_arg`` and ``install_only`` were published, and mean nothing here: the daemon needs no installing.
+    The daemon takes its directories and its API port from the environment of this process. ``method``, ``node_arg`` and
+    ``install_only`` are part of the published signature and have no effect: the daemon needs no installation.
     """
     try:
         endpoint = find_endpoint()
         Daemon.find(fresh=True)
-        raise AlreadyRunning(f"A daemon answers at {endpoint} already. Stop it first, or choose another port.")
+        raise AlreadyRunning(f"A daemon already runs at {endpoint}. Stop it first, or choose another port.")
     except NoDaemon:
         pass
     if install_only:
@@ -54,23 +54,23 @@ def start_daemon(
     _run(command)
 
 
-def stop_daemon(api_port: Optional[int] = None, api_host: Optional[str] = None) -> bool:
-    """Stops the daemon, and answers whether it agreed; ``False`` where none answers."""
+def stop_daemon(api_port: int | None = None, api_host: str | None = None) -> bool:
+    """Stops the daemon. Returns whether it agreed, and ``False`` if there is no daemon."""
     try:
         return bool(Daemon.find(api_port, api_host, fresh=True).get("/halt").get("success"))
     except KacheryError:
         return False
 
 
-def _flags(**flags: bool) -> List[str]:
+def _flags(**flags: bool) -> list[str]:
     return [f"--{name}" for name, is_on in flags.items() if is_on]
 
 
-def _values(**values: str) -> List[str]:
+def _values(**values: str) -> list[str]:
     return [text for name, value in values.items() if value for text in (f"--{name.replace('_', '-')}", value)]
 
 
-def _run(command: List[str]) -> None:
+def _run(command: list[str]) -> None:
     import subprocess
 
     with subprocess.Popen(command) as daemon:
@@ -81,4 +81,4 @@ def _run(command: List[str]) -> None:
             daemon.wait()
             raise
     if code != 0:
-        raise KacheryError(f"The daemon ended with code {code}; its last words on standard error say why.")
+        raise KacheryError(f"The daemon exited with code {code}; its standard error says why.")

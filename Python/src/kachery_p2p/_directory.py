@@ -1,39 +1,40 @@
-"""Folders as documents: ``sha1dir://HASH[.label]/path/inside``, whose HASH names JSON of files and folders."""
+"""Folders as documents: in ``sha1dir://HASH[.label]/path/inside``, HASH names JSON that lists files and folders."""
 
 from __future__ import annotations
 
 import json
 import os
-from typing import Any, Callable, Dict, Iterator, Tuple
+from collections.abc import Iterator
+from typing import Any, Callable
 
 from ._errors import BadFolder, NotInFolder
 from ._uri import escape_label, parse_directory_uri
 
-MAXIMUM_DEPTH = 30  # of folders in one another
-_MAXIMUM_NAME = 255  # bytes; Linux has no longer ones
+MAXIMUM_DEPTH = 30  # of nested folders
+_MAXIMUM_NAME = 255  # bytes; the limit of Linux file systems
 _MAXIMUM_DOCUMENT = 64 << 20  # bytes
 
 Read = Callable[[str], bytes]
-Folder = Dict[str, Dict[str, Any]]  # {"files": {NAME: {"size", "sha1"}}, "dirs": {NAME: Folder}}
+Folder = dict[str, dict[str, Any]]  # {"files": {NAME: {"size", "sha1"}}, "dirs": {NAME: Folder}}
 
 
 def resolve_directory_uri(uri: str, read: Read) -> str:
-    """The ``sha1://`` URI of a file inside a folder; ``read`` gives the document behind a URI."""
+    """The ``sha1://`` URI of a file inside a folder. ``read`` returns the document that a URI names."""
     entry, path = find_entry(uri, read)
     if "sha1" not in entry:
-        raise NotInFolder(f"{uri} is a folder, no file.")
+        raise NotInFolder(f"{uri} is a folder, not a file.")
     return f"sha1://{entry['sha1']}/{escape_label(path.rpartition('/')[2])}"
 
 
-def find_entry(uri: str, read: Read) -> Tuple[Dict[str, Any], str]:
-    """What lies at the path of the URI, a folder or ``{"size", "sha1"}``, and that path."""
+def find_entry(uri: str, read: Read) -> tuple[dict[str, Any], str]:
+    """The entry at the URI's path, a folder or ``{"size", "sha1"}``, and that path."""
     sha1, path = parse_directory_uri(uri)
     return find_in(parse_folder(read(f"sha1://{sha1}")), path, uri)
 
 
-def find_in(folder: Folder, path: str, uri: str) -> Tuple[Dict[str, Any], str]:
-    """What lies at a path inside a folder, and that path without empty names. ``uri`` is for the error."""
-    entry: Dict[str, Any] = folder
+def find_in(folder: Folder, path: str, uri: str) -> tuple[dict[str, Any], str]:
+    """The entry at a path inside a folder, and that path without empty names. ``uri`` is for the error message."""
+    entry: dict[str, Any] = folder
     names = [name for name in path.split("/") if name]
     for index, name in enumerate(names):
         is_last = index == len(names) - 1
@@ -45,7 +46,7 @@ def find_in(folder: Folder, path: str, uri: str) -> Tuple[Dict[str, Any], str]:
 
 
 def parse_folder(content: bytes) -> Folder:
-    """Reads a document, which anybody may have written. What it names can be written to a disk as it stands."""
+    """Parses an untrusted document. Every name in the result is safe to write to a disk."""
     if len(content) > _MAXIMUM_DOCUMENT:
         raise BadFolder(f"The folder's document has more than {_MAXIMUM_DOCUMENT} bytes.")
     try:
@@ -55,23 +56,25 @@ def parse_folder(content: bytes) -> Folder:
 
 
 def write_folder(folder: Folder) -> bytes:
-    """The document of a folder: members in this order and names by their bytes, so that its hash is the same
-    wherever it is stored."""
+    """The document of a folder.
+
+    Members have a fixed order and names are sorted by their bytes, so every client computes the same hash.
+    """
     return json.dumps(_ordered(folder), separators=(",", ":")).encode()
 
 
 def check_name(name: str) -> None:
-    """Refuses a name that cannot be a file's or folder's."""
+    """Raises ``BadFolder`` for a name that no file or folder can have."""
     try:
         size = len(name.encode())
     except UnicodeEncodeError as error:
-        raise BadFolder(f"The folder holds the name {os.fsencode(name)!r}, which is not UTF-8.") from error
+        raise BadFolder(f"The folder contains the name {os.fsencode(name)!r}, which is not UTF-8.") from error
     if name in ("", ".", "..") or "/" in name or "\0" in name or size > _MAXIMUM_NAME:
-        raise BadFolder(f"The folder holds the name {name[:300]!r}, which cannot be one of its own.")
+        raise BadFolder(f"The folder contains {name[:300]!r}, which is not a valid file name.")
 
 
-def all_files(folder: Folder, prefix: str = "") -> Iterator[Tuple[str, Dict[str, Any]]]:
-    """Every file below a folder, with its path from there."""
+def all_files(folder: Folder, prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every file below a folder, with its relative path."""
     for name, file in folder["files"].items():
         yield prefix + name, file
     for name, inner in folder["dirs"].items():
@@ -79,7 +82,7 @@ def all_files(folder: Folder, prefix: str = "") -> Iterator[Tuple[str, Dict[str,
 
 
 def all_folders(folder: Folder, prefix: str = "") -> Iterator[str]:
-    """The path of every folder below one, each before those in it."""
+    """The relative path of every folder below a folder, parents first."""
     for name, inner in folder["dirs"].items():
         yield prefix + name
         yield from all_folders(inner, f"{prefix}{name}/")
@@ -93,25 +96,25 @@ def _ordered(folder: Folder) -> Folder:
     }
 
 
-def _by_bytes(names: Dict[str, Any]) -> "list[str]":
+def _by_bytes(names: dict[str, Any]) -> list[str]:
     return sorted(names, key=str.encode)
 
 
-def _distinct(members: "list[tuple[str, Any]]") -> Dict[str, Any]:
+def _distinct(members: list[tuple[str, Any]]) -> dict[str, Any]:
     names = dict(members)
     if len(names) != len(members):
-        raise BadFolder("The folder's document holds one name twice.")
+        raise BadFolder("The folder's document contains a name twice.")
     return names
 
 
 def _folder(value: Any, depth: int) -> Folder:
     if depth > MAXIMUM_DEPTH:
-        raise BadFolder(f"The folder holds folders more than {MAXIMUM_DEPTH} deep in one another.")
+        raise BadFolder(f"Folders are nested more than {MAXIMUM_DEPTH} levels deep.")
     if not isinstance(value, dict) or not ("files" in value or "dirs" in value):
-        raise BadFolder("The document is no folder: it has neither files nor dirs.")
+        raise BadFolder("The document is not a folder: it has neither files nor dirs.")
     files, dirs = ({} if value.get(kind) is None else value[kind] for kind in ("files", "dirs"))
     if not isinstance(files, dict) or not isinstance(dirs, dict) or files.keys() & dirs.keys():
-        raise BadFolder("The folder's files and dirs are not objects of distinct names.")
+        raise BadFolder("The folder's files and dirs must be objects, and no name may be in both.")
     for name in (*files, *dirs):
         check_name(name)
     return {
@@ -120,7 +123,7 @@ def _folder(value: Any, depth: int) -> Folder:
     }
 
 
-def _file(name: str, value: Any) -> Dict[str, Any]:
+def _file(name: str, value: Any) -> dict[str, Any]:
     size, sha1 = (value.get("size"), value.get("sha1")) if isinstance(value, dict) else (None, None)
     is_hash = isinstance(sha1, str) and len(sha1) == 40 and all(digit in "0123456789abcdefABCDEF" for digit in sha1)
     if not is_hash or type(size) is not int or size < 0:

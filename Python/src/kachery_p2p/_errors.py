@@ -1,45 +1,43 @@
-"""What can go wrong, as exceptions whose ``code`` is the one that the daemon uses."""
+"""Exceptions, one for each of the daemon's error codes."""
 
 from __future__ import annotations
 
-from typing import Dict, Optional, Type
-
 
 class KacheryError(Exception):
-    """Something that kachery could not do. ``code`` is stable; the message is one sentence for a person."""
+    """Base class of all errors. ``code`` is stable; the message is for people."""
 
     code = "unknown"
 
-    def __init__(self, message: str, code: Optional[str] = None) -> None:
+    def __init__(self, message: str, code: str | None = None) -> None:
         super().__init__(message)
         if code is not None:
             self.code = code
 
 
 class NotFound(KacheryError):
-    """No node that may be asked has the file."""
+    """None of the nodes that this node may ask has the file."""
 
     code = "not_found"
 
 
 class NotInFolder(NotFound):
-    """A stored folder's own document lacks the name: no node could have it."""
+    """The stored folder does not list this name, so no node can have it."""
 
 
 class NoChannel(NotFound):
-    """The daemon has joined no channel, so there is nobody to ask."""
+    """The daemon has joined no channel, so it has no nodes to ask."""
 
     code = "no_channel"
 
 
 class ChannelUnreadable(KacheryError):
-    """A channel's document could not be read yet."""
+    """The daemon has not been able to read the channel's document yet."""
 
     code = "channel_unreadable"
 
 
 class NotAuthorized(NotFound):
-    """The channel's document, as the daemon reads it, does not list its node."""
+    """The channel's document does not list the daemon's node."""
 
     code = "not_authorized"
 
@@ -57,7 +55,7 @@ class NoMemberOnline(NotFound):
 
 
 class Unreachable(KacheryError):
-    """A node that may have the file is known, and no connection to it can be made."""
+    """No connection to a node that may have the file could be made."""
 
     code = "unreachable"
 
@@ -69,13 +67,13 @@ class ClockSkew(KacheryError):
 
 
 class SourceBusy(KacheryError):
-    """The node that has the file serves as many transfers as it will."""
+    """The node that has the file already serves its maximum number of transfers."""
 
     code = "source_busy"
 
 
 class SourceChanged(KacheryError):
-    """The file was shared as a link whose target changed at the source."""
+    """The source shares the file as a link, and the link's target has changed."""
 
     code = "source_changed"
 
@@ -87,7 +85,7 @@ class SourceUnreadable(KacheryError):
 
 
 class FailedToStart(KacheryError):
-    """A program that is needed could not be started."""
+    """A required program could not be started."""
 
     code = "failed_to_start"
 
@@ -105,19 +103,19 @@ class Forbidden(KacheryError):
 
 
 class NoDaemon(KacheryError):
-    """No daemon answers, and no storage directory is named to do without."""
+    """No daemon answers, and no storage directory is set for use without one."""
 
     code = "no_daemon"
 
 
 class WrongStorageDirectory(KacheryError):
-    """The storage directory that the environment names is not the daemon's, or its files are not there."""
+    """The environment names a storage directory that is not the daemon's, or whose files are missing."""
 
     code = "bad_configuration"
 
 
 class HashMismatch(KacheryError):
-    """Bytes do not have the hash that they were promised to have."""
+    """The bytes do not have the expected hash."""
 
     code = "hash_mismatch"
 
@@ -153,37 +151,37 @@ class PermissionDenied(StorageFailed):
 
 
 class TimedOut(KacheryError):
-    """No answer came in time."""
+    """No answer arrived in time."""
 
     code = "timed_out"
 
 
 class Disconnected(KacheryError):
-    """The daemon, or the node that a file came from, went away in the middle."""
+    """The daemon, or the node that sent the file, disconnected before the end."""
 
     code = "disconnected"
 
 
 class ProtocolViolation(KacheryError):
-    """What answered does not speak as a kachery daemon does."""
+    """The server does not follow the protocol of a kachery daemon."""
 
     code = "protocol_violation"
 
 
 class TooLarge(BadRequest):
-    """The request is larger than what the daemon accepts."""
+    """The request is larger than the daemon accepts."""
 
     code = "too_large"
 
 
 class BadFolder(KacheryError):
-    """A stored document is no folder, or holds a name that cannot be a file's."""
+    """A stored document is not a folder, or contains a name that no file can have."""
 
     code = "bad_folder"
 
 
 class AlreadyRunning(KacheryError):
-    """Another daemon holds the directory, the port or the identity."""
+    """Another daemon uses the directory, the port or the identity."""
 
     code = "already_running"
 
@@ -195,7 +193,7 @@ class BadKey(KacheryError):
 
 
 class Cancelled(KacheryError):
-    """The work was given up because nobody waited for it any more."""
+    """The operation was cancelled because its client no longer waits for it."""
 
     code = "cancelled"
 
@@ -206,7 +204,7 @@ class InternalError(KacheryError):
     code = "internal_error"
 
 
-_BY_CODE: Dict[str, Type[KacheryError]] = {
+_BY_CODE: dict[str, type[KacheryError]] = {
     kind.code: kind
     for kind in (
         AlreadyRunning, BadFolder, BadKey, BadManifest, BadRequest, Cancelled, ChannelUnreadable, ClockSkew,
@@ -218,8 +216,8 @@ _BY_CODE: Dict[str, Type[KacheryError]] = {
 }  # fmt: skip
 
 
-def error_for(code: Optional[str], message: str, otherwise: Type[KacheryError] = KacheryError) -> KacheryError:
-    """The exception for a code of the daemon's; ``otherwise`` where it gives none."""
+def error_for(code: str | None, message: str, otherwise: type[KacheryError] = KacheryError) -> KacheryError:
+    """The exception for one of the daemon's codes; ``otherwise`` if there is no code."""
     if code is None:
         return otherwise(message)
     kind = _BY_CODE.get(code)

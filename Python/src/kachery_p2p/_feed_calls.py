@@ -1,48 +1,49 @@
-"""What the daemon is asked about feeds."""
+"""The daemon's API for feeds."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from ._errors import KacheryError, TimedOut, error_for
 from ._feed_names import subfeed_hash
 from ._json_values import MESSAGE, plain
 from ._place import require_daemon
 
-LOCAL = "*local*"  # the channel that stands for this node alone
-Message = Dict[str, Any]
+LOCAL = "*local*"  # the channel that means this node alone
+Message = dict[str, Any]
 
-_PATIENCE = 30.0  # seconds that an answer may take beyond the time that the daemon was given
+_PATIENCE = 30.0  # seconds that an answer may take beyond the time that the daemon may wait
 
 
 class FeedInfo(NamedTuple):
-    """What the daemon knows of a feed."""
+    """What the daemon knows about a feed."""
 
     is_writeable: bool
-    node_id: Optional[str]
+    node_id: str | None
 
 
-def create(name: Optional[str]) -> str:
-    """Makes a feed, and answers its ID."""
-    # Sent once only: a second request would make a second feed.
+def create(name: str | None) -> str:
+    """Creates a feed and returns its ID."""
+    # Never repeated: a second request would create a second feed.
     return str(_call("createFeed", {} if name is None else {"feedName": name}, is_repeatable=False)["feedId"])
 
 
 def delete(feed_id: str) -> None:
-    """Deletes a feed of this node's."""
+    """Deletes a feed of this node."""
     _call("deleteFeed", {"feedId": feed_id})
 
 
-def id_of(name: str) -> Optional[str]:
-    """The ID of the feed with this name; ``None`` where there is none."""
+def id_of(name: str) -> str | None:
+    """The ID of the feed with this name; ``None`` if there is none."""
     answer = _ask("getFeedId", {"feedName": name})
     feed_id = answer.get("feedId")
     return feed_id if answer.get("success") and isinstance(feed_id, str) else None
 
 
-def info(feed_id: str, timeout_sec: Optional[float]) -> FeedInfo:
-    """Finds the feed, here or on a node of a channel. Raises where nobody has it."""
-    request: Dict[str, Any] = {"feedId": feed_id}
+def info(feed_id: str, timeout_sec: float | None) -> FeedInfo:
+    """Finds the feed on this node or on another node of a channel. Raises if no node has it."""
+    request: dict[str, Any] = {"feedId": feed_id}
     if timeout_sec is not None:
         request["timeoutMsec"] = round(timeout_sec * 1000)
     answer = _call("getFeedInfo", request, timeout=(timeout_sec or 6.0) + _PATIENCE)
@@ -50,7 +51,7 @@ def info(feed_id: str, timeout_sec: Optional[float]) -> FeedInfo:
 
 
 def append(feed_id: str, subfeed: str, messages: Sequence[Message]) -> None:
-    """Appends messages to a subfeed of this node's; they are on its disk when this returns."""
+    """Appends messages to a subfeed of this node; they are on its disk when this returns."""
     request = {"feedId": feed_id, "subfeedHash": subfeed, "messages": [_checked(message) for message in messages]}
     _call("appendMessages", request, is_repeatable=False)
 
@@ -67,35 +68,37 @@ def submit(feed_id: str, subfeed: str, message: Message, timeout_sec: float) -> 
 
 
 def _checked(message: Message) -> Any:
-    """The message as JSON holds it; refused where its signature would be of other numbers."""
+    """The message as plain JSON. Raises if the signed message would contain different numbers."""
     return plain(message, MESSAGE)
 
 
 def count(feed_id: str, subfeed: str) -> int:
-    """How many messages of the subfeed are here."""
+    """The number of the subfeed's messages on this node."""
     return int(_call("getNumLocalMessages", {"feedId": feed_id, "subfeedHash": subfeed})["numMessages"])
 
 
-def rules(feed_id: str, subfeed: str) -> Dict[str, Any]:
-    """Who may submit messages: ``{"rules": [{"nodeId", "write"}]}``."""
+def rules(feed_id: str, subfeed: str) -> dict[str, Any]:
+    """Which nodes may submit messages: ``{"rules": [{"nodeId", "write"}]}``."""
     answer = _call("getAccessRules", {"feedId": feed_id, "subfeedHash": subfeed})
     return answer.get("accessRules") or {"rules": []}
 
 
-def set_rules(feed_id: str, subfeed: str, access_rules: Dict[str, Any]) -> None:
-    """Says who may submit messages."""
+def set_rules(feed_id: str, subfeed: str, access_rules: dict[str, Any]) -> None:
+    """Sets which nodes may submit messages."""
     _call("setAccessRules", {"feedId": feed_id, "subfeedHash": subfeed, "accessRules": access_rules})
 
 
 def watch(
     watches: Mapping[str, Mapping[str, Any]],
     wait_msec: float,
-    channel: Optional[str] = None,
+    channel: str | None = None,
     signed: bool = False,
     max_num_messages: int = 0,
-) -> Dict[str, List[Message]]:
-    """The messages from each watch's position on; where there are none yet, waits for the first. See
-    ``watch_for_new_messages``."""
+) -> dict[str, list[Message]]:
+    """The messages from each watch's position on. If there are none yet, waits for the first.
+
+    See ``watch_for_new_messages``.
+    """
     request = watch_request(watches, wait_msec, channel, signed, max_num_messages)
     answer = _call("watchForNewMessages", request, timeout=wait_msec / 1000 + _PATIENCE)
     return dict(answer.get("messages") or {})
@@ -104,10 +107,10 @@ def watch(
 def watch_request(
     watches: Mapping[str, Mapping[str, Any]],
     wait_msec: float,
-    channel: Optional[str],
+    channel: str | None,
     signed: bool,
     max_num_messages: int,
-) -> Dict[str, Any]:
+) -> dict[str, Any]:
     """The request of ``watch``."""
     return {
         "subfeedWatches": {name: _watch(watch, channel) for name, watch in watches.items()},
@@ -117,8 +120,8 @@ def watch_request(
     }
 
 
-def _watch(watch: Mapping[str, Any], channel: Optional[str]) -> Dict[str, Any]:
-    request: Dict[str, Any] = {
+def _watch(watch: Mapping[str, Any], channel: str | None) -> dict[str, Any]:
+    request: dict[str, Any] = {
         "feedId": watch["feedId"],
         "subfeedHash": watch["subfeedHash"] if "subfeedHash" in watch else subfeed_hash(watch["subfeedName"]),
         "position": watch["position"],
@@ -128,19 +131,19 @@ def _watch(watch: Mapping[str, Any], channel: Optional[str]) -> Dict[str, Any]:
     return request
 
 
-def _call(verb: str, request: Dict[str, Any], *, timeout: float = 60.0, is_repeatable: bool = True) -> Dict[str, Any]:
+def _call(verb: str, request: dict[str, Any], *, timeout: float = 60.0, is_repeatable: bool = True) -> dict[str, Any]:
     return require_success(_ask(verb, request, timeout=timeout, is_repeatable=is_repeatable), verb)
 
 
-def require_success(answer: Dict[str, Any], verb: str) -> Dict[str, Any]:
-    """The answer, unless it tells of a failure, which is raised."""
+def require_success(answer: dict[str, Any], verb: str) -> dict[str, Any]:
+    """Returns the answer. Raises if it reports a failure."""
     if not answer.get("success"):
-        reason = answer.get("error") or "the daemon gives no reason"
+        reason = answer.get("error") or "the daemon reports no reason"
         raise error_for(answer.get("code"), f"{verb} failed: {reason}", KacheryError)
     return answer
 
 
-def _ask(verb: str, request: Dict[str, Any], *, timeout: float = 60.0, is_repeatable: bool = True) -> Dict[str, Any]:
+def _ask(verb: str, request: dict[str, Any], *, timeout: float = 60.0, is_repeatable: bool = True) -> dict[str, Any]:
     daemon = require_daemon("A feed")
     try:
         return daemon.call(f"/feed/{verb}", request, timeout=timeout, repeatable=is_repeatable)
@@ -148,5 +151,5 @@ def _ask(verb: str, request: Dict[str, Any], *, timeout: float = 60.0, is_repeat
         if is_repeatable:
             raise
         raise TimedOut(
-            f"The daemon has not answered {verb} for {timeout:g} s; it may have done it all the same."
+            f"The daemon did not answer {verb} within {timeout:g} s; it may have carried it out nevertheless."
         ) from None

@@ -1,8 +1,9 @@
-"""What the feeds of both packages have in common; the packages differ in what is a method and what a property."""
+"""The common part of both packages' feeds. The packages differ in which names are methods and which are properties."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from . import _feed_calls
 from ._errors import BadRequest, Forbidden
@@ -16,15 +17,15 @@ _SUBMIT_TIMEOUT = 4.0  # seconds, as published
 
 
 class FeedCore:
-    """A feed of a node's, or a snapshot of one: a stored file that never changes."""
+    """A node's feed, or a snapshot of one: a stored file that never changes."""
 
-    def __init__(self, uri: str, *, timeout_sec: Optional[float] = None) -> None:
+    def __init__(self, uri: str, *, timeout_sec: float | None = None) -> None:
         self._feed_uri = uri if "://" in uri else f"feed://{uri}"
         self._timeout_sec = timeout_sec
-        self._feed_id: Optional[str] = None
-        self._feed_node_id: Optional[str] = None
+        self._feed_id: str | None = None
+        self._feed_node_id: str | None = None
         self._is_writeable = False
-        self._snapshot: Optional[Dict[str, Any]] = None
+        self._snapshot: dict[str, Any] | None = None
         if self._feed_uri.startswith("sha1://"):
             self._snapshot = _read_snapshot(self._feed_uri)
             return
@@ -38,7 +39,7 @@ class FeedCore:
         """Deletes the feed with all its messages from this node."""
         _feed_calls.delete(self._live_id("deleted"))
 
-    def _store_snapshot(self, subfeeds: Sequence["SubfeedCore"]) -> str:
+    def _store_snapshot(self, subfeeds: Sequence[SubfeedCore]) -> str:
         content = {
             subfeed._subfeed_hash: {
                 "subfeedHash": subfeed._subfeed_hash,
@@ -48,24 +49,22 @@ class FeedCore:
         }
         return store_json({"subfeeds": content}, basename="feed.json")
 
-    def _snapshot_messages(self, subfeed: str) -> Optional[List[Message]]:
-        """The messages of a subfeed of a snapshot; ``None`` where this is none."""
+    def _snapshot_messages(self, subfeed: str) -> list[Message] | None:
+        """The messages of a snapshot's subfeed; ``None`` if this is not a snapshot."""
         if self._snapshot is None:
             return None
         return list(self._snapshot["subfeeds"].get(subfeed, {}).get("messages", []))
 
-    def _live_id(self, deed: str) -> str:
+    def _live_id(self, action: str) -> str:
         if self._feed_id is None:
-            raise BadRequest(f"{self._feed_uri} is a snapshot, which cannot be {deed}.")
+            raise BadRequest(f"{self._feed_uri} is a snapshot, which cannot be {action}.")
         return self._feed_id
 
 
 class SubfeedCore:
-    """One log of a feed's, and a position in it from which messages are read."""
+    """One log of a feed, and the position from which messages are read."""
 
-    def __init__(
-        self, *, feed: FeedCore, subfeed_name: SubfeedName, position: int, channel: Optional[str] = None
-    ) -> None:
+    def __init__(self, *, feed: FeedCore, subfeed_name: SubfeedName, position: int, channel: str | None = None) -> None:
         self._feed = feed
         self._channel = channel
         self._subfeed_name = subfeed_name
@@ -82,16 +81,16 @@ class SubfeedCore:
         """Sets the number of the message that is read next."""
         self._position = position
 
-    def get_feed_id(self) -> Optional[str]:
+    def get_feed_id(self) -> str | None:
         """The ID of its feed; ``None`` in a snapshot."""
         return self._feed._feed_id
 
-    def get_channel(self) -> Optional[str]:
-        """The only channel that it is read over; ``None`` where all are."""
+    def get_channel(self) -> str | None:
+        """The only channel that it is read over; ``None`` if all channels are used."""
         return self._channel
 
     def get_num_local_messages(self) -> int:
-        """How many messages are on this node."""
+        """The number of messages on this node."""
         messages = self._feed._snapshot_messages(self._subfeed_hash)
         if messages is not None:
             return len(messages)
@@ -104,14 +103,14 @@ class SubfeedCore:
         signed: bool = False,
         max_num_messages: int = 0,
         advance_position: bool = True,
-    ) -> List[Message]:
-        """The messages from the position on; where there are none, waits for the first for ``wait_msec``.
+    ) -> list[Message]:
+        """The messages from the position on. If there are none, waits up to ``wait_msec`` for the first.
 
         Args:
             wait_msec: The longest wait, in milliseconds.
-            signed: Whether messages come as they were signed: ``{"body", "signature"}``.
-            max_num_messages: The most that are wanted; 0 means all.
-            advance_position: Whether the position moves behind what was read.
+            signed: Whether to return signed messages: ``{"body", "signature"}``.
+            max_num_messages: The maximum number of messages; 0 means all.
+            advance_position: Whether to move the position past the messages that were read.
         """
         messages = self._read(wait_msec, signed, max_num_messages)
         if advance_position:
@@ -120,15 +119,15 @@ class SubfeedCore:
 
     def get_next_message(
         self, *, wait_msec: float, signed: bool = False, advance_position: bool = True
-    ) -> Optional[Message]:
-        """The message at the position; ``None`` where none came within ``wait_msec``."""
+    ) -> Message | None:
+        """The message at the position; ``None`` if none arrives within ``wait_msec``."""
         messages = self.get_next_messages(
             wait_msec=wait_msec, signed=signed, max_num_messages=1, advance_position=advance_position
         )
         return messages[0] if messages else None
 
     def message_stream(self, *, signed: bool = False) -> Iterator[Message]:
-        """Yields message after message, waiting for each; a snapshot's end. The position moves with them."""
+        """Yields every message and waits for new ones; a snapshot's messages end. The position advances with each."""
         while True:
             messages = self._read(_STREAM_WAIT_MSEC, signed, 0)
             for message in messages:
@@ -138,12 +137,12 @@ class SubfeedCore:
                 return
 
     def print_messages(self) -> None:
-        """Prints message after message; ends with a snapshot only."""
+        """Prints every message and waits for new ones; returns only at the end of a snapshot."""
         for message in self.message_stream():
             print(message)
 
     def print_signed_messages(self) -> None:
-        """Prints signed message after signed message; ends with a snapshot only."""
+        """Prints every signed message and waits for new ones; returns only at the end of a snapshot."""
         for message in self.message_stream(signed=True):
             print(message)
 
@@ -157,29 +156,29 @@ class SubfeedCore:
         _feed_calls.append(feed_id, self._subfeed_hash, messages)
 
     def submit_message(self, message: Message) -> None:
-        """Asks the node that writes the feed to append a message, for which it must have granted write access."""
+        """Asks the node that writes the feed to append a message. It must have granted write access to this node."""
         self.submit_messages([message])
 
     def submit_messages(self, messages: Sequence[Message]) -> None:
-        """Submits one message after the other."""
+        """Submits messages one by one."""
         feed_id = self._feed._live_id("submitted to")
         for message in messages:
             _feed_calls.submit(feed_id, self._subfeed_hash, message, _SUBMIT_TIMEOUT)
 
-    def set_access_rules(self, access_rules: Dict[str, Any]) -> None:
-        """Says which nodes may submit messages: ``{"rules": [{"nodeId", "write"}]}``."""
+    def set_access_rules(self, access_rules: dict[str, Any]) -> None:
+        """Sets which nodes may submit messages: ``{"rules": [{"nodeId", "write"}]}``."""
         _feed_calls.set_rules(self._live_id_of_own("opened to others"), self._subfeed_hash, access_rules)
 
-    def get_access_rules(self) -> Dict[str, Any]:
+    def get_access_rules(self) -> dict[str, Any]:
         """Which nodes may submit messages: ``{"rules": [{"nodeId", "write"}]}``."""
         return _feed_calls.rules(self._live_id_of_own("opened to others"), self._subfeed_hash)
 
     def grant_write_access(self, *, node_id: str) -> None:
-        """Lets a node submit messages."""
+        """Allows a node to submit messages."""
         self._set_write_access(node_id, True)
 
     def revoke_write_access(self, *, node_id: str) -> None:
-        """Lets a node submit messages no longer."""
+        """Stops allowing a node to submit messages."""
         self._set_write_access(node_id, False)
 
     def _set_write_access(self, node_id: str, may_write: bool) -> None:
@@ -191,7 +190,7 @@ class SubfeedCore:
         rule = {**(of_node[0] if of_node else {}), "nodeId": node_id, "write": may_write}
         self.set_access_rules({**access_rules, "rules": [*others, rule]})
 
-    def _read(self, wait_msec: float, signed: bool, max_num_messages: int) -> List[Message]:
+    def _read(self, wait_msec: float, signed: bool, max_num_messages: int) -> list[Message]:
         messages = self._feed._snapshot_messages(self._subfeed_hash)
         if messages is not None:
             end = self._position + max_num_messages if max_num_messages > 0 else None
@@ -204,21 +203,23 @@ class SubfeedCore:
         answer = _feed_calls.watch({"watch": watch}, wait_msec, self._channel, signed, max_num_messages)
         return answer.get("watch", [])
 
-    def _live_id_of_own(self, deed: str) -> str:
-        feed_id = self._feed._live_id(deed)
+    def _live_id_of_own(self, action: str) -> str:
+        feed_id = self._feed._live_id(action)
         if not self._feed._is_writeable:
-            raise Forbidden(f"{self._feed._feed_uri} is written by another node, and cannot be {deed} from this one.")
+            raise Forbidden(
+                f"{self._feed._feed_uri} is written by another node, so it cannot be {action} from this one."
+            )
         return feed_id
 
 
-def _partition(rules: List[Dict[str, Any]], node_id: str) -> Tuple[List[Dict[str, Any]], List[Dict[str, Any]]]:
+def _partition(rules: list[dict[str, Any]], node_id: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     of_node = [rule for rule in rules if rule.get("nodeId") == node_id]
     return of_node, [rule for rule in rules if rule.get("nodeId") != node_id]
 
 
-def _read_snapshot(uri: str) -> Dict[str, Any]:
+def _read_snapshot(uri: str) -> dict[str, Any]:
     snapshot = load_json(uri, strict=True)
     subfeeds = snapshot.get("subfeeds") if isinstance(snapshot, dict) else None
     if not isinstance(subfeeds, dict) or not all(isinstance(subfeed, dict) for subfeed in subfeeds.values()):
-        raise BadRequest(f"{uri} is no snapshot of a feed.")
+        raise BadRequest(f"{uri} is not a snapshot of a feed.")
     return dict(snapshot)

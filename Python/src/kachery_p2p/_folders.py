@@ -1,28 +1,28 @@
-"""Storing and loading whole folders."""
+"""Storing and loading folders."""
 
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, Optional
+from typing import Any
 
 from ._directory import MAXIMUM_DEPTH, Folder, all_files, all_folders, check_name, find_entry, write_folder
 from ._errors import BadFolder, BadRequest, NotFound
 from ._load import copy_file, unless_absent
-from ._locate import CannotBeHad, Sources, locate, read_bytes
+from ._locate import Sources, Unavailable, locate, read_bytes
 from ._store import store_bytes, store_file
 from ._uri import escape_label, parse_uri
 
-_THREADS = 8  # that load the files of a folder: enough to keep the daemon busy with small ones
+_THREADS = 8  # that load the files of a folder: enough to keep the daemon busy with small files
 
 
-def store_dir(path: str, label: Optional[str] = None) -> str:
-    """Stores all files in a folder and below it, and answers a URI for the whole: ``sha1dir://HASH.label``.
+def store_dir(path: str, label: str | None = None) -> str:
+    """Stores all files in a folder and its subfolders. Returns one URI for all of it: ``sha1dir://HASH.label``.
 
-    Names and contents are kept; times, owners and permissions are not. Links are followed.
+    Names and contents are stored; times, owners and permissions are not. Links are followed.
 
     Args:
         path: The folder.
-        label: The name behind the hash, for people; the folder's own where it is left out.
+        label: A name for people, after the hash; the default is the folder's name.
     """
     if not os.path.isdir(path):
         raise NotFound(f"There is no folder {path}.")
@@ -34,14 +34,14 @@ def store_dir(path: str, label: Optional[str] = None) -> str:
 def read_dir(
     uri: str,
     p2p: bool = True,
-    from_node: Optional[str] = None,
-    from_channel: Optional[str] = None,
+    from_node: str | None = None,
+    from_channel: str | None = None,
     *,
-    strict: Optional[bool] = None,
-) -> Optional[Dict[str, Any]]:
-    """What a stored folder holds: ``{"files": {NAME: {"size", "sha1"}}, "dirs": {NAME: …}}``.
+    strict: bool | None = None,
+) -> dict[str, Any] | None:
+    """The contents of a stored folder: ``{"files": {NAME: {"size", "sha1"}}, "dirs": {NAME: …}}``.
 
-    The arguments are those of ``load_file``; the URI may go on with a path inside the folder.
+    The arguments are those of ``load_file``. The URI may end with a path inside the folder.
     """
     return unless_absent(uri, strict, lambda: _find_folder(uri, Sources(p2p, from_node, from_channel)))
 
@@ -50,29 +50,29 @@ def load_dir(
     uri: str,
     dest: str,
     p2p: bool = True,
-    from_node: Optional[str] = None,
-    from_channel: Optional[str] = None,
+    from_node: str | None = None,
+    from_channel: str | None = None,
     *,
-    strict: Optional[bool] = None,
-) -> Optional[str]:
-    """Loads a stored folder to ``dest``, which is made if need be, and answers ``dest``.
+    strict: bool | None = None,
+) -> str | None:
+    """Loads a stored folder to ``dest``, creates ``dest`` if necessary, and returns it.
 
-    Nothing is written before everything has been loaded. The other arguments are those of ``load_file``.
+    Nothing is written until everything has been loaded. The other arguments are those of ``load_file``.
     """
     if os.path.exists(dest) and not os.path.isdir(dest):
-        raise BadRequest(f"{dest} is no folder; name one to load to.")
+        raise BadRequest(f"{dest} is not a folder; name a folder to load to.")
     return unless_absent(uri, strict, lambda: _load(uri, dest, Sources(p2p, from_node, from_channel)))
 
 
 def _find_folder(uri: str, sources: Sources) -> Folder:
     if not uri.startswith("sha1dir://"):
-        raise BadRequest(f"'{uri}' is no URI of a folder: it does not begin with sha1dir://.")
+        raise BadRequest(f"'{uri}' is not a folder's URI: it does not begin with sha1dir://.")
     try:
         entry, _ = find_entry(uri, lambda document: read_bytes(document, sources))
     except NotFound as reason:
-        raise CannotBeHad(reason) from reason
+        raise Unavailable(reason) from reason
     if "files" not in entry:
-        raise CannotBeHad(NotFound(f"{uri} is a file, no folder."))
+        raise Unavailable(NotFound(f"{uri} is a file, not a folder."))
     return entry
 
 
@@ -102,7 +102,9 @@ def _name_of(path: str) -> str:
 
 def _store_folder(path: str, depth: int) -> Folder:
     if depth > MAXIMUM_DEPTH:
-        raise BadFolder(f"{path} lies more than {MAXIMUM_DEPTH} folders deep; does a link lead back to its own folder?")
+        raise BadFolder(
+            f"{path} is more than {MAXIMUM_DEPTH} folders deep; does a link point to one of its own parents?"
+        )
     folder: Folder = {"files": {}, "dirs": {}}
     with os.scandir(path) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
@@ -113,5 +115,5 @@ def _store_folder(path: str, depth: int) -> Folder:
                 sha1 = parse_uri(store_file(entry.path, "")).sha1
                 folder["files"][entry.name] = {"size": entry.stat().st_size, "sha1": sha1}
             else:
-                raise BadFolder(f"{entry.path} is neither a file nor a folder, so the folder cannot be stored.")
+                raise BadFolder(f"{entry.path} is neither a file nor a folder, so its folder cannot be stored.")
     return folder

@@ -1,10 +1,11 @@
-"""Requests to the daemon, over the standard library's HTTP client and connections that stay open."""
+"""Requests to the daemon, through the standard library's HTTP client and persistent connections."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Dict, Iterator, Mapping, Optional, Protocol, Tuple, Union
+from typing import TYPE_CHECKING, Any, Protocol, Union
 
 from . import _connections
 from ._errors import Disconnected, KacheryError, NoDaemon, ProtocolViolation, TimedOut, error_for
@@ -14,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class Source(Protocol):
-    """What the body of a request is read from."""
+    """The source of a request's body."""
 
     def read(self, count: int = ..., /) -> bytes:
-        """Up to ``count`` bytes, none at the end."""
+        """Returns up to ``count`` bytes, and none at the end."""
 
 
 Body = Union[bytes, Source, None]
@@ -31,13 +32,13 @@ _BY_STATUS = {
     413: "too_large",
     504: "timed_out",
 }
-_MAXIMUM_ERROR_TEXT = 10_000  # an error is one sentence; what is longer is no daemon's
+_MAXIMUM_ERROR_TEXT = 10_000  # bytes; a daemon's errors are far shorter
 
 
 class Endpoint:
-    """Where a daemon listens. ``certificate`` is the file of its certificate, where it speaks TLS."""
+    """Where a daemon listens. ``certificate`` is the file with its certificate, if it uses TLS."""
 
-    def __init__(self, host: str, port: int, certificate: Optional[str] = None) -> None:
+    def __init__(self, host: str, port: int, certificate: str | None = None) -> None:
         self.host = host
         self.port = port
         self.certificate = certificate
@@ -48,7 +49,7 @@ class Endpoint:
 
     @property
     def is_this_machine(self) -> bool:
-        """Whether the daemon is dialled over the loopback."""
+        """Whether this is a loopback address."""
         if self.host == "localhost":
             return True
         import ipaddress
@@ -64,15 +65,15 @@ class Endpoint:
         method: str,
         path: str,
         body: Body = None,
-        headers: Optional[Mapping[str, str]] = None,
+        headers: Mapping[str, str] | None = None,
         *,
         timeout: float,
         repeatable: bool = True,
-    ) -> Iterator["http.client.HTTPResponse"]:
-        """Sends a request and gives the answer to a ``with`` block; leaving that before the answer's end hangs up.
+    ) -> Iterator[http.client.HTTPResponse]:
+        """Sends a request. The ``with`` block gets the answer; leaving the block before the answer's end hangs up.
 
-        ``timeout`` is the longest silence, in seconds. An answer other than 200 raises with the daemon's sentence. A
-        ``repeatable`` request is sent anew where a connection that was kept turns out to be dead.
+        ``timeout`` is the longest silence, in seconds. A status other than 200 raises an error with the daemon's
+        message. A ``repeatable`` request is sent again if a persistent connection turns out to be dead.
         """
         import http.client
         import socket
@@ -87,7 +88,7 @@ class Endpoint:
                 _connections.keep(self.address, connection)
                 connection = None
         except socket.timeout as error:
-            raise TimedOut(f"The daemon at {self} has not answered {path} for {timeout:g} s.") from error
+            raise TimedOut(f"The daemon at {self} did not answer {path} within {timeout:g} s.") from error
         except (OSError, http.client.HTTPException) as error:
             raise Disconnected(
                 f"The connection to the daemon at {self} broke: {error or type(error).__name__}."
@@ -96,34 +97,34 @@ class Endpoint:
             if connection is not None:
                 connection.close()
                 if response is not None:
-                    response.close()  # which holds the socket where the daemon said that it hangs up
+                    response.close()  # it owns the socket if the daemon announced that it would close the connection
 
     def json(
         self,
         method: str,
         path: str,
         value: Any = None,
-        headers: Optional[Mapping[str, str]] = None,
+        headers: Mapping[str, str] | None = None,
         *,
         timeout: float,
         repeatable: bool = True,
-    ) -> Dict[str, Any]:
-        """Sends a JSON request and answers the JSON object that comes back."""
+    ) -> dict[str, Any]:
+        """Sends a JSON request and returns the JSON object that the daemon answers."""
         body = None if value is None else json.dumps(value).encode()
         fields = {**(headers or {}), **({} if body is None else {"Content-Type": "application/json"})}
         with self.request(method, path, body, fields, timeout=timeout, repeatable=repeatable) as response:
             return parse_object(response.read())
 
     def _exchange(
-        self, method: str, path: str, body: Body, headers: Dict[str, str], timeout: float, repeatable: bool
-    ) -> Tuple["http.client.HTTPConnection", "http.client.HTTPResponse"]:
+        self, method: str, path: str, body: Body, headers: dict[str, str], timeout: float, repeatable: bool
+    ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         kept = _connections.take(self.address)
         if kept is not None:
             kept.sock.settimeout(timeout)
             try:
                 return kept, _send(kept, method, path, body, headers)
             except ConnectionError:
-                # The daemon closed it just now. What came from a file is gone: only bytes can be sent again.
+                # The daemon has just closed it. A body that was read from a file cannot be sent again; bytes can.
                 kept.close()
                 if not repeatable or not (body is None or isinstance(body, bytes)):
                     raise
@@ -137,35 +138,35 @@ class Endpoint:
             connection.close()
             raise
 
-    def _connect(self, timeout: float) -> "http.client.HTTPConnection":
+    def _connect(self, timeout: float) -> http.client.HTTPConnection:
         try:
             return _connections.connect(self.address, timeout)
         except OSError as error:
             if type(error).__name__ == "SSLCertVerificationError":
                 raise NoDaemon(
-                    f"What answers at {self} does not show the certificate in {self.address[2]} ({error}). Ask the "
-                    "daemon's owner for its certificate, and name it in KACHERY_API_CERTIFICATE_FILE."
+                    f"The server at {self} does not have the certificate in {self.address[2]} ({error}). Ask the "
+                    "daemon's owner for its certificate, and name its file in KACHERY_API_CERTIFICATE_FILE."
                 ) from error
             raise NoDaemon(
                 f"No kachery daemon answers at {self} ({error}). Start one with kachery-p2p-start-daemon, or set "
-                "KACHERY_OFFLINE_STORAGE_DIR to work without."
+                "KACHERY_OFFLINE_STORAGE_DIR to work without one."
             ) from error
 
 
 def _send(
-    connection: "http.client.HTTPConnection", method: str, path: str, body: Body, headers: Dict[str, str]
-) -> "http.client.HTTPResponse":
+    connection: http.client.HTTPConnection, method: str, path: str, body: Body, headers: dict[str, str]
+) -> http.client.HTTPResponse:
     try:
         connection.request(method, path, body, headers)
     except (BrokenPipeError, ConnectionResetError):
-        # A daemon that refuses an upload says so and hangs up before it has read everything.
+        # A daemon that refuses an upload answers and closes the connection before it has read everything.
         if connection.sock is None:
             raise
     return connection.getresponse()
 
 
-def parse_object(content: bytes) -> Dict[str, Any]:
-    """The JSON object that an answer consists of."""
+def parse_object(content: bytes) -> dict[str, Any]:
+    """Parses an answer, which must be a JSON object."""
     try:
         value = json.loads(content)
     except ValueError as error:
@@ -175,8 +176,8 @@ def parse_object(content: bytes) -> Dict[str, Any]:
     return value
 
 
-def refusal(response: "http.client.HTTPResponse") -> KacheryError:
-    """The error that an answer other than 200 tells."""
+def refusal(response: http.client.HTTPResponse) -> KacheryError:
+    """The error that an answer with a status other than 200 reports."""
     code = response.headers.get(ERROR_CODE_HEADER) or _BY_STATUS.get(response.status)
     text = response.read(_MAXIMUM_ERROR_TEXT).decode("utf-8", "replace").strip()
     return error_for(code, text or f"The daemon answered with status {response.status}.")

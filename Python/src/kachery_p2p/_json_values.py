@@ -1,6 +1,6 @@
-"""JSON that comes back as it was given: what would come back as something else is refused, with its place.
+"""Values that survive JSON: a value that would load as a different one is refused, with its place.
 
-As the published clients had it, tuples become lists, named tuples objects, and the keys of a dict strings.
+As in the published clients, tuples become lists, named tuples become objects, and keys of dicts become strings.
 """
 
 from __future__ import annotations
@@ -8,13 +8,14 @@ from __future__ import annotations
 import math
 import re
 import sys
-from typing import Any, Dict, Iterable, List, NamedTuple, NoReturn, Optional, Sequence, Tuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, NoReturn, Optional
 
 from ._errors import BadRequest
 from ._remedies import instead_of, is_array, kind_of
 
-_EXACT = 2**53  # up to here each integer is a double
-_MOST_DIGITS = 4300  # of an integer that Python reads from text
+_EXACT = 2**53  # every integer up to this one is a double
+_MOST_DIGITS = 4300  # the longest integer that Python parses
 _TOO_LONG = 10**_MOST_DIGITS
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SURROGATE_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
@@ -22,11 +23,11 @@ _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z_0-9]*\Z")
 
 
 class Purpose(NamedTuple):
-    """What a value is wanted for, and so what it can hold."""
+    """What a value is for, which decides what it may contain."""
 
-    deed: str
-    integers: str = "any"  # "any", "double" where they must not exceed a double, "exact" where they must be one
-    is_for_daemon: bool = True  # which reads UTF-8, and so no half of a surrogate pair
+    action: str
+    integers: str = "any"  # "any", "double" (must not exceed a double), or "exact" (must equal a double)
+    is_for_daemon: bool = True  # the daemon reads UTF-8, which has no lone surrogates
 
 
 FILE = Purpose("stored as JSON", is_for_daemon=False)
@@ -36,25 +37,25 @@ MESSAGE = Purpose("part of a message", "exact")
 SUBFEED_NAME = Purpose("part of a subfeed's name", is_for_daemon=False)
 ARGUMENT = Purpose("an argument", is_for_daemon=False)
 
-# The place of a value: that of what holds it, and the name or number there.
-_Place = Optional[Tuple[Any, Any]]
+# The place of a value: the place of its container, and its key or index in it.
+_Place = Optional[tuple[Any, Any]]
 
 
 def plain(value: Any, purpose: Purpose) -> Any:
-    """The value as None, bools, numbers, strings, lists and dicts with strings as keys, which JSON holds as they are.
+    """The value as None, bools, numbers, strings, lists, and dicts with string keys, all of which survive JSON.
 
-    Raises ``BadRequest`` with the place of what cannot be held, the reason and what to use instead.
+    Raises ``BadRequest`` with the place of a value that does not survive, the reason, and what to use instead.
     """
     try:
         return value if _is_plain_already(value) else _plain(value, purpose, None)
     except RecursionError as error:
         raise BadRequest(
-            f"This cannot be {purpose.deed}: its lists or dicts hold themselves, or are nested too deeply."
+            f"This cannot be {purpose.action}: its lists or dicts contain themselves, or are nested too deeply."
         ) from error
 
 
 def _is_plain_already(value: Any) -> bool:
-    """Whether nothing in the value needs a closer look or another form, as is so of nearly all; found out quickly."""
+    """Whether no part of the value needs conversion or a closer look. Fast, and true for nearly all values."""
     kind = type(value)
     if kind is dict:
         return _are_plain_names(value) and _are_plain(value.values())
@@ -62,7 +63,7 @@ def _is_plain_already(value: Any) -> bool:
 
 
 def _are_plain(values: Iterable[Any]) -> bool:
-    # In one loop and without a call for each: values may be millions.
+    # One loop without a call per value: there may be millions.
     for value in values:
         kind = type(value)
         if kind is float:
@@ -110,25 +111,27 @@ def _plain(value: Any, purpose: Purpose, place: _Place) -> Any:
     return _number(value, purpose, place)
 
 
-def _array(values: Sequence[Any], purpose: Purpose, place: _Place) -> List[Any]:
+def _array(values: Sequence[Any], purpose: Purpose, place: _Place) -> list[Any]:
     return [_plain(value, purpose, (place, index)) for index, value in enumerate(values)]
 
 
-def _object(members: Dict[Any, Any], purpose: Purpose, place: _Place) -> Dict[str, Any]:
-    result: Dict[str, Any] = {}
+def _object(members: dict[Any, Any], purpose: Purpose, place: _Place) -> dict[str, Any]:
+    result: dict[str, Any] = {}
     for key, value in members.items():
         name = key if type(key) is str and key.isascii() else _name(key, purpose, place)
         if name in result:
             twins = [repr(other) for other in members if _name(other, purpose, place) == name]
             _refuse(
-                purpose, place, f"its keys {' and '.join(twins)} are one name in JSON, {name!r}; make all keys strings"
+                purpose,
+                place,
+                f"its keys {' and '.join(twins)} become the same JSON name, {name!r}; make all keys strings",
             )
         result[name] = _plain(value, purpose, (place, name))
     return result
 
 
 def _name(key: Any, purpose: Purpose, place: _Place) -> str:
-    """A key as JSON has it."""
+    """A key as JSON writes it."""
     if isinstance(key, str):
         return _string(key, purpose, (place, key))
     if key is None or isinstance(key, bool):
@@ -146,9 +149,11 @@ def _name(key: Any, purpose: Purpose, place: _Place) -> str:
 def _string(value: str, purpose: Purpose, place: _Place) -> str:
     if not value.isascii():
         if purpose.is_for_daemon and _SURROGATE.search(value):
-            _refuse(purpose, place, "the text holds half of a surrogate pair, which is no character; leave it out")
+            _refuse(
+                purpose, place, "the text contains half of a surrogate pair, which is not a character; leave it out"
+            )
         if _SURROGATE_PAIR.search(value):
-            _refuse(purpose, place, "the text holds a character as two surrogates; make one character of them")
+            _refuse(purpose, place, "the text contains a character as two surrogates; replace them by one character")
     return value
 
 
@@ -160,7 +165,7 @@ def _integer(value: int, purpose: Purpose, place: _Place) -> int:
     try:
         double = float(value)
     except OverflowError:
-        _refuse(purpose, place, f"the integer {_cut(int.__repr__(value))} is beyond 1.8e308; write it as str(x)")
+        _refuse(purpose, place, f"the integer {_cut(int.__repr__(value))} exceeds 1.8e308; write it as str(x)")
     if purpose.integers == "exact" and _decimal(double) != value:
         _refuse(
             purpose,
@@ -171,7 +176,7 @@ def _integer(value: int, purpose: Purpose, place: _Place) -> int:
 
 
 def _decimal(double: float) -> int:
-    """The integer that canonical JSON prints of a double: its shortest digits, then zeros."""
+    """The integer that canonical JSON writes for a double: its shortest digits, then zeros."""
     from decimal import Decimal
 
     return int(Decimal(repr(double)))
@@ -184,7 +189,7 @@ def _float(value: float, purpose: Purpose, place: _Place) -> float:
 
 
 def _number(value: Any, purpose: Purpose, place: _Place) -> Any:
-    """One of NumPy's scalars as a number of Python's."""
+    """A NumPy scalar as a Python number."""
     np = sys.modules.get("numpy")
     if np is not None and isinstance(value, np.generic) and type(value).__module__ == "numpy":
         kind = value.dtype.kind
@@ -205,12 +210,12 @@ def _number(value: Any, purpose: Purpose, place: _Place) -> Any:
 
 
 def _refuse(purpose: Purpose, place: _Place, reason: str) -> NoReturn:
-    raise BadRequest(f"The value at {_path(place)} cannot be {purpose.deed}: {reason}.")
+    raise BadRequest(f"The value at {_path(place)} cannot be {purpose.action}: {reason}.")
 
 
 def _path(place: _Place) -> str:
-    """The place as people write it: ``$.a[3]``."""
-    parts: List[str] = []
+    """The place in the usual notation: ``$.a[3]``."""
+    parts: list[str] = []
     while place is not None:
         place, key = place
         if isinstance(key, str) and _PLAIN_NAME.match(key):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
-from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from . import _environment
 from ._errors import BadRequest
-from ._locate import CannotBeHad, Sources, locate, or_raise
+from ._locate import Sources, Unavailable, locate, or_raise
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,42 +21,42 @@ _MAPPED_FOR_READING = (None, "r", "c")
 
 def load_file(
     uri: str,
-    dest: Optional[str] = None,
+    dest: str | None = None,
     p2p: bool = True,
-    from_node: Optional[str] = None,
-    from_channel: Optional[str] = None,
+    from_node: str | None = None,
+    from_channel: str | None = None,
     *,
-    strict: Optional[bool] = None,
-) -> Optional[str]:
-    """Loads a file from the local store, or from a node of a joined channel, and answers its path.
+    strict: bool | None = None,
+) -> str | None:
+    """Loads a file from the local store, or from a node of a joined channel, and returns its path.
 
     Args:
         uri: ``sha1://…``, ``sha1dir://…/path/inside``, or the path of a local file.
-        dest: Where to put a copy, which is then what is answered.
-        p2p: Whether other nodes are asked where the file is not here.
+        dest: Where to write a copy. If it is given, its path is returned.
+        p2p: Whether to ask other nodes for a file that is not on this one.
         from_node: The ID of the only node to ask.
         from_channel: The only channel to ask on.
-        strict: Whether to raise where the file cannot be had; ``KACHERY_STRICT=1`` where it is left out.
+        strict: Whether to raise if the file is unavailable; the default is ``KACHERY_STRICT``.
 
     Returns:
-        The path, or ``None`` where the file cannot be had: the reason is logged and printed on standard error.
+        The path, or ``None`` if the file is unavailable. The reason is logged and printed on standard error.
     """
     path = _find(uri, Sources(p2p, from_node, from_channel), strict, all_of_it=dest is not None)
     return path if path is None or dest is None else copy_file(path, dest)
 
 
-def _find(uri: str, sources: Sources, strict: Optional[bool], *, all_of_it: bool = True) -> Optional[str]:
+def _find(uri: str, sources: Sources, strict: bool | None, *, all_of_it: bool = True) -> str | None:
     return unless_absent(uri, strict, lambda: locate(uri, sources, all_of_it=all_of_it))
 
 
 def load_text(
     uri: str,
     p2p: bool = True,
-    from_node: Optional[str] = None,
-    from_channel: Optional[str] = None,
+    from_node: str | None = None,
+    from_channel: str | None = None,
     *,
-    strict: Optional[bool] = None,
-) -> Optional[str]:
+    strict: bool | None = None,
+) -> str | None:
     """Loads text. The arguments are those of ``load_file``."""
     path = _find(uri, Sources(p2p, from_node, from_channel), strict)
     if path is None:
@@ -68,12 +68,12 @@ def load_text(
 def load_json(
     uri: str,
     p2p: bool = True,
-    from_node: Optional[str] = None,
-    from_channel: Optional[str] = None,
+    from_node: str | None = None,
+    from_channel: str | None = None,
     *,
-    strict: Optional[bool] = None,
+    strict: bool | None = None,
 ) -> Any:
-    """Loads what JSON holds. The arguments are those of ``load_file``."""
+    """Loads a JSON value. The arguments are those of ``load_file``."""
     text = load_text(uri, p2p, from_node, from_channel, strict=strict)
     return None if text is None else json.loads(text)
 
@@ -81,10 +81,10 @@ def load_json(
 def load_object(
     uri: str,
     p2p: bool = True,
-    from_node: Optional[str] = None,
-    from_channel: Optional[str] = None,
+    from_node: str | None = None,
+    from_channel: str | None = None,
     *,
-    strict: Optional[bool] = None,
+    strict: bool | None = None,
 ) -> Any:
     """The old name of ``load_json``."""
     return load_json(uri, p2p, from_node, from_channel, strict=strict)
@@ -93,18 +93,18 @@ def load_object(
 def load_npy(
     uri: str,
     p2p: bool = True,
-    from_node: Optional[str] = None,
-    from_channel: Optional[str] = None,
+    from_node: str | None = None,
+    from_channel: str | None = None,
     *,
-    mmap_mode: Optional[str] = None,
-    strict: Optional[bool] = None,
-) -> Optional["np.ndarray[Any, Any]"]:
-    """Loads a NumPy array. The other arguments are those of ``load_file``. An array of Python objects is refused.
+    mmap_mode: str | None = None,
+    strict: bool | None = None,
+) -> np.ndarray[Any, Any] | None:
+    """Loads a NumPy array. Raises for an array of Python objects. The other arguments are those of ``load_file``.
 
     Args:
-        mmap_mode: ``"r"`` maps the stored file, of which the operating system reads what is touched; ``"c"`` likewise,
-            and what is written stays in memory. A file that is not here is fetched whole first. A stored file is
-            never written to.
+        mmap_mode: ``"r"`` maps the stored file into memory, and the operating system reads the parts that are used.
+            ``"c"`` also allows writing to the array in memory; the stored file never changes. A file that is not on
+            this node is first fetched in full.
     """
     if mmap_mode not in _MAPPED_FOR_READING:
         raise BadRequest(
@@ -121,14 +121,14 @@ def load_npy(
 def load_pkl(
     uri: str,
     p2p: bool = True,
-    from_node: Optional[str] = None,
-    from_channel: Optional[str] = None,
+    from_node: str | None = None,
+    from_channel: str | None = None,
     *,
-    strict: Optional[bool] = None,
+    strict: bool | None = None,
 ) -> Any:
     """Loads what ``store_pkl`` stored: plain data and arrays. The arguments are those of ``load_file``.
 
-    A pickle that names anything else, code above all, is refused before anything of it runs.
+    A pickle that names anything else, code in particular, is refused before any of it runs.
     """
     from . import _pickle
 
@@ -139,23 +139,25 @@ def load_pkl(
         return _pickle.load(file)
 
 
-def unless_absent(uri: str, strict: Optional[bool], find: Callable[[], T]) -> Optional[T]:
-    """What ``find`` answers; where the file cannot be had, ``None`` and a warning, or with ``strict`` the reason."""
+def unless_absent(uri: str, strict: bool | None, find: Callable[[], T]) -> T | None:
+    """The result of ``find``. If the file is unavailable, logs a warning and returns ``None``; ``strict`` raises."""
     if _environment.is_strict(strict):
         return or_raise(find)
     try:
         return find()
-    except CannotBeHad as failure:
+    except Unavailable as failure:
         import logging
 
-        # Where nobody configured logging, Python itself prints a warning on standard error.
+        # If the program has not configured logging, Python prints warnings on standard error.
         logging.getLogger("kachery_p2p").warning("kachery: %s: %s", uri, failure.reason)
         return None
 
 
 def copy_file(path: str, dest: str) -> str:
-    """Copies to ``dest``, which appears whole or not at all. A linked file that is to be copied to where it is stays as it
-    is: a copy in its place would have another time, and end the link."""
+    """Copies to ``dest``, which appears complete or not at all.
+
+    A linked file that is copied onto itself stays as it is: a copy would have another time and so break the link.
+    """
     import shutil
     import tempfile
 
@@ -179,13 +181,13 @@ def copy_file(path: str, dest: str) -> str:
 def _is_same_file(path: str, dest: str) -> bool:
     if not os.path.isfile(dest) or not os.path.samefile(path, dest):
         return False
-    # Another name of a stored file is replaced by a copy, so that writing to it writes to nothing that is stored.
+    # A hard link to a stored file is replaced by a copy, so that writing to it cannot alter the stored file.
     is_stored = re.fullmatch("[0-9a-f]{40}", os.path.basename(path)) is not None
     return not is_stored or os.path.realpath(path) == os.path.realpath(dest)
 
 
 def _umask() -> int:
-    # There is no way to read it without setting it.
+    # It cannot be read without being set.
     mask = os.umask(0o022)
     os.umask(mask)
     return mask

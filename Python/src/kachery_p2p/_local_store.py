@@ -1,47 +1,49 @@
-"""A storage directory as this process sees it: finding files in it, and storing them where there is no daemon."""
+"""A storage directory as this process sees it: finds files in it, and stores files if there is no daemon."""
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import json
 import os
 import secrets
 import stat
-from contextlib import contextmanager
-from typing import IO, Any, Callable, Dict, Iterator, List, NamedTuple, Optional
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import IO, Any, Callable, NamedTuple
 
-from ._errors import DiskFull, FileChanged, HashMismatch, PermissionDenied, StorageFailed, WrongStorageDirectory
+from ._errors import FileChanged, HashMismatch, WrongStorageDirectory
+from ._os_errors import translated
 
-CHUNK_SIZE = 20_000_000  # of a manifest, in bytes; a file that is larger than one chunk gets a manifest
+CHUNK_SIZE = 20_000_000  # bytes of a chunk in a manifest; a file larger than one chunk gets a manifest
 _BLOCK = 1 << 20
-_FILE_MODE = 0o444  # clients get the paths of stored files
+_FILE_MODE = 0o444  # read-only, because clients get the paths of stored files
 _LINK_MODE = 0o644
-_MAXIMUM_PLACES = 32  # where else one content is linked, besides the link
-_MTIME_TOLERANCE = 0.002  # seconds; other software rounds the time as it writes it down
+_MAXIMUM_PLACES = 32  # further places at which one content may be linked
+_CHECK = "Check the disk and its mount."
+_MTIME_TOLERANCE = 0.002  # seconds; other software rounds the times that it records
 
 
 class Stored(NamedTuple):
-    """What storing gave: the file's hash, and its manifest's where it is large."""
+    """The hash of a stored file, and that of its manifest if the file is large."""
 
     sha1: str
-    manifest: Optional[str]
+    manifest: str | None
 
 
 class LocalStore:
-    """A storage directory, laid out as every kachery software lays it out."""
+    """A storage directory, in the layout that all kachery software shares."""
 
     def __init__(self, directory: str) -> None:
         self.directory = directory
         self._home = _home_of_files(directory)
 
     def path(self, sha1: str) -> str:
-        """Where the file with this hash lies, or would."""
+        """The path of the stored file with this hash, whether or not it exists."""
         return os.path.join(self._home, "sha1", sha1[0:2], sha1[2:4], sha1[4:6], sha1)
 
-    def find(self, sha1: str) -> Optional[str]:
-        """The path of the file's bytes: here, or where a link that still holds says; or ``None``."""
+    def find(self, sha1: str) -> str | None:
+        """The path of the file's bytes: the stored file, or the target of a valid link; or ``None``."""
         path = self.path(sha1)
         if _is_file(path):
             return path
@@ -50,11 +52,11 @@ class LocalStore:
         links = (path + ".link", *self._places(sha1))
         return next((target for target in map(_follow_link, links) if target is not None), None)
 
-    def set_aside(self, sha1: str, suffix: str = "") -> Optional[str]:
-        """Moves a damaged file, or with ``".link"`` the link to one, where nothing is served from.
+    def quarantine(self, sha1: str, suffix: str = "") -> str | None:
+        """Moves a damaged file, or with ``".link"`` the link to one, to a folder from which nothing is served.
 
         Returns:
-            Where it is now; ``None`` where this user may not do that.
+            The new path, or ``None`` if this user may not move it.
         """
         folder = os.path.join(self._home, "kachery-node", "damaged")
         place = os.path.join(folder, sha1 + suffix)
@@ -66,14 +68,14 @@ class LocalStore:
         return place
 
     def store(self, source: IO[bytes]) -> Stored:
-        """Stores all bytes of ``source`` in one pass; it has its name only once it is complete and on the disk."""
-        with _as_kachery_error(self.directory), self._temporary_file() as file:
+        """Stores all bytes of ``source`` in one pass. The file gets its name when it is complete and on the disk."""
+        with self._writing(), self._temporary_file() as file:
             digest = _digest(source, file.write)
             self._admit(file, digest.sha1)
         return self._with_manifest(digest)
 
     def link(self, source: IO[bytes], path: str, status: os.stat_result) -> Stored:
-        """Notes where a file lies, without a copy. ``status`` is what it looked like before ``source`` was read."""
+        """Records the path of a file without copying it. ``status`` must be from before ``source`` was read."""
         digest = _digest(source, lambda _: None)
         stored = self._with_manifest(digest)
         if os.path.isfile(self.path(stored.sha1)):
@@ -85,14 +87,14 @@ class LocalStore:
             "manifestSha1": stored.manifest,
             "stat": {"size": status.st_size, "mtime": status.st_mtime},
         }
-        with _as_kachery_error(self.directory), self._temporary_file() as file:
+        with self._writing(), self._temporary_file() as file:
             file.write(json.dumps(link, separators=(",", ":")).encode())
             self._keep_place(stored.sha1, str(link["path"]))
             self._place(file, self.path(stored.sha1) + ".link", _LINK_MODE)
         return stored
 
-    def _places(self, sha1: str) -> List[str]:
-        """The documents of the further places where a content is linked."""
+    def _places(self, sha1: str) -> list[str]:
+        """The link documents of the further places at which a content is linked."""
         folder = os.path.join(self._home, "kachery-node", "links", sha1)
         try:
             names = sorted(name for name in os.listdir(folder) if name.startswith(sha1) and name.endswith(".link"))
@@ -105,7 +107,7 @@ class LocalStore:
         return os.path.join(self._home, "kachery-node", "links", sha1, name)
 
     def _keep_place(self, sha1: str, new_target: str) -> None:
-        """The place that a content was linked at stays as a further one, unless something else is there now."""
+        """Keeps the old place of a content as a further one, unless something else is there now."""
         link = self.path(sha1) + ".link"
         target = _target(link)
         is_kept = target is not None and (_follow_link(link) is not None or not os.path.exists(target))
@@ -115,38 +117,42 @@ class LocalStore:
                 self._place(file, self._place_of(sha1, target), _LINK_MODE)
         _ignoring_absence(lambda: os.unlink(self._place_of(sha1, new_target)))
 
-    def _with_manifest(self, digest: "_Digest") -> Stored:
+    def _with_manifest(self, digest: _Digest) -> Stored:
         if digest.size <= CHUNK_SIZE:
             return Stored(digest.sha1, None)
         manifest = {"size": digest.size, "sha1": digest.sha1, "chunks": digest.chunks}
         return Stored(digest.sha1, self._store_manifest(manifest))
 
     def receive(self, sha1: str, blocks: Iterator[bytes]) -> str:
-        """Keeps bytes that must have this hash, and answers their path."""
-        with _as_kachery_error(self.directory), self._temporary_file() as file:
+        """Stores bytes that must have this hash, and returns their path."""
+        with self._writing(), self._temporary_file() as file:
             digest = hashlib.sha1()
             for block in blocks:
                 digest.update(block)
                 file.write(block)
             if digest.hexdigest() != sha1:
                 raise HashMismatch(
-                    f"What came as {sha1} has the hash {digest.hexdigest()}; it was thrown away. Load it again."
+                    f"The received bytes have the hash {digest.hexdigest()}, not {sha1}, and were discarded. Load the "
+                    "file again."
                 )
             self._admit(file, sha1)
         return self.path(sha1)
 
-    def _store_manifest(self, manifest: Dict[str, Any]) -> str:
-        # The bytes count: two people who store the same file must get the same URI.
+    def _store_manifest(self, manifest: dict[str, Any]) -> str:
+        # These exact bytes matter: every client that stores the same file must get the same URI.
         content = json.dumps(manifest, separators=(",", ":")).encode()
         sha1 = hashlib.sha1(content).hexdigest()
-        with _as_kachery_error(self.directory), self._temporary_file() as file:
+        with self._writing(), self._temporary_file() as file:
             file.write(content)
             self._admit(file, sha1)
         return sha1
 
+    def _writing(self) -> AbstractContextManager[None]:
+        return translated("write to", self.directory, _CHECK)
+
     @contextmanager
     def _temporary_file(self) -> Iterator[IO[bytes]]:
-        """A new locked file in the folder for them. A daemon that starts removes only those that nobody holds."""
+        """A new, locked temporary file. A starting daemon removes only temporary files that no process has locked."""
         folder = os.path.join(self._home, "kachery-node", "temporary")
         os.makedirs(folder, exist_ok=True)
         path = os.path.join(folder, f"{os.getpid()}-{secrets.token_hex(8)}")
@@ -159,7 +165,7 @@ class LocalStore:
 
     def _admit(self, file: IO[bytes], sha1: str) -> None:
         final = self.path(sha1)
-        # What is in ``file`` has the hash; what is there may have been altered.
+        # ``file`` has the right hash; the file that is already there may have been altered.
         if not _is_known_whole(final, sha1):
             self._place(file, final)
 
@@ -174,13 +180,13 @@ class LocalStore:
 
 
 def _home_of_files(directory: str) -> str:
-    """The storage directory that the files lie in: where ``sha1`` is a link to that of another one, that one."""
+    """The storage directory that contains the files: this one, or the one to whose ``sha1`` its own is a link."""
     files = os.path.join(directory, "sha1")
     if not os.path.islink(files):
         return directory
     if not os.path.isdir(files):
         raise WrongStorageDirectory(
-            f"{files} is a symbolic link to a folder that is not there; mount it, or correct the link."
+            f"{files} is a symbolic link to a missing folder; mount that folder, or correct the link."
         )
     home, name = os.path.split(os.path.realpath(files))
     return home if name == "sha1" else directory
@@ -189,13 +195,13 @@ def _home_of_files(directory: str) -> str:
 class _Digest(NamedTuple):
     sha1: str
     size: int
-    chunks: List[Dict[str, Any]]
+    chunks: list[dict[str, Any]]
 
 
 def _digest(source: IO[bytes], write: Callable[[bytes], Any]) -> _Digest:
-    """Reads ``source`` to its end, hashing it as a whole and chunk by chunk."""
+    """Reads ``source`` to its end. Hashes all of it, and each chunk."""
     whole = hashlib.sha1()
-    chunks: List[Dict[str, Any]] = []
+    chunks: list[dict[str, Any]] = []
     chunk, start, position = hashlib.sha1(), 0, 0
     while True:
         block = source.read(min(_BLOCK, start + CHUNK_SIZE - position))
@@ -210,7 +216,7 @@ def _digest(source: IO[bytes], write: Callable[[bytes], Any]) -> _Digest:
             return _Digest(whole.hexdigest(), position, chunks)
 
 
-def _follow_link(path: str) -> Optional[str]:
+def _follow_link(path: str) -> str | None:
     try:
         with open(path, encoding="utf-8") as file:
             link = json.load(file)
@@ -223,19 +229,16 @@ def _follow_link(path: str) -> Optional[str]:
 
 
 def _is_file(path: str) -> bool:
-    """Whether a file lies there. What may not or cannot be looked at is not taken for absent."""
-    try:
-        return stat.S_ISREG(os.stat(path).st_mode)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except PermissionError as error:
-        raise PermissionDenied(f"You may not look for {path}; ask the storage directory's owner for access.") from error
-    except OSError as error:
-        raise StorageFailed(f"{path} could not be looked for ({error}). Check the disk and its mount.") from error
+    """Whether the file exists. Raises if that cannot be determined."""
+    with translated("access", path, _CHECK):
+        try:
+            return stat.S_ISREG(os.stat(path).st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
 
 
 def _is_known_whole(path: str, sha1: str) -> bool:
-    """Whether the file is there and has its hash, as far as that costs little to find out."""
+    """Whether the file exists and has its hash; false if it is too large to check cheaply."""
     try:
         with open(path, "rb") as file:
             return os.fstat(file.fileno()).st_size <= _BLOCK and hashlib.sha1(file.read()).hexdigest() == sha1
@@ -243,8 +246,8 @@ def _is_known_whole(path: str, sha1: str) -> bool:
         return False
 
 
-def _target(path: str) -> Optional[str]:
-    """Where a link leads, whether or not it still holds."""
+def _target(path: str) -> str | None:
+    """The target of a link, whether or not the link is still valid."""
     try:
         with open(path, encoding="utf-8") as file:
             target = json.load(file)["path"]
@@ -262,19 +265,5 @@ def _sync_folder(path: str) -> None:
 
 
 def _ignoring_absence(action: Callable[[], None]) -> None:
-    try:
+    with suppress(FileNotFoundError):
         action()
-    except FileNotFoundError:
-        pass
-
-
-@contextmanager
-def _as_kachery_error(directory: str) -> Iterator[None]:
-    try:
-        yield
-    except PermissionError as error:
-        raise PermissionDenied(f"You may not write to the storage directory {directory} ({error}).") from error
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFull(f"There is no room left in {directory}; free some and store again.") from error
-        raise StorageFailed(f"Could not store in {directory}: {error}.") from error

@@ -1,10 +1,10 @@
-"""Finding a file's bytes: in the store, or through the daemon on a node that has them."""
+"""Finds a file's bytes: in the store, or through the daemon on another node."""
 
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional, TypeVar, Union
+from contextlib import AbstractContextManager
+from typing import Any, Callable, NamedTuple, TypeVar
 
 from . import _remote
 from ._checking import is_whole
@@ -17,31 +17,31 @@ from ._errors import (
     HashMismatch,
     KacheryError,
     NotFound,
-    PermissionDenied,
     ProtocolViolation,
-    StorageFailed,
     error_for,
 )
 from ._local_store import LocalStore
+from ._os_errors import translated
 from ._place import find_place
 from ._progress import Progress
 from ._uri import KacheryURI, parse_uri
-
 
 T = TypeVar("T")
 
 
 class Sources(NamedTuple):
-    """Who may be asked for what is not here: nobody, everybody, one node, or the nodes of one channel."""
+    """Which nodes to ask for a missing file: none, all, one node, or the nodes of one channel."""
 
     p2p: bool = True
-    node: Optional[str] = None
-    channel: Optional[str] = None
+    node: str | None = None
+    channel: str | None = None
 
 
-class CannotBeHad(Exception):
-    """The file cannot be had: what ``load_*`` answer with ``None``, unlike a mistake of the caller's or a daemon that
-    does not work."""
+class Unavailable(Exception):
+    """The file is unavailable, for which ``load_*`` return ``None``.
+
+    Mistakes of the caller and failures of the daemon are other errors.
+    """
 
     def __init__(self, reason: KacheryError) -> None:
         super().__init__(str(reason))
@@ -49,15 +49,15 @@ class CannotBeHad(Exception):
 
 
 def or_raise(find: Callable[[], T]) -> T:
-    """What ``find`` answers; where the file cannot be had, the reason is raised."""
+    """The result of ``find``. If the file is unavailable, raises the reason."""
     try:
         return find()
-    except CannotBeHad as failure:
+    except Unavailable as failure:
         raise failure.reason from failure.reason.__cause__
 
 
 def locate(uri: str, sources: Sources, *, all_of_it: bool = False) -> str:
-    """The path of a file with these bytes, fetched first where they are not here.
+    """The path of a file with these bytes, which are fetched if this node lacks them.
 
     ``all_of_it`` says that the whole file is about to be read.
     """
@@ -65,8 +65,8 @@ def locate(uri: str, sources: Sources, *, all_of_it: bool = False) -> str:
     return parsed if isinstance(parsed, str) else locate_parsed(parsed, sources, all_of_it=all_of_it)
 
 
-def resolve(uri: str, sources: Sources) -> Union[str, KacheryURI]:
-    """What a name stands for: the path of a local file, or the URI of a stored one."""
+def resolve(uri: str, sources: Sources) -> str | KacheryURI:
+    """The path of a local file, or the URI of a stored one, that a name stands for."""
     if uri.startswith("sha1dir://"):
         uri = _resolve_in_directory(uri, sources)
     if uri.startswith("sha1://"):
@@ -77,16 +77,16 @@ def resolve(uri: str, sources: Sources) -> Union[str, KacheryURI]:
 
 
 def locate_parsed(uri: KacheryURI, sources: Sources, *, all_of_it: bool = False) -> str:
-    """The path of a file with these bytes, fetched first where they are not here."""
+    """The path of a file with these bytes, which are fetched if this node lacks them."""
     store, daemon = find_place()
     path = store.find(uri.sha1)
     try:
         if path is not None and is_whole(store, daemon, uri.sha1, path, all_of_it):
             return path
     except (HashMismatch, FileChanged, AlreadyRunning) as reason:
-        # From a daemon elsewhere it simply comes once more.
+        # A daemon on another machine sends it again.
         if daemon is None or not daemon.is_remote:
-            raise CannotBeHad(reason) from reason
+            raise Unavailable(reason) from reason
     return _fetch(store, daemon, uri, sources)
 
 
@@ -97,45 +97,38 @@ def read_bytes(uri: str, sources: Sources) -> bytes:
         return file.read()
 
 
-@contextmanager
-def reading(path: str) -> Iterator[None]:
-    """Says what is wrong with a file that is here and cannot be read. Other libraries take an ``OSError`` to mean that
-    there is no such file."""
-    try:
-        yield
-    except PermissionError as error:
-        raise PermissionDenied(f"You may not read {path}; ask its owner for access.") from error
-    except OSError as error:
-        raise StorageFailed(f"{path} could not be read ({error}). Check the disk, then load the file again.") from error
+def reading(path: str) -> AbstractContextManager[None]:
+    """Translates the errors of reading a local file."""
+    return translated("read", path, "Check the disk, then load the file again.")
 
 
 def _resolve_in_directory(uri: str, sources: Sources) -> str:
     try:
         return resolve_directory_uri(uri, lambda document: read_bytes(document, sources))
     except NotFound as reason:
-        raise CannotBeHad(reason) from reason
+        raise Unavailable(reason) from reason
 
 
-def _fetch(store: LocalStore, daemon: Optional[Daemon], uri: KacheryURI, sources: Sources) -> str:
+def _fetch(store: LocalStore, daemon: Daemon | None, uri: KacheryURI, sources: Sources) -> str:
     if daemon is None:
-        raise CannotBeHad(
+        raise Unavailable(
             NotFound(
-                f"{store.directory} does not hold the file, and no daemon is asked in offline mode. Start a daemon, and "
-                "unset KACHERY_OFFLINE_STORAGE_DIR, to ask other nodes."
+                f"{store.directory} does not contain the file, and offline mode asks no daemon. To ask other nodes, "
+                "start a daemon and unset KACHERY_OFFLINE_STORAGE_DIR."
             )
         )
     if not sources.p2p:
         if daemon.is_remote:
             return _fetch_what_is_there(store, daemon, uri)
-        raise CannotBeHad(
-            NotFound("This node does not hold the file, and p2p=False forbids asking others; leave it out.")
+        raise Unavailable(
+            NotFound("This node does not have the file, and p2p=False forbids asking other nodes; leave it out.")
         )
     path = _ask_daemon(daemon, uri, sources)
     if daemon.is_remote:
         return _remote.fetch(store, daemon, uri)
     if not isinstance(path, str) or not os.path.isfile(path):
         raise NotFound(
-            f"The daemon has loaded the file to {path}, which cannot be seen from here. Check its mount and permissions."
+            f"The daemon loaded the file to {path}, which this process cannot see. Check its mount and permissions."
         )
     return path
 
@@ -144,11 +137,11 @@ def _fetch_what_is_there(store: LocalStore, daemon: Daemon, uri: KacheryURI) -> 
     try:
         return _remote.fetch(store, daemon, uri)
     except NotFound as reason:
-        raise CannotBeHad(reason) from reason
+        raise Unavailable(reason) from reason
 
 
 def _ask_daemon(daemon: Daemon, uri: KacheryURI, sources: Sources) -> Any:
-    request: Dict[str, Any] = {
+    request: dict[str, Any] = {
         "fileKey": uri.file_key, "fromNode": sources.node, "fromChannel": sources.channel, "reportWaiting": True,
     }  # fmt: skip
     with daemon.stream("/loadFile", request) as messages, Progress(str(uri)) as progress:
@@ -159,11 +152,11 @@ def _ask_daemon(daemon: Daemon, uri: KacheryURI, sources: Sources) -> Any:
             elif kind == "waiting":
                 progress.report_wait(message)
             elif kind == "finished":
-                next(messages, None)  # the end of the answer: the connection can serve again
+                next(messages, None)  # the end of the answer, after which the connection can be reused
                 return message.get("localFilePath")
             elif kind == "error":
                 next(messages, None)
-                raise CannotBeHad(error_for(message.get("code"), str(message.get("error")), NotFound))
+                raise Unavailable(error_for(message.get("code"), str(message.get("error")), NotFound))
             else:
-                raise ProtocolViolation(f"The daemon sent a message of the unknown type {kind!r}.")
+                raise ProtocolViolation(f"The daemon sent a message of an unknown type, {kind!r}.")
     raise Disconnected(f"The daemon hung up before {uri} was loaded; load it again.")

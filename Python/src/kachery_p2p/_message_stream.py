@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Callable, Dict, Iterator, Optional
+from collections.abc import Iterator
+from typing import Any, Callable
 
 from ._errors import Disconnected, ProtocolViolation
 
-MAXIMUM_MESSAGE = 64 << 20  # as the daemon's own limit for a body of JSON
+MAXIMUM_MESSAGE = 64 << 20  # bytes; the daemon's own limit for a JSON body
 _MAXIMUM_DIGITS = len(str(MAXIMUM_MESSAGE))
 _BLOCK = 64 << 10
 
 
-def messages(read: Callable[[int], bytes]) -> Iterator[Dict[str, Any]]:
-    """Yields the messages of a stream until it ends between two of them.
+def messages(read: Callable[[int], bytes]) -> Iterator[dict[str, Any]]:
+    """Yields the messages of a stream. Raises if the stream ends in the middle of one.
 
-    ``read(count)`` gives up to ``count`` bytes, at least one unless the stream has ended.
+    ``read(count)`` returns up to ``count`` bytes, and none only at the end of the stream.
     """
     buffer = bytearray()
     while True:
@@ -35,8 +36,8 @@ def messages(read: Callable[[int], bytes]) -> Iterator[Dict[str, Any]]:
         buffer += block
 
 
-def _take_length(buffer: bytearray) -> Optional[int]:
-    """Takes the length of the next message off the buffer; ``None`` where it is not there in full."""
+def _take_length(buffer: bytearray) -> int | None:
+    """Removes the length of the next message from the buffer; ``None`` if it is not complete yet."""
     end = buffer.find(b"#", 0, _MAXIMUM_DIGITS + 1)
     digits = bytes(buffer[: _MAXIMUM_DIGITS + 1] if end < 0 else buffer[:end])
     is_too_long = len(digits) > _MAXIMUM_DIGITS
@@ -46,7 +47,9 @@ def _take_length(buffer: bytearray) -> Optional[int]:
         return None
     size = int(digits)
     if size > MAXIMUM_MESSAGE:
-        raise ProtocolViolation(f"The daemon announced a message of {size} bytes, which is too large.")
+        raise ProtocolViolation(
+            f"The daemon announced a message of {size} bytes, which exceeds the limit of {MAXIMUM_MESSAGE}."
+        )
     del buffer[: end + 1]
     return size
 
@@ -58,7 +61,7 @@ def _more(read: Callable[[int], bytes]) -> bytes:
     return block
 
 
-def _message(content: bytes) -> Dict[str, Any]:
+def _message(content: bytes) -> dict[str, Any]:
     try:
         message = json.loads(content)
     except ValueError as error:

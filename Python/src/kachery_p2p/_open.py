@@ -1,9 +1,9 @@
-"""Stored files as file objects, of which what is read is fetched."""
+"""Stored files as file objects that fetch only what is read."""
 
 from __future__ import annotations
 
 import io
-from typing import IO, Any, Optional
+from typing import IO, Any
 
 from ._errors import BadRequest
 from ._locate import Sources, or_raise, reading
@@ -16,25 +16,25 @@ def open(
     uri: str,
     mode: str = "rb",
     p2p: bool = True,
-    from_node: Optional[str] = None,
-    from_channel: Optional[str] = None,
+    from_node: str | None = None,
+    from_channel: str | None = None,
     *,
-    encoding: Optional[str] = None,
+    encoding: str | None = None,
 ) -> IO[Any]:
-    """Opens a file for reading: ``"rb"`` gives bytes, ``"r"`` text (UTF-8 unless ``encoding`` says otherwise).
+    """Opens a file for reading: ``"rb"`` for bytes, ``"r"`` for text (UTF-8 unless ``encoding`` says otherwise).
 
-    The object can seek. Of a large file that is not here, only the chunks that are read are fetched. A file that cannot
-    be had raises, here or when it is read. The other arguments are those of ``load_file``.
+    The file object can seek. If a large file is not on this node, only the chunks that are read are fetched. An
+    unavailable file raises, either here or when it is read. The other arguments are those of ``load_file``.
     """
     if mode not in ("r", "rt", "rb"):
-        raise BadRequest(f"A stored file cannot be opened with mode {mode!r}: it never changes. Use 'rb' or 'r'.")
+        raise BadRequest(f"A stored file never changes, so it cannot be opened with mode {mode!r}. Use 'rb' or 'r'.")
     sources = Sources(p2p, from_node, from_channel)
     binary = open_content(or_raise(lambda: find_content(uri, sources)))
     return binary if mode == "rb" else io.TextIOWrapper(binary, encoding or "utf-8")
 
 
 def open_content(content: Content) -> io.BufferedReader:
-    """Opens a file's bytes. What cannot be read raises a ``KacheryError``, also later."""
+    """Opens a file's bytes. If they cannot be read, this call or a later read raises a ``KacheryError``."""
     if isinstance(content, ChunkedFile):
         return _Buffered(_Chunks(content), content.size)
     with reading(content.path):
@@ -42,7 +42,7 @@ def open_content(content: Content) -> io.BufferedReader:
 
 
 class _Buffered(io.BufferedReader):
-    """A file object with its ``size``, which fsspec asks for."""
+    """A file object with a ``size``, which fsspec needs."""
 
     def __init__(self, raw: io.RawIOBase, size: int) -> None:
         super().__init__(raw, _BUFFER)
@@ -50,9 +50,9 @@ class _Buffered(io.BufferedReader):
 
 
 class _LocalFile(io.FileIO):
-    """A file that is here, and whose disk may fail."""
+    """A local file whose read errors are translated."""
 
-    def readinto(self, buffer: Any) -> Optional[int]:
+    def readinto(self, buffer: Any) -> int | None:
         with reading(str(self.name)):
             return super().readinto(buffer)
 
@@ -80,7 +80,7 @@ class _Chunks(io.RawIOBase):
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._content.size}[whence]
         if base + offset < 0:
-            raise ValueError(f"There is no position {base + offset}.")
+            raise ValueError(f"Position {base + offset} is before the beginning of the file.")
         self._position = base + offset
         return self._position
 

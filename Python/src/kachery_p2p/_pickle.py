@@ -1,6 +1,6 @@
-"""Pickles of plain data and arrays. No class or function that a pickle names is ever looked up, so none can run.
+"""Pickles of plain data and arrays. No class or function that a pickle names is ever imported, so none can run.
 
-What NumPy's own pickles say of arrays is read into records, from which the arrays are made here.
+NumPy's pickles of arrays are read into records, and this package builds the arrays from them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ import io
 import itertools
 import os
 import pickle
-from typing import IO, Any, Callable, Dict, Iterable, List, Tuple
+from collections.abc import Iterable
+from typing import IO, Any, Callable, ClassVar
 
 from . import _pickled_arrays
 from ._errors import BadRequest, KacheryError
@@ -17,18 +18,18 @@ from ._remedies import instead_of, is_array, kind_of, type_name
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, range)
 _CONTAINERS = (list, tuple, dict, set, frozenset)
-_DEEPEST = 200  # Python calls take as many levels several times over, when a pickle is written and when it is read
-_PROTOCOL = 4  # what the published packages write, and read
+_DEEPEST = 200  # levels; writing and reading a pickle take several Python calls per level
+_PROTOCOL = 4  # the protocol that the published packages write and read
 
 
 def dump(value: Any, file: IO[bytes]) -> None:
-    """Writes plain data and arrays, which ``load`` reads. Anything else is refused."""
+    """Writes plain data and arrays. Raises for anything that ``load`` would refuse."""
     _Check().check(value, 0)
     _Pickler(file, _PROTOCOL).dump(value)
 
 
 def load(file: IO[bytes]) -> Any:
-    """Reads plain data and arrays. Anything else is refused."""
+    """Reads plain data and arrays. Raises for anything else."""
     return _load(file, os.fstat(file.fileno()).st_size - file.tell())
 
 
@@ -38,18 +39,18 @@ def _load(file: IO[bytes], size: int) -> Any:
     except KacheryError:
         raise
     except RecursionError as error:
-        raise BadRequest("The pickle cannot be read: its lists or dicts lie too deep in one another.") from error
+        raise BadRequest("The pickle cannot be read: its lists or dicts are nested too deeply.") from error
     except Exception as error:
-        # A damaged pickle can end in nearly any exception.
+        # A damaged pickle can raise nearly any exception.
         raise BadRequest(f"The pickle cannot be read: {error or type(error).__name__}.") from error
 
 
 class _Check:
-    """Whether a value will be read as it is: exactly what ``_Unpickler`` knows, and no deeper than it can go."""
+    """Checks that ``_Unpickler`` reads a value unchanged: known types, not nested too deeply."""
 
     def __init__(self) -> None:
-        self._is_checked: Dict[int, bool] = {}  # by the identity of a container; false while it is looked through
-        self._dtypes: Dict[int, Tuple[Any, bool]] = {}  # by identity, because equal types may differ in what they carry
+        self._is_checked: dict[int, bool] = {}  # by the identity of a container; false while its items are checked
+        self._dtypes: dict[int, tuple[Any, bool]] = {}  # by identity, because equal types may differ in their metadata
 
     def check(self, value: Any, depth: int) -> None:
         kind = type(value)
@@ -59,15 +60,15 @@ class _Check:
             self._check_container(value, depth)
         elif not _pickled_arrays.is_plain(value):
             raise BadRequest(
-                f"A {kind_of(value)} cannot be stored with store_pkl: only plain data (None, bool, int, float, complex, "
-                f"str, bytes, list, tuple, dict, set, range, slice) and NumPy arrays of numbers, text and times can; "
-                f"{instead_of(value)}."
+                f"A {kind_of(value)} cannot be stored with store_pkl: only plain data (None, bool, int, float, "
+                "complex, str, bytes, list, tuple, dict, set, range, slice) and NumPy arrays of numbers, text and "
+                f"times can; {instead_of(value)}."
             )
         elif not self._is_read(value.dtype):
             remedy = instead_of(value) if is_array(value) else "use x.item()"
             raise BadRequest(
-                f"A {kind_of(value)} cannot be stored with store_pkl: its type {type_name(value.dtype)} would not come "
-                f"back; {remedy}."
+                f"A {kind_of(value)} cannot be stored with store_pkl: its type {type_name(value.dtype)} could not be "
+                f"read back; {remedy}."
             )
 
     def _check_container(self, value: Any, depth: int) -> None:
@@ -75,7 +76,7 @@ class _Check:
         if is_checked is True:
             return
         if is_checked is False:
-            raise BadRequest("This cannot be stored: one of its lists or dicts holds itself.")
+            raise BadRequest("This cannot be stored: one of its lists or dicts contains itself.")
         if depth == _DEEPEST:
             raise BadRequest(f"This cannot be stored: its lists or dicts are nested deeper than {_DEEPEST} levels.")
         self._is_checked[id(value)] = False
@@ -84,7 +85,7 @@ class _Check:
         self._is_checked[id(value)] = True
 
     def _is_read(self, dtype: Any) -> bool:
-        """Whether a type of NumPy's is read as it is written; found out by doing both."""
+        """Whether a NumPy type is read as it was written, which is determined by doing both."""
         known = self._dtypes.get(id(dtype))
         if known is None:
             known = self._dtypes[id(dtype)] = (dtype, _is_read(dtype))
@@ -112,7 +113,7 @@ def _is_read(dtype: Any) -> bool:
 
 
 class _Pickler(pickle._Pickler):
-    """Writes NumPy's functions under the names that every version of NumPy reads."""
+    """Writes NumPy's functions under the names that every version of NumPy knows."""
 
     def save_global(self, value: Any, name: Any = None) -> None:
         old = _pickled_arrays.old_name(value)
@@ -126,17 +127,20 @@ class _Pickler(pickle._Pickler):
 
 
 class _Unpickler(pickle._Unpickler):
-    """Knows a few names, and none of them from a module.
+    """Knows a few names, and imports none of them.
 
-    The pure one: a memo that a few bytes number up to two billion is a small dict here, and gigabytes in the other.
+    This is the pure Python unpickler. A few bytes can request memo entry two billion: here the memo is a small dict,
+    but in the C unpickler it would be gigabytes.
     """
 
-    dispatch = {code: do for code, do in pickle._Unpickler.dispatch.items() if code != pickle.BYTEARRAY8[0]}
+    dispatch: ClassVar[dict[int, Any]] = {
+        code: do for code, do in pickle._Unpickler.dispatch.items() if code != pickle.BYTEARRAY8[0]
+    }
 
     def __init__(self, file: IO[bytes], size: int) -> None:
         super().__init__(_Bounded(file, size))
-        # Made anew for each pickle: what one does to them ends with it.
-        self._known: Dict[Tuple[str, str], Callable[..., Any]] = {
+        # New for each pickle, so that no pickle can affect a later one.
+        self._known: dict[tuple[str, str], Callable[..., Any]] = {
             **{("builtins", kind.__name__): kind for kind in (range, complex)},
             **{("builtins", kind.__name__): _of_list(kind) for kind in (set, frozenset)},
             ("_codecs", "encode"): _latin1,
@@ -146,7 +150,7 @@ class _Unpickler(pickle._Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         known = self._known.get((module, name))
         if known is None:
-            raise BadRequest(f"The pickle wants {module}.{name}; only plain data and arrays are read, never code.")
+            raise BadRequest(f"The pickle contains {module}.{name}; only plain data and arrays are read, never code.")
         return known
 
     def persistent_load(self, _: Any) -> Any:
@@ -154,7 +158,7 @@ class _Unpickler(pickle._Unpickler):
 
 
 class _Bounded:
-    """A file of which nobody reads more than there is, so that a length that lies reserves no memory."""
+    """A file that refuses reads beyond its end, so that a false length cannot reserve memory."""
 
     def __init__(self, file: IO[bytes], size: int) -> None:
         self._left = size
@@ -167,17 +171,17 @@ class _Bounded:
         return self._file.read(count)
 
 
-def _of_list(kind: Callable[[List[Any]], Any]) -> Callable[[List[Any]], Any]:
-    def make(items: List[Any]) -> Any:
+def _of_list(kind: Callable[[list[Any]], Any]) -> Callable[[list[Any]], Any]:
+    def make(items: list[Any]) -> Any:
         if type(items) is not list:
-            raise BadRequest("The pickle holds a set that is made of no list.")
+            raise BadRequest("The pickle contains a set that is not made from a list.")
         return kind(items)
 
     return make
 
 
 def _latin1(text: str, encoding: str) -> bytes:
-    """How protocol 2 writes bytes."""
+    """Stands in for ``codecs.encode``, with which protocol 2 writes bytes."""
     if encoding != "latin1":
-        raise BadRequest(f"The pickle holds bytes in the unknown form {encoding!r}.")
+        raise BadRequest(f"The pickle contains bytes in an unknown encoding, {encoding!r}.")
     return text.encode("latin1")

@@ -1,13 +1,13 @@
-"""NumPy's arrays, scalars and types as they stand in pickles: records of what was written, and the arrays made of them.
+"""NumPy's arrays, scalars and types in pickles: records of what was written, and the arrays built from them.
 
-NumPy's own ways of setting a state are never called: they trust what they are given.
+NumPy's own ``__setstate__`` is never called, because it trusts its input.
 """
 
 from __future__ import annotations
 
 import math
 import sys
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable
 
 from ._errors import BadRequest
 
@@ -17,22 +17,22 @@ _SIMPLE_KINDS = "biufcSUVmM"  # no Python objects
 
 
 def is_plain(value: Any) -> bool:
-    """Whether this is an array or a scalar of NumPy's own kind that holds no Python objects."""
+    """Whether this is a NumPy array or scalar, no subclass, without Python objects."""
     np = sys.modules.get("numpy")
     if np is None or not (type(value) is np.ndarray or isinstance(value, np.generic)):
         return False
     return not value.dtype.hasobject and type(value).__module__ == "numpy"
 
 
-def old_name(value: Any) -> Optional[Tuple[str, str]]:
-    """The module and name under which every version of NumPy knows one of its functions for pickles."""
+def old_name(value: Any) -> tuple[str, str] | None:
+    """The module and name under which every version of NumPy unpickles one of its functions."""
     name = getattr(value, "__name__", None)
     is_known = name in ("_reconstruct", "scalar") and getattr(value, "__module__", None) in _MODULES
     return (_OLD_MODULE, str(name)) if is_known else None
 
 
 class _Record:
-    """Something of NumPy's, as written: what it was made with, and the state that it was given then."""
+    """A NumPy object as the pickle describes it: the arguments of its constructor, and its state."""
 
     def __init__(self, *arguments: Any) -> None:
         self.arguments = arguments
@@ -41,9 +41,13 @@ class _Record:
     def __setstate__(self, state: Any) -> None:
         self.state = state
 
+    def value(self, finish: Callable[[Any], Any]) -> Any:
+        """The object that this describes. ``finish`` does the same for its parts."""
+        raise NotImplementedError
 
-def stand_ins() -> Dict[Tuple[str, str], Callable[..., Any]]:
-    """What takes the place of NumPy's names, made anew at every call."""
+
+def stand_ins() -> dict[tuple[str, str], Callable[..., Any]]:
+    """Replacements for NumPy's names, new at every call."""
 
     class Dtype(_Record):
         def value(self, finish: Callable[[Any], Any]) -> Any:
@@ -64,7 +68,7 @@ def stand_ins() -> Dict[Tuple[str, str], Callable[..., Any]]:
             return slice(*(finish(argument) for argument in self.arguments))
 
     class Ndarray:
-        """Named by every array, and never made."""
+        """Every pickled array names this type, but none creates one."""
 
     return {
         ("builtins", "slice"): Slice,
@@ -76,27 +80,27 @@ def stand_ins() -> Dict[Tuple[str, str], Callable[..., Any]]:
 
 
 def finish(value: Any) -> Any:
-    """The value with arrays in place of their records, wherever they stand in it."""
+    """The value with every record in it replaced by its array."""
     return _Finisher().finish(value)
 
 
 class _Finisher:
     def __init__(self) -> None:
-        self._done: Dict[int, Any] = {}
+        self._done: dict[int, Any] = {}
 
     def finish(self, value: Any) -> Any:
-        """Things that occur several times are made once, as they were before."""
+        """Finishes a value. An object that occurs several times stays one object."""
         if not isinstance(value, (list, dict, tuple, set, frozenset, _Record)):
             return value
-        key = id(value)  # stays its own: the unpickled value holds all of them until the end
+        key = id(value)  # stays unique, because the unpickled value keeps all its parts alive until the end
         if key not in self._done:
-            self._done[key] = value  # lists and dicts may hold themselves
+            self._done[key] = value  # lists and dicts may contain themselves
             self._done[key] = self._make(value)
         return self._done[key]
 
     def _make(self, value: Any) -> Any:
         if isinstance(value, _Record):
-            return value.value(self.finish)  # type: ignore[attr-defined]
+            return value.value(self.finish)
         if isinstance(value, list):
             value[:] = [self.finish(item) for item in value]
         elif isinstance(value, dict):
@@ -114,10 +118,8 @@ def _dtype(name: str, state: Any, finish: Callable[[Any], Any]) -> Any:
     """A NumPy type; its state is (version, order, sub-array, names, fields, size, alignment, flags[, metadata])."""
     import numpy as np
 
-    if name[:1] not in _SIMPLE_KINDS and name not in ("?",):
-        raise BadRequest(
-            f"The pickle holds an array of the type '{name}'; only plain numbers, text and times are read."
-        )
+    if name[:1] not in _SIMPLE_KINDS and name != "?":
+        raise BadRequest(f"The pickle contains an array of type '{name}'; only numbers, text and times are read.")
     if state is None:
         return np.dtype(name)
     order, subarray, names, fields = state[1:5]
@@ -135,11 +137,11 @@ def _dtype(name: str, state: Any, finish: Callable[[Any], Any]) -> Any:
     return np.dtype(f"{order}{name}")
 
 
-def _structured(names: Any, fields: Dict[str, Tuple[Any, ...]], size: int) -> Any:
-    """A type of fields, each (type, offset[, title])."""
+def _structured(names: Any, fields: dict[str, tuple[Any, ...]], size: int) -> Any:
+    """A structured type. Each field is (type, offset[, title])."""
     import numpy as np
 
-    description: Dict[str, Any] = {
+    description: dict[str, Any] = {
         "names": list(names),
         "formats": [fields[name][0] for name in names],
         "offsets": [fields[name][1] for name in names],
@@ -148,23 +150,23 @@ def _structured(names: Any, fields: Dict[str, Tuple[Any, ...]], size: int) -> An
     titles = [fields[name][2] if len(fields[name]) > 2 else None for name in names]
     if any(titles):
         if not all(title is None or type(title) is str for title in titles):
-            raise BadRequest("The pickle holds an array whose fields have titles that are no text.")
+            raise BadRequest("The pickle contains an array with a field title that is not text.")
         description["titles"] = titles
-    return np.dtype(description)  # type: ignore[call-overload]
+    return np.dtype(description)
 
 
 def _array(dtype: Any, shape: Any, content: Any, is_fortran: bool) -> Any:
     import numpy as np
 
     if not isinstance(dtype, np.dtype) or dtype.hasobject:
-        raise BadRequest("The pickle holds an array of Python objects; only plain numbers, text and times are read.")
+        raise BadRequest("The pickle contains an array of Python objects; only numbers, text and times are read.")
     if isinstance(content, str):
         content = content.encode("latin1")
     if not isinstance(content, bytes) or len(content) != math.prod(shape) * dtype.itemsize:
-        raise BadRequest("The pickle holds an array whose bytes do not fill its shape.")
+        raise BadRequest("The pickle contains an array whose bytes do not match its shape.")
     if dtype.itemsize == 0:
-        # By itself, text without any character would be made text of one.
+        # NumPy turns a zero-length text type into one of length one, except in a field.
         return np.zeros(shape, [("", dtype)])["f0"]
     flat = np.frombuffer(content, dtype)
-    # The copy can be written to, as any array.
+    # A copy, so that the array is writable.
     return flat.reshape(shape, order="F" if is_fortran else "C").copy(order="K")

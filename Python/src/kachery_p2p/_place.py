@@ -1,8 +1,6 @@
-"""Where files are kept: with a running daemon, or in a directory without one."""
+"""The place where files are stored: a running daemon, or a directory without one."""
 
 from __future__ import annotations
-
-from typing import Optional, Tuple
 
 from . import _environment
 from ._daemon import Daemon
@@ -10,12 +8,11 @@ from ._errors import NoDaemon
 from ._local_store import LocalStore
 
 
-def find_place() -> Tuple[LocalStore, Optional[Daemon]]:
-    """The store to look in first, and the daemon to ask after it; none in offline mode. The store of a daemon on
-    another machine is a cache of this user's.
+def find_place() -> tuple[LocalStore, Daemon | None]:
+    """The store to search first, and the daemon to ask next; no daemon in offline mode.
 
-    ``KACHERY_OFFLINE_STORAGE_DIR`` decides for a directory alone; so does ``KACHERY_STORAGE_DIR`` where no daemon
-    answers. With neither, a daemon is needed.
+    ``KACHERY_OFFLINE_STORAGE_DIR`` selects a directory without a daemon. So does ``KACHERY_STORAGE_DIR`` if no daemon
+    answers. Without either, a daemon is required. If the daemon is on another machine, the store is this user's cache.
     """
     offline = _environment.offline_storage_directory()
     if offline is not None:
@@ -31,15 +28,15 @@ def find_place() -> Tuple[LocalStore, Optional[Daemon]]:
     return LocalStore(directory), daemon
 
 
-def require_daemon(purpose: str, port: Optional[int] = None, *, fresh: bool = False) -> Daemon:
-    """The daemon, for what cannot be done without one."""
+def require_daemon(purpose: str, port: int | None = None, *, fresh: bool = False) -> Daemon:
+    """The daemon, for an operation that needs one."""
     if _environment.offline_storage_directory() is not None:
         raise NoDaemon(f"{purpose} needs a daemon: unset KACHERY_OFFLINE_STORAGE_DIR to use one.")
     return Daemon.find(port, fresh=fresh)
 
 
-def storage_directory() -> Optional[str]:
-    """The storage directory in use; ``None`` where there is no daemon and none is named."""
+def storage_directory() -> str | None:
+    """The storage directory in use; ``None`` if there is no daemon and no directory is set."""
     try:
         return find_place()[0].directory
     except NoDaemon:

@@ -1,47 +1,47 @@
-"""How far a load has come, on standard error."""
+"""The progress of a load, on standard error."""
 
 from __future__ import annotations
 
 import sys
 import time
-from typing import Any, Dict
+from typing import Any
 
 from . import _environment
 
-_DELAY = 0.5  # seconds before the first line: what is quick needs none
+_DELAY = 0.5  # seconds before the first line, so that quick loads show none
 _INTERVAL = 0.2  # seconds between two lines
 _WIDTH = 60
 
 
 class Progress:
-    """Shows one load: a line that is written over, on a terminal and in a notebook; nothing elsewhere.
+    """Shows the progress of one load in a line that is overwritten, on a terminal and in a notebook only.
 
-    ``KACHERY_QUIET=1`` shows nothing anywhere. The log ``kachery_p2p`` has every report, at the level DEBUG.
+    ``KACHERY_QUIET=1`` hides it everywhere. The logger ``kachery_p2p`` gets every report at level DEBUG.
     """
 
     def __init__(self, uri: str) -> None:
         self._uri = uri
         self._due = time.monotonic() + _DELAY
         self._is_shown = False
-        self._shows = not _environment.is_quiet() and _writes_over_lines()
+        self._shows = not _environment.is_quiet() and _can_overwrite_lines()
 
-    def __enter__(self) -> "Progress":
+    def __enter__(self) -> Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._is_shown:
             print(file=sys.stderr, flush=True)
 
-    def report(self, message: Dict[str, Any]) -> None:
-        """Shows a progress message of the daemon's."""
+    def report(self, message: dict[str, Any]) -> None:
+        """Shows a progress message from the daemon."""
         loaded, total = int(message.get("bytesLoaded") or 0), int(message.get("bytesTotal") or 0)
         share = 100.0 * loaded / total if total else 100.0
         node = message.get("nodeId")
         source = f" from {node[:8]}" if isinstance(node, str) else ""
         self._show(f"{share:5.1f} %  {_size(loaded)} of {_size(total)}{source}", loaded == total and self._is_shown)
 
-    def report_wait(self, message: Dict[str, Any]) -> None:
-        """Shows that nobody gives anything for now, because a node serves others first."""
+    def report_wait(self, message: dict[str, Any]) -> None:
+        """Shows that the load waits because a node serves other peers first."""
         self._show(f"waiting for {str(message.get('nodeId'))[:8]}, which serves others first", False)
 
     def _show(self, text: str, is_last: bool) -> None:
@@ -55,7 +55,7 @@ class Progress:
             self._is_shown = True
 
 
-def _writes_over_lines() -> bool:
+def _can_overwrite_lines() -> bool:
     """Whether standard error is a terminal, or the output of a notebook's cell."""
     if sys.stderr is None:
         return False

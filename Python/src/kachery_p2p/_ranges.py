@@ -1,4 +1,4 @@
-"""Parts of files: of one that is here, or of one of which only the chunks that are touched are fetched."""
+"""Parts of files: local files, and remote files of which only the chunks that are read are fetched."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import bisect
 import json
 import os
 import sys
-from typing import Any, Callable, List, NamedTuple, Optional, Union
+from functools import partial
+from typing import Any, Callable, NamedTuple, Union
 
 from ._errors import BadManifest, BadRequest, FileChanged
 from ._load import unless_absent
@@ -19,20 +20,20 @@ _BLOCK = 1 << 20
 
 def load_bytes(
     uri: str,
-    start: Optional[int],
-    end: Optional[int],
+    start: int | None,
+    end: int | None,
     write_to_stdout: bool = False,
     p2p: bool = True,
-    from_node: Optional[str] = None,
-    from_channel: Optional[str] = None,
+    from_node: str | None = None,
+    from_channel: str | None = None,
     *,
-    strict: Optional[bool] = None,
-) -> Optional[bytes]:
+    strict: bool | None = None,
+) -> bytes | None:
     """Loads the bytes from ``start`` (inclusive) to ``end`` (exclusive) of a file.
 
-    Of a file that is not here, and whose URI names a manifest, only the chunks that hold these bytes are fetched.
-    ``write_to_stdout`` writes the bytes to standard output, a block at a time, and answers ``None``. The other
-    arguments are those of ``load_file``.
+    If the file is not on this node and its URI names a manifest, only the chunks with these bytes are fetched.
+    ``write_to_stdout`` writes the bytes to standard output, block by block, and returns ``None``. The other arguments
+    are those of ``load_file``.
     """
     sources = Sources(p2p, from_node, from_channel)
     content = unless_absent(uri, strict, lambda: find_content(uri, sources))
@@ -40,11 +41,11 @@ def load_bytes(
         return None
     first, last = 0 if start is None else start, content.size if end is None else end
     if not 0 <= first <= last <= content.size:
-        raise BadRequest(f"There is no range from {start} to {end} in {uri}, which has {content.size} bytes.")
+        raise BadRequest(f"{uri} has {content.size} bytes, so it has no range from {start} to {end}.")
     if not write_to_stdout:
         return unless_absent(uri, strict, lambda: content.read(first, last))
     for position in range(first, last, _BLOCK):
-        block = unless_absent(uri, strict, lambda: content.read(position, min(last, position + _BLOCK)))
+        block = unless_absent(uri, strict, partial(content.read, position, min(last, position + _BLOCK)))
         if block is None:
             break
         sys.stdout.buffer.write(block)
@@ -53,13 +54,13 @@ def load_bytes(
 
 
 class WholeFile(NamedTuple):
-    """A file that is here."""
+    """A file on this machine."""
 
     path: str
 
     @property
     def size(self) -> int:
-        """In bytes."""
+        """The size in bytes."""
         with reading(self.path):
             return os.path.getsize(self.path)
 
@@ -70,14 +71,14 @@ class WholeFile(NamedTuple):
             data = file.read(end - start)
         if len(data) != end - start:
             raise FileChanged(
-                f"{self.path} ends before its byte {end}: it has changed, or is damaged. Run kachery verify, then load "
+                f"{self.path} ends before byte {end}, so it has changed or is damaged. Run kachery verify, then load "
                 "the file again."
             )
         return data
 
 
 class Chunk(NamedTuple):
-    """What a manifest says of one chunk."""
+    """A manifest's entry for one chunk."""
 
     start: int
     end: int
@@ -85,9 +86,9 @@ class Chunk(NamedTuple):
 
 
 class ChunkedFile:
-    """A file of which each chunk is fetched when it is first read. Chunks are verified, each by its own hash."""
+    """A file whose chunks are fetched when they are first read. Each chunk is verified by its own hash."""
 
-    def __init__(self, uri: KacheryURI, size: int, chunks: List[Chunk], find: Callable[[KacheryURI], str]) -> None:
+    def __init__(self, uri: KacheryURI, size: int, chunks: list[Chunk], find: Callable[[KacheryURI], str]) -> None:
         self.size = size
         self._uri = uri
         self._chunks = chunks
@@ -113,7 +114,7 @@ Content = Union[WholeFile, ChunkedFile]
 
 
 def find_content(uri: str, sources: Sources) -> Content:
-    """A file's content, of which as little is fetched as can be told apart: chunks with a manifest, all without."""
+    """A file's content. With a manifest, chunks are fetched as they are read, otherwise the whole file."""
     parsed = resolve(uri, sources)
     if isinstance(parsed, str):
         return WholeFile(parsed)
@@ -131,11 +132,11 @@ def _chunked(uri: KacheryURI, content: bytes, find: Callable[[KacheryURI], str])
         chunks = [Chunk(int(item["start"]), int(item["end"]), str(item["sha1"])) for item in manifest["chunks"]]
         size, sha1 = int(manifest["size"]), manifest["sha1"]
     except (KeyError, TypeError, ValueError) as error:
-        raise BadManifest(f"The manifest {uri.manifest} cannot be read: {error!r}.") from error
+        raise BadManifest(
+            f"The manifest {uri.manifest} is malformed ({error!r}). Get the URI again from its source."
+        ) from error
     edges = [0, *(chunk.end for chunk in chunks)]
     fits = all(chunk.start == edge < chunk.end for chunk, edge in zip(chunks, edges))
     if sha1 != uri.sha1 or not fits or edges[-1] != size:
-        raise BadManifest(
-            f"The manifest {uri.manifest} does not describe {uri}: ask for the URI again where you had it."
-        )
+        raise BadManifest(f"The manifest {uri.manifest} does not describe {uri}. Get the URI again from its source.")
     return ChunkedFile(uri, size, chunks, find)

@@ -1,11 +1,11 @@
-"""What to store in place of a value that would not come back as it was."""
+"""Suggestions for values that cannot be stored unchanged."""
 
 from __future__ import annotations
 
 import sys
-from typing import Any, Dict
+from typing import Any
 
-_BY_NAME: Dict[str, str] = {
+_BY_NAME: dict[str, str] = {
     "builtins.bytes": "decode it, or store it with store_pkl or as a file",
     "builtins.bytearray": "use bytes(x)",
     "builtins.memoryview": "use bytes(x)",
@@ -28,7 +28,7 @@ _BY_NAME: Dict[str, str] = {
     "collections.Counter": "use dict(x)",
     "collections.deque": "use list(x)",
 }
-_BY_PACKAGE: Dict[str, str] = {
+_BY_PACKAGE: dict[str, str] = {
     "pandas": "write it with to_parquet or to_csv and store the file, or store x.to_numpy() without its labels",
     "polars": "write it with write_parquet or write_csv and store the file, or store x.to_numpy() without its labels",
     "pyarrow": "write it as Parquet and store the file",
@@ -39,36 +39,36 @@ _BY_PACKAGE: Dict[str, str] = {
 
 
 def kind_of(value: Any) -> str:
-    """The full name of a value's type; of an array also that of its elements."""
+    """The full name of a value's type, and for an array also the type of its elements."""
     kind = type(value)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     return f"{name} of {type_name(value.dtype)}" if is_array(value) else name
 
 
 def type_name(dtype: Any) -> str:
-    """The name of an element's type. NumPy calls a foreign one in the other byte order nothing but bytes."""
+    """The name of an element's type. NumPy names a foreign type in the other byte order only as bytes."""
     return str(dtype.type.__name__ if dtype.names is None and is_foreign(dtype) else dtype)
 
 
 def is_array(value: Any) -> bool:
-    """Whether this is a NumPy array, of whatever subclass. NumPy is not imported for the question."""
+    """Whether this is a NumPy array or an instance of a subclass. Does not import NumPy."""
     np = sys.modules.get("numpy")
     return np is not None and isinstance(value, np.ndarray)
 
 
 def package_of(kind: type) -> str:
-    """The package that a type is from."""
+    """The package that defines a type."""
     return kind.__module__.partition(".")[0]
 
 
 def has_labels(value: Any) -> bool:
-    """Whether this is of a library whose values have more than an array keeps: labels, units, a mask."""
+    """Whether this value has more than an array stores: labels, units or a mask."""
     is_known = package_of(type(value)) in _BY_PACKAGE and package_of(type(value)) != "ml_dtypes"
     return is_known or any(hasattr(value, name) for name in ("columns", "coords", "dims", "unit", "units", "mask"))
 
 
 def instead_of(value: Any) -> str:
-    """What to store instead, as the end of a sentence."""
+    """The end of a sentence that says what to store instead."""
     if is_array(value):
         return _instead_of_array(value)
     kind = type(value)
@@ -88,23 +88,23 @@ def instead_of(value: Any) -> str:
     for plain in (bool, int, float, complex, str, bytes, list, tuple, dict, frozenset):
         if isinstance(value, plain):
             return f"use {plain.__name__}(x)"
-    return "make plain data of it, numbers, text, lists and dicts, for store_json or store_pkl"
+    return "convert it to plain data (numbers, text, lists and dicts) for store_json or store_pkl"
 
 
 def _instead_of_array(array: Any) -> str:
     if type(array).__module__.startswith("numpy.ma"):
         return "store x.data and x.mask as two arrays, or x.filled(…)"
     if array.dtype.hasobject:
-        return "give it a type of numbers, text or times, such as x.astype(float) or x.astype('U'), or store x.tolist()"
+        return "convert it to numbers, text or times, such as x.astype(float) or x.astype('U'), or store x.tolist()"
     if is_foreign(array.dtype):
         return "store x.astype('float32') or x.astype('int8'), or x.view('uint8') for its bytes"
     if array.dtype.names is not None:
         return "store each of its fields as an array, such as x['name']"
-    return "store numpy.asarray(x), which is the array without what its class adds"
+    return "store numpy.asarray(x), the plain array without what its class adds"
 
 
 def is_foreign(dtype: Any) -> bool:
-    """Whether a type, or that of a field of it, is not one of NumPy's own: bfloat16, float8 and int4 are such."""
+    """Whether a type, or the type of one of its fields, is not NumPy's own: bfloat16, float8 or int4, for example."""
     if dtype.names is not None:
         return any(is_foreign(dtype.fields[name][0]) for name in dtype.names)
     if dtype.subdtype is not None:

@@ -1,8 +1,9 @@
-"""Files of a daemon on another machine, whose storage directory is not seen from here: streamed, and verified."""
+"""Streams and verifies files of a daemon whose storage directory this process cannot read."""
 
 from __future__ import annotations
 
-from typing import Callable, Iterator
+from collections.abc import Iterator
+from typing import Callable
 
 from ._daemon import Daemon
 from ._errors import Disconnected
@@ -13,7 +14,7 @@ _BLOCK = 256 << 10
 
 
 def fetch(store: LocalStore, daemon: Daemon, uri: KacheryURI) -> str:
-    """Streams a file that the daemon holds into ``store``; it has its name there only once its hash is right."""
+    """Streams a file that the daemon has into ``store``. It gets its name there only when its hash is verified."""
     with daemon.download("/downloadFileData", {"fileKey": uri.file_key}) as read:
         return store.receive(uri.sha1, _blocks(daemon, read))
 
@@ -24,5 +25,5 @@ def _blocks(daemon: Daemon, read: Callable[[int], bytes]) -> Iterator[bytes]:
     try:
         yield from iter(lambda: read(_BLOCK), b"")
     except (OSError, http.client.HTTPException) as error:
-        # Said here: to the store any such error would be one of its disk.
+        # Translated here, because the store would take it for an error of its disk.
         raise Disconnected(f"The connection to the daemon at {daemon.endpoint} broke; load the file again.") from error

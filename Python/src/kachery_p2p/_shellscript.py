@@ -1,4 +1,4 @@
-"""Shell scripts in Python programs, as the published packages offer them to those that build on kachery."""
+"""Shell scripts in Python programs, as the published packages offer them."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import os
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING, Any, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any
 
 from ._errors import BadRequest
 
 if TYPE_CHECKING:
     import subprocess
 
-# What a script is asked with to end, and how many seconds it has after each.
-_ENDING: Tuple[Tuple[signal.Signals, float], ...] = (
+# The signals that end a script, in this order, and the seconds that it has after each.
+_ENDING: tuple[tuple[signal.Signals, float], ...] = (
     (signal.SIGINT, 5.0),
     (signal.SIGTERM, 5.0),
     (signal.SIGKILL, 5.0),
@@ -22,13 +22,13 @@ _ENDING: Tuple[Tuple[signal.Signals, float], ...] = (
 
 
 class ShellScript:
-    """A script, written indented in the middle of a program, that runs beside it.
+    """A script that is written inside a program and runs beside it.
 
     Args:
-        script: Its text, from ``#!`` on; what all lines are indented by is taken away.
-        script_path: Where it is written; a temporary folder where it is left out.
-        keep_temp_files: Whether that folder stays.
-        verbose: Whether it is printed when it starts.
+        script: Its text, from ``#!`` on. The common indentation is removed.
+        script_path: Where to write it; the default is a temporary folder.
+        keep_temp_files: Whether to keep that folder.
+        verbose: Whether to print the script when it starts.
         label: A name for it.
         redirect_output_to_stdout: Whether its output goes through this program's ``sys.stdout``, as in a notebook.
     """
@@ -36,7 +36,7 @@ class ShellScript:
     def __init__(
         self,
         script: str,
-        script_path: Optional[str] = None,
+        script_path: str | None = None,
         keep_temp_files: bool = False,
         verbose: bool = False,
         label: str = "",
@@ -48,17 +48,17 @@ class ShellScript:
         self._is_verbose = verbose
         self._label = label
         self._redirects = redirect_output_to_stdout
-        self._process: Optional["subprocess.Popen[str]"] = None
-        self._folder: Optional[str] = None
+        self._process: subprocess.Popen[str] | None = None
+        self._folder: str | None = None
         self._start_time = 0.0
         self._is_swept = False
 
     def substitute(self, old: str, new: Any) -> None:
-        """Puts a text in place of another."""
+        """Replaces a text by another."""
         self._script = self._script.replace(old, str(new))
 
-    def write(self, script_path: Optional[str] = None) -> None:
-        """Writes the script, executable for this user."""
+    def write(self, script_path: str | None = None) -> None:
+        """Writes the script and makes it executable for this user."""
         path = script_path or self._script_path
         if path is None:
             raise BadRequest("There is no path to write the script to; name one.")
@@ -81,12 +81,12 @@ class ShellScript:
         if self._is_verbose:
             print(f"Running {self._label or path}:\n{self._script}", file=sys.stderr)
         output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} if self._redirects else {}
-        # A session of its own: what the script starts ends with it, and Ctrl-C is this program's to pass on.
+        # A session of its own, so that its children end with it and this program decides about Ctrl-C.
         self._process = subprocess.Popen([path], text=True, start_new_session=True, **output)  # type: ignore[call-overload]
         self._start_time = time.monotonic()
 
-    def wait(self, timeout: Optional[float] = None) -> Optional[int]:
-        """The script's exit code; ``None`` where it still runs after ``timeout`` seconds."""
+    def wait(self, timeout: float | None = None) -> int | None:
+        """Waits for the script. Returns its exit code, or ``None`` if it still runs after ``timeout`` seconds."""
         import subprocess
 
         process = self._require()
@@ -101,49 +101,49 @@ class ShellScript:
         return process.returncode
 
     def stop(self) -> None:
-        """Ends the script: asks it, then urges it, then kills it."""
+        """Ends the script: interrupts it, then terminates it, then kills it."""
         for number, patience in _ENDING:
             if not self.isRunning() or self.stopWithSignal(number, patience):
                 break
         self._kill_what_is_left()
 
     def kill(self) -> None:
-        """Kills the script and all that it started."""
+        """Kills the script and all processes that it started."""
         if self.isRunning():
             self.stopWithSignal(signal.SIGKILL, 5.0)
         self._kill_what_is_left()
 
     def stopWithSignal(self, sig: int, timeout: float) -> bool:
-        """Sends a signal to the script and all that it started; whether it has ended ``timeout`` seconds later."""
+        """Signals the script and its processes. Returns whether the script ends within ``timeout`` seconds."""
         process = self._require()
         if process.poll() is None:
             os.killpg(process.pid, sig)
         return self.wait(timeout) is not None
 
-    def elapsedTimeSinceStart(self) -> Optional[float]:
-        """Seconds since the start; ``None`` before it."""
+    def elapsedTimeSinceStart(self) -> float | None:
+        """Seconds since the script started; ``None`` before that."""
         return None if self._process is None else time.monotonic() - self._start_time
 
     def isRunning(self) -> bool:
-        """Whether it was started and has not ended."""
+        """Whether the script has started and not ended."""
         return self._process is not None and self._process.poll() is None
 
     def isFinished(self) -> bool:
-        """Whether it has ended."""
+        """Whether the script has ended."""
         return self._process is not None and self._process.poll() is not None
 
-    def returnCode(self) -> Optional[int]:
-        """Its exit code."""
+    def returnCode(self) -> int | None:
+        """The script's exit code."""
         if not self.isFinished():
-            raise BadRequest("The script has not ended, and so has no exit code yet.")
+            raise BadRequest("The script has not ended, so it has no exit code yet.")
         return self._require().returncode
 
-    def scriptPath(self) -> Optional[str]:
-        """Where it is to be written; ``None`` where that is a temporary folder."""
+    def scriptPath(self) -> str | None:
+        """The path to write it to; ``None`` for a temporary folder."""
         return self._script_path
 
     def _kill_what_is_left(self) -> None:
-        """A shell's background commands ignore the signal of Ctrl-C, and outlive it."""
+        """Kills the remaining processes: a shell's background commands ignore Ctrl-C and outlive it."""
         if self._process is None or self._is_swept:
             return
         self._is_swept = True
@@ -152,9 +152,9 @@ class ShellScript:
         except ProcessLookupError:
             return
 
-    def _require(self) -> "subprocess.Popen[str]":
+    def _require(self) -> subprocess.Popen[str]:
         if self._process is None:
-            raise BadRequest("The script was not started.")
+            raise BadRequest("The script has not been started.")
         return self._process
 
     def _clean_up(self) -> None:
@@ -169,7 +169,7 @@ class ShellScript:
 
 
 def _without_indentation(script: str) -> str:
-    lines: List[str] = script.split("\n")
+    lines: list[str] = script.split("\n")
     while lines and not lines[0].strip():
         lines.pop(0)
     width = len(lines[0]) - len(lines[0].lstrip(" ")) if lines else 0

@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import os
-from typing import IO, TYPE_CHECKING, Any, Dict, List, Optional, Union
+from typing import IO, TYPE_CHECKING, Any, Callable, Union
 
 from . import _environment
 from ._daemon import Daemon
@@ -28,19 +28,19 @@ from ._uri import KacheryURI, escape_label
 if TYPE_CHECKING:
     import numpy as np
 
-# Silence lasts as long as the daemon's reading and syncing of the file does.
+# The daemon answers only after it has read and synced the file.
 _READING_TIMEOUT = 3600.0
 
-Jsonable = Union[Dict[str, Any], List[Any], int, float, str]
+Jsonable = Union[dict[str, Any], list[Any], int, float, str]
 
 
-def store_file(path: str, basename: Optional[str] = None) -> str:
-    """Stores a file and answers its URI, under which every node of a joined channel can load it.
+def store_file(path: str, basename: str | None = None) -> str:
+    """Stores a file and returns its URI, with which every node of a joined channel can load it.
 
     Args:
         path: The file to store.
-        basename: The name at the end of the URI, for people; the file's own if it is left out. What would end or
-            break the URI is written as ``%XX`` there; slashes stay.
+        basename: A name for people at the end of the URI; the default is the file's name. Characters that would end
+            or break the URI are written as ``%XX``; slashes stay.
     """
     store, daemon = find_place()
     label = os.path.basename(path) if basename is None else basename
@@ -56,32 +56,33 @@ def store_file(path: str, basename: Optional[str] = None) -> str:
     return _uri(stored, label)
 
 
-def store_text(text: str, basename: Optional[str] = None) -> str:
-    """Stores text, as UTF-8, and answers its URI."""
+def store_text(text: str, basename: str | None = None) -> str:
+    """Stores text as UTF-8 and returns its URI."""
     if not isinstance(text, str):
         raise BadRequest(
-            f"A {type(text).__qualname__} is no text: decode bytes, store_json what JSON can hold, and store_file files."
+            f"A {type(text).__qualname__} is not text: decode bytes, use store_json for JSON "
+            "values, and store_file for files."
         )
     try:
         content = text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise BadRequest(
-            f"This text cannot be stored: character {error.start} is half of a surrogate pair, which UTF-8 does not "
-            "have. If it is the name of a file, store os.fsencode(x).decode(errors='replace')."
+            f"This text cannot be stored: character {error.start} is half of a surrogate pair, which UTF-8 cannot "
+            "encode. If the text is a file name, store os.fsencode(x).decode(errors='replace')."
         ) from error
     return store_bytes(content, "file.txt" if basename is None else basename)
 
 
 def store_json(
     object: Jsonable,
-    basename: Optional[str] = None,
+    basename: str | None = None,
     separators: Any = (",", ":"),
-    indent: Optional[int] = None,
+    indent: int | None = None,
 ) -> str:
-    """Stores a dict, a list or anything else that JSON can hold, and answers its URI.
+    """Stores a dict, a list or any other JSON value, and returns its URI.
 
-    Tuples come back as lists, named tuples as dicts, NumPy's scalars as numbers, and keys as strings. Anything that would
-    come back as something else is refused: NaN, keys that are one as strings, bytes, sets, arrays, objects.
+    Tuples come back as lists, named tuples as dicts, NumPy scalars as numbers, and keys as strings. Anything that would
+    come back as something else is refused: NaN, keys that become the same string, bytes, sets, arrays, objects.
     """
     _check_form(separators, indent)
     text = json.dumps(plain(object, FILE), separators=separators, indent=indent, allow_nan=False)
@@ -89,54 +90,54 @@ def store_json(
 
 
 def _check_form(separators: Any, indent: Any) -> None:
-    """That what lies between values leaves them JSON."""
+    """Checks that separators and indentation produce valid JSON."""
     if separators is not None and [text.strip(" \t\r\n") for text in separators] != [",", ":"]:
-        raise BadRequest(f"JSON is separated by ',' and ':', with white space around them at most, not {separators!r}.")
+        raise BadRequest(f"JSON separators are ',' and ':' with optional white space, not {separators!r}.")
     if isinstance(indent, str) and indent.strip(" \t\r\n"):
-        raise BadRequest(f"JSON is indented by white space, not {indent!r}.")
+        raise BadRequest(f"JSON is indented with white space, not {indent!r}.")
 
 
-def store_object(object: Dict[str, Any], basename: Optional[str] = None) -> str:
+def store_object(object: dict[str, Any], basename: str | None = None) -> str:
     """The old name of ``store_json``."""
     return store_json(object, basename)
 
 
-def store_npy(array: "np.ndarray[Any, Any]", basename: Optional[str] = None) -> str:
-    """Stores a NumPy array, in the .npy format, and answers its URI.
+def store_npy(array: np.ndarray[Any, Any], basename: str | None = None) -> str:
+    """Stores a NumPy array in the .npy format and returns its URI.
 
-    Values, type, shape and order come back as they were; a memmap, matrix or recarray comes back as a plain array. What the
-    format does not keep is refused: Python objects, masks, labels, and types that are not NumPy's own, such as bfloat16.
+    Values, type, shape and order are preserved; a memmap, matrix or recarray comes back as a plain array. What the
+    format cannot represent is refused: Python objects, masks, labels, and types that are not NumPy's own, such as
+    bfloat16.
     """
-    import tempfile
-
     from . import _npy
 
-    with tempfile.TemporaryFile(dir=_environment.temporary_directory()) as file:
-        _npy.save(array, file)
-        size = file.tell()
-        file.seek(0)
-        return _uri(_store(file, size, *find_place()), "file.npy" if basename is None else basename)
+    return _store_written(lambda file: _npy.save(array, file), "file.npy" if basename is None else basename)
 
 
-def store_pkl(x: Any, basename: Optional[str] = None) -> str:
-    """Stores plain data and NumPy arrays, as a pickle, and answers its URI.
+def store_pkl(x: Any, basename: str | None = None) -> str:
+    """Stores plain data and NumPy arrays as a pickle and returns its URI.
 
-    Plain data is None, bool, int, float, complex, str, bytes, list, tuple, dict, set, range and slice, and what holds
-    only these. Anything else is refused: a pickle of it could run code where it is loaded.
+    Plain data is None, bool, int, float, complex, str, bytes, range, slice, and lists, tuples, dicts and sets of these.
+    Anything else is refused, because loading a pickle of it could run code.
     """
-    import tempfile
-
     from . import _pickle
 
+    return _store_written(lambda file: _pickle.dump(x, file), "file.pkl" if basename is None else basename)
+
+
+def _store_written(write: Callable[[IO[bytes]], None], label: str) -> str:
+    """Stores what ``write`` writes to a temporary file, and returns its URI."""
+    import tempfile
+
     with tempfile.TemporaryFile(dir=_environment.temporary_directory()) as file:
-        _pickle.dump(x, file)
+        write(file)
         size = file.tell()
         file.seek(0)
-        return _uri(_store(file, size, *find_place()), "file.pkl" if basename is None else basename)
+        return _uri(_store(file, size, *find_place()), label)
 
 
-def link_file(path: str, basename: Optional[str] = None) -> str:
-    """Makes a file known where it lies, and answers its URI: it is not copied, and served while it does not change."""
+def link_file(path: str, basename: str | None = None) -> str:
+    """Shares a file without copying it, and returns its URI. It is served as long as it does not change."""
     store, daemon = find_place()
     label = os.path.basename(path) if basename is None else basename
     with _open(path) as file:
@@ -150,36 +151,38 @@ def link_file(path: str, basename: Optional[str] = None) -> str:
         request = {"localFilePath": os.path.abspath(path), "size": size, "mtime": status.st_mtime}
         stored = _receipt(daemon.call("/linkFile", request, timeout=_READING_TIMEOUT))
     if store.find(stored.sha1) is None:
-        raise StorageFailed(f"The daemon has linked {path}, but no link is to be seen in {store.directory}.")
+        raise StorageFailed(
+            f"The daemon linked {path}, but {store.directory} contains no link that this process can see."
+        )
     return _uri(stored, label)
 
 
 def store_bytes(content: bytes, label: str) -> str:
-    """Stores bytes and answers their URI."""
+    """Stores bytes and returns their URI."""
     return _uri(_store(io.BytesIO(content), len(content), *find_place()), label)
 
 
-def _store(file: IO[bytes], size: int, store: LocalStore, daemon: Optional[Daemon]) -> Stored:
+def _store(file: IO[bytes], size: int, store: LocalStore, daemon: Daemon | None) -> Stored:
     if daemon is None:
         return store.store(file)
 
     body = _Hashing(file)
     stored = _receipt(daemon.upload("/store", body.from_the_start, size))
     if stored.sha1 != body.sha1:
-        raise HashMismatch(f"The daemon has stored {stored.sha1} where {body.sha1} was sent; store it again.")
+        raise HashMismatch(f"The daemon stored {stored.sha1}, but {body.sha1} was sent; store it again.")
     if not daemon.is_remote:
         _check_presence(store, stored, size)
     return stored
 
 
 class _Hashing:
-    """A file that is hashed as it is sent, to compare with what the daemon says of it."""
+    """A file that is hashed while it is sent, to compare with the daemon's hash."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._digest = hashlib.sha1()
 
-    def from_the_start(self) -> "_Hashing":
+    def from_the_start(self) -> _Hashing:
         self._file.seek(0)
         self._digest = hashlib.sha1()
         return self
@@ -194,31 +197,31 @@ class _Hashing:
         return self._digest.hexdigest()
 
 
-def _let_daemon_read(daemon: Daemon, path: str) -> Optional[Stored]:
-    """Lets the daemon read the file itself, which spares a copy; ``None`` where it may not or cannot."""
+def _let_daemon_read(daemon: Daemon, path: str) -> Stored | None:
+    """Lets the daemon read the file itself, which avoids a copy. ``None`` if it may not or cannot."""
     try:
         return _receipt(daemon.call("/storeFile", {"localFilePath": os.path.abspath(path)}, timeout=_READING_TIMEOUT))
     except (PermissionDenied, NotFound):
         return None
     except KacheryError as error:
-        # A daemon that gives no code may have met a file that only this user can read.
+        # Without a detailed code, the file may be one that only this user can read.
         if error.code == StorageFailed.code:
             return None
         raise
 
 
-def _receipt(answer: Dict[str, Any]) -> Stored:
+def _receipt(answer: dict[str, Any]) -> Stored:
     if not answer.get("success"):
         raise error_for(answer.get("code"), f"The daemon could not store this: {answer.get('error')}", StorageFailed)
     return Stored(answer["sha1"], answer.get("manifestSha1") or None)
 
 
 def _check_presence(store: LocalStore, stored: Stored, size: int) -> None:
-    """On a shared file system what the daemon wrote may be unseen here; better to say so than to load nothing later."""
+    """Checks that this process sees the stored file, which a shared file system may not show yet."""
     path = store.find(stored.sha1)
     if path is None or os.path.getsize(path) != size:
         raise StorageFailed(
-            f"The daemon has stored {stored.sha1}, but {store.path(stored.sha1)} is not to be seen whole from here. "
+            f"The daemon stored {stored.sha1}, but this process does not see all of {store.path(stored.sha1)}. "
             "Is the storage directory a mount that lags behind?"
         )
 
@@ -227,17 +230,17 @@ def _open(path: str) -> IO[bytes]:
     try:
         return open(path, "rb")
     except IsADirectoryError as error:
-        raise BadRequest(f"{path} is a folder; store its files one by one.") from error
+        raise BadRequest(f"{path} is a folder; store it with kachery_p2p.store_dir.") from error
     except FileNotFoundError as error:
         raise NotFound(f"There is no file {path}.") from error
     except PermissionError as error:
-        raise PermissionDenied(f"You may not read {path}.") from error
+        raise PermissionDenied(f"You may not read {path}; ask its owner for permission.") from error
 
 
 def _size(file: IO[bytes], path: str) -> int:
     status = os.fstat(file.fileno())
     if not os.path.isfile(path):
-        raise BadRequest(f"{path} is not a regular file.")
+        raise BadRequest(f"{path} is not a regular file, so it cannot be stored.")
     return status.st_size
 
 

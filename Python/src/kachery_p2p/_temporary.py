@@ -1,17 +1,21 @@
-"""Temporary folders where the environment wants them."""
+"""Temporary folders, in the place that the environment selects."""
 
 from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 
 from . import _environment
 from ._errors import PermissionDenied, StorageFailed
 
 
 def temporary_directory() -> str:
-    """The folder for temporary folders: ``KACHERY_TEMP_DIR``, or a private one of this user's in the offline storage
-    directory or in the system's own place. Made if need be."""
+    """The folder for temporary folders, created if necessary.
+
+    This is ``KACHERY_TEMP_DIR``, or else a private folder of this user in the offline storage directory or in the
+    system's temporary folder.
+    """
     import tempfile
 
     named = _environment.temporary_directory()
@@ -23,28 +27,28 @@ def temporary_directory() -> str:
 
 
 def _private_folder(base: str, name: str) -> str:
-    """A folder that only this user can enter. Its name can be foreseen, so another user may have put something else
-    there: that is refused."""
+    """A folder that only this user can enter.
+
+    Its name is predictable, so another user may have put something else there. That is refused.
+    """
     path = os.path.join(base, name)
     remedy = "Set KACHERY_TEMP_DIR to a folder of your own."
     try:
         os.makedirs(base, exist_ok=True)
-        try:
+        with suppress(FileExistsError):
             os.mkdir(path, 0o700)
-        except FileExistsError:
-            pass
         status = os.lstat(path)
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
-            raise PermissionDenied(f"{path} is not used for temporary files: it is no folder of yours. {remedy}")
+            raise PermissionDenied(f"{path} cannot be used for temporary files: it is not a folder of yours. {remedy}")
         if stat.S_IMODE(status.st_mode) != 0o700:
             os.chmod(path, 0o700)
     except OSError as error:
-        raise StorageFailed(f"There can be no temporary files in {path} ({error}). {remedy}") from error
+        raise StorageFailed(f"{path} cannot be used for temporary files ({error}). {remedy}") from error
     return path
 
 
 class TemporaryDirectory:
-    """A folder that lasts as long as its ``with`` block; ``KACHERY_KEEP_TEMP_FILES=1`` leaves it."""
+    """A folder that is removed at the end of its ``with`` block, unless ``KACHERY_KEEP_TEMP_FILES=1`` is set."""
 
     def __init__(self, *, remove: bool = True, prefix: str = "tmp") -> None:
         self._remove = remove
@@ -64,5 +68,5 @@ class TemporaryDirectory:
             shutil.rmtree(self._path)
 
     def path(self) -> str:
-        """The folder's path; empty before the block was entered."""
+        """The folder's path; empty before the block is entered."""
         return self._path

@@ -1,11 +1,11 @@
-"""TLS to a daemon on another machine, whose certificate this one was given as a file."""
+"""TLS to a daemon on another machine, whose certificate is in a local file."""
 
 from __future__ import annotations
 
 import functools
 import os
 import ssl
-from typing import TYPE_CHECKING, Callable, FrozenSet, Tuple
+from typing import TYPE_CHECKING, Callable
 
 from ._errors import BadRequest
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 Opener = Callable[[ssl.SSLContext], "http.client.HTTPSConnection"]
 
 
-def connect(certificate: str, open_connection: Opener) -> "http.client.HTTPSConnection":
-    """Opens a connection to the daemon of the certificate.
+def connect(certificate: str, open_connection: Opener) -> http.client.HTTPSConnection:
+    """Opens a connection to the daemon with this certificate.
 
-    The file holds the daemon's own certificate, which then counts whatever names stand in it; or that of an authority,
-    whose word counts only for the host that was dialled.
+    The file contains the daemon's own certificate, which is accepted whatever names it lists, or the certificate of an
+    authority. An authority's certificate is accepted only for the host that was dialled.
     """
     version = _version(certificate)
     connection = open_connection(_context(certificate, version, False))
@@ -29,8 +29,8 @@ def connect(certificate: str, open_connection: Opener) -> "http.client.HTTPSConn
     return open_connection(_context(certificate, version, True))
 
 
-def _version(path: str) -> Tuple[int, ...]:
-    """What tells a file from the one that is put in its place; nothing of a file that is absent."""
+def _version(path: str) -> tuple[int, ...]:
+    """A value that changes when the file is replaced; empty if the file is absent."""
     try:
         status = os.stat(path)
     except OSError:
@@ -39,19 +39,19 @@ def _version(path: str) -> Tuple[int, ...]:
 
 
 @functools.lru_cache(maxsize=8)
-def _context(certificate: str, version: Tuple[int, ...], names_count: bool) -> ssl.SSLContext:
+def _context(certificate: str, version: tuple[int, ...], checks_names: bool) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.check_hostname = names_count
+    context.check_hostname = checks_names
     try:
         context.load_verify_locations(cafile=certificate)
     except (OSError, ssl.SSLError) as error:
         raise BadRequest(
-            f"KACHERY_API_CERTIFICATE_FILE is {certificate}, which holds no certificate ({error})."
+            f"KACHERY_API_CERTIFICATE_FILE is {certificate}, which contains no certificate ({error})."
         ) from error
     return context
 
 
 @functools.lru_cache(maxsize=8)
-def _certificates(certificate: str, version: Tuple[int, ...]) -> FrozenSet[bytes]:
+def _certificates(certificate: str, version: tuple[int, ...]) -> frozenset[bytes]:
     return frozenset(_context(certificate, version, False).get_ca_certs(binary_form=True))

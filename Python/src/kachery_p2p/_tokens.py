@@ -1,23 +1,22 @@
-"""What a client shows the daemon to be let in: the token in its storage directory, or one that its owner gave out."""
+"""Tokens that admit a client: the one in the daemon's storage directory, or one that the daemon's owner issued."""
 
 from __future__ import annotations
 
 import threading
 import time
-from typing import Dict, Tuple
 
 from . import _environment
 from ._errors import Forbidden, KacheryError, NoDaemon, PermissionDenied
 
 TOKEN_HEADER = "KACHERY-CLIENT-AUTH-CODE"
-TOKEN_LIFETIME = 60.0  # seconds; the daemon honors a token for at least two minutes after it was replaced
+TOKEN_LIFETIME = 60.0  # seconds; the daemon accepts a replaced token for at least two more minutes
 
 _lock = threading.Lock()
-_tokens: Dict[str, Tuple[float, str]] = {}
+_tokens: dict[str, tuple[float, str]] = {}
 
 
-def headers(storage_directory: str) -> Dict[str, str]:
-    """The header of a request to the daemon of this storage directory."""
+def headers(storage_directory: str) -> dict[str, str]:
+    """The headers that authorize a request to the daemon of this storage directory."""
     given = _environment.token_file()
     if given is not None:
         return {"Authorization": f"Bearer {_token(given)}"}
@@ -25,7 +24,7 @@ def headers(storage_directory: str) -> Dict[str, str]:
 
 
 def renew(storage_directory: str) -> bool:
-    """Reads the token again, which was refused; whether it is another one now."""
+    """Reads the token again after a refusal. Returns whether it has changed."""
     path = _environment.token_file() or _path(storage_directory)
     with _lock:
         _, known = _tokens.pop(path, (0.0, ""))
@@ -60,15 +59,15 @@ def _read(path: str) -> str:
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from error
     if not token or not token.isprintable():
-        raise _unreadable(path, "it is empty" if not token else "it holds no token")
+        raise _unreadable(path, "it is empty" if not token else "it contains no token")
     return token
 
 
 def _unreadable(path: str, reason: object) -> KacheryError:
     if path == _environment.token_file():
-        return Forbidden(f"KACHERY_API_TOKEN_FILE is {path}, which gives no token: {reason}.")
+        return Forbidden(f"KACHERY_API_TOKEN_FILE is {path}, from which no token could be read: {reason}.")
     if isinstance(reason, PermissionError):
         return PermissionDenied(
-            f"You may not read {path}. Ask whoever runs the daemon to start it with --auth-group and a group of yours."
+            f"You may not read {path}. Ask the daemon's owner to start it with --auth-group and a group of yours."
         )
     return NoDaemon(f"There is no token in {path} ({reason}); is the daemon running, or just starting or stopping?")

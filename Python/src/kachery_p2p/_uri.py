@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, NamedTuple, Optional, Tuple
+from typing import Any, NamedTuple
 
 from ._errors import BadRequest
 
 _HASH = re.compile(r"[0-9a-fA-F]{40}\Z")
 _POSITION = re.compile(r"[0-9]{1,20}\Z")
-# The largest file that a file system can hold, and the largest part that the daemon takes.
+# The largest file that a file system supports, and the largest part that the daemon accepts.
 _MAXIMUM_POSITION = 2**63 - 1
 _MAXIMUM_PART = 1_000_000_000
-# A name that is not UTF-8 holds the bytes that are not as U+DC80 to U+DCFF (PEP 383).
+# In a name that is not UTF-8, U+DC80 to U+DCFF stand for the invalid bytes (PEP 383).
 _BREAKING = re.compile("[\x00-\x20\x7f%?#/\udc80-\udcff]")
 
 
 class ChunkLocation(NamedTuple):
-    """A file that is the bytes ``start`` (inclusive) to ``end`` (exclusive) of another."""
+    """The bytes from ``start`` (inclusive) to ``end`` (exclusive) of another file."""
 
     parent: str
     start: int
@@ -25,17 +25,17 @@ class ChunkLocation(NamedTuple):
 
 
 class KacheryURI(NamedTuple):
-    """A file's name: its hash, and what helps to get it."""
+    """A file's hash, and hints for finding it."""
 
     sha1: str
     label: str = ""
-    manifest: Optional[str] = None
-    chunk: Optional[ChunkLocation] = None
+    manifest: str | None = None
+    chunk: ChunkLocation | None = None
 
     @property
-    def file_key(self) -> Dict[str, Any]:
-        """The file as the daemon's API names it."""
-        key: Dict[str, Any] = {"sha1": self.sha1}
+    def file_key(self) -> dict[str, Any]:
+        """The file key of the daemon's API."""
+        key: dict[str, Any] = {"sha1": self.sha1}
         if self.manifest is not None:
             key["manifestSha1"] = self.manifest
         if self.chunk is not None:
@@ -56,20 +56,20 @@ class KacheryURI(NamedTuple):
 
 
 def escape_label(name: str) -> str:
-    """The name at the end of a URI, with what would end or break the URI written as ``%XX``."""
+    """Escapes a name for the end of a URI: characters that would end or break the URI become ``%XX``."""
     return _BREAKING.sub(lambda match: f"%{ord(match[0]) & 0xFF:02X}", name)
 
 
 def parse_uri(text: str) -> KacheryURI:
-    """Reads a ``sha1://`` URI of any form that was ever published."""
+    """Parses a ``sha1://`` URI in any form that was ever published."""
     if not text.startswith("sha1://"):
-        raise BadRequest(f"'{text}' is no kachery URI: it does not begin with sha1://.")
+        raise BadRequest(f"'{text}' is not a kachery URI: it does not begin with sha1://.")
     path, _, query = text[len("sha1://") :].partition("?")
     name, _, label = path.partition("/")
-    # Old clients wrote an extension behind the hash; it never had a meaning.
+    # Old clients wrote an extension after the hash. It never had a meaning.
     sha1 = _hash(name.partition(".")[0], text)
-    manifest: Optional[str] = None
-    chunk: Optional[ChunkLocation] = None
+    manifest: str | None = None
+    chunk: ChunkLocation | None = None
     for parameter in query.split("&"):
         key, _, value = parameter.partition("=")
         if key == "manifest":
@@ -81,15 +81,15 @@ def parse_uri(text: str) -> KacheryURI:
     return KacheryURI(sha1, label, manifest, chunk)
 
 
-def parse_directory_uri(text: str) -> Tuple[str, str]:
-    """The document's hash and the path inside it, of ``sha1dir://HASH[.label]/path/inside``."""
+def parse_directory_uri(text: str) -> tuple[str, str]:
+    """The document's hash and the path inside the folder, from ``sha1dir://HASH[.label]/path/inside``."""
     name, _, path = text[len("sha1dir://") :].partition("?")[0].partition("/")
     return _hash(name.partition(".")[0], text), path
 
 
 def _hash(text: str, uri: str) -> str:
     if not _HASH.match(text):
-        raise BadRequest(f"'{uri}' is no kachery URI: '{text}' is not 40 hexadecimal digits.")
+        raise BadRequest(f"'{uri}' is not a kachery URI: '{text}' is not 40 hexadecimal digits.")
     return text.lower()
 
 

@@ -1,14 +1,15 @@
 """The calls of ``kachery_p2p`` for asyncio.
 
-Files are stored and loaded on threads; each call here takes what the one of the same name takes. Waiting for messages
-costs no thread: thousands of tasks may do so at once.
+Each call takes the arguments of the call with the same name in ``kachery_p2p``. Files are stored and loaded on threads.
+Waiting for messages needs no thread, so thousands of tasks can wait concurrently.
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
-from typing import TYPE_CHECKING, Any, AsyncIterator, Awaitable, Callable, Dict, List, Mapping, Optional, TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 import kachery_p2p as kp
 
@@ -25,9 +26,9 @@ T = TypeVar("T")
 _STREAM_WAIT_MSEC = 5000  # of one long poll of a message stream
 
 
-def _on_thread(function: "Callable[P, T]") -> "Callable[P, Awaitable[T]]":
+def _on_thread(function: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
     @functools.wraps(function)
-    async def call(*arguments: "P.args", **options: "P.kwargs") -> T:
+    async def call(*arguments: P.args, **options: P.kwargs) -> T:
         return await asyncio.to_thread(function, *arguments, **options)
 
     return call
@@ -64,8 +65,8 @@ load_feed = _on_thread(kp.load_feed)
 load_subfeed = _on_thread(kp.load_subfeed)
 
 
-async def find_file(uri: str, timeout_sec: float = 5) -> AsyncIterator[Dict[str, Any]]:
-    """Yields ``{"nodeId", "fileKey", "fileSize"}`` for each node that has a file, as they answer."""
+async def find_file(uri: str, timeout_sec: float = 5) -> AsyncIterator[dict[str, Any]]:
+    """Yields ``{"nodeId", "fileKey", "fileSize"}`` for each node that has a file, as it answers."""
     found = await asyncio.to_thread(lambda: iter(kp.find_file(uri, timeout_sec)))
     while True:
         node = await asyncio.to_thread(next, found, None)
@@ -74,7 +75,7 @@ async def find_file(uri: str, timeout_sec: float = 5) -> AsyncIterator[Dict[str,
         yield node
 
 
-async def append_messages(subfeed: kp.Subfeed, messages: List[Message]) -> None:
+async def append_messages(subfeed: kp.Subfeed, messages: list[Message]) -> None:
     """Appends messages to a subfeed; they are on the node's disk when this returns."""
     await asyncio.to_thread(subfeed.append_messages, messages)
 
@@ -84,17 +85,20 @@ async def watch_for_new_messages(
     *,
     wait_msec: float,
     signed: bool = False,
-    channel: Optional[str] = None,
+    channel: str | None = None,
     max_num_messages: int = 0,
-) -> Dict[str, List[Message]]:
-    """Waits for messages of any of several subfeeds. See ``kachery_p2p.watch_for_new_messages``."""
+) -> dict[str, list[Message]]:
+    """Waits for messages from any of several subfeeds. See ``kachery_p2p.watch_for_new_messages``."""
     request = _feed_calls.watch_request(subfeed_watches, wait_msec, channel, signed, max_num_messages)
     answer = await _aio_http.call("/feed/watchForNewMessages", request, wait_msec / 1000)
     return dict(_feed_calls.require_success(answer, "watchForNewMessages").get("messages") or {})
 
 
-async def message_stream(subfeed: kp.Subfeed, *, signed: bool = False) -> AsyncIterator[Message]:
-    """Yields message after message of a subfeed, waiting for each; a snapshot's end. Its position moves with them."""
+async def message_stream(subfeed: kp.Subfeed, *, signed: bool = False) -> AsyncGenerator[Message, None]:
+    """Yields every message of a subfeed and waits for new ones; a snapshot's messages end.
+
+    The subfeed's position advances with each message.
+    """
     if subfeed.is_snapshot():
         for message in subfeed.message_stream(signed=signed):
             yield message

@@ -1,8 +1,9 @@
-"""Feeds: signed logs of messages, each written by one node and read live by any."""
+"""Feeds: signed logs of messages. One node writes a feed, and any node can read it live."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Optional
+from collections.abc import Mapping
+from typing import Any
 
 from . import _feed_calls
 from ._errors import BadRequest, NotFound
@@ -24,46 +25,46 @@ __all__ = [
 
 
 class Feed(FeedCore):
-    """A feed: any number of subfeeds, each a log of messages that only one node can write.
+    """A feed: any number of subfeeds, each of which is a log of messages that only one node can write.
 
-    ``Feed(uri)`` finds it, on this node or through a channel; the URI may be that of a snapshot (``sha1://…``).
+    ``Feed(uri)`` finds it on this node or through a channel. The URI may be that of a snapshot (``sha1://…``).
     """
 
     def is_writeable(self) -> bool:
         """Whether this node writes it."""
         return self._is_writeable
 
-    def get_feed_id(self) -> Optional[str]:
-        """Its ID, which is its public key; ``None`` of a snapshot."""
+    def get_feed_id(self) -> str | None:
+        """Its ID, which is its public key; ``None`` for a snapshot."""
         return self._feed_id
 
-    def get_feed_node_id(self) -> Optional[str]:
-        """The ID of the node that writes it; ``None`` of a snapshot, or where that node is not known."""
+    def get_feed_node_id(self) -> str | None:
+        """The ID of the node that writes it; ``None`` for a snapshot, or if that node is unknown."""
         return self._feed_node_id
 
     def get_uri(self) -> str:
-        """``feed://…``, or ``sha1://…`` of a snapshot."""
+        """``feed://…``, or ``sha1://…`` for a snapshot."""
         return self._feed_uri
 
     def is_snapshot(self) -> bool:
         """Whether it is a stored file, which never changes."""
         return self._snapshot is not None
 
-    def get_subfeed(self, subfeed_name: SubfeedName, position: int = 0) -> "Subfeed":
-        """One of its logs; a name is text, or anything that JSON can hold."""
+    def get_subfeed(self, subfeed_name: SubfeedName, position: int = 0) -> Subfeed:
+        """One of its logs. A name is a string, or any other JSON value."""
         return Subfeed(feed=self, subfeed_name=subfeed_name, position=position)
 
-    def load_subfeed(self, subfeed_name: SubfeedName, *, position: int = 0, channel: Optional[str] = None) -> "Subfeed":
-        """One of its logs, read over one channel, or with ``"*local*"`` on this node alone."""
+    def load_subfeed(self, subfeed_name: SubfeedName, *, position: int = 0, channel: str | None = None) -> Subfeed:
+        """One of its logs, read over one channel, or on this node alone with ``"*local*"``."""
         return Subfeed(feed=self, subfeed_name=subfeed_name, position=position, channel=channel)
 
-    def create_snapshot(self, subfeed_names: List[SubfeedName]) -> "Feed":
-        """Stores what is in these subfeeds now as a file, and answers it as a feed of its own."""
+    def create_snapshot(self, subfeed_names: list[SubfeedName]) -> Feed:
+        """Stores the present messages of these subfeeds as a file, and returns that snapshot."""
         return Feed(self._store_snapshot([self.get_subfeed(name) for name in subfeed_names]))
 
 
 class Subfeed(SubfeedCore):
-    """One log of a feed's, and a position in it from which messages are read."""
+    """One log of a feed, and the position from which messages are read."""
 
     def get_uri(self) -> str:
         """``feed://FEED_ID/NAME``, or ``sha1://…?subfeedName=NAME`` in a snapshot."""
@@ -78,7 +79,7 @@ class Subfeed(SubfeedCore):
         return self._subfeed_name
 
     def get_subfeed_hash(self) -> str:
-        """The hash that stands for its name."""
+        """The hash of its name."""
         return self._subfeed_hash
 
     def get_num_messages(self) -> int:
@@ -94,23 +95,23 @@ class Subfeed(SubfeedCore):
         return self._feed._is_writeable
 
 
-def create_feed(feed_name: Optional[str] = None) -> Feed:
-    """Makes a feed that this node writes. A name is for finding it again on this node; others know it by its URI."""
+def create_feed(feed_name: str | None = None) -> Feed:
+    """Creates a feed that this node writes. The name finds it again on this node; other nodes use its URI."""
     return Feed(f"feed://{_feed_calls.create(feed_name)}")
 
 
-def load_feed(feed_name_or_uri: str, *, timeout_sec: Optional[float] = None, create: bool = False) -> Feed:
-    """Finds a feed by its URI, a snapshot by its, or a feed of this node's by its name.
+def load_feed(feed_name_or_uri: str, *, timeout_sec: float | None = None, create: bool = False) -> Feed:
+    """Finds a feed or a snapshot by its URI, or a feed of this node by its name.
 
     Args:
         feed_name_or_uri: ``feed://…``, ``sha1://…`` or a name.
-        timeout_sec: How long nodes are asked for it; 6 seconds where it is left out.
-        create: Whether a feed is made where none has the name.
+        timeout_sec: How long to search for it on other nodes; the default is 6 seconds.
+        create: Whether to create a feed if none has the name.
     """
     if "://" not in feed_name_or_uri:
         return Feed(f"feed://{get_feed_id(feed_name_or_uri, create=create)}", timeout_sec=timeout_sec)
     if create:
-        raise BadRequest("create=True goes with a name: a feed cannot be made to have a certain URI.")
+        raise BadRequest("create=True needs a name: a feed cannot be created with a given URI.")
     return Feed(feed_name_or_uri, timeout_sec=timeout_sec)
 
 
@@ -118,22 +119,22 @@ def load_subfeed(subfeed_uri: str) -> Subfeed:
     """Finds a subfeed by its URI: ``feed://FEED_ID/NAME``."""
     uri = parse_feed_uri(subfeed_uri)
     if uri.subfeed_name is None:
-        raise BadRequest(f"'{subfeed_uri}' names no subfeed: it lacks /NAME.")
+        raise BadRequest(f"'{subfeed_uri}' names no subfeed; add /NAME.")
     return Feed(f"feed://{uri.feed_id}").get_subfeed(uri.subfeed_name)
 
 
 def get_feed_id(feed_name: str, *, create: bool = False) -> str:
-    """The ID of the feed that has this name on this node. Where none has, makes one or raises."""
+    """The ID of the feed with this name on this node. If there is none, creates one or raises."""
     feed_id = _feed_calls.id_of(feed_name)
     if feed_id is not None:
         return feed_id
     if create:
         return _feed_calls.create(feed_name)
-    raise NotFound(f"No feed of this node's has the name '{feed_name}'.")
+    raise NotFound(f"This node has no feed with the name '{feed_name}'.")
 
 
 def delete_feed(feed_name_or_uri: str) -> None:
-    """Deletes a feed of this node's with all its messages."""
+    """Deletes a feed of this node, with all its messages."""
     if "://" not in feed_name_or_uri:
         _feed_calls.delete(get_feed_id(feed_name_or_uri))
         return
@@ -148,19 +149,19 @@ def watch_for_new_messages(
     *,
     wait_msec: float,
     signed: bool = False,
-    channel: Optional[str] = None,
+    channel: str | None = None,
     max_num_messages: int = 0,
-) -> Dict[str, List[Message]]:
-    """Waits for messages of any of several subfeeds.
+) -> dict[str, list[Message]]:
+    """Waits for messages from any of several subfeeds.
 
     Args:
-        subfeed_watches: By a name of one's own, ``{"feedId", "position", "subfeedHash" or "subfeedName"}``.
+        subfeed_watches: ``{"feedId", "position", "subfeedHash" or "subfeedName"}`` by a name of the caller's choice.
         wait_msec: The longest wait, in milliseconds.
-        signed: Whether messages come as they were signed.
-        channel: The only channel to look on; ``"*local*"`` for this node alone.
-        max_num_messages: The most that are wanted of each; 0 means all.
+        signed: Whether to return signed messages.
+        channel: The only channel to use; ``"*local*"`` means this node alone.
+        max_num_messages: The maximum number of messages from each subfeed; 0 means all.
 
     Returns:
-        By those names, the messages from each position on: as soon as there are any, else empty after the wait.
+        The messages from each position on, by those names. Returns as soon as there are any; empty after the wait.
     """
     return _feed_calls.watch(subfeed_watches, wait_msec, channel, signed, max_num_messages)

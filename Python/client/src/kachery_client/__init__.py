@@ -1,4 +1,4 @@
-"""The calls of the published kachery-client. See ``kachery_p2p`` for what they are made of, and for new code."""
+"""The calls of the published kachery-client, built on ``kachery_p2p``, which new code should use."""
 
 from kachery_p2p import KacheryError, ShellScript, TemporaryDirectory
 from kachery_p2p._place import storage_directory as _kachery_storage_dir
@@ -52,7 +52,7 @@ from .main import (
 
 __version__ = "1.3.0"
 
-_published = (_kachery_storage_dir, _kachery_temp_dir)  # names that programs use all the same
+_published = (_kachery_storage_dir, _kachery_temp_dir)  # private names that programs use nevertheless
 
 __all__ = [
     "CloudServiceDiscontinued",

@@ -1,4 +1,4 @@
-"""What needed the cloud service of its time. The names are there, so that programs that import them still start."""
+"""Calls that needed the cloud service of their time. They exist so that programs that import them still start."""
 
 from __future__ import annotations
 
@@ -8,25 +8,23 @@ from kachery_p2p import KacheryError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_CHANNELS = (
-    "Join a channel instead (kachery-p2p-join-channel): what is stored here can then be loaded on its other nodes."
-)
+_CHANNELS = "Join a channel instead (kachery-p2p-join-channel). Its other nodes can then load what this node stores."
 _JOBS = "Use kachery_p2p.jobs instead, which runs functions over feeds."
 _LOCAL = "Start a daemon (kachery-p2p-start-daemon), or set KACHERY_OFFLINE_STORAGE_DIR to work without one."
 
 
 class CloudServiceDiscontinued(KacheryError):
-    """The call needs a cloud service that is no more."""
+    """The call needs a cloud service that no longer exists."""
 
     code = "discontinued"
 
 
 def _gone(name: str, remedy: str) -> Callable[..., NoReturn]:
     def call(*_: Any, **__: Any) -> NoReturn:
-        raise CloudServiceDiscontinued(f"{name} needs the cloud service kacheryhub, which is no more. {remedy}")
+        raise CloudServiceDiscontinued(f"{name} needs the cloud service kacheryhub, which no longer exists. {remedy}")
 
     call.__name__ = call.__qualname__ = name
-    call.__doc__ = f"Needed the discontinued cloud service: always raises. {remedy}"
+    call.__doc__ = f"Always raises, because its cloud service no longer exists. {remedy}"
     return call
 
 
@@ -42,27 +40,27 @@ setup_colab_ephemeral = _gone("setup_colab_ephemeral", _LOCAL)
 
 
 class DirectClient:
-    """Needed the discontinued cloud service: cannot be made."""
+    """Always raises, because its cloud service no longer exists."""
 
     def __init__(self, *, channel: Any = None) -> None:
         _gone("DirectClient", _LOCAL)()
 
 
 class EphemeralClient:
-    """Needed the discontinued cloud service: cannot be made."""
+    """Always raises, because its cloud service no longer exists."""
 
     def __init__(self, *, channel: Any = None) -> None:
         _gone("EphemeralClient", _LOCAL)()
 
 
 def enable_ephemeral(enabled: bool = True) -> None:
-    """Needed the discontinued cloud service: raises unless it is to be off."""
+    """Raises if ``enabled`` is true, because its cloud service no longer exists."""
     if enabled:
         _gone("enable_ephemeral", _LOCAL)()
 
 
 def taskfunction(function_id: str, *, type: str) -> Callable[[F], F]:
-    """Marks a function for ``run_task_backend``. The function stays as it is, and can be called."""
+    """Marks a function for ``run_task_backend``. Returns the function unchanged, so it can be called."""
 
     def mark(function: F) -> F:
         return function

@@ -1,8 +1,9 @@
-"""Feeds, with this package's names: properties where ``kachery_p2p`` has methods, and channels that are named."""
+"""Feeds with this package's names: properties instead of the methods of ``kachery_p2p``, and explicit channels."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Optional
+from collections.abc import Mapping
+from typing import Any
 
 import kachery_p2p as kp
 from kachery_p2p import _feed_calls
@@ -12,7 +13,7 @@ from kachery_p2p._feed_names import SubfeedName, parse_feed_uri
 
 
 class Feed(FeedCore):
-    """A feed: any number of subfeeds, each a log of messages that only one node can write."""
+    """A feed: any number of subfeeds, each of which is a log of messages that only one node can write."""
 
     @property
     def is_writeable(self) -> bool:
@@ -20,13 +21,13 @@ class Feed(FeedCore):
         return self._is_writeable
 
     @property
-    def feed_id(self) -> Optional[str]:
-        """Its ID, which is its public key; ``None`` of a snapshot."""
+    def feed_id(self) -> str | None:
+        """Its ID, which is its public key; ``None`` for a snapshot."""
         return self._feed_id
 
     @property
     def uri(self) -> str:
-        """``feed://…``, or ``sha1://…`` of a snapshot."""
+        """``feed://…``, or ``sha1://…`` for a snapshot."""
         return self._feed_uri
 
     @property
@@ -34,17 +35,17 @@ class Feed(FeedCore):
         """Whether it is a stored file, which never changes."""
         return self._snapshot is not None
 
-    def load_subfeed(self, subfeed_name: SubfeedName, *, position: int = 0, channel: str = LOCAL) -> "Subfeed":
-        """One of its logs, read over a channel; over none where it is left out."""
+    def load_subfeed(self, subfeed_name: SubfeedName, *, position: int = 0, channel: str = LOCAL) -> Subfeed:
+        """One of its logs, read over ``channel``; the default is this node alone."""
         return Subfeed(feed=self, subfeed_name=subfeed_name, position=position, channel=channel)
 
-    def create_snapshot(self, subfeed_names: List[SubfeedName]) -> "Feed":
-        """Stores what is in these subfeeds now as a file, and answers it as a feed of its own."""
+    def create_snapshot(self, subfeed_names: list[SubfeedName]) -> Feed:
+        """Stores the present messages of these subfeeds as a file, and returns that snapshot."""
         return Feed(self._store_snapshot([self.load_subfeed(name) for name in subfeed_names]))
 
 
 class Subfeed(SubfeedCore):
-    """One log of a feed's, and a position in it from which messages are read."""
+    """One log of a feed, and the position from which messages are read."""
 
     @property
     def uri(self) -> str:
@@ -63,7 +64,7 @@ class Subfeed(SubfeedCore):
 
     @property
     def subfeed_hash(self) -> str:
-        """The hash that stands for its name."""
+        """The hash of its name."""
         return self._subfeed_hash
 
     @property
@@ -77,8 +78,8 @@ class Subfeed(SubfeedCore):
         return self._feed._is_writeable
 
 
-def create_feed(feed_name: Optional[str] = None) -> Feed:
-    """Makes a feed that this node writes. A name is for finding it again on this node."""
+def create_feed(feed_name: str | None = None) -> Feed:
+    """Creates a feed that this node writes. The name finds it again on this node."""
     feed_id = _feed_calls.create(None)
     if feed_name is not None:
         kp.set(_name_key(feed_name), feed_id)
@@ -86,38 +87,38 @@ def create_feed(feed_name: Optional[str] = None) -> Feed:
 
 
 def delete_feed(feed_name_or_uri: str) -> None:
-    """Deletes a feed of this node's with all its messages."""
+    """Deletes a feed of this node, with all its messages."""
     is_name = "://" not in feed_name_or_uri
     kp.delete_feed(f"feed://{get_feed_id(feed_name_or_uri)}" if is_name else feed_name_or_uri)
 
 
 def get_feed_id(feed_name: str, *, create: bool = False) -> str:
-    """The ID of the feed that has this name on this node. Where none has, makes one or raises."""
+    """The ID of the feed with this name on this node. If there is none, creates one or raises."""
     feed_id = kp.get(_name_key(feed_name))
     if isinstance(feed_id, str):
         return feed_id
     if not create:
-        # A name that the other package gave counts as well.
+        # The name may come from the other package.
         return kp.get_feed_id(feed_name)
     feed_id = create_feed(feed_name).feed_id
     assert feed_id is not None
     return feed_id
 
 
-def load_feed(feed_name_or_uri: str, *, timeout_sec: Optional[float] = None, create: bool = False) -> Feed:
-    """Finds a feed by its URI, a snapshot by its, or a feed of this node's by its name."""
+def load_feed(feed_name_or_uri: str, *, timeout_sec: float | None = None, create: bool = False) -> Feed:
+    """Finds a feed or a snapshot by its URI, or a feed of this node by its name."""
     if "://" not in feed_name_or_uri:
         return Feed(get_feed_id(feed_name_or_uri, create=create), timeout_sec=timeout_sec)
     if create:
-        raise kp.BadRequest("create=True goes with a name: a feed cannot be made to have a certain URI.")
+        raise kp.BadRequest("create=True needs a name: a feed cannot be created with a given URI.")
     return Feed(feed_name_or_uri, timeout_sec=timeout_sec)
 
 
 def load_subfeed(subfeed_uri: str, *, channel: str = LOCAL) -> Subfeed:
-    """Finds a subfeed by its URI: ``feed://FEED_ID/NAME``. It is read over a channel; over none where it is left out."""
+    """Finds a subfeed by its URI, ``feed://FEED_ID/NAME``, to read over ``channel``; the default is this node alone."""
     uri = parse_feed_uri(subfeed_uri)
     if uri.subfeed_name is None:
-        raise kp.BadRequest(f"'{subfeed_uri}' names no subfeed: it lacks /NAME.")
+        raise kp.BadRequest(f"'{subfeed_uri}' names no subfeed; add /NAME.")
     return Feed(uri.feed_id).load_subfeed(uri.subfeed_name, channel=channel)
 
 
@@ -127,11 +128,11 @@ def watch_for_new_messages(
     wait_msec: float,
     channel: str = LOCAL,
     signed: bool = False,
-) -> Dict[str, List[Message]]:
-    """Waits for messages of any of several subfeeds. See ``kachery_p2p.watch_for_new_messages``."""
+) -> dict[str, list[Message]]:
+    """Waits for messages from any of several subfeeds. See ``kachery_p2p.watch_for_new_messages``."""
     return kp.watch_for_new_messages(subfeed_watches, wait_msec=wait_msec, channel=channel, signed=signed)
 
 
-def _name_key(feed_name: str) -> Dict[str, str]:
-    # The published package keeps names there, not with the daemon's.
+def _name_key(feed_name: str) -> dict[str, str]:
+    # The published package stores the names of feeds in mutables.
     return {"type": "feed_id_for_name", "feed_name": feed_name}

@@ -1,4 +1,4 @@
-"""URIs in parts."""
+"""The parts of a URI."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ class KacheryUri:
 
     def __init__(self, *, algorithm: str, hash: str, filename: str) -> None:
         if algorithm.lower() != "sha1":
-            raise BadRequest(f"'{algorithm}' is no algorithm of kachery URIs: it must be sha1.")
+            raise BadRequest(f"'{algorithm}' is not an algorithm of kachery URIs; use sha1.")
         self.algorithm = algorithm
         self.hash = hash
         self.filename = filename
 
     def emit_uri(self) -> str:
-        """The URI that has these parts."""
+        """The URI with these parts."""
         return f"{self.algorithm}://{self.hash}/{self.filename}"
 
     def __str__(self) -> str:
@@ -27,14 +27,14 @@ class KacheryUri:
 
 
 def parse_uri(uri: str) -> KacheryUri:
-    """Takes a URI apart. What follows the hash, a query too, counts to the name."""
+    """Splits a URI. Everything after the hash, including a query, is part of the name."""
     algorithm, separator, rest = uri.partition("://")
     if not separator:
-        raise BadRequest(f"'{uri}' is no kachery URI: it does not begin with sha1://.")
+        raise BadRequest(f"'{uri}' is not a kachery URI: it does not begin with sha1://.")
     digest, _, filename = rest.partition("/")
     return KacheryUri(algorithm=algorithm.lower(), hash=digest, filename=filename)
 
 
 def build_uri(uri_object: KacheryUri) -> str:
-    """Puts a URI together."""
+    """Joins the parts of a URI."""
     return uri_object.emit_uri()

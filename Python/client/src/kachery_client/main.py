@@ -1,8 +1,8 @@
-"""Every call of the package under the module's name that was published."""
+"""Every call of the package, in the module with the published name."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Union
+from typing import Any, Union
 
 import kachery_p2p as kp
 from kachery_p2p import get, get_string, link_file, store_file, store_json, store_npy, store_pkl, store_text
@@ -12,11 +12,11 @@ from ._feeds import create_feed, delete_feed, get_feed_id, load_feed, load_subfe
 from ._load import load_bytes, load_file, load_json, load_npy, load_pkl, load_text
 from ._uri import KacheryUri, build_uri, parse_uri
 
-Key = Union[str, Dict[str, Any], List[Any]]
+Key = Union[str, dict[str, Any], list[Any]]
 
 
 def set(key: Key, value: Any, update: bool = True) -> bool:
-    """Keeps a value under a key. With ``update=False`` one that is there stays, and the answer is ``False``."""
+    """Sets the value of a key. With ``update=False`` an existing value stays, and the result is ``False``."""
     return store(key, value, update)
 
 
@@ -25,8 +25,8 @@ def delete(key: Key) -> bool:
     return remove(key)
 
 
-def get_node_id(daemon_port: Optional[int] = None) -> str:
-    """This node's ID. ``daemon_port`` is the daemon's port where it is not the usual one."""
+def get_node_id(daemon_port: int | None = None) -> str:
+    """This node's ID. ``daemon_port`` is the daemon's port if it is not the usual one."""
     return kp.get_node_id(daemon_port)
 
 

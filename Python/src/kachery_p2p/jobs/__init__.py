@@ -1,9 +1,9 @@
 """Running functions on other machines, over feeds.
 
-A worker writes a feed. Whoever it lets in asks, in the subfeed ``requests``, for a function by name, version and
-arguments. Everything about that request (accepted, progress, result or error) goes into a subfeed that is named by the
-three; so a result that is there already is read at once, by anybody, and nothing runs twice. Results are stored, and
-travel as kachery URIs.
+A worker writes a feed. Clients that it has authorized request a function by name, version and arguments in the subfeed
+``requests``. The messages about that request (accepted, progress, result or error) go to a subfeed that is named by
+these three. So any client can immediately read an existing result, and nothing runs twice. Results are stored, and
+messages contain their kachery URIs.
 
     worker = jobs.Worker("our-jobs")                       client = jobs.Client("feed://…")
 

@@ -1,10 +1,11 @@
-"""The side that asks for functions to be run."""
+"""The client, which requests functions."""
 
 from __future__ import annotations
 
 import secrets
 import time
-from typing import Any, Dict, Iterator, List, Optional
+from collections.abc import Iterator
+from typing import Any
 
 import kachery_p2p as kp
 
@@ -21,18 +22,18 @@ class JobFailed(KacheryError):
 
 
 class Client:
-    """Asks a worker, which must have granted this node, unless it runs here."""
+    """Sends requests to a worker. It must have granted access to this node, unless it runs on this node."""
 
     def __init__(self, feed_uri: str) -> None:
         self._feed = kp.load_feed(feed_uri)
 
-    def request(self, function: str, *, version: str, **arguments: Any) -> "Job":
-        """Asks for a function to be run, unless its result is there already.
+    def request(self, function: str, *, version: str, **arguments: Any) -> Job:
+        """Requests that a function run, unless its result already exists.
 
         Args:
             function: Its name.
             version: Its version.
-            **arguments: What it is called with: anything JSON can hold. Store large things, and pass their URIs.
+            **arguments: Its arguments, which are JSON values. Store large data, and pass the URIs.
         """
         call = Call(function, version, plain_arguments(function, arguments))
         request_id = secrets.token_hex(8)
@@ -45,23 +46,23 @@ class Client:
 
 
 class Job:
-    """One function with its arguments, wherever and whenever it ran."""
+    """One function with its arguments, wherever and whenever it runs."""
 
     def __init__(self, subfeed: kp.Subfeed, function: str, request_id: str) -> None:
         self._subfeed = subfeed
         self._function = function
         self._request_id = request_id
-        self._messages: List[Dict[str, Any]] = []
-        self._outcome: Optional[Dict[str, Any]] = None
+        self._messages: list[dict[str, Any]] = []
+        self._outcome: dict[str, Any] | None = None
 
     @property
     def uri(self) -> str:
-        """The URI of the subfeed in which everything about the job stands."""
+        """The URI of the subfeed with all messages about the job."""
         return self._subfeed.get_uri()
 
     @property
     def status(self) -> str:
-        """``requested``, ``accepted``, ``progress``, ``result`` or ``error``: the type of the last message so far."""
+        """The type of the latest message: ``requested``, ``accepted``, ``progress``, ``result`` or ``error``."""
         self._read(0)
         return str(self._messages[-1].get("type")) if self._messages else "requested"
 
@@ -70,8 +71,8 @@ class Job:
         self._read(0)
         return self._outcome is not None
 
-    def events(self, *, timeout_sec: Optional[float] = None) -> Iterator[Dict[str, Any]]:
-        """Yields each message as it comes, up to the result or the error. Raises ``TimedOut`` where that is late."""
+    def events(self, *, timeout_sec: float | None = None) -> Iterator[dict[str, Any]]:
+        """Yields each message as it arrives, up to the result or error. Raises ``TimedOut`` if that takes too long."""
         deadline = None if timeout_sec is None else time.monotonic() + timeout_sec
         position = 0
         while True:
@@ -82,15 +83,15 @@ class Job:
                 return
             wait = _POLL_MSEC if deadline is None else min(_POLL_MSEC, (deadline - time.monotonic()) * 1000)
             if wait <= 0:
-                raise TimedOut(f"{self._function} has not ended within {timeout_sec:g} s; it may still do so.")
+                raise TimedOut(f"{self._function} did not finish within {timeout_sec:g} s; it may still finish later.")
             self._read(wait)
 
-    def result(self, *, timeout_sec: Optional[float] = None) -> Any:
-        """What the function answered. Raises ``JobFailed`` with its error, or ``TimedOut``."""
+    def result(self, *, timeout_sec: float | None = None) -> Any:
+        """The function's return value. Raises ``JobFailed`` with the function's error, or ``TimedOut``."""
         return load_result(self.result_uri(timeout_sec=timeout_sec))
 
-    def result_uri(self, *, timeout_sec: Optional[float] = None) -> str:
-        """The URI of what the function answered."""
+    def result_uri(self, *, timeout_sec: float | None = None) -> str:
+        """The URI of the function's return value."""
         for _ in self.events(timeout_sec=timeout_sec):
             pass
         outcome = self._outcome or {}
@@ -99,7 +100,7 @@ class Job:
         return str(outcome.get("uri"))
 
     def _read(self, wait_msec: float) -> None:
-        """Reads what has come. An error that answered somebody else's request is not this one's."""
+        """Reads new messages. Ignores errors that answer other requests."""
         if self._outcome is not None:
             return
         for message in self._subfeed.get_next_messages(wait_msec=wait_msec):

@@ -1,11 +1,11 @@
-"""The side that runs functions."""
+"""The worker, which runs functions."""
 
 from __future__ import annotations
 
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Callable, Dict, List, Optional, Set, Tuple, TypeVar
+from typing import Any, Callable, TypeVar
 
 import kachery_p2p as kp
 
@@ -14,48 +14,48 @@ from ._messages import REQUESTS, Call, read_call, store_result
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_POLL_MSEC = 1000  # of one long poll for requests: how long ``stop`` may take
+_POLL_MSEC = 1000  # of one long poll for requests, and so the longest time that ``stop`` takes
 _LONGEST_ERROR = 2000  # characters
 
 
 class _Current(threading.local):
-    subfeed: Optional[kp.Subfeed] = None
+    subfeed: kp.Subfeed | None = None
 
 
 _current = _Current()
 
 
 def report_progress(fraction: float, text: str = "") -> None:
-    """Tells whoever asked how far the function that calls this has come. Outside of a job it does nothing."""
+    """Reports the progress of the calling function to its clients. Does nothing outside of a job."""
     if _current.subfeed is not None:
         _current.subfeed.append_message({"type": "progress", "fraction": float(fraction), "text": text})
 
 
 class Worker:
-    """Runs functions for whoever may write to its feed.
+    """Runs functions for the nodes that may write to its feed.
 
     Args:
-        feed_name: The name of the feed on this node; it is made if need be.
-        threads: How many functions run at once.
+        feed_name: The name of the feed on this node, which is created if necessary.
+        threads: The number of functions that may run concurrently.
     """
 
     def __init__(self, feed_name: str, *, threads: int = 1) -> None:
         self._feed = kp.load_feed(feed_name, create=True)
         self._threads = threads
-        self._functions: Dict[Tuple[str, str], Callable[..., Any]] = {}
+        self._functions: dict[tuple[str, str], Callable[..., Any]] = {}
         self._stopped = threading.Event()
         self._lock = threading.Lock()
-        self._running: Dict[str, List[str]] = {}  # by the hash of a job's subfeed, who waits for it
-        self._unfinished: Set[int] = set()  # positions of requests
+        self._running: dict[str, list[str]] = {}  # the IDs of waiting requests, by the hash of the job's subfeed
+        self._unfinished: set[int] = set()  # positions of requests
         self._position_key = {"type": "kachery_jobs_position", "feedId": self._feed.get_feed_id()}
 
     @property
     def uri(self) -> str:
-        """What clients need: the URI of the feed."""
+        """The URI of the feed, which clients need."""
         return self._feed.get_uri()
 
     def function(self, name: str, *, version: str) -> Callable[[F], F]:
-        """Offers a function under a name. A new version is a new function: results of the old one stay its own."""
+        """Registers a function under a name. A new version is a new function, and the old results remain."""
 
         def offer(function: F) -> F:
             self._functions[name, version] = function
@@ -64,19 +64,19 @@ class Worker:
         return offer
 
     def grant(self, node_id: str) -> None:
-        """Lets the users of another node ask. Those of this one may in any case."""
+        """Allows another node to send requests. This node always may."""
         self._feed.get_subfeed(REQUESTS).grant_write_access(node_id=node_id)
 
     def revoke(self, node_id: str) -> None:
-        """Lets them ask no longer."""
+        """Stops allowing another node to send requests."""
         self._feed.get_subfeed(REQUESTS).revoke_write_access(node_id=node_id)
 
     def stop(self) -> None:
-        """Ends ``run`` within a second or so, after the functions that run already."""
+        """Makes ``run`` return within about a second, or when the running functions have finished."""
         self._stopped.set()
 
     def run(self) -> None:
-        """Serves requests until ``stop`` is called. Requests that an earlier run left unfinished come first."""
+        """Serves requests until ``stop`` is called. Starts with the requests that an earlier run left unfinished."""
         self._stopped.clear()
         requests = self._feed.get_subfeed(REQUESTS, position=kp.get(self._position_key) or 0)
         with ThreadPoolExecutor(self._threads, "kachery-job") as pool:
@@ -87,13 +87,13 @@ class Worker:
                         self._unfinished.add(position)
                     pool.submit(self._serve, position, message)
 
-    def _serve(self, position: int, message: Dict[str, Any]) -> None:
+    def _serve(self, position: int, message: dict[str, Any]) -> None:
         try:
             call = read_call(message)
             if call is not None:
                 self._serve_call(call, str(message.get("id")))
         except KacheryError as error:
-            logging.getLogger("kachery_p2p").warning("kachery: a request of a job was given up: %s", error)
+            logging.getLogger("kachery_p2p").warning("kachery: a job request failed: %s", error)
         self._finish(position)
 
     def _serve_call(self, call: Call, request_id: str) -> None:
@@ -102,7 +102,7 @@ class Worker:
         with self._lock:
             self._running.setdefault(key, []).append(request_id)
             if len(self._running[key]) > 1:
-                return  # it runs already, and whoever asks reads the same subfeed
+                return  # it is already running, and all its clients read the same subfeed
         try:
             if any(message.get("type") == "result" for message in subfeed.get_next_messages(wait_msec=0)):
                 return
@@ -115,21 +115,21 @@ class Worker:
             outcome["requests"] = waiting
         subfeed.append_message(outcome)
 
-    def _run(self, call: Call, subfeed: kp.Subfeed) -> Dict[str, Any]:
+    def _run(self, call: Call, subfeed: kp.Subfeed) -> dict[str, Any]:
         function = self._functions.get((call.function, call.version))
         if function is None:
             return {"type": "error", "error": f"This worker has no function {call.function}, version {call.version}."}
         _current.subfeed = subfeed
         try:
             return {"type": "result", "uri": store_result(function(**call.arguments))}
-        except Exception as error:
-            # Whatever a function raises is the answer to who asked for it, and no matter of the worker's.
+        except Exception as error:  # noqa: BLE001
+            # An exception of the function is the client's answer, and must not stop the worker.
             return {"type": "error", "error": f"{type(error).__name__}: {error}"[:_LONGEST_ERROR]}
         finally:
             _current.subfeed = None
 
     def _finish(self, position: int) -> None:
-        """Notes from where a later run must read: nothing before that is unfinished."""
+        """Records the position at which a later run starts: every request before it is finished."""
         with self._lock:
             self._unfinished.discard(position)
             next_position = min(self._unfinished, default=position + 1)
