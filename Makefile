@@ -125,6 +125,7 @@ bench: build ## Measure transfers, storing, daemons and feeds, beside other tool
 	@Benchmarks/python_loads.py
 	@Benchmarks/daemon.py
 	@Benchmarks/feeds.py
+	@Benchmarks/scaling.py
 
 lint: needed .build/lint/swift .build/lint/python .build/lint/shell ## Check the formatting and the style of all sources
 

@@ -99,6 +99,12 @@ let package = Package(
         "Primitives", "Crypto", "APIModel", "Diagnostics", "Files", "Threads", "Process", "ContentStore", "HTTP",
       ]),
 
+    // `Benchmarks/scaling.py` runs it.
+    .executableTarget(
+      name: "scaling", dependencies: ["Primitives", "Wire", "Transfer"], path: "Benchmarks/Scaling",
+      swiftSettings: strict,
+      linkerSettings: [.linkedLibrary("m")]),
+
     // Tests mirror the sources.
     .target(
       name: "TestSupport", dependencies: ["Primitives", "Crypto", "Files", "Transfer"], path: "Tests/TestSupport",

@@ -274,6 +274,34 @@ import Testing
     #expect(throws: KacheryError.self) { try file.finish() }
   }
 
+  /// Chunks of any size in any order, held against a list of every byte.
+  @Test(arguments: 1...20) func whatOverlapsIsRefusedAndNothingElse(seed: UInt64) throws {
+    var random = SeededRandom(seed: seed)
+    let size = 400
+    let file = try store.beginReceive(hash, size: UInt64(size))
+    defer { file.discard() }
+    var isTaken = [Bool](repeating: false, count: size)
+    for _ in 0..<60 {
+      let start = random.number(0...size - 1)
+      let places = start..<min(size, start + random.number(1...20))
+      let range = try #require(ByteRange(start: UInt64(places.lowerBound), end: UInt64(places.upperBound)))
+      guard !isTaken[places].contains(true) else {
+        let error = #expect(throws: KacheryError.self) { _ = try file.beginChunk(range, expected: nil) }
+        #expect(error?.code == .alreadyRunning)
+        continue
+      }
+      let chunk = try file.beginChunk(range, expected: nil)
+      guard random.number(0...3) > 0 else {
+        chunk.abandon()
+        continue
+      }
+      try content.withUnsafeBytes { try chunk.append(UnsafeRawBufferPointer(rebasing: $0[places])) }
+      try chunk.finish()
+      isTaken.replaceSubrange(places, with: repeatElement(true, count: places.count))
+      #expect(file.arrivedBytes == UInt64(isTaken.count { $0 }))
+    }
+  }
+
   @Test func oneReceiverAFile() throws {
     let file = try store.beginReceive(hash, size: 1_000_000)
     let error = #expect(throws: KacheryError.self) { _ = try store.beginReceive(hash, size: 1_000_000) }

@@ -46,13 +46,10 @@ extension IncomingFile {
       try requireOpen(state)
       guard !range.isEmpty else { return }
       state.underway[range.start] = nil
-      state.arrived[range.start] = range
-      state.arrivedBytes += range.count
+      state.add(range, hash)
       guard let hash else { return }
-      let chunk = Manifest.Chunk(range: range, hash: hash)
-      state.verified[range.start] = chunk
       // Without its line the chunk is fetched again by a later session, which is no reason to fail this one.
-      try? state.journal.append(chunk)
+      try? state.journal.append(Manifest.Chunk(range: range, hash: hash))
     }
     try prefix.withLock { (prefix) throws(KacheryError) in try catchUp(&prefix) }
   }

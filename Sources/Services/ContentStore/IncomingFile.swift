@@ -16,15 +16,35 @@ package final class IncomingFile: Sendable {
   struct State {
     var journal: PartialJournal
     /// Chunks that are here by their first byte, empty ones left out.
-    var arrived: [UInt64: ByteRange]
-    var arrivedBytes: UInt64
+    private(set) var arrived: [UInt64: ByteRange] = [:]
+    /// The same bytes as few long ranges, so that a look for an overlap does not go through every chunk.
+    private var present = RangeSet<UInt64>()
+    private(set) var arrivedBytes: UInt64 = 0
     /// Those of them that have a hash of their own, by their first byte.
-    var verified: [UInt64: Manifest.Chunk]
+    private(set) var verified: [UInt64: Manifest.Chunk] = [:]
     /// Whether the digest of the whole has taken in bytes that are not in the file.
     var isPrefixSpoiled = false
     /// Chunks on their way by their first byte, spare copies left out.
     var underway: [UInt64: Underway] = [:]
     var isOpen = true
+
+    init(journal: PartialJournal, verified: [Manifest.Chunk]) {
+      self.journal = journal
+      for chunk in verified { add(chunk.range, chunk.hash) }
+    }
+
+    /// A chunk is here; it has this hash, if only the whole file does not show what is right.
+    mutating func add(_ range: ByteRange, _ hash: ContentHash?) {
+      arrived[range.start] = range
+      present.insert(contentsOf: range.start..<range.end)
+      arrivedBytes += range.count
+      if let hash { verified[range.start] = Manifest.Chunk(range: range, hash: hash) }
+    }
+
+    /// Whether a byte of the range is here or on its way.
+    func overlaps(_ range: ByteRange) -> Bool {
+      present.overlaps(range) || underway.values.contains { $0.range.overlaps(range) }
+    }
   }
 
   /// A chunk that is being written to its place.
@@ -64,12 +84,8 @@ package final class IncomingFile: Sendable {
     self.size = size
     resumed = resumption.verified
     shape = manifest.flatMap { ChunkShape(manifest: $0, chunks: chunks) }
-    let verified = Dictionary(uniqueKeysWithValues: resumed.map { ($0.range.start, $0) })
     prefix = Mutex(resumption.prefix)
-    state = Mutex(
-      State(
-        journal: resumption.journal, arrived: verified.mapValues(\.range), arrivedBytes: resumption.verifiedBytes,
-        verified: verified))
+    state = Mutex(State(journal: resumption.journal, verified: resumption.verified))
   }
 
   deinit { close() }
@@ -85,8 +101,7 @@ package final class IncomingFile: Sendable {
     try requireInside(range)
     return try state.withLock { (state) throws(KacheryError) in
       try requireOpen(state)
-      let overlaps = state.arrived.values.contains { $0.overlaps(range) }
-      guard !overlaps, !state.underway.values.contains(where: { $0.range.overlaps(range) }) else {
+      guard !state.overlaps(range) else {
         throw KacheryError(.alreadyRunning, "The chunk \(range) of \(hash) is here or on its way already.")
       }
       let chunk = IncomingChunk(of: self, range, expected: expected, after: min(kept, range.count))
@@ -180,5 +195,17 @@ package final class IncomingFile: Sendable {
     try? state.journal.remove()
     try? FileSystem.remove(file.path)
     file.close()
+  }
+}
+
+extension RangeSet<UInt64> {
+  /// Whether the two share a byte.
+  fileprivate func overlaps(_ range: ByteRange) -> Bool {
+    var (low, high) = (0, ranges.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if ranges[middle].upperBound > range.start { high = middle } else { low = middle + 1 }
+    }
+    return low < ranges.count && ranges[low].lowerBound < range.end
   }
 }

@@ -136,7 +136,8 @@ package actor LocalAPIServer {
       // On the Unix socket as well: no browser reaches it, but somebody may lead a port to it.
       guard access.isRemote || policy.admits(host: exchange.head.headers["host"]) else {
         throw KacheryError(
-          .forbidden, "This API answers only under a name of this machine; see the option for allowed hosts.")
+          .forbidden,
+          "This API answers only to the names localhost, 127.0.0.1 and [::1]; use one of them in the address.")
       }
       guard exchange.head.method != "OPTIONS" else { return preflight(exchange) }
       guard let (route, parameters) = Route.match(exchange.head.path) else {
