@@ -82,6 +82,7 @@ package struct FeedEngine: Sendable {
   /// The link to a node is gone.
   package mutating func peerLeft(_ node: NodeID, at now: Instant) {
     guard let peer = peers.removeValue(forKey: node) else { return }
+    // in any order: each removal stands by itself
     for (id, served) in peer.served { servedBy[served.key]?.remove(Subscriber(node: node, id: id)) }
     servedBy = servedBy.filter { !$0.value.isEmpty }
     lookups = lookups.filter { $0.value.node != node }

@@ -10,7 +10,9 @@ extension NodeCore {
     channels = Dictionary(joined.map { ($0.topic, $0) }) { first, _ in first }
     transferEngine.topics = Set(channels.keys)
     guard channels != old else { return endHopelessSearches(at: now) }
-    for topic in old.keys where channels[topic] == nil && !configuration.isBootstrap { presence.remove(topic: topic) }
+    for topic in old.keys.sorted() where channels[topic] == nil && !configuration.isBootstrap {
+      presence.remove(topic: topic)
+    }
     for link in peers.keys.sorted(by: { $0.number < $1.number }) {
       guard let peer = peers[link], !peer.isClosing else { continue }
       if Set(old.keys) != Set(channels.keys) {

@@ -11,6 +11,7 @@ extension NodeCore {
       perform(dials.linked(target, except: dial))
     }
     if bootstrapNodes.values.contains(facts.peer) {
+      // in any order: each gets the same mark
       for other in peers.keys where peers[other]?.node == facts.peer { peers[other]?.isWantedAsBootstrap = true }
     }
     guard facts.peer != node else { return refuse(link, .duplicate, "this is the same node") }

@@ -8,10 +8,12 @@ extension Retrieval {
       guard let instant else { return }
       earliest = earliest.map { min($0, instant) } ?? instant
     }
+    // in any order: the earliest counts
     for source in sources.values {
       note(source.delay?.asksAgainAt)
       if isAsked(source) { note(source.heardAt.map { $0 + TransferEngine.silence }) }
     }
+    // in any order: the earliest counts
     for download in downloads.values {
       switch download.phase {
       case .fetchingManifest(let instant, _): note(instant)
