@@ -101,14 +101,11 @@ package struct FeedEngine: Sendable {
     .disconnected,
     "The link to the node that writes the feed broke before it answered; the message may have been appended.")
 
-  /// Ends what is served over channels that no longer permit it.
-  package mutating func withdraw(where isWithdrawn: (NodeID, Topic) -> Bool) {
-    for node in peers.keys.sorted() {
-      for (id, served) in (peers[node]?.served ?? [:]).sorted(by: { $0.key < $1.key })
-      where isWithdrawn(node, served.topic) {
-        endServing(Subscriber(node: node, id: id))
-        emit(.answer(node, .refused(id: id, .notAuthorized)))
-      }
+  /// Ends what is served to a node over channels that no longer permit it.
+  package mutating func withdraw(_ node: NodeID, where isWithdrawn: (Topic) -> Bool) {
+    for (id, served) in (peers[node]?.served ?? [:]).sorted(by: { $0.key < $1.key }) where isWithdrawn(served.topic) {
+      endServing(Subscriber(node: node, id: id))
+      emit(.answer(node, .refused(id: id, .notAuthorized)))
     }
   }
 

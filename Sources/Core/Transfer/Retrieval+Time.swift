@@ -48,12 +48,4 @@ extension Retrieval {
     }
     askForMore(except: asked, &out, at: now)
   }
-
-  /// Takes every source off that may no longer be asked: a membership was withdrawn, here or there.
-  mutating func withdraw(_ out: inout TransferOutbox, at now: Instant, where isWithdrawn: (NodeID, Topic) -> Bool) {
-    for node in sources.keys.sorted() {
-      guard let source = sources[node]?.source, isWithdrawn(node, source.topic) else { continue }
-      drop(node, &out, at: now)
-    }
-  }
 }
