@@ -197,14 +197,6 @@ import Testing
   }
 }
 
-/// Hands a daemon to another thread.
-// A load touches only what does not change after the start.
-private struct Loader: @unchecked Sendable {
-  let daemon: RunningDaemon
-
-  func load(_ key: FileKey) throws -> String { try daemon.load(key) }
-}
-
 /// Where a stored file lies below `sha1/`.
 enum ContentStorePath {
   static func relative(_ hash: ContentHash) -> String {
