@@ -66,7 +66,7 @@ actor Node {
     lookups = FileLookups(store, driver: driver, loop: loop, log: log, cancellation: maintenance.cancellation)
     requests = FileRequests(store, driver: driver, loop: loop, metrics: counters, node: node)
     batches = BatchLoads(requests, store, driver: driver, loop: loop, metrics: counters)
-    feedRequests = FeedRequests(driver: driver)
+    feedRequests = FeedRequests(driver: driver, metrics: counters)
     replicator = FeedReplicator(storage.feeds, driver: driver, loop: loop, log: log)
     channels = JoinedChannels(
       ChannelSource(folder: "\(configuration.storageDirectory)/kachery-node/channels"), storage.mutables,
