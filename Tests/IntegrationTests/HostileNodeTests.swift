@@ -27,15 +27,9 @@ import Wire
     try victim.waitForLinks(1)
   }
 
-  private func file(_ name: String, bytes count: Int) throws -> String {
-    let path = folder.path(name)
-    try Data(PatternBytes.make(count, seed: count)).write(to: URL(filePath: path))
-    return path
-  }
-
   private func expectToWork(_ size: Int, sourceLocation: SourceLocation = #_sourceLocation) async throws {
     #expect(victim.isRunning, sourceLocation: sourceLocation)
-    let path = try file("other", bytes: size)
+    let path = try folder.file("other", bytes: size)
     let key = FileKey(hash: try honest.store(path).hash)
     let loader = Loader(daemon: victim)
     let loaded = try await onOwnThread { try loader.load(key) }
@@ -44,7 +38,7 @@ import Wire
 
   /// The honest node stands still until the daemon has believed the others.
   private func load(beside liars: [HostilePeer]) async throws {
-    let path = try file("file", bytes: 45_000_000)
+    let path = try folder.file("file", bytes: 45_000_000)
     let key = FileKey(hash: try honest.store(path).hash)
     for liar in liars { try await liar.join(port: victim.linkPort) }
     let before = try victim.peakMemory()
@@ -149,14 +143,14 @@ import Wire
   @Test func whatStandsInAFilesPlaceIsRefusedAndTheStreamGoesOn() async throws {
     let peer = try HostilePeer(channel: Self.channel)
     try await peer.join(port: victim.linkPort)
-    let good = FileKey(hash: try victim.store(try file("good", bytes: 3)).hash)
+    let good = FileKey(hash: try victim.store(try folder.file("good", bytes: 3)).hash)
     func request(_ hash: ContentHash, _ count: UInt64) -> [UInt8] {
       FetchRequest(topic: peer.topic, hash: hash, range: ByteRange(whole: count)).encoded
     }
     for (number, obstacle) in [
       { mkdir($0, 0o755) }, { mkfifo($0, 0o644) }, { symlink("/nowhere", $0) }, { symlink($0, $0) },
     ].enumerated() as EnumeratedSequence<[(String) -> Int32]> {
-      let hash = try victim.store(try file("file", bytes: 50_000 + number)).hash
+      let hash = try victim.store(try folder.file("file", bytes: 50_000 + number)).hash
       let place = "\(victim.storage)/sha1/" + ContentStorePath.relative(hash)
       try FileManager.default.removeItem(atPath: place)
       #expect(obstacle(place) == 0)
