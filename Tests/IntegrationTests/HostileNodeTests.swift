@@ -10,8 +10,7 @@ import Wire
 @Suite(.serialized, .timeLimit(.minutes(2))) struct HostileNodeTests {
   private static let channel: ByteString = "hostile-3f2"
 
-  /// What memory the daemon may take for a load of 45 MB, whoever claims what: its windows and blocks, and no list of what is
-  /// claimed.
+  /// The memory that a load of 45 MB may take, whatever peers claim: windows and blocks, and no list of what is claimed.
   private static let memory = 128 << 20
 
   private let folder: TemporaryFolder
