@@ -95,6 +95,7 @@ import Wire
     func stop() async {
       for file in downloads.stop() { file.close() }
       await loop.shutdown()
+      folder.remove()
     }
   }
 

@@ -66,6 +66,7 @@ actor FetchingNode {
     fetching = []
     incoming.close()
     await loop.shutdown()
+    folder.remove()
   }
 
   // MARK: The client

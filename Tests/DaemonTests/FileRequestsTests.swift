@@ -97,6 +97,7 @@ import Wire
     func stop() async {
       driver.stop()
       await loop.shutdown()
+      folder.remove()
     }
   }
 

@@ -79,6 +79,7 @@ import Testing
       channels.stop()
       driver.stop()
       await loop.shutdown()
+      folder.remove()
     }
   }
 

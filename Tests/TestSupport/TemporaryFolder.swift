@@ -13,7 +13,10 @@ package final class TemporaryFolder: Sendable {
     try self.init(below: inMemory ? "/dev/shm" : Self.system)
   }
 
-  deinit { Self.removeAll(path) }
+  deinit { remove() }
+
+  /// Removes the folder now: something may hold this object for longer than the test runs. Idempotent.
+  package func remove() { Self.removeAll(path) }
 
   /// A new empty folder on a disk, for tests of what only a disk does: the system's folder is in memory on Debian 13.
   package static func onDisk() throws(KacheryError) -> TemporaryFolder { try TemporaryFolder(below: "/var/tmp") }
