@@ -38,7 +38,8 @@ import Testing
     #expect(failed.text.hasPrefix("\u{1b}[31mError:\u{1b}[0m The file "))
     let lines = failed.text.replacing("\u{1b}[31m", with: "").replacing("\u{1b}[0m", with: "").split(separator: "\n")
     #expect(lines.count > 1)
-    for line in lines { #expect(line.count <= 80, "\(line)") }
+    // A path may be longer than a line; nothing stands beside it then.
+    for line in lines { #expect(line.count <= 80 || !line.dropFirst(7).contains(" "), "\(line)") }
     for line in lines.dropFirst() { #expect(line.hasPrefix("       "), "\(line)") }
     #expect(try show("load \(absent)", adding: ["NO_COLOR": "1"]).text.hasPrefix("Error: "))
     #expect(try show("load \(absent)", adding: ["TERM": "dumb"]).text.hasPrefix("Error: "))

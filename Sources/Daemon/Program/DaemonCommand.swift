@@ -8,9 +8,11 @@ import Process
 package enum DaemonCommand {
   /// Runs the daemon with these arguments (without the program's name), and ends the process.
   package static func runAndEnd(_ arguments: [String]) async -> Never {
-    if arguments.contains("--help") { showHelp() }
+    if arguments.map({ ByteString($0) }).contains(help) { showHelp() }
     CurrentProcess.end(await run(arguments))
   }
+
+  private static let help = ByteString("--help")
 
   /// Becomes the command that describes the options, `kachery daemon start --help`, which is installed beside this program.
   private static func showHelp() {
