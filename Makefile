@@ -84,6 +84,8 @@ test: needed lint test-swift test-python ## Run all checks of the sources, all S
 # These suites wait for tasks of their own process, which would get no threads beside tests that block theirs. One of them
 # opens thousands of descriptors: if Foundation starts a program meanwhile, it reads past the end of their list.
 APART = LocalAPITests|EventLoopTests|HTTPTests|LinksTests|LongPollTests|DaemonTests
+# Peers that live in the test's own process, and open sockets while it starts daemons: by themselves, for the same reason.
+ALONE = HostileNodeTests
 
 # The debug build contains every assertion, so tests that start programs use it.
 test-swift: needed
@@ -92,7 +94,9 @@ test-swift: needed
 	KACHERY_BUILD_DIR="$$($(SWIFT) build --show-bin-path)" \
 	  $(TIDILY) $(SWIFT) test --skip-build --xunit-output $(RESULTS)/swift-apart.xml --filter '$(APART)'
 	KACHERY_BUILD_DIR="$$($(SWIFT) build --show-bin-path)" \
-	  $(TIDILY) $(SWIFT) test --skip-build --xunit-output $(RESULTS)/swift.xml --skip '$(APART)'
+	  $(TIDILY) $(SWIFT) test --skip-build --xunit-output $(RESULTS)/swift-alone.xml --filter '$(ALONE)'
+	KACHERY_BUILD_DIR="$$($(SWIFT) build --show-bin-path)" \
+	  $(TIDILY) $(SWIFT) test --skip-build --xunit-output $(RESULTS)/swift.xml --skip '$(APART)|$(ALONE)'
 
 test-python: needed $(VENV)/.complete $(if $(PUBLISHED_INSTALLS),$(PUBLISHED)/.complete) $(OLDEST)/.complete $(NEWEST)/.complete
 	$(SWIFT) build --product kachery
