@@ -13,7 +13,8 @@ extension Command {
     details: """
       Files that are not on this node are loaded from other nodes. The paths are in the storage directory: read the
       files, do not change them. --dest writes a copy. A URI may name a file in a folder, sha1dir://…/name;
-      'kachery-load-dir' loads whole folders. The path of a local file may be given instead of a URI; it is printed unchanged.
+      'kachery-load-dir' loads whole folders. The path of a local file may be given instead of a
+      URI; it is printed unchanged.
       """,
     options: [
       Option("--dest", "PATH", "write a copy there and print its path"), fromNode, fromChannel, channel, timeout, json,
