@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Ends long work on other threads early: they look at it now and then.
+/// Cancels long work on other threads, which poll it.
 final class CancellationToken: Sendable {
   private let value = Atomic<Bool>(false)
 

@@ -5,9 +5,9 @@ import Primitives
 import Process
 import Transfer
 
-/// Runs the core: passes it inputs with the time, hands out its effects, and wakes it when it is due. Bound to the loop.
+/// Runs the core: passes it inputs with the time, carries out its effects, and wakes it when due. Bound to the loop.
 final class CoreDriver {
-  /// Carries out one effect. Inputs that come meanwhile are drained by the caller of the first.
+  /// Carries out one effect. Inputs that arrive during that are drained by the outermost call.
   var onEffect: (NodeEffect) -> Void = { _ in }
 
   private var core: NodeCore
@@ -24,7 +24,7 @@ final class CoreDriver {
   /// The time now, by both clocks.
   var now: Timestamps { Timestamps(instant: loop.now, wall: .now) }
 
-  /// Passes an input to the core and carries out what follows from it.
+  /// Passes an input to the core and carries out the resulting effects.
   func input(_ body: (inout NodeCore, Timestamps) -> Void) {
     loop.preconditionOnLoop()
     body(&core, now)
@@ -37,13 +37,13 @@ final class CoreDriver {
   /// Passes an input to the engine of feeds.
   func feeds(_ body: (inout FeedEngine, Instant) -> Void) { input { $0.feeds(at: $1, body) } }
 
-  /// Looks at the core without changing it.
+  /// Reads the core without changing it.
   func read<T>(_ body: (NodeCore) -> T) -> T {
     loop.preconditionOnLoop()
     return body(core)
   }
 
-  /// Ends: effects are no longer carried out, and the core is not woken again.
+  /// Stops carrying out effects and waking the core.
   func stop() {
     isStopped = true
     wakeUp?.cancel()

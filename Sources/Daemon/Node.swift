@@ -40,10 +40,10 @@ actor Node {
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
-  /// Takes over the storage directory, which is made if it is missing. Nothing in it is changed.
+  /// Takes over the storage directory, and creates it if it is missing. Changes nothing in it.
   ///
-  /// - Throws: `alreadyRunning` if another daemon has the directory or the identity, `badKey`, and what else keeps the
-  ///   directory from being used.
+  /// - Throws: `alreadyRunning` if another daemon has the directory or the identity, `badKey`, or another
+  ///   error that prevents use of the directory.
   init(_ configuration: DaemonConfiguration, loop: EventLoop, log: Log) throws(KacheryError) {
     self.configuration = configuration
     self.loop = loop
@@ -99,13 +99,13 @@ actor Node {
     return await servers.port
   }
 
-  /// The owner has changed something: reads the channels, the mutables and kachery.yaml again.
+  /// Reloads the channels, the mutables and kachery.yaml after the owner has changed something.
   func reload() {
     channels.reload()
     maintenance.reload()
   }
 
-  /// Ends everything in order, and waits until it has ended. Idempotent.
+  /// Stops everything in order, and waits for it to end. Idempotent.
   func stop() async {
     guard !isStopping else { return }
     isStopping = true
@@ -129,7 +129,7 @@ actor Node {
     stopRequest.resumeAll()
   }
 
-  // MARK: What the core wants
+  // MARK: Effects of the core
 
   private func connectParts() {
     driver.onEffect = { self.perform($0) }

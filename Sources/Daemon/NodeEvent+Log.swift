@@ -3,7 +3,7 @@ import NodeCore
 import Primitives
 
 extension Log {
-  /// Writes what the owner of a node may want to know.
+  /// Logs an event of interest to the node's owner.
   func write(_ event: NodeEvent) {
     switch event {
     case .linked(let node, let label): info("Linked to \(label.isEmpty ? "node" : "'\(label)'") \(node.short).")
@@ -13,9 +13,9 @@ extension Log {
       let text = "\(who): \(goodbye.reason)."
       goodbye.code == .stopping || goodbye.code == .duplicate ? debug(text) : warning(text)
     case .misbehaved(let node, let hash):
-      warning("Node \(node.short) sent bytes that do not have the hash \(hash); they were dropped.")
+      warning("Node \(node.short) sent bytes that do not match the hash \(hash); they were discarded.")
     case .clockSkew(let node, let seconds):
-      warning("The clock of node \(node.short) is \(seconds) s away from this one's; one of the two is wrong.")
+      warning("The clock of node \(node.short) differs from this node's by \(seconds) s; one of them is wrong.")
     }
   }
 }

@@ -2,14 +2,15 @@ import Crypto
 import Files
 import Primitives
 
-/// The node's key pair on the disk, and the sole right to use it.
+/// The node's key pair on disk, locked for exclusive use.
 struct NodeIdentity: Sendable {
   let key: SigningKey
   private let lock: LockFile
 
-  /// Loads the key pair of the storage directory, else that of the configuration directory, else makes one there.
+  /// Loads the key pair from the storage directory, or else from the configuration directory, or else creates one
+  /// there.
   ///
-  /// - Throws: `badKey` where it is damaged or others may read it, `alreadyRunning` where another daemon uses it.
+  /// - Throws: `badKey` if it is damaged or readable by others, `alreadyRunning` if another daemon uses it.
   init(storageDirectory: String, configurationDirectory: String) throws(KacheryError) {
     let hasOwn = try FileSystem.statusIfPresent("\(storageDirectory)/private.pem") != nil
     let folder = hasOwn ? storageDirectory : configurationDirectory
@@ -26,18 +27,18 @@ struct NodeIdentity: Sendable {
     guard status.permissions & 0o077 == 0 else {
       throw KacheryError(
         .badKey,
-        "The private key '\(path)' can be read by others than its owner; if it is still secret, run: chmod 600 \(path)")
+        "The private key '\(path)' is readable by other users; if it is still secret, run: chmod 600 \(path)")
     }
     let text = String(decoding: try FileSystem.read(path, limit: 16 << 10), as: UTF8.self)
     let key: SigningKey
     do throws(KacheryError) { key = try SigningKey(pem: text) } catch {
-      throw KacheryError(.badKey, "'\(path)' is not the private key of a node: \(error.message)", cause: error)
+      throw KacheryError(.badKey, "'\(path)' is not a node's private key: \(error.message)", cause: error)
     }
     let publicPath = "\(folder)/public.pem"
     if try FileSystem.statusIfPresent(publicPath) != nil {
       let text = String(decoding: try FileSystem.read(publicPath, limit: 16 << 10), as: UTF8.self)
       guard try NodeID(pem: text) == key.publicKey else {
-        throw KacheryError(.badKey, "'\(publicPath)' does not belong to '\(path)'; put the right pair back together.")
+        throw KacheryError(.badKey, "'\(publicPath)' does not belong to '\(path)'; restore the matching pair.")
       }
     }
     return key
@@ -45,7 +46,7 @@ struct NodeIdentity: Sendable {
 
   private static func create(in folder: String) throws(KacheryError) -> SigningKey {
     let key = try SigningKey.generate()
-    // The private key comes last: where it is there, the pair is complete.
+    // Write the private key last: if it exists, the pair is complete.
     try FileSystem.replace(
       "\(folder)/public.pem", with: Array(try key.publicKey.pem().utf8), permissions: 0o600)
     try FileSystem.replace("\(folder)/private.pem", with: Array(try key.pem().utf8), permissions: 0o600)

@@ -4,7 +4,7 @@ import FeedStore
 import Files
 import Primitives
 
-/// What a node has on the disk: its identity, stored files, mutables and feeds, and the sole right to use them.
+/// A node's data on disk: its identity, stored files, mutables and feeds, locked for exclusive use.
 struct NodeStorage: Sendable {
   let identity: NodeIdentity
   let store: ContentStore
@@ -13,7 +13,7 @@ struct NodeStorage: Sendable {
   private let directory: String
   private let lock: LockFile
 
-  /// Takes over the storage directory, which is made if it is missing.
+  /// Takes over the storage directory, and creates it if it is missing.
   init(_ configuration: DaemonConfiguration, log: Log) throws(KacheryError) {
     directory = configuration.storageDirectory
     try FileSystem.createFolder("\(directory)/kachery-node", permissions: 0o755)
@@ -27,7 +27,7 @@ struct NodeStorage: Sendable {
     feeds = try FeedStore(directory: directory, mutables: mutables)
   }
 
-  /// Writes the file that clients compare with what `/probe` says before they trust the directory to be this daemon's.
+  /// Writes the file that clients compare with the reply of `/probe`, to check that the directory is this daemon's.
   func writeNodeID() throws(KacheryError) {
     let path = "\(directory)/kachery-node-id"
     let text = Array(identity.key.publicKey.hex.utf8)

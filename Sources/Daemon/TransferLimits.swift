@@ -2,17 +2,17 @@ import ContentStore
 import Primitives
 import Transfer
 
-/// How much a node gives and takes: what the command line says, or else kachery.yaml.
+/// Limits on transfers, from the command line or else from kachery.yaml.
 struct TransferLimits: Hashable, Sendable {
-  /// Where nobody says otherwise.
+  /// The default.
   private static let defaultTransfers = 1_024
 
   let upload: RateSchedule?
   let download: RateSchedule?
-  /// Transfers to other nodes that run at once.
+  /// Concurrent transfers to other nodes.
   let maximumTransfers: Int
 
-  /// - Throws: `badConfiguration` where an entry of `settings` is no limit.
+  /// - Throws: `badConfiguration` if an entry of `settings` is not a limit.
   init(_ configuration: DaemonConfiguration, _ settings: StoreSettings) throws(KacheryError) {
     let upload = try Self.schedule("limitUp", settings.uploadLimit)
     let download = try Self.schedule("limitDown", settings.downloadLimit)
@@ -21,15 +21,15 @@ struct TransferLimits: Hashable, Sendable {
     maximumTransfers = configuration.maximumTransfers ?? settings.maximumTransfers ?? Self.defaultTransfers
   }
 
-  /// What the command line alone says.
+  /// The limits given on the command line.
   init(_ configuration: DaemonConfiguration) {
     upload = configuration.uploadLimit
     download = configuration.downloadLimit
     maximumTransfers = configuration.maximumTransfers ?? Self.defaultTransfers
   }
 
-  /// Whether a peer that holds `own` of the `taken` places may have one more. One that has some leaves as many free for
-  /// others, so that nobody can hold them all.
+  /// Whether a peer that holds `own` of the `taken` places may have one more. A peer that has
+  /// some must leave as many free for others, so that no peer can hold them all.
   func hasPlace(forPeerWith own: Int, of taken: Int) -> Bool {
     let free = maximumTransfers - taken
     return own == 0 ? free > 0 : free > own

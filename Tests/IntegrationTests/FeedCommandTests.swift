@@ -74,7 +74,7 @@ import Testing
   }
 
   @Test func feedsAreListedDescribedAndDeleted() throws {
-    #expect(try feed("list").errors.contains("There is no feed"))
+    #expect(try feed("list").errors.contains("There are no feeds"))
     let uri = try createFeed("lab")
     try feed("append", "lab/main", "{}", "{}")
     #expect(try feed("list").output == "\(uri)  w  1 subfeed, 2 messages  lab\n")
@@ -127,13 +127,13 @@ import Testing
     let read = try run("kachery-cat", [uri], in: folder.path, environment: daemon.environment)
     #expect(read.output == content)
     #expect(try feed("snapshot", "lab").code == 2)
-    #expect(try feed("snapshot", "lab", "--subfeed", "main", "--subfeed", "empty").errors.contains("no message"))
+    #expect(try feed("snapshot", "lab", "--subfeed", "main", "--subfeed", "empty").errors.contains("No messages in"))
   }
 
   @Test func errorsSayWhatIsWrong() throws {
     let uri = try createFeed("lab")
     for (arguments, code, word) in [
-      (["append", "lab/main", "[1]"], 2, "no JSON object"), (["append", "lab/main", "{"], 2, "argument 1"),
+      (["append", "lab/main", "[1]"], 2, "not a JSON object"), (["append", "lab/main", "{"], 2, "argument 1"),
       (["append", "lab/main", #"{"a":[9007199254740993]}"#], 2, "9007199254740993 at $.a[0] "),
       (["append", "lab/main", "{}", "--file", "-"], 2, "--file"),
       (["append", "lab/main", "--file", "none"], 3, "none"),

@@ -66,7 +66,7 @@ import Testing
     #expect(process.terminationReason == .uncaughtSignal && process.terminationStatus == signal)
     #expect(
       try String(contentsOfFile: complaints, encoding: .utf8)
-        == "Interrupted. The same command goes on where this one stopped.\n")
+        == "Interrupted. Run the same command to continue.\n")
     #expect(names(in: target) == [])
 
     var first: UInt64?

@@ -86,11 +86,11 @@ import Testing
     let settings = URL(filePath: "\(one.storage)/kachery.yaml")
     try Data("limitUp: 4\nmaxTransfers: 2\n".utf8).write(to: settings)
     one.signal(SIGHUP)
-    #expect(try waitForLog("one") { $0.contains("are now those of kachery.yaml") })
+    #expect(try waitForLog("one") { $0.contains("Applied the transfer limits of kachery.yaml") })
     try Data("limitUp: fast\n".utf8).write(to: settings)
     for count in 2...4 {
       one.signal(SIGHUP)
-      #expect(try waitForLog("one") { $0.ranges(of: "Reading the channels").count == count })
+      #expect(try waitForLog("one") { $0.ranges(of: "Reloading the channels").count == count })
     }
     #expect(try waitForLog("one") { $0.contains("limitUp in kachery.yaml: 'fast' is no limit") })
     let path = folder.path("source")

@@ -215,6 +215,6 @@ import Testing
       atPath: "\(other.folder)/config/api-certificate.pem", toPath: "\(folder.path)/other.pem")
     let stranger = try run("kachery", ["du"], in: folder.path, environment: environment)
     #expect(stranger.code == 1)
-    #expect(stranger.errors.contains("another certificate"))
+    #expect(stranger.errors.contains("a different certificate"))
   }
 }

@@ -35,7 +35,7 @@ import Testing
     #expect(try call("cat", uri, adding: directory).output == "abc")
     let missing = try call("load", absent, adding: directory)
     #expect(missing.code == 3)
-    #expect(missing.errors.contains("without a daemon nobody else can be asked"))
+    #expect(missing.errors.contains("no daemon is running to ask other nodes"))
   }
 
   @Test func withoutEitherIsSaidWhatToDo() throws {

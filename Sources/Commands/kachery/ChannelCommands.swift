@@ -9,19 +9,19 @@ extension Command {
     summary: "Joins a channel: shares files with its members.",
     details: """
       A channel is a name that its members agree on, or the address (http, https or a file) of a document that lists
-      them. Whoever can guess a name can join it.
+      them. Anyone who can guess the name can join.
       """,
     options: [
-      Option("--message-proxy", nil, "pass on messages between members that cannot reach each other (no effect yet)"),
-      Option("--data-proxy", nil, "pass on data between members that cannot reach each other (no effect yet)"),
-      Option("--public", nil, "answer nodes that are not authorized, where the channel's document allows it"),
+      Option("--message-proxy", nil, "relay messages between members that cannot reach each other (no effect yet)"),
+      Option("--data-proxy", nil, "relay data between members that cannot reach each other (no effect yet)"),
+      Option("--public", nil, "serve nodes that are not authorized, if the channel's document allows it"),
     ],
     examples: ["kachery-p2p-join-channel our-lab-7f3a9c", "kachery-p2p-join-channel https://example.org/channel.yaml"],
     run: { (arguments) throws(KacheryError) in
       let given = absolute(try arguments.operand("channel's name or address"))
       let address = JoinedChannel.followingLatest(given)
       if address != given {
-        Console.note("The address is that of one revision of a gist; following the latest instead.")
+        Console.note("The address names one revision of a gist; following the latest revision instead.")
       }
       let client = try DaemonClient.require()
       let channel = JoinedChannel(
@@ -74,7 +74,7 @@ extension Command {
           channel.isMessageProxy ? "(message-proxy)" : nil, channel.isDataProxy ? "(data-proxy)" : nil,
           channel.isPublic ? "(public)" : nil,
         ].compactMap { $0 }
-        // The published command writes the space also where nothing follows; scripts may compare.
+        // The published command writes the space even if nothing follows; scripts may compare.
         let line =
           arguments.isPublishedCall
           ? [channel.address.text, marks.joined(separator: " ")] : [channel.address.text] + marks
@@ -83,7 +83,7 @@ extension Command {
       return .done
     })
 
-  /// The daemon stands elsewhere, so a file's path must not depend on where the command was typed.
+  /// The absolute form of a relative path: the daemon has another working directory.
   private static func absolute(_ address: String) -> ByteString {
     guard address.begins(with: "./") || address.begins(with: "../"), let path = try? FileSystem.resolved(address) else {
       return ByteString(address)
@@ -100,7 +100,7 @@ extension Command {
     let answer = try client.post(
       "/mutable/set", ["key": JoinedChannel.mutableKey, "value": JoinedChannel.value(of: channels)])
     guard answer["success"]?.bool == true else {
-      throw KacheryError(.internalError, "The daemon did not keep the change.")
+      throw KacheryError(.internalError, "The daemon did not save the change.")
     }
   }
 }

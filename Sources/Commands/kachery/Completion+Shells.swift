@@ -1,8 +1,8 @@
 extension Completion {
   private static func names(_ options: [Option]) -> String { options.map(\.name).joined(separator: " ") }
 
-  /// The branches of a `case` over a line's first words, `PROGRAM WORD WORD`: each with the options that may follow. The
-  /// shells take the first that fits, so that of two words stands before that of one.
+  /// The branches of a `case` over a line's first words, `PROGRAM WORD WORD`, each with the options that may follow.
+  /// The shells take the first match, so a pattern of two words precedes that of one.
   private func optionCases(_ act: (String) -> String) -> String {
     var cases: [String] = []
     func add(_ pattern: String, _ command: Command?) {
@@ -56,13 +56,13 @@ extension Completion {
 
   var zsh: String {
     let firsts = grouped.map { name, words in
-      // A colon would end the word that is described.
+      // Escape colons: one would end the word being described.
       let lines = words.map { word in
         "'\(word.word):\(Self.quoted(word.summary).split(separator: ":", omittingEmptySubsequences: false).joined(separator: "\\:"))'"
       }
       return "    \(name)) commands=(\n      \(lines.joined(separator: "\n      "))\n    ) ;;"
     }
-    // Called by the completion system, it is the function itself; read by 'source', it has to be made known.
+    // The completion system runs the script as the function itself; 'source' must register it.
     return """
       #compdef \(names.joined(separator: " "))
       _kachery() {

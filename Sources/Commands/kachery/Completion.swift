@@ -3,10 +3,10 @@ import Primitives
 extension Command {
   /// `kachery completion`
   static let completion = Command(
-    name: "completion", usage: "bash | zsh | fish", summary: "Prints what lets a shell complete what is typed.",
+    name: "completion", usage: "bash | zsh | fish", summary: "Prints the completion script for a shell.",
     details: """
-      'make install' puts the scripts where the shells find them. Without it, add a line to ~/.bashrc or
-      ~/.config/fish/config.fish, or for zsh a file to a folder of fpath. All names of this program complete.
+      'make install' installs the scripts. Without it, source the script in ~/.bashrc or ~/.config/fish/config.fish; for
+      zsh, write it to a folder in fpath. The script completes all names of this program.
       """,
     examples: [
       "source <(kachery completion bash)", "kachery completion zsh > ~/.zfunc/_kachery",
@@ -19,25 +19,25 @@ extension Command {
       case "zsh": Console.result(completion.zsh)
       case "fish": Console.result(completion.fish)
       case let shell:
-        throw KacheryError(.badRequest, "There is no completion for '\(shell)': bash, zsh and fish are known.")
+        throw KacheryError(.badRequest, "No completion for '\(shell)'; choose bash, zsh or fish.")
       }
       return .done
     })
 }
 
-/// Scripts that let shells complete what the tables of commands and names say.
+/// Completion scripts for shells, generated from the tables of commands and names.
 struct Completion {
-  /// A word that may stand behind a program's name.
+  /// A word that may follow a program's name.
   struct Word {
     let word: String
     let summary: String
-    /// What may stand behind it, where it is the first of two words of a command's name.
+    /// The words that may follow it, if it is the first of two words of a command's name.
     var seconds: [Word] = []
-    /// The command that it is the name of.
+    /// The command that it names.
     var command: Command?
   }
 
-  /// The programs that are one command each.
+  /// The programs that stand for a single command.
   let direct: [(name: String, command: Command)]
   /// The programs that have commands, with their words.
   let grouped: [(name: String, words: [Word])]
@@ -79,9 +79,9 @@ struct Completion {
     return words
   }
 
-  /// The options that are offered: not those that have no effect.
+  /// The options to offer: those that have an effect.
   static func options(of command: Command) -> [Option] {
-    command.options.filter { !$0.isIgnored } + [Option("--help", nil, "say more of it")]
+    command.options.filter { !$0.isIgnored } + [Option("--help", nil, "show help")]
   }
 
   /// Text for between single quotes.

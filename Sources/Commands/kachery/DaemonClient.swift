@@ -4,15 +4,15 @@ import HTTP
 import Primitives
 import Process
 
-/// A running daemon, spoken to over its local API.
+/// A running daemon, reached over its local API.
 struct DaemonClient: Sendable {
   let probe: ProbeReply
   /// The daemon's storage directory, as this machine sees it.
   let storageDirectory: String
   private let base: String
-  /// The daemon's Unix socket, where it lets this user in.
+  /// The daemon's Unix socket, if this user may use it.
   private let socket: String?
-  /// Empty where the daemon lets this user in without one.
+  /// Empty if this user needs no token.
   private let token: String
   /// Whether the daemon runs on another machine, so that paths mean nothing between the two.
   let isRemote: Bool
@@ -22,16 +22,17 @@ struct DaemonClient: Sendable {
   /// The file of that daemon's certificate.
   private static var certificateFile: String? { Environment["KACHERY_API_CERTIFICATE_FILE"] }
 
-  /// Where a daemon would be: `http://HOST:PORT`, or `https://…` where a certificate is named.
+  /// Where a daemon would be: `http://HOST:PORT`, or `https://…` if a certificate is named.
   static var address: String {
     let host = Environment["KACHERY_P2P_API_HOST"] ?? Environment["KACHERY_DAEMON_HOST"] ?? "localhost"
     let port = Environment["KACHERY_P2P_API_PORT"] ?? Environment["KACHERY_DAEMON_PORT"] ?? "\(APIVersion.defaultPort)"
     return "\(certificateFile == nil ? "http" : "https")://\(host):\(port)"
   }
 
-  /// The daemon that answers; nil where none does.
+  /// The daemon that answers; nil if none does.
   ///
-  /// - Throws: where one answers that is not the one of `KACHERY_STORAGE_DIR`, or whose token this user may not read.
+  /// - Throws: if the daemon that answers is not the one of `KACHERY_STORAGE_DIR`, or if this user may not read its
+  ///   token.
   static func connect() throws(KacheryError) -> DaemonClient? {
     try checkVariables()
     if let client = try namedByDirectory() { return client }
@@ -55,13 +56,13 @@ struct DaemonClient: Sendable {
       throw KacheryError(
         .permissionDenied,
         "The file \(directory)/client-auth cannot be read: you may not use this daemon. Its owner can "
-          + "let you by starting it with --auth-group and a group that you are in.")
+          + "grant access by starting it with --auth-group and a group that you are in.")
     }
     return DaemonClient(
       probe: probe, storageDirectory: directory, base: address, socket: nil, token: token, isRemote: false)
   }
 
-  /// The daemon of the storage directory, where the environment names neither a host nor a port: it may be on any port.
+  /// The daemon of the storage directory, on whatever port, if the environment names neither a host nor a port.
   private static func namedByDirectory() throws(KacheryError) -> DaemonClient? {
     let names = [
       "KACHERY_P2P_API_HOST", "KACHERY_DAEMON_HOST", "KACHERY_P2P_API_PORT", "KACHERY_DAEMON_PORT",
@@ -73,7 +74,7 @@ struct DaemonClient: Sendable {
     return try throughSocket(in: directory)
   }
 
-  /// The daemon at the Unix socket in this directory; nil where none is, or where it does not let this user in.
+  /// The daemon at the Unix socket in this directory; nil if there is none, or if this user may not use it.
   private static func throughSocket(in directory: String) throws(KacheryError) -> DaemonClient? {
     let path = "\(directory)/\(APIVersion.socketName)"
     guard FileSystem.isWritable(path), let probe = try probe(socket: path), let socket = probe.socket, socket.hasAccess
@@ -83,11 +84,11 @@ struct DaemonClient: Sendable {
       token: read("\(directory)/client-auth") ?? "", isRemote: false)
   }
 
-  /// Says which variable is wrong where the failure of a connection would not.
+  /// Checks the environment, to name a wrong variable instead of failing to connect.
   private static func checkVariables() throws(KacheryError) {
     for name in ["KACHERY_P2P_API_PORT", "KACHERY_DAEMON_PORT"] {
       guard let text = Environment[name], UInt16(text) ?? 0 == 0 else { continue }
-      throw KacheryError(.badConfiguration, "\(name) is '\(text)', which is no port: a number from 1 to 65535.")
+      throw KacheryError(.badConfiguration, "\(name) is '\(text)', which is not a port number from 1 to 65535.")
     }
     if let certificateFile, !FileSystem.isReadable(certificateFile) {
       throw KacheryError(
@@ -96,7 +97,7 @@ struct DaemonClient: Sendable {
     guard tokenFile == nil || certificateFile != nil else {
       throw KacheryError(
         .badConfiguration,
-        "The token for the daemon at \(address) would travel in the clear: name its certificate in "
+        "The token for the daemon at \(address) would be sent unencrypted: name its certificate in "
           + "KACHERY_API_CERTIFICATE_FILE.")
     }
   }
@@ -112,13 +113,13 @@ struct DaemonClient: Sendable {
 
   /// The daemon that answers.
   ///
-  /// - Throws: `noDaemon` where none does.
+  /// - Throws: `noDaemon` if none does.
   static func require() throws(KacheryError) -> DaemonClient {
     guard let client = try connect() else { throw missing("") }
     return client
   }
 
-  /// The error for where no daemon answers and one is needed.
+  /// The error if no daemon answers and one is needed.
   static func missing(_ more: String) -> KacheryError {
     let variable = ["KACHERY_P2P_API_HOST", "KACHERY_DAEMON_HOST"].first { Environment[$0] != nil }
     let remedy = variable.map { "Start one there with kachery-p2p-start-daemon, correct \($0)" }
@@ -130,13 +131,13 @@ struct DaemonClient: Sendable {
   /// Whether the daemon still answers.
   var isAnswering: Bool { ((try? Self.probe(socket: socket)) ?? nil) != nil }
 
-  /// What answers, whether or not it lets this user in; nil where nothing does.
+  /// The reply of the daemon, whether or not this user may use it; nil if none answers.
   static func whoAnswers() throws(KacheryError) -> ProbeReply? {
     if let client = try namedByDirectory() { return client.probe }
     return try probe()
   }
 
-  /// What answers, at the socket where one is named; nil where nothing does.
+  /// The reply of the daemon, at the socket if one is given; nil if none answers.
   private static func probe(socket: String? = nil) throws(KacheryError) -> ProbeReply? {
     var request = HTTPRequest("GET", "\(address)/probe")
     request.unixSocket = socket
@@ -148,18 +149,18 @@ struct DaemonClient: Sendable {
       switch error.code {
       case .disconnected: return nil
       case .timedOut:
-        throw KacheryError(.noDaemon, "What listens at \(address) does not answer; try again, or restart it.")
+        throw KacheryError(.noDaemon, "The program listening at \(address) does not answer; try again, or restart it.")
       case .badKey:
         throw KacheryError(
           .badConfiguration,
-          "What answers at \(address) has another certificate than the one in \(certificateFile ?? "")"
+          "The daemon at \(address) presents a different certificate than the one in \(certificateFile ?? "")"
             + ". Ask the daemon's owner for its certificate, and correct KACHERY_API_CERTIFICATE_FILE.")
       default: throw error
       }
     }
     guard let json = try? JSONParser.parse(body) else {
       throw KacheryError(
-        .noDaemon, "What answers at \(address) is not a kachery daemon; choose its port with KACHERY_P2P_API_PORT.")
+        .noDaemon, "The program at \(address) is not a kachery daemon; choose its port with KACHERY_P2P_API_PORT.")
     }
     return try ProbeReply(json: json)
   }
@@ -208,7 +209,7 @@ struct DaemonClient: Sendable {
   /// Asks for a path that changes nothing.
   func get(_ path: String) throws(KacheryError) -> JSONValue { try json(request("GET", path)) }
 
-  /// Sends a JSON body; gives back the JSON of the answer.
+  /// Sends a JSON body and returns the JSON of the answer.
   func post(_ path: String, _ body: JSONValue) throws(KacheryError) -> JSONValue {
     var request = request("POST", path)
     request.body = .bytes(body.compactBytes)
@@ -230,7 +231,7 @@ struct DaemonClient: Sendable {
     return try StoreReply(json: try json(request))
   }
 
-  /// Hands on the messages of a streamed answer as they come, until `receive` says that it has enough.
+  /// Passes each message of a streamed answer to `receive` as it arrives, until `receive` returns false.
   func messages(
     _ path: String, _ body: JSONValue, timeout: Duration? = nil, _ receive: (JSONValue) -> Bool
   ) throws(KacheryError) {
@@ -259,11 +260,11 @@ struct DaemonClient: Sendable {
       if let broken { throw broken }
       guard !isEnough else { return }
       guard error.code == .timedOut else { throw error }
-      throw KacheryError(.timedOut, "The time given with --timeout is over.")
+      throw KacheryError(.timedOut, "The time given with --timeout has run out.")
     }
   }
 
-  /// Hands on the bytes of a file that the daemon has; says whether all of them came.
+  /// Passes the bytes of a file that the daemon has to `receive`, until it returns false.
   func download(
     _ body: JSONValue, from path: String = "/downloadFileData", timeout: Duration? = nil,
     _ receive: (UnsafeRawBufferPointer) -> Bool

@@ -7,8 +7,8 @@ extension Command {
   static let daemonStart = Command(
     name: "daemon start", usage: "[OPTION…]", summary: "Runs the daemon, until Ctrl-C or stop-daemon.",
     details: """
-      Environment: KACHERY_STORAGE_DIR (where files lie, ~/kachery-storage), KACHERY_P2P_CONFIG_DIR (where the node's key
-      lies, ~/.kachery-p2p), KACHERY_P2P_API_PORT or KACHERY_DAEMON_PORT (the local API's port, 20431).
+      Environment: KACHERY_STORAGE_DIR (the storage directory, ~/kachery-storage), KACHERY_P2P_CONFIG_DIR (the folder of
+      the node's key, ~/.kachery-p2p), KACHERY_P2P_API_PORT or KACHERY_DAEMON_PORT (the local API's port, 20431).
       """,
     options: daemonOptions,
     examples: [
@@ -16,44 +16,44 @@ extension Command {
       "kachery-p2p-start-daemon --label hub --isbootstrap --host lab.example.org",
     ],
     run: { (arguments) throws(KacheryError) in
-      if let extra = arguments.operands.first { throw KacheryError(.badRequest, "'\(extra)' is too much.") }
+      if let extra = arguments.operands.first { throw KacheryError(.badRequest, "Unexpected argument '\(extra)'.") }
       try runDaemon(arguments.passingOn(daemonOptions))
     })
 
   private static let daemonOptions = [
     Option("--label", "NAME", "the name that other nodes see (the host's name)"),
-    Option("--port", "PORT", "where other nodes reach this one; 0 for any free port (0; a bootstrap node: 14507)"),
-    Option("--host", "HOST", "the name or address under which other nodes reach this one, where they cannot see it"),
-    Option("--bootstrap", "HOST:PORT", "a bootstrap node to meet others at; may stand several times"),
-    Option("--channel", "NAME-OR-URL", "a channel to join; may stand several times"),
+    Option("--port", "PORT", "port for links from other nodes; 0 for any free port (0; a bootstrap node: 14507)"),
+    Option("--host", "HOST", "name or address at which other nodes reach this one, if they cannot detect it"),
+    Option("--bootstrap", "HOST:PORT", "a bootstrap node that introduces other nodes; repeatable"),
+    Option("--channel", "NAME-OR-URL", "a channel to join; repeatable"),
     Option("--isbootstrap", nil, "introduce nodes to each other"),
     Option("--auth-group", "GROUP", "let the members of this group use the daemon"),
     Option("--api-listen", "ADDRESS:PORT", "let programs on other machines use the daemon, over TLS and with a token"),
-    Option("--limit-up", "MB/S", "serve other nodes no faster; by time of day: 50,08:00-18:00=5"),
-    Option("--limit-down", "MB/S", "load no faster; written like --limit-up"),
-    Option("--log-format", "FORMAT", "text, or json for a JSON object a line (text)"),
+    Option("--limit-up", "MB/S", "limit the upload rate; by time of day: 50,08:00-18:00=5"),
+    Option("--limit-down", "MB/S", "limit the download rate; same format as --limit-up"),
+    Option("--log-format", "FORMAT", "text, or json for one JSON object per line (text)"),
     Option(
-      "--max-transfers", "N", "transfers to other nodes that run at once; further ones are refused for a time (1024)"),
-    Option("--verbose", "LEVEL", "0: what matters; 1 and up: everything (0)"),
+      "--max-transfers", "N", "concurrent transfers to other nodes; further ones are refused for a time (1024)"),
+    Option("--verbose", "LEVEL", "0: important messages; 1 and up: everything (0)"),
     Option("--http-port", "PORT", "the same as --port"),
     .ignored("--noudp", nil, "only TCP is used"),
     .ignored("--udp-port", "PORT", "only TCP is used"),
     .ignored("--websocket-port", "PORT", "only TCP is used"),
-    .ignored("--nomulticast", nil, "nodes are not looked for on the LAN; see --bootstrap"),
-    .ignored("--nobootstrap", nil, "nobody is asked but the nodes named with --bootstrap"),
+    .ignored("--nomulticast", nil, "the LAN is not searched for nodes; see --bootstrap"),
+    .ignored("--nobootstrap", nil, "only the nodes named with --bootstrap are asked"),
     .ignored("--public-url", "URL", "files are not served over HTTP"),
-    .ignored("--static-config", "FILE", "nodes are met with --bootstrap, and channels joined with --channel"),
-    .ignored("--config", "FILE", "nodes are met with --bootstrap, and channels joined with --channel"),
-    .ignored("--ismessageproxy", nil, "this version passes nothing on between other nodes"),
-    .ignored("--isdataproxy", nil, "this version passes nothing on between other nodes"),
-    .ignored("--owner", "ID", "a node belongs to whoever has its key"),
-    .ignored("--kachery-hub-url", "URL", "that service is no more"),
-    .ignored("--method", "METHOD", "the daemon is a program of its own"),
-    .ignored("--node-arg", "ARGUMENT", "the daemon is a program of its own"),
+    .ignored("--static-config", "FILE", "name bootstrap nodes with --bootstrap and channels with --channel"),
+    .ignored("--config", "FILE", "name bootstrap nodes with --bootstrap and channels with --channel"),
+    .ignored("--ismessageproxy", nil, "this version relays nothing between other nodes"),
+    .ignored("--isdataproxy", nil, "this version relays nothing between other nodes"),
+    .ignored("--owner", "ID", "the holder of a node's key owns the node"),
+    .ignored("--kachery-hub-url", "URL", "that service no longer exists"),
+    .ignored("--method", "METHOD", "the daemon is a separate program"),
+    .ignored("--node-arg", "ARGUMENT", "the daemon is a separate program"),
     .ignored("--dverbose", "LEVEL", "see --verbose"),
   ]
 
-  /// Becomes the daemon, which lies beside this program.
+  /// Replaces this process with the daemon, which is installed beside this program.
   private static func runDaemon(_ options: [String]) throws(KacheryError) -> Never {
     let beside = "\(CurrentProcess.program.cut(atLast: "/").head)/kacheryd"
     CurrentProcess.become(beside, orNamed: "kacheryd", options)
@@ -67,7 +67,7 @@ extension Command {
     run: { (_) throws(KacheryError) in
       let client = try DaemonClient.require()
       _ = try client.get("/halt")
-      // It has a moment to say goodbye to its peers; a script that goes on should find it gone.
+      // The daemon says goodbye to its peers first. Wait, so that a script's next command finds it gone.
       for _ in 0..<60 {
         guard client.isAnswering else { break }
         SteadyClock.sleep(for: .milliseconds(50))
@@ -78,7 +78,7 @@ extension Command {
 
   /// `kachery daemon status`
   static let daemonStatus = Command(
-    name: "daemon status", usage: "", summary: "Says whether a daemon runs, and where it keeps files.",
+    name: "daemon status", usage: "", summary: "Shows whether a daemon is running, and where it keeps files.",
     options: [json], examples: ["kachery daemon status"],
     run: { (arguments) throws(KacheryError) in
       let client = try DaemonClient.require()
@@ -108,7 +108,7 @@ extension Command {
       return .done
     })
 
-  /// As each of the published programs writes it.
+  /// The version line in the form of each published program.
   private static func versionLine(calledAs caller: String) -> String {
     switch caller.cut(at: " ").head {
     case "kachery-p2p":
@@ -129,7 +129,7 @@ extension Command {
 }
 
 extension Arguments {
-  /// These of the options as they were given, for another program.
+  /// The given ones of these options, as arguments for another program.
   fileprivate func passingOn(_ options: [Option]) -> [String] {
     options.filter { !$0.isIgnored }.flatMap { option -> [String] in
       guard option.value != nil else { return has(option.name) ? [option.name] : [] }

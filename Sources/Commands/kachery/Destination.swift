@@ -1,17 +1,17 @@
 import Files
 import Primitives
 
-/// Where a copy of a loaded file goes: written beside its place and renamed when it is whole, so that nobody ever sees half
-/// of it.
+/// The destination of a copy. The copy is written to a temporary file beside it and renamed when complete, so that no
+/// reader sees a partial file.
 struct Destination {
   private let path: String
-  /// Where the file itself lies: what a symbolic link at `path` leads to.
+  /// The path of the file itself: the target, if `path` is a symbolic link.
   private let place: String
   private let permissions: UInt32?
-  /// A device, a pipe or a socket: it takes the bytes as they come, and stays what it is.
+  /// Whether it is a device, pipe or socket, which is written to directly and not replaced.
   private let isSpecial: Bool
 
-  /// - Throws: where no file can be written there, so that nothing is loaded in vain.
+  /// - Throws: if no file can be written there, so that a load fails before it starts.
   init(_ path: String) throws(KacheryError) {
     self.path = path
     guard !path.isEmpty else { throw KacheryError(.badRequest, "The destination is empty; name the file to write.") }
@@ -32,10 +32,10 @@ struct Destination {
     }
   }
 
-  /// Whether the file at `path` is the one that is here already.
+  /// Whether the file at `path` already is the destination.
   ///
-  /// - Parameter isStored: whether it is in a storage directory. Another name of such a file is replaced by a copy, so that
-  ///   writing to it writes to nothing that is stored.
+  /// - Parameter isStored: whether it is in a storage directory. Another hard link to such a file is replaced by a
+  ///   copy, so that writing to it does not change stored bytes.
   func holds(_ path: String, isStored: Bool) -> Bool {
     guard !isSpecial, let here = try? FileSystem.statusIfPresent(place),
       let other = try? FileSystem.statusIfPresent(path), here.isSameFile(as: other)
@@ -43,7 +43,7 @@ struct Destination {
     return !isStored || ByteString(Self.resolved(path)) == ByteString(Self.resolved(place))
   }
 
-  /// Makes the file from what `body` writes to the stream.
+  /// Creates the file from the bytes that `body` writes to the stream.
   func write(_ body: (FileStream) throws(KacheryError) -> Void) throws(KacheryError) {
     guard !isSpecial else { return try body(try open(path, .write)) }
     let name = ".kachery-\(FileSystem.processID)-\(UInt32.random(in: 0 ... .max)).part"
@@ -86,7 +86,7 @@ struct Destination {
 
   private static func resolved(_ path: String) -> String { (try? FileSystem.resolved(path)) ?? path }
 
-  /// The sentence for a file operation that failed.
+  /// The error for a failed file operation.
   static func problem(_ action: String, _ path: String, _ error: KacheryError) -> KacheryError {
     let isKnown = error.code == .diskFull || error.code == .permissionDenied
     return KacheryError(

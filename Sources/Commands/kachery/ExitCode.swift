@@ -8,18 +8,18 @@ enum ExitCode: Int32 {
   case notFound = 3
   case noDaemon = 4
 
-  /// The code that tells this error.
+  /// The exit code for this error.
   init(_ error: KacheryError) {
     self = ErrorExplanation.of(error.code).flatMap { Self(rawValue: $0.exitCode) } ?? .failed
   }
 
-  /// The code of a command after one more thing of many has failed: what all failures have in common, or `failed`.
+  /// The code after a further failure among several items: the failures' common code, or `failed` if they differ.
   func joined(by failure: ExitCode) -> ExitCode { self == .done || self == failure ? failure : .failed }
 
   static let explanation = """
     Exit codes:
       0  done
-      1  failed; the reason stands on standard error
+      1  failed; the reason is on standard error
       2  wrong usage
       3  not found
       4  no daemon answers

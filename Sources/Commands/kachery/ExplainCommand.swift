@@ -4,10 +4,10 @@ import Primitives
 extension Command {
   /// `kachery explain`
   static let explain = Command(
-    name: "explain", usage: "URI", summary: "Says why a file cannot be loaded, and what helps.",
+    name: "explain", usage: "URI", summary: "Explains why a file cannot be loaded, and what helps.",
     details: """
-      Also why it is slow. The file is looked for, but not loaded. The exit code is the one with which a load would fail; 0 where nothing stands
-      in its way.
+      Also explains why a load is slow. It searches for the file, but does not load it. The exit code is the one with
+      which a load would fail, or 0 if it would succeed.
       """,
     options: [json], examples: ["kachery explain sha1://…/recording.bin"],
     run: { (arguments) throws(KacheryError) in
@@ -22,7 +22,7 @@ extension Command {
 
   private static func diagnose(_ uri: String) -> Diagnosis {
     do throws(KacheryError) {
-      // Whether the URI is one at all can be said without a daemon.
+      // The URI can be checked without a daemon.
       _ = try ContentURI(parsing: uri)
       return try Diagnosis(json: try DaemonClient.require().post("/v1/explain", ["uri": .string(uri)]))
     } catch {
@@ -30,12 +30,12 @@ extension Command {
     }
   }
 
-  /// The verdict, what it rests on, and what to do, in lines that fit the terminal.
+  /// The summary, its evidence and advice, wrapped to fit the terminal.
   private static func lines(of diagnosis: Diagnosis) -> [String] {
     let width = Console.width
     var lines = Paragraph.lines(Console.printable(diagnosis.summary), width: width)
     if let code = diagnosis.code { lines.append("(\(code.rawValue))") }
-    for (title, entries) in [("What was seen", diagnosis.evidence), ("What helps", diagnosis.advice)]
+    for (title, entries) in [("Evidence", diagnosis.evidence), ("What helps", diagnosis.advice)]
     where !entries.isEmpty {
       lines += ["", "\(title):"]
       for entry in entries {

@@ -4,7 +4,7 @@ extension Command {
   /// `kachery feed grant`
   static let feedGrant = Command(
     name: "feed grant", usage: "FEED/SUBFEED NODE-ID…",
-    summary: "Lets other nodes submit messages to a subfeed that this one writes.",
+    summary: "Lets other nodes submit messages to a subfeed that this node writes.",
     details: "'kachery-p2p-node-info' on the other machine prints its node's ID.\n\(NamedFeed.explanation)",
     options: NamedFeed.options + [json, quiet], examples: ["kachery feed grant lab-notes/requests 1f0c…"],
     run: { (arguments) throws(KacheryError) in try setWriteAccess(true, arguments) })
@@ -12,7 +12,7 @@ extension Command {
   /// `kachery feed revoke`
   static let feedRevoke = Command(
     name: "feed revoke", usage: "FEED/SUBFEED NODE-ID…",
-    summary: "Ends what 'kachery feed grant' began: the nodes' messages are refused from now on.",
+    summary: "Undoes 'kachery feed grant': messages from these nodes are refused from now on.",
     options: NamedFeed.options + [json, quiet], examples: ["kachery feed revoke lab-notes/requests 1f0c…"],
     run: { (arguments) throws(KacheryError) in try setWriteAccess(false, arguments) })
 
@@ -20,7 +20,7 @@ extension Command {
     var nodes: [NodeID] = []
     for text in arguments.operands.dropFirst() {
       guard let node = NodeID(hex: text) else {
-        throw KacheryError(.badRequest, "'\(text)' is no node ID: it has 64 hexadecimal digits.")
+        throw KacheryError(.badRequest, "'\(text)' is not a node ID, which has 64 hexadecimal digits.")
       }
       nodes.append(node)
     }
@@ -28,7 +28,7 @@ extension Command {
     let client = try FeedClient.require()
     let subfeed = try NamedFeed(arguments, client).key()
     let old = try client.rules(of: subfeed)
-    // Who has no rule may not write: there is nothing to end.
+    // A node without a rule may not write: there is nothing to revoke.
     let changed = nodes.filter { node in mayWrite || old.rules.contains { $0.node == node } }
     let rules = AccessRules(
       old.rules.filter { !nodes.contains($0.node) } + changed.map { AccessRules.Rule(node: $0, mayWrite: mayWrite) })

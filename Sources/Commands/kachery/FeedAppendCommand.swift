@@ -6,14 +6,14 @@ extension Command {
   static let feedAppend = Command(
     name: "feed append", usage: "FEED/SUBFEED [MESSAGE…]", summary: "Appends messages to a subfeed.",
     details: """
-      A message is a JSON object. Without any in the arguments they are read from standard input, one in each line, and
-      appended as they come. They are on the disk when this returns. What is large is better stored as a file, and its URI
-      sent.
+      A message is a JSON object. Without messages among the arguments, it reads them from standard input, one per line,
+      and appends them as they arrive. They are on disk when the command returns. Store large data as a file and append
+      its URI.
       \(NamedFeed.explanation)
       """,
     options: NamedFeed.options + [
-      Option("--file", "FILE", "read messages from this file, one in each line; '-' is standard input"),
-      Option("--submit", nil, "ask the node that writes the feed, which must have granted it to this one"), json, quiet,
+      Option("--file", "FILE", "read messages from this file, one per line; '-' is standard input"),
+      Option("--submit", nil, "submit to the node that writes the feed, which must have granted access"), json, quiet,
     ],
     examples: [
       #"kachery feed append lab-notes/main '{"text": "the mouse ran"}'"#,
@@ -23,7 +23,7 @@ extension Command {
     run: { (arguments) throws(KacheryError) in
       let given = Array(arguments.operands.dropFirst())
       guard given.isEmpty || arguments.value("--file") == nil else {
-        throw KacheryError(.badRequest, "Messages are given both as arguments and by --file; choose one.")
+        throw KacheryError(.badRequest, "Messages are given both as arguments and with --file; choose one.")
       }
       let client = try FeedClient.require()
       let feed = try NamedFeed(arguments, client)
@@ -38,7 +38,7 @@ extension Command {
       } catch {
         let count = appending.appended
         if count > 0 {
-          Console.note("\(count == 1 ? "A message was" : "\(count) messages were") appended before this:")
+          Console.note("\(count == 1 ? "A message was" : "\(count) messages were") appended before this error:")
         }
         throw error
       }
@@ -57,13 +57,13 @@ extension Command {
 
 /// Messages on their way into a subfeed.
 private struct Appending {
-  /// Of one request: many messages share one write to the disk, and the daemon takes 64 MiB.
+  /// Limits of one request: many messages share one write to the disk, and the daemon accepts 64 MiB.
   private static let maximumMessages = 1_000
   private static let maximumBytes = 4 << 20
 
   let client: FeedClient
   let subfeed: SubfeedKey
-  /// Whether the node that writes the feed is asked, not this one's daemon.
+  /// Whether messages are submitted to the node that writes the feed, instead of appended by this node's daemon.
   let submits: Bool
   private(set) var appended = 0
   private var messages: [JSONValue] = []
@@ -75,14 +75,14 @@ private struct Appending {
     self.submits = submits
   }
 
-  /// Appends every line, in pieces where they come fast, and at once where they come one by one.
+  /// Appends every line: in batches if lines arrive fast, immediately if they arrive one by one.
   mutating func appendLines(of reader: LineReader) throws(KacheryError) {
     var number = 0
     while let line = try reader.next(whenWaiting: { () throws(KacheryError) in try self.flush() }) {
       number += 1
       guard line.contains(where: { $0 > 0x20 }) else { continue }
       do throws(KacheryError) { try take(line, at: "line \(number)") } catch {
-        // What came before the mistake was right.
+        // The messages before the invalid one are valid.
         try flush()
         throw error
       }
@@ -90,16 +90,16 @@ private struct Appending {
     try flush()
   }
 
-  /// Takes a message in, and sends what has gathered where that is enough.
+  /// Adds a message to the batch, and first sends the batch if it is full.
   ///
-  /// - Throws: `badRequest` where it is no JSON object, or if a number in it cannot be signed as it is.
+  /// - Throws: `badRequest` if it is not a JSON object, or if a number in it cannot be signed exactly.
   mutating func take(_ text: [UInt8], at place: String) throws(KacheryError) {
     let message: JSONValue
     do { message = try JSONParser.parse(text) } catch {
       throw KacheryError(.badRequest, "The message in \(place) is not JSON: \(error).", cause: error)
     }
     guard message.object != nil else {
-      throw KacheryError(.badRequest, "The message in \(place) is no JSON object, such as {\"text\": \"hello\"}.")
+      throw KacheryError(.badRequest, "The message in \(place) is not a JSON object, such as {\"text\": \"hello\"}.")
     }
     do throws(KacheryError) { try SignedMessage.checkNumbers(of: message) } catch {
       throw KacheryError(.badRequest, "The message in \(place) cannot be appended. \(error.message)", cause: error)
@@ -109,7 +109,7 @@ private struct Appending {
     bytes += text.count
   }
 
-  /// Sends what has gathered.
+  /// Sends the batch.
   mutating func flush() throws(KacheryError) {
     guard !messages.isEmpty else { return }
     if submits {

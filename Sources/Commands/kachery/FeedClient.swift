@@ -5,7 +5,7 @@ import Primitives
 struct FeedClient {
   let daemon: DaemonClient
 
-  /// - Throws: `noDaemon` where no daemon answers.
+  /// - Throws: `noDaemon` if no daemon answers.
   static func require() throws(KacheryError) -> FeedClient { FeedClient(daemon: try DaemonClient.require()) }
 
   /// Where a feed is written.
@@ -22,7 +22,7 @@ struct FeedClient {
   /// Deletes a feed with all its messages.
   func delete(_ feed: FeedID) throws(KacheryError) { _ = try call("deleteFeed", ["feedId": .string(feed.hex)]) }
 
-  /// The feed that has this name on this node; nil where none has.
+  /// The feed that has this name on this node; nil if none has.
   func feed(named name: String) throws(KacheryError) -> FeedID? {
     let answer = try daemon.post("/feed/getFeedId", ["feedName": .string(name)])
     if answer["success"]?.bool == true, let feed = answer["feedId"]?.string.flatMap({ FeedID(hex: $0) }) { return feed }
@@ -34,8 +34,8 @@ struct FeedClient {
   /// The feeds that are here, each `{"feedId", "names", "isWriteable", "subfeeds", "messages"}`.
   func feeds() throws(KacheryError) -> [JSONValue] { try daemon.get("/v1/feeds")["feeds"]?.array ?? [] }
 
-  /// What is here of a feed: `{"names", "subfeeds": [{"subfeedHash", "messages", "accessRules", "forks"}], …}`; nil where
-  /// nothing is.
+  /// This node's data of a feed: `{"names", "subfeeds": [{"subfeedHash", "messages", "accessRules", "forks"}], …}`;
+  /// nil if there is none.
   func holdings(of feed: FeedID) throws(KacheryError) -> JSONValue? {
     do throws(KacheryError) { return try daemon.get("/v1/feeds/\(feed)") } catch  where error.code == .notFound {
       return nil
@@ -44,7 +44,7 @@ struct FeedClient {
 
   /// Finds a feed, here or on another node.
   ///
-  /// - Throws: `notFound` where no node that could be asked has it.
+  /// - Throws: `notFound` if no reachable node has it.
   func location(of feed: FeedID, timeout: Duration) throws(KacheryError) -> Location {
     let answer = try call(
       "getFeedInfo", ["feedId": .string(feed.hex), "timeoutMsec": .integer(Int64(timeout.wholeMilliseconds))],
@@ -79,7 +79,7 @@ struct FeedClient {
     _ = try call("setAccessRules", subfeed.fields(["accessRules": rules.json]))
   }
 
-  /// The messages from `position` on, `most` of them; where there are none, waits for the first.
+  /// Up to `most` messages, starting at `position`; if there are none, waits for the first.
   func messages(
     of subfeed: SubfeedKey, from position: UInt64, most: UInt64, wait: Duration, isSigned: Bool, isLocal: Bool
   ) throws(KacheryError) -> [JSONValue] {
@@ -94,7 +94,7 @@ struct FeedClient {
     return answer.value("messages")?["messages"]?.array ?? []
   }
 
-  /// Asks; a refusal becomes the error that it tells, or one of this code where it tells none.
+  /// Sends a request. A refusal becomes the error that it contains, or one with this code if it contains none.
   private func call(
     _ verb: String, _ request: JSONObject, otherwise code: KacheryError.Code = .internalError
   ) throws(KacheryError) -> JSONFields {

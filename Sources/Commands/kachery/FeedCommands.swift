@@ -3,8 +3,8 @@ import Primitives
 extension Command {
   /// `kachery feed create`
   static let feedCreate = Command(
-    name: "feed create", usage: "[NAME]", summary: "Makes a feed that this node writes, and prints its URI.",
-    details: "The name is for finding it again on this node; others know it by its URI.", options: [json],
+    name: "feed create", usage: "[NAME]", summary: "Creates a feed that this node writes, and prints its URI.",
+    details: "The name identifies the feed on this node only; other nodes use its URI.", options: [json],
     examples: ["kachery feed create", "kachery feed create lab-notes"],
     run: { (arguments) throws(KacheryError) in
       let name = arguments.operands.first
@@ -13,7 +13,7 @@ extension Command {
       if let name, let known = try client.feed(named: name) {
         throw KacheryError(
           .badRequest,
-          "The feed \(FeedURI(feed: known)) has the name '\(name)' already; choose another, or use that one.")
+          "The feed \(FeedURI(feed: known)) already has the name '\(name)'; choose another name, or use that feed.")
       }
       let feed = try client.create(name: name)
       let uri = FeedURI(feed: feed).description
@@ -25,12 +25,12 @@ extension Command {
 
   /// `kachery feed list`
   static let feedList = Command(
-    name: "feed list", usage: "", summary: "Lists the feeds on this node: those that it writes, and copies of others.",
+    name: "feed list", usage: "", summary: "Lists the feeds on this node: its own, and copies of others.",
     options: [json], examples: ["kachery feed list", "kachery feed list --json | jq -r '.names[]'"],
     run: { (arguments) throws(KacheryError) in
       let feeds = try FeedClient.require().feeds()
       for feed in feeds { Console.result(arguments.has("--json") ? feed.compact : line(feed)) }
-      if feeds.isEmpty { Console.note("There is no feed on this node; 'kachery feed create' makes one.") }
+      if feeds.isEmpty { Console.note("There are no feeds on this node; 'kachery feed create' creates one.") }
       return .done
     })
 
@@ -45,7 +45,7 @@ extension Command {
     return "feed://\(feed["feedId"]?.string ?? "")  \(mark)  \(sizes)\(name)"
   }
 
-  /// What this node calls a feed; nil where it has no name.
+  /// This node's names for a feed; nil if it has none.
   fileprivate static func names(of feed: JSONValue) -> String? {
     let names = feed["names"]?.array?.compactMap(\.string) ?? []
     return names.isEmpty ? nil : names.joined(separator: ", ")
@@ -54,10 +54,10 @@ extension Command {
   /// `kachery feed info`
   static let feedInfo = Command(
     name: "feed info", usage: "FEED[/SUBFEED]",
-    summary: "Says who writes a feed, and how many messages of a subfeed are here.",
+    summary: "Shows which node writes a feed, and how many messages of its subfeeds are here.",
     details: NamedFeed.explanation,
     options: NamedFeed.options + [
-      Option("--timeout", "SECONDS", "look for the node that writes it this long (6)"), json,
+      Option("--timeout", "SECONDS", "search this long for the node that writes it (6)"), json,
     ],
     examples: ["kachery feed info lab-notes", "kachery feed info feed://…/main"],
     run: { (arguments) throws(KacheryError) in
@@ -78,7 +78,8 @@ extension Command {
     name: "feed delete", usage: "FEED",
     summary: "Deletes a feed from this node: its messages, and the key that signs them.",
     details: """
-      Nobody can continue a feed whose key is gone. Nodes that have read it keep their copies. On a terminal it asks first.
+      A feed whose key is gone cannot be continued. Nodes that have read it keep their copies. On a terminal it asks
+      first.
       """,
     options: [Option("--yes", nil, "do not ask"), quiet], examples: ["kachery feed delete lab-notes"],
     run: { (arguments) throws(KacheryError) in
@@ -99,7 +100,7 @@ extension Command {
     })
 }
 
-/// What `kachery feed info` tells.
+/// The output of `kachery feed info`.
 private struct FeedReport {
   private(set) var lines: [String]
   private var document: JSONObject
@@ -138,7 +139,7 @@ private struct FeedReport {
     lines.append("  FORKED: \(forks) other message\(forks == 1 ? "" : "s") signed for the same place by the same key")
   }
 
-  /// A feed of which there is a copy may be asked about while its writer is away.
+  /// The feed's writer; nil if it is offline and this node has a copy.
   private static func location(
     of feed: FeedID, _ client: FeedClient, _ timeout: Duration, isHere: Bool
   ) throws(KacheryError) -> FeedClient.Location? {

@@ -2,18 +2,18 @@ import Primitives
 
 extension Command {
   private static let signed = Option("--signed", nil, "print each message as it was signed, as JSON")
-  private static let local = Option("--local", nil, "only what is on this node already")
+  private static let local = Option("--local", nil, "only messages that are already on this node")
   private static let patience = Option(
-    "--timeout", "SECONDS", "wait this long for the first message of a feed of another node (3)")
-  private static let lines = "A line is a message: its number, the time (UTC) and its JSON; with --json the JSON alone."
+    "--timeout", "SECONDS", "wait this long for the first message of another node's feed (3)")
+  private static let lines = "One line per message: its number, time (UTC) and JSON; with --json, only the JSON."
 
   /// `kachery feed read`
   static let feedRead = Command(
     name: "feed read", usage: "FEED/SUBFEED", summary: "Prints the messages of a subfeed.",
     details: "\(lines)\n\(NamedFeed.explanation)",
     options: NamedFeed.options + [
-      Option("--from", "NUMBER", "begin with this message (0)"),
-      Option("--to", "NUMBER", "end before this message"),
+      Option("--from", "NUMBER", "start with this message (0)"),
+      Option("--to", "NUMBER", "stop before this message"),
       signed, local, patience, json,
     ],
     examples: [
@@ -22,7 +22,7 @@ extension Command {
     run: { (arguments) throws(KacheryError) in
       let start = try arguments.count("--from") ?? 0
       let end = try arguments.count("--to") ?? .max
-      guard start <= end else { throw KacheryError(.badRequest, "--from \(start) lies behind --to \(end).") }
+      guard start <= end else { throw KacheryError(.badRequest, "--from \(start) is after --to \(end).") }
       var reading = try Reading(arguments)
       try reading.present(from: start, before: end) { messages in
         for message in messages { reading.style.print(message) }
@@ -32,11 +32,11 @@ extension Command {
 
   /// `kachery feed tail`
   static let feedTail = Command(
-    name: "feed tail", usage: "FEED/SUBFEED", summary: "Prints the last messages of a subfeed, and those that come.",
-    details: "\(lines) With --follow it ends when it is stopped (Ctrl-C).\n\(NamedFeed.explanation)",
+    name: "feed tail", usage: "FEED/SUBFEED", summary: "Prints the last messages of a subfeed, and new ones.",
+    details: "\(lines) With --follow it runs until stopped (Ctrl-C).\n\(NamedFeed.explanation)",
     options: NamedFeed.options + [
-      Option("--follow", nil, "go on with every message as it is appended", letter: "-f"),
-      Option("--number", "COUNT", "print this many of those that are there (10)", letter: "-n"),
+      Option("--follow", nil, "keep printing messages as they are appended", letter: "-f"),
+      Option("--number", "COUNT", "print this many of the existing messages (10)", letter: "-n"),
       signed, local, patience, json,
     ],
     examples: ["kachery feed tail lab-notes/main", "kachery feed tail -f feed://…/main -n 0 --json"],
@@ -56,8 +56,8 @@ extension Command {
   /// `kachery-p2p-print-messages`
   static let printMessages = Command(
     name: "print-messages", usage: "FEED/SUBFEED",
-    summary: "Prints every message of a subfeed as JSON, and goes on with those that come.",
-    details: "It ends when it is stopped (Ctrl-C). 'kachery feed read' and 'kachery feed tail' do more.",
+    summary: "Prints every message of a subfeed as JSON, then new ones as they arrive.",
+    details: "It runs until stopped (Ctrl-C). 'kachery feed read' and 'kachery feed tail' do more.",
     options: [signed], examples: ["kachery-p2p-print-messages feed://…/main"],
     run: { (arguments) throws(KacheryError) in
       var reading = try Reading(arguments, style: arguments.has("--signed") ? .signed : .plain)
@@ -66,16 +66,16 @@ extension Command {
     })
 }
 
-/// A subfeed that is read as the options say.
+/// A subfeed, read according to the options.
 private struct Reading {
   let client: FeedClient
   let subfeed: SubfeedKey
   let style: MessageStyle
   private let isLocal: Bool
-  /// For the first message of those that are elsewhere.
+  /// How long to wait for the first message from another node.
   private var patience = Duration.zero
 
-  /// Between two messages of those that are on their way.
+  /// How long to wait for the next message once one has arrived.
   private static let pause = Duration.milliseconds(300)
 
   init(_ arguments: Arguments, style: MessageStyle? = nil) throws(KacheryError) {
@@ -90,18 +90,18 @@ private struct Reading {
     do throws(KacheryError) {
       let location = try client.location(of: named.id, timeout: wanted ?? .seconds(6))
       patience = location.isWriteable ? .zero : wanted ?? .seconds(3)
-      if !location.isWriteable, location.node == nil { Self.tellOfAbsence() }
+      if !location.isWriteable, location.node == nil { Self.noteAbsence() }
     } catch {
       guard ExitCode(error) == .notFound, try client.count(subfeed) > 0 else { throw error }
-      Self.tellOfAbsence()
+      Self.noteAbsence()
     }
   }
 
-  private static func tellOfAbsence() {
-    Console.note("The node that writes this feed is not online; these are the messages that are to be had.")
+  private static func noteAbsence() {
+    Console.note("The node that writes this feed is not online; these are the messages that are available.")
   }
 
-  /// Hands on the messages that there are, from one position to before another; gives back the position behind them.
+  /// Passes on the existing messages from `start` until before `end`; returns the position after them.
   @discardableResult
   func present(
     from start: UInt64, before end: UInt64, _ receive: ([JSONValue]) -> Void
@@ -116,7 +116,7 @@ private struct Reading {
     }
   }
 
-  /// Prints messages as they come, for ever.
+  /// Prints messages as they arrive, without end.
   func follow(from position: UInt64) throws(KacheryError) {
     var reader = reader(from: position)
     try reader.follow { messages in
@@ -151,7 +151,7 @@ private enum MessageStyle {
     }
   }
 
-  /// Messages come from elsewhere: letters stay readable, and no control character reaches the terminal.
+  /// Printable text: messages are untrusted, so no control character reaches the terminal.
   private static func text(_ message: JSONValue) -> String {
     Console.printable(String(decoding: message.bytes(in: .readable), as: UTF8.self))
   }

@@ -5,10 +5,10 @@ extension Command {
   /// `kachery feed snapshot`
   static let feedSnapshot = Command(
     name: "feed snapshot", usage: "FEED[/SUBFEED]",
-    summary: "Stores what is in subfeeds now as a file, and prints its URI.",
+    summary: "Stores the current messages of subfeeds as a file, and prints its URI.",
     details: """
-      The file never changes; Python's load_feed reads it like a feed. --subfeed may stand several times. Only messages that
-      are on this node count: 'kachery feed read' brings those of another node's feed here.
+      The file never changes; Python's load_feed reads it like a feed. --subfeed may be repeated. Only messages on this
+      node are included: 'kachery feed read' fetches those of another node's feed.
       """,
     options: NamedFeed.options + [json],
     examples: [
@@ -26,11 +26,11 @@ extension Command {
         let hash = try name.hash()
         let messages = try messages(of: SubfeedKey(feed.id, hash), client)
         if messages.isEmpty {
-          Console.note("There is no message in \(FeedURI(feed: feed.id, subfeed: try name.inURI())).")
+          Console.note("No messages in \(FeedURI(feed: feed.id, subfeed: try name.inURI())).")
         }
         content[ByteString(hash.hex)] = ["subfeedHash": .string(hash.hex), "messages": .array(messages)]
       }
-      // Written as the published clients do, so that the same messages give the same URI.
+      // The published clients' format, so that the same messages have the same URI.
       let document: JSONValue = ["subfeeds": .object(content)]
       let stored = try client.daemon.upload(document.compactBytes)
       let uri = KacheryURI(key: FileKey(hash: stored.hash, manifest: stored.manifest), label: "feed.json").description

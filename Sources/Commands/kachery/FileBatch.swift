@@ -1,7 +1,7 @@
 import APIModel
 import Primitives
 
-/// Many files that are loaded in one go.
+/// Many files to load with one request.
 struct FileBatch {
   private let keys: [FileKey]
   private let arguments: Arguments
@@ -11,7 +11,7 @@ struct FileBatch {
     self.arguments = arguments
   }
 
-  /// Where each of the files lies now, or why it does not, in the order of the keys.
+  /// The path of each file, or why it could not be loaded, in the order of the keys.
   func load() throws(KacheryError) -> [Result<String, KacheryError>] {
     guard !keys.isEmpty else { return [] }
     let (storage, refusal) = try Storage.forReading()
@@ -37,12 +37,12 @@ struct FileBatch {
     }
   }
 
-  /// The paths that a daemon on another machine tells mean nothing here.
+  /// Copies the files to this machine: paths from a daemon on another machine mean nothing here.
   private func bring(
     _ keys: [FileKey], _ loaded: [Result<String, KacheryError>], from client: DaemonClient
   ) throws(KacheryError) -> [Result<String, KacheryError>] {
     let cache = try RemoteCache()
-    // How far the many are has been shown; of one among them there is nothing to say.
+    // Progress of the whole batch has been shown already.
     var bar = ProgressBar(name: "", isQuiet: true)
     return zip(keys, loaded).map { key, outcome in
       Result { () throws(KacheryError) in
@@ -78,8 +78,9 @@ struct FileBatch {
     }
     if let refusal { throw refusal }
     guard isFinished else {
-      throw KacheryError(.disconnected, "The daemon went away while files were loading; the same command goes on.")
+      throw KacheryError(
+        .disconnected, "The daemon went away while files were loading; run the same command to continue.")
     }
-    return outcomes.map { $0 ?? .failure(KacheryError(.protocolViolation, "The daemon said nothing of a file.")) }
+    return outcomes.map { $0 ?? .failure(KacheryError(.protocolViolation, "The daemon did not report on a file.")) }
   }
 }

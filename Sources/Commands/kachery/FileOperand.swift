@@ -1,14 +1,14 @@
 import Files
 import Primitives
 
-/// A file that is to be loaded, as it was named.
+/// A file to load, as the caller named it.
 enum FileOperand {
-  /// A file of this machine, which needs no loading: the published clients took those as well.
+  /// A file on this machine, which needs no loading; the published clients accept these too.
   case local(String)
   case stored(KacheryURI)
 
   /// - Parameter text: a URI of any form, the place of a file in a stored folder, 40 digits, or a path.
-  /// - Throws: `badRequest` where it is none of them, or a folder.
+  /// - Throws: `badRequest` if it is none of these, or a folder.
   init(_ text: String, _ arguments: Arguments) throws(KacheryError) {
     guard !text.contains(bytesOf: "://") else {
       self = .stored(try FolderReader(arguments).fileURI(text))
@@ -16,7 +16,7 @@ enum FileOperand {
     }
     if let status = (try? FileSystem.statusIfPresent(text)) ?? nil {
       guard status.kind != .folder else {
-        throw KacheryError(.badRequest, "'\(text)' is a folder of this machine; there is nothing to load.")
+        throw KacheryError(.badRequest, "'\(text)' is a folder on this machine; there is nothing to load.")
       }
       self = .local(text)
     } else if let hash = ContentHash(hex: text) {
@@ -24,11 +24,11 @@ enum FileOperand {
     } else {
       throw KacheryError(
         .badRequest,
-        "'\(text)' is no kachery URI, which begins with sha1:// or sha1dir://, and no file of this machine.")
+        "'\(text)' is neither a kachery URI (sha1:// or sha1dir://) nor a file on this machine.")
     }
   }
 
-  /// The URI; nil for a file of this machine.
+  /// The URI; nil for a file on this machine.
   var uri: KacheryURI? { if case .stored(let uri) = self { uri } else { nil } }
 }
 

@@ -1,7 +1,7 @@
 import APIModel
 import Primitives
 
-/// A part of a file that a daemon brings without the rest of it.
+/// A part of a file that the daemon loads without the rest.
 struct FileRange {
   private let key: FileKey
   private let start: UInt64
@@ -15,12 +15,12 @@ struct FileRange {
     self.arguments = arguments
   }
 
-  /// Writes the part to standard output; false, and nothing written, where the whole file has to be loaded for it.
+  /// Writes the part to standard output; returns false, having written nothing, if the whole file must be loaded.
   ///
-  /// A daemon of this machine is believed: it hashes what comes from others. What one elsewhere sends is hashed here, chunk
-  /// by chunk, against the manifest that the URI names.
+  /// A daemon on this machine is trusted: it hashes what it receives. What a daemon on another machine sends is hashed
+  /// here, chunk by chunk, and compared with the manifest that the URI names.
   ///
-  /// - Throws: `hashMismatch` where a chunk is not what the manifest says; nothing of it was written then.
+  /// - Throws: `hashMismatch` if a chunk does not match the manifest; none of that chunk is written.
   func write(from client: DaemonClient) throws(KacheryError) -> Bool {
     let file = RemoteFile(key: key, client: client, arguments: arguments)
     guard client.isRemote else {
@@ -35,7 +35,7 @@ struct FileRange {
     let last = end ?? manifest.size
     guard start <= last, last <= manifest.size else {
       throw KacheryError(
-        .badRequest, "Bytes \(start) to \(last) do not lie in the file, which has \(manifest.size).")
+        .badRequest, "Bytes \(start) to \(last) are outside the file, which has \(manifest.size) bytes.")
     }
     let chunks = manifest.chunks.filter { $0.range.start < last && $0.range.end > start }
     guard chunks.allSatisfy({ $0.range.count <= RemoteFile.largestChunk }) else { return false }

@@ -4,11 +4,11 @@ import Crypto
 import Files
 import Primitives
 
-/// A file that is to be stored, or standard input.
+/// A file to store, or standard input.
 struct FileToStore {
   let path: String
 
-  /// From this size on, in bytes, a person is shown that it goes on.
+  /// The size in bytes from which progress is shown.
   private static let longSize: UInt64 = 100_000_000
 
   func store(in storage: Storage, isQuiet: Bool) throws(KacheryError) -> StoreReply {
@@ -29,7 +29,7 @@ struct FileToStore {
     }
   }
 
-  /// The daemon reads the file itself; where it may not, or does not see it, the bytes are sent to it.
+  /// Lets the daemon read the file itself, or sends it the bytes if it cannot access the file.
   private func storeThroughDaemon(_ client: DaemonClient, _ storage: Storage) throws(KacheryError) -> StoreReply {
     let resolved: String
     do throws(KacheryError) { resolved = try FileSystem.resolved(path) } catch { throw problem(error) }
@@ -51,18 +51,18 @@ struct FileToStore {
     }
     defer { file.close() }
     guard status.kind == .regular else {
-      throw KacheryError(.badRequest, "'\(path)' is not a regular file; only those can be stored.")
+      throw KacheryError(.badRequest, "'\(path)' is not a regular file; only regular files can be stored.")
     }
     let reply = try upload(stream, size: status.size, to: storage)
     guard try hash(of: file) == reply.hash else {
       throw KacheryError(
         .hashMismatch,
-        "The daemon stored something other than '\(path)', or the file changed meanwhile; store it again.")
+        "The daemon stored something other than '\(path)', or the file changed in the meantime; store it again.")
     }
     return reply
   }
 
-  /// What was sent is read again: the daemon's word alone does not tell that all of it arrived as it was.
+  /// The file's hash, computed here: the daemon's reply alone does not prove that the bytes arrived intact.
   private func hash(of file: File) throws(KacheryError) -> ContentHash {
     var digest = SHA1Digest()
     var offset: UInt64 = 0

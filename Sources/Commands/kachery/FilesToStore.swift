@@ -2,17 +2,17 @@ import APIModel
 import Files
 import Primitives
 
-/// Files that are stored several at a time where they are small: each of them waits for the disk at its end.
+/// Files to store. Small ones are stored several at a time, because each waits for the disk when it ends.
 struct FilesToStore {
-  /// Larger files fill the disk's time alone, and are stored one after the other.
+  /// Larger files keep the disk busy by themselves, and are stored one by one.
   private static let smallSize: UInt64 = 1 << 20
-  /// So many, and the next results are told.
+  /// Files per group; results are reported after each group.
   private static let groupSize = 64
 
   let storage: Storage
   let isQuiet: Bool
 
-  /// The paths in their order, in groups to be stored at a time.
+  /// The paths in order, in groups that are stored together.
   static func groups(of paths: [String]) -> [[String]] {
     var groups: [[String]] = []
     var isOpen = false

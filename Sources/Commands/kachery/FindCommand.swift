@@ -5,12 +5,12 @@ extension Command {
   /// `kachery find`
   static let find = Command(
     name: "find", usage: "URI", summary: "Lists the nodes that have a file, this one first.",
-    details: "By its published names it prints a JSON object in several lines for each, as it always did.",
+    details: "Under its published names it prints each node as an indented JSON object, as it always has.",
     options: [Option("--timeout", "SECONDS", "wait this long for answers (4)"), json],
     examples: ["kachery find sha1://…/recording.bin"],
     run: { (arguments) throws(KacheryError) in
       guard let uri = try FileOperand(try arguments.operand("URI"), arguments).uri else {
-        throw KacheryError(.badRequest, "'\(try arguments.operand("URI"))' is a file of this machine, and no URI.")
+        throw KacheryError(.badRequest, "'\(try arguments.operand("URI"))' is a file on this machine, not a URI.")
       }
       let client = try DaemonClient.require()
       let timeout = try arguments.seconds("--timeout") ?? .seconds(4)

@@ -1,15 +1,15 @@
 import APIModel
 import Primitives
 
-/// Finds what lies in stored folders.
+/// Finds files and folders in stored folders.
 struct FolderReader {
   private let arguments: Arguments
 
   init(_ arguments: Arguments) throws(KacheryError) { self.arguments = arguments }
 
-  /// The URI of a file, which may be named by its place in a folder.
+  /// The URI of a file, which may be named by its path in a folder.
   ///
-  /// - Throws: `badRequest` where it is a folder.
+  /// - Throws: `badRequest` if it is a folder.
   func fileURI(_ text: String) throws(KacheryError) -> KacheryURI {
     switch try ContentURI(parsing: text) {
     case .file(let uri): return uri
@@ -21,9 +21,9 @@ struct FolderReader {
     }
   }
 
-  /// A folder that the URI leads to.
+  /// The folder that the URI names.
   ///
-  /// - Throws: `badRequest` where it is a file.
+  /// - Throws: `badRequest` if it is a file.
   func folder(_ text: String) throws(KacheryError) -> FolderDocument {
     let uri = try FolderURI(parsing: text)
     guard case .folder(let folder) = try document(of: uri).entry(at: uri.path) else {

@@ -2,7 +2,7 @@ import APIModel
 import Files
 import Primitives
 
-/// Stores a folder: every file in it and below, and a document of their names.
+/// Stores a folder: every file in it, recursively, and a document of their names.
 struct FolderToStore {
   let storage: Storage
   let isQuiet: Bool
@@ -12,8 +12,8 @@ struct FolderToStore {
   }
 
   /// - Returns: the hash of the folder's document.
-  /// - Throws: `badFolder` where a name cannot be stored, or folders lie too deep in one another, as they do where a link
-  ///   leads back to its own folder; what storing a file throws.
+  /// - Throws: `badFolder` if a name cannot be stored or folders are nested too deeply, as when a link points back to
+  ///   its own folder; any error of storing a file.
   func store(_ path: String) throws(KacheryError) -> ContentHash {
     let contents = try FolderContents(path, depth: 0)
     let sizes = contents.sizes
@@ -35,7 +35,7 @@ struct FolderToStore {
   }
 }
 
-/// What lies in a folder of this machine.
+/// The contents of a local folder.
 private struct FolderContents {
   private var files: [(name: ByteString, path: ByteString, size: UInt64)] = []
   private var folders: [(name: ByteString, contents: FolderContents)] = []
@@ -44,13 +44,13 @@ private struct FolderContents {
     guard depth <= FolderDocument.maximumDepth else {
       throw KacheryError(
         .badFolder,
-        "'\(folder.prefix(60))…' lies more than \(FolderDocument.maximumDepth) folders deep; does a link lead back to its own "
-          + "folder?")
+        "'\(folder.prefix(60))…' is more than \(FolderDocument.maximumDepth) folders deep; does a link point back to "
+          + "its own folder?")
     }
     let (names, notUTF8) = try FileSystem.allNames(in: folder)
     if let name = notUTF8.first {
       throw KacheryError(
-        .badFolder, "The name '\(name)' in '\(folder)' is not UTF-8, so it cannot be stored; give it another name.")
+        .badFolder, "The name '\(name)' in '\(folder)' is not UTF-8, so it cannot be stored; rename it.")
     }
     for name in names.map({ ByteString($0) }).sorted() {
       let path = folder.ends(with: "/") ? "\(folder)\(name)" : "\(folder)/\(name)"
@@ -68,11 +68,11 @@ private struct FolderContents {
         link.kind == .symbolicLink
       else { throw error }
       throw KacheryError(
-        .badFolder, "'\(path)' is a link that leads nowhere; remove it, or store what it should lead to.")
+        .badFolder, "'\(path)' is a broken link; remove it or restore its target.")
     }
   }
 
-  /// The size of every file in it and below, by its path.
+  /// The size of every file in it, recursively, by path.
   var sizes: [ByteString: UInt64] {
     folders.reduce(into: Dictionary(files.map { ($0.path, $0.size) }, uniquingKeysWith: max)) { sizes, folder in
       sizes.merge(folder.contents.sizes, uniquingKeysWith: max)

@@ -3,19 +3,19 @@ import Primitives
 import Process
 import Synchronization
 
-/// Ctrl-C, and being asked to end: what is unfinished is removed, and the program ends by the signal, as shells expect.
+/// Handles Ctrl-C and termination: removes the unfinished file, then ends by the signal, as shells expect.
 enum Interruption {
   private struct State {
     var isWatched = false
-    /// The file that is being written; whoever finds it later could take it for whole.
+    /// The file being written. Left behind, it could be mistaken for a complete one.
     var unfinished: String?
-    /// What the person is told; nil where nothing is to be said.
+    /// What to print; nil for nothing.
     var advice: String?
   }
 
   private static let state = Mutex(State())
 
-  /// From now on an interruption prints `advice`. Call it before there are other threads: they inherit what is blocked.
+  /// Makes an interruption print `advice`. Call it before other threads start: they inherit the blocked signals.
   static func expect(advice: String?) {
     let isFirst = state.withLock { state in
       state.advice = advice
@@ -26,14 +26,14 @@ enum Interruption {
     ProcessSignal.wait(for: [.interrupt, .terminate, .hangUp]) { end(by: $0) }
   }
 
-  /// Does what makes a file that an interruption removes.
+  /// Runs `body`, which makes the file at `path`; an interruption removes the file.
   static func guarding<Failure: Error>(_ path: String, _ body: () throws(Failure) -> Void) throws(Failure) {
     state.withLock { $0.unfinished = path }
     defer { state.withLock { $0.unfinished = nil } }
     try body()
   }
 
-  /// Gives the file its final name; from then on it is not unfinished. Nothing comes between the two.
+  /// Renames the file to its final name and marks it finished. An interruption cannot occur in between.
   static func rename(_ path: String, to newPath: String) throws(KacheryError) {
     let result = state.withLock { state in
       Result { () throws(KacheryError) in
@@ -45,7 +45,7 @@ enum Interruption {
   }
 
   private static func end(by signal: ProcessSignal) -> Never {
-    // The lock is kept: nothing is renamed any more.
+    // Keep the lock, so that no file is renamed from now on.
     state.withLock { state in
       if let path = state.unfinished { try? FileSystem.remove(path) }
       if let advice = state.advice { Console.note("\(Console.isInteractive ? "\n" : "")Interrupted. \(advice)") }

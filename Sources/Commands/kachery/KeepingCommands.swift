@@ -4,10 +4,10 @@ import Primitives
 extension Command {
   /// `kachery ls`
   static let list = Command(
-    name: "ls", usage: "[URI…]", summary: "Lists the stored files, or what is in a stored folder.",
+    name: "ls", usage: "[URI…]", summary: "Lists the stored files, or the contents of a stored folder.",
     details: """
-      A line each: hash, size, last use, and marks: 'p' pinned, 'l' linked to a file elsewhere, '!' linked to a file that has changed. Of a stored folder,
-      sha1dir://…, it lists the names in it.
+      One line per file: hash, size, last use, and flags: 'p' pinned, 'l' linked to a file elsewhere, '!' linked to a
+      file that has changed. For a stored folder, sha1dir://…, it lists the names in it.
       """,
     options: [json] + publishedLoading,
     examples: [
@@ -28,7 +28,7 @@ extension Command {
       throw KacheryError(.notFound, "None of these files is in the storage directory.")
     })
 
-  /// What lies in a stored folder: folders first, with a slash behind their names, as the published command lists it.
+  /// Lists a stored folder as the published command does: folders first, each name followed by a slash.
   private static func listFolder(_ arguments: Arguments) throws(KacheryError) -> ExitCode {
     let folder = try FolderReader(arguments).folder(try arguments.operand("folder's URI"))
     if arguments.has("--json") {
@@ -53,7 +53,7 @@ extension Command {
 
   /// `kachery du`
   static let usage = Command(
-    name: "du", usage: "", summary: "Says what fills the storage directory, and its limit.", options: [json],
+    name: "du", usage: "", summary: "Shows what uses space in the storage directory, and the limit.", options: [json],
     examples: ["kachery du"],
     run: { (arguments) throws(KacheryError) in
       let usage = try Storage.current().usage()
@@ -69,7 +69,7 @@ extension Command {
   static let remove = Command(
     name: "rm", usage: "URI…", summary: "Moves files to the trash of the storage directory.",
     details:
-      "A pinned file stays, and so does one that is being read. 'kachery gc --trash' frees the room on the disk.",
+      "Pinned files stay, and so do files being read. 'kachery gc --trash' frees the disk space.",
     options: [json, quiet], examples: ["kachery rm sha1://…/recording.bin"],
     run: { (arguments) throws(KacheryError) in
       let answer = try Storage.current().remove(try arguments.requiredHashes())
@@ -90,8 +90,8 @@ extension Command {
 
   /// `kachery pin`
   static let pin = Command(
-    name: "pin", usage: "URI…", summary: "Keeps files from being removed.",
-    details: "Neither the size limit nor 'kachery rm' removes it. A file may be pinned before it is here.",
+    name: "pin", usage: "URI…", summary: "Protects files from removal.",
+    details: "Neither the size limit nor 'kachery rm' removes a pinned file. A file may be pinned before it is loaded.",
     options: [quiet],
     examples: ["kachery pin sha1://…/recording.bin"],
     run: { (arguments) throws(KacheryError) in
@@ -101,7 +101,7 @@ extension Command {
 
   /// `kachery unpin`
   static let unpin = Command(
-    name: "unpin", usage: "URI…", summary: "Ends what 'kachery pin' began.", options: [quiet],
+    name: "unpin", usage: "URI…", summary: "Undoes 'kachery pin'.", options: [quiet],
     examples: ["kachery unpin sha1://…/recording.bin"],
     run: { (arguments) throws(KacheryError) in
       _ = try Storage.current().setPinned(false, try arguments.requiredHashes())
@@ -110,14 +110,15 @@ extension Command {
 
   /// `kachery gc`
   static let collect = Command(
-    name: "gc", usage: "", summary: "Makes room: keeps to the limit, empties the trash.",
+    name: "gc", usage: "", summary: "Frees space: enforces the limit, empties the trash.",
     details: """
-      The limit stands in kachery.yaml in the storage directory, as 'maxCacheSizeGiB: 500'. The least recently used files
-      go to the trash first, smaller ones later than larger ones; pinned ones and those used in the last ten minutes stay.
+      The limit is set in kachery.yaml in the storage directory, as 'maxCacheSizeGiB: 500'. The least recently used
+      files go to the trash first, larger ones before smaller ones; files that are pinned or were used in the last ten
+      minutes stay.
       """,
     options: [
-      Option("--trash", nil, "also remove for good what lies in the trash"),
-      Option("--damaged", nil, "also remove for good the files that a check has set aside"), json, quiet,
+      Option("--trash", nil, "also empty the trash, permanently"),
+      Option("--damaged", nil, "also delete damaged files that were set aside, permanently"), json, quiet,
     ],
     examples: ["kachery gc", "kachery gc --trash"],
     run: { (arguments) throws(KacheryError) in
@@ -135,7 +136,7 @@ extension Command {
         Console.result("still stored        \(ProgressBar.bytes(Double(try report.unsigned("remaining"))))")
       }
       guard isOver else { return .done }
-      Console.error("The limit cannot be kept: what is left is pinned, in use, or was used in the last ten minutes.")
+      Console.error("The limit cannot be met: the remaining files are pinned, in use, or recently used (ten minutes).")
       return .failed
     })
 }
@@ -170,7 +171,7 @@ private struct UsageReport {
     let limit = try usage.optionalUnsigned("limit").map { ProgressBar.bytes(Double($0)) }
     lines = [
       "stored      \(try Self.amount(usage, "stored"))",
-      "linked      \(try Self.amount(usage, "linked"))\(broken > 0 ? ", \(broken) no longer as they were" : "")",
+      "linked      \(try Self.amount(usage, "linked"))\(broken > 0 ? ", \(broken) changed or missing" : "")",
       "pinned      \(try Self.amount(usage, "pinned"))", "trash       \(try Self.amount(usage, "trash"))",
       "damaged     \(try Self.amount(usage, "damaged"))", "unfinished  \(try Self.amount(usage, "unfinished"))",
       "limit       \(limit ?? "none")",

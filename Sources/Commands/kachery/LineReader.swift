@@ -3,20 +3,20 @@ import Primitives
 
 /// The lines of a file or of standard input.
 final class LineReader {
-  /// Of one line.
+  /// The longest line, in bytes.
   private static let maximumBytes = 64 << 20
 
   private let input: FileStream
   private let path: String
   private var buffer: [UInt8] = []
-  /// Where the first line in the buffer begins that was not handed out, and how far it was searched for its end.
+  /// The start of the next line in the buffer, and how far it was searched for the line's end.
   private var start = 0
   private var searched = 0
   private var hasEnded = false
 
   /// Opens a file; `-` is standard input.
   ///
-  /// - Throws: `notFound`, `permissionDenied` or `storageFailed` where it cannot be opened.
+  /// - Throws: `notFound`, `permissionDenied` or `storageFailed` if it cannot be opened.
   init(path: String) throws(KacheryError) {
     self.path = path
     do throws(KacheryError) { input = path == "-" ? .standardInput : try FileStream(path, .read) } catch {
@@ -24,7 +24,7 @@ final class LineReader {
     }
   }
 
-  /// The next line without its end; nil behind the last. Does something else before it has to wait for one.
+  /// The next line without its line break; nil after the last. Calls `whenWaiting` before it waits for input.
   func next(whenWaiting: () throws(KacheryError) -> Void) throws(KacheryError) -> [UInt8]? {
     while true {
       if let end = buffer[searched...].firstIndex(of: UInt8(ascii: "\n")) {
@@ -45,7 +45,7 @@ final class LineReader {
     buffer.removeFirst(start)
     (start, searched) = (0, buffer.count)
     guard buffer.count <= Self.maximumBytes else {
-      throw KacheryError(.tooLarge, "'\(path)' has a line of more than \(Self.maximumBytes) bytes.")
+      throw KacheryError(.tooLarge, "'\(path)' has a line longer than \(Self.maximumBytes) bytes.")
     }
     let block: [UInt8]
     do throws(KacheryError) { block = try input.read(atMost: Limits.blockSize) } catch {

@@ -5,9 +5,9 @@ import Primitives
 extension Command {
   /// `kachery link`
   static let link = Command(
-    name: "link", usage: "FILE…", summary: "Shares files from where they lie; prints their URIs.",
+    name: "link", usage: "FILE…", summary: "Shares files in place, and prints their URIs.",
     details:
-      "Nothing is copied. A link is good until its file changes; a file that moves or changes has to be linked again.",
+      "Nothing is copied. A link is valid until its file moves or changes; then link the file again.",
     options: [json, quiet], examples: ["kachery-link /data/session7/recording.bin"],
     run: { (arguments) throws(KacheryError) in
       guard !arguments.operands.isEmpty else { throw KacheryError(.badRequest, "The file to link is missing.") }
@@ -22,7 +22,7 @@ extension Command {
       }
     })
 
-  /// Does something with each operand, the rest also where one fails; where there is one only, its failure is the command's.
+  /// Runs `body` for each operand, and continues if one fails. A single operand's error becomes the command's.
   private static func forEach(
     of operands: [String], _ body: (String) throws(KacheryError) -> Void
   ) throws(KacheryError) -> ExitCode {
@@ -52,7 +52,7 @@ extension Command {
     case .online(let client) where client.isRemote:
       throw KacheryError(
         .badRequest,
-        "'\(path)' is on this machine and the daemon on another: a link would lead nowhere. Store the file.")
+        "'\(path)' is on this machine, but the daemon is on another, so it cannot link the file. Store it instead.")
     case .online(let client):
       let status: FileStatus
       do throws(KacheryError) { status = try FileSystem.status(absolute) } catch {

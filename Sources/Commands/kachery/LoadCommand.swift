@@ -9,11 +9,12 @@ extension Command {
 
   /// `kachery load`
   static let load = Command(
-    name: "load", usage: "URI…", summary: "Brings files here and prints their paths.",
+    name: "load", usage: "URI…", summary: "Loads files and prints their paths.",
     details: """
-      What is not here comes from other nodes. The paths lead into the storage directory: read the files, do not change them. With --dest it is a copy. A URI may be
-      that of a file in a folder, sha1dir://…/name; 'kachery-load-dir' loads whole folders. A file of this machine may
-      stand in place of a URI: it is where it is.
+      Files that are not on this node are loaded from other nodes. The paths are in the storage directory: read the
+      files, do not change them. --dest writes a copy. A URI may name a file in a folder, sha1dir://…/name;
+      'kachery-load-dir' loads whole folders. The path of a local file may be given instead of a
+      URI; it is printed unchanged.
       """,
     options: [
       Option("--dest", "PATH", "write a copy there and print its path"), fromNode, fromChannel, channel, timeout, json,
@@ -27,12 +28,12 @@ extension Command {
       Interruption.expect(advice: arguments.has("--quiet") ? nil : resumeAdvice)
       guard arguments.operands.count > 1 else { return try loadOne(try arguments.operand("URI"), arguments) }
       guard arguments.value("--dest") == nil else {
-        throw KacheryError(.badRequest, "--dest names one file, and there is more than one URI.")
+        throw KacheryError(.badRequest, "--dest names one file, but there is more than one URI.")
       }
       return try loadMany(arguments)
     })
 
-  static let resumeAdvice = "The same command goes on where this one stopped."
+  static let resumeAdvice = "Run the same command to continue."
 
   private static func loadOne(_ text: String, _ arguments: Arguments) throws(KacheryError) -> ExitCode {
     let name = arguments.value("--dest")

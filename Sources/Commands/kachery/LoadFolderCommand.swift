@@ -4,20 +4,20 @@ import Primitives
 extension Command {
   /// `kachery load-dir`
   static let loadFolder = Command(
-    name: "load-dir", usage: "URI --dest FOLDER", summary: "Brings a stored folder here, as a folder.",
+    name: "load-dir", usage: "URI --dest FOLDER", summary: "Loads a stored folder and writes it as a folder.",
     details: """
-      Nothing is written before everything has been loaded, and each file is written whole or not at all. Files of the same
-      name are replaced, others in the folder stay.
+      Nothing is written until every file has been loaded, and each file is written whole or not at all. Existing files
+      of the same name are replaced; other files in the folder stay.
       """,
     options: [
-      Option("--dest", "FOLDER", "where to write it; made if need be"), fromNode, fromChannel, channel, timeout, json,
-      quiet,
+      Option("--dest", "FOLDER", "the folder to write; created if missing"), fromNode, fromChannel, channel, timeout,
+      json, quiet,
     ] + publishedLoading,
     examples: ["kachery-load-dir sha1dir://….session7 --dest session7"],
     run: { (arguments) throws(KacheryError) in
       let text = try arguments.operand("URI")
       guard let destination = arguments.value("--dest") else {
-        throw KacheryError(.badRequest, "Say with --dest where the folder is to be written.")
+        throw KacheryError(.badRequest, "--dest is missing: name the folder to write.")
       }
       Interruption.expect(advice: arguments.has("--quiet") ? nil : resumeAdvice)
       let folder = try FolderReader(arguments).folder(text)

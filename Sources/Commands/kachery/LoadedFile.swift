@@ -10,7 +10,7 @@ struct LoadedFile {
   private let uri: KacheryURI?
   private let client: DaemonClient?
 
-  /// A file that has been loaded; `client` gives its bytes where its path leads nowhere from here.
+  /// A loaded file; `client` provides its bytes if its path is not readable from here.
   init(path: String, uri: KacheryURI?, client: DaemonClient?) {
     self.path = path
     self.uri = uri
@@ -24,7 +24,7 @@ struct LoadedFile {
     }
   }
 
-  /// Brings the file here, with progress where a person watches.
+  /// Loads the file; shows progress on a terminal.
   static func load(_ uri: KacheryURI, _ arguments: Arguments) throws(KacheryError) -> LoadedFile {
     let (storage, refusal) = try Storage.forReading()
     switch storage {
@@ -41,7 +41,7 @@ struct LoadedFile {
     }
   }
 
-  /// From a daemon on another machine to this one, where it has not come before.
+  /// Copies the file from a daemon on another machine to this one, unless it is cached.
   private static func bring(
     _ uri: KacheryURI, _ arguments: Arguments, from client: DaemonClient
   ) throws(KacheryError) -> String {
@@ -57,17 +57,18 @@ struct LoadedFile {
     uri.label.isEmpty ? String(uri.key.hash.hex.prefix(10)) : uri.label.text
   }
 
-  /// The error for a file that is not in the directory where no daemon runs.
+  /// The error for a file that is not in the directory if no daemon runs.
   static func missing(_ hash: ContentHash, in store: ContentStore) -> KacheryError {
     guard !FileSystem.exists("\(store.path(of: hash)).link") else {
       return KacheryError(
         .notFound,
-        "The file \(hash) is here only as a link, and the file that it leads to was changed or removed; "
-          + "'kachery ls' names it. Link or store it again.")
+        "The file \(hash) is here only as a link, and its target was changed or removed; "
+          + "'kachery ls' shows the target. Link or store it again.")
     }
     return KacheryError(
       .notFound,
-      "The file \(hash) is not in the storage directory \(store.directory), and without a daemon nobody else can be asked."
+      "The file \(hash) is not in the storage directory \(store.directory), "
+        + "and no daemon is running to ask other nodes."
     )
   }
 
@@ -93,13 +94,14 @@ struct LoadedFile {
       return outcome == nil
     }
     guard let outcome else {
-      throw KacheryError(.disconnected, "The daemon went away while the file was loading; the same command goes on.")
+      throw KacheryError(
+        .disconnected, "The daemon went away while the file was loading; run the same command to continue.")
     }
     return try outcome.get()
   }
 
-  /// Writes a copy: all of it or nothing. A linked file that is to be copied to where it is stays as it is: a copy in its place
-  /// would have another time, and end the link.
+  /// Writes a copy: all of it or nothing. Copying a linked file onto itself does nothing: replacing it would change its
+  /// modification time and break the link.
   func copy(to destination: Destination, named name: String) throws(KacheryError) {
     guard !destination.holds(path, isStored: isStored) else { return }
     try destination.write { (copy) throws(KacheryError) in
@@ -110,13 +112,13 @@ struct LoadedFile {
     }
   }
 
-  /// Whether the path is that of a file in a storage directory, and not where a link leads.
+  /// Whether the path is that of a file in a storage directory, not the target of a link.
   private var isStored: Bool { uri.map { path.ends(with: "/\($0.key.hash)") } ?? false }
 
-  /// What the bytes must hash to. A daemon has seen to that; without one nobody has, if the file is large.
+  /// The hash to check; nil if a daemon checked it. Without a daemon, a large file has not been checked yet.
   private var hashToCheck: ContentHash? { client == nil ? uri?.key.hash : nil }
 
-  /// Everything in the file, which must not have more than `limit` bytes.
+  /// The contents of the file, which must not exceed `limit` bytes.
   func bytes(limit: UInt64) throws(KacheryError) -> [UInt8] {
     if let bytes = try? FileSystem.read(path, limit: Int(clamping: limit)) {
       try requireHash(of: bytes)
@@ -146,10 +148,10 @@ struct LoadedFile {
       ? KacheryError(
         .hashMismatch,
         "The stored file \(path) was altered: do not use its bytes. 'kachery verify' sets it aside; store it again.")
-      : KacheryError(.fileChanged, "\(path) was altered since it was linked: do not use its bytes. Link it again.")
+      : KacheryError(.fileChanged, "\(path) was altered after it was linked: do not use its bytes. Link it again.")
   }
 
-  /// - Parameter output: nil to only hash the bytes.
+  /// - Parameter output: nil to hash the bytes only.
   private func write(to output: FileStream?, named name: String, start: UInt64, end: UInt64?) throws(KacheryError) {
     let (input, size): (File, UInt64)
     do throws(KacheryError) {
@@ -162,10 +164,10 @@ struct LoadedFile {
     defer { input.close() }
     let last = end ?? size
     guard start <= size else {
-      throw KacheryError(.badRequest, "Byte \(start) lies behind the end of the file, which has \(size) bytes.")
+      throw KacheryError(.badRequest, "Byte \(start) is beyond the end of the file, which has \(size) bytes.")
     }
     guard start <= last, last <= size else {
-      throw KacheryError(.badRequest, "Bytes \(start) to \(last) do not lie in the file, which has \(size).")
+      throw KacheryError(.badRequest, "Bytes \(start) to \(last) are outside the file, which has \(size) bytes.")
     }
     var digest = start == 0 && last == size && hashToCheck != nil ? SHA1Digest() : nil
     var offset = start
@@ -177,7 +179,7 @@ struct LoadedFile {
       do throws(KacheryError) { count = try input.read(at: offset, into: part) } catch {
         throw Destination.problem("read", path, error)
       }
-      guard count > 0 else { throw KacheryError(.fileChanged, "'\(path)' became shorter while it was read.") }
+      guard count > 0 else { throw KacheryError(.fileChanged, "'\(path)' became shorter while it was being read.") }
       let bytes = UnsafeRawBufferPointer(rebasing: part.prefix(count))
       do throws(KacheryError) { try output?.write(bytes) } catch { throw Destination.problem("write", name, error) }
       digest?.update(bytes)
@@ -186,7 +188,7 @@ struct LoadedFile {
     if let hash = digest?.finish(), hash != hashToCheck { throw altered }
   }
 
-  /// The daemon's directory is not readable from here: the bytes come over its API, and a whole file is hashed once more.
+  /// Writes the bytes from the daemon's API, if its directory is not readable from here. Hashes a whole file again.
   private func download(
     to output: FileStream, named name: String, start: UInt64, end: UInt64?, instead problem: KacheryError
   ) throws(KacheryError) {
@@ -207,7 +209,8 @@ struct LoadedFile {
     guard start == 0, end == nil else { return }
     let hash = digest.finish()
     guard hash == uri.key.hash else {
-      throw KacheryError(.hashMismatch, "What the daemon sent as \(uri.key.hash) has the hash \(hash); do not use it.")
+      throw KacheryError(
+        .hashMismatch, "The daemon sent bytes for \(uri.key.hash) that have the hash \(hash); do not use them.")
     }
   }
 }

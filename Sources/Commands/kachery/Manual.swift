@@ -12,7 +12,7 @@ extension Command {
     })
 }
 
-/// The manual page in the language of man(7), made from the table of commands.
+/// The manual page in man(7) format, generated from the table of commands.
 struct Manual {
   private let commands: [Command]
   private let programs: [String: String]
@@ -26,14 +26,15 @@ struct Manual {
     """
     .TH KACHERY 1 "" "kachery \(APIVersion.daemon)" "User commands"
     .SH NAME
-    kachery \\- store files by what they contain and share them between labs
+    kachery \\- store files by their content and share them between labs
     .SH SYNOPSIS
     .B kachery
     .I COMMAND
     .RI [ OPTION ...]
     .SH DESCRIPTION
-    Files are stored by the SHA-1 of their bytes and have URIs of the form sha1://HASH/name. Whoever is on the same channel
-    can load them by that. A daemon, kacheryd, talks to other nodes; without one, the commands work on a storage directory.
+    Files are stored by the SHA-1 of their bytes and have URIs of the form sha1://HASH/name. Other members of a channel
+    can load a file by its URI. A daemon, kacheryd, talks to other nodes; without one, the commands work on a storage
+    directory.
     .SH COMMANDS
     \(commands.map(section).joined(separator: "\n"))
     .SH OTHER NAMES
@@ -65,14 +66,14 @@ struct Manual {
   }.joined(separator: "\n")
 
   private static let environment = [
-    ("KACHERY_STORAGE_DIR", "The storage directory. Where no daemon answers, commands work on it alone."),
-    ("KACHERY_OFFLINE_STORAGE_DIR", "A storage directory to work on without asking any daemon."),
+    ("KACHERY_STORAGE_DIR", "The storage directory. If no daemon answers, commands work on it directly."),
+    ("KACHERY_OFFLINE_STORAGE_DIR", "A storage directory to work on directly, without a daemon."),
     ("KACHERY_P2P_API_HOST, KACHERY_DAEMON_HOST", "The machine of the daemon (localhost)."),
     ("KACHERY_P2P_API_PORT, KACHERY_DAEMON_PORT", "The port of the daemon's local API (20431)."),
-    ("NO_COLOR", "Nothing is printed in colour."),
+    ("NO_COLOR", "Disables colored output."),
   ]
 
-  /// Text in which nothing means anything to man.
+  /// Text with everything escaped that man would interpret.
   private static func text(_ text: String) -> String {
     text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
       let escaped = line.map { $0 == "\\" ? "\\e" : $0 == "-" ? "\\-" : String($0) }.joined()
@@ -82,6 +83,6 @@ struct Manual {
 }
 
 extension String {
-  /// Without the spaces at its beginning.
+  /// The string without leading spaces.
   fileprivate var trimmed: String { String(drop { $0 == " " }) }
 }

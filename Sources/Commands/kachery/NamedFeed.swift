@@ -1,26 +1,25 @@
 import Primitives
 
-/// A feed that was named on the command line, and its subfeed where one was named.
+/// A feed named on the command line, and its subfeeds if any are named.
 struct NamedFeed {
   let id: FeedID
-  /// The subfeeds that were named, behind the feed or by options.
+  /// The named subfeeds, in the feed's operand or in options.
   let subfeeds: [SubfeedName]
 
   /// The options by which a subfeed may be named.
   static let options = [
-    Option("--subfeed", "NAME", "the subfeed, where the feed's URI does not name it; ~HASH for its hash"),
-    Option("--subfeed-json", "JSON", "the subfeed, where its name is JSON and no text"),
+    Option("--subfeed", "NAME", "the subfeed, if the feed's URI does not name it; ~HASH for its hash"),
+    Option("--subfeed-json", "JSON", "the subfeed, if its name is JSON instead of text"),
   ]
 
-  /// How people may name one, for `--help`.
+  /// How to name a feed, for `--help`.
   static let explanation = """
-    A feed is named by its URI, feed://ID, or by the name that it has on this node; a subfeed behind it: feed://ID/main or
-    lab/main.
+    Name a feed by its URI, feed://ID, or by its name on this node, followed by the subfeed: feed://ID/main or lab/main.
     """
 
   /// Finds the feed that the first operand names.
   ///
-  /// - Throws: `notFound` where no feed has the name.
+  /// - Throws: `notFound` if no feed has the name.
   init(_ arguments: Arguments, _ client: FeedClient) throws(KacheryError) {
     guard let text = arguments.operands.first else { throw KacheryError(.badRequest, "The feed is missing.") }
     var inAddress: ByteString?
@@ -38,25 +37,25 @@ struct NamedFeed {
     var names = arguments.allValues("--subfeed").map { SubfeedName.text(ByteString($0)) }
     for text in arguments.allValues("--subfeed-json") {
       guard let value = try? JSONParser.parse(Array(text.utf8)) else {
-        throw KacheryError(.badRequest, "'\(text)' is no JSON; a name that is text goes with --subfeed.")
+        throw KacheryError(.badRequest, "--subfeed-json: '\(text)' is not JSON; use --subfeed for a name that is text.")
       }
       names.append(value.string.map { .text(ByteString($0)) } ?? .json(value))
     }
     return names
   }
 
-  /// A name may hold slashes, and the name of a subfeed may follow it.
+  /// Finds a feed by its name, which may contain slashes; a subfeed's name may follow it.
   private static func find(_ text: String, _ client: FeedClient) throws(KacheryError) -> (FeedID, ByteString?) {
     if let feed = try client.feed(named: text) { return (feed, nil) }
     let (name, subfeed) = text.cut(at: "/")
     if let subfeed, let feed = try client.feed(named: String(name)) { return (feed, ByteString(subfeed)) }
     throw KacheryError(
-      .notFound, "No feed of this node has the name '\(text)'; 'kachery feed list' shows those that there are.")
+      .notFound, "No feed on this node has the name '\(text)'; 'kachery feed list' lists the feeds.")
   }
 
-  /// The only subfeed, as the daemon knows it.
+  /// The key of the only subfeed.
   ///
-  /// - Throws: `badRequest` where none was named, or several.
+  /// - Throws: `badRequest` if none or several are named.
   func key() throws(KacheryError) -> SubfeedKey {
     guard let name = subfeeds.first else {
       throw KacheryError(.badRequest, "The subfeed is missing: add /NAME to the feed, or --subfeed NAME.")

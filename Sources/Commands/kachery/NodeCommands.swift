@@ -5,7 +5,7 @@ import Primitives
 extension Command {
   /// `kachery info`
   static let info = Command(
-    name: "info", usage: "", summary: "Says which daemon answers, and whether you may use it.",
+    name: "info", usage: "", summary: "Shows which daemon answers, and whether you may use it.",
     options: [json] + publishedInfo,
     examples: ["kachery-info"],
     run: { (arguments) throws(KacheryError) in
@@ -26,7 +26,7 @@ extension Command {
       return .done
     })
 
-  /// Why this user may not use the daemon that answers; nil where they may.
+  /// Why this user may not use the daemon that answers; nil if access is allowed.
   private static func accessRefusal() -> KacheryError? {
     do throws(KacheryError) {
       _ = try DaemonClient.require()
@@ -38,7 +38,7 @@ extension Command {
 
   /// `kachery daemon peers`
   static let daemonPeers = Command(
-    name: "daemon peers", usage: "", summary: "Lists the nodes that this one is linked to.", options: [json],
+    name: "daemon peers", usage: "", summary: "Lists the nodes linked to this one.", options: [json],
     examples: ["kachery daemon peers"],
     run: { (arguments) throws(KacheryError) in
       let answer = try DaemonClient.require().get("/v1/peers")
@@ -69,8 +69,8 @@ extension Command {
 
   /// `kachery generate-node-id`
   static let generateNodeID = Command(
-    name: "generate-node-id", usage: "", summary: "Makes up a node ID and its private key; prints both.",
-    details: "Nothing is kept: the key is the 32 bytes of an Ed25519 seed (RFC 8032) in hexadecimal digits.",
+    name: "generate-node-id", usage: "", summary: "Generates a node ID and its private key, and prints both.",
+    details: "Nothing is stored. The key is a 32-byte Ed25519 seed (RFC 8032) in hexadecimal digits.",
     options: [json], examples: ["kachery-client generate-node-id"],
     run: { (arguments) throws(KacheryError) in
       let key = try SigningKey.generate()

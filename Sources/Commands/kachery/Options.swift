@@ -4,13 +4,13 @@ import Primitives
 /// An option of a command, as `--help` shows it.
 struct Option: Sendable {
   let name: String
-  /// Its one letter, `-f`; nil where it has none.
+  /// The one-letter form, such as `-f`; nil if it has none.
   let letter: String?
   /// What its value stands for; nil for a flag.
   let value: String?
-  /// What it does; why it does nothing where it is ignored.
+  /// What it does, or why it has no effect if it is ignored.
   let help: String
-  /// Whether it is one of a published command, accepted and without effect.
+  /// Whether it is accepted for compatibility with the published commands but has no effect.
   let isIgnored: Bool
 
   init(_ name: String, _ value: String? = nil, _ help: String, letter: String? = nil) {
@@ -21,7 +21,7 @@ struct Option: Sendable {
     (self.name, letter, self.value, help, isIgnored) = (name, nil, value, reason, true)
   }
 
-  /// An option that older scripts pass: who passes it is told why nothing comes of it.
+  /// An option that older scripts pass. A note says why it has no effect.
   static func ignored(_ name: String, _ value: String?, _ reason: String) -> Option {
     Option(ignored: name, value, reason)
   }
@@ -30,19 +30,19 @@ struct Option: Sendable {
   var synopsis: String { (letter.map { "\($0), " } ?? "") + name + (value.map { " \($0)" } ?? "") }
 }
 
-/// A command's arguments, taken apart.
+/// A command's parsed arguments.
 struct Arguments {
-  /// What stands there without a name, in order.
+  /// Arguments that are not options, in order.
   private(set) var operands: [String] = []
   private var flags: Set<String> = []
   private var values: [String: [String]] = [:]
 
-  /// The program, and its command, as it was called: `kachery load`, `kachery-load`, `kachery-p2p load-file`.
+  /// The program and its command, as called: `kachery load`, `kachery-load`, `kachery-p2p load-file`.
   let caller: String
-  /// The options that were given and do nothing.
+  /// The given options that have no effect.
   private(set) var ignored: [Option] = []
 
-  /// Takes apart what follows the command's name.
+  /// Parses the arguments that follow the command's name.
   ///
   /// - Throws: `badRequest` for an option that the command does not have, or one without its value.
   init(_ arguments: [String], options: [Option], caller: String) throws(KacheryError) {
@@ -63,8 +63,8 @@ struct Arguments {
         let meant = Suggestion.nearest(to: name, among: options.filter { !$0.isIgnored }.map(\.name)).map {
           " Did you mean '\($0)'?"
         }
-        let file = FileSystem.exists(argument) ? " The file of that name is written './\(argument)'." : nil
-        throw KacheryError(.badRequest, "There is no option '\(name)' here.\(file ?? meant ?? "")")
+        let file = FileSystem.exists(argument) ? " To name a file, write './\(argument)'." : nil
+        throw KacheryError(.badRequest, "Unknown option '\(name)'.\(file ?? meant ?? "")")
       }
       if option.isIgnored { ignored.append(option) }
       guard option.value != nil else {
@@ -84,26 +84,26 @@ struct Arguments {
 
   func has(_ flag: String) -> Bool { flags.contains(flag) }
 
-  /// The value of an option; the last one counts where it stands several times.
+  /// The value of an option; the last one if it is given several times.
   func value(_ name: String) -> String? { values[name]?.last }
 
-  /// Every value of an option that may stand several times.
+  /// Every value of an option that may be repeated.
   func allValues(_ name: String) -> [String] { values[name] ?? [] }
 
   /// The value of an option that must be a number of bytes.
   func bytes(_ name: String) throws(KacheryError) -> UInt64? {
     guard let text = value(name) else { return nil }
     guard let number = UInt64(text) else {
-      throw KacheryError(.badRequest, "'\(text)' is no number of bytes for \(name).")
+      throw KacheryError(.badRequest, "\(name): '\(text)' is not a number of bytes.")
     }
     return number
   }
 
-  /// The value of an option that must be a whole number from 0 on.
+  /// The value of an option that must be a whole number, 0 or more.
   func count(_ name: String) throws(KacheryError) -> UInt64? {
     guard let text = value(name) else { return nil }
     guard let number = UInt64(text) else {
-      throw KacheryError(.badRequest, "'\(text)' is no whole number from 0 on, as \(name) needs.")
+      throw KacheryError(.badRequest, "\(name): '\(text)' is not a whole number, 0 or more.")
     }
     return number
   }
@@ -112,7 +112,7 @@ struct Arguments {
   func seconds(_ name: String) throws(KacheryError) -> Duration? {
     guard let text = value(name) else { return nil }
     guard let number = Double(text), number > 0, number < 1e6 else {
-      throw KacheryError(.badRequest, "'\(text)' is no number of seconds for \(name).")
+      throw KacheryError(.badRequest, "\(name): '\(text)' is not a number of seconds.")
     }
     return .milliseconds(Int(number * 1_000))
   }
@@ -121,7 +121,7 @@ struct Arguments {
   func node(_ name: String) throws(KacheryError) -> NodeID? {
     guard let text = value(name) else { return nil }
     guard let node = NodeID(hex: text) else {
-      throw KacheryError(.badRequest, "'\(text)' is no node ID: it has 64 hexadecimal digits.")
+      throw KacheryError(.badRequest, "'\(text)' is not a node ID, which has 64 hexadecimal digits.")
     }
     return node
   }
@@ -130,7 +130,7 @@ struct Arguments {
   func operand(_ meaning: String) throws(KacheryError) -> String {
     guard let operand = operands.first else { throw KacheryError(.badRequest, "The \(meaning) is missing.") }
     guard operands.count == 1 else {
-      throw KacheryError(.badRequest, "There is more than one \(meaning): '\(operands[1])' is too much.")
+      throw KacheryError(.badRequest, "There is more than one \(meaning): unexpected '\(operands[1])'.")
     }
     return operand
   }

@@ -1,4 +1,4 @@
-/// What a program, or a first word that several commands share, says of its commands.
+/// The list of a program's commands, or of the commands that share a first word.
 struct Overview {
   private let program: String
   private let sections: [(title: String, entries: [(name: String, text: String)])]
@@ -9,7 +9,7 @@ struct Overview {
       sections: Program.sections.map { title, commands in (title, commands.map { ($0.name, $0.summary) }) })
   }
 
-  /// The commands whose names begin with this word; nil where it is the first word of none.
+  /// The commands whose names begin with this word; nil if there are none.
   init?(group: String) {
     let commands = Program.commands.filter { $0.name.begins(with: "\(group) ") }
     guard !commands.isEmpty else { return nil }
@@ -18,7 +18,7 @@ struct Overview {
       sections: [("", commands.map { (String($0.name.dropFirst(group.count + 1)), $0.summary) })])
   }
 
-  /// A published program that has commands of its own.
+  /// A published program with subcommands.
   init(program: String, published: [String: String]) {
     let entries = published.sorted { $0.key < $1.key }.map { word, name in
       (name: word, text: Program.find(name)?.summary ?? "")
@@ -31,7 +31,7 @@ struct Overview {
     self.sections = sections
   }
 
-  /// What to do where no command was named, or one that there is not; gives back the exit code.
+  /// Handles a missing or unknown command; returns the exit code.
   func answer(_ arguments: [String]) -> Int32 {
     guard let first = arguments.first else {
       Console.result(text)
@@ -56,12 +56,12 @@ struct Overview {
 
   private var text: String {
     let column = Paragraph.column(of: sections.flatMap(\.entries))
-    var lines = ["kachery stores files by what they contain and shares them between labs.", ""]
+    var lines = ["kachery stores files by their content and shares them between labs.", ""]
     lines += ["Usage: \(program) COMMAND [OPTION…]"]
     for (title, entries) in sections {
       lines += title.isEmpty ? [""] : ["", "\(title):"]
       lines += Paragraph.list(entries, width: Console.pageWidth, column: column)
     }
-    return (lines + ["", "\(program) COMMAND --help says more of each."]).joined(separator: "\n")
+    return (lines + ["", "Run \(program) COMMAND --help for details."]).joined(separator: "\n")
   }
 }

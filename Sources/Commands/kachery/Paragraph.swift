@@ -1,6 +1,6 @@
 /// Text in lines that fit a terminal.
 enum Paragraph {
-  /// The words of `text` in lines of at most `width` columns, where none of the words is longer.
+  /// Wraps `text` into lines of at most `width` columns; a longer word gets a line of its own.
   static func lines(_ text: String, width: Int, first: String = "", rest: String = "") -> [String] {
     var lines: [String] = []
     var line = first
@@ -17,15 +17,15 @@ enum Paragraph {
     return lines + [line]
   }
 
-  /// The longest name that others make room for.
+  /// The longest name that widens the column.
   private static let longestName = 26
 
-  /// Where the text beside these names begins.
+  /// The column at which the text beside these names begins.
   static func column(of entries: [(name: String, text: String)]) -> Int {
     (entries.map(\.name.count).filter { $0 <= longestName }.max() ?? 0) + 4
   }
 
-  /// Names in a column and beside them, or below the long ones, what is said of each.
+  /// Lists names in a column, with the text of each beside it, or below it if the name is long.
   static func list(_ entries: [(name: String, text: String)], width: Int, column: Int? = nil) -> [String] {
     let column = column ?? self.column(of: entries)
     let indent = String(repeating: " ", count: column)

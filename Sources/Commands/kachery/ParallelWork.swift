@@ -1,12 +1,12 @@
 import Synchronization
 import Threads
 
-/// Work on many things, several at a time: each waits for the disk or for the daemon, and the others need not wait with it.
+/// Processes items several at a time: most of the work is waiting for the disk or the daemon.
 enum ParallelWork {
-  /// More than there are cores: the work is waiting.
+  /// Threads; more than cores, because the work is mostly waiting.
   private static let width = 8
 
-  /// The results in the order of the items; the last one is there when it returns.
+  /// The results in the order of the items. Returns once all are done.
   static func map<Item: Sendable, Output: Sendable>(
     _ items: [Item], _ work: @escaping @Sendable (Item) -> Output
   ) -> [Output] {

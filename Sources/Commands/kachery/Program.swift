@@ -1,6 +1,6 @@
 import Primitives
 
-/// Finds the command that was called, by whichever of its names, and runs it.
+/// Finds the called command by any of its names, and runs it.
 enum Program {
   /// The commands below `kachery`, as the overview lists them.
   static let sections: [(title: String, commands: [Command])] = [
@@ -34,7 +34,7 @@ enum Program {
     "kachery-p2p-stop-daemon": "daemon stop", "kachery-p2p-print-messages": "print-messages",
   ]
 
-  /// The published programs that have commands of their own, and what these stand for.
+  /// The published programs with subcommands, and the commands that these stand for.
   static let publishedCommands: [String: [String: String]] = [
     "kachery-p2p": [
       "store-file": "store", "link-file": "link", "load-file": "load", "cat-file": "cat", "find-file": "find",
@@ -49,7 +49,7 @@ enum Program {
     ],
   ]
 
-  /// Runs what the arguments (with the program's name) call; gives back the exit code.
+  /// Runs the command that the arguments (including the program's name) call; returns the exit code.
   static func run(_ arguments: [String]) -> Int32 {
     let name = arguments.first.map { String($0.lastPathName) } ?? "kachery"
     let rest = Array(arguments.dropFirst())
@@ -82,7 +82,7 @@ enum Program {
       if !taken.has("--quiet") {
         for option in taken.ignored { Console.note("Note: \(option.name) has no effect: \(option.help).") }
       }
-      // Of an operand that is wrong its own message says more than the help.
+      // For a wrong operand, the error says more than the help.
       isUsage = taken.operands.isEmpty
       return try command.run(taken).rawValue
     } catch {

@@ -1,14 +1,14 @@
 import APIModel
 import Process
 
-/// A line on the terminal that shows how far a load is. Drawn only where a person watches, at most ten times a second.
+/// A progress line on the terminal. Drawn only if standard error is a terminal, at most ten times a second.
 struct ProgressBar {
   private let isShown: Bool
   private let name: String
   private let start: Double
   private var drawnAt = 0.0
   private var isDrawn = false
-  /// What was here before anything came: it says nothing of the rate.
+  /// Bytes that were here at the start; they do not count towards the rate.
   private var base: UInt64?
 
   init(name: String, isQuiet: Bool) {
@@ -17,7 +17,7 @@ struct ProgressBar {
     start = SteadyClock.seconds
   }
 
-  /// Shows that `loaded` of `total` bytes are here; the last ones came from the node `source`.
+  /// Shows that `loaded` of `total` bytes have arrived, the latest from the node `source`.
   mutating func update(_ loaded: UInt64, of total: UInt64, from source: String?) {
     let now = SteadyClock.seconds
     let base = base ?? loaded
@@ -31,7 +31,7 @@ struct ProgressBar {
     Console.show("\r\u{1b}[K\(line)")
   }
 
-  /// Shows how far many files are.
+  /// Shows the progress of a batch of files.
   mutating func update(_ progress: BatchLoadEvent.Progress) {
     let now = SteadyClock.seconds
     guard isShown, now - drawnAt >= 0.1 || progress.filesEnded == progress.filesTotal else { return }
@@ -44,27 +44,27 @@ struct ProgressBar {
     Console.show("\r\u{1b}[K\(line.prefix(Console.width - 1))")
   }
 
-  /// Shows what goes on where nobody tells how far it is.
+  /// Shows a text instead of progress, if progress is unknown.
   mutating func announce(_ text: String) {
     guard isShown else { return }
     isDrawn = true
     Console.show("\r\u{1b}[K\("\(name)  \(text)".prefix(Console.width - 1))")
   }
 
-  /// Shows that nothing comes because a node serves others first.
+  /// Shows that a node is serving others first.
   mutating func update(_ busy: BusyNode) {
     let others = busy.others.map { $0 > 0 ? "; \($0) other \($0 == 1 ? "node waits" : "nodes wait") there" : "" } ?? ""
     announce("waiting for \(busy.node.hex.prefix(8)), which serves others first\(others)")
   }
 
-  /// Leaves the line as it is and goes to the next.
+  /// Leaves the line in place and starts a new one.
   mutating func end() {
     guard isDrawn else { return }
     isDrawn = false
     Console.note("")
   }
 
-  /// The line for a terminal of this width: name, bar, share, bytes, rate, what is left, and from where, as far as it fits.
+  /// The line for a terminal of this width: name, bar, share, bytes, rate, time left and source, as far as they fit.
   static func line(
     name: String, loaded: UInt64, total: UInt64, arrived: UInt64, seconds: Double, source: String?, width: Int
   ) -> String {

@@ -1,15 +1,15 @@
-/// Options of the published commands, so that older scripts go on working.
+/// Options of the published commands, so that older scripts keep working.
 extension Command {
-  /// Has an effect: whoever passes it wants no traffic.
-  static let localOnly = Option("--exp-nop2p", nil, "ask no other node: only what is here already")
+  /// Has an effect: a script that passes it wants no traffic.
+  static let localOnly = Option("--exp-nop2p", nil, "use only files on this node; ask no other node")
 
-  private static let service = "it was for a service that is no more; join a channel with the other nodes"
+  private static let service = "its service no longer exists; join a channel with the other nodes"
   private static let ephemeral: [Option] = [
     .ignored("--enable-ephemeral", nil, service), .ignored("-e", nil, service),
   ]
 
   /// Of the package 'kachery', before there were nodes.
-  private static let server = "it was for a server that is no more; join a channel with the other nodes"
+  private static let server = "its server no longer exists; join a channel with the other nodes"
   private static let published2019: [Option] = [
     .ignored("--url", "URL", server), .ignored("--password", "PASSWORD", server), .ignored("-p", "PASSWORD", server),
     .ignored("-c", "NAME", server),
@@ -17,12 +17,12 @@ extension Command {
 
   static let publishedLoading: [Option] =
     ephemeral + published2019 + [
-      .ignored("--download", nil, "what is not here comes from other nodes in any case"),
-      .ignored("-d", nil, "what is not here comes from other nodes in any case"),
-      .ignored("--download-only", nil, "what is here is not loaded again"),
-      .ignored("-do", nil, "what is here is not loaded again"),
+      .ignored("--download", nil, "missing files are always loaded from other nodes"),
+      .ignored("-d", nil, "missing files are always loaded from other nodes"),
+      .ignored("--download-only", nil, "files on this node are never loaded again"),
+      .ignored("-do", nil, "files on this node are never loaded again"),
       .ignored("--direct-channel", "NAME", service),
-      .ignored("--exp-file-server-url", "URL", "files come from other nodes"),
+      .ignored("--exp-file-server-url", "URL", "files are loaded from other nodes"),
     ]
 
   static let publishedStoring: [Option] =

@@ -4,8 +4,8 @@ import Diagnostics
 import Primitives
 import Process
 
-/// Files of a daemon on another machine that were loaded to this one: a storage directory of its own, which may be emptied at
-/// any time.
+/// A cache on this machine for files from a daemon on another: a separate storage directory that may be emptied at any
+/// time.
 struct RemoteCache {
   private let store: ContentStore
 
@@ -15,17 +15,17 @@ struct RemoteCache {
     store = try ContentStore(directory: Environment["KACHERY_CACHE_DIR"] ?? "\(base)/kachery", log: .disabled)
   }
 
-  /// Where the file lies here; nil if it has not come before, or was altered since.
+  /// The cached file's path; nil if it is not cached, or was altered.
   func find(_ hash: ContentHash) throws(KacheryError) -> String? {
     do throws(KacheryError) { return try store.find(hash)?.path } catch  where error.code == .hashMismatch {
       return nil
     }
   }
 
-  /// Where the file lies here; its bytes come from the daemon, which has it, unless they have come before. By the manifest
-  /// that the URI names they come in chunks, and a load that was interrupted goes on.
+  /// The file's path; fetches its bytes from the daemon, which has the file, unless they are cached. If the URI names a
+  /// manifest, the bytes arrive in chunks, and an interrupted load resumes.
   ///
-  /// - Throws: `hashMismatch` where what the daemon sends is not the file.
+  /// - Throws: `hashMismatch` if the daemon sends something other than the file.
   func path(of file: RemoteFile, showing bar: inout ProgressBar) throws(KacheryError) -> String {
     if let present = try find(file.key.hash) { return present }
     guard let name = file.key.manifest else { return try wholePath(of: file, &bar) }
@@ -33,7 +33,7 @@ struct RemoteCache {
     do throws(KacheryError) {
       return try receive(file, by: manifest, &bar)
     } catch {
-      // Another command receives the same file.
+      // Another command is receiving the same file.
       guard error.code == .alreadyRunning else { throw error }
       return try wholePath(of: file, &bar)
     }
@@ -74,7 +74,7 @@ struct RemoteCache {
     guard receipt.hash == file.key.hash else {
       throw KacheryError(
         .hashMismatch,
-        "What the daemon sent as \(file.key.hash) has the hash \(receipt.hash); nothing of it was used.")
+        "The daemon sent bytes for \(file.key.hash) that have the hash \(receipt.hash); they were discarded.")
     }
     return store.path(of: file.key.hash)
   }

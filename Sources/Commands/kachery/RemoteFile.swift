@@ -2,9 +2,9 @@ import APIModel
 import Crypto
 import Primitives
 
-/// A file of a daemon on another machine, whose word for it is not believed: what it sends is hashed here.
+/// A file of a daemon on another machine, which is not trusted: what it sends is hashed here.
 struct RemoteFile {
-  /// The largest chunk that is held in memory to be checked: several times as large as any that is written.
+  /// The largest chunk to hold in memory for checking, in bytes: several times the largest that is written.
   static let largestChunk: UInt64 = 64 << 20
 
   let key: FileKey
@@ -16,7 +16,7 @@ struct RemoteFile {
     let file = RemoteFile(key: FileKey(hash: name), client: client, arguments: arguments)
     let manifest = try Manifest(parsing: try file.bytes(0, nil, hash: name))
     guard manifest.hash == key.hash else {
-      throw KacheryError(.badManifest, "The manifest \(name) is that of another file than \(key.hash).")
+      throw KacheryError(.badManifest, "The manifest \(name) belongs to another file, not to \(key.hash).")
     }
     return manifest
   }
@@ -31,12 +31,12 @@ struct RemoteFile {
     guard ContentHash.of(bytes) == hash else {
       throw KacheryError(
         .hashMismatch,
-        "What the daemon sent of \(key.hash) is not what the URI promises: it should have the hash \(hash).")
+        "The daemon sent wrong bytes of \(key.hash): they should have the hash \(hash).")
     }
     return bytes
   }
 
-  /// Hands on bytes as they come, unchecked.
+  /// Passes on bytes as they arrive, unchecked.
   func read(
     _ start: UInt64, _ end: UInt64?, _ receive: (UnsafeRawBufferPointer) -> Bool
   ) throws(KacheryError) {

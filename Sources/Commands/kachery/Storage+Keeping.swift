@@ -2,9 +2,9 @@ import APIModel
 import ContentStore
 import Primitives
 
-/// What keeps a storage directory in order: asked of the daemon, or done here where none runs.
+/// Maintenance of a storage directory: by the daemon, or by this process if no daemon runs.
 extension Storage {
-  /// Hands over every file in the order of the hashes.
+  /// Passes every file to `body`, in the order of the hashes.
   func list(_ body: (JSONFields) throws(KacheryError) -> Void) throws(KacheryError) {
     var last: ContentHash?
     while true {
@@ -55,7 +55,7 @@ extension Storage {
     }
   }
 
-  /// Checks these files, or all; hands over each message as it comes, the last one of type `finished`.
+  /// Checks these files, or all; passes on each message as it arrives. The last one has the type `finished`.
   func verify(_ hashes: [ContentHash], _ receive: (JSONValue) -> Void) throws(KacheryError) {
     switch self {
     case .offline(let store):
@@ -71,7 +71,7 @@ extension Storage {
         isFinished = ["finished", "error"].contains(message["type"]?.string)
         return !isFinished
       }
-      guard isFinished else { throw KacheryError(.disconnected, "The daemon went away during the check; begin again.") }
+      guard isFinished else { throw KacheryError(.disconnected, "The daemon went away during the check. Retry.") }
     }
   }
 
@@ -81,7 +81,7 @@ extension Storage {
 }
 
 extension Arguments {
-  /// The operands as hashes; each may be a URI or the 40 digits alone.
+  /// The operands as hashes; each may be a URI or 40 digits.
   func hashes() throws(KacheryError) -> [ContentHash] {
     var hashes: [ContentHash] = []
     for operand in operands {

@@ -4,15 +4,16 @@ import Files
 import Primitives
 import Process
 
-/// Where files come from and go to: a daemon, or a storage directory without one.
+/// Where files are stored: with a daemon, or in a storage directory without one.
 enum Storage: Sendable {
   case online(DaemonClient)
   case offline(ContentStore)
 
-  /// The storage that the environment and the running daemon give.
+  /// The storage that the environment and the running daemon determine.
   ///
-  /// - Parameter createIfMissing: whether a missing directory is made; a user who only reads has mistyped its name.
-  /// - Throws: `noDaemon` where there is neither, `notFound` where the directory is not there.
+  /// - Parameter createIfMissing: whether to create a missing directory. For reading, a missing
+  ///   directory is an error.
+  /// - Throws: `noDaemon` if there is neither, `notFound` if the directory does not exist.
   static func current(createIfMissing: Bool = false) throws(KacheryError) -> Storage {
     if let directory = Environment["KACHERY_OFFLINE_STORAGE_DIR"] {
       return .offline(try open(directory, named: "KACHERY_OFFLINE_STORAGE_DIR", createIfMissing: createIfMissing))
@@ -25,8 +26,8 @@ enum Storage: Sendable {
     return .offline(try open(directory, named: "KACHERY_STORAGE_DIR", createIfMissing: createIfMissing))
   }
 
-  /// The storage for loading. Who may not use the daemon may still be allowed to read its directory, where the published
-  /// clients looked first: then this is that directory, and `refusal` is what to say of a file that is not in it.
+  /// The storage for loading. A user who may not use the daemon may still be allowed to read its directory, where the
+  /// published clients look first: then this is that directory, and `refusal` is the error for a file not in it.
   static func forReading() throws(KacheryError) -> (storage: Storage, refusal: KacheryError?) {
     do throws(KacheryError) { return (try current(), nil) } catch {
       guard error.code == .permissionDenied, let probe = try DaemonClient.whoAnswers(),
@@ -37,7 +38,7 @@ enum Storage: Sendable {
     }
   }
 
-  /// The daemon; nil where there is none.
+  /// The daemon; nil if there is none.
   var client: DaemonClient? { if case .online(let client) = self { client } else { nil } }
 
   private static func open(_ directory: String, named name: String, createIfMissing: Bool) throws(KacheryError)
@@ -46,7 +47,8 @@ enum Storage: Sendable {
     guard createIfMissing || FileSystem.exists(directory) else {
       throw KacheryError(
         .notFound,
-        "The storage directory \(directory), which \(name) names, is not there. Correct \(name), or store a file to make it."
+        "The storage directory \(directory), set in \(name), does not exist. "
+          + "Correct \(name), or store a file to create it."
       )
     }
     return try ContentStore(directory: directory, log: .disabled)

@@ -9,10 +9,10 @@ extension Command {
     name: "store", usage: "FILE… | FOLDER… | -",
     summary: "Stores files and folders, and prints their URIs.",
     details: """
-      Others can load a file by its URI. A folder is stored with all that is in it and gets one URI, sha1dir://…; links are followed. The file '-' is standard
-      input. A file that is stored already is not copied again.
+      Other nodes can load a file by its URI. A folder is stored with all its contents under one URI, sha1dir://…; links
+      are followed. '-' is standard input. A file that is already stored is not copied again.
       """,
-    options: [Option("--label", "NAME", "the name at the end of the URI, in place of the file's"), json, quiet]
+    options: [Option("--label", "NAME", "the name at the end of the URI, instead of the file's"), json, quiet]
       + publishedStoring,
     examples: [
       "kachery-store recording.bin", "kachery-store session7/",
@@ -23,13 +23,13 @@ extension Command {
       let storage = try Storage.current(createIfMissing: true)
       let task = StoreTask(storage: storage, arguments: arguments)
       if let only = arguments.operands.first, arguments.operands.count == 1 {
-        try task.tell(only, task.uris(of: [only])[0].get())
+        try task.report(only, task.uris(of: [only])[0].get())
         return .done
       }
       var outcome = ExitCode.done
       for group in FilesToStore.groups(of: arguments.operands) {
         for (path, uri) in zip(group, task.uris(of: group)) {
-          do throws(KacheryError) { task.tell(path, try uri.get()) } catch {
+          do throws(KacheryError) { task.report(path, try uri.get()) } catch {
             Console.error(error.message)
             outcome = outcome.joined(by: ExitCode(error))
           }
@@ -39,17 +39,17 @@ extension Command {
     })
 }
 
-/// A call of `kachery store`.
+/// One run of `kachery store`.
 private struct StoreTask {
   let storage: Storage
   let arguments: Arguments
 
-  func tell(_ path: String, _ uri: String) {
+  func report(_ path: String, _ uri: String) {
     let line: JSONValue = ["path": .string(path), "uri": .string(uri)]
     Console.result(arguments.has("--json") ? line.compact : uri)
   }
 
-  /// The URIs of what is stored at a time: several files, or one folder.
+  /// The URIs of one group: several files, or one folder.
   func uris(of group: [String]) -> [Result<String, KacheryError>] {
     if let folder = group.first, FolderToStore.isFolder(folder) {
       return [
@@ -74,7 +74,7 @@ private struct StoreTask {
     return isFolder ? URILabel.escape(given) : URILabel.escapeKeepingSlashes(given)
   }
 
-  /// The name that a person would call it by: that of the folder itself for `.`.
+  /// The last component of the path; for `.`, the name of the folder itself.
   private static func lastName(of path: String) -> String {
     let name = path.lastPathName
     guard ["", ".", ".."].contains(name), let resolved = try? FileSystem.resolved(path) else { return String(name) }

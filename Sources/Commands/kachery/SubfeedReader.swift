@@ -8,7 +8,7 @@ struct SubfeedReader {
   private let subfeed: SubfeedKey
   private let isSigned: Bool
   private let isLocal: Bool
-  /// Messages of a piece; fewer where a piece would be larger than what an answer may have.
+  /// Messages per request; an answer has fewer if it would be too large.
   private var most: UInt64 = 1_000
 
   /// Of one wait; the daemon ends it a little later at the worst.
@@ -22,7 +22,7 @@ struct SubfeedReader {
     self.isLocal = isLocal
   }
 
-  /// The next messages, before `end`; none where none came within `wait`.
+  /// The next messages before `end`; empty if none arrives within `wait`.
   mutating func next(before end: UInt64 = .max, wait: Duration) throws(KacheryError) -> [JSONValue] {
     while position < end {
       do throws(KacheryError) {
@@ -38,7 +38,7 @@ struct SubfeedReader {
     return []
   }
 
-  /// Hands on what there is, and then what comes, until `receive` has enough. A daemon that is away is waited for.
+  /// Passes on existing messages, then new ones, until `receive` returns false. Waits for a daemon that is away.
   mutating func follow(_ receive: ([JSONValue]) -> Bool) throws(KacheryError) {
     var isRefused = false
     while true {

@@ -1,13 +1,13 @@
-/// What somebody may have meant who typed something that is not known.
+/// Suggests a known word for a mistyped one.
 enum Suggestion {
-  /// The known word that takes the fewest changes to reach, if these are few; nil otherwise.
+  /// The closest known word by edit distance; nil if none is close.
   static func nearest(to word: String, among known: [String]) -> String? {
     let distances = known.map { ($0, distance(Array(word), Array($0))) }
     guard let best = distances.min(by: { $0.1 < $1.1 }), best.1 <= max(2, word.count / 3) else { return nil }
     return best.0
   }
 
-  /// Letters to insert, remove or replace (Levenshtein's distance).
+  /// The Levenshtein distance: letters to insert, remove or replace.
   private static func distance(_ one: [Character], _ other: [Character]) -> Int {
     var row = Array(0...other.count)
     for (i, letter) in one.enumerated() {

@@ -7,7 +7,7 @@ extension Command {
     name: "verify", usage: "[URI…]", summary: "Hashes stored files again; sets damaged ones aside.",
     details: """
       Without a URI all files are checked. A damaged file is moved out of the way and never served; load or store it again.
-      The target of a link belongs to its owner and is only told of.
+      A damaged link target is only reported, because it belongs to its owner.
       """,
     options: [json, quiet], examples: ["kachery verify", "kachery verify sha1://…/recording.bin"],
     run: { (arguments) throws(KacheryError) in
@@ -17,7 +17,7 @@ extension Command {
     })
 }
 
-/// A check that goes on.
+/// A running check.
 private struct Check {
   private let printsJSON: Bool
   private let isQuiet: Bool
@@ -60,7 +60,7 @@ private struct Check {
 
   mutating func outcome() throws(KacheryError) -> ExitCode {
     bar.end()
-    guard let report else { throw KacheryError(.disconnected, "The check ended early; begin again.") }
+    guard let report else { throw KacheryError(.disconnected, "The check ended early; run it again.") }
     if report["type"]?.string == "error" { _ = try LoadEvent(json: report) }
     let fields = try JSONFields(report, named: "the report")
     let (damaged, unreadable) = (try fields.unsigned("damaged"), try fields.unsigned("unreadable"))

@@ -12,7 +12,7 @@ struct APIServers: Sendable {
 
   /// Starts both.
   ///
-  /// - Throws: `alreadyRunning`, naming the daemon that has the port, if one has.
+  /// - Throws: `alreadyRunning`, naming the daemon that holds the port, if there is one.
   init(for node: Node, loop: EventLoop, log: Log) async throws(KacheryError) {
     let configuration = node.configuration
     let group = try configuration.group()
@@ -46,7 +46,7 @@ extension DaemonConfiguration {
     guard let name = authorizedGroup else { return nil }
     guard let group = FileSystem.group(named: name) else {
       throw KacheryError(
-        .badConfiguration, "There is no group '\(name)' on this machine; name another with --auth-group.")
+        .badConfiguration, "There is no group '\(name)' on this machine; correct --auth-group.")
     }
     return SocketAccess.Group(number: group, name: name)
   }

@@ -6,7 +6,7 @@ import Primitives
 import Transfer
 
 extension Node {
-  /// How long other nodes may take to answer before it is said what is known.
+  /// How long to wait for other nodes' answers before reporting.
   private static let explainTime: Duration = .seconds(4)
 
   func explain(_ uri: String) async throws(KacheryError) -> Diagnosis {
@@ -21,7 +21,7 @@ extension Node {
     }
     let local = try await localEvidence(of: key)
     if let here = local.here { return here }
-    // A load that is under way asks by itself, and without a channel nobody can be asked.
+    // A running load already asks other nodes, and without a channel there are none to ask.
     let isLoading = driver.read { [now = driver.now] in $0.progress(of: key.hash, at: now) } != nil
     if !isLoading, !channels.list.isEmpty {
       for await _ in findFile(FindFileRequest(key: key, timeout: Self.explainTime)) {}
@@ -33,13 +33,13 @@ extension Node {
   }
 
   private struct LocalEvidence {
-    /// What is to be said of a file that is here.
+    /// The diagnosis, if the file is here.
     var here: Diagnosis?
     var room: UInt64?
     var lines: [String] = []
   }
 
-  /// What this node's own disk says.
+  /// The evidence on this node's disk.
   private func localEvidence(of key: FileKey) async throws(KacheryError) -> LocalEvidence {
     let directory = configuration.storageDirectory
     return try await loop.onPool { [store = storage.store] () throws(KacheryError) in
@@ -50,14 +50,14 @@ extension Node {
         altered = error
       }
       if let file = found {
-        let place = "it lies at \(file.path)\(file.isLink ? ", where it is linked" : "")"
+        let place = "its path is \(file.path)\(file.isLink ? " (linked)" : "")"
         return LocalEvidence(
           here: Diagnosis(nil, "The file is on this node.", evidence: ["\(place); \(file.size) bytes"]))
       }
       var evidence = LocalEvidence(room: try? FileSystem.availableBytes(at: directory))
       if let altered { evidence.lines.append(altered.message) }
       if let target = store.brokenLinkTarget(key.hash) {
-        evidence.lines.append("it was linked here to \(target), which has changed or gone since")
+        evidence.lines.append("it was linked here to \(target), which has since changed or gone")
       }
       if store.hasSetAside(key.hash) { evidence.lines.append("a damaged copy of it was set aside here") }
       if let room = evidence.room {

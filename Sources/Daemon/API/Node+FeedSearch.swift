@@ -5,7 +5,7 @@ import Feeds
 import Primitives
 import Wire
 
-/// Feeds that other nodes write, for clients of this one.
+/// Other nodes' feeds, for clients of this node.
 extension Node {
   func feedInfo(_ feed: FeedID, timeout: Duration) async throws(KacheryError) -> FeedInfo {
     let (isWriteable, isKnown) = try await loop.onPool { [feeds] () throws(KacheryError) in
@@ -15,14 +15,14 @@ extension Node {
     switch await whereabouts(of: feed, for: timeout) {
     case .writer(let node): return FeedInfo(isWriteable: false, node: node)
     case .copies: return FeedInfo(isWriteable: false, node: nil)
-    // What is here can be read while its writer is away.
+    // Local messages can be read while the writer is offline.
     case .nowhere where isKnown: return FeedInfo(isWriteable: false, node: nil)
     case .nowhere:
       throw KacheryError(
         hasChannels ? .notFound : .noChannel,
         hasChannels
           ? "The feed \(feed) was not found: no node that writes it or has messages of it is linked over a channel."
-          : "The feed \(feed) is not on this node, and this node has joined no channel over which to look for it.")
+          : "The feed \(feed) is not on this node, and this node has joined no channel to search.")
     }
   }
 
@@ -52,9 +52,9 @@ extension Node {
 
   // MARK: Following
 
-  /// Has other nodes asked for the messages of the watches that are not for this node alone.
+  /// Requests messages from other nodes for the watches that are not local.
   ///
-  /// - Returns: what to pass to `unfollow`.
+  /// - Returns: the argument for `unfollow`.
   func follow(_ request: WatchRequest, except writeable: Set<FeedID>) throws(KacheryError) -> [SubfeedKey] {
     guard hasChannels else { return [] }
     var followed: [(key: SubfeedKey, topic: Topic?)] = []

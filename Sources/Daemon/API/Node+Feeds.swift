@@ -4,12 +4,12 @@ import EventLoop
 import FeedStore
 import Primitives
 
-/// Feeds as clients of this machine use them.
+/// Feeds, for clients on this machine.
 extension Node {
-  /// Bytes of messages in one answer, beyond which a client asks again from where it got to.
+  /// Message bytes per answer; for more, the client asks again from the position it has reached.
   private static let largestAnswer = 256 << 20
 
-  /// Hands work to the thread that writes, and waits until it is on the disk.
+  /// Runs work on the writer's thread, and waits until it is on disk.
   func written<Outcome: Sendable>(
     _ begin: (@escaping @Sendable (Result<Outcome, KacheryError>) -> Void) -> Void
   ) async throws(KacheryError) -> Outcome {
@@ -19,7 +19,7 @@ extension Node {
 
   func createFeed(named name: String?) async throws(KacheryError) -> FeedID {
     let feed = try await written { feeds.create(named: name, then: $0) }
-    log.info("Made the feed \(feed.short)\(name.map { " named '\($0)'" } ?? "").")
+    log.info("Created the feed \(feed.short)\(name.map { " named '\($0)'" } ?? "").")
     return feed
   }
 
@@ -44,7 +44,7 @@ extension Node {
     noteAppended(signed, to: key)
   }
 
-  /// Messages of a subfeed are on the disk that were not before.
+  /// Handles new messages of a subfeed that are on disk.
   func noteAppended(_ messages: [SignedMessage], to key: SubfeedKey) {
     guard let first = messages.first else { return }
     counters.messagesKept.add(messages.count)
@@ -73,7 +73,7 @@ extension Node {
   // MARK: Reading
 
   func watch(_ request: WatchRequest) async throws(KacheryError) -> [WatchedMessages] {
-    // Before the first look, so that nothing comes unnoticed between looking and waiting.
+    // Before the first look, so that no message is missed between looking and waiting.
     let watcher = feedRequests.watch(Set(request.watches.map(\.key)))
     defer { feedRequests.endWatch(watcher) }
     let timer = loop.after(request.wait) { watcher.end() }

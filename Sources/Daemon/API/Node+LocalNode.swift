@@ -9,7 +9,7 @@ import Transfer
 import Wire
 
 extension Node: LocalNode {
-  /// Messages that wait for one client.
+  /// Messages that may wait for one client.
   private static let progressKept = 100
 
   nonisolated var metrics: Metrics { counters.all }
@@ -41,7 +41,7 @@ extension Node: LocalNode {
   func storeFile(at path: String) async throws(KacheryError) -> StoreReply {
     guard path.begins(with: "/") else {
       throw KacheryError(
-        .badRequest, "The path '\(path)' is not absolute; the daemon does not know where the client stands.")
+        .badRequest, "The path '\(path)' is not absolute; the daemon does not know the client's working directory.")
     }
     return note(
       try await loop.onPool { [store = storage.store] () throws(KacheryError) in try store.store(path: path) })
@@ -60,7 +60,7 @@ extension Node: LocalNode {
     let key = request.key
     let file = try await loop.onPool { [store = storage.store] () throws(KacheryError) in try store.open(key.hash) }
     if let file { return try StoredBytes(file, loop: loop, start: request.start, end: request.end ?? file.size) }
-    // A chunk may be here as a part of the file that it was cut from.
+    // A chunk may be here as a part of its file.
     if let chunk = key.chunkOf,
       let parent = try await loop.onPool({ [store = storage.store] () throws(KacheryError) in
         try store.open(chunk.parent)
@@ -89,7 +89,7 @@ extension Node: LocalNode {
   private func cancel(_ id: FindID) { requests.cancel(id) }
 
   func loadFile(_ request: LoadRequest) -> AsyncThrowingStream<LoadEvent, any Error> {
-    // A client that reads no progress for hours need not see all of it; the end comes last, so it stays.
+    // A slow client may miss progress messages. The last message, the end, is never dropped.
     let (stream, continuation) = AsyncThrowingStream<LoadEvent, any Error>.makeStream(
       bufferingPolicy: .bufferingNewest(Self.progressKept))
     let observer = LoadObserver(

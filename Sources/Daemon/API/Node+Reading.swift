@@ -3,7 +3,7 @@ import ContentStore
 import LocalAPI
 import Primitives
 
-/// Ranges of files, without the rest of them.
+/// Ranges of files, loaded without the rest.
 extension Node {
   func openRange(_ request: ReadRequest) async throws(KacheryError) -> any FileBytes {
     let hash = request.key.hash
@@ -19,35 +19,35 @@ extension Node {
     else {
       throw KacheryError(
         .badRequest,
-        "Bytes \(request.start) to \(request.end ?? manifest.size) do not lie in the file of \(manifest.size) bytes.")
+        "Bytes \(request.start) to \(request.end ?? manifest.size) are outside the file of \(manifest.size) bytes.")
     }
     return RangeOfChunks(range, of: manifest, loop: loop) { key throws(KacheryError) in
       try await self.load(key, request)
     }
   }
 
-  /// Brings a file here; returns its path.
+  /// Loads a file; returns its path.
   private func load(_ key: FileKey, _ request: ReadRequest) async throws(KacheryError) -> String {
     do {
       for try await event in loadFile(LoadRequest(key: key, node: request.node, channel: request.channel)) {
         if case .finished(let path) = event { return path }
       }
     } catch let error as KacheryError { throw error } catch {
-      throw KacheryError(.internalError, "An unknown error came up.", cause: error)
+      throw KacheryError(.internalError, "An unknown error occurred.", cause: error)
     }
     throw KacheryError(.cancelled, "The node is stopping.")
   }
 
-  /// The manifest of the file, as the request or else a node that has the file names it; nil where the file is small or
-  /// nobody can name one.
+  /// The manifest of the file, named by the request or else by a node that has the file; nil if the file is small or no
+  /// node names one.
   private func manifest(for request: ReadRequest) async throws(KacheryError) -> Manifest? {
     if let named = request.key.manifest { return try await manifest(named, for: request) }
     let query = try requests.query(request.key, node: request.node, channel: request.channel)
     var holders: [FoundFile] = []
     for await found in find(query, for: .seconds(10)) {
-      // A small file has none, and comes as a whole.
+      // A small file has no manifest, and is loaded whole.
       guard found.size > Limits.manifestThreshold else { return nil }
-      // A node may name what is no manifest of this file, or what it does not have.
+      // A node may name something that is not this file's manifest, or that it does not have.
       if let named = found.key.manifest, let read = try? await manifest(named, for: request) { return read }
       holders.append(found)
     }
@@ -57,7 +57,7 @@ extension Node {
     return nil
   }
 
-  /// The manifest that the node makes of the file, which it has to read for it.
+  /// The manifest that the node makes, for which it must read the whole file.
   private func madeManifest(by holder: FoundFile, for request: ReadRequest) async throws(KacheryError) -> Manifest? {
     let query = try requests.query(request.key, node: holder.node, channel: request.channel, wantsManifest: true)
     for await found in find(query, for: Self.timeToMakeManifest(of: holder.size)) {
@@ -66,7 +66,7 @@ extension Node {
     return nil
   }
 
-  /// As long as reading takes on a slow disk, and less than the whole file would take over a network.
+  /// A timeout: as long as reading takes on a slow disk, but shorter than transferring the whole file.
   private static func timeToMakeManifest(of size: UInt64) -> Duration {
     min(.seconds(20) + .milliseconds(Int64(clamping: size / 50_000)), .seconds(3_600))
   }

@@ -3,7 +3,7 @@ import ContentStore
 import LocalAPI
 import Primitives
 
-/// The store, as clients use it.
+/// The store, for clients.
 extension Node {
   func linkFile(_ request: LinkRequest) async throws(KacheryError) -> StoreReply {
     note(

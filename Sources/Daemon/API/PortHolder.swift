@@ -2,11 +2,11 @@ import APIModel
 import HTTP
 import Primitives
 
-/// Who has the port that this daemon was to listen on.
+/// The daemon that holds a port this daemon wants to listen on.
 enum PortHolder {
   private static let patience: Duration = .seconds(2)
 
-  /// An error that names the daemon that answers at the port; the one that came up where none does. Waits for the network.
+  /// An error that names the daemon at the port; the original error if none answers. Waits for the network.
   static func named(_ error: KacheryError, host: String, port: UInt16) -> KacheryError {
     guard error.code == .alreadyRunning, let holder = daemon(host: host, port: port) else { return error }
     return KacheryError(

@@ -3,7 +3,7 @@ import Files
 import LocalAPI
 import Primitives
 
-/// A range of a file that is not here: its chunks are loaded as they are reached, the next one ahead.
+/// A range of a file that is not here. Chunks are loaded as the reader reaches them, one ahead.
 actor RangeOfChunks: FileBytes {
   typealias Load = @Sendable (FileKey) async throws(KacheryError) -> String
 
@@ -22,7 +22,7 @@ actor RangeOfChunks: FileBytes {
     count = range.count
   }
 
-  /// Whoever lets go of it wants no more of the file.
+  /// Cancels loading once the range is released.
   deinit { for task in loads.values { task.cancel() } }
 
   func block(at offset: UInt64) async throws(KacheryError) -> [UInt8] {

@@ -7,12 +7,12 @@ import LocalAPI
 import Primitives
 import TLS
 
-/// The API for clients on other machines: over TLS, for those that have the token.
+/// The API for clients on other machines: over TLS, with a token.
 enum RemoteAPI {
   private static let maximumFile = 64 << 10
 
-  /// Listens where the configuration says so; nil if it does not. Certificate, key and token are in the configuration
-  /// directory; what is missing there is made.
+  /// Listens at the configured address; nil if there is none. Certificate, key and token are in the configuration
+  /// directory; missing ones are created.
   static func start(for node: Node, loop: EventLoop, log: Log) async throws(KacheryError) -> LocalAPIServer? {
     let configuration = node.configuration
     guard let endpoint = configuration.remoteAPI else { return nil }

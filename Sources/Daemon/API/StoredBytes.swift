@@ -3,18 +3,18 @@ import EventLoop
 import LocalAPI
 import Primitives
 
-/// A range of a stored file, for a client that downloads it.
+/// A range of a stored file, for a client's download.
 struct StoredBytes: FileBytes {
   private let file: StoredFileReader
   private let loop: EventLoop
   private let range: ByteRange
 
-  /// The bytes from `start` to before `end`.
+  /// The bytes from `start` up to, not including, `end`.
   ///
-  /// - Throws: `badRequest` where they do not lie in the file.
+  /// - Throws: `badRequest` if they are outside the file.
   init(_ file: StoredFileReader, loop: EventLoop, start: UInt64, end: UInt64) throws(KacheryError) {
     guard let range = ByteRange(start: start, end: end), ByteRange(whole: file.size).contains(range) else {
-      throw KacheryError(.badRequest, "Bytes \(start) to \(end) do not lie in a file of \(file.size) bytes.")
+      throw KacheryError(.badRequest, "Bytes \(start) to \(end) are outside the file of \(file.size) bytes.")
     }
     self.file = file
     self.loop = loop

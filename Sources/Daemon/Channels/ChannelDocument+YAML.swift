@@ -3,7 +3,7 @@ package import Primitives
 import YAML
 
 extension ChannelDocument {
-  /// Reads a channel's document from untrusted bytes. Unknown fields are passed over.
+  /// Reads a channel's document from untrusted bytes. Unknown fields are ignored.
   ///
   /// - Throws: `badConfiguration` with what is wrong.
   package init(yaml bytes: [UInt8]) throws(KacheryError) {

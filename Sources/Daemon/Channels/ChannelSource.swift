@@ -4,9 +4,9 @@ import Files
 import HTTP
 import Primitives
 
-/// Fetches channels' documents, on a thread of its own, and keeps the last good copy of each for when its source is away.
+/// Fetches channels' documents on a separate thread, and keeps the last valid copy of each in case its source fails.
 actor ChannelSource {
-  /// How long a document may take to come.
+  /// The timeout for fetching a document.
   private static let fetchTime: Duration = .seconds(30)
 
   private let worker = ThreadExecutor(name: "channels")
@@ -17,20 +17,20 @@ actor ChannelSource {
   /// A source that keeps its copies in `folder`.
   init(folder: String) { self.folder = folder }
 
-  /// Whether a channel's address leads to a document, rather than being the channel's name.
+  /// Whether a channel's address is that of a document, not a bare name.
   static func isDocument(_ address: ByteString) -> Bool {
     address.text.begins(with: "/") || address.text.contains(bytesOf: "://")
   }
 
-  /// The last good copy of the document; nil where there is none.
+  /// The last valid copy of the document; nil if there is none.
   func copy(of address: ByteString) -> ChannelDocument? {
     guard let bytes = try? FileSystem.read(path(of: address), limit: 1 << 20) else { return nil }
     return try? ChannelDocument(yaml: bytes)
   }
 
-  /// The document as it is now.
+  /// The current document.
   ///
-  /// - Throws: where its source cannot be reached, or it is not a document; the copy then stays as it was.
+  /// - Throws: if its source cannot be reached or returns no valid document; the copy then stays unchanged.
   func fetch(_ address: ByteString) throws(KacheryError) -> ChannelDocument {
     let bytes = try Self.bytes(of: address.text)
     let document = try ChannelDocument(yaml: bytes)
@@ -62,7 +62,7 @@ actor ChannelSource {
 }
 
 extension ChannelSource {
-  /// The document as it is now. `then` is called on a thread of the source's.
+  /// The current document. `then` is called on a thread of the source's.
   nonisolated func fetch(
     _ address: ByteString, then: @escaping @Sendable (Result<ChannelDocument, KacheryError>) -> Void
   ) {
@@ -73,7 +73,7 @@ extension ChannelSource {
     then(Result { () throws(KacheryError) in try fetch(address) })
   }
 
-  /// The last good copies of these documents, as far as there are any. `then` is called on a thread of the source's.
+  /// The last valid copies of these documents, if any. `then` is called on a thread of the source's.
   nonisolated func copies(
     of addresses: [ByteString], then: @escaping @Sendable ([ByteString: ChannelDocument]) -> Void
   ) {

@@ -9,12 +9,12 @@ import Primitives
 
 /// The channels that this node has joined, and the documents of those that have one. Bound to the loop.
 final class JoinedChannels {
-  /// How often the documents are read again; a withdrawn membership ends within that time.
+  /// How often the documents are refreshed; a withdrawn membership ends within that time.
   private static let period: Duration = .seconds(180)
 
   private let source: ChannelSource
   private let mutables: MutableTable
-  /// Channels that are joined at the start.
+  /// Channels to join at the start.
   private let configured: [String]
   private let node: NodeID
   private let driver: CoreDriver
@@ -40,13 +40,13 @@ final class JoinedChannels {
   /// The joined channels, in the order in which they were joined.
   var list: [JoinedChannel] { joined }
 
-  /// Joins the channels that are kept, and those that the command line names; then keeps their documents fresh.
+  /// Joins the stored channels and those named on the command line; then refreshes their documents regularly.
   func start(then: @escaping () -> Void) {
     refresher = loop.after(Self.period, repeating: Self.period) { [weak self] in self?.refresh() }
     reload(then: then)
   }
 
-  /// Joins the channels that are kept now.
+  /// Joins the channels that are now stored.
   func reload(then: @escaping () -> Void = {}) {
     loop.work { [mutables, configured] in
       Self.read(mutables, adding: configured)
@@ -66,7 +66,7 @@ final class JoinedChannels {
     return channels
   }
 
-  /// The joined channels are now these. Documents that are not known are taken from their copies, then fetched.
+  /// Replaces the joined channels. Unknown documents are first read from their stored copies, then fetched.
   ///
   /// - Parameter then: called when the node has joined them.
   func replace(_ channels: [JoinedChannel], then: @escaping () -> Void) {
@@ -92,7 +92,7 @@ final class JoinedChannels {
     driver.input { $0.setChannels(channels, at: $1) }
   }
 
-  /// Reads every document again.
+  /// Refreshes every document.
   func refresh() {
     for channel in joined where ChannelSource.isDocument(channel.address) {
       source.fetch(channel.address, then: loop.receiver { [self] result in fetched(channel.address, result) })

@@ -3,10 +3,10 @@ import EventLoop
 import Primitives
 import Transfer
 
-/// A client's request for many files. Small ones come together, large ones through the engine, some at a time. Bound to the
-/// loop.
+/// A client's request for many files. Small ones arrive together; the engine loads large ones, several at a time. Bound
+/// to the loop.
 final class BatchLoadSession {
-  /// Files that the engine loads at once: enough to hide round trips and the disk's waits.
+  /// Files that the engine loads concurrently: enough to hide the latency of network and disk.
   private static let maximumUnderway = 64
   private static let progressPeriod: Duration = .milliseconds(200)
   typealias Continuation = AsyncThrowingStream<[BatchLoadEvent], any Error>.Continuation
@@ -14,21 +14,21 @@ final class BatchLoadSession {
   private static let waitPeriod: Duration = .seconds(1)
 
   let request: BatchLoadRequest
-  /// The loads of the engine that run for this request, with the bytes that each has.
+  /// The engine's loads for this request, with the bytes loaded by each.
   var underway: [LoadID: UInt64] = [:]
-  /// What brings the small ones.
+  /// The download of the small files.
   var download: BatchDownload?
   private(set) var isClosed = false
   private let continuation: Continuation
   private let loop: EventLoop
-  /// Indices of files for the engine, with which it has not begun.
+  /// Indices of files that the engine has not started.
   private var waiting = Queue<Int>()
   private var progress = BatchLoadEvent.Progress()
   private var bytesEnded: UInt64 = 0
   private var failed = 0
   private var toldAt: Instant
   private var toldWaitAt: Instant?
-  /// What is told in this turn of the loop: a message for each small file would cost more than the file.
+  /// The events of this loop turn, sent together: one message per small file would cost more than the file.
   private var events: [BatchLoadEvent] = []
 
   init(
@@ -42,16 +42,16 @@ final class BatchLoadSession {
     toldAt = loop.now
   }
 
-  /// The file has to be loaded by the engine.
+  /// Queues a file for the engine.
   func needsEngine(_ index: Int) { waiting.append(index) }
 
-  /// The next file for the engine; nil where there is none, or no room.
+  /// The next file for the engine; nil if there is none, or no room.
   func takeForEngine() -> Int? {
     guard !isClosed, underway.count < Self.maximumUnderway else { return nil }
     return waiting.popFirst()
   }
 
-  /// A file has ended.
+  /// Reports that a file has loaded or failed.
   func ended(_ index: Int, bytes: UInt64 = 0, _ outcome: Result<String, KacheryError>) {
     guard !isClosed else { return }
     progress.filesEnded += 1
@@ -66,14 +66,14 @@ final class BatchLoadSession {
     finish()
   }
 
-  /// Says that files wait for a busy node, unless that was said just now.
+  /// Reports that files wait for a busy node, unless it did so just now.
   func reportWait(_ busy: BusyNode) {
     guard !isClosed, toldWaitAt.map({ loop.now - $0 >= Self.waitPeriod }) ?? true else { return }
     toldWaitAt = loop.now
     report(.waiting(busy))
   }
 
-  /// Says how far it is, unless that was said just now.
+  /// Reports progress, unless it did so just now.
   func reportProgress() {
     guard !isClosed, loop.now - toldAt >= Self.progressPeriod else { return }
     toldAt = loop.now
@@ -98,7 +98,7 @@ final class BatchLoadSession {
     return now
   }
 
-  /// Every file has ended.
+  /// Finishes: every file has loaded or failed.
   func finish() {
     guard !isClosed else { return }
     isClosed = true
@@ -109,7 +109,7 @@ final class BatchLoadSession {
     download?.close()
   }
 
-  /// The node stops.
+  /// Ends the session because the node is stopping.
   func close() {
     guard !isClosed else { return }
     flush()
@@ -117,7 +117,7 @@ final class BatchLoadSession {
     abandon()
   }
 
-  /// The client has gone.
+  /// Ends the session because the client has gone.
   func abandon() {
     isClosed = true
     download?.close()

@@ -6,10 +6,10 @@ import Primitives
 import Transfer
 import Wire
 
-/// Clients that wait for many files. Small ones arrive together, the others as loads of their own. Bound to the loop.
+/// Clients waiting for many files. Small ones arrive together, the others as separate loads. Bound to the loop.
 final class BatchLoads {
-  /// Files looked for in the store in one go: few at first, so that something arrives soon, then many, because a look waits
-  /// for its turn behind what arrives.
+  /// Files per lookup in the store: few at first, so that something arrives soon, then many, because a lookup queues
+  /// behind arriving files.
   private static let firstLook = 512
   private static let laterLooks = 8_192
 
@@ -35,7 +35,7 @@ final class BatchLoads {
   /// How many clients wait.
   var count: Int { sessions.count }
 
-  /// Loads files, and reports of them to `continuation`.
+  /// Loads files and reports to `continuation`.
   ///
   /// - Returns: a number for `cancel`.
   func load(_ request: BatchLoadRequest, _ continuation: BatchLoadSession.Continuation) -> UInt64 {
@@ -50,25 +50,25 @@ final class BatchLoads {
     return lastNumber
   }
 
-  /// The client has everything, or has gone.
+  /// Ends a session: the client has everything, or has gone.
   func cancel(_ number: UInt64) {
     guard let session = sessions.removeValue(forKey: number) else { return }
     session.abandon()
     for load in session.underway.keys.sorted(by: { $0.number < $1.number }) { requests.cancel(load) }
   }
 
-  /// The node serves others first.
+  /// Reports that the node serves others first.
   func waits(for node: NodeID) {
     for (_, session) in sessions.sorted(by: { $0.key < $1.key }) { session.download?.waits(for: node) }
   }
 
-  /// Every client learns that the node stops.
+  /// Ends every session because the node is stopping.
   func stop() {
     for session in sessions.values { session.close() }
   }
 
-  /// Reports the files that are here already, and fetches the others; the first of them arrive while later ones are looked
-  /// for.
+  /// Reports the files that are already here, and fetches the others; the first ones arrive while later ones are looked
+  /// up.
   private func lookFor(_ indices: Range<Int>, of session: BatchLoadSession) {
     let group = indices.prefix(indices.lowerBound == 0 ? Self.firstLook : Self.laterLooks)
     guard !session.isClosed, !group.isEmpty else { return }
@@ -89,7 +89,7 @@ final class BatchLoads {
     }
   }
 
-  /// Small files arrive together from any node that has them; a part of a file, and what is too large, as a load of its own.
+  /// Loads small files together, from any node that has them. Parts of files and large files are loaded separately.
   private func fetch(_ missing: [Int], of session: BatchLoadSession) {
     let keys = session.request.keys
     let small = missing.filter { keys[$0].chunkOf == nil }
@@ -98,7 +98,7 @@ final class BatchLoads {
       if let download = try download(of: session) {
         download.add(small.map { ($0, keys[$0].hash) }.sorted { $0.hash < $1.hash })
       } else {
-        // A node may yet appear; the engine knows how long to wait for that.
+        // A node may still appear; the engine decides how long to wait.
         for index in small { session.needsEngine(index) }
       }
     } catch {
@@ -138,7 +138,7 @@ final class BatchLoads {
     }
   }
 
-  /// Begins with more loads of the engine as long as there is room for them.
+  /// Starts more loads in the engine while there is room.
   private func advanceEngine(_ session: BatchLoadSession) {
     while let index = session.takeForEngine() {
       let request = LoadRequest(

@@ -5,9 +5,9 @@ import NodeCore
 import Primitives
 import Transfer
 
-/// What a client learns of its load. The closures are called on the loop; `end` is called once, last.
+/// Callbacks that report a load to its client. They run on the loop; `end` is called once, last.
 struct LoadObserver {
-  /// Bytes loaded, bytes in total, and the node they came from.
+  /// Progress: bytes loaded, total bytes, and the sending node.
   let progress: (_ loaded: UInt64, _ total: UInt64, NodeID?) -> Void
   /// Nothing arrives because a node serves others first; nil if the client does not want to know.
   var waits: ((BusyNode) -> Void)?
@@ -15,11 +15,11 @@ struct LoadObserver {
   let end: (Result<String, KacheryError>) -> Void
 }
 
-/// Clients that wait for a file, or for the names of nodes that have it. Bound to the loop.
+/// Clients waiting for a file, or for the nodes that have it. Bound to the loop.
 final class FileRequests {
-  /// The least time between two messages of progress.
+  /// The minimum interval between progress messages.
   private static let progressPeriod: Duration = .milliseconds(100)
-  /// The least time between two messages that the load waits.
+  /// The minimum interval between messages that the load is waiting.
   private static let waitPeriod: Duration = .seconds(1)
 
   private struct Load {
@@ -60,7 +60,7 @@ final class FileRequests {
     self.node = node
   }
 
-  /// What the core is asked for when a client asks for a file.
+  /// The core's query for a client's request.
   ///
   /// - Parameter channel: the channel that the client names, or nil for any.
   /// - Throws: `notFound` if this node has not joined the channel.
@@ -82,7 +82,7 @@ final class FileRequests {
     }
   }
 
-  /// Every load and search ends.
+  /// Ends every load and search.
   func stop() {
     for load in loads.values { load.observer.end(.failure(KacheryError(.cancelled, "The node is stopping."))) }
     for find in finds.values { find.end() }
@@ -128,13 +128,13 @@ final class FileRequests {
     }
   }
 
-  /// The client no longer wants the file. Its observer is not called any more.
+  /// Cancels a load. Its observer is not called again.
   func cancel(_ id: LoadID) {
     guard loads.removeValue(forKey: id) != nil else { return }
     driver.transfer { engine, _ in engine.cancel(id) }
   }
 
-  /// The core has given the load up.
+  /// Fails a load that the core has given up.
   func failed(_ id: LoadID, _ error: KacheryError) {
     guard loads[id] != nil else { return }
     metrics.loadsFailed.add()
@@ -145,7 +145,7 @@ final class FileRequests {
     guard let load = loads[id] else { return }
     metrics.loadsFinished.add()
     let (hash, manifest) = (load.hash, load.manifest)
-    // Peers may ask for the manifest without knowing that the file came with one.
+    // Peers may ask for the manifest without knowing that the file has one.
     loop.work { [store] in
       if let file = try? store.find(hash) { store.noteManifest(manifest, of: hash, size: file.size) }
     } then: {
@@ -177,7 +177,7 @@ final class FileRequests {
 
   // MARK: Finding
 
-  /// Searches for nodes that have a file, this one first, for this long at most. The closures are called on the loop.
+  /// Searches for nodes that have a file, this one first, for at most this long. The closures are called on the loop.
   func find(
     _ query: FileQuery, for time: Duration, found: @escaping (FoundFile) -> Void, end: @escaping () -> Void
   ) -> FindID {
@@ -194,7 +194,7 @@ final class FileRequests {
     return id
   }
 
-  /// The client no longer wants to know.
+  /// Cancels a search.
   func cancel(_ id: FindID) {
     guard finds.removeValue(forKey: id) != nil else { return }
     driver.transfer { engine, _ in engine.stopFind(id) }

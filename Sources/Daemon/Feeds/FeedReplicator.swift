@@ -7,14 +7,14 @@ import NodeCore
 import Primitives
 import Wire
 
-/// Keeps messages that other nodes send, and reads and appends what they ask for. Bound to the loop.
+/// Stores messages from other nodes, and serves their requests to read and append. Bound to the loop.
 final class FeedReplicator {
-  /// Bytes of messages in one answer: enough that a reader who catches up waits for few of them, and little memory.
+  /// Message bytes per answer: large enough that a reader catching up needs few answers, small enough for memory.
   private static let answerBytes = 512 << 10
-  /// Messages that are worth a thread of their own: as many signatures are checked together at little cost for each.
+  /// Messages that justify another thread: signatures are cheap to check in batches of this size.
   private static let checkedTogether = 256
 
-  /// Messages of a subfeed are on the disk that were not before.
+  /// Called when new messages of a subfeed are on disk.
   var onKept: ([SignedMessage], SubfeedKey) -> Void = { _, _ in }
 
   private let feeds: FeedStore
@@ -41,15 +41,15 @@ final class FeedReplicator {
     }
   }
 
-  /// Logs what the owner of the node may want to know.
+  /// Logs events of interest to the node's owner.
   func note(_ event: FeedEvent) {
     switch event {
     case .misbehaved(let key, let node):
-      log.warning("Node \(node.short) gave messages of \(key) that are not the feed's; they were dropped.")
+      log.warning("Node \(node.short) sent messages of \(key) that are not the feed's; they were discarded.")
     case .forked(let key, let number, let node):
       log.error(
-        "The feed \(key.feed) has two histories: message \(number) of \(key) as node \(node.short) has it contradicts "
-          + "the one that is here. Both were signed with the feed's key; the one from there was kept apart.")
+        "The feed \(key.feed) has two histories: message \(number) of \(key) on node \(node.short) contradicts "
+          + "the one on this node. Both are signed with the feed's key; the other one was stored separately.")
     }
   }
 
@@ -63,7 +63,7 @@ final class FeedReplicator {
     }
   }
 
-  /// Has signatures checked, by two threads where there are many, then keeps the messages.
+  /// Checks signatures, on two threads if there are many, then stores the messages.
   private func check(_ id: MessageBatchID, _ messages: [[UInt8]], from position: UInt64, of key: SubfeedKey) {
     let size = max(Self.checkedTogether, (messages.count + 1) / 2)
     let starts = Array(stride(from: 0, to: messages.count, by: size))
@@ -81,7 +81,7 @@ final class FeedReplicator {
     }
   }
 
-  /// Keeps what has been checked, in the order in which it came.
+  /// Stores checked messages, in the order of arrival.
   private func keepChecked(of key: SubfeedKey) {
     while let id = checkOrder[key]?.first, let check = checks[id], check.isComplete {
       checkOrder[key]?.removeFirst()
@@ -91,7 +91,7 @@ final class FeedReplicator {
     }
   }
 
-  /// The messages, where each is the feed's and in its place; nil where one is not.
+  /// The messages, if each belongs to the feed and is in sequence; nil otherwise.
   private static func check(
     _ messages: [[UInt8]], from position: UInt64, of feed: FeedID
   ) -> [SignedMessage]? {
@@ -114,7 +114,7 @@ final class FeedReplicator {
   private func kept(_ id: MessageBatchID, _ outcome: Result<MessageAdmission, KacheryError>, of key: SubfeedKey) {
     switch outcome {
     case .failure(let error):
-      log.error("Messages of \(key) could not be kept: \(error)")
+      log.error("Cannot store messages of \(key): \(error)")
       admitted(id, key, .failed(error))
     case .success(let admission):
       onKept(admission.kept, key)
@@ -126,7 +126,7 @@ final class FeedReplicator {
     driver.feeds { $0.admitted(id, key, outcome, at: $1) }
   }
 
-  // MARK: What other nodes ask
+  // MARK: Requests from other nodes
 
   private func lookUp(_ lookup: FeedLookupID, _ feed: FeedID, _ binding: [UInt8]) {
     loop.work { [feeds] in
@@ -146,7 +146,7 @@ final class FeedReplicator {
     }
   }
 
-  /// Appends what another node submits, where the rules of the subfeed let it.
+  /// Appends another node's message, if the subfeed's access rules allow it.
   private func append(_ submission: ForeignSubmission, _ key: SubfeedKey, _ message: [UInt8]) {
     loop.work { [feeds] in
       Result { () throws(KacheryError) in try Self.permitted(message, from: submission.node, key, in: feeds) }
@@ -169,10 +169,10 @@ final class FeedReplicator {
     guard try feeds.rules(of: key).permitsWriting(by: node) else {
       throw KacheryError(
         .forbidden,
-        "The feed's owner has not let node \(node) write to \(key); it takes a rule in the subfeed's access rules.")
+        "The feed's owner has not granted node \(node) write access to \(key); add it to the subfeed's access rules.")
     }
     guard let message = (try? JSONParser.parse(text))?.object else {
-      throw KacheryError(.badRequest, "What was submitted is no JSON object.")
+      throw KacheryError(.badRequest, "The submitted message is not a JSON object.")
     }
     return message
   }
@@ -193,7 +193,7 @@ final class FeedReplicator {
   }
 }
 
-/// Messages that several threads check, a part each.
+/// Messages checked by several threads, a part each.
 struct MessageCheck {
   private var parts: [[SignedMessage]?]
   private var remaining: Int
@@ -203,7 +203,7 @@ struct MessageCheck {
     remaining = count
   }
 
-  /// Keeps what came of one part.
+  /// Records the result of one part.
   mutating func set(part: [SignedMessage]?, at index: Int) {
     parts[index] = part
     remaining -= 1
@@ -211,6 +211,6 @@ struct MessageCheck {
 
   var isComplete: Bool { remaining == 0 }
 
-  /// All messages, where every part was good.
+  /// All messages, if every part is valid.
   var messages: [SignedMessage]? { parts.contains { $0 == nil } ? nil : parts.flatMap { $0 ?? [] } }
 }

@@ -4,7 +4,7 @@ import NodeCore
 import Primitives
 import Wire
 
-/// Clients that wait for feeds: for new messages, for the nodes that know a feed, for a submission. Bound to the loop.
+/// Clients waiting for feeds: for new messages, for nodes that know a feed, or for a submission. Bound to the loop.
 final class FeedRequests {
   private let driver: CoreDriver
   private let metrics: NodeMetrics
@@ -26,7 +26,7 @@ final class FeedRequests {
     }
   }
 
-  /// Every client learns that the node stops.
+  /// Ends every client's wait because the node is stopping.
   func stop() {
     isStopped = true
     watchers.endAll()
@@ -37,7 +37,7 @@ final class FeedRequests {
 
   // MARK: Watching
 
-  /// A client waits for messages of these subfeeds, until `endWatch`.
+  /// Starts a client's wait for messages of these subfeeds, until `endWatch`.
   func watch(_ keys: Set<SubfeedKey>) -> FeedWatcher {
     defer { countWatchers() }
     return watchers.add(keys)
@@ -50,15 +50,15 @@ final class FeedRequests {
 
   private func countWatchers() { metrics.feedWatchers.add(watchers.count - metrics.feedWatchers.current) }
 
-  /// The client with this watcher has gone.
+  /// Removes a watcher whose client has gone.
   func cancelWatch(_ number: UInt64) { watchers.end(number) }
 
-  /// A subfeed has new messages.
+  /// Notifies watchers that a subfeed has new messages.
   func touch(_ key: SubfeedKey) { watchers.touch(key) }
 
   // MARK: Other nodes
 
-  /// Has other nodes asked for the messages of these subfeeds, over a channel or any, until `unfollow`.
+  /// Requests the messages of these subfeeds from other nodes, over one channel or any, until `unfollow`.
   func follow(_ subfeeds: [(key: SubfeedKey, topic: Topic?)]) {
     guard !subfeeds.isEmpty else { return }
     driver.feeds { engine, now in for (key, topic) in subfeeds { engine.follow(key, over: topic, at: now) } }
@@ -69,7 +69,7 @@ final class FeedRequests {
     driver.feeds { engine, now in for key in keys { engine.unfollow(key, at: now) } }
   }
 
-  /// Searches for nodes that know a feed, for this long at most.
+  /// Searches for nodes that know a feed, for at most this long.
   func seek(_ feed: FeedID, for time: Duration, then: @escaping (FeedWhereabouts) -> Void) {
     guard !isStopped else { return then(.nowhere) }
     lastNumber += 1

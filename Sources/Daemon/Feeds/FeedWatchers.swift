@@ -1,6 +1,6 @@
 import Primitives
 
-/// Those who wait for messages of subfeeds. Bound to the loop.
+/// Clients waiting for messages of subfeeds. Bound to the loop.
 struct FeedWatchers {
   private var watchers: [UInt64: FeedWatcher] = [:]
   private var byKey: [SubfeedKey: Set<UInt64>] = [:]
@@ -8,7 +8,7 @@ struct FeedWatchers {
 
   var count: Int { watchers.count }
 
-  /// Somebody waits for messages of these.
+  /// Adds a client waiting for messages of these subfeeds.
   mutating func add(_ keys: Set<SubfeedKey>) -> FeedWatcher {
     last += 1
     for key in keys { byKey[key, default: []].insert(last) }
@@ -25,21 +25,21 @@ struct FeedWatchers {
     }
   }
 
-  /// Messages of the subfeed have come.
+  /// Notifies the subfeed's watchers of new messages.
   func touch(_ key: SubfeedKey) {
     for number in byKey[key] ?? [] { watchers[number]?.touch() }
   }
 
-  /// A client waits no more.
+  /// Removes a client.
   func end(_ number: UInt64) { watchers[number]?.end() }
 
-  /// Nobody waits any more.
+  /// Ends every wait.
   func endAll() {
     for watcher in watchers.values { watcher.end() }
   }
 }
 
-/// One client that waits for messages of some subfeeds. Bound to the loop.
+/// One client waiting for messages of some subfeeds. Bound to the loop.
 final class FeedWatcher {
   let number: UInt64
   let keys: Set<SubfeedKey>
@@ -52,13 +52,13 @@ final class FeedWatcher {
     self.keys = keys
   }
 
-  /// There may be something new.
+  /// Signals that there may be new messages.
   func touch() {
     isTouched = true
     wake()
   }
 
-  /// The time is over, or the client has gone.
+  /// Ends the wait: it timed out, or the client has gone.
   func end() {
     hasEnded = true
     wake()
@@ -70,7 +70,7 @@ final class FeedWatcher {
     then()
   }
 
-  /// Calls `then` once, as soon as there may be something new since the last call, or at the end.
+  /// Calls `then` once: when there may be new messages since the last call, or when the wait ends.
   func whenTouched(_ then: @escaping () -> Void) {
     waiting = then
     if isTouched || hasEnded { wake() }

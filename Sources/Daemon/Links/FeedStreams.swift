@@ -2,20 +2,20 @@ import Links
 import Primitives
 import Wire
 
-/// The two feed streams of a link: on one this node asks, on the other the peer does. Bound to the loop.
+/// The two feed streams of a link: this node sends requests on one, the peer on the other. Bound to the loop.
 final class FeedStreams {
-  /// Bytes of messages that may wait to be checked and kept; beyond these the peer is not let send more.
+  /// Message bytes that may wait to be checked and stored; beyond this, the peer's window stays closed.
   private static let maximumUndealt = 1 << 20
-  /// Bytes of answers that may wait for a peer that asks and takes nothing; one that lets more pile up is cut off.
+  /// Answer bytes that may wait for a peer that does not read; beyond this, the link is closed.
   private static let maximumBacklog = 8 << 20
-  /// Bytes that a peer may send ahead: a whole batch of messages, so that it need not wait for each.
+  /// Bytes that a peer may send ahead: a whole batch of messages.
   private static let window = 1 << 20
 
   private let open: StreamOpener
   private let closeLink: () -> Void
   var onRequest: ((FeedRequest) -> Void)?
   var onAnswer: ((FeedAnswer) -> Void)?
-  /// The messages that were last answered have left: there is room for more.
+  /// Called when the last answer has been sent, so that there is room for more.
   var onMessagesLeft: (() -> Void)?
 
   private var asking: (any ByteStream)?
@@ -28,13 +28,13 @@ final class FeedStreams {
 
   /// - Parameters:
   ///   - open: opens a stream of the link.
-  ///   - closeLink: ends the link, whose peer does not keep to the protocol.
+  ///   - closeLink: closes the link after a protocol violation by the peer.
   init(open: @escaping StreamOpener, closeLink: @escaping () -> Void) {
     self.open = open
     self.closeLink = closeLink
   }
 
-  // MARK: What this node asks
+  // MARK: This node's requests
 
   func ask(_ request: FeedRequest) {
     let stream = asking ?? openStream()
@@ -64,7 +64,7 @@ final class FeedStreams {
     if unreleased > Self.maximumUndealt { withheld += bytes.count } else { asking?.consumed(bytes.count) }
   }
 
-  /// Messages of so many bytes need no memory any more.
+  /// Releases `count` bytes of received messages to the peer's window.
   func released(_ count: Int) {
     unreleased -= count
     guard unreleased <= Self.maximumUndealt, withheld > 0 else { return }
@@ -72,9 +72,9 @@ final class FeedStreams {
     withheld = 0
   }
 
-  // MARK: What the peer asks
+  // MARK: The peer's requests
 
-  /// The peer has opened its stream, with these bytes.
+  /// Accepts the stream that the peer has opened, with its first bytes.
   func opened(_ stream: any ByteStream, _ first: [UInt8]) {
     guard answering == nil else { return closeLink() }
     answering = stream

@@ -5,25 +5,25 @@ import Primitives
 import Transfer
 import Wire
 
-/// A link with its control stream: messages in and out in place of bytes. Bound to the loop.
+/// A link with its control stream: sends and receives messages instead of bytes. Bound to the loop.
 final class LinkConnection {
-  /// Bytes of messages that may wait for a peer that takes none; one that lets more pile up is cut off.
+  /// Message bytes that may wait for a peer that does not read; beyond this, the link is closed.
   private static let maximumBacklog = 4 << 20
 
-  /// Work a second that a peer's messages may make here; one that sends more finds its window closed for a while. It is
-  /// several times what a node needs that loads thousands of files one by one, and a small part of what a core can do.
+  /// Work per second that a peer's messages may cause; beyond this, its window closes for a while. This is several
+  /// times what loading thousands of files one by one needs, and a small part of what a core can do.
   static let workRate = 5_000.0
 
   let id: LinkID
   let link: Link
-  /// A message has come.
+  /// Called when a message arrives.
   var onMessage: ((ControlMessage) -> Void)?
-  /// The peer has opened a stream to fetch from.
+  /// Called when the peer opens a fetch stream.
   var onFetchStream: ((LinkStream, [UInt8]) -> Void)?
-  /// The peer has opened a stream to ask for many small files.
+  /// Called when the peer opens a batch stream.
   var onBatchStream: ((LinkStream, [UInt8]) -> Void)?
 
-  /// What is said of feeds.
+  /// The feed streams.
   let feeds: FeedStreams
 
   private var control: LinkStream?
@@ -44,7 +44,7 @@ final class LinkConnection {
     }
   }
 
-  /// Begins to listen. The dialer opens the control stream.
+  /// Starts to receive. The dialer opens the control stream.
   func start() {
     link.onStream = { [weak self] in self?.opened($0) }
     guard link.isDialer else { return }
@@ -58,7 +58,7 @@ final class LinkConnection {
       backlog += message.encoded
       return
     }
-    // Without a last message: a peer that takes none would not take that one either.
+    // No goodbye: the peer is not reading.
     guard control.queuedBytes < Self.maximumBacklog else { return link.close() }
     control.write(message.encoded)
   }
@@ -135,7 +135,7 @@ final class LinkConnection {
 }
 
 extension ControlMessage {
-  /// About how much work it makes, where to look for a file is one; checking a signature is two.
+  /// The approximate work that it causes: 1 for a file lookup, 2 for checking a signature.
   fileprivate var work: Int {
     switch self {
     case .presence(let records): 1 + 2 * records.count

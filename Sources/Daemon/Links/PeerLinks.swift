@@ -9,12 +9,12 @@ import Wire
 
 /// The node's links, and its attempts to open more. Bound to the loop.
 final class PeerLinks {
-  /// How long connecting to one address may take.
+  /// The timeout for connecting to one address.
   private static let dialTime: Duration = .seconds(10)
 
-  /// A peer has opened a stream to fetch from, or to ask for many small files.
+  /// Called when a peer opens a fetch or batch stream.
   var onStream: (StreamKind, any ByteStream, _ first: [UInt8], LinkID) -> Void = { _, stream, _, _ in stream.reset() }
-  /// A link, and with it every stream that it carried, has ended.
+  /// Called when a link, and with it every stream that it carried, has ended.
   var onClosed: (LinkID) -> Void = { _ in }
 
   private let driver: CoreDriver
@@ -33,7 +33,7 @@ final class PeerLinks {
     host = LinkHost(loop: loop, identity: identity)
     host.onLink = { [weak self] link in self?.opened(link, dial: nil) }
     host.onRefused = { endpoint, error in
-      log.debug("A connection from \(endpoint?.description ?? "somewhere") came to nothing: \(error)")
+      log.debug("A connection from \(endpoint?.description ?? "an unknown address") failed: \(error)")
     }
   }
 

@@ -5,21 +5,21 @@ import Process
 import Synchronization
 import Threads
 
-/// The one check of stored files that a node makes at a time. It may take hours, so it has a thread of its own: the pool's
-/// few threads are for what ends soon.
+/// The verification of stored files; at most one runs at a time. It may take hours, so it has its own thread: the
+/// pool's few threads are for short work.
 final class StoreCheck: Sendable {
   typealias Messages = AsyncThrowingStream<JSONValue, any Error>
 
-  /// Messages that the client has not taken yet; then the check waits for it.
+  /// Messages that may wait for the client; beyond this, the check waits.
   private static let maximumWaiting = 1_000
   private static let progressPeriod: Duration = .milliseconds(200)
 
   private let isRunning = Atomic<Bool>(false)
 
-  /// Begins a check of these files, or of all.
+  /// Starts a check of these files, or of all.
   ///
-  /// - Parameter cancellation: ends it early, as letting go of the stream does.
-  /// - Returns: what it tells, as `/v1/store/verify` has it; it fails with `alreadyRunning` where one goes on already.
+  /// - Parameter cancellation: ends it early, as dropping the stream does.
+  /// - Returns: its messages, as in `/v1/store/verify`; the stream fails with `alreadyRunning` if a check is running.
   func begin(
     _ store: ContentStore, only: Set<ContentHash>?, loop: EventLoop, cancellation: CancellationToken
   ) -> Messages {
@@ -37,7 +37,7 @@ final class StoreCheck: Sendable {
             Self.give(message, to: continuation) { !clientLeft.isCancelled && !cancellation.isCancelled }
           }
         }
-        // Before the client learns of the end, so that it may ask for the next one.
+        // Before the client sees the end, so that it can start the next check.
         self.isRunning.store(false, ordering: .releasing)
         Self.end(outcome, continuation) { !clientLeft.isCancelled && !cancellation.isCancelled }
       }
@@ -62,7 +62,7 @@ final class StoreCheck: Sendable {
     }
   }
 
-  /// Hands over a message once there is room for it; false where nobody wants it any more.
+  /// Sends a message once there is room for it; false if the client has gone.
   private static func give(
     _ message: JSONValue, to continuation: Messages.Continuation, while shouldContinue: () -> Bool
   ) -> Bool {
@@ -88,6 +88,6 @@ final class StoreCheck: Sendable {
   }
 
   private static var refusal: KacheryError {
-    KacheryError(.alreadyRunning, "The stored files are being checked already; wait until that has ended.")
+    KacheryError(.alreadyRunning, "A check of the stored files is already running; wait for it to finish.")
   }
 }

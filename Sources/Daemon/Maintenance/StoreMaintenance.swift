@@ -3,26 +3,26 @@ import Diagnostics
 import EventLoop
 import Primitives
 
-/// What the node does for its storage directory by itself: completes the index, keeps to the owner's limits, and verifies
+/// Automatic maintenance of the storage directory: completes the index, enforces the owner's limits, and verifies
 /// files. Bound to the loop.
 final class StoreMaintenance {
   private static let period: Duration = .seconds(60)
-  /// Going through a large directory takes seconds, so the limit is checked after this many new bytes, or a twentieth of the
-  /// limit if that is less.
+  /// The limit is checked after this many new bytes, or a twentieth of the limit if that is less: scanning a large
+  /// directory takes seconds.
   private static let growthPerCollection: UInt64 = 1 << 30
   /// Commands without a daemon, and other nodes, store in the directory as well.
   private static let collectionPeriod: Duration = .seconds(3_600)
 
-  /// One time that the limit was kept to.
+  /// The state at the last collection.
   private struct Collection: Sendable {
-    /// Bytes that had come into the store.
+    /// Bytes added to the store until then.
     let grown: UInt64
     /// The limit in bytes.
     let limit: UInt64
     let time: Instant
   }
 
-  /// The limits on transfers are now these.
+  /// Called with the new transfer limits.
   var onLimits: (TransferLimits) -> Void = { _ in }
   /// Ends long work on other threads when the node stops.
   let cancellation = CancellationToken()
@@ -36,7 +36,7 @@ final class StoreMaintenance {
   private var timer: Timer?
   private var lastCollection: Collection?
   private var isCollecting = false
-  /// What was last logged of the limit and of kachery.yaml: it is not logged again until it changes.
+  /// The last logged problems with the limit and kachery.yaml; repeated ones are not logged.
   private var collectionProblem: String?
   private var settingsProblem: String?
 
@@ -48,12 +48,12 @@ final class StoreMaintenance {
     limits = TransferLimits(configuration)
   }
 
-  /// Completes the index in the background, and keeps to the limit from now on.
+  /// Completes the index in the background, and starts to enforce the limit.
   func start() {
     loop.work { [store, cancellation] in
       Result { () throws(KacheryError) in try store.completeIndex { !cancellation.isCancelled } }
     } then: { [self] result in
-      if case .failure(let error) = result { log.warning("The stored files cannot be listed: \(error.message)") }
+      if case .failure(let error) = result { log.warning("Cannot list the stored files: \(error.message)") }
       keepToLimit()
     }
     timer = loop.after(Self.period, repeating: Self.period) { [weak self] in self?.tick() }
@@ -68,7 +68,7 @@ final class StoreMaintenance {
     readLimits()
   }
 
-  /// The owner may have changed kachery.yaml.
+  /// Reloads kachery.yaml.
   func reload() {
     readLimits()
     lastCollection = nil
@@ -80,7 +80,7 @@ final class StoreMaintenance {
     check.begin(store, only: only, loop: loop, cancellation: cancellation)
   }
 
-  /// Ends everything, also what runs on other threads.
+  /// Stops all work, including that on other threads.
   func stop() {
     timer?.cancel()
     cancellation.cancel()
@@ -88,7 +88,7 @@ final class StoreMaintenance {
 
   // MARK: The limits
 
-  /// Applies what kachery.yaml says now. An error in it is logged once, and the limits stay as they were.
+  /// Applies kachery.yaml. An error in it is logged once, and the limits stay unchanged.
   func readLimits(then: @escaping () -> Void = {}) {
     loop.work { [configuration] in
       Result { () throws(KacheryError) in
@@ -107,11 +107,11 @@ final class StoreMaintenance {
       guard new != limits else { return }
       limits = new
       onLimits(new)
-      log.info("The limits on transfers are now those of kachery.yaml.")
+      log.info("Applied the transfer limits of kachery.yaml.")
     case .failure(let error):
       guard settingsProblem != error.message, !cancellation.isCancelled else { return }
       settingsProblem = error.message
-      log.warning("\(error.message) Until then the limits stay as they are.")
+      log.warning("\(error.message) Until this is corrected, the limits stay unchanged.")
     }
   }
 
@@ -132,7 +132,7 @@ final class StoreMaintenance {
       case .failure(let error):
         guard collectionProblem != error.message else { return }
         collectionProblem = error.message
-        log.warning("The storage limit cannot be kept: \(error.message)")
+        log.warning("The storage limit cannot be met: \(error.message)")
       }
     }
   }

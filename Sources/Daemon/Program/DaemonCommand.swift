@@ -4,7 +4,7 @@ import Files
 import Primitives
 import Process
 
-/// The daemon as a program: reads its options, runs one node, and ends on a signal or when a client says so.
+/// The daemon as a program: reads its options, runs one node, and ends on a signal or at a client's request.
 package enum DaemonCommand {
   /// Runs the daemon with these arguments (without the program's name), and ends the process.
   package static func runAndEnd(_ arguments: [String]) async -> Never {
@@ -14,7 +14,7 @@ package enum DaemonCommand {
 
   private static let help = ByteString("--help")
 
-  /// Becomes the command that describes the options, `kachery daemon start --help`, which is installed beside this program.
+  /// Replaces this process with `kachery daemon start --help`, which describes the options.
   private static func showHelp() {
     let folder = CurrentProcess.program.cut(atLast: "/").head
     CurrentProcess.become("\(folder)/kachery", orNamed: "kachery", ["daemon", "start", "--help"])
@@ -50,16 +50,16 @@ package enum DaemonCommand {
     }
   }
 
-  /// A disk or a file server that does not answer must not keep the daemon from ending: whatever was told to be done is on
-  /// the disk, and the rest may be cut off at any moment.
+  /// Ends the process even if a disk or a file server does not answer: every acknowledged operation is on disk, and the
+  /// rest may be interrupted at any moment.
   private static func endAnyway(_ log: Log) {
     Task.detached {
       try? await Task.sleep(for: patience)
-      log.warning("Some work did not end in time, and was cut off.")
+      log.warning("Some work did not end in time and was interrupted.")
       CurrentProcess.end(0)
     }
   }
 
-  /// Of the three seconds that a stop may take, what is left for work that goes on.
+  /// The part of the three seconds for a stop that remains for running work.
   private static let patience: Duration = .milliseconds(2_500)
 }

@@ -1,12 +1,12 @@
 package import Primitives
 import Transfer
 
-/// Reads the daemon's options and environment. A flag counts more than the environment, which counts more than the
-/// default.
+/// Reads the daemon's options and environment. Options override the environment, which overrides the
+/// defaults.
 package enum DaemonOptions {
   /// The configuration that these arguments (without the program's name) and this environment describe.
   ///
-  /// - Throws: `badRequest` with a sentence that names the option.
+  /// - Throws: `badRequest`, naming the option.
   package static func parse(
     _ arguments: [String], environment: [ByteString: String], hostName: String
   ) throws(KacheryError) -> DaemonConfiguration {
@@ -30,7 +30,7 @@ package enum DaemonOptions {
       }
       if name == "--port" { port = UInt16(value) }
       guard apply(&configuration, value) else {
-        throw KacheryError(.badRequest, "'\(value)' is no value for the option '\(name)'.")
+        throw KacheryError(.badRequest, "\(name): '\(value)' is not a valid value; see kachery daemon start --help.")
       }
     }
     if configuration.isBootstrap, port == nil { configuration.port = DaemonConfiguration.defaultBootstrapPort }
@@ -96,7 +96,7 @@ package enum DaemonOptions {
       configuration.logLevel = level > 0 ? .debug : .info
       return true
     },
-    // Accepted because scripts pass them; they have no effect yet.
+    // Accepted for older scripts; without effect.
     "--udp-port": { _, value in value.isEmpty || UInt16(value) != nil },
     "--websocket-port": { _, value in value.isEmpty || UInt16(value) != nil },
     "--public-url": { _, _ in true },
@@ -115,13 +115,13 @@ package enum DaemonOptions {
       value("KACHERY_P2P_CONFIG_DIR") ?? "\(home)/.kachery-p2p", environment)
     if let text = value("KACHERY_P2P_API_PORT", "KACHERY_DAEMON_PORT") {
       guard let port = UInt16(text) else {
-        throw KacheryError(.badRequest, "KACHERY_P2P_API_PORT is '\(text)', which is no port.")
+        throw KacheryError(.badRequest, "KACHERY_P2P_API_PORT is '\(text)', which is not a port number.")
       }
       configuration.apiPort = port
     }
   }
 
-  /// Clients compare paths, so that of the storage directory must not depend on where the daemon was started.
+  /// The absolute path: clients compare it, so it must not depend on the daemon's working directory.
   private static func absolute(_ path: String, _ environment: [ByteString: String]) -> String {
     let trimmed = path == "/" ? path : path.removing(suffix: "/").map { String($0) } ?? path
     return trimmed.begins(with: "/") ? trimmed : "\(environment["PWD"] ?? "")/\(trimmed)"

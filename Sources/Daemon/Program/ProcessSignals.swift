@@ -2,12 +2,12 @@ import EventLoop
 import Primitives
 import Process
 
-/// What signals ask of a node: SIGTERM and SIGINT end it in order, SIGHUP has it read its settings again.
+/// Signal handling: SIGTERM and SIGINT stop the node cleanly, SIGHUP reloads its settings.
 enum ProcessSignals {
-  /// Watches signals until the process ends. The closures are called on a loop of their own.
+  /// Watches signals until the process ends. The closures run on a separate loop.
   ///
-  /// That loop is never shut down: when the last watch of a signal ends, libuv restores the default action, and one more
-  /// signal would cut off the end that the first one began.
+  /// That loop is never shut down: when the last watch of a signal ends, libuv restores the default action, and a
+  /// second signal would interrupt the stop that the first one started.
   static func watch(
     stop: @escaping @Sendable () -> Void, reload: @escaping @Sendable () -> Void
   ) async throws(KacheryError) {

@@ -3,17 +3,17 @@ import Files
 import Primitives
 import Process
 
-/// The log of a daemon that runs in a terminal or under a service manager: a line each on standard error.
+/// The log of a daemon in a terminal or under a service manager: one line per message, on standard error.
 enum StandardErrorLog {
   static func write(_ level: Log.Level, _ message: String) {
     let now = CalendarTime.local
     let clock = "\(padded(now.hour, 2)):\(padded(now.minute, 2)):\(padded(now.second, 2))"
-    // Messages may quote what strangers sent: no control character of theirs reaches the terminal.
+    // Messages may quote untrusted text: replace its control characters.
     let clean = String(message.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : Character($0) })
     write("\(clock) \(name(of: level))\(clean)\n")
   }
 
-  /// A line as a JSON object: `{"time", "level", "message"}`, the time in UTC (RFC 3339).
+  /// Writes a message as a JSON object on one line: `{"time", "level", "message"}`, the time in UTC (RFC 3339).
   static func writeJSON(_ level: Log.Level, _ message: String) {
     let wall = WallTime.now
     let now = CalendarTime.utc(wall)
@@ -24,7 +24,7 @@ enum StandardErrorLog {
     write(object.compact + "\n")
   }
 
-  /// A log that takes no more is no reason to stop.
+  /// Writes text, ignoring failures: a broken log must not stop the daemon.
   private static func write(_ line: String) {
     Array(line.utf8).withUnsafeBytes { bytes in _ = try? FileStream.standardError.write(bytes) }
   }

@@ -1,6 +1,6 @@
 import EventLoop
 
-/// The wish of a client, or of a signal, that the node ends. Bound to the loop.
+/// A client's or a signal's request that the node stop. Bound to the loop.
 final class StopRequest {
   private let loop: EventLoop
   private var isMade = false
@@ -8,13 +8,13 @@ final class StopRequest {
 
   init(loop: EventLoop) { self.loop = loop }
 
-  /// Asks for the end. What waits for it continues after a moment: the answer to the client that asked leaves first.
+  /// Requests the stop. Waiters continue after a short delay, so that the client's answer is sent first.
   func make() {
     isMade = true
     _ = loop.after(.milliseconds(50)) { [weak self] in self?.resumeAll() }
   }
 
-  /// Calls `then` once the end is asked for.
+  /// Calls `then` once the stop is requested.
   func whenMade(_ then: @escaping () -> Void) {
     guard !isMade else { return then() }
     waiters.append(then)

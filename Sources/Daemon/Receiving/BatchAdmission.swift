@@ -3,7 +3,7 @@ import EventLoop
 import Files
 import Primitives
 
-/// A small file that has come from a node, with the index that a batch has for it.
+/// A small file received from a node, with its index in the batch.
 struct ArrivedFile {
   let index: Int
   let node: NodeID
@@ -15,10 +15,10 @@ final class BatchAdmission {
   /// Files admitted in one go, unless their bytes are too many before: they wait for the disk together, all of them open.
   private static let groupFiles = min(256, max(1, FileSystem.raiseDescriptorLimit() / 8))
   private static let groupBytes = 4 << 20
-  /// Groups that the pool works on, or has wait for the disk, at once: one of its four threads stays free for others.
+  /// Groups that the pool processes concurrently: one of its four threads stays free for other work.
   private static let maximumGroups = 3
 
-  /// A group has been dealt with: where each file is, `hashMismatch`, or what went wrong here.
+  /// Called when a group has been processed, with each file's path, `hashMismatch`, or a local error.
   var onAdmitted: (([(ArrivedFile, Result<String, KacheryError>)]) -> Void)?
   private let store: ContentStore
   private let loop: EventLoop
@@ -31,7 +31,7 @@ final class BatchAdmission {
     self.loop = loop
   }
 
-  /// Takes a file; `onAdmitted` tells of it unless `close` comes before.
+  /// Adds a file; `onAdmitted` reports it unless `close` is called first.
   func take(_ file: ArrivedFile) {
     arrived.append(file)
     arrivedBytes += file.file.bytes.count
@@ -44,7 +44,7 @@ final class BatchAdmission {
     arrived = []
   }
 
-  /// Has the pool admit what has come: a full group, or whatever there is if it has nothing else to do.
+  /// Has the pool admit received files: a full group, or fewer if the pool is idle.
   private func advance() {
     while !arrived.isEmpty, groups < Self.maximumGroups {
       let isFull = arrived.count >= Self.groupFiles || arrivedBytes >= Self.groupBytes

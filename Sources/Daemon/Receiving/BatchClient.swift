@@ -5,24 +5,24 @@ import Wire
 
 /// Asks one node for many small files over one stream, and collects each as it arrives. Bound to the loop.
 final class BatchClient {
-  /// What the node said of a file.
+  /// The node's answer for a file.
   enum Reply {
     case bytes([UInt8])
     case refused(Refusal)
   }
 
-  /// An answer has come for the file that was asked for with this index.
+  /// Called with the answer for the file with this index.
   var onReply: ((Int, Reply) -> Void)?
-  /// Something has come, be it a part of a file only.
+  /// Called when any bytes arrive, even part of a file.
   var onBytes: (() -> Void)?
-  /// The node gives nothing more.
+  /// Called when the node will send nothing more.
   var onEnd: (() -> Void)?
 
   private let stream: any ByteStream
   private let topic: Topic
   private let limiter: RateLimiter
   private var decoder = FetchReplyDecoder()
-  /// Indices of files asked for, in the order in which they will come.
+  /// Indices of the requested files, in the order in which they will arrive.
   private var expected = Queue<Int>()
   private var arriving: [UInt8] = []
   private var isClosed = false
@@ -37,7 +37,7 @@ final class BatchClient {
     stream.onEnd = { [weak self] _ in self?.fail() }
   }
 
-  /// Asks for files, each with the index by which `onReply` tells of it.
+  /// Requests files, each with the index by which `onReply` reports it.
   func request(_ files: [(index: Int, hash: ContentHash)]) {
     guard !isClosed, !files.isEmpty else { return }
     expected.append(contentsOf: files.map(\.index))
@@ -68,7 +68,7 @@ final class BatchClient {
 
   private func receive(_ bytes: UnsafeRawBufferPointer) {
     onBytes?()
-    // Bytes of files count against the window until they lie on the disk.
+    // File bytes count against the window until they are on disk.
     var fileBytes = 0
     var hasFailed = false
     do throws(WireError) {
@@ -89,7 +89,7 @@ final class BatchClient {
     if bytes.count > fileBytes { consumed(bytes.count - fileBytes) }
   }
 
-  /// - Returns: false where the reply is not one to what was asked.
+  /// - Returns: false if the reply does not match the request.
   private func begin(_ reply: FetchReply) -> Bool {
     guard !expected.isEmpty else { return false }
     arriving = []

@@ -18,22 +18,22 @@ struct BatchSource {
 
 /// Brings many small files here from several nodes: the carrier of what a `BatchEngine` decides. Bound to the loop.
 final class BatchDownload {
-  /// How often it is looked for nodes that have appeared, or may not be asked any more.
+  /// How often to check for nodes that have appeared, or may no longer be asked.
   private static let refreshPeriod: Duration = .milliseconds(500)
 
   /// What has happened.
   enum Event {
-    /// So many bytes of a file have come, right or wrong.
+    /// This many bytes of a file have arrived, verified or not.
     case received(Int)
     /// A node does not give the file with this hash.
     case refused(NodeID, ContentHash, Refusal)
     /// A node gave wrong bytes for this hash.
     case misbehaved(NodeID, ContentHash)
-    /// The file with this index has ended, and has so many bytes.
+    /// The file with this index, of this many bytes, has loaded or failed.
     case ended(Int, Outcome, bytes: Int)
   }
 
-  /// What became of a file.
+  /// The outcome for a file.
   enum Outcome {
     case stored(path: String)
     case failed(KacheryError)
@@ -66,7 +66,7 @@ final class BatchDownload {
     }
   }
 
-  /// Begins to ask for these files as well; `onEvent` tells of them by these indices.
+  /// Adds files to the download; `onEvent` reports them by these indices.
   func add(_ more: [(index: Int, hash: ContentHash)]) {
     guard !isClosed else { return }
     if refreshedAt == nil { refresh() }
@@ -104,7 +104,7 @@ final class BatchDownload {
     scheduleWake()
   }
 
-  /// The engine asks to be woken right after an input: once for everything that comes in this turn of the loop.
+  /// Wakes the engine right after an input: once for all inputs of a loop turn.
   private func scheduleWake() {
     guard !isClosed, let dueAt = engine.wakeAt, wake.map({ dueAt < $0.dueAt }) ?? true else { return }
     wake?.timer.cancel()
@@ -116,7 +116,7 @@ final class BatchDownload {
     wake = (timer, dueAt)
   }
 
-  /// Tells the engine of nodes that have been linked, perhaps again, and of those that may not be asked any more.
+  /// Reports to the engine which nodes have been linked, perhaps again, and which may no longer be asked.
   private func refresh() {
     guard !isClosed else { return }
     refreshedAt = loop.now

@@ -41,8 +41,8 @@ final class Downloads {
     limiter = RateLimiter(RateLimit(rate), loop: loop)
   }
 
-  /// The file with this hash while it is being loaded; of several that nodes describe differently, the one of which most
-  /// is verified.
+  /// The file with this hash while it is being loaded; of several that nodes describe differently, the one with the
+  /// most verified bytes.
   func arriving(_ hash: ContentHash) -> IncomingFile? {
     incoming.values.filter { $0.hash == hash }.max { $0.verifiedBytes < $1.verifiedBytes }
   }

@@ -29,7 +29,7 @@ final class FetchClient {
 
   /// What the node may send ahead of what is written; the most memory that the stream takes.
   let window: Int
-  /// Bytes of a piece have been written: so many now, so many of it in all.
+  /// Called when bytes of a piece have been written, with their number and the piece's total so far.
   var onProgress: ((FetchID, _ count: Int, _ received: UInt64) -> Void)?
   /// A piece has been verified, or has failed; after a failure nothing more is reported.
   var onOutcome: ((FetchID, FetchOutcome) -> Void)?
@@ -42,9 +42,9 @@ final class FetchClient {
   private let hashing: SerialPoolQueue
   private var blocks = WriteBufferPool()
   private var decoder = FetchReplyDecoder()
-  /// Pieces asked for of which nothing has come, in the order in which they will.
+  /// Requested pieces of which nothing has arrived, in the order in which they will.
   private var expected: [PieceFetch] = []
-  /// Pieces of which something has come and that are not verified, in order; the last may still be arriving.
+  /// Pieces that have partly or wholly arrived but are not verified, in order; the last may still be arriving.
   private var arrivals: [Arrival] = []
   private var isArriving = false
   private var block: WriteBuffer?
@@ -75,7 +75,7 @@ final class FetchClient {
     stream.write(FetchRequest(topic: fetch.source.topic, hash: fetch.source.hash, range: range).encoded)
   }
 
-  /// Gives up every piece that is not verified. May be called again.
+  /// Gives up every piece that is not verified. Idempotent.
   func close() {
     guard !isClosed else { return }
     isClosed = true
@@ -114,7 +114,7 @@ final class FetchClient {
     } catch {
       return fail(.disconnected)
     }
-    // What is not file bytes will not be written, so its part of the window is given back here.
+    // Only file bytes are written; release the window of everything else here.
     var fileBytes = 0
     for event in events where !isClosed {
       switch event {
@@ -163,7 +163,7 @@ final class FetchClient {
     }
   }
 
-  /// How long bytes are collected before what is there is written: where they come slowly nothing is gained by waiting.
+  /// How long to collect bytes before writing a partial block: waiting longer gains nothing if they arrive slowly.
   private static let collecting: Duration = .milliseconds(10)
 
   private func beginBlock() -> WriteBuffer {
@@ -227,7 +227,7 @@ final class FetchClient {
   private func shouldContinue(_ outcome: SerialPoolQueue.Outcome, _ arrival: Arrival) -> Bool {
     guard !isClosed else { return false }
     guard case .failure(let error) = outcome else { return true }
-    // A chunk that one lane has given up is cancelled for the other, which may be heard first; the one that did tells why.
+    // If one lane fails a chunk, the other reports `cancelled`, perhaps first; the failing lane reports the reason.
     if error.code != .cancelled { fail(Self.outcome(of: error), of: arrival) }
     return false
   }

@@ -20,7 +20,8 @@ enum FetchWindow {
     kept(min(most, max(least, shared - windows.reduce(0, +))), to: rate)
   }
 
-  /// So much of a window that what comes before anybody can hold it back is what may come in a second.
+  /// Limits a window to one second's bytes at `rate`, since they may arrive before they can be held back; never less
+  /// than the initial window.
   static func kept(_ window: Int, to rate: Double?) -> Int {
     guard let rate, rate < Double(window) else { return window }
     return max(MuxSession.initialWindow, Int(rate))

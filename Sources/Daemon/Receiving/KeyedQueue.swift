@@ -6,14 +6,14 @@ struct KeyedQueue {
   /// Whose turn it is, and who waits, for each file.
   private var queues: [ContentHash: [() -> Void]] = [:]
 
-  /// Puts work in the queue for a file and gives it back if it is its turn at once; the caller runs what it is given,
-  /// here and by `end`, and calls `end` once for each.
+  /// Queues work for a file, and returns it if its turn is now. The caller runs the work that this method and `end`
+  /// return, and calls `end` once for each.
   mutating func take(_ hash: ContentHash, _ work: @escaping () -> Void) -> (() -> Void)? {
     queues[hash, default: []].append(work)
     return queues[hash]?.count == 1 ? work : nil
   }
 
-  /// The work whose turn it was has ended; gives back whose turn it is now.
+  /// Ends the current turn; returns the work whose turn is next.
   mutating func end(_ hash: ContentHash) -> (() -> Void)? {
     queues[hash]?.removeFirst()
     guard let next = queues[hash]?.first else {

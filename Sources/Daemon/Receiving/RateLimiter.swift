@@ -2,7 +2,7 @@ import EventLoop
 import Primitives
 import Transfer
 
-/// Keeps what a node takes in to the rate that its owner allows. Bound to the loop.
+/// Limits received bytes to the rate that the node's owner allows. Bound to the loop.
 final class RateLimiter {
   let limit: RateLimit
   private let loop: EventLoop
@@ -13,7 +13,7 @@ final class RateLimiter {
     self.loop = loop
   }
 
-  /// Goes on with `body` once so many bytes may move: mostly at once.
+  /// Runs `body` once this many bytes may move: usually immediately.
   func pass(_ count: Int, _ body: @escaping () -> Void) {
     let delay = delay(for: count)
     if delay == .zero { body() } else { _ = loop.after(delay, body) }

@@ -6,7 +6,7 @@ import Primitives
 /// Filled on the loop; then read by the pool until the loop has heard that all of that is done.
 // The loop writes only before it hands the block to the pool and after the pool has given it back; between, all read.
 final class WriteBuffer: @unchecked Sendable {
-  /// The most bytes of one. Each costs a trip to the pool and back, of which fewer are better as long as bytes come quickly.
+  /// The capacity in bytes. Each block costs a round trip to the pool, so fewer are better while bytes arrive quickly.
   static let capacity = 4 * Limits.blockSize
 
   private let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: capacity, alignment: 64)

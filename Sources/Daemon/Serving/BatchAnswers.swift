@@ -48,8 +48,8 @@ struct BatchAnswers: StreamAnswers {
       StreamRead(hash: first.hash, cost: Self.groupBytes, work: { Self.read(questions, from: store) }))
   }
 
-  /// Membership may be withdrawn at any time, so each group asks again; but not for each file, most of which are asked for
-  /// over one topic.
+  /// Membership may be withdrawn at any time, so each group checks it again; but not for each file, because most are
+  /// requested over one topic.
   private func nextQuestions() -> [Question] {
     var last: (topic: Topic, refusal: Refusal?)?
     return waiting.prefix(Self.groupFiles).map { asked in

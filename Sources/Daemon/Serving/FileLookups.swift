@@ -69,7 +69,7 @@ final class FileLookups {
   }
 
   private func manifestMade(_ hash: ContentHash, _ outcome: Result<Void, KacheryError>) {
-    if case .failure(let error) = outcome { log.warning("The file \(hash) gets no manifest: \(error.message)") }
+    if case .failure(let error) = outcome { log.warning("Cannot make a manifest of \(hash): \(error.message)") }
     for lookup in manifests.end() { lookUp(lookup, hash, wantsManifest: false) }
     if !cancellation.isCancelled { makeNextManifest() }
   }
@@ -83,7 +83,7 @@ extension FindAnswer.Outcome {
         self = arriving?.share().map { .has(FindAnswer.File($0)) } ?? .refuses(Refusal(absence: hash, in: store))
         return
       }
-      // A peer that is told of the file would wait for a turn that never comes.
+      // Do not advertise a file that is never served: the peer would wait forever.
       self =
         serves
         ? .has(FindAnswer.File(size: found.size, manifest: store.knownManifest(of: found))) : .refuses(.limitReached)

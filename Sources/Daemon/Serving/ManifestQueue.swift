@@ -21,14 +21,14 @@ struct ManifestQueue {
     return true
   }
 
-  /// The file whose manifest is to be made now; nil where there is none, or one is being made.
+  /// The file whose manifest to make now; nil if there is none, or if one is being made.
   mutating func begin() -> ContentHash? {
     guard !isBusy, let first = files.first else { return nil }
     isBusy = true
     return first.hash
   }
 
-  /// The manifest that was begun is made, or will not be; gives back the answers that have waited for it.
+  /// Ends the current manifest, made or not; returns the answers that have waited for it.
   mutating func end() -> [LookupID] {
     isBusy = false
     return files.isEmpty ? [] : files.removeFirst().lookups

@@ -14,7 +14,7 @@ protocol ServedStream: AnyObject {
 
 /// What the owner of a served stream has to know.
 enum ServedStreamEvent {
-  /// The stream is about to be reset in the middle of a file; the peer is to be told why.
+  /// The stream is about to be reset in the middle of a file; the owner notifies the peer of the reason.
   case aborts(AbortNotice)
   /// The stream is over; it says nothing more.
   case ended

@@ -40,13 +40,13 @@ enum AnswerStep<Output: StreamOutput> {
 
 /// One turn's read.
 struct StreamRead<Output: StreamOutput> {
-  /// The file, by which a peer that waits is told for what.
+  /// The file, named to a peer that waits.
   let hash: ContentHash
   /// About how many bytes will be read.
   let cost: Int
   /// Reads from memory alone, on the loop; nil, or returns nil, if the pool has to read.
   var immediately: (() -> Output?)?
-  /// Starts to bring into memory what later reads will need. Runs on the pool; nobody waits for it.
+  /// Starts to read ahead into memory for later reads. Runs on the pool; no caller waits for it.
   var prefetch: (@Sendable () -> Void)?
   /// Reads, on the pool.
   let work: @Sendable () -> Output

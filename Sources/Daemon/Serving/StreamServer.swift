@@ -6,8 +6,8 @@ import Wire
 
 /// Serves one stream of a peer: requests in, answers out, in order, as fast as the peer takes them. Bound to the loop.
 ///
-/// It reads one block or group ahead of what the peer has taken. Everything is synchronous: reads that need the pool come
-/// back as callbacks on the loop, so a failure ends the stream and cannot leave the loop.
+/// It reads one block or group ahead of what the peer has taken. Everything is synchronous: reads that need the pool
+/// report back by callbacks on the loop, so a failure ends the stream and cannot leave the loop.
 final class StreamServer<Answers: StreamAnswers>: ServedStream {
   let link: LinkID
   private let stream: any ByteStream
@@ -41,7 +41,7 @@ final class StreamServer<Answers: StreamAnswers>: ServedStream {
     self.scheduler = scheduler
   }
 
-  /// Starts to serve; `first` is what came together with the stream's kind.
+  /// Starts to serve; `first` holds the bytes that arrived with the stream's kind.
   func start(with first: [UInt8], onEvent: @escaping (ServedStreamEvent) -> Void) {
     loop.preconditionOnLoop()
     self.onEvent = onEvent
@@ -78,7 +78,7 @@ final class StreamServer<Answers: StreamAnswers>: ServedStream {
     end(nil)
   }
 
-  /// Gives the stream up. The peer is told why if it cannot know.
+  /// Gives the stream up. Notifies the peer of the reason if it cannot know it.
   private func end(_ notice: AbortNotice?) {
     guard state != .ended else { return }
     // The notice goes out first, so that the peer has the reason when the stream ends.
@@ -135,7 +135,7 @@ final class StreamServer<Answers: StreamAnswers>: ServedStream {
     }
   }
 
-  /// Begins what comes next; returns false if every request has been answered.
+  /// Starts the next step; returns false if every request has been answered.
   private func readNext() -> Bool {
     switch answers.next() {
     case nil: return false

@@ -7,7 +7,7 @@ import Wire
 /// Gives the peers that want bytes their turns, a block each, and keeps to the rate at which the owner allows to send. Bound to
 /// the loop.
 final class UploadScheduler {
-  /// A peer waits to whom that has not been said for a while.
+  /// Called when a peer waits that has not been notified for a while.
   var onWait: ((LinkID, WaitingNotice) -> Void)?
   /// How fast blocks may be sent.
   let limit: RateLimit
@@ -20,7 +20,7 @@ final class UploadScheduler {
   private var wakeUp: Timer?
   private var teller: Timer?
 
-  /// - Parameter clock: what time it is, where the loop's is not wanted.
+  /// - Parameter clock: the current time, if not the loop's.
   init(capacity: Int, limit: RateLimit, loop: EventLoop, clock: (() -> Instant)? = nil) {
     slots = FairQueue(capacity: capacity)
     self.limit = limit
@@ -38,10 +38,10 @@ final class UploadScheduler {
       self.id = id
     }
 
-    /// So many bytes have been read: others may have their turn.
+    /// Ends the turn, in which this many bytes were read.
     func end(spent: Int) { scheduler.end(id, spent: spent) }
 
-    /// Nobody wants the block any more. Says whether the turn had yet to come; otherwise `end` must still be called.
+    /// Cancels the turn. Returns whether it had not started; otherwise `end` must still be called.
     func withdraw() -> Bool { scheduler.withdraw(id) }
   }
 
@@ -71,7 +71,7 @@ final class UploadScheduler {
   private func advance() {
     guard !isDraining else { return }
     isDraining = true
-    // One moment for both questions: a pause that ends between the two would be one that nobody wakes from.
+    // Use one instant for both checks: if a pause ended between them, nothing would wake the queue.
     var now = clock()
     while let id = slots.next(rate: limit.rate, at: now) {
       waiting.removeValue(forKey: id)?()
