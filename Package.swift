@@ -145,6 +145,11 @@ let package = Package(
         "Diagnostics", "Primitives", "TestSupport",
       ]),
     tests("ArchitectureTests", ["TestSupport"]),
-    tests("IntegrationTests", ["APIModel", "Crypto", "Files", "HTTP", "Primitives", "TestSupport"]),
+    tests(
+      "IntegrationTests",
+      [
+        "Discovery", "Wire", "Links", "TLS", "EventLoop", "APIModel", "Crypto", "Files", "HTTP", "Primitives",
+        "TestSupport",
+      ]),
   ]
 )

@@ -66,7 +66,7 @@ actor Node {
     lookups = FileLookups(store, driver: driver, loop: loop, log: log, cancellation: maintenance.cancellation)
     requests = FileRequests(store, driver: driver, loop: loop, metrics: counters, node: node)
     batches = BatchLoads(requests, store, driver: driver, loop: loop, metrics: counters)
-    feedRequests = FeedRequests(driver: driver)
+    feedRequests = FeedRequests(driver: driver, metrics: counters)
     replicator = FeedReplicator(storage.feeds, driver: driver, loop: loop, log: log)
     channels = JoinedChannels(
       ChannelSource(folder: "\(configuration.storageDirectory)/kachery-node/channels"), storage.mutables,
@@ -137,7 +137,7 @@ actor Node {
       kind == .batch ? uploads.serveBatches(stream, first, on: link) : uploads.serveFetches(stream, first, on: link)
     }
     links.onClosed = { [uploads] link in uploads.linkEnded(link) }
-    downloads.link = { [links] id in links.link(id) }
+    downloads.opener = { [links] id in links.opener(id) }
     uploads.onMessage = { [links] link, message in links.send(message, to: link) }
     uploads.mayServe = { [driver] link, topic in driver.read { $0.mayServe(link, over: topic) } }
     uploads.arriving = { [downloads] hash in downloads.arriving(hash) }

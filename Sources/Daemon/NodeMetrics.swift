@@ -14,6 +14,7 @@ struct NodeMetrics: Sendable {
   let requestsServed: Counter
   let requestsRefused: Counter
   let messagesKept: Counter
+  let feedWatchers: Counter
 
   init() {
     links = all.register("kachery_links", .gauge, "Links that are up and past their hello.")
@@ -36,5 +37,6 @@ struct NodeMetrics: Sendable {
       "kachery_requests_refused_total", .counter, "Requests of peers for a range that were not granted.")
     messagesKept = all.register(
       "kachery_feed_messages_total", .counter, "Messages of feeds that were appended here or came from other nodes.")
+    feedWatchers = all.register("kachery_feed_watchers", .gauge, "Clients that wait for messages of feeds.")
   }
 }

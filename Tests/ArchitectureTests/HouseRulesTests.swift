@@ -90,6 +90,10 @@ import Testing
     #expect(sources.flatMap(ConcurrencyRule.asynchronousClasses) == [])
   }
 
+  @Test func theCoreHasOneOrder() {
+    #expect(OrderRule.violations(in: sources) == [])
+  }
+
   @Test func thePartsOfTheDaemonKeepToThemselves() throws {
     let parts = PartTable(markdown: try Repository.text(of: "Sources/Daemon/README.md"))
     #expect(parts.rows.count > 8)

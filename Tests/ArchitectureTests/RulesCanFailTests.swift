@@ -150,6 +150,46 @@ import Testing
     #expect(ConcurrencyRule.asynchronousClasses(in: file(node, at: "Sources/Daemon/Node+Serving.swift")) == [])
   }
 
+  private static let unorderedThings = """
+    struct Things {
+      var tables: [NodeID: Thing] = [:]
+      var marks: Set<Int> = []
+      var groups: [Topic: Set<NodeID>] = [:]
+      let list: [(id: Int, name: String)]
+      func named(_ name: String) -> Set<Int> { [] }
+    }
+    """
+
+  @Test(arguments: [
+    "for (id, thing) in tables {", "for thing in tables.values {", "for id in tables.keys where id.isGood {",
+    "for mark in marks {", "for mark in marks.filter({ $0 > 1 }) {", "for x in other?.tables ?? [:] {",
+    "for node in groups[topic] ?? [] {", "for mark in marks.union(others) {", "for mark in Set(list.map(\\.id)) {",
+    "for mark in named(name) {", "for thing in a.b.marks {", "for x in tables.values.map({ $0.x }) {",
+    "let old = tables\nfor (id, thing) in old {", "guard let group = groups[topic] else { return }\nfor x in group {",
+    "for x in list.map(\\.id) + tables.keys {", "outer: for x in marks {", "for x in\n  marks {",
+    "func f(_ some: Set<Int>) {\nfor x in some {", "let some = Set(list)\nfor x in some {",
+  ])
+  func aLoopWithoutAnOrderIsReported(_ lines: String) {
+    let code = file("\(Self.unorderedThings)\n\(lines)")
+    #expect(OrderRule.violations(in: [code]).count == 1)
+    let explained = lines.replacing("for ", with: "// in any order: they are summed up\nfor ")
+    #expect(OrderRule.violations(in: [file("\(Self.unorderedThings)\n\(explained)")]) == [])
+    let elsewhere = file(lines, at: "Sources/Core/Wire/Other.swift")
+    #expect(OrderRule.violations(in: [file(Self.unorderedThings), elsewhere]).count == 1)
+    #expect(OrderRule.violations(in: [file("\(Self.unorderedThings)\n\(lines)", at: "Sources/Daemon/A.swift")]) == [])
+  }
+
+  @Test(arguments: [
+    "for (id, name) in list {", "for id in tables.keys.sorted() {", "for id in list.map(\\.id) {",
+    "for (id, thing) in tables.sorted(by: { $0.key < $1.key }) {", "for mark in marks.sorted() where mark > 1 {",
+    "for index in 0..<tables.count {", "for index in list.indices {", "let marks = [1, 2]\nfor mark in marks {",
+    "func f(_ marks: [Int]) {\nfor mark in marks {", "for thing in tables[id].parts {", "// for x in marks {",
+    "for node in (groups[topic] ?? []).sorted() {", "let ids = marks.sorted()\nfor id in ids {",
+  ])
+  func aLoopWithAnOrderPasses(_ lines: String) {
+    #expect(OrderRule.violations(in: [file("\(Self.unorderedThings)\n\(lines)")]) == [])
+  }
+
   @Test func aPartThatNamesAnotherPartsOwnTypeIsReported() {
     let table = PartTable(
       markdown: "| folder | surface | may name |\n|---|---|---|\n| A | Door | . |\n| B | | A, Hall |\n| . | | |")

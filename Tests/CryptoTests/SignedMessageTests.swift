@@ -100,6 +100,14 @@ import Testing
     #expect(!isSigned || isSame, "seed \(seed)")
   }
 
+  @Test func messagesThatWereKeptAreRefusedOrNotSigned() throws {
+    let key = try VerifyingKey(try signer().publicKey)
+    for (name, bytes) in try FuzzCorpus.inputs(of: "signed-message") {
+      guard let message = try? SignedMessage(bytes) else { continue }
+      #expect(message.text == bytes && !message.isSigned(by: key), "\(name)")
+    }
+  }
+
   @Test func aSubfeedsNameIsItsHash() throws {
     #expect(try SubfeedHash(name: "main").hex == "b28b7af69320201d1cf206ebf28373980add1451")
     #expect(try SubfeedHash(name: ["b": 1, "a": [2]]) == SubfeedHash(ContentHash.of(Array(#"{"a":[2],"b":1}"#.utf8))))

@@ -116,4 +116,12 @@ import Testing
       _ = try? NodeID(pem: String(decoding: random.mutated(publicPEM), as: UTF8.self))
     }
   }
+
+  @Test func filesThatWereKeptNeverTrap() throws {
+    for (name, bytes) in try FuzzCorpus.inputs(of: "key") {
+      let text = String(decoding: bytes, as: UTF8.self)
+      if let read = try? SigningKey(pem: text) { #expect(read.seed.count == SigningKey.seedByteCount, "\(name)") }
+      if let read = try? NodeID(pem: text) { #expect(try NodeID(pem: read.pem()) == read, "\(name)") }
+    }
+  }
 }

@@ -114,6 +114,14 @@ import Testing
     var random = SeededRandom(seed: seed)
     for _ in 0..<50 { _ = try? ChannelDocument(yaml: random.mutated(Array(document.utf8))) }
   }
+
+  @Test func documentsThatWereKeptAreReadOrRefused() throws {
+    for (name, bytes) in try FuzzCorpus.inputs(of: "channel-document") {
+      do throws(KacheryError) { _ = try ChannelDocument(yaml: bytes) } catch {
+        #expect(error.code == .badConfiguration || error.code == .tooLarge, "\(name)")
+      }
+    }
+  }
 }
 
 @Suite struct NodeIdentityTests {

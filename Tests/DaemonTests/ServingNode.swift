@@ -128,9 +128,8 @@ actor ServingNode {
   func until(
     _ number: Int, sourceLocation: SourceLocation = #_sourceLocation, _ isThere: @Sendable (Sight) -> Bool
   ) async -> Sight {
-    for _ in 0..<2_000 where !isThere(see(number)) { try? await Task.sleep(for: .milliseconds(5)) }
+    let isAsWanted = await eventually { isThere(see(number)) }
     let sight = see(number)
-    let isAsWanted = isThere(sight)
     #expect(isAsWanted, "\(sight.written.count) bytes", sourceLocation: sourceLocation)
     return sight
   }

@@ -14,6 +14,10 @@ import Transfer
     private let scheduler: UploadScheduler
     private var turn: UploadScheduler.Turn?
     private var left = 0
+    private var isEntering = false
+    /// Blocks that had their turn, and how many of them had to wait for it.
+    private(set) var sent = 0
+    private(set) var waited = 0
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
@@ -37,7 +41,11 @@ import Transfer
     private func next(_ count: Int, _ done: @escaping () -> Void) {
       guard left > 0 else { return done() }
       left -= 1
+      isEntering = true
+      defer { isEntering = false }
       turn = scheduler.enter(LinkID(number: 1), for: .of([1]), cost: count) { turn in
+        self.sent += 1
+        if !self.isEntering { self.waited += 1 }
         _ = self.loop.after(.zero) {
           turn.end(spent: count)
           self.next(count, done)
@@ -48,10 +56,12 @@ import Transfer
 
   /// A quarter of a second's worth goes at once, then a pause comes before each block.
   /// A pause of 6.6 ms may end between any two looks at the clock.
-  @Test(.timeLimit(.minutes(1)), arguments: Array(stride(from: 400, through: 1_600, by: 200)))
+  @Test(.timeLimit(.minutes(1)), arguments: Array(stride(from: 100, through: 600, by: 100)))
   func noPauseIsWithoutEnd(_ microseconds: Int) async throws {
     let uploads = try Uploads(megabytesPerSecond: 40, step: .microseconds(microseconds))
     await uploads.send(80, of: 256 << 10)
+    #expect(await uploads.sent == 80)
+    #expect(await uploads.waited > 0, "without a pause nothing is shown")
     await uploads.loop.shutdown()
   }
 }

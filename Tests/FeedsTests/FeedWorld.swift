@@ -16,6 +16,9 @@ final class FeedWorld {
   /// Links by their ends, the smaller index first; the number tells an old link of two nodes from a new one.
   private var links: [Pair: UInt64] = [:]
   let topic: Topic
+  /// Everything that the engines wanted, in order, if it is kept.
+  private(set) var trace: [String] = []
+  var keepsTrace = false
 
   struct Pair: Hashable {
     let low: Int
@@ -57,6 +60,10 @@ final class FeedWorld {
       event.run()
     }
     return true
+  }
+
+  func note(_ effect: FeedEffect, of node: Int) {
+    if keepsTrace { trace.append("\(now.nanoseconds) \(node) \(effect)") }
   }
 
   // MARK: Messages

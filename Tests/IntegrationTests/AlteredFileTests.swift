@@ -19,7 +19,7 @@ import Testing
   }
 
   private var offline: [String: String] {
-    ["HOME": folder.path, "KACHERY_OFFLINE_STORAGE_DIR": folder.path("offline"), "PATH": "/usr/bin:/bin"]
+    folder.offline
   }
 
   @discardableResult

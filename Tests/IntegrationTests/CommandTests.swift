@@ -10,9 +10,7 @@ import Testing
 
   init() throws {
     folder = try TemporaryFolder()
-    environment = [
-      "HOME": folder.path, "KACHERY_OFFLINE_STORAGE_DIR": folder.path("offline"), "PATH": "/usr/bin:/bin",
-    ]
+    environment = folder.offline
   }
 
   private func call(

@@ -104,10 +104,13 @@ import Testing
           group.leave()
         }
       }
-      usleep(200_000)
+      for _ in 0..<2_000 where try daemon.counter("kachery_feed_watchers") < 8 { usleep(5_000) }
+      #expect(try daemon.counter("kachery_feed_watchers") == 8)
       try append([["n": 0]], to: feed)
       #expect(group.wait(timeout: .now() + 20) == .success)
       #expect(found.withLock { $0 } == [[JSONValue]](repeating: [["n": 0]], count: 8))
+      for _ in 0..<2_000 where try daemon.counter("kachery_feed_watchers") > 0 { usleep(5_000) }
+      #expect(try daemon.counter("kachery_feed_watchers") == 0)
     }
   }
 

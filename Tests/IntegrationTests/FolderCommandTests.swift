@@ -6,22 +6,10 @@ import Testing
 /// Folders and many files at once on the command line, alone and between two nodes.
 @Suite(.serialized, .timeLimit(.minutes(2))) struct FolderCommandTests {
   private let folder: TemporaryFolder
-  private let offline: [String: String]
 
-  init() throws {
-    folder = try TemporaryFolder()
-    offline = [
-      "HOME": folder.path, "KACHERY_OFFLINE_STORAGE_DIR": folder.path("offline"), "PATH": "/usr/bin:/bin",
-    ]
-  }
+  private var offline: [String: String] { folder.offline }
 
-  private func call(_ name: String, _ arguments: [String], in environment: [String: String], code: Int32 = 0) throws
-    -> (output: String, errors: String)
-  {
-    let result = try run(name, arguments, in: folder.path, environment: environment)
-    #expect(result.code == code, "\(name) \(arguments): \(result)")
-    return (result.output, result.errors)
-  }
+  init() throws { folder = try TemporaryFolder() }
 
   private func write(_ path: String, _ text: String) throws {
     let url = URL(filePath: folder.path(path))
@@ -49,43 +37,43 @@ import Testing
 
   @Test func aFolderComesBackAsItWas() throws {
     try makeTree()
-    let uri = try call("kachery-store", ["session 7"], in: offline).output.trimmingCharacters(in: .newlines)
+    let uri = try folder.call("kachery-store", ["session 7"], in: offline).output.trimmingCharacters(in: .newlines)
     #expect(uri.hasPrefix("sha1dir://"))
     #expect(uri.hasSuffix(".session%207"))
-    #expect(try call("kachery-load-dir", [uri, "--dest", "copy"], in: offline).output == "copy\n")
+    #expect(try folder.call("kachery-load-dir", [uri, "--dest", "copy"], in: offline).output == "copy\n")
     #expect(try tree("copy") == tree("session 7"))
-    #expect(try call("kachery-cat", ["\(uri)/größe/новый файл"], in: offline).output == "b\n")
-    _ = try call("kachery-load", ["\(uri)/größe"], in: offline, code: 2)
-    _ = try call("kachery-load", ["\(uri)/nothing"], in: offline, code: 3)
-    _ = try call("kachery-load-dir", ["\(uri)/a.txt", "--dest", "other"], in: offline, code: 2)
-    _ = try call("kachery-load-dir", [uri], in: offline, code: 2)
+    #expect(try folder.call("kachery-cat", ["\(uri)/größe/новый файл"], in: offline).output == "b\n")
+    _ = try folder.call("kachery-load", ["\(uri)/größe"], in: offline, code: 2)
+    _ = try folder.call("kachery-load", ["\(uri)/nothing"], in: offline, code: 3)
+    _ = try folder.call("kachery-load-dir", ["\(uri)/a.txt", "--dest", "other"], in: offline, code: 2)
+    _ = try folder.call("kachery-load-dir", [uri], in: offline, code: 2)
     #expect(!FileManager.default.fileExists(atPath: folder.path("other")))
   }
 
   @Test func aFolderThatLeadsBackToItselfIsRefused() throws {
     try write("loop/a", "a")
     try FileManager.default.createSymbolicLink(atPath: folder.path("loop/again"), withDestinationPath: ".")
-    #expect(try call("kachery-store", ["loop"], in: offline, code: 1).errors.contains("folders deep"))
+    #expect(try folder.call("kachery-store", ["loop"], in: offline, code: 1).errors.contains("folders deep"))
   }
 
   @Test func severalFilesAreStoredAndLoadedInOneGo() throws {
     for name in ["one", "two", "three"] { try write(name, name) }
-    let stored = try call("kachery-store", ["one", "no such file", "two", "three"], in: offline, code: 3)
+    let stored = try folder.call("kachery-store", ["one", "no such file", "two", "three"], in: offline, code: 3)
     #expect(stored.errors.contains("no such file"))
     let uris = stored.output.split(separator: "\n").map(String.init)
     try #require(uris.count == 3)
     let missing = "sha1://" + String(repeating: "0", count: 40)
-    let loaded = try call("kachery-load", [uris[2], missing, uris[0]], in: offline, code: 3)
+    let loaded = try folder.call("kachery-load", [uris[2], missing, uris[0]], in: offline, code: 3)
     let texts = try loaded.output.split(separator: "\n").map { try String(contentsOfFile: String($0), encoding: .utf8) }
     #expect(texts == ["three", "one"])
-    _ = try call("kachery-load", uris + ["--dest", "x"], in: offline, code: 2)
+    _ = try folder.call("kachery-load", uris + ["--dest", "x"], in: offline, code: 2)
   }
 
   /// A folder is stored with everything in it, or not at all.
   @Test func whatCannotBeStoredIsNotLeftOut() throws {
     try write("odd/file", "x")
     try FileManager.default.createSymbolicLink(atPath: folder.path("odd/link"), withDestinationPath: "nowhere")
-    let dangling = try call("kachery-store", ["odd"], in: offline, code: 1)
+    let dangling = try folder.call("kachery-store", ["odd"], in: offline, code: 1)
     #expect(dangling.errors.contains("'odd/link' is a link that leads nowhere"))
     try FileManager.default.removeItem(atPath: folder.path("odd/link"))
     let script = "name=$(printf 'bad\\377name'); echo x > odd/$name; exec \"$0\" store \"$@\" $more"
@@ -102,14 +90,15 @@ import Testing
 
   @Test func aLinkWhoseFileChangedIsSaidToBeOne() throws {
     try write("linked", "before")
-    let uri = try call("kachery-link", ["linked"], in: offline).output.trimmingCharacters(in: .newlines)
+    let uri = try folder.call("kachery-link", ["linked"], in: offline).output.trimmingCharacters(in: .newlines)
     try write("linked", "after it was linked")
     for arguments in [[uri], [uri, uri]] {
-      #expect(try call("kachery-load", arguments, in: offline, code: 3).errors.contains("is here only as a link"))
+      #expect(
+        try folder.call("kachery-load", arguments, in: offline, code: 3).errors.contains("is here only as a link"))
     }
     try FileManager.default.removeItem(atPath: folder.path("linked"))
-    #expect(try call("kachery-load", [uri], in: offline, code: 3).errors.contains("changed or removed"))
-    #expect(try call("kachery-ls", [], in: offline).output.contains("  -                 -!  "))
+    #expect(try folder.call("kachery-load", [uri], in: offline, code: 3).errors.contains("changed or removed"))
+    #expect(try folder.call("kachery-ls", [], in: offline).output.contains("  -                 -!  "))
   }
 
   /// Small files are stored several at a time, large ones alone; what is printed stands in the order of the names.
@@ -120,10 +109,10 @@ import Testing
     try Data(PatternBytes.make(2_000_000)).write(to: URL(filePath: folder.path("large")))
     names.insert("large", at: 70)
     for environment in [offline, daemon.environment] {
-      let stored = try call("kachery-store", names + ["no such file"], in: environment, code: 3)
+      let stored = try folder.call("kachery-store", names + ["no such file"], in: environment, code: 3)
       let uris = stored.output.split(separator: "\n").map(String.init)
       #expect(uris.map { String($0.split(separator: "/").last ?? "") } == names.map { $0.replacing(" ", with: "%20") })
-      let loaded = try call("kachery-load", uris, in: environment).output.split(separator: "\n").map(String.init)
+      let loaded = try folder.call("kachery-load", uris, in: environment).output.split(separator: "\n").map(String.init)
       try #require(loaded.count == names.count)
       for (name, path) in zip(names, loaded) {
         #expect(FileManager.default.contentsEqual(atPath: path, andPath: folder.path(name)), "\(name)")
@@ -141,13 +130,14 @@ import Testing
     let two = try RunningDaemon(in: folder.path("two"), bootstrap)
     try makeTree()
     for number in 0..<300 { try write("session 7/many/\(number)", "number \(number)") }
-    let uri = try call("kachery-store", ["session 7"], in: one.environment).output.trimmingCharacters(in: .newlines)
+    let uri = try folder.call("kachery-store", ["session 7"], in: one.environment).output.trimmingCharacters(
+      in: .newlines)
     try write("here", "number 7")
-    _ = try call("kachery-store", ["here"], in: two.environment)
-    _ = try call("kachery-load-dir", [uri, "--dest", "arrived"], in: two.environment)
+    _ = try folder.call("kachery-store", ["here"], in: two.environment)
+    _ = try folder.call("kachery-load-dir", [uri, "--dest", "arrived"], in: two.environment)
     #expect(try tree("arrived") == tree("session 7"))
     let missing = "sha1://" + String(repeating: "0", count: 40)
-    let some = try call("kachery-load", ["\(uri)/a.txt", missing], in: two.environment, code: 3)
+    let some = try folder.call("kachery-load", ["\(uri)/a.txt", missing], in: two.environment, code: 3)
     #expect(try String(contentsOfFile: some.output.trimmingCharacters(in: .newlines), encoding: .utf8) == "a")
   }
 }

@@ -18,13 +18,6 @@ struct HostileFileTests {
     daemon = try RunningDaemon(in: folder.path("node"), ["--nomulticast"])
   }
 
-  /// The most memory that the daemon ever had, in bytes.
-  private func peakMemory() throws -> Int {
-    let status = try String(contentsOfFile: "/proc/\(daemon.processIdentifier)/status", encoding: .utf8)
-    let kilobytes = try #require(status.firstMatch(of: /VmHWM:\s*(\d+) kB/).flatMap { Int($0.1) })
-    return kilobytes << 10
-  }
-
   private let absent = ContentHash.of(Array("nowhere".utf8))
 
   /// Stores the bytes and has the daemon read them as the manifest of a file that is not here.
@@ -34,10 +27,10 @@ struct HostileFileTests {
     let path = folder.path("claim")
     try bytes.write(to: URL(filePath: path))
     let key = FileKey(hash: absent, manifest: try daemon.store(path).hash)
-    let before = try peakMemory()
+    let before = try daemon.peakMemory()
     let request = daemon.request("/v1/read", ReadRequest(key: key, start: 0, end: 10).json)
     let answer = try? HTTPClient.fetch(request, limit: 1 << 20)
-    return (answer.map { String(decoding: $0.body, as: UTF8.self) }, try peakMemory() - before)
+    return (answer.map { String(decoding: $0.body, as: UTF8.self) }, try daemon.peakMemory() - before)
   }
 
   /// As a tree of values it would take twenty times its size.

@@ -36,12 +36,6 @@ import Testing
     (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
   }
 
-  private func file(_ name: String, bytes count: Int) throws -> String {
-    let path = folder.path(name)
-    try Data(PatternBytes.make(count, seed: count)).write(to: URL(filePath: path))
-    return path
-  }
-
   @Test(arguments: [SIGINT, SIGTERM])
   func aLoadThatIsInterruptedLeavesNothingAndGoesOn(signal: Int32) async throws {
     try await blocking { try interruptALoad(signal) }
@@ -53,7 +47,7 @@ import Testing
     let node = try RunningDaemon(
       in: folder.path("node"), ["--bootstrap", "127.0.0.1:\(source.linkPort)", "--channel", "lab"])
     try node.waitForLinks(1)
-    let original = try file("original", bytes: 60_000_000)
+    let original = try folder.file("original", bytes: 60_000_000)
     let stored = try source.store(original)
     let uri = "sha1://\(stored.hash)/original?manifest=\(try #require(stored.manifest))"
     let target = folder.path("out")
@@ -91,10 +85,8 @@ import Testing
   }
 
   private func interruptACopy() throws {
-    let environment = [
-      "HOME": folder.path, "KACHERY_OFFLINE_STORAGE_DIR": folder.path("offline"), "PATH": "/usr/bin:/bin",
-    ]
-    let original = try file("original", bytes: 60_000_000)
+    let environment = folder.offline
+    let original = try folder.file("original", bytes: 60_000_000)
     let stored = try run("kachery-store", ["original"], in: folder.path, environment: environment)
     let uri = stored.output.trimmingCharacters(in: .newlines)
     let target = folder.path("out")
@@ -119,9 +111,7 @@ import Testing
   }
 
   @Test func whatADestinationIsStaysWhatItIs() throws {
-    let environment = [
-      "HOME": folder.path, "KACHERY_OFFLINE_STORAGE_DIR": folder.path("offline"), "PATH": "/usr/bin:/bin",
-    ]
+    let environment = folder.offline
     func call(_ arguments: String...) throws -> (code: Int32, output: String, errors: String) {
       try run("kachery", arguments, in: folder.path, environment: environment)
     }

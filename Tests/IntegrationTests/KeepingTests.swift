@@ -10,9 +10,7 @@ import Testing
   init() throws { folder = try TemporaryFolder() }
 
   private func withBoth(_ body: ([String: String], String) throws -> Void) throws {
-    let offline = [
-      "HOME": folder.path, "KACHERY_OFFLINE_STORAGE_DIR": folder.path("offline"), "PATH": "/usr/bin:/bin",
-    ]
+    let offline = folder.offline
     try body(offline, folder.path("offline"))
     let daemon = try RunningDaemon(in: folder.path("node"), ["--port", "0", "--host", "127.0.0.1", "--nomulticast"])
     try body(daemon.environment, daemon.storage)

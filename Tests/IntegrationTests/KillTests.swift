@@ -13,6 +13,18 @@ import Testing
 
   init() throws { folder = try TemporaryFolder() }
 
+  /// Does something that a seed decides, and names the seed if it fails; the variable KACHERY_SEED repeats one.
+  private func withSeed(_ body: @escaping @Sendable (UInt64) throws -> Void) async throws {
+    let chosen = ProcessInfo.processInfo.environment["KACHERY_SEED"].flatMap { UInt64($0) }
+    let seed = chosen ?? UInt64(Date().timeIntervalSince1970)
+    print("KillTests: KACHERY_SEED=\(seed)")
+    do {
+      try await onOwnThread { try body(seed) }
+    } catch {
+      Issue.record("seed \(seed): \(error)")
+    }
+  }
+
   /// Kills the daemon after some time; nobody but the system tells it.
   private func killSoon(_ daemon: RunningDaemon, after microseconds: UInt64) {
     let process = daemon.processIdentifier
@@ -42,10 +54,9 @@ import Testing
     #expect(!result.output.contains("link broken") && !result.output.contains("foreign"), "\(place), \(result)")
   }
 
-  @Test func aStoringDaemonLosesNothing() async throws { try await onOwnThread { try killWhileStoring() } }
+  @Test func aStoringDaemonLosesNothing() async throws { try await withSeed(killWhileStoring) }
 
-  private func killWhileStoring() throws {
-    let seed = UInt64(Date().timeIntervalSince1970)
+  private func killWhileStoring(_ seed: UInt64) throws {
     var random = SeededRandom(seed: seed)
     let daemon = try RunningDaemon(in: folder.path("node"), [])
     var expected: Set<ContentHash> = []
@@ -62,9 +73,9 @@ import Testing
       try daemon.start()
       try expectSound(daemon, expected, "seed \(seed), round \(round)")
     }
-    #expect(expected.count > Self.rounds)
+    #expect(expected.count > Self.rounds, "seed \(seed)")
     try expectEverythingIntact(daemon, "seed \(seed)")
-    #expect(daemon.stop() == 0)
+    #expect(daemon.stop() == 0, "seed \(seed)")
   }
 
   /// Stores, links or removes a file; what was answered is expected from then on.
@@ -89,10 +100,9 @@ import Testing
     expected.insert(reply.hash)
   }
 
-  @Test func aLoadingDaemonLosesNothing() async throws { try await onOwnThread { try killWhileLoading() } }
+  @Test func aLoadingDaemonLosesNothing() async throws { try await withSeed(killWhileLoading) }
 
-  private func killWhileLoading() throws {
-    let seed = UInt64(Date().timeIntervalSince1970)
+  private func killWhileLoading(_ seed: UInt64) throws {
     var random = SeededRandom(seed: seed)
     let source = try RunningDaemon(in: folder.path("source"), ["--isbootstrap", "--channel", "lab", "--port", "0"])
     let options = ["--bootstrap", "127.0.0.1:\(source.linkPort)", "--channel", "lab"]

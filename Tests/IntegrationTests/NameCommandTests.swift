@@ -8,27 +8,14 @@ import Testing
 /// same vectors (`Python/tests/test_names.py`).
 @Suite(.serialized, .timeLimit(.minutes(2))) struct NameCommandTests {
   private let folder: TemporaryFolder
-  private let offline: [String: String]
 
-  init() throws {
-    folder = try TemporaryFolder()
-    offline = [
-      "HOME": folder.path, "KACHERY_OFFLINE_STORAGE_DIR": folder.path("offline"), "PATH": "/usr/bin:/bin",
-    ]
-  }
+  private var offline: [String: String] { folder.offline }
 
-  @discardableResult
-  private func call(_ name: String, _ arguments: [String], in environment: [String: String], code: Int32 = 0) throws
-    -> (output: String, errors: String)
-  {
-    let result = try run(name, arguments, in: folder.path, environment: environment)
-    #expect(result.code == code, "\(name) \(arguments): \(result)")
-    return (result.output, result.errors)
-  }
+  init() throws { folder = try TemporaryFolder() }
 
   /// What a command printed, without the end of its line: a name may end with a line's end as well.
   private func line(_ name: String, _ arguments: [String], in environment: [String: String]) throws -> ByteString {
-    let output = try call(name, arguments, in: environment).output
+    let output = try folder.call(name, arguments, in: environment).output
     return ByteString(try #require(output.removing(suffix: "\n")))
   }
 
@@ -56,8 +43,8 @@ import Testing
       #expect(try line("kachery-store", [path], in: environment) == uri)
       #expect(try line("kachery-store", ["\(path)/"], in: environment) == uri)
       let document = "sha1://\(try FolderURI(parsing: uri.text).hash)"
-      #expect(try ByteString(call("kachery-cat", [document], in: environment).output) == vector.text("document"))
-      try call("kachery-load-dir", [uri.text, "--dest", "copy \(number)"], in: environment)
+      #expect(try ByteString(folder.call("kachery-cat", [document], in: environment).output) == vector.text("document"))
+      try folder.call("kachery-load-dir", [uri.text, "--dest", "copy \(number)"], in: environment)
       for member in try #require(vector["files"]?.object).members {
         let text = try #require(member.value.string)
         let copy = try FileSystem.read(folder.path("copy \(number)/\(member.name)"), limit: 1 << 20)
@@ -66,7 +53,7 @@ import Testing
         let label = URILabel.escape(String(member.name.text.lastPathName))
         #expect(file == "sha1://\(ContentHash.of(Array(text.utf8)))/\(label)")
         guard !member.name.utf8.contains(UInt8(ascii: "?")) else { continue }
-        let inside = try call("kachery-cat", ["\(uri)/\(member.name)"], in: environment).output
+        let inside = try folder.call("kachery-cat", ["\(uri)/\(member.name)"], in: environment).output
         #expect(ByteString(inside) == ByteString(text))
       }
       let again = try line(
@@ -90,27 +77,27 @@ import Testing
     let daemon = try RunningDaemon(in: folder.path("node"), [])
     let names = ["M\u{fc}ller", "Mu\u{308}ller"]
     for name in names {
-      #expect(try call("kachery-p2p-join-channel", [name], in: daemon.environment).output == "Joined channel\n")
-      try call("kachery", ["feed", "create", name], in: daemon.environment)
-      try call("kachery", ["feed", "append", "\(name)/main", "{\"of\": \"\(name)\"}"], in: daemon.environment)
+      #expect(try folder.call("kachery-p2p-join-channel", [name], in: daemon.environment).output == "Joined channel\n")
+      try folder.call("kachery", ["feed", "create", name], in: daemon.environment)
+      try folder.call("kachery", ["feed", "append", "\(name)/main", "{\"of\": \"\(name)\"}"], in: daemon.environment)
     }
     #expect(try listed(daemon) == names.map { ByteString($0) })
     for name in names {
-      let read = try call("kachery", ["feed", "read", "\(name)/main", "--json"], in: daemon.environment).output
+      let read = try folder.call("kachery", ["feed", "read", "\(name)/main", "--json"], in: daemon.environment).output
       #expect(ByteString(read) == ByteString("{\"of\":\"\(name)\"}\n"))
     }
-    try call("kachery-p2p-leave-channel", [names[1]], in: daemon.environment)
+    try folder.call("kachery-p2p-leave-channel", [names[1]], in: daemon.environment)
     #expect(try listed(daemon) == [ByteString(names[0])])
-    let gone = try call("kachery-p2p-leave-channel", [names[1]], in: daemon.environment, code: 3)
+    let gone = try folder.call("kachery-p2p-leave-channel", [names[1]], in: daemon.environment, code: 3)
     #expect(gone.errors.contains("has not joined the channel"))
     let missing = "sha1://" + String(repeating: "0", count: 40)
-    let other = try call("kachery-load", [missing, "--channel", names[1]], in: daemon.environment, code: 3)
+    let other = try folder.call("kachery-load", [missing, "--channel", names[1]], in: daemon.environment, code: 3)
     #expect(other.errors.contains("has not joined the channel"))
     #expect(daemon.stop() == 0)
   }
 
   private func listed(_ daemon: RunningDaemon) throws -> [ByteString] {
-    let lines = try call("kachery", ["channel", "list", "--json"], in: daemon.environment).output
+    let lines = try folder.call("kachery", ["channel", "list", "--json"], in: daemon.environment).output
     return try #require(try JSONParser.parse(lines).array).map { try $0.text("channelConfigUrl") }
   }
 }

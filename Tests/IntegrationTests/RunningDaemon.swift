@@ -106,6 +106,13 @@ final class RunningDaemon {
     return process.terminationStatus
   }
 
+  /// The most memory that the process ever had, in bytes.
+  func peakMemory() throws -> Int {
+    let status = try String(contentsOfFile: "/proc/\(processIdentifier)/status", encoding: .utf8)
+    let kilobytes = try #require(status.firstMatch(of: /VmHWM:\s*(\d+) kB/).flatMap { Int($0.1) })
+    return kilobytes << 10
+  }
+
   // MARK: The API
 
   var token: String { (try? String(contentsOfFile: "\(storage)/client-auth", encoding: .utf8)) ?? "" }

@@ -20,12 +20,6 @@ import Testing
     try asker.waitForLinks(1)
   }
 
-  private func file(_ name: String, bytes count: Int) throws -> String {
-    let path = folder.path(name)
-    try Data(PatternBytes.make(count, seed: count)).write(to: URL(filePath: path))
-    return path
-  }
-
   private func place(of hash: ContentHash) -> String { "\(holder.storage)/sha1/" + ContentStorePath.relative(hash) }
 
   /// Loads the file, which must fail, and returns what the user reads.
@@ -41,7 +35,7 @@ import Testing
 
   private func expectToServe(sourceLocation: SourceLocation = #_sourceLocation) throws {
     #expect(holder.isRunning, sourceLocation: sourceLocation)
-    let path = try file("other", bytes: Int.random(in: 1_000...100_000))
+    let path = try folder.file("other", bytes: Int.random(in: 1_000...100_000))
     #expect(
       FileManager.default.contentsEqual(atPath: path, andPath: try asker.load(FileKey(hash: holder.store(path).hash))),
       sourceLocation: sourceLocation)
@@ -58,7 +52,7 @@ import Testing
     for (number, obstacle) in [
       { mkdir($0, 0o755) }, { mkfifo($0, 0o644) }, { symlink("/nowhere", $0) }, { symlink($0, $0) },
     ].enumerated() as EnumeratedSequence<[(String) -> Int32]> {
-      let hash = try holder.store(try file("file", bytes: 50_000 + number)).hash
+      let hash = try holder.store(try folder.file("file", bytes: 50_000 + number)).hash
       try FileManager.default.removeItem(atPath: place(of: hash))
       #expect(obstacle(place(of: hash)) == 0)
       #expect(!failToLoad(FileKey(hash: hash)).isEmpty)
@@ -68,7 +62,7 @@ import Testing
 
   /// Nothing is wrong on the disk: the process may open no more files.
   @Test func aNodeWithoutDescriptorsRefusesAndRecovers() throws {
-    let hash = try holder.store(try file("file", bytes: 50_000)).hash
+    let hash = try holder.store(try folder.file("file", bytes: 50_000)).hash
     try limitDescriptors(to: "3")
     #expect(!failToLoad(FileKey(hash: hash)).isEmpty)
     #expect(holder.isRunning)
@@ -79,7 +73,7 @@ import Testing
 
   /// The reason reaches the user, and no refusal lands among the file's bytes.
   @Test func aFileThatIsEditedWhileItIsLoadedIsNamed() throws {
-    let path = try file("linked", bytes: 19_000_000)
+    let path = try folder.file("linked", bytes: 19_000_000)
     let attributes = try FileManager.default.attributesOfItem(atPath: path)
     let modified = try #require(attributes[.modificationDate] as? Date).timeIntervalSince1970
     let linked = try StoreReply(

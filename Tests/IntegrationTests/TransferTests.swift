@@ -23,15 +23,9 @@ import Testing
     try b.waitForLinks(2)
   }
 
-  private func file(_ name: String, bytes count: Int) throws -> String {
-    let path = folder.path(name)
-    try Data(PatternBytes.make(count, seed: count)).write(to: URL(filePath: path))
-    return path
-  }
-
   @Test(arguments: [0, 1, 10_000, 20_000_000, 45_000_000])
   func aFileTravels(size: Int) throws {
-    let path = try file("file", bytes: size)
+    let path = try folder.file("file", bytes: size)
     let stored = try a.store(path)
     #expect((stored.manifest != nil) == (size > 20_000_000))
     var seen: [UInt64] = []
@@ -44,7 +38,7 @@ import Testing
   }
 
   @Test func aLargeFileTravelsWithoutItsManifest() throws {
-    let path = try file("file", bytes: 30_000_000)
+    let path = try folder.file("file", bytes: 30_000_000)
     let stored = try a.store(path)
     #expect(FileManager.default.contentsEqual(atPath: path, andPath: try b.load(FileKey(hash: stored.hash))))
   }
@@ -116,7 +110,7 @@ import Testing
   }
 
   @Test func aRangeOfASmallFileBringsTheFile() throws {
-    let stored = try a.store(try file("file", bytes: 10_000))
+    let stored = try a.store(try folder.file("file", bytes: 10_000))
     let (status, part) = try read(b, FileKey(hash: stored.hash), 10, 20)
     #expect(status == 200)
     #expect(part == Array(PatternBytes.make(10_000, seed: 10_000)[10..<20]))
@@ -139,7 +133,7 @@ import Testing
   /// may still be written when the hash of their chunk is found wrong.
   @Test(arguments: [50_000, 45_000_000, 45_000_001, 45_000_002, 45_000_003])
   func anAlteredFileIsRefused(size: Int) throws {
-    let stored = try a.store(try file("file", bytes: size))
+    let stored = try a.store(try folder.file("file", bytes: size))
     let copy = "\(a.storage)/sha1/" + ContentStorePath.relative(stored.hash)
     let handle = try FileHandle(forUpdating: URL(filePath: copy))
     try handle.seek(toOffset: UInt64(size / 2))
@@ -155,7 +149,7 @@ import Testing
 
   /// `kill -9` of the source while it gives: a clear failure, and the same load again works once it is back.
   @Test func aSourceThatDiesIsAClearFailureAndASecondTryWorks() throws {
-    let path = try file("file", bytes: 120_000_000)
+    let path = try folder.file("file", bytes: 120_000_000)
     let stored = try a.store(path)
     let key = FileKey(hash: stored.hash, manifest: stored.manifest)
     let started = Date()
@@ -180,12 +174,12 @@ import Testing
 
   @Test func linksOutliveTheBootstrapNode() throws {
     bootstrap.kill()
-    let stored = try a.store(try file("file", bytes: 5_000))
+    let stored = try a.store(try folder.file("file", bytes: 5_000))
     _ = try b.load(FileKey(hash: stored.hash))
   }
 
   @Test func twoLoadsOfOneFileShareIt() async throws {
-    let path = try file("file", bytes: 60_000_000)
+    let path = try folder.file("file", bytes: 60_000_000)
     let stored = try a.store(path)
     let key = FileKey(hash: stored.hash, manifest: stored.manifest)
     let loader = Loader(daemon: b)
@@ -195,14 +189,6 @@ import Testing
     #expect(paths[0] == paths[1])
     #expect(FileManager.default.contentsEqual(atPath: path, andPath: paths[0]))
   }
-}
-
-/// Hands a daemon to another thread.
-// A load touches only what does not change after the start.
-private struct Loader: @unchecked Sendable {
-  let daemon: RunningDaemon
-
-  func load(_ key: FileKey) throws -> String { try daemon.load(key) }
 }
 
 /// Where a stored file lies below `sha1/`.

@@ -1,11 +1,10 @@
 import Crypto
 import EventLoop
-import Glibc
-import Links
 import Primitives
-import Synchronization
 import TLS
 import Testing
+
+@testable import Links
 
 /// Two hosts on one loop, driven from there.
 private actor Hosts {
@@ -98,13 +97,13 @@ private actor Hosts {
     }
   }
 
-  /// A machine that sleeps or is overloaded hears nothing for a while; that is not the other side's silence.
-  @Test(.timeLimit(.minutes(3))) func aProcessThatStoodStillKeepsItsLinks() async throws {
+  /// The link is checked at times that the test chooses.
+  @Test func aProcessThatStoodStillKeepsItsLinks() async throws {
     try await withHosts { hosts in
       try await hosts.connect()
       let echo: [UInt8] = await hosts.run { hosts, done in
         hosts.accepted[0].onStream = { stream in stream.onData = { stream.write(Array($0)) } }
-        usleep(14_000_000)
+        hosts.dialed[0].checkLife(at: hosts.loop.now + .seconds(14))
         let stream = hosts.dialed[0].openStream()
         stream.onEnd = { _ in done([]) }
         stream.onData = { bytes in
@@ -114,6 +113,26 @@ private actor Hosts {
         stream.write([1, 2, 3])
       }
       #expect(echo == [1, 2, 3])
+    }
+  }
+
+  @Test func aSilentPeerIsGivenUp() async throws {
+    try await withHosts { hosts in
+      try await hosts.connect()
+      let (checks, error): (Int, KacheryError?) = await hosts.run { hosts, done in
+        var checks = 0
+        var isOver = false
+        hosts.dialed[0].onClose = { error in
+          isOver = true
+          done((checks, error))
+        }
+        // Nothing is read meanwhile: the loop is busy with this.
+        while !isOver, checks < 10 {
+          checks += 1
+          hosts.dialed[0].checkLife(at: hosts.loop.now + LinkClock.pingPeriod * checks)
+        }
+      }
+      #expect(checks == 4 && error?.code == .timedOut)
     }
   }
 

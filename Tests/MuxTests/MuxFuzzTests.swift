@@ -1,4 +1,3 @@
-import Foundation
 import Mux
 import Primitives
 import TestSupport
@@ -19,19 +18,11 @@ import Testing
   }
 
   @Test func inputsThatWereKeptNeitherTrapNorGrow() throws {
-    let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .appending(path: "Fuzz/Corpus/mux")
-    let files = try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
-    #expect(files.count >= 6)
-    for file in files {
-      let digits = try String(contentsOf: file, encoding: .utf8).filter { !$0.isWhitespace }
-      let bytes = try #require(Hex.decode(digits), "\(file.lastPathComponent)")
-      for seed in 0..<20 as Range<UInt64> {
-        var random = SeededRandom(seed: seed)
-        var server = MuxEnd(.server)
-        feed(seed == 0 ? bytes : random.mutated(bytes), &server, &random)
-        #expect(server.violations == [], "\(file.lastPathComponent), seed \(seed)")
-      }
+    for (name, bytes) in try FuzzCorpus.inputs(of: "mux") {
+      var random = SeededRandom(seed: UInt64(bytes.count))
+      var server = MuxEnd(.server)
+      feed(bytes, &server, &random)
+      #expect(server.violations == [], "\(name)")
     }
   }
 

@@ -30,6 +30,13 @@ import Testing
     #expect(throws: KacheryError.self) { try FeedURI(parsing: text) }
   }
 
+  @Test func urisThatWereKeptNeverTrap() throws {
+    for (name, bytes) in try FuzzCorpus.inputs(of: "feed-uri") {
+      guard let uri = try? FeedURI(parsing: String(decoding: bytes, as: UTF8.self)) else { continue }
+      #expect(try FeedURI(parsing: uri.description) == uri, "\(name)")
+    }
+  }
+
   @Test(arguments: UInt64(0)..<10)
   func damagedURIsNeverTrap(seed: UInt64) throws {
     var random = SeededRandom(seed: seed)

@@ -89,14 +89,20 @@ import Testing
     let text =
       #"{"files":{"a":\#(Self.file),".b":\#(Self.file)},"dirs":{"c..":{"files":{"d":\#(Self.file)},"dirs":{}}}}"#
     for _ in 0..<300 {
-      guard let read = try? FolderDocument(parsing: random.mutated(Array(text.utf8))) else { continue }
-      for (path, _) in read.allFiles {
-        let names = path.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
-        #expect(
-          names.allSatisfy { !$0.isEmpty && !$0.elementsEqual(".".utf8) && !$0.elementsEqual("..".utf8) },
-          "seed \(seed)")
-      }
-      #expect(try FolderDocument(parsing: read.json.compactBytes) == read, "seed \(seed)")
+      try expectRefusedOrSafe(random.mutated(Array(text.utf8)), "seed \(seed)")
     }
+  }
+
+  @Test func foldersThatWereKeptAreRefusedOrSafe() throws {
+    for (name, bytes) in try FuzzCorpus.inputs(of: "folder-document") { try expectRefusedOrSafe(bytes, "\(name)") }
+  }
+
+  private func expectRefusedOrSafe(_ bytes: [UInt8], _ name: Comment) throws {
+    guard let read = try? FolderDocument(parsing: bytes) else { return }
+    for (path, _) in read.allFiles {
+      let names = path.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+      #expect(names.allSatisfy { !$0.isEmpty && !$0.elementsEqual(".".utf8) && !$0.elementsEqual("..".utf8) }, name)
+    }
+    #expect(try FolderDocument(parsing: read.json.compactBytes) == read, name)
   }
 }

@@ -34,6 +34,13 @@ import Testing
     #expect(throws: KacheryError.self) { try ContentURI(parsing: "http://example.org") }
   }
 
+  @Test func urisThatWereKeptNeverTrap() throws {
+    for (name, bytes) in try FuzzCorpus.inputs(of: "folder-uri") {
+      guard let uri = try? FolderURI(parsing: String(decoding: bytes, as: UTF8.self)) else { continue }
+      #expect(try FolderURI(parsing: uri.description).path == uri.path, "\(name)")
+    }
+  }
+
   @Test(arguments: UInt64(0)..<10)
   func damagedURIsNeverTrap(seed: UInt64) throws {
     var random = SeededRandom(seed: seed)

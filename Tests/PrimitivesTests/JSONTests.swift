@@ -161,4 +161,11 @@ import Testing
       #expect((try? JSONParser.parse(value.compact)) == value, "seed \(seed)")
     }
   }
+
+  @Test func documentsThatWereKeptNeverTrap() throws {
+    for (name, bytes) in try FuzzCorpus.inputs(of: "json") {
+      guard let value = try? JSONParser.parse(bytes) else { continue }
+      #expect((try? JSONParser.parse(value.compact)) == value, "\(name)")
+    }
+  }
 }

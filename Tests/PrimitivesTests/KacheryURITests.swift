@@ -36,6 +36,13 @@ import Testing
     #expect(throws: KacheryError.self) { try KacheryURI(parsing: text) }
   }
 
+  @Test func urisThatWereKeptNeverTrap() throws {
+    for (name, bytes) in try FuzzCorpus.inputs(of: "file-uri") {
+      guard let uri = try? KacheryURI(parsing: String(decoding: bytes, as: UTF8.self)) else { continue }
+      #expect(try KacheryURI(parsing: uri.description).key.hash == uri.key.hash, "\(name)")
+    }
+  }
+
   @Test(arguments: UInt64(0)..<10)
   func damagedURIsNeverTrap(seed: UInt64) throws {
     var random = SeededRandom(seed: seed)

@@ -97,6 +97,14 @@ import Testing
     }
   }
 
+  @Test func manifestsThatWereKeptAreRefusedOrWhole() throws {
+    for (name, bytes) in try FuzzCorpus.inputs(of: "manifest") {
+      guard let manifest = try? read(bytes) else { continue }
+      #expect(manifest.chunks.reduce(0) { $0 + $1.range.count } == manifest.size, "\(name)")
+      #expect(try read(manifest.bytes, chunkSize: manifest.chunkSize) == manifest, "\(name)")
+    }
+  }
+
   /// Where blocks end makes no difference, whether the manifest is whole or damaged.
   @Test(arguments: UInt64(0)..<10)
   func blocksOfAnySizeGiveTheSame(seed: UInt64) throws {

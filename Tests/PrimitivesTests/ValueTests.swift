@@ -64,6 +64,17 @@ import Testing
     #expect(Instant(nanoseconds: .max) - Instant(nanoseconds: 0) == .nanoseconds(Int64.max))
   }
 
+  /// What a clock may show: the kernel counts nanoseconds forward from seconds that may lie before 1970.
+  @Test(
+    arguments: [
+      (0, 0, 0), (0, 999_999_999, 999), (1, 500_000_000, 1_500), (1_700_000_000, 123_456_789, 1_700_000_000_123),
+      (-1, 0, 0), (-1, 999_999_999, 0), (-86_400, 5, 0), (.min, 999_999_999, 0), (.min, .min, 0), (5, -1, 5_000),
+      (0, .min, 0), (.max, 0, .max), (.max, .max, .max), (Int(UInt64.max / 1_000), 999_999_999, .max),
+    ] as [(Int, Int, UInt64)])
+  func wallTimes(seconds: Int, nanoseconds: Int, milliseconds: UInt64) {
+    #expect(WallTime(seconds: seconds, nanoseconds: nanoseconds) == WallTime(milliseconds: milliseconds))
+  }
+
   @Test func readerReadsWhatTheWriterWrote() throws {
     var writer = ByteWriter()
     writer.integer(UInt16(515))

@@ -109,6 +109,17 @@ import Transfer
     #expect(world.stored.count == 20, "seed \(seed): \(world.failed)")
   }
 
+  /// Thousands of files go to the node that gives them, and not to one that has none, which is quick to say so.
+  @Test func aNodeThatHasNothingIsHardlyAsked() {
+    let world = BatchWorld(seed: 7)
+    world.join(1, .honest)
+    world.join(2, .refuses)
+    world.add(5_000)
+    world.run(for: .seconds(60))
+    #expect(world.stored.count == 5_000)
+    #expect(world.questions < 5_200, "\(world.questions - 5_000) questions too many")
+  }
+
   @Test func aNodeThatStaysAwayIsGivenUp() {
     let world = BatchWorld(seed: 5)
     world.join(1, .silent)

@@ -1,4 +1,5 @@
 import Primitives
+import TestSupport
 import Testing
 import Transfer
 import Wire
@@ -7,17 +8,13 @@ import Wire
 @Suite struct PartialSourceTests {
   private let start = Instant(nanoseconds: 0)
   private let load = LoadID(number: 1)
-  private let (hash, manifestHash, otherHash): (ContentHash, ContentHash, ContentHash)
-  private let (whole, partial, stranger): (NodeID, NodeID, NodeID)
-  private let topic: Topic
-
-  init() throws {
-    func fixed<Value: FixedBytes>(_ byte: UInt8) throws -> Value {
-      try #require(Value(bytes: [UInt8](repeating: byte, count: Value.byteCount)))
-    }
-    (hash, manifestHash, otherHash) = (try fixed(1), try fixed(2), try fixed(3))
-    (whole, partial, stranger, topic) = (try fixed(4), try fixed(5), try fixed(6), try fixed(7))
-  }
+  private let hash: ContentHash = .filled(with: 1)
+  private let manifestHash: ContentHash = .filled(with: 2)
+  private let otherHash: ContentHash = .filled(with: 3)
+  private let whole: NodeID = .filled(with: 4)
+  private let partial: NodeID = .filled(with: 5)
+  private let stranger: NodeID = .filled(with: 6)
+  private let topic: Topic = .filled(with: 7)
 
   /// The engine of a node whose ID lies before or behind that of the partial source.
   private func engine(isFirst: Bool = true) throws -> TransferEngine {
@@ -26,22 +23,9 @@ import Wire
     return TransferEngine(manifestThreshold: 10, node: node)
   }
 
-  private func drain(_ engine: inout TransferEngine) -> [TransferEffect] {
-    var effects: [TransferEffect] = []
-    while let effect = engine.nextEffect() { effects.append(effect) }
-    return effects
-  }
-
-  private func questions(_ effects: [TransferEffect]) -> [Question] {
-    effects.compactMap { if case .ask(let question) = $0 { question } else { nil } }
-  }
-
   /// Whom each piece was asked of, by its place.
   private func asked(_ effects: [TransferEffect]) -> [(node: NodeID, place: Int, id: FetchID)] {
-    effects.compactMap { effect in
-      guard case .fetch(let fetch, _) = effect else { return nil }
-      return (fetch.source.node, Int(fetch.piece.range.start / 10), fetch.id)
-    }
+    effects.fetches.map { ($0.source.node, Int($0.piece.range.start / 10), $0.id) }
   }
 
   private func chunks(_ places: [Int], of count: Int = 6) -> ChunkSet {
@@ -59,18 +43,18 @@ import Wire
     _ engine: inout TransferEngine, _ answers: [(NodeID, FindAnswer.Outcome)]
   ) throws -> [TransferEffect] {
     engine.load(load, FileQuery(key: FileKey(hash: hash, manifest: manifestHash)), at: start)
-    let question = try #require(questions(drain(&engine)).first)
+    let question = try #require(engine.drain().questions.first)
     engine.asked(question.id, answers.map { AskedPeer(node: $0.0, topic: topic) }, at: start)
     for (node, outcome) in answers { engine.answered(question.id, by: node, outcome, at: start) }
     let hashes = try (0..<6).map { try #require(ContentHash(bytes: [UInt8](repeating: 10 + $0, count: 20))) }
-    let effects = drain(&engine)
+    let effects = engine.drain()
     guard let id = effects.compactMap({ if case .download(.readManifest(let id, _, _)) = $0 { id } else { nil } }).first
     else {
       return effects
     }
     engine.manifestRead(id, Manifest(size: 60, hash: hash, chunkSize: 10, chunkHashes: hashes), at: start)
     engine.prepared(id, at: start)
-    return drain(&engine)
+    return engine.drain()
   }
 
   @Test func aPartialSourceIsAskedOnlyForWhatItHas() throws {
@@ -83,7 +67,7 @@ import Wire
       places.append(next.place)
       now = now + .milliseconds(10)
       engine.fetched(next.id, .verified, at: now)
-      fetches = asked(drain(&engine))
+      fetches = asked(engine.drain())
     }
     #expect(places == [2, 4])
   }
@@ -92,23 +76,23 @@ import Wire
     var engine = try engine()
     let first = try #require(asked(try begin(&engine, [(partial, part([1]))])).first)
     engine.fetched(first.id, .verified, at: start)
-    #expect(asked(drain(&engine)).isEmpty)
+    #expect(asked(engine.drain()).isEmpty)
     let due = try #require(engine.wakeAt)
     #expect(due - start <= .seconds(2))
     engine.wake(at: due)
-    let question = try #require(questions(drain(&engine)).first)
+    let question = try #require(engine.drain().questions.first)
     #expect(question.node == partial && question.hash == hash)
     engine.asked(question.id, [AskedPeer(node: partial, topic: topic)], at: due)
     engine.answered(question.id, by: partial, part([1, 3]), at: due)
-    let second = asked(drain(&engine))
+    let second = asked(engine.drain())
     #expect(second.map(\.place) == [3])
     engine.fetched(try #require(second.first).id, .verified, at: due)
     engine.wake(at: due + .seconds(2))
-    let again = try #require(questions(drain(&engine)).first)
+    let again = try #require(engine.drain().questions.first)
     engine.asked(again.id, [AskedPeer(node: partial, topic: topic)], at: due + .seconds(2))
     let file = FindAnswer.Outcome.has(FindAnswer.File(size: 60, manifest: manifestHash))
     engine.answered(again.id, by: partial, file, at: due + .seconds(2))
-    #expect(asked(drain(&engine)).map(\.place) == [0])
+    #expect(asked(engine.drain()).map(\.place) == [0])
   }
 
   /// Of two that load together the one with the smaller ID takes the first half from whoever has all of it.
@@ -139,10 +123,10 @@ import Wire
     engine.wanted(hash, by: stranger, at: start)
     let due = try #require(engine.wakeAt)
     engine.wake(at: due)
-    #expect(questions(drain(&engine)).map(\.node) == [stranger])
+    #expect(engine.drain().questions.map(\.node) == [stranger])
     // Once for each time that it asks.
     engine.wake(at: due + .seconds(5))
-    #expect(questions(drain(&engine)).isEmpty)
+    #expect(engine.drain().questions.isEmpty)
   }
 
   /// It was removed there, or the load was cancelled.
@@ -153,7 +137,7 @@ import Wire
     let own = try #require(fetches.first { $0.node == whole })
     engine.fetched(try #require(fetches.first { $0.node == partial }).id, .refused(.notHere), at: start)
     engine.fetched(own.id, .verified, at: start + .milliseconds(5))
-    let next = try #require(asked(drain(&engine)).last)
+    let next = try #require(asked(engine.drain()).last)
     #expect(next.node == whole && next.place == 0)
   }
 
@@ -181,8 +165,8 @@ import Wire
     while let due = engine.wakeAt, due < start + .seconds(300) {
       now = max(now, due)
       engine.wake(at: now)
-      effects = drain(&engine)
-      for question in questions(effects) {
+      effects = engine.drain()
+      for question in effects.questions {
         engine.asked(question.id, [AskedPeer(node: partial, topic: topic)], at: now)
         engine.answered(question.id, by: partial, part([]), at: now)
       }

@@ -1,4 +1,5 @@
 import Primitives
+import TestSupport
 import Testing
 import Transfer
 import Wire
@@ -7,55 +8,26 @@ import Wire
 @Suite struct TransferEngineTests {
   private let start = Instant(nanoseconds: 0)
   private let load = LoadID(number: 1)
-  private let (hash, manifestHash, chunkHash): (ContentHash, ContentHash, ContentHash)
-  private let (node, other): (NodeID, NodeID)
-  private let topic: Topic
+  private let hash: ContentHash = .filled(with: 1)
+  private let manifestHash: ContentHash = .filled(with: 2)
+  private let chunkHash: ContentHash = .filled(with: 3)
+  private let node: NodeID = .filled(with: 4)
+  private let other: NodeID = .filled(with: 5)
+  private let topic: Topic = .filled(with: 6)
 
-  init() throws {
-    func fixed<Value: FixedBytes>(_ byte: UInt8) throws -> Value {
-      try #require(Value(bytes: [UInt8](repeating: byte, count: Value.byteCount)))
-    }
-    (hash, manifestHash, chunkHash) = (try fixed(1), try fixed(2), try fixed(3))
-    (node, other, topic) = (try fixed(4), try fixed(5), try fixed(6))
-  }
+  private func question(_ effects: [TransferEffect]) throws -> Question { try #require(effects.questions.first) }
 
-  private func drain(_ engine: inout TransferEngine) -> [TransferEffect] {
-    var effects: [TransferEffect] = []
-    while let effect = engine.nextEffect() { effects.append(effect) }
-    return effects
-  }
-
-  private func question(_ effects: [TransferEffect]) throws -> Question {
-    try #require(effects.compactMap { if case .ask(let question) = $0 { question } else { nil } }.first)
-  }
-
-  private func download(_ effects: [TransferEffect]) throws -> DownloadID {
-    try #require(
-      effects.compactMap { effect in
-        switch effect {
-        case .download(.prepare(let id, _)), .download(.readManifest(let id, _, _)): id
-        default: nil
-        }
-      }.first)
-  }
-
-  private func failure(_ effects: [TransferEffect]) -> TransferFailure? {
-    effects.compactMap { if case .failed(_, let failure, _) = $0 { failure } else { nil } }.first
-  }
-
-  private func fetches(_ effects: [TransferEffect]) -> [(id: FetchID, piece: Piece)] {
-    effects.compactMap { if case .fetch(let fetch, _) = $0 { (fetch.id, fetch.piece) } else { nil } }
-  }
+  private func download(_ effects: [TransferEffect]) throws -> DownloadID { try #require(effects.download) }
 
   /// A load whose file one node has.
   private func begin(_ engine: inout TransferEngine, size: UInt64, manifest: ContentHash? = nil) throws
     -> [TransferEffect]
   {
     engine.load(load, FileQuery(key: FileKey(hash: hash, manifest: manifest)), at: start)
-    let question = try question(drain(&engine))
+    let question = try question(engine.drain())
     engine.asked(question.id, [AskedPeer(node: node, topic: topic)], at: start)
     engine.answered(question.id, by: node, .has(FindAnswer.File(size: size)), at: start)
-    return drain(&engine)
+    return engine.drain()
   }
 
   private func manifest(chunks: Int) -> Manifest {
@@ -66,20 +38,20 @@ import Wire
   @Test func whenNobodyIsThereTheLoadWaitsAWhileAndThenFails() throws {
     var engine = TransferEngine()
     engine.load(load, FileQuery(key: FileKey(hash: hash)), at: start)
-    let question = try question(drain(&engine))
+    let question = try question(engine.drain())
     engine.asked(question.id, [], at: start)
-    #expect(failure(drain(&engine)) == nil)
+    #expect(engine.drain().failure == nil)
     let due = try #require(engine.wakeAt)
     #expect(due == start + TransferEngine.peerGrace)
     engine.wake(at: due)
-    guard case .noSource(asked: 0) = failure(drain(&engine)) else { return #expect(Bool(false), "no failure") }
+    guard case .noSource(asked: 0) = engine.drain().failure else { return #expect(Bool(false), "no failure") }
     #expect(engine.wakeAt == nil)
   }
 
   @Test func whoAppearsMeanwhileIsAsked() throws {
     var engine = TransferEngine()
     engine.load(load, FileQuery(key: FileKey(hash: hash)), at: start)
-    let asked = try question(drain(&engine))
+    let asked = try question(engine.drain())
     engine.asked(asked.id, [], at: start)
     #expect(engine.questions(for: node).map(\.id) == [asked.id])
     engine.asked(asked.id, [AskedPeer(node: node, topic: topic)], at: start)
@@ -89,11 +61,11 @@ import Wire
   @Test func anAnswerThatWasNotAskedForCountsForNothing() throws {
     var engine = TransferEngine()
     engine.load(load, FileQuery(key: FileKey(hash: hash)), at: start)
-    let question = try question(drain(&engine))
+    let question = try question(engine.drain())
     engine.asked(question.id, [AskedPeer(node: node, topic: topic)], at: start)
     engine.answered(question.id, by: other, .has(FindAnswer.File(size: 5)), at: start)
     engine.answered(question.id &+ 1, by: node, .has(FindAnswer.File(size: 5)), at: start)
-    #expect(drain(&engine).isEmpty)
+    #expect(engine.drain().isEmpty)
   }
 
   /// The next piece is asked for when less than a second's worth of the first is left.
@@ -102,18 +74,18 @@ import Wire
     let id = try download(try begin(&engine, size: 80_000_000, manifest: manifestHash))
     engine.manifestRead(id, manifest(chunks: 4), at: start)
     engine.prepared(id, verified: [0], at: start)
-    var asked = fetches(drain(&engine))
+    var asked = engine.drain().fetches
     try #require(asked.map(\.piece.range.start) == [20_000_000])
     engine.received(asked[0].id, 8_000_000, at: start + .seconds(1))
-    #expect(fetches(drain(&engine)).isEmpty)
+    #expect(engine.drain().fetches.isEmpty)
     engine.received(asked[0].id, 16_000_000, at: start + .seconds(2))
-    asked += fetches(drain(&engine))
+    asked += engine.drain().fetches
     try #require(asked.map(\.piece.range.start) == [20_000_000, 40_000_000])
     engine.fetched(asked[0].id, .verified, at: start + .seconds(2))
-    asked += fetches(drain(&engine))
+    asked += engine.drain().fetches
     #expect(asked.map(\.piece.range.start) == [20_000_000, 40_000_000])
     engine.received(asked[1].id, 16_000_000, at: start + .seconds(4))
-    asked += fetches(drain(&engine))
+    asked += engine.drain().fetches
     #expect(asked.map(\.piece.range.start) == [20_000_000, 40_000_000, 60_000_000])
   }
 
@@ -123,9 +95,9 @@ import Wire
       var engine = TransferEngine()
       engine.topics = Set(topics)
       engine.load(load, FileQuery(key: FileKey(hash: hash), topic: wanted), at: start)
-      let question = try question(drain(&engine))
+      let question = try question(engine.drain())
       engine.asked(question.id, [], at: start)
-      guard case .noSource(asked: 0) = failure(drain(&engine)) else { return #expect(Bool(false), "it waits") }
+      guard case .noSource(asked: 0) = engine.drain().failure else { return #expect(Bool(false), "it waits") }
     }
   }
 
@@ -134,25 +106,25 @@ import Wire
     var engine = TransferEngine()
     engine.topics = [topic]
     engine.load(load, FileQuery(key: FileKey(hash: hash)), at: start)
-    let question = try question(drain(&engine))
+    let question = try question(engine.drain())
     engine.asked(question.id, [], at: start)
-    #expect(failure(drain(&engine)) == nil)
+    #expect(engine.drain().failure == nil)
     engine.topics = []
     engine.settleSearches(at: start)
-    guard case .noSource = failure(drain(&engine)) else { return #expect(Bool(false), "it waits") }
+    guard case .noSource = engine.drain().failure else { return #expect(Bool(false), "it waits") }
   }
 
   @Test func aManifestThatIsNotHereIsFetchedFirst() throws {
     var engine = TransferEngine()
     let id = try download(try begin(&engine, size: 90_000_000, manifest: manifestHash))
     engine.manifestRead(id, nil, at: start)
-    let second = try question(drain(&engine))
+    let second = try question(engine.drain())
     #expect(second.hash == manifestHash)
     // Nobody has it: the file is fetched in stripes, and only the whole can be verified.
     engine.asked(second.id, [AskedPeer(node: node, topic: topic)], at: start)
     engine.answered(second.id, by: node, .refuses(.notHere), at: start)
-    let effects = drain(&engine)
-    #expect(failure(effects) == nil)
+    let effects = engine.drain()
+    #expect(effects.failure == nil)
     #expect(
       effects.contains {
         if case .download(.prepare(_, let plan)) = $0 {
@@ -168,31 +140,31 @@ import Wire
     let id = try download(try begin(&engine, size: 90_000_000, manifest: manifestHash))
     let wrong = Manifest(size: 1, hash: chunkHash, chunkHashes: [chunkHash])
     engine.manifestRead(id, wrong, at: start)
-    guard case .falseManifest = failure(drain(&engine)) else { return #expect(Bool(false), "no failure") }
+    guard case .falseManifest = engine.drain().failure else { return #expect(Bool(false), "no failure") }
   }
 
   @Test func aSilentSourceIsGivenUpAfterAWhileAndProgressPutsItOff() throws {
     var engine = TransferEngine()
     let id = try download(try begin(&engine, size: 1_000))
     engine.prepared(id, at: start)
-    let fetch = try #require(fetches(drain(&engine)).first)
+    let fetch = try #require(engine.drain().fetches.first)
     let later = start + .seconds(15)
     engine.received(fetch.id, 10, at: later)
-    _ = drain(&engine)
+    _ = engine.drain()
     engine.wake(at: start + TransferEngine.silence)
-    #expect(drain(&engine).isEmpty)
+    #expect(engine.drain().isEmpty)
     engine.wake(at: later + TransferEngine.silence)
-    #expect(drain(&engine).contains { if case .download(.abandon(id, node)) = $0 { true } else { false } })
+    #expect(engine.drain().contains { if case .download(.abandon(id, node)) = $0 { true } else { false } })
   }
 
   @Test func aFullDiskFailsTheLoadAndNotTheSource() throws {
     var engine = TransferEngine()
     let id = try download(try begin(&engine, size: 1_000))
     engine.prepared(id, at: start)
-    let fetch = try #require(fetches(drain(&engine)).first)
+    let fetch = try #require(engine.drain().fetches.first)
     engine.fetched(fetch.id, .storageFailed(KacheryError(.diskFull, "The disk is full.")), at: start)
-    let effects = drain(&engine)
-    guard case .storage(let error) = failure(effects) else { return #expect(Bool(false), "no failure") }
+    let effects = engine.drain()
+    guard case .storage(let error) = effects.failure else { return #expect(Bool(false), "no failure") }
     #expect(error.code == .diskFull)
     #expect(!effects.contains { if case .misbehaved = $0 { true } else { false } })
     #expect(effects.contains { if case .download(.discard(id)) = $0 { true } else { false } })
@@ -201,12 +173,12 @@ import Wire
   @Test func nothingIsItsOwnManifest() throws {
     var engine = TransferEngine()
     engine.load(load, FileQuery(key: FileKey(hash: hash)), at: start)
-    let question = try question(drain(&engine))
+    let question = try question(engine.drain())
     engine.asked(question.id, [AskedPeer(node: node, topic: topic)], at: start)
     engine.answered(question.id, by: node, .has(FindAnswer.File(size: 80_000_000, manifest: hash)), at: start)
-    let effects = drain(&engine)
+    let effects = engine.drain()
     #expect(effects.contains { if case .misbehaved(node, hash) = $0 { true } else { false } })
-    guard case .corruptSources([node]) = failure(effects) else { return #expect(Bool(false), "no failure") }
+    guard case .corruptSources([node]) = effects.failure else { return #expect(Bool(false), "no failure") }
   }
 
   /// One file's manifest is another's, whose manifest is the first: one of them comes without.
@@ -215,15 +187,15 @@ import Wire
     var ids: [DownloadID] = []
     for (number, file, manifest) in [(UInt64(1), hash, manifestHash), (2, manifestHash, hash)] {
       engine.load(LoadID(number: number), FileQuery(key: FileKey(hash: file, manifest: manifest)), at: start)
-      let question = try question(drain(&engine))
+      let question = try question(engine.drain())
       engine.asked(question.id, [AskedPeer(node: node, topic: topic)], at: start)
       engine.answered(question.id, by: node, .has(FindAnswer.File(size: 80_000_000)), at: start)
-      ids.append(try download(drain(&engine)))
+      ids.append(try download(engine.drain()))
     }
     engine.manifestRead(ids[0], nil, at: start)
-    _ = drain(&engine)
+    _ = engine.drain()
     engine.manifestRead(ids[1], nil, at: start)
-    let effects = drain(&engine)
+    let effects = engine.drain()
     #expect(
       effects.contains { if case .download(.prepare(_, let plan)) = $0 { plan.hash == manifestHash } else { false } })
   }
@@ -235,7 +207,7 @@ import Wire
     var engine = TransferEngine()
     let id = try download(try begin(&engine, size: size))
     engine.prepared(id, at: start)
-    let fetch = try #require(fetches(drain(&engine)).first)
+    let fetch = try #require(engine.drain().fetches.first)
     #expect(fetch.piece.range.count == Limits.chunkSize)
     #expect(engine.progress(of: hash, at: start)?.total == size)
   }
@@ -245,26 +217,26 @@ import Wire
     var engine = TransferEngine()
     let effects = try begin(&engine, size: size)
     #expect(effects.contains { if case .misbehaved(node, hash) = $0 { true } else { false } })
-    guard case .corruptSources([node]) = failure(effects) else { return #expect(Bool(false), "no failure") }
+    guard case .corruptSources([node]) = effects.failure else { return #expect(Bool(false), "no failure") }
   }
 
   /// Two nodes contradict each other: both are asked, and a disk that is too small for one claim does not end the load.
   @Test func aFullDiskForOneClaimLeavesTheOther() throws {
     var engine = TransferEngine()
     engine.load(load, FileQuery(key: FileKey(hash: hash)), at: start)
-    let question = try question(drain(&engine))
+    let question = try question(engine.drain())
     engine.asked(question.id, [node, other].map { AskedPeer(node: $0, topic: topic) }, at: start)
     engine.answered(question.id, by: node, .has(FindAnswer.File(size: 100_000_000_000_000)), at: start)
-    let huge = try download(drain(&engine))
+    let huge = try download(engine.drain())
     engine.storageFailed(huge, KacheryError(.diskFull, "The disk is full."), at: start)
-    #expect(failure(drain(&engine)) == nil)
+    #expect(engine.drain().failure == nil)
     engine.answered(question.id, by: other, .has(FindAnswer.File(size: 1_000)), at: start)
-    let id = try download(drain(&engine))
+    let id = try download(engine.drain())
     engine.prepared(id, at: start)
-    let fetch = try #require(fetches(drain(&engine)).first)
+    let fetch = try #require(engine.drain().fetches.first)
     engine.fetched(fetch.id, .verified, at: start)
     engine.completed(id, .admitted, at: start)
-    let effects = drain(&engine)
+    let effects = engine.drain()
     #expect(effects.contains { if case .client(.loaded(load)) = $0 { true } else { false } })
     #expect(effects.contains { if case .misbehaved(node, hash) = $0 { true } else { false } })
   }
@@ -274,13 +246,13 @@ import Wire
     var engine = TransferEngine()
     let id = try download(try begin(&engine, size: 90_000_000, manifest: manifestHash))
     engine.manifestRead(id, nil, at: start)
-    let second = try question(drain(&engine))
+    let second = try question(engine.drain())
     engine.asked(second.id, [node, other].map { AskedPeer(node: $0, topic: topic) }, at: start)
     engine.answered(second.id, by: other, .has(FindAnswer.File(size: Limits.maximumManifestSize + 1)), at: start)
-    #expect(drain(&engine).isEmpty)
+    #expect(engine.drain().isEmpty)
     let claim = FindAnswer.File(size: 30_000_000, manifest: chunkHash)
     engine.answered(second.id, by: node, .has(claim), at: start)
-    let effects = drain(&engine)
+    let effects = engine.drain()
     #expect(
       effects.contains { if case .download(.prepare(_, let plan)) = $0 { plan.hash == manifestHash } else { false } })
     #expect(!effects.contains { if case .download(.readManifest) = $0 { true } else { false } })
@@ -293,26 +265,22 @@ import Wire
     var engine = TransferEngine()
     let id = try download(try begin(&engine, size: 1_000))
     engine.prepared(id, at: start)
-    let first = try #require(fetches(drain(&engine)).first)
+    let first = try #require(engine.drain().fetches.first)
     engine.received(first.id, 400, at: start)
     engine.peerLeft(node, at: start)
-    let question = try question(drain(&engine))
+    let question = try question(engine.drain())
     engine.asked(question.id, [AskedPeer(node: other, topic: topic)], at: start)
     engine.answered(question.id, by: other, .has(FindAnswer.File(size: 1_000)), at: start)
-    let second = try #require(orders(drain(&engine)).first)
+    let second = try #require(engine.drain().fetches.first)
     #expect(second.kept == 400 && second.range == ByteRange(start: 400, end: 1_000))
     // Whose bytes are wrong is not known, so all of it is fetched from one.
     engine.fetched(second.id, .hashMismatch, at: start)
-    let effects = drain(&engine)
+    let effects = engine.drain()
     #expect(!effects.contains { if case .misbehaved = $0 { true } else { false } })
-    let third = try #require(orders(effects).first)
+    let third = try #require(effects.fetches.first)
     #expect(third.kept == 0 && third.source.node == other)
     engine.fetched(third.id, .hashMismatch, at: start)
-    #expect(drain(&engine).contains { if case .misbehaved(other, hash) = $0 { true } else { false } })
-  }
-
-  private func orders(_ effects: [TransferEffect]) -> [PieceFetch] {
-    effects.compactMap { if case .fetch(let fetch, _) = $0 { fetch } else { nil } }
+    #expect(engine.drain().contains { if case .misbehaved(other, hash) = $0 { true } else { false } })
   }
 
   /// As long as something comes between two losses the source may be lost again and again.
@@ -321,39 +289,39 @@ import Wire
     var effects = try begin(&engine, size: 1_000)
     let id = try download(effects)
     engine.prepared(id, at: start)
-    effects = drain(&engine)
+    effects = engine.drain()
     var now = start
     for loss in 1...10 as ClosedRange<UInt64> {
-      let fetch = try #require(orders(effects).first)
+      let fetch = try #require(effects.fetches.first)
       engine.received(fetch.id, loss * 50, at: now)
       engine.peerLeft(node, at: now)
-      let question = try question(drain(&engine))
+      let question = try question(engine.drain())
       engine.asked(question.id, [], at: now)
       now = now + .seconds(10)
       engine.wake(at: now)
-      #expect(failure(drain(&engine)) == nil)
+      #expect(engine.drain().failure == nil)
       engine.asked(question.id, [AskedPeer(node: node, topic: topic)], at: now)
       engine.answered(question.id, by: node, .has(FindAnswer.File(size: 1_000)), at: now)
-      effects = drain(&engine)
+      effects = engine.drain()
     }
     // Nothing more has come: the search that is under way is the last.
     engine.peerLeft(node, at: now)
-    let last = drain(&engine)
-    #expect(failure(last) == nil && !last.contains { if case .ask = $0 { true } else { false } })
+    let last = engine.drain()
+    #expect(last.failure == nil && !last.contains { if case .ask = $0 { true } else { false } })
     engine.wake(at: now + TransferEngine.returnTime)
-    guard case .lostSources = failure(drain(&engine)) else { return #expect(Bool(false), "it waits for ever") }
+    guard case .lostSources = engine.drain().failure else { return #expect(Bool(false), "it waits for ever") }
   }
 
   @Test func anEmptyFileIsOneEmptyPiece() throws {
     var engine = TransferEngine()
     let id = try download(try begin(&engine, size: 0))
     engine.prepared(id, at: start)
-    let fetch = try #require(fetches(drain(&engine)).first)
+    let fetch = try #require(engine.drain().fetches.first)
     #expect(fetch.piece.range.isEmpty)
     engine.fetched(fetch.id, .verified, at: start)
-    #expect(drain(&engine).contains { if case .download(.complete(id)) = $0 { true } else { false } })
+    #expect(engine.drain().contains { if case .download(.complete(id)) = $0 { true } else { false } })
     engine.completed(id, .admitted, at: start)
-    #expect(drain(&engine).contains { if case .client(.loaded(load)) = $0 { true } else { false } })
+    #expect(engine.drain().contains { if case .client(.loaded(load)) = $0 { true } else { false } })
     #expect(engine.wakeAt == nil)
   }
 }

@@ -32,8 +32,15 @@ import Wire
   func noBytesDoHarm(seed: UInt64) throws {
     var random = SeededRandom(seed: seed)
     let hashes = (0..<random.number(0...20)).map { ContentHash.of([UInt8(truncatingIfNeeded: $0)]) }
-    let bytes = random.mutated(BatchRequest(topic: try topic(), hashes: hashes).encoded)
+    try expectNoHarm(from: random.mutated(BatchRequest(topic: try topic(), hashes: hashes).encoded), "seed \(seed)")
+  }
+
+  @Test func inputsThatWereKeptDoNoHarm() throws {
+    for (name, bytes) in try FuzzCorpus.inputs(of: "batch") { try expectNoHarm(from: bytes, "\(name)") }
+  }
+
+  private func expectNoHarm(from bytes: [UInt8], _ name: Comment) throws {
     guard let request = try? decode(bytes) else { return }
-    #expect(try decode(request.encoded) == request, "seed \(seed)")
+    #expect(try decode(request.encoded) == request, name)
   }
 }

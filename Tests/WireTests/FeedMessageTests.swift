@@ -62,13 +62,20 @@ import Wire
     var random = SeededRandom(seed: seed)
     let (requests, answers) = try Self.examples()
     let originals = requests.map(\.encoded) + answers.map(\.encoded)
-    let bytes = random.mutated(originals[random.number(0...originals.count - 1)])
+    try expectNoHarm(from: random.mutated(originals[random.number(0...originals.count - 1)]), "seed \(seed)")
+  }
+
+  @Test func inputsThatWereKeptDoNoHarm() throws {
+    for (name, bytes) in try FuzzCorpus.inputs(of: "feed") { try expectNoHarm(from: bytes, "\(name)") }
+  }
+
+  private func expectNoHarm(from bytes: [UInt8], _ name: Comment) throws {
     guard let frame = try? frame(bytes) else { return }
     if let request = try? FeedRequest.decode(frame) {
-      #expect(try self.frame(request.encoded).flatMap { try FeedRequest.decode($0) } == request, "seed \(seed)")
+      #expect(try self.frame(request.encoded).flatMap { try FeedRequest.decode($0) } == request, name)
     }
     if let answer = try? FeedAnswer.decode(frame) {
-      #expect(try self.frame(answer.encoded).flatMap { try FeedAnswer.decode($0) } == answer, "seed \(seed)")
+      #expect(try self.frame(answer.encoded).flatMap { try FeedAnswer.decode($0) } == answer, name)
     }
   }
 }

@@ -126,6 +126,17 @@ import Wire
     }
   }
 
+  @Test func inputsThatWereKeptNeverTrap() throws {
+    for (name, bytes) in try FuzzCorpus.inputs(of: "control") {
+      var decoder = FrameDecoder(limit: WireLimits.frame)
+      decoder.append(bytes)
+      while let frame = try? decoder.next() {
+        guard let message = try? ControlMessage.decode(frame) else { continue }
+        #expect(try decode(message.encoded) == message, "\(name)")
+      }
+    }
+  }
+
   /// However many records there are and however long, no frame is longer than the other side accepts.
   @Test(arguments: [0, 1, 300, 2_000])
   func presenceIsSentInFramesThatFit(count: Int) throws {
@@ -148,7 +159,7 @@ struct RandomMessages {
   init(seed: UInt64) { random = SeededRandom(seed: seed) }
 
   mutating func next() throws -> ControlMessage {
-    switch random.number(0...7) {
+    switch random.number(0...8) {
     case 0: return .hello(try hello())
     case 1: return .channels(try (0..<random.number(0...5)).map { _ in try proof() })
     case 2: return .presence(try (0..<random.number(0...4)).map { _ in try record(hostLength: 12, addresses: 3) })

@@ -16,15 +16,25 @@ import YAML
     for round in 0..<4_000 {
       var bytes = Array(Self.seeds[round % Self.seeds.count].utf8)
       for _ in 0..<Int.random(in: 0...6, using: &random) { mutate(&bytes, &random) }
-      do throws(KacheryError) {
-        let value = try YAMLParser.parse(bytes)
-        #expect((try? JSONParser.parse(value.json.compact)) != nil)
-        accepted += 1
-      } catch {
-        #expect(error.code == .badConfiguration || error.code == .tooLarge)
-      }
+      if parse(bytes, "round \(round)") { accepted += 1 }
     }
     #expect(accepted > 400)
+  }
+
+  @Test func inputsThatWereKeptEndInAValueOrAnError() throws {
+    for (name, bytes) in try FuzzCorpus.inputs(of: "yaml") { _ = parse(bytes, "\(name)") }
+  }
+
+  /// - Returns: whether it is a value.
+  private func parse(_ bytes: [UInt8], _ name: Comment) -> Bool {
+    do throws(KacheryError) {
+      let value = try YAMLParser.parse(bytes)
+      #expect((try? JSONParser.parse(value.json.compact)) != nil, name)
+      return true
+    } catch {
+      #expect(error.code == .badConfiguration || error.code == .tooLarge, name)
+      return false
+    }
   }
 
   private func mutate(_ bytes: inout [UInt8], _ random: inout SplitMix) {

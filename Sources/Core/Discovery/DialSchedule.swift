@@ -171,8 +171,9 @@ package struct DialSchedule: Sendable {
   }
 
   private mutating func cancel(_ attempts: Set<DialID>) -> [Action] {
-    for attempt in attempts { targets[attempt] = nil }
-    return attempts.sorted { $0.number < $1.number }.map { .cancel($0) }
+    let inOrder = attempts.sorted { $0.number < $1.number }
+    for attempt in inOrder { targets[attempt] = nil }
+    return inOrder.map { .cancel($0) }
   }
 
   private func pause(after failures: Int) -> Duration {

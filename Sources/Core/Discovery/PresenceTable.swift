@@ -45,20 +45,23 @@ package struct PresenceTable: Sendable {
 
   /// Forgets what has expired.
   package mutating func removeExpired(at now: WallTime) {
-    for (topic, members) in records {
-      for record in members.values where record.expires <= now { remove(topic: topic, node: record.node) }
-    }
+    let expired = records.values.flatMap { $0.values.filter { $0.expires <= now } }
+    // in any order: each removal stands by itself
+    for record in expired { remove(topic: record.topic, node: record.node) }
   }
 
   /// Forgets every record of a topic that no longer matters here.
   package mutating func remove(topic: Topic) {
+    // in any order: each removal stands by itself
     for node in (records[topic] ?? [:]).keys { remove(topic: topic, node: node) }
   }
 
   private mutating func dropOldest(at now: WallTime) {
     removeExpired(at: now)
     guard count >= Self.capacity else { return }
-    let oldest = records.values.lazy.flatMap(\.values).min { $0.expires < $1.expires }
+    let oldest = records.values.lazy.flatMap(\.values).min {
+      ($0.expires, $0.topic, $0.node) < ($1.expires, $1.topic, $1.node)
+    }
     if let oldest { remove(topic: oldest.topic, node: oldest.node) }
   }
 

@@ -202,7 +202,8 @@ extension FeedEngine {
   /// Gives up what was asked and not answered.
   mutating func dropSilent(at now: Instant) {
     for node in peers.keys.sorted() {
-      for (id, query) in peers[node]?.queries ?? [:] where query.sentAt + Self.patience <= now {
+      let silent = (peers[node]?.queries ?? [:]).filter { $0.value.sentAt + Self.patience <= now }
+      for (id, query) in silent.sorted(by: { $0.key < $1.key }) {
         peers[node]?.queries[id] = nil
         peers[node]?.knowledge[query.feed] = .unknown(since: now)
       }

@@ -107,9 +107,8 @@ extension FeedEngine {
             "The node that writes the feed \(submission.key.feed) is not to be found on this node's channels."))
         continue
       }
-      for (request, submitted) in peers[node]?.submits ?? [:] where submitted == id {
-        peers[node]?.submits[request] = nil
-      }
+      let submits = peers[node]?.submits.filter { $0.value != id }
+      peers[node]?.submits = submits ?? [:]
       endSubmission(
         id,
         KacheryError(.timedOut, "The node that writes the feed has not answered; the message may have been appended."))

@@ -82,6 +82,7 @@ package struct FeedEngine: Sendable {
   /// The link to a node is gone.
   package mutating func peerLeft(_ node: NodeID, at now: Instant) {
     guard let peer = peers.removeValue(forKey: node) else { return }
+    // in any order: each removal stands by itself
     for (id, served) in peer.served { servedBy[served.key]?.remove(Subscriber(node: node, id: id)) }
     servedBy = servedBy.filter { !$0.value.isEmpty }
     lookups = lookups.filter { $0.value.node != node }
@@ -100,14 +101,11 @@ package struct FeedEngine: Sendable {
     .disconnected,
     "The link to the node that writes the feed broke before it answered; the message may have been appended.")
 
-  /// Ends what is served over channels that no longer permit it.
-  package mutating func withdraw(where isWithdrawn: (NodeID, Topic) -> Bool) {
-    for node in peers.keys.sorted() {
-      for (id, served) in (peers[node]?.served ?? [:]).sorted(by: { $0.key < $1.key })
-      where isWithdrawn(node, served.topic) {
-        endServing(Subscriber(node: node, id: id))
-        emit(.answer(node, .refused(id: id, .notAuthorized)))
-      }
+  /// Ends what is served to a node over channels that no longer permit it.
+  package mutating func withdraw(_ node: NodeID, where isWithdrawn: (Topic) -> Bool) {
+    for (id, served) in (peers[node]?.served ?? [:]).sorted(by: { $0.key < $1.key }) where isWithdrawn(served.topic) {
+      endServing(Subscriber(node: node, id: id))
+      emit(.answer(node, .refused(id: id, .notAuthorized)))
     }
   }
 

@@ -78,21 +78,21 @@ struct DiagnosisEvidence {
   }
 
   private var links: [String] {
-    core.goodbyes.sorted { $0.key < $1.key }.prefix(Self.maximumNodes).map { node, goodbye in
+    core.reputation.refusals.prefix(Self.maximumNodes).map { node, goodbye in
       "the link to \(load.name(node)) was refused: \(goodbye.reason)"
     }
   }
 
   private var clocks: [String] {
-    core.clockOffsets.filter { $0.value.magnitude >= 60 }.sorted { $0.key < $1.key }.prefix(Self.maximumNodes).map {
-      "the clock of \(load.name($0.key)) is \(ClockComparison.relation($0.value)) this machine's"
+    core.reputation.clocks(apartBy: 60).prefix(Self.maximumNodes).map {
+      "the clock of \(load.name($0.node)) is \(ClockComparison.relation($0.offset)) this machine's"
     }
   }
 
   private var channels: [String] {
     load.channels.map { channel in
-      let online = core.linkOfNode.values.compactMap { core.peers[$0] }.filter { $0.proven.contains(channel.topic) }
-      let askable = online.count { core.askableTopics(of: $0).contains(channel.topic) }
+      let online = core.peers.linked.filter { $0.proven.contains(channel.topic) }
+      let askable = online.count { core.membership.askableTopics(of: $0).contains(channel.topic) }
       let count = "\(online.count) other member\(online.count == 1 ? "" : "s") linked, \(askable) may be asked"
       switch channel.membership {
       case .byDocument(nil): return "channel \(channel.address): its document could not be read yet"

@@ -19,7 +19,7 @@ struct LoadDiagnosis {
     self.query = query
     self.now = now
     self.room = room
-    channels = core.channels.values.filter { query.topic == nil || $0.topic == query.topic }
+    channels = core.membership.inOrder.filter { query.topic == nil || $0.topic == query.topic }
       .sorted { $0.address < $1.address }
     history = core.transferEngine.history(of: query.key.hash, at: now.instant) ?? FileHistory()
     progress = core.transferEngine.progress(of: query.key.hash, at: now.instant)
@@ -38,9 +38,9 @@ struct LoadDiagnosis {
 
   /// The nodes that may be asked, or have been.
   var askable: [NodeID] {
-    let linked = core.linkOfNode.values.compactMap { core.peers[$0] }.filter { peer in
+    let linked = core.peers.linked.filter { peer in
       (query.node == nil || query.node == peer.node)
-        && core.askableTopics(of: peer).contains { topic in channels.contains { $0.topic == topic } }
+        && core.membership.askableTopics(of: peer).contains { topic in channels.contains { $0.topic == topic } }
     }
     return Set(linked.map(\.node)).union(history.answers.keys).sorted()
   }
@@ -48,11 +48,11 @@ struct LoadDiagnosis {
   /// Members that have announced themselves and have not said that they stop, and that no connection can be made to.
   var unreachable: [(node: NodeID, problem: DialProblem)] {
     let members = channels.flatMap { channel in
-      core.presence.members(of: channel.topic, except: core.node, at: now.wall)
+      core.introductions.members(of: channel.topic, except: core.node, at: now.wall)
         .filter { channel.permits(core.node, toAsk: $0.node, serverIsPublic: true) }.map(\.node)
     }
     return Set(members).sorted().filter { node in
-      core.linkOfNode[node] == nil && !core.departed.contains(node) && (query.node == nil || query.node == node)
+      !core.peers.isLinked(node) && !core.reputation.hasDeparted(node) && (query.node == nil || query.node == node)
     }.compactMap { node in core.dials.problem(with: .member(node)).map { (node, $0) } }
   }
 
@@ -67,7 +67,7 @@ struct LoadDiagnosis {
     history.answers.filter { if case .has(let file) = $0.value { file.isWhole } else { false } }.keys.sorted()
   }
 
-  var clocks: ClockComparison { core.clocks }
+  var clocks: ClockComparison { core.reputation.clocks }
 
   func name(_ node: NodeID) -> String { core.name(of: node) }
 
@@ -91,7 +91,7 @@ struct LoadDiagnosis {
     let size = holders.compactMap { node in
       if case .has(let file) = history.answers[node] { file.size } else { nil }
     }.max()
-    let sound = holders.filter { history.losses[$0] == nil && core.linkOfNode[$0] != nil }
+    let sound = holders.filter { history.losses[$0] == nil && core.peers.isLinked($0) }
     guard let first = sound.first else { return diagnosis(ofLoss: weightiestLoser) }
     if let size, let room, query.key.chunkOf == nil, size > room {
       return Diagnosis(
@@ -141,7 +141,7 @@ struct LoadDiagnosis {
         : "none of the \(asked) members of its channels that were asked has it"
       return Diagnosis(.notFound, "The file is not on this node, and \(whom).")
     }
-    if let problem = unreachableBootstraps.first, core.linkOfNode.isEmpty {
+    if let problem = unreachableBootstraps.first, core.peers.isEmpty {
       return Diagnosis(
         .unreachable, "The bootstrap node \(problem.endpoint), where members meet, cannot be reached: \(problem.reason)"
       )
@@ -172,7 +172,7 @@ struct LoadDiagnosis {
           + "disbelieve each other's signed announcements.", advice: ["Set this machine's clock, best by NTP."])
     }
     let node = clocks.strangers.first ?? core.node
-    let seconds = core.clockOffsets[node] ?? 0
+    let seconds = core.reputation.clockOffset(of: node) ?? 0
     return Diagnosis(
       .clockSkew,
       "The clock of \(name(node)) is \(ClockComparison.relation(seconds)) this machine's, so signed announcements are "

@@ -4,8 +4,6 @@ package import Transfer
 import Wire
 
 extension NodeCore {
-  /// Nodes of which clocks, goodbyes and lies are remembered; a few thousand strangers must not fill the memory.
-  static let maximumRemembered = 1_000
   /// How long a record may be on its way from node to node.
   private static let transitTime: Duration = .seconds(60)
 
@@ -46,52 +44,29 @@ extension NodeCore {
 
   /// A node as a person knows it.
   package func name(of node: NodeID) -> String {
-    let label = linkOfNode[node].flatMap { peers[$0]?.hello?.label } ?? ""
+    let label = peers.peer(of: node)?.hello?.label ?? ""
     return label.isEmpty ? "node \(node.short)" : "node \(node.short) ('\(label)')"
   }
 
   // MARK: What is remembered
 
-  /// By how many seconds other nodes' clocks are ahead of this one's, as they said or signed it last.
-  var clocks: ClockComparison { ClockComparison(offsets: clockOffsets) }
-
-  mutating func noteOffset(_ node: NodeID, seconds: Int64) {
-    guard clockOffsets[node] != nil || clockOffsets.count < Self.maximumRemembered else { return }
-    clockOffsets[node] = seconds
-  }
-
   /// What a node signs and sends itself tells its clock; a record that was handed on is a sign of a clock that is wrong
   /// where it is too new, or older than it can be.
-  mutating func noteTime(of record: PresenceRecord, from peer: NodeID, at now: Timestamps) {
+  mutating func recordTime(of record: PresenceRecord, from peer: NodeID, at now: Timestamps) {
     let offset = Self.clockOffset(record.issued, of: now.wall)
-    guard record.node != peer else { return noteOffset(peer, seconds: offset) }
+    guard record.node != peer else { return reputation.recordClock(of: peer, offset: offset) }
     let life = max(PresenceTable.clockTolerance, Self.announcementLife).components.seconds
     guard offset.magnitude > UInt64(life) + UInt64(Self.transitTime.components.seconds) else {
-      if linkOfNode[record.node] == nil { clockOffsets[record.node] = nil }
+      if !peers.isLinked(record.node) { reputation.forgetClock(of: record.node) }
       return
     }
     guard record.node.verify(signature: record.signature, of: record.signedBytes) else { return }
-    noteOffset(record.node, seconds: offset)
+    reputation.recordClock(of: record.node, offset: offset)
   }
 
   static func clockOffset(_ clock: WallTime, of own: WallTime) -> Int64 {
     let (seconds, ownSeconds) = (clock.milliseconds / 1_000, own.milliseconds / 1_000)
     return Int64(clamping: seconds).subtractingReportingOverflow(Int64(clamping: ownSeconds)).partialValue
-  }
-
-  mutating func noteGoodbye(_ node: NodeID, _ goodbye: Goodbye) {
-    switch goodbye.code {
-    case .stopping:
-      if departed.count < Self.maximumRemembered { departed.insert(node) }
-    case .version, .full, .violation:
-      if goodbyes.count < Self.maximumRemembered { goodbyes[node] = goodbye }
-    case .duplicate, .noCommonChannel: break
-    }
-  }
-
-  mutating func recordBadAnswer(_ node: NodeID) {
-    guard badAnswers[node] != nil || badAnswers.count < Self.maximumRemembered else { return }
-    badAnswers[node, default: 0] += 1
   }
 }
 

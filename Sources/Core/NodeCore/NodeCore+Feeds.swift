@@ -11,7 +11,7 @@ extension NodeCore {
 
   /// A peer asks for something of a feed.
   package mutating func received(_ request: FeedRequest, on link: LinkID) {
-    guard let peer = peers[link], peer.isActive, linkOfNode[peer.node] == link else { return }
+    guard let peer = peers.active(link) else { return }
     let isPermitted = request.topic.map { mayServe(link, over: $0) } ?? true
     feedEngine.received(request, from: peer.node, isPermitted: isPermitted)
     drainFeeds()
@@ -19,33 +19,20 @@ extension NodeCore {
 
   /// A peer answers what this node has asked of a feed.
   package mutating func received(_ answer: FeedAnswer, on link: LinkID, at now: Timestamps) {
-    guard let peer = peers[link], peer.isActive, linkOfNode[peer.node] == link else { return }
+    guard let peer = peers.active(link) else { return }
     feedEngine.received(answer, from: peer.node, at: now.instant)
     drainFeeds()
   }
 
   /// The messages of a feed that were last sent over this link have left.
   package mutating func feedMessagesLeft(_ link: LinkID) {
-    guard let peer = peers[link], linkOfNode[peer.node] == link else { return }
+    guard let peer = peers[link], peers.link(of: peer.node) == link else { return }
     feedEngine.sent(to: peer.node)
     drainFeeds()
   }
 
   /// Whether this node has joined any channel over which a feed could be looked for.
-  package var hasChannels: Bool { !channels.isEmpty }
-
-  /// Tells the engine who is linked and what may be asked of whom.
-  mutating func updateFeedPeers(at now: Timestamps) {
-    let linked = linkOfNode.values.compactMap { peers[$0] }.sorted { $0.node < $1.node }
-    for peer in linked {
-      feedEngine.setPeer(peer.node, topics: askableTopics(of: peer), binding: peer.facts.binding, at: now.instant)
-    }
-    let permitted = Dictionary(
-      linked.map { peer in (peer.node, Set(channels.keys.filter { mayServe(peer.link, over: $0) })) }
-    ) { first, _ in first }
-    feedEngine.withdraw { node, topic in permitted[node]?.contains(topic) != true }
-    drainFeeds()
-  }
+  package var hasChannels: Bool { !membership.isEmpty }
 
   mutating func feedPeerLeft(_ node: NodeID, at now: Timestamps) {
     feedEngine.peerLeft(node, at: now.instant)
@@ -56,14 +43,15 @@ extension NodeCore {
   mutating func drainFeeds() {
     while let effect = feedEngine.nextEffect() {
       switch effect {
-      case .request(let node, let request): if let link = linkOfNode[node] { emit(.link(.feedRequest(link, request))) }
-      case .answer(let node, let answer): if let link = linkOfNode[node] { emit(.link(.feedAnswer(link, answer))) }
+      case .request(let node, let request):
+        if let link = peers.link(of: node) { emit(.link(.feedRequest(link, request))) }
+      case .answer(let node, let answer): if let link = peers.link(of: node) { emit(.link(.feedAnswer(link, answer))) }
       case .released(let node, let bytes):
-        if let link = linkOfNode[node] { emit(.link(.feedBytesReleased(link, bytes))) }
+        if let link = peers.link(of: node) { emit(.link(.feedBytesReleased(link, bytes))) }
       case .work(let work): emit(.feedWork(work))
       case .client(let outcome): emit(.feedClient(outcome))
       case .event(let event):
-        if case .misbehaved(_, let node) = event { recordBadAnswer(node) }
+        if case .misbehaved(_, let node) = event { reputation.recordBadAnswer(by: node) }
         emit(.feedEvent(event))
       }
     }

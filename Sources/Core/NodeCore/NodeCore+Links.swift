@@ -5,13 +5,13 @@ package import Wire
 extension NodeCore {
   /// A link is up: the handshake has proved who is at its other end.
   package mutating func linkOpened(_ link: LinkID, _ facts: LinkFacts, at now: Timestamps) {
-    peers[link] = Peer(link: link, facts: facts, openedAt: now.instant)
+    peers.open(Peer(link: link, facts: facts, openedAt: now.instant))
     if let dial = facts.dial, let target = dials.target(of: dial) {
-      if case .bootstrap(let endpoint) = target { bootstrapNodes[endpoint] = facts.peer }
+      if case .bootstrap(let endpoint) = target { introductions.recordBootstrap(facts.peer, at: endpoint) }
       perform(dials.linked(target, except: dial))
     }
-    if bootstrapNodes.values.contains(facts.peer) {
-      for other in peers.keys where peers[other]?.node == facts.peer { peers[other]?.isWantedAsBootstrap = true }
+    if introductions.isBootstrap(facts.peer) {
+      for other in peers.links(to: facts.peer) { peers.change(other) { $0.isWantedAsBootstrap = true } }
     }
     guard facts.peer != node else { return refuse(link, .duplicate, "this is the same node") }
     guard peers.count <= configuration.maximumLinks else {
@@ -24,31 +24,26 @@ extension NodeCore {
   private func hello(to facts: LinkFacts, at now: Timestamps) -> Hello {
     Hello(
       label: Hello.label(of: configuration.label), software: configuration.software,
-      isBootstrap: configuration.isBootstrap, clock: now.wall, addresses: ownAddresses, observed: facts.remote,
-      proofs: proofs(binding: facts.binding))
-  }
-
-  func proofs(binding: [UInt8]) -> [ChannelProof] {
-    channels.values.sorted { $0.topic < $1.topic }.prefix(WireLimits.channels).map { channel in
-      channel.secret.proof(by: node, binding: binding)
-    }
+      isBootstrap: configuration.isBootstrap, clock: now.wall, addresses: introductions.ownAddresses,
+      observed: facts.remote,
+      proofs: membership.proofs(binding: facts.binding))
   }
 
   /// A link is gone, whoever closed it.
   package mutating func linkClosed(_ link: LinkID, at now: Timestamps) {
-    guard let peer = peers.removeValue(forKey: link) else { return }
+    let wasChosen = peers[link].map { peers.link(of: $0.node) == link } ?? false
+    guard let peer = peers.close(link) else { return }
+    membership.setClaims(of: link, from: peer.claimed, to: [])
     lookups = lookups.filter { $0.value.link != link }
-    if linkOfNode[peer.node] == link {
-      linkOfNode[peer.node] = nil
+    if wasChosen {
       emit(.event(.unlinked(peer.node)))
       transferEngine.peerLeft(peer.node, at: now.instant)
       feedPeerLeft(peer.node, at: now)
     }
-    if !peers.values.contains(where: { $0.node == peer.node && !$0.isClosing }) {
+    if !peers.hasOpenLink(to: peer.node) {
       let life = now.instant - peer.openedAt
       dials.lost(.member(peer.node), after: life, now: now.instant)
-      for (endpoint, node) in bootstrapNodes.sorted(by: { $0.key.description < $1.key.description })
-      where node == peer.node {
+      for endpoint in introductions.bootstrapAddresses(of: peer.node) {
         dials.lost(.bootstrap(endpoint), after: life, now: now.instant)
       }
     }
@@ -70,8 +65,8 @@ extension NodeCore {
       peer.hello == nil ? acceptHello(link, hello, at: now) : refuse(link, .violation, "a second hello")
     case .goodbye(let goodbye):
       emit(.event(.refused(peer.node, goodbye, byPeer: true)))
-      noteGoodbye(peer.node, goodbye)
-      peers[link]?.isClosing = true
+      reputation.record(goodbye, of: peer.node)
+      peers.change(link) { $0.isClosing = true }
       emit(.link(.close(link, goodbye)))
     default:
       guard peer.isActive else { return refuse(link, .violation, "a message before hello") }
@@ -82,8 +77,7 @@ extension NodeCore {
   private mutating func receivedFromActive(_ message: ControlMessage, _ peer: Peer, at now: Timestamps) {
     switch message {
     case .channels(let proofs):
-      peers[peer.link]?.proofs = proofs
-      checkProofs(of: peer.link, at: now)
+      setProofs(proofs, of: peer.link, at: now)
       introduce(to: peer.link, at: now)
       askOpenQuestions(to: peer.link, at: now)
     case .presence(let records): recordPresence(records, from: peer, at: now)
@@ -101,9 +95,8 @@ extension NodeCore {
       return refuse(
         link, .version, "this node speaks version \(Hello.majorVersion) of the protocol, the other \(hello.major)")
     }
-    peers[link]?.hello = hello
-    peers[link]?.proofs = hello.proofs
-    checkProofs(of: link, at: now)
+    peers.change(link) { $0.hello = hello }
+    setProofs(hello.proofs, of: link, at: now)
     let sharesNothing = peers[link]?.proven.isEmpty ?? true
     let isBootstrap = peers[link]?.isBootstrap ?? false
     guard !sharesNothing || isBootstrap || configuration.isBootstrap else {
@@ -111,19 +104,18 @@ extension NodeCore {
     }
     guard settleDuplicate(of: link, at: now) else {
       // The link that stays may only now be known to lead to a bootstrap node.
-      if isBootstrap, let kept = linkOfNode[peer.node] { introduce(to: kept, at: now) }
+      if isBootstrap, let kept = peers.link(of: peer.node) { introduce(to: kept, at: now) }
       return
     }
-    linkOfNode[peer.node] = link
-    departed.remove(peer.node)
-    goodbyes[peer.node] = nil
+    peers.choose(link)
+    reputation.recordLink(to: peer.node)
     perform(dials.linked(.member(peer.node)))
     emit(.event(.linked(peer.node, label: hello.label)))
-    noteClock(of: peer.node, hello.clock, at: now)
-    if isBootstrap, let observed = hello.observed { noteObserved(observed.host, at: now) }
+    recordClock(of: peer.node, hello.clock, at: now)
+    if isBootstrap, let observed = hello.observed { recordObserved(observed.host, at: now) }
     introduce(to: link, at: now)
     askOpenQuestions(to: link, at: now)
-    updateFeedPeers(at: now)
+    reviewPermissions(of: link, at: now)
     noteExpectations(at: now)
   }
 
@@ -132,7 +124,8 @@ extension NodeCore {
   /// Two nodes that dial each other at the same moment must both keep the same link: the one that the smaller ID
   /// dialed. A link that comes much later, or in the same direction, means that the other side has lost the old one.
   private mutating func settleDuplicate(of link: LinkID, at now: Timestamps) -> Bool {
-    guard let peer = peers[link], let oldLink = linkOfNode[peer.node], oldLink != link, let old = peers[oldLink] else {
+    guard let peer = peers[link], let oldLink = peers.link(of: peer.node), oldLink != link, let old = peers[oldLink]
+    else {
       return true
     }
     let isCrossed = (old.facts.dial == nil) != (peer.facts.dial == nil)
@@ -140,7 +133,7 @@ extension NodeCore {
     let smallerDialedNew = (peer.facts.dial != nil) == (node < peer.node)
     let keepsNew = !(isCrossed && isSimultaneous) || smallerDialedNew
     if keepsNew {
-      linkOfNode[peer.node] = nil
+      peers.unchoose(peer.node)
       transferEngine.peerLeft(peer.node, at: now.instant)
       feedPeerLeft(peer.node, at: now)
     }
@@ -148,9 +141,9 @@ extension NodeCore {
     return keepsNew
   }
 
-  private mutating func noteClock(of other: NodeID, _ clock: WallTime, at now: Timestamps) {
+  private mutating func recordClock(of other: NodeID, _ clock: WallTime, at now: Timestamps) {
     let difference = Self.clockOffset(clock, of: now.wall)
-    noteOffset(other, seconds: difference)
+    reputation.recordClock(of: other, offset: difference)
     guard difference.magnitude > PresenceTable.clockTolerance.wholeMilliseconds / 2_000 else { return }
     emit(.event(.clockSkew(other, seconds: difference)))
   }
@@ -158,9 +151,9 @@ extension NodeCore {
   /// Says goodbye to a peer and closes its link.
   mutating func refuse(_ link: LinkID, _ code: Goodbye.Code, _ reason: String) {
     guard let peer = peers[link], !peer.isClosing else { return }
-    peers[link]?.isClosing = true
+    peers.change(link) { $0.isClosing = true }
     let goodbye = Goodbye(code, reason)
-    noteGoodbye(peer.node, goodbye)
+    reputation.record(goodbye, of: peer.node)
     if code != .duplicate { emit(.event(.refused(peer.node, goodbye, byPeer: false))) }
     emit(.link(.close(link, goodbye)))
   }

@@ -15,7 +15,7 @@ extension NodeCore {
       switch effect {
       case .ask(let question): ask(question, at: now)
       case .fetch(let fetch, let download):
-        guard let link = linkOfNode[fetch.source.node] else {
+        guard let link = peers.link(of: fetch.source.node) else {
           transferEngine.fetched(fetch.id, .disconnected, at: now.instant)
           continue
         }
@@ -24,7 +24,7 @@ extension NodeCore {
       case .client(let effect): emit(.client(effect))
       case .failed(let id, let failure, let query): emit(.failed(id, explain(failure, of: query, at: now)))
       case .misbehaved(let node, let hash):
-        recordBadAnswer(node)
+        reputation.recordBadAnswer(by: node)
         emit(.event(.misbehaved(node, hash)))
       }
     }
@@ -47,18 +47,18 @@ extension NodeCore {
 
   /// The peers that many small files may be asked of, each with its link and the channel over which.
   package func batchSources(node: NodeID?, topic: Topic?) -> [(peer: AskedPeer, link: LinkID)] {
-    linkOfNode.values.sorted { $0.number < $1.number }.compactMap { link in
-      guard let peer = peers[link], node == nil || node == peer.node,
-        let shared = askableTopics(of: peer).first(where: { topic == nil || topic == $0 })
+    peers.linked.compactMap { peer in
+      guard node == nil || node == peer.node,
+        let shared = membership.askableTopics(of: peer).first(where: { topic == nil || topic == $0 })
       else { return nil }
-      return (AskedPeer(node: peer.node, topic: shared), link)
+      return (AskedPeer(node: peer.node, topic: shared), peer.link)
     }
   }
 
   /// A node gave bytes that are not what they should be.
   package mutating func misbehaved(_ node: NodeID, _ hash: ContentHash, at now: Timestamps) {
     transferEngine.misbehaved(node, hash, at: now.instant)
-    recordBadAnswer(node)
+    reputation.recordBadAnswer(by: node)
     emit(.event(.misbehaved(node, hash)))
   }
 
@@ -70,14 +70,14 @@ extension NodeCore {
   // MARK: Questions
 
   private mutating func ask(_ question: Question, at now: Timestamps) {
-    let asked = linkOfNode.values.sorted { $0.number < $1.number }.compactMap { link in put(question, to: link) }
+    let asked = peers.chosen.compactMap { put(question, to: $0) }
     transferEngine.asked(question.id, asked, at: now.instant)
   }
 
   /// Puts the question to one peer if it may be asked; says whom.
   private mutating func put(_ question: Question, to link: LinkID) -> AskedPeer? {
     guard let peer = peers[link], question.node == nil || question.node == peer.node else { return nil }
-    let topics = askableTopics(of: peer)
+    let topics = membership.askableTopics(of: peer)
     guard let topic = topics.first(where: { question.topic == nil || question.topic == $0 }) else { return nil }
     let request = FindRequest(
       id: question.id, topic: topic, hash: question.hash, wantsManifest: question.wantsManifest)
@@ -87,7 +87,7 @@ extension NodeCore {
 
   /// Puts to a peer that has just become askable what is still being asked.
   mutating func askOpenQuestions(to link: LinkID, at now: Timestamps) {
-    guard let node = peers[link]?.node, linkOfNode[node] == link else { return }
+    guard let node = peers[link]?.node, peers.link(of: node) == link else { return }
     for question in transferEngine.questions(for: node) {
       guard let asked = put(question, to: link) else { continue }
       transferEngine.asked(question.id, [asked], at: now.instant)
@@ -109,7 +109,7 @@ extension NodeCore {
       return refuse(peer.link, .violation, "more than \(Self.maximumLookups) questions wait for an answer")
     }
     transferEngine.wanted(request.hash, by: peer.node, at: now.instant)
-    peers[peer.link]?.lookups += 1
+    peers.change(peer.link) { $0.lookups += 1 }
     lastLookup += 1
     let lookup = LookupID(number: lastLookup)
     lookups[lookup] = (peer.link, request)
@@ -119,7 +119,7 @@ extension NodeCore {
   /// The store was looked into for a peer: the file is here, or why not.
   package mutating func lookedUp(_ lookup: LookupID, _ outcome: FindAnswer.Outcome) {
     guard let (link, request) = lookups.removeValue(forKey: lookup) else { return }
-    peers[link]?.lookups -= 1
+    peers.change(link) { $0.lookups -= 1 }
     // The membership may have been withdrawn while the store was looked into.
     let answer = mayServe(link, over: request.topic) ? outcome : .refuses(.notAuthorized)
     guard peers[link]?.isActive == true else { return }

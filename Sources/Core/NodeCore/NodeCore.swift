@@ -11,7 +11,7 @@ import Wire
 /// says when `wake` wants to be called. The daemon and the simulations drive it in the same way.
 package struct NodeCore: Sendable {
   /// How long a peer may take to say hello.
-  package static let helloTime: Duration = .seconds(10)
+  package static let helloTime = PeerTable.helloTime
   /// How often a node announces itself: a bootstrap node that was restarted knows everybody again after that time.
   package static let announcePeriod: Duration = .seconds(120)
   /// How long an announcement holds: several periods, so that a lost one does not matter.
@@ -25,37 +25,24 @@ package struct NodeCore: Sendable {
   /// The node's ID.
   package let node: NodeID
 
-  var channels: [Topic: Channel] = [:]
-  var peers: [LinkID: Peer] = [:]
-  var linkOfNode: [NodeID: LinkID] = [:]
-  var presence = PresenceTable()
+  var membership: Membership
+  var peers = PeerTable()
+  var introductions = Introductions()
+  var reputation = Reputation()
   var dials: DialSchedule
   var transferEngine: TransferEngine
   var feedEngine = FeedEngine()
   var lookups: [LookupID: (link: LinkID, request: FindRequest)] = [:]
   var lastLookup: UInt64 = 0
-  var bootstrapNodes: [Endpoint: NodeID] = [:]
-  /// Where this node says that it listens.
-  var announced: [Endpoint] = []
-  var listeningPort: UInt16?
-  /// Hosts under which bootstrap nodes have seen this node, the latest last.
-  var observedHosts: [String] = []
-  var announceAt: Instant?
-  /// By how many seconds other nodes' clocks are ahead of this one's.
-  var clockOffsets: [NodeID: Int64] = [:]
-  /// Nodes that have said that they stop, and have not been linked since.
-  var departed: Set<NodeID> = []
-  /// Why links to nodes were refused, by either side, since there was one.
-  var goodbyes: [NodeID: Goodbye] = [:]
-  /// How often each node has given bytes, or said something, that is not so.
-  var badAnswers: [NodeID: Int] = [:]
-
+  /// How often it was worked out what one peer may be asked for and given.
+  package private(set) var permissionReviews: UInt64 = 0
   private var effects = EffectQueue<NodeEffect>()
 
   /// A node that knows nobody yet.
   package init(_ configuration: NodeCoreConfiguration, random: some RandomNumberGenerator & Sendable) {
     self.configuration = configuration
     node = configuration.key.publicKey
+    membership = Membership(node: node)
     dials = DialSchedule(random: random)
     transferEngine = TransferEngine(manifestThreshold: configuration.manifestThreshold, node: node)
   }
@@ -65,12 +52,18 @@ package struct NodeCore: Sendable {
 
   mutating func emit(_ effect: NodeEffect) { effects.append(effect) }
 
+  mutating func countReview() { permissionReviews += 1 }
+
+  /// How many proofs of peers were checked.
+  package var checkedProofs: UInt64 { membership.checkedProofs }
+
   /// The active peers, for status pages and tests.
   package var activePeers: [PeerSummary] {
-    linkOfNode.values.compactMap { peers[$0] }.map { peer in
+    peers.linked.map { peer in
       PeerSummary(
         node: peer.node, label: peer.hello?.label ?? "", isBootstrap: peer.isBootstrap, remote: peer.facts.remote,
-        topics: peer.proven, clockOffset: clockOffsets[peer.node] ?? 0, badAnswers: badAnswers[peer.node] ?? 0)
+        topics: peer.proven, clockOffset: reputation.clockOffset(of: peer.node) ?? 0,
+        badAnswers: reputation.badAnswers(of: peer.node))
     }.sorted { $0.node < $1.node }
   }
 
@@ -78,21 +71,18 @@ package struct NodeCore: Sendable {
 
   /// When `wake` wants to be called next.
   package var wakeAt: Instant? {
-    let helloEnds = peers.values.lazy.filter { $0.hello == nil && !$0.isClosing }.map { $0.openedAt + Self.helloTime }
-    return [announceAt, dials.wakeAt, transferEngine.wakeAt, feedEngine.wakeAt, helloEnds.min()].compactMap { $0 }.min()
+    [introductions.announceAt, dials.wakeAt, transferEngine.wakeAt, feedEngine.wakeAt, peers.nextHelloDeadline]
+      .compactMap { $0 }.min()
   }
 
   /// Does whatever is due.
   package mutating func wake(at now: Timestamps) {
-    let silent = peers.values.filter {
-      $0.hello == nil && !$0.isClosing && $0.openedAt + Self.helloTime <= now.instant
+    for link in peers.silent(at: now.instant) {
+      refuse(link, .violation, "no hello came within \(Self.helloTime.components.seconds) seconds")
     }
-    for peer in silent.sorted(by: { $0.link.number < $1.link.number }) {
-      refuse(peer.link, .violation, "no hello came within \(Self.helloTime.components.seconds) seconds")
-    }
-    if let due = announceAt, due <= now.instant {
+    if let due = introductions.announceAt, due <= now.instant {
       announce(at: now)
-      presence.removeExpired(at: now.wall)
+      introductions.removeExpired(at: now.wall)
     }
     runDials(now)
     transferEngine.wake(at: now.instant)
@@ -117,7 +107,7 @@ package struct NodeCore: Sendable {
 
   /// Keeps the transfer engine informed of whether a peer may soon appear.
   mutating func noteExpectations(at now: Timestamps) {
-    let expects = dials.isBusy || peers.values.contains { $0.hello == nil && !$0.isClosing }
+    let expects = peers.awaitsHello || dials.isBusy
     guard transferEngine.expectsPeers != expects else { return }
     transferEngine.expectsPeers = expects
     if !expects { transferEngine.settleSearches(at: now.instant) }

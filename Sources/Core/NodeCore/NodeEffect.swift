@@ -4,11 +4,13 @@ package import Primitives
 package import Transfer
 package import Wire
 
-/// Names one link.
-package struct LinkID: Hashable, Sendable {
+/// Names one link. Later links have higher numbers.
+package struct LinkID: Hashable, Comparable, Sendable {
   package let number: UInt64
 
   package init(number: UInt64) { self.number = number }
+
+  package static func < (left: LinkID, right: LinkID) -> Bool { left.number < right.number }
 }
 
 /// Names one look into the store.

@@ -8,8 +8,6 @@ struct BatchPeer: Sendable {
   /// wait.
   private static let shortRound: Duration = .milliseconds(500)
   private static let longRound: Duration = .seconds(1)
-  /// A node that gives what it was asked for in this time is waited for even if it has its hands full.
-  private static let quickRound: Duration = .milliseconds(250)
   private static let productiveTime: Duration = .seconds(1)
 
   let node: NodeID
@@ -42,8 +40,9 @@ struct BatchPeer: Sendable {
 
   var isPresent: Bool { lostAt == nil }
 
-  /// Whether it gives files quickly.
-  var isQuick: Bool { lastRound.map { $0 < Self.quickRound } ?? false }
+  /// Whether it gives what it is asked for in good time: then files wait for it, however much it has to do, rather than go
+  /// to a node that is less likely to have them.
+  var isQuick: Bool { lastRound.map { $0 < Self.longRound } ?? false }
 
   /// Whether it has given a file lately.
   func isProductive(at now: Instant) -> Bool { gaveAt.map { now - $0 < Self.productiveTime } ?? false }

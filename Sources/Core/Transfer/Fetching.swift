@@ -49,6 +49,7 @@ struct Fetching: Sendable {
 
   var loadedBytes: UInt64 {
     var begun: [Int: UInt64] = beginnings.mapValues(\.bytes)
+    // in any order: the most of each piece counts
     for fetch in fetches.values { begun[fetch.piece] = max(begun[fetch.piece] ?? 0, fetch.received) }
     return begun.values.reduce(verifiedBytes, +)
   }

@@ -8,10 +8,12 @@ extension Retrieval {
       guard let instant else { return }
       earliest = earliest.map { min($0, instant) } ?? instant
     }
+    // in any order: the earliest counts
     for source in sources.values {
       note(source.delay?.asksAgainAt)
       if isAsked(source) { note(source.heardAt.map { $0 + TransferEngine.silence }) }
     }
+    // in any order: the earliest counts
     for download in downloads.values {
       switch download.phase {
       case .fetchingManifest(let instant, _): note(instant)
@@ -45,13 +47,5 @@ extension Retrieval {
       race(id, &out, at: now)
     }
     askForMore(except: asked, &out, at: now)
-  }
-
-  /// Takes every source off that may no longer be asked: a membership was withdrawn, here or there.
-  mutating func withdraw(_ out: inout TransferOutbox, at now: Instant, where isWithdrawn: (NodeID, Topic) -> Bool) {
-    for node in sources.keys.sorted() {
-      guard let source = sources[node]?.source, isWithdrawn(node, source.topic) else { continue }
-      drop(node, &out, at: now)
-    }
   }
 }

@@ -18,8 +18,12 @@ struct SourceBans: Sendable {
 
   mutating func note(_ node: NodeID, _ hash: ContentHash, at now: Instant) {
     if until.count >= Self.capacity { until = until.filter { $0.value > now } }
-    if until.count >= Self.capacity, let oldest = until.min(by: { $0.value < $1.value }) { until[oldest.key] = nil }
+    if until.count >= Self.capacity, let oldest { until[oldest] = nil }
     until[Entry(node: node, hash: hash)] = now + Self.duration
+  }
+
+  private var oldest: Entry? {
+    until.min { ($0.value, $0.key.node, $0.key.hash) < ($1.value, $1.key.node, $1.key.hash) }?.key
   }
 
   func covers(_ node: NodeID, _ hash: ContentHash, at now: Instant) -> Bool {

@@ -125,9 +125,14 @@ package struct TransferEngine: Sendable {
     change(hash, at: now) { retrieval, _ in retrieval.wanted(by: peer, at: now) }
   }
 
-  /// Takes every source off its retrieval that may no longer be asked: a membership was withdrawn, here or there.
-  package mutating func withdraw(at now: Instant, where isWithdrawn: (NodeID, Topic) -> Bool) {
-    for hash in filesInOrder { change(hash, at: now) { $0.withdraw(&$1, at: now, where: isWithdrawn) } }
+  /// Takes a source off every retrieval for which it may no longer be asked: a membership was withdrawn, here or there.
+  ///
+  /// - Parameter permitted: the topics over which it may be asked.
+  package mutating func withdraw(_ node: NodeID, except permitted: Set<Topic>, at now: Instant) {
+    let affected = retrievals.filter { _, retrieval in
+      retrieval.sources[node].map { !permitted.contains($0.source.topic) } ?? false
+    }
+    for hash in affected.keys.sorted() { change(hash, at: now) { $0.drop(node, &$1, at: now) } }
   }
 
   // MARK: Time

@@ -7,13 +7,17 @@ import Wire
 /// Clients that wait for feeds: for new messages, for the nodes that know a feed, for a submission. Bound to the loop.
 final class FeedRequests {
   private let driver: CoreDriver
+  private let metrics: NodeMetrics
   private var watchers = FeedWatchers()
   private var seekers: [FeedSeekID: (FeedWhereabouts) -> Void] = [:]
   private var submitters: [SubmitID: (KacheryError?) -> Void] = [:]
   private var lastNumber: UInt64 = 0
   private(set) var isStopped = false
 
-  init(driver: CoreDriver) { self.driver = driver }
+  init(driver: CoreDriver, metrics: NodeMetrics) {
+    self.driver = driver
+    self.metrics = metrics
+  }
 
   func perform(_ effect: FeedClientEffect) {
     switch effect {
@@ -34,9 +38,17 @@ final class FeedRequests {
   // MARK: Watching
 
   /// A client waits for messages of these subfeeds, until `endWatch`.
-  func watch(_ keys: Set<SubfeedKey>) -> FeedWatcher { watchers.add(keys) }
+  func watch(_ keys: Set<SubfeedKey>) -> FeedWatcher {
+    defer { countWatchers() }
+    return watchers.add(keys)
+  }
 
-  func endWatch(_ watcher: FeedWatcher) { watchers.remove(watcher) }
+  func endWatch(_ watcher: FeedWatcher) {
+    watchers.remove(watcher)
+    countWatchers()
+  }
+
+  private func countWatchers() { metrics.feedWatchers.add(watchers.count - metrics.feedWatchers.current) }
 
   /// The client with this watcher has gone.
   func cancelWatch(_ number: UInt64) { watchers.end(number) }

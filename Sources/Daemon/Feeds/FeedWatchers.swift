@@ -6,6 +6,8 @@ struct FeedWatchers {
   private var byKey: [SubfeedKey: Set<UInt64>] = [:]
   private var last: UInt64 = 0
 
+  var count: Int { watchers.count }
+
   /// Somebody waits for messages of these.
   mutating func add(_ keys: Set<SubfeedKey>) -> FeedWatcher {
     last += 1

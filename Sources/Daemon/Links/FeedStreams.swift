@@ -11,21 +11,28 @@ final class FeedStreams {
   /// Bytes that a peer may send ahead: a whole batch of messages, so that it need not wait for each.
   private static let window = 1 << 20
 
-  private let link: Link
+  private let open: StreamOpener
+  private let closeLink: () -> Void
   var onRequest: ((FeedRequest) -> Void)?
   var onAnswer: ((FeedAnswer) -> Void)?
   /// The messages that were last answered have left: there is room for more.
   var onMessagesLeft: (() -> Void)?
 
-  private var asking: LinkStream?
-  private var answering: LinkStream?
+  private var asking: (any ByteStream)?
+  private var answering: (any ByteStream)?
   private var requests = FrameDecoder(limit: FeedRequest.frameLimit)
   private var answers = FrameDecoder(limit: FeedAnswer.frameLimit)
   private var unreleased = 0
   private var withheld = 0
   private var isWaitingForRoom = false
 
-  init(_ link: Link) { self.link = link }
+  /// - Parameters:
+  ///   - open: opens a stream of the link.
+  ///   - closeLink: ends the link, whose peer does not keep to the protocol.
+  init(open: @escaping StreamOpener, closeLink: @escaping () -> Void) {
+    self.open = open
+    self.closeLink = closeLink
+  }
 
   // MARK: What this node asks
 
@@ -34,11 +41,11 @@ final class FeedStreams {
     stream.write(request.encoded)
   }
 
-  private func openStream() -> LinkStream {
-    let stream = link.openStream(window: Self.window)
+  private func openStream() -> any ByteStream {
+    let stream = open(Self.window)
     asking = stream
     stream.onData = { [weak self] bytes in self?.receiveAnswers(Array(bytes)) }
-    stream.onEnd = { [weak self] _ in self?.link.close() }
+    stream.onEnd = { [weak self] _ in self?.closeLink() }
     stream.write([StreamKind.feed.rawValue])
     return stream
   }
@@ -52,7 +59,7 @@ final class FeedStreams {
         onAnswer?(answer)
       }
     } catch {
-      return link.close()
+      return closeLink()
     }
     if unreleased > Self.maximumUndealt { withheld += bytes.count } else { asking?.consumed(bytes.count) }
   }
@@ -68,14 +75,14 @@ final class FeedStreams {
   // MARK: What the peer asks
 
   /// The peer has opened its stream, with these bytes.
-  func opened(_ stream: LinkStream, _ first: [UInt8]) {
-    guard answering == nil else { return link.close() }
+  func opened(_ stream: any ByteStream, _ first: [UInt8]) {
+    guard answering == nil else { return closeLink() }
     answering = stream
     stream.onData = { [weak self] bytes in
       self?.answering?.consumed(bytes.count)
       self?.receiveRequests(Array(bytes))
     }
-    stream.onEnd = { [weak self] _ in self?.link.close() }
+    stream.onEnd = { [weak self] _ in self?.closeLink() }
     stream.onWritable = { [weak self] in self?.tellRoom() }
     receiveRequests(first)
   }
@@ -87,13 +94,13 @@ final class FeedStreams {
         if let request = try FeedRequest.decode(frame) { onRequest?(request) }
       }
     } catch {
-      link.close()
+      closeLink()
     }
   }
 
   func answer(_ answer: FeedAnswer) {
     guard let answering else { return }
-    guard answering.queuedBytes < Self.maximumBacklog else { return link.close() }
+    guard answering.queuedBytes < Self.maximumBacklog else { return closeLink() }
     answering.write(answer.encoded)
     guard case .messages = answer else { return }
     isWaitingForRoom = true

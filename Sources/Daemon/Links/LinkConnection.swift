@@ -37,7 +37,11 @@ final class LinkConnection {
     self.link = link
     self.loop = loop
     work = TokenBucket(rate: Self.workRate, at: loop.now)
-    feeds = FeedStreams(link)
+    feeds = FeedStreams {
+      link.openStream(window: $0)
+    } closeLink: {
+      link.close()
+    }
   }
 
   /// Begins to listen. The dialer opens the control stream.

@@ -61,8 +61,11 @@ final class PeerLinks {
 
   func send(_ message: ControlMessage, to link: LinkID) { links[link]?.send(message) }
 
-  /// The link with this ID; nil once it has ended.
-  func link(_ id: LinkID) -> Link? { links[id]?.link }
+  /// Opens streams over the link with this ID; nil once it has ended.
+  func opener(_ id: LinkID) -> StreamOpener? {
+    guard let link = links[id]?.link else { return nil }
+    return { link.openStream(window: $0) }
+  }
 
   /// Says goodbye to every peer, and opens and accepts no more links.
   func stop() {

@@ -8,7 +8,14 @@ import Process
 package enum DaemonCommand {
   /// Runs the daemon with these arguments (without the program's name), and ends the process.
   package static func runAndEnd(_ arguments: [String]) async -> Never {
+    if arguments.contains("--help") { showHelp() }
     CurrentProcess.end(await run(arguments))
+  }
+
+  /// Becomes the command that describes the options, `kachery daemon start --help`, which is installed beside this program.
+  private static func showHelp() {
+    let folder = CurrentProcess.program.cut(atLast: "/").head
+    CurrentProcess.become("\(folder)/kachery", orNamed: "kachery", ["daemon", "start", "--help"])
   }
 
   /// - Returns: the exit code.

@@ -20,8 +20,8 @@ final class Downloads {
   private static let batchMemory = 64 << 20
   private static let batchWindow = 16 << 20
 
-  /// The link with this ID, if it is up.
-  var link: (LinkID) -> Link? = { _ in nil }
+  /// Opens streams over the link with this ID; nil if it is not up.
+  var opener: (LinkID) -> StreamOpener? = { _ in nil }
 
   private let store: ContentStore
   private let loop: EventLoop
@@ -58,11 +58,11 @@ final class Downloads {
   ) -> BatchDownload {
     BatchDownload(store: store, loop: loop, limiter: limiter) { [self] in
       let (peers, batches) = sources()
-      let linked = peers.compactMap { peer, id in link(id).map { (peer: peer, id: id, link: $0) } }
+      let linked = peers.compactMap { peer, id in opener(id).map { (peer: peer, id: id, open: $0) } }
       let share = Self.batchMemory / max(1, batches * linked.count)
       let window = FetchWindow.kept(min(Self.batchWindow, share), to: limiter.limit.rate)
-      return linked.map { peer, id, link in
-        BatchSource(node: peer.node, topic: peer.topic, link: id) { link.openStream(window: window) }
+      return linked.map { peer, id, open in
+        BatchSource(node: peer.node, topic: peer.topic, link: id) { open(window) }
       }
     }
   }
@@ -167,7 +167,7 @@ final class Downloads {
 
   /// Fetches a piece over this link.
   func fetch(_ fetch: PieceFetch, _ download: DownloadID, over id: LinkID) {
-    guard let link = link(id), let file = incoming[download], let range = fetch.range else {
+    guard let open = opener(id), let file = incoming[download], let range = fetch.range else {
       return driver.transfer { $0.fetched(fetch.id, .disconnected, at: $1) }
     }
     // It was accepted just before its source was given up.
@@ -175,13 +175,13 @@ final class Downloads {
       return driver.transfer { $0.fetched(fetch.id, .verified, at: $1) }
     }
     let key = ClientKey(download: download, node: fetch.source.node)
-    let client = clients[key] ?? newClient(key, link, file)
+    let client = clients[key] ?? newClient(key, open, file)
     client.request(fetch, range)
   }
 
-  private func newClient(_ key: ClientKey, _ link: Link, _ file: IncomingFile) -> FetchClient {
+  private func newClient(_ key: ClientKey, _ open: StreamOpener, _ file: IncomingFile) -> FetchClient {
     let window = FetchWindow.next(beside: clients.values.map(\.window), rate: limiter.limit.rate)
-    let client = FetchClient(link: link, incoming: file, loop: loop, limiter: limiter, window: window)
+    let client = FetchClient(open(window), window: window, incoming: file, loop: loop, limiter: limiter)
     client.onProgress = { [driver, metrics] fetch, count, received in
       metrics.bytesReceived.add(count)
       driver.transfer { $0.received(fetch, received, at: $1) }

@@ -34,7 +34,7 @@ final class FetchClient {
   /// A piece has been verified, or has failed; after a failure nothing more is reported.
   var onOutcome: ((FetchID, FetchOutcome) -> Void)?
 
-  private let stream: LinkStream
+  private let stream: any ByteStream
   private let incoming: IncomingFile
   private let limiter: RateLimiter
   /// Blocks are written and hashed beside each other, each in order.
@@ -52,14 +52,17 @@ final class FetchClient {
   private let loop: EventLoop
   private var isClosed = false
 
-  init(link: Link, incoming: IncomingFile, loop: EventLoop, limiter: RateLimiter, window: Int) {
+  /// - Parameters:
+  ///   - stream: new.
+  ///   - window: what the node may send ahead on it.
+  init(_ stream: any ByteStream, window: Int, incoming: IncomingFile, loop: EventLoop, limiter: RateLimiter) {
+    self.stream = stream
     self.window = window
     self.incoming = incoming
     self.limiter = limiter
     self.loop = loop
     writing = SerialPoolQueue(loop: loop)
     hashing = SerialPoolQueue(loop: loop)
-    stream = link.openStream(window: window)
     stream.write([StreamKind.fetch.rawValue])
     stream.onData = { [weak self] in self?.receive($0) }
     stream.onEnd = { [weak self] _ in self?.streamEnded() }

@@ -22,3 +22,6 @@ package protocol ByteStream: AnyObject {
 }
 
 extension LinkStream: ByteStream {}
+
+/// Opens a stream on which the peer may send `window` bytes ahead of what is consumed. Loop only.
+package typealias StreamOpener = (_ window: Int) -> any ByteStream

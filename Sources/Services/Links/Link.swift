@@ -17,10 +17,6 @@ package final class Link {
   /// Bytes that may wait for the kernel in all. Data stops at `highWaterMark`; a peer whose requests for answers alone
   /// make so many, and who takes none of them, is flooding.
   static let maximumPending = 4 * highWaterMark
-  /// How often a sign of life is asked for, and looked for.
-  static let pingPeriod: Duration = .seconds(3)
-  /// How long the other side may be silent before it counts as gone. It is noticed a period later at most: within 15 s.
-  static let silence: Duration = .seconds(12)
   /// How long a closing link may take to send what was written.
   static let closingTime: Duration = .seconds(2)
 
@@ -36,7 +32,7 @@ package final class Link {
   /// The end of the link, exactly once; nil if either side closed it in order.
   package var onClose: ((KacheryError?) -> Void)?
   /// The time from the last ping to its answer.
-  package private(set) var roundTripTime: Duration?
+  package var roundTripTime: Duration? { clock.roundTripTime }
 
   let loop: EventLoop
   private let connection: TCPConnection
@@ -48,9 +44,7 @@ package final class Link {
   private var frame: [UInt8] = []
   private var pinger: Timer?
   private var closer: Timer?
-  private var heardAt: Instant
-  private var checkedAt: Instant
-  private var pingSent: (value: UInt32, at: Instant)?
+  private var clock: LinkClock
   private var isOver = false
   private var hasSentLast = false
   private var isPumping = false
@@ -66,10 +60,11 @@ package final class Link {
     remoteEndpoint = connection.remoteEndpoint
     channelBinding = try session.exportKeyingMaterial(label: "EXPORTER-kachery-link", count: 32)
     mux = MuxSession(role: isDialer ? .client : .server)
-    heardAt = loop.now
-    checkedAt = loop.now
+    clock = LinkClock(at: loop.now)
     connection.onDrain = { [weak self] in self?.drained() }
-    pinger = loop.after(Self.pingPeriod, repeating: Self.pingPeriod) { [weak self] in self?.checkLife() }
+    pinger = loop.after(LinkClock.pingPeriod, repeating: LinkClock.pingPeriod) { [weak self] in
+      self?.checkLife(at: loop.now)
+    }
   }
 
   /// Bytes that wait for the kernel to take them.
@@ -84,7 +79,7 @@ package final class Link {
 
   /// Takes in plaintext from the session.
   func receive(_ plaintext: UnsafeRawBufferPointer) {
-    heardAt = loop.now
+    clock.heard(at: loop.now)
     var input = plaintext[...]
     do throws(MuxError) {
       while !isOver, let event = try mux.next(&input) { handle(event) }
@@ -105,27 +100,19 @@ package final class Link {
     case .finished(let id): streams[id]?.finishedByPeer()
     case .reset(let id): removeStream(id)?.end(.reset)
     case .writable(let id): if streams[id]?.hasQueue == true { pump(adding: id) }
-    case .pong(let value):
-      guard let sent = pingSent, sent.value == value else { return }
-      roundTripTime = loop.now - sent.at
-      pingSent = nil
+    case .pong(let value): clock.answered(value, at: loop.now)
     case .goAway: break
     }
   }
 
-  private func checkLife() {
-    // While this process itself stood still it could hear nobody: what came meanwhile has not been read yet.
-    let late = loop.now - checkedAt - Self.pingPeriod
-    if late > Self.pingPeriod { heardAt = heardAt + late }
-    checkedAt = loop.now
-    let silent = loop.now - heardAt
-    guard silent < Self.silence else {
+  /// Closes the link if the peer has been silent for too long, and asks for a sign of life otherwise.
+  func checkLife(at now: Instant) {
+    if let silent = clock.check(at: now) {
       return fail(
         KacheryError(.timedOut, "Node \(peer.short) has been silent for \(silent.components.seconds) seconds."))
     }
     // Asked again while an answer is due: the question itself is a sign of life for the other side.
-    let value = mux.ping()
-    if pingSent == nil { pingSent = (value, loop.now) }
+    clock.pinged(mux.ping(), at: now)
     flush()
   }
 

@@ -1,0 +1,91 @@
+import Primitives
+
+/// The links, the peers at their other ends, and which link is a node's.
+struct PeerTable: Sendable {
+  /// How long a peer may take to say hello.
+  static let helloTime: Duration = .seconds(10)
+
+  private var peers: [LinkID: Peer] = [:]
+  /// Every link to a node, whether it has said hello or is closing.
+  private var linksOfNode: [NodeID: Set<LinkID>] = [:]
+  /// The link over which a node is asked and served.
+  private var chosenLinks: [NodeID: LinkID] = [:]
+  /// When each peer must have said hello, while it has not.
+  private var helloDeadlines = Deadlines<LinkID>()
+
+  // MARK: Links
+
+  var count: Int { peers.count }
+
+  subscript(link: LinkID) -> Peer? { peers[link] }
+
+  /// All links, in order.
+  var links: [LinkID] { peers.keys.sorted() }
+
+  mutating func open(_ peer: Peer) {
+    peers[peer.link] = peer
+    linksOfNode[peer.node, default: []].insert(peer.link)
+    helloDeadlines.set(peer.link, peer.openedAt + Self.helloTime)
+  }
+
+  mutating func close(_ link: LinkID) -> Peer? {
+    guard let peer = peers.removeValue(forKey: link) else { return nil }
+    linksOfNode[peer.node]?.remove(link)
+    if linksOfNode[peer.node]?.isEmpty == true { linksOfNode[peer.node] = nil }
+    if chosenLinks[peer.node] == link { chosenLinks[peer.node] = nil }
+    helloDeadlines.clear(link)
+    return peer
+  }
+
+  /// Changes what is known of a peer; does nothing if the link is gone.
+  mutating func change(_ link: LinkID, _ body: (inout Peer) -> Void) {
+    guard var peer = peers[link] else { return }
+    body(&peer)
+    if peer.hello != nil || peer.isClosing { helloDeadlines.clear(link) }
+    peers[link] = peer
+  }
+
+  /// Every link to the node, in order.
+  func links(to node: NodeID) -> [LinkID] { (linksOfNode[node] ?? []).sorted() }
+
+  /// Whether there is a link to the node that is not being closed.
+  func hasOpenLink(to node: NodeID) -> Bool {
+    linksOfNode[node]?.contains { peers[$0]?.isClosing == false } ?? false
+  }
+
+  // MARK: Nodes
+
+  /// Whether no node is linked.
+  var isEmpty: Bool { chosenLinks.isEmpty }
+
+  /// The links of the nodes that are linked, in order.
+  var chosen: [LinkID] { chosenLinks.values.sorted() }
+
+  /// The nodes that are linked, in the order of their links.
+  var linked: [Peer] { chosen.compactMap { peers[$0] } }
+
+  func link(of node: NodeID) -> LinkID? { chosenLinks[node] }
+
+  func isLinked(_ node: NodeID) -> Bool { chosenLinks[node] != nil }
+
+  func peer(of node: NodeID) -> Peer? { chosenLinks[node].flatMap { peers[$0] } }
+
+  /// The peer at the other end, if the link is its node's and it may be asked and served.
+  func active(_ link: LinkID) -> Peer? {
+    guard let peer = peers[link], peer.isActive, chosenLinks[peer.node] == link else { return nil }
+    return peer
+  }
+
+  mutating func choose(_ link: LinkID) { if let node = peers[link]?.node { chosenLinks[node] = link } }
+
+  mutating func unchoose(_ node: NodeID) { chosenLinks[node] = nil }
+
+  // MARK: Hello
+
+  /// Whether a peer may still say hello.
+  var awaitsHello: Bool { !helloDeadlines.isEmpty }
+  var nextHelloDeadline: Instant? { helloDeadlines.next }
+
+  /// The links whose peers have said nothing for too long.
+  func silent(at now: Instant) -> [LinkID] { helloDeadlines.due(at: now) }
+}

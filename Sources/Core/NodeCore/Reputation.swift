@@ -1,0 +1,65 @@
+import Discovery
+import Primitives
+import Wire
+
+/// What is remembered of nodes beyond their links: their clocks, why they left or were refused, and what they gave wrong.
+struct Reputation: Sendable {
+  /// Nodes remembered in each respect; a few thousand strangers must not fill the memory.
+  static let capacity = 1_000
+
+  /// By how many seconds other nodes' clocks are ahead of this one's.
+  private var clockOffsets: [NodeID: Int64] = [:]
+  /// Nodes that have said that they stop, and have not been linked since.
+  private var departed: Set<NodeID> = []
+  /// Why links to nodes were refused, by either side, since there was one.
+  private var goodbyes: [NodeID: Goodbye] = [:]
+  /// How often each node has given bytes, or said something, that is not so.
+  private var badAnswers: [NodeID: Int] = [:]
+
+  func clockOffset(of node: NodeID) -> Int64? { clockOffsets[node] }
+
+  func badAnswers(of node: NodeID) -> Int { badAnswers[node] ?? 0 }
+
+  func hasDeparted(_ node: NodeID) -> Bool { departed.contains(node) }
+
+  /// By how many seconds other nodes' clocks are ahead of this one's, as they said or signed it last.
+  var clocks: ClockComparison { ClockComparison(offsets: clockOffsets) }
+
+  /// Clocks that differ from this one by at least so many seconds, in the order of the nodes.
+  func clocks(apartBy seconds: UInt64) -> [(node: NodeID, offset: Int64)] {
+    clockOffsets.filter { $0.value.magnitude >= seconds }.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+  }
+
+  /// Why links were refused, in the order of the nodes.
+  var refusals: [(node: NodeID, goodbye: Goodbye)] {
+    goodbyes.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+  }
+
+  mutating func recordClock(of node: NodeID, offset: Int64) {
+    guard clockOffsets[node] != nil || clockOffsets.count < Self.capacity else { return }
+    clockOffsets[node] = offset
+  }
+
+  mutating func forgetClock(of node: NodeID) { clockOffsets[node] = nil }
+
+  mutating func record(_ goodbye: Goodbye, of node: NodeID) {
+    switch goodbye.code {
+    case .stopping:
+      if departed.count < Self.capacity { departed.insert(node) }
+    case .version, .full, .violation:
+      if goodbyes.count < Self.capacity { goodbyes[node] = goodbye }
+    case .duplicate, .noCommonChannel: break
+    }
+  }
+
+  mutating func recordBadAnswer(by node: NodeID) {
+    guard badAnswers[node] != nil || badAnswers.count < Self.capacity else { return }
+    badAnswers[node, default: 0] += 1
+  }
+
+  /// The node is linked: it is here, and what kept it away no longer does.
+  mutating func recordLink(to node: NodeID) {
+    departed.remove(node)
+    goodbyes[node] = nil
+  }
+}

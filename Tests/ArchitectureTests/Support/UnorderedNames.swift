@@ -1,0 +1,138 @@
+/// What is declared as a set or a dictionary, as far as a look at the lines can tell.
+struct UnorderedNames {
+  /// What a name stands for.
+  private enum Kind {
+    case ordered
+    case unordered
+    /// A dictionary of sets or dictionaries, or an array of them.
+    case nested
+  }
+
+  private struct Declaration {
+    let line: Int
+    let kind: Kind
+  }
+
+  /// By the file's path and the name.
+  private var inFile: [String: [String: [Declaration]]] = [:]
+  /// By the module and the name.
+  private var inModule: [String: [String: [Kind]]] = [:]
+  private var anywhere: [String: [Kind]] = [:]
+
+  init(of files: [SourceFile]) {
+    // A name may be declared by another: a second look knows what the first has found.
+    for _ in 0..<2 {
+      let known = self
+      self = UnorderedNames()
+      for file in files { note(file, known) }
+    }
+  }
+
+  private init() {}
+
+  private mutating func note(_ file: SourceFile, _ known: UnorderedNames) {
+    for (line, text) in file.code.enumerated() {
+      for (name, kind) in Self.declarations(text) { note(name, kind, at: line, of: file) }
+      guard text.contains("let ") || text.contains("var ") else { continue }
+      for match in text.matches(of: /\b(?:let|var) (\w+) = (.+)/) {
+        let value = Self.initializer(String(match.output.2))
+        let kind: Kind = known.isUnordered(value, at: line, of: file) ? .unordered : .ordered
+        note(String(match.output.1), kind, at: line, of: file)
+      }
+    }
+  }
+
+  private mutating func note(_ name: String, _ kind: Kind, at line: Int, of file: SourceFile) {
+    inFile[file.path, default: [:]][name, default: []].append(Declaration(line: line, kind: kind))
+    inModule[file.module ?? "", default: [:]][name, default: []].append(kind)
+    anywhere[name, default: []].append(kind)
+  }
+
+  /// Names with their types: properties, parameters, and functions (with a parenthesis) with what they return.
+  private static func declarations(_ text: String) -> [(String, Kind)] {
+    guard text.contains(": ") || text.contains("-> ") else { return [] }
+    let typed = text.matches(of: /(\w+): (?:inout )?(?=[A-Z\[(])/).map { match in
+      (String(match.output.1), kind(of: text[match.range.upperBound...]))
+    }
+    guard let function = text.firstMatch(of: /func (\w+).*-> (.*)/) else { return typed }
+    return typed + [("\(function.output.1)(", kind(of: function.output.2))]
+  }
+
+  /// The kind of the type that the text begins with. A list of pairs has a colon as well, but no key before it.
+  private static func kind(of type: Substring) -> Kind {
+    if type.firstMatch(of: /^\[(?:[^\[\](),]*: )?(?:Set<|\[[^\[\](),]*: )/) != nil { return .nested }
+    return type.firstMatch(of: /^(?:Set<|\[[^\[\](),]*: )/) != nil ? .unordered : .ordered
+  }
+
+  /// What a value is, up to the next condition.
+  private static func initializer(_ text: String) -> String {
+    var depth = 0
+    for index in text.indices {
+      switch text[index] {
+      case "(", "[", "{": depth += 1
+      case ")", "]", "}": depth -= 1
+      case "," where depth == 0: return String(text[..<index])
+      case " " where depth == 0 && text[index...].hasPrefix(" else "): return String(text[..<index])
+      default: break
+      }
+    }
+    return text
+  }
+
+  /// Whether a loop over the value would run in another order in each process.
+  func isUnordered(_ expression: String, at line: Int, of file: SourceFile) -> Bool {
+    if expression.contains(".sorted") { return false }
+    if expression.contains(/\.(values|keys)(?!\w)(?!\.count)/) || expression.contains("?? [:]") { return true }
+    if expression.contains(/^(Set|Dictionary)[<(]/) || expression.hasPrefix("[:]") { return true }
+    let bare = Self.withoutArguments(expression)
+    return bare.split(separator: " + ").contains { isUnorderedChain(String($0), at: line, of: file) }
+  }
+
+  /// Steps that keep whatever order there is.
+  private static let steps: Set<String> = [
+    "filter", "map", "compactMap", "flatMap", "lazy", "union", "subtracting", "intersection", "prefix", "dropFirst",
+    "reversed", "enumerated", "mapValues",
+  ]
+
+  private func isUnorderedChain(_ chain: String, at line: Int, of file: SourceFile) -> Bool {
+    let expression = chain.replacing("?? []", with: "")
+    var links = expression.split(separator: ".").map {
+      $0.filter { $0.isLetter || $0.isNumber || "_[(".contains($0) }
+    }
+    while let last = links.last, Self.steps.contains(last.filter { $0 != "(" }) { links.removeLast() }
+    guard let last = links.last else { return false }
+    let name = last.filter { $0 != "[" }
+    let kind = links.count > 1 && links.first != "self" ? kind(ofMember: name, file) : kind(of: name, at: line, file)
+    return last.hasSuffix("[") ? kind == .nested : kind == .unordered || kind == .nested
+  }
+
+  /// The nearest declaration above, else another one of the file or the module.
+  private func kind(of name: String, at line: Int, _ file: SourceFile) -> Kind? {
+    let own = inFile[file.path]?[name] ?? []
+    if let nearest = own.last(where: { $0.line < line }) ?? own.first { return nearest.kind }
+    return inModule[file.module ?? ""]?[name]?.first { $0 != .ordered }
+  }
+
+  /// A member of any type of the module, or of another one.
+  private func kind(ofMember name: String, _ file: SourceFile) -> Kind? {
+    (inModule[file.module ?? ""]?[name] ?? anywhere[name])?.first { $0 != .ordered }
+  }
+
+  /// The same without the contents of its parentheses, brackets and closures; of calls and subscripts the sign that opens
+  /// them stays.
+  private static func withoutArguments(_ text: String) -> String {
+    var depth = 0
+    var result = ""
+    for character in text {
+      if "([{".contains(character) {
+        if depth == 0, character != "{" { result.append(character) }
+        depth += 1
+      } else if ")]}".contains(character) {
+        depth -= 1
+      } else if depth == 0 {
+        result.append(character)
+      }
+    }
+    return result
+  }
+}

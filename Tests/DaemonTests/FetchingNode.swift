@@ -1,0 +1,155 @@
+import ContentStore
+import Crypto
+import EventLoop
+import Files
+import Links
+import Primitives
+import TestSupport
+import Testing
+import Wire
+
+@testable import Daemon
+@testable import Transfer
+
+/// A file on its way in from streams whose other ends are the test, on a loop of its own.
+actor FetchingNode {
+  /// What a stream's peer and the client's owner have seen.
+  struct Sight: Sendable {
+    /// Everything that the client has written.
+    var written: [UInt8] = []
+    var consumedBytes = 0
+    var isReset = false
+    /// Each piece that has ended, by the number of its place in the file, and how.
+    var ended: [String] = []
+    /// The bytes of each piece that were reported last.
+    var received: [UInt64: UInt64] = [:]
+  }
+
+  private final class Fetching {
+    let stream = MemoryStream()
+    var client: FetchClient?
+    var ended: [String] = []
+    var received: [UInt64: UInt64] = [:]
+  }
+
+  nonisolated let loop: EventLoop
+  let content: [UInt8]
+  let plan: DownloadPlan
+  private let folder: TemporaryFolder
+  private let store: ContentStore
+  private let incoming: IncomingFile
+  private let limiter: RateLimiter
+  private var fetching: [Fetching] = []
+
+  nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+  /// A file of `count` bytes in pieces of `length`, each with a hash of its own.
+  init(bytes count: Int = 3_000_000, pieceOf length: Int = 1_000_000, rate: String? = nil) throws {
+    let schedule = try rate.map { try RateSchedule(parsing: $0) }
+    folder = try TemporaryFolder()
+    loop = try EventLoop(name: "fetching")
+    store = try ContentStore(directory: folder.path("store"), log: .disabled)
+    let content = PatternBytes.make(count)
+    self.content = content
+    let hashes = stride(from: 0, to: count, by: length).map {
+      ContentHash.of(Array(content[$0..<min($0 + length, count)]))
+    }
+    let manifest = Manifest(
+      size: UInt64(count), hash: .of(content), chunkSize: UInt64(length), chunkHashes: hashes)
+    plan = try #require(DownloadPlan(hash: manifest.hash, manifest: manifest, named: .of(manifest.bytes)))
+    incoming = try store.beginReceive(plan.hash, size: plan.size, manifest: plan.manifest, chunks: plan.chunks)
+    limiter = RateLimiter(RateLimit(schedule), loop: loop)
+  }
+
+  func stop() async {
+    for each in fetching { each.client?.close() }
+    fetching = []
+    incoming.close()
+    await loop.shutdown()
+  }
+
+  // MARK: The client
+
+  /// Opens a stream and returns its number.
+  func open() -> Int {
+    let each = Fetching()
+    let client = FetchClient(
+      each.stream, window: 1 << 20, incoming: incoming, loop: loop, limiter: limiter)
+    client.onProgress = { each.received[$0.number] = $2 }
+    client.onOutcome = { each.ended.append("\($0.number) \(Self.name($1))") }
+    each.client = client
+    fetching.append(each)
+    return fetching.count - 1
+  }
+
+  private static func name(_ outcome: FetchOutcome) -> String {
+    switch outcome {
+    case .verified: "verified"
+    case .hashMismatch: "mismatch"
+    case .refused(let refusal): "refused \(refusal)"
+    case .disconnected: "disconnected"
+    case .storageFailed(let error): "failed \(error.code)"
+    }
+  }
+
+  /// Asks for the piece at this place; its number is that of the place.
+  func ask(_ place: Int, on number: Int, kept: UInt64 = 0, isSpare: Bool = false) throws {
+    let source = Source(
+      node: .filled(with: 1), topic: .filled(with: 7), hash: plan.hash, file: FindAnswer.File(size: plan.size))
+    let fetch = PieceFetch(
+      id: FetchID(number: UInt64(place)), piece: plan.pieces[place], source: source, kept: kept, isSpare: isSpare)
+    fetching[number].client?.request(fetch, try #require(fetch.range))
+  }
+
+  func close(_ number: Int) { fetching[number].client?.close() }
+
+  // MARK: The peer
+
+  func send(_ bytes: [UInt8], on number: Int) { fetching[number].stream.receive(bytes) }
+
+  /// Sends bytes in slices of these lengths, again and again.
+  func send(_ bytes: [UInt8], on number: Int, inSlicesOf lengths: [Int]) {
+    var start = 0
+    var turn = 0
+    while start < bytes.count {
+      let end = min(start + lengths[turn % lengths.count], bytes.count)
+      send(Array(bytes[start..<end]), on: number)
+      (start, turn) = (end, turn + 1)
+    }
+  }
+
+  func end(_ number: Int, _ end: LinkStreamEnd) { fetching[number].stream.end(end) }
+
+  /// A reply that grants the piece at this place, from `kept` on, with its bytes.
+  nonisolated func reply(_ place: Int, kept: Int = 0) -> [UInt8] {
+    let range = plan.pieces[place].range
+    let bytes = content[Int(range.start) + kept..<Int(range.end)]
+    return FetchReply(count: UInt64(bytes.count)).encoded + bytes
+  }
+
+  // MARK: What came of it
+
+  func see(_ number: Int) -> Sight {
+    let each = fetching[number]
+    return Sight(
+      written: each.stream.written, consumedBytes: each.stream.consumedBytes, isReset: each.stream.isReset,
+      ended: each.ended, received: each.received)
+  }
+
+  /// Waits, ten seconds at most, until the stream looks as wanted.
+  func until(
+    _ number: Int, sourceLocation: SourceLocation = #_sourceLocation, _ isThere: @Sendable (Sight) -> Bool
+  ) async -> Sight {
+    let isAsWanted = await eventually { isThere(see(number)) }
+    let sight = see(number)
+    #expect(isAsWanted, "\(sight.ended), \(sight.received)", sourceLocation: sourceLocation)
+    return sight
+  }
+
+  /// What the store has of the file once every piece is here.
+  func finish() async throws -> [UInt8] {
+    let incoming = incoming
+    let path = try await loop.onPool { () throws(KacheryError) in try incoming.finish().path }
+    return try FileSystem.read(path, limit: 1 << 28)
+  }
+}

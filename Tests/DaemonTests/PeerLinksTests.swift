@@ -1,0 +1,127 @@
+import Crypto
+import Diagnostics
+import Discovery
+import EventLoop
+import Links
+import NodeCore
+import Primitives
+import TLS
+import TestSupport
+import Testing
+import Wire
+
+@testable import Daemon
+
+/// `PeerLinks`: two nodes that meet over TCP, each with its core.
+@Suite(.timeLimit(.minutes(1))) struct PeerLinksTests {
+  private actor Two {
+    /// One of the nodes.
+    private final class End {
+      let driver: CoreDriver
+      let links: PeerLinks
+      var opened: [(kind: StreamKind, stream: any ByteStream, first: [UInt8])] = []
+      var closed: [LinkID] = []
+
+      init(_ label: String, loop: EventLoop) throws {
+        let key = try SigningKey.generate()
+        driver = CoreDriver(key: key, label: label, loop: loop)
+        links = PeerLinks(try TLSIdentity(key: key), driver: driver, loop: loop, log: .disabled)
+        driver.onEffect = { [links] effect in if case .link(let effect) = effect { links.perform(effect) } }
+        links.onStream = { [weak self] kind, stream, first, _ in self?.opened.append((kind, stream, first)) }
+        links.onClosed = { [weak self] id in self?.closed.append(id) }
+      }
+
+      /// What the node at the other end is called; empty if there is none.
+      var peers: [String] { driver.read { $0.activePeers.map(\.label) } }
+    }
+
+    let loop: EventLoop
+    private let dialing: End
+    private let listening: End
+    private var received: [UInt8] = []
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+    init() throws {
+      loop = try EventLoop(name: "two")
+      dialing = try End("dialing", loop: loop)
+      listening = try End("listening", loop: loop)
+    }
+
+    var peers: [[String]] { [dialing.peers, listening.peers] }
+    var closed: [Int] { [dialing.closed.count, listening.closed.count] }
+    var streams: [StreamKind] { listening.opened.map(\.kind) }
+
+    /// Has both join this channel, and one dial the other as its document says.
+    func meet(listensOn channel: ByteString = "lab", dialsOn other: ByteString = "lab") throws {
+      let endpoint = try listening.links.listen(host: "127.0.0.1", port: 0)
+      listening.driver.input { $0.setChannels([Channel(address: channel, membership: .byName)], at: $1) }
+      let document = ChannelDocument(label: "", bootstrapAddresses: [endpoint], members: [])
+      dialing.driver.input {
+        $0.setChannels(
+          [
+            Channel(address: other, membership: .byName),
+            Channel(address: "file:///meeting", membership: .byDocument(document)),
+          ], at: $1)
+      }
+    }
+
+    /// Opens a stream and sends these bytes.
+    func send(_ bytes: [UInt8]) -> Bool {
+      guard let open = dialing.links.opener(LinkID(number: 1)) else { return false }
+      open(100_000).write(bytes)
+      return true
+    }
+
+    /// The bytes behind the first of each stream that has arrived.
+    func first() -> [[UInt8]] { listening.opened.map(\.first) }
+
+    func leave() { dialing.links.stop() }
+
+    /// Waits, ten seconds at most.
+    func until(sourceLocation: SourceLocation = #_sourceLocation, _ isThere: @Sendable (isolated Two) -> Bool) async {
+      let isAsWanted = await eventually { isThere(self) }
+      #expect(isAsWanted, "\(peers), \(closed)", sourceLocation: sourceLocation)
+    }
+
+    func stop() async {
+      for end in [dialing, listening] {
+        end.driver.stop()
+        end.links.stop()
+      }
+      await loop.shutdown()
+    }
+  }
+
+  @Test func membersMeetAndPart() async throws {
+    let two = try Two()
+    try await two.meet()
+    await two.until { $0.peers == [["listening"], ["dialing"]] }
+    await two.leave()
+    await two.until { $0.closed == [1, 1] && $0.peers == [[], []] }
+    #expect(await two.send([1]) == false, "the link is gone")
+    await two.stop()
+  }
+
+  @Test func nodesWithoutACommonChannelPart() async throws {
+    let two = try Two()
+    try await two.meet(listensOn: "lab", dialsOn: "elsewhere")
+    // The address stays wanted, so it is dialed again later.
+    await two.until { $0.closed.allSatisfy { $0 > 0 } }
+    #expect(await two.peers == [[], []])
+    await two.stop()
+  }
+
+  /// The first byte says for what a stream is; a stream for nothing known is refused.
+  @Test func streamsReachWhoServesThem() async throws {
+    let two = try Two()
+    try await two.meet()
+    await two.until { $0.peers == [["listening"], ["dialing"]] }
+    #expect(await two.send([99, 1]))
+    #expect(await two.send([StreamKind.fetch.rawValue, 1, 2]))
+    #expect(await two.send([StreamKind.batch.rawValue, 3]))
+    await two.until { $0.streams == [.fetch, .batch] }
+    #expect(await two.first() == [[1, 2], [3]])
+    await two.stop()
+  }
+}

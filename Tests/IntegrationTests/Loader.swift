@@ -1,0 +1,9 @@
+import Primitives
+
+/// Hands a daemon to another thread.
+// A load touches only what does not change after the start.
+struct Loader: @unchecked Sendable {
+  let daemon: RunningDaemon
+
+  func load(_ key: FileKey) throws -> String { try daemon.load(key) }
+}

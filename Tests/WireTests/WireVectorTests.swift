@@ -1,0 +1,161 @@
+import Crypto
+import Primitives
+import TestSupport
+import Testing
+import Wire
+
+/// What every message looks like on the wire: `Tests/Vectors/wire.json`, which other software may replay as well.
+@Suite struct WireVectorTests {
+  private static let topic: Topic = .filled(with: 7)
+  private static let hash: ContentHash = .filled(with: 1)
+  private static let manifest: ContentHash = .filled(with: 2)
+  private static let feed: FeedID = .filled(with: 9)
+  private static let subfeed = SubfeedKey(feed, .filled(with: 10))
+
+  private static func proof(_ topic: Topic, bytes count: Int) -> ChannelProof {
+    ChannelProof(topic: topic, proof: [UInt8](repeating: 11, count: count))
+  }
+
+  private static func control() throws -> [String: ControlMessage] {
+    var full = Hello(
+      label: "größer", software: "kachery 1.2", isBootstrap: true, clock: WallTime(milliseconds: 1_700_000_000_123),
+      addresses: [try #require(Endpoint(host: "node.example.org", port: 15_351))],
+      observed: Endpoint(host: "192.0.2.7", port: 65_535),
+      proofs: [proof(topic, bytes: 32), proof(.filled(with: 8), bytes: 0)])
+    full.minor = 3
+    full.features = 5
+    let record = PresenceRecord(
+      node: .filled(with: 4), topic: topic,
+      addresses: try [("192.0.2.1", 15_351), ("2001:db8::1", 1)].map { try #require(Endpoint(host: $0, port: $1)) },
+      issued: WallTime(milliseconds: 1_700_000_000_000), expires: WallTime(milliseconds: 1_700_000_600_000),
+      signature: [UInt8](repeating: 12, count: 64))
+    var messages: [String: ControlMessage] = [
+      "the shortest hello": .hello(
+        Hello(label: "", software: "", isBootstrap: false, clock: WallTime(milliseconds: 0))),
+      "a full hello": .hello(full), "no channels": .channels([]),
+      "two channels": .channels([proof(topic, bytes: 32), proof(.filled(with: 8), bytes: 32)]),
+      "no presence": .presence([]), "presence": .presence([record]),
+      "find": .find(FindRequest(id: 7, topic: topic, hash: hash)),
+      "find with a manifest": .find(FindRequest(id: .max, topic: topic, hash: hash, wantsManifest: true)),
+      "found": .found(FindAnswer(id: 7, .has(FindAnswer.File(size: 10_000)))),
+      "found with a manifest": .found(
+        FindAnswer(id: 7, .has(FindAnswer.File(size: Limits.maximumFileSize, manifest: manifest)))),
+      "found in part": .found(
+        FindAnswer(
+          id: 7, .has(FindAnswer.File(size: 60_000_000, manifest: manifest, chunks: ChunkSet(bytes: [0b101]))))),
+      "waiting": .waiting(WaitingNotice(hash: hash, others: 3)),
+    ]
+    for refusal in Refusal.allCases {
+      messages["found: \(refusal)"] = .found(FindAnswer(id: 7, .refuses(refusal)))
+      messages["aborted: \(refusal)"] = .aborted(AbortNotice(hash: hash, reason: refusal))
+    }
+    for code in Goodbye.Code.allCases { messages["goodbye: \(code)"] = .goodbye(Goodbye(code, "weil é")) }
+    return messages
+  }
+
+  private static func fetchRequests() throws -> [String: FetchRequest] {
+    let range = try #require(ByteRange(start: 20_000_000, end: 40_000_000))
+    return [
+      "a range": FetchRequest(topic: topic, hash: hash, range: range),
+      "an empty file": FetchRequest(topic: topic, hash: hash, range: ByteRange(whole: 0)),
+    ]
+  }
+
+  private static let fetchReplies = Dictionary(
+    uniqueKeysWithValues: [("granted", FetchReply(count: 20_000_000))]
+      + Refusal.allCases.map { ("\($0)", FetchReply($0)) })
+
+  private static let batchRequests = [
+    "no files": BatchRequest(topic: topic, hashes: []),
+    "two files": BatchRequest(topic: topic, hashes: [hash, manifest]),
+  ]
+
+  private static let feedRequests: [String: FeedRequest] = [
+    "query": .query(id: 1, topic, feed), "subscribe": .subscribe(id: 2, topic, subfeed, position: .max),
+    "unsubscribe": .unsubscribe(id: 2), "submit": .submit(id: 3, topic, subfeed, message: Array(#"{"n":1}"#.utf8)),
+  ]
+
+  private static let feedAnswers: [String: FeedAnswer] = [
+    "written here": .known(id: 1, isHeld: true, proof: .filled(with: 5)),
+    "unknown": .known(id: 1, isHeld: false, proof: nil),
+    "messages": .messages(id: 2, position: 7, [Array("{}".utf8), [], [1, 2, 3]]),
+    "caught up": .caughtUp(id: 2, count: 12), "submitted": .submitted(id: 3),
+    "rejected": .rejected(id: 3, reason: "This node may not."),
+  ].merging(Refusal.allCases.map { ("refused: \($0)", .refused(id: 2, $0)) }) { one, _ in one }
+
+  // MARK: Replaying
+
+  /// The frames of one kind of stream: each is what the value of its name looks like, and reads as that value.
+  ///
+  /// - Parameter types: the types of frames that there are, each of which has an example.
+  private func replay<Message: Equatable>(
+    _ kind: ByteString, _ values: [String: Message], types: ClosedRange<UInt8>, encode: (Message) -> [UInt8],
+    decode: (Frame) throws -> Message?
+  ) throws {
+    let vectors = try Vectors.json("wire.json").list(kind)
+    var names: Set<String> = []
+    var seen: Set<UInt8> = []
+    for vector in vectors {
+      let name = try vector.text("name").text
+      let bytes = try #require(Hex.decode(vector.text("frame").text), "\(name)")
+      let value = try #require(values[name], "\(kind) has no '\(name)'")
+      #expect(Hex.encode(encode(value)) == Hex.encode(bytes), "\(name)")
+      let frame = try frame(bytes)
+      #expect(try decode(frame) == value, "\(name)")
+      // A later version may append fields.
+      let longer = try self.frame(Frame.encode(frame.type) { $0.raw(frame.body + [1, 2, 3]) })
+      #expect(try decode(longer) == value, "\(name)")
+      names.insert(name)
+      seen.insert(frame.type)
+    }
+    #expect(names == Set(values.keys) && names.count == vectors.count)
+    #expect(seen == Set(types))
+  }
+
+  /// The only frame that the bytes hold.
+  private func frame(_ bytes: [UInt8]) throws -> Frame {
+    var decoder = FrameDecoder(limit: WireLimits.frame)
+    decoder.append(bytes)
+    let frame = try #require(try decoder.next())
+    #expect(decoder.takeRest().isEmpty)
+    return frame
+  }
+
+  @Test func controlMessages() throws {
+    try replay(
+      "control", Self.control(), types: 1...8, encode: { $0.encoded }, decode: { try ControlMessage.decode($0) })
+  }
+
+  @Test func fetchRequestsAndReplies() throws {
+    try replay(
+      "fetchRequests", Self.fetchRequests(), types: 16...16, encode: { $0.encoded },
+      decode: { try FetchRequest.decode($0) })
+    try replay("fetchReplies", Self.fetchReplies, types: 17...17, encode: { $0.encoded }, decode: reply)
+  }
+
+  /// A reply is read from the stream, before the bytes that follow it.
+  private func reply(_ frame: Frame) throws -> FetchReply? {
+    var decoder = FetchReplyDecoder()
+    var reply: FetchReply?
+    try Frame.encode(frame.type) { $0.raw(frame.body) }.withUnsafeBytes { bytes in
+      try decoder.receive(bytes) { if case .reply(let next) = $0 { reply = next } }
+    }
+    return reply
+  }
+
+  @Test func batchRequests() throws {
+    try replay(
+      "batchRequests", Self.batchRequests, types: 24...24, encode: { $0.encoded },
+      decode: { try BatchRequest.decode($0) })
+  }
+
+  @Test func feedRequests() throws {
+    try replay(
+      "feedRequests", Self.feedRequests, types: 32...35, encode: { $0.encoded }, decode: { try FeedRequest.decode($0) })
+  }
+
+  @Test func feedAnswers() throws {
+    try replay(
+      "feedAnswers", Self.feedAnswers, types: 40...45, encode: { $0.encoded }, decode: { try FeedAnswer.decode($0) })
+  }
+}
