@@ -3,7 +3,7 @@ package import Primitives
 /// A node that is waited for, because it serves others first: the message `waiting` of a load.
 package struct BusyNode: Hashable, Sendable {
   package let node: NodeID
-  /// Nodes that wait there as well; nil where it does not say.
+  /// Nodes that wait there as well; nil if it does not say.
   package let others: UInt32?
 
   package init(_ node: NodeID, others: UInt32?) {

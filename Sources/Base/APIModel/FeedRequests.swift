@@ -6,7 +6,7 @@ extension JSONFields {
     SubfeedKey(try fixed("feedId"), try fixed("subfeedHash"))
   }
 
-  /// The time that a field gives in milliseconds, at most `longest`; nil where it is absent or null.
+  /// The time that a field gives in milliseconds, at most `longest`; nil if it is absent or null.
   package func optionalMilliseconds(_ name: String, longest: Duration) throws(KacheryError) -> Duration? {
     try optionalNumber(name).map { min(.milliseconds(max(0, min($0, 1e12))), longest) }
   }
@@ -169,7 +169,7 @@ package struct WatchedMessages: Sendable {
 /// What a node knows of a feed.
 package struct FeedInfo: Sendable {
   package let isWriteable: Bool
-  /// The node that writes the feed; nil where it is not to be found and only copies are.
+  /// The node that writes the feed; nil if it is not to be found and only copies are.
   package let node: NodeID?
 
   package init(isWriteable: Bool, node: NodeID?) {

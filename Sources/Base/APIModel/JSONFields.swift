@@ -6,7 +6,7 @@ package struct JSONFields {
 
   /// The members of a request's body.
   ///
-  /// - Throws: `badRequest` where it is no JSON object.
+  /// - Throws: `badRequest` if it is no JSON object.
   package init(body: [UInt8]) throws(KacheryError) {
     let document: JSONValue
     do { document = try JSONParser.parse(body) } catch {
@@ -24,7 +24,7 @@ package struct JSONFields {
   /// The object itself.
   package var json: JSONValue { .object(object) }
 
-  /// The value of a field; nil where it is absent or null.
+  /// The value of a field; nil if it is absent or null.
   package func value(_ name: String) -> JSONValue? { object[ByteString(name)].flatMap { $0.isNull ? nil : $0 } }
 
   /// The value of a field that may be null but must be there.
@@ -41,7 +41,7 @@ package struct JSONFields {
     return string
   }
 
-  /// The text of a field; nil where it is absent or null.
+  /// The text of a field; nil if it is absent or null.
   package func optionalString(_ name: String) throws(KacheryError) -> String? {
     guard let value = value(name) else { return nil }
     guard let string = value.string else { throw KacheryError(.badRequest, "The field '\(name)' is not a string.") }
@@ -54,7 +54,7 @@ package struct JSONFields {
     return number
   }
 
-  /// The whole number, from 0 on, of a field; nil where it is absent or null.
+  /// The whole number, from 0 on, of a field; nil if it is absent or null.
   package func optionalUnsigned(_ name: String) throws(KacheryError) -> UInt64? {
     guard let value = value(name) else { return nil }
     guard let number = value.unsigned else {
@@ -63,14 +63,14 @@ package struct JSONFields {
     return number
   }
 
-  /// The number of a field; nil where it is absent or null.
+  /// The number of a field; nil if it is absent or null.
   package func optionalNumber(_ name: String) throws(KacheryError) -> Double? {
     guard let value = value(name) else { return nil }
     guard let number = value.number else { throw KacheryError(.badRequest, "The field '\(name)' is not a number.") }
     return number
   }
 
-  /// The truth value of a field; nil where it is absent or null.
+  /// The truth value of a field; nil if it is absent or null.
   package func optionalBool(_ name: String) throws(KacheryError) -> Bool? {
     guard let value = value(name) else { return nil }
     guard let bool = value.bool else { throw KacheryError(.badRequest, "The field '\(name)' is not true or false.") }
@@ -83,7 +83,7 @@ package struct JSONFields {
     return value
   }
 
-  /// The hash or key that a field spells in hexadecimal; nil where it is absent or null.
+  /// The hash or key that a field spells in hexadecimal; nil if it is absent or null.
   package func optionalFixed<Value: FixedBytes>(
     _ name: String, _ type: Value.Type = Value.self
   ) throws(KacheryError) -> Value? {

@@ -22,9 +22,9 @@ package struct MessageStreamDecoder: Sendable {
   /// Whether the stream may end here: between two messages.
   package var isBetweenMessages: Bool { buffer.isEmpty }
 
-  /// Takes in the next bytes of the stream; gives back the messages that are complete.
+  /// Takes in the next bytes of the stream; returns the messages that are complete.
   ///
-  /// - Throws: `protocolViolation` where they are not a message stream.
+  /// - Throws: `protocolViolation` if they are not a message stream.
   package mutating func receive(_ bytes: some Sequence<UInt8>) throws(KacheryError) -> [JSONValue] {
     buffer.append(contentsOf: bytes)
     var messages: [JSONValue] = []

@@ -21,7 +21,7 @@ struct EdwardsPoint {
     (self.x, self.y, self.z, self.t) = (x, y, z, t)
   }
 
-  /// The point of these 32 bytes (RFC 8032, section 5.1.3); nil where they are none, or not the one way to write it.
+  /// The point of these 32 bytes (RFC 8032, section 5.1.3); nil if they are none, or not the one way to write it.
   init?(encoded: ArraySlice<UInt8>) {
     guard encoded.count == 32, let highest = encoded.last, let y = FieldElement(bytes: encoded) else { return nil }
     let square = y.squared

@@ -26,7 +26,7 @@ struct FieldElement {
   static let rootOfMinusOne = FieldElement(
     0x61b_274a_0ea0_b0, 0xd5_a5fc_8f18_9d, 0x7ef_5e9c_bd0c_60, 0x785_95a6_804c_9e, 0x2b8_3248_04fc_1d)
 
-  /// The number of 32 bytes, the lowest first, the highest bit of which does not count; nil where it is not below p.
+  /// The number of 32 bytes, the lowest first, the highest bit of which does not count; nil if it is not below p.
   init?(bytes: ArraySlice<UInt8>) {
     var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
     withUnsafeMutableBytes(of: &words) { $0.copyBytes(from: bytes.prefix(32)) }

@@ -21,7 +21,7 @@ extension VerifyingKey {
     package static let smallestBatch = 64
   #endif
 
-  /// The place of the first that is not signed by this key; nil where all are.
+  /// The place of the first that is not signed by this key; nil if all are.
   ///
   /// Many at once take a fifth of the time: the equations of all of them, each times a random number of 128 bits that nobody
   /// can foresee, are added up and checked together (RFC 8032, section 8.9; Bernstein and others, 2011). A signature
@@ -50,7 +50,7 @@ private struct SignatureBatch {
   private var scalars: [UInt8] = []
   private let point: EdwardsPoint
 
-  /// nil where the bytes are no point of the curve.
+  /// nil if the bytes are no point of the curve.
   init?(_ publicKey: NodeID) {
     key = publicKey.bytes
     guard let point = EdwardsPoint(encoded: key[...]) else { return nil }

@@ -23,7 +23,7 @@ package struct SignedMessage: Hashable, Sendable {
 
   /// Reads a document, and does not check its signature.
   ///
-  /// - Throws: `badRequest` where it is no signed message.
+  /// - Throws: `badRequest` if it is no signed message.
   package init(_ text: [UInt8]) throws(KacheryError) {
     guard text.count <= Self.maximumBytes else {
       throw KacheryError(.tooLarge, "A message has at most \(Self.maximumBytes) bytes, not \(text.count).")
@@ -42,7 +42,7 @@ package struct SignedMessage: Hashable, Sendable {
   }
 
   private static let malformed = KacheryError(
-    .badRequest, "This is no signed message of a feed: a 'body' with 'messageNumber' and 'message', and a 'signature'.")
+    .badRequest, "This is not a signed feed message: a 'body' with 'messageNumber' and 'message', and a 'signature'.")
 
   /// Checks that the signature of a message would be of the numbers that stand in it: it is over the canonical JSON,
   /// which rounds integers beyond 2⁵³. `place` is where the message stands in what the client sent.
@@ -58,7 +58,7 @@ package struct SignedMessage: Hashable, Sendable {
 
   /// Signs a message. Its numbers stay in the text as they were spelled.
   ///
-  /// - Throws: `tooLarge` where it would be longer than nodes take, `badRequest` if a number cannot be signed as it is.
+  /// - Throws: `tooLarge` if it would be longer than nodes take, `badRequest` if a number cannot be signed as it is.
   package init(
     _ message: JSONObject, number: UInt64, previous: Signature?, at time: WallTime, metaData: JSONObject? = nil,
     with key: SigningKey
@@ -73,7 +73,7 @@ package struct SignedMessage: Hashable, Sendable {
     body["metaData"] = metaData.map { .object($0) }
     canonicalBody = CanonicalJSON.encode(.object(body))
     guard let signature = Signature(bytes: key.sign(canonicalBody)) else {
-      throw KacheryError(.internalError, "A signature has not 64 bytes.")
+      throw KacheryError(.internalError, "A signature is not 64 bytes long.")
     }
     // Not the canonical form: members stay in the order in which their writer put them.
     text = JSONValue.object(["body": .object(body), "signature": .string(signature.hex)]).compactBytes
@@ -117,7 +117,7 @@ extension SubfeedHash {
   /// The hash of a subfeed's name: of its UTF-8 where it is a string, else of its canonical JSON. A string that begins
   /// with `~` is the hash itself.
   ///
-  /// - Throws: `badRequest` where nothing that is a hash stands behind the `~`.
+  /// - Throws: `badRequest` if nothing that is a hash stands behind the `~`.
   package init(name: JSONValue) throws(KacheryError) {
     guard let text = name.string, let digits = text.removing(prefix: "~") else {
       let bytes = name.string.map { Array($0.utf8) } ?? CanonicalJSON.encode(name)

@@ -12,7 +12,7 @@ package final class VerifyingKey: Sendable {
 
   /// The key made ready.
   ///
-  /// - Throws: `badKey` where OpenSSL takes no such key. Bytes that are no point of the curve are taken, and then no
+  /// - Throws: `badKey` if OpenSSL takes no such key. Bytes that are no point of the curve are taken, and then no
   ///   signature is good.
   package init(_ publicKey: NodeID) throws(KacheryError) {
     self.publicKey = publicKey

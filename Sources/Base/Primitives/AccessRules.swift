@@ -20,7 +20,7 @@ package struct AccessRules: Hashable, Sendable {
 
   /// Reads `{"rules": [{"nodeId", "write"}]}`.
   ///
-  /// - Throws: `badRequest` where it is anything else.
+  /// - Throws: `badRequest` if it is anything else.
   package init(json: JSONValue) throws(KacheryError) {
     guard let list = json["rules"]?.array else {
       throw KacheryError(.badRequest, "Access rules are an object with a list named 'rules'.")

@@ -3,7 +3,7 @@ package struct ByteRange: Hashable, Sendable, CustomStringConvertible {
   package private(set) var start: UInt64
   package private(set) var end: UInt64
 
-  /// The range from `start` to before `end`; nil where `end` lies before `start`.
+  /// The range from `start` to before `end`; nil if `end` lies before `start`.
   package init?(start: UInt64, end: UInt64) {
     guard start <= end else { return nil }
     self.start = start

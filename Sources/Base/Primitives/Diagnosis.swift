@@ -1,6 +1,6 @@
 /// Why a file cannot be loaded, or is slow, in words for a person: the verdict, what it rests on, and what helps.
 package struct Diagnosis: Hashable, Sendable {
-  /// What a load would fail with; nil where nothing stands in its way.
+  /// What a load would fail with; nil if nothing stands in its way.
   package var code: KacheryError.Code?
   /// One or two sentences.
   package var summary: String
@@ -21,7 +21,7 @@ package struct Diagnosis: Hashable, Sendable {
     self.init(error.code, error.message, advice: ErrorExplanation.of(error.code).map { [$0.remedy] } ?? [])
   }
 
-  /// The same for a program that has asked for the file itself; nil where nothing stands in the way.
+  /// The same for a program that has asked for the file itself; nil if nothing stands in the way.
   package var error: KacheryError? {
     code.map { KacheryError($0, ([summary] + advice.prefix(1)).joined(separator: " ")) }
   }

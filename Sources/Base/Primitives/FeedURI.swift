@@ -1,7 +1,7 @@
 /// `feed://FEEDID[/SUBFEED]`: how people name a feed, or one of its subfeeds.
 package struct FeedURI: Hashable, Sendable, CustomStringConvertible {
   package let feed: FeedID
-  /// The subfeed's name, or `~` and its hash; nil where the feed itself is meant. It may hold slashes.
+  /// The subfeed's name, or `~` and its hash; nil if the feed itself is meant. It may hold slashes.
   package let subfeed: ByteString?
 
   package init(feed: FeedID, subfeed: ByteString? = nil) {
@@ -22,12 +22,12 @@ package struct FeedURI: Hashable, Sendable, CustomStringConvertible {
   /// - Throws: `badRequest` with a sentence that names what is wrong with it.
   package init(parsing text: String) throws(KacheryError) {
     guard let rest = text.removing(prefix: Self.scheme) else {
-      throw KacheryError(.badRequest, "'\(text)' is no URI of a feed: it does not begin with feed://.")
+      throw KacheryError(.badRequest, "'\(text)' is not a feed URI: it does not begin with feed://.")
     }
     let (digits, name) = rest.cut(at: "?").head.cut(at: "/")
     guard let feed = FeedID(hex: digits) else {
       throw KacheryError(
-        .badRequest, "'\(text)' is no URI of a feed: after feed:// there must be 64 hexadecimal digits.")
+        .badRequest, "'\(text)' is not a feed URI: after feed:// there must be 64 hexadecimal digits.")
     }
     let subfeed = ByteString(PercentEncoding.decode(name ?? ""))
     self.init(feed: feed, subfeed: subfeed.isEmpty ? nil : subfeed)

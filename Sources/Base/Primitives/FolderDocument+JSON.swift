@@ -12,7 +12,7 @@ extension FolderDocument {
 
   /// Reads a folder from untrusted bytes. Members that it does not know are left out.
   ///
-  /// - Throws: `badFolder` where the bytes are too many, are not JSON or no folder, or a name in it cannot be a name.
+  /// - Throws: `badFolder` if the bytes are too many, are not JSON or no folder, or a name in it cannot be a name.
   package init(parsing bytes: some Collection<UInt8>) throws(KacheryError) {
     guard bytes.count <= Self.maximumSize else {
       throw KacheryError(.badFolder, "The folder's document has more than \(Self.maximumSize) bytes.")
@@ -26,7 +26,7 @@ extension FolderDocument {
 
   private init(_ document: JSONValue) throws(KacheryError) {
     guard let object = document.object, object["files"] != nil || object["dirs"] != nil else {
-      throw KacheryError(.badFolder, "The document is no folder: it has neither files nor dirs.")
+      throw KacheryError(.badFolder, "The document is not a folder: it has neither files nor dirs.")
     }
     var files: [File] = []
     for member in try Self.members("files", of: object) {
@@ -42,7 +42,7 @@ extension FolderDocument {
     try self.init(files: files, folders: folders)
   }
 
-  /// The members of the object of this name; none where it is absent or null.
+  /// The members of the object of this name; none if it is absent or null.
   private static func members(_ name: ByteString, of folder: JSONObject) throws(KacheryError) -> [JSONObject.Member] {
     guard let value = folder[name], !value.isNull else { return [] }
     guard let object = value.object else {

@@ -42,7 +42,7 @@ package struct FolderDocument: Hashable, Sendable {
 
   /// A folder of these files and folders, in whatever order.
   ///
-  /// - Throws: `badFolder` where a name cannot be one, stands twice, or the folders lie too deep in one another.
+  /// - Throws: `badFolder` if a name cannot be one, stands twice, or the folders lie too deep in one another.
   package init(files: [File], folders: [Folder]) throws(KacheryError) {
     let names = files.map(\.name) + folders.map(\.name)
     for name in names { try Self.check(name) }

@@ -2,9 +2,9 @@
 package struct FolderURI: Hashable, Sendable, CustomStringConvertible {
   /// The hash of the folder's document.
   package let hash: ContentHash
-  /// Decoration for people: usually the folder's name. Empty where there is none.
+  /// Decoration for people: usually the folder's name. Empty if there is none.
   package let label: ByteString
-  /// The names from the folder down to what is meant; none where it is the folder itself.
+  /// The names from the folder down to what is meant; none if it is the folder itself.
   package let path: [ByteString]
 
   package init(hash: ContentHash, label: ByteString = "", path: [ByteString] = []) {
@@ -31,13 +31,13 @@ package struct FolderURI: Hashable, Sendable, CustomStringConvertible {
   /// - Throws: `badRequest` with a sentence that names what is wrong with it.
   package init(parsing text: String) throws(KacheryError) {
     guard let rest = text.removing(prefix: Self.scheme) else {
-      throw KacheryError(.badRequest, "'\(text)' is no URI of a folder: it does not begin with sha1dir://.")
+      throw KacheryError(.badRequest, "'\(text)' is not a folder URI: it does not begin with sha1dir://.")
     }
     let parts = rest.cut(at: "?").head.parts(separatedBy: "/")
     let (digits, label) = (parts.first ?? "").cut(at: ".")
     guard let hash = ContentHash(hex: digits) else {
       throw KacheryError(
-        .badRequest, "'\(text)' is no URI of a folder: after sha1dir:// there must be 40 hexadecimal digits.")
+        .badRequest, "'\(text)' is not a folder URI: after sha1dir:// there must be 40 hexadecimal digits.")
     }
     self.init(
       hash: hash, label: ByteString(label ?? ""),

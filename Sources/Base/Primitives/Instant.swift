@@ -13,7 +13,7 @@ package struct Instant: Hashable, Comparable, Sendable {
     return Instant(nanoseconds: isTooLate ? .max : sum)
   }
 
-  /// The time from `earlier` to `later`; zero where `earlier` is not earlier.
+  /// The time from `earlier` to `later`; zero if `earlier` is not earlier.
   package static func - (later: Instant, earlier: Instant) -> Duration {
     guard later > earlier else { return .zero }
     return .nanoseconds(Int64(clamping: later.nanoseconds - earlier.nanoseconds))

@@ -1,7 +1,7 @@
 /// `sha1://HASH[/label][?manifest=HASH2]` or `sha1://HASH[/label]?chunkOf=PARENT~START~END`: how people name a file.
 package struct KacheryURI: Hashable, Sendable, CustomStringConvertible {
   package let key: FileKey
-  /// Decoration for people: usually the file's name. Empty where there is none.
+  /// Decoration for people: usually the file's name. Empty if there is none.
   package let label: ByteString
 
   package init(key: FileKey, label: ByteString = "") {
@@ -23,7 +23,7 @@ package struct KacheryURI: Hashable, Sendable, CustomStringConvertible {
   /// - Throws: `badRequest` with a sentence that names what is wrong with it.
   package init(parsing text: String) throws(KacheryError) {
     guard let rest = text.removing(prefix: "sha1://") else {
-      throw KacheryError(.badRequest, "'\(text)' is no kachery URI: it does not begin with sha1://.")
+      throw KacheryError(.badRequest, "'\(text)' is not a kachery URI: it does not begin with sha1://.")
     }
     let (path, query) = rest.cut(at: "?")
     let (name, label) = path.cut(at: "/")
@@ -32,7 +32,7 @@ package struct KacheryURI: Hashable, Sendable, CustomStringConvertible {
     guard let hash = ContentHash(hex: digits) else {
       let count = Hex.isSpelled(by: digits) ? ", not \(digits.utf8.count)" : ""
       throw KacheryError(
-        .badRequest, "'\(text)' is no kachery URI: after sha1:// there must be 40 hexadecimal digits\(count).")
+        .badRequest, "'\(text)' is not a kachery URI: after sha1:// there must be 40 hexadecimal digits\(count).")
     }
     self.label = ByteString(label ?? "")
     var manifest: ContentHash?

@@ -51,7 +51,7 @@ package struct Manifest: Hashable, Sendable {
     }
   }
 
-  /// The place of the chunk that holds a byte; nil where the file ends before it.
+  /// The place of the chunk that holds a byte; nil if the file ends before it.
   package func chunk(holding offset: UInt64) -> Int? { offset < size ? Int(offset / chunkSize) : nil }
 
   private func range(ofChunk place: Int) -> ByteRange {

@@ -2,7 +2,7 @@ extension Manifest {
   /// Reads a manifest from untrusted bytes.
   ///
   /// - Parameter chunkSize: how many bytes each chunk but the last must have; nil takes what the first one has.
-  /// - Throws: `badManifest` where it is not JSON, lacks a field, or its chunks do not follow one another from 0 to the
+  /// - Throws: `badManifest` if it is not JSON, lacks a field, or its chunks do not follow one another from 0 to the
   ///   size, each but the last of `chunkSize` bytes.
   package init(
     parsing bytes: some Collection<UInt8>, chunkSize: UInt64? = Limits.chunkSize

@@ -105,7 +105,7 @@ struct ManifestScanner {
     return hash
   }
 
-  /// A text; nil where it is longer than whatever counts, or has escapes, which nothing that counts has.
+  /// A text; nil if it is longer than whatever counts, or has escapes, which nothing that counts has.
   private mutating func text() throws(KacheryError) -> String? {
     try require("\"")
     var text: [UInt8] = []

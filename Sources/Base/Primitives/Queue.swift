@@ -26,7 +26,7 @@ package struct Queue<Element> {
   /// The next ones, at most `count`; they stay.
   package func prefix(_ count: Int) -> [Element] { elements[head...].prefix(count).compactMap { $0 } }
 
-  /// Lets the next one go; nil where there is none.
+  /// Lets the next one go; nil if there is none.
   package mutating func popFirst() -> Element? {
     guard let first else { return nil }
     removeFirst(1)

@@ -5,7 +5,7 @@ extension Connection {
   ///
   /// - Parameter steps: the statements that lead from each version to the next, the first from an empty database. Only
   ///   ever append to it: `user_version` in the file counts how many were taken.
-  /// - Throws: `badConfiguration` where a newer version of this software has written the file.
+  /// - Throws: `badConfiguration` if a newer version of this software has written the file.
   package func migrate(_ steps: [[String]]) throws(KacheryError) {
     let newest = try version()
     guard newest <= steps.count else {

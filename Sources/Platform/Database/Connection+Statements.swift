@@ -22,7 +22,7 @@ extension Connection {
     return rows
   }
 
-  /// The first row of one statement; nil where there is none.
+  /// The first row of one statement; nil if there is none.
   package func firstRow(_ sql: String, _ values: [SQLValue] = []) throws(KacheryError) -> [SQLValue]? {
     var first: [SQLValue]?
     try statement(sql).run(values) { row in

@@ -24,9 +24,9 @@ package final class Connection {
   private var statements: [String: Statement] = [:]
   var isInTransaction = false
 
-  /// Opens the database at `path`, creating an empty one where there is none.
+  /// Opens the database at `path`, creating an empty one if there is none.
   ///
-  /// - Throws: `permissionDenied`, `diskFull`, or `storageFailed` where the file is no database or is damaged.
+  /// - Throws: `permissionDenied`, `diskFull`, or `storageFailed` if the file is no database or is damaged.
   package init(_ path: String, journal: Journal = .writeAhead) throws(KacheryError) {
     guard !path.utf8.contains(0), !path.isEmpty else {
       throw KacheryError(.badRequest, "A database's path is empty or holds a zero byte; check it.")

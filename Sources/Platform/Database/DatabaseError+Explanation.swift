@@ -17,6 +17,6 @@ extension DatabaseError {
 }
 
 extension KacheryError {
-  /// SQLite's answer behind this failure; nil where it has another cause.
+  /// SQLite's answer behind this failure; nil if it has another cause.
   package var databaseCode: ResultCode? { (cause as? DatabaseError)?.code }
 }

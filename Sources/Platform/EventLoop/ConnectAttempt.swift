@@ -26,7 +26,7 @@ package final class ConnectAttempt {
     }
   }
 
-  /// Gives up; nothing is called afterwards. May be called again.
+  /// Gives up; nothing is called afterwards. Idempotent.
   package func cancel() {
     done = nil
     finish(.failure(KacheryError(.cancelled, "The attempt was given up.")))

@@ -17,7 +17,7 @@ package final class EventLoop: SerialExecutor {
 
   /// Starts a loop on a thread of its own.
   ///
-  /// - Throws: `internalError` where the kernel gives no descriptors or no thread.
+  /// - Throws: `internalError` if the kernel gives no descriptors or no thread.
   package init(name: String) throws(KacheryError) {
     CUV_survive_failed_writes()
     self.name = name
@@ -58,7 +58,7 @@ package final class EventLoop: SerialExecutor {
     return { value in self.post { body(value) } }
   }
 
-  /// Closes every handle, waits for what is under way, and ends the thread. May be called again.
+  /// Closes every handle, waits for what is under way, and ends the thread. Idempotent.
   package func shutdown() async {
     await withCheckedContinuation { continuation in
       guard core.waitForEnd({ continuation.resume() }) else { return }

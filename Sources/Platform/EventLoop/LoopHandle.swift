@@ -40,7 +40,7 @@ package class LoopHandle {
     return Unmanaged<LoopHandle>.fromOpaque(data).takeUnretainedValue()
   }
 
-  /// Closes the handle. May be called again.
+  /// Closes the handle. Idempotent.
   func closeHandle() {
     loop.preconditionOnLoop()
     guard !isClosing else { return }

@@ -14,7 +14,9 @@ struct SocketAddress {
         ? uv_ip6_addr(numericHost, Int32(port), raw.assumingMemoryBound(to: sockaddr_in6.self))
         : uv_ip4_addr(numericHost, Int32(port), raw.assumingMemoryBound(to: sockaddr_in.self))
     }
-    guard result == 0 else { throw KacheryError(.badConfiguration, "'\(numericHost)' is no IP address to listen on.") }
+    guard result == 0 else {
+      throw KacheryError(.badConfiguration, "'\(numericHost)' is not an IP address to listen on.")
+    }
   }
 
   mutating func withPointer<T>(_ body: (UnsafePointer<sockaddr>) -> T) -> T {

@@ -5,7 +5,7 @@ package import Primitives
 package final class TCPConnection: LoopHandle {
   /// The next bytes. The pointer is good for the call only.
   package var onData: ((UnsafeRawBufferPointer) -> Void)?
-  /// The end of the connection, exactly once unless `close` was called first; nil where the peer closed in order.
+  /// The end of the connection, exactly once unless `close` was called first; nil if the peer closed in order.
   package var onEnd: ((KacheryError?) -> Void)?
   /// Everything written has been handed to the kernel, after some of it had to wait.
   package var onDrain: (() -> Void)?
@@ -110,7 +110,7 @@ package final class TCPConnection: LoopHandle {
     uv_buf_init(UnsafeMutablePointer(mutating: bytes.bindMemory(to: CChar.self).baseAddress), UInt32(bytes.count))
   }
 
-  /// Closes the connection; what waits to be written is dropped. Nothing is called afterwards. May be called again.
+  /// Closes the connection; what waits to be written is dropped. Nothing is called afterwards. Idempotent.
   package func close() {
     onData = nil
     onEnd = nil

@@ -13,7 +13,7 @@ package final class TCPListener: LoopHandle {
 
   /// Listens on this address; `::` means every address of both kinds. Loop only.
   ///
-  /// - Throws: `alreadyRunning` where another process has the port, `badConfiguration` where the address is not this
+  /// - Throws: `alreadyRunning` if another process has the port, `badConfiguration` if the address is not this
   ///   machine's.
   package static func listen(on loop: EventLoop, host: String, port: UInt16) throws(KacheryError) -> TCPListener {
     let listener = TCPListener(loop: loop)
@@ -58,7 +58,7 @@ package final class TCPListener: LoopHandle {
 
   override func closedByLoop() { close() }
 
-  /// Stops listening. May be called again.
+  /// Stops listening. Idempotent.
   package func close() {
     onConnection = nil
     closeHandle()

@@ -27,7 +27,7 @@ package final class Timer: LoopHandle {
     body?()
   }
 
-  /// Ends the timer; its body does not run again. May be called again, also from the body.
+  /// Ends the timer; its body does not run again. Idempotent, also from the body.
   package func cancel() {
     body = nil
     closeHandle()
@@ -54,7 +54,7 @@ package final class SignalWatch: LoopHandle {
     throw UVError.error(result, "Watching for signal \(number) failed")
   }
 
-  /// Ends the watch. May be called again.
+  /// Ends the watch. Idempotent.
   package func cancel() {
     body = nil
     closeHandle()
@@ -80,7 +80,7 @@ package final class DescriptorWatch: LoopHandle {
     }
   }
 
-  /// Ends the watch. May be called again.
+  /// Ends the watch. Idempotent.
   package func cancel() {
     body = nil
     closeHandle()

@@ -19,7 +19,7 @@ extension File {
 
   /// Fills `buffer` from `offset` if memory holds all of that, and never waits for a disk.
   ///
-  /// - Returns: false where it does not, or the file system cannot tell; what is in the buffer then means nothing.
+  /// - Returns: false if it does not, or the file system cannot tell; what is in the buffer then means nothing.
   package func readCached(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) -> Bool {
     guard let place = try? place(offset, 0) else { return false }
     let count = try? call("read") { CPosix_pread_cached($0, buffer.baseAddress, buffer.count, place) }
@@ -47,7 +47,7 @@ extension File {
   /// Copies bytes of another file to the same place in this one without handing them to this process; a file system that
   /// can shares the blocks of both files instead.
   ///
-  /// - Returns: the number of bytes copied, fewer at the end of `source`; nil where it cannot be done, for whatever reason.
+  /// - Returns: the number of bytes copied, fewer at the end of `source`; nil if it cannot be done, for whatever reason.
   package func copy(_ range: ByteRange, of source: File) -> UInt64? {
     guard let place = off_t(exactly: range.start), let count = Int(exactly: range.count) else { return nil }
     let copied = try? call("write", with: source) { CPosix_copy_range($1, place, $0, place, count) }

@@ -46,7 +46,7 @@ extension File {
   /// Gives a file that was created without a name this one.
   ///
   /// - Parameter folder: an open one where the path begins.
-  /// - Throws: `systemNumber` is EEXIST where something has the name.
+  /// - Throws: `systemNumber` is EEXIST if something has the name.
   package func link(to path: String, in folder: File) throws(KacheryError) {
     try call("name a new file in", with: folder) { descriptor, folder in
       path.withCString { CPosix_link_open(descriptor, folder, $0) }
@@ -55,7 +55,7 @@ extension File {
 
   /// Takes the file's advisory lock, which ends with the file being closed or with the process, however it ends.
   ///
-  /// - Returns: false where another open file holds it, in this process or another one.
+  /// - Returns: false if another open file holds it, in this process or another one.
   package func tryLock() throws(KacheryError) -> Bool {
     do {
       try call("lock") { CPosix_flock($0, LOCK_EX | LOCK_NB) }
@@ -63,7 +63,7 @@ extension File {
     } catch  where error.systemNumber == EWOULDBLOCK { return false }
   }
 
-  /// The path without symbolic links at which this open file lies now; nil where it has been removed.
+  /// The path without symbolic links at which this open file lies now; nil if it has been removed.
   package func truePath() throws(KacheryError) -> String? {
     var target = [CChar](repeating: 0, count: 8_192)
     let count = try call("find the place of") { CPosix_readlink("/proc/self/fd/\($0)", &target, target.count) }
@@ -93,7 +93,7 @@ extension FileSystem {
     path.withCString { CPosix_getxattr($0, "system.posix_acl_access") } > 0
   }
 
-  /// The number of the group with this name; nil where there is none.
+  /// The number of the group with this name; nil if there is none.
   package static func group(named name: String) -> UInt32? {
     let group = CPosix_group(name)
     return group < 0 ? nil : UInt32(group)

@@ -61,7 +61,7 @@ package final class File: Sendable {
 
   /// Makes one call on the descriptor, which stays open until it returns.
   ///
-  /// - Throws: what `errno` says; `storageFailed` where the file is closed.
+  /// - Throws: what `errno` says; `storageFailed` if the file is closed.
   @discardableResult
   func call<Result: FixedWidthInteger & SignedInteger>(_ attempt: String, _ body: (Int32) -> Result)
     throws(KacheryError) -> Result

@@ -11,7 +11,7 @@ extension FileSystem {
   /// More open files than this are of no use to a daemon.
   private static let mostDescriptors: Int64 = 1 << 20
 
-  /// Lets this process have as many files and connections open as its owner may allow it; gives back how many.
+  /// Lets this process have as many files and connections open as its owner may allow it; returns how many.
   ///
   /// Shells start programs with 1,024, which is fewer than the clients that may wait for messages at once.
   @discardableResult

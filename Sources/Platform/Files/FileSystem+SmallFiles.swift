@@ -7,7 +7,7 @@ private let sequence = Atomic<UInt64>(0)
 extension FileSystem {
   /// The whole of a small file.
   ///
-  /// - Throws: `tooLarge` where it has more than `limit` bytes, `storageFailed` where it is no regular file.
+  /// - Throws: `tooLarge` if it has more than `limit` bytes, `storageFailed` if it is no regular file.
   package static func read(_ path: String, limit: Int) throws(KacheryError) -> [UInt8] {
     let file = try File(path, .read)
     defer { file.close() }

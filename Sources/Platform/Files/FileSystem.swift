@@ -47,7 +47,7 @@ package enum FileSystem {
     return FileStatus(status)
   }
 
-  /// What lies at `path`; nil where nothing does.
+  /// What lies at `path`; nil if nothing does.
   package static func statusIfPresent(
     _ path: String, followingLinks: Bool = true, in folder: File? = nil
   ) throws(KacheryError) -> FileStatus? {

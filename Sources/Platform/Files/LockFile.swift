@@ -11,7 +11,7 @@ package final class LockFile: Sendable {
   /// Takes the lock.
   ///
   /// - Parameters:
-  ///   - path: the lock file, created where there is none.
+  ///   - path: the lock file, created if there is none.
   ///   - subject: what the lock protects, as the beginning of a sentence: "The storage directory /data".
   /// - Throws: `alreadyRunning` with a sentence that names the holder's process.
   package init(_ path: String, protecting subject: String) throws(KacheryError) {

@@ -32,13 +32,13 @@ struct SyncRounds {
   private var failed: UInt64 = 0
   private var failure: KacheryError?
 
-  /// Somebody has written something; gives back their number.
+  /// Somebody has written something; returns their number.
   mutating func come() -> UInt64 {
     last += 1
     return last
   }
 
-  /// What became of what this one wrote; nil where nobody has waited for the disk since then.
+  /// What became of what this one wrote; nil if nobody has waited for the disk since then.
   func outcome(of number: UInt64) -> Result<Void, KacheryError>? {
     if let failure, number <= failed { return .failure(failure) }
     return number <= served ? .success(()) : nil

@@ -42,10 +42,10 @@ extension KacheryError {
 }
 
 extension KacheryError {
-  /// The errno behind a failed file operation; nil where the failure has another cause.
+  /// The errno behind a failed file operation; nil if the failure has another cause.
   package var systemNumber: Int32? { (cause as? SystemError)?.number }
 
-  /// What the system says of a failed file operation, without the sentence around it; nil where it failed for another cause.
+  /// What the system says of a failed file operation, without the sentence around it; nil if it failed for another cause.
   package var systemReason: String? { systemNumber.map { String(cString: strerror($0)) } }
 
   /// Whether a file operation failed because the path is, or leads through, a symbolic link that was not to be followed.

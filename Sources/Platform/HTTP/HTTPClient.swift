@@ -39,7 +39,7 @@ package struct HTTPRequest: Sendable {
 package enum HTTPClient {
   /// The status and the whole body of the answer.
   ///
-  /// - Throws: `tooLarge` where the body has more than `limit` bytes, `timedOut`, `badKey` where the server's certificate is
+  /// - Throws: `tooLarge` if the body has more than `limit` bytes, `timedOut`, `badKey` if the server's certificate is
   ///   not the one or not to be believed, or `disconnected` where the server cannot be reached.
   package static func fetch(
     _ request: HTTPRequest, limit: Int
@@ -62,7 +62,7 @@ package enum HTTPClient {
   /// Hands on the body of the answer as it comes; `receive` gets the status as well and says whether to go on.
   ///
   /// - Returns: the status of the answer.
-  /// - Throws: `cancelled` where `receive` says no.
+  /// - Throws: `cancelled` if `receive` says no.
   @discardableResult
   package static func stream(
     _ request: HTTPRequest, _ receive: (Int, UnsafeRawBufferPointer) -> Bool

@@ -51,7 +51,7 @@ package final class HTTPExchange {
 
   /// The next bytes of the body; nil at its end.
   ///
-  /// - Throws: `disconnected` where the client hangs up before.
+  /// - Throws: `disconnected` if the client hangs up before.
   package func nextBodyChunk() async throws(KacheryError) -> [UInt8]? {
     while bodyChunks.isEmpty, !hasBodyEnded, !isCancelled {
       resume()
@@ -66,7 +66,7 @@ package final class HTTPExchange {
 
   /// The whole body.
   ///
-  /// - Throws: `tooLarge` where it has more than `limit` bytes; it is not read further then.
+  /// - Throws: `tooLarge` if it has more than `limit` bytes; it is not read further then.
   package func readBody(limit: Int) async throws(KacheryError) -> [UInt8] {
     if let length = head.contentLength, length > UInt64(limit) { throw refuseBody(limit: limit) }
     var body: [UInt8] = []
@@ -115,7 +115,7 @@ package final class HTTPExchange {
 
   /// Sends the next bytes of a streamed answer; waits while the client is slow.
   ///
-  /// - Throws: `disconnected` where the client has hung up.
+  /// - Throws: `disconnected` if the client has hung up.
   package func write(_ bytes: [UInt8]) async throws(KacheryError) {
     guard !isCancelled else { throw KacheryError(.disconnected, "The client hung up.") }
     guard !bytes.isEmpty else { return }
@@ -126,7 +126,7 @@ package final class HTTPExchange {
     guard !isCancelled else { throw KacheryError(.disconnected, "The client hung up.") }
   }
 
-  /// Ends a streamed answer. May be called again.
+  /// Ends a streamed answer. Idempotent.
   package func finish() {
     hasFinished = true
     resume()

@@ -36,7 +36,7 @@ package final class HTTPServer {
   /// Serves on a numeric IPv4 address, over TLS where there are `credentials`.
   ///
   /// - Parameter connections: taken at once; further ones wait.
-  /// - Throws: `alreadyRunning` where another process has the port.
+  /// - Throws: `alreadyRunning` if another process has the port.
   package init(
     host: String, port: UInt16, credentials: Credentials? = nil, connections: UInt32 = maximumConnections
   ) throws(KacheryError) {
@@ -44,7 +44,7 @@ package final class HTTPServer {
     address.sin_family = sa_family_t(AF_INET)
     address.sin_port = port.bigEndian
     guard inet_pton(AF_INET, host, &address.sin_addr) == 1 else {
-      throw KacheryError(.badConfiguration, "'\(host)' is no IPv4 address for the local API to listen on.")
+      throw KacheryError(.badConfiguration, "'\(host)' is not an IPv4 address for the local API to listen on.")
     }
     let context = Unmanaged.passUnretained(self).toOpaque()
     daemon = withUnsafePointer(to: &address) { pointer in
@@ -72,7 +72,7 @@ package final class HTTPServer {
   /// Serves on a Unix socket of this name, which any user may connect to: each exchange tells its `peer`. A socket of that
   /// name that a dead process left is replaced, so the caller must know that no living one has it.
   ///
-  /// - Throws: `storageFailed` where the file system takes no socket there.
+  /// - Throws: `storageFailed` if the file system takes no socket there.
   package init(unixSocket path: String, connections: UInt32 = maximumConnections) throws(KacheryError) {
     let descriptor = try UnixSocket.listen(at: path)
     daemon = CMicroHTTPD_start_on(
@@ -129,7 +129,7 @@ package final class HTTPServer {
     if !isProcessing { onWorkReady?() }
   }
 
-  /// Closes every connection. May be called again.
+  /// Closes every connection. Idempotent.
   package func close() {
     guard let daemon else { return }
     self.daemon = nil

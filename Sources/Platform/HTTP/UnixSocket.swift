@@ -99,7 +99,7 @@ enum UnixSocket {
     var status = stat()
     guard lstat(path, &status) == 0 else { return }
     guard status.st_mode & S_IFMT == S_IFSOCK else {
-      throw KacheryError(.storageFailed, "\(path) is to be a socket, and something else lies there; move it away.")
+      throw KacheryError(.storageFailed, "\(path) must be a socket, but something else is there; move it away.")
     }
     unlink(path)
   }

@@ -49,7 +49,7 @@ package final class TLSSession {
   /// Takes in ciphertext, goes on with the handshake, and hands on whatever plaintext there is through `scratch`.
   ///
   /// - Parameter deliver: called for each piece of plaintext; its pointer is good for the call only.
-  /// - Throws: where the other side broke the protocol, is not who it should be, or sends bytes that were tampered with.
+  /// - Throws: if the other side broke the protocol, is not who it should be, or sends bytes that were tampered with.
   ///   The session is then of no more use, but its output may hold an alert for the other side.
   package func receive(
     _ ciphertext: UnsafeRawBufferPointer, scratch: UnsafeMutableRawBufferPointer,

@@ -34,7 +34,7 @@ package struct YAMLMember: Hashable, Sendable {
 }
 
 extension YAMLValue {
-  /// The value under this name; nil where this is no mapping or has none.
+  /// The value under this name; nil if this is no mapping or has none.
   package subscript(name: ByteString) -> YAMLValue? { mapping?.first { $0.name == name }?.value }
 
   package var scalar: YAMLScalar? { if case .scalar(let scalar) = self { scalar } else { nil } }
@@ -47,7 +47,7 @@ extension YAMLValue {
   /// Whether this is an empty plain scalar, `~` or `null`.
   package var isNull: Bool { plain.map { ["", "~", "null", "Null", "NULL"].contains($0) } ?? false }
 
-  /// The truth value, in the spellings of YAML 1.1 as well as 1.2; nil where it is none.
+  /// The truth value, in the spellings of YAML 1.1 as well as 1.2; nil if it is none.
   package var bool: Bool? {
     switch plain {
     case "true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON": true
@@ -56,10 +56,10 @@ extension YAMLValue {
     }
   }
 
-  /// The decimal integer; nil where it is none or does not fit.
+  /// The decimal integer; nil if it is none or does not fit.
   package var integer: Int64? { plain.flatMap { Self.isDecimal($0) ? Int64($0) : nil } }
 
-  /// The number, in the notation of the YAML 1.2 core schema without infinities; nil where it is none.
+  /// The number, in the notation of the YAML 1.2 core schema without infinities; nil if it is none.
   package var number: Double? {
     if let integer { return Double(integer) }
     guard let plain, let first = plain.utf8.first(where: { $0 != 0x2d && $0 != 0x2b }),

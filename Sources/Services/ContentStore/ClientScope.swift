@@ -12,7 +12,7 @@ package enum ClientScope: Hashable, Sendable {
   /// The members of a group.
   case group(UInt32)
 
-  /// - Throws: `permissionDenied` where not everybody who may ask could read this open file themselves.
+  /// - Throws: `permissionDenied` if not everybody who may ask could read this open file themselves.
   func requireReadable(_ file: File) throws(KacheryError) {
     guard case .group(let group) = self else { return }
     // The place of what was opened, not of what the path leads to by now.

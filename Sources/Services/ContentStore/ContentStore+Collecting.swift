@@ -9,7 +9,7 @@ package struct CollectReport: Hashable, Sendable {
   package var freed: UInt64 = 0
   /// Bytes that the stored files still have.
   package var remaining: UInt64 = 0
-  /// The limit that was kept to; nil where there is none.
+  /// The limit that was kept to; nil if there is none.
   package var limit: UInt64?
 
   package init() {}

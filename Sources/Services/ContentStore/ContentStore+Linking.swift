@@ -8,7 +8,7 @@ extension ContentStore {
   /// - Parameters:
   ///   - path: absolute.
   ///   - isExpected: whether this is the file that was meant, by its size and its time of change in seconds since 1970.
-  /// - Throws: `fileChanged` where it is another one or changes while it is read; `badRequest` where it is no regular file
+  /// - Throws: `fileChanged` if it is another one or changes while it is read; `badRequest` if it is no regular file
   ///   or lies in the storage directory itself; `permissionDenied` where those who ask might not read it themselves.
   package func link(
     path: String, isExpected: (_ size: UInt64, _ modified: Double) -> Bool = { _, _ in true }
@@ -69,7 +69,7 @@ extension ContentStore {
       throw KacheryError(.fileChanged, "\(source.path) was removed while it was looked at; link it again.")
     }
     guard !place.begins(with: folder + "/") else {
-      throw KacheryError(.badRequest, "\(source.path) lies in the storage directory itself; link a file outside it.")
+      throw KacheryError(.badRequest, "\(source.path) is inside the storage directory; link a file outside it.")
     }
   }
 

@@ -7,7 +7,7 @@ extension ContentStore {
   /// its hash is set aside.
   ///
   /// - Parameter isWanted: asked now and then whether to go on.
-  /// - Throws: `hashMismatch` where the file is damaged; `notFound` where it is not here; `cancelled`; `diskFull` and the like.
+  /// - Throws: `hashMismatch` if the file is damaged; `notFound` if it is not here; `cancelled`; `diskFull` and the like.
   package func makeManifest(of hash: ContentHash, while isWanted: () -> Bool = { true }) throws(KacheryError) {
     guard let reader = try open(hash) else {
       throw KacheryError(.notFound, "The file \(hash) is not here, so it has no manifest; store it first.")

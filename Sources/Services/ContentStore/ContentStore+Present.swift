@@ -8,7 +8,7 @@ extension ContentStore {
   /// Bytes that are compared at each place.
   private static let sampleSize = 4_096
 
-  /// What is known of a file whose bytes are here already; nil where they are not. Only where a stored file looks the same
+  /// What is known of a file whose bytes are here already; nil if they are not. Only where a stored file looks the same
   /// are all bytes read for it.
   func presentCopy(of source: File, size: UInt64) throws(KacheryError) -> StoreReceipt? {
     guard size > 0, try mayBePresent(source, size: size) else { return nil }

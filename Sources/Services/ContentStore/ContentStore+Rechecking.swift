@@ -112,7 +112,7 @@ extension ContentStore {
   /// Moves a damaged file, or the link to one, where nothing is served from.
   ///
   /// - Parameter read: the file whose bytes do not have the hash.
-  /// - Returns: where it is now.
+  /// - Returns: if it is now.
   func setAside(_ path: String, _ read: File, _ hash: ContentHash) throws(KacheryError) -> String {
     let place = try moveAside(path, to: layout.damaged)
     let isWhatWasRead = try FileSystem.statusIfPresent(place)?.isSameFile(as: try read.status()) ?? true

@@ -6,7 +6,7 @@ extension ContentStore {
   /// mistake can be undone by hand.
   ///
   /// - Returns: the bytes that the file had; 0 for a link, whose target stays as it is.
-  /// - Throws: `notFound` where it is not here, `forbidden` where it is pinned, `alreadyRunning` while it is read.
+  /// - Throws: `notFound` if it is not here, `forbidden` if it is pinned, `alreadyRunning` while it is read.
   @discardableResult
   package func remove(_ hash: ContentHash) throws(KacheryError) -> UInt64 {
     let file = try FileSystem.statusIfPresent(layout.file(hash), followingLinks: false)
@@ -30,7 +30,7 @@ extension ContentStore {
 
   /// Moves a file into one of this software's own folders, under its own name. A file that is gone already is no error.
   ///
-  /// - Returns: where it lies now.
+  /// - Returns: if it lies now.
   @discardableResult
   func moveAside(_ path: String, to folder: String) throws(KacheryError) -> String {
     try prepareOwnFolder(folder)

@@ -36,7 +36,7 @@ extension ContentStore {
   /// Verifies and admits many small files together. The disk is waited for twice for all of them, and for those that other
   /// threads admit: before they get their names, and after that.
   ///
-  /// - Returns: for each where it lies, or `hashMismatch` or what went wrong, after which nothing of it is left.
+  /// - Returns: for each if it lies, or `hashMismatch` or what went wrong, after which nothing of it is left.
   package func admit(_ files: [SmallFile]) -> [Result<String, KacheryError>] {
     let written = files.map { file in Result { () throws(KacheryError) in try write(file) } }
     do throws(KacheryError) {
@@ -62,17 +62,17 @@ extension ContentStore {
     return try File(layout.files, .folder)
   }
 
-  /// - Throws: `storageFailed` where somebody moved the folder away while files were put into it.
+  /// - Throws: `storageFailed` if somebody moved the folder away while files were put into it.
   func requireInPlace(_ folder: File) throws(KacheryError) {
     // Somebody may have put a symbolic link in its place, on purpose.
     guard try folder.isStillAtItsPath(followingLinks: true) else {
-      throw KacheryError(.storageFailed, "\(folder.path) was moved away while files came; load them again.")
+      throw KacheryError(.storageFailed, "\(folder.path) was moved away while files were arriving; load them again.")
     }
   }
 
   private func write(_ small: SmallFile) throws(KacheryError) -> Unplaced {
     guard ContentHash.of(small.bytes) == small.hash else {
-      throw KacheryError(.hashMismatch, "The bytes that came do not have the hash \(small.hash).")
+      throw KacheryError(.hashMismatch, "The bytes that arrived do not have the hash \(small.hash).")
     }
     let unplaced = try newUnplaced()
     do throws(KacheryError) {

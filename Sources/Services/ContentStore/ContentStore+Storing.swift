@@ -7,7 +7,7 @@ extension ContentStore {
 
   /// Stores a copy of the file at `path`, read once.
   ///
-  /// - Throws: `fileChanged` where the file changes while it is read, and then nothing is stored; `badRequest` where it is
+  /// - Throws: `fileChanged` if the file changes while it is read, and then nothing is stored; `badRequest` if it is
   ///   no regular file; `notFound`, `permissionDenied`, `diskFull`, `storageFailed`.
   package func store(path: String) throws(KacheryError) -> StoreReceipt {
     try store(path: path) { (_) throws(KacheryError) in }
@@ -68,7 +68,7 @@ extension ContentStore {
   }
 
   private static func changed(_ path: String) -> KacheryError {
-    KacheryError(.fileChanged, "\(path) changed while it was read; store it again once nobody writes to it.")
+    KacheryError(.fileChanged, "\(path) changed while it was read; store it again when no program is writing to it.")
   }
 
   static func requireRegular(_ status: FileStatus, _ path: String) throws(KacheryError) {

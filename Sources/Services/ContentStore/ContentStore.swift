@@ -9,7 +9,7 @@ package import Primitives
 package struct ContentStore: Sendable {
   let layout: StoreLayout
   let log: Log
-  /// What is remembered of the files to be quick; nil where nobody asked for it.
+  /// What is remembered of the files to be quick; nil if nobody asked for it.
   package let index: StoreIndex?
   let clientScope: ClientScope
   let activity = StoreActivity()
@@ -87,7 +87,7 @@ package struct ContentStore: Sendable {
     }
   }
 
-  /// Opens the file with this hash; nil where `find` finds none.
+  /// Opens the file with this hash; nil if `find` finds none.
   ///
   /// - Throws: what `find` throws; `fileChanged` also if a linked file changed between being found and being opened.
   package func open(_ hash: ContentHash) throws(KacheryError) -> StoredFileReader? {
@@ -125,9 +125,9 @@ package struct ContentStore: Sendable {
     }
   }
 
-  /// The manifest that is stored under `manifestHash`; nil where none is.
+  /// The manifest that is stored under `manifestHash`; nil if none is.
   ///
-  /// - Throws: `badManifest` where that file is no manifest, or not one of the file `hash`; `hashMismatch` where it was
+  /// - Throws: `badManifest` if that file is no manifest, or not one of the file `hash`; `hashMismatch` if it was
   ///   damaged on the disk.
   package func manifest(for hash: ContentHash, named manifestHash: ContentHash) throws(KacheryError) -> Manifest? {
     guard let reader = try open(manifestHash) else { return nil }

@@ -5,7 +5,7 @@ import Primitives
 enum FileBlocks {
   /// Hands each block of the range to `body`, in order.
   ///
-  /// - Throws: `storageFailed` where the file ends before the range does, and what `body` throws.
+  /// - Throws: `storageFailed` if the file ends before the range does, and what `body` throws.
   static func forEach(
     of file: File, _ range: ByteRange, _ body: (UnsafeRawBufferPointer) throws(KacheryError) -> Void
   ) throws(KacheryError) {

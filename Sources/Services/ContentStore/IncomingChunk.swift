@@ -62,7 +62,7 @@ package final class IncomingChunk: Sendable {
 
   /// Writes the next bytes.
   ///
-  /// - Throws: `protocolViolation` where the chunk gets more bytes than it has; `diskFull` and the like. Either way the
+  /// - Throws: `protocolViolation` if the chunk gets more bytes than it has; `diskFull` and the like. Either way the
   ///   chunk is abandoned.
   package func write(_ bytes: UnsafeRawBufferPointer) throws(KacheryError) {
     try orAbandon { () throws(KacheryError) in
@@ -109,7 +109,7 @@ package final class IncomingChunk: Sendable {
 
   /// Every byte has been hashed: checks the chunk's hash where it has one.
   ///
-  /// - Throws: `hashMismatch` where it has another hash, `disconnected` where bytes are missing; either way the chunk is
+  /// - Throws: `hashMismatch` if it has another hash, `disconnected` if bytes are missing; either way the chunk is
   ///   abandoned and can be begun again.
   package func endDigest() throws(KacheryError) {
     try orAbandon { () throws(KacheryError) in
@@ -191,14 +191,14 @@ package final class IncomingChunk: Sendable {
 
   private func requireRoom(for count: Int, at position: UInt64) throws(KacheryError) {
     guard UInt64(count) <= range.end - position else {
-      throw KacheryError(.protocolViolation, "More bytes came for \(range) of \(parent.hash) than it has.")
+      throw KacheryError(.protocolViolation, "More bytes arrived for \(range) of \(parent.hash) than it has.")
     }
   }
 
   private func requireEnd(_ position: UInt64) throws(KacheryError) {
     guard position == range.end else {
       throw KacheryError(
-        .disconnected, "Only \(position - range.start) of \(range.count) bytes of \(parent.hash) came.")
+        .disconnected, "Only \(position - range.start) of \(range.count) bytes of \(parent.hash) arrived.")
     }
   }
 }

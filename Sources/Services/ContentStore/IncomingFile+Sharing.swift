@@ -31,7 +31,7 @@ package struct ArrivingFile: Hashable, Sendable {
 }
 
 extension IncomingFile {
-  /// What others may have of it; nil where it has no manifest, or has ended.
+  /// What others may have of it; nil if it has no manifest, or has ended.
   package func share() -> ArrivingFile? {
     guard let shape else { return nil }
     return state.withLock { state in
@@ -42,7 +42,7 @@ extension IncomingFile {
     }
   }
 
-  /// Opens it for a peer that wants this range; nil where not all of that is here and has its hash.
+  /// Opens it for a peer that wants this range; nil if not all of that is here and has its hash.
   ///
   /// What was opened stays readable whatever becomes of the file: admitted or discarded, its verified bytes stay the same.
   package func openShared(_ range: ByteRange) throws(KacheryError) -> StoredFileReader? {

@@ -58,7 +58,7 @@ package final class IncomingFile: Sendable {
   package let size: UInt64
   /// The chunks that are here already, verified: an earlier session left them, or they had been loaded by themselves.
   package let resumed: [Manifest.Chunk]
-  /// What others are told of the chunks; nil where there is no manifest.
+  /// What others are told of the chunks; nil if there is no manifest.
   let shape: ChunkShape?
   let store: ContentStore
   let file: File
@@ -135,7 +135,7 @@ package final class IncomingFile: Sendable {
 
   /// Verifies the whole and admits it.
   ///
-  /// - Throws: `hashMismatch` where the whole has another hash, although each chunk that has one has its own, and then
+  /// - Throws: `hashMismatch` if the whole has another hash, although each chunk that has one has its own, and then
   ///   nothing is left; `badRequest` where a chunk is missing; `diskFull` and the like, after which the chunks are kept.
   package func finish() throws(KacheryError) -> StoredFile {
     try prefix.withLock { (prefix) throws(KacheryError) in

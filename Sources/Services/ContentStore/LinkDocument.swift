@@ -17,7 +17,7 @@ struct LinkDocument: Hashable, Sendable {
   /// Reads the document.
   ///
   /// - Parameter path: where it lies, for the error.
-  /// - Throws: `storageFailed` where it is damaged.
+  /// - Throws: `storageFailed` if it is damaged.
   init(parsing bytes: [UInt8], path: String) throws(KacheryError) {
     guard let document = try? JSONParser.parse(bytes), let target = document["path"]?.string, target.begins(with: "/"),
       let size = document["stat"]?["size"]?.unsigned, let modified = document["stat"]?["mtime"]?.number

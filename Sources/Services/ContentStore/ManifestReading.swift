@@ -10,7 +10,7 @@ final class ManifestReading {
 
   init(_ file: StoredFileReader) { self.file = file }
 
-  /// - Throws: `hashMismatch` where the file is damaged, whatever else is wrong with it; `badManifest` where it is none.
+  /// - Throws: `hashMismatch` if the file is damaged, whatever else is wrong with it; `badManifest` if it is none.
   func manifest() throws(KacheryError) -> Manifest {
     let result = Result { () throws(KacheryError) in
       try Manifest { () throws(KacheryError) in try self.nextBlock() }

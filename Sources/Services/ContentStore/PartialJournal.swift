@@ -25,7 +25,7 @@ struct PartialJournal: Sendable {
     return bytes.split(separator: UInt8(ascii: "\n")).compactMap(Self.chunk)
   }
 
-  /// The chunks of an earlier session; none where there was none. Then the list is empty again.
+  /// The chunks of an earlier session; none if there was none. Then the list is empty again.
   mutating func takeOver() throws(KacheryError) -> [Manifest.Chunk] {
     guard let path, try FileSystem.statusIfPresent(path, followingLinks: false) != nil else { return [] }
     let chunks = listed

@@ -13,7 +13,7 @@ struct PrefixDigest: Sendable {
 
   /// Begins to take in the chunk at `start` on trial.
   ///
-  /// - Returns: false where the digest has not reached that place, or another chunk is on trial.
+  /// - Returns: false if the digest has not reached that place, or another chunk is on trial.
   mutating func begin(at start: UInt64) -> Bool {
     guard trial == nil, end == start else { return false }
     trial = (digest, start)

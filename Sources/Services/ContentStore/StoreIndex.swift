@@ -60,14 +60,14 @@ package final class StoreIndex: Sendable {
 
   // MARK: Asking
 
-  /// The manifest that was last known for a file; nil where none is known.
+  /// The manifest that was last known for a file; nil if none is known.
   package func manifest(of hash: ContentHash) -> ContentHash? {
     use { (connection) throws(KacheryError) in
       try connection.firstRow("SELECT manifest FROM files WHERE hash = ?", [.blob(hash.bytes)])?.first?.blob
     }?.flatMap { ContentHash(bytes: $0) }
   }
 
-  /// When a file was last used, in seconds since 1970; nil where that is not known.
+  /// When a file was last used, in seconds since 1970; nil if that is not known.
   func lastUse(of hash: ContentHash) -> Int64? {
     if let use = state.withLock({ $0.uses[hash] }) { return use.time }
     return use { (connection) throws(KacheryError) in
@@ -238,7 +238,7 @@ package final class StoreIndex: Sendable {
   /// A full disk may have room again; anything else that is wrong with the database will not mend itself.
   private func failed(_ error: KacheryError, _ state: inout State) {
     guard error.code != .diskFull else { return log.debug("\(error.message)") }
-    log.warning("The index of stored files failed and is made anew from the files: \(error.message)")
+    log.warning("The index of stored files failed and is being rebuilt from the files: \(error.message)")
     state.connection?.close()
     state.connection = nil
     guard state.mayBeMadeAnew else { return }
@@ -251,7 +251,7 @@ package final class StoreIndex: Sendable {
     do throws(KacheryError) {
       // A node that starts on a damaged index begins anew; the second failure is the disk's.
       do throws(KacheryError) { state.connection = try connect() } catch {
-        log.warning("The index \(path) cannot be used and is made anew from the files: \(error.message)")
+        log.warning("The index \(path) cannot be used and is being rebuilt from the files: \(error.message)")
         removeFiles()
         state.connection = try connect()
       }

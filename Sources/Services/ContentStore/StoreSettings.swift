@@ -16,7 +16,7 @@ package struct StoreSettings: Hashable, Sendable {
 
   /// Reads the document.
   ///
-  /// - Throws: `badConfiguration` where it is no YAML mapping or an entry not what it should be.
+  /// - Throws: `badConfiguration` if it is no YAML mapping or an entry not what it should be.
   package init(yaml bytes: [UInt8]) throws(KacheryError) {
     let document: YAMLValue
     do throws(KacheryError) { document = try YAMLParser.parse(bytes) } catch {

@@ -21,7 +21,7 @@ package final class StoredFileReader: Sendable {
     linkedStatus = nil
   }
 
-  /// - Throws: `fileChanged` where it is not the file any more that was found.
+  /// - Throws: `fileChanged` if it is not the file any more that was found.
   init(linked found: StoredFile, _ use: FileUse, _ clientScope: ClientScope) throws(KacheryError) {
     hash = found.hash
     size = found.size
@@ -40,7 +40,7 @@ package final class StoredFileReader: Sendable {
   /// Fills `buffer` with the bytes from `offset`.
   ///
   /// - Returns: the number of bytes, which is always the size of the buffer.
-  /// - Throws: `badRequest` where the file ends before the buffer is full; `fileChanged` where it is a linked file that
+  /// - Throws: `badRequest` if the file ends before the buffer is full; `fileChanged` if it is a linked file that
   ///   no longer is what it was.
   @discardableResult
   package func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws(KacheryError) -> Int {

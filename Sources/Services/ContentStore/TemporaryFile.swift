@@ -23,7 +23,7 @@ enum TemporaryFile {
 
   /// Takes the lock of an opened file.
   ///
-  /// - Returns: false where another one holds it, or removed the file between its being opened and locked.
+  /// - Returns: false if another one holds it, or removed the file between its being opened and locked.
   static func claim(_ file: File) throws(KacheryError) -> Bool {
     guard try file.tryLock() else { return false }
     return try file.isStillAtItsPath()

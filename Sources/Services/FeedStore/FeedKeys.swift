@@ -9,9 +9,9 @@ struct FeedKeys: Sendable {
 
   private static func name(_ name: String) -> JSONValue { ["type": "feedIdForName", "feedName": .string(name)] }
 
-  /// The key that signs a feed; nil where another node writes it.
+  /// The key that signs a feed; nil if another node writes it.
   ///
-  /// - Throws: `badKey` where the stored key is not that feed's.
+  /// - Throws: `badKey` if the stored key is not that feed's.
   func key(of feed: FeedID) throws(KacheryError) -> SigningKey? {
     guard let config = try mutables.get(Self.config(feed)) else { return nil }
     guard let seed = config["privateKey"]?.string.flatMap({ Hex.decode($0) }),

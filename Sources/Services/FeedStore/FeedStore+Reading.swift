@@ -7,10 +7,10 @@ extension FeedStore {
   /// Whether this node writes the feed.
   package func isWriteable(_ feed: FeedID) throws(KacheryError) -> Bool { try keys.key(of: feed) != nil }
 
-  /// The key with which this node signs the feed; nil where another node writes it.
+  /// The key with which this node signs the feed; nil if another node writes it.
   package func key(of feed: FeedID) throws(KacheryError) -> SigningKey? { try keys.key(of: feed) }
 
-  /// The feed with this name; nil where none has it.
+  /// The feed with this name; nil if none has it.
   package func feed(named name: String) throws(KacheryError) -> FeedID? { try keys.feed(named: name) }
 
   /// Whether messages of the feed, or the feed itself, are here.
@@ -32,7 +32,7 @@ extension FeedStore {
     guard let json = try? JSONParser.parse(text) else {
       throw KacheryError(.storageFailed, "The access rules of \(key) in \(path) are damaged; set them again.")
     }
-    // Earlier software wrote `{}` or null where nothing was set.
+    // Earlier software wrote `{}` or null if nothing was set.
     return json["rules"] == nil ? AccessRules() : try AccessRules(json: json)
   }
 

@@ -22,7 +22,7 @@ package final class FeedStore: Sendable {
   ///
   /// A database that other software wrote is used as it is, beside which a table for forks is made.
   /// - Parameter mutables: where the keys and the names of feeds lie.
-  /// - Throws: `permissionDenied`, `diskFull`, or `storageFailed` where it is damaged.
+  /// - Throws: `permissionDenied`, `diskFull`, or `storageFailed` if it is damaged.
   package init(directory: String, mutables: MutableTable) throws(KacheryError) {
     path = "\(directory)/feeds.db"
     let isNew = try FileSystem.statusIfPresent(path).map { $0.size == 0 } ?? true
@@ -86,7 +86,7 @@ package final class FeedStore: Sendable {
 
   /// Sets who may have messages appended to a subfeed of this node's.
   ///
-  /// - Throws: `forbidden` where another node writes the feed.
+  /// - Throws: `forbidden` if another node writes the feed.
   package func setRules(
     _ rules: AccessRules, of key: SubfeedKey, then: @escaping @Sendable (Result<Void, KacheryError>) -> Void
   ) {
@@ -95,7 +95,7 @@ package final class FeedStore: Sendable {
 
   /// Signs messages and appends them to a subfeed of this node's, all or none; calls of one subfeed in their order.
   ///
-  /// - Throws: `forbidden` where another node writes the feed, `tooLarge`, and whatever keeps the disk from taking them.
+  /// - Throws: `forbidden` if another node writes the feed, `tooLarge`, and whatever keeps the disk from taking them.
   package func append(
     _ messages: [JSONObject], to key: SubfeedKey, metaData: JSONObject? = nil, at time: WallTime,
     then: @escaping @Sendable (Result<[SignedMessage], KacheryError>) -> Void

@@ -105,7 +105,7 @@ final class FeedWriter: Sendable {
     for (work, failure) in zip(group, failures) { work.end(failure) }
   }
 
-  /// Writes what waits, then refuses more. May be called again.
+  /// Writes what waits, then refuses more. Idempotent.
   func close() {
     let isFirst = line.withLock { line in
       defer { line.isClosed = true }

@@ -20,7 +20,7 @@ package final class MutableTable: Sendable {
   /// Opens `mutables.db` in a storage directory; makes it where there is none.
   ///
   /// A file that other software wrote is used as it is: opening it and reading from it changes nothing in it.
-  /// - Throws: `permissionDenied`, `diskFull`, or `storageFailed` where it is damaged.
+  /// - Throws: `permissionDenied`, `diskFull`, or `storageFailed` if it is damaged.
   package init(directory: String) throws(KacheryError) {
     path = "\(directory)/mutables.db"
     let isNew = try FileSystem.statusIfPresent(path).map { $0.size == 0 } ?? true
@@ -37,7 +37,7 @@ package final class MutableTable: Sendable {
   /// Keeps a value.
   ///
   /// - Parameter update: whether a value that the key has already is replaced.
-  /// - Returns: whether the value was kept; false only where the key has one already and `update` is false.
+  /// - Returns: whether the value was kept; false only if the key has one already and `update` is false.
   /// - Throws: `badRequest` if the key holds a number that canonical JSON rounds.
   @discardableResult
   package func set(_ key: JSONValue, _ value: JSONValue, update: Bool = true) throws(KacheryError) -> Bool {
@@ -50,9 +50,9 @@ package final class MutableTable: Sendable {
     return try connection.withLock { (connection) throws(KacheryError) in try connection.execute(sql, values) > 0 }
   }
 
-  /// The value of a key; nil where it has none.
+  /// The value of a key; nil if it has none.
   ///
-  /// - Throws: `storageFailed` where the stored value is damaged; `badRequest` as for `set`.
+  /// - Throws: `storageFailed` if the stored value is damaged; `badRequest` as for `set`.
   package func get(_ key: JSONValue) throws(KacheryError) -> JSONValue? {
     let hash = Self.hash(try Self.name(of: key))
     let row = try connection.withLock { (connection) throws(KacheryError) in

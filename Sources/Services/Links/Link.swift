@@ -29,7 +29,7 @@ package final class Link {
   package let channelBinding: [UInt8]
   /// Called for each stream that the other side opens. Its bytes come from the next turn of the loop on.
   package var onStream: ((LinkStream) -> Void)?
-  /// The end of the link, exactly once; nil where either side closed it in order.
+  /// The end of the link, exactly once; nil if either side closed it in order.
   package var onClose: ((KacheryError?) -> Void)?
   /// The time from the last ping to its answer.
   package var roundTripTime: Duration? { clock.roundTripTime }
@@ -222,7 +222,7 @@ package final class Link {
 
   // MARK: The end
 
-  /// Closes the link in order: what was written before is sent first, nothing is taken after. May be called again.
+  /// Closes the link in order: what was written before is sent first, nothing is taken after. Idempotent.
   package func close() {
     loop.preconditionOnLoop()
     guard !isOver, !isClosing else { return }

@@ -37,7 +37,7 @@ package final class LinkHost {
   /// Connections that are in their handshake.
   package var openHandshakes: Int { handshakes.count }
 
-  /// Accepts links on this address; gives back where, with the port that the kernel chose if 0 was asked for.
+  /// Accepts links on this address; returns where, with the port that the kernel chose if 0 was asked for.
   package func listen(host: String, port: UInt16) throws(KacheryError) -> Endpoint {
     let listener = try TCPListener.listen(on: loop, host: host, port: port)
     guard let endpoint = listener.endpoint else {
@@ -114,9 +114,9 @@ package final class LinkHost {
     return handshake
   }
 
-  private static var closing: KacheryError { KacheryError(.cancelled, "The node takes no more links.") }
+  private static var closing: KacheryError { KacheryError(.cancelled, "The node is not accepting new links.") }
 
-  /// Stops accepting and gives up every handshake, which whoever dialed is told. Links stay. May be called again.
+  /// Stops accepting and gives up every handshake, which whoever dialed is told. Links stay. Idempotent.
   package func close() {
     isClosed = true
     listener?.close()
@@ -133,7 +133,7 @@ package final class LinkAttempt {
   fileprivate(set) var handshake: LinkHandshake?
   fileprivate private(set) var isCancelled = false
 
-  /// Gives up; nothing is called afterwards. May be called again.
+  /// Gives up; nothing is called afterwards. Idempotent.
   package func cancel() {
     isCancelled = true
     connecting?.cancel()

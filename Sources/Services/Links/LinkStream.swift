@@ -104,7 +104,7 @@ package final class LinkStream {
     if queuedBytes == 0 { _ = sendFinish() } else { link?.pump(adding: id) }
   }
 
-  /// Gives the stream up in both directions. Nothing is called afterwards. May be called again.
+  /// Gives the stream up in both directions. Nothing is called afterwards. Idempotent.
   package func reset() {
     forget()
     link?.reset(id)

@@ -18,7 +18,7 @@ package struct BearerToken: Sendable {
 
   private let token: String
 
-  /// - Throws: `badConfiguration` where the text is too short to be secret.
+  /// - Throws: `badConfiguration` if the text is too short to be secret.
   package init(_ text: String) throws(KacheryError) {
     token = String(text.drop { $0.isWhitespace }.reversed().drop { $0.isWhitespace }.reversed())
     guard token.utf8.count >= Self.minimumLength else {

@@ -26,7 +26,7 @@ package struct AccessPolicy: Sendable {
       || allowedHosts.contains(ByteString(name))
   }
 
-  /// The headers that let a page read the answer; none where its origin is not allowed.
+  /// The headers that let a page read the answer; none if its origin is not allowed.
   func crossOriginHeaders(for head: HTTPRequestHead) -> [(name: String, value: String)] {
     guard let origin = head.headers["origin"], allowedOrigins.contains(ByteString(origin)) else { return [] }
     return [

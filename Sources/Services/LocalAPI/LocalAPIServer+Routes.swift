@@ -73,7 +73,7 @@ extension LocalAPIServer {
         count += UInt64(chunk.count)
       }
       if let announced = exchange.head.contentLength, announced != count {
-        throw KacheryError(.disconnected, "\(count) of \(announced) bytes came; nothing was stored.")
+        throw KacheryError(.disconnected, "\(count) of \(announced) bytes arrived; nothing was stored.")
       }
       respond(exchange, try await upload.finish().json)
     } catch {

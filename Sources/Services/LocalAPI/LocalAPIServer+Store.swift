@@ -40,12 +40,12 @@ extension LocalAPIServer {
   private static func optionalHashes(_ fields: JSONFields) throws(KacheryError) -> [ContentHash]? {
     guard let value = fields.value("sha1s") else { return nil }
     guard let list = value.array, list.count <= maximumHashes else {
-      throw KacheryError(.badRequest, "The field 'sha1s' is no list of at most \(maximumHashes) hashes.")
+      throw KacheryError(.badRequest, "The field 'sha1s' is not a list of at most \(maximumHashes) hashes.")
     }
     var hashes: [ContentHash] = []
     for item in list {
       guard let hash = item.string.flatMap({ ContentHash(hex: $0) }) else {
-        throw KacheryError(.badRequest, "The field 'sha1s' holds something that is no SHA-1 of 40 hexadecimal digits.")
+        throw KacheryError(.badRequest, "The field 'sha1s' contains a value that is not 40 hexadecimal digits.")
       }
       hashes.append(hash)
     }

@@ -114,7 +114,7 @@ package actor LocalAPIServer {
     }
   }
 
-  /// Closes every connection and stops listening. May be called again.
+  /// Closes every connection and stops listening. Idempotent.
   package func stop() {
     for watch in watches { watch.cancel() }
     watches = []
@@ -167,7 +167,7 @@ package actor LocalAPIServer {
     return exchange.head.headers["authorization"].map(token.accepts) ?? false
   }
 
-  /// Whether the client is let in for the user that it runs as; nil where it has come over the network.
+  /// Whether the client is let in for the user that it runs as; nil if it has come over the network.
   func isKnownUser(_ exchange: HTTPExchange) -> Bool? {
     guard let peer = exchange.peer, let socketAccess else { return nil }
     return socketAccess.admits(peer)

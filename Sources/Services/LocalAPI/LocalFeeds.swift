@@ -7,7 +7,7 @@ package protocol LocalFeeds: Actor {
   func createFeed(named name: String?) async throws(KacheryError) -> FeedID
   /// Deletes a feed with its messages and its key. Says whether there was one.
   func deleteFeed(_ feed: FeedID) async throws(KacheryError) -> Bool
-  /// The feed with this name; nil where none has it.
+  /// The feed with this name; nil if none has it.
   func feed(named name: String) async throws(KacheryError) -> FeedID?
   /// Finds the feed here or on nodes of the channels, for as long as `timeout`.
   func feedInfo(_ feed: FeedID, timeout: Duration) async throws(KacheryError) -> FeedInfo

@@ -30,7 +30,7 @@ package protocol LocalNode: LocalStoreKeeping, LocalBatchLoading, LocalExplainin
   /// The bytes of a file that is here.
   func openFile(_ request: DownloadRequest) async throws(KacheryError) -> any FileBytes
 
-  /// The value of a mutable; nil where there is none.
+  /// The value of a mutable; nil if there is none.
   func mutable(_ key: JSONValue) async throws(KacheryError) -> JSONValue?
   /// Sets a mutable. Without `update` an existing one is kept; says whether it was set.
   func setMutable(_ key: JSONValue, _ value: JSONValue, update: Bool) async throws(KacheryError) -> Bool

@@ -41,7 +41,7 @@ enum Route: String, CaseIterable {
   case feed = "/v1/feeds/{feed}"
   case feedStream = "/v1/feeds/{feed}/{subfeed}/stream"
 
-  /// The route of a path, and what stands in the place of its parameters; nil where there is none.
+  /// The route of a path, and what stands in the place of its parameters; nil if there is none.
   static func match(_ path: String) -> (route: Route, parameters: [String])? {
     if let route = Route(rawValue: path), !path.utf8.contains(UInt8(ascii: "{")) { return (route, []) }
     guard let rest = path.removing(prefix: feeds.rawValue + "/") else { return nil }

@@ -65,7 +65,7 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Ex
 }
 
 extension JSONValue {
-  /// The member with this name; nil where this is no object or has none.
+  /// The member with this name; nil if this is no object or has none.
   package subscript(name: ByteString) -> JSONValue? { object?[name] }
 
   package var object: JSONObject? { if case .object(let object) = self { object } else { nil } }
@@ -77,7 +77,7 @@ extension JSONValue {
   /// A number that a program computed; null if it is not finite, which JSON cannot express.
   package static func double(_ double: Double) -> JSONValue { JSONNumber(double).map { .decimal($0) } ?? .null }
 
-  /// The number as a signed integer; nil where it has a fraction or is too large.
+  /// The number as a signed integer; nil if it has a fraction or is too large.
   package var integer: Int64? {
     switch self {
     case .integer(let integer): integer
@@ -86,7 +86,7 @@ extension JSONValue {
     }
   }
 
-  /// The number as an unsigned integer; nil where it is negative, has a fraction or is too large.
+  /// The number as an unsigned integer; nil if it is negative, has a fraction or is too large.
   package var unsigned: UInt64? { integer.flatMap { UInt64(exactly: $0) } }
 
   /// The number as the nearest floating-point value.
