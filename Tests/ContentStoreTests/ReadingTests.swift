@@ -28,7 +28,7 @@ import Testing
     #expect(throws: KacheryError.self) { try reader.bytes(range) }
   }
 
-  /// A file system in memory does not tell what memory holds.
+  /// A file system in memory does not report whether bytes are cached.
   @Test func readsRangesThatMemoryHolds() throws {
     let fixture = try StoreFixture(in: .onDisk())
     let bytes = PatternBytes.make(1_000)

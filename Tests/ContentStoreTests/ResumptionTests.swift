@@ -81,7 +81,7 @@ import Testing
     }
   }
 
-  /// A description of the file that has none of these chunks may be wrong: they stay for the one that has.
+  /// A description of the file that has none of these chunks may be wrong: they stay for the description that has them.
   @Test func whatAnotherDescriptionOfTheFileLeftStays() throws {
     let before = try again()
     try receive([0], before)
@@ -100,7 +100,7 @@ import Testing
     #expect(try fixture.leftovers() == [])
   }
 
-  /// Nodes contradict each other, and both descriptions are followed.
+  /// Nodes contradict each other, and both descriptions are tried.
   @Test func aFileIsReceivedBesideAnotherDescriptionOfIt() throws {
     let first = try again()
     try receive([0], first)

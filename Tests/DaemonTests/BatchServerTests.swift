@@ -33,7 +33,7 @@ import Wire
     await node.stop()
   }
 
-  /// A request for as many files as it may name, again and again while nothing is served: the ninth is one too many.
+  /// Sends requests of the largest size while nothing is served: the ninth is one too many.
   @Test func whoAsksForTooManyIsCutOff() async throws {
     let node = try ServingNode(turns: 1)
     await node.takeAllTurns(1)

@@ -23,7 +23,7 @@ import Testing
     #expect(!watcher.hasEnded)
   }
 
-  /// What comes while the client is busy is not lost, and is told once.
+  /// Messages that arrive while the client is busy are not lost, and are reported once.
   @Test func whatComesBetweenTwoWaitsCounts() {
     var watchers = FeedWatchers()
     let watcher = watchers.add([one])

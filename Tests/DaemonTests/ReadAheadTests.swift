@@ -3,11 +3,11 @@ import Testing
 
 @testable import Daemon
 
-/// What is read into memory before somebody needs it.
+/// Blocks read into memory before they are needed.
 @Suite struct ReadAheadTests {
   private static let block: UInt64 = 256 << 10
 
-  /// Needs every block from `start` to `end`; what is named on the way, and after how many bytes.
+  /// Requests every block from `start` to `end`; returns the ranges read ahead, and after how many bytes.
   private func named(
     _ ahead: inout ReadAhead, from start: UInt64, to end: UInt64, wanted: UInt64
   ) throws -> [(after: UInt64, range: ByteRange)] {

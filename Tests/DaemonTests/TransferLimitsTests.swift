@@ -2,9 +2,9 @@ import Testing
 
 @testable import Daemon
 
-/// Who may have the transfers that run at once.
+/// How concurrent transfers are divided among peers.
 @Suite struct TransferLimitsTests {
-  /// Peers ask in turn for as many places as they can get; how many each has in the end.
+  /// Peers request as many places as they can get, in turn; returns how many each has in the end.
   private func places(_ limit: Int, peers: Int) -> [Int] {
     var configuration = DaemonConfiguration()
     configuration.maximumTransfers = limit

@@ -26,7 +26,7 @@ import Wire
     #expect(ChannelSecret(name: "lab2").topic != secret.topic)
   }
 
-  /// The bytes of its name make a channel, not its looks.
+  /// A channel is identified by the bytes of its name, not by its appearance.
   @Test func aNameSpeltInTwoWaysIsTwoChannels() throws {
     for vector in try Vectors.json("names.json").list("channels") {
       #expect(ChannelSecret(name: try vector.text("name")).topic.hex == vector["topic"]?.string)
@@ -60,7 +60,7 @@ import Wire
     #expect(!channel.permits(a, toAsk: c, serverIsPublic: true))
   }
 
-  /// Public by the document and by its owner's choice: both are needed, and only the public node answers.
+  /// A channel must be public by its document and by the owner's choice, and only the public node answers.
   @Test func aPublicNodeAnswersThoseWhoAreNotListed() {
     let channel = channel([.init(node: a, isPublic: true), .init(node: b)])
     #expect(channel.permits(c, toAsk: a, serverIsPublic: true))

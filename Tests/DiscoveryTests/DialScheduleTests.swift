@@ -100,7 +100,7 @@ import Testing
     #expect(try #require(schedule.wakeAt) - now < .seconds(2))
   }
 
-  /// What changes the value that it looks at cannot stand inside `#expect`.
+  /// `#expect` does not allow a mutation inside it.
   private func check(_ isTrue: Bool, sourceLocation: SourceLocation = #_sourceLocation) {
     #expect(isTrue, sourceLocation: sourceLocation)
   }

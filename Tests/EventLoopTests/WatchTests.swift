@@ -57,7 +57,7 @@ import Testing
     #expect(loop.openHandles == 0)
   }
 
-  /// Without the loop's care the signal would end the process.
+  /// If the loop did not ignore the signal, it would end the process.
   @Test func aBrokenPipeIsAnErrorAndNotTheEnd() async throws {
     let loop = try EventLoop(name: "watch")
     var ends: [Int32] = [0, 0]

@@ -94,7 +94,7 @@ import Testing
     #expect(try await good.count == 1)
     do {
       _ = try await bad
-      Issue.record("It wrote into another node's feed.")
+      Issue.record("A write to another node's feed succeeded.")
     } catch let error as KacheryError { #expect(error.code == .forbidden) }
     let large = String(repeating: "x", count: SignedMessage.maximumBytes)
     await #expect(throws: KacheryError.self) {
@@ -174,7 +174,7 @@ import Testing
     let store = try open()
     let key = try Self.key(try await store.create(nil))
     try await store.append([["n": 0]], to: key, at: time)
-    // Another program that holds the database is what a failure of the disk looks like from here.
+    // Another program that locks the database has the same effect as a failing disk.
     let other = try Connection("\(folder.path)/feeds.db")
     try other.execute("CREATE TRIGGER no BEFORE INSERT ON subfeedMessages BEGIN SELECT RAISE(ABORT, 'no'); END")
     await #expect(throws: KacheryError.self) { try await store.append([["n": 1]], to: key, at: time) }
@@ -185,7 +185,7 @@ import Testing
     #expect(messages[1].previous == messages[0].signature)
   }
 
-  /// Messages that a writer somewhere else has signed.
+  /// Messages signed by a writer elsewhere.
   static func chain(_ count: Int, by writer: SigningKey, named name: String = "") throws -> [SignedMessage] {
     var messages: [SignedMessage] = []
     for number in 0..<count {

@@ -20,13 +20,13 @@ import Testing
     #expect(rounds.outcome(of: first) == nil)
     rounds.ended(for: begun, .success(()))
     #expect(succeeded(rounds.outcome(of: first)) == true)
-    #expect(rounds.outcome(of: second) == nil, "it came after the wait began")
+    #expect(rounds.outcome(of: second) == nil, "it arrived after the wait began")
     rounds.ended(for: rounds.last, .success(()))
     #expect(succeeded(rounds.outcome(of: second)) == true)
     #expect(succeeded(rounds.outcome(of: third)) == true)
   }
 
-  /// A later wait that succeeds does not bring back what an earlier one lost.
+  /// A later wait that succeeds does not restore writes that an earlier one lost.
   @Test func aFailureIsToldToAllWhomItConcerns() {
     var rounds = SyncRounds()
     let (first, second) = (rounds.come(), rounds.come())
@@ -43,7 +43,7 @@ import Testing
     let folder = try TemporaryFolder()
     let disk = SharedSync()
     try disk.wait(forFileSystemHolding: folder.path)
-    // The first operation opens the folder, the second one waits.
+    // The first operation opens the folder, the second one syncs.
     let fault = FileFault(at: 2, errno: EIO, .recovers)
     FileFault.$current.withValue(fault) {
       _ = #expect(throws: KacheryError.self) { try disk.wait(forFileSystemHolding: folder.path) }

@@ -16,7 +16,7 @@ import Testing
     #expect(String(decoding: reply, as: UTF8.self) == "\(size)")
   }
 
-  /// Small pieces, of which many go out together, beside pieces that take several turns.
+  /// Small pieces, many of which are sent together, and pieces that need several turns.
   @Test(arguments: [
     [1], [0, 3, 0, 5], Array(repeating: 7, count: 5_000), [1, 200_000, 2, 65_536, 65_535, 3, 1_500_000, 4],
   ])

@@ -4,7 +4,7 @@ import Primitives
 import TestSupport
 import Testing
 
-/// A daemon that serves one transfer at a time, and slowly: the others wait, and none fails.
+/// A daemon that serves one slow transfer at a time: the other clients wait, and none fails.
 @Suite(.serialized, .timeLimit(.minutes(2))) struct BusySourceTests {
   private let folder: TemporaryFolder
 
@@ -29,7 +29,7 @@ import Testing
       _ = try first.load(large) { loaded in
         guard loaded > 0, refusals == 0 else { return }
         refusals = 1
-        // The one stream that is served is taken, so this one is refused until the other has ended.
+        // The only stream slot is taken, so this request is refused until the other stream has ended.
         let uris = small.map { "sha1://\($0.hash)" }
         let all = try? run("kachery", ["load"] + uris, in: folder.path, environment: second.environment)
         #expect(all?.code == 0, "\(String(describing: all))")

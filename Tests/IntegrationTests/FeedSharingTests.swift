@@ -5,7 +5,7 @@ import Primitives
 import TestSupport
 import Testing
 
-/// Feeds that travel between real daemons.
+/// Feeds replicated between real daemons.
 @Suite(.serialized, .timeLimit(.minutes(3))) struct FeedSharingTests {
   private let folder: TemporaryFolder
   private let writer: RunningDaemon

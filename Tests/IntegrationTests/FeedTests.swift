@@ -142,7 +142,7 @@ import Testing
     request.headers = headers.map { (name: $0.0, value: $0.1) }
     request.timeout = .seconds(30)
     var failure: (any Error)?
-    // Not reading on is how a browser goes away.
+    // A browser disconnects by no longer reading.
     _ = try? HTTPClient.stream(request) { status, bytes in
       #expect(status == 200, "\(String(decoding: bytes, as: UTF8.self))")
       do { try receive(Array(bytes)) } catch { failure = error }

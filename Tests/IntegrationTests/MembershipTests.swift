@@ -5,7 +5,7 @@ import Primitives
 import TestSupport
 import Testing
 
-/// Who may ask whom, between real daemons.
+/// Which nodes may load from which, with real daemons.
 @Suite(.serialized, .timeLimit(.minutes(2))) struct MembershipTests {
   private let folder: TemporaryFolder
   private let bootstrap: RunningDaemon
@@ -70,7 +70,7 @@ import Testing
     #expect(JoinedChannel.list(from: kept) == [JoinedChannel(address: "lab")])
   }
 
-  /// A channel by its document: the members that it lists share, a node that it does not list is told so.
+  /// A channel with a document: the members that it lists share files; other nodes learn that they are not listed.
   @Test func aDocumentSaysWhoBelongs() throws {
     let (a, b, other) = (try node("a", []), try node("b", []), try node("other", []))
     let document = try writeDocument([try a.nodeID, try b.nodeID])

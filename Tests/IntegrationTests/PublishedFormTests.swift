@@ -4,8 +4,8 @@ import Primitives
 import TestSupport
 import Testing
 
-/// What scripts read of the commands by their published names, and the options that they pass. (The commands that PyPI still
-/// has stand beside ours in `Python/tests/test_published_commands.py`.)
+/// Output that scripts read from the commands under their published names, and options that they pass.
+/// (`Python/tests/test_published_commands.py` compares with the commands that are still on PyPI.)
 @Suite(.serialized, .timeLimit(.minutes(2))) struct PublishedFormTests {
   private let folder: TemporaryFolder
   private let daemon: RunningDaemon
@@ -125,7 +125,7 @@ import Testing
     #expect(try call("kachery-p2p-find", "\(uri)/sub/b.txt").output.contains("\"fileSize\": 3"))
   }
 
-  /// Every option with which a daemon was ever started.
+  /// Every option that daemons were ever started with.
   @Test(arguments: [
     [
       "kachery-p2p-start-daemon", "--label", "x", "--verbose", "1", "--host", "localhost", "--http-port", "0",

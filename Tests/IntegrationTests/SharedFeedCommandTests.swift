@@ -3,7 +3,7 @@ import Primitives
 import TestSupport
 import Testing
 
-/// `kachery feed …` on one node, of a feed that another writes.
+/// `kachery feed …` on a node, for a feed that another node writes.
 @Suite(.serialized, .timeLimit(.minutes(3))) struct SharedFeedCommandTests {
   private let folder: TemporaryFolder
   private let writer: RunningDaemon

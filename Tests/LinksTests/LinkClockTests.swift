@@ -3,7 +3,7 @@ import Testing
 
 @testable import Links
 
-/// Signs of life of a link's peer.
+/// Detecting that a link's peer is gone.
 @Suite struct LinkClockTests {
   private let start = Instant(nanoseconds: 1_000_000_000_000)
 
@@ -39,16 +39,16 @@ import Testing
     }
   }
 
-  /// A machine that sleeps or is overloaded hears nothing for a while; that is not the other side's silence.
+  /// A machine that sleeps or is overloaded receives nothing for a while; that is not silence of the other side.
   @Test(arguments: [7, 14, 3_600, 1_000_000]) func timeInWhichThisProcessStoodStillDoesNotCount(seconds: Int) {
     var clock = LinkClock(at: start)
     let woken = start + .seconds(seconds)
     #expect(clock.check(at: woken) == nil)
-    // Three of the twelve seconds are over, and the rest counts again.
+    // Three of the twelve seconds are over, and now the rest elapses.
     #expect(end(of: &clock, from: woken) == .seconds(9))
   }
 
-  /// A timer that fires somewhat late is no process that stood still.
+  /// A timer that fires somewhat late does not mean that the process was stopped.
   @Test func lateChecksAreNoExcuse() {
     var clock = LinkClock(at: start)
     #expect(clock.check(at: start + .seconds(6)) == nil)

@@ -5,7 +5,7 @@ import Testing
 @Suite struct FolderURITests {
   private let hash = "da39a3ee5e6b4b0d3255bfef95601890afd80709"
 
-  /// Every form that was ever published keeps working.
+  /// Every form ever published still works.
   @Test func historicForms() throws {
     let vectors = try #require(try Vectors.json("uris.json").array).filter { $0["sha1dir"] != nil }
     #expect(vectors.count >= 6)

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 import Transfer
 
-/// Who may learn what, under many seeds.
+/// Which nodes may learn what, under many seeds.
 @Suite struct SimulatedMembershipTests {
   private static let seeds: Range<UInt64> = 0..<12
 
@@ -28,7 +28,7 @@ import Transfer
     #expect(stranger.receivedBytes == 0)
   }
 
-  /// A bootstrap node is believed what it says of others, and where a node is seen from; so it is one that was chosen.
+  /// A bootstrap node is trusted about other nodes and about the address it sees; so it must be a configured one.
   @Test(arguments: seeds)
   func whoeverCallsItselfABootstrapNodeIsNone(_ seed: UInt64) throws {
     let lab = try Lab(seed: seed, members: 2)
@@ -66,7 +66,7 @@ import Transfer
     let before = asker.receivedBytes
     #expect(lab.finish([(asker, load)], within: .seconds(40)), "seed \(seed): the load hangs")
     #expect(asker.outcomes[load]?.isSuccess == false, "seed \(seed)")
-    // What was on its way may still arrive.
+    // Bytes in flight may still arrive.
     #expect(asker.receivedBytes - before < 30_000, "seed \(seed)")
     #expect(asker.store.files[key.hash] == nil)
   }
@@ -84,7 +84,7 @@ import Transfer
     #expect(lab.network.clock.run(for: .seconds(120), until: isBack), "seed \(seed)")
   }
 
-  /// A channel with a document that lists the nodes with these keys; the bootstrap node has the key 0.
+  /// A channel whose document lists the nodes with these keys; the bootstrap node has the key 0.
   static func channel(listing keys: [Int]) throws -> Channel {
     let members = try ([0] + keys).map { ChannelDocument.Member(node: try KeyRing.key($0).publicKey) }
     return Channel(

@@ -20,7 +20,7 @@ private final class Pair {
 
   deinit { scratch.deallocate() }
 
-  /// Carries everything that waits over, in pieces of this size, until nothing does.
+  /// Transfers all pending bytes in pieces of this size, until there are none.
   func pump(pieces size: Int = .max) throws {
     while true {
       client.drainOutput { toServer += $0 }
@@ -80,7 +80,7 @@ private final class Pair {
       ($0 as? KacheryError)?.message.contains(serverKey.publicKey.short) == true
     }
     #expect(pair.client.peer == nil)
-    // Nor does the other learn who asked.
+    // Nor does the other end learn who connected.
     pair.toServer = []
     #expect(throws: KacheryError.self) { try pair.pump() }
     #expect(pair.server.peer == nil)
@@ -137,7 +137,7 @@ private final class Pair {
     #expect(pair.serverReceived == Array("last".utf8))
   }
 
-  /// Bytes that stop anywhere are no end: only a close_notify is.
+  /// Bytes that stop are not an end: only a close_notify is.
   @Test func aCutIsNoEnd() throws {
     let pair = try makePair()
     try pair.pump()
@@ -176,7 +176,7 @@ private final class Pair {
     #expect(server.peer == nil)
   }
 
-  /// A real client's first flight with bytes changed: the handshake may go on or fail, but nobody is ever proved by it.
+  /// A real client's first flight with changed bytes: the handshake may continue or fail, but never proves an ID.
   @Test(arguments: 0..<40)
   func changedHandshakesProveNobody(seed: Int) throws {
     let pair = try makePair()

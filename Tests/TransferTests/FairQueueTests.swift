@@ -31,7 +31,7 @@ import Transfer
     #expect(slots.isEmpty)
   }
 
-  /// Whoever asks for one thing after the other does not stand before those who have waited all the time.
+  /// A peer that sends one request after another does not precede those that have been waiting.
   @Test func whoComesAgainStandsBehindThoseWhoWait() {
     var slots = FairQueue<Int>(capacity: 1)
     var order: [Int] = []
@@ -59,7 +59,7 @@ import Transfer
     #expect(stuck.isEmpty)
   }
 
-  /// The rate is kept however many are served at once, and whoever is next is chosen when there is something to give.
+  /// The rate is kept however many are served concurrently, and the next peer is chosen only when a turn is free.
   @Test(arguments: 0..<10)
   func theRateIsKeptAndTheLastComerGetsHalf(seed: UInt64) {
     var random = SeededRandom(seed: seed)
@@ -86,15 +86,16 @@ import Transfer
   }
 }
 
-/// Two hundred peers at once: most ask for one block after the other, some for forty at once, some take one and no more.
+/// Two hundred concurrent peers: most request one block after another, some forty blocks together, some take one and no
+/// more.
 @Suite struct TwoHundredPeersTests {
   private struct Waiting {
     var others: Set<Int> = []
     var since: Instant
   }
 
-  /// While a peer waits of which nothing is served, nobody else has two turns. So nobody waits for longer than all others'
-  /// turns take, and the turns of those who have nothing to do go to the others.
+  /// While an unserved peer waits, no other peer has two turns. So no peer waits longer than one turn of all others
+  /// takes, and the turns of idle peers go to the others.
   @Test(arguments: 0..<4)
   func nobodyHasTwoTurnsWhileAnotherWaits(seed: UInt64) {
     var random = SeededRandom(seed: seed)
@@ -145,7 +146,7 @@ import Transfer
     #expect((turns[..<20].max() ?? 0) <= (honest.min() ?? 0) * 5 / 4 + 3, "seed \(seed): the greedy get more")
     if let rate {
       let round = 200 * Double(block) / rate
-      #expect(longest.inSeconds <= round + 1, "seed \(seed): somebody waited for \(longest)")
+      #expect(longest.inSeconds <= round + 1, "seed \(seed): a peer waited for \(longest)")
     }
   }
 }

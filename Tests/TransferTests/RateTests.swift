@@ -6,7 +6,7 @@ import Transfer
 @Suite struct RateTests {
   private let start = Instant(nanoseconds: 1_000_000_000)
 
-  /// Blocks of any size at any times: over a while no more moves than the rate allows, and hardly less.
+  /// Blocks of any size at any time: over a period no more bytes pass than the rate allows, and hardly fewer.
   @Test(arguments: 0..<50)
   func theRateIsKept(seed: UInt64) {
     var random = SeededRandom(seed: seed)
