@@ -170,7 +170,7 @@ package final class HTTPExchange {
     return count
   }
 
-  // MARK: What the server calls
+  // MARK: Calls from the server
 
   func headReceived() -> MHD_Result {
     // An answer that is ready before the body is a refusal: the body is not needed.

@@ -141,7 +141,7 @@ package final class HTTPServer {
     if let socketPath { UnixSocket.remove(socketPath) }
   }
 
-  // MARK: What the library calls
+  // MARK: Callbacks of the library
 
   private static let handle: MHD_AccessHandlerCallback = {
     context, connection, url, method, _, uploadData, uploadCount, state in
