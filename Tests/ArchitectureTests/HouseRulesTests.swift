@@ -85,7 +85,7 @@ import Testing
     #expect(sources.flatMap(SafetyRule.exits) == [])
   }
 
-  @Test func whatBelongsToALoopStaysThere() {
+  @Test func loopBoundCodeStaysOnItsLoop() {
     #expect(sources.flatMap(ConcurrencyRule.throwingContinuations) == [])
     #expect(sources.flatMap(ConcurrencyRule.asynchronousClasses) == [])
   }

@@ -19,7 +19,7 @@ import Testing
   private static let steps = 60
 
   @Test(arguments: UInt64(0)..<3)
-  func whoeverDoesWhatFilesAreWhole(seed: UInt64) async throws {
+  func filesStayWholeWhateverTheProcessesDo(seed: UInt64) async throws {
     try await onOwnThread {
       let shared = try SharedDirectory(seed: seed)
       let complaints = Mutex<[String]>([])

@@ -155,7 +155,7 @@ import Transfer
 
   /// A manifest with correct pieces but another file as a whole: nothing of it may be kept.
   @Test(arguments: Kind.allCases)
-  func aLyingManifestIsNoticedAndNothingKept(kind: Kind) throws {
+  func aFalseManifestIsDetectedAndNothingKept(kind: Kind) throws {
     var store = try kind.make()
     let other = ContentHash.of([1, 2, 3])
     let plan = try plan(claiming: other)

@@ -159,7 +159,7 @@ import Testing
   }
 
   /// The least recently used file must stay so.
-  @Test func hashingAgainIsNoUse() throws {
+  @Test func hashingAgainDoesNotCountAsAUse() throws {
     let other = try open(withIndex: false)
     let hash = try keep(PatternBytes.make(3_000_000), in: other)
     var times = [timespec](repeating: timespec(tv_sec: 1_000_000, tv_nsec: 0), count: 2)

@@ -39,7 +39,7 @@ import Testing
   }
 
   /// A file from older software.
-  @Test func aManifestIsMadeOfWhatHasNone() throws {
+  @Test func aManifestIsCreatedForAFileWithoutOne() throws {
     let store = try open()
     let bytes = PatternBytes.make(20_500_000)
     let hash = ContentHash.of(bytes)
@@ -156,7 +156,7 @@ import Testing
   }
 
   /// Files that arrive in a batch are known immediately: in listings, as copies, and as just used.
-  @Test func filesThatComeTogetherAreKnownAtOnce() throws {
+  @Test func filesThatArriveTogetherAreKnownImmediately() throws {
     let store = try open()
     try store.completeIndex()
     let files = small(10)

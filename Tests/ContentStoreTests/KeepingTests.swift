@@ -118,7 +118,7 @@ import Testing
     "limitUp: [5]", "maxTransfers: -1", "maxTransfers: few", "maxCacheSizeGiB: many", "maxCacheSizeGiB: -1",
     "maxCacheSizeGiB: 0", "maxCacheSizeGiB: [", "- 1\n- {",
   ])
-  func aLimitThatIsNoneIsRefusedAndNothingRemoved(document: String) throws {
+  func anInvalidLimitIsRejectedAndNothingRemoved(document: String) throws {
     let hash = try keep(1_000, lastUsed: 1_000_000)
     try folder.write("store/kachery.yaml", document)
     let error = #expect(throws: KacheryError.self) { _ = try store.collect() }
@@ -154,7 +154,7 @@ import Testing
     #expect(store.removeDamaged() == 300_000)
   }
 
-  @Test func brokenLinksAndForeignFilesAreToldOfAndLeftAlone() throws {
+  @Test func brokenLinksAndForeignFilesAreReportedAndLeftAlone() throws {
     let target = try folder.write("target", "abc")
     let hash = try store.link(path: target).hash
     try folder.write("target", "abcd")
@@ -196,7 +196,7 @@ import Testing
   }
 
   /// A check reads every file, but the least recently used one must stay so.
-  @Test func aCheckIsNoUse() throws {
+  @Test func aCheckDoesNotCountAsAUse() throws {
     let hash = try keep(1_000, lastUsed: 1_000_000)
     let before = try FileSystem.status(fixture.path(hash))
     _ = try verify()
@@ -204,7 +204,7 @@ import Testing
   }
 
   /// A damaged file is replaced by a whole one while the check is still reading the old one.
-  @Test func aWholeFileThatCameMeanwhileStays() throws {
+  @Test func aWholeFileStoredMeanwhileStays() throws {
     let content = PatternBytes.make(70_000_000)
     let hash = try store.store(path: try folder.write("source", content)).hash
     try fixture.opened(hash).write(at: 1, [0, 0, 0, 0, 1])

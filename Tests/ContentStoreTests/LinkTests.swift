@@ -74,7 +74,7 @@ import Testing
     "", "{}", "[]", "nonsense", #"{"path":"relative","stat":{"size":3,"mtime":0}}"#,
     #"{"path":"/a\u0000b","stat":{"size":3,"mtime":0}}"#, #"{"path":"/etc/hostname","stat":{"size":-1,"mtime":0}}"#,
   ])
-  func aDamagedLinkIsNoFile(document: String) throws {
+  func aDamagedLinkIsNotAFile(document: String) throws {
     try link(document)
     #expect((try? store.find(hash)) ?? nil == nil)
   }

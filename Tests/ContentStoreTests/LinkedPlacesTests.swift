@@ -143,7 +143,7 @@ import Testing
   }
 
   /// A check that finds damage leaves the content linked at the path that is whole.
-  @Test func aCheckTakesTheWholePlace() throws {
+  @Test func aCheckSwitchesToAnIntactPath() throws {
     let store = try open()
     try link("first", "second", in: store)
     try Alteration.writtenWithOldTimes.apply(to: folder.path("second"))
@@ -186,7 +186,7 @@ import Testing
   }
 
   @Test(arguments: [Alteration.writtenWithOldTimes, .replacedWithOldTimes], GivenBy.allCases)
-  func aLinkedFileThatLooksTheSameAndIsNotIsRefused(alteration: Alteration, way: GivenBy) throws {
+  func aLinkedFileThatOnlyLooksTheSameIsRefused(alteration: Alteration, way: GivenBy) throws {
     for withIndex in [true, false] { try refuses(try open(withIndex: withIndex), alteration, way) }
   }
 

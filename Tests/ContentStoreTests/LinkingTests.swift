@@ -14,7 +14,7 @@ import Testing
 
   init() throws { fixture = try StoreFixture() }
 
-  @Test func aLinkedFileIsServedFromWhereItLies() throws {
+  @Test func aLinkedFileIsServedFromItsPath() throws {
     let bytes = PatternBytes.make(20_500_000)
     let target = try folder.write("target", bytes)
     let receipt = try store.link(path: target)
@@ -48,7 +48,7 @@ import Testing
     #expect(store.brokenLinkTarget(hash) == nil)
   }
 
-  @Test func whatIsNoFileOfTheUsersIsNotLinked() throws {
+  @Test func onlyTheUsersRegularFilesAreLinked() throws {
     func code(_ path: String) throws -> KacheryError.Code? {
       let error = #expect(throws: KacheryError.self) { try store.link(path: path) }
       #expect(try folder.files().filter { $0.hasSuffix(".link") } == [])
@@ -78,7 +78,7 @@ import Testing
   }
 
   /// A daemon that serves a group reads no file for its members that they could not read themselves.
-  @Test func whatTheGroupMayNotReadIsNotTakenForIt() throws {
+  @Test func filesThatTheGroupMayNotReadAreNotStoredForIt() throws {
     let shared = try ContentStore(
       directory: folder.path("shared"), log: .disabled, clientScope: .group(60_606))
     let secret = try folder.write("secret", [1, 2, 3], permissions: 0o600)

@@ -57,7 +57,7 @@ import Testing
     #expect(try store.manifest(for: absent, named: absent) == nil)
   }
 
-  @Test func aStoredFileThatIsNoFileIsRefused() throws {
+  @Test func aStoredFileThatIsNotARegularFileIsRejected() throws {
     try FileSystem.createFolder(fixture.path(absent), permissions: 0o755)
     #expect(throws: KacheryError.self) { try store.find(absent) }
     try FileSystem.removeFolder(fixture.path(absent))

@@ -55,7 +55,7 @@ import Testing
     try expectAdmitted(try file.finish())
   }
 
-  @Test func severalChunksMayBeUnderwayAtOnce() throws {
+  @Test func severalChunksMayArriveConcurrently() throws {
     let file = try store.beginReceive(hash, size: 1_000_000)
     let open = try chunks.map { try file.beginChunk($0.range, expected: $0.hash) }
     for start in stride(from: 0, to: 300_000, by: 10_000) {
@@ -250,7 +250,7 @@ import Testing
     }
   }
 
-  @Test func aLyingManifestIsNoticedByTheWhole() throws {
+  @Test func aFalseManifestIsDetectedByTheWholeFile() throws {
     let other = ContentHash.of([7])
     let file = try store.beginReceive(other, size: 1_000_000, chunks: chunks)
     for chunk in chunks { try receive(chunk, file) }
@@ -312,7 +312,7 @@ import Testing
     try store.beginReceive(hash, size: 1_000_000).discard()
   }
 
-  @Test func aFileThatHasNoRoomIsRefusedAtOnce() throws {
+  @Test func aFileWithoutRoomIsRefusedImmediately() throws {
     let error = #expect(throws: KacheryError.self) { _ = try store.beginReceive(hash, size: 1 << 60) }
     #expect(error?.code == .diskFull)
     #expect(error?.message.contains("\(UInt64(1) << 60)") == true)

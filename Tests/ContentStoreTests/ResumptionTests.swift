@@ -30,7 +30,7 @@ import Testing
   private func again() throws -> IncomingFile { try store.beginReceive(hash, size: 1_000_000, chunks: chunks) }
 
   @Test(arguments: [[0], [0, 1], [2], [0, 2], [3, 1], [0, 1, 2, 3]])
-  func goesOnFromTheVerifiedChunks(first: [Int]) throws {
+  func resumesFromTheVerifiedChunks(first: [Int]) throws {
     let before = try again()
     #expect(before.resumed == [])
     try receive(first, before)

@@ -30,7 +30,7 @@ private func asNobody<Result>(_ body: () throws -> Result) rethrows -> Result {
     return error
   }
 
-  @Test func refusesWhatIsNoFile() throws {
+  @Test func rejectsAnythingButRegularFiles() throws {
     #expect(try refusal(of: folder.path)?.code == .badRequest)
     #expect(try refusal(of: "/dev/zero")?.code == .badRequest)
     #expect(try refusal(of: folder.path("absent"))?.code == .notFound)

@@ -122,7 +122,7 @@ struct StoreFixture {
     #expect(try FileSystem.read(fixture.path(receipt.hash), limit: 9) == Array("abc".utf8))
   }
 
-  @Test func eightThreadsMayStoreTheSameAtOnce() async throws {
+  @Test func eightThreadsMayStoreTheSameFileConcurrently() async throws {
     let path = try folder.write("source", PatternBytes.make(2_000_000))
     let store = store
     let receipts = try await withThrowingTaskGroup(of: StoreReceipt.self) { group in

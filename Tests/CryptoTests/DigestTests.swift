@@ -36,7 +36,7 @@ import Testing
   }
 
   /// However many bytes either digest has hashed before, and however the bytes are split.
-  @Test(arguments: UInt64(0)..<20) func twoDigestsTakeTheSameBytesAtOnce(seed: UInt64) {
+  @Test(arguments: UInt64(0)..<20) func twoDigestsHashTheSameBytesTogether(seed: UInt64) {
     var random = SeededRandom(seed: seed)
     let bytes = random.bytes(Int(random.next() % 10_000))
     let (start, otherStart) = (Int(random.next() % 130), seed.isMultiple(of: 2) ? 64 : Int(random.next() % 130))

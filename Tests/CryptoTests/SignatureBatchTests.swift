@@ -75,7 +75,7 @@ import Testing
     #expect(verifier.firstInvalid(in: batch, togetherFrom: 64) == 9)
   }
 
-  @Test func whatIsNoPointOrNoSignatureIsRefused() throws {
+  @Test func invalidPointsAndSignaturesAreRejected() throws {
     var batch = signed(64)
     // y = p is another encoding of y = 0, and y = 2 is not on the curve.
     let strange: [[UInt8]] = [

@@ -45,7 +45,7 @@ import Testing
   }
 
   @Test(arguments: ["9007199254740993", "9223372036854775808", "1e-400"])
-  func aNumberThatWouldBecomeAnotherIsNotSigned(literal: String) throws {
+  func aNumberThatWouldChangeIsNotSigned(literal: String) throws {
     let message = #"{"a":{"b":[0,\#(literal)]}}"#
     let error = #expect(throws: KacheryError.self) { try sign(message) }
     #expect(error?.code == .badRequest)
@@ -82,7 +82,7 @@ import Testing
     #"{"body":{"messageNumber":0,"previousSignature":"SIGNATURE","message":{}},"signature":"SIGNATURE"}"#,
     #"{"body":{"messageNumber":1,"previousSignature":"zz","message":{}},"signature":"SIGNATURE"}"#,
   ])
-  func whatIsNoSignedMessageIsRefused(text: String) {
+  func documentsThatAreNotSignedMessagesAreRejected(text: String) {
     let filled = text.replacing("SIGNATURE", with: String(repeating: "ab", count: 64))
     #expect(throws: KacheryError.self) { try SignedMessage(Array(filled.utf8)) }
   }

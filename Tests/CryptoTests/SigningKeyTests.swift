@@ -48,7 +48,7 @@ import Testing
     #expect(try NodeID(pem: try key.publicKey.pem()) == key.publicKey)
   }
 
-  @Test func whatIsNoKeyIsRefused() throws {
+  @Test func invalidKeysAreRejected() throws {
     #expect(throws: KacheryError.self) { try SigningKey(seed: [1, 2, 3]) }
     #expect(throws: KacheryError.self) { try SigningKey(pem: "hello") }
     let rsaLike = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"

@@ -101,7 +101,7 @@ import Wire
     #expect(heard.ends == 1 && heard.replies.isEmpty && stream.isReset)
   }
 
-  @Test func aClosedClientTellsNothing() {
+  @Test func aClosedClientReportsNothing() {
     ask([1])
     client.close()
     client.close()
@@ -113,7 +113,7 @@ import Wire
   }
 
   /// The owner may close the client while it handles a file: the rest of the input is ignored.
-  @Test func aClientThatIsClosedOnTheWayStops() {
+  @Test func aClientClosedWhileReadingStops() {
     ask([1, 2])
     client.onReply = { [client, heard] index, _ in
       heard.replies.append("\(index)")

@@ -169,14 +169,14 @@ import Wire
     }
   }
 
-  @Test(.timeLimit(.minutes(1))) func aNodeThatBreaksOffAndComesBackContinues() async throws {
+  @Test(.timeLimit(.minutes(1))) func aNodeThatBreaksOffAndReturnsContinues() async throws {
     try await load(10, from: [.breaksOff]) { _, outcomes in
       #expect(outcomes.count == 10)
       #expect(outcomes.values.allSatisfy { $0 == "stored" }, "\(outcomes)")
     }
   }
 
-  @Test(.timeLimit(.minutes(1))) func whatNobodyHasIsNowhere() async throws {
+  @Test(.timeLimit(.minutes(1))) func aFileThatNoNodeHasIsNowhere() async throws {
     try await load(5, from: [.refuses, .refuses]) { _, outcomes in
       #expect(outcomes.values.allSatisfy { $0 == "nowhere" })
     }

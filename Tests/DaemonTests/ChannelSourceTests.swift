@@ -95,7 +95,7 @@ private actor DocumentServer {
     }
   }
 
-  @Test func namesAndDocumentsAreToldApart() {
+  @Test func namesAndDocumentsAreDistinguished() {
     #expect(ChannelSource.isDocument("https://example.org/a.yaml"))
     #expect(ChannelSource.isDocument("/home/me/channel.yaml"))
     #expect(!ChannelSource.isDocument("our-lab-7f3a9c"))

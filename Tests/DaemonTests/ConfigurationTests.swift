@@ -125,7 +125,7 @@ import Testing
 }
 
 @Suite struct NodeIdentityTests {
-  @Test func theStorageDirectorysKeyComesFirst() throws {
+  @Test func theStorageDirectorysKeyTakesPrecedence() throws {
     let folder = try TemporaryFolder()
     let (storage, configuration) = (folder.path("storage"), folder.path("config"))
     let made = try NodeIdentity(storageDirectory: storage, configurationDirectory: configuration).key.publicKey

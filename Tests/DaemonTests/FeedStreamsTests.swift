@@ -44,7 +44,7 @@ import Wire
 
   // MARK: Requests of this node
 
-  @Test func everyRequestGoesOnOneStream() throws {
+  @Test func allRequestsShareOneStream() throws {
     streams.ask(query)
     streams.ask(subscription)
     let stream = try #require(link.opened.first)
@@ -86,7 +86,7 @@ import Wire
   }
 
   @Test(arguments: [[0xff, 0xff, 0xff, 0xff], [0, 0, 0, 0], [0, 0, 0, 2, 40, 0]] as [[UInt8]])
-  func anAnswerThatIsNoneEndsTheLink(bytes: [UInt8]) throws {
+  func anInvalidAnswerEndsTheLink(bytes: [UInt8]) throws {
     streams.ask(query)
     try #require(link.opened.first).receive(bytes)
     #expect(link.closings == 1 && link.answers.isEmpty)
@@ -114,7 +114,7 @@ import Wire
   }
 
   @Test(arguments: [[0xff, 0xff, 0xff, 0xff], [0, 0, 0, 0], [0, 0, 0, 2, 32, 0]] as [[UInt8]])
-  func aRequestThatIsNoneEndsTheLink(bytes: [UInt8]) {
+  func anInvalidRequestEndsTheLink(bytes: [UInt8]) {
     streams.opened(MemoryStream(), bytes)
     #expect(link.closings == 1 && link.requests.isEmpty)
   }
@@ -126,7 +126,7 @@ import Wire
     #expect(link.closings == 1 && link.requests.isEmpty)
   }
 
-  @Test func messagesAreToldToHaveLeftOnceThereIsRoom() {
+  @Test func messagesAreReportedAsSentOnceThereIsRoom() {
     // Without a request from the peer there is none to answer.
     streams.answer(messages(1, of: 10))
     #expect(link.departures == 0)

@@ -24,7 +24,7 @@ import Testing
   }
 
   /// Messages that arrive while the client is busy are not lost, and are reported once.
-  @Test func whatComesBetweenTwoWaitsCounts() {
+  @Test func messagesBetweenTwoWaitsCount() {
     var watchers = FeedWatchers()
     let watcher = watchers.add([one])
     var wakes = 0
@@ -38,7 +38,7 @@ import Testing
     #expect(wakes == 2)
   }
 
-  @Test func everyWatcherOfASubfeedIsTold() {
+  @Test func everyWatcherOfASubfeedIsNotified() {
     var watchers = FeedWatchers()
     var woken: [Int] = []
     for number in 0..<3 { watchers.add([one, two]).whenTouched { woken.append(number) } }

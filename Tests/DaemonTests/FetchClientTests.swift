@@ -127,7 +127,7 @@ import Wire
     await node.stop()
   }
 
-  @Test func whatIsNotAskedForEndsTheStreamWithoutAWord() async throws {
+  @Test func unrequestedMessagesEndTheStreamSilently() async throws {
     let node = try FetchingNode(bytes: 10_000, pieceOf: 10_000)
     let (answered, ended) = (await node.open(), await node.open())
     await node.send(node.reply(0), on: answered)
@@ -138,7 +138,7 @@ import Wire
     await node.stop()
   }
 
-  @Test func aClosedClientTellsNothing() async throws {
+  @Test func aClosedClientReportsNothing() async throws {
     let node = try FetchingNode()
     let stream = await node.open()
     try await node.ask(0, on: stream)

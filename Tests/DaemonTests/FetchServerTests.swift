@@ -135,7 +135,7 @@ import Wire
   }
 
   /// At most one block is read ahead of the peer, and a peer that reads nothing for a minute is disconnected.
-  @Test func aPeerThatTakesNothingHoldsLittleAndNotForEver() async throws {
+  @Test func aPeerThatReadsNothingOccupiesLittleAndIsDisconnected() async throws {
     let node = try ServingNode()
     let hash = try await node.store(PatternBytes.make(4_000_000)).hash
     let stream = await node.open({ FetchAnswers($0) }, room: 1)
@@ -173,7 +173,7 @@ import Wire
   }
 
   /// 64 requests may wait; refusals that the peer does not read count as well.
-  @Test func whoAsksForTooMuchLosesTheStream() async throws {
+  @Test func aPeerThatRequestsTooMuchLosesTheStream() async throws {
     let node = try ServingNode(turns: 1)
     await node.takeAllTurns(1)
     let request = try Self.request(.of([4]), 0, 1)

@@ -48,7 +48,7 @@ import Testing
   @Test(arguments: [
     (0, 3_500_000), (0, 1), (3_499_999, 3_500_000), (17, 2_000_003), (262_144, 524_288), (5, 5), (3_500_000, 3_500_000),
   ])
-  func aStoredRangeComesInBlocks(start: Int, end: Int) async throws {
+  func aStoredRangeIsReadInBlocks(start: Int, end: Int) async throws {
     let store = try ContentStore(directory: folder.path("store"), log: .disabled)
     let hash = try store.store(path: try folder.write("file", content)).hash
     let file = try #require(try store.open(hash))

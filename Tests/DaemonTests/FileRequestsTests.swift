@@ -111,7 +111,7 @@ import Wire
     await clients.stop()
   }
 
-  @Test func whatNobodyHasFails() async throws {
+  @Test func aFileThatNoNodeHasFails() async throws {
     let clients = try Clients()
     await clients.begin()
     await clients.load(.of([1]))
@@ -122,7 +122,7 @@ import Wire
     await clients.stop()
   }
 
-  @Test func aClientThatHasGoneHearsNothing() async throws {
+  @Test func aDisconnectedClientGetsNoEvents() async throws {
     let clients = try Clients()
     await clients.begin()
     let hash = try await clients.storeFile([1, 2, 3])
@@ -136,7 +136,7 @@ import Wire
   }
 
   /// Of a quick series of messages only the first is sent, and later the last.
-  @Test func progressIsToldNowAndThen() async throws {
+  @Test func progressIsReportedFromTimeToTime() async throws {
     let clients = try Clients()
     await clients.load(.of([1]))
     for loaded in 0...1_000 as ClosedRange<UInt64> {
@@ -149,7 +149,7 @@ import Wire
     await clients.stop()
   }
 
-  @Test func onlyAClientThatAsksForItHearsOfWaiting() async throws {
+  @Test func waitingIsReportedOnlyToClientsThatRequestIt() async throws {
     let clients = try Clients()
     await clients.load(.of([1]))
     await clients.load(.of([1]), reportsWaits: false)

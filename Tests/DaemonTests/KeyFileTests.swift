@@ -64,7 +64,7 @@ import Testing
   }
 
   /// The result of an interrupted start: the private key, which is written last, is missing.
-  @Test func aPairCutShortIsMadeAnew() throws {
+  @Test func anIncompletePairIsReplaced() throws {
     try put("public.pem", try key.publicKey.pem())
     let made = try load()
     #expect(made != key.publicKey)

@@ -113,7 +113,7 @@ import Wire
   }
 
   /// The first byte says what a stream is for; a stream for an unknown purpose is rejected.
-  @Test func streamsReachWhoServesThem() async throws {
+  @Test func streamsReachTheirServers() async throws {
     let two = try Two()
     try await two.meet()
     await two.until { $0.peers == [["listening"], ["dialing"]] }

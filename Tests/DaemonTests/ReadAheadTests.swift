@@ -40,13 +40,13 @@ import Testing
     #expect(last.range.end > last.after + ReadAhead.depth - ReadAhead.step)
   }
 
-  @Test func whatNobodyWantsIsNotRead() throws {
+  @Test func unwantedBlocksAreNotReadAhead() throws {
     var ahead = ReadAhead()
     #expect(try named(&ahead, from: 5 << 20, to: (5 << 20) + Self.block, wanted: (5 << 20) + Self.block).isEmpty)
     #expect(try named(&ahead, from: 0, to: Self.block, wanted: 0).isEmpty)
   }
 
-  @Test func aJumpBeginsAnew() throws {
+  @Test func aJumpRestartsReadingAhead() throws {
     var ahead = ReadAhead()
     _ = try named(&ahead, from: 0, to: 1 << 20, wanted: 100 << 20)
     let named = try named(&ahead, from: 50 << 20, to: 51 << 20, wanted: 100 << 20)

@@ -78,7 +78,7 @@ import Transfer
     func stop() async { await loop.shutdown() }
   }
 
-  @Test func workIsDoneAndToldInOrder() async throws {
+  @Test func workIsDoneAndReportedInOrder() async throws {
     let worker = try Worker()
     await worker.work(200)
     #expect(worker.failures.all.isEmpty)
@@ -94,7 +94,7 @@ import Transfer
     await worker.stop()
   }
 
-  @Test func aClosedQueueTellsNothing() async throws {
+  @Test func aClosedQueueReportsNothing() async throws {
     let worker = try Worker()
     await worker.work(40, closingAfter: 5)
     #expect(worker.heard.all == Array(0...5))

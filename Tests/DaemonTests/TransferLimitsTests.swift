@@ -16,7 +16,7 @@ import Testing
     return held
   }
 
-  @Test func nobodyHoldsThemAll() {
+  @Test func noNodeHasAllOfThem() {
     #expect(places(1, peers: 2) == [1, 0])
     #expect(places(2, peers: 2) == [1, 1])
     #expect(places(8, peers: 3) == [4, 2, 1])

@@ -41,18 +41,18 @@ import Wire
     return Channel(address: "https://example.org/c.yaml", membership: .byDocument(document))
   }
 
-  @Test func aNameLetsEverybodyIn() {
+  @Test func aNameAdmitsEveryNode() {
     let channel = Channel(address: "lab", membership: .byName)
     #expect(channel.permits(a, toAsk: b, serverIsPublic: false))
     #expect(channel.lists(a))
   }
 
-  @Test func aDocumentThatWasNeverReadLetsNobodyIn() {
+  @Test func aDocumentThatWasNeverReadAdmitsNoNode() {
     let channel = Channel(address: "https://example.org/c.yaml", membership: .byDocument(nil))
     #expect(!channel.permits(a, toAsk: b, serverIsPublic: true))
   }
 
-  @Test func aDocumentLetsInWhomItLists() {
+  @Test func aDocumentAdmitsTheNodesItLists() {
     let channel = channel([.init(node: a), .init(node: b)])
     #expect(channel.permits(a, toAsk: b, serverIsPublic: false))
     #expect(channel.permits(b, toAsk: a, serverIsPublic: false))
@@ -61,7 +61,7 @@ import Wire
   }
 
   /// A channel must be public by its document and by the owner's choice, and only the public node answers.
-  @Test func aPublicNodeAnswersThoseWhoAreNotListed() {
+  @Test func aPublicNodeAnswersNodesThatAreNotListed() {
     let channel = channel([.init(node: a, isPublic: true), .init(node: b)])
     #expect(channel.permits(c, toAsk: a, serverIsPublic: true))
     #expect(!channel.permits(c, toAsk: a, serverIsPublic: false))

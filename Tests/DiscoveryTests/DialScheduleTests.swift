@@ -57,7 +57,7 @@ import Testing
     #expect(pauses[3] > pauses[0])
   }
 
-  @Test func aFailedAddressMakesWayForTheNextAtOnce() throws {
+  @Test func aFailedAddressIsFollowedByTheNextImmediately() throws {
     var schedule = DialSchedule(random: SeededRandom(seed: 3))
     schedule.want(target, at: [one, two], now: start)
     schedule.failed(try attempt(schedule.wake(now: start)), now: start)
@@ -75,7 +75,7 @@ import Testing
     #expect(schedule.wakeAt == nil)
   }
 
-  @Test func aNewAddressIsTriedAtOnce() throws {
+  @Test func aNewAddressIsTriedImmediately() throws {
     var schedule = DialSchedule(random: SeededRandom(seed: 5))
     schedule.want(target, at: [one], now: start)
     schedule.failed(try attempt(schedule.wake(now: start)), now: start)

@@ -25,7 +25,7 @@ import Wire
     ).signed(with: key)
   }
 
-  @Test func aSignedRecordIsTakenInAndAReplayIsNot() {
+  @Test func aSignedRecordIsAcceptedAndAReplayIsNot() {
     var table = PresenceTable()
     check(table.admit(record(), at: now))
     check(!table.admit(record(), at: now))

@@ -75,7 +75,7 @@ import Testing
     #expect(drained)
   }
 
-  @Test func theEndIsToldExactlyOnce() async throws {
+  @Test func theEndIsReportedExactlyOnce() async throws {
     let ends: Int = try await withPair { loop, dialed, accepted, continuation in
       var ends = 0
       accepted.onEnd = { error in
@@ -129,7 +129,7 @@ import Testing
     #expect(loop.openHandles == 0)
   }
 
-  @Test func aCancelledAttemptTellsNobody() async throws {
+  @Test func aCancelledAttemptReportsNothing() async throws {
     let loop = try EventLoop(name: "tcp")
     let calls = Atomic<Int>(0)
     _ = try await loop.run {

@@ -12,7 +12,7 @@ import Testing
   }
 
   /// A callback at the end may open a new handle, which must not keep the loop alive.
-  @Test(.timeLimit(.minutes(1))) func whatTheClosingOpensIsClosedToo() async throws {
+  @Test(.timeLimit(.minutes(1))) func handlesOpenedWhileClosingAreClosedToo() async throws {
     let loop = try EventLoop(name: "teardown")
     let tally = Tally()
     await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
@@ -47,7 +47,7 @@ import Testing
   }
 
   /// An actor outlives its loop. Its code still runs, but cannot open handles.
-  @Test(.timeLimit(.minutes(1))) func aStoppedLoopOpensNothingAndAnswersEverybody() async throws {
+  @Test(.timeLimit(.minutes(1))) func aStoppedLoopOpensNothingAndAnswersEveryCaller() async throws {
     let loop = try EventLoop(name: "teardown")
     let tally = Tally()
     await loop.shutdown()

@@ -39,7 +39,7 @@ import Testing
     #expect(try store.feeds.messages(of: key, from: .max).isEmpty)
   }
 
-  @Test func goesOnAfterItWasClosed() async throws {
+  @Test func continuesAfterItWasClosed() async throws {
     var store = try open()
     let key = try Self.key(try await store.create("lab"))
     try await store.append([["n": 0]], to: key, at: time)
@@ -85,7 +85,7 @@ import Testing
     #expect(try open().feeds.count(key) == 100)
   }
 
-  @Test func oneClientsMistakeIsNotAnothers() async throws {
+  @Test func oneClientsMistakeDoesNotAffectAnother() async throws {
     let store = try open()
     let key = try Self.key(try await store.create(nil))
     let foreign = try Self.key(FeedID(key: try SigningKey.generate().publicKey))
@@ -124,7 +124,7 @@ import Testing
     #expect(try store.feeds.isWriteable(key.feed) == false)
   }
 
-  @Test func aGapIsNotFilledByWhatComesBehindIt() async throws {
+  @Test func aGapIsNotFilledByLaterMessages() async throws {
     let store = try open()
     let writer = try SigningKey.generate()
     let chain = try Self.chain(3, by: writer)
@@ -156,7 +156,7 @@ import Testing
     await #expect(throws: KacheryError.self) { try await store.setRules(rules, of: foreign) }
   }
 
-  @Test func tellsWhatIsHere() async throws {
+  @Test func reportsWhatIsStored() async throws {
     let store = try open()
     let feed = try await store.create("lab")
     try await store.append([["n": 0], ["n": 1]], to: try Self.key(feed), at: time)
@@ -170,7 +170,7 @@ import Testing
     #expect(Set(try store.feeds.subfeeds(of: feed).map(\.count)) == [1, 2])
   }
 
-  @Test func aFullDiskIsToldToEverybodyAndForgotten() async throws {
+  @Test func aFullDiskIsReportedToAllClientsAndForgotten() async throws {
     let store = try open()
     let key = try Self.key(try await store.create(nil))
     try await store.append([["n": 0]], to: key, at: time)

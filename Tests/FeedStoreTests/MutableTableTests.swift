@@ -137,7 +137,7 @@ import Testing
     #expect(try table.get("damaged") == 1)
   }
 
-  @Test func aFileThatIsNoDatabaseIsRefused() throws {
+  @Test func aFileThatIsNotADatabaseIsRejected() throws {
     try folder.write("mutables.db", String(repeating: "no database ", count: 200))
     let error = #expect(throws: KacheryError.self) { try open() }
     #expect(error?.message.contains("mutables.db") == true)

@@ -6,8 +6,8 @@ import Testing
 
 /// The engines emit their effects in the same order in every process.
 @Suite struct OrderTests {
-  @Test func aSeedTellsTheSameStoryInEveryProcess() throws {
-    try ProcessTraces.compare("FeedsTests.OrderTests/aSeedTellsTheSameStoryInEveryProcess") {
+  @Test func aSeedRepeatsItsRunInEveryProcess() throws {
+    try ProcessTraces.compare("FeedsTests.OrderTests/aSeedRepeatsItsRunInEveryProcess") {
       try (0..<3 as Range<UInt64>).flatMap(trace)
     }
   }

@@ -17,7 +17,7 @@ import Testing
   private func texts(_ range: Range<Int>) -> [String] { range.map { "message \($0)" } }
 
   @Test(arguments: UInt64(0)..<10)
-  func whatIsThereComesAndThenWhatIsAppended(seed: UInt64) throws {
+  func storedMessagesArriveBeforeAppendedOnes(seed: UInt64) throws {
     let world = try FeedWorld(seed: seed, nodes: 3)
     let key = try writer(world)
     try world.nodes[0].append(texts(0..<50), to: key)
@@ -89,7 +89,7 @@ import Testing
   }
 
   @Test(arguments: UInt64(0)..<10, FeedNode.Conduct.allCases.dropFirst())
-  func aNodeThatLiesIsLeftForAnother(seed: UInt64, conduct: FeedNode.Conduct) throws {
+  func aMisbehavingNodeIsReplacedByAnother(seed: UInt64, conduct: FeedNode.Conduct) throws {
     let world = try FeedWorld(seed: seed, nodes: 4)
     let key = try writer(world)
     try world.nodes[0].append(texts(0..<40), to: key)
@@ -124,7 +124,7 @@ import Testing
   }
 
   @Test(arguments: FeedNode.Conduct.allCases.dropFirst())
-  func sixtyOfAnyConductHoldNobodyUp(conduct: FeedNode.Conduct) throws {
+  func sixtyNodesOfAnyConductDelayNoMessage(conduct: FeedNode.Conduct) throws {
     try expectDelivery(
       seed: 1, bad: 60, isWriter: false, [FeedNode.Conduct](repeating: conduct, count: 60))
   }
@@ -201,7 +201,7 @@ import Testing
     #expect(world.run(for: .seconds(30)) { world.nodes[1].count(of: key) == 2_000 })
   }
 
-  @Test func whoIsNoLongerReadIsFollowedForAWhileOnly() throws {
+  @Test func anUnreadFeedIsFollowedOnlyForAWhile() throws {
     let world = try FeedWorld(seed: 1, nodes: 2)
     let key = try writer(world)
     world.link(0, 1)
@@ -218,7 +218,7 @@ import Testing
     #expect(world.run(for: .seconds(5)) { world.nodes[1].texts(of: key) == ["soon", "later"] })
   }
 
-  @Test func theWriterIsFoundAndNobodyWhoBoasts() throws {
+  @Test func onlyTheRealWriterIsFound() throws {
     let world = try FeedWorld(seed: 3, nodes: 3)
     let key = try writer(world)
     world.nodes[1].conduct = .boasts

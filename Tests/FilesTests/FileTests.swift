@@ -82,7 +82,7 @@ import Testing
     #expect(try File(folder.path("link"), .read).bytes(at: 0, count: 9) == Array("x".utf8))
   }
 
-  @Test func tellsKindsApart() throws {
+  @Test func distinguishesKinds() throws {
     try folder.write("a", "xy")
     #expect(mkfifo(folder.path("pipe"), 0o600) == 0)
     #expect(symlink("a", folder.path("link")) == 0)

@@ -12,7 +12,7 @@ import Testing
     outcome.map { outcome in if case .success = outcome { true } else { false } }
   }
 
-  @Test func oneWaitServesAllWhoCameBeforeItBegan() {
+  @Test func oneWaitServesAllThreadsThatArrivedBeforeIt() {
     var rounds = SyncRounds()
     let first = rounds.come()
     let begun = rounds.last
@@ -27,7 +27,7 @@ import Testing
   }
 
   /// A later wait that succeeds does not restore writes that an earlier one lost.
-  @Test func aFailureIsToldToAllWhomItConcerns() {
+  @Test func aFailureIsReportedToAllAffectedCallers() {
     var rounds = SyncRounds()
     let (first, second) = (rounds.come(), rounds.come())
     rounds.ended(for: second, .failure(lost))
@@ -39,7 +39,7 @@ import Testing
     #expect(succeeded(rounds.outcome(of: third)) == true)
   }
 
-  @Test func theDiskIsWaitedForAndItsErrorsAreTold() throws {
+  @Test func waitsForTheDiskAndReportsItsErrors() throws {
     let folder = try TemporaryFolder()
     let disk = SharedSync()
     try disk.wait(forFileSystemHolding: folder.path)

@@ -66,7 +66,7 @@ import Testing
   @Test(arguments: [
     ["load"], ["cat"], ["cat", "--start", "0", "--end", "5"], ["load", "--dest", "copy"], ["load", "sha1://\(other)"],
   ])
-  func anAlteredFileIsNotGiven(command: [String]) throws {
+  func anAlteredFileIsNotServed(command: [String]) throws {
     let daemon = try daemon()
     let bytes = PatternBytes.make(100_000)
     let uri = try call("store", write("source", bytes), with: daemon.environment).output
@@ -152,7 +152,7 @@ import Testing
     #expect(daemon.stop() == 0)
   }
 
-  @Test func aLinkedFileThatLooksTheSameAndIsNotIsRefused() throws {
+  @Test func aLinkedFileThatOnlyLooksTheSameIsRefused() throws {
     try withBoth { environment in
       let uri = try call("link", write("target", PatternBytes.make(1_000)), with: environment).output
       #expect(try call("load", uri, with: environment).output == folder.path("target"))

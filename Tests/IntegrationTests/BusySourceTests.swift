@@ -10,7 +10,7 @@ import Testing
 
   init() throws { folder = try TemporaryFolder() }
 
-  @Test func whoComesSecondWaitsAndIsServed() async throws {
+  @Test func theSecondPeerWaitsAndIsServed() async throws {
     try await onOwnThread { [folder] in
       let meeting = try RunningDaemon(in: folder.path("meeting"), ["--isbootstrap", "--port", "0", "--nomulticast"])
       let options = ["--bootstrap", "127.0.0.1:\(meeting.linkPort)", "--channel", "busy-51a", "--nomulticast"]

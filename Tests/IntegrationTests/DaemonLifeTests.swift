@@ -97,7 +97,7 @@ import Testing
     #expect(daemon.stop() == 0)
   }
 
-  @Test func onlyWhoHasTheTokenGetsIn() throws {
+  @Test func onlyClientsWithTheTokenHaveAccess() throws {
     var request = daemon.request("/mutable/get", ["key": "x"])
     #expect(try status(request) == 200)
     request.headers = [(APIVersion.tokenHeader, "wrong")]

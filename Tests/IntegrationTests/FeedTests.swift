@@ -114,7 +114,7 @@ import Testing
     }
   }
 
-  @Test func aStreamTellsOfEachMessageAndGoesOnBehindTheLast() async throws {
+  @Test func aStreamSendsEachMessageAndResumesAfterTheLast() async throws {
     try await blocking {
       let feed = try createFeed()
       try append([["n": 0], ["n": 1]], to: feed)
@@ -152,7 +152,7 @@ import Testing
     #expect(isDone())
   }
 
-  @Test func wrongRequestsAreToldWhy() async throws {
+  @Test func wrongRequestsGetAReason() async throws {
     try await blocking {
       let feed = try createFeed()
       let names = "\"feedId\":\"\(feed)\",\"subfeedHash\":\"\(Self.subfeed)\""

@@ -35,7 +35,7 @@ import Testing
     try FileManager.default.createDirectory(atPath: folder.path("session 7/empty"), withIntermediateDirectories: true)
   }
 
-  @Test func aFolderComesBackAsItWas() throws {
+  @Test func aLoadedFolderIsIdentical() throws {
     try makeTree()
     let uri = try folder.call("kachery-store", ["session 7"], in: offline).output.trimmingCharacters(in: .newlines)
     #expect(uri.hasPrefix("sha1dir://"))
@@ -88,7 +88,7 @@ import Testing
     #expect(argument.errors.contains("is not UTF-8"))
   }
 
-  @Test func aLinkWhoseFileChangedIsSaidToBeOne() throws {
+  @Test func aLinkWithAChangedTargetIsReportedAsSuch() throws {
     try write("linked", "before")
     let uri = try folder.call("kachery-link", ["linked"], in: offline).output.trimmingCharacters(in: .newlines)
     try write("linked", "after it was linked")

@@ -67,7 +67,7 @@ import Wire
     #expect(await liar.requests == 0)
   }
 
-  @Test func severalLiarsTogetherHarmNothing() async throws {
+  @Test func severalBadSourcesTogetherDoNoHarm() async throws {
     let claims: [UInt64] = [1_000_000_000_000_000, 999, 46_000_000]
     try await load(
       beside: try claims.flatMap { size in
@@ -139,7 +139,7 @@ import Wire
 
   // MARK: What is in a file's place
 
-  @Test func whatStandsInAFilesPlaceIsRefusedAndTheStreamGoesOn() async throws {
+  @Test func whatIsInAFilesPlaceIsRefusedAndTheStreamContinues() async throws {
     let peer = try HostilePeer(channel: Self.channel)
     try await peer.join(port: victim.linkPort)
     let good = FileKey(hash: try victim.store(try folder.file("good", bytes: 3)).hash)

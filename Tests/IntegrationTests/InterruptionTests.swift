@@ -37,7 +37,7 @@ import Testing
   }
 
   @Test(arguments: [SIGINT, SIGTERM])
-  func aLoadThatIsInterruptedLeavesNothingAndGoesOn(signal: Int32) async throws {
+  func anInterruptedLoadLeavesNothingAndResumes(signal: Int32) async throws {
     try await blocking { try interruptALoad(signal) }
   }
 

@@ -92,7 +92,7 @@ import Testing
     #expect(info.output.contains("You do not have access"))
   }
 
-  @Test func theSocketKnowsWhoCalls() throws {
+  @Test func theSocketIdentifiesTheUser() throws {
     #expect(try overSocket(owner, "/mutable/get").status == "200")
     #expect(try overSocket(member, "/mutable/get").status == "200")
     #expect(try overSocket(nil, "/mutable/get").status == "200", "root")
@@ -142,7 +142,7 @@ import Testing
   }
 
   /// Other users cannot write there, whatever groups they are in.
-  @Test func nobodyElseWritesIntoTheDirectory() throws {
+  @Test func otherUsersCannotWriteToTheDirectory() throws {
     let text = try folder.write("shared.txt", "shared")
     let stored = try daemon.store(text)
     let file = "\(daemon.storage)/sha1/\(ContentStorePath.relative(stored.hash))"

@@ -42,7 +42,7 @@ import Testing
     return path
   }
 
-  @Test func whoIsOnNoCommonChannelGetsNothing() throws {
+  @Test func aNodeOnNoCommonChannelGetsNothing() throws {
     let a = try node("a", ["lab"])
     let stranger = try node("stranger", ["elsewhere"])
     try a.waitForLinks(1)
@@ -52,7 +52,7 @@ import Testing
     #expect(try stranger.found(key).isEmpty)
   }
 
-  @Test func joiningAChannelTakesEffectAtOnce() throws {
+  @Test func joiningAChannelTakesEffectImmediately() throws {
     let a = try node("a", ["lab"])
     let late = try node("late", [])
     try a.waitForLinks(1)
@@ -71,7 +71,7 @@ import Testing
   }
 
   /// A channel with a document: the members that it lists share files; other nodes learn that they are not listed.
-  @Test func aDocumentSaysWhoBelongs() throws {
+  @Test func aDocumentDeterminesTheMembers() throws {
     let (a, b, other) = (try node("a", []), try node("b", []), try node("other", []))
     let document = try writeDocument([try a.nodeID, try b.nodeID])
     for daemon in [a, b, other] {

@@ -49,7 +49,7 @@ import Testing
   }
 
   @Test(arguments: UInt64(0)..<2)
-  func whoeverDoesWhatFilesAreWhole(seed: UInt64) async throws {
+  func filesStayWholeWhateverTheProcessesDo(seed: UInt64) async throws {
     let complaints = try await together(Self.workers) { [folder] number in
       var random = SeededRandom(seed: seed &* 100 &+ UInt64(number))
       let home = folder.path("worker \(number)")

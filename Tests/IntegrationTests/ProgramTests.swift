@@ -77,7 +77,7 @@ import Testing
     #expect(try made != call("kachery-client", "generate-node-id").output)
   }
 
-  @Test func infoSaysWhoAnswers() throws {
+  @Test func infoNamesTheDaemon() throws {
     #expect(try call("kachery-info").code == 4)
     let daemon = try RunningDaemon(in: folder.path("node"), ["--channel", "info-lab"])
     let info = try run("kachery-info", [], in: folder.path, environment: daemon.environment)

@@ -65,7 +65,7 @@ import Testing
     throw KacheryError(.timedOut, "The source keeps sending.")
   }
 
-  @Test func allOfItComesOnce() async throws {
+  @Test func everyByteArrivesOnce() async throws {
     try await blocking {
       let nodes = try nodes([], [])
       let key = try store(on: [nodes[0]])
@@ -95,7 +95,7 @@ import Testing
   }
 
   /// The download stops when its last client hangs up; verified bytes count from the start of the next load.
-  @Test func whoHangsUpStopsTheSource() async throws {
+  @Test func hangingUpStopsTheSource() async throws {
     try await blocking {
       let nodes = try nodes(["--limit-up", "15"], [])
       let key = try store(on: [nodes[0]])

@@ -26,7 +26,7 @@ import Testing
   }
 
   @Test(arguments: ["kachery-p2p-find", "kachery-p2p find-file"])
-  func whoHasAFileIsTold(name: String) throws {
+  func nodesWithTheFileAreReported(name: String) throws {
     let words = name.split(separator: " ").map(String.init)
     let uri = try stored("abc")
     let found = try run(
@@ -58,7 +58,7 @@ import Testing
     #expect(try call("kachery-p2p-get-channels").output.isEmpty)
   }
 
-  @Test func nodeAndVersionAreTold() throws {
+  @Test func nodeAndVersionAreReported() throws {
     let node = try daemon.nodeID
     for (name, command) in [
       ("kachery-p2p-node-info", []), ("kachery-p2p", ["node-info"]), ("kachery-daemon", ["info"]),
@@ -72,7 +72,7 @@ import Testing
     #expect(try call("kachery-daemon", "version").output.contains(/^This is kachery_daemon version [^ ]+\n$/))
   }
 
-  @Test func aLoadWithoutOtherNodesIsALoadOfWhatIsHere() throws {
+  @Test func withoutOtherNodesOnlyStoredFilesAreLoaded() throws {
     let uri = try stored("abc")
     let loaded = try call("kachery-p2p", "load-file", uri, "--exp-nop2p", "--exp-file-server-url", "http://x/")
     #expect(loaded.code == 0)
@@ -102,7 +102,7 @@ import Testing
     }
   }
 
-  @Test func whatHasNothingToDoAnyMoreSaysSo() throws {
+  @Test func commandsWithoutAPurposeSaySo() throws {
     for (name, arguments) in [
       ("kachery-config-ephemeral-node", []), ("kachery-client", ["config-ephemeral-node"]), ("kachery-p2p-log", []),
     ] {

@@ -60,7 +60,7 @@ import Testing
     ]
   }
 
-  @Test func onlyWhoHasTheTokenGetsIn() throws {
+  @Test func onlyClientsWithTheTokenHaveAccess() throws {
     let good = try token
     #expect(good.count == 48)
     for path in ["/v1/store/usage", "/loadFile", "/mutable/get"] {
@@ -155,7 +155,7 @@ import Testing
   }
 
   /// Verified bytes are not sent again: before the second load, the daemon's copy of them is damaged.
-  @Test func anInterruptedLoadFromElsewhereGoesOn() throws {
+  @Test func anInterruptedLoadFromAnotherMachineResumes() throws {
     let environment = try user("dora")
     let content = PatternBytes.make(110_000_000)
     try Data(content).write(to: URL(filePath: folder.path("data.bin")))

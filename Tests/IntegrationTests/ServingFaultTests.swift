@@ -48,7 +48,7 @@ import Testing
     #expect(code == 0, "\(errors)")
   }
 
-  @Test func whatStandsInAFilesPlaceIsRefused() throws {
+  @Test func whatIsInAFilesPlaceIsRefused() throws {
     for (number, obstacle) in [
       { mkdir($0, 0o755) }, { mkfifo($0, 0o644) }, { symlink("/nowhere", $0) }, { symlink($0, $0) },
     ].enumerated() as EnumeratedSequence<[(String) -> Int32]> {

@@ -66,7 +66,7 @@ import Testing
     }
   }
 
-  @Test func whoWasGrantedSubmits() throws {
+  @Test func aNodeWithAGrantSubmits() throws {
     let uri = try createFeed()
     let node = try reader.nodeID.hex
     let refused = try feed(on: reader, "append", "\(uri)/main", "{}", "--submit")

@@ -38,7 +38,7 @@ import Testing
     #expect(missing.errors.contains("no daemon is running to ask other nodes"))
   }
 
-  @Test func withoutEitherIsSaidWhatToDo() throws {
+  @Test func withoutEitherTheMessageSaysWhatToDo() throws {
     for command in [["store", "-"], ["load", absent], ["cat", absent], ["ls"], ["load", absent, absent]] {
       let failed = try run("kachery", command, in: folder.path, environment: nobody)
       #expect(failed.code == 4)
@@ -91,7 +91,7 @@ import Testing
   }
 
   /// Permission to read the directory is sufficient for the files in it; other files need the daemon.
-  @Test func whoMayNotUseTheDaemonMayReadItsDirectory() throws {
+  @Test func usersWithoutDaemonAccessMayReadItsDirectory() throws {
     let daemon = try RunningDaemon(in: folder.path("node"), [])
     let uri = try call("store", "-", adding: [:], to: daemon.environment, input: "abc")
       .output.trimmingCharacters(in: .newlines)

@@ -16,7 +16,7 @@ import Testing
   }
 
   /// Two nodes load a file from one slow node: it sends most chunks once, and the two exchange the rest.
-  @Test func whoLoadsTogetherSharesTheSource() async throws {
+  @Test func concurrentLoadsShareTheSource() async throws {
     try await blocking {
       let folder = try TemporaryFolder()
       let bootstrap = try RunningDaemon(in: folder.path("bootstrap"), ["--isbootstrap", "--port", "0"])

@@ -166,7 +166,7 @@ import Testing
     #expect(FileManager.default.contentsEqual(atPath: path, andPath: try b.load(key)))
   }
 
-  @Test func whatNobodyHasIsNotFound() throws {
+  @Test func aFileThatNoNodeHasIsNotFound() throws {
     let key = FileKey(hash: ContentHash.of(Array("no node has this".utf8)))
     #expect { try b.load(key) } throws: { ($0 as? KacheryError)?.code == .notFound }
     #expect(try b.found(key).isEmpty)

@@ -157,7 +157,7 @@ import Testing
     return try #require(endpoint)
   }
 
-  @Test(.timeLimit(.minutes(1))) func attemptsThatAreGivenUpTakeNobodysPlace() async throws {
+  @Test(.timeLimit(.minutes(1))) func cancelledAttemptsFreeTheirPlaces() async throws {
     let asking = try End()
     let endpoint = try await silentEndpoint(on: asking.loop)
     let (before, after, told): (Int, Int, Int) = await asking.hosting { loop, host, done in
@@ -180,7 +180,7 @@ import Testing
     await asking.stop()
   }
 
-  @Test(.timeLimit(.minutes(1))) func closingTellsWhoeverDials() async throws {
+  @Test(.timeLimit(.minutes(1))) func closingEndsPendingDials() async throws {
     let asking = try End()
     let endpoint = try await silentEndpoint(on: asking.loop)
     let codes: [KacheryError.Code] = await asking.hosting { loop, host, done in
@@ -207,7 +207,7 @@ import Testing
   }
 
   /// A peer that keeps sending requests and reads no answer must not fill this node's memory.
-  @Test(.timeLimit(.minutes(1))) func whoAsksAndTakesNoAnswersIsCutOff() async throws {
+  @Test(.timeLimit(.minutes(1))) func aPeerThatReadsNoAnswersIsDisconnected() async throws {
     let serving = try End()
     let endpoint = try await serving.listen()
     let flooder = try Flooder()

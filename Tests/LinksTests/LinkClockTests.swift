@@ -22,7 +22,7 @@ import Testing
     #expect(clock.check(at: start + .seconds(14)) == .seconds(14))
   }
 
-  @Test(arguments: [1, 2_999, 3_000, 8_999]) func whatIsHeardPutsItOff(milliseconds: Int) {
+  @Test(arguments: [1, 2_999, 3_000, 8_999]) func anyMessagePostponesTheEnd(milliseconds: Int) {
     var clock = LinkClock(at: start)
     clock.heard(at: start + .milliseconds(milliseconds))
     let end = end(of: &clock, from: start)
@@ -30,7 +30,7 @@ import Testing
     #expect(end.map { $0 < .milliseconds(milliseconds) + LinkClock.silence + LinkClock.pingPeriod } == true)
   }
 
-  @Test func aPeerThatAnswersStaysForEver() {
+  @Test func aPeerThatAnswersStaysForever() {
     var clock = LinkClock(at: start)
     for period in 1...1_000 {
       let now = start + LinkClock.pingPeriod * period

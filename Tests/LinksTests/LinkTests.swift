@@ -269,7 +269,7 @@ private actor Hosts {
     }
   }
 
-  @Test func aResetIsTold() async throws {
+  @Test func aResetIsReported() async throws {
     try await withHosts { hosts in
       try await hosts.connect()
       let end: LinkStreamEnd = await hosts.run { hosts, done in
@@ -282,7 +282,7 @@ private actor Hosts {
     }
   }
 
-  @Test func whoSaysNothingIsDroppedAtTheDeadline() async throws {
+  @Test func aSilentPeerIsDroppedAtTheDeadline() async throws {
     try await withHosts(handshakeTime: .milliseconds(50)) { hosts in
       let ended: Bool = await hosts.run { hosts, done in
         _ = TCPConnection.connect(on: hosts.loop, to: hosts.endpoint, timeout: .seconds(5)) { result in

@@ -162,7 +162,7 @@ import Testing
     }
   }
 
-  @Test func whoHasNoTokenStaysOutside() async throws {
+  @Test func withoutATokenThereIsNoAccess() async throws {
     try await withService { service in
       var request = service.request("POST", "/mutable/get", Array(#"{"key":"k"}"#.utf8))
       request.headers = []

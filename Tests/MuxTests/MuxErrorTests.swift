@@ -111,7 +111,7 @@ import Testing
     #expect(server.session.openStreams == 0)
   }
 
-  @Test func whoeverAsksWithoutListeningIsCutOff() {
+  @Test func aPeerThatIgnoresAnswersIsDisconnected() {
     let count = MuxSession.maximumOutput / 12
     let pings = [UInt8]((0..<count + 2).map { _ in MuxEnd.frame(type: 2, flags: Self.syn) }.joined())
     #expect(MuxEnd.refusal(of: Array(pings.prefix(12 * count))) == nil)

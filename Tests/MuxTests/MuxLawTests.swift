@@ -23,7 +23,7 @@ import Testing
     #expect(server.finished == [id])
   }
 
-  @Test func aStreamStopsAtTheWindowAndGoesOnWhenItIsGivenBack() throws {
+  @Test func aStreamStopsAtTheWindowAndResumesWhenItIsReleased() throws {
     var client = MuxEnd(.client)
     var server = MuxEnd(.server)
     let id = client.open(sending: [UInt8](repeating: 7, count: 300 << 10))

@@ -29,7 +29,7 @@ import Testing
     #expect(throws: KacheryError.self) { try FolderURI(parsing: text) }
   }
 
-  @Test func aFileIsNoFolder() throws {
+  @Test func aFileIsNotAFolder() throws {
     #expect(try ContentURI(parsing: "sha1://\(hash)/a") == .file(KacheryURI(parsing: "sha1://\(hash)/a")))
     #expect(throws: KacheryError.self) { try ContentURI(parsing: "http://example.org") }
   }

@@ -122,7 +122,7 @@ import Testing
     #expect(JSONNumber.areEqual(other, literal) == areEqual)
   }
 
-  @Test func aNumberThatIsNoNumberIsNull() {
+  @Test func aNumberThatIsNotFiniteIsNull() {
     for number in [Double.nan, .infinity, -.infinity] {
       #expect(JSONNumber(number) == nil)
       #expect(JSONValue.double(number) == .null)

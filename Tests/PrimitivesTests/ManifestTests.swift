@@ -97,7 +97,7 @@ import Testing
     }
   }
 
-  @Test func manifestsThatWereKeptAreRefusedOrWhole() throws {
+  @Test func storedManifestsAreRejectedOrValid() throws {
     for (name, bytes) in try FuzzCorpus.inputs(of: "manifest") {
       guard let manifest = try? read(bytes) else { continue }
       #expect(manifest.chunks.reduce(0) { $0 + $1.range.count } == manifest.size, "\(name)")

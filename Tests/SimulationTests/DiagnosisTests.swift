@@ -101,7 +101,7 @@ import Wire
     _ = lab.network.clock.run(for: .seconds(30))
     let diagnosis = fail(lab, late, nowhere, .unreachable)
     #expect(says(diagnosis, lab.members[0].id.short))
-    #expect(says(diagnosis, "nobody answers") && says(diagnosis, lab.members[0].endpoint.description))
+    #expect(says(diagnosis, "it does not answer") && says(diagnosis, lab.members[0].endpoint.description))
   }
 
   @Test(arguments: seeds)
@@ -236,7 +236,7 @@ import Wire
 
   /// A ban for wrong bytes expires after ten minutes; the node is then a source again.
   @Test(arguments: seeds)
-  func aLieIsForgivenAfterAWhile(_ seed: UInt64) throws {
+  func aBanForWrongBytesExpires(_ seed: UInt64) throws {
     let lab = try Lab(seed: seed, members: 2)
     defer { lab.network.dismantle() }
     let (source, asker) = (lab.members[0], lab.members[1])

@@ -41,7 +41,7 @@ import Transfer
 
   /// At this rate a turn of all peers takes 30 s, longer than the timeout for a silent source.
   @Test(arguments: [1] as [UInt64])
-  func everybodyIsServedWithinTheBound(_ seed: UInt64) throws {
+  func everyPeerIsServedWithinTheBound(_ seed: UInt64) throws {
     let crowd = try crowd(seed: seed)
     defer { crowd.network.dismantle() }
     let rate = 4_000.0
@@ -95,7 +95,7 @@ import Transfer
 
   /// The user's timeout applies; the reason is remembered.
   @Test(arguments: seeds)
-  func whoHangsUpIsToldWhy(_ seed: UInt64) throws {
+  func aClientThatHangsUpCanLearnWhy(_ seed: UInt64) throws {
     let (lab, source, asker, key) = try busyLab(seed)
     defer { lab.network.dismantle() }
     let load = asker.load(key)
@@ -107,7 +107,7 @@ import Transfer
   }
 
   @Test(arguments: seeds)
-  func itIsNotWaitedForWithoutEnd(_ seed: UInt64) throws {
+  func theWaitIsBounded(_ seed: UInt64) throws {
     let (lab, source, asker, key) = try busyLab(seed)
     defer { lab.network.dismantle() }
     let load = asker.load(key)

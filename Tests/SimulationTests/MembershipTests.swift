@@ -30,7 +30,7 @@ import Transfer
 
   /// A bootstrap node is trusted about other nodes and about the address it sees; so it must be a configured one.
   @Test(arguments: seeds)
-  func whoeverCallsItselfABootstrapNodeIsNone(_ seed: UInt64) throws {
+  func aSelfAppointedBootstrapNodeIsNotTrusted(_ seed: UInt64) throws {
     let lab = try Lab(seed: seed, members: 2)
     defer { lab.network.dismantle() }
     let pretender = try lab.network.addNode("pretender", isBootstrap: true, bootstraps: [lab.members[0]])
@@ -42,7 +42,7 @@ import Transfer
   }
 
   @Test(arguments: seeds)
-  func whoeverKnowsTheAddressButIsNotListedGetsNothing(_ seed: UInt64) throws {
+  func knowingTheAddressWithoutBeingListedGrantsNothing(_ seed: UInt64) throws {
     let lab = try Lab(seed: seed, members: 3, channel: try Self.channel(listing: [1, 2]))
     defer { lab.network.dismantle() }
     let (member, other, outsider) = (lab.members[0], lab.members[1], lab.members[2])
@@ -72,7 +72,7 @@ import Transfer
   }
 
   @Test(arguments: seeds)
-  func aBootstrapNodeThatComesBackKnowsEverybodyAgain(_ seed: UInt64) throws {
+  func aReturningBootstrapNodeLearnsAllMembersAgain(_ seed: UInt64) throws {
     let lab = try Lab(seed: seed, members: 3)
     defer { lab.network.dismantle() }
     lab.network.isolate(lab.bootstrap)

@@ -69,7 +69,7 @@ import Wire
   }
 
   @Test(arguments: [8, 96])
-  func aPeersChannelsCostWhatItNames(_ peers: Int) throws {
+  func theCostOfAPeersChannelsDependsOnTheirNumber(_ peers: Int) throws {
     var world = try World(peers: peers)
     #expect(world.core.activePeers.count == peers)
     #expect(world.cost { $0.nameChannels(of: 4) } == [5, 1])
@@ -77,13 +77,13 @@ import Wire
   }
 
   @Test(arguments: [8, 96])
-  func aHelloCostsWhatItNames(_ peers: Int) throws {
+  func theCostOfAHelloDependsOnItsChannels(_ peers: Int) throws {
     var world = try World(peers: peers)
     #expect(world.cost { $0.reconnect(4) } == [5, 1])
     #expect(world.core.activePeers.count == peers)
   }
 
-  @Test func aChangedChannelConcernsThoseWhoKnowIt() throws {
+  @Test func aChangedChannelAffectsOnlyPeersThatKnowIt() throws {
     var world = try World(peers: 96)
     var joined = Self.channels
     // Of 12 peers, two know the channel before the last: 16 of 96.

@@ -30,7 +30,7 @@ import Transfer
   }
 
   @Test(arguments: [1, 7, 42] as [UInt64])
-  func aSeedTellsTheSameStoryTwice(_ seed: UInt64) throws {
+  func aSeedRepeatsItsRun(_ seed: UInt64) throws {
     let stories = try (0..<3).map { _ in
       let run = try RandomRun(seed: seed, keepsTrace: true)
       defer { run.lab.network.dismantle() }
@@ -47,8 +47,8 @@ import Transfer
 
 /// Swift hashes with another seed in each process, so only two processes reveal a dependence on the order of a set.
 extension RandomRunTests {
-  @Test func aSeedTellsTheSameStoryInEveryProcess() throws {
-    try ProcessTraces.compare("SimulationTests.RandomRunTests/aSeedTellsTheSameStoryInEveryProcess") {
+  @Test func aSeedRepeatsItsRunInEveryProcess() throws {
+    try ProcessTraces.compare("SimulationTests.RandomRunTests/aSeedRepeatsItsRunInEveryProcess") {
       try (0..<8 as Range<UInt64>).flatMap { seed in
         let run = try RandomRun(seed: seed, keepsTrace: true)
         defer { run.lab.network.dismantle() }

@@ -34,7 +34,7 @@ import Transfer
 
   /// From the source alone it would take as long as that many files.
   @Test(arguments: seeds, [2, 4])
-  func whoLoadsTogetherSharesTheSource(_ seed: UInt64, loaders: Int) throws {
+  func concurrentLoadsShareTheSource(_ seed: UInt64, loaders: Int) throws {
     let (lab, key, bytes) = try makeLab(seed, loaders: loaders)
     defer { lab.network.dismantle() }
     let start = lab.network.clock.now
@@ -67,7 +67,7 @@ import Transfer
 
   /// Each lacks what the other lacks, and neither waits forever.
   @Test(arguments: seeds)
-  func withoutTheSourceEverybodyGivesUp(_ seed: UInt64) throws {
+  func withoutTheSourceAllLoadsFail(_ seed: UInt64) throws {
     let (lab, key, _) = try makeLab(seed, loaders: 3)
     defer { lab.network.dismantle() }
     let loads = lab.members.dropFirst().map { ($0, $0.load(key)) }
@@ -83,7 +83,7 @@ import Transfer
 
   /// A node that stops, dies or sends wrong bytes costs the others only time.
   @Test(arguments: seeds)
-  func whoLeavesCostsTheOthersTimeOnly(_ seed: UInt64) throws {
+  func aNodeThatLeavesCostsTheOthersOnlyTime(_ seed: UInt64) throws {
     let (lab, key, bytes) = try makeLab(seed, loaders: 3)
     defer { lab.network.dismantle() }
     let loads = lab.members.dropFirst().map { ($0, $0.load(key)) }

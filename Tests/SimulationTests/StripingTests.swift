@@ -57,21 +57,21 @@ import Transfer
   }
 
   @Test(arguments: seeds)
-  func aSilentSourceDelaysNobodyForLong(_ seed: UInt64) throws {
+  func aSilentSourceDelaysNoLoadForLong(_ seed: UInt64) throws {
     let both = try time(seed, bytesPerSecond: [200_000, 200_000], size: 1_000_000) { $0.members[2].conduct = .silent }
     #expect(both.inSeconds < 12, "seed \(seed): \(both)")
   }
 
   /// Which stripe is wrong is unknown, so each source is tried alone.
   @Test(arguments: seeds)
-  func aLiarAmongTheSourcesOfStripesIsFound(_ seed: UInt64) throws {
+  func aBadSourceOfStripesIsIdentified(_ seed: UInt64) throws {
     _ = try time(seed, bytesPerSecond: [200_000, 200_000, 200_000], size: 400_000, chunkSize: nil) {
       $0.members[1 + Int(seed % 3)].conduct = .corrupts
     }
   }
 
   @Test(arguments: seeds)
-  func onlyLiarsMeansAClearFailure(_ seed: UInt64) throws {
+  func withOnlyBadSourcesTheFailureIsClear(_ seed: UInt64) throws {
     let lab = try Lab(seed: seed, members: 3, manifestThreshold: 2_000)
     defer { lab.network.dismantle() }
     let bytes = lab.bytes(30_000)

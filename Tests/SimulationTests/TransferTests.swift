@@ -23,7 +23,7 @@ import Transfer
   }
 
   @Test(arguments: seeds)
-  func aLinkIsLostMidFileAndAnotherSourceGoesOn(_ seed: UInt64) throws {
+  func aLinkIsLostMidFileAndAnotherSourceContinues(_ seed: UInt64) throws {
     let lab = try Lab(seed: seed, members: 3)
     defer { lab.network.dismantle() }
     let (asker, lost, other) = (lab.members[0], lab.members[1], lab.members[2])
@@ -53,7 +53,7 @@ import Transfer
   }
 
   @Test(arguments: seeds)
-  func aLinkThatComesBackIsUsedAgainWithoutDelay(_ seed: UInt64) throws {
+  func aLinkThatReturnsIsUsedAgainWithoutDelay(_ seed: UInt64) throws {
     let lab = try Lab(seed: seed, members: 2)
     defer { lab.network.dismantle() }
     let (asker, source) = (lab.members[0], lab.members[1])
@@ -118,7 +118,7 @@ import Transfer
   }
 
   @Test(arguments: seeds)
-  func anInterruptedFileGoesOnWhereItStopped(_ seed: UInt64) throws {
+  func anInterruptedFileResumesWhereItStopped(_ seed: UInt64) throws {
     let lab = try Lab(seed: seed, members: 2)
     defer { lab.network.dismantle() }
     let (asker, source) = (lab.members[0], lab.members[1])

@@ -117,7 +117,7 @@ private final class Pair {
     #expect(pair.serverReceived.isEmpty)
   }
 
-  @Test func anOrderlyEndIsTold() throws {
+  @Test func anOrderlyEndIsReported() throws {
     let pair = try makePair()
     try pair.pump()
     #expect(!pair.server.isClosedByPeer)
@@ -138,7 +138,7 @@ private final class Pair {
   }
 
   /// Bytes that stop are not an end: only a close_notify is.
-  @Test func aCutIsNoEnd() throws {
+  @Test func aBrokenConnectionIsNotAnEnd() throws {
     let pair = try makePair()
     try pair.pump()
     try [UInt8](repeating: 1, count: 40_000).withUnsafeBytes { try pair.client.write($0) }
@@ -178,7 +178,7 @@ private final class Pair {
 
   /// A real client's first flight with changed bytes: the handshake may continue or fail, but never proves an ID.
   @Test(arguments: 0..<40)
-  func changedHandshakesProveNobody(seed: Int) throws {
+  func changedHandshakesProveNoID(seed: Int) throws {
     let pair = try makePair()
     pair.client.drainOutput { pair.toServer += $0 }
     pair.toServer[5 + seed * 7 % (pair.toServer.count - 5)] ^= UInt8(1 + seed)

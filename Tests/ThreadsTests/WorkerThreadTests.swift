@@ -14,7 +14,7 @@ import Threads
   }
 
   /// The purpose of the bound: a buffer may be reused after `depth` more pieces of work were added.
-  @Test func holdsBackWhoGivesTooMuch() throws {
+  @Test func blocksCallersThatAddTooMuch() throws {
     let depth = 4
     let lane = try WorkerThread(depth: depth)
     let ended = Atomic<Int>(0)
@@ -27,7 +27,7 @@ import Threads
   }
 
   /// Nothing needs to wait: the work that was added is done, and then the thread ends and releases it.
-  @Test func aLaneThatIsLetGoDoesWhatItWasGiven() throws {
+  @Test func aReleasedThreadFinishesItsWork() throws {
     let first = try WorkerThread(depth: 1)
     let value = Mutex(0)
     do {

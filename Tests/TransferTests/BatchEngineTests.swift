@@ -38,7 +38,7 @@ import Transfer
   }
 
   @Test(arguments: BatchWorld.Conduct.bad, [1, 50, 300])
-  func sixtyOfAnyKindHoldNobodyUp(conduct: BatchWorld.Conduct, count: Int) {
+  func sixtyNodesOfAnyKindDelayNoFile(conduct: BatchWorld.Conduct, count: Int) {
     for honest in [0, 60] {
       let world = BatchWorld(seed: UInt64(honest))
       let start = world.now
@@ -94,7 +94,7 @@ import Transfer
 
   /// A node that is lost again and again continues each time it returns, as long as it sends something in between.
   @Test(arguments: 0..<UInt64(20))
-  func aNodeThatComesBackContinues(seed: UInt64) {
+  func aNodeThatReturnsContinues(seed: UInt64) {
     let world = BatchWorld(seed: seed)
     world.join(1, .givesSlowly)
     for other in 2..<2 + world.random.number(0...3) { world.join(other, .refuses) }
@@ -147,7 +147,7 @@ import Transfer
     expectAll(200, of: world, since: start, "appeared late")
   }
 
-  @Test func whatNobodyHasIsNowhere() {
+  @Test func aFileThatNoNodeHasIsNowhere() {
     let world = BatchWorld(seed: 7)
     for number in 0..<5 { world.join(number, .honest, holding: [0]) }
     world.add(2)

@@ -14,7 +14,7 @@ import Transfer
   private let one = BatchSearchTests.node(1)
   private let two = BatchSearchTests.node(2)
 
-  @Test func whatOneNodeHasNotIsAskedOfTheNext() {
+  @Test func filesThatOneNodeLacksAreRequestedFromTheNext() {
     var search = BatchSearch(files: 3, nodes: [one, two])
     let first = search.next(for: one, atMost: 10)
     let none = search.next(for: two, atMost: 10)
@@ -70,7 +70,7 @@ import Transfer
     #expect(questions < 5_000 + 20 * 64 * 3, "\(questions) questions")
   }
 
-  @Test func whatALiarWasToGiveIsAskedOfOthers() {
+  @Test func filesOfABannedNodeAreRequestedFromOthers() {
     var search = BatchSearch(files: 4, nodes: [one, two])
     _ = search.next(for: one, atMost: 10)
     search.answered(0, by: one, .misbehaved)
@@ -86,7 +86,7 @@ import Transfer
   }
 
   /// The only source sends everything and leaves before any of it is on the disk.
-  @Test func whatHasComeStaysWhenItsGiverGoes() {
+  @Test func receivedFilesStayWhenTheirSourceLeaves() {
     var search = BatchSearch(files: 2, nodes: [one])
     _ = search.next(for: one, atMost: 10)
     for file in 0..<2 { search.received(file, from: one) }

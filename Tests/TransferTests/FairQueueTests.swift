@@ -8,7 +8,7 @@ import Transfer
   private let start = Instant(nanoseconds: 1_000_000_000)
   private let file = ContentHash.of([1])
 
-  @Test func whoHasTheFewestServedIsNext() {
+  @Test func thePeerWithTheFewestRunningIsNext() {
     var slots = FairQueue<String>(capacity: 2)
     let greedy = (0..<3).map { _ in slots.add(for: "greedy", file, cost: 1, at: start) }
     let modest = slots.add(for: "modest", file, cost: 1, at: start)
@@ -19,7 +19,7 @@ import Transfer
     #expect(second == greedy[1])
   }
 
-  @Test func whoGivesUpIsForgotten() {
+  @Test func aPeerThatGivesUpIsForgotten() {
     var slots = FairQueue<Int>(capacity: 1)
     let ids = (1...3).map { slots.add(for: $0, file, cost: 1, at: start) }
     let first = slots.next(rate: nil, at: start)
@@ -32,7 +32,7 @@ import Transfer
   }
 
   /// A peer that sends one request after another does not precede those that have been waiting.
-  @Test func whoComesAgainStandsBehindThoseWhoWait() {
+  @Test func aReturningPeerQueuesBehindWaitingOnes() {
     var slots = FairQueue<Int>(capacity: 1)
     var order: [Int] = []
     var peers: [UInt64: Int] = [:]
@@ -46,7 +46,7 @@ import Transfer
     #expect(order == (0..<20).map { 1 + $0 % 5 })
   }
 
-  @Test func whoWaitsLongIsToldUnlessNothingMoves() {
+  @Test func longWaitsAreReportedUnlessNothingMoves() {
     var slots = FairQueue<Int>(capacity: 1)
     for peer in 1...3 { _ = slots.add(for: peer, file, cost: 1, at: start) }
     _ = slots.add(for: 3, file, cost: 1, at: start)
@@ -97,7 +97,7 @@ import Transfer
   /// While an unserved peer waits, no other peer has two turns. So no peer waits longer than one turn of all others
   /// takes, and the turns of idle peers go to the others.
   @Test(arguments: 0..<4)
-  func nobodyHasTwoTurnsWhileAnotherWaits(seed: UInt64) {
+  func noPeerHasTwoTurnsWhileAnotherWaits(seed: UInt64) {
     var random = SeededRandom(seed: seed)
     var slots = FairQueue<Int>(capacity: 8)
     let file = ContentHash.of([2])

@@ -72,7 +72,7 @@ import Wire
     #expect(places == [2, 4])
   }
 
-  @Test func itIsAskedAgainWhatItHasByThen() throws {
+  @Test func aPartialSourceIsAskedAgainForItsChunks() throws {
     var engine = try engine()
     let first = try #require(asked(try begin(&engine, [(partial, part([1]))])).first)
     engine.fetched(first.id, .verified, at: start)
@@ -114,7 +114,7 @@ import Wire
     #expect(fetches.first { $0.node == partial }?.place == 0)
   }
 
-  @Test func whoAsksForWhatIsBeingLoadedIsAskedInTurn() throws {
+  @Test func aNodeThatWantsTheSameFileIsQueried() throws {
     var engine = try engine()
     let file = FindAnswer.Outcome.has(FindAnswer.File(size: 60, manifest: manifestHash))
     _ = try begin(&engine, [(whole, file)])
@@ -142,7 +142,7 @@ import Wire
     #expect(next.node == whole && next.place == 0)
   }
 
-  @Test func chunksThatTheFileCannotHaveAreOfNoUse() throws {
+  @Test func chunksThatTheFileCannotHaveAreIgnored() throws {
     for answer in [
       FindAnswer.File(size: 60, manifest: manifestHash, chunks: ChunkSet(bytes: [0xff])),
       FindAnswer.File(size: 60, manifest: manifestHash, chunks: ChunkSet(bytes: [0xf0, 0])),

@@ -46,7 +46,7 @@ import Transfer
     "", "fast", "-1", "0", "0.05", "5,", "8-18=5", "08:00-08:00=5", "25:00-26:00=5", "08:00-18:00=", "1=2=3", "nan",
     "inf",
   ])
-  func whatIsNoScheduleIsRefused(text: String) {
+  func invalidSchedulesAreRejected(text: String) {
     #expect(#expect(throws: KacheryError.self) { try RateSchedule(parsing: text) }?.code == .badRequest)
   }
 }

@@ -35,7 +35,7 @@ import Wire
       size: UInt64(chunks) * Limits.chunkSize, hash: hash, chunkHashes: Array(repeating: chunkHash, count: chunks))
   }
 
-  @Test func whenNobodyIsThereTheLoadWaitsAWhileAndThenFails() throws {
+  @Test func withoutPeersALoadWaitsAWhileAndThenFails() throws {
     var engine = TransferEngine()
     engine.load(load, FileQuery(key: FileKey(hash: hash)), at: start)
     let question = try question(engine.drain())
@@ -48,7 +48,7 @@ import Wire
     #expect(engine.wakeAt == nil)
   }
 
-  @Test func whoAppearsMeanwhileIsAsked() throws {
+  @Test func aNodeThatAppearsMeanwhileIsAsked() throws {
     var engine = TransferEngine()
     engine.load(load, FileQuery(key: FileKey(hash: hash)), at: start)
     let asked = try question(engine.drain())
@@ -90,7 +90,7 @@ import Wire
   }
 
   /// Without a joined channel no node can appear, so the load waits for none.
-  @Test func withoutAChannelTheLoadFailsAtOnce() throws {
+  @Test func withoutAChannelTheLoadFailsImmediately() throws {
     for (topics, wanted) in [([], nil), ([topic], Topic(bytes: [UInt8](repeating: 9, count: Topic.byteCount)))] {
       var engine = TransferEngine()
       engine.topics = Set(topics)
@@ -261,7 +261,7 @@ import Wire
   // MARK: Losses
 
   /// Half of a piece arrived from one node, and the rest arrives from another.
-  @Test func whatCameOfAPieceIsKeptWhenTheLinkIsLost() throws {
+  @Test func theReceivedPartOfAPieceIsKeptWhenTheLinkIsLost() throws {
     var engine = TransferEngine()
     let id = try download(try begin(&engine, size: 1_000))
     engine.prepared(id, at: start)

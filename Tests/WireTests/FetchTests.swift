@@ -68,7 +68,7 @@ import Wire
     #expect(try read(stream, cutting: &random) == expected, "seed \(seed)")
   }
 
-  @Test func aReplyThatIsNoneIsRefused() {
+  @Test func anInvalidReplyIsRejected() {
     for bytes: [UInt8] in [
       [0, 0, 0, 0], [0, 0, 1, 1], [0, 0, 0, 2, 99, 0], [0, 0, 0, 10, 17, 99, 0, 0, 0, 0, 0, 0, 0, 0],
     ] {

@@ -18,7 +18,7 @@ import Wire
   }
 
   /// A later minor version may append fields, and send messages that this one does not know.
-  @Test func whatIsNotKnownIsPassedOver() throws {
+  @Test func unknownFieldsAndMessagesAreIgnored() throws {
     let message = ControlMessage.found(FindAnswer(id: 7, .refuses(.notHere)))
     var bytes = message.encoded
     bytes += [1, 2, 3]
@@ -76,7 +76,7 @@ import Wire
     #expect(((try? decode(bytes)) != nil) == isTaken)
   }
 
-  @Test func aLabelIsCutToWhatAHelloHolds() {
+  @Test func aLabelIsTruncatedToFitAHello() {
     for name in ["", "lab", String(repeating: "é", count: 500), "e" + String(repeating: "\u{301}", count: 50_000)] {
       let label = Hello.label(of: name)
       #expect(label.utf8.count <= WireLimits.label)

@@ -139,7 +139,7 @@ final class SimNode {
   }
 
   func dialFailed(_ dial: DialID, _ endpoint: Endpoint) {
-    let problem = DialProblem(endpoint: endpoint, reason: "nobody answers.")
+    let problem = DialProblem(endpoint: endpoint, reason: "it does not answer.")
     input { core, now in core.dialFailed(dial, problem, at: now) }
   }
 
