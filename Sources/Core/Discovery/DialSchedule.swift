@@ -150,6 +150,13 @@ package struct DialSchedule: Sendable {
   /// When `wake` wants to be called next.
   package var wakeAt: Instant? { deadlines.next }
 
+  /// Whether the deadlines that are kept are those that a walk over all targets finds. Tests check it after each input.
+  package var keepsItsDeadlines: Bool {
+    deadlines.next == races.values.compactMap(\.deadline).min()
+      && races.allSatisfy { deadlines[$0.value.number] == $0.value.deadline && targetOfRace[$0.value.number] == $0.key }
+      && running == Set(races.filter(\.value.isRunning).keys) && targetOfRace.count == races.count
+  }
+
   /// Starts whatever attempts are due.
   package mutating func wake(now: Instant) -> [Action] {
     var actions: [Action] = []

@@ -56,6 +56,13 @@ package struct FeedEngine: Sendable {
     return [isBusy ? tickAt : nil, seekDeadlines.next, submissionDeadlines.next].compactMap { $0 }.min()
   }
 
+  /// Whether every search and every submission has a deadline, and nothing else has. Tests check it after each input.
+  package var keepsItsDeadlines: Bool {
+    seeks.keys.allSatisfy { seekDeadlines[$0] != nil } && seekDeadlines.isEmpty == seeks.isEmpty
+      && submissions.keys.allSatisfy { submissionDeadlines[$0] != nil }
+      && submissionDeadlines.isEmpty == submissions.isEmpty && (wakeAt != nil || followed.isEmpty)
+  }
+
   /// There is something to do: the first look at what is due is immediate.
   mutating func startTicking(at now: Instant) { tickAt = tickAt ?? now }
 

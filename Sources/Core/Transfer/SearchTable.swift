@@ -14,6 +14,16 @@ struct SearchTable: Sendable {
   /// When the first search ends if nothing happens.
   var nextEnd: Instant? { deadlines.next }
 
+  /// The searches that end now, in the order in which they were put.
+  func due(at now: Instant) -> [UInt32] { deadlines.due(at: now).sorted() }
+
+  /// Whether what is kept about the searches is what a walk over all of them finds.
+  var keepsItsDeadlines: Bool {
+    deadlines.next == searches.values.map(\.endsAt).min()
+      && searches.allSatisfy { deadlines[$0.key] == $0.value.endsAt }
+      && openByOwner == searches.values.reduce(into: [:]) { $0[$1.owner, default: 0] += 1 }
+  }
+
   func isSearching(for owner: Search.Owner) -> Bool { openByOwner[owner] != nil }
 
   /// The nodes that have yet to answer this owner.

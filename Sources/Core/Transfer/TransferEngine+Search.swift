@@ -103,7 +103,7 @@ extension TransferEngine {
     for question in searches.inOrder { settle(question, at: now) }
   }
 
-  private mutating func settle(_ question: UInt32, at now: Instant) {
+  mutating func settle(_ question: UInt32, at now: Instant) {
     guard let search = searches[question], search.isOver(at: now, expectsPeers: expectsPeers, topics: topics)
     else { return }
     finishSearch(question, at: now)

@@ -142,12 +142,20 @@ package struct TransferEngine: Sendable {
   /// When `wake` wants to be called next.
   package var wakeAt: Instant? { [searches.nextEnd, deadlines.next].compactMap { $0 }.min() }
 
+  /// Whether the deadlines that are kept are those that a walk over all searches and files finds. Tests check it after
+  /// each input: a change that sets no deadline would otherwise show only when something waits forever.
+  package var keepsItsDeadlines: Bool {
+    let found = retrievals.values.compactMap(\.wakeAt)
+    return searches.keepsItsDeadlines && deadlines.next == found.min()
+      && retrievals.allSatisfy { deadlines[$0.key] == $0.value.wakeAt }
+  }
+
   /// Files that are wanted: whatever goes through them does so in the same order in every run.
   var filesInOrder: [ContentHash] { retrievals.keys.sorted() }
 
   /// Ends searches whose time is over and gives up sources that have fallen silent or behind.
   package mutating func wake(at now: Instant) {
-    settleSearches(at: now)
+    for question in searches.due(at: now) { settle(question, at: now) }
     for hash in deadlines.due(at: now).sorted() {
       let asked = searches.pending(for: .retrieval(hash))
       change(hash, at: now) { $0.wake(asked: asked, &$1, at: now) }
