@@ -2,6 +2,7 @@ import Crypto
 import Feeds
 import Primitives
 import TestSupport
+import Testing
 import Wire
 
 /// One node of a `FeedWorld`: an engine with feeds in memory.
@@ -126,6 +127,7 @@ final class FeedNode {
       perform(effect)
     }
     isDraining = false
+    if !engine.keepsItsDeadlines { Issue.record("seed \(world.seed): a search or submission has no deadline") }
     wakeNumber += 1
     let number = wakeNumber
     guard let due = engine.wakeAt else { return }

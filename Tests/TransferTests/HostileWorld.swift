@@ -148,6 +148,7 @@ final class HostileWorld {
       effectCount += 1
       perform(effect)
     }
+    if !engine.keepsItsDeadlines { complaints.append("a deadline is kept that is not what a walk finds") }
     wakeNumber += 1
     guard let due = engine.wakeAt else { return }
     let number = wakeNumber

@@ -180,6 +180,7 @@ final class SimNode {
       perform(effect)
     }
     isDraining = false
+    if !core.keepsItsDeadlines { network.complain("\(name) keeps a deadline that is not what a walk finds") }
     scheduleWake()
   }
 
