@@ -39,7 +39,6 @@ package enum CurrentProcess {
   ///
   /// Not `exit`: it makes OpenSSL free its per-thread data, and a thread that ends at the same moment frees it a second
   /// time. Under the address sanitizer this crashed one of sixty stops of a daemon.
-  /// second time: under the address sanitizer one stop of a daemon in sixty ended so.
   package static func end(_ code: Int32) -> Never { _exit(code) }
 
   private static func text(of characters: [CChar]) -> String {
