@@ -9,9 +9,10 @@ MANDIR = $(DESTDIR)$(PREFIX)/share/man/man1
 BASHDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSHDIR = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 FISHDIR = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
-# uninstall never removes the system's own folders, nor the parent folders of PREFIX.
+# uninstall never removes the system's own folders (Debian creates /usr/local/share/man), nor the parent folders of PREFIX.
 SYSTEM_PREFIX = $(filter /usr /usr/local,$(PREFIX))
-FOLDERS_TO_KEEP = $(if $(SYSTEM_PREFIX),$(DESTDIR)$(PREFIX),$(patsubst %/,%,$(dir $(DESTDIR)$(PREFIX))))
+SHAREDIR = $(DESTDIR)$(PREFIX)/share
+FOLDERS_TO_KEEP = $(if $(SYSTEM_PREFIX),'$(SHAREDIR)'|'$(SHAREDIR)/man',"$$(dirname '$(DESTDIR)$(PREFIX)')")
 
 SWIFT = swift
 RELEASE = -c release --static-swift-stdlib
@@ -204,7 +205,8 @@ uninstall: ## Remove exactly what install created, and folders that are then emp
 	for name in kachery $(NAMES); do rm -f "$(BASHDIR)/$$name" "$(FISHDIR)/$$name.fish" || exit 1; done
 	rm -f '$(MANDIR)/kachery.1' '$(ZSHDIR)/_kachery'
 	for folder in '$(MANDIR)' '$(BASHDIR)' '$(ZSHDIR)' '$(FISHDIR)' $(if $(SYSTEM_PREFIX),,'$(BINDIR)'); do \
-	  while [ "$$folder" != '$(FOLDERS_TO_KEEP)' ] && rmdir "$$folder" 2>/dev/null; do folder=$$(dirname "$$folder"); done; done
+	  while case "$$folder" in ($(FOLDERS_TO_KEEP)) false ;; (*) rmdir "$$folder" 2>/dev/null ;; esac; do \
+	    folder=$$(dirname "$$folder"); done; done
 	$(if $(PYTHON),'$(PYTHON)' -m pip uninstall --yes kachery-p2p kachery-client,)
 
 UNITDIR = $(DESTDIR)/etc/systemd/system
