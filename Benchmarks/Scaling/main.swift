@@ -1,12 +1,13 @@
-// What one piece of a download costs the core, by the size of the file: the time must not grow with it.
+// Measures what one piece of a download costs the core, for several file sizes: the time must not grow with the size.
 //
-// The core decides which node is asked for which piece; no byte moves here. Two sources give pieces of 20 MB in turn. The
-// sizes take turns, so that what the machine does meanwhile meets each. `Benchmarks/scaling.py` builds and runs it.
+// The core decides which node is asked for which piece; no bytes are moved. Two sources send pieces of 20 MB in turn.
+// The sizes take turns, so that other work on the machine affects each of them. `Benchmarks/scaling.py` builds and runs
+// it.
 import Primitives
 import Transfer
 import Wire
 
-/// One file that is downloaded from two nodes, an input at a time.
+/// A file that is downloaded from two nodes, one input at a time.
 struct Simulation {
   private let hash: ContentHash
   private let manifestHash: ContentHash
@@ -74,7 +75,7 @@ let clock = ContinuousClock()
 var microseconds = [[Double]](repeating: [], count: sizes.count)
 for _ in 0..<5 {
   for (index, size) in sizes.enumerated() {
-    // Small files are downloaded several times, or the clock would say little.
+    // Small files are downloaded several times; otherwise the clock would be too coarse.
     var (pieces, time) = (0, Duration.zero)
     repeat {
       var simulation = Simulation(bytes: size.bytes)

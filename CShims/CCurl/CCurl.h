@@ -4,33 +4,33 @@
 #include <curl/curl.h>
 #include <stdint.h>
 
-// curl_easy_setopt takes a variable number of arguments, which Swift does not call.
+// curl_easy_setopt is variadic, which Swift cannot call.
 static inline CURLcode CCurl_set_long(CURL *handle, CURLoption option, long value) {
   return curl_easy_setopt(handle, option, value);
 }
 
-// The same.
+// As above.
 static inline CURLcode CCurl_set_size(CURL *handle, CURLoption option, int64_t value) {
   return curl_easy_setopt(handle, option, (curl_off_t)value);
 }
 
-// The same.
+// As above.
 static inline CURLcode CCurl_set_text(CURL *handle, CURLoption option, const char *value) {
   return curl_easy_setopt(handle, option, value);
 }
 
-// The same.
+// As above.
 static inline CURLcode CCurl_set_pointer(CURL *handle, CURLoption option, void *value) {
   return curl_easy_setopt(handle, option, value);
 }
 
-// The same.
+// As above.
 static inline CURLcode CCurl_set_callback(CURL *handle, CURLoption option,
                                           size_t (*value)(char *, size_t, size_t, void *)) {
   return curl_easy_setopt(handle, option, value);
 }
 
-// curl_easy_getinfo takes a variable number of arguments as well.
+// curl_easy_getinfo is variadic as well.
 static inline long CCurl_status(CURL *handle) {
   long status = 0;
   curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);

@@ -11,8 +11,8 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
-// The low-level SHA-1 calls are deprecated in OpenSSL 3, but only they keep the state in a plain struct, which can be
-// copied when a damaged chunk is rolled back and costs no allocation.
+// OpenSSL 3 deprecates the low-level SHA-1 calls, but only they keep the state in a plain struct, which can be copied
+// without an allocation to roll back a damaged chunk.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 static inline void COpenSSL_sha1_init(SHA_CTX *state) { SHA1_Init(state); }
@@ -22,7 +22,7 @@ static inline void COpenSSL_sha1_update(SHA_CTX *state, const void *bytes, size_
 static inline void COpenSSL_sha1_final(unsigned char *digest, SHA_CTX *state) { SHA1_Final(digest, state); }
 #pragma GCC diagnostic pop
 
-// The rest are macros, which Swift cannot see.
+// The others are macros, which Swift cannot see.
 static inline int COpenSSL_set_minimum_version(SSL_CTX *context, int version) {
   return (int)SSL_CTX_set_min_proto_version(context, version);
 }
@@ -33,9 +33,9 @@ static inline void COpenSSL_set_mode(SSL_CTX *context) {
 }
 static inline void COpenSSL_bio_set_retry_read(BIO *bio) { BIO_set_retry_read(bio); }
 static inline void COpenSSL_bio_clear_retry(BIO *bio) { BIO_clear_retry_flags(bio); }
-// Takes a variable number of arguments behind a macro.
+// EVP_EC_gen is a macro over a variadic function.
 static inline EVP_PKEY *COpenSSL_new_p256_key(void) { return EVP_EC_gen("P-256"); }
-// The context is a struct that macros fill.
+// The context is a struct that macros initialize.
 static inline int COpenSSL_add_extension(X509 *certificate, int kind, const char *value) {
   X509V3_CTX context;
   X509V3_set_ctx_nodb(&context);

@@ -17,8 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
-// Every function here answers what the call of the same name answers, or the negated errno: between a call and a look at
-// errno Swift may run code of its own that changes it. A call that a signal interrupts is made again.
+// Every function here returns the result of the call of the same name, or the negated errno: between a call and reading
+// errno, Swift may run code that changes it. A call interrupted by a signal is repeated.
 #define CPosix_RESULT(type, call) \
   type result;                    \
   do {                            \
@@ -31,7 +31,8 @@ static inline int CPosix_open(const char *path, int flags, mode_t mode) {
   CPosix_RESULT(int, open(path, flags | O_CLOEXEC, mode));
 }
 
-// The header hides O_NOATIME unless _GNU_SOURCE is defined, which Swift does not do. Only the file's owner may ask for it.
+// The header hides O_NOATIME unless _GNU_SOURCE is defined, which Swift does not define. Only the file's owner may use
+// it.
 static inline int CPosix_open_unnoticed(const char *path, int flags) {
   CPosix_RESULT(int, open(path, flags | O_CLOEXEC | 01000000));
 }
@@ -41,14 +42,15 @@ static inline int CPosix_open_unnamed(const char *folder, mode_t mode) {
   CPosix_RESULT(int, open(folder, O_RDWR | O_CLOEXEC | O_DIRECTORY | 020000000, mode));
 }
 
-// Naming an open file by its descriptor alone takes a capability; by its name in /proc it takes none (open(2), O_TMPFILE).
+// Naming an open file by its descriptor alone needs a capability; by its name in /proc it needs none (open(2),
+// O_TMPFILE).
 static inline int CPosix_link_open(int descriptor, int folder, const char *path) {
   char open_file[32];
   snprintf(open_file, sizeof open_file, "/proc/self/fd/%d", descriptor);
   CPosix_RESULT(int, linkat(AT_FDCWD, open_file, folder, path, AT_SYMLINK_FOLLOW));
 }
 
-// Linux has freed the descriptor even where close is interrupted, so this one is never made again.
+// Linux has freed the descriptor even if close is interrupted, so this call is never repeated.
 static inline int CPosix_close(int descriptor) { return close(descriptor) < 0 ? -errno : 0; }
 
 // errno, as above.
@@ -61,16 +63,16 @@ static inline ssize_t CPosix_pwrite(int descriptor, const void *bytes, size_t co
   CPosix_RESULT(ssize_t, pwrite(descriptor, bytes, count, offset));
 }
 
-// Hidden as well unless _GNU_SOURCE is defined.
+// Also hidden unless _GNU_SOURCE is defined.
 extern ssize_t preadv2(int descriptor, const struct iovec *places, int count, __off64_t offset, int flags);
 
-// errno, as above. 8 is RWF_NOWAIT: what memory holds of the file, or EAGAIN where that begins with nothing.
+// errno, as above. 8 is RWF_NOWAIT: returns the bytes in the page cache, or EAGAIN if the first byte is not cached.
 static inline ssize_t CPosix_pread_cached(int descriptor, void *bytes, size_t count, off_t offset) {
   struct iovec place = {bytes, count};
   CPosix_RESULT(ssize_t, preadv2(descriptor, &place, 1, offset, 8));
 }
 
-// Hidden as well unless _GNU_SOURCE is defined.
+// Also hidden unless _GNU_SOURCE is defined.
 extern ssize_t copy_file_range(int from, __off64_t *from_offset, int to, __off64_t *to_offset, size_t count,
                                unsigned int flags);
 
@@ -83,21 +85,21 @@ static inline ssize_t CPosix_copy_range(int from, off_t from_offset, int to, off
 // errno, as above.
 static inline int CPosix_fsync(int descriptor) { CPosix_RESULT(int, fsync(descriptor)); }
 
-// Hidden unless _GNU_SOURCE is defined, which Swift does not do.
+// Hidden unless _GNU_SOURCE is defined, which Swift does not define.
 extern int syncfs(int descriptor);
 
 // errno, as above.
 static inline int CPosix_syncfs(int descriptor) { CPosix_RESULT(int, syncfs(descriptor)); }
 
-// The header hides this call and its constant unless _GNU_SOURCE is defined, which Swift does not do.
+// The header hides this call and its constant unless _GNU_SOURCE is defined, which Swift does not define.
 extern int sync_file_range(int descriptor, __off64_t offset, __off64_t count, unsigned int flags);
 
-// errno, as above. 2 is SYNC_FILE_RANGE_WRITE: only start the writing, so that the fsync at the end waits less.
+// errno, as above. 2 is SYNC_FILE_RANGE_WRITE: only starts writing, so that the final fsync waits less.
 static inline int CPosix_start_writing(int descriptor, off_t offset, off_t count) {
   CPosix_RESULT(int, sync_file_range(descriptor, offset, count, 2));
 }
 
-// errno, as above. Only starts the reading: what is read later is then in memory.
+// errno, as above. Only starts reading, so that later reads find the bytes in memory.
 static inline int CPosix_start_reading(int descriptor, off_t offset, off_t count) {
   int number = posix_fadvise(descriptor, offset, count, POSIX_FADV_WILLNEED);
   return number == 0 ? 0 : -number;
@@ -149,14 +151,15 @@ static inline int CPosix_statvfs(const char *path, struct statvfs *status) {
   CPosix_RESULT(int, statvfs(path, status));
 }
 
-// opendir answers a pointer: errno comes back through the second argument.
+// opendir returns a pointer: errno is returned through the second argument.
 static inline DIR *CPosix_opendir(const char *path, int *error) {
   DIR *folder = opendir(path);
   *error = folder ? 0 : errno;
   return folder;
 }
 
-// The name is an array inside a struct, which Swift sees as a tuple, and only errno tells the end from a failure.
+// The name is an array inside a struct, which Swift imports as a tuple, and only errno distinguishes the end from an
+// error.
 static inline const char *CPosix_next_name(DIR *folder, int *error) {
   errno = 0;
   struct dirent *entry = readdir(folder);
@@ -165,12 +168,12 @@ static inline const char *CPosix_next_name(DIR *folder, int *error) {
 }
 
 
-// errno, as above; the owner stays as it is.
+// errno, as above; leaves the owner unchanged.
 static inline int CPosix_fchown_group(int descriptor, gid_t group) {
   CPosix_RESULT(int, fchown(descriptor, (uid_t)-1, group));
 }
 
-// The number of a group, or -1: struct group holds pointers that the next call may change.
+// The number of a group, or -1: struct group contains pointers that the next call may invalidate.
 static inline int64_t CPosix_group(const char *name) {
   const struct group *entry = getgrnam(name);
   return entry == NULL ? -1 : (int64_t)entry->gr_gid;
@@ -181,12 +184,12 @@ static inline ssize_t CPosix_readlink(const char *path, char *target, size_t siz
   CPosix_RESULT(ssize_t, readlink(path, target, size));
 }
 
-// errno, as above; a size of 0 asks only whether the attribute is there.
+// errno, as above; a size of 0 only tests whether the attribute exists.
 static inline ssize_t CPosix_getxattr(const char *path, const char *name) {
   CPosix_RESULT(ssize_t, getxattr(path, name, NULL, 0));
 }
 
-// The kinds of limits are an enumeration that Swift does not take for a number. Answers the limit, or the negated errno.
+// Swift does not import the enumeration of limits as a number. Returns the limit, or the negated errno.
 static inline int64_t CPosix_raise_descriptor_limit(int64_t wanted) {
   struct rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return -errno;

@@ -11,7 +11,7 @@ int CSHA1_is_supported(void) {
   return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_SHA);
 }
 
-// The state a, b, c, d in one register and e in the highest word of another, as the instructions want it.
+// The state: a, b, c, d in one register and e in the highest word of another, as the instructions require.
 typedef struct {
   __m128i abcd, e;
 } State;
@@ -39,7 +39,7 @@ CSHA1_TARGET static inline State sum(State before, State after) {
     state.abcd = _mm_sha1rnds4_epu32(state.abcd, sum, number / 5);                               \
   } while (0)
 
-// The words of four rounds, read or made of the sixteen before them, and the rounds of both states.
+// The words of four rounds, loaded or computed from the previous sixteen, and the rounds of both states.
 #define STEP(number, w, x, y, z)                                                                 \
   do {                                                                                           \
     w = number < 4 ? _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)blocks + number % 4), order) \

@@ -6,8 +6,8 @@
 #include <sys/prctl.h>
 #include <uv.h>
 
-// Writing to a connection that the other side has closed, or more than the limit on the size of files allows, must be an
-// error, not the end of the process. SIG_IGN is a macro that Swift cannot see.
+// Writing to a connection that the other side has closed, or beyond the limit on file size, must be an error and not
+// end the process. SIG_IGN is a macro that Swift cannot see.
 static inline void CUV_survive_failed_writes(void) {
   signal(SIGPIPE, SIG_IGN);
   signal(SIGXFSZ, SIG_IGN);

@@ -35,7 +35,7 @@ import Testing
     }
   }
 
-  /// Positions at which no file ends, and parts that nobody cut.
+  /// Positions beyond the largest file, and parts larger than any client cuts.
   @Test(arguments: [(0, "1000000001"), (0, "9223372036854775807"), (5, "4"), (0, "18446744073709551615"), (0, "1e300")])
   func aPartThatCannotBeIsRefused(start: Int, end: String) {
     let chunk = #"{"fileKey":{"sha1":"\#(hash)"},"startByte":\#(start),"endByte":\#(end)}"#
@@ -44,7 +44,7 @@ import Testing
     #expect(error?.code == .badRequest)
   }
 
-  /// A few bytes of a request must not become gigabytes of signed messages.
+  /// A request of few bytes must not turn into gigabytes of signed messages.
   @Test func whatIsAppendedInOneRequestIsBounded() throws {
     let key = #""feedId":"\#(String(repeating: "ab", count: 32))","subfeedHash":"\#(hash)""#
     func request(_ count: Int, metaData: Int) throws -> AppendRequest {
@@ -60,7 +60,7 @@ import Testing
     }
   }
 
-  /// Whatever numbers and nesting a client sends, a request is read or refused.
+  /// Whatever numbers and nesting a client sends, the request is either read or rejected.
   @Test(arguments: UInt64(0)..<20)
   func mutatedRequestsNeverTrap(seed: UInt64) {
     var random = SeededRandom(seed: seed)
@@ -85,7 +85,7 @@ import Testing
     for (name, bytes) in try FuzzCorpus.inputs(of: "api-request") { readAll(bytes, "\(name)") }
   }
 
-  /// Reads the body as each of the requests; what is read is within its limits.
+  /// Reads the body as each of the requests; a request that is read must be within its limits.
   private func readAll(_ bytes: [UInt8], _ name: Comment) {
     guard let fields = try? JSONFields(body: bytes) else { return }
     if let key = (try? LoadRequest(fields))?.key, let range = key.chunkOf?.range {

@@ -1,9 +1,9 @@
 import Foundation
 import Testing
 
-/// The rules of the house, held against the sources as they are. `RulesCanFailTests` shows that each can fail.
+/// The house rules, applied to the current sources. `RulesCanFailTests` shows that each can fail.
 @Suite struct HouseRulesTests {
-  /// Everything that the rules look at; read and scanned once for all of them.
+  /// All files that the rules check, read and scanned once.
   private struct House: Sendable {
     let sources: [SourceFile]
     let everything: [SourceFile]
@@ -22,7 +22,7 @@ import Testing
 
   private let sources: [SourceFile]
   private let everything: [SourceFile]
-  /// All but these tests, whose examples have to spell out what they forbid.
+  /// All files except these tests, whose examples contain what the rules forbid.
   private let others: [SourceFile]
   private let table: ArrowTable
   private let manifest: PackageManifest
@@ -85,7 +85,7 @@ import Testing
     #expect(sources.flatMap(SafetyRule.exits) == [])
   }
 
-  @Test func whatBelongsToALoopStaysThere() {
+  @Test func loopBoundCodeStaysOnItsLoop() {
     #expect(sources.flatMap(ConcurrencyRule.throwingContinuations) == [])
     #expect(sources.flatMap(ConcurrencyRule.asynchronousClasses) == [])
   }
@@ -119,7 +119,7 @@ import Testing
   }
 
   @Test func everyFolderOfTestsAndShimsIsDeclared() throws {
-    // Data for the tests and the fuzzers is no target.
+    // Data for the tests and the fuzzers is not a target.
     let data: Set<String> = ["Vectors", "Fuzz", "Network", "Interop", "Bare"]
     #expect(try Repository.folders(below: "Tests").subtracting(data) == Set(manifest.tests.map(\.name)))
     #expect(try Repository.folders(below: "CShims") == Set(manifest.shims.map(\.name)))

@@ -1,8 +1,8 @@
 import Foundation
 import Testing
 
-/// A rule that nothing can break protects nothing: each is shown an example that it must refuse, beside one that it must
-/// let pass.
+/// A rule that nothing can break protects nothing: each test shows a rule an example that it must reject, and one that
+/// it must accept.
 @Suite struct RulesCanFailTests {
   private let table = ArrowTable(
     markdown: """

@@ -8,26 +8,26 @@ import TestSupport
 import Testing
 import Transfer
 
-/// What the engine of transfers relies on in a content store, wherever it keeps the bytes. The simulations run on the one in
-/// memory; what they show holds for the daemon because both keep the same laws.
+/// What the transfer engine requires of a content store, wherever it stores the bytes. The simulations use the store in
+/// memory; their results apply to the daemon because both stores obey the same laws.
 protocol ReceivingStore {
-  /// Stores whole bytes.
+  /// Stores a whole file.
   mutating func store(_ bytes: [UInt8]) throws -> ContentHash
-  /// The bytes of a file; nil where it is not here.
+  /// The bytes of a file; nil if it is not stored.
   func content(_ hash: ContentHash) throws -> [UInt8]?
   mutating func remove(_ hash: ContentHash) throws
   /// Alters the bytes of a file behind the store's back.
   mutating func alter(_ hash: ContentHash) throws
-  /// Begins a download; says which pieces are here from an earlier one.
+  /// Begins a download; returns the pieces that an earlier one left.
   mutating func begin(_ id: DownloadID, _ plan: DownloadPlan) throws -> Set<Int>
-  /// Takes in a piece; false where it was refused.
+  /// Adds a piece; returns false if it was rejected.
   mutating func add(_ bytes: [UInt8], _ piece: Piece, to id: DownloadID) throws -> Bool
-  /// The places of the pieces that others may have while the download runs.
+  /// The indices of the pieces that other nodes may request while the download is running.
   mutating func sharedPlaces(_ id: DownloadID) -> ChunkSet?
-  /// A piece for another node; nil where it may not have it.
+  /// A piece for another node; nil if the node may not have it.
   func shared(_ id: DownloadID, _ range: ByteRange) throws -> [UInt8]?
   mutating func finish(_ id: DownloadID) -> CompletionOutcome
-  /// Lets go of a download.
+  /// Closes a download.
   mutating func end(_ id: DownloadID)
 }
 

@@ -9,16 +9,17 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// Several stores on one directory, as several processes and machines have it: whoever does what in between, each file is
-/// whole or not there, and whatever fails does so for a reason that holds.
+/// Several stores on one directory, as in several processes and on several machines: whatever the others do in between,
+/// each file is whole or absent, and each failure has a valid reason.
 ///
-/// With KACHERY_SHARED_DIRECTORIES, the places where one network folder is mounted, between colons, the stores lie there.
+/// KACHERY_SHARED_DIRECTORIES may list paths where the same network folder is mounted, separated by colons; the stores
+/// then use them.
 @Suite struct SharedDirectoryTests {
   private static let workers = 6
   private static let steps = 60
 
   @Test(arguments: UInt64(0)..<3)
-  func whoeverDoesWhatFilesAreWhole(seed: UInt64) async throws {
+  func filesStayWholeWhateverTheProcessesDo(seed: UInt64) async throws {
     try await onOwnThread {
       let shared = try SharedDirectory(seed: seed)
       let complaints = Mutex<[String]>([])
@@ -36,13 +37,13 @@ import Testing
   }
 }
 
-/// A storage directory, and what may lie in it.
+/// A storage directory and the contents that may be in it.
 struct SharedDirectory: Sendable {
   private let folder: TemporaryFolder?
-  /// The directory by each of its paths.
+  /// The directory under each of its paths.
   let paths: [String]
   let seed: UInt64
-  /// What is stored, removed and looked for.
+  /// The contents that workers store, remove and look for.
   let contents: [[UInt8]]
 
   init(seed: UInt64) throws {
@@ -61,7 +62,7 @@ struct SharedDirectory: Sendable {
     }
   }
 
-  /// Nothing unfinished lies there once nobody works any more, and all that is there is whole.
+  /// Expects that nothing unfinished is left once all workers have ended, and that every file is whole.
   func expectOrder() throws {
     let store = try ContentStore(directory: paths[0], log: .disabled)
     let report = try store.verify { (_) throws(KacheryError) in true }
@@ -79,13 +80,13 @@ struct SharedDirectory: Sendable {
   }
 }
 
-/// One who works there, with a store of its own.
+/// A worker with a store of its own on the directory.
 struct SharingWorker {
   private let shared: SharedDirectory
   private let path: String
   private var random: SeededRandom
   private var store: ContentStore?
-  /// What it does at the moment.
+  /// The current operation.
   private(set) var deed = "nothing"
 
   init(_ shared: SharedDirectory, _ number: Int) {
@@ -94,7 +95,7 @@ struct SharingWorker {
     random = SeededRandom(seed: shared.seed &* 1_000 &+ UInt64(number))
   }
 
-  /// Does something, which may be in the way of what others do.
+  /// Performs an operation, which may interfere with other workers.
   mutating func step() throws {
     let content = shared.contents[random.number(0...shared.contents.count - 1)]
     let hash = ContentHash.of(content)
@@ -142,7 +143,7 @@ struct SharingWorker {
     guard try reader.bytes(ByteRange(whole: reader.size)) == content else { throw Complaint("other bytes") }
   }
 
-  /// Receives a file in chunks in any order, all of them or not.
+  /// Receives a file in chunks in random order, completely or in part.
   private mutating func receive(_ content: [UInt8], _ store: ContentStore) throws {
     let hash = ContentHash.of(content)
     let chunks = stride(from: 0, to: content.count, by: 100_000).compactMap { start -> Manifest.Chunk? in
@@ -176,7 +177,7 @@ struct SharingWorker {
   }
 }
 
-/// What must not happen.
+/// A violation of the expected behavior.
 private struct Complaint: Error, CustomStringConvertible {
   let description: String
 

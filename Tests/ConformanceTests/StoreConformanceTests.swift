@@ -49,7 +49,7 @@ import Transfer
     #expect(try store.content(hash) == nil)
   }
 
-  /// It is not given, whatever else happens; and a download makes it whole.
+  /// It is never served, whatever else happens; a download replaces it with a whole copy.
   @Test(arguments: Kind.allCases, 0..<4)
   func whatIsAlteredIsNotGivenAndCanBeLoadedAgain(kind: Kind, seed: UInt64) throws {
     var store = try kind.make()
@@ -107,7 +107,7 @@ import Transfer
     #expect(try store.content(.of([])) == [])
   }
 
-  /// It is refused as it comes, the others are not, and it can come again.
+  /// It is rejected on arrival, unlike the other pieces, and can be received again.
   @Test(arguments: Kind.allCases, Array(0..<10))
   func aDamagedPieceIsFoundAndCanComeAgain(kind: Kind, damaged: Int) throws {
     var store = try kind.make()
@@ -153,9 +153,9 @@ import Transfer
     #expect(try store.content(hash) == nil)
   }
 
-  /// A manifest whose pieces are right and whose whole is another file: nothing of it may be kept.
+  /// A manifest with correct pieces but another file as a whole: nothing of it may be kept.
   @Test(arguments: Kind.allCases)
-  func aLyingManifestIsNoticedAndNothingKept(kind: Kind) throws {
+  func aFalseManifestIsDetectedAndNothingKept(kind: Kind) throws {
     var store = try kind.make()
     let other = ContentHash.of([1, 2, 3])
     let plan = try plan(claiming: other)
@@ -170,7 +170,7 @@ import Transfer
     #expect(try store.begin(download(2), plan) == [])
   }
 
-  // MARK: Going on
+  // MARK: Resuming
 
   @Test(arguments: Kind.allCases, [[0], [0, 1, 2], [5, 2], Array(0..<10)])
   func whatWasVerifiedIsKeptForLater(kind: Kind, first: [Int]) throws {
@@ -189,7 +189,7 @@ import Transfer
     #expect(try store.content(hash) == bytes)
   }
 
-  /// Pieces that only the whole could verify are worth nothing without it.
+  /// Pieces that only the whole file could verify are worthless without it.
   @Test(arguments: Kind.allCases)
   func stripesAreNotKept(kind: Kind) throws {
     var store = try kind.make()
@@ -200,10 +200,10 @@ import Transfer
     #expect(try store.begin(download(2), plan) == [])
   }
 
-  // MARK: Anything
+  // MARK: Random sequences
 
-  /// Sessions that begin, receive right and wrong pieces, and end as they like: what is here is right, what was kept is
-  /// right, and the file comes together in the end.
+  /// Sessions that receive right and wrong pieces and end in random ways: stored and kept bytes are right, and in the
+  /// end the file is complete.
   @Test(arguments: Kind.allCases, [UInt64](1...60))
   func anySequenceOfSessionsKeepsTheLaws(kind: Kind, seed: UInt64) throws {
     var random = SeededRandom(seed: seed)
@@ -232,7 +232,7 @@ import Transfer
     #expect(try store.content(kept) == [9, 9, 9], "seed \(seed)")
   }
 
-  /// Others are given right bytes only.
+  /// Other nodes get only right bytes.
   private func checkShared(_ store: inout any ReceivingStore, _ id: UInt64, _ plan: DownloadPlan, _ seed: UInt64) throws
   {
     let places = store.sharedPlaces(download(id))
@@ -264,7 +264,7 @@ import Transfer
       let isTaken = try store.add(content(plan.pieces[index]), plan.pieces[index], to: download(1_000))
       #expect(isTaken, "seed \(seed)")
     }
-    // What was kept is right, so nothing can be damaged any more.
+    // Everything kept is right, so nothing can be damaged anymore.
     let outcome = store.finish(download(1_000))
     #expect(isAdmitted(outcome), "seed \(seed)")
     store.end(download(1_000))

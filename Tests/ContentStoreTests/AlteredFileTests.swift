@@ -8,7 +8,7 @@ import Testing
 
 @testable import ContentStore
 
-/// Files that clients, users or root alter after they were stored: what is given out has its hash.
+/// Files that clients, users or root alter after they were stored: whatever the store returns has its hash.
 @Suite struct AlteredFileTests {
   let folder: TemporaryFolder
   let owner: NodeID
@@ -52,13 +52,13 @@ import Testing
     let all =
       [receipt.hash, written.hash, small.hash, received] + [receipt.manifest, written.manifest].compactMap(\.self)
     for hash in all { #expect(try FileSystem.status(store.path(of: hash)).permissions == 0o444) }
-    // What may not be written can be removed all the same.
+    // Read-only files can still be removed.
     for hash in all { try store.remove(hash) }
     #expect(store.emptyTrash() > 0)
     store.index?.close()
   }
 
-  /// A process that ends between making a file read-only and giving it its name leaves one that its owner cannot write.
+  /// A process that ends after making a file read-only and before naming it leaves a file that its owner cannot write.
   @Test func whatWasLeftReadOnlyIsRemovedOrReceivedFurther() throws {
     let store = try open(withIndex: false)
     let bytes = PatternBytes.make(2_000)
@@ -93,7 +93,7 @@ import Testing
       let hash = try keep(bytes, in: store)
       #expect(try way.bytes(hash, from: store) == bytes)
       try alteration.apply(to: store.path(of: hash))
-      // A batch tells only that it is not here, and the refusal why.
+      // A batch reports only that the file is not here; the refusal gives the reason.
       let refusal = code { _ = try way.bytes(hash, from: store) }
       #expect(refusal == (way == .batch ? nil : .hashMismatch))
       #expect(store.hasSetAside(hash))
@@ -132,8 +132,8 @@ import Testing
     store.index?.close()
   }
 
-  /// A directory that older software wrote, or an index that was lost: small files are hashed when they are first given, and
-  /// what is larger is watched from then on.
+  /// A directory written by older software, or a lost index: small files are hashed when they are first returned, and
+  /// larger ones are watched from then on.
   @Test(arguments: [false, true])
   func whatTheIndexDoesNotKnow(isComplete: Bool) throws {
     let other = try open(withIndex: false)
@@ -158,8 +158,8 @@ import Testing
     store.index?.close()
   }
 
-  /// The least recently used must be so afterwards as well.
-  @Test func hashingAgainIsNoUse() throws {
+  /// The least recently used file must stay so.
+  @Test func hashingAgainDoesNotCountAsAUse() throws {
     let other = try open(withIndex: false)
     let hash = try keep(PatternBytes.make(3_000_000), in: other)
     var times = [timespec](repeating: timespec(tv_sec: 1_000_000, tv_nsec: 0), count: 2)
@@ -177,7 +177,7 @@ import Testing
     store.index?.close()
   }
 
-  // MARK: A whole copy comes
+  // MARK: A whole copy arrives
 
   @Test(arguments: [true, false], [1_000, 3_000_000])
   func aWholeCopyReplacesAnAlteredOne(withIndex: Bool, size: Int) throws {
@@ -210,7 +210,7 @@ import Testing
     store.index?.close()
   }
 
-  /// The link is needed then.
+  /// The link is then needed.
   @Test func aFileIsLinkedWhoseStoredCopyWasAltered() throws {
     let store = try open()
     let hash = try keep(PatternBytes.make(3_000_000), in: store)
@@ -220,7 +220,7 @@ import Testing
     store.index?.close()
   }
 
-  // MARK: Large ones
+  // MARK: Large files
 
   @Test func hashingEndsWithTheProcess() throws {
     let store = try open()
@@ -244,7 +244,7 @@ import Testing
     store.index?.close()
   }
 
-  /// A pool of four threads has others to serve.
+  /// A pool of four threads must serve other requests as well.
   @Test func largeFilesTakeTwoThreadsAtMost() throws {
     let rechecks = Rechecks()
     let (one, other, third) = (ContentHash.of([1]), ContentHash.of([2]), ContentHash.of([3]))

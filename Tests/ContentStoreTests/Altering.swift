@@ -6,18 +6,18 @@ import Primitives
 import TestSupport
 import Testing
 
-/// What somebody does to a file behind the store's back.
+/// Changes to a file behind the store's back.
 enum Alteration: CaseIterable {
-  /// One byte is another one.
+  /// One byte is changed.
   case written
-  /// As `written`, and then the time of the last change is set to what it was.
+  /// As `written`, but the modification time is set back.
   case writtenWithOldTimes
-  /// Another file has taken its place, of the same size and with the same time.
+  /// Replaced by another file of the same size and modification time.
   case replacedWithOldTimes
-  /// It is longer.
+  /// Bytes are appended.
   case extended
 
-  /// Alters the file, which is another one afterwards by its time of change.
+  /// Alters the file; its change time always changes.
   func apply(to path: String) throws {
     var bytes = try FileSystem.read(path, limit: 64 << 20)
     bytes[bytes.count / 2] ^= 1
@@ -34,7 +34,7 @@ enum Alteration: CaseIterable {
     }
   }
 
-  /// Changes only what is known about the file, not its bytes.
+  /// Changes only the file's metadata, not its bytes.
   static func touch(_ path: String) throws {
     try changing(path) { _ in #expect(chmod(path, 0o640) == 0 && chmod(path, 0o444) == 0) }
   }
@@ -45,7 +45,7 @@ enum Alteration: CaseIterable {
     #expect(utimensat(AT_FDCWD, path, &times, 0) == 0)
   }
 
-  /// The system's clock for files takes steps of some milliseconds.
+  /// The system's clock for files advances in steps of some milliseconds.
   private static func changing(_ path: String, _ body: (FileStatus) throws -> Void) throws {
     let before = try FileSystem.status(path)
     for _ in 0..<1_000 {
@@ -53,15 +53,15 @@ enum Alteration: CaseIterable {
       if try FileSystem.status(path).changedNanoseconds != before.changedNanoseconds { return }
       usleep(1_000)
     }
-    Issue.record("The time of change of \(path) stays the same.")
+    Issue.record("The change time of \(path) stays the same.")
   }
 }
 
-/// How a client or a peer is given a file.
+/// The ways in which a client or peer gets a file.
 enum GivenBy: CaseIterable {
   case path, reader, batch
 
-  /// The bytes that are given; nil if the file is not here.
+  /// The returned bytes; nil if the file is not stored.
   func bytes(_ hash: ContentHash, from store: ContentStore) throws -> [UInt8]? {
     switch self {
     case .path: return try store.find(hash).map { try FileSystem.read($0.path, limit: 64 << 20) }
@@ -73,7 +73,7 @@ enum GivenBy: CaseIterable {
       switch store.readSmall(hash, limit: 64 << 20) {
       case .bytes(let bytes): return bytes
       case .absent: return nil
-      case .tooLarge, .unreadable: throw KacheryError(.storageFailed, "It can be had and is not given.")
+      case .tooLarge, .unreadable: throw KacheryError(.storageFailed, "The file is available but is not returned.")
       }
     }
   }

@@ -6,18 +6,18 @@ import Primitives
 import TestSupport
 import Testing
 
-/// A disk that fails at the n-th operation, for every n: once, and from then on, as if the process had ended there.
+/// A disk that fails at the n-th operation, for every n: only once, or from then on, as if the process had ended there.
 @Suite(.serialized) struct DiskFaultTests {
-  /// What is done while the disk fails.
+  /// The operation during which the disk fails.
   enum Deed: CaseIterable {
     case storeSmall, storeLarge, storeAgain, receive, receiveTogether, link, verify, collect, remove, pin, index
   }
 
-  /// Made once: the tests would spend most of their time on it.
+  /// Created once: otherwise the tests would spend most of their time on it.
   private static let small = PatternBytes.make(600_000)
   private static let large = PatternBytes.make(20_500_000)
 
-  /// A store with some files in it, and the material for the deed.
+  /// A store with some files, and the input of the operation.
   private struct Scene {
     let fixture: StoreFixture
     let kept: [ContentHash: UInt64]
@@ -44,7 +44,8 @@ import Testing
       }
     }
 
-    /// A program that another test starts just now holds our locks for a moment, so leftovers are looked for again.
+    /// A process being started by another test inherits the locks for a moment, so the search for leftovers is
+    /// repeated.
     private func unfinished(_ store: ContentStore) throws -> [String] {
       var unfinished: [String] = []
       for attempt in 0..<100 {
@@ -90,7 +91,7 @@ import Testing
       _ = try file.finish()
     }
 
-    /// Everything that was there is still there, nothing is wrong, and nothing stays behind but what may.
+    /// Expects that all earlier files are still stored, nothing is damaged, and only permitted files are left behind.
     func expectSound(_ store: ContentStore, _ place: Comment) throws {
       for (hash, size) in kept { #expect(try store.find(hash)?.size == size, place) }
       let report = try store.verify { (_) throws(KacheryError) in true }
@@ -99,7 +100,7 @@ import Testing
     }
   }
 
-  /// A disk that is full until something is removed from it: the trash goes, and the deed is done.
+  /// A disk that is full until something is removed: the trash is emptied, and the operation succeeds.
   @Test(arguments: [Deed.storeSmall, .storeLarge, .receive, .receiveTogether])
   func aFullDiskCostsTheTrashFirst(deed: Deed) async throws {
     try await onOwnThread { try fillTheDisk(deed) }
@@ -113,11 +114,11 @@ import Testing
       let scene = try Scene(deed)
       let store = scene.fixture.store
       try store.remove(scene.old)
-      // A large file is copied by the file system first and then by hand: two attempts that fail.
+      // A large file is copied by the file system first, then through memory: two attempts that fail.
       let failures = deed == .storeLarge ? 2 : 1
       let fault = FileFault(at: number, errno: ENOSPC, .recovers, failures: failures)
       let outcome = Result { try FileFault.$current.withValue(fault) { try scene.run(deed, in: store) } }
-      try #require(fault.operations >= number, "no write was saved by the trash")
+      try #require(fault.operations >= number, "no write succeeded by emptying the trash")
       guard case .success = outcome, try store.usage().trash.count == 0 else { continue }
       #expect(try store.find(.of(scene.content))?.size == UInt64(scene.content.count))
       try scene.expectSound(store, "\(deed), operation \(number)")
@@ -151,6 +152,6 @@ import Testing
       try scene.expectSound(store, place)
       number += 1
     }
-    #expect(number > 3, "the deed touches the disk")
+    #expect(number > 3, "the operation must use the disk")
   }
 }

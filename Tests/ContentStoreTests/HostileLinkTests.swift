@@ -5,7 +5,7 @@ import Primitives
 import TestSupport
 import Testing
 
-/// Link documents that nobody would write by mistake: they end nothing but themselves.
+/// Link documents that can only be malicious: each affects nothing but its own file.
 @Suite struct HostileLinkTests {
   let fixture: StoreFixture
   var store: ContentStore { fixture.store }
@@ -21,7 +21,7 @@ import Testing
     try FileSystem.replace(fixture.path(hash) + ".link", with: document, permissions: 0o644)
   }
 
-  /// Everything that looks at links, once.
+  /// Calls everything that reads links, once.
   private func lookAtEverything() throws -> VerifyReport {
     try store.list { _ in true }
     _ = try store.usage()
@@ -45,7 +45,7 @@ import Testing
     #expect(try FileSystem.status(target).size == 3)
   }
 
-  /// Seconds long in all; the seed is printed where something goes wrong.
+  /// Takes seconds in total; a failure prints the seed.
   @Test(arguments: [UInt64](1...8))
   func documentsWithAnythingInThem(seed: UInt64) throws {
     var random = SeededRandom(seed: seed)
@@ -70,7 +70,7 @@ import Testing
     #expect(try FileSystem.read(target, limit: 10) == Array("abc".utf8), "seed \(seed)")
   }
 
-  /// More than a document can ever need is not read into memory.
+  /// More than the longest possible document is not read into memory.
   @Test func aDocumentWithoutEnd() throws {
     let hash = ContentHash.of([1])
     try link([UInt8](repeating: 0x20, count: 1 << 20), as: hash)
@@ -78,7 +78,7 @@ import Testing
     #expect(try lookAtEverything().unreadable + lookAtEverything().brokenLinks > 0)
   }
 
-  /// A device has a size and a time of change as well.
+  /// A device has a size and a modification time as well.
   @Test func aLinkToADevice() throws {
     let hash = ContentHash.of(Array("abc".utf8))
     let modified = try FileSystem.status(target).modified

@@ -7,7 +7,7 @@ import Primitives
 import TestSupport
 import Testing
 
-/// What is remembered of stored files, and what happens when that is lost.
+/// The cache of facts about stored files, and what happens when it is lost.
 @Suite struct IndexTests {
   let folder: TemporaryFolder
   let owner: NodeID
@@ -38,8 +38,8 @@ import Testing
     second.index?.close()
   }
 
-  /// A file that came from older software.
-  @Test func aManifestIsMadeOfWhatHasNone() throws {
+  /// A file from older software.
+  @Test func aManifestIsCreatedForAFileWithoutOne() throws {
     let store = try open()
     let bytes = PatternBytes.make(20_500_000)
     let hash = ContentHash.of(bytes)
@@ -72,7 +72,7 @@ import Testing
     try FileSystem.replace(folder.path("store/sha1/\(parts)/\(hex)"), with: bytes, permissions: 0o644)
   }
 
-  /// Whatever becomes of the database: the files are the truth, and it is made again from them.
+  /// Whatever happens to the database: the files are the truth, and it is rebuilt from them.
   @Test(arguments: ["", "no database at all", "removed"])
   func aLostIndexIsMadeAgainFromTheFiles(content: String) throws {
     let first = try open()
@@ -95,7 +95,7 @@ import Testing
     second.index?.close()
   }
 
-  /// Two documents that both say they describe a file: nobody is believed.
+  /// Two documents that both claim to describe a file: neither is believed.
   @Test func manifestsThatContradictEachOtherCountForNothing() throws {
     let first = try open()
     let receipt = try storeLarge(first)
@@ -110,7 +110,7 @@ import Testing
     second.index?.close()
   }
 
-  /// No block is written where the bytes are here already.
+  /// No block is written if the bytes are already stored.
   @Test(arguments: [5_000, 20_500_000])
   func storingWhatIsHereCopiesNothing(size: Int) throws {
     let store = try open()
@@ -128,7 +128,7 @@ import Testing
     let store = try open()
     var bytes = PatternBytes.make(size)
     _ = try store.store(path: try folder.write("one", bytes))
-    // Where nobody looks before everything is read.
+    // A place that is not read before the whole file is.
     bytes[size / 3] ^= 1
     let other = try store.store(path: try folder.write("other", bytes))
     #expect(other.hash == ContentHash.of(bytes))
@@ -143,7 +143,7 @@ import Testing
     }
   }
 
-  /// As if the file system had been told of no use for a day.
+  /// Makes the files look as if none had been used for a day.
   private func age(_ files: [SmallFile], in store: ContentStore) {
     for file in files {
       var times = [timespec](repeating: timespec(tv_sec: time(nil) - 86_400, tv_nsec: 0), count: 2)
@@ -155,8 +155,8 @@ import Testing
     try folder.write("store/kachery.yaml", "maxCacheSizeGiB: \(Double(bytes) / 1_073_741_824)\n")
   }
 
-  /// Files that come in a batch count at once: in listings, as copies, and as used just now.
-  @Test func filesThatComeTogetherAreKnownAtOnce() throws {
+  /// Files that arrive in a batch are known immediately: in listings, as copies, and as just used.
+  @Test func filesThatArriveTogetherAreKnownImmediately() throws {
     let store = try open()
     try store.completeIndex()
     let files = small(10)
@@ -179,7 +179,7 @@ import Testing
     store.index?.close()
   }
 
-  /// A use of a file counts though another process had stored it.
+  /// A use of a file counts even if another process stored it.
   @Test func theLastUseOfAnyFileIsRemembered() throws {
     let first = try open()
     try first.completeIndex()

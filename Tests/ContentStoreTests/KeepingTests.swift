@@ -7,7 +7,7 @@ import Primitives
 import TestSupport
 import Testing
 
-/// What stays, what goes, and what is found out about it: pins, removal, the limit, checks, listings.
+/// Maintenance of a store: pins, removal, the limit, checks, listings.
 @Suite struct KeepingTests {
   let fixture: StoreFixture
   var store: ContentStore { fixture.store }
@@ -78,7 +78,7 @@ import Testing
     #expect(!report.isOverLimit)
     #expect(try !isHere(old))
     #expect(try isHere(pinned) && isHere(recent) && isHere(fresh))
-    // Half of it rests where the limit leaves room.
+    // The trash is trimmed to the room that the limit leaves.
     #expect(try store.usage().trash.bytes <= 50_000)
   }
 
@@ -93,7 +93,7 @@ import Testing
     #expect(try isHere(pinned) && isHere(fresh))
   }
 
-  /// Used equally long ago: the large one goes.
+  /// Last used at the same time: the large file is removed.
   @Test func smallerFilesAreKeptLonger() throws {
     let large = try keep(4_000_000, lastUsed: 5_000)
     let small = try keep(1_000, lastUsed: 5_000)
@@ -118,7 +118,7 @@ import Testing
     "limitUp: [5]", "maxTransfers: -1", "maxTransfers: few", "maxCacheSizeGiB: many", "maxCacheSizeGiB: -1",
     "maxCacheSizeGiB: 0", "maxCacheSizeGiB: [", "- 1\n- {",
   ])
-  func aLimitThatIsNoneIsRefusedAndNothingRemoved(document: String) throws {
+  func anInvalidLimitIsRejectedAndNothingRemoved(document: String) throws {
     let hash = try keep(1_000, lastUsed: 1_000_000)
     try folder.write("store/kachery.yaml", document)
     let error = #expect(throws: KacheryError.self) { _ = try store.collect() }
@@ -154,7 +154,7 @@ import Testing
     #expect(store.removeDamaged() == 300_000)
   }
 
-  @Test func brokenLinksAndForeignFilesAreToldOfAndLeftAlone() throws {
+  @Test func brokenLinksAndForeignFilesAreReportedAndLeftAlone() throws {
     let target = try folder.write("target", "abc")
     let hash = try store.link(path: target).hash
     try folder.write("target", "abcd")
@@ -195,16 +195,16 @@ import Testing
     #expect(try isHere(link))
   }
 
-  /// A check reads everything; the least recently used must be so afterwards as well.
-  @Test func aCheckIsNoUse() throws {
+  /// A check reads every file, but the least recently used one must stay so.
+  @Test func aCheckDoesNotCountAsAUse() throws {
     let hash = try keep(1_000, lastUsed: 1_000_000)
     let before = try FileSystem.status(fixture.path(hash))
     _ = try verify()
     #expect(try FileSystem.status(fixture.path(hash)).accessedNanoseconds == before.accessedNanoseconds)
   }
 
-  /// Somebody replaces a damaged file by a whole one while the check still reads the old one.
-  @Test func aWholeFileThatCameMeanwhileStays() throws {
+  /// A damaged file is replaced by a whole one while the check is still reading the old one.
+  @Test func aWholeFileStoredMeanwhileStays() throws {
     let content = PatternBytes.make(70_000_000)
     let hash = try store.store(path: try folder.write("source", content)).hash
     try fixture.opened(hash).write(at: 1, [0, 0, 0, 0, 1])

@@ -19,7 +19,7 @@ import Testing
   @Test func whatADeadProcessWasStoringIsRemovedAndWhatALiveOneStoresIsNot() throws {
     let writer = try fixture.store.beginStore()
     try writer.write([1, 2, 3])
-    // The lock of a process ends with it, so its files look like this one.
+    // A process's lock ends with it, so its files look like this one.
     try folder.write("store/kachery-node/temporary/4711-1-2", "half a file")
     _ = try openAgain()
     #expect(try fixture.leftovers().count == 1)

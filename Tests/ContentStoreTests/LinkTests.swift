@@ -6,7 +6,7 @@ import Primitives
 import TestSupport
 import Testing
 
-/// Links as older software wrote them.
+/// Links written by older software.
 @Suite struct LinkTests {
   let fixture: StoreFixture
   var store: ContentStore { fixture.store }
@@ -39,7 +39,7 @@ import Testing
     #expect(try store.open(hash)?.bytes(ByteRange(whole: 3)) == Array("abc".utf8))
   }
 
-  /// A mark behind the first slash makes one `Character` with it; the path is absolute all the same.
+  /// A combining mark after the first slash forms one `Character` with it; the path is absolute nevertheless.
   @Test(arguments: [("/\u{301}/none", KacheryError.Code.notFound), ("\u{301}/none", .badRequest)])
   func aPathIsAbsoluteByItsFirstByte(path: String, code: KacheryError.Code) throws {
     let error = #expect(throws: KacheryError.self) { try store.link(path: path) }
@@ -74,7 +74,7 @@ import Testing
     "", "{}", "[]", "nonsense", #"{"path":"relative","stat":{"size":3,"mtime":0}}"#,
     #"{"path":"/a\u0000b","stat":{"size":3,"mtime":0}}"#, #"{"path":"/etc/hostname","stat":{"size":-1,"mtime":0}}"#,
   ])
-  func aDamagedLinkIsNoFile(document: String) throws {
+  func aDamagedLinkIsNotAFile(document: String) throws {
     try link(document)
     #expect((try? store.find(hash)) ?? nil == nil)
   }

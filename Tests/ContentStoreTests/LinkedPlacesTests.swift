@@ -7,7 +7,7 @@ import Testing
 
 @testable import ContentStore
 
-/// One content that is linked at several places, and linked files that change unseen.
+/// Contents linked at several paths, and linked files that change unnoticed.
 @Suite struct LinkedPlacesTests {
   let folder: TemporaryFolder
   let owner: NodeID
@@ -22,7 +22,7 @@ import Testing
     try ContentStore(directory: folder.path("store"), log: .disabled, indexOwner: withIndex ? owner : nil)
   }
 
-  /// Links files of the same content at these names.
+  /// Links files with the same content under these names.
   private func link(_ names: String..., in store: ContentStore) throws {
     for name in names { #expect(try store.link(path: try folder.write(name, "abc")).hash == hash) }
   }
@@ -33,7 +33,7 @@ import Testing
 
   private func remove(_ name: String) throws { try FileSystem.remove(folder.path(name)) }
 
-  /// The names of the further places' documents.
+  /// The names of the documents of the other paths.
   private func documents() throws -> [String] {
     try folder.files().filter { $0.hasPrefix("store/kachery-node/links/") }
   }
@@ -56,7 +56,7 @@ import Testing
     store.index?.close()
   }
 
-  /// Earlier software, and clients that look for themselves, read the one link.
+  /// Earlier software, and clients that read the directory themselves, read only the link.
   @Test func theLinkOfTheStorageFormatLeadsToThePlaceThatServes() throws {
     let store = try open()
     try link("first", "second", in: store)
@@ -83,7 +83,7 @@ import Testing
     second.index?.close()
   }
 
-  /// As when its disk is not mounted for a while.
+  /// As when its disk is temporarily not mounted.
   @Test func aPlaceThatIsAwayForAWhileCountsAgain() throws {
     let store = try open()
     try link("first", "second", in: store)
@@ -114,7 +114,7 @@ import Testing
     store.index?.close()
   }
 
-  /// "é" has two spellings, and a folder may hold a file of each.
+  /// "é" has two spellings, and a folder may contain a file for each.
   @Test func placesThatLookAlikeAreTwo() throws {
     let store = try open()
     try link("caf\u{e9}", "cafe\u{301}", in: store)
@@ -142,8 +142,8 @@ import Testing
     store.index?.close()
   }
 
-  /// A check that finds damage leaves the share to the place that is whole.
-  @Test func aCheckTakesTheWholePlace() throws {
+  /// A check that finds damage leaves the content linked at the path that is whole.
+  @Test func aCheckSwitchesToAnIntactPath() throws {
     let store = try open()
     try link("first", "second", in: store)
     try Alteration.writtenWithOldTimes.apply(to: folder.path("second"))
@@ -166,7 +166,7 @@ import Testing
     store.index?.close()
   }
 
-  /// Whatever is in the folder of further places.
+  /// Whatever the folder of other paths contains.
   @Test(arguments: ["", "nonsense", "[]", #"{"path":"/dev/zero","stat":{"size":0,"mtime":0}}"#])
   func damagedPlacesAreNone(document: String) throws {
     let store = try open()
@@ -178,7 +178,7 @@ import Testing
     store.index?.close()
   }
 
-  // MARK: One place that changes unseen
+  // MARK: A single path that changes unnoticed
 
   private func code(_ body: () throws -> Void) -> KacheryError.Code? {
     do { try body() } catch { return (error as? KacheryError)?.code }
@@ -186,7 +186,7 @@ import Testing
   }
 
   @Test(arguments: [Alteration.writtenWithOldTimes, .replacedWithOldTimes], GivenBy.allCases)
-  func aLinkedFileThatLooksTheSameAndIsNotIsRefused(alteration: Alteration, way: GivenBy) throws {
+  func aLinkedFileThatOnlyLooksTheSameIsRefused(alteration: Alteration, way: GivenBy) throws {
     for withIndex in [true, false] { try refuses(try open(withIndex: withIndex), alteration, way) }
   }
 
@@ -195,7 +195,7 @@ import Testing
     #expect(try way.bytes(hash, from: store) == Array("abc".utf8))
     try alteration.apply(to: folder.path("target"))
     #expect(code { _ = try way.bytes(hash, from: store) } == (way == .batch ? nil : .fileChanged))
-    // Clients that look for themselves find no link any more either.
+    // Clients that read the directory themselves find no link anymore either.
     #expect(try FileSystem.statusIfPresent(store.path(of: hash) + ".link") == nil)
     #expect(try way.bytes(hash, from: store) == nil)
     #expect(store.brokenLinkTarget(hash) == folder.path("target"))

@@ -6,7 +6,7 @@ import Primitives
 import TestSupport
 import Testing
 
-/// Links as this software writes them.
+/// Links written by this software.
 @Suite struct LinkingTests {
   let fixture: StoreFixture
   var store: ContentStore { fixture.store }
@@ -14,7 +14,7 @@ import Testing
 
   init() throws { fixture = try StoreFixture() }
 
-  @Test func aLinkedFileIsServedFromWhereItLies() throws {
+  @Test func aLinkedFileIsServedFromItsPath() throws {
     let bytes = PatternBytes.make(20_500_000)
     let target = try folder.write("target", bytes)
     let receipt = try store.link(path: target)
@@ -28,7 +28,7 @@ import Testing
     #expect(try fixture.leftovers() == [])
   }
 
-  /// As older software reads it.
+  /// In the form that older software reads.
   @Test func theDocumentIsTheStorageFormats() throws {
     let target = try folder.write("target", "abc")
     let hash = try store.link(path: target).hash
@@ -48,7 +48,7 @@ import Testing
     #expect(store.brokenLinkTarget(hash) == nil)
   }
 
-  @Test func whatIsNoFileOfTheUsersIsNotLinked() throws {
+  @Test func onlyTheUsersRegularFilesAreLinked() throws {
     func code(_ path: String) throws -> KacheryError.Code? {
       let error = #expect(throws: KacheryError.self) { try store.link(path: path) }
       #expect(try folder.files().filter { $0.hasSuffix(".link") } == [])
@@ -77,8 +77,8 @@ import Testing
     #expect(try folder.files().filter { $0.hasSuffix(".link") } == [])
   }
 
-  /// A daemon that serves a group reads nothing for its members that they may not read themselves.
-  @Test func whatTheGroupMayNotReadIsNotTakenForIt() throws {
+  /// A daemon that serves a group reads no file for its members that they could not read themselves.
+  @Test func filesThatTheGroupMayNotReadAreNotStoredForIt() throws {
     let shared = try ContentStore(
       directory: folder.path("shared"), log: .disabled, clientScope: .group(60_606))
     let secret = try folder.write("secret", [1, 2, 3], permissions: 0o600)
@@ -88,7 +88,7 @@ import Testing
       let error = #expect(throws: KacheryError.self) { _ = try attempt(secret) { _, _ in true } }
       #expect(error?.code == .permissionDenied)
     }
-    // Readable by all, in a folder that only the owner may enter.
+    // Readable by everyone, but in a folder that only the owner may enter.
     let open = try folder.write("open", [1], permissions: 0o644)
     #expect(#expect(throws: KacheryError.self) { try shared.store(path: open) }?.code == .permissionDenied)
     #expect(chmod(folder.path, 0o711) == 0)

@@ -65,7 +65,7 @@ import Testing
   }
 
   @Test(arguments: [true, false])
-  func whatWasOpenedIsReadWhateverBecomesOfTheFile(isFinished: Bool) throws {
+  func anOpenReaderOutlivesItsFile(isFinished: Bool) throws {
     let file = try begin()
     for index in 0..<(isFinished ? 4 : 3) { try receive(index, file) }
     _ = file.share()

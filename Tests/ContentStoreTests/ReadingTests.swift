@@ -28,7 +28,7 @@ import Testing
     #expect(throws: KacheryError.self) { try reader.bytes(range) }
   }
 
-  /// A file system in memory does not tell what memory holds.
+  /// A file system in memory does not report whether bytes are cached.
   @Test func readsRangesThatMemoryHolds() throws {
     let fixture = try StoreFixture(in: .onDisk())
     let bytes = PatternBytes.make(1_000)
@@ -57,7 +57,7 @@ import Testing
     #expect(try store.manifest(for: absent, named: absent) == nil)
   }
 
-  @Test func aStoredFileThatIsNoFileIsRefused() throws {
+  @Test func aStoredFileThatIsNotARegularFileIsRejected() throws {
     try FileSystem.createFolder(fixture.path(absent), permissions: 0o755)
     #expect(throws: KacheryError.self) { try store.find(absent) }
     try FileSystem.removeFolder(fixture.path(absent))

@@ -32,7 +32,7 @@ import Testing
     try incoming.finish()
   }
 
-  /// Appends the right bytes in pieces as they come from a socket.
+  /// Appends the right bytes in pieces, as they arrive from a socket.
   private func append(_ range: ByteRange, to chunk: IncomingChunk) throws {
     for start in stride(from: Int(range.start), to: Int(range.end), by: 65_521) {
       let end = min(start + 65_521, Int(range.end))
@@ -55,7 +55,7 @@ import Testing
     try expectAdmitted(try file.finish())
   }
 
-  @Test func severalChunksMayBeUnderwayAtOnce() throws {
+  @Test func severalChunksMayArriveConcurrently() throws {
     let file = try store.beginReceive(hash, size: 1_000_000)
     let open = try chunks.map { try file.beginChunk($0.range, expected: $0.hash) }
     for start in stride(from: 0, to: 300_000, by: 10_000) {
@@ -104,7 +104,7 @@ import Testing
     try incoming.finish()
   }
 
-  /// In whatever order they come, and whether or not they go into the digest of the whole at once.
+  /// In any order of arrival, whether or not a chunk can be hashed into the digest of the whole immediately.
   @Test(arguments: [[0, 1, 2, 3], [3, 2, 1, 0], [0, 2, 1, 3]])
   func eachDamagedChunkIsFoundAsItArrives(order: [Int]) throws {
     let file = try store.beginReceive(hash, size: 1_000_000, chunks: chunks)
@@ -116,7 +116,7 @@ import Testing
     try expectAdmitted(try file.finish())
   }
 
-  /// The node is given up after the last byte was hashed and before the chunk counts.
+  /// The chunk is abandoned after its last byte was hashed and before it is accepted.
   @Test func aChunkGivenUpAtItsEndCanComeAgain() throws {
     let file = try store.beginReceive(hash, size: 1_000_000, chunks: chunks)
     try receive(chunks[0], file)
@@ -166,7 +166,7 @@ import Testing
     try expectAdmitted(try file.finish())
   }
 
-  /// The link was lost half-way, and another node gives the rest.
+  /// The link broke halfway, and another node sends the rest.
   @Test(arguments: [true, false])
   func aChunkContinuesWhereAnEarlierOneStopped(isVerified: Bool) throws {
     let file = try store.beginReceive(hash, size: 1_000_000)
@@ -197,7 +197,7 @@ import Testing
     try expectAdmitted(try file.finish())
   }
 
-  /// A second node is asked for what the first one is late with.
+  /// A second node is asked for the chunk that the first one is late with.
   @Test(arguments: [0, 1])
   func aSpareChunkTakesThePlaceOfALateOne(index: Int) throws {
     let file = try store.beginReceive(hash, size: 1_000_000)
@@ -225,8 +225,8 @@ import Testing
     try expectAdmitted(try file.finish())
   }
 
-  /// The chunk is accepted on one thread while another one gives it up, and asks for it again: it is here then, and that
-  /// can be seen before it is begun again.
+  /// One thread accepts the chunk while another abandons it and requests it again: it is then present, and the caller
+  /// can see that before it begins again.
   @Test func aChunkThatIsGivenUpAsItIsAcceptedIsHereOrNot() async throws {
     for _ in 0..<50 {
       let file = try store.beginReceive(hash, size: 1_000_000)
@@ -250,7 +250,7 @@ import Testing
     }
   }
 
-  @Test func aLyingManifestIsNoticedByTheWhole() throws {
+  @Test func aFalseManifestIsDetectedByTheWholeFile() throws {
     let other = ContentHash.of([7])
     let file = try store.beginReceive(other, size: 1_000_000, chunks: chunks)
     for chunk in chunks { try receive(chunk, file) }
@@ -274,7 +274,7 @@ import Testing
     #expect(throws: KacheryError.self) { try file.finish() }
   }
 
-  /// Chunks of any size in any order, held against a list of every byte.
+  /// Chunks of any size in any order, compared with a map of every byte.
   @Test(arguments: 1...20) func whatOverlapsIsRefusedAndNothingElse(seed: UInt64) throws {
     var random = SeededRandom(seed: seed)
     let size = 400
@@ -312,7 +312,7 @@ import Testing
     try store.beginReceive(hash, size: 1_000_000).discard()
   }
 
-  @Test func aFileThatHasNoRoomIsRefusedAtOnce() throws {
+  @Test func aFileWithoutRoomIsRefusedImmediately() throws {
     let error = #expect(throws: KacheryError.self) { _ = try store.beginReceive(hash, size: 1 << 60) }
     #expect(error?.code == .diskFull)
     #expect(error?.message.contains("\(UInt64(1) << 60)") == true)

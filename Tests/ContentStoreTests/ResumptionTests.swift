@@ -30,7 +30,7 @@ import Testing
   private func again() throws -> IncomingFile { try store.beginReceive(hash, size: 1_000_000, chunks: chunks) }
 
   @Test(arguments: [[0], [0, 1], [2], [0, 2], [3, 1], [0, 1, 2, 3]])
-  func goesOnFromTheVerifiedChunks(first: [Int]) throws {
+  func resumesFromTheVerifiedChunks(first: [Int]) throws {
     let before = try again()
     #expect(before.resumed == [])
     try receive(first, before)
@@ -81,7 +81,7 @@ import Testing
     }
   }
 
-  /// A description of the file that has none of these chunks may be wrong: they stay for the one that has.
+  /// A description of the file that has none of these chunks may be wrong: they stay for the description that has them.
   @Test func whatAnotherDescriptionOfTheFileLeftStays() throws {
     let before = try again()
     try receive([0], before)
@@ -100,7 +100,7 @@ import Testing
     #expect(try fixture.leftovers() == [])
   }
 
-  /// Nodes contradict each other, and both descriptions are followed.
+  /// Nodes contradict each other, and both descriptions are tried.
   @Test func aFileIsReceivedBesideAnotherDescriptionOfIt() throws {
     let first = try again()
     try receive([0], first)

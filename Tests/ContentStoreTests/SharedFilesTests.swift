@@ -12,7 +12,7 @@ import Testing
 
   init() throws { folder = try TemporaryFolder() }
 
-  /// A directory whose `sha1` leads to this place.
+  /// A directory whose `sha1` is a symbolic link to this path.
   private func directory(leadingTo place: String) throws -> String {
     let directory = folder.path("own \(manager.subpaths(atPath: folder.path)?.count ?? 0)")
     try manager.createDirectory(atPath: directory, withIntermediateDirectories: true)
@@ -32,11 +32,11 @@ import Testing
     #expect(try other.find(receipt.hash)?.path.hasPrefix("\(shared)/sha1/") == true)
     #expect(try other.isPinned(receipt.hash))
     #expect(try manager.contentsOfDirectory(atPath: own) == ["sha1"])
-    // By way of a third one as well.
+    // Also through a third directory.
     #expect(try ContentStore(directory: try directory(leadingTo: "\(own)/sha1"), log: .disabled).directory == shared)
   }
 
-  /// A disk that is not mounted: nothing is made in its place.
+  /// A disk that is not mounted: nothing is created in its place.
   @Test func aLinkToNowhereIsRefused() throws {
     let own = try directory(leadingTo: folder.path("unmounted/sha1"))
     let error = #expect(throws: KacheryError.self) { try ContentStore(directory: own, log: .disabled) }
@@ -44,7 +44,7 @@ import Testing
     #expect(try manager.contentsOfDirectory(atPath: own) == ["sha1"])
   }
 
-  /// It is another place for the files, and not another storage directory.
+  /// The folder is only another location of the files, not another storage directory.
   @Test func aFolderOfAnotherNameHoldsTheFilesAlone() throws {
     let place = folder.path("disk/files")
     try manager.createDirectory(atPath: place, withIntermediateDirectories: true)

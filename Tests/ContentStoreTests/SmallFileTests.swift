@@ -53,7 +53,7 @@ import Testing
     #expect(throws: KacheryError.self) { try store.requireInPlace(files) }
   }
 
-  /// NFS knows no files without a name.
+  /// NFS does not support unnamed files.
   @Test func aFileSystemWithoutUnnamedFilesServesAsWell() throws {
     let files = ["a", "b"].map(file)
     let fault = FileFault(at: 1, errno: EOPNOTSUPP, .recovers)
@@ -79,7 +79,7 @@ import Testing
     if case .absent = store.readSmall(.of([9]), limit: 4) {} else { Issue.record("found though absent") }
   }
 
-  /// A disk that fails at any operation: each file is whole or not there, and the next start finds nothing left over.
+  /// A disk that fails at any operation: each file is whole or absent, and the next start finds no leftovers.
   @Test(arguments: [FileFault.Aftermath.recovers, .dies])
   func aFailureAtAnyOperationCostsNothing(aftermath: FileFault.Aftermath) throws {
     let files = ["a", "b"].map(file)

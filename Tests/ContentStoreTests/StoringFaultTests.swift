@@ -6,10 +6,10 @@ import Primitives
 import TestSupport
 import Testing
 
-/// The kernel's call, which counts for the calling thread only: what follows on it has another user's rights.
+/// The system call affects only the calling thread, whose further calls have another user's permissions.
 @_silgen_name("setfsuid") private func setFileSystemUser(_ user: UInt32) -> Int32
 
-/// Does something with the rights of `nobody` to files, which only root may take.
+/// Runs `body` with the file permissions of the user `nobody`; only root may do this.
 private func asNobody<Result>(_ body: () throws -> Result) rethrows -> Result {
   _ = setFileSystemUser(65_534)
   defer { _ = setFileSystemUser(geteuid()) }
@@ -30,7 +30,7 @@ private func asNobody<Result>(_ body: () throws -> Result) rethrows -> Result {
     return error
   }
 
-  @Test func refusesWhatIsNoFile() throws {
+  @Test func rejectsAnythingButRegularFiles() throws {
     #expect(try refusal(of: folder.path)?.code == .badRequest)
     #expect(try refusal(of: "/dev/zero")?.code == .badRequest)
     #expect(try refusal(of: folder.path("absent"))?.code == .notFound)
@@ -60,7 +60,7 @@ private func asNobody<Result>(_ body: () throws -> Result) rethrows -> Result {
     }
   }
 
-  /// What another program may do to a file while it is read.
+  /// Changes that another program may make to a file while it is being read.
   enum Change: CaseIterable { case append, overwrite, truncate, replace, remove }
 
   /// A large file is copied and hashed by several threads.

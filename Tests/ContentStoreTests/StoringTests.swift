@@ -7,7 +7,7 @@ import Primitives
 import TestSupport
 import Testing
 
-/// A store in a folder of a test's own.
+/// A store in a separate folder for each test.
 struct StoreFixture {
   let folder: TemporaryFolder
   let store: ContentStore
@@ -19,20 +19,20 @@ struct StoreFixture {
     store = try ContentStore(directory: folder.path("store"), log: .disabled)
   }
 
-  /// The path that the storage format gives this hash.
+  /// The path of this hash in the storage format.
   func path(_ hash: ContentHash) -> String {
     let hex = hash.hex
     let parts = [hex.prefix(2), hex.dropFirst(2).prefix(2), hex.dropFirst(4).prefix(2)].joined(separator: "/")
     return "\(store.directory)/sha1/\(parts)/\(hex)"
   }
 
-  /// Opens a stored file for writing, as its owner can, whatever its mode.
+  /// Opens a stored file for writing, as its owner can despite its mode.
   func opened(_ hash: ContentHash) throws -> File {
     #expect(chmod(path(hash), 0o644) == 0)
     return try File(path(hash), .update)
   }
 
-  /// What lies in the storage directory besides stored files.
+  /// The entries of the storage directory other than stored files.
   func leftovers() throws -> [String] {
     try folder.files().filter { $0.hasPrefix("store/kachery-node/") }
   }
@@ -45,7 +45,7 @@ struct StoreFixture {
 
   init() throws { fixture = try StoreFixture() }
 
-  /// Hashes as Python's hashlib and json.dumps give them for the same bytes.
+  /// Hashes computed by Python's hashlib and json.dumps for the same bytes.
   @Test(arguments: [
     (0, "da39a3ee5e6b4b0d3255bfef95601890afd80709", nil),
     (1, "bf8b4530d8d246dd74ac53a13471bba17941dff7", nil),
@@ -122,7 +122,7 @@ struct StoreFixture {
     #expect(try FileSystem.read(fixture.path(receipt.hash), limit: 9) == Array("abc".utf8))
   }
 
-  @Test func eightThreadsMayStoreTheSameAtOnce() async throws {
+  @Test func eightThreadsMayStoreTheSameFileConcurrently() async throws {
     let path = try folder.write("source", PatternBytes.make(2_000_000))
     let store = store
     let receipts = try await withThrowingTaskGroup(of: StoreReceipt.self) { group in

@@ -8,7 +8,7 @@ import Testing
     String(decoding: CanonicalJSON.encode(try JSONParser.parse(text)), as: UTF8.self)
   }
 
-  /// ECMAScript's way with numbers; the values of RFC 8785, appendix B.
+  /// Numbers as ECMAScript prints them; the values of RFC 8785, appendix B.
   @Test(arguments: [
     ("0", "0"), ("-0", "0"), ("1", "1"), ("-1", "-1"), ("1e0", "1"), ("10.50", "10.5"), ("1e21", "1e+21"),
     ("1e20", "100000000000000000000"), ("123456789012345678", "123456789012345680"), ("0.000001", "0.000001"),
@@ -21,7 +21,7 @@ import Testing
     #expect(try canonical(input) == output)
   }
 
-  /// Integers beyond 2⁵³ of which the canonical form has other digits, a power of two among them.
+  /// Integers beyond 2⁵³ whose canonical form has other digits, including a power of two.
   @Test(arguments: [
     "9007199254740993", "-9007199254740993", "9223372036854775807", "9223372036854775808", "18446744073709551616",
     "1152921504606846976", "123456789012345678901234567890",
@@ -48,7 +48,7 @@ import Testing
     #expect(CanonicalJSON.alteredNumber(in: value, precision: .double) == nil)
   }
 
-  /// A fraction with more digits than a double has is the same double for every reader, but not the same decimal.
+  /// A fraction with more digits than a double has is the same double for every reader, but another decimal.
   @Test(arguments: [("0.10000000000000001", true), ("9007199254740993.0", true), ("1e-400", false), ("-1e-999", false)])
   func fractionsAreKeptAsDoublesOrAsDecimals(literal: String, isKeptAsDouble: Bool) throws {
     let value = try JSONParser.parse(literal)
@@ -56,7 +56,7 @@ import Testing
     #expect((CanonicalJSON.alteredNumber(in: value, precision: .double) == nil) == isKeptAsDouble)
   }
 
-  /// What a program computed is always kept: its shortest digits are the canonical ones.
+  /// Computed numbers never change: their shortest digits are the canonical ones.
   @Test(arguments: UInt64(0)..<50)
   func everyDoubleIsKept(seed: UInt64) throws {
     var random = SeededRandom(seed: seed)
@@ -76,7 +76,7 @@ import Testing
   }
 
   @Test func membersAreSortedByCodeUnits() throws {
-    // The emoji's first code unit, a surrogate, comes before that of the last name though its scalar comes after.
+    // The emoji's first code unit, a surrogate, sorts before the last name's, although its scalar sorts after it.
     let input = #"{"\ufb33": 1, "\ud83d\ude00": 2, "a": 3, "B": 4, "": 5}"#
     #expect(try canonical(input) == "{\"\":5,\"B\":4,\"a\":3,\"\u{1f600}\":2,\"\u{fb33}\":1}")
   }
@@ -91,7 +91,7 @@ import Testing
         == #"{"a":"x","b":[1,{"a":true,"z":null}]}"#)
   }
 
-  /// What everybody writes alike stays as it is when it is read and written again, whatever order and spaces it had.
+  /// A canonical document stays the same when it is read and written again, whatever its original order and spacing.
   @Test(arguments: UInt64(0)..<200)
   func canonicalDocumentsStayAsTheyAre(seed: UInt64) throws {
     var random = SeededRandom(seed: seed)

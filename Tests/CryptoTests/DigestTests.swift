@@ -35,8 +35,8 @@ import Testing
     #expect(copy.finish() == ContentHash.of(Array("abd".utf8)))
   }
 
-  /// However much either of the two has taken in before, and wherever pieces end.
-  @Test(arguments: UInt64(0)..<20) func twoDigestsTakeTheSameBytesAtOnce(seed: UInt64) {
+  /// However many bytes either digest has hashed before, and however the bytes are split.
+  @Test(arguments: UInt64(0)..<20) func twoDigestsHashTheSameBytesTogether(seed: UInt64) {
     var random = SeededRandom(seed: seed)
     let bytes = random.bytes(Int(random.next() % 10_000))
     let (start, otherStart) = (Int(random.next() % 130), seed.isMultiple(of: 2) ? 64 : Int(random.next() % 130))
@@ -54,7 +54,7 @@ import Testing
     #expect(other.finish() == ContentHash.of(otherBefore + bytes), "seed \(seed)")
   }
 
-  /// The number of bits no longer fits 32 of them.
+  /// The number of bits no longer fits 32 bits.
   @Test func twoDigestsTakeMoreThanHalfAGigabyte() {
     let block = [UInt8](repeating: 7, count: 1 << 20)
     var (one, other, expected) = (SHA1Digest(), SHA1Digest(), SHA1Digest())
@@ -81,7 +81,7 @@ import Testing
     #expect(Hex.encode(second) == "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843")
   }
 
-  /// A name may be empty, and so may a key made of it.
+  /// A name may be empty, and so may a key derived from it.
   @Test func emptyBytesHaveDigestsToo() {
     #expect(Hex.encode(SHA256Digest.of([])) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
     #expect(

@@ -3,7 +3,7 @@ import Primitives
 import TestSupport
 import Testing
 
-/// Many signatures at once are checked as one by one: the same are good, and the first bad one is named.
+/// Verifying many signatures together gives the same result as one by one, and names the first bad one.
 @Suite struct SignatureBatchTests {
   private let key: SigningKey
   private let verifier: VerifyingKey
@@ -24,7 +24,7 @@ import Testing
     #expect(verifier.firstInvalid(in: signed(count), togetherFrom: 64) == nil)
   }
 
-  /// Not only because each one by itself is good.
+  /// Not only because each signature is valid by itself.
   @Test(arguments: [0, 1, 2, 64, 300]) func theEquationOfAllHolds(count: Int) {
     #expect(verifier.areAllSigned(signed(count)))
     guard count > 0 else { return }
@@ -57,8 +57,8 @@ import Testing
     #expect(verifier.firstInvalid(in: batch, togetherFrom: 64) == 40)
   }
 
-  /// RFC 8032, section 5.1.7: the response is below the order of the base point, or else a second signature of the same
-  /// bytes could be made of one.
+  /// RFC 8032, section 5.1.7: the response must be below the order of the base point; otherwise a second signature of
+  /// the same bytes could be derived from one.
   @Test func aResponseBeyondTheOrderIsRefused() {
     let order: [UInt8] =
       [0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14]
@@ -75,9 +75,9 @@ import Testing
     #expect(verifier.firstInvalid(in: batch, togetherFrom: 64) == 9)
   }
 
-  @Test func whatIsNoPointOrNoSignatureIsRefused() throws {
+  @Test func invalidPointsAndSignaturesAreRejected() throws {
     var batch = signed(64)
-    // y = p is another way to write y = 0, and y = 2 is of no point.
+    // y = p is another encoding of y = 0, and y = 2 is not on the curve.
     let strange: [[UInt8]] = [
       [0xed] + [UInt8](repeating: 0xff, count: 30) + [0x7f], [2] + [UInt8](repeating: 0, count: 31),
       [1] + [UInt8](repeating: 0, count: 30) + [0x80],
@@ -97,7 +97,7 @@ import Testing
     #expect(other.firstInvalid(in: signed(64), togetherFrom: 64) == 0)
   }
 
-  /// Vectors of RFC 8032, section 7.1, among others by the same key.
+  /// Vectors of RFC 8032, section 7.1, among other signatures of the same key.
   @Test func theVectorsOfTheStandardPass() throws {
     let vectors = [
       (

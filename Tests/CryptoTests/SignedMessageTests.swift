@@ -32,7 +32,7 @@ import Testing
       metaData: try metaData.flatMap { try JSONParser.parse($0).object }, with: try signer())
   }
 
-  /// The signature is over what ECMAScript prints; the text has what the writer wrote.
+  /// The signature covers the numbers as ECMAScript prints them; the text keeps them as the writer wrote them.
   @Test func numbersStayInTheTextAsTheyWereSpelled() throws {
     let text = #"{"a":[1.0,-0.0,1E3,0.12345678901234567890,9007199254740992,123456789012345680,1.7e308]}"#
     let signed = try sign(text)
@@ -45,7 +45,7 @@ import Testing
   }
 
   @Test(arguments: ["9007199254740993", "9223372036854775808", "1e-400"])
-  func aNumberThatWouldBecomeAnotherIsNotSigned(literal: String) throws {
+  func aNumberThatWouldChangeIsNotSigned(literal: String) throws {
     let message = #"{"a":{"b":[0,\#(literal)]}}"#
     let error = #expect(throws: KacheryError.self) { try sign(message) }
     #expect(error?.code == .badRequest)
@@ -55,7 +55,7 @@ import Testing
     #expect(inMetaData?.message.contains("$.metaData.a.b[1]") == true)
   }
 
-  /// Earlier versions signed integers beyond 2⁵³ by their rounded form, and kept all digits in the text.
+  /// Earlier versions signed integers beyond 2⁵³ in their rounded form, and kept all digits in the text.
   @Test func messagesOfEarlierVersionsStillVerify() throws {
     let text = #"{"body":{"messageNumber":0,"message":{"n":9007199254740993},"timestamp":1},"signature":"SIGNATURE"}"#
     let body = #"{"message":{"n":9007199254740992},"messageNumber":0,"timestamp":1}"#
@@ -65,7 +65,7 @@ import Testing
     #expect(SignedMessage.plain(read.text) == Array(#"{"n":9007199254740993}"#.utf8))
   }
 
-  /// How a document is spaced and ordered is nobody's business but its writer's.
+  /// Spacing and order of a document do not affect its signature.
   @Test func theFormOfTheDocumentDoesNotMatter() throws {
     let original = try message()
     let text = String(decoding: original.text, as: UTF8.self).replacing(",", with: " ,\n ")
@@ -82,12 +82,12 @@ import Testing
     #"{"body":{"messageNumber":0,"previousSignature":"SIGNATURE","message":{}},"signature":"SIGNATURE"}"#,
     #"{"body":{"messageNumber":1,"previousSignature":"zz","message":{}},"signature":"SIGNATURE"}"#,
   ])
-  func whatIsNoSignedMessageIsRefused(text: String) {
+  func documentsThatAreNotSignedMessagesAreRejected(text: String) {
     let filled = text.replacing("SIGNATURE", with: String(repeating: "ab", count: 64))
     #expect(throws: KacheryError.self) { try SignedMessage(Array(filled.utf8)) }
   }
 
-  /// A damaged message is refused, or has another signature or body, and then the signature does not hold.
+  /// A damaged message is rejected, or has another signature or body, and then the signature is invalid.
   @Test(arguments: UInt64(0)..<200)
   func damagedMessagesAreRefusedOrNotSigned(seed: UInt64) throws {
     var random = SeededRandom(seed: seed)
@@ -121,7 +121,7 @@ import Testing
     for name in try vectors.list("notSubfeeds") { #expect(throws: KacheryError.self) { try SubfeedHash(name: name) } }
   }
 
-  /// Taken out of the document or read with all of it: the message is the same, and a line.
+  /// Cut out of the document or parsed with it: the message is the same, on one line.
   @Test func theMessageItselfIsTakenOutOfAnyDocument() throws {
     let hard: JSONObject = ["a}": "{\"\\", "b": ["c": "\\\"}", "d": [["{"], "\n"]], "e": [:]]
     let key = try signer()

@@ -48,7 +48,7 @@ import Testing
     #expect(try NodeID(pem: try key.publicKey.pem()) == key.publicKey)
   }
 
-  @Test func whatIsNoKeyIsRefused() throws {
+  @Test func invalidKeysAreRejected() throws {
     #expect(throws: KacheryError.self) { try SigningKey(seed: [1, 2, 3]) }
     #expect(throws: KacheryError.self) { try SigningKey(pem: "hello") }
     let rsaLike = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
@@ -57,7 +57,7 @@ import Testing
     #expect(throws: KacheryError.self) { try SigningKey(pem: publicPEM) }
   }
 
-  /// A key on the curve P-256, and an Ed25519 key behind a password, which nobody is asked for.
+  /// A key on the curve P-256, and an Ed25519 key with a password, for which the user is not prompted.
   @Test(arguments: [
     """
     -----BEGIN PRIVATE KEY-----
@@ -83,7 +83,7 @@ import Testing
     }
   }
 
-  /// RFC 8032, section 7.1, the seed of its first test, as `openssl pkey` writes it.
+  /// RFC 8032, section 7.1, the seed of its first test, in the form that `openssl pkey` writes.
   @Test func theFilesAreThoseOfOtherSoftware() throws {
     let (seed, publicKey, _, _) = Self.vectors[0]
     let key = try SigningKey(seed: try #require(Hex.decode(seed)))

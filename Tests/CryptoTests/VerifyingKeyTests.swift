@@ -13,7 +13,7 @@ import Testing
     #expect(!key.verify(signature: signature, of: message + [0]))
   }
 
-  /// A wrong signature leaves nothing behind that makes the next one wrong, or right.
+  /// A wrong signature leaves no state behind that makes the next one invalid, or valid.
   @Test func signaturesAreJudgedOneByOne() throws {
     let signing = try SigningKey(seed: Array(0..<32))
     let key = try VerifyingKey(signing.publicKey)
@@ -28,7 +28,7 @@ import Testing
     }
   }
 
-  /// Node IDs come from outside, and most strings of 32 bytes are no point of the curve or nobody's key.
+  /// Node IDs are untrusted, and most strings of 32 bytes are not a point of the curve or not a known key.
   @Test(arguments: UInt64(0)..<10)
   func anyBytesForAKeyVerifyNothing(seed: UInt64) throws {
     var random = SeededRandom(seed: seed)

@@ -6,9 +6,9 @@ import Wire
 
 @testable import Daemon
 
-/// `BatchClient`: what arrives on a batch stream, and what a peer cannot make of it.
+/// `BatchClient`: input on a batch stream, and what a peer cannot do with it.
 @Suite struct BatchClientTests {
-  /// What the client has told of, in order.
+  /// The client's reports, in order.
   private final class Heard {
     var replies: [String] = []
     var ends = 0
@@ -20,7 +20,7 @@ import Wire
   private let client: BatchClient
   private let topic: Topic = .filled(with: 7)
 
-  /// A client that holds nothing back: there is no limit on the rate.
+  /// A client without a rate limit, which holds nothing back.
   init() throws {
     let loop = try EventLoop(name: "batch")
     client = BatchClient(stream, topic: topic, limiter: RateLimiter(RateLimit(nil), loop: loop))
@@ -65,7 +65,7 @@ import Wire
     #expect(heard.ends == 0 && heard.signs == (bytes.count + slice - 1) / slice && !stream.isReset)
   }
 
-  /// The window opens for a file's bytes once they are on the disk, and for everything else immediately.
+  /// Flow control releases a file's bytes once they are on the disk, and all other bytes immediately.
   @Test func theWindowWaitsForTheDisk() {
     ask([1, 2])
     let bytes = reply("one") + FetchReply(.notHere).encoded
@@ -75,7 +75,7 @@ import Wire
     #expect(stream.consumedBytes == bytes.count)
   }
 
-  /// What ends the stream: each is an answer to nothing that was asked, or no answer.
+  /// Input that ends the stream: an answer without a request, or no valid answer.
   @Test(arguments: [
     FetchReply(count: BatchRequest.maximumSize + 1).encoded, FetchReply(count: .max).encoded, [0, 0, 0, 0],
     [0xff, 0xff, 0xff, 0xff], [0, 0, 0, 2, 99, 0], [0, 0, 0, 2, 17, 200],
@@ -101,7 +101,7 @@ import Wire
     #expect(heard.ends == 1 && heard.replies.isEmpty && stream.isReset)
   }
 
-  @Test func aClosedClientTellsNothing() {
+  @Test func aClosedClientReportsNothing() {
     ask([1])
     client.close()
     client.close()
@@ -112,8 +112,8 @@ import Wire
     #expect(stream.consumedBytes == 0)
   }
 
-  /// The owner may close the client while it hears of a file: the rest of what arrived with it counts for nothing.
-  @Test func aClientThatIsClosedOnTheWayStops() {
+  /// The owner may close the client while it handles a file: the rest of the input is ignored.
+  @Test func aClientClosedWhileReadingStops() {
     ask([1, 2])
     client.onReply = { [client, heard] index, _ in
       heard.replies.append("\(index)")

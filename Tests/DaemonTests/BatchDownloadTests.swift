@@ -10,7 +10,7 @@ import Wire
 
 @testable import Daemon
 
-/// Batches over streams whose other ends are the test.
+/// Batches over streams whose other ends are controlled by the test.
 @Suite struct BatchDownloadTests {
   /// How the other end of a stream behaves.
   enum Conduct: CaseIterable {
@@ -19,11 +19,11 @@ import Wire
     /// Sends the head of an answer, and then nothing.
     case stops
     case refuses
-    /// Gives other bytes than those that were asked for.
+    /// Sends other bytes than those requested.
     case lies
-    /// Answers for more than it was asked for.
+    /// Answers for more files than requested.
     case answersUnasked
-    /// Says that a file is larger than a batch takes.
+    /// Claims that a file is too large for a batch.
     case overflows
     /// Ends the stream after three files.
     case breaksOff
@@ -57,7 +57,7 @@ import Wire
       self.files = files
     }
 
-    /// Loads all files from these nodes; gives back what became of each.
+    /// Loads all files from these nodes; returns the outcome of each.
     func load(from conducts: [Conduct]) async throws -> [Int: String] {
       for (number, conduct) in conducts.enumerated() {
         let node = try #require(NodeID(bytes: [UInt8](repeating: UInt8(number + 1), count: NodeID.byteCount)))
@@ -169,14 +169,14 @@ import Wire
     }
   }
 
-  @Test(.timeLimit(.minutes(1))) func aNodeThatBreaksOffAndComesBackContinues() async throws {
+  @Test(.timeLimit(.minutes(1))) func aNodeThatBreaksOffAndReturnsContinues() async throws {
     try await load(10, from: [.breaksOff]) { _, outcomes in
       #expect(outcomes.count == 10)
       #expect(outcomes.values.allSatisfy { $0 == "stored" }, "\(outcomes)")
     }
   }
 
-  @Test(.timeLimit(.minutes(1))) func whatNobodyHasIsNowhere() async throws {
+  @Test(.timeLimit(.minutes(1))) func aFileThatNoNodeHasIsNowhere() async throws {
     try await load(5, from: [.refuses, .refuses]) { _, outcomes in
       #expect(outcomes.values.allSatisfy { $0 == "nowhere" })
     }

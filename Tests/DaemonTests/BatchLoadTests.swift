@@ -9,7 +9,7 @@ import Transfer
 @testable import Daemon
 
 @Suite struct BatchLoadTests {
-  /// Files come in the order in which they were asked for, some at a time. A hundred thousand are as many as a request holds.
+  /// Files are loaded in the requested order, several at a time. A request holds at most a hundred thousand.
   @Test func theEngineGetsFilesInOrderAndNotTooMany() async throws {
     let loop = try EventLoop(name: "batch")
     let key = FileKey(hash: .of([1]))

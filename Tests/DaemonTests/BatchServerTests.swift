@@ -13,7 +13,7 @@ import Wire
     BatchRequest(topic: try #require(ServingNode.topic), hashes: hashes).encoded
   }
 
-  @Test func filesComeInOrderAndWhatIsNotThereIsRefused() async throws {
+  @Test func filesArriveInOrderAndAbsentOnesAreRefused() async throws {
     let node = try ServingNode()
     var hashes: [ContentHash] = []
     for number in 0..<100 { hashes.append(try await node.store(PatternBytes.make(5_000, seed: number)).hash) }
@@ -33,8 +33,8 @@ import Wire
     await node.stop()
   }
 
-  /// A request for as many files as it may name, again and again while nothing is served: the ninth is one too many.
-  @Test func whoAsksForTooManyIsCutOff() async throws {
+  /// Sends requests of the largest size while nothing is served: the ninth is one too many.
+  @Test func aPeerThatRequestsTooManyIsDisconnected() async throws {
     let node = try ServingNode(turns: 1)
     await node.takeAllTurns(1)
     let hashes = (0..<BatchRequest.maximumFiles).map { ContentHash.of([UInt8(truncatingIfNeeded: $0)]) }

@@ -8,7 +8,7 @@ import Testing
 
 @testable import Daemon
 
-/// Serves one document over HTTP, which a test may change.
+/// Serves one document over HTTP; a test may replace it.
 private actor DocumentServer {
   private let loop: EventLoop
   private let server: HTTPServer
@@ -44,7 +44,7 @@ private actor DocumentServer {
 @Suite struct ChannelSourceTests {
   private let good = "channelLabel: lab\nauthorizedNodes:\n  - nodeId: \(String(repeating: "ab", count: 32))\n"
 
-  /// A broken document, or a source that is away, changes nothing: the last good copy stays.
+  /// A broken document, or an unreachable source, changes nothing: the last good copy stays.
   @Test func theLastGoodCopyOutlivesItsSource() async throws {
     let folder = try TemporaryFolder()
     let loop = try EventLoop(name: "documents")
@@ -75,7 +75,7 @@ private actor DocumentServer {
     await #expect(throws: KacheryError.self) { try await source.fetch(ByteString(folder.path("none.yaml"))) }
   }
 
-  /// A document costs no more memory, and no more dials, than a channel can need.
+  /// A document uses no more memory, and causes no more dials, than a channel can need.
   @Test func aDocumentThatListsTooManyIsRefused() throws {
     func document(nodes: Int, bootstraps: Int) throws -> ChannelDocument {
       var text = "bootstrapAddresses:\n"
@@ -95,7 +95,7 @@ private actor DocumentServer {
     }
   }
 
-  @Test func namesAndDocumentsAreToldApart() {
+  @Test func namesAndDocumentsAreDistinguished() {
     #expect(ChannelSource.isDocument("https://example.org/a.yaml"))
     #expect(ChannelSource.isDocument("/home/me/channel.yaml"))
     #expect(!ChannelSource.isDocument("our-lab-7f3a9c"))

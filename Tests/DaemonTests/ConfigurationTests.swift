@@ -40,7 +40,7 @@ import Testing
     #expect(configuration.logLevel == .debug)
   }
 
-  /// A mark behind the `=` or the `/` makes one `Character` with it.
+  /// A combining mark after the `=` or the `/` forms one `Character` with it.
   @Test func valuesBeginBehindTheSign() throws {
     #expect(try parse(["--channel=\u{301}x"]).channels.map { ByteString($0) } == ["\u{301}x"])
     #expect(try parse([], ["HOME": "/\u{301}h"]).storageDirectory == "/\u{301}h/kachery-storage")
@@ -125,7 +125,7 @@ import Testing
 }
 
 @Suite struct NodeIdentityTests {
-  @Test func theStorageDirectorysKeyComesFirst() throws {
+  @Test func theStorageDirectorysKeyTakesPrecedence() throws {
     let folder = try TemporaryFolder()
     let (storage, configuration) = (folder.path("storage"), folder.path("config"))
     let made = try NodeIdentity(storageDirectory: storage, configurationDirectory: configuration).key.publicKey

@@ -12,7 +12,7 @@ import Wire
 @testable import Daemon
 @testable import Transfer
 
-/// `Downloads`: what the core wants of the store and of the streams that fetch.
+/// `Downloads`: the core's requests to the store and to the streams that fetch.
 @Suite(.timeLimit(.minutes(1))) struct DownloadsTests {
   private actor Receiver {
     let loop: EventLoop
@@ -36,7 +36,7 @@ import Wire
 
     private var plan: DownloadPlan { DownloadPlan(hash: .of(content), size: 100_000, stripe: 1 << 20) }
 
-    /// The links that are up: those with odd numbers.
+    /// Opens the links; only those with odd numbers are up.
     func link() {
       downloads.opener = { id in
         guard id.number % 2 == 1 else { return nil }
@@ -72,7 +72,7 @@ import Wire
       get throws { try store.find(plan.hash).map { try FileSystem.read($0.path, limit: 1 << 20) } }
     }
 
-    /// The windows of streams that a batch from these links opens.
+    /// Opens a batch from these links; returns the windows of its streams.
     func openBatch(over links: [UInt64], batches: Int) -> [Int] {
       let before = windows.count
       let peers = links.map {
@@ -112,7 +112,7 @@ import Wire
     await receiver.perform(.discard(DownloadID(number: 1)))
     await receiver.until { !$0.isArriving }
     await receiver.until { (try? $0.stored) == $0.content }
-    // It is here, so nothing of it is received again.
+    // It is stored already, so none of it is received again.
     await receiver.prepare(2)
     await receiver.fetch(2, for: 2, over: 1)
     await receiver.perform(.complete(DownloadID(number: 2)))
@@ -152,7 +152,7 @@ import Wire
     await receiver.stop()
   }
 
-  /// All batches have one memory.
+  /// All batches share one limit on memory.
   @Test func batchesShareTheirMemory() async throws {
     let receiver = try Receiver()
     await receiver.link()

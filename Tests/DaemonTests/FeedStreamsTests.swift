@@ -6,7 +6,7 @@ import Wire
 
 @testable import Daemon
 
-/// `FeedStreams`: what two nodes say to each other of feeds.
+/// `FeedStreams`: messages about feeds between two nodes.
 @Suite struct FeedStreamsTests {
   private final class Link {
     var opened: [MemoryStream] = []
@@ -42,9 +42,9 @@ import Wire
     .messages(id: 8, position: 0, Array(repeating: [UInt8](repeating: 0x20, count: size), count: count))
   }
 
-  // MARK: What this node asks
+  // MARK: Requests of this node
 
-  @Test func everyRequestGoesOnOneStream() throws {
+  @Test func allRequestsShareOneStream() throws {
     streams.ask(query)
     streams.ask(subscription)
     let stream = try #require(link.opened.first)
@@ -56,7 +56,7 @@ import Wire
     streams.ask(query)
     let stream = try #require(link.opened.first)
     let answers = [FeedAnswer.known(id: 7, isHeld: true, proof: nil), messages(3, of: 10), .caughtUp(id: 8, count: 3)]
-    // A later version may say more, which is passed over.
+    // A later version may send more, which is ignored.
     let bytes =
       answers.flatMap(\.encoded) + Frame.encode(60) { $0.integer(UInt8(1)) } + FeedAnswer.submitted(id: 9).encoded
     for start in stride(from: 0, to: bytes.count, by: slice) {
@@ -66,7 +66,7 @@ import Wire
     #expect(stream.consumedBytes == bytes.count && link.closings == 0)
   }
 
-  /// A peer may not send more while what it has sent waits to be kept.
+  /// A peer may not send more while its messages wait to be stored.
   @Test func undealtMessagesHoldTheWindowBack() throws {
     streams.ask(subscription)
     let stream = try #require(link.opened.first)
@@ -86,7 +86,7 @@ import Wire
   }
 
   @Test(arguments: [[0xff, 0xff, 0xff, 0xff], [0, 0, 0, 0], [0, 0, 0, 2, 40, 0]] as [[UInt8]])
-  func anAnswerThatIsNoneEndsTheLink(bytes: [UInt8]) throws {
+  func anInvalidAnswerEndsTheLink(bytes: [UInt8]) throws {
     streams.ask(query)
     try #require(link.opened.first).receive(bytes)
     #expect(link.closings == 1 && link.answers.isEmpty)
@@ -102,7 +102,7 @@ import Wire
     #expect(link.closings == 2)
   }
 
-  // MARK: What the peer asks
+  // MARK: Requests of the peer
 
   @Test(arguments: [0, 1, 9, 1_000]) func requestsArriveWithTheFirstBytesAndLater(first: Int) {
     let stream = MemoryStream()
@@ -114,7 +114,7 @@ import Wire
   }
 
   @Test(arguments: [[0xff, 0xff, 0xff, 0xff], [0, 0, 0, 0], [0, 0, 0, 2, 32, 0]] as [[UInt8]])
-  func aRequestThatIsNoneEndsTheLink(bytes: [UInt8]) {
+  func anInvalidRequestEndsTheLink(bytes: [UInt8]) {
     streams.opened(MemoryStream(), bytes)
     #expect(link.closings == 1 && link.requests.isEmpty)
   }
@@ -126,14 +126,14 @@ import Wire
     #expect(link.closings == 1 && link.requests.isEmpty)
   }
 
-  @Test func messagesAreToldToHaveLeftOnceThereIsRoom() {
-    // Before the peer has asked there is nobody to answer.
+  @Test func messagesAreReportedAsSentOnceThereIsRoom() {
+    // Without a request from the peer there is none to answer.
     streams.answer(messages(1, of: 10))
     #expect(link.departures == 0)
     let stream = MemoryStream(room: 100)
     streams.opened(stream, [])
     streams.answer(.caughtUp(id: 8, count: 0))
-    #expect(link.departures == 0, "only messages are waited for")
+    #expect(link.departures == 0, "only messages count")
     streams.answer(messages(1, of: 10))
     #expect(link.departures == 1)
     streams.answer(messages(1, of: 100))
@@ -143,7 +143,7 @@ import Wire
     #expect(link.departures == 2, "once for each answer")
   }
 
-  /// A peer that asks and takes nothing is cut off, and what it holds here is bounded.
+  /// A peer that requests messages and reads none is disconnected, and the memory it occupies is bounded.
   @Test func aPeerThatTakesNothingIsCutOff() {
     let stream = MemoryStream(room: 1)
     streams.opened(stream, [])

@@ -23,8 +23,8 @@ import Testing
     #expect(!watcher.hasEnded)
   }
 
-  /// What comes while the client is busy is not lost, and is told once.
-  @Test func whatComesBetweenTwoWaitsCounts() {
+  /// Messages that arrive while the client is busy are not lost, and are reported once.
+  @Test func messagesBetweenTwoWaitsCount() {
     var watchers = FeedWatchers()
     let watcher = watchers.add([one])
     var wakes = 0
@@ -38,7 +38,7 @@ import Testing
     #expect(wakes == 2)
   }
 
-  @Test func everyWatcherOfASubfeedIsTold() {
+  @Test func everyWatcherOfASubfeedIsNotified() {
     var watchers = FeedWatchers()
     var woken: [Int] = []
     for number in 0..<3 { watchers.add([one, two]).whenTouched { woken.append(number) } }

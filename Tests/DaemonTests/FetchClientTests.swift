@@ -5,9 +5,9 @@ import Wire
 
 @testable import Daemon
 
-/// `FetchClient`: what arrives on a fetch stream, and what a peer cannot make of it.
+/// `FetchClient`: input on a fetch stream, and what a peer cannot do with it.
 @Suite(.timeLimit(.minutes(1))) struct FetchClientTests {
-  /// What a client has asked for, behind the byte that says what the stream is for.
+  /// The client's requests, after the byte that says what the stream is for.
   private func requests(_ written: [UInt8]) throws -> [FetchRequest] {
     #expect(written.first == StreamKind.fetch.rawValue)
     var decoder = FrameDecoder(limit: WireLimits.frame)
@@ -19,7 +19,7 @@ import Wire
 
   @Test(arguments: [[1 << 20], [1], [13, 1, 100_000, 7], [255 << 10, 3], [262_144]])
   func piecesArriveInOrderInSlicesOfAnySize(lengths: [Int]) async throws {
-    // Byte by byte only what is quick.
+    // Byte by byte only with small files.
     let node = lengths == [1] ? try FetchingNode(bytes: 30_000, pieceOf: 10_000) : try FetchingNode()
     let stream = await node.open()
     for place in 0..<3 { try await node.ask(place, on: stream) }
@@ -37,7 +37,7 @@ import Wire
     await node.stop()
   }
 
-  /// A window of bytes is held back until they are written, and as long as the rate says.
+  /// Flow control holds bytes back until they are written, and for as long as the rate limit requires.
   @Test func theRateHoldsTheWindowBack() async throws {
     let node = try FetchingNode(bytes: 10_000_000, pieceOf: 10_000_000, rate: "0.1")
     let stream = await node.open()
@@ -49,7 +49,7 @@ import Wire
     await node.stop()
   }
 
-  /// What was written of a piece is kept when the stream ends, and only the rest is asked for.
+  /// The written part of a piece is kept when the stream ends, and only the rest is requested.
   @Test func aPieceContinuesWhereAnotherStreamEnded() async throws {
     let node = try FetchingNode(bytes: 4_000_000, pieceOf: 2_000_000)
     let first = await node.open()
@@ -71,7 +71,7 @@ import Wire
     await node.stop()
   }
 
-  /// A late piece is asked of another source as well; whichever is complete first counts.
+  /// A late piece is requested from another source as well; the first complete copy counts.
   @Test func aSpareCopyTakesThePlaceOfALateOne() async throws {
     let node = try FetchingNode(bytes: 1_000_000)
     let (late, spare) = (await node.open(), await node.open())
@@ -110,7 +110,7 @@ import Wire
     await node.stop()
   }
 
-  /// What a peer sends in the place of a reply, and what becomes of the piece.
+  /// Invalid replies from a peer, and their effect on the piece.
   @Test(arguments: [
     (FetchReply(count: 9_999).encoded, "0 mismatch"), (FetchReply(count: 10_001).encoded, "0 mismatch"),
     (FetchReply(count: .max).encoded, "0 mismatch"), (FetchReply(count: 0).encoded, "0 mismatch"),
@@ -127,7 +127,7 @@ import Wire
     await node.stop()
   }
 
-  @Test func whatIsNotAskedForEndsTheStreamWithoutAWord() async throws {
+  @Test func unrequestedMessagesEndTheStreamSilently() async throws {
     let node = try FetchingNode(bytes: 10_000, pieceOf: 10_000)
     let (answered, ended) = (await node.open(), await node.open())
     await node.send(node.reply(0), on: answered)
@@ -138,7 +138,7 @@ import Wire
     await node.stop()
   }
 
-  @Test func aClosedClientTellsNothing() async throws {
+  @Test func aClosedClientReportsNothing() async throws {
     let node = try FetchingNode()
     let stream = await node.open()
     try await node.ask(0, on: stream)
@@ -148,7 +148,7 @@ import Wire
     try await node.ask(1, on: stream)
     await node.send(node.reply(1), on: stream)
     await node.end(stream, .linkClosed)
-    // The piece can be fetched by another at once.
+    // Another source can be asked for the piece immediately.
     let other = await node.open()
     try await node.ask(0, on: other)
     await node.send(node.reply(0), on: other)
@@ -158,7 +158,7 @@ import Wire
     await node.stop()
   }
 
-  /// Whatever comes, no piece ends twice, and none is verified that is not right.
+  /// Whatever arrives, no piece ends twice, and no wrong piece is verified.
   @Test(arguments: 0..<40) func noiseVerifiesNothingWrong(seed: UInt64) async throws {
     let node = try FetchingNode(bytes: 30_000, pieceOf: 10_000)
     var random = SeededRandom(seed: seed)

@@ -16,7 +16,7 @@ import Wire
     ).encoded
   }
 
-  /// What replies on a stream mean: the bytes of each, or why there are none.
+  /// The meaning of the replies on a stream: the bytes of each, or the refusal.
   private static func replies(_ written: [UInt8]) throws -> [Result<[UInt8], Refusal>] {
     var decoder = FetchReplyDecoder()
     var replies: [Result<[UInt8], Refusal>] = []
@@ -48,10 +48,10 @@ import Wire
     await node.stop()
   }
 
-  /// What can stand where a stored file should be.
+  /// Objects that may be at the path of a stored file.
   enum Obstacle: CaseIterable { case folder, pipe, dangling, linkToItself, unreadable }
 
-  /// The peer is told, and the stream and the node go on.
+  /// The peer gets a refusal, and both the stream and the node continue.
   @Test(arguments: Obstacle.allCases) func whatCannotBeOpenedIsRefused(_ obstacle: Obstacle) async throws {
     let node = try ServingNode()
     let (hash, path) = try await node.store(PatternBytes.make(100_000))
@@ -63,7 +63,7 @@ import Wire
     case .dangling: try #require(symlink("/nowhere/at/all", path) == 0)
     case .linkToItself: try #require(symlink(path, path) == 0)
     case .unreadable:
-      // A mode stops nobody who is root; a path through a file stops everybody.
+      // File modes do not stop root; a path through a file stops every user.
       try FileSystem.removeFolder(String(path.dropLast(41)))
       try #require(symlink("/dev/null", String(path.dropLast(41))) == 0)
     }
@@ -92,7 +92,7 @@ import Wire
     await node.stop()
   }
 
-  /// After the reply only the file's own bytes may come; the reason goes another way.
+  /// After the reply only the file's own bytes may follow; the reason is sent another way.
   @Test func aFileThatChangesIsNotMixedWithARefusal() async throws {
     let node = try ServingNode()
     let content = PatternBytes.make(2_000_000)
@@ -134,8 +134,8 @@ import Wire
     await node.stop()
   }
 
-  /// At most one block is read ahead of what the peer takes, and a peer that takes nothing for a minute is given up.
-  @Test func aPeerThatTakesNothingHoldsLittleAndNotForEver() async throws {
+  /// At most one block is read ahead of the peer, and a peer that reads nothing for a minute is disconnected.
+  @Test func aPeerThatReadsNothingOccupiesLittleAndIsDisconnected() async throws {
     let node = try ServingNode()
     let hash = try await node.store(PatternBytes.make(4_000_000)).hash
     let stream = await node.open({ FetchAnswers($0) }, room: 1)
@@ -148,14 +148,14 @@ import Wire
     await node.take(stream)
     _ = await node.until(stream) { $0.written.count > sight.written.count }
     await node.look(stream, at: .seconds(60))
-    #expect(await !node.see(stream).hasEnded, "it has taken something")
+    #expect(await !node.see(stream).hasEnded, "it has read something")
     await node.look(stream, at: .seconds(120))
     let last = await node.see(stream)
     #expect(last.hasEnded && last.isReset && last.notices.isEmpty)
     await node.stop()
   }
 
-  /// Its turn goes to others, whether it had come or not.
+  /// Its turn goes to other peers, whether it was active or waiting.
   @Test(arguments: [true, false]) func aPeerThatLeavesFreesItsTurn(isWaiting: Bool) async throws {
     let node = try ServingNode(turns: 1)
     let hash = try await node.store(PatternBytes.make(1_000_000)).hash
@@ -172,8 +172,8 @@ import Wire
     await node.stop()
   }
 
-  /// 64 requests may wait; refusals that the peer does not take count as well.
-  @Test func whoAsksForTooMuchLosesTheStream() async throws {
+  /// 64 requests may wait; refusals that the peer does not read count as well.
+  @Test func aPeerThatRequestsTooMuchLosesTheStream() async throws {
     let node = try ServingNode(turns: 1)
     await node.takeAllTurns(1)
     let request = try Self.request(.of([4]), 0, 1)
@@ -190,7 +190,7 @@ import Wire
     await node.stop()
   }
 
-  /// Whatever comes, the stream is served or ends.
+  /// Whatever arrives, the stream is served or ends.
   @Test(arguments: 0..<40) func noiseEndsTheStreamAtMost(seed: UInt64) async throws {
     let node = try ServingNode()
     let hash = try await node.store(PatternBytes.make(10_000)).hash

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Daemon
 
-/// How far ahead of what is written nodes may send.
+/// How far ahead of the writes nodes may send.
 @Suite struct FetchWindowTests {
   @Test func oneSourceHasALargeWindow() {
     #expect(FetchWindow.next(beside: [], rate: nil) == 16 << 20)

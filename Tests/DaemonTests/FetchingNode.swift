@@ -11,17 +11,17 @@ import Wire
 @testable import Daemon
 @testable import Transfer
 
-/// A file on its way in from streams whose other ends are the test, on a loop of its own.
+/// A file received over streams whose other ends are controlled by the test, on a separate loop.
 actor FetchingNode {
-  /// What a stream's peer and the client's owner have seen.
+  /// What a stream's peer and the client's owner observe.
   struct Sight: Sendable {
-    /// Everything that the client has written.
+    /// All bytes that the client has written.
     var written: [UInt8] = []
     var consumedBytes = 0
     var isReset = false
-    /// Each piece that has ended, by the number of its place in the file, and how.
+    /// Each piece that has ended, by its index in the file, with the outcome.
     var ended: [String] = []
-    /// The bytes of each piece that were reported last.
+    /// The last reported number of bytes of each piece.
     var received: [UInt64: UInt64] = [:]
   }
 
@@ -43,7 +43,7 @@ actor FetchingNode {
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
-  /// A file of `count` bytes in pieces of `length`, each with a hash of its own.
+  /// A file of `count` bytes in pieces of `length`, each with its own hash.
   init(bytes count: Int = 3_000_000, pieceOf length: Int = 1_000_000, rate: String? = nil) throws {
     let schedule = try rate.map { try RateSchedule(parsing: $0) }
     folder = try TemporaryFolder()
@@ -93,7 +93,7 @@ actor FetchingNode {
     }
   }
 
-  /// Asks for the piece at this place; its number is that of the place.
+  /// Requests the piece at this index, which is also its number.
   func ask(_ place: Int, on number: Int, kept: UInt64 = 0, isSpare: Bool = false) throws {
     let source = Source(
       node: .filled(with: 1), topic: .filled(with: 7), hash: plan.hash, file: FindAnswer.File(size: plan.size))
@@ -108,7 +108,7 @@ actor FetchingNode {
 
   func send(_ bytes: [UInt8], on number: Int) { fetching[number].stream.receive(bytes) }
 
-  /// Sends bytes in slices of these lengths, again and again.
+  /// Sends bytes in slices of these lengths, cyclically.
   func send(_ bytes: [UInt8], on number: Int, inSlicesOf lengths: [Int]) {
     var start = 0
     var turn = 0
@@ -121,14 +121,14 @@ actor FetchingNode {
 
   func end(_ number: Int, _ end: LinkStreamEnd) { fetching[number].stream.end(end) }
 
-  /// A reply that grants the piece at this place, from `kept` on, with its bytes.
+  /// A reply that grants the piece at this index, with its bytes from `kept` on.
   nonisolated func reply(_ place: Int, kept: Int = 0) -> [UInt8] {
     let range = plan.pieces[place].range
     let bytes = content[Int(range.start) + kept..<Int(range.end)]
     return FetchReply(count: UInt64(bytes.count)).encoded + bytes
   }
 
-  // MARK: What came of it
+  // MARK: Results
 
   func see(_ number: Int) -> Sight {
     let each = fetching[number]
@@ -137,7 +137,7 @@ actor FetchingNode {
       ended: each.ended, received: each.received)
   }
 
-  /// Waits, ten seconds at most, until the stream looks as wanted.
+  /// Waits, ten seconds at most, until the stream is in the expected state.
   func until(
     _ number: Int, sourceLocation: SourceLocation = #_sourceLocation, _ isThere: @Sendable (Sight) -> Bool
   ) async -> Sight {
@@ -147,7 +147,7 @@ actor FetchingNode {
     return sight
   }
 
-  /// What the store has of the file once every piece is here.
+  /// The stored bytes of the file, after every piece has arrived.
   func finish() async throws -> [UInt8] {
     let incoming = incoming
     let path = try await loop.onPool { () throws(KacheryError) in try incoming.finish().path }

@@ -10,9 +10,9 @@ import Testing
 
 @testable import Daemon
 
-/// `StoredBytes` and `RangeOfChunks`: what a client reads of a file, block by block.
+/// `StoredBytes` and `RangeOfChunks`: the bytes of a file that a client reads block by block.
 @Suite(.timeLimit(.minutes(1))) struct FileBytesTests {
-  /// Chunks that were asked for, and what a load of each gives.
+  /// Records the requested chunks and provides the result of each load.
   private final class Loads: Sendable {
     let asked = Mutex<[FileKey]>([])
     let ended = Mutex<[ContentHash]>([])
@@ -48,7 +48,7 @@ import Testing
   @Test(arguments: [
     (0, 3_500_000), (0, 1), (3_499_999, 3_500_000), (17, 2_000_003), (262_144, 524_288), (5, 5), (3_500_000, 3_500_000),
   ])
-  func aStoredRangeComesInBlocks(start: Int, end: Int) async throws {
+  func aStoredRangeIsReadInBlocks(start: Int, end: Int) async throws {
     let store = try ContentStore(directory: folder.path("store"), log: .disabled)
     let hash = try store.store(path: try folder.write("file", content)).hash
     let file = try #require(try store.open(hash))
@@ -117,7 +117,7 @@ import Testing
   }
 
   @Test func aChunkThatCannotBeHadFailsTheRead() async throws {
-    let bytes = try range(0, 3_500_000) { _ throws(KacheryError) in throw KacheryError(.notFound, "Nobody has it.") }
+    let bytes = try range(0, 3_500_000) { _ throws(KacheryError) in throw KacheryError(.notFound, "No node has it.") }
     await #expect {
       _ = try await bytes.block(at: 0)
     } throws: {
@@ -126,7 +126,7 @@ import Testing
     await loop.shutdown()
   }
 
-  /// A client that goes away ends the loads that it waits for.
+  /// A client that disconnects cancels the loads that it waits for.
   @Test func loadsEndWithTheClient() async throws {
     let loads = Loads()
     let place = folder
@@ -134,11 +134,11 @@ import Testing
     let content = content
     var bytes: RangeOfChunks? = try range(0, 3_500_000) { key throws(KacheryError) in
       loads.asked.withLock { $0.append(key) }
-      // The first is here; the next never comes.
+      // The first chunk arrives; the next never does.
       guard key.hash != first else { return try place.write("first", Array(content.prefix(1_000_000))) }
       while !Task.isCancelled { await Task.yield() }
       loads.ended.withLock { $0.append(key.hash) }
-      throw KacheryError(.cancelled, "The client has gone.")
+      throw KacheryError(.cancelled, "The client has disconnected.")
     }
     _ = try await bytes?.block(at: 0)
     bytes = nil

@@ -11,7 +11,7 @@ import Wire
 
 @testable import Daemon
 
-/// `FileRequests`: what clients learn of their loads and searches.
+/// `FileRequests`: what clients learn about their loads and searches.
 @Suite(.timeLimit(.minutes(1))) struct FileRequestsTests {
   private actor Clients {
     let loop: EventLoop
@@ -22,7 +22,7 @@ import Wire
     private let driver: CoreDriver
     private var loads: [LoadID] = []
     private var finds: [FindID] = []
-    /// What the clients were told, in order.
+    /// The events sent to the clients, in order.
     private(set) var told: [String] = []
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
@@ -36,7 +36,7 @@ import Wire
       requests = FileRequests(store, driver: driver, loop: loop, metrics: metrics, node: key.publicKey)
     }
 
-    /// Has the core's answers reach the clients. No channel is joined, so nobody has anything.
+    /// Connects the core's answers to the clients. No channel is joined, so no other node has any file.
     func begin() {
       driver.onEffect = { effect in
         switch effect {
@@ -73,7 +73,7 @@ import Wire
           end: { self.told.append("end") }))
     }
 
-    /// Asks for a file that is here and one that is not, and is gone before the loop does anything else.
+    /// Requests a stored and an absent file, and disconnects before the loop does anything else.
     func askAndLeave(_ hash: ContentHash) {
       load(hash)
       load(.of([1]))
@@ -88,7 +88,7 @@ import Wire
 
     func stopRequests() { requests.stop() }
 
-    /// Waits, ten seconds at most, until the clients were told this.
+    /// Waits, ten seconds at most, until the clients have received these events.
     func hears(_ expected: [String], sourceLocation: SourceLocation = #_sourceLocation) async {
       _ = await eventually { told == expected }
       #expect(told == expected, sourceLocation: sourceLocation)
@@ -111,7 +111,7 @@ import Wire
     await clients.stop()
   }
 
-  @Test func whatNobodyHasFails() async throws {
+  @Test func aFileThatNoNodeHasFails() async throws {
     let clients = try Clients()
     await clients.begin()
     await clients.load(.of([1]))
@@ -122,21 +122,21 @@ import Wire
     await clients.stop()
   }
 
-  @Test func aClientThatHasGoneHearsNothing() async throws {
+  @Test func aDisconnectedClientGetsNoEvents() async throws {
     let clients = try Clients()
     await clients.begin()
     let hash = try await clients.storeFile([1, 2, 3])
     await clients.askAndLeave(hash)
     await clients.perform { .loaded($0) }
     await clients.perform { .progress($0, loaded: 1, total: 2, node: nil) }
-    // What the pool has begun ends before this.
+    // Work that the pool has started ends before this.
     _ = try await clients.loop.onPool {}
     #expect(await clients.told.isEmpty)
     await clients.stop()
   }
 
-  /// Of messages that follow each other closely the first counts, and the last one of all.
-  @Test func progressIsToldNowAndThen() async throws {
+  /// Of a quick series of messages only the first is sent, and later the last.
+  @Test func progressIsReportedFromTimeToTime() async throws {
     let clients = try Clients()
     await clients.load(.of([1]))
     for loaded in 0...1_000 as ClosedRange<UInt64> {
@@ -145,11 +145,11 @@ import Wire
     let told = await clients.told
     #expect(told.first == "0 of 1000" && told.last == "1000 of 1000" && told.count < 500, "\(told)")
     await clients.perform { .progress($0, loaded: 1_000, total: 1_000, node: nil) }
-    #expect(await clients.told.count == told.count, "the end is told once")
+    #expect(await clients.told.count == told.count, "the end is reported once")
     await clients.stop()
   }
 
-  @Test func onlyAClientThatAsksForItHearsOfWaiting() async throws {
+  @Test func waitingIsReportedOnlyToClientsThatRequestIt() async throws {
     let clients = try Clients()
     await clients.load(.of([1]))
     await clients.load(.of([1]), reportsWaits: false)

@@ -11,7 +11,7 @@ import Testing
 
 @testable import Daemon
 
-/// `JoinedChannels`: what is kept, what the command line names, and what documents say.
+/// `JoinedChannels`: the stored list, the channels on the command line, and the channels' documents.
 @Suite(.timeLimit(.minutes(1))) struct JoinedChannelsTests {
   private actor Member {
     let loop: EventLoop
@@ -40,7 +40,7 @@ import Testing
         loop: loop, log: .disabled)
     }
 
-    /// Begins again with nothing but what is on the disk.
+    /// Restarts with nothing but the files on the disk.
     func restart() async {
       channels.stop()
       channels = make()
@@ -56,7 +56,7 @@ import Testing
 
     func refresh() { channels.refresh() }
 
-    /// What is kept for the next start.
+    /// Stores the list for the next start.
     func keep(_ list: [JoinedChannel]) throws {
       _ = try mutables.set(JoinedChannel.mutableKey, JoinedChannel.value(of: list))
     }
@@ -65,7 +65,7 @@ import Testing
     var list: [JoinedChannel] { channels.list }
     func topic(_ name: String) throws -> Topic { try channels.topic(named: name) }
 
-    /// Waits, ten seconds at most, until the name leads to a channel, or to none.
+    /// Waits, ten seconds at most, until the name resolves to a channel, or to none.
     func until(_ name: String, leadsSomewhere: Bool, sourceLocation: SourceLocation = #_sourceLocation) async {
       let isRight = await eventually { ((try? topic(name)) != nil) == leadsSomewhere }
       #expect(isRight, sourceLocation: sourceLocation)
@@ -121,7 +121,7 @@ import Testing
     await member.stop()
   }
 
-  /// A document's channel goes by its label too, as soon as it has been read; the copy serves when its source is away.
+  /// A document's channel is known by its label too once the document is read; the copy serves when its source is away.
   @Test func aDocumentIsReadAndItsCopyOutlivesIt() async throws {
     let member = try Member()
     await member.start()
@@ -129,7 +129,7 @@ import Testing
     await member.replace([JoinedChannel(address: ByteString(path))])
     await member.until("our lab", leadsSomewhere: true)
     #expect(try await member.topic("our lab") == topic(ByteString(path)))
-    // It changes, and then it is gone.
+    // It changes, and later disappears.
     _ = try await member.write("channel.yaml", label: "renamed")
     await member.refresh()
     await member.until("renamed", leadsSomewhere: true)

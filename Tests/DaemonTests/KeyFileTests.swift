@@ -6,7 +6,7 @@ import Testing
 
 @testable import Daemon
 
-/// The key pair as it lies on the disk.
+/// The key pair in its files.
 @Suite struct KeyFileTests {
   private let folder: TemporaryFolder
   private let key: SigningKey
@@ -63,8 +63,8 @@ import Testing
     #expect(try load() == key.publicKey)
   }
 
-  /// What a start that was cut short leaves: the private key, which is written last, is missing.
-  @Test func aPairCutShortIsMadeAnew() throws {
+  /// The result of an interrupted start: the private key, which is written last, is missing.
+  @Test func anIncompletePairIsReplaced() throws {
     try put("public.pem", try key.publicKey.pem())
     let made = try load()
     #expect(made != key.publicKey)

@@ -9,7 +9,7 @@ import Wire
 
 @testable import Daemon
 
-/// The messages of a link whose other end does not behave.
+/// The messages of a link whose other end misbehaves.
 @Suite struct LinkConnectionTests {
   /// Two ends of one link on a loop.
   private actor Ends {
@@ -29,11 +29,11 @@ import Wire
       listening = LinkHost(loop: loop, identity: try TLSIdentity(key: try SigningKey.generate()))
     }
 
-    /// Sends messages of `count` bytes each to a peer that takes none, until the link ends; gives back how many bytes.
+    /// Sends messages of `count` bytes each to a peer that reads none, until the link ends; returns the bytes sent.
     func flood(messagesOf count: Int) async throws -> Int {
       let endpoint = try listening.listen(host: "127.0.0.1", port: 0)
       return await withCheckedContinuation { continuation in
-        // Its window fills up, and nothing of it is given back.
+        // Its window fills up, and none of it is released.
         listening.onLink = { link in
           self.accepted = link
           link.onStream = { stream in stream.onData = { _ in } }
@@ -59,7 +59,7 @@ import Wire
       }
     }
 
-    /// Sends so many questions at once to a peer that deals with each; gives back how long it was until the last had come.
+    /// Sends `count` queries at the same time to a peer that handles each; returns the time until the last one arrived.
     func ask(_ count: Int) async throws -> Duration {
       let endpoint = try listening.listen(host: "127.0.0.1", port: 0)
       let topic = try #require(Topic(bytes: [UInt8](repeating: 7, count: Topic.byteCount)))
@@ -94,7 +94,8 @@ import Wire
     }
   }
 
-  /// The window holds some thousand questions, and a quarter of a second's work is free; the others come at the rate.
+  /// The window holds some thousand queries. A quarter of a second's worth of work is free; the rest is handled at the
+  /// rate.
   @Test(.timeLimit(.minutes(1))) func aFloodOfMessagesIsSlowedDown() async throws {
     let ends = try Ends()
     let questions = 10_000
@@ -108,7 +109,7 @@ import Wire
   @Test(.timeLimit(.minutes(1))) func aPeerThatTakesNoMessagesIsCutOff() async throws {
     let ends = try Ends()
     let sent = try await ends.flood(messagesOf: 60_000)
-    // Four MiB may wait; what came after them was for nobody.
+    // Four MiB may wait; everything after them is discarded.
     #expect(sent > 4 << 20)
     await ends.stop()
   }

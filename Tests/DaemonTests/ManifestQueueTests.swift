@@ -18,7 +18,7 @@ import Testing
     #expect(added == [true, true])
     #expect(queue.begin() == (try hash(1)))
     #expect(queue.begin() == nil)
-    // Who asks meanwhile waits for the same.
+    // Requests in the meantime wait for the same manifest.
     let isTaken = queue.add(try hash(1), lookup(3))
     #expect(isTaken)
     #expect(queue.end() == [lookup(1), lookup(3)])

@@ -1,15 +1,15 @@
 import Links
 
-/// One end of a stream whose other end is the test. Bound to the loop of whoever uses it.
+/// One end of a stream whose other end is controlled by the test. Bound to its user's loop.
 final class MemoryStream: ByteStream {
   var onData: ((UnsafeRawBufferPointer) -> Void)?
   var onEnd: ((LinkStreamEnd) -> Void)?
   var onWritable: (() -> Void)?
 
-  /// Bytes that fit before the writer is told to stop.
+  /// Bytes accepted before the writer must stop.
   var room: Int
 
-  /// Everything that has been written, also what the test has not taken.
+  /// All written bytes, including those that the test has not read.
   private(set) var written: [UInt8] = []
   private(set) var consumedBytes = 0
   private(set) var isFinished = false
@@ -32,17 +32,17 @@ final class MemoryStream: ByteStream {
 
   // MARK: The other end
 
-  /// The other end sends bytes.
+  /// Delivers bytes from the other end.
   func receive(_ bytes: [UInt8]) { bytes.withUnsafeBytes { onData?($0) } }
 
-  /// The other end sends nothing more.
+  /// Ends the other end's direction.
   func end(_ end: LinkStreamEnd) {
     let tell = onEnd
     onEnd = nil
     tell?(end)
   }
 
-  /// The other end takes everything that has been written.
+  /// Makes the other end read all written bytes.
   func takeAll() {
     taken = written.count
     onWritable?()

@@ -6,7 +6,7 @@ import Primitives
 @testable import Daemon
 
 extension CoreDriver {
-  /// A core of its own, without links and channels, for the test of a part that needs one.
+  /// A separate core without links and channels, for the test of a part that needs one.
   convenience init(key: SigningKey, label: String = "part", loop: EventLoop) {
     let configuration = NodeCoreConfiguration(
       key: key, label: label, software: "tests", isBootstrap: false, bootstraps: [])

@@ -12,7 +12,7 @@ import Wire
 
 @testable import Daemon
 
-/// `PeerLinks`: two nodes that meet over TCP, each with its core.
+/// `PeerLinks`: two nodes that connect over TCP, each with its core.
 @Suite(.timeLimit(.minutes(1))) struct PeerLinksTests {
   private actor Two {
     /// One of the nodes.
@@ -31,7 +31,7 @@ import Wire
         links.onClosed = { [weak self] id in self?.closed.append(id) }
       }
 
-      /// What the node at the other end is called; empty if there is none.
+      /// The labels of the linked peers.
       var peers: [String] { driver.read { $0.activePeers.map(\.label) } }
     }
 
@@ -52,7 +52,7 @@ import Wire
     var closed: [Int] { [dialing.closed.count, listening.closed.count] }
     var streams: [StreamKind] { listening.opened.map(\.kind) }
 
-    /// Has both join this channel, and one dial the other as its document says.
+    /// Makes both join this channel, and one dial the other as its document says.
     func meet(listensOn channel: ByteString = "lab", dialsOn other: ByteString = "lab") throws {
       let endpoint = try listening.links.listen(host: "127.0.0.1", port: 0)
       listening.driver.input { $0.setChannels([Channel(address: channel, membership: .byName)], at: $1) }
@@ -73,7 +73,7 @@ import Wire
       return true
     }
 
-    /// The bytes behind the first of each stream that has arrived.
+    /// The bytes after the first one of each stream that has arrived.
     func first() -> [[UInt8]] { listening.opened.map(\.first) }
 
     func leave() { dialing.links.stop() }
@@ -106,14 +106,14 @@ import Wire
   @Test func nodesWithoutACommonChannelPart() async throws {
     let two = try Two()
     try await two.meet(listensOn: "lab", dialsOn: "elsewhere")
-    // The address stays wanted, so it is dialed again later.
+    // The address stays a target, so it is dialed again later.
     await two.until { $0.closed.allSatisfy { $0 > 0 } }
     #expect(await two.peers == [[], []])
     await two.stop()
   }
 
-  /// The first byte says for what a stream is; a stream for nothing known is refused.
-  @Test func streamsReachWhoServesThem() async throws {
+  /// The first byte says what a stream is for; a stream for an unknown purpose is rejected.
+  @Test func streamsReachTheirServers() async throws {
     let two = try Two()
     try await two.meet()
     await two.until { $0.peers == [["listening"], ["dialing"]] }

@@ -3,11 +3,11 @@ import Testing
 
 @testable import Daemon
 
-/// What is read into memory before somebody needs it.
+/// Blocks read into memory before they are needed.
 @Suite struct ReadAheadTests {
   private static let block: UInt64 = 256 << 10
 
-  /// Needs every block from `start` to `end`; what is named on the way, and after how many bytes.
+  /// Requests every block from `start` to `end`; returns the ranges read ahead, and after how many bytes.
   private func named(
     _ ahead: inout ReadAhead, from start: UInt64, to end: UInt64, wanted: UInt64
   ) throws -> [(after: UInt64, range: ByteRange)] {
@@ -40,13 +40,13 @@ import Testing
     #expect(last.range.end > last.after + ReadAhead.depth - ReadAhead.step)
   }
 
-  @Test func whatNobodyWantsIsNotRead() throws {
+  @Test func unwantedBlocksAreNotReadAhead() throws {
     var ahead = ReadAhead()
     #expect(try named(&ahead, from: 5 << 20, to: (5 << 20) + Self.block, wanted: (5 << 20) + Self.block).isEmpty)
     #expect(try named(&ahead, from: 0, to: Self.block, wanted: 0).isEmpty)
   }
 
-  @Test func aJumpBeginsAnew() throws {
+  @Test func aJumpRestartsReadingAhead() throws {
     var ahead = ReadAhead()
     _ = try named(&ahead, from: 0, to: 1 << 20, wanted: 100 << 20)
     let named = try named(&ahead, from: 50 << 20, to: 51 << 20, wanted: 100 << 20)

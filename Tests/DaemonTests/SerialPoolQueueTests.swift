@@ -6,9 +6,9 @@ import Transfer
 
 @testable import Daemon
 
-/// Work of the pool, and bytes that wait for the rate.
+/// Serial work on the pool, and bytes that wait for a rate limit.
 @Suite(.timeLimit(.minutes(1))) struct SerialPoolQueueTests {
-  /// What was done, by any thread.
+  /// A log of completed work, written by any thread.
   private final class Journal: Sendable {
     private let lines = Mutex<[Int]>([])
     func append(_ line: Int) { lines.withLock { $0.append(line) } }
@@ -26,9 +26,9 @@ import Transfer
 
     init() throws { loop = try EventLoop(name: "queue") }
 
-    /// Has the queue do this many pieces of work, half of them before it has begun any, and closes it after `last`.
+    /// Adds this much work to the queue, half of it before any has started, and closes the queue after `last`.
     ///
-    /// - Parameter failing: works that fail.
+    /// - Parameter failing: the indices of work that fails.
     func work(_ count: Int, failing: Set<Int> = [], closingAfter last: Int? = nil) async {
       await withCheckedContinuation { continuation in
         for number in 0..<count / 2 {
@@ -48,7 +48,7 @@ import Transfer
         if number < count / 2 { self.add(number + count / 2, of: count, failing, last, done) }
         if number == last {
           self.queue.close()
-          // What the pool does by then ends before this, and nothing of it is told.
+          // The pool's current work ends before this, and is not reported.
           self.loop.work({}, then: done)
         } else if number == count - 1 {
           done()
@@ -56,7 +56,7 @@ import Transfer
       }
     }
 
-    /// Passes these numbers of bytes one after the other; returns which were passed before any time had gone by.
+    /// Passes these numbers of bytes one after another; returns which passed before any time had elapsed.
     func pass(_ counts: [Int], rate: String?) async throws -> [Int] {
       let schedule = try rate.map { try RateSchedule(parsing: $0) }
       let limiter = RateLimiter(RateLimit(schedule), loop: loop)
@@ -78,7 +78,7 @@ import Transfer
     func stop() async { await loop.shutdown() }
   }
 
-  @Test func workIsDoneAndToldInOrder() async throws {
+  @Test func workIsDoneAndReportedInOrder() async throws {
     let worker = try Worker()
     await worker.work(200)
     #expect(worker.failures.all.isEmpty)
@@ -94,7 +94,7 @@ import Transfer
     await worker.stop()
   }
 
-  @Test func aClosedQueueTellsNothing() async throws {
+  @Test func aClosedQueueReportsNothing() async throws {
     let worker = try Worker()
     await worker.work(40, closingAfter: 5)
     #expect(worker.heard.all == Array(0...5))
@@ -109,7 +109,7 @@ import Transfer
     await worker.stop()
   }
 
-  /// A quarter of a second's worth passes immediately; each of the others waits for those before it.
+  /// A quarter of a second's worth passes immediately; each of the others waits for the preceding ones.
   @Test func aLimitHoldsBackInOrder() async throws {
     let worker = try Worker()
     let immediately = try await worker.pass([9_000_000, 1_000_000, 400_000, 0, 400_000], rate: "40")

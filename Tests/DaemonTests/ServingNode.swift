@@ -8,11 +8,11 @@ import Wire
 
 @testable import Daemon
 
-/// A store, a scheduler and the streams that are served from them, on a loop of their own.
+/// A store, a scheduler and the streams served from them, on a separate loop.
 actor ServingNode {
   static let topic = Topic(bytes: [UInt8](repeating: 7, count: Topic.byteCount))
 
-  /// What a stream's peer and its node have seen.
+  /// What a stream's peer and its node observe.
   struct Sight: Sendable {
     var written: [UInt8]
     var isReset: Bool
@@ -61,13 +61,13 @@ actor ServingNode {
     folder = nil
   }
 
-  /// Stores bytes, and returns their hash and where they lie.
+  /// Stores bytes, and returns their hash and path.
   func store(_ bytes: [UInt8]) throws -> (hash: ContentHash, path: String) {
     let receipt = try store.store(path: try #require(folder).write("file", bytes))
     return (receipt.hash, store.path(of: receipt.hash))
   }
 
-  /// Links a file of the user's, and returns its hash and where it lies.
+  /// Links a file of the user, and returns its hash and path.
   func link(_ bytes: [UInt8]) throws -> (hash: ContentHash, path: String) {
     let path = try #require(folder).write("linked", bytes)
     return (try store.link(path: path).hash, path)
@@ -87,7 +87,7 @@ actor ServingNode {
 
   // MARK: Streams
 
-  /// Opens a stream and returns its number. `room` is how many bytes fit until the peer takes some.
+  /// Opens a stream and returns its number. `room` is the number of bytes accepted before the peer reads.
   func open<Answers: StreamAnswers>(
     _ make: @Sendable (ServedFiles) -> Answers, room: Int = .max, first: [UInt8] = []
   ) -> Int {
@@ -112,7 +112,7 @@ actor ServingNode {
   func finish(_ number: Int) { streams[number].stream.end(.finished) }
   func lose(_ number: Int) { streams[number].stream.end(.linkClosed) }
   func take(_ number: Int) { streams[number].stream.takeAll() }
-  /// Looks whether the peer has stalled, at a time of the test's own.
+  /// Checks whether the peer has stalled, at a time chosen by the test.
   func look(_ number: Int, at time: Duration) {
     streams[number].server.endIfStalled(at: Instant(nanoseconds: 0) + time)
   }
@@ -124,7 +124,7 @@ actor ServingNode {
       hasEnded: served.hasEnded, notices: served.notices)
   }
 
-  /// Waits, ten seconds at most, until the stream looks as wanted.
+  /// Waits, ten seconds at most, until the stream is in the expected state.
   func until(
     _ number: Int, sourceLocation: SourceLocation = #_sourceLocation, _ isThere: @Sendable (Sight) -> Bool
   ) async -> Sight {

@@ -29,7 +29,7 @@ import Testing
     return all
   }
 
-  /// More than may wait: the check waits for its client and forgets nothing, and nobody else can begin one meanwhile.
+  /// More events than the queue holds: the check waits for its client and loses none, and no second check can start.
   @Test func aSlowClientGetsEverythingAndASecondOneIsRefused() async throws {
     try FileSystem.createFolder(folder.path("store/sha1"), permissions: 0o755)
     for number in 0..<1_500 { try folder.write("store/sha1/foreign \(number)", "x") }

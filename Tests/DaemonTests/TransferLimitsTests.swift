@@ -2,9 +2,9 @@ import Testing
 
 @testable import Daemon
 
-/// Who may have the transfers that run at once.
+/// How concurrent transfers are divided among peers.
 @Suite struct TransferLimitsTests {
-  /// Peers ask in turn for as many places as they can get; how many each has in the end.
+  /// Peers request as many places as they can get, in turn; returns how many each has in the end.
   private func places(_ limit: Int, peers: Int) -> [Int] {
     var configuration = DaemonConfiguration()
     configuration.maximumTransfers = limit
@@ -16,7 +16,7 @@ import Testing
     return held
   }
 
-  @Test func nobodyHoldsThemAll() {
+  @Test func noNodeHasAllOfThem() {
     #expect(places(1, peers: 2) == [1, 0])
     #expect(places(2, peers: 2) == [1, 1])
     #expect(places(8, peers: 3) == [4, 2, 1])

@@ -7,7 +7,7 @@ import Transfer
 
 @testable import Daemon
 
-/// Turns under a rate limit: each pause ends by a timer, and one that nobody wakes from would be the last.
+/// Turns under a rate limit: a timer ends each pause, and without a wake-up a pause would never end.
 @Suite struct UploadSchedulerTests {
   private actor Uploads {
     let loop: EventLoop
@@ -21,7 +21,7 @@ import Transfer
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
-    /// - Parameter step: by how much the clock moves on between two looks at it.
+    /// - Parameter step: how far the clock advances between two readings.
     init(megabytesPerSecond: Int, step: Duration) throws {
       loop = try EventLoop(name: "scheduler")
       let schedule = try RateSchedule(parsing: "\(megabytesPerSecond)")
@@ -32,7 +32,7 @@ import Transfer
       }
     }
 
-    /// Sends so many blocks, one after the other.
+    /// Sends this many blocks, one after another.
     func send(_ blocks: Int, of count: Int) async {
       left = blocks
       await withCheckedContinuation { continuation in next(count) { continuation.resume() } }
@@ -54,14 +54,14 @@ import Transfer
     }
   }
 
-  /// A quarter of a second's worth goes at once, then a pause comes before each block.
-  /// A pause of 6.6 ms may end between any two looks at the clock.
+  /// A quarter of a second's worth is sent immediately, then a pause precedes each block.
+  /// A pause of 6.6 ms may end between any two readings of the clock.
   @Test(.timeLimit(.minutes(1)), arguments: Array(stride(from: 100, through: 600, by: 100)))
   func noPauseIsWithoutEnd(_ microseconds: Int) async throws {
     let uploads = try Uploads(megabytesPerSecond: 40, step: .microseconds(microseconds))
     await uploads.send(80, of: 256 << 10)
     #expect(await uploads.sent == 80)
-    #expect(await uploads.waited > 0, "without a pause nothing is shown")
+    #expect(await uploads.waited > 0, "without a pause the test proves nothing")
     await uploads.loop.shutdown()
   }
 }

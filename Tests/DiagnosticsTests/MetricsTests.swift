@@ -20,7 +20,7 @@ import Testing
         """)
   }
 
-  @Test func aLogDropsWhatMattersLess() {
+  @Test func aLogDropsLinesBelowItsLevel() {
     let lines = Mutex<[String]>([])
     let log = Log(minimum: .warning) { level, line in lines.withLock { $0.append("\(level) \(line)") } }
     log.debug("a")

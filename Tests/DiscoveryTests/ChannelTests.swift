@@ -26,7 +26,7 @@ import Wire
     #expect(ChannelSecret(name: "lab2").topic != secret.topic)
   }
 
-  /// The bytes of its name make a channel, not its looks.
+  /// A channel is identified by the bytes of its name, not by its appearance.
   @Test func aNameSpeltInTwoWaysIsTwoChannels() throws {
     for vector in try Vectors.json("names.json").list("channels") {
       #expect(ChannelSecret(name: try vector.text("name")).topic.hex == vector["topic"]?.string)
@@ -41,18 +41,18 @@ import Wire
     return Channel(address: "https://example.org/c.yaml", membership: .byDocument(document))
   }
 
-  @Test func aNameLetsEverybodyIn() {
+  @Test func aNameAdmitsEveryNode() {
     let channel = Channel(address: "lab", membership: .byName)
     #expect(channel.permits(a, toAsk: b, serverIsPublic: false))
     #expect(channel.lists(a))
   }
 
-  @Test func aDocumentThatWasNeverReadLetsNobodyIn() {
+  @Test func aDocumentThatWasNeverReadAdmitsNoNode() {
     let channel = Channel(address: "https://example.org/c.yaml", membership: .byDocument(nil))
     #expect(!channel.permits(a, toAsk: b, serverIsPublic: true))
   }
 
-  @Test func aDocumentLetsInWhomItLists() {
+  @Test func aDocumentAdmitsTheNodesItLists() {
     let channel = channel([.init(node: a), .init(node: b)])
     #expect(channel.permits(a, toAsk: b, serverIsPublic: false))
     #expect(channel.permits(b, toAsk: a, serverIsPublic: false))
@@ -60,8 +60,8 @@ import Wire
     #expect(!channel.permits(a, toAsk: c, serverIsPublic: true))
   }
 
-  /// Public by the document and by its owner's choice: both are needed, and only the public node answers.
-  @Test func aPublicNodeAnswersThoseWhoAreNotListed() {
+  /// A channel must be public by its document and by the owner's choice, and only the public node answers.
+  @Test func aPublicNodeAnswersNodesThatAreNotListed() {
     let channel = channel([.init(node: a, isPublic: true), .init(node: b)])
     #expect(channel.permits(c, toAsk: a, serverIsPublic: true))
     #expect(!channel.permits(c, toAsk: a, serverIsPublic: false))

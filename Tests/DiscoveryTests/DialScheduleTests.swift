@@ -57,7 +57,7 @@ import Testing
     #expect(pauses[3] > pauses[0])
   }
 
-  @Test func aFailedAddressMakesWayForTheNextAtOnce() throws {
+  @Test func aFailedAddressIsFollowedByTheNextImmediately() throws {
     var schedule = DialSchedule(random: SeededRandom(seed: 3))
     schedule.want(target, at: [one, two], now: start)
     schedule.failed(try attempt(schedule.wake(now: start)), now: start)
@@ -75,7 +75,7 @@ import Testing
     #expect(schedule.wakeAt == nil)
   }
 
-  @Test func aNewAddressIsTriedAtOnce() throws {
+  @Test func aNewAddressIsTriedImmediately() throws {
     var schedule = DialSchedule(random: SeededRandom(seed: 5))
     schedule.want(target, at: [one], now: start)
     schedule.failed(try attempt(schedule.wake(now: start)), now: start)
@@ -100,8 +100,35 @@ import Testing
     #expect(try #require(schedule.wakeAt) - now < .seconds(2))
   }
 
-  /// What changes the value that it looks at cannot stand inside `#expect`.
+  /// `#expect` does not allow a mutation inside it.
   private func check(_ isTrue: Bool, sourceLocation: SourceLocation = #_sourceLocation) {
     #expect(isTrue, sourceLocation: sourceLocation)
+  }
+
+  /// Anything in any order: what is kept about each target is what a walk over all targets finds.
+  @Test(arguments: 0..<100 as Range<UInt64>)
+  func theNextDeadlineIsTheEarliestOfAll(_ seed: UInt64) throws {
+    var random = SeededRandom(seed: seed)
+    var schedule = DialSchedule(random: SeededRandom(seed: seed))
+    let targets = try (0..<8).map { DialTarget.bootstrap(try #require(Endpoint("host\($0):1"))) }
+    var attempts: [DialID] = []
+    var now = start
+    for step in 0..<200 {
+      let target = targets[random.number(0...7)]
+      switch random.number(0...6) {
+      case 0:
+        let addresses = [one, two, one].prefix(random.number(0...3))
+        schedule.want(target, at: Array(addresses), delay: .seconds(random.number(0...2)), now: now)
+      case 1: _ = schedule.forget(target)
+      case 2: _ = schedule.linked(target, except: attempts.randomElement(using: &random))
+      case 3: schedule.lost(target, after: .seconds(random.number(0...60)), now: now)
+      case 4: if let attempt = attempts.randomElement(using: &random) { schedule.failed(attempt, now: now) }
+      case 5: now = now + .milliseconds(random.number(0...500))
+      default:
+        now = max(now, schedule.wakeAt ?? now)
+        for case .dial(let id, _, _) in schedule.wake(now: now) { attempts.append(id) }
+      }
+      #expect(schedule.keepsItsDeadlines, "seed \(seed), step \(step)")
+    }
   }
 }

@@ -25,7 +25,7 @@ import Wire
     ).signed(with: key)
   }
 
-  @Test func aSignedRecordIsTakenInAndAReplayIsNot() {
+  @Test func aSignedRecordIsAcceptedAndAReplayIsNot() {
     var table = PresenceTable()
     check(table.admit(record(), at: now))
     check(!table.admit(record(), at: now))
@@ -66,7 +66,7 @@ import Wire
     #expect(table.count == PresenceTable.topicsPerNode - 1)
   }
 
-  /// What changes the value that it looks at cannot stand inside `#expect`.
+  /// `#expect` does not allow a mutation inside it.
   private func check(_ isTrue: Bool, sourceLocation: SourceLocation = #_sourceLocation) {
     #expect(isTrue, sourceLocation: sourceLocation)
   }

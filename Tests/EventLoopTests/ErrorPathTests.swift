@@ -2,12 +2,12 @@ import EventLoop
 import Primitives
 import Testing
 
-/// Where code goes on after an `await` that has thrown: on the loop, as it does after one that has not. Only an optimized
-/// build (`swift test -c release --filter ErrorPathTests`) ever did otherwise.
+/// After an `await` that throws, code resumes on the loop, as after one that does not throw. Only optimized builds
+/// (`swift test -c release --filter ErrorPathTests`) ever behaved otherwise.
 @Suite(.timeLimit(.minutes(1))) struct ErrorPathTests {
   private static func fail() throws(KacheryError) { throw KacheryError(.internalError, "It failed.") }
 
-  /// Asynchronous methods of no actor run where their caller does.
+  /// Asynchronous methods outside an actor run on their caller's executor.
   private final class Bystander {
     let loop: EventLoop
 

@@ -70,7 +70,7 @@ import Testing
     await loop.shutdown()
   }
 
-  @Test func poolWorkComesBackToTheLoop() async throws {
+  @Test func poolWorkCompletesOnTheLoop() async throws {
     let loop = try EventLoop(name: "test")
     let (wasOnLoop, cameBack): (Bool, Bool) = await withCheckedContinuation { continuation in
       loop.post {
@@ -106,7 +106,7 @@ import Testing
     #expect(finished.load(ordering: .relaxed) == 20)
   }
 
-  @Test func nothingWaitsForEverAfterTheEnd() async throws {
+  @Test func nothingWaitsForeverAfterTheEnd() async throws {
     let loop = try EventLoop(name: "test")
     let counter = Counter(loop: loop)
     await loop.shutdown()

@@ -4,7 +4,7 @@ import Synchronization
 import Testing
 
 @Suite struct TCPTests {
-  /// A pair of connected sockets, handed to the body on the loop.
+  /// Passes a pair of connected sockets to the body on the loop.
   private func withPair<T: Sendable>(
     _ body: @escaping @Sendable (EventLoop, TCPConnection, TCPConnection, CheckedContinuation<T, Never>) -> Void
   ) async throws -> T {
@@ -75,7 +75,7 @@ import Testing
     #expect(drained)
   }
 
-  @Test func theEndIsToldExactlyOnce() async throws {
+  @Test func theEndIsReportedExactlyOnce() async throws {
     let ends: Int = try await withPair { loop, dialed, accepted, continuation in
       var ends = 0
       accepted.onEnd = { error in
@@ -111,7 +111,7 @@ import Testing
     let loop = try EventLoop(name: "tcp")
     let code: KacheryError.Code? = await withCheckedContinuation { continuation in
       loop.post {
-        // Bound, closed again: nobody listens there now.
+        // Bound and closed again, so nothing is listening there now.
         let listener = try? TCPListener.listen(on: loop, host: "127.0.0.1", port: 0)
         guard let endpoint = listener?.endpoint else { return continuation.resume(returning: nil) }
         listener?.close()
@@ -129,7 +129,7 @@ import Testing
     #expect(loop.openHandles == 0)
   }
 
-  @Test func aCancelledAttemptTellsNobody() async throws {
+  @Test func aCancelledAttemptReportsNothing() async throws {
     let loop = try EventLoop(name: "tcp")
     let calls = Atomic<Int>(0)
     _ = try await loop.run {

@@ -3,7 +3,7 @@ import Primitives
 import Synchronization
 import Testing
 
-/// What may be under way, or begin, while a loop ends.
+/// Operations that are running or start while a loop ends.
 @Suite struct TeardownTests {
   private final class Tally: Sendable {
     private let counts = Mutex<[String: Int]>([:])
@@ -11,8 +11,8 @@ import Testing
     subscript(name: String) -> Int { counts.withLock { $0[name] ?? 0 } }
   }
 
-  /// Whoever hears of the end may react by opening something new, which must not keep the loop.
-  @Test(.timeLimit(.minutes(1))) func whatTheClosingOpensIsClosedToo() async throws {
+  /// A callback at the end may open a new handle, which must not keep the loop alive.
+  @Test(.timeLimit(.minutes(1))) func handlesOpenedWhileClosingAreClosedToo() async throws {
     let loop = try EventLoop(name: "teardown")
     let tally = Tally()
     await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
@@ -46,8 +46,8 @@ import Testing
     #expect(loop.openHandles == 0)
   }
 
-  /// An actor outlives its loop. Its code still runs, and finds that nothing can be opened.
-  @Test(.timeLimit(.minutes(1))) func aStoppedLoopOpensNothingAndAnswersEverybody() async throws {
+  /// An actor outlives its loop. Its code still runs, but cannot open handles.
+  @Test(.timeLimit(.minutes(1))) func aStoppedLoopOpensNothingAndAnswersEveryCaller() async throws {
     let loop = try EventLoop(name: "teardown")
     let tally = Tally()
     await loop.shutdown()
@@ -63,7 +63,8 @@ import Testing
       }
       loop.work({ 1 }) { _ in tally.add("worked") }
     }
-    // What the closure above put off runs before its caller goes on or right after: hand one more over behind it.
+    // The work that the closure above deferred runs before or right after its caller resumes: submit one more closure
+    // after it.
     _ = await loop.run { 0 }
     #expect(tally["fired"] == 0)
     #expect(tally["refused"] == 1)
@@ -95,7 +96,7 @@ import Testing
     }
   }
 
-  /// Threads that hand work over, and threads that wait for the end, meet the end at every possible moment.
+  /// Threads that submit work and threads that wait for the end race with the end in every possible way.
   @Test(.timeLimit(.minutes(1))) func handingOverRacesWithTheEnd() async throws {
     for _ in 0..<100 {
       let loop = try EventLoop(name: "teardown")
@@ -112,7 +113,7 @@ import Testing
     }
   }
 
-  /// An attempt may be given up at any moment of its life; whatever it held is closed, once.
+  /// An attempt may be cancelled at any time; its resources are closed exactly once.
   @Test(.timeLimit(.minutes(1))) func anAttemptIsGivenUpAtEveryMoment() async throws {
     let loop = try EventLoop(name: "teardown")
     let tally = Tally()

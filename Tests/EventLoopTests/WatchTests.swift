@@ -23,7 +23,7 @@ import Testing
     #expect(loop.openHandles == 0)
   }
 
-  @Test(.timeLimit(.minutes(1))) func aReadableDescriptorIsTold() async throws {
+  @Test(.timeLimit(.minutes(1))) func aReadableDescriptorIsReported() async throws {
     let loop = try EventLoop(name: "watch")
     var ends: [Int32] = [0, 0]
     #expect(pipe(&ends) == 0)
@@ -48,7 +48,7 @@ import Testing
     #expect(loop.openHandles == 0)
   }
 
-  @Test func aDescriptorThatIsNoneIsAnError() async throws {
+  @Test func anInvalidDescriptorIsAnError() async throws {
     let loop = try EventLoop(name: "watch")
     await #expect(throws: KacheryError.self) {
       _ = try await loop.run { _ = try loop.watch(descriptor: 1_000_000) {} }
@@ -57,7 +57,7 @@ import Testing
     #expect(loop.openHandles == 0)
   }
 
-  /// Without the loop's care the signal would end the process.
+  /// If the loop did not ignore the signal, it would end the process.
   @Test func aBrokenPipeIsAnErrorAndNotTheEnd() async throws {
     let loop = try EventLoop(name: "watch")
     var ends: [Int32] = [0, 0]

@@ -39,7 +39,7 @@ import Testing
     #expect(try store.feeds.messages(of: key, from: .max).isEmpty)
   }
 
-  @Test func goesOnAfterItWasClosed() async throws {
+  @Test func continuesAfterItWasClosed() async throws {
     var store = try open()
     let key = try Self.key(try await store.create("lab"))
     try await store.append([["n": 0]], to: key, at: time)
@@ -85,7 +85,7 @@ import Testing
     #expect(try open().feeds.count(key) == 100)
   }
 
-  @Test func oneClientsMistakeIsNotAnothers() async throws {
+  @Test func oneClientsMistakeDoesNotAffectAnother() async throws {
     let store = try open()
     let key = try Self.key(try await store.create(nil))
     let foreign = try Self.key(FeedID(key: try SigningKey.generate().publicKey))
@@ -94,7 +94,7 @@ import Testing
     #expect(try await good.count == 1)
     do {
       _ = try await bad
-      Issue.record("It wrote into another node's feed.")
+      Issue.record("A write to another node's feed succeeded.")
     } catch let error as KacheryError { #expect(error.code == .forbidden) }
     let large = String(repeating: "x", count: SignedMessage.maximumBytes)
     await #expect(throws: KacheryError.self) {
@@ -124,7 +124,7 @@ import Testing
     #expect(try store.feeds.isWriteable(key.feed) == false)
   }
 
-  @Test func aGapIsNotFilledByWhatComesBehindIt() async throws {
+  @Test func aGapIsNotFilledByLaterMessages() async throws {
     let store = try open()
     let writer = try SigningKey.generate()
     let chain = try Self.chain(3, by: writer)
@@ -156,7 +156,7 @@ import Testing
     await #expect(throws: KacheryError.self) { try await store.setRules(rules, of: foreign) }
   }
 
-  @Test func tellsWhatIsHere() async throws {
+  @Test func reportsWhatIsStored() async throws {
     let store = try open()
     let feed = try await store.create("lab")
     try await store.append([["n": 0], ["n": 1]], to: try Self.key(feed), at: time)
@@ -170,11 +170,11 @@ import Testing
     #expect(Set(try store.feeds.subfeeds(of: feed).map(\.count)) == [1, 2])
   }
 
-  @Test func aFullDiskIsToldToEverybodyAndForgotten() async throws {
+  @Test func aFullDiskIsReportedToAllClientsAndForgotten() async throws {
     let store = try open()
     let key = try Self.key(try await store.create(nil))
     try await store.append([["n": 0]], to: key, at: time)
-    // Another program that holds the database is what a failure of the disk looks like from here.
+    // Another program that locks the database has the same effect as a failing disk.
     let other = try Connection("\(folder.path)/feeds.db")
     try other.execute("CREATE TRIGGER no BEFORE INSERT ON subfeedMessages BEGIN SELECT RAISE(ABORT, 'no'); END")
     await #expect(throws: KacheryError.self) { try await store.append([["n": 1]], to: key, at: time) }
@@ -185,7 +185,7 @@ import Testing
     #expect(messages[1].previous == messages[0].signature)
   }
 
-  /// Messages that a writer somewhere else has signed.
+  /// Messages signed by a writer elsewhere.
   static func chain(_ count: Int, by writer: SigningKey, named name: String = "") throws -> [SignedMessage] {
     var messages: [SignedMessage] = []
     for number in 0..<count {

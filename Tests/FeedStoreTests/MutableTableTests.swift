@@ -58,7 +58,8 @@ import Testing
     }
   }
 
-  /// Older software kept such keys under their canonical form, which still finds them; its values are read as they are.
+  /// Older software stored such keys under their canonical form, which still finds them; their values are read
+  /// unchanged.
   @Test func whatOlderSoftwareKeptUnderARoundedKeyIsFound() throws {
     let table = try open()
     try table.set(.integer(9_007_199_254_740_992), try JSONParser.parse("123456789012345680"))
@@ -67,7 +68,7 @@ import Testing
     #expect(try table.get(["n": .double(1)]) == 1)
   }
 
-  /// Keys that look alike are two, each with a value of its own.
+  /// Keys that look alike are distinct, each with its own value.
   @Test func aKeyIsItsBytes() throws {
     let table = try open()
     for pair in try Vectors.json("names.json").list("different") {
@@ -99,7 +100,7 @@ import Testing
     }
   }
 
-  /// As older software wrote it: the SHA-1 is that of the key's canonical JSON as other programs compute it.
+  /// As older software wrote it: the SHA-1 is that of the key's canonical JSON, computed by another program.
   private func writeAsOlderSoftware() throws {
     let connection = try Connection(folder.path("mutables.db"), journal: .asFound)
     try connection.execute("CREATE TABLE mutables (sha1 TEXT PRIMARY KEY, key TEXT, value TEXT) WITHOUT ROWID")
@@ -136,7 +137,7 @@ import Testing
     #expect(try table.get("damaged") == 1)
   }
 
-  @Test func aFileThatIsNoDatabaseIsRefused() throws {
+  @Test func aFileThatIsNotADatabaseIsRejected() throws {
     try folder.write("mutables.db", String(repeating: "no database ", count: 200))
     let error = #expect(throws: KacheryError.self) { try open() }
     #expect(error?.message.contains("mutables.db") == true)

@@ -6,7 +6,7 @@ import Primitives
 import TestSupport
 import Testing
 
-/// A `feeds.db` as earlier software left it, made by hand.
+/// A `feeds.db` as earlier software left it, created by hand.
 @Suite struct OldFeedTests {
   let folder: TemporaryFolder
   let vector: JSONValue
@@ -22,7 +22,7 @@ import Testing
     key = SubfeedKey(feed, try #require(vector["subfeedHash"]?.string.flatMap { SubfeedHash(hex: $0) }))
   }
 
-  /// The database of the older software: a rollback journal, and no table of ours.
+  /// The older software's database: a rollback journal, and no table of forks.
   private func writeOldDatabase() throws {
     let old = try Connection("\(folder.path)/feeds.db", journal: .asFound)
     for sql in [
@@ -75,7 +75,7 @@ import Testing
     #expect(last.isSigned(by: try VerifyingKey(NodeID(key.feed))))
   }
 
-  /// The older software opens the database again: it must find what it knows in the form that it knows.
+  /// The older software opens the database again: its tables must have the form that it knows.
   @Test func whatIsWrittenHereIsReadByOlderSoftware() async throws {
     try writeOldDatabase()
     let store = try OpenFeeds(folder.path)

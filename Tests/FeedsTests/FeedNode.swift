@@ -2,30 +2,31 @@ import Crypto
 import Feeds
 import Primitives
 import TestSupport
+import Testing
 import Wire
 
-/// One node of a `FeedWorld`: an engine, and feeds in memory behind it.
+/// One node of a `FeedWorld`: an engine with feeds in memory.
 final class FeedNode {
   /// How a node serves others.
   enum Conduct: CaseIterable {
     case honest
-    /// Changes what its messages say.
+    /// Changes the content of its messages.
     case alters
-    /// Leaves out every other message.
+    /// Omits every other message.
     case leavesOut
-    /// Says that it writes feeds that it does not, and holds everything.
+    /// Claims to write feeds of other nodes, and to have all messages.
     case boasts
     /// Answers nothing.
     case silent
-    /// Says that it holds messages, and gives none.
+    /// Claims to have messages, and sends none.
     case keepsBack
-    /// Says that it holds messages, and then that all of them have been given.
+    /// Claims to have messages, and then that it has sent all of them.
     case claimsTheEnd
-    /// Leaves out the first messages each time it is asked.
+    /// Omits the first messages each time they are requested.
     case beginsLate
-    /// Gives the first messages again and again, whatever it is asked for.
+    /// Sends the first messages again and again, whatever is requested.
     case repeats
-    /// Gives one message a second.
+    /// Sends one message per second.
     case drips
   }
 
@@ -39,7 +40,7 @@ final class FeedNode {
   var lastArrival: [Int: Instant] = [:]
   private var lastAdmission: [SubfeedKey: Instant] = [:]
 
-  /// The keys of the feeds that it writes.
+  /// The keys of the feeds that this node writes.
   var keys: [FeedID: SigningKey] = [:]
   private(set) var messages: [SubfeedKey: [SignedMessage]] = [:]
   /// Nodes that may submit to any of its feeds.
@@ -48,10 +49,10 @@ final class FeedNode {
   private(set) var events: [FeedEvent] = []
   private(set) var sought: [FeedSeekID: FeedWhereabouts] = [:]
   private(set) var submitted: [SubmitID: KacheryError?] = [:]
-  /// The most bytes of messages that have waited to be kept at one time.
+  /// The most bytes of messages that waited to be stored at the same time.
   private(set) var mostUndealt = 0
   private var unreleased = 0
-  /// How many messages others were sent and have not taken yet, at most.
+  /// Reads of stored messages for other nodes so far.
   private(set) var reads = 0
 
   init(index: Int, world: FeedWorld) throws {
@@ -60,7 +61,7 @@ final class FeedNode {
     id = try SigningKey(seed: [UInt8](repeating: UInt8(index + 1), count: 32)).publicKey
   }
 
-  // MARK: What tests do
+  // MARK: Operations for tests
 
   func append(_ texts: [String], to key: SubfeedKey) throws {
     guard let signer = keys[key.feed] else { return }
@@ -76,7 +77,7 @@ final class FeedNode {
     input { engine, _ in engine.appended(log[Int(start)...].map(\.text), to: key, position: start) }
   }
 
-  /// Messages that were here before, as after a restart from a backup.
+  /// Sets earlier messages, as after a restart from a backup.
   func restore(_ log: [SignedMessage], of key: SubfeedKey) { messages[key] = log }
 
   func follow(_ key: SubfeedKey) { input { [world] in $0.follow(key, over: world.topic, at: $1) } }
@@ -126,6 +127,7 @@ final class FeedNode {
       perform(effect)
     }
     isDraining = false
+    if !engine.keepsItsDeadlines { Issue.record("seed \(world.seed): a search or submission has no deadline") }
     wakeNumber += 1
     let number = wakeNumber
     guard let due = engine.wakeAt else { return }
@@ -148,7 +150,7 @@ final class FeedNode {
     case .work(.count(let key)):
       soon { [self] in input { $0.counted(key, UInt64(messages[key]?.count ?? 0), at: $1) } }
     case .work(.admit(let id, let key, let position, let texts)):
-      // In order, as long as they take.
+      // In order, however long each takes.
       let earliest = lastAdmission[key] ?? world.now
       let due = max(earliest, world.now + .microseconds(world.random.number(0...3_000)))
       lastAdmission[key] = due
@@ -172,7 +174,7 @@ final class FeedNode {
     }
   }
 
-  /// What travels is what the frame says, so that the coding is tried as well.
+  /// Messages travel as encoded frames, so that the encoding is tested as well.
   private static func decoded<Message>(_ bytes: [UInt8], _ decode: (Frame) throws -> Message?) -> Message? {
     var decoder = FrameDecoder(limit: FeedAnswer.frameLimit)
     decoder.append(bytes)
@@ -232,7 +234,7 @@ final class FeedNode {
       let number = Int(message.number)
       if number < log.count, log[number].signature != message.signature { return .forked(at: message.number) }
       guard number >= log.count else { continue }
-      // Something before it is missing: nothing is kept out of order.
+      // An earlier message is missing: messages are never stored out of order.
       guard number == log.count else { break }
       guard message.previous == log.last?.signature else { return .forked(at: message.number) }
       log.append(message)
@@ -245,7 +247,7 @@ final class FeedNode {
 
   private func lookUp(_ lookup: FeedLookupID, _ feed: FeedID, _ binding: [UInt8]) {
     soon { [self] in
-      // Not a new one each time: what a seed does it does again.
+      // Always the same one: a seed must reproduce its run.
       let other = try? SigningKey(seed: [UInt8](repeating: 0xbb, count: 32))
       let signer = conduct == .boasts ? other : keys[feed]
       let proof = signer.flatMap { Signature(bytes: $0.sign(FeedAnswer.writerStatement(feed, binding: binding))) }

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 import Wire
 
-/// Nodes that hold feeds in memory, linked by a network that delays and breaks. Everything follows from the seed.
+/// Nodes with feeds in memory, linked by a network that delays and breaks. The seed determines everything.
 final class FeedWorld {
   let seed: UInt64
   var random: SeededRandom
@@ -13,10 +13,10 @@ final class FeedWorld {
   private(set) var nodes: [FeedNode] = []
   private var events: [(at: Instant, number: UInt64, run: () -> Void)] = []
   private var lastEvent: UInt64 = 0
-  /// Links by their ends, the smaller index first; the number tells an old link of two nodes from a new one.
+  /// Links by their ends, the smaller index first; the number distinguishes an old link of two nodes from a new one.
   private var links: [Pair: UInt64] = [:]
   let topic: Topic
-  /// Everything that the engines wanted, in order, if it is kept.
+  /// All effects of the engines, in order, if tracing is on.
   private(set) var trace: [String] = []
   var keepsTrace = false
 
@@ -37,13 +37,13 @@ final class FeedWorld {
     nodes = try (0..<count).map { try FeedNode(index: $0, world: self) }
   }
 
-  /// What happens after some time.
+  /// Schedules an event.
   func after(_ delay: Duration, _ run: @escaping () -> Void) {
     lastEvent += 1
     events.append((now + delay, lastEvent, run))
   }
 
-  /// Lets time pass until nothing more happens before its end, or a condition holds.
+  /// Advances the time until no event is left before the end, or a condition holds.
   @discardableResult
   func run(for duration: Duration, until isDone: () -> Bool = { false }) -> Bool {
     let end = now + duration
@@ -68,10 +68,10 @@ final class FeedWorld {
 
   // MARK: Messages
 
-  /// What was found out about each document, since every node gets the same ones.
+  /// The result of verifying each document, because all nodes get the same ones.
   private var known: [[UInt8]: SignedMessage?] = [:]
 
-  /// The message, where it is the feed's.
+  /// The message, if the feed signed it.
   func checked(_ text: [UInt8], of feed: FeedID) -> SignedMessage? {
     if let message = known[text] { return message }
     let message = try? SignedMessage(text)
@@ -104,7 +104,7 @@ final class FeedWorld {
     nodes[second].unlinked(from: nodes[first])
   }
 
-  /// Carries something from one node to another: in order, unless the link breaks before it arrives.
+  /// Delivers a message from one node to another: in order, unless the link breaks before it arrives.
   func carry(from sender: Int, to receiver: Int, _ deliver: @escaping (FeedNode) -> Void) {
     guard let number = links[Pair(sender, receiver)] else { return }
     let earliest = nodes[sender].lastArrival[receiver] ?? now

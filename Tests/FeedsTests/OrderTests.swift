@@ -4,15 +4,15 @@ import Primitives
 import TestSupport
 import Testing
 
-/// What the engines want, they want in the same order in every process.
+/// The engines emit their effects in the same order in every process.
 @Suite struct OrderTests {
-  @Test func aSeedTellsTheSameStoryInEveryProcess() throws {
-    try ProcessTraces.compare("FeedsTests.OrderTests/aSeedTellsTheSameStoryInEveryProcess") {
+  @Test func aSeedRepeatsItsRunInEveryProcess() throws {
+    try ProcessTraces.compare("FeedsTests.OrderTests/aSeedRepeatsItsRunInEveryProcess") {
       try (0..<3 as Range<UInt64>).flatMap(trace)
     }
   }
 
-  /// Several feeds, subfeeds, readers, seekers and submissions, while links come and go and the writer leaves.
+  /// Several feeds, subfeeds, readers, seekers and submissions, while links open and close and the writer leaves.
   private func trace(seed: UInt64) throws -> [String] {
     let world = try FeedWorld(seed: seed, nodes: 6)
     world.keepsTrace = true

@@ -5,7 +5,7 @@ import Primitives
 import TestSupport
 import Testing
 
-/// Feeds that travel between simulated nodes. Each failure names its seed.
+/// Replication of feeds between simulated nodes. Each failure names its seed.
 @Suite struct ReplicationTests {
   private func writer(_ world: FeedWorld, at index: Int = 0) throws -> SubfeedKey {
     let signer = try SigningKey(seed: [UInt8](repeating: 0xaa, count: 32))
@@ -17,7 +17,7 @@ import Testing
   private func texts(_ range: Range<Int>) -> [String] { range.map { "message \($0)" } }
 
   @Test(arguments: UInt64(0)..<10)
-  func whatIsThereComesAndThenWhatIsAppended(seed: UInt64) throws {
+  func storedMessagesArriveBeforeAppendedOnes(seed: UInt64) throws {
     let world = try FeedWorld(seed: seed, nodes: 3)
     let key = try writer(world)
     try world.nodes[0].append(texts(0..<50), to: key)
@@ -27,7 +27,7 @@ import Testing
     let start = world.now
     try world.nodes[0].append(["live"], to: key)
     #expect(world.run(for: .seconds(1)) { world.nodes[1...].allSatisfy { $0.count(of: key) == 51 } })
-    // One way over the link and what the disk takes: nobody has asked again.
+    // One way over the link plus the disk's time: no second request was needed.
     #expect(world.now - start < .milliseconds(30))
     #expect(world.nodes[1].texts(of: key) == texts(0..<50) + ["live"])
     #expect(world.nodes[2].texts(of: key) == texts(0..<50) + ["live"])
@@ -41,7 +41,7 @@ import Testing
   func linksBreakAndEverythingArrivesOnce(seed: UInt64) throws {
     let world = try FeedWorld(seed: seed, nodes: 5)
     let key = try writer(world)
-    // Often one of them is up to something.
+    // Half of the runs have one misbehaving node.
     let liar = world.random.number(0...1) == 0 ? FeedNode.Conduct.allCases.randomElement(using: &world.random) : nil
     world.nodes[4].conduct = liar ?? .honest
     for reader in world.nodes[1...] { reader.follow(key) }
@@ -77,11 +77,11 @@ import Testing
     world.unlink(0, 1)
     world.link(1, 2)
     world.link(2, 3)
-    // Node 3 knows only node 2, which gets the messages itself while they are asked for.
+    // Node 3 knows only node 2, which requests the messages itself while it is asked for them.
     world.nodes[2].follow(key)
     world.nodes[3].follow(key)
     #expect(world.run(for: .seconds(60)) { world.nodes[3].count(of: key) == 30 })
-    // The writer comes back, far away: what it writes travels over both.
+    // The writer returns at a distance: its messages travel over both nodes.
     world.link(0, 1)
     try world.nodes[0].append(["again"], to: key)
     #expect(world.run(for: .seconds(60)) { world.nodes[3].count(of: key) == 31 })
@@ -89,7 +89,7 @@ import Testing
   }
 
   @Test(arguments: UInt64(0)..<10, FeedNode.Conduct.allCases.dropFirst())
-  func aNodeThatLiesIsLeftForAnother(seed: UInt64, conduct: FeedNode.Conduct) throws {
+  func aMisbehavingNodeIsReplacedByAnother(seed: UInt64, conduct: FeedNode.Conduct) throws {
     let world = try FeedWorld(seed: seed, nodes: 4)
     let key = try writer(world)
     try world.nodes[0].append(texts(0..<40), to: key)
@@ -107,10 +107,10 @@ import Testing
     let isSame = world.nodes[3].texts(of: key) == texts(0..<40)
     #expect(isSame)
     for case .misbehaved(_, let node) in world.nodes[3].events { #expect(node == world.nodes[1].id) }
-    for case .forked in world.nodes[3].events { Issue.record("seed \(seed): nobody has forked the feed") }
+    for case .forked in world.nodes[3].events { Issue.record("seed \(seed): no node forked the feed") }
   }
 
-  /// One to twenty nodes of any conduct that hold the feed beside an honest one, which may be its writer.
+  /// One to twenty misbehaving nodes with the feed, beside an honest one, which may be its writer.
   @Test(arguments: 0..<runs * 5)
   func anHonestHolderDeliversWhateverTheOthersDo(seed: UInt64) throws {
     let world = try FeedWorld(seed: seed, nodes: 2)
@@ -124,7 +124,7 @@ import Testing
   }
 
   @Test(arguments: FeedNode.Conduct.allCases.dropFirst())
-  func sixtyOfAnyConductHoldNobodyUp(conduct: FeedNode.Conduct) throws {
+  func sixtyNodesOfAnyConductDelayNoMessage(conduct: FeedNode.Conduct) throws {
     try expectDelivery(
       seed: 1, bad: 60, isWriter: false, [FeedNode.Conduct](repeating: conduct, count: 60))
   }
@@ -148,7 +148,7 @@ import Testing
     #expect(world.nodes[reader].texts(of: key) == texts(0..<world.nodes[reader].count(of: key)), "\(comment)")
   }
 
-  /// The key's own node answers and then gives nothing more.
+  /// The key's own node answers and then sends nothing more.
   @Test func aWriterThatStopsGivingIsNotWaitedFor() throws {
     for conduct in [FeedNode.Conduct.keepsBack, .silent] {
       let world = try FeedWorld(seed: 9, nodes: 3)
@@ -168,7 +168,7 @@ import Testing
     let world = try FeedWorld(seed: seed, nodes: 3)
     let key = try writer(world)
     _ = try writer(world, at: 1)
-    // Both hold the key, as after a backup was brought back on a second machine.
+    // Both have the key, as after restoring a backup on a second machine.
     try world.nodes[0].append(texts(0..<5) + ["left 5", "left 6"], to: key)
     try world.nodes[1].append(texts(0..<5), to: key)
     world.nodes[1].restore(Array((world.nodes[0].messages[key] ?? []).prefix(5)), of: key)
@@ -181,7 +181,7 @@ import Testing
     #expect(world.run(for: .seconds(30)) { !world.nodes[2].events.isEmpty })
     #expect(world.nodes[2].events == [.forked(key, number: 7, toldBy: world.nodes[1].id)])
     #expect(world.nodes[2].texts(of: key) == texts(0..<5) + ["left 5", "left 6"])
-    // The history that is here goes on.
+    // The history stored here continues.
     world.link(0, 2)
     try world.nodes[0].append(["left 7"], to: key)
     #expect(world.run(for: .seconds(60)) { world.nodes[2].count(of: key) == 8 })
@@ -201,7 +201,7 @@ import Testing
     #expect(world.run(for: .seconds(30)) { world.nodes[1].count(of: key) == 2_000 })
   }
 
-  @Test func whoIsNoLongerReadIsFollowedForAWhileOnly() throws {
+  @Test func anUnreadFeedIsFollowedOnlyForAWhile() throws {
     let world = try FeedWorld(seed: 1, nodes: 2)
     let key = try writer(world)
     world.link(0, 1)
@@ -218,7 +218,7 @@ import Testing
     #expect(world.run(for: .seconds(5)) { world.nodes[1].texts(of: key) == ["soon", "later"] })
   }
 
-  @Test func theWriterIsFoundAndNobodyWhoBoasts() throws {
+  @Test func onlyTheRealWriterIsFound() throws {
     let world = try FeedWorld(seed: 3, nodes: 3)
     let key = try writer(world)
     world.nodes[1].conduct = .boasts
@@ -294,7 +294,7 @@ import Testing
       if case .work(.read) = effect { reads += 1 }
     }
     #expect(refused == 31)
-    // However many subscriptions there are, one read at a time is made for a peer.
+    // However many subscriptions there are, only one read at a time is made per peer.
     #expect(reads == 1)
   }
 }

@@ -3,8 +3,8 @@ import Testing
 @testable import Files
 
 @Suite struct FileStatusTests {
-  /// What `os.stat(path).st_mtime` is in Python for these times. Dividing the nanoseconds gives another last bit for
-  /// the first four.
+  /// Python's `os.stat(path).st_mtime` for these times. Dividing the nanoseconds would give another last bit for the
+  /// first four.
   @Test(
     arguments: [
       (1_803_804_370_846_885_253, 1_803_804_370.8468852), (1_654_882_787_967_900_366, 1_654_882_787.9679003),

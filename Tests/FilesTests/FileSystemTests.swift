@@ -17,7 +17,7 @@ import Testing
     #expect(try FileSystem.status(folder.path("a/b/c")).permissions == 0o770)
   }
 
-  /// Below an open folder all is as below a path, wherever the folder is by then.
+  /// Paths relative to an open folder work like other paths, wherever the folder has moved.
   @Test func createsFoldersBelowAnOpenOne() throws {
     try FileSystem.createFolder(folder.path("a"), permissions: 0o755)
     let place = try File(folder.path("a"), .folder)
@@ -79,7 +79,7 @@ import Testing
     try folder.write("name with\nnewline", "")
     try folder.write("ñ", "")
     #expect(try Set(FileSystem.names(in: folder.path)) == ["name with\nnewline", "ñ"])
-    // Two bytes that are no UTF-8: such a file is told apart, never taken for absent.
+    // Two bytes that are not UTF-8: such a file is reported separately, never treated as absent.
     let odd = (Array("\(folder.path)/".utf8) + [0xff, 0xfe, 0]).map { CChar(bitPattern: $0) }
     close(creat(odd, 0o600))
     #expect(try FileSystem.allNames(in: folder.path).notUTF8 == ["\u{fffd}\u{fffd}"])

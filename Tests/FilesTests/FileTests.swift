@@ -19,7 +19,7 @@ import Testing
     #expect(try file.bytes(at: 1_000, count: 2) == [])
   }
 
-  /// All of what was asked for, or nothing: the end of a file, and file systems that cannot tell, are left to others.
+  /// All requested bytes or none: the end of a file, and file systems that cannot tell, are left to other methods.
   @Test func readsWhatMemoryHolds() throws {
     let folder = try TemporaryFolder.onDisk()
     let file = try File(folder.path("a"), .createNew(permissions: 0o600))
@@ -82,7 +82,7 @@ import Testing
     #expect(try File(folder.path("link"), .read).bytes(at: 0, count: 9) == Array("x".utf8))
   }
 
-  @Test func tellsKindsApart() throws {
+  @Test func distinguishesKinds() throws {
     try folder.write("a", "xy")
     #expect(mkfifo(folder.path("pipe"), 0o600) == 0)
     #expect(symlink("a", folder.path("link")) == 0)

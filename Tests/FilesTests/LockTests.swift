@@ -8,7 +8,7 @@ import Testing
 
   init() throws { folder = try TemporaryFolder() }
 
-  @Test func theSecondHolderLearnsWhoIsFirst() throws {
+  @Test func theSecondHolderLearnsTheFirst() throws {
     let first = try LockFile(folder.path("lock"), protecting: "The storage directory \(folder.path)")
     let error = #expect(throws: KacheryError.self) {
       _ = try LockFile(folder.path("lock"), protecting: "The storage directory \(folder.path)")

@@ -12,7 +12,7 @@ import Testing
     outcome.map { outcome in if case .success = outcome { true } else { false } }
   }
 
-  @Test func oneWaitServesAllWhoCameBeforeItBegan() {
+  @Test func oneWaitServesAllThreadsThatArrivedBeforeIt() {
     var rounds = SyncRounds()
     let first = rounds.come()
     let begun = rounds.last
@@ -20,14 +20,14 @@ import Testing
     #expect(rounds.outcome(of: first) == nil)
     rounds.ended(for: begun, .success(()))
     #expect(succeeded(rounds.outcome(of: first)) == true)
-    #expect(rounds.outcome(of: second) == nil, "it came after the wait began")
+    #expect(rounds.outcome(of: second) == nil, "it arrived after the wait began")
     rounds.ended(for: rounds.last, .success(()))
     #expect(succeeded(rounds.outcome(of: second)) == true)
     #expect(succeeded(rounds.outcome(of: third)) == true)
   }
 
-  /// A later wait that succeeds does not bring back what an earlier one lost.
-  @Test func aFailureIsToldToAllWhomItConcerns() {
+  /// A later wait that succeeds does not restore writes that an earlier one lost.
+  @Test func aFailureIsReportedToAllAffectedCallers() {
     var rounds = SyncRounds()
     let (first, second) = (rounds.come(), rounds.come())
     rounds.ended(for: second, .failure(lost))
@@ -39,11 +39,11 @@ import Testing
     #expect(succeeded(rounds.outcome(of: third)) == true)
   }
 
-  @Test func theDiskIsWaitedForAndItsErrorsAreTold() throws {
+  @Test func waitsForTheDiskAndReportsItsErrors() throws {
     let folder = try TemporaryFolder()
     let disk = SharedSync()
     try disk.wait(forFileSystemHolding: folder.path)
-    // The first operation opens the folder, the second one waits.
+    // The first operation opens the folder, the second one syncs.
     let fault = FileFault(at: 2, errno: EIO, .recovers)
     FileFault.$current.withValue(fault) {
       _ = #expect(throws: KacheryError.self) { try disk.wait(forFileSystemHolding: folder.path) }

@@ -24,7 +24,7 @@ import Testing
     #expect(try outside.files() == ["kept"])
   }
 
-  @Test func itLiesWhereTheEnvironmentSays() throws {
+  @Test func theEnvironmentSelectsTheDirectory() throws {
     let place = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
     #expect(try TemporaryFolder().path.hasPrefix("\(place)/kachery-test-"))
   }

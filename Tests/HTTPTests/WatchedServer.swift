@@ -2,7 +2,7 @@ import EventLoop
 import HTTP
 import Primitives
 
-/// A server that is looked after as the daemon does it, but by no timer: what its descriptor does not tell is not seen.
+/// A server driven as in the daemon, but without a timer: only signals of its descriptor are handled.
 actor WatchedServer {
   /// Answers one request.
   typealias Answer = @Sendable (isolated WatchedServer, HTTPExchange) async -> Void
@@ -19,7 +19,7 @@ actor WatchedServer {
     self.answer = answer
   }
 
-  /// What a server that answers like this gives back for this request; `port` completes the request.
+  /// The reply of such a server to this request; `port` completes the request.
   static func reply(
     limit: Int, to request: @Sendable (_ port: UInt16) -> HTTPRequest, answer: @escaping Answer
   ) async throws -> [UInt8] {

@@ -6,7 +6,7 @@ import Primitives
 import TestSupport
 import Testing
 
-/// Stored and linked files that are altered behind the daemon's back, seen by those who use the commands.
+/// Stored and linked files that are altered behind the daemon's back, as seen by the commands' users.
 @Suite(.serialized, .timeLimit(.minutes(2))) struct AlteredFileTests {
   private let folder: TemporaryFolder
 
@@ -41,8 +41,8 @@ import Testing
     "\(storage)/sha1/\(ContentStorePath.relative(.of(bytes)))"
   }
 
-  /// Changes a byte, as root or the owner can after a `chmod`, and sets the times of the change and of the last use to what
-  /// they were. Only the time at which anything about the file changed is another one then.
+  /// Changes a byte, as root or the owner can after a `chmod`, and restores the modification and access times. Only the
+  /// change time differs afterwards.
   private func alter(_ path: String) throws {
     var before = stat()
     #expect(stat(path, &before) == 0)
@@ -62,11 +62,11 @@ import Testing
 
   // MARK: With a daemon
 
-  /// By each way that gives out bytes or a path; and the next try says that it is not here.
+  /// In each way of getting bytes or a path; the next attempt reports that the file is not here.
   @Test(arguments: [
     ["load"], ["cat"], ["cat", "--start", "0", "--end", "5"], ["load", "--dest", "copy"], ["load", "sha1://\(other)"],
   ])
-  func anAlteredFileIsNotGiven(command: [String]) throws {
+  func anAlteredFileIsNotServed(command: [String]) throws {
     let daemon = try daemon()
     let bytes = PatternBytes.make(100_000)
     let uri = try call("store", write("source", bytes), with: daemon.environment).output
@@ -78,7 +78,7 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: folder.path("copy")))
     #expect(FileManager.default.fileExists(atPath: "\(daemon.storage)/kachery-node/damaged/\(ContentHash.of(bytes))"))
     try call("load", uri, code: 3, with: daemon.environment)
-    // A whole copy takes its place.
+    // A whole copy replaces it.
     #expect(try call("store", folder.path("source"), with: daemon.environment).output == uri)
     #expect(try Data(contentsOf: URL(filePath: call("load", uri, with: daemon.environment).output)) == Data(bytes))
     #expect(daemon.stop() == 0)
@@ -113,7 +113,7 @@ import Testing
 
   // MARK: Without one
 
-  /// The second one is larger than what is hashed before its path is given.
+  /// The second size is above the limit for hashing a file before its path is returned.
   @Test(arguments: [1_000, 21_000_000])
   func anAlteredFileIsFoundOutWithoutADaemon(size: Int) throws {
     let bytes = PatternBytes.make(size)
@@ -129,7 +129,7 @@ import Testing
       let copied = try call("load", uri, "--dest", folder.path("copy"), code: 1, with: offline)
       #expect(copied.errors.contains("was altered"), "\(copied.errors)")
       #expect(!FileManager.default.fileExists(atPath: folder.path("copy")))
-      // Most of it has been written out by then.
+      // Most of it has been written by then.
       let shown = try shell("sh", ["-c", "./kachery cat '\(uri)' >shown"], offline)
       #expect(shown.code == 1 && shown.errors.contains("was altered"), "\(shown)")
       try call("verify", code: 1, with: offline)
@@ -152,7 +152,7 @@ import Testing
     #expect(daemon.stop() == 0)
   }
 
-  @Test func aLinkedFileThatLooksTheSameAndIsNotIsRefused() throws {
+  @Test func aLinkedFileThatOnlyLooksTheSameIsRefused() throws {
     try withBoth { environment in
       let uri = try call("link", write("target", PatternBytes.make(1_000)), with: environment).output
       #expect(try call("load", uri, with: environment).output == folder.path("target"))
@@ -178,7 +178,7 @@ import Testing
     }
   }
 
-  /// By its own name, by a symbolic link and by a hard link.
+  /// By its own path, by a symbolic link and by a hard link.
   @Test func loadingALinkedFileToWhereItIsLeavesItAlone() throws {
     try withBoth { environment in
       try? FileManager.default.removeItem(atPath: folder.path("data"))
@@ -204,7 +204,7 @@ import Testing
       try FileManager.default.createDirectory(atPath: folder.path("session"), withIntermediateDirectories: true)
       let target = try write("session/a.txt", Array("linked".utf8))
       let uri = try call("link", target, with: environment).output
-      // The folder's document names the same content.
+      // A folder's document that contains the same file.
       let document = #"{"files":{"a.txt":{"size":6,"sha1":"\#(ContentHash.of(Array("linked".utf8)))"}},"dirs":{}}"#
       let stored = try call("store", write("document", Array(document.utf8)), with: environment).output
       let folderURI = "sha1dir://\(stored.dropFirst("sha1://".count).prefix(40))"
@@ -215,7 +215,7 @@ import Testing
 
   // MARK: Copies
 
-  /// What is stored is read-only; a copy is the user's own.
+  /// A stored file is read-only; a copy belongs to the user.
   @Test func aCopyCanBeWritten() throws {
     try withBoth { environment in
       let bytes = Array("some text".utf8)
@@ -226,13 +226,13 @@ import Testing
       try? FileManager.default.removeItem(atPath: copy)
       try call("load", uri, "--dest", copy, with: environment)
       #expect(try permissions(copy) == 0o644)
-      // Another name of the stored file becomes a file of its own.
+      // A hard link to the stored file is replaced by a separate file.
       try FileManager.default.removeItem(atPath: copy)
       #expect(link(path, copy) == 0)
       try call("load", uri, "--dest", copy, with: environment)
       try write("copy", Array("other".utf8))
       #expect(try Data(contentsOf: URL(filePath: path)) == Data(bytes))
-      // The stored file itself stays what it is.
+      // The stored file itself is unchanged.
       try call("load", uri, "--dest", path, with: environment)
       #expect(try permissions(path) == 0o444)
       let document = #"{"files":{"a.txt":{"size":9,"sha1":"\#(ContentHash.of(bytes))"}},"dirs":{}}"#

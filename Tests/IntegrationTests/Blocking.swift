@@ -1,7 +1,7 @@
 import Foundation
 
-/// Runs what waits for other processes on a thread of its own: the pool that all tests share has as many threads as the
-/// machine has cores, and those who wait for the network elsewhere would starve.
+/// Runs code that waits for other processes on a separate thread: the pool that all tests share has only one thread per
+/// core, and tests that wait for the network would starve.
 func blocking(_ body: @escaping () throws -> Void) async throws {
   let work = Work(body: body)
   try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
@@ -9,7 +9,7 @@ func blocking(_ body: @escaping () throws -> Void) async throws {
   }
 }
 
-// The test that waits here is the only one who touches what the body uses.
+// The test that waits here is the only one that uses the body's state.
 private struct Work: @unchecked Sendable {
   let body: () throws -> Void
 }

@@ -4,13 +4,13 @@ import Primitives
 import TestSupport
 import Testing
 
-/// A daemon that serves one transfer at a time, and slowly: the others wait, and none fails.
+/// A daemon that serves one slow transfer at a time: the other clients wait, and none fails.
 @Suite(.serialized, .timeLimit(.minutes(2))) struct BusySourceTests {
   private let folder: TemporaryFolder
 
   init() throws { folder = try TemporaryFolder() }
 
-  @Test func whoComesSecondWaitsAndIsServed() async throws {
+  @Test func theSecondPeerWaitsAndIsServed() async throws {
     try await onOwnThread { [folder] in
       let meeting = try RunningDaemon(in: folder.path("meeting"), ["--isbootstrap", "--port", "0", "--nomulticast"])
       let options = ["--bootstrap", "127.0.0.1:\(meeting.linkPort)", "--channel", "busy-51a", "--nomulticast"]
@@ -29,7 +29,7 @@ import Testing
       _ = try first.load(large) { loaded in
         guard loaded > 0, refusals == 0 else { return }
         refusals = 1
-        // The one stream that is served is taken, so this one is refused until the other has ended.
+        // The only stream slot is taken, so this request is refused until the other stream has ended.
         let uris = small.map { "sha1://\($0.hash)" }
         let all = try? run("kachery", ["load"] + uris, in: folder.path, environment: second.environment)
         #expect(all?.code == 0, "\(String(describing: all))")

@@ -3,7 +3,7 @@ import Primitives
 import TestSupport
 import Testing
 
-/// The command-line program as people use it.
+/// The command-line program as its users see it.
 @Suite(.serialized, .timeLimit(.minutes(2))) struct CommandTests {
   private let folder: TemporaryFolder
   private let environment: [String: String]

@@ -4,13 +4,14 @@ import Primitives
 import TestSupport
 import Testing
 
-/// Links that are lost in the middle of a chunk.
+/// Links that break in the middle of a chunk.
 @Suite(.serialized, .timeLimit(.minutes(2))) struct CutLinkTests {
   private let folder: TemporaryFolder
 
   init() throws { folder = try TemporaryFolder() }
 
-  /// `kill -9` of the only source, in each of the three chunks, and a new start: what has arrived is not fetched again.
+  /// `kill -9` of the only source during each of the three chunks, and a restart: bytes that have arrived are not
+  /// fetched again.
   @Test func whatHasArrivedIsNotFetchedAgain() async throws {
     try await onOwnThread { [folder] in
       let meeting = try RunningDaemon(in: folder.path("meeting"), ["--isbootstrap", "--port", "0", "--nomulticast"])

@@ -5,7 +5,7 @@ import Primitives
 import TestSupport
 import Testing
 
-/// A daemon from its start to its end, and what it refuses.
+/// A daemon's life from start to end, and the starts that it refuses.
 @Suite(.serialized, .timeLimit(.minutes(2))) struct DaemonLifeTests {
   private let folder: TemporaryFolder
   private let daemon: RunningDaemon
@@ -43,7 +43,7 @@ import Testing
     } throws: {
       ($0 as? KacheryError)?.message.contains(holder) == true
     }
-    // Neither is one that would use the first one's identity with another directory.
+    // Nor does a daemon with the first one's identity and another directory.
     #expect {
       _ = try RunningDaemon(in: folder.path("other"), [], configuration: "\(daemon.folder)/config")
     } throws: {
@@ -66,7 +66,7 @@ import Testing
       ($0 as? KacheryError)?.message.contains("\(daemon.linkPort)") == true
     }
     _ = try daemon.nodeID
-    // What was refused left nothing that is in the way of a start elsewhere.
+    // The refused starts left nothing behind that prevents a start elsewhere.
     let other = try RunningDaemon(in: folder.path("other"), [])
     #expect(try other.nodeID != id)
   }
@@ -86,7 +86,7 @@ import Testing
     #expect(daemon.stop() == 0)
   }
 
-  /// Whoever is told to end by several, or by one who is in a hurry, ends as if told once.
+  /// Several signals, or an impatient second one, end the daemon like a single signal.
   @Test func moreSignalsDoNotCutTheEndOff() throws {
     daemon.signal(SIGTERM)
     for _ in 0..<3_000 where daemon.isRunning {
@@ -97,7 +97,7 @@ import Testing
     #expect(daemon.stop() == 0)
   }
 
-  @Test func onlyWhoHasTheTokenGetsIn() throws {
+  @Test func onlyClientsWithTheTokenHaveAccess() throws {
     var request = daemon.request("/mutable/get", ["key": "x"])
     #expect(try status(request) == 200)
     request.headers = [(APIVersion.tokenHeader, "wrong")]
@@ -106,7 +106,7 @@ import Testing
     #expect(try status(request) == 403)
   }
 
-  /// A page from elsewhere that makes its own name lead to this machine must not get in.
+  /// A page from elsewhere that resolves its own name to this machine must not gain access.
   @Test func aForeignHostNameIsRefused() throws {
     var request = daemon.request("/mutable/get", ["key": "x"])
     request.headers.append(("Host", "evil.example.org"))

@@ -5,7 +5,7 @@ import Primitives
 import TestSupport
 import Testing
 
-/// Causes for which a load fails, brought about between real daemons, and what `kachery explain` and `kachery load` say.
+/// Causes of a failed load, produced with real daemons, and what `kachery explain` and `kachery load` report.
 @Suite(.serialized, .timeLimit(.minutes(3))) struct ExplainTests {
   private let folder: TemporaryFolder
 
@@ -15,7 +15,7 @@ import Testing
     try RunningDaemon(in: folder.path(name), options)
   }
 
-  /// A bootstrap node that belongs to no channel, and the options that lead to it.
+  /// A bootstrap node without channels, and the options that make nodes use it.
   private func meetingPoint() throws -> (daemon: RunningDaemon, options: [String]) {
     let bootstrap = try node("bootstrap", ["--isbootstrap", "--port", "0"])
     return (bootstrap, ["--bootstrap", "127.0.0.1:\(bootstrap.linkPort)"])
@@ -27,7 +27,7 @@ import Testing
     return path
   }
 
-  private let nowhere = "sha1://\(ContentHash.of(Array("nobody has this".utf8)))/lost.txt"
+  private let nowhere = "sha1://\(ContentHash.of(Array("no node has this".utf8)))/lost.txt"
 
   private func uri(_ reply: StoreReply) -> String { "sha1://\(reply.hash)/text" }
 
@@ -36,7 +36,7 @@ import Testing
     return (asked.code, try Diagnosis(json: try JSONParser.parse(Array(asked.output.utf8))))
   }
 
-  /// A load fails for this reason, with its exit code and sentence, and an explanation names it too.
+  /// Expects that a load fails for this reason, with its exit code and message, and that an explanation names it too.
   private func expect(
     _ code: KacheryError.Code, _ uri: String, on asker: RunningDaemon, says part: String = " ",
     location: SourceLocation = #_sourceLocation
@@ -55,7 +55,7 @@ import Testing
     #expect(!explained.diagnosis.advice.isEmpty, sourceLocation: location)
   }
 
-  // MARK: Before anybody is asked
+  // MARK: Before any node is asked
 
   @Test func withoutADaemonThatIsTheReason() async throws {
     try await blocking {
@@ -100,7 +100,7 @@ import Testing
       let a = try node("a", options + ["--channel", "lab"])
       try a.waitForLinks(1)
       try expect(.noMemberOnline, nowhere, on: a)
-      // The place where members meet is gone as well: now that is the reason.
+      // The bootstrap node is gone as well: now that is the reason.
       bootstrap.kill()
       try waitUntil { try explain(nowhere, a.environment).diagnosis.code == .unreachable }
       let evidence = try explain(nowhere, a.environment).diagnosis.evidence
@@ -127,7 +127,7 @@ import Testing
       if try isTrue() { return }
       usleep(250_000)
     }
-    Issue.record("what is waited for does not come about")
+    Issue.record("the expected condition did not occur")
   }
 
   // MARK: Permission
@@ -146,7 +146,7 @@ import Testing
       try join(a, path)
       try join(b, path)
       try expect(.notAuthorized, key, on: b, says: try b.nodeID.hex)
-      // Now the document lists both, which a will not read again for minutes.
+      // Now the document lists both, but a will not read it again for minutes.
       try write([try a.nodeID, try b.nodeID])
       try join(b, nil)
       try join(b, path)
@@ -175,7 +175,7 @@ import Testing
       let many = try run("kachery", ["load", uri(stored), nowhere], in: folder.path, environment: b.environment)
       #expect(many.code == 1 && many.errors.contains("serves as many transfers as it will"), "\(many)")
 
-      // The target of a link is written to.
+      // The target of a link is changed.
       let path = folder.path("linked")
       try Data("linked text".utf8).write(to: URL(filePath: path))
       let link = try run("kachery", ["link", path], in: folder.path, environment: a.environment)
@@ -183,7 +183,7 @@ import Testing
       try Data("another text".utf8).write(to: URL(filePath: path))
       try expect(.sourceChanged, linked, on: b, says: try a.nodeID.short)
 
-      // A copy that was found damaged by a check.
+      // A check found the copy damaged.
       try damage(stored.hash, on: a)
       _ = try run("kachery", ["verify"], in: folder.path, environment: a.environment)
       try expect(.hashMismatch, uri(stored), on: b, says: "set aside")
@@ -197,11 +197,11 @@ import Testing
       let a = try node("a", options + ["--channel", "lab"])
       let b = try node("b", options + ["--channel", "lab"])
       try b.waitForLinks(2)
-      // It is found out before it is given.
+      // The damage is detected before the file is served.
       let stored = try a.store(try text())
       try damage(stored.hash, on: a)
       try expect(.hashMismatch, uri(stored), on: b, says: "set aside")
-      // What older software left damaged is not found out by the node that gives it.
+      // A node does not detect damage that older software left behind.
       let bytes = Data(PatternBytes.make(2_000_000))
       let older = ContentHash.of(Array(bytes))
       let path = "\(a.storage)/sha1/" + ContentStorePath.relative(older)

@@ -4,7 +4,7 @@ import Primitives
 import TestSupport
 import Testing
 
-/// `kachery feed …` as people use it, with a daemon.
+/// `kachery feed …` as its users see it, with a daemon.
 @Suite(.serialized, .timeLimit(.minutes(2))) struct FeedCommandTests {
   private let folder: TemporaryFolder
   private let daemon: RunningDaemon
@@ -65,7 +65,7 @@ import Testing
     try feed("append", "\(uri)/main", #"{"n": 1}"#)
     try feed("append", "\(uri)/~\(hash)", #"{"n": 2}"#)
     #expect(try feed("read", uri, "--subfeed", "main", "--json").output == "{\"n\":0}\n{\"n\":1}\n{\"n\":2}\n")
-    // What Python's json.dumps({"b": [1, None], "a": "é"}, sort_keys=True, separators=(",", ":")) hashes to.
+    // The hash of Python's json.dumps({"b": [1, None], "a": "é"}, sort_keys=True, separators=(",", ":")).
     try feed("append", uri, "--subfeed-json", #"{"b": [1, null], "a": "é"}"#, #"{"n": 3}"#)
     #expect(try feed("read", "\(uri)/~3b589c91a0c735552656f1564fea5d8c585ddc63", "--json").output == "{\"n\":3}\n")
     #expect(try feed("read", uri).code == 2)
@@ -176,7 +176,7 @@ import Testing
     #expect(try following.line() == #"{"n":0}"#)
     try feed("append", "lab/main", #"{"n":1}"#)
     #expect(try following.line() == #"{"n":1}"#)
-    // A daemon that was away for a while goes on being read.
+    // Following continues after the daemon was away for a while.
     #expect(daemon.stop() == 0)
     try daemon.start()
     try feed("append", "lab/main", #"{"n":2}"#)

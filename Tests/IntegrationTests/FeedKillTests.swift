@@ -7,7 +7,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// `kill -9` while many clients append, fifty times over: every acknowledged message is there, in order, none twice.
+/// `kill -9` while many clients append, fifty times: every acknowledged message is there once and in order.
 @Suite(.serialized, .timeLimit(.minutes(5))) struct FeedKillTests {
   private static let rounds = 50
   private static let writers = 6
@@ -23,7 +23,7 @@ import Testing
     var random = SeededRandom(seed: seed)
     let daemon = try RunningDaemon(in: folder.path("node"), [])
     let feed = try #require(try daemon.post("/feed/createFeed", [:])["feedId"]?.string.flatMap { FeedID(hex: $0) })
-    // Two subfeeds, so that one transaction holds messages of both.
+    // Two subfeeds, so that a transaction contains messages of both.
     var logs = try ["main", "other"].map { name in
       CheckedLog(SubfeedKey(feed, try #require(SubfeedHash(bytes: ContentHash.of(Array(name.utf8)).bytes))))
     }
@@ -55,7 +55,7 @@ import Testing
   }
 }
 
-/// What one writer has sent: numbers from 0 on, some of them in one request.
+/// The messages that one writer has sent: numbers from 0 on, some of them in one request.
 private struct Batches {
   private var batches: [(numbers: Range<Int>, isAcknowledged: Bool)] = []
 
@@ -67,7 +67,8 @@ private struct Batches {
 
   mutating func acknowledge() { batches[batches.count - 1].isAcknowledged = true }
 
-  /// What was acknowledged is there; what was not is there as a whole or not at all; all of it in order and once.
+  /// Checks that acknowledged batches are there, and that each other batch is there as a whole or not at all; all in
+  /// order and only once.
   func check(_ found: [Int], _ place: Comment) {
     var rest = found[...]
     for batch in batches {
@@ -85,7 +86,7 @@ private final class Book: Sendable {
   let batches = Mutex(Batches())
 }
 
-/// A client that appends until the daemon is dead.
+/// A client that appends until the daemon dies.
 private struct Writer: Sendable {
   let number: Int
   let key: SubfeedKey
@@ -116,17 +117,17 @@ private struct Writer: Sendable {
   }
 }
 
-/// A subfeed as it is read back, checked message by message.
+/// A subfeed that is read back and checked message by message.
 private struct CheckedLog {
   let key: SubfeedKey
   private(set) var count = 0
-  /// By writer, what is there of it, in order.
+  /// The numbers found in it, by writer, in order.
   private(set) var numbers: [Int: [Int]] = [:]
   private var previous: String?
 
   init(_ key: SubfeedKey) { self.key = key }
 
-  /// Reads what has come since the last time: each message is signed, and names the one before it.
+  /// Reads new messages: each is signed, and refers to the previous one.
   mutating func readOn(_ daemon: RunningDaemon, _ place: Comment) throws {
     let watch: JSONValue = [
       "feedId": .string(key.feed.hex), "subfeedHash": .string(key.subfeed.hex), "position": .integer(Int64(count)),

@@ -5,7 +5,7 @@ import Primitives
 import TestSupport
 import Testing
 
-/// Feeds that travel between real daemons.
+/// Feeds replicated between real daemons.
 @Suite(.serialized, .timeLimit(.minutes(3))) struct FeedSharingTests {
   private let folder: TemporaryFolder
   private let writer: RunningDaemon
@@ -109,7 +109,7 @@ import Testing
     #expect(try read(reader, feed, from: 20) == numbers(20..<21))
   }
 
-  @Test func whoHasARuleSubmitsAndNobodyElse() throws {
+  @Test func onlyNodesWithARuleMaySubmit() throws {
     let feed = try createFeed(with: 1)
     func submit(_ number: Int64) throws -> JSONValue {
       try reader.post(
@@ -124,7 +124,7 @@ import Testing
     #expect(try read(writer, feed, from: 1) == numbers(1..<2))
   }
 
-  @Test func strangersAreToldNothing() throws {
+  @Test func strangersLearnNothing() throws {
     let feed = try createFeed(with: 3)
     let stranger = try RunningDaemon(
       in: folder.path("stranger"), ["--bootstrap", "127.0.0.1:\(bootstrap.linkPort)", "--channel", "other"])

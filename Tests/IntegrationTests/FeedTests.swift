@@ -114,7 +114,7 @@ import Testing
     }
   }
 
-  @Test func aStreamTellsOfEachMessageAndGoesOnBehindTheLast() async throws {
+  @Test func aStreamSendsEachMessageAndResumesAfterTheLast() async throws {
     try await blocking {
       let feed = try createFeed()
       try append([["n": 0], ["n": 1]], to: feed)
@@ -142,7 +142,7 @@ import Testing
     request.headers = headers.map { (name: $0.0, value: $0.1) }
     request.timeout = .seconds(30)
     var failure: (any Error)?
-    // Not reading on is how a browser goes away.
+    // A browser disconnects by no longer reading.
     _ = try? HTTPClient.stream(request) { status, bytes in
       #expect(status == 200, "\(String(decoding: bytes, as: UTF8.self))")
       do { try receive(Array(bytes)) } catch { failure = error }
@@ -152,7 +152,7 @@ import Testing
     #expect(isDone())
   }
 
-  @Test func wrongRequestsAreToldWhy() async throws {
+  @Test func wrongRequestsGetAReason() async throws {
     try await blocking {
       let feed = try createFeed()
       let names = "\"feedId\":\"\(feed)\",\"subfeedHash\":\"\(Self.subfeed)\""

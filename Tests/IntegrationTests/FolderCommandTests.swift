@@ -3,7 +3,7 @@ import Primitives
 import TestSupport
 import Testing
 
-/// Folders and many files at once on the command line, alone and between two nodes.
+/// Folders and multiple files on the command line, on one node and between two.
 @Suite(.serialized, .timeLimit(.minutes(2))) struct FolderCommandTests {
   private let folder: TemporaryFolder
 
@@ -35,7 +35,7 @@ import Testing
     try FileManager.default.createDirectory(atPath: folder.path("session 7/empty"), withIntermediateDirectories: true)
   }
 
-  @Test func aFolderComesBackAsItWas() throws {
+  @Test func aLoadedFolderIsIdentical() throws {
     try makeTree()
     let uri = try folder.call("kachery-store", ["session 7"], in: offline).output.trimmingCharacters(in: .newlines)
     #expect(uri.hasPrefix("sha1dir://"))
@@ -88,7 +88,7 @@ import Testing
     #expect(argument.errors.contains("is not UTF-8"))
   }
 
-  @Test func aLinkWhoseFileChangedIsSaidToBeOne() throws {
+  @Test func aLinkWithAChangedTargetIsReportedAsSuch() throws {
     try write("linked", "before")
     let uri = try folder.call("kachery-link", ["linked"], in: offline).output.trimmingCharacters(in: .newlines)
     try write("linked", "after it was linked")
@@ -101,7 +101,7 @@ import Testing
     #expect(try folder.call("kachery-ls", [], in: offline).output.contains("  -                 -!  "))
   }
 
-  /// Small files are stored several at a time, large ones alone; what is printed stands in the order of the names.
+  /// Small files are stored concurrently, large ones one at a time; the output follows the order of the names.
   @Test func manyFilesKeepTheirOrder() throws {
     let daemon = try RunningDaemon(in: folder.path("node"), [])
     var names = (0..<150).map { "file \($0)" }
@@ -121,7 +121,7 @@ import Testing
     #expect(daemon.stop() == 0)
   }
 
-  /// The document, its files, a missing one among them, and one that is here already.
+  /// The document, its files, a missing one among them, and one that the node already has.
   @Test func aFolderTravelsBetweenNodes() throws {
     let meeting = try RunningDaemon(
       in: folder.path("meeting"), ["--isbootstrap", "--port", "0", "--host", "127.0.0.1", "--nomulticast"])

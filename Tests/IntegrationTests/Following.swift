@@ -2,14 +2,14 @@ import Foundation
 import Primitives
 import TestSupport
 
-/// A command that goes on printing until it is stopped.
+/// A command that keeps printing until it is stopped.
 final class Following {
   private let process = Process()
   private let output = Pipe()
   private var received: [UInt8] = []
 
   init(_ name: String, _ arguments: [String], in folder: String, environment: [String: String]) throws {
-    // Makes the link of this name.
+    // Creates the link with this name.
     _ = try run(name, ["--help"], in: folder, environment: environment)
     process.executableURL = URL(filePath: "\(folder)/\(name)")
     process.arguments = arguments
@@ -19,7 +19,7 @@ final class Following {
     try process.run()
   }
 
-  /// The next line that it prints.
+  /// The next line of output.
   func line() throws -> String {
     let descriptor = output.fileHandleForReading.fileDescriptor
     while true {
@@ -37,7 +37,7 @@ final class Following {
   }
 
   func stop() {
-    // The threads of tests take no signals, and what they start inherits that; this one cannot be refused.
+    // Test threads block signals, and their child processes inherit that; this signal cannot be blocked.
     kill(process.processIdentifier, SIGKILL)
     process.waitForEnd()
   }

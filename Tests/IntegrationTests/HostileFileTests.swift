@@ -6,8 +6,8 @@ import Primitives
 import TestSupport
 import Testing
 
-/// Files that anybody may give to a daemon, read as what they claim to be.
-// Under a sanitizer memory that was given back still counts.
+/// Files that any user may give to a daemon, parsed as what they claim to be.
+// Under a sanitizer, freed memory still counts.
 @Suite(.serialized, .timeLimit(.minutes(2)), .enabled(if: RunningDaemon.sanitizerOptions.isEmpty))
 struct HostileFileTests {
   private let folder: TemporaryFolder
@@ -20,9 +20,9 @@ struct HostileFileTests {
 
   private let absent = ContentHash.of(Array("nowhere".utf8))
 
-  /// Stores the bytes and has the daemon read them as the manifest of a file that is not here.
+  /// Stores the bytes and makes the daemon read them as the manifest of a file that is not here.
   ///
-  /// - Returns: what it answers, if anything, and by how many bytes its memory grew.
+  /// - Returns: the daemon's answer, if any, and the growth of its memory in bytes.
   private func readAsManifest(_ bytes: Data) throws -> (answer: String?, growth: Int) {
     let path = folder.path("claim")
     try bytes.write(to: URL(filePath: path))
@@ -42,7 +42,7 @@ struct HostileFileTests {
     #expect(growth < 8 << 20, "\(growth) bytes more")
   }
 
-  /// The manifest of two terabytes, which is as good as any other until somebody asks for the bytes.
+  /// The manifest of two terabytes, which is as valid as any other until a client requests the bytes.
   @Test func aHundredThousandChunksTakeLittleMemory() throws {
     let count = 100_000
     let chunk = ContentHash.of(Array("neither".utf8))

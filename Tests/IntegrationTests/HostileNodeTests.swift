@@ -6,11 +6,11 @@ import TestSupport
 import Testing
 import Wire
 
-/// A real daemon that is linked to a member of its channel which speaks the protocol and lies.
+/// A real daemon linked to a member of its channel that speaks the protocol and makes false claims.
 @Suite(.serialized, .timeLimit(.minutes(2))) struct HostileNodeTests {
   private static let channel: ByteString = "hostile-3f2"
 
-  /// The memory that a load of 45 MB may take, whatever peers claim: windows and blocks, and no list of what is claimed.
+  /// Most memory for a load of 45 MB, whatever peers claim: windows and blocks, but no list of claims.
   private static let memory = 128 << 20
 
   private let folder: TemporaryFolder
@@ -35,7 +35,7 @@ import Wire
     #expect(FileManager.default.contentsEqual(atPath: path, andPath: loaded), sourceLocation: sourceLocation)
   }
 
-  /// The honest node stands still until the daemon has believed the others.
+  /// The honest node is stopped until the daemon has believed the others.
   private func load(beside liars: [HostilePeer]) async throws {
     let path = try folder.file("file", bytes: 45_000_000)
     let key = FileKey(hash: try honest.store(path).hash)
@@ -50,12 +50,12 @@ import Wire
     for liar in liars { #expect(await liar.claims > 0) }
     #expect(victim.isRunning)
     let growth = try victim.peakMemory() - before
-    // Under a sanitizer memory that was given back still counts.
+    // Under a sanitizer, freed memory still counts.
     if RunningDaemon.sanitizerOptions.isEmpty { #expect(growth < Self.memory, "\(growth) bytes more") }
     for liar in liars { await liar.stop() }
   }
 
-  /// A petabyte for which no disk has room, and sizes that cost nothing to believe.
+  /// A petabyte, which no disk has room for, and sizes that are cheap to believe.
   @Test(arguments: [1_000_000_000_000_000, 999, 46_000_000] as [UInt64], HostilePeer.Giving.allCases)
   func aClaimThatIsNeverProvedHarmsNothing(size: UInt64, giving: HostilePeer.Giving) async throws {
     try await load(beside: [HostilePeer(channel: Self.channel, claiming: size, giving: giving)])
@@ -67,7 +67,7 @@ import Wire
     #expect(await liar.requests == 0)
   }
 
-  @Test func severalLiarsTogetherHarmNothing() async throws {
+  @Test func severalBadSourcesTogetherDoNoHarm() async throws {
     let claims: [UInt64] = [1_000_000_000_000_000, 999, 46_000_000]
     try await load(
       beside: try claims.flatMap { size in
@@ -79,7 +79,7 @@ import Wire
 
   // MARK: Nonsense
 
-  /// What a peer sends that has proved membership, and on what.
+  /// Input from a peer that has proved membership, and its stream.
   struct Nonsense: Sendable, CustomTestStringConvertible {
     let testDescription: String
     /// Nil for the control stream.
@@ -127,7 +127,7 @@ import Wire
     try await expectToWork(70_000)
   }
 
-  /// Messages that are right and out of place.
+  /// Valid messages in the wrong place.
   @Test func aSecondHelloEndsTheLink() async throws {
     let peer = try HostilePeer(channel: Self.channel)
     try await peer.join(port: victim.linkPort)
@@ -137,9 +137,9 @@ import Wire
     try await expectToWork(70_001)
   }
 
-  // MARK: What stands in a file's place
+  // MARK: What is in a file's place
 
-  @Test func whatStandsInAFilesPlaceIsRefusedAndTheStreamGoesOn() async throws {
+  @Test func whatIsInAFilesPlaceIsRefusedAndTheStreamContinues() async throws {
     let peer = try HostilePeer(channel: Self.channel)
     try await peer.join(port: victim.linkPort)
     let good = FileKey(hash: try victim.store(try folder.file("good", bytes: 3)).hash)

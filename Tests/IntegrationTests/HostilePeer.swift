@@ -7,12 +7,12 @@ import TLS
 import Testing
 import Wire
 
-/// A member of a channel that speaks the protocol as it should, and then says what is not so. It runs in the test's process.
+/// A member of a channel that follows the protocol but makes false claims. It runs in the test's process.
 actor HostilePeer {
-  /// What it does when it is asked for the bytes of the file that it claims to have.
+  /// How it reacts to requests for the bytes of the file that it claims to have.
   enum Giving: CaseIterable, Sendable {
     case nothing
-    /// Says again and again that the turn has yet to come.
+    /// Reports again and again that the request has to wait.
     case notices
     /// Grants the request and sends a byte now and then.
     case drips
@@ -31,16 +31,16 @@ actor HostilePeer {
   private var timers: [Timer] = []
   private(set) var hasJoined = false
   private(set) var isCutOff = false
-  /// Questions that it has answered with its claim.
+  /// Number of queries answered with its claim.
   private(set) var claims = 0
-  /// Requests for bytes that have arrived.
+  /// Number of requests for bytes received.
   private(set) var requests = 0
   /// What has arrived on the streams that it opened, and whether each has ended.
   private var received: [(bytes: [UInt8], hasEnded: Bool)] = []
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
-  /// A peer that says of every file that it has it, with this many bytes.
+  /// A peer that claims to have every file, with this many bytes.
   init(channel: ByteString, claiming size: UInt64 = 1_000, giving: Giving = .nothing) throws {
     loop = try EventLoop(name: "hostile")
     let key = try SigningKey.generate()
@@ -65,7 +65,7 @@ actor HostilePeer {
   }
 
   private func dial(_ endpoint: Endpoint) async throws -> Link {
-    // The link belongs to the loop, on which this actor runs.
+    // The link belongs to the loop on which this actor runs.
     nonisolated(unsafe) var result: Result<Link, KacheryError>?
     await withCheckedContinuation { continuation in
       _ = host.dial(to: endpoint, expected: nil, timeout: .seconds(10)) {
@@ -87,10 +87,10 @@ actor HostilePeer {
 
   func say(_ message: ControlMessage) throws { try #require(control).write(message.encoded) }
 
-  /// Sends bytes on the control stream that need be no message.
+  /// Sends arbitrary bytes on the control stream.
   func sayBytes(_ bytes: [UInt8]) throws { try #require(control).write(bytes) }
 
-  // MARK: What the daemon asks
+  // MARK: Requests of the daemon
 
   private func listen(_ bytes: UnsafeRawBufferPointer, on stream: LinkStream) {
     stream.consumed(bytes.count)
@@ -137,7 +137,7 @@ actor HostilePeer {
     }
   }
 
-  // MARK: What it asks
+  // MARK: Its own requests
 
   /// Opens a stream and sends these bytes on it; returns the stream's number.
   func open(_ bytes: [UInt8]) throws -> Int {
@@ -154,7 +154,7 @@ actor HostilePeer {
     return number
   }
 
-  /// What has arrived on a stream that it opened, once there are `count` bytes.
+  /// The bytes that have arrived on a stream that it opened, once there are `count` of them.
   func answer(on number: Int, of count: Int) async throws -> [UInt8] {
     try await until { self.received[number].bytes.count >= count }
     return received[number].bytes
@@ -168,11 +168,11 @@ actor HostilePeer {
   /// Waits, ten seconds at most.
   private func until(_ isThere: () -> Bool) async throws {
     for _ in 0..<1_000 where !isThere() { try await Task.sleep(for: .milliseconds(10)) }
-    guard isThere() else { throw KacheryError(.timedOut, "What the peer waits for did not happen.") }
+    guard isThere() else { throw KacheryError(.timedOut, "The peer waited in vain.") }
   }
 
-  /// Returns once it was asked for bytes, or has answered with a size for which no disk has room, or was cut off because
-  /// there can be no such size.
+  /// Returns once it was asked for bytes, or has claimed a size for which no disk has room, or was disconnected because
+  /// no such size is possible.
   func waitUntilBelieved() async throws {
     let hasRoom = claimedSize <= 1 << 30
     try await until { self.isCutOff || self.claims > 0 && (!hasRoom || self.requests > 0) }

@@ -3,13 +3,13 @@ import Primitives
 import TestSupport
 import Testing
 
-/// Ctrl-C, a polite kill, and places that must not be replaced: `load --dest` writes a whole file or none.
+/// Ctrl-C, SIGTERM, and destinations that must not be replaced: `load --dest` writes a whole file or none.
 @Suite(.serialized, .timeLimit(.minutes(2))) struct InterruptionTests {
   private let folder: TemporaryFolder
 
   init() throws { folder = try TemporaryFolder() }
 
-  /// The command in the background.
+  /// Starts the command in the background.
   private func start(_ arguments: [String], environment: [String: String]) throws -> (Process, complaints: String) {
     let process = Process()
     process.executableURL = RunningDaemon.programs.appending(path: "kachery")
@@ -37,7 +37,7 @@ import Testing
   }
 
   @Test(arguments: [SIGINT, SIGTERM])
-  func aLoadThatIsInterruptedLeavesNothingAndGoesOn(signal: Int32) async throws {
+  func anInterruptedLoadLeavesNothingAndResumes(signal: Int32) async throws {
     try await blocking { try interruptALoad(signal) }
   }
 
@@ -79,7 +79,7 @@ import Testing
     #expect(names(in: target) == ["copy"])
   }
 
-  /// The moment is not in our hands: some tries come too late, and then the copy is whole.
+  /// The timing is random: some attempts are too late, and then the copy is whole.
   @Test func aCopyThatIsInterruptedIsRemoved() async throws {
     try await blocking { try interruptACopy() }
   }
@@ -107,7 +107,7 @@ import Testing
       }
       #expect(names(in: target) == [])
     }
-    #expect(interrupted > 0, "no try came in time")
+    #expect(interrupted > 0, "no attempt was early enough")
   }
 
   @Test func whatADestinationIsStaysWhatItIs() throws {
@@ -117,7 +117,7 @@ import Testing
     }
     let uri = try run("kachery", ["store", "-"], in: folder.path, environment: environment, input: "abc")
       .output.trimmingCharacters(in: .newlines)
-    // A link leads to the file that is written.
+    // A symbolic link leads to the file to write.
     try Data("old".utf8).write(to: URL(filePath: folder.path("target")))
     try FileManager.default.setAttributes([.posixPermissions: 0o640], ofItemAtPath: folder.path("target"))
     try FileManager.default.createSymbolicLink(atPath: folder.path("link"), withDestinationPath: "target")
@@ -135,7 +135,7 @@ import Testing
     #expect(read(reader, &bytes, 8) == 3 && bytes.prefix(3) == [97, 98, 99])
     let kind = try FileManager.default.attributesOfItem(atPath: folder.path("pipe"))[.type] as? FileAttributeType
     #expect(kind != .typeRegular)
-    // A name as long as a file system takes.
+    // A name of the greatest length that file systems support.
     let long = String(repeating: "n", count: 255)
     #expect(try call("load", uri, "--dest", long).code == 0)
     #expect(try String(contentsOfFile: folder.path(long), encoding: .utf8) == "abc")

@@ -3,7 +3,7 @@ import Primitives
 import TestSupport
 import Testing
 
-/// The commands that keep a storage directory in order, with a daemon and without.
+/// The commands for maintaining a storage directory, with a daemon and without.
 @Suite(.serialized, .timeLimit(.minutes(2))) struct KeepingTests {
   private let folder: TemporaryFolder
 
@@ -33,7 +33,7 @@ import Testing
       let uris = try call("store", "one", "two").split(separator: "\n").map(String.init)
       let linked = try call("link", "two").split(separator: "\n").map(String.init)
       try #require(uris.count == 2)
-      // Its bytes are here, so it needs no link.
+      // Its bytes are stored, so it needs no link.
       #expect(linked == [uris[1]])
       let hashes = uris.map { $0.dropFirst("sha1://".count).prefix(40) }
 
@@ -63,7 +63,7 @@ import Testing
     }
   }
 
-  /// A daemon keeps to the limit by itself when it starts; what is pinned stays.
+  /// A daemon enforces the limit itself when it starts; pinned files stay.
   @Test func aDaemonKeepsToTheLimit() throws {
     let storage = folder.path("node/storage")
     let environment = ["HOME": folder.path, "KACHERY_OFFLINE_STORAGE_DIR": storage, "PATH": "/usr/bin:/bin"]
@@ -75,7 +75,7 @@ import Testing
     let hashes = try (0..<4).map { number in
       try Data(PatternBytes.make(1_000_000, seed: number)).write(to: URL(filePath: folder.path("file")))
       let hash = try call("store", "file").dropFirst("sha1://".count).prefix(40)
-      // The first one was used longest ago.
+      // The first one is the least recently used.
       var times = [timespec](repeating: timespec(tv_sec: 1_000_000 + 100_000 * number, tv_nsec: 0), count: 2)
       #expect(utimensat(AT_FDCWD, path(of: hash, in: storage), &times, 0) == 0)
       return hash

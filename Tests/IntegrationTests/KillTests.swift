@@ -5,7 +5,7 @@ import Primitives
 import TestSupport
 import Testing
 
-/// `kill -9` at a random moment, fifty times over: what a daemon said is stored stays stored, and nothing wrong appears.
+/// `kill -9` at a random moment, fifty times: what a daemon reported as stored stays stored, and nothing wrong appears.
 @Suite(.serialized, .timeLimit(.minutes(5))) struct KillTests {
   private static let rounds = 50
 
@@ -13,7 +13,7 @@ import Testing
 
   init() throws { folder = try TemporaryFolder() }
 
-  /// Does something that a seed decides, and names the seed if it fails; the variable KACHERY_SEED repeats one.
+  /// Runs `body` with a seed, which a failure names; the variable KACHERY_SEED repeats a run.
   private func withSeed(_ body: @escaping @Sendable (UInt64) throws -> Void) async throws {
     let chosen = ProcessInfo.processInfo.environment["KACHERY_SEED"].flatMap { UInt64($0) }
     let seed = chosen ?? UInt64(Date().timeIntervalSince1970)
@@ -25,7 +25,7 @@ import Testing
     }
   }
 
-  /// Kills the daemon after some time; nobody but the system tells it.
+  /// Kills the daemon after some time; only the system knows.
   private func killSoon(_ daemon: RunningDaemon, after microseconds: UInt64) {
     let process = daemon.processIdentifier
     Thread.detachNewThread {
@@ -34,11 +34,11 @@ import Testing
     }
   }
 
-  /// A daemon that lives refuses nothing here.
+  /// A running daemon refuses nothing here.
   private func expectDeath(_ error: any Error) {
     let message = (error as? KacheryError)?.message ?? "\(error)"
     #expect(message.contains("cannot be reached"), "\(message)")
-    // The system takes a moment to tell that it has ended.
+    // The system takes a moment to report the end of the process.
     usleep(1_000)
   }
 
@@ -61,7 +61,7 @@ import Testing
     let daemon = try RunningDaemon(in: folder.path("node"), [])
     var expected: Set<ContentHash> = []
     for round in 1...Self.rounds {
-      // Counted in deeds, not in time: a slow machine must not kill daemons that have not done anything yet.
+      // Counted in operations, not in time: a slow machine must not kill daemons before they have done anything.
       let last = Int(2 + random.next() % 6)
       var number = 0
       while daemon.isRunning {
@@ -78,13 +78,13 @@ import Testing
     #expect(daemon.stop() == 0, "seed \(seed)")
   }
 
-  /// Stores, links or removes a file; what was answered is expected from then on.
+  /// Stores, links or removes a file; acknowledged results are expected from then on.
   private func deed(
     _ name: String, _ daemon: RunningDaemon, _ expected: inout Set<ContentHash>, _ random: inout SeededRandom
   ) throws {
     let kind = random.next() % 10
     if kind == 0, let hash = expected.first {
-      // Not answered, it may have happened or not.
+      // Without an answer it may have happened or not.
       expected.remove(hash)
       _ = try daemon.post("/v1/store/remove", ["sha1s": [.string(hash.hex)]])
       return
@@ -116,7 +116,7 @@ import Testing
     var loaded: Set<ContentHash> = []
     for round in 1...Self.rounds {
       killSoon(daemon, after: 1_000 + random.next() % 400_000)
-      // Until it is dead, so that its number is no other process's when the time has come.
+      // Until it is dead, so that its process ID cannot belong to another process when the time has come.
       while daemon.isRunning {
         guard let key = keys.last else {
           usleep(1_000)
@@ -131,7 +131,7 @@ import Testing
       daemon.kill()
       try daemon.start()
       try expectSound(daemon, loaded, "seed \(seed), round \(round)")
-      // All of them came: the largest once more.
+      // All files were loaded: load the largest once more.
       if keys.isEmpty, let hash = loaded.first {
         loaded.remove(hash)
         _ = try daemon.post("/v1/store/remove", ["sha1s": [.string(hash.hex)]])
@@ -154,7 +154,7 @@ extension RunningDaemon {
     return try StoreReply(json: try post("/linkFile", body))
   }
 
-  /// Whether the file or a link to it lies where the storage format has it.
+  /// Whether the file or a link to it exists at the path of the storage format.
   fileprivate func has(_ hash: ContentHash) throws -> Bool {
     let path = "\(storage)/sha1/\(ContentStorePath.relative(hash))"
     return [path, path + ".link"].contains { FileManager.default.fileExists(atPath: $0) }

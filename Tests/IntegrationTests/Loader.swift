@@ -1,7 +1,7 @@
 import Primitives
 
-/// Hands a daemon to another thread.
-// A load touches only what does not change after the start.
+/// Passes a daemon to another thread.
+// A load uses only state that does not change after the start.
 struct Loader: @unchecked Sendable {
   let daemon: RunningDaemon
 

@@ -6,10 +6,10 @@ import Primitives
 import TestSupport
 import Testing
 
-/// Thousands of clients that wait for messages of one daemon.
+/// Thousands of clients that wait for messages on one daemon.
 @Suite(.timeLimit(.minutes(2))) struct LongPollTests {
   private static let clients = 2_000
-  /// Bytes of memory that one waiting client may cost, its connection and its request among them.
+  /// Most memory in bytes per waiting client, including its connection and its request.
   private static let bytesEach = 64 << 10
   private static let subfeed = String(repeating: "cd", count: 20)
 
@@ -28,7 +28,7 @@ import Testing
         sockets.append(socket)
         #expect(request.withUnsafeBytes { write(socket, $0.baseAddress, $0.count) } == request.count)
       }
-      // The daemon answers others while these wait: every request before this one has been taken in.
+      // The daemon answers other clients while these wait; by now it has received every earlier request.
       #expect(try daemon.post("/feed/getNumLocalMessages", Self.names(feed))["numMessages"] == 0)
       let waiting = try Self.memory(of: daemon)
       // A sanitizer's own memory counts as well.
@@ -59,7 +59,7 @@ import Testing
     return Array(head.utf8) + body.compactBytes
   }
 
-  /// Bytes that a daemon holds in memory.
+  /// Bytes of a daemon's resident memory.
   private static func memory(of daemon: RunningDaemon) throws -> Int {
     let status = try String(contentsOfFile: "/proc/\(daemon.processIdentifier)/status", encoding: .utf8)
     return 1_024 * (try #require(status.firstMatch(of: /VmRSS:\s+(\d+) kB/).flatMap { Int($0.1) }))

@@ -5,9 +5,10 @@ import Primitives
 import TestSupport
 import Testing
 
-/// One daemon that several users of a machine share: who belongs to its group gets in, and nobody writes into its directory.
+/// One daemon shared by several users of a machine: members of its group have access, and only its own user writes to
+/// its directory.
 @Suite(.serialized, .timeLimit(.minutes(2)), .asRoot) struct ManyUsersTests {
-  /// A group that every Debian system has, so that none must be made.
+  /// A group that every Debian system has, so that none must be created.
   private static let group: (name: String, number: UInt32) = ("users", 100)
 
   private let folder: TemporaryFolder
@@ -33,7 +34,7 @@ import Testing
     ["KACHERY_STORAGE_DIR": daemon.storage, "KACHERY_P2P_API_PORT": "\(daemon.apiPort)", "HOME": folder.path(name)]
   }
 
-  /// What a user's own curl is answered over the socket, without a token.
+  /// The answer to a user's curl over the socket, without a token.
   private func overSocket(_ user: SystemUser?, _ path: String) throws -> (status: String, body: String) {
     let arguments = [
       "-s", "-w", "\n%{http_code}", "--unix-socket", "\(daemon.storage)/\(APIVersion.socketName)", "-d",
@@ -62,12 +63,12 @@ import Testing
       "kachery-load", [uri, "--dest", copy], in: folder.path("member"), environment: variables("member"))
     #expect(loaded.code == 0, "\(loaded.errors)")
     #expect(FileManager.default.contentsEqual(atPath: text, andPath: copy))
-    // Whoever runs the daemon has it as well.
+    // The user who runs the daemon has it as well.
     let owners = try owner.run("kachery-cat", [uri], in: folder.path("node"), environment: variables("node"))
     #expect(owners.output == "for the lab", "\(owners.errors)")
   }
 
-  /// Its bytes are sent: the daemon itself cannot open it.
+  /// Its bytes are sent, because the daemon itself cannot open it.
   @Test func aMemberStoresAFileOfTheirOwnAlone() throws {
     let secret = folder.path("member/secret.txt")
     try Data("my own".utf8).write(to: URL(filePath: secret))
@@ -91,7 +92,7 @@ import Testing
     #expect(info.output.contains("You do not have access"))
   }
 
-  @Test func theSocketKnowsWhoCalls() throws {
+  @Test func theSocketIdentifiesTheUser() throws {
     #expect(try overSocket(owner, "/mutable/get").status == "200")
     #expect(try overSocket(member, "/mutable/get").status == "200")
     #expect(try overSocket(nil, "/mutable/get").status == "200", "root")
@@ -105,13 +106,13 @@ import Testing
     }
     #expect(try overSocket(stranger, "/probe").body.contains(#""hasAccess":false"#))
     #expect(try overSocket(member, "/probe").body.contains(#""hasAccess":true"#))
-    // Over the port the token alone counts.
+    // Over the port only the token counts.
     var request = daemon.request("/mutable/get", ["key": "x"])
     request.headers = []
     #expect(try HTTPClient.fetch(request, limit: 1 << 16).status == 403)
   }
 
-  /// Its own user writes nothing there by mistake either; and what is read-only can be removed.
+  /// Nor can the daemon's own user write there by mistake; read-only files can still be removed.
   @Test func itsOwnUserWritesToNoStoredFile() throws {
     let stored = try daemon.store(try folder.write("shared.txt", "shared"))
     let file = "\(daemon.storage)/sha1/\(ContentStorePath.relative(stored.hash))"
@@ -127,7 +128,8 @@ import Testing
     #expect(emptied.code == 0 && emptied.output.contains("6 B"), "\(emptied)")
   }
 
-  /// A process that ends between making a file read-only and giving it its name leaves one that only root could write.
+  /// A process that ends after making a file read-only and before naming it leaves a file that only root could write
+  /// to.
   @Test func whatAKilledProcessLeftReadOnlyIsRemoved() throws {
     let left = "\(daemon.storage)/kachery-node/temporary/left"
     let made = try owner.run(
@@ -139,8 +141,8 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: left))
   }
 
-  /// Whoever is not the daemon's user writes nothing there, whatever they are members of.
-  @Test func nobodyElseWritesIntoTheDirectory() throws {
+  /// Other users cannot write there, whatever groups they are in.
+  @Test func otherUsersCannotWriteToTheDirectory() throws {
     let text = try folder.write("shared.txt", "shared")
     let stored = try daemon.store(text)
     let file = "\(daemon.storage)/sha1/\(ContentStorePath.relative(stored.hash))"
@@ -162,7 +164,7 @@ import Testing
         cat '\(file)'
         """
       let outcome = try user.run("/bin/sh", ["-c", attempts], in: folder.path)
-      // What lies there may be read by all, as other machines do that mount the directory.
+      // Its files are readable by everyone, as by other machines that mount the directory.
       #expect(outcome.output == "shared", "\(outcome)")
     }
     for secret in ["client-auth", "mutables.db", "../config/private.pem"] {

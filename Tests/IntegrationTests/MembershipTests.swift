@@ -5,7 +5,7 @@ import Primitives
 import TestSupport
 import Testing
 
-/// Who may ask whom, between real daemons.
+/// Which nodes may load from which, with real daemons.
 @Suite(.serialized, .timeLimit(.minutes(2))) struct MembershipTests {
   private let folder: TemporaryFolder
   private let bootstrap: RunningDaemon
@@ -42,7 +42,7 @@ import Testing
     return path
   }
 
-  @Test func whoIsOnNoCommonChannelGetsNothing() throws {
+  @Test func aNodeOnNoCommonChannelGetsNothing() throws {
     let a = try node("a", ["lab"])
     let stranger = try node("stranger", ["elsewhere"])
     try a.waitForLinks(1)
@@ -52,7 +52,7 @@ import Testing
     #expect(try stranger.found(key).isEmpty)
   }
 
-  @Test func joiningAChannelTakesEffectAtOnce() throws {
+  @Test func joiningAChannelTakesEffectImmediately() throws {
     let a = try node("a", ["lab"])
     let late = try node("late", [])
     try a.waitForLinks(1)
@@ -70,8 +70,8 @@ import Testing
     #expect(JoinedChannel.list(from: kept) == [JoinedChannel(address: "lab")])
   }
 
-  /// A channel by its document: the members that it lists share, a node that it does not list is told so.
-  @Test func aDocumentSaysWhoBelongs() throws {
+  /// A channel with a document: the members that it lists share files; other nodes learn that they are not listed.
+  @Test func aDocumentDeterminesTheMembers() throws {
     let (a, b, other) = (try node("a", []), try node("b", []), try node("other", []))
     let document = try writeDocument([try a.nodeID, try b.nodeID])
     for daemon in [a, b, other] {

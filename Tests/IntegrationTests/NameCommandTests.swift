@@ -4,8 +4,8 @@ import Primitives
 import TestSupport
 import Testing
 
-/// Names that only look alike, and names whose marks hide a separator, on the command line. The Python clients replay the
-/// same vectors (`Python/tests/test_names.py`).
+/// Names that only look alike, and names with combining marks that hide a separator, on the command line. The tests of
+/// the Python clients replay the same vectors (`Python/tests/test_names.py`).
 @Suite(.serialized, .timeLimit(.minutes(2))) struct NameCommandTests {
   private let folder: TemporaryFolder
 
@@ -13,13 +13,13 @@ import Testing
 
   init() throws { folder = try TemporaryFolder() }
 
-  /// What a command printed, without the end of its line: a name may end with a line's end as well.
+  /// A command's output without the final newline: a name may end with a newline as well.
   private func line(_ name: String, _ arguments: [String], in environment: [String: String]) throws -> ByteString {
     let output = try folder.call(name, arguments, in: environment).output
     return ByteString(try #require(output.removing(suffix: "\n")))
   }
 
-  /// Makes the folder of a vector and answers its path.
+  /// Creates the folder of a vector and returns its path.
   private func make(_ vector: JSONValue, in place: String) throws -> String {
     let name = "\(place)/\(try vector.text("name"))"
     try FileSystem.createFolder(folder.path(name), permissions: 0o755)
@@ -72,7 +72,7 @@ import Testing
     #expect(daemon.stop() == 0)
   }
 
-  /// A name that is spelt in two ways names two channels, two feeds, and two files to write.
+  /// A name spelled in two ways names two channels, two feeds, and two files to write.
   @Test func whatOnlyLooksAlikeIsTwo() throws {
     let daemon = try RunningDaemon(in: folder.path("node"), [])
     let names = ["M\u{fc}ller", "Mu\u{308}ller"]

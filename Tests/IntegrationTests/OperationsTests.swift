@@ -3,7 +3,7 @@ import Primitives
 import TestSupport
 import Testing
 
-/// The daemon as a service: its log, and what it reads again when told to.
+/// The daemon as a service: its log, and the files that it reads again on a signal.
 @Suite(.serialized, .timeLimit(.minutes(2))) struct OperationsTests {
   private let folder: TemporaryFolder
 
@@ -22,7 +22,7 @@ import Testing
     }
   }
 
-  /// Only a lower bound on the time: nothing here depends on how fast the machine is.
+  /// Checks only a lower bound on the time: nothing here depends on the speed of the machine.
   @Test(arguments: [(["--limit-up", "4"], []), ([], ["--limit-down", "4"])])
   func aLimitOnTheRateIsKept(sender: [String], receiver: [String]) throws {
     let meeting = try RunningDaemon(in: folder.path("meeting"), ["--isbootstrap", "--port", "0", "--nomulticast"])
@@ -35,12 +35,12 @@ import Testing
     let stored = try one.store(path)
     let start = ContinuousClock.now
     let loaded = try two.load(FileKey(hash: stored.hash))
-    // A receiver lets its window of 4 MiB and a quarter of a second's worth come before it holds back.
+    // A receiver accepts its window of 4 MiB and a quarter of a second's worth before it slows the sender down.
     #expect(start.duration(to: .now) > .milliseconds(1_300))
     #expect(FileManager.default.contentsEqual(atPath: path, andPath: loaded))
   }
 
-  /// A limit that is written while the daemon runs counts once it hears SIGHUP.
+  /// A limit written while the daemon is running applies once it receives SIGHUP.
   @Test func theLimitIsReadAgain() throws {
     let daemon = try RunningDaemon(in: folder.path("node"), ["--nomulticast"])
     let path = folder.path("source")
@@ -49,7 +49,7 @@ import Testing
     let file = "\(daemon.storage)/sha1/" + ContentStorePath.relative(stored.hash)
     var times = [timespec](repeating: timespec(tv_sec: 1_000_000_000, tv_nsec: 0), count: 2)
     #expect(utimensat(AT_FDCWD, file, &times, 0) == 0)
-    // What the index remembers counts more; it may be lost, and then the file tells.
+    // The index takes precedence; without it the file's own time counts.
     #expect(daemon.stop() == 0)
     for name in try FileManager.default.contentsOfDirectory(atPath: "\(daemon.storage)/kachery-node")
     where name.hasPrefix("index-") {
@@ -76,7 +76,7 @@ import Testing
     return false
   }
 
-  /// Limits that are written while the daemon runs; a wrong one is told of once and changes nothing.
+  /// Limits written while the daemon is running; an invalid one is reported once and changes nothing.
   @Test func limitsOnTransfersAreReadFromTheDirectory() throws {
     let meeting = try RunningDaemon(in: folder.path("meeting"), ["--isbootstrap", "--port", "0", "--nomulticast"])
     let options = ["--bootstrap", "127.0.0.1:\(meeting.linkPort)", "--channel", "rates-80d", "--nomulticast"]
@@ -98,7 +98,7 @@ import Testing
     let stored = try one.store(path)
     let start = ContinuousClock.now
     _ = try two.load(FileKey(hash: stored.hash))
-    #expect(start.duration(to: .now) > .milliseconds(2_000), "the limit that held before holds no more")
+    #expect(start.duration(to: .now) > .milliseconds(2_000), "the earlier limit no longer applies")
     #expect(try log("one").ranges(of: "kachery.yaml: 'fast'").count == 1)
     withExtendedLifetime(meeting) {}
   }

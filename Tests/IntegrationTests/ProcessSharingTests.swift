@@ -6,15 +6,16 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// Several processes on one storage directory, none of them a daemon, each doing whatever it likes.
+/// Several processes on one storage directory, none of them a daemon, each performing random operations.
 ///
-/// With KACHERY_SHARED_DIRECTORIES, the places where one network folder is mounted, between colons, the directory lies there.
+/// KACHERY_SHARED_DIRECTORIES may list paths where the same network folder is mounted, separated by colons; the
+/// directory is then created there.
 @Suite(.serialized, .timeLimit(.minutes(3))) struct ProcessSharingTests {
   private static let workers = 5
   private static let steps = 12
 
   private let folder: TemporaryFolder
-  /// The storage directory by each of its paths.
+  /// The storage directory under each of its paths.
   private let directories: [String]
 
   init() throws {
@@ -24,7 +25,7 @@ import Testing
     for path in directories { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
   }
 
-  /// What is stored, removed and looked for.
+  /// The contents that workers store, remove and look for.
   private static let contents: [String] = [10, 3_000, 50_000, 250_000].enumerated().map { index, count in
     String(repeating: "line \(index) ", count: count / 7)
   }
@@ -36,7 +37,7 @@ import Testing
     ]
   }
 
-  /// Each worker's complaints.
+  /// Runs the workers concurrently; returns their complaints.
   private func together(_ count: Int, _ work: @escaping @Sendable (Int) throws -> Void) async throws -> [String] {
     let complaints = Mutex<[String]>([])
     try await blocking {
@@ -48,7 +49,7 @@ import Testing
   }
 
   @Test(arguments: UInt64(0)..<2)
-  func whoeverDoesWhatFilesAreWhole(seed: UInt64) async throws {
+  func filesStayWholeWhateverTheProcessesDo(seed: UInt64) async throws {
     let complaints = try await together(Self.workers) { [folder] number in
       var random = SeededRandom(seed: seed &* 100 &+ UInt64(number))
       let home = folder.path("worker \(number)")
@@ -86,7 +87,7 @@ import Testing
     }
   }
 
-  /// Whoever finds it first sets it aside; nobody touches the whole copy that somebody stores meanwhile.
+  /// The first check to find it sets it aside; none affects a whole copy that is stored meanwhile.
   @Test func manyChecksOfOneDamagedFileSetItAsideOnce() async throws {
     let text = "what is to be damaged"
     let path = folder.path("file")
@@ -105,16 +106,16 @@ import Testing
     #expect(complaints == [])
     let again = try run("kachery", ["store", path], in: folder.path, environment: environment(0))
     #expect(again.code == 0, "\(again)")
-    // Another mount of a network folder may take a while to see it.
+    // Another mount of a network folder may see it only after a while.
     let read = try run("kachery", ["cat", "sha1://\(hash)"], in: folder.path, environment: environment(0))
     #expect(read.output == text, "\(read)")
-    // The whole copy takes the damaged one's place if no check has found that before.
+    // The whole copy replaces the damaged one if no check has found it before.
     let aside = (try? FileManager.default.contentsOfDirectory(atPath: "\(directories[0])/kachery-node/damaged")) ?? []
     #expect(aside == [hash.hex] || aside == [])
   }
 }
 
-/// What must not happen.
+/// A violation of the expected behavior.
 private struct Complaint: Error, CustomStringConvertible {
   let description: String
 

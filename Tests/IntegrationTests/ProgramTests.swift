@@ -3,7 +3,7 @@ import Primitives
 import TestSupport
 import Testing
 
-/// The program's names, its help, and what it makes for shells and for man.
+/// The program's names, its help, and its output for shells and man.
 @Suite(.serialized, .timeLimit(.minutes(2))) struct ProgramTests {
   private let folder: TemporaryFolder
   private let environment: [String: String]
@@ -20,7 +20,7 @@ import Testing
     try run(name, arguments, in: folder.path, environment: environment)
   }
 
-  /// Every name that was ever published.
+  /// Every name ever published.
   @Test(arguments: [
     "kachery-store", "kachery-load", "kachery-cat", "kachery-link", "kachery-info", "kachery-load-dir", "kachery-ls",
     "kachery-generate-node-id", "kachery-p2p-cat", "kachery-p2p-find", "kachery-p2p-get-channels",
@@ -58,7 +58,7 @@ import Testing
   @Test func whatIsMistypedIsSuggested() throws {
     #expect(try call("kachery", "laod").errors.contains("Did you mean 'load'?"))
     #expect(try call("kachery-load", "--dset", "x").errors.contains("Did you mean '--dest'?"))
-    // What is wrong with an operand is said; the help would not say more of it.
+    // An error in an operand is explained; the help would add nothing.
     #expect(try !call("kachery-load", "sha1://12").errors.contains("--help"))
     #expect(try call("kachery-load").errors.contains("See kachery-load --help."))
     #expect(try call("kachery-load", "--wrong").errors.contains("See kachery-load --help."))
@@ -77,7 +77,7 @@ import Testing
     #expect(try made != call("kachery-client", "generate-node-id").output)
   }
 
-  @Test func infoSaysWhoAnswers() throws {
+  @Test func infoNamesTheDaemon() throws {
     #expect(try call("kachery-info").code == 4)
     let daemon = try RunningDaemon(in: folder.path("node"), ["--channel", "info-lab"])
     let info = try run("kachery-info", [], in: folder.path, environment: daemon.environment)
@@ -90,7 +90,7 @@ import Testing
     #expect(peers.output.isEmpty)
   }
 
-  /// The shell itself says whether the script is one, and what it completes.
+  /// The shell itself verifies the script and what it completes.
   @Test func bashCompletesCommandsAndOptions() throws {
     let script = try call("kachery", "completion", "bash").output
     func complete(_ words: String...) throws -> [String] {
@@ -126,7 +126,7 @@ import Testing
     #expect(try call("kachery", "completion", "tcsh").code == 2)
   }
 
-  /// As it is for whoever reads it: no line is wider than a terminal, whatever the command.
+  /// As readers see it: no line is wider than a terminal, for any command.
   @Test func helpFitsTheTerminal() throws {
     let overview = try call("kachery", "--help").output
     let names = overview.split(separator: "\n").compactMap { $0.firstMatch(of: #/^  ([a-z-]+( [a-z]+)?)  /#)?.1 }

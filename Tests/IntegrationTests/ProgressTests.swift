@@ -5,9 +5,9 @@ import Primitives
 import TestSupport
 import Testing
 
-/// What is shown of a load is what moves: to the client, and in the counters of both sides.
+/// The reported progress matches the bytes that arrive, for the client and in the counters of both nodes.
 @Suite(.serialized, .timeLimit(.minutes(2))) struct ProgressTests {
-  /// What a stream that is given up may have sent without its being written: the window, and what waits to be sent.
+  /// Most bytes that an abandoned stream may have sent without their being written: the window, and the queue to send.
   private static let onTheWay = 5 << 20
 
   private let folder: TemporaryFolder
@@ -15,7 +15,7 @@ import Testing
 
   init() throws { folder = try TemporaryFolder() }
 
-  /// Nodes that meet at the first of them.
+  /// Nodes that find each other through the first of them.
   private func nodes(_ options: [String]...) throws -> [RunningDaemon] {
     let channel = ["--channel", "progress-3c5", "--nomulticast"]
     let first = try RunningDaemon(in: folder.path("node 0"), ["--isbootstrap", "--port", "0"] + channel + options[0])
@@ -40,7 +40,7 @@ import Testing
     try node.counter("kachery_file_bytes_received_total")
   }
 
-  /// Loads, and gives up at the first progress beyond `limit`, as a client does that goes away.
+  /// Starts a load and hangs up at the first progress beyond `limit`, like a client that disconnects.
   private func loadAndHangUp(_ node: RunningDaemon, _ key: FileKey, beyond limit: UInt64) throws {
     var decoder = MessageStreamDecoder()
     #expect(throws: KacheryError.self) {
@@ -53,7 +53,7 @@ import Testing
     }
   }
 
-  /// Waits until the node sends nothing more for a second; says how much it has sent.
+  /// Waits until the node has sent nothing for a second; returns the total sent.
   private func waitUntilQuiet(_ node: RunningDaemon) throws -> Int {
     var last = try sent(node)
     for _ in 0..<60 {
@@ -62,10 +62,10 @@ import Testing
       if now == last { return now }
       last = now
     }
-    throw KacheryError(.timedOut, "The source goes on sending.")
+    throw KacheryError(.timedOut, "The source keeps sending.")
   }
 
-  @Test func allOfItComesOnce() async throws {
+  @Test func everyByteArrivesOnce() async throws {
     try await blocking {
       let nodes = try nodes([], [])
       let key = try store(on: [nodes[0]])
@@ -94,8 +94,8 @@ import Testing
     }
   }
 
-  /// The last client that hangs up ends the download; what was verified counts from the beginning of the next.
-  @Test func whoHangsUpStopsTheSource() async throws {
+  /// The download stops when its last client hangs up; verified bytes count from the start of the next load.
+  @Test func hangingUpStopsTheSource() async throws {
     try await blocking {
       let nodes = try nodes(["--limit-up", "15"], [])
       let key = try store(on: [nodes[0]])
@@ -104,7 +104,7 @@ import Testing
       let first = try waitUntilQuiet(nodes[0])
       let before = try received(nodes[1])
       #expect(before > 23_000_000, "the first to hang up ended it for both")
-      #expect(first < size - 10_000_000, "the source went on")
+      #expect(first < size - 10_000_000, "the source kept sending")
       #expect(first - before < size / 100 + Self.onTheWay)
       var seen: [UInt64] = []
       _ = try nodes[1].load(key) { seen.append($0) }
@@ -115,7 +115,8 @@ import Testing
     }
   }
 
-  /// Of two sources one is slow and the other has a damaged copy: what came in vain is counted as moved, not shown as loaded.
+  /// One of two sources is slow and the other has a damaged copy: useless bytes are counted as received, but not shown
+  /// as loaded.
   @Test func whatIsDroppedIsNotShown() async throws {
     try await blocking {
       let nodes = try nodes(["--limit-up", "8"], [], [])
@@ -160,7 +161,7 @@ extension RunningDaemon {
   }
 }
 
-// Two clients touch only what does not change after the start.
+// The clients use only state that does not change after the start.
 private struct Client: @unchecked Sendable {
   let daemon: RunningDaemon
   let work: (RunningDaemon) throws -> Void

@@ -4,8 +4,8 @@ import Primitives
 import TestSupport
 import Testing
 
-/// What scripts read of the commands by their published names, and the options that they pass. (The commands that PyPI still
-/// has stand beside ours in `Python/tests/test_published_commands.py`.)
+/// Output that scripts read from the commands under their published names, and options that they pass.
+/// (`Python/tests/test_published_commands.py` compares with the commands that are still on PyPI.)
 @Suite(.serialized, .timeLimit(.minutes(2))) struct PublishedFormTests {
   private let folder: TemporaryFolder
   private let daemon: RunningDaemon
@@ -26,7 +26,7 @@ import Testing
   }
 
   @Test(arguments: ["kachery-p2p-find", "kachery-p2p find-file"])
-  func whoHasAFileIsTold(name: String) throws {
+  func nodesWithTheFileAreReported(name: String) throws {
     let words = name.split(separator: " ").map(String.init)
     let uri = try stored("abc")
     let found = try run(
@@ -58,7 +58,7 @@ import Testing
     #expect(try call("kachery-p2p-get-channels").output.isEmpty)
   }
 
-  @Test func nodeAndVersionAreTold() throws {
+  @Test func nodeAndVersionAreReported() throws {
     let node = try daemon.nodeID
     for (name, command) in [
       ("kachery-p2p-node-info", []), ("kachery-p2p", ["node-info"]), ("kachery-daemon", ["info"]),
@@ -72,7 +72,7 @@ import Testing
     #expect(try call("kachery-daemon", "version").output.contains(/^This is kachery_daemon version [^ ]+\n$/))
   }
 
-  @Test func aLoadWithoutOtherNodesIsALoadOfWhatIsHere() throws {
+  @Test func withoutOtherNodesOnlyStoredFilesAreLoaded() throws {
     let uri = try stored("abc")
     let loaded = try call("kachery-p2p", "load-file", uri, "--exp-nop2p", "--exp-file-server-url", "http://x/")
     #expect(loaded.code == 0)
@@ -102,7 +102,7 @@ import Testing
     }
   }
 
-  @Test func whatHasNothingToDoAnyMoreSaysSo() throws {
+  @Test func commandsWithoutAPurposeSaySo() throws {
     for (name, arguments) in [
       ("kachery-config-ephemeral-node", []), ("kachery-client", ["config-ephemeral-node"]), ("kachery-p2p-log", []),
     ] {
@@ -125,7 +125,7 @@ import Testing
     #expect(try call("kachery-p2p-find", "\(uri)/sub/b.txt").output.contains("\"fileSize\": 3"))
   }
 
-  /// Every option with which a daemon was ever started.
+  /// Every option that daemons were ever started with.
   @Test(arguments: [
     [
       "kachery-p2p-start-daemon", "--label", "x", "--verbose", "1", "--host", "localhost", "--http-port", "0",

@@ -4,7 +4,7 @@ import Primitives
 import TestSupport
 import Testing
 
-/// A daemon that clients on other machines use: over TLS, with a token, without a shared directory.
+/// A daemon used by clients on other machines: over TLS, with a token, without a shared directory.
 @Suite(.serialized, .timeLimit(.minutes(2))) struct RemoteAPITests {
   private let folder: TemporaryFolder
   private let daemon: RunningDaemon
@@ -60,7 +60,7 @@ import Testing
     ]
   }
 
-  @Test func onlyWhoHasTheTokenGetsIn() throws {
+  @Test func onlyClientsWithTheTokenHaveAccess() throws {
     let good = try token
     #expect(good.count == 48)
     for path in ["/v1/store/usage", "/loadFile", "/mutable/get"] {
@@ -68,7 +68,7 @@ import Testing
       #expect(try fetch("POST", path, "{}", token: "x" + good.dropFirst()).status == 403)
     }
     #expect(try fetch("POST", "/v1/store/usage", "{}", token: good).status == 200)
-    // The token of the storage directory is for this machine.
+    // The token of the storage directory is only valid on this machine.
     var request = HTTPRequest("POST", "https://127.0.0.1:\(port)/v1/store/usage")
     request.headers = [("KACHERY-CLIENT-AUTH-CODE", daemon.token)]
     request.certificateFile = certificate
@@ -122,7 +122,8 @@ import Testing
     #expect(missing.code == 3)
   }
 
-  /// What comes from elsewhere is hashed here, whatever the daemon says: by chunks where the URI names a manifest.
+  /// The client hashes everything that it receives, whatever the daemon says: chunk by chunk if the URI names a
+  /// manifest.
   @Test(arguments: [true, false])
   func aRangeFromElsewhereIsChecked(namesManifest: Bool) throws {
     let environment = try user("carl")
@@ -153,8 +154,8 @@ import Testing
     #expect(try range(44_999_999, 45_000_001).code == 2)
   }
 
-  /// What has come and was verified does not come again: by the second load, the daemon's copy of it is damaged.
-  @Test func anInterruptedLoadFromElsewhereGoesOn() throws {
+  /// Verified bytes are not sent again: before the second load, the daemon's copy of them is damaged.
+  @Test func anInterruptedLoadFromAnotherMachineResumes() throws {
     let environment = try user("dora")
     let content = PatternBytes.make(110_000_000)
     try Data(content).write(to: URL(filePath: folder.path("data.bin")))
@@ -179,9 +180,9 @@ import Testing
     #expect(FileManager.default.contentsEqual(atPath: path, andPath: folder.path("data.bin")))
   }
 
-  /// The daemon's disk goes bad.
+  /// Damages a file on the daemon's disk.
   ///
-  /// That it did so shows in no time of the file; so the daemon's record of those is lost here.
+  /// The file's times do not show the damage; therefore the daemon's record of them is removed here.
   private func spoil(_ hash: Substring, at offset: UInt64, was byte: UInt8) throws {
     #expect(daemon.stop() == 0)
     let own = "\(daemon.storage)/kachery-node"
@@ -207,7 +208,7 @@ import Testing
     #expect(
       try run("kachery", ["du"], in: folder.path, environment: environment).errors.contains(
         "KACHERY_API_CERTIFICATE_FILE"))
-    // The certificate of another daemon: nobody is told to start one.
+    // Another daemon's certificate: the message must not suggest starting one.
     environment["KACHERY_API_CERTIFICATE_FILE"] = "\(folder.path)/other.pem"
     let other = try RunningDaemon(
       in: folder.path("other"), ["--api-listen", "127.0.0.1:\(try Self.freePort())", "--nomulticast"])

@@ -5,7 +5,7 @@ import Primitives
 import TestSupport
 import Testing
 
-/// A real daemon as a process, in a folder and on ports of its own; killed when the test lets go of it.
+/// A real daemon process, with a separate folder and ports; killed when the test releases it.
 final class RunningDaemon {
   let folder: String
   private(set) var apiPort: UInt16 = 0
@@ -20,19 +20,19 @@ final class RunningDaemon {
 
   var storage: String { "\(folder)/storage" }
 
-  /// The programs lie where the tests were built.
+  /// The programs are in the folder of the tests' build.
   static let programs: URL = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
 
-  /// What a sanitizer was told of the tests holds for the programs that they start.
+  /// Sanitizer options for the tests also apply to the programs that they start.
   static let sanitizerOptions = ProcessInfo.processInfo.environment.filter {
     ["ASAN_OPTIONS", "TSAN_OPTIONS"].contains($0.key)
   }
 
-  /// Starts a daemon, as another user where one is named, and waits until it says where it listens.
+  /// Starts a daemon, optionally as another user, and waits until it reports its ports.
   ///
   /// - Parameters:
-  ///   - configuration: where its key pair lies; in its folder otherwise.
-  ///   - apiPort: any free one otherwise.
+  ///   - configuration: the folder of its key pair; by default in its own folder.
+  ///   - apiPort: by default any free port.
   init(
     in folder: String, _ options: [String], as user: SystemUser? = nil, configuration: String? = nil,
     apiPort: UInt16 = 0
@@ -58,7 +58,7 @@ final class RunningDaemon {
       process.arguments = arguments
     }
     process.environment = environment
-    // A file, not a pipe: nobody has to read it for the daemon to go on.
+    // A file, not a pipe: the daemon must not depend on a reader.
     let logPath = "\(folder)/daemon.log"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     try Data().write(to: URL(filePath: logPath))
@@ -69,7 +69,7 @@ final class RunningDaemon {
     linkPort = try #require(log.firstMatch(of: /links on port (\d+)/).flatMap { UInt16($0.1) })
   }
 
-  /// The log up to where the daemon says that it runs.
+  /// The log up to the line that reports the start.
   private func waitForStart(_ logPath: String) throws -> String {
     for _ in 0..<2_000 {
       let isRunning = process.isRunning
@@ -78,10 +78,10 @@ final class RunningDaemon {
       guard isRunning else { throw KacheryError(.internalError, "The daemon did not start: \(log)") }
       usleep(10_000)
     }
-    throw KacheryError(.timedOut, "The daemon in \(folder) says nothing.")
+    throw KacheryError(.timedOut, "The daemon in \(folder) has not reported its start.")
   }
 
-  /// What a command needs to talk to this daemon.
+  /// The environment for commands that use this daemon.
   var environment: [String: String] {
     [
       "HOME": folder, "KACHERY_STORAGE_DIR": storage, "KACHERY_P2P_CONFIG_DIR": configuration,
@@ -89,7 +89,7 @@ final class RunningDaemon {
     ].merging(Self.sanitizerOptions) { own, _ in own }
   }
 
-  /// Ends it as a power cut would.
+  /// Ends it as a power failure would.
   func kill() {
     guard process.isRunning else { return }
     Foundation.kill(process.processIdentifier, SIGKILL)
@@ -99,14 +99,14 @@ final class RunningDaemon {
   /// Sends it a signal.
   func signal(_ number: Int32) { Foundation.kill(process.processIdentifier, number) }
 
-  /// Ends it in order; gives back its exit code.
+  /// Stops it normally; returns its exit code.
   func stop() -> Int32 {
     process.terminate()
     process.waitForEnd()
     return process.terminationStatus
   }
 
-  /// The most memory that the process ever had, in bytes.
+  /// The process's peak memory, in bytes.
   func peakMemory() throws -> Int {
     let status = try String(contentsOfFile: "/proc/\(processIdentifier)/status", encoding: .utf8)
     let kilobytes = try #require(status.firstMatch(of: /VmHWM:\s*(\d+) kB/).flatMap { Int($0.1) })
@@ -135,8 +135,8 @@ final class RunningDaemon {
     try StoreReply(json: try post("/storeFile", ["localFilePath": .string(path)]))
   }
 
-  /// Loads a file; `watch` sees each progress, and `waits`, where it is asked for, each node that serves others first.
-  /// Throws what the daemon says went wrong.
+  /// Loads a file; `watch` receives each progress, and `waits`, if given, each node that serves others first.
+  /// Throws the error that the daemon reports.
   func load(
     _ key: FileKey, watch: (UInt64) -> Void = { _ in }, waits: ((NodeID) -> Void)? = nil
   ) throws -> String {
@@ -148,7 +148,7 @@ final class RunningDaemon {
           switch try LoadEvent(json: message) {
           case .progress(let loaded, _, _): watch(loaded)
           case .waiting(let busy):
-            #expect(waits != nil, "who does not know the message does not get it")
+            #expect(waits != nil, "only clients that know the message may get it")
             waits?(busy.node)
           case .finished(let path): outcome = .success(path)
           }
@@ -173,7 +173,7 @@ final class RunningDaemon {
     }
   }
 
-  /// Waits until it is linked to so many nodes.
+  /// Waits until it has `count` links.
   func waitForLinks(_ count: Int) throws {
     for _ in 0..<400 {
       var request = HTTPRequest("GET", "http://127.0.0.1:\(apiPort)/stats?format=json")
@@ -186,7 +186,7 @@ final class RunningDaemon {
   }
 }
 
-/// Runs the command-line program by one of its names; gives back its exit code and what it printed.
+/// Runs the command-line program by one of its names; returns its exit code and output.
 func run(
   _ name: String, _ arguments: [String], in folder: String, environment: [String: String], input: String? = nil
 ) throws -> (code: Int32, output: String, errors: String) {
@@ -198,7 +198,7 @@ func run(
   return try runProgram(link, arguments, in: folder, environment: environment, input: input)
 }
 
-/// Runs a program; gives back its exit code and what it printed.
+/// Runs a program; returns its exit code and output.
 func runProgram(
   _ path: String, _ arguments: [String], in folder: String, environment: [String: String], input: String? = nil
 ) throws -> (code: Int32, output: String, errors: String) {
@@ -210,7 +210,7 @@ func runProgram(
   return try finish(process, input: input)
 }
 
-/// Runs a process to its end; gives back its exit code and what it printed.
+/// Runs a process to its end; returns its exit code and output.
 func finish(_ process: Process, input: String? = nil) throws -> (code: Int32, output: String, errors: String) {
   let (output, errors, source) = (Pipe(), Pipe(), Pipe())
   process.standardOutput = output

@@ -5,7 +5,7 @@ import Primitives
 import TestSupport
 import Testing
 
-/// A node whose own files fail it while other nodes ask for them. It refuses, says why, and goes on.
+/// A node that cannot read its own files when other nodes request them. It refuses with a reason, and continues.
 @Suite(.serialized, .timeLimit(.minutes(2))) struct ServingFaultTests {
   private let folder: TemporaryFolder
   private let holder: RunningDaemon
@@ -22,7 +22,7 @@ import Testing
 
   private func place(of hash: ContentHash) -> String { "\(holder.storage)/sha1/" + ContentStorePath.relative(hash) }
 
-  /// Loads the file, which must fail, and returns what the user reads.
+  /// Loads the file, which must fail; returns the message for the user.
   private func failToLoad(_ key: FileKey, sourceLocation: SourceLocation = #_sourceLocation) -> String {
     do {
       _ = try asker.load(key)
@@ -48,7 +48,7 @@ import Testing
     #expect(code == 0, "\(errors)")
   }
 
-  @Test func whatStandsInAFilesPlaceIsRefused() throws {
+  @Test func whatIsInAFilesPlaceIsRefused() throws {
     for (number, obstacle) in [
       { mkdir($0, 0o755) }, { mkfifo($0, 0o644) }, { symlink("/nowhere", $0) }, { symlink($0, $0) },
     ].enumerated() as EnumeratedSequence<[(String) -> Int32]> {
@@ -60,7 +60,7 @@ import Testing
     }
   }
 
-  /// Nothing is wrong on the disk: the process may open no more files.
+  /// The disk is fine, but the process may open no more files.
   @Test func aNodeWithoutDescriptorsRefusesAndRecovers() throws {
     let hash = try holder.store(try folder.file("file", bytes: 50_000)).hash
     try limitDescriptors(to: "3")
@@ -71,7 +71,7 @@ import Testing
     try expectToServe()
   }
 
-  /// The reason reaches the user, and no refusal lands among the file's bytes.
+  /// The reason reaches the user, and no refusal is mixed with the file's bytes.
   @Test func aFileThatIsEditedWhileItIsLoadedIsNamed() throws {
     let path = try folder.file("linked", bytes: 19_000_000)
     let attributes = try FileManager.default.attributesOfItem(atPath: path)

@@ -3,7 +3,7 @@ import Primitives
 import TestSupport
 import Testing
 
-/// `kachery feed …` on one node, of a feed that another writes.
+/// `kachery feed …` on a node, for a feed that another node writes.
 @Suite(.serialized, .timeLimit(.minutes(3))) struct SharedFeedCommandTests {
   private let folder: TemporaryFolder
   private let writer: RunningDaemon
@@ -66,7 +66,7 @@ import Testing
     }
   }
 
-  @Test func whoWasGrantedSubmits() throws {
+  @Test func aNodeWithAGrantSubmits() throws {
     let uri = try createFeed()
     let node = try reader.nodeID.hex
     let refused = try feed(on: reader, "append", "\(uri)/main", "{}", "--submit")

@@ -6,7 +6,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// Several processes in one storage directory at the same time, one of them a daemon.
+/// Several processes on one storage directory at the same time, one of them a daemon.
 @Suite(.serialized, .timeLimit(.minutes(2))) struct SharingTests {
   private static let workers = 6
   private static let rounds = 8
@@ -28,7 +28,7 @@ import Testing
     }
     #expect(complaints == [])
     let check = try run("kachery", ["verify"], in: folder.path, environment: offline)
-    // Of each worker one file in each round, and one in each round that all of them stored.
+    // One file per worker and round, plus one per round that all workers stored.
     #expect(check.output.hasPrefix("Checked \(Self.workers * Self.rounds + Self.rounds) files, "), "\(check)")
     #expect(check.output.hasSuffix(": none damaged.\n"))
     let unfinished = try FileManager.default.contentsOfDirectory(atPath: "\(daemon.storage)/kachery-node/temporary")
@@ -36,14 +36,14 @@ import Testing
     #expect(daemon.stop() == 0)
   }
 
-  /// Gives back what went wrong.
+  /// Returns the complaints.
   private static func workTogether(in folder: String, _ online: [String: String], _ offline: [String: String])
     -> [String]
   {
     let complaints = Mutex<[String]>([])
     DispatchQueue.concurrentPerform(iterations: workers) { worker in
       do {
-        // Half of them ask the daemon, half work on the directory themselves.
+        // Half of them use the daemon, half the directory itself.
         let environment = worker % 2 == 0 ? online : offline
         try work(worker, in: "\(folder)/worker \(worker)", environment: environment)
       } catch { complaints.withLock { $0.append("\(worker): \(error)") } }
@@ -65,7 +65,7 @@ import Testing
       _ = try call("store", "own \(worker) \(round)", "shared \(round)")
       let passing = try call("store", "passing \(worker) \(round)")
       _ = try call("rm", passing)
-      // One check at a time is made by the daemon, any number without it.
+      // The daemon runs one check at a time; without it any number can run.
       if worker == 1 { _ = try call("verify") }
       if worker == 2 { _ = try call("gc", "--trash") }
       if worker == 3 { _ = try call("du") }

@@ -20,7 +20,7 @@ import Testing
     return try HTTPClient.fetch(request, limit: 1 << 16).status
   }
 
-  /// The kernel takes 107 bytes for the name of a socket; a storage directory may lie deeper.
+  /// The kernel accepts 107 bytes for the path of a socket; the path of a storage directory may be longer.
   @Test(arguments: ["short", String(repeating: "a-long-name/", count: 20) + "end"])
   func theUserOfTheDaemonNeedsNoToken(place: String) throws {
     let daemon = try RunningDaemon(in: folder.path(place), ["--nomulticast"])
@@ -38,7 +38,7 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: socket(daemon)))
   }
 
-  /// Something else of that name is left alone; the port serves as before.
+  /// Another file of that name is left alone; the port works as before.
   @Test func whereNoSocketCanBeThePortServes() throws {
     let place = folder.path("node/storage/\(APIVersion.socketName)")
     try FileManager.default.createDirectory(atPath: "\(place)/something", withIntermediateDirectories: true)
@@ -50,11 +50,11 @@ import Testing
     #expect(try String(contentsOfFile: folder.path("node/daemon.log"), encoding: .utf8).contains("move it away"))
   }
 
-  /// A command that is told the directory alone finds the daemon there, on whatever port that is.
+  /// A command that knows only the directory finds its daemon there, on any port.
   @Test func theDirectoryLeadsToItsDaemon() throws {
     let daemon = try RunningDaemon(in: folder.path("node"), ["--nomulticast"])
     let variables = ["KACHERY_STORAGE_DIR": daemon.storage, "HOME": folder.path, "PATH": "/usr/bin:/bin"]
-    // Without the token's file, so that nothing but the socket can let it in.
+    // Without the token's file, so that only the socket can grant access.
     try FileManager.default.removeItem(atPath: "\(daemon.storage)/client-auth")
     let status = try run("kachery", ["daemon", "status"], in: folder.path, environment: variables)
     #expect(status.output.contains(":\(daemon.apiPort)"), "\(status)")
@@ -66,14 +66,14 @@ import Testing
     #expect(daemon.stop() == 0)
   }
 
-  /// A page from elsewhere must not get in where somebody leads a port to the socket.
+  /// A page from elsewhere must not gain access if a user forwards a port to the socket.
   @Test func aForeignHostNameIsRefused() throws {
     let daemon = try RunningDaemon(in: folder.path("node"), ["--nomulticast"])
     #expect(try status(daemon, as: "evil.example.org") == 403)
     #expect(try status(daemon, as: "localhost:8080") == 200)
   }
 
-  /// A client that kept its token for too long is still let in for who it is.
+  /// A client with an expired token is still admitted because of its user.
   @Test func anOldTokenDoesTheOwnerNoHarm() throws {
     let daemon = try RunningDaemon(in: folder.path("node"), ["--nomulticast"])
     var request = HTTPRequest("GET", "http://localhost/stats?format=json")

@@ -4,7 +4,7 @@ import Primitives
 import TestSupport
 import Testing
 
-/// With a daemon and without: which storage a command works on, and what it says where there is none.
+/// With a daemon and without: which storage a command uses, and what it reports if there is none.
 @Suite(.serialized, .timeLimit(.minutes(2))) struct StorageModeTests {
   private let folder: TemporaryFolder
   private let nobody: [String: String]
@@ -38,7 +38,7 @@ import Testing
     #expect(missing.errors.contains("no daemon is running to ask other nodes"))
   }
 
-  @Test func withoutEitherIsSaidWhatToDo() throws {
+  @Test func withoutEitherTheMessageSaysWhatToDo() throws {
     for command in [["store", "-"], ["load", absent], ["cat", absent], ["ls"], ["load", absent, absent]] {
       let failed = try run("kachery", command, in: folder.path, environment: nobody)
       #expect(failed.code == 4)
@@ -67,7 +67,7 @@ import Testing
       #expect(refused.code == 1)
       #expect(refused.errors.contains(directory) && refused.errors.contains("KACHERY_STORAGE_DIR"))
     }
-    // Another way to the same directory is the same directory.
+    // Another path to the same directory is the same directory.
     try FileManager.default.createSymbolicLink(atPath: folder.path("way"), withDestinationPath: daemon.storage)
     for directory in [folder.path("way"), daemon.storage + "/", "node/storage"] {
       #expect(
@@ -76,7 +76,7 @@ import Testing
     }
   }
 
-  /// Whoever mistypes a name is told so, and finds no new folder there.
+  /// A user who mistypes a name gets an error, and no new folder is created.
   @Test func aDirectoryIsMadeByStoringOnly() throws {
     let mistyped = ["KACHERY_OFFLINE_STORAGE_DIR": folder.path("mistyped")]
     for command in [["load", absent], ["ls"], ["du"], ["verify"], ["gc"], ["cat", absent]] {
@@ -90,12 +90,12 @@ import Testing
     #expect(FileManager.default.fileExists(atPath: folder.path("mistyped")))
   }
 
-  /// Reading the directory is enough for what lies in it; what does not is the daemon's business.
-  @Test func whoMayNotUseTheDaemonMayReadItsDirectory() throws {
+  /// Permission to read the directory is sufficient for the files in it; other files need the daemon.
+  @Test func usersWithoutDaemonAccessMayReadItsDirectory() throws {
     let daemon = try RunningDaemon(in: folder.path("node"), [])
     let uri = try call("store", "-", adding: [:], to: daemon.environment, input: "abc")
       .output.trimmingCharacters(in: .newlines)
-    // As it is for a user who is not in the group.
+    // As for a user outside the group.
     for name in ["client-auth", APIVersion.socketName] {
       try FileManager.default.removeItem(atPath: "\(daemon.storage)/\(name)")
     }

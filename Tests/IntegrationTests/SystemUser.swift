@@ -1,15 +1,15 @@
 import Foundation
 import Testing
 
-/// Another user of this machine, by number: no account has to be made for a process to run as one.
+/// Another user of this machine, by number: a process can run as a user without an account.
 struct SystemUser {
   let number: UInt32
-  /// The further groups that the user is in, by number.
+  /// The user's supplementary groups, by number.
   let groups: [UInt32]
-  /// Copies of the programs: nobody else may enter the folder in which they were built.
+  /// The folder with copies of the programs: other users may not enter the build folder.
   private let programs: String
 
-  /// - Throws: when the tests do not run as root: a test that makes one has the trait `.asRoot`.
+  /// - Throws: if the tests do not run as root; a test that creates a user needs the trait `.asRoot`.
   init(_ number: UInt32, groups: [UInt32] = [], programs: String) throws {
     try #require(geteuid() == 0, "This test acts as several users, which only root may; it lacks the trait .asRoot.")
     self.number = number
@@ -26,14 +26,14 @@ struct SystemUser {
     }
   }
 
-  /// Makes a folder that belongs to this user and that all may enter.
+  /// Creates a folder that belongs to this user and that everyone may enter.
   func makeHome(_ path: String) throws {
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     #expect(chown(path, number, number) == 0)
     #expect(chmod(path, 0o755) == 0)
   }
 
-  /// Lets a process be one of the programs, or of the system's, run by this user.
+  /// Configures a process to run one of the programs, or a system program, as this user.
   func prepare(_ process: Process, _ program: String, _ arguments: [String]) {
     let own = "\(programs)/\(program)"
     process.executableURL = URL(filePath: "/usr/bin/setpriv")
@@ -43,7 +43,7 @@ struct SystemUser {
       + ["--", FileManager.default.fileExists(atPath: own) ? own : program] + arguments
   }
 
-  /// Runs a program to its end; gives back its exit code and what it printed.
+  /// Runs a program to its end; returns its exit code and output.
   func run(
     _ program: String, _ arguments: [String], in folder: String, environment: [String: String] = [:]
   ) throws -> (code: Int32, output: String, errors: String) {

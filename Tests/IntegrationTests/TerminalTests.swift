@@ -3,7 +3,7 @@ import Primitives
 import TestSupport
 import Testing
 
-/// What a person sees: the commands on a terminal, which script(1) of util-linux makes.
+/// The commands on a terminal, as a user sees them; script(1) of util-linux provides the terminal.
 @Suite(.serialized, .timeLimit(.minutes(2))) struct TerminalTests {
   private let folder: TemporaryFolder
   private let environment: [String: String]
@@ -17,7 +17,7 @@ import Testing
     ]
   }
 
-  /// Everything that comes to the terminal, standard output and standard error together.
+  /// Everything written to the terminal, both standard output and standard error.
   private func show(_ command: String, adding variables: [String: String] = [:]) throws -> (code: Int32, text: String) {
     let program = RunningDaemon.programs.appending(path: "kachery").path
     let shown = try runProgram(
@@ -38,7 +38,7 @@ import Testing
     #expect(failed.text.hasPrefix("\u{1b}[31mError:\u{1b}[0m The file "))
     let lines = failed.text.replacing("\u{1b}[31m", with: "").replacing("\u{1b}[0m", with: "").split(separator: "\n")
     #expect(lines.count > 1)
-    // A path may be longer than a line; nothing stands beside it then.
+    // A path may be longer than a line; it is then alone on its line.
     for line in lines { #expect(line.count <= 80 || !line.dropFirst(7).contains(" "), "\(line)") }
     for line in lines.dropFirst() { #expect(line.hasPrefix("       "), "\(line)") }
     #expect(try show("load \(absent)", adding: ["NO_COLOR": "1"]).text.hasPrefix("Error: "))

@@ -7,7 +7,7 @@ import Testing
 
 /// Real daemons that load one file at the same time.
 @Suite(.serialized, .timeLimit(.minutes(2))) struct TogetherTests {
-  /// How many bytes of files the daemon has given to others.
+  /// Bytes of files that the daemon has sent to other nodes.
   private static func sent(_ node: RunningDaemon) throws -> Int64 {
     var request = HTTPRequest("GET", "http://127.0.0.1:\(node.apiPort)/stats?format=json")
     request.headers = [(APIVersion.tokenHeader, node.token)]
@@ -15,8 +15,8 @@ import Testing
     return try #require(stats["stats"]?["kachery_file_bytes_sent_total"]?.integer)
   }
 
-  /// Two load what one slow node has: most chunks leave it once, and the two give each other the rest.
-  @Test func whoLoadsTogetherSharesTheSource() async throws {
+  /// Two nodes load a file from one slow node: it sends most chunks once, and the two exchange the rest.
+  @Test func concurrentLoadsShareTheSource() async throws {
     try await blocking {
       let folder = try TemporaryFolder()
       let bootstrap = try RunningDaemon(in: folder.path("bootstrap"), ["--isbootstrap", "--port", "0"])
@@ -44,13 +44,14 @@ import Testing
         #expect(FileManager.default.contentsEqual(atPath: path, andPath: try outcome.get()))
       }
       let fromSource = try Self.sent(source)
-      // How much less than twice the file depends on how quickly the two are served beside everything else that runs.
+      // How far it is below twice the size depends on how quickly the two are served under the machine's load.
       #expect(fromSource <= 2 * Int64(size) - 40_000_000, "the source gave \(fromSource) bytes")
       for loader in loaders { #expect(try Self.sent(loader) >= 20_000_000) }
     }
   }
 
-  /// Two nodes of their own identity, feeds and clients, whose files are the same: `sha1` of one is a link to the other's.
+  /// Two nodes with separate identities, feeds and clients but the same files: the `sha1` of one is a link to the
+  /// other's.
   @Test func twoNodesShareTheirFiles() async throws {
     try await blocking {
       let folder = try TemporaryFolder()
@@ -67,7 +68,7 @@ import Testing
       #expect(try first.nodeID != second.nodeID)
       for node in [first, second] { try node.waitForLinks(1) }
 
-      // What one stores, the other has, whether a daemon is asked or not.
+      // A file stored by one is available to the other, with or without a daemon.
       try Data("what both have".utf8).write(to: URL(filePath: folder.path("small")))
       let uri = "sha1://\(try first.store(folder.path("small")).hash)"
       let offline = ["KACHERY_OFFLINE_STORAGE_DIR": second.storage, "HOME": folder.path, "PATH": "/usr/bin:/bin"]
@@ -76,7 +77,7 @@ import Testing
         #expect(loaded.output.hasPrefix(first.storage), "\(loaded)")
       }
 
-      // What both load at once comes once.
+      // A file that both load concurrently is received once.
       let (size, path) = (50_000_000, folder.path("file"))
       try Data(PatternBytes.make(size)).write(to: URL(filePath: path))
       let stored = try source.store(path)
@@ -98,14 +99,14 @@ import Testing
   }
 }
 
-// Only the thread that it was handed to uses the daemon until that has ended.
+// Only the thread that received it uses the daemon until that thread has ended.
 private struct Handed: @unchecked Sendable {
   let node: RunningDaemon
 }
 
-/// What threads have brought.
+/// The results of threads.
 private final class Outcomes: @unchecked Sendable {
-  // Every use takes the lock.
+  // Every access takes the lock.
   private let lock = NSLock()
   private var outcomes: [Result<String, any Error>] = []
 

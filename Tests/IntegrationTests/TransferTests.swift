@@ -6,7 +6,7 @@ import Primitives
 import TestSupport
 import Testing
 
-/// Real daemons on loopback: what a lab relies on.
+/// Real daemons on loopback: the guarantees that a lab relies on.
 @Suite(.serialized, .timeLimit(.minutes(2))) struct TransferTests {
   private let folder: TemporaryFolder
   private let bootstrap: RunningDaemon
@@ -54,7 +54,7 @@ import Testing
     return try #require(usage["stored"]?["bytes"]?.unsigned)
   }
 
-  /// Of a file of five chunks two are touched; the manifest is known from the URI, or only to the node that has the file.
+  /// Two of a file's five chunks are needed; the manifest is known from the URI, or only to the node that has the file.
   @Test(arguments: [true, false])
   func aRangeBringsOnlyTheChunksThatHoldIt(namesManifest: Bool) throws {
     let bytes = PatternBytes.make(90_000_000, seed: 3)
@@ -69,7 +69,7 @@ import Testing
     #expect(try storedBytes(b) < 41_000_000)
     #expect(try read(b, key, 80_000_000, 100_000_000).0 == 400)
     #expect(try read(b, key, 5, 4).0 == 400)
-    // A later load of all of it takes over what is here.
+    // A later load of the whole file reuses the chunks that are stored.
     var first: UInt64?
     let loaded = try b.load(FileKey(hash: stored.hash, manifest: stored.manifest)) { first = first ?? $0 }
     #expect(FileManager.default.contentsEqual(atPath: path, andPath: loaded))
@@ -84,7 +84,7 @@ import Testing
     try Data(bytes).write(to: path)
   }
 
-  /// Nobody knows a manifest of the file: who has it makes one, and two of five chunks come.
+  /// No node knows a manifest of the file: the node that has it creates one, and two of five chunks are loaded.
   @Test func aRangeOfAFileWithoutManifestBringsOnlyTheChunksThatHoldIt() throws {
     let bytes = PatternBytes.make(90_000_000, seed: 4)
     let key = FileKey(hash: .of(bytes))
@@ -98,7 +98,7 @@ import Testing
     #expect(told.count == 1)
   }
 
-  /// Bytes that are no part of the file are not given, even though only a range was asked for.
+  /// Bytes that do not belong to the file are not returned, even for a range.
   @Test func aRangeOfADamagedFileWithoutManifestIsRefused() throws {
     var bytes = PatternBytes.make(45_000_000, seed: 5)
     let key = FileKey(hash: .of(bytes))
@@ -129,8 +129,8 @@ import Testing
     #expect(try Array(Data(contentsOf: URL(filePath: loaded))) == Array(bytes[1_000..<5_000]))
   }
 
-  /// The disk of the source has gone bad: its copy no longer has the hash under which it lies. Several times, because blocks
-  /// may still be written when the hash of their chunk is found wrong.
+  /// The source's disk is damaged: its copy no longer has its hash. Several sizes, because blocks may still be written
+  /// when the hash of their chunk turns out to be wrong.
   @Test(arguments: [50_000, 45_000_000, 45_000_001, 45_000_002, 45_000_003])
   func anAlteredFileIsRefused(size: Int) throws {
     let stored = try a.store(try folder.file("file", bytes: size))
@@ -147,7 +147,7 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: "\(b.storage)/sha1/" + ContentStorePath.relative(stored.hash)))
   }
 
-  /// `kill -9` of the source while it gives: a clear failure, and the same load again works once it is back.
+  /// `kill -9` of a source that is sending: a clear failure, and the same load succeeds once the source is back.
   @Test func aSourceThatDiesIsAClearFailureAndASecondTryWorks() throws {
     let path = try folder.file("file", bytes: 120_000_000)
     let stored = try a.store(path)
@@ -166,8 +166,8 @@ import Testing
     #expect(FileManager.default.contentsEqual(atPath: path, andPath: try b.load(key)))
   }
 
-  @Test func whatNobodyHasIsNotFound() throws {
-    let key = FileKey(hash: ContentHash.of(Array("nobody has this".utf8)))
+  @Test func aFileThatNoNodeHasIsNotFound() throws {
+    let key = FileKey(hash: ContentHash.of(Array("no node has this".utf8)))
     #expect { try b.load(key) } throws: { ($0 as? KacheryError)?.code == .notFound }
     #expect(try b.found(key).isEmpty)
   }
@@ -191,7 +191,7 @@ import Testing
   }
 }
 
-/// Where a stored file lies below `sha1/`.
+/// The path of a stored file below `sha1/`.
 enum ContentStorePath {
   static func relative(_ hash: ContentHash) -> String {
     let hex = hash.hex

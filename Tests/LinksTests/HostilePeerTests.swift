@@ -5,9 +5,9 @@ import Primitives
 import TLS
 import Testing
 
-/// Peers that vanish, flood, or speak something else.
+/// Peers that vanish, flood, or speak another protocol.
 @Suite struct HostilePeerTests {
-  /// One end of a link on a loop of its own, so that the other end can go away as a process does.
+  /// One end of a link on a separate loop, so that the other end can disappear like a process.
   private actor End {
     let loop: EventLoop
     let host: LinkHost
@@ -83,7 +83,7 @@ import Testing
         stream?.write([UInt8](repeating: 1, count: 64 << 10))
       }
       while stream.isWritable { stream.write([UInt8](repeating: 1, count: 64 << 10)) }
-      // The whole process goes: nothing is said on the wire before its sockets close.
+      // The whole process ends: nothing is sent before its sockets close.
       Task.detached { await loop.shutdown() }
     }
     #expect(end == .linkClosed)
@@ -103,7 +103,7 @@ import Testing
     await asking.stop()
   }
 
-  /// More streams than may be open at once, one batch after the other, each with its own few bytes.
+  /// More streams than may be open at the same time, in batches, each with a few bytes.
   @Test(.timeLimit(.minutes(1))) func thousandsOfSmallStreamsLeaveNothingBehind() async throws {
     let (serving, asking) = (try End(), try End())
     try await asking.dial(try await serving.listen())
@@ -138,7 +138,7 @@ import Testing
         stream.write(message)
         stream.finish()
       }
-      // More than the other side takes at once: the rest waits for its turn.
+      // More than the other side accepts at the same time: the rest waits for its turn.
       for _ in 0..<2_000 { begin() }
     }
     #expect(right == 3_000)
@@ -147,7 +147,7 @@ import Testing
     await serving.stop()
   }
 
-  /// Accepts and says nothing, so that attempts hang in their handshakes.
+  /// Accepts connections but sends nothing, so that attempts hang in their handshakes.
   private func silentEndpoint(on loop: EventLoop) async throws -> Endpoint {
     let endpoint = try await loop.run { () throws -> Endpoint? in
       let listener = try TCPListener.listen(on: loop, host: "127.0.0.1", port: 0)
@@ -157,7 +157,7 @@ import Testing
     return try #require(endpoint)
   }
 
-  @Test(.timeLimit(.minutes(1))) func attemptsThatAreGivenUpTakeNobodysPlace() async throws {
+  @Test(.timeLimit(.minutes(1))) func cancelledAttemptsFreeTheirPlaces() async throws {
     let asking = try End()
     let endpoint = try await silentEndpoint(on: asking.loop)
     let (before, after, told): (Int, Int, Int) = await asking.hosting { loop, host, done in
@@ -180,7 +180,7 @@ import Testing
     await asking.stop()
   }
 
-  @Test(.timeLimit(.minutes(1))) func closingTellsWhoeverDials() async throws {
+  @Test(.timeLimit(.minutes(1))) func closingEndsPendingDials() async throws {
     let asking = try End()
     let endpoint = try await silentEndpoint(on: asking.loop)
     let codes: [KacheryError.Code] = await asking.hosting { loop, host, done in
@@ -206,8 +206,8 @@ import Testing
     await asking.stop()
   }
 
-  /// A peer that asks and asks and reads no answer must not fill this node's memory.
-  @Test(.timeLimit(.minutes(1))) func whoAsksAndTakesNoAnswersIsCutOff() async throws {
+  /// A peer that keeps sending requests and reads no answer must not fill this node's memory.
+  @Test(.timeLimit(.minutes(1))) func aPeerThatReadsNoAnswersIsDisconnected() async throws {
     let serving = try End()
     let endpoint = try await serving.listen()
     let flooder = try Flooder()
@@ -217,7 +217,7 @@ import Testing
     await serving.stop()
   }
 
-  /// Speaks TLS and then nothing but pings, and reads nothing back.
+  /// Speaks TLS and then sends only pings, and reads nothing.
   private actor Flooder {
     let loop: EventLoop
     private let identity: TLSIdentity

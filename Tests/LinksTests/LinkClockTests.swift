@@ -3,7 +3,7 @@ import Testing
 
 @testable import Links
 
-/// Signs of life of a link's peer.
+/// Detecting that a link's peer is gone.
 @Suite struct LinkClockTests {
   private let start = Instant(nanoseconds: 1_000_000_000_000)
 
@@ -22,7 +22,7 @@ import Testing
     #expect(clock.check(at: start + .seconds(14)) == .seconds(14))
   }
 
-  @Test(arguments: [1, 2_999, 3_000, 8_999]) func whatIsHeardPutsItOff(milliseconds: Int) {
+  @Test(arguments: [1, 2_999, 3_000, 8_999]) func anyMessagePostponesTheEnd(milliseconds: Int) {
     var clock = LinkClock(at: start)
     clock.heard(at: start + .milliseconds(milliseconds))
     let end = end(of: &clock, from: start)
@@ -30,7 +30,7 @@ import Testing
     #expect(end.map { $0 < .milliseconds(milliseconds) + LinkClock.silence + LinkClock.pingPeriod } == true)
   }
 
-  @Test func aPeerThatAnswersStaysForEver() {
+  @Test func aPeerThatAnswersStaysForever() {
     var clock = LinkClock(at: start)
     for period in 1...1_000 {
       let now = start + LinkClock.pingPeriod * period
@@ -39,16 +39,16 @@ import Testing
     }
   }
 
-  /// A machine that sleeps or is overloaded hears nothing for a while; that is not the other side's silence.
+  /// A machine that sleeps or is overloaded receives nothing for a while; that is not silence of the other side.
   @Test(arguments: [7, 14, 3_600, 1_000_000]) func timeInWhichThisProcessStoodStillDoesNotCount(seconds: Int) {
     var clock = LinkClock(at: start)
     let woken = start + .seconds(seconds)
     #expect(clock.check(at: woken) == nil)
-    // Three of the twelve seconds are over, and the rest counts again.
+    // Three of the twelve seconds are over, and now the rest elapses.
     #expect(end(of: &clock, from: woken) == .seconds(9))
   }
 
-  /// A timer that fires somewhat late is no process that stood still.
+  /// A timer that fires somewhat late does not mean that the process was stopped.
   @Test func lateChecksAreNoExcuse() {
     var clock = LinkClock(at: start)
     #expect(clock.check(at: start + .seconds(6)) == nil)

@@ -41,7 +41,7 @@ private actor Hosts {
     waiters = []
   }
 
-  /// A link, seen from both ends.
+  /// Opens a link and keeps both ends.
   func connect(expecting expected: NodeID? = nil) async throws {
     _ = try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
       _ = dialer.dial(to: endpoint, expected: expected, timeout: .seconds(5)) { result in
@@ -97,7 +97,7 @@ private actor Hosts {
     }
   }
 
-  /// The link is checked at times that the test chooses.
+  /// The test chooses the times at which the link is checked.
   @Test func aProcessThatStoodStillKeepsItsLinks() async throws {
     try await withHosts { hosts in
       try await hosts.connect()
@@ -126,7 +126,7 @@ private actor Hosts {
           isOver = true
           done((checks, error))
         }
-        // Nothing is read meanwhile: the loop is busy with this.
+        // Nothing is read meanwhile, because this loop is busy.
         while !isOver, checks < 10 {
           checks += 1
           hosts.dialed[0].checkLife(at: hosts.loop.now + LinkClock.pingPeriod * checks)
@@ -143,7 +143,7 @@ private actor Hosts {
     }
   }
 
-  /// Bytes both ways on many streams at once; each stream's arrive whole and in order.
+  /// Bytes in both directions on many concurrent streams; those of each stream arrive complete and in order.
   @Test func manyStreamsCarryTheirBytes() async throws {
     try await withHosts { hosts in
       try await hosts.connect()
@@ -211,7 +211,7 @@ private actor Hosts {
     }
   }
 
-  /// A reader that takes nothing gets no more than its window, and the writer hears that it must stop.
+  /// A reader that reads nothing gets at most its window, and the writer is told to stop.
   @Test func aSlowReaderBoundsWhatIsHeld() async throws {
     try await withHosts { hosts in
       try await hosts.connect()
@@ -231,7 +231,7 @@ private actor Hosts {
     }
   }
 
-  /// The reader takes its time, so most of it waits for the window when the link is closed.
+  /// The reader is slow, so most bytes still wait for the window when the link is closed.
   @Test func whatWasWrittenBeforeTheCloseArrives() async throws {
     let total = 1 << 20
     try await withHosts { hosts in
@@ -269,7 +269,7 @@ private actor Hosts {
     }
   }
 
-  @Test func aResetIsTold() async throws {
+  @Test func aResetIsReported() async throws {
     try await withHosts { hosts in
       try await hosts.connect()
       let end: LinkStreamEnd = await hosts.run { hosts, done in
@@ -282,7 +282,7 @@ private actor Hosts {
     }
   }
 
-  @Test func whoSaysNothingIsDroppedAtTheDeadline() async throws {
+  @Test func aSilentPeerIsDroppedAtTheDeadline() async throws {
     try await withHosts(handshakeTime: .milliseconds(50)) { hosts in
       let ended: Bool = await hosts.run { hosts, done in
         _ = TCPConnection.connect(on: hosts.loop, to: hosts.endpoint, timeout: .seconds(5)) { result in

@@ -3,9 +3,9 @@ import Testing
 
 @testable import LocalAPI
 
-/// `docs/local-api.md` lists exactly the routes that exist, and has a curl line for each.
+/// `docs/local-api.md` lists exactly the existing routes, with a curl line for each.
 @Suite struct DocumentedRoutesTests {
-  /// One entry of the table: the methods of a route and its path.
+  /// An entry of the table: the methods of a route and its path.
   private struct Entry: Hashable {
     let methods: [String]
     let path: String
@@ -33,7 +33,7 @@ import Testing
     }
   }
 
-  /// The method and the path of each curl line. A line without a body is a GET.
+  /// The method and path of each curl line. A line without a body is a GET.
   private static func calls(of page: String) -> [(method: String, path: String)] {
     page.split(separator: "\n").compactMap { line in
       guard line.hasPrefix("    curl "), let path = line.firstMatch(of: /\$API(\/[^\s"?]*)/)?.1 else { return nil }
@@ -41,7 +41,7 @@ import Testing
     }
   }
 
-  /// What the page lists and the daemon lacks, or the other way around.
+  /// Differences between the page and the daemon's routes.
   private static func complaints(about page: String) -> [String] {
     let listed = table(of: page)
     let calls = calls(of: page)
@@ -60,7 +60,7 @@ import Testing
     #expect(Self.complaints(about: try Self.page()) == [])
   }
 
-  /// Each alteration of the page must be noticed.
+  /// The test must notice each of these alterations.
   @Test(arguments: [
     ("| POST | `/v1/explain` |", "| POST | `/v1/explained` |"),
     ("| POST | `/v1/explain` |", "| GET | `/v1/explain` |"),

@@ -2,7 +2,7 @@ import APIModel
 import LocalAPI
 import Primitives
 
-/// A file whose hash begins with `ee` is nowhere; any other is there.
+/// A file whose hash begins with `ee` is on no node; any other is available.
 extension FakeNode {
   func loadFiles(_ request: BatchLoadRequest) -> AsyncThrowingStream<[BatchLoadEvent], any Error> {
     AsyncThrowingStream { continuation in
@@ -10,7 +10,7 @@ extension FakeNode {
       for (index, key) in request.keys.enumerated() {
         if key.hash.bytes.first == 0xee {
           failed += 1
-          continuation.yield([.failed(index: index, KacheryError(.notFound, "Nobody has it."))])
+          continuation.yield([.failed(index: index, KacheryError(.notFound, "No node has it."))])
         } else {
           continuation.yield([.loaded(index: index, path: "/data/file")])
         }

@@ -2,7 +2,7 @@ import APIModel
 import LocalAPI
 import Primitives
 
-/// One feed, which is its own: what is appended to it can be watched, and nobody else may submit.
+/// One feed, which the node writes: its messages can be watched, and other nodes may not submit.
 extension FakeNode {
   static var feed: FeedID {
     guard let feed = FeedID(bytes: [UInt8](repeating: 0xfe, count: FeedID.byteCount)) else {
@@ -18,7 +18,7 @@ extension FakeNode {
   func feed(named name: String) async throws(KacheryError) -> FeedID? { name == "lab" ? Self.feed : nil }
 
   func feedInfo(_ feed: FeedID, timeout: Duration) async throws(KacheryError) -> FeedInfo {
-    guard feed == Self.feed else { throw KacheryError(.notFound, "Nobody has the feed.") }
+    guard feed == Self.feed else { throw KacheryError(.notFound, "No node has the feed.") }
     return FeedInfo(isWriteable: true, node: id)
   }
 
@@ -34,7 +34,7 @@ extension FakeNode {
 
   func setAccessRules(_ rules: AccessRules, of key: SubfeedKey) async throws(KacheryError) { self.rules = rules }
 
-  /// Waits for nothing but the end of the time.
+  /// Waits only for the timeout.
   func watch(_ request: WatchRequest) async throws(KacheryError) -> [WatchedMessages] {
     let found = request.watches.compactMap { watch -> WatchedMessages? in
       let messages = appended.dropFirst(Int(watch.position)).prefix(request.count ?? .max)

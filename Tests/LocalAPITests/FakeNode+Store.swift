@@ -1,7 +1,7 @@
 import LocalAPI
 import Primitives
 
-/// Tells what it was asked.
+/// Reports the requests that it received.
 extension FakeNode {
   func listStore(after last: ContentHash?) async throws(KacheryError) -> JSONValue {
     ["files": [], "after": last.map { .string($0.hex) } ?? .null, "isComplete": true]

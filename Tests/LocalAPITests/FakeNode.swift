@@ -5,7 +5,7 @@ import EventLoop
 import LocalAPI
 import Primitives
 
-/// A node that answers at once, and a server in front of it, on a loop of their own.
+/// A node that answers immediately, and a server in front of it, on a separate loop.
 actor FakeNode: LocalNode {
   let loop: EventLoop
   let id: NodeID
@@ -36,7 +36,7 @@ actor FakeNode: LocalNode {
   }
 
   func explain(_ uri: String) async throws(KacheryError) -> Diagnosis {
-    Diagnosis(.notFound, "Nobody has \(uri).", evidence: ["one", "two"], advice: ["Wait."])
+    Diagnosis(.notFound, "No node has \(uri).", evidence: ["one", "two"], advice: ["Wait."])
   }
 
   func requestStop() { wasStopped = true }
@@ -60,7 +60,7 @@ actor FakeNode: LocalNode {
     }
   }
 
-  /// A file whose hash begins with `ff` never comes; any other is there.
+  /// A file whose hash begins with `ff` never arrives; any other is available.
   func loadFile(_ request: LoadRequest) -> AsyncThrowingStream<LoadEvent, any Error> {
     AsyncThrowingStream { continuation in
       continuation.onTermination = { end in
@@ -70,7 +70,7 @@ actor FakeNode: LocalNode {
       continuation.yield(.progress(loaded: 1, total: 2, node: nil))
       switch request.key.hash.bytes.first {
       case 0xff: break
-      case 0xee: continuation.finish(throwing: KacheryError(.notFound, "Nobody has it."))
+      case 0xee: continuation.finish(throwing: KacheryError(.notFound, "No node has it."))
       default:
         continuation.yield(.finished(path: "/data/file"))
         continuation.finish()
@@ -106,7 +106,7 @@ actor FakeNode: LocalNode {
   func deleteMutable(_ key: JSONValue) async throws(KacheryError) { mutables[key] = nil }
 }
 
-/// Hashes what is uploaded.
+/// Hashes an upload.
 private actor FakeUpload: Upload {
   private var digest = SHA1Digest()
 

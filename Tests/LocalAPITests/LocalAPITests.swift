@@ -10,7 +10,7 @@ import TestSupport
 import Testing
 
 @Suite struct LocalAPITests {
-  /// A server in front of a fake node, for the time of a test.
+  /// A server in front of a fake node, for the duration of a test.
   private struct Service {
     let node: FakeNode
     let base: String
@@ -28,7 +28,7 @@ import Testing
       try await fetch(request("POST", path, Array(body.utf8)))
     }
 
-    /// The client blocks, so it runs on a thread of its own: tasks, the server's among them, need theirs.
+    /// The client blocks, so it runs on a separate thread: tasks, including the server's, need theirs.
     func fetch(_ request: HTTPRequest) async throws -> (status: Int, body: String) {
       try await withCheckedThrowingContinuation { continuation in
         Thread.detachNewThread {
@@ -91,7 +91,7 @@ import Testing
       let answer = try await service.post("/v1/load", #"{"files":[\#(files.joined(separator: ","))]}"#)
       #expect(answer.status == 200)
       #expect(answer.body.contains(#"{"type":"loaded","index":0,"localFilePath":"/data/file"}"#))
-      #expect(answer.body.contains(#"{"type":"failed","index":1,"error":"Nobody has it.","code":"not_found"}"#))
+      #expect(answer.body.contains(#"{"type":"failed","index":1,"error":"No node has it.","code":"not_found"}"#))
       #expect(answer.body.hasSuffix(#"{"type":"finished","loaded":1,"failed":1}"#))
       for wrong in ["{}", #"{"files":7}"#, #"{"files":[7]}"#, #"{"files":[{"sha1":"12"}]}"#] {
         #expect(try await service.post("/v1/load", wrong).status == 400, "\(wrong)")
@@ -131,7 +131,7 @@ import Testing
       #expect(load.hasSuffix(#"{"type":"finished","localFilePath":"/data/file"}"#))
       let failed = try await service.post(
         "/loadFile", #"{"fileKey":{"sha1":"ee39a3ee5e6b4b0d3255bfef95601890afd80709"}}"#)
-      #expect(failed.body.hasSuffix(#"{"type":"error","error":"Nobody has it.","code":"not_found"}"#))
+      #expect(failed.body.hasSuffix(#"{"type":"error","error":"No node has it.","code":"not_found"}"#))
       check(try await service.post("/downloadFileData", "{\(key)}").body.utf8.count == 30_000_000)
       check(try await service.fetch(service.request("GET", "/halt")).body == #"{"success":true}"#)
       #expect(await service.node.wasStopped)
@@ -162,7 +162,7 @@ import Testing
     }
   }
 
-  @Test func whoHasNoTokenStaysOutside() async throws {
+  @Test func withoutATokenThereIsNoAccess() async throws {
     try await withService { service in
       var request = service.request("POST", "/mutable/get", Array(#"{"key":"k"}"#.utf8))
       request.headers = []
@@ -175,7 +175,7 @@ import Testing
     }
   }
 
-  /// Tokens that were given out to pages may read, and change nothing.
+  /// Tokens issued to pages are valid for reading only.
   @Test func aReadingTokenOnlyReads() async throws {
     try await withService { service in
       _ = try await service.post("/mutable/set", #"{"key":"_other_client_auth_codes","value":["page"]}"#)
@@ -237,7 +237,7 @@ import Testing
   @Test func aClientThatHangsUpCancelsItsLoad() async throws {
     try await withService { service in
       let body = Array(#"{"fileKey":{"sha1":"ff39a3ee5e6b4b0d3255bfef95601890afd80709"}}"#.utf8)
-      // It has enough after the first message, and goes.
+      // The client hangs up after the first message.
       let request = service.request("POST", "/loadFile", body)
       Thread.detachNewThread { _ = try? HTTPClient.stream(request) { _, _ in false } }
       await service.node.untilCancelled()
@@ -257,20 +257,20 @@ import Testing
     }
   }
 
-  /// Labels come from other nodes: nothing of theirs becomes markup.
+  /// Labels are received from other nodes: none of their text becomes markup.
   @Test func theStatusPageShowsWhatOthersSentAsText() async throws {
     try await withService { service in
       let page = try await service.fetch(service.request("GET", "/")).body
       #expect(page.contains("fake &amp; more"))
       #expect(page.contains("&lt;script&gt;"))
       #expect(!page.contains("<script>"))
-      // With the mark it is one `Character`.
+      // With the combining mark it is one `Character`.
       #expect(!page.contains(bytesOf: "<\u{301}"))
       #expect(!page.contains("<b>lab"))
     }
   }
 
-  /// Whatever body comes, there is an answer, and the server lives on.
+  /// Whatever the body, there is an answer, and the server continues.
   @Test(arguments: 0..<8)
   func randomBodiesAlwaysGetAnAnswer(seed: UInt64) async throws {
     let bodies = [
@@ -288,7 +288,7 @@ import Testing
       for _ in 0..<60 {
         let body = random.mutated(Array((bodies.randomElement(using: &random) ?? "").utf8))
         let path = paths.randomElement(using: &random) ?? "/"
-        // A load of a file that never comes would wait for ever.
+        // A load of a file that never arrives would wait forever.
         guard
           !(path == "/loadFile" && body.contains(UInt8(ascii: "f"))
             && String(decoding: body, as: UTF8.self).contains(#""ff"#))
@@ -300,12 +300,12 @@ import Testing
     }
   }
 
-  /// `#expect` cannot unfold a call that may throw inside a closure.
+  /// `#expect` cannot expand a call that may throw inside a closure.
   private func check(_ isTrue: Bool, _ comment: Comment? = nil, sourceLocation: SourceLocation = #_sourceLocation) {
     #expect(isTrue, comment, sourceLocation: sourceLocation)
   }
 
-  /// The refusal names the place in what the client sent.
+  /// The error names the place in the client's request.
   @Test func aNumberThatCannotBeSignedIsNamedWithItsPlace() async throws {
     try await withService { service in
       let key = #""feedId":"\#(FakeNode.feed.hex)","subfeedHash":"\#(String(repeating: "ab", count: 20))""#

@@ -1,17 +1,17 @@
 import Mux
 
-/// One end of a pipe in memory: a session, and what the owner of a session keeps beside it.
+/// One end of an in-memory pipe: a session and its owner's state.
 struct MuxEnd {
   var session: MuxSession
-  /// Bytes on their way to the other end.
+  /// Bytes in flight to the other end.
   var wire: [UInt8] = []
-  /// What is still to be sent; a stream leaves when it has been finished or reset.
+  /// Bytes still to send; a stream is removed when it is finished or reset.
   var unsent: [StreamID: ArraySlice<UInt8>] = [:]
-  /// Everything that was to be sent, for comparison.
+  /// All bytes to send, for comparison.
   var sent: [StreamID: [UInt8]] = [:]
   var received: [StreamID: [UInt8]] = [:]
   var unconsumed: [StreamID: Int] = [:]
-  /// The largest window this end has offered.
+  /// The largest window that this end has offered.
   var window: [StreamID: Int] = [:]
   var opened: [StreamID] = []
   var finished: Set<StreamID> = []
@@ -33,7 +33,7 @@ struct MuxEnd {
     unsent[id] = bytes[...]
   }
 
-  /// Sends up to `limit` bytes of what is left on a stream, and the end where nothing is. Says how many.
+  /// Sends up to `limit` remaining bytes on a stream, and its end if there are none. Returns the number of bytes.
   @discardableResult
   mutating func push(_ id: StreamID, limit: Int) -> Int {
     guard let left = unsent[id] else { return 0 }
@@ -51,7 +51,7 @@ struct MuxEnd {
     return count
   }
 
-  /// Puts what the session has to say on the wire.
+  /// Puts the session's output on the wire.
   mutating func flush() { session.takeOutput(into: &wire) }
 
   mutating func giveUp(_ id: StreamID) {
@@ -65,7 +65,7 @@ struct MuxEnd {
     unconsumed[id, default: 0] -= count
   }
 
-  /// Takes in bytes from the other end.
+  /// Processes bytes from the other end.
   mutating func receive(_ bytes: ArraySlice<UInt8>) throws(MuxError) {
     let copy = Array(bytes)
     let result: Result<Void, MuxError> = copy.withUnsafeBytes { buffer in
@@ -115,7 +115,7 @@ extension MuxEnd {
     return bytes
   }
 
-  /// What a fresh server says to these bytes.
+  /// A fresh server's error for these bytes.
   static func refusal(of bytes: [UInt8]) -> MuxError? {
     var server = MuxEnd(.server)
     do throws(MuxError) { try server.receive(bytes[...]) } catch { return error }

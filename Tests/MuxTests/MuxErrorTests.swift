@@ -2,12 +2,12 @@ import Mux
 import TestSupport
 import Testing
 
-/// Every way to break the protocol, and what must be borne.
+/// Every violation of the protocol, and unusual input that must be accepted.
 @Suite struct MuxErrorTests {
   private static let syn: UInt16 = 1
   private static let fin: UInt16 = 4
 
-  /// After 2^31 streams there are no numbers left; that is said, not trapped on.
+  /// After 2^31 streams no numbers are left; that is an error, not a trap.
   @Test(arguments: [MuxSession.Role.client, .server])
   func theLastNumberIsUsedAndNoneAfterIt(role: MuxSession.Role) throws {
     var session = MuxSession(role: role, pairsUsed: 0x7fff_fffe)
@@ -17,13 +17,13 @@ import Testing
     }
   }
 
-  /// More streams than the other side takes at once are held back, and come as others end, in order and with what was sent
-  /// and finished on them.
+  /// More streams than the other side accepts concurrently wait, and open as others end, in order and with what was
+  /// sent and finished on them.
   @Test func furtherStreamsWaitForTheirTurn() throws {
     var (client, server) = (MuxEnd(.client), MuxEnd(.server))
     let limit = MuxSession.maximumPeerStreams
     let ids = (0..<limit + 3).map { client.open(sending: [UInt8($0 % 251)]) }
-    // Of those that wait one is finished and one given up before its turn comes.
+    // Of the waiting streams, one is finished and one reset before its turn.
     client.session.finish(ids[limit])
     client.giveUp(ids[limit + 1])
     for id in ids where client.session.sendable(on: id) > 0 { client.push(id, limit: 10) }
@@ -111,7 +111,7 @@ import Testing
     #expect(server.session.openStreams == 0)
   }
 
-  @Test func whoeverAsksWithoutListeningIsCutOff() {
+  @Test func aPeerThatIgnoresAnswersIsDisconnected() {
     let count = MuxSession.maximumOutput / 12
     let pings = [UInt8]((0..<count + 2).map { _ in MuxEnd.frame(type: 2, flags: Self.syn) }.joined())
     #expect(MuxEnd.refusal(of: Array(pings.prefix(12 * count))) == nil)

@@ -3,7 +3,7 @@ import Primitives
 import TestSupport
 import Testing
 
-/// Whatever comes through the pipe, a session answers with events or an error, never with a trap or without bound.
+/// For any input a session answers with events or an error, never with a trap or unbounded work.
 @Suite struct MuxFuzzTests {
   @Test func changedConversationsNeitherTrapNorGrow() {
     let conversation = Self.conversation()
@@ -53,7 +53,7 @@ import Testing
     }
   }
 
-  /// What an honest client says: a few streams, some bytes, a ping, ends.
+  /// The bytes of an honest client: a few streams, some data, a ping, ends.
   private static func conversation() -> [UInt8] {
     var client = MuxEnd(.client)
     for index in 0..<4 {

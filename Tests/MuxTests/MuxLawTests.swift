@@ -2,7 +2,7 @@ import Mux
 import TestSupport
 import Testing
 
-/// What must hold however two sessions' calls fall between each other and wherever the pipe cuts the bytes.
+/// Laws that hold however the calls of two sessions interleave and wherever the pipe cuts the bytes.
 @Suite struct MuxLawTests {
   @Test(arguments: 0..<40)
   func everyByteArrivesInOrderAndEverythingEnds(_ seed: UInt64) throws {
@@ -23,7 +23,7 @@ import Testing
     #expect(server.finished == [id])
   }
 
-  @Test func aStreamStopsAtTheWindowAndGoesOnWhenItIsGivenBack() throws {
+  @Test func aStreamStopsAtTheWindowAndResumesWhenItIsReleased() throws {
     var client = MuxEnd(.client)
     var server = MuxEnd(.server)
     let id = client.open(sending: [UInt8](repeating: 7, count: 300 << 10))
@@ -34,7 +34,7 @@ import Testing
 
     server.consume(MuxSession.initialWindow / 2 - 1, on: id)
     try hand(&server, &client)
-    #expect(client.session.sendable(on: id) == 0, "a window is given back in large steps")
+    #expect(client.session.sendable(on: id) == 0, "a window is released in large steps")
     server.consume(1, on: id)
     try hand(&server, &client)
     #expect(client.session.sendable(on: id) == MuxSession.initialWindow / 2)

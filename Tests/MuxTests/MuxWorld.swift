@@ -1,7 +1,7 @@
 import Mux
 import TestSupport
 
-/// Two ends joined by two pipes that cut the bytes anywhere, driven by a seed.
+/// Two ends joined by two pipes that cut the bytes anywhere, controlled by a seed.
 struct MuxWorld {
   var ends = [MuxEnd(.client), MuxEnd(.server)]
   var random: SeededRandom
@@ -9,7 +9,7 @@ struct MuxWorld {
 
   init(seed: UInt64) { random = SeededRandom(seed: seed) }
 
-  /// Lets the owners do whatever they may.
+  /// Lets the owners perform random operations.
   mutating func runAtRandom(steps: Int) throws(MuxError) {
     for _ in 0..<steps {
       let side = random.number(0...1)
@@ -24,7 +24,7 @@ struct MuxWorld {
     }
   }
 
-  /// Sends, delivers and consumes until nothing moves any more.
+  /// Sends, delivers and consumes until nothing is left to do.
   mutating func finish() throws(MuxError) {
     for round in 0..<10_000 where round == 0 || isBusy {
       for side in 0...1 {
@@ -36,7 +36,7 @@ struct MuxWorld {
     }
   }
 
-  /// What does not hold.
+  /// The violations.
   func complaints() -> [String] {
     var complaints = ends.flatMap(\.violations)
     if isBusy { complaints.append("it does not end") }
@@ -84,7 +84,7 @@ struct MuxWorld {
     let part = ends[side].wire.prefix(limit)
     try ends[1 - side].receive(part)
     ends[side].wire.removeFirst(part.count)
-    // Whoever is asked on a stream answers on it.
+    // Answers on each stream that the other side opened.
     for id in ends[1 - side].opened where !ends[1 - side].reset.contains(id) && answered.insert(id).inserted {
       ends[1 - side].send(random.bytes(random.number(0...100_000)), on: id)
     }

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 @Suite struct ByteLawTests {
-  /// Whatever is written is read back, and every shorter piece of it is refused as cut off.
+  /// Everything written can be read back, and every prefix of it is reported as truncated.
   @Test(arguments: UInt64(0)..<20)
   func readingUndoesWriting(seed: UInt64) throws {
     var random = SeededRandom(seed: seed)
@@ -56,7 +56,7 @@ import Testing
     #expect(Hex.decode("\u{0661}\u{0661}") == nil)
   }
 
-  /// Hashes are ordered alike as bytes and as text.
+  /// Hashes have the same order as bytes and as text.
   @Test func orderIsThatOfTheText() throws {
     var random = SeededRandom(seed: 2)
     for _ in 0..<100 {

@@ -2,7 +2,7 @@ import Primitives
 import TestSupport
 import Testing
 
-/// Text that is compared and searched by its bytes, where `String` goes by what a reader sees.
+/// Text compared and searched by its bytes, where `String` would compare characters.
 @Suite struct ByteStringTests {
   @Test func whatOnlyLooksAlikeDiffers() throws {
     for pair in try Vectors.json("names.json").list("different") {
@@ -38,7 +38,7 @@ import Testing
     }
   }
 
-  /// None of these separators is a `Character` of its own.
+  /// None of these separators is a separate `Character`.
   @Test(arguments: ["\u{301}", "\u{200d}", "\u{fe0f}", "\u{0e33}"])
   func aMarkHidesNoSeparator(mark: String) {
     let text = "a/\(mark)b/\(mark)c"

@@ -28,7 +28,7 @@ import Testing
     #expect(deadlines.next == nil && deadlines.isEmpty)
   }
 
-  /// Beside a table that is searched through each time.
+  /// Compared with a table that is searched each time.
   @Test(arguments: 0..<20 as Range<UInt64>)
   func itDoesWhatATableWould(_ seed: UInt64) {
     var random = SeededRandom(seed: seed)

@@ -2,7 +2,7 @@ import Foundation
 import Primitives
 import Testing
 
-/// One list of error codes, in Swift, as a file for other languages, and as a page for people.
+/// One list of error codes: in Swift, as a file for other languages, and as a page for people.
 @Suite struct ErrorExplanationTests {
   private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()
@@ -22,7 +22,7 @@ import Testing
     #expect(told == ErrorExplanation.all.map { [$0.code.rawValue, String($0.exitCode), $0.meaning, $0.remedy] })
   }
 
-  /// Each code that the source names is explained, once, and no other.
+  /// Every code in the sources is explained once, and no other.
   @Test func noCodeIsForgotten() throws {
     let source = String(decoding: try Self.bytes("Sources/Base/Primitives/KacheryError.swift"), as: UTF8.self)
     let named = source.matches(of: /Self\(rawValue: "(\w+)"\)/).map { String($0.1) }

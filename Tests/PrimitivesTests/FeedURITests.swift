@@ -18,7 +18,7 @@ import Testing
     #expect(try FeedURI(parsing: uri.description) == uri)
   }
 
-  /// What Python's `quote` writes of the same names.
+  /// The output of Python's `quote` for the same names.
   @Test func isWrittenAsThePublishedClientsDo() throws {
     let feed = try #require(FeedID(hex: Self.id))
     #expect(FeedURI(feed: feed).description == "feed://\(Self.id)")

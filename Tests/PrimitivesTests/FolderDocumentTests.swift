@@ -37,7 +37,7 @@ import Testing
     }
   }
 
-  /// Swift takes the two spellings of "é" for one string; a disk does not.
+  /// To Swift the two spellings of "é" are equal strings; to a disk they are not.
   @Test func namesAreBytes() throws {
     let composed: ByteString = "\u{e9}"
     let decomposed: ByteString = "e\u{301}"
@@ -82,7 +82,7 @@ import Testing
     }
   }
 
-  /// Whatever is accepted stays inside its folder, and is written as it was read.
+  /// Every accepted folder stays inside its folder, and is written as it was read.
   @Test(arguments: UInt64(0)..<20)
   func damagedFoldersAreRefusedOrSafe(seed: UInt64) throws {
     var random = SeededRandom(seed: seed)

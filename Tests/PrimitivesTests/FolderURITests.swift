@@ -5,7 +5,7 @@ import Testing
 @Suite struct FolderURITests {
   private let hash = "da39a3ee5e6b4b0d3255bfef95601890afd80709"
 
-  /// Every form that was ever published keeps working.
+  /// Every form ever published still works.
   @Test func historicForms() throws {
     let vectors = try #require(try Vectors.json("uris.json").array).filter { $0["sha1dir"] != nil }
     #expect(vectors.count >= 6)
@@ -29,7 +29,7 @@ import Testing
     #expect(throws: KacheryError.self) { try FolderURI(parsing: text) }
   }
 
-  @Test func aFileIsNoFolder() throws {
+  @Test func aFileIsNotAFolder() throws {
     #expect(try ContentURI(parsing: "sha1://\(hash)/a") == .file(KacheryURI(parsing: "sha1://\(hash)/a")))
     #expect(throws: KacheryError.self) { try ContentURI(parsing: "http://example.org") }
   }

@@ -42,11 +42,11 @@ import Testing
   func theNumberOfValuesIsBounded(text: String) throws {
     #expect(try JSONParser.parse(Array(text.utf8), maximumValues: 4) == JSONParser.parse(text))
     #expect(throws: JSONError.self) { try JSONParser.parse(Array(text.utf8), maximumValues: 3) }
-    // The largest document of a folder, three values for at least 70 bytes, is read all the same.
+    // The largest document of a folder, with three values per 70 bytes or more, is still accepted.
     #expect(JSONParser.maximumValues > 3 * Int(FolderDocument.maximumSize) / 70)
   }
 
-  /// What Python writes by `json.dumps(value, separators=(",", ":"))`.
+  /// The output of Python's `json.dumps(value, separators=(",", ":"))`.
   @Test func compactIsWhatPythonWrites() throws {
     let value: JSONValue = [
       "size": 3, "sha1": "é\"\\\n\u{1}\u{7f}😀", "list": [1, true, .null, .double(1.5)], "empty": [:],
@@ -57,7 +57,7 @@ import Testing
     #expect(try JSONParser.parse(value.compact) == value)
   }
 
-  /// What Python prints of these numbers.
+  /// Python's output for these numbers.
   @Test(arguments: [
     (1e15, "1000000000000000.0"), (1e16, "1e+16"), (12_345_678_901_234_568, "1.2345678901234568e+16"),
     (18_014_398_509_481_984, "1.8014398509481984e+16"), (-1.25e16, "-1.25e+16"), (1e17, "1e+17"), (1e22, "1e+22"),
@@ -77,7 +77,7 @@ import Testing
     #expect(throws: JSONError.self) { try JSONParser.parse(#"{"\u00e9":1,"é":2}"#) }
   }
 
-  /// Whatever spells a number comes back letter by letter, whether or not a double can hold it.
+  /// Every spelling of a number is preserved, whether or not a double can represent it.
   @Test(arguments: [
     "0", "-0", "1.0", "1.50", "-2.5E+10", "1e3", "0.1234567890123456789012", "9007199254740993",
     "9223372036854775807", "-9223372036854775808", "9223372036854775808", "123456789012345678901234567890", "1e-400",
@@ -102,7 +102,7 @@ import Testing
     }
   }
 
-  /// What Python's `json.dumps(json.loads(text))` prints.
+  /// The output of Python's `json.dumps(json.loads(text))`.
   @Test(arguments: [
     ("1.50", "1.5"), ("1E3", "1000.0"), ("-0", "0"), ("-0.0", "-0.0"), ("12345678901234567890", "12345678901234567890"),
     ("1e16", "1e+16"),
@@ -122,7 +122,7 @@ import Testing
     #expect(JSONNumber.areEqual(other, literal) == areEqual)
   }
 
-  @Test func aNumberThatIsNoNumberIsNull() {
+  @Test func aNumberThatIsNotFiniteIsNull() {
     for number in [Double.nan, .infinity, -.infinity] {
       #expect(JSONNumber(number) == nil)
       #expect(JSONValue.double(number) == .null)

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 @Suite struct KacheryURITests {
-  /// Every form that was ever published keeps working.
+  /// Every form ever published still works.
   @Test func historicForms() throws {
     let vectors = try #require(try Vectors.json("uris.json").array)
     #expect(vectors.count >= 10)

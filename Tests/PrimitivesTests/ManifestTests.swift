@@ -26,7 +26,7 @@ import Testing
     #expect(manifest.bytes == bytes(two))
   }
 
-  /// Other orders, white space and members of a later time are no reason to refuse.
+  /// Another order, white space, and members of later versions are accepted.
   @Test(arguments: [
     #"{"chunks":[{"sha1":"HASH","end":20,"start":0},{"end":30,"start":20,"sha1":"HASH"}],"sha1":"HASH","size":30}"#,
     """
@@ -69,7 +69,7 @@ import Testing
     #expect(error?.code == .badManifest)
   }
 
-  /// A file is cut at every 20,000,000 bytes and nowhere else, so its size says how many chunks there are.
+  /// A file is cut at every 20,000,000 bytes and nowhere else, so its size determines the number of chunks.
   @Test func otherChunksThanTheFormatsAreRefused() throws {
     #expect(throws: KacheryError.self) { try Manifest(parsing: bytes(two)) }
     let small = #"{"size":30,"sha1":"HASH","chunks":[{"start":0,"end":30,"sha1":"HASH"}]}"#
@@ -82,10 +82,10 @@ import Testing
     #expect(large.chunk(holding: 40_000_001) == nil)
   }
 
-  /// Hashes are the bulk of a manifest in memory, so they must stay small.
+  /// Hashes are most of a manifest's memory, so they must stay small.
   @Test func aChunkTakesTwentyFourBytes() { #expect(MemoryLayout<ContentHash>.stride == 24) }
 
-  /// Whatever is accepted covers the file without gap, and is written as it was read.
+  /// Every accepted manifest covers the file without gaps, and is written as it was read.
   @Test(arguments: UInt64(0)..<10)
   func damagedManifestsAreRefusedOrWhole(seed: UInt64) throws {
     var random = SeededRandom(seed: seed)
@@ -97,7 +97,7 @@ import Testing
     }
   }
 
-  @Test func manifestsThatWereKeptAreRefusedOrWhole() throws {
+  @Test func storedManifestsAreRejectedOrValid() throws {
     for (name, bytes) in try FuzzCorpus.inputs(of: "manifest") {
       guard let manifest = try? read(bytes) else { continue }
       #expect(manifest.chunks.reduce(0) { $0 + $1.range.count } == manifest.size, "\(name)")
@@ -105,7 +105,7 @@ import Testing
     }
   }
 
-  /// Where blocks end makes no difference, whether the manifest is whole or damaged.
+  /// The boundaries of blocks make no difference, whether the manifest is valid or damaged.
   @Test(arguments: UInt64(0)..<10)
   func blocksOfAnySizeGiveTheSame(seed: UInt64) throws {
     var random = SeededRandom(seed: seed)
@@ -125,7 +125,7 @@ import Testing
     }
   }
 
-  /// An endless one is given up, and what stands in it is not kept.
+  /// An endless manifest is rejected, and its content is not kept in memory.
   @Test(arguments: [#"{"x":""#, #"{"x":[0"#, "{"])
   func whatNeverEndsIsGivenUp(beginning: String) {
     let filling = [UInt8](repeating: beginning == "{" ? 0x20 : UInt8(ascii: "1"), count: 1 << 20)

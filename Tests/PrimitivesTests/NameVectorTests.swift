@@ -45,7 +45,7 @@ import Testing
     }
   }
 
-  /// Thousands of names that differ in nothing but how they are spelled.
+  /// Thousands of names that differ only in spelling.
   @Test func aLargeFolderIsReadAsItWasWritten() throws {
     let hash = try #require(ContentHash(bytes: [UInt8](repeating: 7, count: 20)))
     let files = (0..<3_000).flatMap { number in

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 @Suite struct QueueTests {
-  /// Against an array, which moves what stays each time.
+  /// Compared with an array, which moves the remaining elements each time.
   @Test(arguments: 0..<20)
   func leavesInOrder(seed: UInt64) {
     var random = SeededRandom(seed: seed)

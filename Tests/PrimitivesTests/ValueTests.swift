@@ -64,7 +64,7 @@ import Testing
     #expect(Instant(nanoseconds: .max) - Instant(nanoseconds: 0) == .nanoseconds(Int64.max))
   }
 
-  /// What a clock may show: the kernel counts nanoseconds forward from seconds that may lie before 1970.
+  /// Possible clock readings: the kernel counts nanoseconds forward from seconds that may be before 1970.
   @Test(
     arguments: [
       (0, 0, 0), (0, 999_999_999, 999), (1, 500_000_000, 1_500), (1_700_000_000, 123_456_789, 1_700_000_000_123),

@@ -6,11 +6,12 @@ import Testing
 import Transfer
 import Wire
 
-/// Each cause for which a load can fail is brought about, and named exactly: by the load itself and when asked why.
+/// Each possible cause of a failed load is produced, and must be named exactly: by the load itself and by the
+/// diagnosis.
 @Suite struct SimulatedDiagnosisTests {
   private static let seeds: Range<UInt64> = 0..<4
 
-  /// Loads the file, which must fail, and asks why; both must name `code`. Gives back the diagnosis.
+  /// Loads the file, which must fail, and requests a diagnosis; both must name `code`. Returns the diagnosis.
   private func fail(
     _ lab: Lab, _ asker: SimNode, _ key: FileKey, _ code: KacheryError.Code, location: SourceLocation = #_sourceLocation
   ) -> Diagnosis {
@@ -30,9 +31,9 @@ import Wire
     ([diagnosis.summary] + diagnosis.evidence).contains { $0.contains(text) }
   }
 
-  private let nowhere = FileKey(hash: .of(Array("nobody has this".utf8)))
+  private let nowhere = FileKey(hash: .of(Array("no node has this".utf8)))
 
-  // MARK: Before anybody is asked
+  // MARK: Before any node is asked
 
   @Test(arguments: seeds)
   func noChannelIsJoined(_ seed: UInt64) throws {
@@ -41,7 +42,7 @@ import Wire
     let lone = try lab.network.addNode("lone", bootstraps: [lab.bootstrap])
     lone.start([])
     _ = fail(lab, lone, nowhere, .noChannel)
-    // There is nobody to wait for.
+    // There is no node to wait for.
     let load = lone.load(nowhere)
     #expect(lab.finish([(lone, load)], within: .milliseconds(1)), "seed \(seed)")
   }
@@ -73,7 +74,7 @@ import Wire
     server.join([try SimulatedMembershipTests.channel(listing: [1])])
     let diagnosis = fail(lab, asker, key, .refusedByPeer)
     #expect(says(diagnosis, server.id.short))
-    // What it is told says nothing of whether the file is there.
+    // Its refusal does not reveal whether the file exists.
     let other = fail(lab, asker, nowhere, .refusedByPeer)
     #expect(other == diagnosis)
     #expect(asker.found.isEmpty)
@@ -100,7 +101,7 @@ import Wire
     _ = lab.network.clock.run(for: .seconds(30))
     let diagnosis = fail(lab, late, nowhere, .unreachable)
     #expect(says(diagnosis, lab.members[0].id.short))
-    #expect(says(diagnosis, "nobody answers") && says(diagnosis, lab.members[0].endpoint.description))
+    #expect(says(diagnosis, "it does not answer") && says(diagnosis, lab.members[0].endpoint.description))
   }
 
   @Test(arguments: seeds)
@@ -146,7 +147,7 @@ import Wire
     #expect(says(fail(lab, one, nowhere, .clockSkew), "86400 s ahead"))
   }
 
-  // MARK: What sources do
+  // MARK: Sources
 
   @Test(arguments: seeds)
   func theCopyIsDamaged(_ seed: UInt64) throws {
@@ -161,7 +162,7 @@ import Wire
     #expect(asker.core.activePeers.first { $0.node == lab.members[2].id }?.badAnswers == 0)
   }
 
-  /// It says that it has the file, and then refuses to give it.
+  /// It claims to have the file, and then refuses to send it.
   @Test(
     arguments: seeds,
     [
@@ -177,7 +178,7 @@ import Wire
     #expect(fail(lab, asker, key, refusal.1).summary.contains(source.id.short))
   }
 
-  /// It does not have the file any more and says why, already when asked who has it.
+  /// It no longer has the file, and says why as soon as it is asked who has it.
   @Test(
     arguments: seeds,
     [
@@ -217,7 +218,7 @@ import Wire
     #expect(lab.finish([(asker, load)]) && asker.outcomes[load]?.code == .diskFull)
   }
 
-  /// A load that is under way, and slow: who gives how much.
+  /// A load that is running slowly: reports how much each source sends.
   @Test(arguments: seeds)
   func theSourceIsSlow(_ seed: UInt64) throws {
     let lab = try Lab(seed: seed, members: 2)
@@ -233,9 +234,9 @@ import Wire
     #expect(lab.finish([(asker, load)]) && asker.outcomes[load]?.isSuccess == true)
   }
 
-  /// A source that was lied about by nobody and is back is a source again.
+  /// A ban for wrong bytes expires after ten minutes; the node is then a source again.
   @Test(arguments: seeds)
-  func aLieIsForgivenAfterAWhile(_ seed: UInt64) throws {
+  func aBanForWrongBytesExpires(_ seed: UInt64) throws {
     let lab = try Lab(seed: seed, members: 2)
     defer { lab.network.dismantle() }
     let (source, asker) = (lab.members[0], lab.members[1])

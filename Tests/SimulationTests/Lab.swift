@@ -5,7 +5,7 @@ import Primitives
 import TestSupport
 import Transfer
 
-/// A channel with a bootstrap node and members, all of whom have found each other.
+/// A channel with a bootstrap node and members that have all found each other.
 struct Lab {
   static let channel = Channel(address: "the lab", membership: .byName)
 
@@ -29,15 +29,15 @@ struct Lab {
     _ = network.clock.run(for: .seconds(20))
   }
 
-  /// A file of this many bytes that the seed fixes.
+  /// `count` bytes that the seed determines.
   func bytes(_ count: Int) -> [UInt8] { network.random.bytes(count) }
 
-  /// Runs until these loads have ended; says whether they have.
+  /// Runs until these loads have ended; returns whether they have.
   func finish(_ loads: [(SimNode, LoadID)], within duration: Duration = .seconds(600)) -> Bool {
     network.clock.run(for: duration) { loads.allSatisfy { $0.outcomes[$1] != nil } }
   }
 
-  /// Runs until the node has a part of the file, and not all of it.
+  /// Runs until the node has received a part of the file, but not all of it.
   func runUntilSomeCame(from servers: [SimNode], to asker: SimNode) -> Bool {
     network.clock.run(for: .seconds(60)) {
       servers.allSatisfy { network.served[$0.id]?.contains(asker.id) == true }

@@ -6,7 +6,8 @@ import TestSupport
 import Testing
 import Transfer
 
-/// Two hundred nodes ask one at once: twenty of them for ten files each, twenty take nothing of what they ask for.
+/// Two hundred nodes load from one concurrently: twenty of them load ten files each, and twenty read nothing of what
+/// they request.
 @Suite struct ManyPeersTests {
   private static let peers = 200
   private static let blockSize = 600
@@ -20,7 +21,7 @@ import Transfer
     var honest: ArraySlice<SimNode> { nodes[20..<180] }
   }
 
-  /// Only the server may be asked, so its peers make no links among themselves.
+  /// Only the server may be asked, so its peers have no links among themselves.
   private func crowd(seed: UInt64) throws -> Crowd {
     let network = SimNetwork(seed: seed)
     let server = try network.addNode("server")
@@ -38,9 +39,9 @@ import Transfer
     return Crowd(network: network, server: server, nodes: nodes)
   }
 
-  /// At this rate a turn of every peer takes 30 s, longer than a silent source is waited for.
+  /// At this rate a turn of all peers takes 30 s, longer than the timeout for a silent source.
   @Test(arguments: [1] as [UInt64])
-  func everybodyIsServedWithinTheBound(_ seed: UInt64) throws {
+  func everyPeerIsServedWithinTheBound(_ seed: UInt64) throws {
     let crowd = try crowd(seed: seed)
     defer { crowd.network.dismantle() }
     let rate = 4_000.0
@@ -58,14 +59,14 @@ import Transfer
     let hasEnded = crowd.network.clock.run(for: .seconds(Int(round * Double(Self.fileBlocks + 1)))) {
       loads.allSatisfy { $0.outcomes[$1] != nil }
     }
-    #expect(hasEnded, "seed \(seed): somebody waits longer than the bound")
+    #expect(hasEnded, "seed \(seed): a load waits longer than the bound")
     #expect(loads.allSatisfy { $0.outcomes[$1]?.isSuccess == true }, "seed \(seed)")
     #expect((crowd.network.clock.now - start).inSeconds > 2 * round, "the test is not about waiting")
     #expect(crowd.network.complaints == [])
   }
 }
 
-/// A source that serves as many transfers as it will is waited for.
+/// A load waits for a source that serves its maximum number of transfers.
 @Suite struct BusySourceTests {
   private static let seeds: Range<UInt64> = 0..<6
 
@@ -92,9 +93,9 @@ import Transfer
     #expect(asker.outcomes[load]?.isSuccess == true)
   }
 
-  /// The user's patience counts; what was seen is remembered.
+  /// The user's timeout applies; the reason is remembered.
   @Test(arguments: seeds)
-  func whoHangsUpIsToldWhy(_ seed: UInt64) throws {
+  func aClientThatHangsUpCanLearnWhy(_ seed: UInt64) throws {
     let (lab, source, asker, key) = try busyLab(seed)
     defer { lab.network.dismantle() }
     let load = asker.load(key)
@@ -106,7 +107,7 @@ import Transfer
   }
 
   @Test(arguments: seeds)
-  func itIsNotWaitedForWithoutEnd(_ seed: UInt64) throws {
+  func theWaitIsBounded(_ seed: UInt64) throws {
     let (lab, source, asker, key) = try busyLab(seed)
     defer { lab.network.dismantle() }
     let load = asker.load(key)

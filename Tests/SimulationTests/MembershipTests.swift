@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 import Transfer
 
-/// Who may learn what, under many seeds.
+/// Which nodes may learn what, under many seeds.
 @Suite struct SimulatedMembershipTests {
   private static let seeds: Range<UInt64> = 0..<12
 
@@ -28,9 +28,9 @@ import Transfer
     #expect(stranger.receivedBytes == 0)
   }
 
-  /// A bootstrap node is believed what it says of others, and where a node is seen from; so it is one that was chosen.
+  /// A bootstrap node is trusted about other nodes and about the address it sees; so it must be a configured one.
   @Test(arguments: seeds)
-  func whoeverCallsItselfABootstrapNodeIsNone(_ seed: UInt64) throws {
+  func aSelfAppointedBootstrapNodeIsNotTrusted(_ seed: UInt64) throws {
     let lab = try Lab(seed: seed, members: 2)
     defer { lab.network.dismantle() }
     let pretender = try lab.network.addNode("pretender", isBootstrap: true, bootstraps: [lab.members[0]])
@@ -42,7 +42,7 @@ import Transfer
   }
 
   @Test(arguments: seeds)
-  func whoeverKnowsTheAddressButIsNotListedGetsNothing(_ seed: UInt64) throws {
+  func knowingTheAddressWithoutBeingListedGrantsNothing(_ seed: UInt64) throws {
     let lab = try Lab(seed: seed, members: 3, channel: try Self.channel(listing: [1, 2]))
     defer { lab.network.dismantle() }
     let (member, other, outsider) = (lab.members[0], lab.members[1], lab.members[2])
@@ -66,13 +66,13 @@ import Transfer
     let before = asker.receivedBytes
     #expect(lab.finish([(asker, load)], within: .seconds(40)), "seed \(seed): the load hangs")
     #expect(asker.outcomes[load]?.isSuccess == false, "seed \(seed)")
-    // What was on its way may still arrive.
+    // Bytes in flight may still arrive.
     #expect(asker.receivedBytes - before < 30_000, "seed \(seed)")
     #expect(asker.store.files[key.hash] == nil)
   }
 
   @Test(arguments: seeds)
-  func aBootstrapNodeThatComesBackKnowsEverybodyAgain(_ seed: UInt64) throws {
+  func aReturningBootstrapNodeLearnsAllMembersAgain(_ seed: UInt64) throws {
     let lab = try Lab(seed: seed, members: 3)
     defer { lab.network.dismantle() }
     lab.network.isolate(lab.bootstrap)
@@ -84,7 +84,7 @@ import Transfer
     #expect(lab.network.clock.run(for: .seconds(120), until: isBack), "seed \(seed)")
   }
 
-  /// A channel with a document that lists the nodes with these keys; the bootstrap node has the key 0.
+  /// A channel whose document lists the nodes with these keys; the bootstrap node has the key 0.
   static func channel(listing keys: [Int]) throws -> Channel {
     let members = try ([0] + keys).map { ChannelDocument.Member(node: try KeyRing.key($0).publicKey) }
     return Channel(

@@ -6,12 +6,12 @@ import TestSupport
 import Testing
 import Wire
 
-/// A message costs as much as it says: not more with every other node that is linked. Otherwise one member could keep a
+/// The cost of a message depends on its content, not on the number of linked nodes. Otherwise one member could keep a
 /// node with many links busy by naming its channels again and again.
 @Suite struct MessageCostTests {
   private static let channels = (0..<12).map { Channel(address: ByteString("channel \($0)"), membership: .byName) }
 
-  /// A core and peers that have said hello, each on a link of its own.
+  /// A core and peers that have said hello, each on a separate link.
   private struct World {
     var core: NodeCore
     let keys: [SigningKey]
@@ -35,7 +35,7 @@ import Wire
 
     private func binding(_ number: Int) -> [UInt8] { [UInt8](repeating: UInt8(number), count: 32) }
 
-    /// The first peer knows one channel, the second two, and so on; after the last it begins again.
+    /// The first peer knows one channel, the second two, and so on; after the last the numbers start over.
     func proofs(of number: Int) -> [ChannelProof] {
       MessageCostTests.channels.prefix(number % MessageCostTests.channels.count + 1).map {
         $0.secret.proof(by: keys[number].publicKey, binding: binding(number))
@@ -51,7 +51,7 @@ import Wire
       core.received(.hello(hello), on: link(number), at: now)
     }
 
-    /// Proofs checked and peers reviewed by what the body does.
+    /// The proofs checked and peers reviewed during `body`.
     mutating func cost(_ body: (inout World) -> Void) -> [UInt64] {
       let before = [core.checkedProofs, core.permissionReviews]
       body(&self)
@@ -69,7 +69,7 @@ import Wire
   }
 
   @Test(arguments: [8, 96])
-  func aPeersChannelsCostWhatItNames(_ peers: Int) throws {
+  func theCostOfAPeersChannelsDependsOnTheirNumber(_ peers: Int) throws {
     var world = try World(peers: peers)
     #expect(world.core.activePeers.count == peers)
     #expect(world.cost { $0.nameChannels(of: 4) } == [5, 1])
@@ -77,16 +77,16 @@ import Wire
   }
 
   @Test(arguments: [8, 96])
-  func aHelloCostsWhatItNames(_ peers: Int) throws {
+  func theCostOfAHelloDependsOnItsChannels(_ peers: Int) throws {
     var world = try World(peers: peers)
     #expect(world.cost { $0.reconnect(4) } == [5, 1])
     #expect(world.core.activePeers.count == peers)
   }
 
-  @Test func aChangedChannelConcernsThoseWhoKnowIt() throws {
+  @Test func aChangedChannelAffectsOnlyPeersThatKnowIt() throws {
     var world = try World(peers: 96)
     var joined = Self.channels
-    // Of 12 peers each two know the last but one: 16 of 96.
+    // Of 12 peers, two know the channel before the last: 16 of 96.
     joined[10] = Channel(address: joined[10].address, membership: .byName, isPublic: true)
     #expect(world.cost { $0.core.setChannels(joined, at: $0.now) } == [16, 16])
     #expect(world.cost { $0.core.setChannels(joined, at: $0.now) } == [0, 0])

@@ -6,8 +6,8 @@ import TestSupport
 import Testing
 import Transfer
 
-/// Anything at any time: files, bad nodes, lost links, partitions and dead nodes drawn from a seed. A run that fails
-/// names its seed, and that seed fails again. Seeds that once failed are run for ever; for a long run widen the first.
+/// Random events: files, bad nodes, lost links, partitions and dead nodes drawn from a seed. A failing run names its
+/// seed, which reproduces the failure. Seeds that once failed are kept; for a long run widen the first range.
 @Suite struct RandomRunTests {
   @Test(arguments: [0..<50, 50..<100, 100..<150, 150..<200, 250..<251, 983..<984] as [Range<UInt64>])
   func theLawsHold(_ seeds: Range<UInt64>) throws {
@@ -30,7 +30,7 @@ import Transfer
   }
 
   @Test(arguments: [1, 7, 42] as [UInt64])
-  func aSeedTellsTheSameStoryTwice(_ seed: UInt64) throws {
+  func aSeedRepeatsItsRun(_ seed: UInt64) throws {
     let stories = try (0..<3).map { _ in
       let run = try RandomRun(seed: seed, keepsTrace: true)
       defer { run.lab.network.dismantle() }
@@ -45,22 +45,22 @@ import Transfer
   }
 }
 
-/// Swift hashes with another seed in each process, so only two of them show what depends on the order of a set.
+/// Swift hashes with another seed in each process, so only two processes reveal a dependence on the order of a set.
 extension RandomRunTests {
-  @Test func aSeedTellsTheSameStoryInEveryProcess() throws {
-    try ProcessTraces.compare("SimulationTests.RandomRunTests/aSeedTellsTheSameStoryInEveryProcess") {
+  @Test func aSeedRepeatsItsRunInEveryProcess() throws {
+    try ProcessTraces.compare("SimulationTests.RandomRunTests/aSeedRepeatsItsRunInEveryProcess") {
       try (0..<8 as Range<UInt64>).flatMap { seed in
         let run = try RandomRun(seed: seed, keepsTrace: true)
         defer { run.lab.network.dismantle() }
         try run.play()
-        // A type that its file keeps to itself is printed with an address.
+        // A file-private type is printed with an address.
         return run.lab.network.trace.map { $0.replacing(/\(unknown context at \$[0-9a-f]+\)\./, with: "") }
       }
     }
   }
 }
 
-/// One run of a few nodes, files and mishaps.
+/// One run with a few nodes, files and faults.
 final class RandomRun {
   let lab: Lab
   private let keys: [FileKey]
@@ -91,7 +91,7 @@ final class RandomRun {
     self.contents = contents
   }
 
-  /// Loads and mishaps, and then as long as the slowest failure takes.
+  /// Starts loads and faults, and then waits as long as the slowest failure takes.
   func play() throws {
     let network = lab.network
     for _ in 0..<network.random.number(1...12) {
@@ -160,12 +160,12 @@ final class RandomRun {
     return complaints
   }
 
-  /// Whether nothing happened to the asker and to some honest node that has the file.
+  /// Whether nothing happened to the requesting node and at least one honest node that has the file.
   private func mustSucceed(_ node: SimNode, _ key: FileKey) -> Bool {
     let holders = lab.members.filter {
       $0.conduct == .honest && $0 !== node && untouched.contains($0.id) && hadFromStart($0, key.hash)
     }
-    // A manifest that a liar named and that was given with the wish is the asker's mistake.
+    // A manifest from a dishonest node that was part of the request is the requester's mistake.
     let isTrueManifest = key.manifest == nil || holders.contains { $0.store.manifests[key.hash] == key.manifest }
     return untouched.contains(node.id) && !holders.isEmpty && isTrueManifest
   }
@@ -179,7 +179,7 @@ final class RandomRun {
       "\(node.name) has admitted \($0.key) with other bytes"
     }
     for liar in lab.members where node.liars.contains(liar.id) && liar.conduct == .honest {
-      complaints.append("\(node.name) calls the honest \(liar.name) a liar")
+      complaints.append("\(node.name) penalizes the honest \(liar.name)")
     }
     return complaints
   }

@@ -3,13 +3,13 @@ import TestSupport
 import Testing
 import Transfer
 
-/// Nodes that load one file at the same time, and give each other what they have of it.
+/// Nodes that load one file at the same time, and exchange what they have of it.
 @Suite struct SimulatedSharingTests {
   private static let seeds: Range<UInt64> = 0..<12
   private static let size = 2_000_000
   private static let rate = 100_000
 
-  /// A lab in which the first member has a file and gives little at a time; the others are fast.
+  /// A lab in which the first member has a file and sends slowly; the others are fast.
   private func makeLab(_ seed: UInt64, loaders: Int) throws -> (Lab, FileKey, [UInt8]) {
     let lab = try Lab(seed: seed, members: loaders + 1, manifestThreshold: 20_000)
     let bytes = lab.bytes(Self.size)
@@ -32,9 +32,9 @@ import Transfer
     #expect(lab.network.complaints == [], "seed \(seed)")
   }
 
-  /// From the source alone it would take the time of as many files.
+  /// From the source alone it would take as long as that many files.
   @Test(arguments: seeds, [2, 4])
-  func whoLoadsTogetherSharesTheSource(_ seed: UInt64, loaders: Int) throws {
+  func concurrentLoadsShareTheSource(_ seed: UInt64, loaders: Int) throws {
     let (lab, key, bytes) = try makeLab(seed, loaders: loaders)
     defer { lab.network.dismantle() }
     let start = lab.network.clock.now
@@ -49,7 +49,7 @@ import Transfer
     #expect(time < alone * (loaders == 2 ? 0.65 : 0.45), "seed \(seed): \(time) s instead of \(alone) s")
   }
 
-  /// It takes as long as the file takes to the one in the middle, and little more.
+  /// It takes little longer than the file takes to reach the one in the middle.
   @Test(arguments: seeds)
   func aFileGoesThroughANodeWhileItArrivesThere(_ seed: UInt64) throws {
     let (lab, key, bytes) = try makeLab(seed, loaders: 2)
@@ -65,9 +65,9 @@ import Transfer
     #expect(time < Double(Self.size / Self.rate) * 1.15, "seed \(seed): \(time) s")
   }
 
-  /// Neither has what the other lacks, and neither waits for ever.
+  /// Each lacks what the other lacks, and neither waits forever.
   @Test(arguments: seeds)
-  func withoutTheSourceEverybodyGivesUp(_ seed: UInt64) throws {
+  func withoutTheSourceAllLoadsFail(_ seed: UInt64) throws {
     let (lab, key, _) = try makeLab(seed, loaders: 3)
     defer { lab.network.dismantle() }
     let loads = lab.members.dropFirst().map { ($0, $0.load(key)) }
@@ -81,9 +81,9 @@ import Transfer
     #expect(lab.network.complaints == [], "seed \(seed)")
   }
 
-  /// Who stops, dies or gives wrong bytes costs the others time only.
+  /// A node that stops, dies or sends wrong bytes costs the others only time.
   @Test(arguments: seeds)
-  func whoLeavesCostsTheOthersTimeOnly(_ seed: UInt64) throws {
+  func aNodeThatLeavesCostsTheOthersOnlyTime(_ seed: UInt64) throws {
     let (lab, key, bytes) = try makeLab(seed, loaders: 3)
     defer { lab.network.dismantle() }
     let loads = lab.members.dropFirst().map { ($0, $0.load(key)) }

@@ -3,11 +3,11 @@ import TestSupport
 import Testing
 import Transfer
 
-/// What is kept of sources and downloads, and what is let go of.
+/// What is remembered about sources and downloads, and what is forgotten.
 @Suite struct SimulatedSourceTests {
-  /// At its real size, from several nodes at once, of which one lies and one dies.
+  /// At its real size, from several concurrent nodes, one of which sends wrong bytes and one of which dies.
   @Test(arguments: 0..<3 as Range<UInt64>)
-  func aLargeFileComesInChunksFromAllWhoHaveIt(_ seed: UInt64) throws {
+  func aLargeFileIsLoadedInChunksFromAllSources(_ seed: UInt64) throws {
     let lab = try Lab(seed: seed, members: 4, manifestThreshold: Limits.manifestThreshold)
     defer { lab.network.dismantle() }
     let bytes = PatternBytes.make(20_500_000, seed: Int(seed))
@@ -27,7 +27,7 @@ import Transfer
   }
 
   @Test(arguments: 0..<12 as Range<UInt64>)
-  func aLieIsRemembered(_ seed: UInt64) throws {
+  func aBadAnswerIsRemembered(_ seed: UInt64) throws {
     let lab = try Lab(seed: seed, members: 2)
     defer { lab.network.dismantle() }
     let (asker, liar) = (lab.members[0], lab.members[1])
@@ -39,7 +39,7 @@ import Transfer
     let second = asker.load(key)
     #expect(lab.finish([(asker, second)]), "seed \(seed): the load hangs")
     #expect(asker.outcomes[first]?.code == .hashMismatch && asker.outcomes[second]?.code == .hashMismatch)
-    #expect(asker.receivedBytes == cost, "seed \(seed): the liar was asked again")
+    #expect(asker.receivedBytes == cost, "seed \(seed): the penalized node was asked again")
     #expect(asker.store.openDownloads == 0)
   }
 

@@ -5,11 +5,11 @@ import TestSupport
 import Testing
 import Transfer
 
-/// Several sources of one file, each with a speed of its own.
+/// Several sources of one file, each with a different speed.
 @Suite struct StripingTests {
   private static let seeds: Range<UInt64> = 0..<12
 
-  /// Loads a file that these members have, each giving so many bytes a second; says how long it took.
+  /// Loads a file from these members, each with its rate in bytes per second; returns the time taken.
   private func time(
     _ seed: UInt64, bytesPerSecond rates: [Int], size: Int, chunkSize: Int? = 20_000,
     prepare: (Lab) -> Void = { _ in }
@@ -49,7 +49,7 @@ import Transfer
     #expect(all.inSeconds < 2_000_000 / 137_500 * 1.15, "seed \(seed): \(all)")
   }
 
-  /// Less than a piece in the time that the whole file takes from the other: nobody waits for it.
+  /// It sends less than a piece in the time that the other takes for the whole file: no load waits for it.
   @Test(arguments: seeds, [20_000, nil])
   func aDrippingSourceIsOvertaken(_ seed: UInt64, chunkSize: Int?) throws {
     let both = try time(seed, bytesPerSecond: [200_000, 150], size: 1_000_000, chunkSize: chunkSize)
@@ -57,21 +57,21 @@ import Transfer
   }
 
   @Test(arguments: seeds)
-  func aSilentSourceDelaysNobodyForLong(_ seed: UInt64) throws {
+  func aSilentSourceDelaysNoLoadForLong(_ seed: UInt64) throws {
     let both = try time(seed, bytesPerSecond: [200_000, 200_000], size: 1_000_000) { $0.members[2].conduct = .silent }
     #expect(both.inSeconds < 12, "seed \(seed): \(both)")
   }
 
-  /// Nobody can tell which stripe is wrong, so each source is tried by itself.
+  /// Which stripe is wrong is unknown, so each source is tried alone.
   @Test(arguments: seeds)
-  func aLiarAmongTheSourcesOfStripesIsFound(_ seed: UInt64) throws {
+  func aBadSourceOfStripesIsIdentified(_ seed: UInt64) throws {
     _ = try time(seed, bytesPerSecond: [200_000, 200_000, 200_000], size: 400_000, chunkSize: nil) {
       $0.members[1 + Int(seed % 3)].conduct = .corrupts
     }
   }
 
   @Test(arguments: seeds)
-  func onlyLiarsMeansAClearFailure(_ seed: UInt64) throws {
+  func withOnlyBadSourcesTheFailureIsClear(_ seed: UInt64) throws {
     let lab = try Lab(seed: seed, members: 3, manifestThreshold: 2_000)
     defer { lab.network.dismantle() }
     let bytes = lab.bytes(30_000)

@@ -6,17 +6,17 @@ import TestSupport
 import Testing
 import Transfer
 
-/// One file and all that may happen to it on its way, drawn from a seed: how it is cut, who has it and who lies about it, what
-/// is here from an earlier time, whose links break, who is cut off and comes back, who is started anew.
+/// One file and everything that may happen to it, drawn from a seed: how it is cut, which nodes have it, which make
+/// false claims about it, what an earlier session left, whose links break, which nodes leave and return or restart.
 ///
-/// A run that fails names its seed. Seeds that once failed are run for ever. `KACHERY_SIMULATED_RUNS=5000` makes it so many
-/// runs (`make simulate`), from `KACHERY_SIMULATED_FIRST` on.
+/// A failing run names its seed. Seeds that once failed are kept. `KACHERY_SIMULATED_RUNS=5000` sets the number of runs
+/// (`make simulate`), starting at `KACHERY_SIMULATED_FIRST`.
 @Suite struct TransferRunTests {
   private static func number(_ name: String, _ otherwise: UInt64) -> UInt64 {
     ProcessInfo.processInfo.environment[name].flatMap { UInt64($0) } ?? otherwise
   }
 
-  /// In parts, so that they run beside each other.
+  /// In parts, so that they run in parallel.
   private static let parts: [Range<UInt64>] = {
     let first = number("KACHERY_SIMULATED_FIRST", 0)
     let end = first + number("KACHERY_SIMULATED_RUNS", 400)
@@ -55,7 +55,7 @@ final class TransferRun {
   private let bytes: [UInt8]
   private let asker: SimNode
   private let sources: [SimNode]
-  /// What it tells of.
+  /// The violations found.
   private var complaints: [String] = []
   private var loads: [LoadID] = []
   private var hasMishaps = false
@@ -87,7 +87,7 @@ final class TransferRun {
 
   private var network: SimNetwork { lab.network }
 
-  /// Loads and mishaps, then peace, in which the file must come; gives back what went wrong.
+  /// Starts loads and faults, then stops the faults, after which the file must arrive; returns the violations.
   func play() -> [String] {
     for _ in 0..<network.random.number(0...10) {
       _ = network.clock.run(for: .milliseconds(network.random.number(0...1_500)))
@@ -135,7 +135,7 @@ final class TransferRun {
     harm(sources[network.random.number(0...sources.count - 1)])
   }
 
-  /// All are well again: whatever has failed before, now the file comes.
+  /// All nodes are healthy again: whatever failed before, the file must now arrive.
   private func loadAgain() {
     for node in lab.members where !asker.isLinked(to: node) && node !== asker {
       _ = network.clock.run(for: .seconds(120)) { asker.isLinked(to: node) }
@@ -145,11 +145,11 @@ final class TransferRun {
     _ = lab.finish(loads.map { (asker, $0) }, within: .seconds(400))
     guard let last = loads.last else { return }
     if asker.outcomes[last]?.isSuccess != true {
-      complaints.append("it does not come: \(String(describing: asker.outcomes[last]))")
+      complaints.append("it does not arrive: \(String(describing: asker.outcomes[last]))")
     }
   }
 
-  /// Nothing happens to anybody: not a byte comes twice.
+  /// Without faults, no byte is received twice.
   private func playInPeace() -> [String] {
     let isManifestHere = asker.store.manifests[key.hash] != nil
     loadAgain()
@@ -160,7 +160,7 @@ final class TransferRun {
     let wasted = asker.receivedBytes - bytes.count
     let allowed = isManifestHere ? 0 : manifests.reduce(0, +)
     let hasOne = sources.count { $0.store.files[key.hash] != nil } == 1
-    if hasOne, wasted < 0 || wasted > allowed { complaints.append("\(wasted) bytes more than needed came") }
+    if hasOne, wasted < 0 || wasted > allowed { complaints.append("\(wasted) bytes more than needed arrived") }
     return judge()
   }
 
@@ -169,16 +169,16 @@ final class TransferRun {
     if asker.store.openDownloads > 0 { complaints.append("\(asker.store.openDownloads) downloads are left open") }
     for load in loads where asker.outcomes[load] == nil { complaints.append("the load \(load.number) hangs") }
     for source in sources where asker.liars.contains(source.id) && !source.conduct.isLying {
-      complaints.append("the honest \(source.name) is called a liar")
+      complaints.append("the honest \(source.name) is penalized")
     }
     complaints += network.complaints
     return complaints.isEmpty ? [] : complaints + [scene]
   }
 
-  /// Who is there, for whoever looks into a run that failed.
+  /// The nodes, for reading a failed run.
   private var scene: String {
     let nodes = sources.map { source in
-      let holds = source.store.files[key.hash] != nil ? "has it" : "has it not"
+      let holds = source.store.files[key.hash] != nil ? "has it" : "does not have it"
       let refusal = source.conduct == .refuses ? " (\(source.refusal))" : ""
       return "\(source.name) \(source.id.short) \(source.conduct)\(refusal), \(holds), "
         + (asker.isLinked(to: source) ? "linked" : "not linked")

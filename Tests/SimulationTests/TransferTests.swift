@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 import Transfer
 
-/// One hardship at a time, each under many seeds.
+/// One fault at a time, each under many seeds.
 @Suite struct SimulatedTransferTests {
   private static let seeds: Range<UInt64> = 0..<12
 
@@ -23,7 +23,7 @@ import Transfer
   }
 
   @Test(arguments: seeds)
-  func aLinkIsLostMidFileAndAnotherSourceGoesOn(_ seed: UInt64) throws {
+  func aLinkIsLostMidFileAndAnotherSourceContinues(_ seed: UInt64) throws {
     let lab = try Lab(seed: seed, members: 3)
     defer { lab.network.dismantle() }
     let (asker, lost, other) = (lab.members[0], lab.members[1], lab.members[2])
@@ -53,7 +53,7 @@ import Transfer
   }
 
   @Test(arguments: seeds)
-  func aLinkThatComesBackIsUsedAgainWithoutDelay(_ seed: UInt64) throws {
+  func aLinkThatReturnsIsUsedAgainWithoutDelay(_ seed: UInt64) throws {
     let lab = try Lab(seed: seed, members: 2)
     defer { lab.network.dismantle() }
     let (asker, source) = (lab.members[0], lab.members[1])
@@ -70,7 +70,7 @@ import Transfer
     for isManifestKnown in [true, false] {
       let lab = try Lab(seed: seed, members: 3)
       defer { lab.network.dismantle() }
-      // Which of the two has the smaller ID, and so comes first, is the seed's.
+      // The seed decides which of the two has the smaller ID and is therefore used first.
       let (asker, bad, good) =
         seed.isMultiple(of: 2)
         ? (lab.members[0], lab.members[1], lab.members[2]) : (lab.members[0], lab.members[2], lab.members[1])
@@ -84,12 +84,12 @@ import Transfer
         asker.outcomes[load]?.isSuccess == true,
         "seed \(seed), \(conduct), \(isManifestKnown): \(String(describing: asker.outcomes[load]))")
       #expect(asker.store.files[key.hash] == bytes)
-      #expect(!asker.liars.contains(good.id), "seed \(seed), \(conduct), \(isManifestKnown): the honest node is blamed")
+      #expect(!asker.liars.contains(good.id), "seed \(seed), \(conduct), \(isManifestKnown): an honest one is banned")
       #expect(lab.network.complaints == [], "seed \(seed), \(conduct)")
     }
   }
 
-  /// One that gives a block at a time and then falls silent is slow: what it gives is right.
+  /// A node that sends a block at a time and then falls silent is slow: its bytes are right.
   @Test(arguments: seeds, Conduct.allCases.filter { ![.honest, .stalls].contains($0) })
   func aBadSourceAloneIsNeverBelieved(_ seed: UInt64, _ conduct: Conduct) throws {
     let lab = try Lab(seed: seed, members: 2)
@@ -118,7 +118,7 @@ import Transfer
   }
 
   @Test(arguments: seeds)
-  func anInterruptedFileGoesOnWhereItStopped(_ seed: UInt64) throws {
+  func anInterruptedFileResumesWhereItStopped(_ seed: UInt64) throws {
     let lab = try Lab(seed: seed, members: 2)
     defer { lab.network.dismantle() }
     let (asker, source) = (lab.members[0], lab.members[1])

@@ -3,16 +3,16 @@ import Primitives
 import TLS
 import Testing
 
-/// An end of a TLS connection that is not ours and does not keep to our rules.
+/// An end of a TLS connection with another implementation that may break our rules.
 final class ForeignEnd {
-  /// What it shows and says. The default is what a node of ours would.
+  /// What it presents and sends. The defaults are those of a node.
   struct Conduct {
     /// The private key as PEM.
     var key: String
-    /// The key that signs the certificate in place of its own.
+    /// The key that signs the certificate, if not its own.
     var signer: String?
     var showsCertificate = true
-    /// A second certificate behind the first.
+    /// Whether to send a second certificate after the first.
     var showsAnother = false
     var applicationProtocol: String? = "kachery/1"
     var maximumVersion = TLS1_3_VERSION
@@ -44,7 +44,7 @@ final class ForeignEnd {
     SSL_CTX_free(context)
   }
 
-  /// Takes in what the other end sent and says what is to be sent to it.
+  /// Processes the other end's output and returns the bytes to send to it.
   func exchange(_ bytes: [UInt8]) -> [UInt8] {
     if !bytes.isEmpty { BIO_write(incoming, bytes, Int32(bytes.count)) }
     SSL_do_handshake(session)
@@ -55,7 +55,7 @@ final class ForeignEnd {
     return output
   }
 
-  /// Has the two shake hands for as long as anything comes of it, and throws what our end throws.
+  /// Runs the handshake for as long as it makes progress; throws the errors of our end.
   func shakeHands(with ours: TLSSession) throws {
     let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 16 << 10, alignment: 16)
     defer { scratch.deallocate() }

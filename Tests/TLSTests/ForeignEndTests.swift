@@ -4,7 +4,7 @@ import Primitives
 import TLS
 import Testing
 
-/// What our end makes of others that speak TLS but are no nodes.
+/// How our end treats TLS peers that are not nodes.
 @Suite struct ForeignEndTests {
   private static let ellipticKey = """
     -----BEGIN PRIVATE KEY-----
@@ -58,7 +58,7 @@ import Testing
 
   @Test func noProtocolNamed() {
     expectRefusal { $0.applicationProtocol = nil }
-    // A server that was not told to choose a protocol answers without one.
+    // A server that was not configured to choose a protocol answers without one.
     expectRefusal { $0.isClient = false }
   }
 

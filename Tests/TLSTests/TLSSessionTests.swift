@@ -20,7 +20,7 @@ private final class Pair {
 
   deinit { scratch.deallocate() }
 
-  /// Carries everything that waits over, in pieces of this size, until nothing does.
+  /// Transfers all pending bytes in pieces of this size, until there are none.
   func pump(pieces size: Int = .max) throws {
     while true {
       client.drainOutput { toServer += $0 }
@@ -80,7 +80,7 @@ private final class Pair {
       ($0 as? KacheryError)?.message.contains(serverKey.publicKey.short) == true
     }
     #expect(pair.client.peer == nil)
-    // Nor does the other learn who asked.
+    // Nor does the other end learn who connected.
     pair.toServer = []
     #expect(throws: KacheryError.self) { try pair.pump() }
     #expect(pair.server.peer == nil)
@@ -117,7 +117,7 @@ private final class Pair {
     #expect(pair.serverReceived.isEmpty)
   }
 
-  @Test func anOrderlyEndIsTold() throws {
+  @Test func anOrderlyEndIsReported() throws {
     let pair = try makePair()
     try pair.pump()
     #expect(!pair.server.isClosedByPeer)
@@ -137,8 +137,8 @@ private final class Pair {
     #expect(pair.serverReceived == Array("last".utf8))
   }
 
-  /// Bytes that stop anywhere are no end: only a close_notify is.
-  @Test func aCutIsNoEnd() throws {
+  /// Bytes that stop are not an end: only a close_notify is.
+  @Test func aBrokenConnectionIsNotAnEnd() throws {
     let pair = try makePair()
     try pair.pump()
     try [UInt8](repeating: 1, count: 40_000).withUnsafeBytes { try pair.client.write($0) }
@@ -176,9 +176,9 @@ private final class Pair {
     #expect(server.peer == nil)
   }
 
-  /// A real client's first flight with bytes changed: the handshake may go on or fail, but nobody is ever proved by it.
+  /// A real client's first flight with changed bytes: the handshake may continue or fail, but never proves an ID.
   @Test(arguments: 0..<40)
-  func changedHandshakesProveNobody(seed: Int) throws {
+  func changedHandshakesProveNoID(seed: Int) throws {
     let pair = try makePair()
     pair.client.drainOutput { pair.toServer += $0 }
     pair.toServer[5 + seed * 7 % (pair.toServer.count - 5)] ^= UInt8(1 + seed)

@@ -2,8 +2,8 @@ import Crypto
 package import Primitives
 package import Transfer
 
-/// A content store in memory, with real hashes. It keeps what the store on disk keeps: whole files that have their
-/// hash, and verified pieces of files that have not all come.
+/// A content store in memory, with real hashes. Like the store on disk it keeps whole files that have their hash, and
+/// verified pieces of incomplete files.
 package struct MemoryStore {
   package private(set) var files: [ContentHash: [UInt8]] = [:]
   /// The manifest of each file that has one.
@@ -12,12 +12,12 @@ package struct MemoryStore {
   private var kept: [ContentHash: [ByteRange: [UInt8]]] = [:]
   private var open: [DownloadID: Incoming] = [:]
 
-  /// A file on its way in. Of several for one file, one is kept for later.
+  /// A file being received. If several receive one file, one of them is kept for later.
   private struct Incoming {
     let plan: DownloadPlan
     let isKept: Bool
     var pieces: [ByteRange: [UInt8]] = [:]
-    /// The first bytes of pieces that did not come to their end.
+    /// The first bytes of incomplete pieces.
     var beginnings: [ByteRange: [UInt8]] = [:]
 
     var verifiedCount: Int { plan.manifest == nil ? 0 : pieces.count }
@@ -25,7 +25,7 @@ package struct MemoryStore {
 
   package init() {}
 
-  /// Downloads that have begun and not been let go of.
+  /// Downloads that have begun and not ended.
   package var openDownloads: Int { open.count }
 
   /// Bytes of complete pieces of a download.
@@ -36,10 +36,10 @@ package struct MemoryStore {
     open.filter { $0.value.plan.hash == hash }.keys.sorted { $0.number < $1.number }
   }
 
-  /// What is left when the process ends and another begins: files, and pieces of files with a manifest.
+  /// Leaves what survives a restart of the process: files, and pieces of files with a manifest.
   package mutating func reopen() { for id in open.keys.sorted(by: { $0.number < $1.number }) { end(id) } }
 
-  /// Stores bytes; with a chunk size also their manifest, as a store does with large files.
+  /// Stores bytes; with a chunk size also their manifest, as a store does for large files.
   @discardableResult
   package mutating func store(_ bytes: [UInt8], chunkSize: Int? = nil) -> FileKey {
     let hash = ContentHash.of(bytes)
@@ -50,7 +50,7 @@ package struct MemoryStore {
     return FileKey(hash: hash, manifest: manifest)
   }
 
-  /// The manifest of these bytes, which names the hash that it is told, true or not.
+  /// The manifest of these bytes, claiming the given hash, true or not.
   package static func manifest(of bytes: [UInt8], chunkSize: Int, claiming hash: ContentHash) -> Manifest {
     let hashes = stride(from: 0, to: bytes.count, by: chunkSize).map { start in
       ContentHash.of(bytes[start..<min(start + chunkSize, bytes.count)])
@@ -58,16 +58,16 @@ package struct MemoryStore {
     return Manifest(size: UInt64(bytes.count), hash: hash, chunkSize: UInt64(chunkSize), chunkHashes: hashes)
   }
 
-  /// Forgets a file, as an owner may at any time.
+  /// Removes a file, as an owner may at any time.
   package mutating func remove(_ hash: ContentHash) { files[hash] = nil }
 
-  /// A file is altered behind the store's back. A store on disk finds that out before it gives the file out, and then has no
-  /// such file; so it is gone here.
+  /// Alters a file behind the store's back. A store on disk detects that before it serves the file, and then does not
+  /// have it; so the file is removed here.
   package mutating func alter(_ hash: ContentHash) { files[hash] = nil }
 
   // MARK: Receiving
 
-  /// Begins to receive a file; says which pieces are here from an earlier time.
+  /// Begins to receive a file; returns the pieces that an earlier download left.
   package mutating func begin(_ id: DownloadID, _ plan: DownloadPlan) -> Set<Int> {
     let isBeside = open.values.contains { $0.plan.hash == plan.hash && $0.isKept }
     let earlier = isBeside ? [:] : kept[plan.hash] ?? [:]
@@ -77,7 +77,7 @@ package struct MemoryStore {
       : plan.pieces.indices.filter { index in
         earlier[plan.pieces[index].range].map { ContentHash.of($0) == plan.pieces[index].hash } ?? false
       }
-    // What is here by another description of the file stays for that one.
+    // Pieces of another description of the file are kept for that description.
     let isKept = !isBeside && (earlier.isEmpty || !verified.isEmpty)
     open[id] = Incoming(plan: plan, isKept: isKept)
     if isKept { kept[plan.hash] = nil }
@@ -85,10 +85,10 @@ package struct MemoryStore {
     return Set(verified)
   }
 
-  /// Whether a piece of a download is here.
+  /// Whether a piece of a download is present.
   package func hasArrived(_ range: ByteRange, of id: DownloadID) -> Bool { open[id]?.pieces[range] != nil }
 
-  /// Takes in a piece; says whether it has its hash, if it has one.
+  /// Adds a piece; returns whether it has its hash, if it has one.
   package mutating func add(_ bytes: [UInt8], _ piece: Piece, to id: DownloadID) -> Bool {
     guard let incoming = open[id], incoming.pieces[piece.range] == nil else { return false }
     open[id]?.beginnings[piece.range] = nil
@@ -97,21 +97,21 @@ package struct MemoryStore {
     return true
   }
 
-  /// Keeps the first bytes of a piece that does not come to its end.
+  /// Keeps the first bytes of an incomplete piece.
   package mutating func keepBeginning(_ bytes: [UInt8], _ range: ByteRange, of id: DownloadID) {
     open[id]?.beginnings[range] = bytes
   }
 
-  /// The first bytes of a piece that are here.
+  /// The first bytes of a piece that are present.
   package func beginning(_ range: ByteRange, of id: DownloadID) -> [UInt8] { open[id]?.beginnings[range] ?? [] }
 
-  /// The bytes of beginnings of a download, by their pieces.
+  /// The number of first bytes present, by piece.
   package func beginnings(of id: DownloadID) -> [ByteRange: Int] { open[id]?.beginnings.mapValues(\.count) ?? [:] }
 
-  /// What a download that is under way was begun with.
+  /// The plan of a running download.
   package func plan(_ id: DownloadID) -> DownloadPlan? { open[id]?.plan }
 
-  /// The pieces of a file that is still arriving which others may have.
+  /// The pieces of an incoming file that other nodes may request.
   package func share(_ hash: ContentHash) -> (plan: DownloadPlan, chunks: ChunkSet)? {
     guard let plan = shared(hash)?.plan else { return nil }
     var chunks = ChunkSet(of: plan.pieces.count)
@@ -119,10 +119,10 @@ package struct MemoryStore {
     return (plan, chunks)
   }
 
-  /// A piece of a file that is still arriving; nil where it is not here.
+  /// A piece of an incoming file; nil if it is not present.
   package func shared(_ hash: ContentHash, _ range: ByteRange) -> [UInt8]? { shared(hash)?.pieces[range] }
 
-  /// Of several that receive the file, the one that has come furthest.
+  /// Of several downloads of the file, the most complete one.
   private func shared(_ hash: ContentHash) -> Incoming? {
     downloads(of: hash).compactMap { open[$0] }.filter { $0.plan.manifest != nil }
       .max { $0.verifiedCount < $1.verifiedCount }
@@ -138,7 +138,7 @@ package struct MemoryStore {
     return files[plan.hash] != nil ? .admitted : .failed(KacheryError(.hashMismatch, "The file has another hash."))
   }
 
-  /// Lets go of a download; verified pieces of a file with a manifest stay.
+  /// Ends a download; verified pieces of a file with a manifest are kept.
   package mutating func end(_ id: DownloadID) {
     guard let incoming = open.removeValue(forKey: id), incoming.isKept, incoming.plan.manifest != nil,
       !incoming.pieces.isEmpty

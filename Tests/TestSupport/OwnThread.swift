@@ -1,8 +1,8 @@
 import Dispatch
 
-/// Does something that takes long or waits on a thread of its own: the few that tasks run on are all tests'.
+/// Runs slow or blocking work on a separate thread: all tests share the few threads of tasks.
 ///
-/// What `#expect` finds there counts, though the runner does not know of which test it is: say so in its comment.
+/// Failures of `#expect` there count, but the runner does not know which test they belong to: name it in the comment.
 package func onOwnThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
   try await withCheckedThrowingContinuation { continuation in
     DispatchQueue.global().async { continuation.resume(with: Result { try body() }) }

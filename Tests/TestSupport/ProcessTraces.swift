@@ -1,24 +1,24 @@
 import Foundation
 import Glibc
 
-/// Runs a test again in processes of its own, and compares what happened there. Sets and dictionaries are hashed with a
-/// seed of the process: what depends on their order shows only between two of them.
+/// Runs a test again in separate processes, and compares their traces. Sets and dictionaries are hashed with a
+/// per-process seed: a dependence on their order shows only between two processes.
 package enum ProcessTraces {
   /// The file for the trace, in a process that `compare` has started.
   private static let variable = "KACHERY_TRACE_FILE"
-  /// A process that hangs is killed after this time.
+  /// The time after which a hanging process is killed.
   private static let seconds = 300.0
 
-  /// Why two processes cannot be compared, or that they do not agree.
+  /// The reason why two processes cannot be compared, or their difference.
   package struct Difference: Error, CustomStringConvertible {
     package let description: String
   }
 
-  /// Runs the body in this process and the test that calls it in two more.
+  /// Runs the body in this process, and the test that calls it in two more.
   ///
-  /// - Parameter test: the test as `swift test --filter` names it.
+  /// - Parameter test: the test's name for `swift test --filter`.
   package static func compare(_ test: String, _ body: () throws -> [String]) throws {
-    // Two seeds of 64 bits do not give the same value by chance.
+    // Two seeds of 64 bits do not yield the same value by chance.
     let text = try (["hash \("any word".hashValue)"] + body()).joined(separator: "\n")
     if let path = ProcessInfo.processInfo.environment[variable] {
       return try Data(text.utf8).write(to: URL(filePath: path))
@@ -63,7 +63,7 @@ package enum ProcessTraces {
       try process.run()
     }
 
-    /// What happened in the process, once it has ended.
+    /// The trace of the process, once it has ended.
     func trace() throws -> [String] {
       let deadline = Date(timeIntervalSinceNow: ProcessTraces.seconds)
       while process.isRunning, Date() < deadline { usleep(1_000) }

@@ -1,15 +1,15 @@
 import Glibc
 
-/// Random numbers that a seed fixes, so that a test that fails can be run again: SplitMix64 (Steele, Lea and Flood).
+/// Random numbers determined by a seed, so that a failing test can be repeated: SplitMix64 (Steele, Lea and Flood).
 ///
-/// A test that draws from it names the seed in what it says when it fails.
+/// A test that uses it names the seed in its failure messages.
 package struct SeededRandom: RandomNumberGenerator, Sendable {
   private var state: UInt64
 
-  /// What `make fuzz` adds to every seed, so that each round tries other inputs: the variable KACHERY_SEED_OFFSET.
+  /// Added by `make fuzz` to every seed, so that each round tries other inputs: the variable KACHERY_SEED_OFFSET.
   private static let offset = getenv("KACHERY_SEED_OFFSET").flatMap { UInt64(String(cString: $0)) } ?? 0
 
-  /// The numbers that follow from `seed`, the same in every run.
+  /// The sequence of `seed`, the same in every run.
   package init(seed: UInt64) { state = seed &+ Self.offset }
 
   package mutating func next() -> UInt64 {
@@ -20,7 +20,7 @@ package struct SeededRandom: RandomNumberGenerator, Sendable {
     return mixed ^ (mixed >> 31)
   }
 
-  /// Whether something happens that happens `part` times in a hundred.
+  /// True in `part` of a hundred cases.
   package mutating func chance(_ part: Int) -> Bool { Int.random(in: 0..<100, using: &self) < part }
 
   /// A number from a range.
@@ -35,7 +35,7 @@ package struct SeededRandom: RandomNumberGenerator, Sendable {
     return bytes
   }
 
-  /// The bytes with a few of them changed, left out, doubled or cut off.
+  /// The bytes with a few of them changed, removed, repeated or cut off.
   package mutating func mutated(_ bytes: [UInt8]) -> [UInt8] {
     var bytes = bytes
     for _ in 0..<number(1...4) where !bytes.isEmpty {

@@ -1,7 +1,6 @@
 package import Primitives
 
-/// A clock that stands still until the next thing is due, and then jumps to it: hours pass in a moment, and always in
-/// the same order.
+/// A virtual clock that jumps from event to event: hours pass in a moment, and always in the same order.
 package final class SimClock {
   private struct Event {
     let at: Instant
@@ -11,15 +10,15 @@ package final class SimClock {
     func isBefore(_ other: Event) -> Bool { at == other.at ? number < other.number : at < other.at }
   }
 
-  /// The time now. It begins at an hour, so that earlier times can be written.
+  /// The current time. It starts at one hour, so that earlier times can be expressed.
   package private(set) var now = Instant(nanoseconds: 3_600_000_000_000)
-  /// A heap: each event is due no later than the two below it.
+  /// A heap: each event is due no later than its two children.
   private var events: [Event] = []
   private var lastNumber: UInt64 = 0
 
   package init() {}
 
-  /// Has `body` called after `delay`, behind whatever is already due then.
+  /// Schedules `body` after `delay`, behind everything else due at the same time.
   package func after(_ delay: Duration, _ body: @escaping () -> Void) {
     lastNumber += 1
     events.append(Event(at: now + delay, number: lastNumber, body: body))
@@ -30,8 +29,7 @@ package final class SimClock {
     }
   }
 
-  /// Runs what is due until `duration` has passed, `isDone` says so, or nothing is left to happen. Says whether it was
-  /// done.
+  /// Runs events until `duration` has passed, `isDone` returns true, or no events are left. Returns whether it is done.
   package func run(for duration: Duration, until isDone: () -> Bool = { false }) -> Bool {
     let end = now + duration
     while !isDone(), let next = events.first, next.at <= end {
@@ -43,7 +41,7 @@ package final class SimClock {
     return isDone()
   }
 
-  /// Forgets everything that was still to happen.
+  /// Removes all scheduled events.
   package func clear() { events = [] }
 
   private func removeFirst() {

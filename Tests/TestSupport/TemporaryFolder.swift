@@ -2,23 +2,23 @@ import Files
 import Glibc
 package import Primitives
 
-/// A folder of a test's own that is removed with all it holds when the object goes.
+/// A separate folder for a test, removed with all its contents when the object is released.
 package final class TemporaryFolder: Sendable {
   package let path: String
 
   /// A new empty folder below `TMPDIR`, or below `/tmp` if that is not set.
   ///
-  /// - Parameter inMemory: below `/dev/shm` instead, for tests that would wait thousands of times for the disk.
+  /// - Parameter inMemory: below `/dev/shm` instead, for tests that would wait for the disk thousands of times.
   package convenience init(inMemory: Bool = false) throws(KacheryError) {
     try self.init(below: inMemory ? "/dev/shm" : Self.system)
   }
 
   deinit { remove() }
 
-  /// Removes the folder now: something may hold this object for longer than the test runs. Idempotent.
+  /// Removes the folder now: some reference may outlive the test. Idempotent.
   package func remove() { Self.removeAll(path) }
 
-  /// A new empty folder on a disk, for tests of what only a disk does: the system's folder is in memory on Debian 13.
+  /// A new empty folder on a disk, for tests that need one: the system's temporary folder is in memory on Debian 13.
   package static func onDisk() throws(KacheryError) -> TemporaryFolder { try TemporaryFolder(below: "/var/tmp") }
 
   private init(below place: String) throws(KacheryError) {
@@ -26,10 +26,10 @@ package final class TemporaryFolder: Sendable {
     try FileSystem.createFolder(path, permissions: 0o700)
   }
 
-  /// The path of something in the folder.
+  /// The path of an entry in the folder.
   package func path(_ name: String) -> String { "\(path)/\(name)" }
 
-  /// Writes a file in the folder and answers its path.
+  /// Writes a file in the folder and returns its path.
   @discardableResult
   package func write(_ name: String, _ bytes: [UInt8], permissions: UInt32 = 0o644) throws(KacheryError) -> String {
     let file = try File(path(name), .create(permissions: permissions))
@@ -39,7 +39,7 @@ package final class TemporaryFolder: Sendable {
     return file.path
   }
 
-  /// Writes a text file in the folder and answers its path.
+  /// Writes a text file in the folder and returns its path.
   @discardableResult
   package func write(_ name: String, _ text: String) throws(KacheryError) -> String {
     try write(name, Array(text.utf8))
@@ -66,8 +66,8 @@ package final class TemporaryFolder: Sendable {
     return named.isEmpty ? "/tmp" : named
   }()
 
-  /// Removes a folder, also if a test has taken its permissions away, and by the bytes of the names in it: not every name
-  /// that a test makes is UTF-8.
+  /// Removes a folder, even if a test has removed its permissions, and by the bytes of its names: some tests create
+  /// names that are not UTF-8.
   private static func removeAll(_ folder: String) {
     chmod(folder, 0o700)
     let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
@@ -75,7 +75,7 @@ package final class TemporaryFolder: Sendable {
     rmdir(folder)
   }
 
-  /// Removes all that is in a folder, and closes its descriptor.
+  /// Removes the contents of a folder, and closes its descriptor.
   private static func empty(_ descriptor: Int32) {
     guard let listing = fdopendir(descriptor) else {
       close(descriptor)

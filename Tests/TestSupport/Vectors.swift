@@ -1,7 +1,7 @@
 import Files
 package import Primitives
 
-/// The examples that the tests in Swift and those in Python replay: `Tests/Vectors`.
+/// The examples shared by the tests in Swift and in Python: `Tests/Vectors`.
 package enum Vectors {
   /// The document in a file of that folder.
   package static func json(_ name: String) throws -> JSONValue {
@@ -11,13 +11,13 @@ package enum Vectors {
 }
 
 extension JSONValue {
-  /// The text under this name, which must be there.
+  /// The required text under this name.
   package func text(_ name: ByteString) throws(KacheryError) -> ByteString {
     guard let text = self[name]?.string else { throw KacheryError(.badRequest, "There is no text '\(name)'.") }
     return ByteString(text)
   }
 
-  /// The list under this name, which must be there and not be empty.
+  /// The required list under this name; it must not be empty.
   package func list(_ name: ByteString) throws(KacheryError) -> [JSONValue] {
     guard let list = self[name]?.array, !list.isEmpty else {
       throw KacheryError(.badRequest, "There is no list '\(name)'.")

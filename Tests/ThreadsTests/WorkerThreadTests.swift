@@ -13,8 +13,8 @@ import Threads
     #expect(done.withLock { $0 } == Array(0..<1_000))
   }
 
-  /// What the bound is for: a buffer may be used again once `depth` more were handed over.
-  @Test func holdsBackWhoGivesTooMuch() throws {
+  /// The purpose of the bound: a buffer may be reused after `depth` more pieces of work were added.
+  @Test func blocksCallersThatAddTooMuch() throws {
     let depth = 4
     let lane = try WorkerThread(depth: depth)
     let ended = Atomic<Int>(0)
@@ -26,8 +26,8 @@ import Threads
     #expect(ended.load(ordering: .sequentiallyConsistent) == 500)
   }
 
-  /// Nobody has to wait: what was handed over is done, and then the thread ends and lets go of it.
-  @Test func aLaneThatIsLetGoDoesWhatItWasGiven() throws {
+  /// Nothing needs to wait: the work that was added is done, and then the thread ends and releases it.
+  @Test func aReleasedThreadFinishesItsWork() throws {
     let first = try WorkerThread(depth: 1)
     let value = Mutex(0)
     do {

@@ -4,7 +4,7 @@ import Testing
 import Transfer
 import Wire
 
-/// A source stops in the middle of a piece and says why on the control stream.
+/// A source stops in the middle of a piece and sends the reason on the control stream.
 @Suite struct AbortedPieceTests {
   private let start = Instant(nanoseconds: 0)
   private let load = LoadID(number: 1)
@@ -15,13 +15,13 @@ import Wire
   private let second: NodeID = .filled(with: 5)
   private let topic: Topic = .filled(with: 6)
 
-  /// Answers the question on behalf of these nodes, which have a file of `size` bytes.
+  /// Answers the query on behalf of these nodes, which have a file of `size` bytes.
   private func answer(_ engine: inout TransferEngine, _ question: Question, _ nodes: [NodeID], size: UInt64) {
     engine.asked(question.id, nodes.map { AskedPeer(node: $0, topic: topic) }, at: start)
     for node in nodes { engine.answered(question.id, by: node, .has(FindAnswer.File(size: size)), at: start) }
   }
 
-  /// A load of 1,000 bytes from these nodes of which 400 have arrived.
+  /// A load of 1,000 bytes from these nodes, of which 400 have arrived.
   private func begin(_ engine: inout TransferEngine, from nodes: [NodeID]) throws -> PieceFetch {
     engine.load(load, FileQuery(key: FileKey(hash: hash)), at: start)
     answer(&engine, try #require(engine.drain().questions.first), nodes, size: 1_000)
@@ -43,7 +43,7 @@ import Wire
     let rest = try #require(effects.fetches.first)
     #expect(rest.source.node == left && rest.range == ByteRange(start: 400, end: 1_000))
     #expect(engine.history(of: hash, at: start)?.losses == [lost: .refused(.changed)])
-    // The end of the stream, which comes later, means nothing more.
+    // The end of the stream, which follows later, has no further effect.
     engine.fetched(fetch.id, .disconnected, at: start)
     #expect(engine.drain().isEmpty)
     engine.fetched(rest.id, .verified, at: start)
@@ -69,7 +69,7 @@ import Wire
     #expect(engine.wakeAt == nil)
   }
 
-  /// It serves as many as it will: it stays a source and continues after a pause.
+  /// It serves its maximum number of transfers: it stays a source and continues after a pause.
   @Test func aBusySourceContinuesAfterAPause() throws {
     var engine = TransferEngine()
     let fetch = try begin(&engine, from: [first])
@@ -87,7 +87,7 @@ import Wire
     #expect(again.source.node == first && again.kept == 400)
   }
 
-  /// What a node was not asked for it cannot stop.
+  /// A node cannot abort what was not requested from it.
   @Test func aNoticeOfSomethingElseChangesNothing() throws {
     var engine = TransferEngine()
     let fetch = try begin(&engine, from: [first])
@@ -98,12 +98,12 @@ import Wire
     #expect(engine.history(of: hash, at: start)?.losses == [:])
     engine.fetched(fetch.id, .verified, at: start)
     #expect(engine.drain().contains { if case .download(.complete) = $0 { true } else { false } })
-    // Nothing is asked of it any more.
+    // Nothing more is requested from it.
     engine.aborted(hash, by: first, .changed, at: start)
     #expect(engine.drain().isEmpty)
   }
 
-  /// The notice comes before the store is ready, so it cannot be about this load.
+  /// The notice arrives before the store is ready, so it cannot be about this load.
   @Test func aNoticeBeforeAnythingIsAskedForChangesNothing() throws {
     var engine = TransferEngine()
     engine.load(load, FileQuery(key: FileKey(hash: hash)), at: start)
@@ -114,7 +114,7 @@ import Wire
     #expect(engine.drain().fetches.map(\.source.node) == [first])
   }
 
-  /// Bytes of a part come out of the larger file, and the notice names that one.
+  /// A part is read from the larger file, and the notice names that file.
   @Test func aPartEndsByTheNameOfTheWhole() throws {
     var engine = TransferEngine()
     let range = try #require(ByteRange(start: 5_000, end: 6_000))
@@ -132,7 +132,7 @@ import Wire
     #expect(rest.source.node != fetch.source.node && rest.range == range)
   }
 
-  /// Its only source stops while it gives the manifest, which then nobody has: the file comes without.
+  /// Its only source stops while it sends the manifest, which no node has now: the file is loaded without it.
   @Test func aManifestThatIsStoppedIsDoneWithout() throws {
     var engine = TransferEngine()
     let size = 2 * Limits.chunkSize

@@ -18,7 +18,7 @@ import Transfer
     #expect(latest - start <= Self.limit, "\(comment): the last file came after \(latest - start)")
   }
 
-  /// One to twenty nodes of any kind beside an honest one, which is any of them by its place.
+  /// One to twenty nodes of any kind beside an honest one, at any position among them.
   @Test(arguments: 0..<runs)
   func anHonestNodeDeliversWhateverTheOthersDo(seed: UInt64) {
     let world = BatchWorld(seed: seed)
@@ -38,7 +38,7 @@ import Transfer
   }
 
   @Test(arguments: BatchWorld.Conduct.bad, [1, 50, 300])
-  func sixtyOfAnyKindHoldNobodyUp(conduct: BatchWorld.Conduct, count: Int) {
+  func sixtyNodesOfAnyKindDelayNoFile(conduct: BatchWorld.Conduct, count: Int) {
     for honest in [0, 60] {
       let world = BatchWorld(seed: UInt64(honest))
       let start = world.now
@@ -49,7 +49,7 @@ import Transfer
     }
   }
 
-  /// Files that are spread over honest nodes, each in one place only, beside others.
+  /// Files spread over honest nodes, each on only one of them, beside other nodes.
   @Test(arguments: 0..<runs / 4)
   func filesInOnePlaceOnlyAreFound(seed: UInt64) {
     let world = BatchWorld(seed: seed)
@@ -68,7 +68,7 @@ import Transfer
     expectAll(count, of: world, since: start, "seed \(seed)")
   }
 
-  /// Nodes that do their best, however little that is, and have nobody beside them.
+  /// Nodes that do their best, however slowly, and are the only source.
   @Test func aNodeOnItsOwnIsWaitedFor() {
     let slow = BatchWorld(seed: 1)
     slow.join(1, .givesSlowly)
@@ -92,9 +92,9 @@ import Transfer
     #expect(silent.failed[0] == .needsEngine)
   }
 
-  /// A node that is lost again and again continues each time it is back, as long as it gives something between.
+  /// A node that is lost again and again continues each time it returns, as long as it sends something in between.
   @Test(arguments: 0..<UInt64(20))
-  func aNodeThatComesBackContinues(seed: UInt64) {
+  func aNodeThatReturnsContinues(seed: UInt64) {
     let world = BatchWorld(seed: seed)
     world.join(1, .givesSlowly)
     for other in 2..<2 + world.random.number(0...3) { world.join(other, .refuses) }
@@ -109,7 +109,8 @@ import Transfer
     #expect(world.stored.count == 20, "seed \(seed): \(world.failed)")
   }
 
-  /// Thousands of files go to the node that gives them, and not to one that has none, which is quick to say so.
+  /// Thousands of files are requested from the node that sends them, and not from one that has none and quickly says
+  /// so.
   @Test func aNodeThatHasNothingIsHardlyAsked() {
     let world = BatchWorld(seed: 7)
     world.join(1, .honest)
@@ -146,7 +147,7 @@ import Transfer
     expectAll(200, of: world, since: start, "appeared late")
   }
 
-  @Test func whatNobodyHasIsNowhere() {
+  @Test func aFileThatNoNodeHasIsNowhere() {
     let world = BatchWorld(seed: 7)
     for number in 0..<5 { world.join(number, .honest, holding: [0]) }
     world.add(2)
@@ -165,7 +166,7 @@ import Transfer
     #expect(world.failed == [0: .needsEngine, 1: .needsEngine])
   }
 
-  /// Nodes that answer quickly are not asked for what others are about to give.
+  /// Nodes that answer quickly are not asked for files that others are about to send.
   @Test(arguments: 0..<UInt64(10))
   func honestNodesAreAskedOnce(seed: UInt64) {
     let world = BatchWorld(seed: seed)

@@ -14,7 +14,7 @@ import Transfer
   private let one = BatchSearchTests.node(1)
   private let two = BatchSearchTests.node(2)
 
-  @Test func whatOneNodeHasNotIsAskedOfTheNext() {
+  @Test func filesThatOneNodeLacksAreRequestedFromTheNext() {
     var search = BatchSearch(files: 3, nodes: [one, two])
     let first = search.next(for: one, atMost: 10)
     let none = search.next(for: two, atMost: 10)
@@ -52,7 +52,7 @@ import Transfer
     #expect(outcomes.map(\.outcome) == [.nowhere, .nowhere])
   }
 
-  /// One of twenty nodes has the files: after a few answers hardly anybody else is asked.
+  /// One of twenty nodes has the files: after a few answers hardly any other is asked.
   @Test func nodesThatHaveTheFilesAreAskedFirst() {
     let nodes = (1...20).map(Self.node)
     var search = BatchSearch(files: 5_000, nodes: nodes)
@@ -70,7 +70,7 @@ import Transfer
     #expect(questions < 5_000 + 20 * 64 * 3, "\(questions) questions")
   }
 
-  @Test func whatALiarWasToGiveIsAskedOfOthers() {
+  @Test func filesOfABannedNodeAreRequestedFromOthers() {
     var search = BatchSearch(files: 4, nodes: [one, two])
     _ = search.next(for: one, atMost: 10)
     search.answered(0, by: one, .misbehaved)
@@ -78,15 +78,15 @@ import Transfer
     let ofOther = search.next(for: two, atMost: 10)
     #expect(ofLiar.isEmpty)
     #expect(Set(ofOther) == [0, 1, 2, 3])
-    // What the liar sends afterwards counts only where it is right after all.
+    // What the dishonest node sends afterwards counts only if it is right after all.
     let counts = [
       search.answered(1, by: one, .hasNot), search.answered(1, by: one, .gave), search.answered(1, by: two, .gave),
     ]
     #expect(counts == [false, true, false])
   }
 
-  /// The only source gives everything and goes before any of it is on the disk.
-  @Test func whatHasComeStaysWhenItsGiverGoes() {
+  /// The only source sends everything and leaves before any of it is on the disk.
+  @Test func receivedFilesStayWhenTheirSourceLeaves() {
     var search = BatchSearch(files: 2, nodes: [one])
     _ = search.next(for: one, atMost: 10)
     for file in 0..<2 { search.received(file, from: one) }
@@ -109,8 +109,8 @@ import Transfer
     #expect(search.outstanding(of: one) == asked)
   }
 
-  /// Nodes that have some files each, lie, or go, in any order: every file ends exactly once, and arrives if an honest node
-  /// that stays has it.
+  /// Nodes that have some files each, send wrong bytes, or leave, in any order: every file ends exactly once, and
+  /// arrives if an honest node that stays has it.
   @Test(arguments: 0..<300)
   func everyFileEndsOnce(seed: UInt64) {
     var random = SeededRandom(seed: seed)
@@ -129,7 +129,7 @@ import Transfer
       if !underway.isEmpty {
         let (file, node) = underway.remove(at: random.number(0...underway.count - 1))
         if holders[file].contains(node), random.chance(50) {
-          // Its bytes have come; what they are worth is said later, and the node may go before.
+          // Its bytes have arrived; whether they are right is reported later, and the node may leave before that.
           search.received(file, from: node)
           if leavers.contains(node), random.chance(30) { search.lost(node) }
         }

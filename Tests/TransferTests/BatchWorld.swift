@@ -2,29 +2,29 @@ import Primitives
 import TestSupport
 import Transfer
 
-/// One node that loads small files, by the engine, from others that do what their conduct says. Everything follows from the
-/// seed.
+/// One node that loads small files with the engine from others that behave according to their conduct. The seed
+/// determines everything.
 final class BatchWorld {
   /// How a node answers.
   enum Conduct: CaseIterable {
     case honest
     /// Answers nothing.
     case silent
-    /// Says that others have their turns first, and answers nothing.
+    /// Reports that others have their turns first, and answers nothing.
     case waits
-    /// Sends a byte now and then, and never all of a file.
+    /// Sends a byte now and then, but never a whole file.
     case drips
-    /// Says of everything that it has not got it.
+    /// Denies having any file.
     case refuses, refusesSlowly
-    /// Gives wrong bytes.
+    /// Sends wrong bytes.
     case lies, liesSlowly
-    /// Gives one right file a second.
+    /// Sends one right file per second.
     case givesSlowly
-    /// Serves as much as it will.
+    /// Reports that it serves its maximum.
     case isBusy
-    /// Its link breaks and does not come back.
+    /// Its link breaks and does not return.
     case vanishes
-    /// Its link breaks and comes back, and it answers nothing.
+    /// Its link breaks and returns, and it answers nothing.
     case flickers
 
     static var bad: [Conduct] { allCases.filter { $0 != .honest } }
@@ -50,7 +50,7 @@ final class BatchWorld {
   private(set) var now = Instant(nanoseconds: 1_000_000_000)
   private(set) var engine = BatchEngine()
   private var peers: [NodeID: Peer] = [:]
-  /// The next one last.
+  /// In reverse order: the next event is last.
   private var events: [Event] = []
   private var lastEvent = 0
   private var wakeAt: Instant?
@@ -58,7 +58,7 @@ final class BatchWorld {
   /// When each file was stored.
   private(set) var stored: [Int: Instant] = [:]
   private(set) var failed: [Int: BatchEngine.Failure] = [:]
-  /// Files asked for, each as often as it was.
+  /// Requests for files, counting repetitions.
   private(set) var questions = 0
 
   init(seed: UInt64) { random = SeededRandom(seed: seed) }
@@ -73,7 +73,7 @@ final class BatchWorld {
 
   var isDone: Bool { stored.count + failed.count == count }
 
-  // MARK: What tests do
+  // MARK: Operations for tests
 
   func add(_ files: Int) {
     count += files
@@ -119,7 +119,7 @@ final class BatchWorld {
     events.insert(event, at: place)
   }
 
-  /// Lets time pass until everything has ended, or so long.
+  /// Advances the time until everything has ended, or `duration` has passed.
   func run(for duration: Duration) {
     let end = now + duration
     while !isDone, let event = events.last, event.at <= end {
@@ -150,7 +150,7 @@ final class BatchWorld {
         failed[file] = failure
       }
     }
-    // As a loop does, which takes in what has come meanwhile.
+    // Like a loop, which handles all input that has arrived meanwhile.
     guard let due = engine.wakeAt.map({ max($0, now + .milliseconds(1)) }), wakeAt.map({ due < $0 }) ?? true else {
       return
     }
@@ -224,7 +224,7 @@ final class BatchWorld {
 }
 
 extension Array {
-  /// The first place whose element fits, where all behind it do as well.
+  /// The first index whose element matches, if all later ones match as well.
   fileprivate func partitioningIndex(_ fits: (Element) -> Bool) -> Int {
     var (low, high) = (0, count)
     while low < high {

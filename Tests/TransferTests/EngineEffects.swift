@@ -1,7 +1,7 @@
 import Transfer
 
 extension TransferEngine {
-  /// Everything that is to be done since the last input.
+  /// All effects since the last input.
   mutating func drain() -> [TransferEffect] {
     var effects: [TransferEffect] = []
     while let effect = nextEffect() { effects.append(effect) }
@@ -18,7 +18,7 @@ extension [TransferEffect] {
     compactMap { if case .failed(_, let failure, _) = $0 { failure } else { nil } }.first
   }
 
-  /// The first attempt that is to be prepared.
+  /// The first attempt to be prepared.
   var download: DownloadID? {
     compactMap { effect in
       switch effect {

@@ -8,7 +8,7 @@ import Transfer
   private let start = Instant(nanoseconds: 1_000_000_000)
   private let file = ContentHash.of([1])
 
-  @Test func whoHasTheFewestServedIsNext() {
+  @Test func thePeerWithTheFewestRunningIsNext() {
     var slots = FairQueue<String>(capacity: 2)
     let greedy = (0..<3).map { _ in slots.add(for: "greedy", file, cost: 1, at: start) }
     let modest = slots.add(for: "modest", file, cost: 1, at: start)
@@ -19,7 +19,7 @@ import Transfer
     #expect(second == greedy[1])
   }
 
-  @Test func whoGivesUpIsForgotten() {
+  @Test func aPeerThatGivesUpIsForgotten() {
     var slots = FairQueue<Int>(capacity: 1)
     let ids = (1...3).map { slots.add(for: $0, file, cost: 1, at: start) }
     let first = slots.next(rate: nil, at: start)
@@ -31,8 +31,8 @@ import Transfer
     #expect(slots.isEmpty)
   }
 
-  /// Whoever asks for one thing after the other does not stand before those who have waited all the time.
-  @Test func whoComesAgainStandsBehindThoseWhoWait() {
+  /// A peer that sends one request after another does not precede those that have been waiting.
+  @Test func aReturningPeerQueuesBehindWaitingOnes() {
     var slots = FairQueue<Int>(capacity: 1)
     var order: [Int] = []
     var peers: [UInt64: Int] = [:]
@@ -46,7 +46,7 @@ import Transfer
     #expect(order == (0..<20).map { 1 + $0 % 5 })
   }
 
-  @Test func whoWaitsLongIsToldUnlessNothingMoves() {
+  @Test func longWaitsAreReportedUnlessNothingMoves() {
     var slots = FairQueue<Int>(capacity: 1)
     for peer in 1...3 { _ = slots.add(for: peer, file, cost: 1, at: start) }
     _ = slots.add(for: 3, file, cost: 1, at: start)
@@ -59,7 +59,7 @@ import Transfer
     #expect(stuck.isEmpty)
   }
 
-  /// The rate is kept however many are served at once, and whoever is next is chosen when there is something to give.
+  /// The rate is kept however many are served concurrently, and the next peer is chosen only when a turn is free.
   @Test(arguments: 0..<10)
   func theRateIsKeptAndTheLastComerGetsHalf(seed: UInt64) {
     var random = SeededRandom(seed: seed)
@@ -86,17 +86,18 @@ import Transfer
   }
 }
 
-/// Two hundred peers at once: most ask for one block after the other, some for forty at once, some take one and no more.
+/// Two hundred concurrent peers: most request one block after another, some forty blocks together, some take one and no
+/// more.
 @Suite struct TwoHundredPeersTests {
   private struct Waiting {
     var others: Set<Int> = []
     var since: Instant
   }
 
-  /// While a peer waits of which nothing is served, nobody else has two turns. So nobody waits for longer than all others'
-  /// turns take, and the turns of those who have nothing to do go to the others.
+  /// While an unserved peer waits, no other peer has two turns. So no peer waits longer than one turn of all others
+  /// takes, and the turns of idle peers go to the others.
   @Test(arguments: 0..<4)
-  func nobodyHasTwoTurnsWhileAnotherWaits(seed: UInt64) {
+  func noPeerHasTwoTurnsWhileAnotherWaits(seed: UInt64) {
     var random = SeededRandom(seed: seed)
     var slots = FairQueue<Int>(capacity: 8)
     let file = ContentHash.of([2])
@@ -145,7 +146,7 @@ import Transfer
     #expect((turns[..<20].max() ?? 0) <= (honest.min() ?? 0) * 5 / 4 + 3, "seed \(seed): the greedy get more")
     if let rate {
       let round = 200 * Double(block) / rate
-      #expect(longest.inSeconds <= round + 1, "seed \(seed): somebody waited for \(longest)")
+      #expect(longest.inSeconds <= round + 1, "seed \(seed): a peer waited for \(longest)")
     }
   }
 }

@@ -4,16 +4,17 @@ import TestSupport
 import Testing
 import Transfer
 
-/// One honest node among liars of every kind, drawn from a seed: it delivers within three seconds, and the file comes.
+/// One honest node among dishonest ones of every kind, drawn from a seed: it delivers within three seconds, and the
+/// file arrives.
 ///
-/// A run that fails names its seed. `KACHERY_SIMULATED_RUNS=5000` makes it so many runs (`make simulate`), from
-/// `KACHERY_SIMULATED_FIRST` on.
+/// A failing run names its seed. `KACHERY_SIMULATED_RUNS=5000` sets the number of runs (`make simulate`), starting at
+/// `KACHERY_SIMULATED_FIRST`.
 @Suite struct HostileRunTests {
   private static func number(_ name: String, _ otherwise: UInt64) -> UInt64 {
     ProcessInfo.processInfo.environment[name].flatMap { UInt64($0) } ?? otherwise
   }
 
-  /// In parts, so that they run beside each other.
+  /// In parts, so that they run in parallel.
   private static let parts: [Range<UInt64>] = {
     let first = number("KACHERY_SIMULATED_FIRST", 0)
     let end = first + number("KACHERY_SIMULATED_RUNS", 400)
@@ -48,7 +49,7 @@ import Transfer
     let scene = "seed \(seed), \(world.size) bytes, \(world.peers), \(String(describing: world.failure))"
     #expect(hasEnded && world.isLoaded, "\(scene)")
     #expect(world.complaints == [], "\(scene)")
-    // Others may give what is right before they fall back into their ways.
+    // Others may send right bytes before they misbehave again.
     let loaded = world.loadedAt.map { $0 - start } ?? .seconds(999)
     let asked = world.honestAskedAt.map { $0 - start } ?? loaded
     #expect(asked <= .seconds(3), "\(asked), \(scene)")
@@ -60,7 +61,7 @@ import Transfer
     for seed in seeds {
       let world = world(seed) { liar, world in
         liar.saying = Saying.allCases[world.random.number(0...Saying.allCases.count - 1)]
-        // Some are right in all that they say, and slow.
+        // Some make only true claims, but are slow.
         liar.giving =
           Giving.allCases[world.random.number(world.random.chance(10) ? 0...0 : 1...Giving.allCases.count - 1)]
         switch world.random.number(0...3) {
@@ -89,7 +90,7 @@ import Transfer
     }
   }
 
-  /// The only source is lost again and again, and comes back: nothing is received twice.
+  /// The only source is lost again and again, and returns: nothing is received twice.
   @Test(arguments: 0..<60 as Range<UInt64>)
   func aSourceThatIsLostAndReturnsContinues(_ seed: UInt64) {
     let world = world(seed, liars: 0) { _, _ in }

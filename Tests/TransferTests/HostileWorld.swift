@@ -3,7 +3,7 @@ import TestSupport
 import Transfer
 import Wire
 
-/// What a node says of a file.
+/// A node's claim about a file.
 enum Saying: CaseIterable {
   case truth
   /// 10^14 bytes.
@@ -14,11 +14,11 @@ enum Saying: CaseIterable {
   case almost
 }
 
-/// What a node does when it is asked for bytes.
+/// A node's reaction to a request for bytes.
 enum Giving: CaseIterable {
   case right
   case nothing
-  /// It says that this node has to wait, again and again.
+  /// Reports that this node has to wait, again and again.
   case waits
   /// A byte now and then.
   case drips
@@ -32,16 +32,16 @@ struct Peer {
   let node: NodeID
   var saying = Saying.truth
   var giving = Giving.right
-  /// What it names as the file's manifest.
+  /// The manifest that it names for the file.
   var manifest: ContentHash?
   var latency: Duration
-  /// Bytes a second.
+  /// Bytes per second.
   var rate: Int
   var isHonest = false
 }
 
-/// One engine and the nodes around it, of which one is honest, on a virtual clock. Bytes are not moved: it is known which
-/// would be right.
+/// One engine and the nodes around it, one of which is honest, under a virtual clock. No bytes are moved: the world
+/// knows which ones would be right.
 final class HostileWorld {
   static let chunkSize: UInt64 = 1_000
 
@@ -53,22 +53,22 @@ final class HostileWorld {
   let size: UInt64
   let manifest: Manifest
   let manifestHash: ContentHash
-  /// Manifests that liars have made, and the hashes of which are right.
+  /// Manifests that dishonest nodes have made; their hashes are right.
   private(set) var falseManifests: [ContentHash: Manifest] = [:]
   var peers: [Peer] = []
-  /// Room on the disk, in bytes.
+  /// Bytes available on the disk.
   let room: UInt64 = 1_000_000
 
   private(set) var complaints: [String] = []
   private(set) var loadedAt: Instant?
   private(set) var failure: TransferFailure?
   var isLoaded: Bool { loadedAt != nil }
-  /// When the honest node was first asked for bytes, and first gave some.
+  /// When the honest node was first asked for bytes, and when it first sent some.
   private(set) var honestAskedAt: Instant?
   private(set) var honestGaveAt: Instant?
   private(set) var mostDownloads = 0
   private(set) var effectCount = 0
-  /// Bytes of pieces that were begun by a fetch and received, for the honest node.
+  /// Bytes of pieces that a fetch began and received, for the honest node.
   private(set) var honestBytes: UInt64 = 0
   private var downloads: [DownloadID: State] = [:]
   private var manifestsHere: Set<ContentHash> = []
@@ -81,7 +81,7 @@ final class HostileWorld {
   private struct State {
     let plan: DownloadPlan
     var isRight = true
-    /// Pieces whose beginning is wrong.
+    /// Pieces whose first bytes are wrong.
     var spoiled: Set<UInt64> = []
   }
 
@@ -109,7 +109,7 @@ final class HostileWorld {
     return node
   }
 
-  /// A manifest that says what is not so.
+  /// A manifest with false content.
   func newFalseManifest() -> ContentHash {
     guard let name = ContentHash(bytes: random.bytes(20)) else { preconditionFailure("as many bytes") }
     let count = max(1, manifest.chunkHashes.count)
@@ -123,10 +123,10 @@ final class HostileWorld {
 
   func load(_ key: FileKey) { input { $0.load(LoadID(number: 1), FileQuery(key: key), at: $1) } }
 
-  /// Runs until the load has ended; says whether it has.
+  /// Runs until the load has ended; returns whether it has.
   func run(for duration: Duration) -> Bool { clock.run(for: duration) { self.isLoaded || self.failure != nil } }
 
-  /// The node's link breaks, and is back after a while.
+  /// Breaks the node's link, and restores it after a while.
   func lose(_ node: NodeID, for duration: Duration) {
     guard away.insert(node).inserted else { return }
     for (_, byNode) in streams { for fetch in byNode[node] ?? [] { running.remove(fetch) } }
@@ -148,6 +148,7 @@ final class HostileWorld {
       effectCount += 1
       perform(effect)
     }
+    if !engine.keepsItsDeadlines { complaints.append("a deadline is kept that is not what a walk finds") }
     wakeNumber += 1
     guard let due = engine.wakeAt else { return }
     let number = wakeNumber
@@ -189,7 +190,7 @@ final class HostileWorld {
       downloads[id] = nil
       for fetch in (streams.removeValue(forKey: id) ?? [:]).values.joined() { running.remove(fetch) }
     case .misbehaved(let node, _):
-      if peers.contains(where: { $0.node == node && $0.isHonest }) { complaints.append("the honest node is blamed") }
+      if peers.contains(where: { $0.node == node && $0.isHonest }) { complaints.append("the honest node is penalized") }
     case .client(.progress(_, let loaded, let total, _)):
       if loaded > total { complaints.append("\(loaded) of \(total) bytes") }
     case .client(.loaded): loadedAt = clock.now
@@ -225,7 +226,7 @@ final class HostileWorld {
       return .has(FindAnswer.File(size: claimed, manifest: peer.manifest))
     }
     guard asked == peer.manifest else { return .refuses(.notHere) }
-    // A liar says that its manifest is large and has a manifest too.
+    // A dishonest node claims that its manifest is large and has a manifest too.
     return .has(peer.isHonest ? FindAnswer.File(size: 500) : FindAnswer.File(size: 5_000, manifest: hash))
   }
 
@@ -239,7 +240,7 @@ final class HostileWorld {
     running.insert(fetch.id)
     streams[id, default: [:]][peer.node, default: []].append(fetch.id)
     if fetch.kept == 0, !fetch.isSpare { downloads[id]?.spoiled.remove(fetch.piece.range.start) }
-    // A manifest is made by its author, who can give it.
+    // Its author, who made the manifest, can send it.
     let isOwnManifest = falseManifests[plan.hash] != nil
     let giving = isOwnManifest && peer.giving == .wrong ? .right : peer.giving
     clock.after(peer.latency * 2) { [self] in give(fetch, id, peer, giving, fetch.kept) }

@@ -4,7 +4,7 @@ import Testing
 import Transfer
 import Wire
 
-/// The engine with sources that are loading the file themselves.
+/// The engine with sources that are still loading the file themselves.
 @Suite struct PartialSourceTests {
   private let start = Instant(nanoseconds: 0)
   private let load = LoadID(number: 1)
@@ -16,14 +16,14 @@ import Wire
   private let stranger: NodeID = .filled(with: 6)
   private let topic: Topic = .filled(with: 7)
 
-  /// The engine of a node whose ID lies before or behind that of the partial source.
+  /// The engine of a node whose ID sorts before or after that of the partial source.
   private func engine(isFirst: Bool = true) throws -> TransferEngine {
     let bytes = [UInt8](repeating: isFirst ? 0 : 0xff, count: NodeID.byteCount)
     let node = try #require(NodeID(bytes: bytes))
     return TransferEngine(manifestThreshold: 10, node: node)
   }
 
-  /// Whom each piece was asked of, by its place.
+  /// The node that each piece was requested from, by index.
   private func asked(_ effects: [TransferEffect]) -> [(node: NodeID, place: Int, id: FetchID)] {
     effects.fetches.map { ($0.source.node, Int($0.piece.range.start / 10), $0.id) }
   }
@@ -38,7 +38,7 @@ import Wire
     .has(FindAnswer.File(size: 60, manifest: manifest ?? manifestHash, chunks: chunks(places)))
   }
 
-  /// A load of six pieces that has found these sources; gives back what it asks for.
+  /// A load of six pieces that has found these sources; returns its requests.
   private func begin(
     _ engine: inout TransferEngine, _ answers: [(NodeID, FindAnswer.Outcome)]
   ) throws -> [TransferEffect] {
@@ -72,7 +72,7 @@ import Wire
     #expect(places == [2, 4])
   }
 
-  @Test func itIsAskedAgainWhatItHasByThen() throws {
+  @Test func aPartialSourceIsAskedAgainForItsChunks() throws {
     var engine = try engine()
     let first = try #require(asked(try begin(&engine, [(partial, part([1]))])).first)
     engine.fetched(first.id, .verified, at: start)
@@ -95,7 +95,8 @@ import Wire
     #expect(asked(engine.drain()).map(\.place) == [0])
   }
 
-  /// Of two that load together the one with the smaller ID takes the first half from whoever has all of it.
+  /// Of two nodes that load together, the one with the smaller ID requests the first half from a source that has the
+  /// whole file.
   @Test(arguments: [true, false])
   func eachBeginsSomewhereElse(isFirst: Bool) throws {
     var engine = try engine(isFirst: isFirst)
@@ -113,7 +114,7 @@ import Wire
     #expect(fetches.first { $0.node == partial }?.place == 0)
   }
 
-  @Test func whoAsksForWhatIsBeingLoadedIsAskedInTurn() throws {
+  @Test func aNodeThatWantsTheSameFileIsQueried() throws {
     var engine = try engine()
     let file = FindAnswer.Outcome.has(FindAnswer.File(size: 60, manifest: manifestHash))
     _ = try begin(&engine, [(whole, file)])
@@ -129,7 +130,7 @@ import Wire
     #expect(engine.drain().questions.isEmpty)
   }
 
-  /// It was removed there, or the load was cancelled.
+  /// The file was removed there, or the load was cancelled.
   @Test func aRefusalSendsThePieceElsewhere() throws {
     var engine = try engine()
     let file = FindAnswer.Outcome.has(FindAnswer.File(size: 60, manifest: manifestHash))
@@ -141,7 +142,7 @@ import Wire
     #expect(next.node == whole && next.place == 0)
   }
 
-  @Test func chunksThatTheFileCannotHaveAreOfNoUse() throws {
+  @Test func chunksThatTheFileCannotHaveAreIgnored() throws {
     for answer in [
       FindAnswer.File(size: 60, manifest: manifestHash, chunks: ChunkSet(bytes: [0xff])),
       FindAnswer.File(size: 60, manifest: manifestHash, chunks: ChunkSet(bytes: [0xf0, 0])),

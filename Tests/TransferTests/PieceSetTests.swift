@@ -4,7 +4,7 @@ import Testing
 import Transfer
 
 @Suite struct PieceSetTests {
-  /// It does what a set of numbers does.
+  /// It behaves like a set of numbers.
   @Test(arguments: 0..<40 as Range<UInt64>)
   func itIsASetOfPlaces(_ seed: UInt64) {
     var random = SeededRandom(seed: seed)

@@ -6,7 +6,7 @@ import Transfer
 @Suite struct RateTests {
   private let start = Instant(nanoseconds: 1_000_000_000)
 
-  /// Blocks of any size at any times: over a while no more moves than the rate allows, and hardly less.
+  /// Blocks of any size at any time: over a period no more bytes pass than the rate allows, and hardly fewer.
   @Test(arguments: 0..<50)
   func theRateIsKept(seed: UInt64) {
     var random = SeededRandom(seed: seed)
@@ -46,7 +46,7 @@ import Transfer
     "", "fast", "-1", "0", "0.05", "5,", "8-18=5", "08:00-08:00=5", "25:00-26:00=5", "08:00-18:00=", "1=2=3", "nan",
     "inf",
   ])
-  func whatIsNoScheduleIsRefused(text: String) {
+  func invalidSchedulesAreRejected(text: String) {
     #expect(#expect(throws: KacheryError.self) { try RateSchedule(parsing: text) }?.code == .badRequest)
   }
 }

@@ -4,7 +4,7 @@ import Testing
 import Transfer
 import Wire
 
-/// The engine alone, an input at a time. Whole transfers are simulated elsewhere.
+/// The engine alone, one input at a time. Whole transfers are simulated elsewhere.
 @Suite struct TransferEngineTests {
   private let start = Instant(nanoseconds: 0)
   private let load = LoadID(number: 1)
@@ -19,7 +19,7 @@ import Wire
 
   private func download(_ effects: [TransferEffect]) throws -> DownloadID { try #require(effects.download) }
 
-  /// A load whose file one node has.
+  /// A load of a file that one node has.
   private func begin(_ engine: inout TransferEngine, size: UInt64, manifest: ContentHash? = nil) throws
     -> [TransferEffect]
   {
@@ -35,7 +35,7 @@ import Wire
       size: UInt64(chunks) * Limits.chunkSize, hash: hash, chunkHashes: Array(repeating: chunkHash, count: chunks))
   }
 
-  @Test func whenNobodyIsThereTheLoadWaitsAWhileAndThenFails() throws {
+  @Test func withoutPeersALoadWaitsAWhileAndThenFails() throws {
     var engine = TransferEngine()
     engine.load(load, FileQuery(key: FileKey(hash: hash)), at: start)
     let question = try question(engine.drain())
@@ -48,7 +48,7 @@ import Wire
     #expect(engine.wakeAt == nil)
   }
 
-  @Test func whoAppearsMeanwhileIsAsked() throws {
+  @Test func aNodeThatAppearsMeanwhileIsAsked() throws {
     var engine = TransferEngine()
     engine.load(load, FileQuery(key: FileKey(hash: hash)), at: start)
     let asked = try question(engine.drain())
@@ -68,7 +68,7 @@ import Wire
     #expect(engine.drain().isEmpty)
   }
 
-  /// The next piece is asked for when less than a second's worth of the first is left.
+  /// The next piece is requested when less than a second's worth of the first is left.
   @Test func piecesAreAskedForInOrderOneAhead() throws {
     var engine = TransferEngine()
     let id = try download(try begin(&engine, size: 80_000_000, manifest: manifestHash))
@@ -89,8 +89,8 @@ import Wire
     #expect(asked.map(\.piece.range.start) == [20_000_000, 40_000_000, 60_000_000])
   }
 
-  /// Nobody can appear over a channel that is not joined, so nobody is waited for.
-  @Test func withoutAChannelTheLoadFailsAtOnce() throws {
+  /// Without a joined channel no node can appear, so the load waits for none.
+  @Test func withoutAChannelTheLoadFailsImmediately() throws {
     for (topics, wanted) in [([], nil), ([topic], Topic(bytes: [UInt8](repeating: 9, count: Topic.byteCount)))] {
       var engine = TransferEngine()
       engine.topics = Set(topics)
@@ -101,7 +101,7 @@ import Wire
     }
   }
 
-  /// The channel was left while a peer was waited for.
+  /// The channel was left while the load was waiting for a peer.
   @Test func leavingTheLastChannelEndsTheWait() throws {
     var engine = TransferEngine()
     engine.topics = [topic]
@@ -120,7 +120,7 @@ import Wire
     engine.manifestRead(id, nil, at: start)
     let second = try question(engine.drain())
     #expect(second.hash == manifestHash)
-    // Nobody has it: the file is fetched in stripes, and only the whole can be verified.
+    // No node has it: the file is fetched in stripes, and only the whole can be verified.
     engine.asked(second.id, [AskedPeer(node: node, topic: topic)], at: start)
     engine.answered(second.id, by: node, .refuses(.notHere), at: start)
     let effects = engine.drain()
@@ -181,7 +181,7 @@ import Wire
     guard case .corruptSources([node]) = effects.failure else { return #expect(Bool(false), "no failure") }
   }
 
-  /// One file's manifest is another's, whose manifest is the first: one of them comes without.
+  /// The manifest of one file is another file whose manifest is the first: one of them is loaded without.
   @Test func manifestsInACircleAreNotWaitedFor() throws {
     var engine = TransferEngine()
     var ids: [DownloadID] = []
@@ -220,7 +220,7 @@ import Wire
     guard case .corruptSources([node]) = effects.failure else { return #expect(Bool(false), "no failure") }
   }
 
-  /// Two nodes contradict each other: both are asked, and a disk that is too small for one claim does not end the load.
+  /// Two nodes contradict each other: both are asked, and a disk too small for one claim does not end the load.
   @Test func aFullDiskForOneClaimLeavesTheOther() throws {
     var engine = TransferEngine()
     engine.load(load, FileQuery(key: FileKey(hash: hash)), at: start)
@@ -241,7 +241,7 @@ import Wire
     #expect(effects.contains { if case .misbehaved(node, hash) = $0 { true } else { false } })
   }
 
-  /// A manifest that is said to have a manifest comes without it, and one that is too large is not asked for.
+  /// A manifest that allegedly has a manifest is loaded without it, and one that is too large is not requested.
   @Test func aManifestHasNoManifest() throws {
     var engine = TransferEngine()
     let id = try download(try begin(&engine, size: 90_000_000, manifest: manifestHash))
@@ -260,8 +260,8 @@ import Wire
 
   // MARK: Losses
 
-  /// Half of a piece has come from one node, and the rest comes from another.
-  @Test func whatCameOfAPieceIsKeptWhenTheLinkIsLost() throws {
+  /// Half of a piece arrived from one node, and the rest arrives from another.
+  @Test func theReceivedPartOfAPieceIsKeptWhenTheLinkIsLost() throws {
     var engine = TransferEngine()
     let id = try download(try begin(&engine, size: 1_000))
     engine.prepared(id, at: start)
@@ -273,7 +273,7 @@ import Wire
     engine.answered(question.id, by: other, .has(FindAnswer.File(size: 1_000)), at: start)
     let second = try #require(engine.drain().fetches.first)
     #expect(second.kept == 400 && second.range == ByteRange(start: 400, end: 1_000))
-    // Whose bytes are wrong is not known, so all of it is fetched from one.
+    // Which node sent wrong bytes is unknown, so all of it is fetched from one node.
     engine.fetched(second.id, .hashMismatch, at: start)
     let effects = engine.drain()
     #expect(!effects.contains { if case .misbehaved = $0 { true } else { false } })
@@ -283,7 +283,7 @@ import Wire
     #expect(engine.drain().contains { if case .misbehaved(other, hash) = $0 { true } else { false } })
   }
 
-  /// As long as something comes between two losses the source may be lost again and again.
+  /// As long as some bytes arrive between two losses, the source may be lost again and again.
   @Test func aSourceThatReturnsContinuesUntilNothingComes() throws {
     var engine = TransferEngine()
     var effects = try begin(&engine, size: 1_000)
@@ -304,12 +304,12 @@ import Wire
       engine.answered(question.id, by: node, .has(FindAnswer.File(size: 1_000)), at: now)
       effects = engine.drain()
     }
-    // Nothing more has come: the search that is under way is the last.
+    // Nothing more has arrived: the running search is the last.
     engine.peerLeft(node, at: now)
     let last = engine.drain()
     #expect(last.failure == nil && !last.contains { if case .ask = $0 { true } else { false } })
     engine.wake(at: now + TransferEngine.returnTime)
-    guard case .lostSources = engine.drain().failure else { return #expect(Bool(false), "it waits for ever") }
+    guard case .lostSources = engine.drain().failure else { return #expect(Bool(false), "it waits forever") }
   }
 
   @Test func anEmptyFileIsOneEmptyPiece() throws {

@@ -27,7 +27,7 @@ import Wire
     #expect(throws: WireError.self) { try decode(bytes) }
   }
 
-  /// Whatever comes in is refused, waited for or read, and what was read reads the same again.
+  /// Any input is rejected, incomplete or decoded, and whatever was decoded decodes to the same value again.
   @Test(arguments: 0..<200)
   func noBytesDoHarm(seed: UInt64) throws {
     var random = SeededRandom(seed: seed)

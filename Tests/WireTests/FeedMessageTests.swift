@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 import Wire
 
-/// What travels on feed streams.
+/// The messages on feed streams.
 @Suite struct FeedMessageTests {
   private static func examples() throws -> (requests: [FeedRequest], answers: [FeedAnswer]) {
     let topic = try #require(Topic(bytes: [UInt8](repeating: 7, count: Topic.byteCount)))
@@ -50,13 +50,13 @@ import Wire
   @Test func longReasonsAreCutAndStayText() throws {
     let answer = FeedAnswer.rejected(id: 1, reason: String(repeating: "€", count: 1_000))
     guard case .rejected(_, let reason)? = try frame(answer.encoded).flatMap({ try FeedAnswer.decode($0) }) else {
-      Issue.record("It is no rejection any more.")
+      Issue.record("It is no longer a rejection.")
       return
     }
     #expect(reason.hasPrefix("€€€") && reason.utf8.count <= WireLimits.reason)
   }
 
-  /// Whatever comes in is refused, waited for or read, and what was read reads the same again.
+  /// Any input is rejected, incomplete or decoded, and whatever was decoded decodes to the same value again.
   @Test(arguments: 0..<300)
   func damagedFeedMessagesDoNoHarm(seed: UInt64) throws {
     var random = SeededRandom(seed: seed)

@@ -16,7 +16,7 @@ import Wire
     #expect(try FetchRequest.decode(try #require(try decoder.next())) == request)
   }
 
-  /// No file reaches there, and adding to such a position could overflow.
+  /// They are beyond the largest file, and adding to such a position could overflow.
   @Test func positionsBehindEveryFileAreRefused() throws {
     let range = try #require(ByteRange(start: 5, end: Limits.maximumFileSize + 1))
     var decoder = FrameDecoder(limit: 256)
@@ -25,7 +25,7 @@ import Wire
     #expect(throws: WireError.malformed(.malformed)) { try FetchRequest.decode(frame) }
   }
 
-  /// What comes back, as the decoder tells it: replies, their bytes joined, and their ends.
+  /// The decoder's output: replies, their bytes joined, and their ends.
   private func read(_ stream: [UInt8], cutting random: inout SeededRandom) throws -> [String] {
     var decoder = FetchReplyDecoder()
     var told: [String] = []
@@ -68,7 +68,7 @@ import Wire
     #expect(try read(stream, cutting: &random) == expected, "seed \(seed)")
   }
 
-  @Test func aReplyThatIsNoneIsRefused() {
+  @Test func anInvalidReplyIsRejected() {
     for bytes: [UInt8] in [
       [0, 0, 0, 0], [0, 0, 1, 1], [0, 0, 0, 2, 99, 0], [0, 0, 0, 10, 17, 99, 0, 0, 0, 0, 0, 0, 0, 0],
     ] {
@@ -77,7 +77,7 @@ import Wire
     }
   }
 
-  /// Every reason comes over as it was sent; others, and refusals that announce bytes, are no replies.
+  /// Every reason arrives as it was sent; unknown reasons, and refusals that announce bytes, are not valid replies.
   @Test(arguments: [UInt8](1...255))
   func aRefusalIsOneOfThoseKnownOrNone(value: UInt8) throws {
     let frame: [UInt8] = [0, 0, 0, 10, 17, value] + [UInt8](repeating: 0, count: 8)
@@ -109,7 +109,7 @@ import Wire
     for (name, bytes) in try FuzzCorpus.inputs(of: "fetch-reply") { expectNoMore(than: bytes, "\(name)") }
   }
 
-  /// What is handed on is part of what came in.
+  /// Expects that the decoder's output is part of its input.
   private func expectNoMore(than bytes: [UInt8], _ name: Comment) {
     var decoder = FetchReplyDecoder()
     var delivered = 0

@@ -5,7 +5,7 @@ import Testing
 import Wire
 
 @Suite struct FrameTests {
-  /// However the bytes are cut, the same frames come out of them, and what follows is left.
+  /// However the bytes are cut, the decoder returns the same frames, and leaves the bytes that follow.
   @Test(arguments: UInt64(0)..<10)
   func framesComeOutAsTheyWentIn(seed: UInt64) throws {
     var random = SeededRandom(seed: seed)
@@ -37,7 +37,7 @@ import Wire
     }
   }
 
-  /// Frames that come all at once cost no more than those that come a few at a time.
+  /// Frames that arrive together cost no more than those that arrive a few at a time.
   @Test func manySmallFramesCostNoMoreEachThanOne() throws {
     let some = Array(repeatElement([0, 0, 0, 1, 9] as [UInt8], count: 500).joined())
     let all = Array(repeatElement(some, count: 200).joined())
@@ -46,7 +46,7 @@ import Wire
     #expect(together < 3 * apart, "\(together) and \(apart) seconds")
   }
 
-  /// Seconds of this thread that decoding takes.
+  /// Seconds of this thread's time for decoding.
   private func cost(of pieces: [[UInt8]]) throws -> Double {
     var decoder = FrameDecoder(limit: 255)
     var count = 0

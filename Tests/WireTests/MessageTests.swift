@@ -18,7 +18,7 @@ import Wire
   }
 
   /// A later minor version may append fields, and send messages that this one does not know.
-  @Test func whatIsNotKnownIsPassedOver() throws {
+  @Test func unknownFieldsAndMessagesAreIgnored() throws {
     let message = ControlMessage.found(FindAnswer(id: 7, .refuses(.notHere)))
     var bytes = message.encoded
     bytes += [1, 2, 3]
@@ -27,7 +27,7 @@ import Wire
     #expect(try decode(Frame.encode(200) { $0.integer(UInt8(1)) }) == nil)
   }
 
-  /// A reason that this version does not know is no reason: it ends the link like any other frame that is none.
+  /// An unknown reason is invalid: it ends the link like any other invalid frame.
   @Test(arguments: [UInt8](0...255))
   func aRefusalIsOneOfThoseKnownOrNone(value: UInt8) throws {
     let bytes: [UInt8] = [0, 0, 0, 7, 5, 0, 0, 0, 9, 0, value]
@@ -44,7 +44,7 @@ import Wire
     #expect(throws: WireError.self) { try decode([0, 0, 0, 7, 5, 0, 0, 0, 9, 7, 1]) }
   }
 
-  /// Chunks of which nobody knows where they lie, none at all, or more than a file that is shared has.
+  /// Chunks with unknown positions, no chunks, or more than a shared file can have.
   @Test func chunksThatMeanNothingAreRefused() throws {
     let manifest = [UInt8](repeating: 1, count: 20)
     func answer(_ manifest: [UInt8]?, _ chunks: [UInt8]) -> [UInt8] {
@@ -69,14 +69,14 @@ import Wire
     #expect(throws: WireError.malformed(.truncated)) { try decode(cut) }
   }
 
-  /// A position in one file and a size of another can then be added without overflow.
+  /// A position in one file and the size of another can then be added without overflow.
   @Test(arguments: [(UInt64(Int64.max), true), (UInt64(Int64.max) + 1, false), (UInt64.max, false)])
   func aSizeThatNoFileCanHaveIsRefused(size: UInt64, isTaken: Bool) throws {
     let bytes = ControlMessage.found(FindAnswer(id: 1, .has(FindAnswer.File(size: size)))).encoded
     #expect(((try? decode(bytes)) != nil) == isTaken)
   }
 
-  @Test func aLabelIsCutToWhatAHelloHolds() {
+  @Test func aLabelIsTruncatedToFitAHello() {
     for name in ["", "lab", String(repeating: "é", count: 500), "e" + String(repeating: "\u{301}", count: 50_000)] {
       let label = Hello.label(of: name)
       #expect(label.utf8.count <= WireLimits.label)
@@ -113,7 +113,7 @@ import Wire
     #expect(received == sent, "seed \(seed)")
   }
 
-  /// Whatever comes is a message or an error, and a message can be encoded again.
+  /// Any input is either a message or an error, and a message can be encoded again.
   @Test(arguments: 0..<40)
   func mutatedMessagesNeverTrap(seed: UInt64) throws {
     var messages = RandomMessages(seed: seed)
@@ -137,7 +137,7 @@ import Wire
     }
   }
 
-  /// However many records there are and however long, no frame is longer than the other side accepts.
+  /// However many records there are and however long they are, no frame is longer than the other side accepts.
   @Test(arguments: [0, 1, 300, 2_000])
   func presenceIsSentInFramesThatFit(count: Int) throws {
     var messages = RandomMessages(seed: 5)
@@ -152,7 +152,7 @@ import Wire
   }
 }
 
-/// Messages of every kind, fixed by a seed.
+/// Messages of every kind, determined by a seed.
 struct RandomMessages {
   var random: SeededRandom
 

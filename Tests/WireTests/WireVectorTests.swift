@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 import Wire
 
-/// What every message looks like on the wire: `Tests/Vectors/wire.json`, which other software may replay as well.
+/// The wire format of every message: `Tests/Vectors/wire.json`, which other software may replay as well.
 @Suite struct WireVectorTests {
   private static let topic: Topic = .filled(with: 7)
   private static let hash: ContentHash = .filled(with: 1)
@@ -85,9 +85,9 @@ import Wire
 
   // MARK: Replaying
 
-  /// The frames of one kind of stream: each is what the value of its name looks like, and reads as that value.
+  /// Checks the frames of one kind of stream: each is the encoding of the value of its name, and decodes to that value.
   ///
-  /// - Parameter types: the types of frames that there are, each of which has an example.
+  /// - Parameter types: all frame types of the stream, each of which must have an example.
   private func replay<Message: Equatable>(
     _ kind: ByteString, _ values: [String: Message], types: ClosedRange<UInt8>, encode: (Message) -> [UInt8],
     decode: (Frame) throws -> Message?
@@ -112,7 +112,7 @@ import Wire
     #expect(seen == Set(types))
   }
 
-  /// The only frame that the bytes hold.
+  /// The only frame in the bytes.
   private func frame(_ bytes: [UInt8]) throws -> Frame {
     var decoder = FrameDecoder(limit: WireLimits.frame)
     decoder.append(bytes)
@@ -133,7 +133,7 @@ import Wire
     try replay("fetchReplies", Self.fetchReplies, types: 17...17, encode: { $0.encoded }, decode: reply)
   }
 
-  /// A reply is read from the stream, before the bytes that follow it.
+  /// Reads a reply from the stream, before the bytes that follow it.
   private func reply(_ frame: Frame) throws -> FetchReply? {
     var decoder = FetchReplyDecoder()
     var reply: FetchReply?

@@ -9,7 +9,7 @@ import YAML
     "a: &x [1, 2]\nb: |\n  text\n  more\nc: >-\n  folded\n? key\n: value\n", "[[[{a: b}, 'c'], \"d\"], ~, !!str 1]",
   ]
 
-  /// Whatever the bytes are, the parser ends with a value it can turn into JSON or with an error of its own.
+  /// For any bytes, the parser ends with a value that can be converted to JSON, or with its own error.
   @Test func anyBytesEndInAValueOrAnError() {
     var random = SplitMix(state: 0x5eed)
     var accepted = 0

@@ -52,7 +52,7 @@ import YAML
   }
 
   @Test(arguments: [
-    ("a: 1\na: 2", "stands twice"), ("a: &x 1\nb: *x", "alias"), ("{[a]: b}", "not a plain word"),
+    ("a: 1\na: 2", "is repeated"), ("a: &x 1\nb: *x", "alias"), ("{[a]: b}", "not a plain word"),
     ("a: b\n---\nc: d", "second document"), ("a: [1", "Line"), ("\t- x", "Line"), ("a: b: c", "Line"),
     ("<<: *base", "alias"),
   ])

@@ -1,15 +1,15 @@
-/// What this software calls itself towards clients and peers.
+/// Names and versions that clients and peers see.
 package enum APIVersion {
   /// The version of the daemon and its commands.
   package static let daemon = "0.9.0"
-  /// The version of the protocol between nodes, as `/probe` shows it to clients.
+  /// The version of the protocol between nodes, as `/probe` reports it to clients.
   package static let peerProtocol = "kachery/1"
-  /// The port of the local API where nobody says otherwise.
+  /// The default port of the local API.
   package static let defaultPort: UInt16 = 20_431
   /// The API's Unix socket, below the storage directory.
   package static let socketName = "kachery-node/api.socket"
   /// The header that carries a client's token.
   package static let tokenHeader = "KACHERY-CLIENT-AUTH-CODE"
-  /// The header that carries the code of a refusal, whose body is its sentence.
+  /// The header with the error code of a refused request; the body is the message.
   package static let errorCodeHeader = "KACHERY-ERROR-CODE"
 }

@@ -2,13 +2,13 @@ package import Primitives
 
 /// The body of `/v1/load`: many files in one request.
 package struct BatchLoadRequest: Hashable, Sendable {
-  /// Files that one request may name.
+  /// Most files that one request may name.
   package static let maximumFiles = 100_000
 
   package var keys: [FileKey]
-  /// Only this node is asked; nil for any.
+  /// Load only from this node; nil for any.
   package var node: NodeID?
-  /// Only this channel is asked, by name or address; nil for any.
+  /// Load only over this channel, given by name or address; nil for any.
   package var channel: String?
 
   package init(keys: [FileKey], node: NodeID? = nil, channel: String? = nil) {
@@ -37,9 +37,9 @@ package struct BatchLoadRequest: Hashable, Sendable {
   }
 }
 
-/// What `/v1/load` tells while it goes on. The last message says how many files came and how many did not.
+/// The messages of `/v1/load`. The last one reports how many files were loaded and how many failed.
 package enum BatchLoadEvent: Sendable {
-  /// How far all of it is. The bytes are those of the files begun so far: nobody knows the sizes of the others yet.
+  /// The overall progress. Counts the bytes of the files started so far; the sizes of the others are not known yet.
   package struct Progress: Hashable, Sendable {
     package var filesEnded = 0
     package var filesTotal = 0
@@ -49,9 +49,9 @@ package enum BatchLoadEvent: Sendable {
   }
 
   case progress(Progress)
-  /// Files wait because this node serves others first.
+  /// Files are waiting because the node with them serves others first.
   case waiting(BusyNode)
-  /// The file with this index in the request is here.
+  /// The file with this index in the request was loaded.
   case loaded(index: Int, path: String)
   /// The file with this index could not be loaded.
   case failed(index: Int, KacheryError)
@@ -78,7 +78,7 @@ package enum BatchLoadEvent: Sendable {
     }
   }
 
-  /// Reads a daemon's message; an error of the whole request becomes the error that it tells.
+  /// Reads a daemon's message; throws the error that a message about the whole request reports.
   package init(json: JSONValue) throws(KacheryError) {
     let fields = try JSONFields(json, named: "a message of the daemon")
     func number(_ name: String) throws(KacheryError) -> Int { Int(clamping: try fields.unsigned(name)) }

@@ -1,9 +1,9 @@
 package import Primitives
 
-/// A node that is waited for, because it serves others first: the message `waiting` of a load.
+/// A node that a load waits for because it serves others first: the message `waiting`.
 package struct BusyNode: Hashable, Sendable {
   package let node: NodeID
-  /// Nodes that wait there as well; nil if it does not say.
+  /// How many other nodes are waiting there too; nil if the node does not report it.
   package let others: UInt32?
 
   package init(_ node: NodeID, others: UInt32?) {

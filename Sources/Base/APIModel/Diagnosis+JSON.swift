@@ -1,7 +1,7 @@
 package import Primitives
 
 extension Diagnosis {
-  /// What `/v1/explain` answers.
+  /// The answer of `/v1/explain`.
   package var json: JSONValue {
     [
       "code": code.map { .string($0.rawValue) } ?? .null, "summary": .string(summary),

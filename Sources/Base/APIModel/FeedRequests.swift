@@ -6,7 +6,7 @@ extension JSONFields {
     SubfeedKey(try fixed("feedId"), try fixed("subfeedHash"))
   }
 
-  /// The time that a field gives in milliseconds, at most `longest`; nil if it is absent or null.
+  /// The duration in milliseconds that a field contains, at most `longest`; nil if it is absent or null.
   package func optionalMilliseconds(_ name: String, longest: Duration) throws(KacheryError) -> Duration? {
     try optionalNumber(name).map { min(.milliseconds(max(0, min($0, 1e12))), longest) }
   }
@@ -14,9 +14,9 @@ extension JSONFields {
 
 /// The body of `/feed/appendMessages`.
 package struct AppendRequest: Sendable {
-  /// Messages that one request may append: all of them are signed before the first is written.
+  /// Most messages that one request may append: all of them are signed before the first is written.
   package static let maximumMessages = 100_000
-  /// Bytes of metadata that one request may have stored, a copy with each message.
+  /// Most bytes of metadata that one request may store; each message gets a copy.
   package static let maximumMetaData = 64 << 20
 
   package let key: SubfeedKey
@@ -35,7 +35,7 @@ package struct AppendRequest: Sendable {
     }
     let messages = list.compactMap(\.object)
     guard messages.count == list.count else {
-      throw KacheryError(.badRequest, "Each of the messages of a feed is a JSON object, such as {\"text\": \"hello\"}.")
+      throw KacheryError(.badRequest, "Each message of a feed is a JSON object, such as {\"text\": \"hello\"}.")
     }
     self.messages = messages
     guard let metaData = fields.value("metaData") else {
@@ -49,8 +49,8 @@ package struct AppendRequest: Sendable {
     guard size <= Self.maximumMetaData / max(1, messages.count) else {
       throw KacheryError(
         .tooLarge,
-        "The metadata of \(size) bytes is stored with each of the \(messages.count) messages, and has at most "
-          + "\(Self.maximumMetaData) bytes together; shorten it, or append fewer messages in one request.")
+        "The metadata of \(size) bytes is stored with each of the \(messages.count) messages, which exceeds "
+          + "\(Self.maximumMetaData) bytes in total; shorten it, or append fewer messages in one request.")
     }
     self.metaData = object
   }
@@ -58,11 +58,11 @@ package struct AppendRequest: Sendable {
 
 /// The body of `/feed/submitMessage`.
 package struct SubmitRequest: Sendable {
-  /// Characters of the longest message that is submitted, as JSON.
+  /// Most characters of a submitted message, as JSON.
   package static let longestMessage = 10_000
-  /// What a client that names no time-out waits for at most.
+  /// How long a submission without a timeout waits.
   package static let defaultTimeout: Duration = .seconds(10)
-  /// Nobody waits longer, whatever the client says.
+  /// The longest wait, whatever timeout the client sets.
   package static let longestTimeout: Duration = .seconds(600)
 
   package let key: SubfeedKey
@@ -79,8 +79,8 @@ package struct SubmitRequest: Sendable {
     guard length <= Self.longestMessage else {
       throw KacheryError(
         .tooLarge,
-        "A message that is submitted has at most \(Self.longestMessage) characters as JSON, not \(length); "
-          + "store what is large as a file and submit its URI.")
+        "A submitted message has at most \(Self.longestMessage) characters as JSON, not \(length); "
+          + "store large content as a file and submit its URI.")
     }
     self.message = message
     timeout = try fields.optionalMilliseconds("timeoutMsec", longest: Self.longestTimeout) ?? Self.defaultTimeout
@@ -89,19 +89,19 @@ package struct SubmitRequest: Sendable {
 
 /// The body of `/feed/watchForNewMessages`.
 package struct WatchRequest: Sendable {
-  /// The channel that stands for this node alone.
+  /// The channel name that restricts a watch to this node.
   package static let localChannel = "*local*"
-  /// Nobody waits longer, whatever the client says.
+  /// The longest wait, whatever the client requests.
   package static let longestWait: Duration = .seconds(3_600)
-  /// Subfeeds in one request.
+  /// Most subfeeds in one request.
   package static let maximumWatches = 10_000
 
-  /// One subfeed that is watched.
+  /// A watched subfeed.
   package struct Watch: Sendable {
-    /// What the client calls it.
+    /// The client's name for the watch.
     package let name: String
     package let key: SubfeedKey
-    /// The first message that is wanted.
+    /// The first requested message.
     package let position: UInt64
     /// The channel over which other nodes may be asked; nil for any.
     package let channel: String?
@@ -114,13 +114,13 @@ package struct WatchRequest: Sendable {
       self.channel = channel
     }
 
-    /// Whether only what is here counts.
+    /// Whether only messages stored on this node count.
     package var isLocal: Bool { channel == WatchRequest.localChannel }
   }
 
   package let watches: [Watch]
   package let wait: Duration
-  /// Messages of each watch at most; nil for all.
+  /// Most messages per watch; nil for all.
   package let count: Int?
   package let isSigned: Bool
 
@@ -155,7 +155,7 @@ package struct WatchRequest: Sendable {
   }
 }
 
-/// The messages that a watch has found, each as its JSON.
+/// The messages found for a watch, each as JSON.
 package struct WatchedMessages: Sendable {
   package let name: String
   package let messages: [[UInt8]]
@@ -166,10 +166,10 @@ package struct WatchedMessages: Sendable {
   }
 }
 
-/// What a node knows of a feed.
+/// What a node knows about a feed.
 package struct FeedInfo: Sendable {
   package let isWriteable: Bool
-  /// The node that writes the feed; nil if it is not to be found and only copies are.
+  /// The node that writes the feed; nil if it was not found but copies were.
   package let node: NodeID?
 
   package init(isWriteable: Bool, node: NodeID?) {

@@ -1,7 +1,8 @@
 package import Primitives
 
 extension FileKey {
-  /// The key as clients write it: `{"sha1", "manifestSha1"?, "chunkOf"?: {"fileKey", "startByte", "endByte"}}`.
+  /// The key in the form that clients use: `{"sha1", "manifestSha1"?, "chunkOf"?: {"fileKey", "startByte",
+  /// "endByte"}}`.
   package var json: JSONValue {
     var object: JSONObject = ["sha1": .string(hash.hex)]
     if let manifest { object["manifestSha1"] = .string(manifest.hex) }
@@ -15,7 +16,7 @@ extension FileKey {
     return .object(object)
   }
 
-  /// Reads a key as clients write it.
+  /// Reads a key in the form that clients use.
   package init(json: JSONValue) throws(KacheryError) {
     let fields = try JSONFields(json, named: "fileKey")
     var location: ChunkLocation?
@@ -30,7 +31,8 @@ extension FileKey {
       guard ChunkLocation.isPossible(range) else {
         throw KacheryError(
           .badRequest,
-          "The chunk has \(range.count) bytes, or no file reaches it; a chunk has at most \(Limits.maximumPartSize).")
+          "The chunk has \(range.count) bytes, or is beyond the largest file; a chunk has at most "
+            + "\(Limits.maximumPartSize) bytes.")
       }
       location = ChunkLocation(
         parent: try parent.fixed("sha1"), parentManifest: try parent.optionalFixed("manifestSha1"), range: range)

@@ -1,7 +1,7 @@
 package import Primitives
 
 extension KacheryError.Code {
-  /// The HTTP status of an answer that tells this error.
+  /// The HTTP status of an answer with this error.
   package var httpStatus: Int {
     switch self {
     case .badRequest, .badConfiguration: 400

@@ -1,12 +1,12 @@
 package import Primitives
 
-/// Reads the members of a request's JSON object; each failure is a sentence that names the field.
+/// Reads the members of a request's JSON object; each error message names the field.
 package struct JSONFields {
   private let object: JSONObject
 
   /// The members of a request's body.
   ///
-  /// - Throws: `badRequest` if it is no JSON object.
+  /// - Throws: `badRequest` if it is not a JSON object.
   package init(body: [UInt8]) throws(KacheryError) {
     let document: JSONValue
     do { document = try JSONParser.parse(body) } catch {
@@ -15,9 +15,9 @@ package struct JSONFields {
     try self.init(document, named: "the body of the request")
   }
 
-  /// The members of a value that must be an object.
+  /// The members of a value that must be an object. Error messages call it `name`.
   package init(_ value: JSONValue, named name: String) throws(KacheryError) {
-    guard let object = value.object else { throw KacheryError(.badRequest, "It is no JSON object: \(name).") }
+    guard let object = value.object else { throw KacheryError(.badRequest, "Not a JSON object: \(name).") }
     self.object = object
   }
 
@@ -27,7 +27,7 @@ package struct JSONFields {
   /// The value of a field; nil if it is absent or null.
   package func value(_ name: String) -> JSONValue? { object[ByteString(name)].flatMap { $0.isNull ? nil : $0 } }
 
-  /// The value of a field that may be null but must be there.
+  /// The value of a required field; it may be null.
   package func anyValue(_ name: String) throws(KacheryError) -> JSONValue {
     guard let value = object[ByteString(name)] else {
       throw KacheryError(.badRequest, "The field '\(name)' is missing.")
@@ -35,7 +35,7 @@ package struct JSONFields {
     return value
   }
 
-  /// The text of a field that must be there.
+  /// The text of a required field.
   package func string(_ name: String) throws(KacheryError) -> String {
     guard let string = try optionalString(name) else { throw missing(name) }
     return string
@@ -48,17 +48,17 @@ package struct JSONFields {
     return string
   }
 
-  /// The whole number, from 0 on, of a field that must be there.
+  /// The non-negative integer in a required field.
   package func unsigned(_ name: String) throws(KacheryError) -> UInt64 {
     guard let number = try optionalUnsigned(name) else { throw missing(name) }
     return number
   }
 
-  /// The whole number, from 0 on, of a field; nil if it is absent or null.
+  /// The non-negative integer in a field; nil if it is absent or null.
   package func optionalUnsigned(_ name: String) throws(KacheryError) -> UInt64? {
     guard let value = value(name) else { return nil }
     guard let number = value.unsigned else {
-      throw KacheryError(.badRequest, "The field '\(name)' is not a whole number from 0 on.")
+      throw KacheryError(.badRequest, "The field '\(name)' is not a non-negative integer.")
     }
     return number
   }
@@ -70,20 +70,20 @@ package struct JSONFields {
     return number
   }
 
-  /// The truth value of a field; nil if it is absent or null.
+  /// The boolean in a field; nil if it is absent or null.
   package func optionalBool(_ name: String) throws(KacheryError) -> Bool? {
     guard let value = value(name) else { return nil }
     guard let bool = value.bool else { throw KacheryError(.badRequest, "The field '\(name)' is not true or false.") }
     return bool
   }
 
-  /// The hash or key that a field spells in hexadecimal; it must be there.
+  /// The hash or key in a required field, spelled in hexadecimal.
   package func fixed<Value: FixedBytes>(_ name: String, _ type: Value.Type = Value.self) throws(KacheryError) -> Value {
     guard let value: Value = try optionalFixed(name) else { throw missing(name) }
     return value
   }
 
-  /// The hash or key that a field spells in hexadecimal; nil if it is absent or null.
+  /// The hash or key in a field, spelled in hexadecimal; nil if it is absent or null.
   package func optionalFixed<Value: FixedBytes>(
     _ name: String, _ type: Value.Type = Value.self
   ) throws(KacheryError) -> Value? {

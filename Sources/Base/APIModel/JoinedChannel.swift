@@ -1,12 +1,12 @@
 package import Primitives
 
-/// A channel that the user has joined, as clients write it: `{"channelConfigUrl", "isMessageProxy", …}`.
+/// A channel that the user has joined, in the form that clients use: `{"channelConfigUrl", "isMessageProxy", …}`.
 package struct JoinedChannel: Hashable, Sendable {
-  /// The key of the mutable that holds all of them.
+  /// The key of the mutable that stores the joined channels.
   package static let mutableKey: JSONValue = "_joined_channels_config"
 
-  /// The address of the channel's document, or the channel's name. By its bytes: they are what nodes derive the channel's
-  /// topic from.
+  /// The address of the channel's document, or the channel's name. Compared by bytes, because nodes derive the
+  /// channel's topic from the bytes.
   package var address: ByteString
   package var isMessageProxy: Bool
   package var isDataProxy: Bool
@@ -19,7 +19,7 @@ package struct JoinedChannel: Hashable, Sendable {
     self.isPublic = isPublic
   }
 
-  /// The channel as clients write it.
+  /// The channel in the form that clients use.
   package var json: JSONValue {
     [
       "channelConfigUrl": .string(address.text), "isMessageProxy": .bool(isMessageProxy),
@@ -28,7 +28,7 @@ package struct JoinedChannel: Hashable, Sendable {
     ]
   }
 
-  /// Reads the value of the mutable that holds all joined channels. An entry without an address is passed over.
+  /// Reads the value of the mutable that stores the joined channels. Skips entries without an address.
   package static func list(from value: JSONValue?) -> [JoinedChannel] {
     (value?["joinedChannels"]?.array ?? []).compactMap { entry in
       guard let address = entry["channelConfigUrl"]?.string, !address.isEmpty else { return nil }
@@ -38,12 +38,12 @@ package struct JoinedChannel: Hashable, Sendable {
     }
   }
 
-  /// The value of the mutable that holds all joined channels.
+  /// The value of the mutable that stores the joined channels.
   package static func value(of channels: [JoinedChannel]) -> JSONValue {
     ["joinedChannels": .array(channels.map(\.json))]
   }
 
-  /// The address with a gist that is pinned to a revision turned into one that follows the latest, as older clients did.
+  /// The address; if it names one revision of a gist, the address of the latest revision, as older clients use.
   package static func followingLatest(_ address: ByteString) -> ByteString {
     guard address.text.begins(with: "https://gist.githubusercontent.com/") else { return address }
     // https: / "" / host / user / gist / raw / revision / file

@@ -1,8 +1,8 @@
 package import Primitives
 
-/// Frames of a message stream: `<decimal byte length>#<JSON>`, the length counted in bytes of UTF-8.
+/// Frames of a message stream: `<decimal byte length>#<JSON>`, with the length in bytes of UTF-8.
 package enum MessageStream {
-  /// Bytes of the largest message that is read.
+  /// Bytes in the largest accepted message.
   package static let maximumMessage = 64 << 20
 
   /// The frame of this message.
@@ -12,17 +12,17 @@ package enum MessageStream {
   }
 }
 
-/// Cuts a message stream into its messages.
+/// Splits a message stream into its messages.
 package struct MessageStreamDecoder: Sendable {
   private static let maximumDigits = 9
   private var buffer: [UInt8] = []
 
   package init() {}
 
-  /// Whether the stream may end here: between two messages.
+  /// Whether the stream may end here, between two messages.
   package var isBetweenMessages: Bool { buffer.isEmpty }
 
-  /// Takes in the next bytes of the stream; returns the messages that are complete.
+  /// Decodes the next bytes of the stream; returns the messages that are complete.
   ///
   /// - Throws: `protocolViolation` if they are not a message stream.
   package mutating func receive(_ bytes: some Sequence<UInt8>) throws(KacheryError) -> [JSONValue] {

@@ -1,15 +1,15 @@
 package import Primitives
 
-/// What `/probe` tells of a daemon.
+/// The answer of `/probe`.
 package struct ProbeReply: Hashable, Sendable {
   package var node: NodeID
   package var isBootstrap: Bool
   package var joinedChannels: [JoinedChannel]
   package var storageDirectory: String
-  /// What only a client on the Unix socket is told.
+  /// Present only for a client on the Unix socket.
   package var socket: Socket?
 
-  /// What the daemon tells whoever has connected to its Unix socket.
+  /// What the daemon reports to a client connected to its Unix socket.
   package struct Socket: Hashable, Sendable {
     /// Whether the client needs no token.
     package var hasAccess: Bool
@@ -54,7 +54,7 @@ package struct ProbeReply: Hashable, Sendable {
   }
 }
 
-/// What `/store`, `/storeFile` and `/linkFile` answer.
+/// The answer of `/store`, `/storeFile` and `/linkFile`.
 package struct StoreReply: Hashable, Sendable {
   package var hash: ContentHash
   package var manifest: ContentHash?
@@ -71,7 +71,7 @@ package struct StoreReply: Hashable, Sendable {
     ]
   }
 
-  /// Reads a daemon's answer; a refusal becomes the error that it tells.
+  /// Reads a daemon's answer; throws the error that a refusal reports.
   package init(json: JSONValue) throws(KacheryError) {
     let fields = try JSONFields(json, named: "the answer of the daemon")
     guard try fields.optionalBool("success") == true else {
@@ -83,7 +83,7 @@ package struct StoreReply: Hashable, Sendable {
   }
 }
 
-/// A node that has a file, as `/findFile` tells of it.
+/// A node that has a file, as `/findFile` reports it.
 package struct FoundFile: Hashable, Sendable {
   package var node: NodeID
   package var key: FileKey
@@ -101,11 +101,11 @@ package struct FoundFile: Hashable, Sendable {
   }
 }
 
-/// What `/loadFile` tells of a load while it goes on, and at its end.
+/// The messages of `/loadFile`: progress, and the outcome at the end.
 package enum LoadEvent: Hashable, Sendable {
-  /// Bytes of the file that are here; the node that gave the last ones.
+  /// Progress: bytes loaded, total bytes, and the node that sent the last ones.
   case progress(loaded: UInt64, total: UInt64, node: NodeID?)
-  /// Nobody gives anything, because this node serves others first.
+  /// No node is sending the file: the one that has it serves others first.
   case waiting(BusyNode)
   case finished(path: String)
 
@@ -121,12 +121,12 @@ package enum LoadEvent: Hashable, Sendable {
     }
   }
 
-  /// The message that ends a load that has failed.
+  /// The last message of a failed load.
   package static func failure(_ error: KacheryError) -> JSONValue {
     ["type": "error", "error": .string(error.message), "code": .string(error.code.rawValue)]
   }
 
-  /// Reads a daemon's message; an error message becomes the error that it tells.
+  /// Reads a daemon's message; throws the error that an error message reports.
   package init(json: JSONValue) throws(KacheryError) {
     let fields = try JSONFields(json, named: "a message of the daemon")
     switch try fields.string("type") {

@@ -3,11 +3,11 @@ package import Primitives
 /// The body of `/loadFile`.
 package struct LoadRequest: Hashable, Sendable {
   package var key: FileKey
-  /// Only this node is asked; nil for any.
+  /// Load only from this node; nil for any.
   package var node: NodeID?
-  /// Only this channel is asked, by name or address; nil for any.
+  /// Load only over this channel, given by name or address; nil for any.
   package var channel: String?
-  /// Whether the client knows the message `waiting`; the published ones know no others than they did.
+  /// Whether the client understands the message `waiting`; the published clients do not.
   package var reportWaiting: Bool
 
   package init(key: FileKey, node: NodeID? = nil, channel: String? = nil, reportWaiting: Bool = false) {
@@ -17,8 +17,8 @@ package struct LoadRequest: Hashable, Sendable {
     self.reportWaiting = reportWaiting
   }
 
-  /// Reads the body. The two published clients name the channel differently, and
-  /// earlier clients of ours called `reportWaiting` `tellsWaits`.
+  /// Reads the body. The two published clients name the channel differently, and earlier clients of this software
+  /// called `reportWaiting` `tellsWaits`.
   package init(_ fields: JSONFields) throws(KacheryError) {
     key = try FileKey(json: try fields.anyValue("fileKey"))
     node = try fields.optionalFixed("fromNode")
@@ -40,9 +40,9 @@ package struct LoadRequest: Hashable, Sendable {
 
 /// The body of `/findFile`.
 package struct FindFileRequest: Hashable, Sendable {
-  /// What a client that names no time-out waits for at most.
+  /// How long a search without a timeout runs.
   package static let defaultTimeout: Duration = .seconds(4)
-  /// No search runs longer, whatever the client says.
+  /// The longest search, whatever timeout the client sets.
   package static let longestTimeout: Duration = .seconds(600)
 
   package var key: FileKey
@@ -67,7 +67,7 @@ package struct LinkRequest: Hashable, Sendable {
   package var path: String
   /// In bytes.
   package var size: UInt64
-  /// When the file was changed, in seconds since 1970.
+  /// The file's modification time, in seconds since 1970.
   package var modified: Double
 
   /// Reads the body.
@@ -108,9 +108,9 @@ package struct ReadRequest: Hashable, Sendable {
   package var start: UInt64
   /// Nil for the end of the file.
   package var end: UInt64?
-  /// Only this node is asked; nil for any.
+  /// Load only from this node; nil for any.
   package var node: NodeID?
-  /// Only this channel is asked, by name or address; nil for any.
+  /// Load only over this channel, given by name or address; nil for any.
   package var channel: String?
 
   package init(key: FileKey, start: UInt64, end: UInt64?, node: NodeID? = nil, channel: String? = nil) {

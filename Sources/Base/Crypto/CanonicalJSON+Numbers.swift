@@ -1,30 +1,30 @@
 package import Primitives
 
 extension CanonicalJSON {
-  /// A number that the canonical form spells differently, so that a hash or signature is not of what was given.
+  /// A number that the canonical form changes, so that a hash or signature would not cover the original value.
   package struct AlteredNumber: Hashable, Sendable {
-    /// Where it stands.
+    /// Where it is in the document.
     package let place: JSONPlace
-    /// The number as it was given.
+    /// The original number.
     package let literal: String
     /// The number in the canonical form.
     package let canonical: String
 
-    /// The number as it was given, cut short if it is long.
+    /// The original number, shortened if it is long.
     package var excerpt: String { literal.utf8.count <= 60 ? literal : "\(literal.prefix(50))…" }
   }
 
-  /// What the canonical form must keep of a number that has a fraction or an exponent.
+  /// How exactly the canonical form must keep a number that has a fraction or an exponent.
   package enum Precision: Sendable {
     /// Its decimal value, digit for digit.
     case decimal
-    /// The double that readers take it for, which only what is too small for any double loses.
+    /// The double that readers parse it as; only numbers too small for any double lose it.
     case double
   }
 
-  /// The first number that the canonical form does not keep; nil if it keeps all of them.
+  /// The first number that the canonical form changes; nil if it keeps all of them.
   ///
-  /// An integer must keep each digit: readers take it for what it says, however long it is.
+  /// An integer must keep each digit: readers take it literally, however long it is.
   package static func alteredNumber(
     in value: JSONValue, at place: JSONPlace = .root, precision: Precision
   ) -> AlteredNumber? {
@@ -53,7 +53,7 @@ extension CanonicalJSON {
     return nil
   }
 
-  /// Whether a closer look is due: places are not named for the values that nearly all messages consist of.
+  /// Whether the value needs a closer look. Most values do not, and then no place has to be constructed.
   private static func mayHoldAltered(_ value: JSONValue) -> Bool {
     switch value {
     case .null, .bool, .string: false

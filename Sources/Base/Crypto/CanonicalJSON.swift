@@ -1,11 +1,12 @@
 package import Primitives
 
-/// JSON in the one form that everybody writes alike, so that its bytes can be hashed and signed (RFC 8785).
+/// The canonical form of JSON, the same for every writer, so that its bytes can be hashed and signed (RFC 8785).
 package enum CanonicalJSON {
   /// The canonical UTF-8 of this document.
   package static func encode(_ value: JSONValue) -> [UInt8] { value.bytes(in: style) }
 
-  /// The canonical UTF-8 of this document, but with each number as it was spelled: for what is kept and not signed.
+  /// The canonical UTF-8 of this document, except that each number stays as it was spelled: for documents that are
+  /// stored but not signed.
   package static func encodeKeepingNumbers(_ value: JSONValue) -> [UInt8] { value.bytes(in: style.keepingNumbers) }
 
   private static let style = JSONStyle(
@@ -14,24 +15,24 @@ package enum CanonicalJSON {
     // Section 3.2.2.3: every number is one of ECMAScript's, which are floating-point.
     integer: integer, decimal: { number($0.double) }, string: JSONString.writeUTF8)
 
-  /// The order of UTF-16, seen in UTF-8: there the code points from U+10000 (lead bytes from F0) come last, here before
-  /// those from U+E000 (lead bytes EE and EF).
+  /// UTF-16 order, applied to UTF-8: in UTF-8 the code points from U+10000 (lead bytes from F0) sort last, in UTF-16
+  /// before those from U+E000 (lead bytes EE and EF).
   private static func precedes(_ name: ByteString, _ other: ByteString) -> Bool {
     func rank(_ byte: UInt8) -> UInt8 { byte < 0xee ? byte : byte < 0xf0 ? byte + 5 : byte - 2 }
     return name.utf8.lexicographicallyPrecedes(other.utf8) { rank($0) < rank($1) }
   }
 
-  /// Up to 2⁵³ every integer is one of ECMAScript's numbers, and is printed with all its digits.
+  /// Up to 2⁵³ every integer is an ECMAScript number, and is printed with all its digits.
   @Sendable static func integer(_ value: Int64) -> String {
     value.magnitude <= 1 << 53 ? String(value) : number(Double(value))
   }
 
-  /// A number as ECMAScript prints it (ECMA-262, Number::toString): the shortest digits that give the same value.
+  /// A number as ECMAScript prints it (ECMA-262, Number::toString): the shortest digits that yield the same value.
   @Sendable static func number(_ value: Double) -> String {
     guard value.isFinite else { return "null" }
     guard value != 0 else { return "0" }
     let text = "\(value)"
-    // With a fraction and without an exponent both print alike, as nearly all numbers are.
+    // With a fraction and without an exponent, as for nearly all numbers, Swift and ECMAScript print the same.
     guard text.utf8.contains(UInt8(ascii: "e")) || text.hasSuffix(".0") else { return text }
     let sign = value < 0 ? "-" : ""
     let (digits, exponent) = shortest(value.magnitude)
@@ -50,7 +51,7 @@ package enum CanonicalJSON {
     return sign + mantissa + "e" + (power < 0 ? "-" : "+") + String(power.magnitude)
   }
 
-  /// The shortest digits of a positive number and the power of ten of the place before the first: 0.digits × 10^exponent.
+  /// The shortest digits of a positive number and their exponent: 0.digits × 10^exponent.
   private static func shortest(_ value: Double) -> (digits: String, exponent: Int) {
     let text = "\(value)".split(separator: "e")
     let parts = text[0].split(separator: ".", omittingEmptySubsequences: false)

@@ -13,7 +13,7 @@ package enum SHA256Digest {
 
 /// HMAC with SHA-256 (RFC 2104).
 package enum HMACSHA256 {
-  /// The 32 bytes of the code over `bytes` by `key`.
+  /// The 32-byte authentication code of `bytes` under `key`.
   package static func authenticate(_ bytes: [UInt8], key: [UInt8]) -> [UInt8] {
     var code = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
     var count = 0
@@ -24,7 +24,7 @@ package enum HMACSHA256 {
   }
 }
 
-/// Random numbers that nobody can foresee.
+/// Cryptographically secure random numbers.
 package struct SecureRandom: RandomNumberGenerator, Sendable {
   package init() {}
 

@@ -1,6 +1,6 @@
 /// A point of the curve edwards25519 (RFC 8032, section 5.1), in extended coordinates: x = X/Z, y = Y/Z, xy = T/Z.
 ///
-/// For public values only: how long an operation takes may depend on them.
+/// For public values only: the time of an operation may depend on them.
 struct EdwardsPoint {
   private var x: FieldElement
   private var y: FieldElement
@@ -21,7 +21,7 @@ struct EdwardsPoint {
     (self.x, self.y, self.z, self.t) = (x, y, z, t)
   }
 
-  /// The point of these 32 bytes (RFC 8032, section 5.1.3); nil if they are none, or not the one way to write it.
+  /// The point that these 32 bytes encode (RFC 8032, section 5.1.3); nil if they encode none, or not canonically.
   init?(encoded: ArraySlice<UInt8>) {
     guard encoded.count == 32, let highest = encoded.last, let y = FieldElement(bytes: encoded) else { return nil }
     let square = y.squared
@@ -40,10 +40,10 @@ struct EdwardsPoint {
     self.init(x: x, y: y, z: .one, t: x * y)
   }
 
-  /// The point that makes zero with every other one's sum.
+  /// Whether this is the neutral element of addition.
   var isIdentity: Bool { x.isZero && (y - z).isZero && !z.isZero }
 
-  /// What is added many times: y + x, y − x and 2dxy of a point whose Z is 1.
+  /// A point prepared for repeated addition: y + x, y − x and 2dxy of a point with Z = 1.
   struct Addend {
     let sum: FieldElement
     let difference: FieldElement
@@ -54,13 +54,13 @@ struct EdwardsPoint {
     }
   }
 
-  /// The point made ready to be added.
+  /// The point prepared for addition.
   var addend: Addend {
     let inverse = z.inverted
     return Addend(affineX: x * inverse, y: y * inverse)
   }
 
-  /// The same where Z is known to be 1, as of a point that was just read.
+  /// The same for a point known to have Z = 1, such as one that was just decoded.
   var addendOfUnit: Addend { Addend(affineX: x, y: y) }
 
   /// Twice the point (Hisil and others, "Twisted Edwards curves revisited", 2008).
@@ -116,8 +116,8 @@ extension EdwardsPoint.Addend {
 }
 
 extension EdwardsPoint {
-  /// The sum of all points, each times its scalar of 128 bits (16 bytes, the lowest first), by Pippenger's method: the
-  /// points that share a digit are added first, and multiplied by it together.
+  /// The sum of all points, each times its scalar of 128 bits (16 bytes, little-endian), by Pippenger's method: points
+  /// with the same digit are added first, and their sum is multiplied by the digit.
   static func sum(of points: [Addend], times scalars: [UInt8]) -> EdwardsPoint {
     precondition(scalars.count == 16 * points.count, "a scalar for each point")
     let digits = SignedDigits(scalars)
@@ -131,7 +131,7 @@ extension EdwardsPoint {
         let bucket = abs(digit)
         buckets[bucket] = buckets[bucket] + (digit > 0 ? points[index] : -points[index])
       }
-      // Each bucket once for every step from it down to 1.
+      // Adds each bucket as often as its digit says, with two additions per bucket.
       var (running, total) = (identity, identity)
       for value in (1...SignedDigits.largest).reversed() {
         running = running + buckets[value]
@@ -144,7 +144,7 @@ extension EdwardsPoint {
   }
 }
 
-/// Scalars of 128 bits in 17 digits from −128 to 128 each: half as many buckets as digits from 0 to 255 take.
+/// Scalars of 128 bits as 17 digits from −128 to 128: this needs half as many buckets as digits from 0 to 255.
 private struct SignedDigits {
   static let count = 17
   static let largest = 128

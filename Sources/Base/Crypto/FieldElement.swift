@@ -1,11 +1,11 @@
 /// A number modulo p = 2²⁵⁵ − 19, in five limbs of 51 bits (Bernstein and others, "High-speed high-security signatures",
 /// 2011).
 ///
-/// For public values only: how long an operation takes may depend on them.
+/// For public values only: the time of an operation may depend on them.
 struct FieldElement {
   private static let mask: UInt64 = (1 << 51) - 1
 
-  // Each below 2⁵², but for a moment after an addition.
+  // Each is below 2⁵², except for a moment after an addition.
   private var a: UInt64
   private var b: UInt64
   private var c: UInt64
@@ -26,7 +26,7 @@ struct FieldElement {
   static let rootOfMinusOne = FieldElement(
     0x61b_274a_0ea0_b0, 0xd5_a5fc_8f18_9d, 0x7ef_5e9c_bd0c_60, 0x785_95a6_804c_9e, 0x2b8_3248_04fc_1d)
 
-  /// The number of 32 bytes, the lowest first, the highest bit of which does not count; nil if it is not below p.
+  /// The number in 32 little-endian bytes, ignoring the highest bit; nil unless it is below p.
   init?(bytes: ArraySlice<UInt8>) {
     var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
     withUnsafeMutableBytes(of: &words) { $0.copyBytes(from: bytes.prefix(32)) }
@@ -40,7 +40,7 @@ struct FieldElement {
     guard self.words == (p, q, r, s) else { return nil }
   }
 
-  /// The 32 bytes of the number below p, the lowest first.
+  /// The reduced number in 32 little-endian bytes.
   var bytes: [UInt8] {
     let words = words
     return [words.0, words.1, words.2, words.3].flatMap { word in
@@ -48,10 +48,10 @@ struct FieldElement {
     }
   }
 
-  /// The number below p, the lowest word first.
+  /// The reduced number, lowest word first.
   private var words: (UInt64, UInt64, UInt64, UInt64) {
     var n = carried.carried
-    // Whether it is p or more: adding 19 then carries out of the highest limb.
+    // Tests for p or more: adding 19 then carries out of the highest limb.
     var carry = (n.a &+ 19) >> 51
     carry = (n.b &+ carry) >> 51
     carry = (n.c &+ carry) >> 51
@@ -86,7 +86,7 @@ struct FieldElement {
 
   @inline(__always)
   static func - (x: FieldElement, y: FieldElement) -> FieldElement {
-    // 16 p first, so that no limb falls below zero.
+    // Adds 16 p first, so that no limb underflows.
     let (low, high): (UInt64, UInt64) = (0x7f_ffff_ffff_fed0, 0x7f_ffff_ffff_fff0)
     return FieldElement(
       x.a &+ low &- y.a, x.b &+ high &- y.b, x.c &+ high &- y.c, x.d &+ high &- y.d, x.e &+ high &- y.e
@@ -100,7 +100,7 @@ struct FieldElement {
     UInt128(truncatingIfNeeded: x) &* UInt128(truncatingIfNeeded: y)
   }
 
-  /// The product; limbs of both sides are below 2⁵⁴.
+  /// The product. Limbs of both factors must be below 2⁵⁴.
   @inline(__always)
   static func * (x: FieldElement, y: FieldElement) -> FieldElement {
     let (b19, c19, d19, e19) = (19 &* y.b, 19 &* y.c, 19 &* y.d, 19 &* y.e)
@@ -117,7 +117,7 @@ struct FieldElement {
     return reduced(p, q, r, s, t)
   }
 
-  /// The square; limbs are below 2⁵⁴.
+  /// The square. Limbs must be below 2⁵⁴.
   @inline(__always)
   var squared: FieldElement {
     let (a2, b2, d19, e19) = (2 &* a, 2 &* b, 19 &* d, 19 &* e)
@@ -149,10 +149,10 @@ struct FieldElement {
     return result
   }
 
-  /// x^(2²⁵² − 3), of which square roots are made.
+  /// x^(2²⁵² − 3), the power from which square roots are computed.
   var rootPower: FieldElement { ones250.squared(2) * self }
 
-  /// 1/x, and 0 of 0: x^(p − 2) = x^(2²⁵⁵ − 21).
+  /// 1/x, or 0 if x is 0: x^(p − 2) = x^(2²⁵⁵ − 21).
   var inverted: FieldElement { ones250.squared(5) * squared(3) * squared * self }
 
   /// x^(2²⁵⁰ − 1).

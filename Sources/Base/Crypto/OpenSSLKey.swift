@@ -1,8 +1,8 @@
 internal import COpenSSL
 import Primitives
 
-/// The one owner of an OpenSSL key handle.
-// It never changes after its making, and OpenSSL counts references and reads keys in any number of threads at once.
+/// The sole owner of an OpenSSL key handle.
+// Immutable after creation. OpenSSL counts references atomically and allows concurrent reads of a key.
 final class OpenSSLKey: @unchecked Sendable {
   let raw: OpaquePointer
 
@@ -20,25 +20,25 @@ final class OpenSSLKey: @unchecked Sendable {
   convenience init(seed: [UInt8]) throws(KacheryError) {
     ERR_clear_error()
     try self.init(
-      EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nil, seed, seed.count), "The bytes are no Ed25519 private key")
+      EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nil, seed, seed.count), "The bytes are not an Ed25519 private key")
   }
 
   convenience init(publicKey: NodeID) throws(KacheryError) {
     ERR_clear_error()
     let bytes = publicKey.bytes
     try self.init(
-      EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nil, bytes, bytes.count), "The bytes are no Ed25519 public key")
+      EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nil, bytes, bytes.count), "The bytes are not an Ed25519 public key")
   }
 
   convenience init(privatePEM: String) throws(KacheryError) {
-    // A password callback that gives up keeps OpenSSL from asking for one on the terminal.
+    // A password callback that fails keeps OpenSSL from prompting on the terminal.
     let key = Self.reading(privatePEM) { PEM_read_bio_PrivateKey($0, nil, { _, _, _, _ in -1 }, nil) }
-    try self.init(key, "The text is no PEM document with a private key")
+    try self.init(key, "The text is not a PEM document with a private key")
   }
 
   convenience init(publicPEM: String) throws(KacheryError) {
     let key = Self.reading(publicPEM) { PEM_read_bio_PUBKEY($0, nil, nil, nil) }
-    try self.init(key, "The text is no PEM document with a public key")
+    try self.init(key, "The text is not a PEM document with a public key")
   }
 
   func publicKey() throws(KacheryError) -> NodeID {
@@ -86,9 +86,9 @@ final class OpenSSLKey: @unchecked Sendable {
   }
 }
 
-/// Reads OpenSSL's queue of errors, which belongs to the thread.
+/// Reads OpenSSL's error queue, which is per thread.
 enum OpenSSLError {
-  /// The error with what OpenSSL says of the last call on this thread, whose queue is empty afterwards.
+  /// The error with OpenSSL's messages for the last call on this thread. Clears the queue.
   static func capture(_ code: KacheryError.Code, _ problem: String) -> KacheryError {
     let number = COpenSSL_last_error()
     defer { ERR_clear_error() }

@@ -2,26 +2,26 @@ internal import COpenSSL
 internal import CSHA1
 package import Primitives
 
-/// SHA-1 of bytes that arrive in pieces (FIPS 180-4). A copy goes on independently from the state it was taken at.
+/// SHA-1 of bytes that arrive in pieces (FIPS 180-4). A copy continues independently from the state at that point.
 package struct SHA1Digest: Sendable {
   private var state = SHA_CTX()
 
   package init() { COpenSSL_sha1_init(&state) }
 
-  /// Takes in the next bytes.
+  /// Hashes the next bytes.
   package mutating func update(_ bytes: UnsafeRawBufferPointer) {
     guard let start = bytes.baseAddress else { return }
     COpenSSL_sha1_update(&state, start, bytes.count)
   }
 
-  /// Takes the next bytes into this digest and another, which takes hardly longer than one where the processor has
-  /// instructions for SHA: 0.60 s a GiB instead of 0.55 s here.
+  /// Hashes the next bytes here and in another digest. On a processor with SHA instructions this takes little longer
+  /// than one digest: 0.60 s instead of 0.55 s per GiB when measured.
   package mutating func update(_ bytes: UnsafeRawBufferPointer, alongside other: inout SHA1Digest) {
     guard Self.takesTwoAtOnce, state.num == other.state.num else {
       update(bytes)
       return other.update(bytes)
     }
-    // OpenSSL keeps bytes back until it has a block of them.
+    // OpenSSL buffers bytes until a block is full.
     let head = min(bytes.count, state.num == 0 ? 0 : Self.blockSize - Int(state.num))
     let blocks = (bytes.count - head) / Self.blockSize
     updateOneByOne(UnsafeRawBufferPointer(rebasing: bytes[..<head]), &other)
@@ -29,7 +29,7 @@ package struct SHA1Digest: Sendable {
     updateOneByOne(UnsafeRawBufferPointer(rebasing: bytes[(head + blocks * Self.blockSize)...]), &other)
   }
 
-  /// Bytes that SHA-1 takes in at once (FIPS 180-4, section 1).
+  /// Bytes in a block of SHA-1 (FIPS 180-4, section 1).
   private static let blockSize = 64
   private static let takesTwoAtOnce = CSHA1_is_supported() == 1
 
@@ -49,7 +49,7 @@ package struct SHA1Digest: Sendable {
     other.countBlocks(of: blocks)
   }
 
-  /// The five words that `SHA_CTX` begins with.
+  /// The five words at the start of `SHA_CTX`.
   private mutating func withWords(_ body: (UnsafeMutablePointer<UInt32>?) -> Void) {
     withUnsafeMutableBytes(of: &state) { body($0.baseAddress?.assumingMemoryBound(to: UInt32.self)) }
   }
@@ -61,7 +61,7 @@ package struct SHA1Digest: Sendable {
     state.Nl = UInt32(truncatingIfNeeded: bits)
   }
 
-  /// The digest of everything taken in. The state must not be used afterwards.
+  /// The digest of all bytes. The state must not be used afterwards.
   package mutating func finish() -> ContentHash {
     var digest = [UInt8](repeating: 0, count: ContentHash.byteCount)
     COpenSSL_sha1_final(&digest, &state)

@@ -1,7 +1,7 @@
 internal import COpenSSL
 import Primitives
 
-/// Bytes and what claims to be their Ed25519 signature.
+/// Bytes and their claimed Ed25519 signature.
 package struct SignedBytes: Sendable {
   package let signature: [UInt8]
   package let bytes: [UInt8]
@@ -13,22 +13,23 @@ package struct SignedBytes: Sendable {
 }
 
 extension VerifyingKey {
-  /// Fewer than these are checked one by one, which is quicker then.
+  /// Smaller batches are verified one by one, which is faster for them.
   #if DEBUG
-    // Arithmetic that the compiler has not optimized takes fifty times as long; OpenSSL's is always quick.
+    // Without compiler optimization this arithmetic takes fifty times as long; OpenSSL is always optimized.
     package static let smallestBatch = 5_000
   #else
     package static let smallestBatch = 64
   #endif
 
-  /// The place of the first that is not signed by this key; nil if all are.
+  /// The index of the first element that is not signed by this key; nil if all are.
   ///
-  /// Many at once take a fifth of the time: the equations of all of them, each times a random number of 128 bits that nobody
-  /// can foresee, are added up and checked together (RFC 8032, section 8.9; Bernstein and others, 2011). A signature
-  /// that is wrong passes with a chance of 2⁻¹²⁸. Only who has the private key itself can make signatures that pass in
-  /// a batch and may fail alone (by parts of small order), and gains nothing by it: whatever it signs is signed.
+  /// A large batch takes a fifth of the time: the equations of all signatures, each multiplied by an unpredictable
+  /// random number of 128 bits, are added up and verified together (RFC 8032, section 8.9; Bernstein and others, 2011).
+  /// A wrong signature passes with a probability of 2⁻¹²⁸. Only the owner of the private key can make signatures that
+  /// pass in a batch and may fail alone (by components of small order), and gains nothing by it: the owner can sign
+  /// anything anyway.
   ///
-  /// - Parameter smallest: as many are checked together.
+  /// - Parameter smallest: the smallest number of elements to verify together.
   package func firstInvalid(in signed: [SignedBytes], togetherFrom smallest: Int = smallestBatch) -> Int? {
     if signed.count >= smallest, areAllSigned(signed) { return nil }
     return signed.firstIndex { !verify(signature: $0.signature, of: $0.bytes) }
@@ -36,28 +37,29 @@ extension VerifyingKey {
 }
 
 extension VerifyingKey {
-  /// Whether all are signed by this key, by one equation of all of them.
+  /// Whether all are signed by this key, verified with one combined equation.
   package func areAllSigned(_ signed: [SignedBytes]) -> Bool {
     guard var batch = SignatureBatch(publicKey) else { return false }
     return batch.areAllSigned(signed)
   }
 }
 
-/// The equations of many signatures of one key, added up.
+/// The combined equation of many signatures of one key.
 private struct SignatureBatch {
   private let key: [UInt8]
   private var points: [EdwardsPoint.Addend] = []
   private var scalars: [UInt8] = []
   private let point: EdwardsPoint
 
-  /// nil if the bytes are no point of the curve.
+  /// Nil if the bytes do not encode a point of the curve.
   init?(_ publicKey: NodeID) {
     key = publicKey.bytes
     guard let point = EdwardsPoint(encoded: key[...]) else { return nil }
     self.point = point
   }
 
-  /// Whether z₁(s₁B − R₁ − h₁A) + z₂(s₂B − R₂ − h₂A) + … is zero, for random z; where it is not, one at least is wrong.
+  /// Whether z₁(s₁B − R₁ − h₁A) + z₂(s₂B − R₂ − h₂A) + … is zero, for random z; if not, at least one signature is
+  /// wrong.
   mutating func areAllSigned(_ signed: [SignedBytes]) -> Bool {
     let factors = SecureRandom.bytes(16 * signed.count)
     guard let sums = Sums(), let digest = Digest() else { return false }
@@ -71,7 +73,7 @@ private struct SignatureBatch {
       guard sums.add(factor, response: signature[32...], challenge: challenge) else { return false }
       points.append(commitment.addendOfUnit)
     }
-    // R and A on one side, B on the other: the sum of z s is taken from the order of B.
+    // R and A have positive signs, B a negative one: the sum of z s is subtracted from the order of B.
     guard let challenges = sums.challenges, let responses = sums.responses else { return false }
     scalars = factors + challenges + responses
     for point in [point, .base] { points += [point.addendOfUnit, point.doubled(128).addend] }
@@ -79,7 +81,7 @@ private struct SignatureBatch {
   }
 }
 
-/// SHA-512 (FIPS 180-4) of many things, one after the other.
+/// SHA-512 (FIPS 180-4) with a context that is reused.
 private final class Digest {
   private let context: OpaquePointer
 
@@ -91,7 +93,7 @@ private final class Digest {
 
   deinit { EVP_MD_CTX_free(context) }
 
-  /// The 64 bytes of the digest of the three, one behind the other.
+  /// The 64-byte digest of the concatenation of the three.
   func of(_ first: ArraySlice<UInt8>, _ second: [UInt8], _ third: [UInt8]) -> [UInt8]? {
     var digest = [UInt8](repeating: 0, count: Int(SHA512_DIGEST_LENGTH))
     let isTaken = first.withUnsafeBytes { EVP_DigestUpdate(context, $0.baseAddress, $0.count) }
@@ -113,7 +115,7 @@ private final class Sums {
   private let other: OpaquePointer
   private let product: OpaquePointer
 
-  /// 2²⁵² + 27742317777372353535851937790883648493 (RFC 8032, section 5.1), the highest byte first.
+  /// 2²⁵² + 27742317777372353535851937790883648493 (RFC 8032, section 5.1), big-endian.
   private static let orderBytes: [UInt8] =
     [0x10] + [UInt8](repeating: 0, count: 15) + [
       0x14, 0xde, 0xf9, 0xde, 0xa2, 0xf7, 0x9c, 0xd6, 0x58, 0x12, 0x63, 0x1a, 0x5c, 0xf5, 0xd3, 0xed,
@@ -140,7 +142,7 @@ private final class Sums {
     BN_CTX_free(context)
   }
 
-  /// Takes in one signature's numbers; says no where the response is not below the order (RFC 8032, section 5.1.7).
+  /// Adds one signature's numbers; returns false unless the response is below the order (RFC 8032, section 5.1.7).
   func add(_ factorBytes: ArraySlice<UInt8>, response: ArraySlice<UInt8>, challenge: [UInt8]) -> Bool {
     read(factorBytes, into: factor)
     read(response, into: other)
@@ -158,10 +160,10 @@ private final class Sums {
     _ = bytes.withUnsafeBufferPointer { BN_lebin2bn($0.baseAddress, Int32($0.count), number) }
   }
 
-  /// The 32 bytes of the sum of z h, the lowest first.
+  /// The sum of z h in 32 little-endian bytes.
   var challenges: [UInt8]? { bytes(of: challengeSum) }
 
-  /// The 32 bytes of what the sum of z s lacks to the order.
+  /// The order minus the sum of z s, in 32 little-endian bytes.
   var responses: [UInt8]? { BN_mod_sub(product, order, responseSum, order, context) == 1 ? bytes(of: product) : nil }
 
   private func bytes(of number: OpaquePointer) -> [UInt8]? {

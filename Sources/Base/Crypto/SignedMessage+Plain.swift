@@ -1,14 +1,15 @@
 import Primitives
 
 extension SignedMessage {
-  /// The JSON of the message itself in a document that was stored; null if the document is damaged.
+  /// The JSON of the message inside a stored document; null if the document is damaged.
   package static func plain(_ text: [UInt8]) -> [UInt8] {
-    // Taken out as it stands where the document has the form in which we write it: readers of many messages wait for this.
+    // Cut out without parsing if the document has the form that this software writes: readers of many messages wait for
+    // this.
     if let place = text.withUnsafeBufferPointer(placeOfMessage) { return Array(text[place]) }
     return ((try? JSONParser.parse(text))?["body"]?["message"] ?? .null).compactBytes
   }
 
-  /// Where the message stands in a document of our form; nil if it has another.
+  /// The range of the message in a document of that form; nil if the document has another form.
   private static func placeOfMessage(_ text: UnsafeBufferPointer<UInt8>) -> Range<Int>? {
     var position = 0
     func skip(_ expected: StaticString) -> Bool {
@@ -33,8 +34,8 @@ extension SignedMessage {
     return text[end] == UInt8(ascii: ",") || text[end] == UInt8(ascii: "}") ? start..<end : nil
   }
 
-  /// The place behind the object that begins at `start`; nil if it does not end, or holds a line break, which events of
-  /// a stream must not.
+  /// The index after the object that starts at `start`; nil if it does not end, or contains a line break, which events
+  /// of a stream must not contain.
   private static func endOfObject(_ text: UnsafeBufferPointer<UInt8>, from start: Int) -> Int? {
     var depth = 0
     var isInString = false

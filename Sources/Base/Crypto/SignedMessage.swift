@@ -1,29 +1,29 @@
 package import Primitives
 
-/// A message of a feed as it is stored and sent: a JSON document with a body and the feed's signature of it.
+/// A message of a feed as it is stored and sent: a JSON document with a body and the feed's signature of the body.
 ///
 ///     {"body": {"previousSignature"?: HEX, "messageNumber": n, "message": {…}, "timestamp": ms, "metaData"?: {…}},
 ///      "signature": HEX}
 ///
-/// The signature is over the canonical JSON of the body (RFC 8785). Each message names the signature of the one before
-/// it, so that nobody can leave one out or change the order.
+/// The signature covers the canonical JSON of the body (RFC 8785). Each message contains the signature of the previous
+/// one, so that messages cannot be omitted or reordered.
 package struct SignedMessage: Hashable, Sendable {
-  /// Bytes of the largest document: a node holds whole messages in memory.
+  /// Bytes in the largest document: a node holds whole messages in memory.
   package static let maximumBytes = 4 << 20
 
   /// The document.
   package let text: [UInt8]
-  /// The message's place in its subfeed, from 0.
+  /// The message's position in its subfeed, from 0.
   package let number: UInt64
-  /// The signature of the message before it; nil for the first.
+  /// The signature of the previous message; nil for the first.
   package let previous: Signature?
   package let signature: Signature
   /// The bytes that are signed.
   private let canonicalBody: [UInt8]
 
-  /// Reads a document, and does not check its signature.
+  /// Reads a document without verifying its signature.
   ///
-  /// - Throws: `badRequest` if it is no signed message.
+  /// - Throws: `badRequest` if it is not a signed message.
   package init(_ text: [UInt8]) throws(KacheryError) {
     guard text.count <= Self.maximumBytes else {
       throw KacheryError(.tooLarge, "A message has at most \(Self.maximumBytes) bytes, not \(text.count).")
@@ -32,7 +32,7 @@ package struct SignedMessage: Hashable, Sendable {
       let number = body["messageNumber"]?.unsigned, let signature = Signature(json: document["signature"])
     else { throw Self.malformed }
     let previous = body["previousSignature"].map { Signature(json: $0) }
-    // A previous signature that is there must be one, and only the first message has none.
+    // A previous signature must be valid if present; only the first message has none.
     guard previous.map({ $0 != nil }) ?? true, (previous == nil) == (number == 0) else { throw Self.malformed }
     self.text = text
     self.number = number
@@ -44,21 +44,22 @@ package struct SignedMessage: Hashable, Sendable {
   private static let malformed = KacheryError(
     .badRequest, "This is not a signed feed message: a 'body' with 'messageNumber' and 'message', and a 'signature'.")
 
-  /// Checks that the signature of a message would be of the numbers that stand in it: it is over the canonical JSON,
-  /// which rounds integers beyond 2⁵³. `place` is where the message stands in what the client sent.
+  /// Checks that the signature of a message would cover its numbers unchanged: it covers the canonical JSON, which
+  /// rounds integers beyond 2⁵³. `place` is the message's place in the client's request.
   ///
-  /// - Throws: `badRequest` with the place of the number that cannot be signed as it is.
+  /// - Throws: `badRequest` with the place of a number that cannot be signed unchanged.
   package static func checkNumbers(of message: JSONValue, at place: JSONPlace = .root) throws(KacheryError) {
     guard let altered = CanonicalJSON.alteredNumber(in: message, at: place, precision: .double) else { return }
     throw KacheryError(
       .badRequest,
-      "The number \(altered.excerpt) at \(altered.place) cannot be signed as it is: it would become "
+      "The number \(altered.excerpt) at \(altered.place) cannot be signed unchanged: it would become "
         + "\(altered.canonical). Write it as a string.")
   }
 
-  /// Signs a message. Its numbers stay in the text as they were spelled.
+  /// Signs a message. The text keeps its numbers as they were spelled.
   ///
-  /// - Throws: `tooLarge` if it would be longer than nodes take, `badRequest` if a number cannot be signed as it is.
+  /// - Throws: `tooLarge` if it would exceed the size that nodes accept, `badRequest` if a number cannot be signed
+  ///   unchanged.
   package init(
     _ message: JSONObject, number: UInt64, previous: Signature?, at time: WallTime, metaData: JSONObject? = nil,
     with key: SigningKey
@@ -75,12 +76,12 @@ package struct SignedMessage: Hashable, Sendable {
     guard let signature = Signature(bytes: key.sign(canonicalBody)) else {
       throw KacheryError(.internalError, "A signature is not 64 bytes long.")
     }
-    // Not the canonical form: members stay in the order in which their writer put them.
+    // Not the canonical form: members keep their writer's order.
     text = JSONValue.object(["body": .object(body), "signature": .string(signature.hex)]).compactBytes
     guard text.count <= Self.maximumBytes else {
       throw KacheryError(
         .tooLarge,
-        "A message has at most \(Self.maximumBytes) bytes as JSON, not \(text.count); store what is large "
+        "A message has at most \(Self.maximumBytes) bytes as JSON, not \(text.count); store large content "
           + "as a file and send its URI.")
     }
     self.number = number
@@ -88,10 +89,10 @@ package struct SignedMessage: Hashable, Sendable {
     self.signature = signature
   }
 
-  /// The signature and what it is of.
+  /// The signature and the bytes that it covers.
   package var signed: SignedBytes { SignedBytes(signature: signature.bytes, bytes: canonicalBody) }
 
-  /// Whether the signature is the feed's.
+  /// Whether the feed's key made the signature.
   package func isSigned(by feed: VerifyingKey) -> Bool { feed.verify(signature: signature.bytes, of: canonicalBody) }
 }
 
@@ -114,10 +115,10 @@ package struct Signature: FixedBytes {
 }
 
 extension SubfeedHash {
-  /// The hash of a subfeed's name: of its UTF-8 where it is a string, else of its canonical JSON. A string that begins
-  /// with `~` is the hash itself.
+  /// The hash of a subfeed's name: of its UTF-8 if it is a string, otherwise of its canonical JSON. A string that
+  /// starts with `~` contains the hash itself.
   ///
-  /// - Throws: `badRequest` if nothing that is a hash stands behind the `~`.
+  /// - Throws: `badRequest` if no hash follows the `~`.
   package init(name: JSONValue) throws(KacheryError) {
     guard let text = name.string, let digits = text.removing(prefix: "~") else {
       let bytes = name.string.map { Array($0.utf8) } ?? CanonicalJSON.encode(name)
@@ -125,7 +126,7 @@ extension SubfeedHash {
       return
     }
     guard let hash = SubfeedHash(hex: digits) else {
-      throw KacheryError(.badRequest, "Behind the ~ of the subfeed '\(text)' there must be 40 hexadecimal digits.")
+      throw KacheryError(.badRequest, "The ~ of the subfeed '\(text)' must be followed by 40 hexadecimal digits.")
     }
     self = hash
   }

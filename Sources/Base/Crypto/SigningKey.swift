@@ -1,18 +1,18 @@
 internal import COpenSSL
 package import Primitives
 
-/// An Ed25519 private key (RFC 8032): what a node or a feed proves itself with.
+/// An Ed25519 private key (RFC 8032): the identity of a node or feed.
 package final class SigningKey: Sendable {
   /// A private key is a seed of 32 bytes (RFC 8032, section 5.1.5).
   package static let seedByteCount = 32
 
-  /// The 32 bytes from which everything follows. Keep them secret.
+  /// The 32 secret bytes from which both keys are derived.
   package let seed: [UInt8]
   /// The public key.
   package let publicKey: NodeID
   private let key: OpenSSLKey
 
-  /// The key of this seed.
+  /// Creates the key from its seed.
   ///
   /// - Throws: `badKey` unless there are exactly 32 bytes.
   package init(seed: [UInt8]) throws(KacheryError) {
@@ -25,7 +25,7 @@ package final class SigningKey: Sendable {
     publicKey = try key.publicKey()
   }
 
-  /// A new key.
+  /// Generates a new key.
   package static func generate() throws(KacheryError) -> SigningKey {
     try SigningKey(seed: SecureRandom.bytes(seedByteCount))
   }
@@ -58,7 +58,7 @@ extension NodeID {
   /// The public key as an SPKI PEM document with a final newline.
   package func pem() throws(KacheryError) -> String { try OpenSSLKey(publicKey: self).publicPEM() }
 
-  /// Whether `signature` is this key's signature of these bytes. Who checks many signatures of one key makes a
+  /// Whether `signature` is this key's signature of these bytes. To verify many signatures of one key, create a
   /// `VerifyingKey` once.
   package func verify(signature: [UInt8], of bytes: [UInt8]) -> Bool {
     (try? VerifyingKey(self))?.verify(signature: signature, of: bytes) ?? false

@@ -1,19 +1,19 @@
 internal import COpenSSL
 package import Primitives
 
-/// An Ed25519 public key (RFC 8032) made ready to check any number of signatures, in any number of threads at once.
+/// An Ed25519 public key (RFC 8032) prepared for verifying many signatures. Thread-safe.
 package final class VerifyingKey: Sendable {
-  /// An Ed25519 signature has this many bytes (RFC 8032, section 5.1.6).
+  /// Bytes in an Ed25519 signature (RFC 8032, section 5.1.6).
   package static let signatureByteCount = 64
 
   /// The public key itself.
   package let publicKey: NodeID
   private let key: OpenSSLKey
 
-  /// The key made ready.
+  /// Prepares a public key.
   ///
-  /// - Throws: `badKey` if OpenSSL takes no such key. Bytes that are no point of the curve are taken, and then no
-  ///   signature is good.
+  /// - Throws: `badKey` if OpenSSL rejects the key. It accepts bytes that do not encode a point of the curve, and then
+  ///   no signature is valid.
   package init(_ publicKey: NodeID) throws(KacheryError) {
     self.publicKey = publicKey
     key = try OpenSSLKey(publicKey: publicKey)

@@ -1,6 +1,6 @@
-/// Where a module says what it does. Handed in, never global, so that each node of a test has its own.
+/// The log of a module. It is passed in, never global, so that each node in a test has its own.
 package struct Log: Sendable {
-  /// How much a line matters.
+  /// The severity of a line.
   package enum Level: Int, Sendable, Comparable {
     case debug, info, warning, error
 
@@ -10,7 +10,7 @@ package struct Log: Sendable {
   private let minimum: Level
   private let sink: @Sendable (Level, String) -> Void
 
-  /// A log that hands each line at or above `minimum` to `sink`.
+  /// A log that passes each line at or above `minimum` to `sink`.
   package init(minimum: Level, sink: @escaping @Sendable (Level, String) -> Void) {
     self.minimum = minimum
     self.sink = sink
@@ -19,13 +19,13 @@ package struct Log: Sendable {
   /// A log that drops everything.
   package static let disabled = Log(minimum: .error) { _, _ in }
 
-  /// What only the authors of the software want to know.
+  /// Details for developers.
   package func debug(_ message: @autoclosure () -> String) { write(.debug, message) }
-  /// What whoever runs the daemon wants to see of a day.
+  /// Normal events that interest the operator of the daemon.
   package func info(_ message: @autoclosure () -> String) { write(.info, message) }
-  /// What went wrong and was dealt with.
+  /// A failure that the program handled.
   package func warning(_ message: @autoclosure () -> String) { write(.warning, message) }
-  /// What went wrong and needs somebody to act.
+  /// A failure that needs attention.
   package func error(_ message: @autoclosure () -> String) { write(.error, message) }
 
   private func write(_ level: Level, _ message: () -> String) {

@@ -1,8 +1,8 @@
 import Synchronization
 
-/// The counters of one node by name, each present from the start at zero, for `/metrics` and `/stats`.
+/// The named counters of one node, each present from the start at zero, for `/metrics` and `/stats`.
 package final class Metrics: Sendable {
-  /// What a counter counts, in the words of the Prometheus text format.
+  /// The type of a metric in the Prometheus text format.
   package enum Kind: String, Sendable { case counter, gauge }
 
   private struct Entry {
@@ -16,14 +16,14 @@ package final class Metrics: Sendable {
 
   package init() {}
 
-  /// Registers a counter. `meaning` says in one sentence what is counted, and what is not.
+  /// Registers a counter. `meaning` describes in one sentence what is counted, and what is not.
   package func register(_ name: String, _ kind: Kind = .counter, _ meaning: String) -> Counter {
     let counter = Counter()
     entries.withLock { $0.append(Entry(name: name, meaning: meaning, kind: kind, counter: counter)) }
     return counter
   }
 
-  /// Every name with its value now, in order of registration.
+  /// All names with their current values, in order of registration.
   package var values: [(name: String, value: Int)] {
     entries.withLock { entries in entries.map { ($0.name, $0.counter.current) } }
   }

@@ -1,6 +1,6 @@
-/// Who may have messages appended to a subfeed besides the node that writes it.
+/// Which nodes may append messages to a subfeed in addition to the node that writes it.
 package struct AccessRules: Hashable, Sendable {
-  /// What one node may do.
+  /// The rights of one node.
   package struct Rule: Hashable, Sendable {
     package let node: NodeID
     package let mayWrite: Bool
@@ -11,7 +11,7 @@ package struct AccessRules: Hashable, Sendable {
     }
   }
 
-  /// Rules of one subfeed at most: the list is read for every message that is submitted.
+  /// Most rules of a subfeed: the list is read for every submitted message.
   package static let maximumRules = 10_000
 
   package let rules: [Rule]
@@ -41,7 +41,7 @@ package struct AccessRules: Hashable, Sendable {
     self.rules = rules
   }
 
-  /// As clients and other nodes' software write them.
+  /// The rules in the form that clients and other nodes' software use.
   package var json: JSONValue {
     ["rules": .array(rules.map { ["nodeId": .string($0.node.hex), "write": .bool($0.mayWrite)] })]
   }

@@ -3,7 +3,7 @@ package struct ByteRange: Hashable, Sendable, CustomStringConvertible {
   package private(set) var start: UInt64
   package private(set) var end: UInt64
 
-  /// The range from `start` to before `end`; nil if `end` lies before `start`.
+  /// The range from `start` up to but excluding `end`; nil if `end` is before `start`.
   package init?(start: UInt64, end: UInt64) {
     guard start <= end else { return nil }
     self.start = start
@@ -23,7 +23,7 @@ package struct ByteRange: Hashable, Sendable, CustomStringConvertible {
 
   package var description: String { "\(start)..<\(end)" }
 
-  /// Whether every byte of `other` lies in this range.
+  /// Whether this range contains every byte of `other`.
   package func contains(_ other: ByteRange) -> Bool { start <= other.start && other.end <= end }
 
   /// The first `count` bytes of the range, or all of it if it has fewer.
@@ -33,7 +33,7 @@ package struct ByteRange: Hashable, Sendable, CustomStringConvertible {
     return first
   }
 
-  /// The range without its first `count` bytes; empty if it has no more.
+  /// The range without its first `count` bytes; empty if it is not longer.
   package func dropFirst(_ count: UInt64) -> ByteRange {
     var rest = self
     rest.start = start + min(count, self.count)

@@ -1,4 +1,4 @@
-/// Reads numbers and byte strings from the front of untrusted bytes; never past their end.
+/// Reads numbers and byte strings from the front of untrusted bytes, never past their end.
 package struct ByteReader: Sendable {
   private let bytes: ArraySlice<UInt8>
   private var position: Int
@@ -25,21 +25,21 @@ package struct ByteReader: Sendable {
   /// The next byte.
   package mutating func byte() throws(ByteReaderError) -> UInt8 { try integer() }
 
-  /// The next integer, most significant byte first.
+  /// The next integer, big-endian.
   package mutating func integer<Number: FixedWidthInteger & UnsignedInteger>(
     _ type: Number.Type = Number.self
   ) throws(ByteReaderError) -> Number {
     Number(truncatingIfNeeded: try number(byteCount: Number.bitWidth / 8))
   }
 
-  /// A number of up to 8 bytes; apart from `integer`, so that it is compiled once and for one type.
+  /// A number of up to 8 bytes; separate from `integer`, so that it is compiled only once.
   private mutating func number(byteCount: Int) throws(ByteReaderError) -> UInt64 {
     var number: UInt64 = 0
     for byte in try take(byteCount) { number = number << 8 | UInt64(byte) }
     return number
   }
 
-  /// A byte that is 0 or 1.
+  /// A flag: a byte that must be 0 or 1.
   package mutating func flag() throws(ByteReaderError) -> Bool {
     switch try byte() {
     case 0: false
@@ -48,14 +48,14 @@ package struct ByteReader: Sendable {
     }
   }
 
-  /// A 16-bit length and as many bytes, at most `limit`.
+  /// A 16-bit length, at most `limit`, followed by that many bytes.
   package mutating func bytes(limit: Int) throws(ByteReaderError) -> ArraySlice<UInt8> {
     let count = Int(try integer(UInt16.self))
     guard count <= limit else { throw .tooLong }
     return try take(count)
   }
 
-  /// A 16-bit length and as many bytes of valid UTF-8, at most `limit`.
+  /// A 16-bit length, at most `limit`, followed by that many bytes of valid UTF-8.
   package mutating func text(limit: Int) throws(ByteReaderError) -> String {
     guard let text = String(validating: try bytes(limit: limit), as: UTF8.self) else { throw .malformed }
     return text
@@ -67,14 +67,14 @@ package struct ByteReader: Sendable {
     return value
   }
 
-  /// A flag and, where it is set, what `read` reads.
+  /// A flag and, if it is set, the value that `read` reads.
   package mutating func optional<Value>(
     _ read: (inout ByteReader) throws(ByteReaderError) -> Value
   ) throws(ByteReaderError) -> Value? {
     try flag() ? try read(&self) : nil
   }
 
-  /// A 16-bit count and as many of what `read` reads, at most `limit`.
+  /// A 16-bit count, at most `limit`, followed by that many values that `read` reads.
   package mutating func list<Value>(
     limit: Int, _ read: (inout ByteReader) throws(ByteReaderError) -> Value
   ) throws(ByteReaderError) -> [Value] {
@@ -86,7 +86,7 @@ package struct ByteReader: Sendable {
   }
 }
 
-/// Why bytes from outside could not be read.
+/// Why untrusted bytes could not be read.
 package enum ByteReaderError: Error, Hashable, Sendable {
   /// The bytes end before the value does.
   case truncated

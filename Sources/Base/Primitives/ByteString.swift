@@ -1,10 +1,10 @@
-/// Text from outside that is compared by its bytes: the name of a file, folder, feed, subfeed or channel, a path, a label,
+/// External text that is compared by its bytes: the name of a file, folder, feed, subfeed or channel, a path, a label,
 /// an address.
 ///
-/// `String` compares what a reader sees: "é" as one code point equals "e" with a combining accent. File systems, hashes,
-/// other nodes and the Python clients see different bytes. Here equality, hash and order are those of the UTF-8 bytes.
+/// `String` compares characters: "é" as one code point equals "e" with a combining accent. File systems, hashes, other
+/// nodes and the Python clients see different bytes. Here equality, hash and order are those of the UTF-8 bytes.
 package struct ByteString: Hashable, Comparable, Sendable, CustomStringConvertible, ExpressibleByStringInterpolation {
-  /// The text, for whatever takes a `String`: messages, system calls, JSON. It is not to be compared.
+  /// The text, for APIs that take a `String`: messages, system calls, JSON. Do not compare it.
   package let text: String
 
   /// The bytes of this text.
@@ -30,7 +30,7 @@ package struct ByteString: Hashable, Comparable, Sendable, CustomStringConvertib
 
   package func hash(into hasher: inout Hasher) {
     withBytes { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
-    // No UTF-8 holds this byte, so two texts in a row hash unlike one that joins them.
+    // No UTF-8 contains this byte, so two adjacent texts hash differently from their concatenation.
     hasher.combine(UInt8.max)
   }
 

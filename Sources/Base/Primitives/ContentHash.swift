@@ -1,5 +1,5 @@
 /// The SHA-1 of a file's bytes: the name under which the file is stored and shared.
-// In three integers, not an array: a large file has hundreds of thousands of chunks, a store millions of files.
+// Three integers rather than an array: a large file has hundreds of thousands of chunks, a store millions of files.
 package struct ContentHash: FixedBytes {
   /// A SHA-1 has 20 bytes (FIPS 180-4).
   package static let byteCount = 20

@@ -1,6 +1,6 @@
-/// When each of several things is due: one deadline for each key, of which the next is known without a search.
+/// One deadline per key, with constant-time access to the earliest.
 ///
-/// Keys that are due at the same instant are in the order of the keys, so the order is the same in every run.
+/// Keys with the same deadline are ordered by key, so the order is the same in every run.
 package struct Deadlines<Key: Hashable & Comparable & Sendable>: Sendable {
   private struct Entry {
     let instant: Instant
@@ -10,12 +10,12 @@ package struct Deadlines<Key: Hashable & Comparable & Sendable>: Sendable {
   }
 
   private var instants: [Key: Instant] = [:]
-  /// A binary heap, the next entry first. Entries that were set again or cleared stay until they are first.
+  /// A binary heap, earliest entry first. Replaced and cleared entries stay until they are first.
   private var heap: [Entry] = []
 
   package init() {}
 
-  /// Whether nothing is due, now or later.
+  /// Whether no deadline is set.
   package var isEmpty: Bool { instants.isEmpty }
 
   /// The earliest deadline; nil if there is none.
@@ -24,7 +24,7 @@ package struct Deadlines<Key: Hashable & Comparable & Sendable>: Sendable {
   /// The deadline of a key; nil if it has none.
   package subscript(key: Key) -> Instant? { instants[key] }
 
-  /// Gives the key this deadline in place of the one that it had; nil clears it.
+  /// Sets or replaces the key's deadline; nil clears it.
   package mutating func set(_ key: Key, _ instant: Instant?) {
     guard let instant else { return clear(key) }
     guard instants.updateValue(instant, forKey: key) != instant else { return }
@@ -32,13 +32,13 @@ package struct Deadlines<Key: Hashable & Comparable & Sendable>: Sendable {
     discardStale()
   }
 
-  /// The key has no deadline any more.
+  /// Clears the key's deadline.
   package mutating func clear(_ key: Key) {
     guard instants.removeValue(forKey: key) != nil else { return }
     discardStale()
   }
 
-  /// The keys whose deadlines have come, the earliest first. They keep their deadlines until these are set or cleared.
+  /// The keys whose deadlines have passed, earliest first. Their deadlines stay until they are set or cleared.
   package func due(at now: Instant) -> [Key] {
     guard let next, next <= now else { return [] }
     let due = instants.filter { $0.value <= now }.map { Entry(instant: $0.value, key: $0.key) }
@@ -47,7 +47,8 @@ package struct Deadlines<Key: Hashable & Comparable & Sendable>: Sendable {
 
   private func isCurrent(_ entry: Entry) -> Bool { instants[entry.key] == entry.instant }
 
-  /// The first entry is always a deadline that holds, and stale ones never outnumber those that do by much.
+  /// Removes stale entries, so that the first entry is always valid and stale ones never outnumber the valid ones by
+  /// much.
   private mutating func discardStale() {
     if heap.count > 2 * instants.count + 16 {
       heap = instants.map { Entry(instant: $0.value, key: $0.key) }.sorted { $0.isBefore($1) }

@@ -1,14 +1,14 @@
-/// What a state machine wants done, in order, until whoever drives it has taken it.
+/// The effects that a state machine requests, in order, until its driver takes them.
 package struct EffectQueue<Effect: Sendable>: Sendable {
   private var effects: [Effect] = []
   private var taken = 0
 
   package init() {}
 
-  /// Something more is to be done.
+  /// Adds an effect.
   package mutating func append(_ effect: Effect) { effects.append(effect) }
 
-  /// The next thing to be done; nil when there is nothing more.
+  /// Removes and returns the next effect; nil if there are no more.
   package mutating func next() -> Effect? {
     guard taken < effects.count else {
       effects.removeAll(keepingCapacity: true)

@@ -6,7 +6,7 @@ package struct Endpoint: Hashable, Sendable, CustomStringConvertible {
   package let host: String
   package let port: UInt16
 
-  /// The endpoint; nil if the host is empty or too long, holds white space or control characters, or the port is 0.
+  /// The endpoint; nil if the host is empty or too long, contains white space or control characters, or the port is 0.
   package init?(host: String, port: UInt16) {
     let characters = host.utf8
     guard (1...Self.maximumHostLength).contains(characters.count), port > 0 else { return nil }
@@ -26,6 +26,6 @@ package struct Endpoint: Hashable, Sendable, CustomStringConvertible {
 
   package var description: String { Self.holdsColon(host) ? "[\(host)]:\(port)" : "\(host):\(port)" }
 
-  /// Only an IPv6 address holds one.
+  /// Only an IPv6 address contains a colon.
   private static func holdsColon(_ host: some StringProtocol) -> Bool { host.utf8.contains(UInt8(ascii: ":")) }
 }

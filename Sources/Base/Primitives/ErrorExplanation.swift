@@ -1,16 +1,16 @@
 /// The explanation of an error code: the exit code of a command that fails with it, its meaning and its remedy.
 ///
-/// The same list, in the same words, is `Tests/Vectors/error-codes.json` and a table of `docs/troubleshooting.md`.
+/// `Tests/Vectors/error-codes.json` and a table of `docs/troubleshooting.md` contain the same list in the same words.
 package struct ErrorExplanation: Hashable, Sendable {
   package let code: KacheryError.Code
-  /// How a command that fails with it ends: 1 failed, 2 wrong usage, 3 not found, 4 no daemon.
+  /// The exit code of a command that fails with it: 1 failed, 2 wrong usage, 3 not found, 4 no daemon.
   package let exitCode: Int32
-  /// One sentence for a person: what has happened.
+  /// What has happened, in one sentence for a person.
   package let meaning: String
-  /// One sentence for a person: what to do about it.
+  /// What to do about it, in one sentence for a person.
   package let remedy: String
 
-  /// Every code, those that answer why a load fails first.
+  /// Every code, starting with the reasons why a load fails.
   package static let all: [ErrorExplanation] = [
     entry(
       .notFound, 3, "No reachable node has the file, or what the request names does not exist.",
@@ -117,7 +117,7 @@ package struct ErrorExplanation: Hashable, Sendable {
       "Report it with the daemon's log."),
   ]
 
-  /// What is known of this code; nil for one of a later version.
+  /// The explanation of this code; nil for a code of a later version.
   package static func of(_ code: KacheryError.Code) -> ErrorExplanation? { byCode[code] }
 
   private static let byCode = Dictionary(uniqueKeysWithValues: all.map { ($0.code, $0) })

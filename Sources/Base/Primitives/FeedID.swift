@@ -1,4 +1,4 @@
-/// A feed's name in the world: the Ed25519 public key that its messages are signed with.
+/// A feed's global identity: the Ed25519 public key that verifies its messages.
 package struct FeedID: FixedBytes {
   /// An Ed25519 public key has 32 bytes (RFC 8032, section 5.1.5).
   package static let byteCount = 32
@@ -13,7 +13,7 @@ package struct FeedID: FixedBytes {
   /// The feed that this key signs.
   package init(key: NodeID) { bytes = key.bytes }
 
-  /// The first eight digits, enough to tell feeds apart in a log.
+  /// The first eight digits, enough to distinguish feeds in a log.
   package var short: String { String(hex.prefix(8)) }
 }
 
@@ -22,7 +22,7 @@ extension NodeID {
   package init(_ feed: FeedID) { bytes = feed.bytes }
 }
 
-/// A subfeed's name within its feed: the SHA-1 of what people call it.
+/// A subfeed's identity within its feed: the SHA-1 of its name.
 package struct SubfeedHash: FixedBytes {
   /// A SHA-1 has 20 bytes (FIPS 180-4).
   package static let byteCount = 20
@@ -50,7 +50,7 @@ package struct SubfeedKey: Hashable, Comparable, Sendable, CustomStringConvertib
     self.subfeed = subfeed
   }
 
-  /// As a URI that every command and client takes.
+  /// The URI, which every command and client accepts.
   package var description: String { "feed://\(feed)/~\(subfeed)" }
 
   /// By feed, then by subfeed.

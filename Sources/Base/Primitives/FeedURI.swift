@@ -1,7 +1,7 @@
-/// `feed://FEEDID[/SUBFEED]`: how people name a feed, or one of its subfeeds.
+/// `feed://FEEDID[/SUBFEED]`: names a feed or one of its subfeeds.
 package struct FeedURI: Hashable, Sendable, CustomStringConvertible {
   package let feed: FeedID
-  /// The subfeed's name, or `~` and its hash; nil if the feed itself is meant. It may hold slashes.
+  /// The subfeed's name, or `~` and its hash; nil for the feed itself. It may contain slashes.
   package let subfeed: ByteString?
 
   package init(feed: FeedID, subfeed: ByteString? = nil) {
@@ -9,17 +9,17 @@ package struct FeedURI: Hashable, Sendable, CustomStringConvertible {
     self.subfeed = subfeed
   }
 
-  /// The URI in the form that every client reads.
+  /// The URI in the form that every client accepts.
   package var description: String { "feed://\(feed)" + (subfeed.map { "/\(PercentEncoding.encode($0.text))" } ?? "") }
 
-  /// Whether `text` is meant as the URI of a feed.
+  /// Whether `text` has the scheme of a feed URI.
   package static func isMeant(by text: String) -> Bool { text.begins(with: scheme) }
 
   private static let scheme = "feed://"
 
-  /// Reads a URI; what follows a `?` never had a meaning.
+  /// Reads a URI; ignores everything after a `?`, which never had a meaning.
   ///
-  /// - Throws: `badRequest` with a sentence that names what is wrong with it.
+  /// - Throws: `badRequest` with a message that explains what is wrong.
   package init(parsing text: String) throws(KacheryError) {
     guard let rest = text.removing(prefix: Self.scheme) else {
       throw KacheryError(.badRequest, "'\(text)' is not a feed URI: it does not begin with feed://.")
@@ -27,7 +27,7 @@ package struct FeedURI: Hashable, Sendable, CustomStringConvertible {
     let (digits, name) = rest.cut(at: "?").head.cut(at: "/")
     guard let feed = FeedID(hex: digits) else {
       throw KacheryError(
-        .badRequest, "'\(text)' is not a feed URI: after feed:// there must be 64 hexadecimal digits.")
+        .badRequest, "'\(text)' is not a feed URI: // there must be 64 hexadecimal digits.")
     }
     let subfeed = ByteString(PercentEncoding.decode(name ?? ""))
     self.init(feed: feed, subfeed: subfeed.isEmpty ? nil : subfeed)

@@ -1,9 +1,9 @@
-/// What a client asks for: a file by its hash, perhaps with its manifest, perhaps as a part of a larger file.
+/// Identifies a requested file: by its hash, optionally with its manifest, optionally as a part of a larger file.
 package struct FileKey: Hashable, Sendable {
   package let hash: ContentHash
-  /// The hash of the file's manifest, where the asker knows it.
+  /// The hash of the file's manifest, if the client knows it.
   package let manifest: ContentHash?
-  /// Where the bytes also lie: in this range of a larger file.
+  /// The range of a larger file that has the same bytes.
   package let chunkOf: ChunkLocation?
 
   package init(hash: ContentHash, manifest: ContentHash? = nil, chunkOf: ChunkLocation? = nil) {
@@ -13,15 +13,15 @@ package struct FileKey: Hashable, Sendable {
   }
 }
 
-/// A range of a larger file that holds the bytes of a chunk.
+/// The range of a larger file that contains a chunk's bytes.
 package struct ChunkLocation: Hashable, Sendable {
-  /// Whether a part of a file can have this range: it ends where a file can end and is no larger than a part can be.
+  /// Whether the range can be a part of a file: within the largest file size and no larger than the largest part.
   package static func isPossible(_ range: ByteRange) -> Bool {
     range.end <= Limits.maximumFileSize && range.count <= Limits.maximumPartSize
   }
 
   package let parent: ContentHash
-  /// The hash of the larger file's manifest, where the asker knows it.
+  /// The hash of the larger file's manifest, if the client knows it.
   package let parentManifest: ContentHash?
   package let range: ByteRange
 

@@ -1,15 +1,15 @@
-/// A value that is a fixed number of bytes and is written as lower-case hexadecimal.
+/// A value with a fixed number of bytes, written as lower-case hexadecimal.
 package protocol FixedBytes: Hashable, Comparable, Sendable, CustomStringConvertible {
   /// The number of bytes of every value.
   static var byteCount: Int { get }
-  /// The bytes, `byteCount` of them.
+  /// The bytes; their number is `byteCount`.
   var bytes: [UInt8] { get }
   /// The value of these bytes; nil unless there are exactly `byteCount`.
   init?(bytes: some Collection<UInt8>)
 }
 
 extension FixedBytes {
-  /// The value that `hex` spells in either case; nil unless it is exactly `2 * byteCount` digits.
+  /// The value that `hex` spells in either case; nil unless it has exactly `2 * byteCount` digits.
   package init?(hex: some StringProtocol) {
     guard hex.utf8.count == 2 * Self.byteCount, let bytes = Hex.decode(hex) else { return nil }
     self.init(bytes: bytes)

@@ -1,6 +1,6 @@
 extension FolderDocument {
   /// The document as it is stored, `{"files":{NAME:{"size":…,"sha1":…}},"dirs":{NAME:{…}}}`: members in this order and
-  /// names by their bytes, so that the same folder has the same hash wherever it is stored.
+  /// names sorted by their bytes, so that a folder has the same hash on every node.
   package var json: JSONValue {
     let files = files.map { file in
       JSONObject.Member(
@@ -10,9 +10,9 @@ extension FolderDocument {
     return ["files": .object(JSONObject(distinct: files)), "dirs": .object(JSONObject(distinct: folders))]
   }
 
-  /// Reads a folder from untrusted bytes. Members that it does not know are left out.
+  /// Reads a folder from untrusted bytes. Ignores unknown members.
   ///
-  /// - Throws: `badFolder` if the bytes are too many, are not JSON or no folder, or a name in it cannot be a name.
+  /// - Throws: `badFolder` if the bytes are too many, are not JSON or not a folder, or contain an invalid name.
   package init(parsing bytes: some Collection<UInt8>) throws(KacheryError) {
     guard bytes.count <= Self.maximumSize else {
       throw KacheryError(.badFolder, "The folder's document has more than \(Self.maximumSize) bytes.")
@@ -46,7 +46,7 @@ extension FolderDocument {
   private static func members(_ name: ByteString, of folder: JSONObject) throws(KacheryError) -> [JSONObject.Member] {
     guard let value = folder[name], !value.isNull else { return [] }
     guard let object = value.object else {
-      throw KacheryError(.badFolder, "The folder's \(name) are not an object of names.")
+      throw KacheryError(.badFolder, "The folder's '\(name)' is not an object.")
     }
     return object.members
   }

@@ -1,33 +1,34 @@
 extension FolderDocument {
-  /// What a path inside a folder leads to.
+  /// A file or folder at a path inside a folder.
   package enum Entry: Hashable, Sendable {
     case file(File)
     case folder(FolderDocument)
   }
 
-  /// What lies at `path`, the names from this folder down; the folder itself where there are none.
+  /// The entry at `path`, the names from this folder downward; the folder itself if `path` is empty.
   ///
-  /// - Throws: `notFound` with the first name that is not there.
+  /// - Throws: `notFound` with the first name that does not exist.
   package func entry(at path: [ByteString]) throws(KacheryError) -> Entry {
     guard let name = path.first else { return .folder(self) }
     if let folder = folders.first(where: { $0.name == name }) {
       return try folder.content.entry(at: Array(path.dropFirst()))
     }
     guard path.count == 1, let file = files.first(where: { $0.name == name }) else {
-      throw KacheryError(.notFound, "The folder holds no \(path.count == 1 ? "file or folder" : "folder") '\(name)'.")
+      throw KacheryError(
+        .notFound, "The folder contains no \(path.count == 1 ? "file or folder" : "folder") '\(name)'.")
     }
     return .file(file)
   }
 
-  /// Every file below this folder with its path from here, names joined by `/`: those of a folder before those of the
-  /// folders in it.
+  /// Every file below this folder with its relative path, names joined by `/`. A folder's own files precede those of
+  /// its subfolders.
   package var allFiles: [(path: ByteString, file: File)] {
     var found: [(path: ByteString, file: File)] = []
     visit("") { path, file in found.append((path, file)) }
     return found
   }
 
-  /// The path of every folder below this one, each before those in it: also the empty ones.
+  /// The relative path of every folder below this one, including empty ones. A folder precedes its subfolders.
   package var allFolders: [ByteString] {
     folders.flatMap { folder in [folder.name] + folder.content.allFolders.map { "\(folder.name)/\($0)" } }
   }

@@ -1,7 +1,7 @@
-/// A folder as a stored document: the names in it, with the size and hash of each file. `sha1dir://` names its hash.
+/// A folder as a stored document: the names in it, with the size and hash of each file. A `sha1dir://` URI contains its
+/// hash.
 ///
-/// A value that exists can be written to a disk as it stands: every name is a name of its own that stays inside the
-/// folder, and no two are the same.
+/// A value can always be written to a disk: every name is valid and stays inside the folder, and no two are the same.
 package struct FolderDocument: Hashable, Sendable {
   /// A file in a folder.
   package struct File: Hashable, Sendable {
@@ -28,47 +28,47 @@ package struct FolderDocument: Hashable, Sendable {
     }
   }
 
-  /// The largest document read, in bytes: room for half a million files.
+  /// Bytes in the largest accepted document: enough for half a million files.
   package static let maximumSize: UInt64 = 64 << 20
-  /// The longest name in bytes: Linux has no longer ones (NAME_MAX).
+  /// Bytes in the longest name: the limit of Linux (NAME_MAX).
   package static let maximumNameLength = 255
-  /// How many folders may lie in one another: each is two levels of JSON, and `JSONParser` reads 64.
+  /// How deeply folders may be nested: each takes two levels of JSON, and `JSONParser` accepts 64.
   package static let maximumDepth = 30
 
-  /// The files right in this folder, by the bytes of their names.
+  /// The files directly in this folder, sorted by the bytes of their names.
   package let files: [File]
-  /// The folders right in this folder, by the bytes of their names.
+  /// The folders directly in this folder, sorted by the bytes of their names.
   package let folders: [Folder]
 
-  /// A folder of these files and folders, in whatever order.
+  /// A folder of these files and folders, in any order.
   ///
-  /// - Throws: `badFolder` if a name cannot be one, stands twice, or the folders lie too deep in one another.
+  /// - Throws: `badFolder` if a name is invalid or repeated, or the folders are nested too deeply.
   package init(files: [File], folders: [Folder]) throws(KacheryError) {
     let names = files.map(\.name) + folders.map(\.name)
     for name in names { try Self.check(name) }
     var seen: Set<ByteString> = []
     for name in names where !seen.insert(name).inserted {
-      throw KacheryError(.badFolder, "The folder holds the name '\(name)' twice.")
+      throw KacheryError(.badFolder, "The folder contains the name '\(name)' twice.")
     }
     self.files = files.sorted { $0.name < $1.name }
     self.folders = folders.sorted { $0.name < $1.name }
     guard depth <= Self.maximumDepth else {
-      throw KacheryError(.badFolder, "The folder holds folders more than \(Self.maximumDepth) deep in one another.")
+      throw KacheryError(.badFolder, "The folder contains more than \(Self.maximumDepth) levels of folders.")
     }
   }
 
-  /// How many folders lie in one another below this one.
+  /// The nesting depth of the folders below this one.
   private var depth: Int { folders.reduce(0) { max($0, $1.content.depth + 1) } }
 
   private static func check(_ name: ByteString) throws(KacheryError) {
     guard !name.isEmpty, name != ".", name != ".." else {
-      throw KacheryError(.badFolder, "The folder holds the name '\(name)', which is none of its own.")
+      throw KacheryError(.badFolder, "The folder contains the invalid name '\(name)'.")
     }
     guard !name.utf8.contains(where: { $0 == UInt8(ascii: "/") || $0 == 0 }) else {
-      throw KacheryError(.badFolder, "The folder holds a name with a '/' or a zero byte in it: '\(name)'.")
+      throw KacheryError(.badFolder, "' or a zero byte in it/' or a zero byte in it: '\(name)'.")
     }
     guard name.utf8.count <= maximumNameLength else {
-      throw KacheryError(.badFolder, "The folder holds a name of more than \(maximumNameLength) bytes: '\(name)'.")
+      throw KacheryError(.badFolder, "The folder contains a name of more than \(maximumNameLength) bytes: '\(name)'.")
     }
   }
 }

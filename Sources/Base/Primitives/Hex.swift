@@ -1,6 +1,6 @@
 /// Lower-case hexadecimal, the text form of every hash, key and identifier here.
 package enum Hex {
-  /// The lower-case hexadecimal digits of `bytes`, two a byte.
+  /// The lower-case hexadecimal digits of `bytes`, two per byte.
   package static func encode(_ bytes: some Sequence<UInt8>) -> String {
     var text: [UInt8] = []
     text.reserveCapacity(2 * bytes.underestimatedCount)
@@ -11,13 +11,14 @@ package enum Hex {
     return String(decoding: text, as: UTF8.self)
   }
 
-  /// The bytes that `text` spells in either case; nil unless every character is a digit and their number is even.
+  /// The bytes that `text` spells in either case; nil unless it has an even number of hexadecimal digits and nothing
+  /// else.
   package static func decode(_ text: some StringProtocol) -> [UInt8]? {
     var text = String(text)
     return text.withUTF8(decode)
   }
 
-  /// Whether every byte of `text` is a digit, in either case.
+  /// Whether `text` consists of hexadecimal digits, in either case.
   package static func isSpelled(by text: some StringProtocol) -> Bool { text.utf8.allSatisfy { value($0) != nil } }
 
   private static func decode(_ digits: UnsafeBufferPointer<UInt8>) -> [UInt8]? {

@@ -1,4 +1,4 @@
-/// A point on a clock that only moves forward; its zero has no meaning outside the process.
+/// A point on a monotonic clock; its zero has no meaning outside the process.
 package struct Instant: Hashable, Comparable, Sendable {
   /// Nanoseconds since the clock's zero.
   package let nanoseconds: UInt64
@@ -7,7 +7,7 @@ package struct Instant: Hashable, Comparable, Sendable {
 
   package static func < (left: Instant, right: Instant) -> Bool { left.nanoseconds < right.nanoseconds }
 
-  /// The instant `duration` later, or the last there is; a negative duration counts as zero.
+  /// The instant `duration` later, saturating; a negative duration counts as zero.
   package static func + (instant: Instant, duration: Duration) -> Instant {
     let (sum, isTooLate) = instant.nanoseconds.addingReportingOverflow(duration.wholeNanoseconds)
     return Instant(nanoseconds: isTooLate ? .max : sum)
@@ -21,7 +21,7 @@ package struct Instant: Hashable, Comparable, Sendable {
 }
 
 extension Duration {
-  /// The duration in whole nanoseconds, or as many as a word holds; a negative duration counts as zero.
+  /// The duration in whole nanoseconds, saturating; a negative duration counts as zero.
   package var wholeNanoseconds: UInt64 {
     let (seconds, attoseconds) = components
     guard seconds >= 0, attoseconds >= 0 else { return 0 }
@@ -37,13 +37,14 @@ extension Duration {
   package var inSeconds: Double { Double(wholeNanoseconds) / 1e9 }
 }
 
-/// A point of civil time, in milliseconds since 1970-01-01T00:00:00Z, for what nodes sign and compare between machines.
+/// A point in civil time, in milliseconds since 1970-01-01T00:00:00Z, for values that nodes sign and compare across
+/// machines.
 package struct WallTime: Hashable, Comparable, Sendable {
   package let milliseconds: UInt64
 
   package init(milliseconds: UInt64) { self.milliseconds = milliseconds }
 
-  /// What a system's clock shows. A clock that stands before 1970 counts as 1970.
+  /// The time of a system's clock. A clock before 1970 counts as 1970.
   package init(seconds: Int, nanoseconds: Int) {
     let (whole, isTooLate) = UInt64(clamping: seconds).multipliedReportingOverflow(by: 1_000)
     let part = UInt64(clamping: seconds < 0 ? 0 : nanoseconds / 1_000_000)
@@ -53,7 +54,7 @@ package struct WallTime: Hashable, Comparable, Sendable {
 
   package static func < (left: WallTime, right: WallTime) -> Bool { left.milliseconds < right.milliseconds }
 
-  /// The time `duration` later, or the last there is; a negative duration counts as zero.
+  /// The time `duration` later, saturating; a negative duration counts as zero.
   package static func + (time: WallTime, duration: Duration) -> WallTime {
     let (sum, isTooLate) = time.milliseconds.addingReportingOverflow(duration.wholeMilliseconds)
     return WallTime(milliseconds: isTooLate ? .max : sum)

@@ -1,9 +1,9 @@
-/// What went wrong, for a program (`code`) and for a person (`message`).
+/// An error, for programs (`code`) and for people (`message`).
 ///
-/// The code is the same text in Swift, over HTTP and in Python. The message is one sentence that names the thing, the
-/// reason and the remedy. A struct, not an enum, so that codes can be added without breaking anybody's `switch`.
+/// The code is the same text in Swift, over HTTP and in Python. The message is one sentence that names the object, the
+/// reason and the remedy. The code is a struct, not an enum, so that adding one breaks no caller's `switch`.
 package struct KacheryError: Error, Sendable, CustomStringConvertible {
-  /// A stable name for one kind of failure.
+  /// A stable name for a kind of failure.
   package struct Code: RawRepresentable, Hashable, Sendable {
     package let rawValue: String
     package init(rawValue: String) { self.rawValue = rawValue }

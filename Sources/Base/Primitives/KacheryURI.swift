@@ -1,4 +1,4 @@
-/// `sha1://HASH[/label][?manifest=HASH2]` or `sha1://HASH[/label]?chunkOf=PARENT~START~END`: how people name a file.
+/// `sha1://HASH[/label][?manifest=HASH2]` or `sha1://HASH[/label]?chunkOf=PARENT~START~END`: names a file.
 package struct KacheryURI: Hashable, Sendable, CustomStringConvertible {
   package let key: FileKey
   /// Decoration for people: usually the file's name. Empty if there is none.
@@ -9,7 +9,7 @@ package struct KacheryURI: Hashable, Sendable, CustomStringConvertible {
     self.label = label
   }
 
-  /// The URI in the form that every client reads.
+  /// The URI in the form that every client accepts.
   package var description: String {
     var text = "sha1://\(key.hash)"
     if !label.isEmpty { text += "/\(label)" }
@@ -18,21 +18,21 @@ package struct KacheryURI: Hashable, Sendable, CustomStringConvertible {
     return text
   }
 
-  /// Reads a URI of any form that was ever published.
+  /// Reads a URI in any form ever published.
   ///
-  /// - Throws: `badRequest` with a sentence that names what is wrong with it.
+  /// - Throws: `badRequest` with a message that explains what is wrong.
   package init(parsing text: String) throws(KacheryError) {
     guard let rest = text.removing(prefix: "sha1://") else {
       throw KacheryError(.badRequest, "'\(text)' is not a kachery URI: it does not begin with sha1://.")
     }
     let (path, query) = rest.cut(at: "?")
     let (name, label) = path.cut(at: "/")
-    // Old clients wrote an extension behind the hash; it never had a meaning.
+    // Old clients wrote an extension after the hash; it never had a meaning.
     let digits = name.cut(at: ".").head
     guard let hash = ContentHash(hex: digits) else {
       let count = Hex.isSpelled(by: digits) ? ", not \(digits.utf8.count)" : ""
       throw KacheryError(
-        .badRequest, "'\(text)' is not a kachery URI: after sha1:// there must be 40 hexadecimal digits\(count).")
+        .badRequest, "'\(text)' is not a kachery URI: // there must be 40 hexadecimal digits\(count).")
     }
     self.label = ByteString(label ?? "")
     var manifest: ContentHash?
@@ -58,7 +58,7 @@ package struct KacheryURI: Hashable, Sendable, CustomStringConvertible {
     guard ChunkLocation.isPossible(range) else {
       throw KacheryError(
         .badRequest,
-        "'\(text)' names a part of more than \(Limits.maximumPartSize) bytes, or one that no file reaches; "
+        "'\(text)' names a part of more than \(Limits.maximumPartSize) bytes, or one beyond the largest file; "
           + "load the file \(parent) instead.")
     }
     return ChunkLocation(parent: parent, range: range)

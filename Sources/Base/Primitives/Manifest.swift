@@ -1,7 +1,7 @@
 /// The description of a large file as chunks, each with its own hash. A manifest is a claim: only the whole file's hash
-/// counts in the end.
+/// is proof.
 package struct Manifest: Hashable, Sendable {
-  /// One chunk: where it lies and what its bytes hash to.
+  /// One chunk: its range and the hash of its bytes.
   package struct Chunk: Hashable, Sendable {
     package let range: ByteRange
     package let hash: ContentHash
@@ -16,12 +16,12 @@ package struct Manifest: Hashable, Sendable {
   package let size: UInt64
   /// The file's hash.
   package let hash: ContentHash
-  /// Bytes in each chunk but the last, which may be shorter.
+  /// Bytes in each chunk except the last, which may be shorter.
   package let chunkSize: UInt64
-  /// The hashes of the chunks in order, as many as the size asks for.
+  /// The hashes of the chunks in order, one for each chunk.
   package let chunkHashes: [ContentHash]
 
-  /// The manifest of a file that was read. There must be as many hashes as a file of this size has chunks.
+  /// The manifest of a file that was read. The caller must pass as many hashes as a file of this size has chunks.
   package init(size: UInt64, hash: ContentHash, chunkSize: UInt64 = Limits.chunkSize, chunkHashes: [ContentHash]) {
     precondition(UInt64(chunkHashes.count) == Self.count(of: chunkSize, in: size), "a hash for each chunk")
     self.size = size
@@ -36,10 +36,10 @@ package struct Manifest: Hashable, Sendable {
     return whole + (rest > 0 ? 1 : 0)
   }
 
-  /// The chunks, which follow one another without gap from 0 to `size`.
+  /// The chunks, contiguous from 0 to `size`.
   package var chunks: Chunks { Chunks(manifest: self) }
 
-  /// The chunks of a manifest, each made as it is asked for.
+  /// The chunks of a manifest, computed on demand.
   package struct Chunks: RandomAccessCollection, Sendable {
     let manifest: Manifest
 
@@ -51,7 +51,7 @@ package struct Manifest: Hashable, Sendable {
     }
   }
 
-  /// The place of the chunk that holds a byte; nil if the file ends before it.
+  /// The index of the chunk that contains a byte; nil if the file ends before it.
   package func chunk(holding offset: UInt64) -> Int? { offset < size ? Int(offset / chunkSize) : nil }
 
   private func range(ofChunk place: Int) -> ByteRange {
@@ -61,10 +61,11 @@ package struct Manifest: Hashable, Sendable {
 }
 
 extension Manifest {
-  /// How many chunks are written in one piece: about 100 KB.
+  /// Chunks written per piece, of about 100 KB.
   private static let chunksPerPiece = 1_000
 
-  /// Hands out the manifest as every kachery client writes it, piece by piece: these keys, in this order, without spaces.
+  /// Passes the manifest, as every kachery client writes it, to `take` piece by piece: these keys, in this order,
+  /// without spaces.
   package func write<Failure: Error>(_ take: ([UInt8]) throws(Failure) -> Void) throws(Failure) {
     var piece = Array(#"{"size":\#(size),"sha1":"\#(hash)","chunks":["#.utf8)
     for (place, chunk) in chunks.enumerated() {
@@ -77,7 +78,7 @@ extension Manifest {
     try take(piece + "]}".utf8)
   }
 
-  /// The manifest as every kachery client writes it, in one piece.
+  /// The manifest as every kachery client writes it.
   package var bytes: [UInt8] {
     var all: [UInt8] = []
     write { all += $0 }

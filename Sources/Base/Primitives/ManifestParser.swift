@@ -1,9 +1,9 @@
 extension Manifest {
   /// Reads a manifest from untrusted bytes.
   ///
-  /// - Parameter chunkSize: how many bytes each chunk but the last must have; nil takes what the first one has.
-  /// - Throws: `badManifest` if it is not JSON, lacks a field, or its chunks do not follow one another from 0 to the
-  ///   size, each but the last of `chunkSize` bytes.
+  /// - Parameter chunkSize: required size of each chunk except the last; nil to use the first chunk's size.
+  /// - Throws: `badManifest` if it is not JSON, lacks a field, or its chunks are not contiguous from 0 to the size,
+  ///   each except the last of `chunkSize` bytes.
   package init(
     parsing bytes: some Collection<UInt8>, chunkSize: UInt64? = Limits.chunkSize
   ) throws(KacheryError) {
@@ -11,13 +11,13 @@ extension Manifest {
     try self.init(chunkSize: chunkSize) { () throws(KacheryError) in blocks.popLast() ?? [] }
   }
 
-  /// Reads a manifest from untrusted bytes that come block by block: never are all of them in memory, and of each chunk 24
-  /// bytes are kept.
+  /// Reads a manifest from untrusted bytes that arrive block by block. Never holds all bytes in memory; keeps 24 bytes
+  /// per chunk.
   ///
   /// - Parameters:
-  ///   - chunkSize: how many bytes each chunk but the last must have; nil takes what the first one has.
-  ///   - nextBlock: gives the next bytes, none at the end.
-  /// - Throws: `badManifest` as for bytes that are all there; what `nextBlock` throws.
+  ///   - chunkSize: required size of each chunk except the last; nil to use the first chunk's size.
+  ///   - nextBlock: returns the next bytes, empty at the end.
+  /// - Throws: `badManifest` as above; also rethrows errors of `nextBlock`.
   package init(
     chunkSize: UInt64? = Limits.chunkSize, readingBy nextBlock: @escaping () throws(KacheryError) -> [UInt8]
   ) throws(KacheryError) {
@@ -26,9 +26,9 @@ extension Manifest {
   }
 }
 
-/// Reads one manifest. Members may come in any order, and those that are not known are passed over.
+/// Reads one manifest. Members may be in any order; unknown ones are skipped.
 private struct ManifestParser {
-  /// The fewest bytes in which a chunk can be written.
+  /// The fewest bytes that a chunk's JSON can have.
   private static let shortestChunk = #"{"start":0,"end":1,"sha1":""},"#.utf8.count + 2 * ContentHash.byteCount
 
   var chunkSize: UInt64?
@@ -36,7 +36,7 @@ private struct ManifestParser {
   private var size: UInt64?
   private var hash: ContentHash?
   private var hashes: [ContentHash]?
-  /// Where the chunks that were read so far end.
+  /// The end of the chunks read so far.
   private var end: UInt64 = 0
 
   init(chunkSize: UInt64?, scanner: ManifestScanner) {
@@ -51,16 +51,16 @@ private struct ManifestParser {
       case "size" where size == nil: size = try scanner.number()
       case "sha1" where hash == nil: hash = try scanner.hash()
       case "chunks" where hashes == nil: hashes = try chunks()
-      case "size", "sha1", "chunks": throw scanner.error("a member's name stands twice")
+      case "size", "sha1", "chunks": throw scanner.error("a member's name is repeated")
       default: try scanner.skipValue()
       }
     }
     try scanner.requireEnd()
     guard let size, let hash, let hashes else {
-      throw KacheryError(.badManifest, "The manifest lacks its size, its sha1 or its chunks.")
+      throw KacheryError(.badManifest, "The manifest has no size, no sha1 or no chunks.")
     }
     guard end == size else {
-      throw KacheryError(.badManifest, "The manifest's chunks end at \(end), its file at \(size).")
+      throw KacheryError(.badManifest, "The manifest's chunks end at byte \(end), but its file has \(size) bytes.")
     }
     return Manifest(size: size, hash: hash, chunkSize: chunkSize ?? Limits.chunkSize, chunkHashes: hashes)
   }
@@ -83,7 +83,7 @@ private struct ManifestParser {
     return hashes
   }
 
-  /// Whether this is where the next chunk must lie; the first one may say how large chunks are.
+  /// Whether the next chunk must have this range; the first one may determine the chunk size.
   private mutating func follows(_ range: ByteRange, _ place: Int) -> Bool {
     let expected = chunkSize ?? range.count
     guard !range.isEmpty, range.count <= expected, range.start == end, range.end <= size ?? .max else { return false }
@@ -102,7 +102,7 @@ private struct ManifestParser {
       case "start" where start == nil: start = try scanner.number()
       case "end" where end == nil: end = try scanner.number()
       case "sha1" where hash == nil: hash = try scanner.hash()
-      case "start", "end", "sha1": throw scanner.error("a member's name stands twice")
+      case "start", "end", "sha1": throw scanner.error("a member's name is repeated")
       default: try scanner.skipValue()
       }
     }

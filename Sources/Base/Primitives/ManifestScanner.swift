@@ -1,12 +1,12 @@
-/// The JSON of a manifest, read byte by byte from blocks. Nothing is kept of what is passed over, however long it is.
+/// Scans the JSON of a manifest byte by byte from blocks. Keeps nothing of skipped values, however long they are.
 struct ManifestScanner {
-  /// Longer texts are neither a hash nor the name of a member that counts.
+  /// A longer text is neither a hash nor the name of a known member.
   private static let longestText = 2 * ContentHash.byteCount
 
   private let nextBlock: () throws(KacheryError) -> [UInt8]
   private var block: [UInt8] = []
   private var position = 0
-  /// Bytes in the blocks that were read before this one.
+  /// Bytes in the earlier blocks.
   private var before = 0
   private var depth = 0
 
@@ -16,7 +16,7 @@ struct ManifestScanner {
     KacheryError(.badManifest, "The manifest is not JSON: \(reason) (at byte \(before + position)).")
   }
 
-  /// The next byte, which stays the next; nil at the end.
+  /// The next byte without consuming it; nil at the end.
   private mutating func peek() throws(KacheryError) -> UInt8? {
     if position < block.count { return block[position] }
     before += block.count
@@ -50,16 +50,16 @@ struct ManifestScanner {
 
   // MARK: Objects and arrays
 
-  /// The name of the object's next member, whose value comes next; nil after the last one.
+  /// The name of the object's next member, with the scanner at its value; nil after the last one.
   mutating func nextMember(isFirst: inout Bool) throws(KacheryError) -> String? {
     guard try hasNext("{", "}", &isFirst) else { return nil }
     let name = try text()
     try require(":")
-    // A name that is too long to count is as good as any other that is not known.
+    // A name that is too long is treated like any other unknown name.
     return name ?? ""
   }
 
-  /// Whether the array has another element, which comes next.
+  /// Whether the array has another element, with the scanner at it.
   mutating func nextElement(isFirst: inout Bool) throws(KacheryError) -> Bool { try hasNext("[", "]", &isFirst) }
 
   private mutating func hasNext(
@@ -105,7 +105,7 @@ struct ManifestScanner {
     return hash
   }
 
-  /// A text; nil if it is longer than whatever counts, or has escapes, which nothing that counts has.
+  /// A text; nil if it is longer than any known text, or contains an escape, which no known text has.
   private mutating func text() throws(KacheryError) -> String? {
     try require("\"")
     var text: [UInt8] = []
@@ -118,7 +118,7 @@ struct ManifestScanner {
         counts = false
         guard try peek() != nil else { break }
         position += 1
-      case 0..<0x20: throw error("a control character stands in a string")
+      case 0..<0x20: throw error("a string contains a control character")
       default:
         if text.count < Self.longestText { text.append(byte) } else { counts = false }
       }
@@ -126,7 +126,7 @@ struct ManifestScanner {
     throw error("a string does not end")
   }
 
-  /// Passes over a value, whatever it is.
+  /// Skips a value of any kind.
   mutating func skipValue() throws(KacheryError) {
     var isFirst = true
     switch try peekToken() {
@@ -137,7 +137,7 @@ struct ManifestScanner {
     }
   }
 
-  /// Passes over a number, true, false or null, without looking at its spelling.
+  /// Skips a number, true, false or null without checking its spelling.
   private mutating func skipWord() throws(KacheryError) {
     var count = 0
     while let byte = try peek(), Self.standsInWords(byte) {

@@ -10,6 +10,6 @@ package struct NodeID: FixedBytes {
     self.bytes = Array(bytes)
   }
 
-  /// The first eight digits, enough to tell nodes apart in a log.
+  /// The first eight digits, enough to distinguish nodes in a log.
   package var short: String { String(hex.prefix(8)) }
 }

@@ -1,6 +1,6 @@
-/// Names as they stand in URIs: bytes that would mean something there are written as `%XX` (RFC 3986, section 2.1).
+/// Names in URIs: bytes with a special meaning are written as `%XX` (RFC 3986, section 2.1).
 package enum PercentEncoding {
-  /// Everything escaped but letters and digits of ASCII, `_.-~` and the slash, as Python's `quote` does.
+  /// Escapes everything except ASCII letters and digits, `_.-~` and the slash, as Python's `quote` does.
   package static func encode(_ text: String) -> String {
     String(decoding: text.utf8.flatMap { isPlain($0) ? [$0] : escape($0) }, as: UTF8.self)
   }
@@ -11,7 +11,7 @@ package enum PercentEncoding {
     return [UInt8(ascii: "%"), digit(byte >> 4), digit(byte & 15)]
   }
 
-  /// What was escaped; a `%` that no two hexadecimal digits follow stays, and bytes that are no UTF-8 become U+FFFD.
+  /// Unescapes the text; keeps a `%` without two hexadecimal digits after it, and replaces invalid UTF-8 with U+FFFD.
   package static func decode(_ text: some StringProtocol) -> String {
     var decoded: [UInt8] = []
     var rest = Array(text.utf8)[...]

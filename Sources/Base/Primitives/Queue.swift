@@ -1,49 +1,49 @@
-/// Elements that leave in the order in which they came. Each leaves at once and in constant time: those behind it are moved
-/// only now and then.
+/// A FIFO queue. Removed elements are released immediately, in amortized constant time: the rest is moved only
+/// occasionally.
 package struct Queue<Element> {
-  /// Those before `head` have left.
+  /// Elements before `head` have been removed.
   private var elements: [Element?] = []
   private var head = 0
 
   /// A queue without elements.
   package init() {}
 
-  /// How many wait.
+  /// The number of elements.
   package var count: Int { elements.count - head }
-  /// Whether none waits.
+  /// Whether there are no elements.
   package var isEmpty: Bool { head == elements.count }
-  /// The one that leaves next.
+  /// The next element to remove.
   package var first: Element? { isEmpty ? nil : elements[head] }
 
-  /// Puts one behind the others.
+  /// Adds an element at the end.
   package mutating func append(_ element: Element) { elements.append(element) }
 
-  /// Puts more behind the others, in their order.
+  /// Adds elements at the end, in their order.
   package mutating func append(contentsOf more: some Sequence<Element>) {
     for element in more { elements.append(element) }
   }
 
-  /// The next ones, at most `count`; they stay.
+  /// The next elements, at most `count`, without removing them.
   package func prefix(_ count: Int) -> [Element] { elements[head...].prefix(count).compactMap { $0 } }
 
-  /// Lets the next one go; nil if there is none.
+  /// Removes and returns the next element; nil if there is none.
   package mutating func popFirst() -> Element? {
     guard let first else { return nil }
     removeFirst(1)
     return first
   }
 
-  /// Lets the next ones go, at most `count`.
+  /// Removes the next elements, at most `count`.
   package mutating func removeFirst(_ count: Int) {
     for place in head..<min(head + count, elements.count) { elements[place] = nil }
     head = min(head + count, elements.count)
-    // What stays is no more than what goes, so moving it costs no more than the leaving did.
+    // No more elements are moved than were removed, so moving adds only constant cost.
     guard head * 2 >= elements.count else { return }
     elements.removeFirst(head)
     head = 0
   }
 
-  /// Lets all of them go.
+  /// Removes all elements.
   package mutating func removeAll() { (elements, head) = ([], 0) }
 }
 

@@ -1,5 +1,5 @@
-/// What a node announces in place of a channel's name or address: a digest that only those who know the channel can
-/// derive, so that strangers learn neither.
+/// Announced in place of a channel's name or address: a digest that only nodes that know the channel can derive, so
+/// that strangers learn neither.
 package struct Topic: FixedBytes {
   /// A SHA-256 digest has 32 bytes (FIPS 180-4).
   package static let byteCount = 32

@@ -1,6 +1,6 @@
-/// The name at the end of a URI, for people: of the file or folder that was stored.
+/// The label at the end of a URI, for people: the name of the stored file or folder.
 package enum URILabel {
-  /// The name with the bytes that would end or break the URI written as `%XX`. Letters of any script stay readable.
+  /// The name with bytes that would end or break the URI written as `%XX`. Letters of any script stay readable.
   package static func escape(_ name: String) -> ByteString {
     var escaped: [UInt8] = []
     for byte in name.utf8 {
@@ -13,7 +13,7 @@ package enum URILabel {
     return ByteString(String(decoding: escaped, as: UTF8.self))
   }
 
-  /// The same for a label that was given for a file: its slashes stay, as in the URIs of the published clients.
+  /// The same for a label given for a file: its slashes stay, as in the URIs of the published clients.
   package static func escapeKeepingSlashes(_ label: String) -> ByteString {
     ByteString(label.parts(separatedBy: "/").map { escape(String($0)).text }.joined(separator: "/"))
   }

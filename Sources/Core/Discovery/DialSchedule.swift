@@ -49,9 +49,18 @@ package struct DialSchedule: Sendable {
     /// The addresses of this round that have not been tried.
     var untried: ArraySlice<Endpoint> = []
     var nextAt: Instant
+
+    /// Whether an attempt is under way or another address is to be tried.
+    var isRunning: Bool { !attempts.isEmpty || !untried.isEmpty }
+    /// When something is to be done about it; nil while only an answer can change it.
+    var deadline: Instant? { !isLinked && (attempts.isEmpty || !untried.isEmpty) ? nextAt : nil }
   }
 
   private var races: [DialTarget: Race] = [:]
+  /// By the numbers of the races.
+  private var deadlines = Deadlines<UInt64>()
+  private var targetOfRace: [UInt64: DialTarget] = [:]
+  private var running: Set<DialTarget> = []
   private var targets: [DialID: DialTarget] = [:]
   private var lastNumber: UInt64 = 0
   private var random: any RandomNumberGenerator & Sendable
@@ -60,7 +69,7 @@ package struct DialSchedule: Sendable {
   package init(random: some RandomNumberGenerator & Sendable) { self.random = random }
 
   /// Whether any attempt is under way or due: a peer may appear soon.
-  package var isBusy: Bool { races.values.contains { !$0.attempts.isEmpty || !$0.untried.isEmpty } }
+  package var isBusy: Bool { !running.isEmpty }
 
   /// The targets that are wanted, in the order in which they came.
   package var wanted: [DialTarget] { races.sorted { $0.value.number < $1.value.number }.map(\.key) }
@@ -71,19 +80,22 @@ package struct DialSchedule: Sendable {
   ) {
     guard var race = races[target] else {
       lastNumber += 1
-      races[target] = Race(number: lastNumber, addresses: addresses, nextAt: now + delay)
-      return
+      targetOfRace[lastNumber] = target
+      return set(target, Race(number: lastNumber, addresses: addresses, nextAt: now + delay))
     }
     let isNews = race.addresses != addresses
     race.addresses = addresses
     // A new address is a reason to try again at once.
     if isNews, !race.isLinked, race.attempts.isEmpty { race.nextAt = min(race.nextAt, now) }
-    races[target] = race
+    set(target, race)
   }
 
   /// Wants no link to `target` any more; attempts under way are cancelled.
   package mutating func forget(_ target: DialTarget) -> [Action] {
     guard let race = races.removeValue(forKey: target) else { return [] }
+    deadlines.clear(race.number)
+    targetOfRace[race.number] = nil
+    running.remove(target)
     return cancel(race.attempts)
   }
 
@@ -99,7 +111,7 @@ package struct DialSchedule: Sendable {
     race.problem = nil
     race.attempts = []
     race.untried = []
-    races[target] = race
+    set(target, race)
     return cancel(losers)
   }
 
@@ -110,7 +122,7 @@ package struct DialSchedule: Sendable {
     race.isLinked = false
     race.failures = life < Self.shortLife ? race.failures + 1 : 1
     race.nextAt = now + spread(pause(after: race.failures))
-    races[target] = race
+    set(target, race)
   }
 
   /// The target that an attempt is for; nil where it was cancelled.
@@ -132,31 +144,33 @@ package struct DialSchedule: Sendable {
         race.nextAt = now
       }
     }
-    races[target] = race
+    set(target, race)
   }
 
   /// When `wake` wants to be called next.
-  package var wakeAt: Instant? {
-    races.values.lazy.filter { !$0.isLinked && ($0.attempts.isEmpty || !$0.untried.isEmpty) }.map(\.nextAt).min()
+  package var wakeAt: Instant? { deadlines.next }
+
+  /// Whether the deadlines that are kept are those that a walk over all targets finds. Tests check it after each input.
+  package var keepsItsDeadlines: Bool {
+    deadlines.next == races.values.compactMap(\.deadline).min()
+      && races.allSatisfy { deadlines[$0.value.number] == $0.value.deadline && targetOfRace[$0.value.number] == $0.key }
+      && running == Set(races.filter(\.value.isRunning).keys) && targetOfRace.count == races.count
   }
 
   /// Starts whatever attempts are due.
   package mutating func wake(now: Instant) -> [Action] {
     var actions: [Action] = []
-    let due = races.filter { !$0.value.isLinked && $0.value.nextAt <= now }
-    for (target, var race) in due.sorted(by: { ($0.value.nextAt, $0.value.number) < ($1.value.nextAt, $1.value.number) }
-    ) {
+    for number in deadlines.due(at: now) {
+      guard let target = targetOfRace[number], var race = races[target] else { continue }
       guard targets.count < Self.maximumAttempts else {
-        races[target]?.nextAt = now + Self.headStart
+        race.nextAt = now + Self.headStart
+        set(target, race)
         continue
       }
-      if race.untried.isEmpty {
-        guard race.attempts.isEmpty else { continue }
-        race.untried = race.addresses[...]
-      }
+      if race.untried.isEmpty { race.untried = race.addresses[...] }
       guard let address = race.untried.popFirst() else {
         race.nextAt = now + Self.longestPause
-        races[target] = race
+        set(target, race)
         continue
       }
       lastNumber += 1
@@ -164,10 +178,16 @@ package struct DialSchedule: Sendable {
       targets[attempt] = target
       race.attempts.insert(attempt)
       race.nextAt = now + Self.headStart
-      races[target] = race
+      set(target, race)
       actions.append(.dial(attempt, address, expected: target.node))
     }
     return actions
+  }
+
+  private mutating func set(_ target: DialTarget, _ race: Race) {
+    races[target] = race
+    deadlines.set(race.number, race.deadline)
+    if race.isRunning { running.insert(target) } else { running.remove(target) }
   }
 
   private mutating func cancel(_ attempts: Set<DialID>) -> [Action] {

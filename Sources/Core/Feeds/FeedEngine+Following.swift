@@ -8,6 +8,7 @@ extension FeedEngine {
   package mutating func follow(_ key: SubfeedKey, over topic: Topic?, at now: Instant) {
     if followed[key] == nil {
       followed[key] = Following(topics: TopicFilter(topic), at: now)
+      startTicking(at: now)
       emit(.work(.count(key)))
     }
     followed[key]?.topics.add(topic)

@@ -4,14 +4,12 @@ import Wire
 /// A client that wants to know who writes a feed.
 struct Seek: Sendable {
   let feed: FeedID
-  let until: Instant
 }
 
 /// A message that a client has this node submit to the one that writes the feed.
 struct Submission: Sendable {
   let key: SubfeedKey
   let message: [UInt8]
-  let until: Instant
   /// The node that it was sent to.
   var sentTo: NodeID?
 }
@@ -22,7 +20,9 @@ extension FeedEngine {
 
   /// A client wants to know who writes the feed; ends by `sought`.
   package mutating func seek(_ id: FeedSeekID, _ feed: FeedID, until: Instant, at now: Instant) {
-    seeks[id] = Seek(feed: feed, until: until)
+    seeks[id] = Seek(feed: feed)
+    seekDeadlines.set(id, until)
+    startTicking(at: now)
     settleSeeks(of: feed, at: now)
     ask(for: id, at: now)
   }
@@ -52,19 +52,25 @@ extension FeedEngine {
   mutating func settleSeeks(of feed: FeedID, at now: Instant) {
     guard let writer = writer(of: feed) else { return }
     for (id, seek) in seeks.sorted(by: { $0.key.number < $1.key.number }) where seek.feed == feed {
-      seeks[id] = nil
+      endSeek(id)
       emit(.client(.sought(id, .writer(writer))))
     }
   }
 
   mutating func endSeeks(at now: Instant) {
-    for (id, seek) in seeks.sorted(by: { $0.key.number < $1.key.number }) where seek.until <= now {
-      seeks[id] = nil
+    for id in seekDeadlines.due(at: now) {
+      guard let seek = seeks[id] else { continue }
+      endSeek(id)
       let hasCopies = peers.values.contains { peer in
         if case .copy = peer.knowledge[seek.feed] { true } else { false }
       }
       emit(.client(.sought(id, hasCopies ? .copies : .nowhere)))
     }
+  }
+
+  private mutating func endSeek(_ id: FeedSeekID) {
+    seeks[id] = nil
+    seekDeadlines.clear(id)
   }
 
   // MARK: Submitting
@@ -73,7 +79,9 @@ extension FeedEngine {
   package mutating func submit(
     _ id: SubmitID, _ message: [UInt8], to key: SubfeedKey, until: Instant, at now: Instant
   ) {
-    submissions[id] = Submission(key: key, message: message, until: until)
+    submissions[id] = Submission(key: key, message: message)
+    submissionDeadlines.set(id, until)
+    startTicking(at: now)
     askEverybody(about: key.feed, at: now)
     send(id, at: now)
   }
@@ -92,13 +100,15 @@ extension FeedEngine {
 
   mutating func endSubmission(_ id: SubmitID, _ error: KacheryError?) {
     guard submissions.removeValue(forKey: id) != nil else { return }
+    submissionDeadlines.clear(id)
     emit(.client(.submitted(id, error)))
   }
 
   mutating func failSubmission(_ id: SubmitID, _ error: KacheryError) { endSubmission(id, error) }
 
   mutating func endSubmissions(at now: Instant) {
-    for (id, submission) in submissions.sorted(by: { $0.key.number < $1.key.number }) where submission.until <= now {
+    for id in submissionDeadlines.due(at: now) {
+      guard let submission = submissions[id] else { continue }
       guard let node = submission.sentTo else {
         endSubmission(
           id,

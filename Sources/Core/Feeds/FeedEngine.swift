@@ -37,6 +37,9 @@ package struct FeedEngine: Sendable {
   var seeks: [FeedSeekID: Seek] = [:]
   var submissions: [SubmitID: Submission] = [:]
   var lastNumber: UInt64 = 0
+  /// When each search, and each submission, is given up.
+  var seekDeadlines = Deadlines<FeedSeekID>()
+  var submissionDeadlines = Deadlines<SubmitID>()
   private var tickAt: Instant?
   private var effects = EffectQueue<FeedEffect>()
 
@@ -50,9 +53,18 @@ package struct FeedEngine: Sendable {
   /// When `wake` wants to be called next.
   package var wakeAt: Instant? {
     let isBusy = !followed.isEmpty || !seeks.isEmpty || !submissions.isEmpty
-    let ends = seeks.values.lazy.map(\.until) + submissions.values.lazy.map(\.until)
-    return [isBusy ? tickAt ?? .zero : nil, ends.min()].compactMap { $0 }.min()
+    return [isBusy ? tickAt : nil, seekDeadlines.next, submissionDeadlines.next].compactMap { $0 }.min()
   }
+
+  /// Whether every search and every submission has a deadline, and nothing else has. Tests check it after each input.
+  package var keepsItsDeadlines: Bool {
+    seeks.keys.allSatisfy { seekDeadlines[$0] != nil } && seekDeadlines.isEmpty == seeks.isEmpty
+      && submissions.keys.allSatisfy { submissionDeadlines[$0] != nil }
+      && submissionDeadlines.isEmpty == submissions.isEmpty && (wakeAt != nil || followed.isEmpty)
+  }
+
+  /// There is something to do: the first look at what is due is immediate.
+  mutating func startTicking(at now: Instant) { tickAt = tickAt ?? now }
 
   /// Does whatever is due.
   package mutating func wake(at now: Instant) {
@@ -159,8 +171,4 @@ package struct FeedEngine: Sendable {
       )
     }
   }
-}
-
-extension Instant {
-  fileprivate static let zero = Instant(nanoseconds: 0)
 }

@@ -17,17 +17,21 @@ package struct MessageBatchID: Hashable, Sendable {
 }
 
 /// Names a client that wants to know who writes a feed.
-package struct FeedSeekID: Hashable, Sendable {
+package struct FeedSeekID: Hashable, Comparable, Sendable {
   package let number: UInt64
 
   package init(number: UInt64) { self.number = number }
+
+  package static func < (left: FeedSeekID, right: FeedSeekID) -> Bool { left.number < right.number }
 }
 
 /// Names a client that submits a message.
-package struct SubmitID: Hashable, Sendable {
+package struct SubmitID: Hashable, Comparable, Sendable {
   package let number: UInt64
 
   package init(number: UInt64) { self.number = number }
+
+  package static func < (left: SubmitID, right: SubmitID) -> Bool { left.number < right.number }
 }
 
 /// A submission of another node's that waits for its answer.

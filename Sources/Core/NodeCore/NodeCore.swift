@@ -75,6 +75,12 @@ package struct NodeCore: Sendable {
       .compactMap { $0 }.min()
   }
 
+  /// Whether the deadlines that are kept are those that a walk over everything finds. Tests check it after each input.
+  package var keepsItsDeadlines: Bool {
+    dials.keepsItsDeadlines && transferEngine.keepsItsDeadlines && feedEngine.keepsItsDeadlines
+      && peers.keepsItsDeadlines
+  }
+
   /// Does whatever is due.
   package mutating func wake(at now: Timestamps) {
     for link in peers.silent(at: now.instant) {

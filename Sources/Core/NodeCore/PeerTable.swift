@@ -86,6 +86,13 @@ struct PeerTable: Sendable {
   var awaitsHello: Bool { !helloDeadlines.isEmpty }
   var nextHelloDeadline: Instant? { helloDeadlines.next }
 
+  /// Whether the deadlines that are kept are those that a walk over all links finds.
+  var keepsItsDeadlines: Bool {
+    let awaited = peers.values.filter { $0.hello == nil && !$0.isClosing }
+    return helloDeadlines.next == awaited.map { $0.openedAt + Self.helloTime }.min()
+      && awaited.allSatisfy { helloDeadlines[$0.link] == $0.openedAt + Self.helloTime }
+  }
+
   /// The links whose peers have said nothing for too long.
   func silent(at now: Instant) -> [LinkID] { helloDeadlines.due(at: now) }
 }

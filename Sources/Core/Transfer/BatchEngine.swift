@@ -59,7 +59,8 @@ package struct BatchEngine: Sendable {
   private var openFiles = 0
   /// Whether a node that may have a file was not asked, or was lost before it answered.
   private var isIncomplete = false
-  private var hasNews = false
+  /// When something came that is to be answered; nil if there is nothing new.
+  private var newsAt: Instant?
   private var tickAt: Instant?
   private var effects = EffectQueue<Effect>()
 
@@ -70,14 +71,14 @@ package struct BatchEngine: Sendable {
 
   /// When `wake` wants to be called next: immediately after an input, which may come many at a time before.
   package var wakeAt: Instant? {
-    if hasNews { return Instant(nanoseconds: 0) }
+    if let newsAt { return newsAt }
     guard openFiles > 0 else { return nil }
     return (aging.map { $0.first?.dueAt } + [tickAt]).compactMap { $0 }.min()
   }
 
   /// Does what is due, and asks for what may be asked for.
   package mutating func wake(at now: Instant) {
-    hasNews = false
+    newsAt = nil
     shareOldFiles(at: now)
     dropSilent(at: now)
     if tickAt.map({ $0 <= now }) ?? true { tickAt = now + Self.tick }
@@ -92,7 +93,7 @@ package struct BatchEngine: Sendable {
     wasAsked += Array(repeating: false, count: count)
     openFiles += count
     search.add(count)
-    hasNews = true
+    newsAt = now
   }
 
   /// A node may be asked: it has just been linked, perhaps again.
@@ -105,7 +106,7 @@ package struct BatchEngine: Sendable {
     let losses = peers[node]?.losses ?? 0
     if peers[node] == nil { order.append(node) }
     peers[node] = BatchPeer(node, losses: losses, at: now)
-    hasNews = true
+    newsAt = now
   }
 
   /// The node can no longer be asked; it may be linked again.
@@ -113,9 +114,9 @@ package struct BatchEngine: Sendable {
     guard let peer = peers[node], peer.isPresent else { return }
     peers[node]?.losses += 1
     peers[node]?.lostAt = now
-    guard peer.losses + 1 < Self.maximumLosses else { return drop(node) }
+    guard peer.losses + 1 < Self.maximumLosses else { return drop(node, at: now) }
     search.lost(node, mayReturn: true)
-    hasNews = true
+    newsAt = now
   }
 
   /// The node serves as much as it will. The other engine waits for such a node; others may have the files meanwhile.
@@ -123,7 +124,7 @@ package struct BatchEngine: Sendable {
     guard peers[node]?.isPresent == true else { return }
     effects.append(.close(node))
     peers[node]?.lostAt = now
-    drop(node)
+    drop(node, at: now)
   }
 
   /// Bytes have come from the node, be it a part of a file only.
@@ -137,7 +138,7 @@ package struct BatchEngine: Sendable {
   /// - Returns: false if they are not wanted any more; then nothing need be said of them.
   package mutating func received(_ file: Int, from node: NodeID, at now: Instant) -> Bool {
     peers[node]?.answered(at: now)
-    hasNews = true
+    newsAt = now
     search.received(file, from: node)
     return !search.isEnded(file)
   }
@@ -148,7 +149,7 @@ package struct BatchEngine: Sendable {
   package mutating func answered(
     _ file: Int, by node: NodeID, _ answer: BatchSearch.Answer, at now: Instant
   ) -> Bool {
-    hasNews = true
+    newsAt = now
     switch answer {
     case .hasNot, .tooLarge: peers[node]?.answered(at: now)
     case .gave: peers[node]?.gave(at: now)
@@ -209,19 +210,19 @@ package struct BatchEngine: Sendable {
       if peer.isPresent, search.outstanding(of: node) > 0, peer.isSilent(at: now) {
         effects.append(.close(node))
         peers[node]?.lostAt = now
-        drop(node)
+        drop(node, at: now)
       } else if let lostAt = peer.lostAt, !peer.isDropped, now - lostAt >= Self.timeToReturn {
-        drop(node)
+        drop(node, at: now)
       }
     }
   }
 
   /// Expects nothing more of a node.
-  private mutating func drop(_ node: NodeID) {
+  private mutating func drop(_ node: NodeID, at now: Instant) {
     isIncomplete = true
     peers[node]?.isDropped = true
     search.lost(node)
-    hasNews = true
+    newsAt = now
   }
 
   private mutating func tellOutcomes() {

@@ -42,8 +42,10 @@ package struct FairQueue<Peer: Hashable & Sendable>: Sendable {
   private var lastID: UInt64 = 0
   private var lastPlace: UInt64 = 0
   private var bucket: TokenBucket?
-  private var pausedUntil = Instant(nanoseconds: 0)
-  private var movedAt = Instant(nanoseconds: 0)
+  /// Until when the rate forbids another request; nil if nothing was spent yet.
+  private var pausedUntil: Instant?
+  /// When a request last had its turn, or the first of those that wait came; nil before any came.
+  private var movedAt: Instant?
 
   package init(capacity: Int) { self.capacity = max(1, capacity) }
 
@@ -52,7 +54,8 @@ package struct FairQueue<Peer: Hashable & Sendable>: Sendable {
 
   /// When to ask for the next turn although none has ended; nil where that need not be.
   package func wakeAt(after now: Instant) -> Instant? {
-    pausedUntil > now && requests.count > served ? pausedUntil : nil
+    guard let pausedUntil, pausedUntil > now, requests.count > served else { return nil }
+    return pausedUntil
   }
 
   /// A peer wants a part of this file, about `cost` bytes. `next` will name the request.
@@ -72,7 +75,7 @@ package struct FairQueue<Peer: Hashable & Sendable>: Sendable {
   ///
   /// - Parameter rate: in bytes a second; nil for no limit.
   package mutating func next(rate: Double?, at now: Instant) -> UInt64? {
-    guard served < capacity, now >= pausedUntil else { return nil }
+    guard served < capacity, pausedUntil.map({ now >= $0 }) ?? true else { return nil }
     let first = queues.lazy.filter { !$0.value.waiting.isEmpty }.min {
       ($0.value.served, $0.value.place) < ($1.value.served, $1.value.place)
     }
@@ -105,7 +108,7 @@ package struct FairQueue<Peer: Hashable & Sendable>: Sendable {
 
   /// Whom to tell now that they wait: to be asked every `noticePeriod`. In no order.
   package func notices(at now: Instant) -> Set<Notice> {
-    guard now - movedAt < Self.stuckTime else { return [] }
+    guard let movedAt, now - movedAt < Self.stuckTime else { return [] }
     let peers = queues.values.count { !$0.waiting.isEmpty }
     let late = requests.values.filter { !$0.isServed && now - $0.since >= Self.noticePeriod }
     return Set(late.map { Notice(peer: $0.peer, hash: $0.hash, others: peers - 1) })

@@ -8,7 +8,7 @@ struct Search: Sendable {
     case retrieval(ContentHash)
   }
 
-  var owner: Owner
+  let owner: Owner
   /// What the client wants, which may be a part of the file asked for.
   let wanted: ContentHash
   let question: Question
@@ -31,6 +31,21 @@ struct Search: Sendable {
     if let topics, topics.isEmpty || question.topic.map({ !topics.contains($0) }) ?? false { return true }
     guard now < grace else { return true }
     return !isAfterLoss && !asked.isEmpty && !expectsPeers
+  }
+
+  /// Puts the question to a peer; returns false if it has been asked before.
+  mutating func ask(_ peer: AskedPeer) -> Bool {
+    guard asked.insert(peer.node).inserted else { return false }
+    pending[peer.node] = peer.topic
+    return true
+  }
+
+  /// The peer is gone: it may be asked again, and if it has not answered it may be back in a moment.
+  mutating func lose(_ peer: NodeID, at now: Instant) {
+    asked.remove(peer)
+    guard pending.removeValue(forKey: peer) != nil else { return }
+    isAfterLoss = true
+    grace = max(grace, now + TransferEngine.peerGrace)
   }
 
   /// When it ends if nothing happens.

@@ -41,7 +41,8 @@ extension TransferEngine {
   /// Forgets a retrieval and lets go of what it holds; its waiters have been told.
   private mutating func forget(_ hash: ContentHash) {
     guard let retrieval = retrievals.removeValue(forKey: hash) else { return }
-    searches = searches.filter { $0.value.owner != .retrieval(hash) }
+    deadlines.clear(hash)
+    searches.removeAll(of: .retrieval(hash))
     for id in retrieval.downloadsInOrder {
       out.retrievalOfDownload[id] = nil
       guard let download = retrieval.downloads[id] else { continue }
@@ -75,7 +76,7 @@ extension TransferEngine {
       switch out.requests.removeFirst() {
       case .search(let hash):
         // A question from before the loss would end before the node can be back.
-        searches = searches.filter { $0.value.owner != .retrieval(hash) }
+        searches.removeAll(of: .retrieval(hash))
         search(hash, at: now)
       case .ask(let node, let hash): ask(node, whatItHasOf: hash, at: now)
       case .fetchManifest(let manifest, let id):
@@ -86,7 +87,10 @@ extension TransferEngine {
       case .leaveManifest(let manifest, let id): leave(manifest, .download(id))
       case .delayed(let hash, let node, let others): delayed(hash, node, others, at: now)
       case .waitedTooLong(let hash, let node, let delay):
-        for file in files(waitingFor: hash) { retrievals[file]?.sources[node]?.delay = delay }
+        for file in files(waitingFor: hash) {
+          retrievals[file]?.sources[node]?.delay = delay
+          deadlines.set(file, retrievals[file]?.wakeAt)
+        }
       case .end(let hash, let outcome): end(hash, outcome, at: now)
       }
     }
@@ -96,6 +100,7 @@ extension TransferEngine {
   mutating func settle(_ hash: ContentHash, at now: Instant) {
     guard var retrieval = retrievals.removeValue(forKey: hash) else { return }
     let failure = retrieval.settle(isSearching: isSearching(for: hash), &out, at: now)
+    deadlines.set(hash, retrieval.wakeAt)
     retrievals[hash] = retrieval
     if let failure { out.requests.append(.end(hash, .failed(failure))) }
     if !out.requests.isEmpty { carryOut(at: now) }

@@ -20,9 +20,10 @@ extension TransferEngine {
     let source = retrieval.sources[node]?.source
     let question = Question(
       id: newQuestion(), hash: source?.hash ?? hash, node: node, topic: retrieval.query.topic)
-    searches[question.id] = Search(
-      owner: .retrieval(hash), wanted: hash, question: question, offset: source?.offset ?? 0,
-      deadline: now + Self.searchTime, grace: now, isAfterLoss: false)
+    searches.add(
+      Search(
+        owner: .retrieval(hash), wanted: hash, question: question, offset: source?.offset ?? 0,
+        deadline: now + Self.searchTime, grace: now, isAfterLoss: false))
     emit(.ask(question))
   }
 
@@ -36,27 +37,27 @@ extension TransferEngine {
     for (hash, offset) in files {
       let question = Question(
         id: newQuestion(), hash: hash, node: query.node, topic: query.topic, wantsManifest: query.wantsManifest)
-      searches[question.id] = Search(
-        owner: owner, wanted: query.key.hash, question: question, offset: offset, deadline: now + duration,
-        grace: now + grace, isAfterLoss: isAfterLoss)
+      searches.add(
+        Search(
+          owner: owner, wanted: query.key.hash, question: question, offset: offset, deadline: now + duration,
+          grace: now + grace, isAfterLoss: isAfterLoss))
       emit(.ask(question))
     }
   }
 
   /// The question has been put to these peers.
   package mutating func asked(_ question: UInt32, _ peers: [AskedPeer], at now: Instant) {
-    guard var search = searches[question] else { return }
-    for peer in peers where search.asked.insert(peer.node).inserted {
-      search.pending[peer.node] = peer.topic
-      out.history.update(search.wanted) { $0.noteAnswer(peer.node, .none) }
+    guard let wanted = searches[question]?.wanted else { return }
+    for peer in peers {
+      let isNew = searches.change(question) { $0.ask(peer) } ?? false
+      if isNew { out.history.update(wanted) { $0.noteAnswer(peer.node, .none) } }
     }
-    searches[question] = search
     settle(question, at: now)
   }
 
   /// The questions that `peer`, who has just appeared, has not been asked.
   package func questions(for peer: NodeID) -> [Question] {
-    searches.values.filter { !$0.asked.contains(peer) }.map(\.question).sorted { $0.id < $1.id }
+    searches.inOrder.compactMap { searches[$0] }.filter { !$0.asked.contains(peer) }.map(\.question)
   }
 
   /// A peer has answered: it has the file, or says why it does not give it.
@@ -64,9 +65,8 @@ extension TransferEngine {
     _ question: UInt32, by peer: NodeID, _ outcome: FindAnswer.Outcome, at now: Instant
   ) {
     // An answer that was not asked for, or a second one, counts for nothing.
-    guard let topic = searches[question]?.pending.removeValue(forKey: peer), let search = searches[question] else {
-      return
-    }
+    let topic = searches.change(question) { $0.pending.removeValue(forKey: peer) } ?? nil
+    guard let topic, let search = searches[question] else { return }
     noteAnswer(outcome, by: peer, to: search)
     if case .has(let file) = outcome {
       let source = Source(node: peer, topic: topic, hash: search.question.hash, offset: search.offset, file: file)
@@ -100,19 +100,17 @@ extension TransferEngine {
 
   /// Something has changed about who may appear: searches that waited for it may be over.
   package mutating func settleSearches(at now: Instant) {
-    for question in searches.keys.sorted() { settle(question, at: now) }
+    for question in searches.inOrder { settle(question, at: now) }
   }
 
-  private mutating func settle(_ question: UInt32, at now: Instant) {
+  mutating func settle(_ question: UInt32, at now: Instant) {
     guard let search = searches[question], search.isOver(at: now, expectsPeers: expectsPeers, topics: topics)
     else { return }
     finishSearch(question, at: now)
   }
 
   mutating func finishSearch(_ question: UInt32, at now: Instant) {
-    guard let search = searches.removeValue(forKey: question) else { return }
-    let hasMore = searches.values.contains { $0.owner == search.owner }
-    guard !hasMore else { return }
+    guard let search = searches.remove(question), !searches.isSearching(for: search.owner) else { return }
     switch search.owner {
     case .find(let id): emit(.client(.findEnded(id)))
     case .retrieval(let hash):
@@ -123,14 +121,8 @@ extension TransferEngine {
 
   /// The peer is gone: it answers nothing more and gives nothing more.
   package mutating func peerLeft(_ peer: NodeID, at now: Instant) {
-    for question in searches.keys.sorted() {
-      searches[question]?.asked.remove(peer)
-      if searches[question]?.pending.removeValue(forKey: peer) != nil {
-        // It has not answered, and may be back in a moment.
-        searches[question]?.isAfterLoss = true
-        let grace = searches[question]?.grace ?? now
-        searches[question]?.grace = max(grace, now + Self.peerGrace)
-      }
+    for question in searches.inOrder {
+      _ = searches.change(question) { $0.lose(peer, at: now) }
       settle(question, at: now)
     }
     for hash in filesInOrder where retrievals[hash]?.sources[peer] != nil {
@@ -139,6 +131,6 @@ extension TransferEngine {
   }
 
   func isSearching(for hash: ContentHash) -> Bool {
-    searches.values.contains { $0.owner == .retrieval(hash) }
+    searches.isSearching(for: .retrieval(hash))
   }
 }

@@ -24,8 +24,10 @@ package struct TransferEngine: Sendable {
   /// How long sources may have nothing that is missing, while no other node has, before the load fails.
   package static let starvation: Duration = .seconds(60)
 
-  var searches: [UInt32: Search] = [:]
+  var searches = SearchTable()
   var retrievals: [ContentHash: Retrieval] = [:]
+  /// When each retrieval wants to be woken.
+  var deadlines = Deadlines<ContentHash>()
   var retrievalOfLoad: [LoadID: ContentHash] = [:]
   var out: TransferOutbox
   /// Whether a peer may soon appear: somebody is being dialed or has not said hello. Kept up by the owner.
@@ -59,7 +61,7 @@ package struct TransferEngine: Sendable {
 
   /// The client no longer wants to know.
   package mutating func stopFind(_ id: FindID) {
-    searches = searches.filter { $0.value.owner != .find(id) }
+    searches.removeAll(of: .find(id))
   }
 
   /// A client wants a file that is not here. A retrieval of it that runs already serves this client as well.
@@ -138,8 +140,14 @@ package struct TransferEngine: Sendable {
   // MARK: Time
 
   /// When `wake` wants to be called next.
-  package var wakeAt: Instant? {
-    (searches.values.map(\.endsAt) + retrievals.values.compactMap(\.wakeAt)).min()
+  package var wakeAt: Instant? { [searches.nextEnd, deadlines.next].compactMap { $0 }.min() }
+
+  /// Whether the deadlines that are kept are those that a walk over all searches and files finds. Tests check it after
+  /// each input: a change that sets no deadline would otherwise show only when something waits forever.
+  package var keepsItsDeadlines: Bool {
+    let found = retrievals.values.compactMap(\.wakeAt)
+    return searches.keepsItsDeadlines && deadlines.next == found.min()
+      && retrievals.allSatisfy { deadlines[$0.key] == $0.value.wakeAt }
   }
 
   /// Files that are wanted: whatever goes through them does so in the same order in every run.
@@ -147,12 +155,9 @@ package struct TransferEngine: Sendable {
 
   /// Ends searches whose time is over and gives up sources that have fallen silent or behind.
   package mutating func wake(at now: Instant) {
-    for (id, search) in searches.sorted(by: { $0.key < $1.key })
-    where search.isOver(at: now, expectsPeers: expectsPeers, topics: topics) {
-      finishSearch(id, at: now)
-    }
-    for hash in filesInOrder {
-      let asked = Set(searches.values.lazy.filter { $0.owner == .retrieval(hash) }.flatMap(\.pending.keys))
+    for question in searches.due(at: now) { settle(question, at: now) }
+    for hash in deadlines.due(at: now).sorted() {
+      let asked = searches.pending(for: .retrieval(hash))
       change(hash, at: now) { $0.wake(asked: asked, &$1, at: now) }
       goOnWithoutManifests(of: hash, at: now)
     }

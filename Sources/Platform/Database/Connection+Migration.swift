@@ -1,11 +1,11 @@
 package import Primitives
 
 extension Connection {
-  /// Brings the database to the newest layout, each step in a transaction of its own.
+  /// Migrates the database to the newest layout, each step in a separate transaction.
   ///
   /// - Parameter steps: the statements that lead from each version to the next, the first from an empty database. Only
-  ///   ever append to it: `user_version` in the file counts how many were taken.
-  /// - Throws: `badConfiguration` if a newer version of this software has written the file.
+  ///   ever append to it: `user_version` in the file counts the completed steps.
+  /// - Throws: `badConfiguration` if a newer version of this software wrote the file.
   package func migrate(_ steps: [[String]]) throws(KacheryError) {
     let newest = try version()
     guard newest <= steps.count else {
@@ -16,7 +16,7 @@ extension Connection {
     }
     for target in newest..<steps.count {
       try transaction { () throws(KacheryError) in
-        // Another process may have taken this step while this one waited for the lock.
+        // Another process may have completed this step while this one waited for the lock.
         guard try version() == target else { return }
         for sql in steps[target] { try execute(sql) }
         try execute("PRAGMA user_version = \(target + 1)")

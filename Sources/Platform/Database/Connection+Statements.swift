@@ -4,14 +4,14 @@ extension Connection {
   /// Runs one statement for its effect.
   ///
   /// - Parameter values: for the `?` in the statement, in order; SQLite copies them.
-  /// - Returns: the number of rows that an INSERT, UPDATE or DELETE has touched; without meaning for other statements.
+  /// - Returns: the number of rows that an INSERT, UPDATE or DELETE affected; meaningless for other statements.
   @discardableResult
   package func execute(_ sql: String, _ values: [SQLValue] = []) throws(KacheryError) -> Int {
     try statement(sql).run(values) { _ in true }
     return changes
   }
 
-  /// Runs one statement and collects its rows, each a value a column.
+  /// Runs one statement and collects its rows, each with one value per column.
   @discardableResult
   package func rows(_ sql: String, _ values: [SQLValue] = []) throws(KacheryError) -> [[SQLValue]] {
     var rows: [[SQLValue]] = []
@@ -32,18 +32,18 @@ extension Connection {
     return first
   }
 
-  /// Runs one statement and hands over row by row, for results that are too large to collect.
+  /// Runs one statement and passes each row to `body`, for results that are too large to collect.
   ///
-  /// - Parameter body: answers whether it wants the next row.
+  /// - Parameter body: returns whether to continue with the next row.
   package func forEachRow(
     _ sql: String, _ values: [SQLValue] = [], _ body: ([SQLValue]) throws(KacheryError) -> Bool
   ) throws(KacheryError) {
     try statement(sql).run(values, body)
   }
 
-  /// Does everything in `body` or, where it throws, nothing.
+  /// Runs `body` in a transaction, which is rolled back if `body` throws.
   ///
-  /// The write lock is taken at the start, so that two processes never both read and then wait for each other.
+  /// Takes the write lock at the start, so that two processes never both read and then wait for each other.
   package func transaction<Result>(_ body: () throws(KacheryError) -> Result) throws(KacheryError) -> Result {
     try begin()
     do throws(KacheryError) {
@@ -56,7 +56,7 @@ extension Connection {
     }
   }
 
-  /// Begins a transaction; `commit` or `rollBack` must follow, `rollBack` also where `commit` fails.
+  /// Begins a transaction; `commit` or `rollBack` must follow, `rollBack` also if `commit` fails.
   package func begin() throws(KacheryError) {
     guard !isInTransaction else {
       throw KacheryError(.internalError, "A transaction on \(path) was begun inside another one.")
@@ -65,17 +65,17 @@ extension Connection {
     isInTransaction = true
   }
 
-  /// Brings the transaction to the disk.
+  /// Commits the transaction to the disk.
   package func commit() throws(KacheryError) {
     try execute("COMMIT")
     isInTransaction = false
   }
 
-  /// Undoes the transaction; does nothing where there is none.
+  /// Rolls back the transaction, if there is one.
   package func rollBack() {
     guard isInTransaction else { return }
     isInTransaction = false
-    // SQLite has already rolled back after some failures; then this one says so and changes nothing.
+    // SQLite has already rolled back after some failures; this statement then fails without effect.
     _ = try? execute("ROLLBACK")
   }
 }

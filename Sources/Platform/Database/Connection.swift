@@ -1,21 +1,22 @@
 import CSQLite
 package import Primitives
 
-/// A SQLite database, open. It belongs to one thread or lock at a time: it is not Sendable, and SQLite's own locking is
-/// off because of that.
+/// An open SQLite database. One thread or lock owns it at a time: it is not Sendable, and SQLite's own locking is off
+/// because of that.
 package final class Connection {
-  /// How a database keeps itself whole while it is written.
+  /// How a database survives interrupted writes.
   package enum Journal: Hashable, Sendable {
-    /// A write-ahead log: readers never wait for the writer. For databases that we make on a local disk.
+    /// A write-ahead log: readers never wait for the writer. For databases of this software on a local disk.
     case writeAhead
-    /// Whatever the file has used so far: for databases that other software made and may open again.
+    /// The file's current mode: for databases that other software created and may open again.
     case asFound
-    /// For what can be made again from elsewhere and only this process opens. SQLite takes no locks, which on network
-    /// file systems may hang or not hold, and never waits for the disk: a power cut may cost the database, not a call.
+    /// For data that can be rebuilt and that only this process opens. SQLite takes no locks, which on network file
+    /// systems may hang or be ineffective, and never waits for the disk: a power failure may destroy the database, but
+    /// no call hangs.
     case expendable
   }
 
-  /// How long a statement waits for another process that holds the database.
+  /// How long a statement waits for another process that has locked the database.
   private static let busyMilliseconds: Int32 = 5_000
 
   package let path: String
@@ -26,10 +27,10 @@ package final class Connection {
 
   /// Opens the database at `path`, creating an empty one if there is none.
   ///
-  /// - Throws: `permissionDenied`, `diskFull`, or `storageFailed` if the file is no database or is damaged.
+  /// - Throws: `permissionDenied`, `diskFull`, or `storageFailed` if the file is not a database or is damaged.
   package init(_ path: String, journal: Journal = .writeAhead) throws(KacheryError) {
     guard !path.utf8.contains(0), !path.isEmpty else {
-      throw KacheryError(.badRequest, "A database's path is empty or holds a zero byte; check it.")
+      throw KacheryError(.badRequest, "A database's path is empty or contains a zero byte; check it.")
     }
     var handle: OpaquePointer?
     let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
@@ -43,7 +44,7 @@ package final class Connection {
       try check(ResultCode(rawValue: sqlite3_busy_timeout(handle, Self.busyMilliseconds)))
       try keepWhole(by: journal)
       try execute("PRAGMA foreign_keys = ON")
-      // Opening reads nothing: only a look at the schema tells whether this is a database at all.
+      // Opening reads nothing: only reading the schema shows whether the file is a database.
       try rows("SELECT count(*) FROM sqlite_schema")
     } catch {
       close()
@@ -56,9 +57,9 @@ package final class Connection {
     case .asFound: return
     case .writeAhead: try rows("PRAGMA journal_mode = WAL")
     case .expendable:
-      // Before anything else looks at the log: it then needs no memory shared with other processes.
+      // Must precede the first access to the log, which then needs no memory shared with other processes.
       try rows("PRAGMA locking_mode = EXCLUSIVE")
-      // Before the file is written to for the first time.
+      // Must precede the first write to the file.
       try execute("PRAGMA synchronous = OFF")
       try rows("PRAGMA journal_mode = WAL")
     }
@@ -66,7 +67,7 @@ package final class Connection {
 
   deinit { close() }
 
-  /// Closes the database; does nothing the second time. Statements must not be used afterwards.
+  /// Closes the database. Idempotent. Statements must not be used afterwards.
   package func close() {
     guard isOpen else { return }
     isOpen = false
@@ -75,14 +76,14 @@ package final class Connection {
     sqlite3_close_v2(handle)
   }
 
-  /// Turns an answer that is no success into an error with SQLite's words for it.
+  /// Throws an error with SQLite's message if the result code is not success.
   func check(_ code: ResultCode) throws(KacheryError) {
     guard code != .ok, code != .row, code != .done else { return }
     let reason = String(cString: sqlite3_errmsg(handle))
     throw DatabaseError(code: code, reason: reason).explained(path: path)
   }
 
-  /// The statement for `sql`, prepared once and kept for the next time.
+  /// The statement for `sql`, prepared once and cached.
   func statement(_ sql: String) throws(KacheryError) -> Statement {
     guard isOpen else { throw KacheryError(.storageFailed, "The database \(path) is closed.") }
     if let statement = statements[sql] { return statement }

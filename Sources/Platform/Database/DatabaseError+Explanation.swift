@@ -1,14 +1,14 @@
 package import Primitives
 
 extension DatabaseError {
-  /// The sentence for this failure of the database at `path`.
+  /// The error for this failure of the database at `path`.
   func explained(path: String) -> KacheryError {
     let (code, reason): (KacheryError.Code, String) =
       switch self.code.primary {
       case .full: (.diskFull, "the disk is full; free some space and try again")
       case .readOnly, .forbidden, .authorization, .cannotOpen:
         (.permissionDenied, "\(self); check that the file and its folder exist and that this user may write them")
-      case .busy: (.timedOut, "another program keeps it locked; close that program and try again")
+      case .busy: (.timedOut, "another program has locked it; close that program and try again")
       case .corrupt, .notADatabase: (.storageFailed, "it is damaged (\(self)); restore it from a copy or move it away")
       default: (.storageFailed, "\(self)")
       }
@@ -17,6 +17,6 @@ extension DatabaseError {
 }
 
 extension KacheryError {
-  /// SQLite's answer behind this failure; nil if it has another cause.
+  /// SQLite's result code behind this error; nil if it has another cause.
   package var databaseCode: ResultCode? { (cause as? DatabaseError)?.code }
 }

@@ -1,4 +1,4 @@
-/// What a column holds or a parameter is bound to.
+/// The value of a column or parameter.
 package enum SQLValue: Hashable, Sendable {
   case null
   case integer(Int64)

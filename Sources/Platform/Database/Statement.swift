@@ -1,7 +1,7 @@
 import CSQLite
 import Primitives
 
-/// A prepared statement. Its connection owns it and closes it.
+/// A prepared statement, owned and finalized by its connection.
 final class Statement {
   private let handle: OpaquePointer
   private unowned let connection: Connection
@@ -34,17 +34,17 @@ final class Statement {
     sqlite3_finalize(handle)
   }
 
-  /// Runs the statement with these values for its parameters and hands each row to `body`, which may end it by
-  /// answering false.
+  /// Runs the statement with these parameter values and passes each row to `body`, which returns false to end it.
   func run(_ values: [SQLValue], _ body: ([SQLValue]) throws(KacheryError) -> Bool) throws(KacheryError) {
     guard isOpen, !isRunning else {
-      throw KacheryError(.internalError, "A SQL statement was used while it runs or after its database was closed.")
+      throw KacheryError(
+        .internalError, "A SQL statement was used while it was running or after its database was closed.")
     }
     guard Int(sqlite3_bind_parameter_count(handle)) == values.count else {
-      throw KacheryError(.internalError, "A SQL statement got \(values.count) values, which is not what it needs.")
+      throw KacheryError(.internalError, "\(values.count) values do not match the parameters of a SQL statement.")
     }
     isRunning = true
-    // Also ends the read that keeps a write-ahead log from being taken over into the database.
+    // Also ends the read transaction, which would keep the write-ahead log from being checkpointed.
     defer {
       isRunning = false
       sqlite3_reset(handle)
@@ -68,7 +68,7 @@ final class Statement {
       case .text(let text): CSQLite_bind_text(handle, index, text, UInt64(text.utf8.count))
       case .blob(let bytes):
         bytes.withUnsafeBytes { buffer in
-          // A null pointer would bind NULL where an empty blob is meant.
+          // A null pointer would bind NULL instead of an empty blob.
           buffer.isEmpty
             ? sqlite3_bind_zeroblob(handle, index, 0)
             : CSQLite_bind_blob(handle, index, buffer.baseAddress, UInt64(buffer.count))

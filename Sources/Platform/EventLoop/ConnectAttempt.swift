@@ -1,7 +1,7 @@
 internal import CUV
 package import Primitives
 
-/// An attempt to connect: the name is resolved, then its addresses are tried in turn until the time is over.
+/// An attempt to connect: resolves the name, then tries its addresses in turn until the timeout.
 package final class ConnectAttempt {
   private let loop: EventLoop
   private let endpoint: Endpoint
@@ -26,10 +26,10 @@ package final class ConnectAttempt {
     }
   }
 
-  /// Gives up; nothing is called afterwards. Idempotent.
+  /// Cancels the attempt; no callback is called afterwards. Idempotent.
   package func cancel() {
     done = nil
-    finish(.failure(KacheryError(.cancelled, "The attempt was given up.")))
+    finish(.failure(KacheryError(.cancelled, "The attempt was cancelled.")))
   }
 
   fileprivate func finish(_ result: Result<TCPConnection, KacheryError>) {
@@ -91,7 +91,7 @@ package final class ConnectAttempt {
   }
 }
 
-/// One libuv request to connect, held by libuv until it answers.
+/// One connect request, retained by libuv until its callback.
 private final class ConnectRequest {
   private let attempt: ConnectAttempt
   private let raw = UnsafeMutablePointer<uv_connect_t>.allocate(capacity: 1)
@@ -112,7 +112,7 @@ private final class ConnectRequest {
   }
 }
 
-/// One libuv request to resolve a name, held by libuv until it answers.
+/// One request to resolve a name, retained by libuv until its callback.
 private final class ResolveRequest {
   private let attempt: ConnectAttempt
   private let raw = UnsafeMutablePointer<uv_getaddrinfo_t>.allocate(capacity: 1)

@@ -1,7 +1,7 @@
 internal import CUV
 package import Primitives
 
-/// A piece of blocking work on libuv's pool, and what follows on the loop.
+/// Blocking work on libuv's pool, with a completion on the loop.
 private final class WorkRequest {
   let raw = UnsafeMutablePointer<uv_work_t>.allocate(capacity: 1)
   private let body: @Sendable () -> Void
@@ -15,7 +15,7 @@ private final class WorkRequest {
   deinit { raw.deallocate() }
 
   func start(on loop: UnsafeMutablePointer<uv_loop_t>) {
-    // Balanced by the callback, which libuv makes exactly once.
+    // Balanced by the callback, which libuv calls exactly once.
     raw.pointee.data = Unmanaged.passRetained(self).toOpaque()
     uv_queue_work(
       loop, raw,
@@ -30,18 +30,19 @@ private final class WorkRequest {
   }
 }
 
-/// Holds a result between the thread that makes it and the loop that takes it.
-// One thread writes before libuv hands the request over, one reads after; the hand-over orders them.
+/// Passes a result from the pool's thread to the loop.
+// The pool's thread writes before libuv completes the request, and the loop reads afterwards; the completion orders
+// them.
 private final class ResultBox<T>: @unchecked Sendable {
   var value: T?
 }
 
 extension EventLoop {
-  /// Runs blocking work on the pool, then `then` with its result on the loop, also where the loop is stopping. Loop only.
+  /// Runs blocking work on the pool, then `then` with its result on the loop, even if the loop is stopping. Loop only.
   package func work<T: Sendable>(_ body: @escaping @Sendable () -> T, then: @escaping (T) -> Void) {
     preconditionOnLoop()
     guard !core.isStopped else {
-      // The pool cannot call back any more. Whoever waits must still be told.
+      // The pool can no longer call back, but the caller must still get its result.
       let value = body()
       return later { then(value) }
     }
@@ -57,11 +58,11 @@ extension EventLoop {
 
   /// Runs blocking work on the pool and returns its result. From any task.
   ///
-  /// - Throws: what `body` throws; `cancelled` once the loop stops.
+  /// - Throws: errors of `body`; `cancelled` once the loop is stopping.
   package func onPool<T: Sendable>(
     _ body: @escaping @Sendable () throws(KacheryError) -> T
   ) async throws(KacheryError) -> T {
-    // Not a throwing continuation: if one throws in an optimized build, the caller goes on off its executor.
+    // Not a throwing continuation: if it throws in an optimized build, the caller resumes off its executor.
     let result: Result<T, KacheryError> = await withCheckedContinuation { continuation in
       post {
         guard !self.core.isClosing else { return continuation.resume(returning: .failure(Self.stopping)) }

@@ -2,22 +2,22 @@ internal import CUV
 package import Primitives
 import Synchronization
 
-/// One libuv loop on one thread, and the executor of whatever actors live on it.
+/// One libuv loop on one thread, and the executor of the actors that run on it.
 ///
 ///     running ──shutdown()──▶ closing (handles close, requests drain) ──▶ stopped
 ///
-/// Code of an actor whose executor this is may use every loop-bound class directly; each of their methods checks that it
-/// is called on the loop's thread.
+/// Code of an actor with this executor may call every loop-bound class directly; each of their methods checks that it
+/// runs on the loop's thread.
 package final class EventLoop: SerialExecutor {
-  /// Bytes read from a socket at once: one buffer serves every connection of the loop.
+  /// Bytes read from a socket per call: one buffer serves all connections of the loop.
   package static let readBufferSize = 256 << 10
 
   let name: String
   let core: LoopCore
 
-  /// Starts a loop on a thread of its own.
+  /// Starts a loop on a new thread.
   ///
-  /// - Throws: `internalError` if the kernel gives no descriptors or no thread.
+  /// - Throws: `internalError` if the system has no descriptors or threads left.
   package init(name: String) throws(KacheryError) {
     CUV_survive_failed_writes()
     self.name = name
@@ -34,10 +34,10 @@ package final class EventLoop: SerialExecutor {
   /// Traps unless the caller runs on the loop's thread.
   package func preconditionOnLoop() { precondition(isOnLoop, "called away from the event loop '\(name)'") }
 
-  /// Handles that are open, or closing and not yet closed. The loop's own is not counted.
+  /// Open handles, including those that are closing. Does not count the loop's own handle.
   package var openHandles: Int { core.openHandles.load(ordering: .relaxed) }
 
-  /// Runs `body` on the loop, after whatever was handed over before. From any thread.
+  /// Runs `body` on the loop, after all work posted earlier. From any thread.
   package func post(_ body: @escaping @Sendable () -> Void) { core.submit(.closure(body), for: self) }
 
   /// Runs `body` on the loop and returns its result. From any task.
@@ -50,15 +50,15 @@ package final class EventLoop: SerialExecutor {
     return try result.get()
   }
 
-  /// A closure that another thread calls with a value: `body` then runs with it on the loop. Loop only.
+  /// A closure that another thread calls with a value; it runs `body` with the value on the loop. Loop only.
   package func receiver<T: Sendable>(_ body: @escaping (T) -> Void) -> @Sendable (T) -> Void {
     preconditionOnLoop()
-    // It is made on the loop's thread and runs there: it is never in two threads.
+    // Created and called only on the loop's thread.
     nonisolated(unsafe) let body = body
     return { value in self.post { body(value) } }
   }
 
-  /// Closes every handle, waits for what is under way, and ends the thread. Idempotent.
+  /// Closes every handle, waits for running work, and ends the thread. Idempotent.
   package func shutdown() async {
     await withCheckedContinuation { continuation in
       guard core.waitForEnd({ continuation.resume() }) else { return }
@@ -66,13 +66,13 @@ package final class EventLoop: SerialExecutor {
     }
   }
 
-  /// What is asked of a loop that is stopping fails with this.
+  /// The error of requests to a loop that is stopping.
   static var stopping: KacheryError { KacheryError(.cancelled, "The node is stopping.") }
 
-  /// Runs `body` in the next turn, also while the loop closes. Loop only.
+  /// Runs `body` in the next turn, even while the loop is closing. Loop only.
   func later(_ body: @escaping () -> Void) {
     preconditionOnLoop()
-    // It is handed over on the loop's thread and runs there: it is never in two threads.
+    // Posted and run only on the loop's thread.
     nonisolated(unsafe) let body = body
     post { body() }
   }

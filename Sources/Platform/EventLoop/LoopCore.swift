@@ -2,13 +2,13 @@ internal import CUV
 import Primitives
 import Synchronization
 
-/// The libuv loop itself, its thread and what other threads hand over to it.
+/// The libuv loop itself, its thread, and the tasks that other threads submit to it.
 ///
-/// `@unchecked Sendable`: the raw loop and the read buffer are touched on the loop's thread only; the rest is atomic or
-/// behind a mutex.
-// Proof of the above: every caller of `loop` and `readBuffer` is a loop-bound class that checks its thread first.
+/// `@unchecked Sendable`: only the loop's thread uses the raw loop and the read buffer; the rest is atomic or protected
+/// by a mutex.
+// All users of `loop` and `readBuffer` are loop-bound classes that check their thread first.
 final class LoopCore: @unchecked Sendable {
-  /// What may be handed over from another thread.
+  /// Work submitted from another thread.
   enum Task {
     case job(UnownedJob)
     case closure(@Sendable () -> Void)
@@ -53,7 +53,7 @@ final class LoopCore: @unchecked Sendable {
   }
 
   func start(for owner: EventLoop) throws(KacheryError) {
-    // Balanced by the release at the end of `runThread`: the thread outlives every other reference to the loop.
+    // Balanced by the release at the end of `runThread`: the thread outlives all other references to the loop.
     let context = Unmanaged.passRetained(owner)
     wakeUp.pointee.data = context.toOpaque()
     try UVError.check(
@@ -73,14 +73,14 @@ final class LoopCore: @unchecked Sendable {
       thread = result == 0 ? identifier : nil
       return result
     }
-    guard result == 0 else { throw KacheryError(.internalError, "The system gives no thread for the event loop.") }
+    guard result == 0 else { throw KacheryError(.internalError, "The system has no thread left for the event loop.") }
     pthread_detach(identifier)
   }
 
   private static func runThread(_ owner: EventLoop) {
     CUV_name_thread(owner.name)
     let core = owner.core
-    // What a callback of the closing opens or hands over is closed and run before the loop counts as stopped.
+    // Close callbacks may open handles and submit work; handle both before the loop counts as stopped.
     repeat {
       uv_run(core.loop, UV_RUN_DEFAULT)
       core.drain(for: owner)
@@ -98,12 +98,12 @@ final class LoopCore: @unchecked Sendable {
     for waiter in waiters { waiter() }
   }
 
-  // MARK: Handing over
+  // MARK: Submitting
 
   func submit(_ task: Task, for owner: EventLoop) {
     let isStopped = inbox.withLock { inbox in
       inbox.tasks.append(task)
-      // Inside the lock: once `isStopped` is set the handle goes away, and nobody may be about to use it.
+      // Within the lock: once `isStopped` is set the handle is freed, and no thread may be about to use it.
       if !inbox.isStopped, !inbox.isWaking { uv_async_send(wakeUp) }
       inbox.isWaking = true
       return inbox.isStopped
@@ -127,7 +127,8 @@ final class LoopCore: @unchecked Sendable {
     for task in tasks { Self.run(task, on: owner) }
   }
 
-  /// Runs what comes after the thread has ended where it was handed over, one at a time, so that no task waits for ever.
+  /// Runs tasks submitted after the thread has ended on the submitting thread, one at a time, so that none waits
+  /// forever.
   private func drainAfterEnd(for owner: EventLoop) {
     let mayDrain = inbox.withLock { inbox in
       defer { inbox.isDraining = true }
@@ -156,7 +157,7 @@ final class LoopCore: @unchecked Sendable {
 
   // MARK: The end
 
-  /// Calls `waiter` once the loop has stopped. Says whether the closing has yet to be begun.
+  /// Calls `waiter` once the loop has stopped. Returns whether the caller has to start closing it.
   func waitForEnd(_ waiter: @escaping @Sendable () -> Void) -> Bool {
     let (hasEnded, isFirst) = endings.withLock { endings in
       if !endings.hasEnded { endings.waiters.append(waiter) }
@@ -169,12 +170,12 @@ final class LoopCore: @unchecked Sendable {
 
   var isClosing: Bool { endings.withLock { $0.isClosing } }
 
-  /// Whether libuv's loop is gone: nothing may be opened on it any more.
+  /// Whether libuv's loop is gone: no handle may be opened anymore.
   var isStopped: Bool { inbox.withLock { $0.isStopped } }
 
-  /// Closes every handle; the loop then ends by itself when the last request has been answered.
+  /// Closes every handle; the loop then ends by itself once the last request has completed.
   func closeEverything() {
-    // The wake-up stays until the very end, so that what others hand over is still heard, but does not keep the loop.
+    // The wake-up handle stays open until the end, to receive submitted work, but does not keep the loop alive.
     uv_unref(wakeUpHandle)
     closeHandles()
   }

@@ -2,15 +2,15 @@ internal import CUV
 import Primitives
 import Synchronization
 
-/// The owner of one libuv handle: allocated on the heap, closed once, and freed only after libuv says that it is closed.
+/// The owner of one libuv handle: allocated on the heap, closed once, and freed only after libuv has closed it.
 package class LoopHandle {
   package let loop: EventLoop
   private let memory: UnsafeMutableRawPointer
-  /// Whether nothing may be done with the handle any more. True from the start where the loop has stopped: then there is
-  /// no libuv loop to open a handle on, and a subclass must not try.
+  /// Whether the handle may no longer be used. True from the start if the loop has stopped: then there is no libuv loop
+  /// to open a handle on, and a subclass must not try.
   private(set) var isClosing: Bool
 
-  /// Room for a handle of this size. Nothing is open until `adopt`.
+  /// Allocates a handle of this size. It is not open until `adopt`.
   init(loop: EventLoop, byteCount: Int) {
     loop.preconditionOnLoop()
     self.loop = loop
@@ -18,23 +18,23 @@ package class LoopHandle {
     memory = .allocate(byteCount: byteCount, alignment: 16)
   }
 
-  // libuv holds this object from `adopt` until the handle is closed, so the memory outlives the handle.
+  // libuv retains this object from `adopt` until the handle is closed, so the memory outlives the handle.
   deinit { memory.deallocate() }
 
-  /// The handle as libuv's type for it.
+  /// The handle as its libuv type.
   func raw<Raw>(as type: Raw.Type) -> UnsafeMutablePointer<Raw> { memory.assumingMemoryBound(to: type) }
 
   private var handle: UnsafeMutablePointer<uv_handle_t> { raw(as: uv_handle_t.self) }
 
-  /// The handle has been initialized: from now on libuv holds this object until the handle is closed.
+  /// Called after the handle is initialized: libuv retains this object until the handle is closed.
   func adopt() {
     handle.pointee.data = Unmanaged.passRetained(self).toOpaque()
     loop.core.openHandles.wrappingAdd(1, ordering: .relaxed)
-    // Opened by a callback of the closing: closed in the next turn, or the loop would never end.
+    // Opened while the loop is closing: close it in the next turn, or the loop would never end.
     if loop.core.isClosing { loop.post { [loop] in loop.core.closeEverything() } }
   }
 
-  /// The object that a callback's handle belongs to.
+  /// The object that owns a callback's handle.
   static func owner(of handle: UnsafeMutableRawPointer?) -> LoopHandle? {
     guard let data = handle?.assumingMemoryBound(to: uv_handle_t.self).pointee.data else { return nil }
     return Unmanaged<LoopHandle>.fromOpaque(data).takeUnretainedValue()
@@ -52,6 +52,6 @@ package class LoopHandle {
     }
   }
 
-  /// The loop stops. A subclass whose user waits for an end tells it here.
+  /// Called when the loop stops. A subclass whose user waits for an end reports it here.
   func closedByLoop() { closeHandle() }
 }

@@ -1,7 +1,7 @@
 internal import CUV
 import Primitives
 
-/// An IPv4 or IPv6 address with a port, as the kernel writes it.
+/// An IPv4 or IPv6 address with a port, in the kernel's form.
 struct SocketAddress {
   private var storage = sockaddr_storage()
 
@@ -25,7 +25,7 @@ struct SocketAddress {
     }
   }
 
-  /// The endpoint that a kernel address stands for; an IPv4 address inside IPv6 is written as IPv4.
+  /// The endpoint of a kernel address; an IPv4 address mapped into IPv6 is written as IPv4.
   static func endpoint(_ address: UnsafePointer<sockaddr>) -> Endpoint? {
     var text = [CChar](repeating: 0, count: 64)
     let raw = UnsafeRawPointer(address)

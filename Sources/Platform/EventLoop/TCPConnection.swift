@@ -1,15 +1,15 @@
 internal import CUV
 package import Primitives
 
-/// A TCP connection. Bytes come through `onData`; the end comes once through `onEnd`.
+/// A TCP connection. Delivers bytes through `onData`, and its end once through `onEnd`.
 package final class TCPConnection: LoopHandle {
-  /// The next bytes. The pointer is good for the call only.
+  /// The next bytes. The pointer is valid only during the call.
   package var onData: ((UnsafeRawBufferPointer) -> Void)?
-  /// The end of the connection, exactly once unless `close` was called first; nil if the peer closed in order.
+  /// The end of the connection, exactly once unless `close` was called first; nil if the peer closed it normally.
   package var onEnd: ((KacheryError?) -> Void)?
-  /// Everything written has been handed to the kernel, after some of it had to wait.
+  /// Called when the kernel has accepted all written bytes after some of them were queued.
   package var onDrain: (() -> Void)?
-  /// Bytes that wait for the kernel to take them.
+  /// Bytes queued until the kernel accepts them.
   package private(set) var pendingBytes = 0
   package private(set) var remoteEndpoint: Endpoint?
   package private(set) var localEndpoint: Endpoint?
@@ -25,7 +25,7 @@ package final class TCPConnection: LoopHandle {
 
   private var stream: UnsafeMutablePointer<uv_stream_t> { raw(as: uv_stream_t.self) }
 
-  /// The connection is up.
+  /// Called when the connection is established.
   func begin() {
     let tcp = raw(as: uv_tcp_t.self)
     uv_tcp_nodelay(tcp, 1)
@@ -33,7 +33,7 @@ package final class TCPConnection: LoopHandle {
     localEndpoint = SocketAddress.local(of: tcp)
   }
 
-  /// Lets bytes come. Until the first call none do.
+  /// Starts or resumes reading. Nothing is read before the first call.
   package func resumeReading() {
     guard !isReading, !isClosing else { return }
     isReading = true
@@ -50,7 +50,7 @@ package final class TCPConnection: LoopHandle {
       })
   }
 
-  /// Lets no more bytes come until `resumeReading`: the peer is slowed down.
+  /// Stops reading until `resumeReading`, which slows down the peer.
   package func pauseReading() {
     guard isReading, !isClosing else { return }
     isReading = false
@@ -74,7 +74,8 @@ package final class TCPConnection: LoopHandle {
 
   override func closedByLoop() { end(EventLoop.stopping) }
 
-  /// Sends bytes, in order. What the kernel does not take at once is kept and counted in `pendingBytes`.
+  /// Sends bytes, in order. Queues the bytes that the kernel does not accept immediately, and counts them in
+  /// `pendingBytes`.
   package func write(_ bytes: UnsafeRawBufferPointer) {
     loop.preconditionOnLoop()
     guard !isClosing, !bytes.isEmpty else { return }
@@ -95,7 +96,7 @@ package final class TCPConnection: LoopHandle {
     let result = request.start(on: stream)
     guard result < 0 else { return }
     pendingBytes -= bytes.count
-    // Never from inside the caller's call to `write`.
+    // Not from inside the caller's `write`.
     loop.later { [weak self] in self?.end(UVError.error(result, "The connection broke")) }
   }
 
@@ -110,7 +111,7 @@ package final class TCPConnection: LoopHandle {
     uv_buf_init(UnsafeMutablePointer(mutating: bytes.bindMemory(to: CChar.self).baseAddress), UInt32(bytes.count))
   }
 
-  /// Closes the connection; what waits to be written is dropped. Nothing is called afterwards. Idempotent.
+  /// Closes the connection and drops queued bytes. No callback is called afterwards. Idempotent.
   package func close() {
     onData = nil
     onEnd = nil
@@ -119,7 +120,7 @@ package final class TCPConnection: LoopHandle {
   }
 }
 
-/// Bytes on their way to the kernel, kept until it has them.
+/// Bytes being written, retained until the kernel has them.
 private final class WriteRequest {
   let connection: TCPConnection
   private let raw = UnsafeMutablePointer<uv_write_t>.allocate(capacity: 1)
@@ -137,7 +138,7 @@ private final class WriteRequest {
   }
 
   func start(on stream: UnsafeMutablePointer<uv_stream_t>) -> Int32 {
-    // Balanced by the callback, or below where libuv refuses the request.
+    // Balanced by the callback, or below if libuv rejects the request.
     let retained = Unmanaged.passRetained(self)
     raw.pointee.data = retained.toOpaque()
     var buffer = TCPConnection.buffer(of: UnsafeRawBufferPointer(bytes))

@@ -3,18 +3,18 @@ package import Primitives
 
 /// A listening TCP socket.
 package final class TCPListener: LoopHandle {
-  /// Connections that the kernel holds until they are accepted.
+  /// Connections that the kernel queues until they are accepted.
   private static let backlog: Int32 = 1_024
 
-  /// Called for each new connection, which is then the callee's.
+  /// Called for each new connection, which then belongs to the callee.
   package var onConnection: ((TCPConnection) -> Void)?
-  /// Where it listens, with the port that the kernel chose if 0 was asked for.
+  /// The address, with the port that the kernel chose if the request was for port 0.
   package private(set) var endpoint: Endpoint?
 
-  /// Listens on this address; `::` means every address of both kinds. Loop only.
+  /// Listens on this address; `::` means every IPv4 and IPv6 address. Loop only.
   ///
-  /// - Throws: `alreadyRunning` if another process has the port, `badConfiguration` if the address is not this
-  ///   machine's.
+  /// - Throws: `alreadyRunning` if another process has the port, `badConfiguration` if the address does not belong to
+  ///   this machine.
   package static func listen(on loop: EventLoop, host: String, port: UInt16) throws(KacheryError) -> TCPListener {
     let listener = TCPListener(loop: loop)
     do throws(KacheryError) {

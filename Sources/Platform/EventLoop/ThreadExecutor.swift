@@ -1,7 +1,7 @@
 internal import CUV
 import Synchronization
 
-/// A thread of its own for an actor that blocks: one that owns a database connection, or fetches over the network.
+/// A dedicated thread for an actor that blocks: one that owns a database connection, or fetches over the network.
 package final class ThreadExecutor: SerialExecutor {
   private struct Queue {
     var jobs: [UnownedJob] = []
@@ -34,7 +34,7 @@ package final class ThreadExecutor: SerialExecutor {
     current.load(ordering: .acquiring) == UInt(bitPattern: Int(pthread_self()))
   }
 
-  /// The thread lives while there is work: an idle worker costs nothing and needs no shutdown.
+  /// The thread exists only while there is work: an idle executor costs nothing and needs no shutdown.
   private func startThread() {
     var thread = pthread_t()
     let context = Unmanaged.passRetained(self).toOpaque()

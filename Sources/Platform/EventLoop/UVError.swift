@@ -3,7 +3,7 @@ import Primitives
 
 /// Turns libuv's results into errors.
 enum UVError {
-  /// Throws where `result` is negative. `action` ends the sentence "… failed while".
+  /// Throws if `result` is negative. `action` completes the sentence "… failed while".
   static func check(_ result: Int32, _ action: @autoclosure () -> String) throws(KacheryError) {
     guard result < 0 else { return }
     throw error(result, action())

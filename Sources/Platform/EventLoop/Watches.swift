@@ -15,7 +15,7 @@ package final class Timer: LoopHandle {
     uv_timer_init(loop.core.loop, timer)
     adopt()
     uv_update_time(loop.core.loop)
-    // A fraction of a millisecond is rounded up: firing early would make the owner's deadline look not yet due.
+    // Fractions of a millisecond are rounded up: a timer that fires early would find its owner's deadline not yet due.
     let milliseconds = (delay.wholeNanoseconds + 999_999) / 1_000_000
     uv_timer_start(
       timer, { (LoopHandle.owner(of: $0) as? Timer)?.fire() }, milliseconds, repeating?.wholeMilliseconds ?? 0)
@@ -27,7 +27,7 @@ package final class Timer: LoopHandle {
     body?()
   }
 
-  /// Ends the timer; its body does not run again. Idempotent, also from the body.
+  /// Cancels the timer; its body does not run again. Idempotent, also from the body.
   package func cancel() {
     body = nil
     closeHandle()
@@ -36,7 +36,7 @@ package final class Timer: LoopHandle {
   override func closedByLoop() { cancel() }
 }
 
-/// Watches for a signal to the process.
+/// Watches for a signal to this process.
 package final class SignalWatch: LoopHandle {
   private var body: (() -> Void)?
 
@@ -54,7 +54,7 @@ package final class SignalWatch: LoopHandle {
     throw UVError.error(result, "Watching for signal \(number) failed")
   }
 
-  /// Ends the watch. Idempotent.
+  /// Cancels the watch. Idempotent.
   package func cancel() {
     body = nil
     closeHandle()
@@ -63,7 +63,7 @@ package final class SignalWatch: LoopHandle {
   override func closedByLoop() { cancel() }
 }
 
-/// Watches a descriptor for something to read. The descriptor must stay open until the watch is cancelled.
+/// Watches a descriptor for readable data. The descriptor must stay open until the watch is cancelled.
 package final class DescriptorWatch: LoopHandle {
   private var body: (() -> Void)?
 
@@ -80,7 +80,7 @@ package final class DescriptorWatch: LoopHandle {
     }
   }
 
-  /// Ends the watch. Idempotent.
+  /// Cancels the watch. Idempotent.
   package func cancel() {
     body = nil
     closeHandle()
@@ -95,12 +95,12 @@ extension EventLoop {
     Timer(loop: self, delay: delay, repeating: repeating, body: body)
   }
 
-  /// Runs `body` on the loop whenever the process gets this signal. Loop only.
+  /// Runs `body` on the loop whenever the process receives this signal. Loop only.
   package func onSignal(_ number: Int32, _ body: @escaping () -> Void) throws(KacheryError) -> SignalWatch {
     try SignalWatch(loop: self, number: number, body: body)
   }
 
-  /// Runs `body` on the loop whenever the descriptor has something to read. Loop only.
+  /// Runs `body` on the loop whenever the descriptor is readable. Loop only.
   package func watch(descriptor: Int32, _ body: @escaping () -> Void) throws(KacheryError) -> DescriptorWatch {
     try DescriptorWatch(loop: self, descriptor: descriptor, body: body)
   }

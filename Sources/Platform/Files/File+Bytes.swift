@@ -4,7 +4,7 @@ package import Primitives
 extension File {
   /// Reads from `offset` until `buffer` is full or the file ends.
   ///
-  /// - Returns: the number of bytes read; fewer than the buffer holds only at the end of the file.
+  /// - Returns: the number of bytes read; less than the size of the buffer only at the end of the file.
   package func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws(KacheryError) -> Int {
     var done = 0
     while done < buffer.count {
@@ -17,9 +17,9 @@ extension File {
     return done
   }
 
-  /// Fills `buffer` from `offset` if memory holds all of that, and never waits for a disk.
+  /// Fills `buffer` from `offset` if the page cache holds all of the bytes; never waits for a disk.
   ///
-  /// - Returns: false if it does not, or the file system cannot tell; what is in the buffer then means nothing.
+  /// - Returns: false if it does not, or the file system cannot tell; the content of the buffer is then undefined.
   package func readCached(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) -> Bool {
     guard let place = try? place(offset, 0) else { return false }
     let count = try? call("read") { CPosix_pread_cached($0, buffer.baseAddress, buffer.count, place) }
@@ -44,10 +44,11 @@ extension File {
     try result.get()
   }
 
-  /// Copies bytes of another file to the same place in this one without handing them to this process; a file system that
-  /// can shares the blocks of both files instead.
+  /// Copies bytes of another file to the same offset in this one inside the kernel; some file systems share the blocks
+  /// of the two files instead.
   ///
-  /// - Returns: the number of bytes copied, fewer at the end of `source`; nil if it cannot be done, for whatever reason.
+  /// - Returns: the number of bytes copied, fewer at the end of `source`; nil if the kernel cannot copy, for any
+  ///   reason.
   package func copy(_ range: ByteRange, of source: File) -> UInt64? {
     guard let place = off_t(exactly: range.start), let count = Int(exactly: range.count) else { return nil }
     let copied = try? call("write", with: source) { CPosix_copy_range($1, place, $0, place, count) }

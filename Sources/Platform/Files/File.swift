@@ -2,29 +2,29 @@ import CPosix
 package import Primitives
 import Synchronization
 
-/// An open regular file or folder: reads and writes at given places, never a position of its own.
+/// An open regular file or folder, read and written at explicit offsets.
 ///
-/// Any thread may call any method. The descriptor is closed once, by `close()` or with the object, and never while a call
-/// on another thread still uses it.
+/// Thread-safe. The descriptor is closed once, by `close()` or when the object is released, and never while another
+/// thread's call still uses it.
 package final class File: Sendable {
-  /// What a file is opened for.
+  /// How to open a file.
   package enum Access: Hashable, Sendable {
-    /// An existing file, to be read. A symbolic link is followed.
+    /// An existing file, for reading. Follows a symbolic link.
     case read
-    /// As `read`, but not a symbolic link: `systemNumber` is ELOOP.
+    /// As `read`, but does not follow a symbolic link: `systemNumber` is ELOOP.
     case readHere
-    /// An existing file, to be read without that counting as a use of it, where the system grants that.
+    /// An existing file, for reading without updating its access time, if the system permits that.
     case readUnnoticed
-    /// An existing file, to be read and written.
+    /// An existing file, for reading and writing.
     case update
-    /// A file to be read and written, created with these permissions where there is none.
+    /// A file for reading and writing, created with these permissions if it does not exist.
     case create(permissions: UInt32)
-    /// A file that must not exist yet, to be read and written.
+    /// A file that must not exist yet, for reading and writing.
     case createNew(permissions: UInt32)
-    /// A new file on the file system of the folder that is opened, to be read and written. It has no name and ends with
-    /// its last use, unless `link` names it. Not every file system has those: `systemNumber` is EOPNOTSUPP or EISDIR.
+    /// A new unnamed file on the file system of the folder at the path, for reading and writing. It disappears when it
+    /// is closed, unless `link` names it. Some file systems do not support it: `systemNumber` is EOPNOTSUPP or EISDIR.
     case createUnnamed(permissions: UInt32)
-    /// A folder, to be locked or made durable.
+    /// A folder, for locking or syncing.
     case folder
   }
 
@@ -34,14 +34,14 @@ package final class File: Sendable {
     var isClosing = false
   }
 
-  /// The path under which the file was opened; the folder's of one without a name.
+  /// The path under which the file was opened; for an unnamed file, its folder's path.
   package let path: String
   private let state: Mutex<State>
 
   /// Opens `path`.
   ///
-  /// A device or pipe opens without waiting for its other end, so that the caller can look at its kind and refuse it.
-  /// - Throws: `notFound`, `permissionDenied`, `diskFull`, `badRequest` for an impossible path, else `storageFailed`.
+  /// Opens a device or pipe without waiting for its other end, so that the caller can check its kind and reject it.
+  /// - Throws: `notFound`, `permissionDenied`, `diskFull`, `badRequest` for an invalid path, otherwise `storageFailed`.
   package init(_ path: String, _ access: Access) throws(KacheryError) {
     let descriptor = try FileSystem.check("open", path, access.open)
     self.path = path
@@ -50,7 +50,7 @@ package final class File: Sendable {
 
   deinit { close() }
 
-  /// Closes the file; calls that run on other threads finish first. Does nothing the second time.
+  /// Closes the file after calls on other threads have finished. Idempotent.
   package func close() {
     let descriptor = state.withLock { state -> Int32? in
       state.isClosing = true
@@ -59,9 +59,9 @@ package final class File: Sendable {
     if let descriptor { _ = CPosix_close(descriptor) }
   }
 
-  /// Makes one call on the descriptor, which stays open until it returns.
+  /// Makes a system call on the descriptor, which stays open until the call returns.
   ///
-  /// - Throws: what `errno` says; `storageFailed` if the file is closed.
+  /// - Throws: the error of `errno`; `storageFailed` if the file is closed.
   @discardableResult
   func call<Result: FixedWidthInteger & SignedInteger>(_ attempt: String, _ body: (Int32) -> Result)
     throws(KacheryError) -> Result
@@ -71,7 +71,7 @@ package final class File: Sendable {
     return try answer(FileFault.current?.strike().map { Result(0 - $0) } ?? body(descriptor), attempt)
   }
 
-  /// Makes one call on the descriptors of this file and another one, both of which stay open until it returns.
+  /// Makes a system call on the descriptors of this file and another one; both stay open until the call returns.
   @discardableResult
   func call<Result: FixedWidthInteger & SignedInteger>(
     _ attempt: String, with other: File, _ body: (Int32, Int32) -> Result

@@ -1,13 +1,13 @@
 import Synchronization
 
-/// A disk that fails at a chosen moment, for tests: while `FileFault.$current` holds one, it counts the file operations of
-/// the running task and makes some of them fail instead of happen.
+/// Simulates a failing disk in tests: while `FileFault.$current` holds one, it counts the file operations of the
+/// running task and makes some of them fail without effect.
 package final class FileFault: Sendable {
-  /// What the operations after the one that fails do.
+  /// What happens to the operations after the failing one.
   package enum Aftermath: Hashable, Sendable {
-    /// They succeed: one error of the disk.
+    /// They succeed: a transient error.
     case recovers
-    /// They fail as well, so that nothing is cleaned up: as if the process had ended there.
+    /// They fail as well, so that nothing is cleaned up: as if the process had ended at that point.
     case dies
   }
 
@@ -19,7 +19,8 @@ package final class FileFault: Sendable {
   private let aftermath: Aftermath
   private let count = Atomic<Int>(0)
 
-  /// Lets the operation with this number fail, counted from 1, with this errno, and so many in all where it recovers.
+  /// Makes operation `number`, counted from 1, fail with this errno. With `recovers`, `failures` consecutive operations
+  /// fail.
   package init(at number: Int, errno: Int32, _ aftermath: Aftermath, failures: Int = 1) {
     self.number = number
     self.failures = failures
@@ -27,10 +28,10 @@ package final class FileFault: Sendable {
     self.aftermath = aftermath
   }
 
-  /// How many operations there have been, failed ones included.
+  /// The number of operations so far, including failed ones.
   package var operations: Int { count.load(ordering: .relaxed) }
 
-  /// Counts an operation; the errno with which it shall fail, or nil.
+  /// Counts an operation; returns the errno with which it must fail, or nil.
   func strike() -> Int32? {
     let operation = count.wrappingAdd(1, ordering: .relaxed).newValue
     let fails = operation >= number && (aftermath == .dies || operation < number + failures)

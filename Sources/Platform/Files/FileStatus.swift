@@ -1,8 +1,8 @@
 import CPosix
 
-/// What the file system knows about a file or folder at one moment.
+/// The file system's metadata of a file or folder at one moment.
 package struct FileStatus: Hashable, Sendable {
-  /// What lies at a path.
+  /// The kind of entry at a path.
   package enum Kind: Hashable, Sendable { case regular, folder, symbolicLink, other }
 
   package let kind: Kind
@@ -10,35 +10,35 @@ package struct FileStatus: Hashable, Sendable {
   package let size: UInt64
   /// When the content last changed, in nanoseconds since 1970.
   package let modifiedNanoseconds: Int64
-  /// When the content was last read, as far as the file system keeps that, in nanoseconds since 1970.
+  /// When the content was last read, as far as the file system records it, in nanoseconds since 1970.
   package let accessedNanoseconds: Int64
-  /// When anything about the file last changed, its name included, in nanoseconds since 1970.
+  /// When anything about the file last changed, including its name, in nanoseconds since 1970.
   package let changedNanoseconds: Int64
-  /// The file's number within `device`: two paths with the same pair are one file.
+  /// The file's number within `device`: two paths with the same pair name the same file.
   package let inode: UInt64
   package let device: UInt64
   /// The lower twelve bits of the mode: permissions, set-user-ID, set-group-ID, sticky.
   package let permissions: UInt32
   /// The user who owns the file.
   package let owner: UInt32
-  /// The group to which the file belongs.
+  /// The file's group.
   package let group: UInt32
 
-  /// When the content last changed, in seconds since 1970 as Python's `os.stat` gives it, to the last bit: the published
-  /// clients take a link for broken where theirs differs at all.
+  /// When the content last changed, in seconds since 1970, identical to the last bit to Python's `os.stat`: the
+  /// published clients treat a link as broken if its time differs from theirs at all.
   package var modified: Double { Self.seconds(ofNanoseconds: modifiedNanoseconds) }
 
-  /// Seconds and the fraction are added in this order, since another one rounds otherwise for one time in four.
+  /// Adds seconds and fraction in this order; another order would round differently in one of four cases.
   static func seconds(ofNanoseconds time: Int64) -> Double {
     let (quotient, remainder) = time.quotientAndRemainder(dividingBy: 1_000_000_000)
     let borrowed: Int64 = remainder < 0 ? 1 : 0
     return Double(quotient - borrowed) + 1e-9 * Double(remainder + borrowed * 1_000_000_000)
   }
 
-  /// Whether both are the same file.
+  /// Whether both describe the same file.
   package func isSameFile(as other: FileStatus) -> Bool { inode == other.inode && device == other.device }
 
-  /// Whether both are the same file with, by all signs, the same content.
+  /// Whether both describe the same file with the same content, judging by its size and times.
   package func isUnchanged(since other: FileStatus) -> Bool {
     isSameFile(as: other) && size == other.size && modifiedNanoseconds == other.modifiedNanoseconds
   }

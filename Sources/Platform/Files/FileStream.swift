@@ -2,22 +2,22 @@ import CPosix
 import Glibc
 package import Primitives
 
-/// A file, pipe or terminal that is read or written in order, from where it stands.
+/// A file, pipe or terminal that is read or written sequentially.
 package final class FileStream: Sendable {
   package static let standardInput = FileStream(0, "standard input")
   package static let standardOutput = FileStream(1, "standard output")
   package static let standardError = FileStream(2, "standard error")
 
-  /// What a stream is opened for.
+  /// How to open a stream.
   package enum Access: Hashable, Sendable {
     case read
-    /// Something that exists, such as a device or a pipe. It waits for the other end of a pipe.
+    /// An existing file, such as a device or a pipe. Waits for the other end of a pipe.
     case write
     /// A file that must not exist yet.
     case create
   }
 
-  /// For calls of libraries that take one.
+  /// The descriptor, for library calls that take one.
   package let descriptor: Int32
   private let path: String
 
@@ -42,7 +42,7 @@ package final class FileStream: Sendable {
 
   deinit { if descriptor > 2 { close(descriptor) } }
 
-  /// Reads what has arrived, waiting for the first byte.
+  /// Reads available bytes, waiting for the first one.
   ///
   /// - Returns: the number of bytes; 0 at the end.
   package func read(into buffer: UnsafeMutableRawBufferPointer) throws(KacheryError) -> Int {
@@ -53,7 +53,7 @@ package final class FileStream: Sendable {
     }
   }
 
-  /// Reads what has arrived, waiting for the first byte; empty at the end.
+  /// Reads available bytes, waiting for the first one; empty at the end.
   package func read(atMost count: Int) throws(KacheryError) -> [UInt8] {
     var failure: KacheryError?
     let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
@@ -77,29 +77,29 @@ package final class FileStream: Sendable {
     }
   }
 
-  /// Whether a read would not wait: there are bytes, or the end.
+  /// Whether a read would not block, because there are bytes or the stream has ended.
   package var isReady: Bool {
     var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
     return poll(&entry, 1, 0) != 0
   }
 
-  /// What is open.
+  /// The status of the open file.
   package func status() throws(KacheryError) -> FileStatus {
     var status = stat()
     guard fstat(descriptor, &status) == 0 else { throw .file("inspect", path, errno: errno) }
     return FileStatus(status)
   }
 
-  /// Sets the permission bits of the file, if the system lets this user.
+  /// Sets the permission bits of the file, if this user is allowed to.
   package func setPermissions(_ permissions: UInt32) { fchmod(descriptor, permissions) }
 
-  /// Waits until everything written is on the disk.
+  /// Returns once everything written is on the disk.
   package func sync() throws(KacheryError) {
     guard fsync(descriptor) == 0 else { throw .file("save to disk", path, errno: errno) }
   }
 
-  /// Lets this file have the blocks of another on the disk; each has its own as soon as one is changed. That is immediate,
-  /// and needs no room for a second copy.
+  /// Makes this file share another file's blocks on the disk; a block is copied when either file changes it. Immediate,
+  /// and needs no space for a second copy.
   ///
   /// - Returns: false if the file system cannot (it is not btrfs or XFS, or the files are on two).
   package func share(blocksOf source: FileStream) -> Bool {
@@ -109,10 +109,10 @@ package final class FileStream: Sendable {
 
   // MARK: Terminals
 
-  /// Whether a person is at the other end.
+  /// Whether the stream is a terminal.
   package var isTerminal: Bool { isatty(descriptor) == 1 }
 
-  /// Columns of the terminal; nil if this is not one, or it does not say.
+  /// Columns of the terminal; nil if this is not a terminal or its width is unknown.
   package var columns: Int? {
     var size = winsize()
     guard ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }

@@ -2,19 +2,19 @@ import CPosix
 package import Primitives
 
 extension FileSystem {
-  /// Makes the folder and those above it that are missing. One that is there already stays as it is.
+  /// Creates the folder and its missing parents. An existing folder stays unchanged.
   ///
   /// - Parameters:
-  ///   - permissions: of each folder made here, whatever the process's umask; a set-group-ID bit that the system hands down
-  ///     from the folder above is kept.
-  ///   - folder: an open one where the path begins; nil for a path that stands by itself.
-  /// - Returns: the folders in which a new name stands now, the lowest first: what `syncFolder` must save before the new
-  ///   folders can be relied on.
+  ///   - permissions: of each folder created here, regardless of the umask; a set-group-ID bit inherited from the
+  ///     parent folder is kept.
+  ///   - folder: an open folder to which the path is relative; nil for any other path.
+  /// - Returns: the folders that have a new entry, lowest first: `syncFolder` must save them before the new folders are
+  ///   durable.
   @discardableResult
   package static func createFolder(
     _ path: String, permissions: UInt32, in folder: File? = nil
   ) throws(KacheryError) -> [String] {
-    // Mostly only the lowest one is missing.
+    // Usually only the lowest one is missing.
     var isAboveMissing = false
     do throws(KacheryError) {
       try check("create the folder", path, in: folder) { CPosix_mkdir($0, $1, permissions) }
@@ -29,7 +29,7 @@ extension FileSystem {
     }
     let above = parent(of: path)
     let changed = above == path ? [] : try createFolder(above, permissions: permissions, in: folder)
-    // Another process may make the same folder at the same time: that is as good.
+    // Another process may create the same folder concurrently, which is just as good.
     do { try check("create the folder", path, in: folder) { CPosix_mkdir($0, $1, permissions) } } catch
       where error.systemNumber == EEXIST
     { return [above] + changed }
@@ -47,26 +47,26 @@ extension FileSystem {
     }
   }
 
-  /// Returns once everything on the file system that holds the folder is on the disk, also what others wrote: one wait in
-  /// place of one for each of many files.
+  /// Returns once everything on the file system of the folder is on the disk, including other processes' writes: one
+  /// wait instead of one for each of many files.
   package static func syncFileSystem(holding path: String) throws(KacheryError) {
     let folder = try File(path, .folder)
     defer { folder.close() }
     try folder.call("save to disk") { CPosix_syncfs($0) }
   }
 
-  /// Returns once the names in the folder are on the disk as they are now.
+  /// Returns once the current names in the folder are on the disk.
   package static func syncFolder(_ path: String) throws(KacheryError) {
     let folder = try File(path, .folder)
     defer { folder.close() }
-    // Some network file systems cannot sync a folder and have no need to.
+    // Some network file systems cannot sync a folder and do not need to.
     do { try folder.sync() } catch  where error.systemNumber == EINVAL {}
   }
 
-  /// The names in a folder, in no order, without `.` and `..`; names that are not UTF-8 are left out.
+  /// The names in a folder, unordered, without `.` and `..`; excluding names that are not UTF-8.
   package static func names(in path: String) throws(KacheryError) -> [String] { try allNames(in: path).names }
 
-  /// As above, and apart from them the names that are not UTF-8, with whatever stands for the bytes that are not.
+  /// As above, plus the names that are not UTF-8, with replacements for the invalid bytes.
   package static func allNames(in path: String) throws(KacheryError) -> (names: [String], notUTF8: [String]) {
     var number: Int32 = 0
     var folder: OpaquePointer?
@@ -88,7 +88,7 @@ extension FileSystem {
     return (names, notUTF8)
   }
 
-  /// Removes a folder that is empty.
+  /// Removes an empty folder.
   package static func removeFolder(_ path: String) throws(KacheryError) {
     try check("remove the folder", path) { CPosix_rmdir($0) }
   }

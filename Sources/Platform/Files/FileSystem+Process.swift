@@ -2,23 +2,24 @@ import CPosix
 import Glibc
 
 extension FileSystem {
-  /// The number of this process, for lock files and names that no other process uses.
+  /// The ID of this process, for lock files and unique names.
   package static var processID: Int32 { getpid() }
 
-  /// The user as whom this process acts.
+  /// The effective user of this process.
   package static var user: UInt32 { geteuid() }
 
-  /// More open files than this are of no use to a daemon.
+  /// Most descriptors that a daemon can make use of.
   private static let mostDescriptors: Int64 = 1 << 20
 
-  /// Lets this process have as many files and connections open as its owner may allow it; returns how many.
+  /// Raises the number of descriptors that this process may have open to the maximum allowed; returns it.
   ///
-  /// Shells start programs with 1,024, which is fewer than the clients that may wait for messages at once.
+  /// Shells start programs with 1,024, which is fewer than the number of clients that may wait for messages
+  /// concurrently.
   @discardableResult
   package static func raiseDescriptorLimit() -> Int {
     Int(clamping: max(0, CPosix_raise_descriptor_limit(mostDescriptors)))
   }
 
-  /// Seconds since 1970, to judge how old a file is.
+  /// Seconds since 1970, to compute the age of files.
   package static var now: Int64 { Int64(time(nil)) }
 }

@@ -1,13 +1,13 @@
 package import Primitives
 import Synchronization
 
-/// Makes the names of this process's temporary files differ from one another.
+/// Distinguishes the names of this process's temporary files.
 private let sequence = Atomic<UInt64>(0)
 
 extension FileSystem {
-  /// The whole of a small file.
+  /// Reads a whole small file.
   ///
-  /// - Throws: `tooLarge` if it has more than `limit` bytes, `storageFailed` if it is no regular file.
+  /// - Throws: `tooLarge` if it has more than `limit` bytes, `storageFailed` if it is not a regular file.
   package static func read(_ path: String, limit: Int) throws(KacheryError) -> [UInt8] {
     let file = try File(path, .read)
     defer { file.close() }
@@ -21,8 +21,8 @@ extension FileSystem {
     return bytes
   }
 
-  /// Replaces a file's content in one durable step: a reader, and a machine that loses power, see the old content or the
-  /// new one, never a part. Where a group is named, the file is given to it.
+  /// Replaces a file's content atomically and durably: readers, and the disk after a power failure, see the old content
+  /// or the new, never a mixture. If `group` is given, the file gets that group.
   package static func replace(
     _ path: String, with bytes: [UInt8], permissions: UInt32, group: UInt32? = nil
   ) throws(KacheryError) {

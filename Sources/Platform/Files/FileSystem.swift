@@ -2,9 +2,9 @@ import CPosix
 import Glibc
 package import Primitives
 
-/// Operations on paths. All of them wait for the disk: call them where waiting is allowed.
+/// Operations on paths. All of them block on the disk: call them only where blocking is allowed.
 package enum FileSystem {
-  /// Calls `body` with the path for C and turns a negated errno into an error.
+  /// Calls `body` with the path as a C string and turns a negated errno into an error.
   @discardableResult
   static func check(_ attempt: String, _ path: String, _ body: (UnsafePointer<CChar>) -> Int32) throws(KacheryError)
     -> Int32
@@ -15,7 +15,7 @@ package enum FileSystem {
     return result
   }
 
-  /// As above for a path that begins at an open folder, from where the system walks it; nil for one that stands by itself.
+  /// As above for a path relative to an open folder; nil for any other path.
   @discardableResult
   static func check(
     _ attempt: String, _ path: String, in folder: File?, _ body: (Int32, UnsafePointer<CChar>) -> Int32
@@ -25,18 +25,19 @@ package enum FileSystem {
     return try folder.call(attempt) { descriptor in path.withCString { body(descriptor, $0) } }
   }
 
-  /// C ends a string at the first zero byte, so the path would name another file than the caller means.
+  /// A C string ends at the first zero byte, so such a path would name another file.
   private static func requireNameable(_ path: String, _ attempt: String) throws(KacheryError) {
     guard !path.isEmpty, !path.utf8.contains(0) else {
-      throw KacheryError(.badRequest, "Could not \(attempt) a file whose path is empty or holds a zero byte; check it.")
+      throw KacheryError(
+        .badRequest, "Could not \(attempt) a file whose path is empty or contains a zero byte; check it.")
     }
   }
 
-  /// What lies at `path`.
+  /// The status of the file at `path`.
   ///
   /// - Parameters:
-  ///   - followingLinks: whether a symbolic link stands for what it names.
-  ///   - folder: an open one where the path begins; nil for a path that stands by itself.
+  ///   - followingLinks: whether to report the target of a symbolic link instead of the link.
+  ///   - folder: an open folder to which the path is relative; nil for any other path.
   package static func status(
     _ path: String, followingLinks: Bool = true, in folder: File? = nil
   ) throws(KacheryError) -> FileStatus {
@@ -47,13 +48,13 @@ package enum FileSystem {
     return FileStatus(status)
   }
 
-  /// What lies at `path`; nil if nothing does.
+  /// The status of the file at `path`; nil if there is none.
   package static func statusIfPresent(
     _ path: String, followingLinks: Bool = true, in folder: File? = nil
   ) throws(KacheryError) -> FileStatus? {
     var status = stat()
     var isMissing = false
-    // That something is missing is the most frequent answer, and an error costs more than the question.
+    // A missing file is the most frequent result, and constructing an error would be more expensive than the call.
     try check("inspect", path, in: folder) { folder, path in
       let result = followingLinks ? CPosix_stat(folder, path, &status) : CPosix_lstat(folder, path, &status)
       isMissing = result == -ENOENT || result == -ENOTDIR
@@ -62,19 +63,19 @@ package enum FileSystem {
     return isMissing ? nil : FileStatus(status)
   }
 
-  /// Gives a file a new path on the same file system; what was there before is replaced in one step.
+  /// Renames a file within a file system, atomically replacing any file at the new path.
   package static func rename(_ path: String, to newPath: String) throws(KacheryError) {
     try check("rename to \(newPath) the file", path) { old in
       newPath.withCString { CPosix_rename(old, $0) }
     }
   }
 
-  /// Removes a file; one that is not there is no error.
+  /// Removes a file. A missing file is not an error.
   package static func remove(_ path: String) throws(KacheryError) {
     do { try check("remove", path) { CPosix_unlink($0) } } catch  where error.systemNumber == ENOENT {}
   }
 
-  /// Bytes that this user may still write on the file system that holds `path`.
+  /// Bytes available to this user on the file system of `path`.
   package static func availableBytes(at path: String) throws(KacheryError) -> UInt64 {
     var status = statvfs()
     try check("inspect", path) { CPosix_statvfs($0, &status) }
@@ -82,7 +83,7 @@ package enum FileSystem {
     return overflow ? .max : bytes
   }
 
-  /// The path up to its last slash: the folder that holds the file.
+  /// The path up to its last slash: the folder of the file.
   package static func parent(of path: String) -> String {
     let (folder, name) = path.cut(atLast: "/")
     guard name != nil else { return "." }
@@ -96,16 +97,16 @@ package enum FileSystem {
     return String(cString: resolved)
   }
 
-  /// Whether there is anything at this path.
+  /// Whether anything exists at this path.
   package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
-  /// Whether this user may read what is at this path.
+  /// Whether this user may read the file at this path.
   package static func isReadable(_ path: String) -> Bool { access(path, R_OK) == 0 }
 
-  /// Whether this user may write to what is at this path.
+  /// Whether this user may write to the file at this path.
   package static func isWritable(_ path: String) -> Bool { access(path, W_OK) == 0 }
 
-  /// Throws unless this user may make files in a folder.
+  /// Throws unless this user may create files in a folder.
   package static func requireWritable(folder: String) throws(KacheryError) {
     guard access(folder, W_OK | X_OK) == 0 else { throw .file("write in", folder, errno: errno) }
   }

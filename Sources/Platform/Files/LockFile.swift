@@ -1,9 +1,9 @@
 package import Primitives
 
-/// The right to be the only one who uses something, held while this object lives and the process runs.
+/// An exclusive lock on a resource, held while this object exists and the process is running.
 ///
-/// The lock itself is the kernel's, so it ends with the process however that ends; the file's content only says who
-/// holds it. The file stays behind: removing it would let two processes lock two files of the same name.
+/// It is a kernel lock, so it ends with the process in any case; the file's content only names the holder. The file is
+/// never removed: otherwise two processes could lock two different files of the same name.
 package final class LockFile: Sendable {
   private static let maximumContent = 4096
   private let file: File
@@ -11,9 +11,9 @@ package final class LockFile: Sendable {
   /// Takes the lock.
   ///
   /// - Parameters:
-  ///   - path: the lock file, created if there is none.
+  ///   - path: the lock file, created if it does not exist.
   ///   - subject: what the lock protects, as the beginning of a sentence: "The storage directory /data".
-  /// - Throws: `alreadyRunning` with a sentence that names the holder's process.
+  /// - Throws: `alreadyRunning` with a message that names the holder's process.
   package init(_ path: String, protecting subject: String) throws(KacheryError) {
     file = try File(path, .create(permissions: 0o644))
     guard try file.tryLock() else { throw Self.refusal(subject, file) }
@@ -21,7 +21,7 @@ package final class LockFile: Sendable {
     try file.write(at: 0, Array("\(FileSystem.processID)\n".utf8))
   }
 
-  /// Gives the right back; does nothing the second time.
+  /// Releases the lock. Idempotent.
   package func release() { file.close() }
 
   private static func refusal(_ subject: String, _ file: File) -> KacheryError {

@@ -1,15 +1,15 @@
 package import Primitives
 import Synchronization
 
-/// Waits for the disk that threads share: all who come while one of them waits are served by one wait after it.
+/// Shares waits for the disk among threads: one sync serves all threads that arrive while the previous one is running.
 package final class SharedSync: Sendable {
   private let rounds = Mutex(SyncRounds())
-  /// Whose turn it is to wait for the disk.
+  /// Held by the thread that is waiting for the disk.
   private let turn = Mutex(())
 
   package init() {}
 
-  /// Returns once everything that the caller has written to the file system that holds the folder is on the disk.
+  /// Returns once everything that the caller has written to the file system of the folder is on the disk.
   package func wait(forFileSystemHolding path: String) throws(KacheryError) {
     let number = rounds.withLock { $0.come() }
     try turn.withLock { (_) throws(KacheryError) in
@@ -22,29 +22,29 @@ package final class SharedSync: Sendable {
   }
 }
 
-/// Who has come to wait for the disk, and for whom it has been waited.
+/// Numbers the threads that need a sync, and records which of them were served.
 struct SyncRounds {
-  /// Who came last.
+  /// The latest thread.
   private(set) var last: UInt64 = 0
-  /// Everybody up to this one has been served.
+  /// All threads up to this one have been served.
   private var served: UInt64 = 0
-  /// Everybody up to this one may have lost what they wrote: the system tells of an error once only (syncfs(2)).
+  /// All threads up to this one may have lost writes: the system reports an error only once (syncfs(2)).
   private var failed: UInt64 = 0
   private var failure: KacheryError?
 
-  /// Somebody has written something; returns their number.
+  /// Registers a thread that has written data; returns its number.
   mutating func come() -> UInt64 {
     last += 1
     return last
   }
 
-  /// What became of what this one wrote; nil if nobody has waited for the disk since then.
+  /// The outcome for this thread's writes; nil if no sync has started since.
   func outcome(of number: UInt64) -> Result<Void, KacheryError>? {
     if let failure, number <= failed { return .failure(failure) }
     return number <= served ? .success(()) : nil
   }
 
-  /// A wait is over that began when this one had come last.
+  /// Records the outcome of a sync that started when `last` was the latest thread.
   mutating func ended(for last: UInt64, _ outcome: Result<Void, KacheryError>) {
     served = last
     if case .failure(let error) = outcome { (failed, failure) = (last, error) }

@@ -1,7 +1,7 @@
 import CPosix
 package import Primitives
 
-/// What the operating system answered, as the cause inside a `KacheryError`.
+/// An error of the operating system, used as the cause of a `KacheryError`.
 package struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
   /// The errno.
   package let number: Int32
@@ -12,10 +12,10 @@ package struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
 }
 
 extension KacheryError {
-  /// The sentence for a failed file operation.
+  /// The error for a failed file operation.
   ///
   /// - Parameters:
-  ///   - attempt: what was tried, as in "open".
+  ///   - attempt: the operation, such as "open".
   ///   - number: the errno, captured by the call itself.
   static func file(_ attempt: String, _ path: String, errno number: Int32) -> KacheryError {
     let (code, reason) = explain(number)
@@ -42,18 +42,18 @@ extension KacheryError {
 }
 
 extension KacheryError {
-  /// The errno behind a failed file operation; nil if the failure has another cause.
+  /// The errno behind a failed file operation; nil if the error has another cause.
   package var systemNumber: Int32? { (cause as? SystemError)?.number }
 
-  /// What the system says of a failed file operation, without the sentence around it; nil if it failed for another cause.
+  /// The system's description of a failed file operation, without the path; nil if the error has another cause.
   package var systemReason: String? { systemNumber.map { String(cString: strerror($0)) } }
 
-  /// Whether a file operation failed because the path is, or leads through, a symbolic link that was not to be followed.
+  /// Whether a file operation failed because the path is, or passes through, a symbolic link that must not be followed.
   package var isUnwantedLink: Bool { systemNumber == ELOOP }
 
-  /// Whether a file operation failed because something has the name already.
+  /// Whether a file operation failed because the name is taken.
   package var isNameTaken: Bool { systemNumber == EEXIST }
 
-  /// Whether a file operation failed because the file system has no files without names.
+  /// Whether a file operation failed because the file system does not support unnamed files.
   package var isUnnamedUnsupported: Bool { systemNumber == EOPNOTSUPP || systemNumber == EISDIR }
 }

@@ -4,11 +4,11 @@ package import Primitives
 
 /// A request to an HTTP server.
 package struct HTTPRequest: Sendable {
-  /// What is sent behind the head.
+  /// The content after the head.
   package enum Body: Sendable {
     case none
     case bytes([UInt8])
-    /// Everything from an open descriptor, up to its end; the size where it is known.
+    /// All bytes from an open descriptor to its end, with the size if it is known.
     case descriptor(Int32, size: UInt64?)
   }
 
@@ -16,17 +16,17 @@ package struct HTTPRequest: Sendable {
   package var url: String
   package var headers: [(name: String, value: String)] = []
   package var body = Body.none
-  /// For the connection to be made.
+  /// Limit for connecting.
   package var connectTimeout: Duration = .seconds(5)
-  /// For the whole; nil for no limit.
+  /// Limit for the whole request; nil for none.
   package var timeout: Duration?
-  /// Redirects that are followed.
+  /// Most redirects to follow.
   package var redirects = 0
-  /// The file of the server's own certificate, which alone is accepted then; nil for the system's authorities.
+  /// The file of the server's certificate, the only one then accepted; nil for the system's authorities.
   package var certificateFile: String?
-  /// The Unix socket that the server listens on; the URL's host and port are not dialled then.
+  /// The Unix socket of the server, used instead of the URL's host and port.
   package var unixSocket: String?
-  /// Whether the proxies of the environment are used. Never for a daemon on this machine.
+  /// Whether to use the proxies of the environment. Never for a daemon on this machine.
   package var usesProxies = false
 
   package init(_ method: String, _ url: String) {
@@ -35,12 +35,12 @@ package struct HTTPRequest: Sendable {
   }
 }
 
-/// An HTTP client that blocks its thread: for commands, and for a worker of the daemon.
+/// An HTTP client that blocks its thread: for commands, and for a worker thread of the daemon.
 package enum HTTPClient {
   /// The status and the whole body of the answer.
   ///
   /// - Throws: `tooLarge` if the body has more than `limit` bytes, `timedOut`, `badKey` if the server's certificate is
-  ///   not the one or not to be believed, or `disconnected` where the server cannot be reached.
+  ///   not the expected one or not trusted, or `disconnected` if the server cannot be reached.
   package static func fetch(
     _ request: HTTPRequest, limit: Int
   ) throws(KacheryError) -> (status: Int, body: [UInt8]) {
@@ -59,10 +59,10 @@ package enum HTTPClient {
     }
   }
 
-  /// Hands on the body of the answer as it comes; `receive` gets the status as well and says whether to go on.
+  /// Passes the body of the answer to `receive` as it arrives, with the status; `receive` returns whether to continue.
   ///
   /// - Returns: the status of the answer.
-  /// - Throws: `cancelled` if `receive` says no.
+  /// - Throws: `cancelled` if `receive` returns false.
   @discardableResult
   package static func stream(
     _ request: HTTPRequest, _ receive: (Int, UnsafeRawBufferPointer) -> Bool
@@ -73,7 +73,7 @@ package enum HTTPClient {
   }
 }
 
-/// One transfer, and the one owner of its handle.
+/// One transfer, and the sole owner of its handle.
 private final class CurlTransfer {
   private let handle: UnsafeMutableRawPointer
   private let request: HTTPRequest
@@ -101,7 +101,7 @@ private final class CurlTransfer {
     configure()
     let result = curl_easy_perform(handle)
     guard result != CURLE_OK else { return CCurl_status(handle) }
-    if hasStopped { throw KacheryError(.cancelled, "The transfer was stopped.") }
+    if hasStopped { throw KacheryError(.cancelled, "The transfer was cancelled.") }
     let code: KacheryError.Code =
       switch result {
       case CURLE_OPERATION_TIMEDOUT: .timedOut
@@ -123,14 +123,14 @@ private final class CurlTransfer {
     CCurl_set_long(handle, CURLOPT_MAXREDIRS, request.redirects)
     if let file = request.certificateFile {
       CCurl_set_text(handle, CURLOPT_CAINFO, file)
-      // The certificate is compared as a whole: it counts under whatever name the server is dialled.
+      // The certificate itself is compared, so the host name in the URL does not matter.
       CCurl_set_long(handle, CURLOPT_SSL_VERIFYHOST, 0)
     }
     if let socketAddress { CCurl_set_text(handle, CURLOPT_UNIX_SOCKET_PATH, socketAddress.path) }
     if !request.usesProxies { CCurl_set_text(handle, CURLOPT_PROXY, "") }
     CCurl_set_long(handle, CURLOPT_BUFFERSIZE, 256 << 10)
     for (name, value) in request.headers { headers = curl_slist_append(headers, "\(name): \(value)") }
-    // Waiting for "100 Continue" costs a round trip and gains nothing on one machine.
+    // Waiting for "100 Continue" would add a round trip without any benefit on one machine.
     headers = curl_slist_append(headers, "Expect:")
     CCurl_set_pointer(handle, CURLOPT_HTTPHEADER, headers)
     CCurl_set_pointer(handle, CURLOPT_WRITEDATA, context)

@@ -7,13 +7,13 @@ package import Primitives
 ///                                     └─beginStream, write…, finish─▶ answered
 ///     any ──the client hangs up──▶ cancelled
 package final class HTTPExchange {
-  /// Bytes of the body that are held for a slow consumer, and of the answer for a slow client.
+  /// Most bytes buffered of the body for a slow consumer, and of the answer for a slow client.
   static let bufferLimit = 1 << 20
 
   package let head: HTTPRequestHead
-  /// Who has connected over a Unix socket; nil over a network.
+  /// The client's credentials on a Unix socket; nil over a network.
   package let peer: PeerCredentials?
-  /// The client has hung up, or the server closes, before the answer was complete. Called at most once.
+  /// Called at most once, if the client hangs up or the server closes before the answer is complete.
   package var onCancel: (() -> Void)?
   package private(set) var isCancelled = false
 
@@ -32,9 +32,9 @@ package final class HTTPExchange {
   private var responseStatus: UInt32 = 200
   private var isQueued = false
   private var hasAnswer = false
-  /// Pieces that wait for the client.
+  /// Pieces queued for the client.
   private var output = Queue<[UInt8]>()
-  /// Bytes of the first that have gone.
+  /// Bytes of the first piece already sent.
   private var outputOffset = 0
   private var outputBytes = 0
   private var hasFinished = false
@@ -51,7 +51,7 @@ package final class HTTPExchange {
 
   /// The next bytes of the body; nil at its end.
   ///
-  /// - Throws: `disconnected` if the client hangs up before.
+  /// - Throws: `disconnected` if the client hangs up first.
   package func nextBodyChunk() async throws(KacheryError) -> [UInt8]? {
     while bodyChunks.isEmpty, !hasBodyEnded, !isCancelled {
       resume()
@@ -66,7 +66,7 @@ package final class HTTPExchange {
 
   /// The whole body.
   ///
-  /// - Throws: `tooLarge` if it has more than `limit` bytes; it is not read further then.
+  /// - Throws: `tooLarge` if it has more than `limit` bytes; the rest is then not read.
   package func readBody(limit: Int) async throws(KacheryError) -> [UInt8] {
     if let length = head.contentLength, length > UInt64(limit) { throw refuseBody(limit: limit) }
     var body: [UInt8] = []
@@ -79,7 +79,7 @@ package final class HTTPExchange {
 
   private func refuseBody(limit: Int) -> KacheryError {
     refusesBody = true
-    return KacheryError(.tooLarge, "The body of the request is larger than \(limit) bytes, which is the most accepted.")
+    return KacheryError(.tooLarge, "The body of the request is larger than the limit of \(limit) bytes.")
   }
 
   // MARK: The answer
@@ -98,7 +98,7 @@ package final class HTTPExchange {
     resume()
   }
 
-  /// Begins an answer whose length is not known: chunked, written piece by piece.
+  /// Starts an answer of unknown length, sent chunked and piece by piece.
   package func beginStream(status: Int = 200, headers: [(name: String, value: String)]) {
     guard !hasAnswer, !isCompleted else { return }
     hasAnswer = true
@@ -132,7 +132,7 @@ package final class HTTPExchange {
     resume()
   }
 
-  /// Ends a streamed answer in a way that the client can tell from a complete one.
+  /// Ends a streamed answer in a way that the client can distinguish from a complete one.
   package func abort() {
     cancel()
     resume()
@@ -143,7 +143,7 @@ package final class HTTPExchange {
     if refusesBody { MHD_add_response_header(response, "Connection", "close") }
   }
 
-  /// Takes as many of the waiting pieces as there is room for: a system call for each small one would cost more than it.
+  /// Coalesces queued pieces: one system call per small piece would dominate.
   private func fill(_ buffer: UnsafeMutablePointer<CChar>, _ room: Int) -> Int {
     guard !isCancelled else { return -2 }
     guard !output.isEmpty else {
@@ -170,10 +170,10 @@ package final class HTTPExchange {
     return count
   }
 
-  // MARK: What the server calls
+  // MARK: Calls from the server
 
   func headReceived() -> MHD_Result {
-    // An answer that is ready before the body has come is a refusal: the body is not wanted.
+    // An answer that is ready before the body is a refusal: the body is not needed.
     hasAnswer ? queueAnswer() : .YES
   }
 

@@ -1,14 +1,14 @@
 internal import CMicroHTTPD
 package import Primitives
 
-/// What a request says before its body.
+/// The head of a request: everything before the body.
 package struct HTTPRequestHead: Sendable {
   package let method: String
   /// The path, without the query.
   package let path: String
-  /// The parameters of the query, percent-decoded; the last one of a name counts.
+  /// The parameters of the query, percent-decoded; the last one with the same name wins.
   package let query: [ByteString: String]
-  /// The headers by their names in lower case; the last one of a name counts.
+  /// The headers by lower-case name; the last one with the same name wins.
   package let headers: [ByteString: String]
 
   init(_ connection: OpaquePointer, method: String, path: String) {
@@ -18,10 +18,10 @@ package struct HTTPRequestHead: Sendable {
     headers = Self.values(of: connection, .HEADER_KIND) { $0.lowercasedASCII }
   }
 
-  /// The bytes that the body will have, where the request says so.
+  /// The announced length of the body; nil if the request does not state it.
   package var contentLength: UInt64? { headers["content-length"].flatMap { UInt64($0) } }
 
-  /// Collects what the library hands over one by one.
+  /// Collects values that the library passes one by one.
   private final class Collector {
     var values: [ByteString: String] = [:]
     let name: (String) -> String
@@ -45,7 +45,7 @@ package struct HTTPRequestHead: Sendable {
   }
 }
 
-/// An answer that is known as a whole.
+/// A complete answer.
 package struct HTTPResponse: Sendable {
   package var status: Int
   package var headers: [(name: String, value: String)]

@@ -2,18 +2,18 @@ internal import CMicroHTTPD
 internal import Glibc
 package import Primitives
 
-/// A local HTTP/1.1 server without a thread of its own: its owner watches `descriptor` and calls `process`.
+/// A local HTTP/1.1 server without its own thread: its owner watches `descriptor` and calls `process`.
 ///
-/// Bound to its owner's loop. Each request comes as an `HTTPExchange`, which is answered when the answer is ready.
+/// Bound to its owner's loop. Each request is delivered as an `HTTPExchange`, which may be answered later.
 package final class HTTPServer {
-  /// Connections at once, where nobody asks for fewer: thousands of long polls may wait.
+  /// The default and largest limit on concurrent connections: thousands of long polls may wait.
   package static let maximumConnections: UInt32 = 8_192
-  /// Seconds after which a connection on which nothing happens is closed. Waiting for an answer does not count.
+  /// Seconds after which an idle connection is closed. A connection that waits for an answer is not idle.
   package static let idleSeconds: UInt32 = 120
 
-  /// Called for each request, when its head has come.
+  /// Called for each request when its head has arrived.
   package var onRequest: ((HTTPExchange) -> Void)?
-  /// Called when `process` must be called soon though the descriptor may stay silent.
+  /// Called when `process` must be called soon although the descriptor may not become readable.
   package var onWorkReady: (() -> Void)?
 
   private var daemon: OpaquePointer?
@@ -22,7 +22,7 @@ package final class HTTPServer {
   private var isProcessing = false
   private var hasWork = false
 
-  /// What a server shows that speaks TLS: its certificate and the key to it, both in PEM.
+  /// The certificate and private key of a TLS server, both in PEM.
   package struct Credentials: Sendable {
     package let certificate: String
     package let key: String
@@ -33,9 +33,9 @@ package final class HTTPServer {
     }
   }
 
-  /// Serves on a numeric IPv4 address, over TLS where there are `credentials`.
+  /// Serves on a numeric IPv4 address, with TLS if there are `credentials`.
   ///
-  /// - Parameter connections: taken at once; further ones wait.
+  /// - Parameter connections: most concurrent connections; further ones wait.
   /// - Throws: `alreadyRunning` if another process has the port.
   package init(
     host: String, port: UInt16, credentials: Credentials? = nil, connections: UInt32 = maximumConnections
@@ -62,17 +62,18 @@ package final class HTTPServer {
       throw KacheryError(
         .alreadyRunning,
         credentials == nil
-          ? "Port \(port) on \(host) cannot be listened on: another daemon or program has it. Stop that one, "
+          ? "Port \(port) on \(host) is in use by another daemon or program. Stop that one, "
             + "or choose another port with KACHERY_P2P_API_PORT."
-          : "Port \(port) on \(host) cannot be listened on with TLS: another program has it, or the certificate and its "
-            + "key do not fit.")
+          : "Port \(port) on \(host) cannot be used with TLS: another program has it, or the certificate and its "
+            + "key do not match.")
     }
   }
 
-  /// Serves on a Unix socket of this name, which any user may connect to: each exchange tells its `peer`. A socket of that
-  /// name that a dead process left is replaced, so the caller must know that no living one has it.
+  /// Serves on a Unix socket at this path, to which any user may connect: each exchange has the client's credentials in
+  /// `peer`. Replaces a socket that a dead process left at the path, so the caller must know that no running process
+  /// uses it.
   ///
-  /// - Throws: `storageFailed` if the file system takes no socket there.
+  /// - Throws: `storageFailed` if the file system does not support sockets there.
   package init(unixSocket path: String, connections: UInt32 = maximumConnections) throws(KacheryError) {
     let descriptor = try UnixSocket.listen(at: path)
     daemon = CMicroHTTPD_start_on(
@@ -87,24 +88,24 @@ package final class HTTPServer {
 
   deinit { close() }
 
-  /// Becomes readable whenever there is something for `process` to do; -1 once closed.
+  /// Becomes readable when `process` must be called; -1 once closed.
   package var descriptor: Int32 { daemon.map { CMicroHTTPD_descriptor($0) } ?? -1 }
 
-  /// The port that is listened on; 0 for a Unix socket.
+  /// The port of the server; 0 for a Unix socket.
   package var port: UInt16 { daemon.map { CMicroHTTPD_port($0) } ?? 0 }
 
-  /// Requests that have not been answered to the end.
+  /// Requests that are not completely answered.
   package var openExchanges: Int { exchanges.count }
 
-  /// Takes in what has come and sends what can be sent.
+  /// Receives and sends whatever is ready.
   package func process() {
     guard let daemon, !isProcessing else { return }
     isProcessing = true
-    // Bounded, so that one busy client does not keep the loop from everything else.
+    // Bounded, so that one busy client does not block the loop.
     for _ in 0..<16 {
       hasWork = false
       MHD_run(daemon)
-      // The library's descriptor speaks up once for what has come; what it left unread it only tells when asked.
+      // The library's descriptor signals new data only once; whether some was left unread must be asked.
       if isImpatient(daemon) { hasWork = true }
       if !hasWork { break }
     }
@@ -117,12 +118,12 @@ package final class HTTPServer {
     return MHD_get_timeout(daemon, &timeout) == .YES && timeout == 0
   }
 
-  /// Notices clients that have hung up while their request waits for an answer. To be called every second or so.
+  /// Detects clients that hang up while they wait for an answer. Call it every second or so.
   package func checkHangUps() {
     for exchange in exchanges.values { exchange.checkHangUp() }
   }
 
-  /// Something changed that the library must look at.
+  /// Schedules a call of `process` because something changed.
   func workIsReady() {
     guard !hasWork else { return }
     hasWork = true
@@ -140,7 +141,7 @@ package final class HTTPServer {
     if let socketPath { UnixSocket.remove(socketPath) }
   }
 
-  // MARK: What the library calls
+  // MARK: Callbacks of the library
 
   private static let handle: MHD_AccessHandlerCallback = {
     context, connection, url, method, _, uploadData, uploadCount, state in
@@ -152,7 +153,7 @@ package final class HTTPServer {
     let head = HTTPRequestHead(connection, method: String(cString: method), path: String(cString: url))
     let peer = server.socketPath == nil ? nil : PeerCredentials(CMicroHTTPD_socket(connection))
     let exchange = HTTPExchange(server: server, connection: connection, head: head, peer: peer)
-    // Balanced in `completed`, which the library calls exactly once for each request.
+    // Balanced in `completed`, which the library calls exactly once per request.
     state.pointee = Unmanaged.passRetained(exchange).toOpaque()
     server.exchanges[ObjectIdentifier(exchange)] = exchange
     server.onRequest?(exchange)

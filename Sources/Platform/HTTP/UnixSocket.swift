@@ -2,13 +2,13 @@ internal import CMicroHTTPD
 internal import Glibc
 internal import Primitives
 
-/// Who connected to a Unix socket, as the kernel noted it at that moment.
+/// The credentials of the process that connected to a Unix socket, recorded by the kernel when it connected.
 package struct PeerCredentials: Hashable, Sendable {
-  /// More groups than that are not looked at.
+  /// More groups than this are ignored.
   private static let maximumGroups = 65_536
 
   package let user: UInt32
-  /// All groups of the process, its primary one included.
+  /// All groups of the process, including its primary one.
   package let groups: Set<UInt32>
 
   package init(user: UInt32, groups: Set<UInt32>) {
@@ -16,7 +16,7 @@ package struct PeerCredentials: Hashable, Sendable {
     self.groups = groups
   }
 
-  /// Nobody is let in by what the kernel does not tell: that is user -1, who exists nowhere, in no group.
+  /// If the kernel does not report the credentials, the result is user -1, who does not exist and is in no group.
   init(_ descriptor: Int32) {
     var primary: UInt32 = 0
     let known = CMicroHTTPD_peer_user(descriptor, &primary)
@@ -40,12 +40,12 @@ package struct PeerCredentials: Hashable, Sendable {
   }
 }
 
-/// Sockets with a name in the file system.
+/// Sockets with a path in the file system.
 enum UnixSocket {
   private static let backlog: Int32 = 1_024
 
-  /// A name short enough for the kernel, which takes 107 bytes: a longer one leads through a descriptor of its folder, which
-  /// stays open as long as this does.
+  /// A path short enough for the kernel, which accepts 107 bytes: a longer one is replaced by one through a descriptor
+  /// of its folder, which stays open as long as this object exists.
   final class Address {
     let path: String
     private let folder: Int32?
@@ -66,7 +66,7 @@ enum UnixSocket {
     deinit { if let folder { close(folder) } }
   }
 
-  /// A socket that listens under this name and that every user may connect to.
+  /// Creates a listening socket at this path, to which every user may connect.
   static func listen(at path: String) throws(KacheryError) -> Int32 {
     let address = try Address(path)
     try removeStale(path)

@@ -2,7 +2,7 @@ import Glibc
 package import Primitives
 
 extension WallTime {
-  /// The time now, by the system's clock.
+  /// The current time of the system's clock.
   package static var now: WallTime {
     var time = timespec()
     clock_gettime(CLOCK_REALTIME, &time)
@@ -10,7 +10,7 @@ extension WallTime {
   }
 }
 
-/// A date and a time of day, as a person reads them.
+/// A date and a time of day.
 package struct CalendarTime: Hashable, Sendable {
   package let year: Int
   /// From 1 to 12.
@@ -29,14 +29,14 @@ package struct CalendarTime: Hashable, Sendable {
     second = Int(parts.tm_sec)
   }
 
-  /// Now, in the time zone of this machine.
+  /// The current time in this machine's time zone.
   package static var local: CalendarTime {
     var (now, parts) = (time(nil), tm())
     localtime_r(&now, &parts)
     return CalendarTime(parts)
   }
 
-  /// A time in UTC.
+  /// The time in UTC.
   package static func utc(_ time: WallTime) -> CalendarTime {
     var (seconds, parts) = (time_t(clamping: time.milliseconds / 1_000), tm())
     gmtime_r(&seconds, &parts)
@@ -47,9 +47,9 @@ package struct CalendarTime: Hashable, Sendable {
   package var minuteOfDay: Int { hour * 60 + minute }
 }
 
-/// A clock that nobody sets: for durations.
+/// A monotonic clock, for durations.
 package enum SteadyClock {
-  /// Seconds since some moment in the past.
+  /// Seconds since an arbitrary moment.
   package static var seconds: Double {
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)

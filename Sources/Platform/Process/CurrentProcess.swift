@@ -16,7 +16,7 @@ package enum CurrentProcess {
     return text(of: Array(path.prefix(max(0, count))))
   }
 
-  /// The first argument that is not UTF-8, with its damaged bytes replaced; nil if every one is.
+  /// The first argument that is not UTF-8, with its invalid bytes replaced; nil if all are UTF-8.
   package static var argumentThatIsNotText: String? {
     for case let argument? in UnsafeBufferPointer(start: CommandLine.unsafeArgv, count: Int(CommandLine.argc))
     where String(validatingCString: argument) == nil {
@@ -25,9 +25,9 @@ package enum CurrentProcess {
     return nil
   }
 
-  /// Runs another program in place of this one. Returns only if neither path leads to one.
+  /// Replaces this process with another program. Returns only if neither path leads to a program.
   ///
-  /// - Parameter name: looked for on the `PATH` if there is no program at `path`.
+  /// - Parameter name: searched on the `PATH` if there is no program at `path`.
   package static func become(_ path: String, orNamed name: String, _ arguments: [String]) {
     var pointers = ([name] + arguments).map { strdup($0) } + [nil]
     execv(path, &pointers)
@@ -35,9 +35,10 @@ package enum CurrentProcess {
     for case let pointer? in pointers { free(pointer) }
   }
 
-  /// Ends this process immediately, with this exit code.
+  /// Ends this process immediately with this exit code.
   ///
-  /// Not `exit`: that has OpenSSL free what it keeps for each thread, and a thread that ends at the same moment frees it a
+  /// Not `exit`: it makes OpenSSL free its per-thread data, and a thread that ends at the same moment frees it a second
+  /// time. Under the address sanitizer this crashed one of sixty stops of a daemon.
   /// second time: under the address sanitizer one stop of a daemon in sixty ended so.
   package static func end(_ code: Int32) -> Never { _exit(code) }
 

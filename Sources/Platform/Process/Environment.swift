@@ -1,7 +1,7 @@
 import Glibc
 package import Primitives
 
-/// The environment's variables.
+/// The environment variables.
 package enum Environment {
   /// The value of a variable; nil if it is unset or empty.
   package static subscript(name: String) -> String? {
@@ -10,7 +10,7 @@ package enum Environment {
     return text.isEmpty ? nil : text
   }
 
-  /// Every variable.
+  /// All variables.
   package static var all: [ByteString: String] {
     var variables: [ByteString: String] = [:]
     var entry = environ

@@ -1,6 +1,6 @@
 import Glibc
 
-/// A signal that ends a program unless it does something about it.
+/// A signal that by default ends the process.
 package struct ProcessSignal: Hashable, Sendable {
   package static let interrupt = ProcessSignal(number: SIGINT)
   package static let terminate = ProcessSignal(number: SIGTERM)
@@ -8,14 +8,14 @@ package struct ProcessSignal: Hashable, Sendable {
 
   package let number: Int32
 
-  /// Ends this process by the signal, which some thread may have blocked.
+  /// Ends this process with the signal, even if a thread has blocked it.
   package func endProcess() -> Never {
     var signals = sigset_t()
     sigemptyset(&signals)
     sigaddset(&signals, number)
     kill(getpid(), number)
     pthread_sigmask(SIG_UNBLOCK, &signals, nil)
-    // The system may pick another thread, which has no more than a moment.
+    // The system may deliver it to another thread, in a moment.
     while true { pause() }
   }
 
@@ -23,15 +23,15 @@ package struct ProcessSignal: Hashable, Sendable {
   private var isIgnored: Bool {
     var action = sigaction()
     sigaction(number, nil, &action)
-    // The constant for 'ignored' is not a function but the number 1, which Swift takes for one: compared, never called.
+    // SIG_IGN is not a function but the number 1, which Swift imports as a function: compared, never called.
     return action.__sigaction_handler.sa_handler.map { unsafeBitCast($0, to: Int.self) == 1 } ?? false
   }
 
-  /// Lets a write to a closed pipe end this process quietly, as a shell expects of its commands.
+  /// Makes a write to a closed pipe end this process silently, as shells expect of commands.
   package static func endOnClosedPipe() { signal(SIGPIPE, SIG_DFL) }
 
-  /// Calls `handle` on a thread of its own when the first of these signals arrives, except for those that the process was
-  /// started with ignored. Call it before there are other threads: they inherit what is blocked.
+  /// Calls `handle` on a new thread when the first of these signals arrives, except those that were ignored when the
+  /// process started. Call it before starting other threads: they inherit the blocked signals.
   package static func wait(for signals: [ProcessSignal], _ handle: @escaping @Sendable (ProcessSignal) -> Void) {
     let wait = SignalWait(signals.filter { !$0.isIgnored }, handle)
     pthread_sigmask(SIG_BLOCK, &wait.signals, nil)
@@ -49,8 +49,8 @@ package struct ProcessSignal: Hashable, Sendable {
   }
 }
 
-/// What the thread that waits for signals needs. A thread that waits may take locks and write messages, which a signal
-/// handler must not.
+/// The state of the thread that waits for signals. Unlike a signal handler, that thread may take locks and write
+/// messages.
 private final class SignalWait {
   var signals = sigset_t()
   private let handle: @Sendable (ProcessSignal) -> Void

@@ -1,10 +1,10 @@
 internal import COpenSSL
 import Primitives
 
-/// The rule by which a certificate proves a node ID.
+/// How a certificate proves a node ID.
 enum PeerCertificate {
-  /// The node that shows exactly this one certificate, on an Ed25519 key that signed it itself; nil if it breaks the
-  /// rule. TLS proves that the node holds the key.
+  /// The node with this certificate, which must be the only one, with an Ed25519 key and signed by that key; nil
+  /// otherwise. TLS proves that the node has the key.
   static func nodeID(provedBy store: OpaquePointer?) -> NodeID? {
     guard let leaf = X509_STORE_CTX_get0_cert(store), let key = X509_get0_pubkey(leaf),
       OPENSSL_sk_num(X509_STORE_CTX_get0_untrusted(store)) == 1, X509_verify(leaf, key) == 1
@@ -12,7 +12,7 @@ enum PeerCertificate {
     return nodeID(in: leaf)
   }
 
-  /// The Ed25519 key of a certificate; nil if there is another kind of key.
+  /// The Ed25519 key of a certificate; nil for another kind of key.
   static func nodeID(in certificate: OpaquePointer) -> NodeID? {
     var bytes = [UInt8](repeating: 0, count: NodeID.byteCount)
     var count = bytes.count

@@ -2,13 +2,13 @@ internal import COpenSSL
 import Crypto
 package import Primitives
 
-/// A certificate that a server signs for itself, and its key. Clients are given the certificate as a file and compare.
+/// A server's self-signed certificate and its key. Clients get the certificate as a file and compare.
 package struct ServerCertificate: Sendable {
   /// Both in PEM (RFC 7468).
   package let certificate: String
   package let key: String
 
-  /// Makes a new key on the curve P-256, which every TLS library knows, and a certificate on it for this name.
+  /// Generates a new key on the curve P-256, which every TLS library supports, and a certificate for this name.
   package init(for name: String) throws(KacheryError) {
     let problem = "The certificate for the API cannot be made"
     ERR_clear_error()

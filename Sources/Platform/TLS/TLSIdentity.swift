@@ -2,11 +2,11 @@ internal import COpenSSL
 package import Crypto
 package import Primitives
 
-/// What a node shows in a TLS handshake: a certificate on its own key, signed by itself. No authority is involved; the
-/// key is the identity.
+/// A node's identity in TLS handshakes: a self-signed certificate on its own key. No authority is involved; the key is
+/// the identity.
 ///
-/// `@unchecked Sendable`: the context is complete when `init` returns, and OpenSSL locks what it counts in it.
-// OpenSSL documents SSL_CTX as safe to share once it is no longer changed.
+/// `@unchecked Sendable`: the context does not change after `init`, and OpenSSL locks its reference counts.
+// OpenSSL documents that an SSL_CTX may be shared once it is no longer changed.
 package final class TLSIdentity: @unchecked Sendable {
   let context: OpaquePointer
   let applicationProtocol: [UInt8]
@@ -48,7 +48,7 @@ package final class TLSIdentity: @unchecked Sendable {
         let known = identity.applicationProtocol
         var match: UnsafeMutablePointer<UInt8>?
         let result = SSL_select_next_proto(&match, chosenCount, offered, offeredCount, known, UInt32(known.count))
-        // On success the match points into what the client offered, which lives as long as the handshake.
+        // On success the match points into the client's offer, which lives as long as the handshake.
         guard result == OPENSSL_NPN_NEGOTIATED else { return SSL_TLSEXT_ERR_ALERT_FATAL }
         chosen.pointee = UnsafePointer(match)
         return SSL_TLSEXT_ERR_OK
@@ -65,7 +65,7 @@ package final class TLSIdentity: @unchecked Sendable {
     }
     let name = X509_get_subject_name(certificate)
     let common = Array("kachery node".utf8)
-    // Times are not checked by the other side: the key alone is the identity, and clocks are wrong in labs.
+    // The other side does not check the times: the key alone is the identity, and clocks in labs are often wrong.
     guard X509_set_version(certificate, 2) == 1,
       ASN1_INTEGER_set_uint64(X509_get_serialNumber(certificate), SecureRandom().next() >> 1) == 1,
       X509_gmtime_adj(X509_getm_notBefore(certificate), 0) != nil,
@@ -78,9 +78,9 @@ package final class TLSIdentity: @unchecked Sendable {
   }
 }
 
-/// Reads OpenSSL's queue of errors, which belongs to the thread.
+/// Reads OpenSSL's error queue, which is per thread.
 enum TLSError {
-  /// The error with what OpenSSL says of the last call on this thread, whose queue is empty afterwards.
+  /// The error with OpenSSL's messages for the last call on this thread. Clears the queue.
   static func capture(_ problem: String) -> KacheryError {
     let number = COpenSSL_last_error()
     ERR_clear_error()

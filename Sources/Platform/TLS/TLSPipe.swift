@@ -1,19 +1,19 @@
 internal import COpenSSL
 
-/// What a session reads its ciphertext from and writes it to, in place of a socket.
+/// The buffer from which a session reads ciphertext and to which it writes ciphertext, instead of a socket.
 final class TLSPipe {
-  /// What the session has not yet read of the bytes at hand. Set only for the time of a call.
+  /// Input that the session has not read yet. Set only during a call.
   var input = UnsafeRawBufferPointer(start: nil, count: 0)[...]
   private var output: [UInt8] = []
 
   func drainOutput(_ send: (UnsafeRawBufferPointer) -> Void) {
     guard !output.isEmpty else { return }
     output.withUnsafeBytes { send($0) }
-    // A handshake's worth is kept; what a burst needed beyond a few blocks is given back.
+    // Keeps enough for a handshake; frees the memory after a larger burst.
     output.removeAll(keepingCapacity: output.capacity <= 1 << 20)
   }
 
-  /// A BIO on this pipe. The pipe must outlive it: the session owns both and frees the BIO first.
+  /// Creates a BIO on this pipe. The pipe must outlive it: the session owns both and frees the BIO first.
   func makeBIO() -> OpaquePointer? {
     let bio = BIO_new(Self.method)
     BIO_set_data(bio, Unmanaged.passUnretained(self).toOpaque())
@@ -21,7 +21,7 @@ final class TLSPipe {
     return bio
   }
 
-  // Made once for the life of the process and never changed: safe to share.
+  // Created once per process and never changed: safe to share.
   private nonisolated(unsafe) static let method: OpaquePointer? = {
     let method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "kachery pipe")
     BIO_meth_set_read(method) { bio, buffer, count in

@@ -1,16 +1,16 @@
 internal import COpenSSL
 package import Primitives
 
-/// One end of a TLS 1.3 connection, without any I/O: ciphertext goes in and comes out through its methods.
+/// One end of a TLS 1.3 connection, without I/O: ciphertext passes in and out through its methods.
 ///
 ///     handshaking ──both sides proved──▶ established ──close_notify, or an error──▶ closed
 package final class TLSSession {
   /// Which end of the handshake this is.
   package enum Role: Sendable { case client, server }
 
-  /// The node at the other end; nil until both sides are proved.
+  /// The node at the other end; nil until both sides have proved their IDs.
   package private(set) var peer: NodeID?
-  /// Whether the other side has ended the session in order.
+  /// Whether the other side ended the session with close_notify.
   package private(set) var isClosedByPeer = false
 
   private let session: OpaquePointer
@@ -18,14 +18,14 @@ package final class TLSSession {
   private let identity: TLSIdentity
   private let role: Role
   private let expectedPeer: NodeID?
-  /// Who answered in place of the expected peer.
+  /// The node that answered instead of the expected peer.
   private var stranger: NodeID?
-  /// The index that OpenSSL leaves to the application.
+  /// The index that OpenSSL reserves for the application.
   private static let ownIndex: Int32 = 0
 
-  /// A session that will begin with a handshake. A client's first bytes are in the output at once.
+  /// Creates a session that starts with a handshake. A client's first bytes are in the output immediately.
   ///
-  /// - Parameter expectedPeer: who must be at the other end; nil for anybody who proves an ID.
+  /// - Parameter expectedPeer: the required node at the other end; nil for any node that proves an ID.
   package init(identity: TLSIdentity, role: Role, expectedPeer: NodeID? = nil) throws(KacheryError) {
     ERR_clear_error()
     guard let session = SSL_new(identity.context) else { throw TLSError.capture("A TLS session cannot be set up") }
@@ -34,9 +34,9 @@ package final class TLSSession {
     self.role = role
     self.expectedPeer = expectedPeer
     let bio = pipe.makeBIO()
-    // The session owns the BIO from here on; one reference serves both directions.
+    // The session owns the BIO from now on; one reference serves both directions.
     SSL_set_bio(session, bio, bio)
-    // Unretained: OpenSSL's session does not outlive this one, whose deinit frees it.
+    // Unretained: the OpenSSL session does not outlive this object, whose deinit frees it.
     SSL_set_ex_data(session, Self.ownIndex, Unmanaged.passUnretained(self).toOpaque())
     if role == .client { SSL_set_connect_state(session) } else { SSL_set_accept_state(session) }
     if role == .client { try handshake() }
@@ -46,11 +46,11 @@ package final class TLSSession {
 
   package var isEstablished: Bool { peer != nil }
 
-  /// Takes in ciphertext, goes on with the handshake, and hands on whatever plaintext there is through `scratch`.
+  /// Processes ciphertext: continues the handshake, and passes available plaintext to `deliver` through `scratch`.
   ///
-  /// - Parameter deliver: called for each piece of plaintext; its pointer is good for the call only.
-  /// - Throws: if the other side broke the protocol, is not who it should be, or sends bytes that were tampered with.
-  ///   The session is then of no more use, but its output may hold an alert for the other side.
+  /// - Parameter deliver: called for each piece of plaintext; its pointer is valid only during the call.
+  /// - Throws: if the other side violates the protocol, is not the expected node, or sends bytes that were tampered
+  ///   with. The session is then unusable, but its output may contain an alert for the other side.
   package func receive(
     _ ciphertext: UnsafeRawBufferPointer, scratch: UnsafeMutableRawBufferPointer,
     _ deliver: (UnsafeRawBufferPointer) -> Void
@@ -86,7 +86,7 @@ package final class TLSSession {
       cause: failure)
   }
 
-  /// The session in whose handshake this certificate is checked.
+  /// The session whose handshake is verifying this certificate.
   static func checking(_ store: OpaquePointer?) -> TLSSession? {
     guard let session = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()),
       let own = SSL_get_ex_data(OpaquePointer(session), ownIndex)
@@ -94,8 +94,8 @@ package final class TLSSession {
     return Unmanaged<TLSSession>.fromOpaque(own).takeUnretainedValue()
   }
 
-  /// Whether this node may be at the other end. Asked during the handshake, so that nobody but the expected peer learns
-  /// who we are.
+  /// Whether this node may be at the other end. Called during the handshake, so that only the expected peer learns this
+  /// node's ID.
   func admits(_ id: NodeID) -> Bool {
     guard let expectedPeer, expectedPeer != id else { return true }
     stranger = id
@@ -107,14 +107,14 @@ package final class TLSSession {
     var count: UInt32 = 0
     SSL_get0_alpn_selected(session, &chosen, &count)
     guard UnsafeBufferPointer(start: chosen, count: Int(count)).elementsEqual(identity.applicationProtocol.dropFirst())
-    else { throw KacheryError(.protocolViolation, "The other side does not speak this protocol.") }
+    else { throw KacheryError(.protocolViolation, "The other side does not support this protocol.") }
     guard let certificate = SSL_get0_peer_certificate(session), let id = PeerCertificate.nodeID(in: certificate) else {
-      throw TLSError.capture("The other side has proved no node ID")
+      throw TLSError.capture("The other side did not prove a node ID")
     }
     peer = id
   }
 
-  /// Encrypts bytes into the output. Only once the session is established.
+  /// Encrypts bytes into the output. Allowed only once the session is established.
   package func write(_ plaintext: UnsafeRawBufferPointer) throws(KacheryError) {
     var rest = plaintext[...]
     while !rest.isEmpty {
@@ -126,10 +126,10 @@ package final class TLSSession {
     }
   }
 
-  /// Hands what is to be sent to `send` and forgets it. The pointer is good for the call only.
+  /// Passes the output to `send` and clears it. The pointer is valid only during the call.
   package func drainOutput(_ send: (UnsafeRawBufferPointer) -> Void) { pipe.drainOutput(send) }
 
-  /// Bytes that both ends of this session, and of no other, derive (RFC 8446, section 7.5). Only once established.
+  /// Bytes that only the two ends of this session can derive (RFC 8446, section 7.5). Allowed only once established.
   package func exportKeyingMaterial(label: String, count: Int) throws(KacheryError) -> [UInt8] {
     var material = [UInt8](repeating: 0, count: count)
     ERR_clear_error()
@@ -139,7 +139,7 @@ package final class TLSSession {
     return material
   }
 
-  /// Puts a close_notify into the output: an end that the other side can tell from a cut.
+  /// Adds a close_notify to the output, by which the other side can distinguish the end from a broken connection.
   package func startShutdown() {
     guard isEstablished else { return }
     ERR_clear_error()

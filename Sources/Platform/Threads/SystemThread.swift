@@ -1,13 +1,13 @@
 import Glibc
 package import Primitives
 
-/// A thread of the system's that runs one piece of work and ends.
+/// A system thread that runs one piece of work and ends.
 package struct SystemThread: Sendable {
   private let thread: pthread_t
 
-  /// Starts a thread that the caller waits for by `join`.
+  /// Starts a thread that the caller must `join`.
   ///
-  /// - Throws: `internalError` if the system has no thread to give.
+  /// - Throws: `internalError` if the system has no thread left.
   private init(joinable body: @escaping @Sendable () -> Void) throws(KacheryError) {
     let context = Unmanaged.passRetained(ThreadBody(body))
     var thread = pthread_t()
@@ -19,22 +19,22 @@ package struct SystemThread: Sendable {
       }, context.toOpaque())
     guard failure == 0 else {
       context.release()
-      throw KacheryError(.internalError, "The system has no thread to work on; end something else that runs.")
+      throw KacheryError(.internalError, "The system has no thread left; end other programs or raise its limit.")
     }
     self.thread = thread
   }
 
   private func join() { pthread_join(thread, nil) }
 
-  /// Runs work on a thread of its own; nothing waits for its end.
+  /// Runs work on a new thread, without waiting for it.
   ///
-  /// - Throws: `internalError` if the system has no thread to give.
+  /// - Throws: `internalError` if the system has no thread left.
   package static func run(_ body: @escaping @Sendable () -> Void) throws(KacheryError) {
     pthread_detach(try SystemThread(joinable: body).thread)
   }
 
-  /// Runs the same work on this many threads, this one among them, and returns when each has ended. If the system has
-  /// fewer threads to give, the others do their part.
+  /// Runs the same work on this many threads, including the current one, and returns when all have ended. Uses fewer
+  /// threads if the system has none left.
   package static func together(_ count: Int, _ body: @escaping @Sendable () -> Void) {
     let others = (1..<max(1, count)).compactMap { _ in try? SystemThread(joinable: body) }
     body()

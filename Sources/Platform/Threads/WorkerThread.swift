@@ -2,18 +2,18 @@ import Glibc
 package import Primitives
 import Synchronization
 
-/// A thread that does pieces of work one after the other, in the order in which they were given.
+/// A thread that runs work in the order in which it was added.
 ///
-/// Any thread may give work. At most `depth` pieces are unfinished at any time: whoever gives one more waits.
+/// Thread-safe. At most `depth` pieces of work are unfinished at any time: adding more waits.
 package final class WorkerThread: Sendable {
-  /// What the thread does; it cannot fail.
+  /// Work for the thread; it cannot fail.
   package typealias Work = @Sendable () -> Void
 
   private let line: WorkLine
 
   /// Starts the thread.
   ///
-  /// - Throws: `internalError` if the system has no thread to give.
+  /// - Throws: `internalError` if the system has no thread left.
   package init(depth: Int) throws(KacheryError) {
     let line = WorkLine(depth: depth)
     try SystemThread.run { line.run() }
@@ -22,10 +22,10 @@ package final class WorkerThread: Sendable {
 
   deinit { line.add(nil) }
 
-  /// Hands over a piece of work, once fewer than `depth` are unfinished.
+  /// Adds work, once fewer than `depth` pieces are unfinished.
   package func add(_ work: @escaping Work) { line.add(work) }
 
-  /// Returns once everything that was given before has been done.
+  /// Returns once all work added before has been done.
   package func waitUntilDone() {
     let done = Semaphore(0)
     add { done.signal() }
@@ -33,7 +33,7 @@ package final class WorkerThread: Sendable {
   }
 }
 
-/// What waits for the thread; the thread keeps it alive until it has done everything.
+/// The queue of the thread; the thread retains it until all work is done.
 private final class WorkLine: Sendable {
   private let waiting = Mutex<[WorkerThread.Work?]>([])
   private let filled = Semaphore(0)
@@ -41,7 +41,7 @@ private final class WorkLine: Sendable {
 
   init(depth: Int) { free = Semaphore(UInt32(depth)) }
 
-  /// Hands over a piece of work, or nil for the end.
+  /// Adds work, or nil to end the thread.
   func add(_ work: WorkerThread.Work?) {
     free.wait()
     waiting.withLock { $0.append(work) }
@@ -61,8 +61,8 @@ private final class WorkLine: Sendable {
   }
 }
 
-/// Counts what is there; who takes more waits.
-// The system's semaphore is made for use by several threads at once, and the memory stays in place until nobody has it.
+/// A counting semaphore.
+// A POSIX semaphore is thread-safe, and its memory stays in place until the last reference is released.
 private final class Semaphore: @unchecked Sendable {
   private let memory = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
 
@@ -75,6 +75,6 @@ private final class Semaphore: @unchecked Sendable {
 
   func signal() { sem_post(memory) }
 
-  /// A signal to the process may interrupt the waiting.
+  /// A signal to the process may interrupt the wait.
   func wait() { while sem_wait(memory) != 0 {} }
 }

@@ -1,6 +1,6 @@
 import Primitives
 
-/// Builds a value from events, and refuses what could grow or hide something.
+/// Builds a value from events, and rejects constructs that could expand or hide content.
 struct DocumentBuilder {
   let events: EventReader
   private var depth = 0
@@ -8,7 +8,7 @@ struct DocumentBuilder {
 
   init(events: EventReader) { self.events = events }
 
-  /// The only document of the stream. An empty stream is a null document.
+  /// The only document of the stream. An empty stream yields null.
   mutating func document() throws(KacheryError) -> YAMLValue {
     _ = try events.next()
     guard case .documentStart = try events.next() else { return .scalar(YAMLScalar(text: "", isPlain: true)) }
@@ -27,7 +27,7 @@ struct DocumentBuilder {
     case .scalar(let scalar): return .scalar(scalar)
     case .sequenceStart: return try nested { (builder) throws(KacheryError) in try builder.sequence() }
     case .mappingStart: return try nested { (builder) throws(KacheryError) in try builder.mapping() }
-    // A few aliases to aliases expand to billions of values.
+    // A few nested aliases expand to billions of values.
     case .alias: throw refusal("an alias (*) is not accepted; write the value out")
     default: throw refusal("a value is missing")
     }
@@ -61,7 +61,7 @@ struct DocumentBuilder {
       if case .mappingEnd = event { return .mapping(members) }
       guard case .scalar(let scalar) = event else { throw refusal("a name is not a plain word") }
       let name = ByteString(scalar.text)
-      guard names.insert(name).inserted else { throw refusal("the name '\(name)' stands twice; remove one") }
+      guard names.insert(name).inserted else { throw refusal("the name '\(name)' is repeated; remove one") }
       members.append(YAMLMember(name: name, value: try value(try events.next())))
     }
   }

@@ -1,7 +1,7 @@
 import CYAML
 import Primitives
 
-/// What libyaml finds in a document, piece by piece.
+/// An event of libyaml's parser.
 enum YAMLEvent {
   case start, documentStart, documentEnd, end
   case alias
@@ -10,12 +10,12 @@ enum YAMLEvent {
   case mappingStart, mappingEnd
 }
 
-/// The owner of one libyaml parser.
+/// The sole owner of a libyaml parser.
 final class EventReader {
   private let parser: UnsafeMutablePointer<yaml_parser_t>
   private var isOpen = true
 
-  /// A reader of `bytes`, which must stay in place until `close()`.
+  /// Creates a reader of `bytes`, which must stay in place until `close()`.
   init(_ bytes: UnsafeBufferPointer<UInt8>) throws(KacheryError) {
     parser = .allocate(capacity: 1)
     guard yaml_parser_initialize(parser) == 1 else {
@@ -27,7 +27,7 @@ final class EventReader {
 
   deinit { close() }
 
-  /// Frees the parser; does nothing the second time.
+  /// Frees the parser. Idempotent.
   func close() {
     guard isOpen else { return }
     isOpen = false

@@ -1,6 +1,6 @@
 package import Primitives
 
-/// A YAML document: scalars as they were written, sequences, and mappings in their order with distinct names.
+/// A YAML document: scalars as written, sequences, and mappings in document order with distinct names.
 package indirect enum YAMLValue: Hashable, Sendable {
   case scalar(YAMLScalar)
   case sequence([YAMLValue])
@@ -9,11 +9,11 @@ package indirect enum YAMLValue: Hashable, Sendable {
 
 /// The text of a scalar and whether it was written without quotes.
 ///
-/// The text is kept as it stands because what a plain scalar means depends on the reader: a node ID that happens to be
-/// made of digits only is still a node ID.
+/// The text stays unchanged because the meaning of a plain scalar depends on the reader: a node ID that consists only
+/// of digits is still a node ID.
 package struct YAMLScalar: Hashable, Sendable {
   package let text: String
-  /// Written without quotes, block marks or tag, so that `true` means a truth value and `12` a number.
+  /// Whether it was written without quotes, block indicators or a tag, so that `true` is a boolean and `12` a number.
   package let isPlain: Bool
 
   package init(text: String, isPlain: Bool) {
@@ -34,20 +34,20 @@ package struct YAMLMember: Hashable, Sendable {
 }
 
 extension YAMLValue {
-  /// The value under this name; nil if this is no mapping or has none.
+  /// The value under this name; nil if this is not a mapping or has no such name.
   package subscript(name: ByteString) -> YAMLValue? { mapping?.first { $0.name == name }?.value }
 
   package var scalar: YAMLScalar? { if case .scalar(let scalar) = self { scalar } else { nil } }
   package var sequence: [YAMLValue]? { if case .sequence(let values) = self { values } else { nil } }
   package var mapping: [YAMLMember]? { if case .mapping(let members) = self { members } else { nil } }
 
-  /// The scalar's text as written, whatever a reader might take it for; nil for null and for what is no scalar.
+  /// The scalar's text as written, whatever its type; nil for null and for values that are not scalars.
   package var text: String? { isNull ? nil : scalar?.text }
 
   /// Whether this is an empty plain scalar, `~` or `null`.
   package var isNull: Bool { plain.map { ["", "~", "null", "Null", "NULL"].contains($0) } ?? false }
 
-  /// The truth value, in the spellings of YAML 1.1 as well as 1.2; nil if it is none.
+  /// The boolean, in the spellings of YAML 1.1 and 1.2; nil if it is not one.
   package var bool: Bool? {
     switch plain {
     case "true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON": true
@@ -56,10 +56,10 @@ extension YAMLValue {
     }
   }
 
-  /// The decimal integer; nil if it is none or does not fit.
+  /// The decimal integer; nil if it is not one or does not fit.
   package var integer: Int64? { plain.flatMap { Self.isDecimal($0) ? Int64($0) : nil } }
 
-  /// The number, in the notation of the YAML 1.2 core schema without infinities; nil if it is none.
+  /// The number, in the notation of the YAML 1.2 core schema without infinities; nil if it is not one.
   package var number: Double? {
     if let integer { return Double(integer) }
     guard let plain, let first = plain.utf8.first(where: { $0 != 0x2d && $0 != 0x2b }),
@@ -70,7 +70,7 @@ extension YAMLValue {
     return number
   }
 
-  /// The same document as JSON, plain scalars resolved by the YAML 1.2 core schema.
+  /// The document as JSON, with plain scalars resolved by the YAML 1.2 core schema.
   package var json: JSONValue {
     switch self {
     case .sequence(let values): return .array(values.map(\.json))
@@ -79,9 +79,9 @@ extension YAMLValue {
     case .scalar(let scalar):
       if isNull { return .null }
       if let integer { return .integer(integer) }
-      // As it is spelled, where JSON has that spelling too.
+      // Keeps the spelling if it is also valid in JSON.
       if let number { return (try? JSONParser.parse(scalar.text)) ?? .double(number) }
-      // The other spellings of YAML 1.1 are ordinary words in version 1.2.
+      // The other spellings of YAML 1.1 are ordinary strings in version 1.2.
       if let bool, ["t", "f"].contains(scalar.text.lowercasedASCII.first) { return .bool(bool) }
       return .string(scalar.text)
     }

@@ -1,21 +1,21 @@
 import Files
 import Primitives
 
-/// Who may give a node work, and so whose rights a path from them is judged by.
+/// Who may use a node, and therefore whose permissions a path in a request is checked against.
 ///
-/// A request names a path, and the node reads it with its own rights. It cannot tell which user asks, only that the user
-/// could read the token. So where others than the node's own user may read the token, a path counts only if each of them
-/// could read the file as well.
+/// A request names a path, and the node reads it with its own permissions. The node knows only that the user could read
+/// the token, not which user asks. So if users other than the node's own may read the token, a path is accepted only if
+/// each of them could read the file as well.
 package enum ClientScope: Hashable, Sendable {
-  /// Only the user who runs the node, whose rights are the node's.
+  /// Only the user who runs the node, with the node's permissions.
   case ownUser
   /// The members of a group.
   case group(UInt32)
 
-  /// - Throws: `permissionDenied` if not everybody who may ask could read this open file themselves.
+  /// - Throws: `permissionDenied` unless everyone who may use the node could read this open file themselves.
   func requireReadable(_ file: File) throws(KacheryError) {
     guard case .group(let group) = self else { return }
-    // The place of what was opened, not of what the path leads to by now.
+    // The path of the opened file, not of what its name refers to by now.
     guard let path = try file.truePath() else { throw Self.refusal(file.path, "it was moved or removed") }
     try Self.require(try file.status(), path, group, others: 0o004, members: 0o040, "read")
     var folder = path
@@ -32,7 +32,7 @@ package enum ClientScope: Hashable, Sendable {
     guard status.permissions & bit != 0 else {
       throw refusal(path, "not every member of the daemon's group may \(verb) it")
     }
-    // A list may take from some user what the permissions seem to give.
+    // An access control list may deny a user what the permission bits seem to allow.
     guard !FileSystem.hasAccessList(path) else { throw refusal(path, "it has an access control list") }
   }
 

@@ -1,30 +1,30 @@
 import Crypto
 import Primitives
 
-/// The hashes of a file whose bytes come by once, in order: of the whole and of each chunk.
+/// Computes the hash of a file and of each of its chunks in one pass over the bytes, in order.
 struct ContentDigester: Sendable {
   private var whole = SHA1Digest()
   private var chunk = SHA1Digest()
   private var chunkHashes: [ContentHash] = []
-  /// Bytes taken in.
+  /// Bytes hashed so far.
   private(set) var count: UInt64 = 0
 
   init() {}
 
-  /// Takes in the next bytes.
+  /// Hashes the next bytes.
   mutating func update(_ bytes: UnsafeRawBufferPointer) {
     var rest = bytes[...]
     while !rest.isEmpty {
       if count == nextBoundary { endChunk() }
       let piece = UnsafeRawBufferPointer(rebasing: rest.prefix(Int(nextBoundary - count)))
-      // The first chunk is the whole so far, and small files need no more.
+      // Until its end, the first chunk has the digest of the whole; small files need no second digest.
       if chunkHashes.isEmpty { whole.update(piece) } else { whole.update(piece, alongside: &chunk) }
       count += UInt64(piece.count)
       rest = rest.dropFirst(piece.count)
     }
   }
 
-  /// The hash of the whole and, for a file over the threshold, its manifest.
+  /// The hash of the whole file and, if it is larger than the threshold, its manifest.
   mutating func finish() -> (hash: ContentHash, manifest: Manifest?) {
     let isLarge = count > Limits.manifestThreshold
     if isLarge { endChunk() }

@@ -1,43 +1,43 @@
 import Files
 package import Primitives
 
-/// What making room has done.
+/// The result of making room.
 package struct CollectReport: Hashable, Sendable {
-  /// Files that were moved to the trash, and their bytes.
+  /// Files moved to the trash, and their bytes.
   package var removed = StoreUsage.Amount()
-  /// Bytes that removing files for good has freed on the disk.
+  /// Bytes freed on the disk by removing files for good.
   package var freed: UInt64 = 0
-  /// Bytes that the stored files still have.
+  /// Bytes of the files that remain stored.
   package var remaining: UInt64 = 0
-  /// The limit that was kept to; nil if there is none.
+  /// The limit that applied; nil if there is none.
   package var limit: UInt64?
 
   package init() {}
 
-  /// Whether everything that may be removed is not enough for the limit.
+  /// Whether the store exceeds its limit although everything removable is gone.
   package var isOverLimit: Bool { limit.map { remaining > $0 } ?? false }
 }
 
 extension ContentStore {
-  /// A file that somebody was just given the path of must not vanish before it is opened.
+  /// A client that was just given a file's path must have time to open it.
   package static let restingSeconds: Int64 = 600
 
-  /// A file that might be removed.
+  /// A file that may be removed.
   private struct Candidate {
     let hash: ContentHash
     let size: UInt64
     let score: Int64
   }
 
-  /// The bytes that have come into this store since the process began, to tell when the limit may be reached.
+  /// Bytes added to this store since the process started; shows when the limit may be reached.
   package var bytesGrown: UInt64 { activity.bytesGrown }
 
-  /// Keeps to the limit of `kachery.yaml`: the least recently used files go to the trash until a tenth of the limit is
-  /// free, smaller ones later than larger ones; never a pinned one, one that is read now, or one used in the last ten
-  /// minutes. The trash fills that tenth at most.
+  /// Enforces the limit of `kachery.yaml`: moves the least recently used files to the trash until a tenth of the limit
+  /// is free, larger files sooner than smaller ones. It never moves a pinned file, one that is being read, or one that
+  /// was used in the last ten minutes. The trash holds at most that tenth.
   ///
   /// - Parameters:
-  ///   - emptyingTrash: whether to remove for good all that lies in the trash.
+  ///   - emptyingTrash: whether to remove everything in the trash for good.
   ///   - now: in seconds since 1970.
   package func collect(
     emptyingTrash: Bool = false, now: Int64 = FileSystem.now
@@ -77,11 +77,11 @@ extension ContentStore {
       log.info("Moved \(report.removed.count) files (\(report.removed.bytes) bytes) to the trash to keep to the limit.")
     }
     if report.isOverLimit {
-      log.warning("\(layout.root) is over its limit: everything else in it is pinned, in use or was used just now.")
+      log.warning("\(layout.root) is over its limit: all other files in it are pinned, in use or were used just now.")
     }
   }
 
-  /// How much a file asks to be removed: its age in seconds, as often as its size can be halved down to 64 KiB.
+  /// Eviction score: the age in seconds, times one more than the number of halvings that bring the size below 64 KiB.
   private static func score(age: Int64, size: UInt64) -> Int64 {
     let halvings = UInt64.bitWidth - (size >> 16).leadingZeroBitCount
     return age.multipliedReportingOverflow(by: Int64(halvings) + 1).partialValue

@@ -3,15 +3,15 @@ import Files
 package import Primitives
 
 extension ContentStore {
-  /// How many files are taken over in one step, so that others can use the index in between.
+  /// Files added to the index in one step, so that other threads can use it in between.
   private static let batch = 500
 
-  /// Makes the index know every file that is here, where it does not already. Takes about ten seconds for a million
-  /// files, so: in the background.
+  /// Adds every stored file that the index does not know yet. Takes about ten seconds for a million files: call it in
+  /// the background.
   ///
-  /// A manifest is recognised by its form; two of them that contradict each other both count for nothing.
+  /// Recognizes a manifest by its form; two manifests that contradict each other are both ignored.
   ///
-  /// - Parameter isWanted: asked now and then whether to go on.
+  /// - Parameter isWanted: called now and then; returns whether to continue.
   package func completeIndex(while isWanted: () -> Bool = { true }) throws(KacheryError) {
     guard let index, !index.isComplete else { return }
     var found: [FoundOnDisk] = []
@@ -45,12 +45,12 @@ extension ContentStore {
     index.markComplete()
   }
 
-  /// When a file was last used as far as the file system knows, in seconds since 1970.
+  /// When a file was last used, according to the file system, in seconds since 1970.
   static func lastUse(_ status: FileStatus) -> Int64 {
     max(status.accessedNanoseconds, status.modifiedNanoseconds) / 1_000_000_000
   }
 
-  /// The file that a stored file describes, where it is a manifest as this software writes them.
+  /// The file that a stored file describes, if it is a manifest in the form that this software writes.
   private func subjectOfManifest(_ hash: ContentHash, size: UInt64) -> ContentHash? {
     let beginning = Array(#"{"size":"#.utf8)
     guard size <= Limits.maximumManifestSize, size > UInt64(beginning.count),
@@ -59,19 +59,19 @@ extension ContentStore {
       let manifest = try? Manifest(readingBy: ManifestReading.blocks(of: file, size: size)),
       manifest.size > Limits.manifestThreshold
     else { return nil }
-    // What has this hash when it is written again was whole, and was written in this form.
+    // If writing it again yields the same hash, it was whole and in this form.
     var digest = SHA1Digest()
     manifest.write { piece in piece.withUnsafeBytes { digest.update($0) } }
     return digest.finish() == hash ? manifest.hash : nil
   }
 
-  /// The manifest that names a file, as far as this node knows: of a linked file, of one that was stored here or came with
-  /// one, or of one whose manifest lies here. A claim, like every manifest.
+  /// The manifest of a file, if this node knows it: recorded when the file was linked or stored, received with the
+  /// file, or found in the store. A claim, like every manifest.
   package func knownManifest(of file: StoredFile) -> ContentHash? {
     file.linkedManifest ?? (file.size > Limits.manifestThreshold ? index?.manifest(of: file.hash) : nil)
   }
 
-  /// A file came with this manifest.
+  /// Records that a file arrived with this manifest.
   package func noteManifest(_ manifest: ContentHash?, of hash: ContentHash, size: UInt64) {
     index?.note(hash, size: size, manifest: manifest)
   }

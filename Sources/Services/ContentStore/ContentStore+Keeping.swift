@@ -1,11 +1,12 @@
 package import Primitives
 
-/// The calls of the local API that keep a store in order. A daemon answers them, and so do the commands where none runs.
+/// The local API's calls that maintain a store. The daemon answers them; without a daemon the commands call them
+/// directly.
 extension ContentStore {
-  /// Files that one call lists at most.
+  /// Most files that one call lists.
   package static let listedAtOnce = 1_000
 
-  /// The files after `last` in the order of the hashes.
+  /// The files after `last`, ordered by hash.
   ///
   /// - Returns: `{"files": […], "isComplete"}`
   package func page(after last: ContentHash?) throws(KacheryError) -> JSONValue {
@@ -22,7 +23,7 @@ extension ContentStore {
     return ["files": .array(files), "isComplete": .bool(isComplete)]
   }
 
-  /// Removes these files, as far as that is possible.
+  /// Removes these files. Files that cannot be removed are reported as refused.
   ///
   /// - Returns: `{"removed": [{"sha1", "bytes"}], "refused": [{"sha1", "error", "code"}]}`
   package func removeAll(_ hashes: [ContentHash]) -> JSONValue {
@@ -41,16 +42,16 @@ extension ContentStore {
     return ["removed": .array(removed), "refused": .array(refused)]
   }
 
-  /// Pins these files, or ends that.
+  /// Pins or unpins these files.
   ///
-  /// - Returns: `{"changed"}`: how many were not so before.
+  /// - Returns: `{"changed"}`: how many of them were in the other state before.
   package func setPinned(_ isPinned: Bool, _ hashes: [ContentHash]) throws(KacheryError) -> JSONValue {
     var changed: Int64 = 0
     for hash in hashes where try isPinned ? pin(hash) : unpin(hash) { changed += 1 }
     return ["changed": .integer(changed)]
   }
 
-  /// Keeps to the limit, and removes for good what lies in the trash and what is damaged, if asked to.
+  /// Enforces the limit and, if asked to, removes the trash and the damaged files for good.
   package func collect(emptyingTrash: Bool, removingDamaged: Bool) throws(KacheryError) -> JSONValue {
     var report = try collect(emptyingTrash: emptyingTrash)
     if removingDamaged { report.freed += removeDamaged() }

@@ -2,10 +2,10 @@ import Files
 import Primitives
 
 extension ContentStore {
-  /// How long a file that nobody goes on receiving is kept, in seconds: a week.
+  /// How long a partial file is kept if nothing resumes receiving it, in seconds: a week.
   private static let partialLifetime: Int64 = 7 * 24 * 3_600
 
-  /// Removes what processes that no longer live left unfinished. What cannot be removed stays and does no harm.
+  /// Removes unfinished files of processes that have ended. A file that cannot be removed stays and does no harm.
   func removeLeftovers() {
     var removed = 0
     for name in names(in: layout.temporary) where remove("\(layout.temporary)/\(name)") { removed += 1 }
@@ -13,7 +13,7 @@ extension ContentStore {
     if removed > 0 { log.info("Removed \(removed) unfinished files from \(layout.own).") }
   }
 
-  /// Removes what an earlier session received of a file that is here now, unless it is in use.
+  /// Removes the partial file of an earlier session for a file that is now stored, unless it is in use.
   func removeKept(_ hash: ContentHash) {
     guard isPresent(layout.partial(hash)), remove(layout.partial(hash)) else { return }
     if isPresent(layout.journal(hash)) { _ = remove(layout.journal(hash)) }
@@ -36,7 +36,7 @@ extension ContentStore {
     }
   }
 
-  /// Removes a partial file that nobody can or will go on with: it is old, or its other half is missing.
+  /// Removes a partial file that is too old or cannot be resumed because its other half is missing.
   private func removeStale(_ name: String) -> Bool {
     let path = "\(layout.partial)/\(name)"
     if let partial = path.removing(suffix: StoreLayout.journalSuffix) {

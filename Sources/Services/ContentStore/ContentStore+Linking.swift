@@ -2,14 +2,14 @@ import Files
 package import Primitives
 
 extension ContentStore {
-  /// Makes a file of the user's be a file of this store without copying it: its bytes are read once for their hash, and a
-  /// link says where they lie. The link is good as long as the file's size and time of change stay as they are.
+  /// Adds a file of the user to this store without copying it: reads its bytes once for their hash and writes a link to
+  /// its path. The link is valid while the file's size and modification time stay the same.
   ///
   /// - Parameters:
   ///   - path: absolute.
-  ///   - isExpected: whether this is the file that was meant, by its size and its time of change in seconds since 1970.
-  /// - Throws: `fileChanged` if it is another one or changes while it is read; `badRequest` if it is no regular file
-  ///   or lies in the storage directory itself; `permissionDenied` where those who ask might not read it themselves.
+  ///   - isExpected: whether this is the intended file, by its size and its modification time in seconds since 1970.
+  /// - Throws: `fileChanged` if it is another file or changes while it is read; `badRequest` if it is not a regular
+  ///   file or is inside the storage directory; `permissionDenied` if a user of this node might not be able to read it.
   package func link(
     path: String, isExpected: (_ size: UInt64, _ modified: Double) -> Bool = { _, _ in true }
   ) throws(KacheryError) -> StoreReceipt {
@@ -35,7 +35,7 @@ extension ContentStore {
     let (hash, manifest) = digester.finish()
     let manifestHash = try manifest.map(storeManifest)
     noteManifest(manifestHash, of: hash, size: before.size)
-    // A file whose bytes are here needs no link, which would only be able to break.
+    // A stored file needs no link, which could only break.
     if try !hasWholeFile(hash, size: before.size) {
       try keepPlace(of: hash, besides: path)
       let link = LinkDocument(path: path, manifest: manifestHash, size: before.size, modified: before.modified)
@@ -47,7 +47,7 @@ extension ContentStore {
     return StoreReceipt(hash: hash, manifest: manifestHash, size: before.size)
   }
 
-  /// The target of the link to a file that changed since; nil if there is no link or it is good.
+  /// The target of the link to a file that has changed since; nil if there is no link or it is valid.
   package func brokenLinkTarget(_ hash: ContentHash) -> String? {
     if let link = try? link(hash) { return validPlace(hash, first: link) == nil ? link.path : nil }
     let path = layout.damagedLink(hash)
@@ -61,19 +61,19 @@ extension ContentStore {
     }
   }
 
-  /// What lies in the storage directory is the store's own, and some of it is secret.
+  /// The storage directory belongs to the store, and some of its files are secret.
   private func requireOutside(_ source: File) throws(KacheryError) {
     let root = try File(layout.root, .folder)
     defer { root.close() }
     guard let place = try source.truePath(), let folder = try root.truePath() else {
-      throw KacheryError(.fileChanged, "\(source.path) was removed while it was looked at; link it again.")
+      throw KacheryError(.fileChanged, "\(source.path) was removed while it was checked; link it again.")
     }
     guard !place.begins(with: folder + "/") else {
       throw KacheryError(.badRequest, "\(source.path) is inside the storage directory; link a file outside it.")
     }
   }
 
-  /// Writes a link, in one step, where no process can read half of it.
+  /// Writes a link atomically, so that no process reads half of it.
   func write(_ link: LinkDocument, to path: String, in folder: String) throws(KacheryError) {
     try prepareOwnFolder(layout.temporary)
     let file = try TemporaryFile.create(in: layout.temporary)

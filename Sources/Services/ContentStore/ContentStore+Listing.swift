@@ -1,12 +1,12 @@
 import Files
 package import Primitives
 
-/// A file in a storage directory, as a listing shows it.
+/// An entry in the listing of a storage directory.
 package struct ListedFile: Hashable, Sendable {
   package let hash: ContentHash
-  /// In bytes; of a link, as it was when it was made.
+  /// In bytes. For a link, the size when it was made.
   package let size: UInt64
-  /// Where a linked file lies; nil for one whose bytes are in the directory.
+  /// The target of a link; nil for a file stored in the directory.
   package let target: String?
   /// False for a link whose target has changed.
   package let isValid: Bool
@@ -15,16 +15,16 @@ package struct ListedFile: Hashable, Sendable {
   package let lastUse: Int64
 }
 
-/// What fills a storage directory.
+/// Disk usage of a storage directory.
 package struct StoreUsage: Hashable, Sendable {
-  /// A number of files and their bytes.
+  /// A number of files and their total bytes.
   package struct Amount: Hashable, Sendable {
     package var count = 0
     package var bytes: UInt64 = 0
 
     package init() {}
 
-    /// Adds one file. A link may claim any size, so the sum stops at the largest number there is.
+    /// Adds one file. A link may claim any size, so the sum saturates.
     mutating func add(_ size: UInt64) {
       count += 1
       let (sum, overflow) = bytes.addingReportingOverflow(size)
@@ -33,25 +33,25 @@ package struct StoreUsage: Hashable, Sendable {
   }
 
   package var files = Amount()
-  /// Links, and the bytes that lie elsewhere.
+  /// Links, and the bytes of their targets outside the directory.
   package var links = Amount()
   package var brokenLinks = 0
-  /// Those of the files that are pinned.
+  /// The pinned ones among the files.
   package var pinned = Amount()
   package var trash = Amount()
   package var damaged = Amount()
-  /// Files that are being stored or received, or were.
+  /// Files that are being stored or received, or were when their process ended.
   package var unfinished = Amount()
   /// The limit that `kachery.yaml` sets for `files`, in bytes.
   package var limit: UInt64?
-  /// Bytes that may still be written on the disk.
+  /// Bytes available on the disk.
   package var available: UInt64 = 0
 
   package init() {}
 }
 
 extension ContentStore {
-  /// Hands over every file and link after `last`, in the order of the hashes, until `body` answers false.
+  /// Passes every file and link after `last`, ordered by hash, to `body` until it returns false.
   package func list(
     after last: ContentHash? = nil, _ body: (ListedFile) throws(KacheryError) -> Bool
   ) throws(KacheryError) {
@@ -76,13 +76,13 @@ extension ContentStore {
     }
   }
 
-  /// Other nodes may use the same directory, and commands that ask no node; the file system knows of all of them, though
-  /// mostly to a day only.
+  /// Other nodes and commands without a node may use the same directory. Only the file system knows all their uses,
+  /// though mostly just to the day.
   private func lastUse(of hash: ContentHash, _ status: FileStatus) -> Int64 {
     max(index?.lastUse(of: hash) ?? 0, Self.lastUse(status))
   }
 
-  /// What fills the directory, counted from the files.
+  /// Disk usage of the directory, counted from its files.
   package func usage() throws(KacheryError) -> StoreUsage {
     var usage = StoreUsage()
     try list { file in

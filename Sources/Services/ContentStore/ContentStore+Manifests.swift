@@ -2,12 +2,13 @@ import Crypto
 package import Primitives
 
 extension ContentStore {
-  /// Reads a large file that is here, stores its manifest and remembers it: a node that wants a part of the file can then
-  /// verify that part. Takes about a second a gigabyte, so: on a thread of its own. A file that turns out not to have
-  /// its hash is set aside.
+  /// Reads a large stored file, and stores and records its manifest, so that a node that requests a part of the file
+  /// can verify that part. Takes about a second per gigabyte: call it on a separate thread. Sets the file aside if it
+  /// does not have its hash.
   ///
-  /// - Parameter isWanted: asked now and then whether to go on.
-  /// - Throws: `hashMismatch` if the file is damaged; `notFound` if it is not here; `cancelled`; `diskFull` and the like.
+  /// - Parameter isWanted: called now and then; returns whether to continue.
+  /// - Throws: `hashMismatch` if the file is damaged; `notFound` if it is not stored; `cancelled`; `diskFull` and
+  ///   similar.
   package func makeManifest(of hash: ContentHash, while isWanted: () -> Bool = { true }) throws(KacheryError) {
     guard let reader = try open(hash) else {
       throw KacheryError(.notFound, "The file \(hash) is not here, so it has no manifest; store it first.")
@@ -29,7 +30,7 @@ extension ContentStore {
     defer { block.deallocate() }
     var digester = ContentDigester()
     while digester.count < reader.size {
-      guard isWanted() else { throw KacheryError(.cancelled, "Making the manifest of \(reader.hash) has ended.") }
+      guard isWanted() else { throw KacheryError(.cancelled, "Making the manifest of \(reader.hash) was cancelled.") }
       let count = Int(min(UInt64(block.count), reader.size - digester.count))
       let bytes = UnsafeMutableRawBufferPointer(rebasing: block[..<count])
       try reader.read(at: digester.count, into: bytes)

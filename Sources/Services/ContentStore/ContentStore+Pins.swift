@@ -2,8 +2,8 @@ import Files
 package import Primitives
 
 extension ContentStore {
-  /// Keeps a file from being removed to make room, until `unpin`. It need not be here yet. Pins are files, so they
-  /// outlast the index.
+  /// Protects a file from being removed to make room, until `unpin`. The file need not be stored yet. Pins are files,
+  /// so they survive the loss of the index.
   ///
   /// - Returns: whether it was not pinned before.
   @discardableResult
@@ -15,7 +15,7 @@ extension ContentStore {
     return true
   }
 
-  /// Ends what `pin` began.
+  /// Removes the pin.
   ///
   /// - Returns: whether it was pinned.
   @discardableResult

@@ -3,18 +3,19 @@ import Files
 import Primitives
 
 extension ContentStore {
-  /// Permissions of a new folder: those of the storage directory, so that a directory shared by a group stays shared.
+  /// Permissions of a new folder: the same as the storage directory's, so that a group's shared directory stays shared.
   func folderPermissions() throws(KacheryError) -> UInt32 {
     try FileSystem.status(layout.root).permissions & 0o777 | 0o700
   }
 
-  /// Makes one of this software's own folders.
+  /// Creates one of this software's own folders.
   func prepareOwnFolder(_ path: String) throws(KacheryError) {
     try FileSystem.createFolder(path, permissions: try folderPermissions())
   }
 
   /// Gives a complete file, whose bytes are known to have this hash, its final name, and returns once both are on the
-  /// disk. A file that is there and is known to be whole stays, and the new one is removed; any other is replaced.
+  /// disk. If a file known to be whole has that name already, it stays and the new one is removed; any other is
+  /// replaced.
   func admit(_ file: File, as hash: ContentHash, size: UInt64) throws(KacheryError) {
     let present = try FileSystem.statusIfPresent(layout.file(hash), followingLinks: false)
     if let present, present.size == size, isKnownWhole(hash, present) {
@@ -35,14 +36,14 @@ extension ContentStore {
   ) throws(KacheryError) {
     try file.sync()
     let changed = try FileSystem.createFolder(folder, permissions: try folderPermissions())
-    // Only now: a file that may not be written could not be received further if the process ended before.
+    // Not earlier: if the process ended first, a read-only file could not be resumed.
     try file.setPermissions(permissions)
     try FileSystem.rename(file.path, to: final)
-    // All at the end: the first of them saves the others as well on a journaling file system.
+    // All of them last: on a journaling file system the first sync covers the others as well.
     for folder in [folder] + changed { try FileSystem.syncFolder(folder) }
   }
 
-  /// Says of a file that is about to be replaced that it has another size than it should.
+  /// Logs that a file about to be replaced has the wrong size.
   func tellOfDamage(_ status: FileStatus, _ hash: ContentHash, size: UInt64) {
     guard status.kind != .regular || status.size != size else { return }
     log.warning("\(layout.file(hash)) was damaged (\(status.size) bytes instead of \(size)); a whole copy replaces it.")

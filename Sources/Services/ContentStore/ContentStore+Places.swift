@@ -2,18 +2,18 @@ import Crypto
 import Files
 import Primitives
 
-/// Contents that are linked at several places.
+/// Contents linked at several paths.
 ///
-/// The storage format has one link for each content. It leads to the place that was linked last; the further places are
-/// documents of the same form in a folder of this software's own, and take over when the link no longer holds.
+/// The storage format has one link per content. It names the path that was linked last. The other paths are documents
+/// of the same form in one of this software's own folders; one of them takes over when the link breaks.
 extension ContentStore {
-  /// Further places of one content that are kept.
+  /// Most other paths kept for one content.
   static let maximumPlaces = 32
 
-  /// The file with this hash if it is linked, from the first of its places that still holds. A further place is hashed
-  /// before it becomes the link.
+  /// The file with this hash if it is linked: at the link's path or the first other path that is still valid. Another
+  /// path is hashed before it becomes the link.
   ///
-  /// - Throws: `fileChanged` if the content of the only place changed although its size and time did not.
+  /// - Throws: `fileChanged` if the content at the only path changed although its size and time did not.
   func findLinked(_ hash: ContentHash) throws(KacheryError) -> StoredFile? {
     guard try FileSystem.statusIfPresent(layout.link(hash)) != nil else { return nil }
     let link = try link(hash)
@@ -30,7 +30,7 @@ extension ContentStore {
     return nil
   }
 
-  /// The file at one of the further places, which is the link from now on.
+  /// The file at one of the other paths, which becomes the link.
   @discardableResult
   func findElsewhere(_ hash: ContentHash, instead link: LinkDocument?) -> StoredFile? {
     for place in places(of: hash) where !(link?.isAt(place.path) ?? false) {
@@ -39,9 +39,9 @@ extension ContentStore {
         if let link, isAway(link) { try keep(link, of: hash) }
         try write(place, to: layout.link(hash), in: layout.folder(of: hash))
         try FileSystem.remove(path(of: place, hash))
-        log.info("\(hash) is served from \(place.path) now: the place that was linked last no longer holds.")
+        log.info("\(hash) is served from \(place.path) now: the path that was linked last is no longer valid.")
       } catch {
-        // A user who may not write here reads it from there all the same.
+        // A user without write permission still reads the file from there.
         log.debug("\(error.message)")
       }
       return file
@@ -49,10 +49,11 @@ extension ContentStore {
     return nil
   }
 
-  /// The file where a link says, if it is what was linked.
+  /// The file at a link's path, if it is the file that was linked.
   ///
-  /// - Parameter isRecorded: whether it is the link, of which there may be a record, and not a further place; that is hashed.
-  /// - Throws: `fileChanged` if it looks the same and has other bytes; then it is a link or a place no more.
+  /// - Parameter isRecorded: true for the link, which the index may know; false for another path, which is always
+  ///   hashed.
+  /// - Throws: `fileChanged` if the file looks the same but has other bytes; the link or path is then removed.
   private func find(
     _ hash: ContentHash, _ link: LinkDocument, isRecorded: Bool = true
   ) throws(KacheryError) -> StoredFile? {
@@ -67,7 +68,7 @@ extension ContentStore {
     defer { file.close() }
     guard try file.status().kind == .regular else { return nil }
     if try recheck(hash, file, isKnown: isRecorded) { return found }
-    // It is not hashed again each time that the content is asked for.
+    // Otherwise it would be hashed again at each request for the content.
     if isRecorded {
       _ = try? setAside(layout.link(hash), file, hash)
     } else {
@@ -78,7 +79,7 @@ extension ContentStore {
       "\(link.path) changed since it was linked as \(hash), though its size and time did not; link it again.")
   }
 
-  /// The place that holds now, as far as sizes and times show, and how the file there looks.
+  /// The first path that is valid, judging by size and time, and the status of its file.
   func validPlace(_ hash: ContentHash, first link: LinkDocument) -> (link: LinkDocument, status: FileStatus)? {
     func look(_ link: LinkDocument) -> (LinkDocument, FileStatus)? {
       guard let status = (try? FileSystem.statusIfPresent(link.path)) ?? nil, link.matches(status) else { return nil }
@@ -89,14 +90,14 @@ extension ContentStore {
     return nil
   }
 
-  /// A content is linked at another place from now on: the place that it had stays as a further one while it holds, or while
-  /// nothing is there, as when a disk is not mounted.
+  /// Prepares for linking a content at another path. The current path is kept as well if it is valid or nothing is
+  /// there, as when a disk is not mounted.
   func keepPlace(of hash: ContentHash, besides newPath: String) throws(KacheryError) {
     if let link = try link(hash), !link.isAt(newPath), validPlace(link) || isAway(link) { try keep(link, of: hash) }
     for place in places(of: hash) where place.isAt(newPath) { try FileSystem.remove(path(of: place, hash)) }
   }
 
-  /// Moves the further places of a content to the trash.
+  /// Moves the other paths of a content to the trash.
   func removePlaces(of hash: ContentHash) throws(KacheryError) {
     for name in placeNames(of: hash) { try moveAside("\(layout.places(hash))/\(name)", to: layout.trash) }
     try? FileSystem.removeFolder(layout.places(hash))
@@ -105,7 +106,7 @@ extension ContentStore {
   private func keep(_ link: LinkDocument, of hash: ContentHash) throws(KacheryError) {
     let places = places(of: hash)
     if places.count >= Self.maximumPlaces {
-      // One that no longer holds makes room; if all do, there are enough.
+      // Replaces one that is no longer valid; if all are valid, there are enough.
       guard let broken = places.first(where: { !validPlace($0) }) else { return }
       try FileSystem.remove(path(of: broken, hash))
     }
@@ -116,7 +117,7 @@ extension ContentStore {
     ((try? FileSystem.statusIfPresent(link.path)) ?? nil).map(link.matches) ?? false
   }
 
-  /// Whether nothing is there, or nothing that this user may look at.
+  /// Whether nothing is there, or nothing this user can access.
   private func isAway(_ link: LinkDocument) -> Bool { ((try? FileSystem.statusIfPresent(link.path)) ?? nil) == nil }
 
   private func places(of hash: ContentHash) -> [LinkDocument] {
@@ -136,7 +137,7 @@ extension ContentStore {
     return Array(names.sorted().prefix(2 * Self.maximumPlaces))
   }
 
-  /// One name for each path, so that no process has to write what another one reads.
+  /// A separate name for each path, so that no process overwrites a document that another one reads.
   private func path(of place: LinkDocument, _ hash: ContentHash) -> String {
     "\(layout.places(hash))/\(hash)-\(ContentHash.of(Array(place.path.utf8)).hex.prefix(16)).link"
   }

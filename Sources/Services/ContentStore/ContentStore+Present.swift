@@ -1,15 +1,15 @@
 import Files
 import Primitives
 
-/// Storing what is here already: nothing is written.
+/// Storing a file that is already present: nothing is written.
 extension ContentStore {
-  /// Files of the same size that are looked at, at most.
+  /// Most files of the same size to compare.
   private static let maximumCandidates = 64
-  /// Bytes that are compared at each place.
+  /// Bytes compared at each position.
   private static let sampleSize = 4_096
 
-  /// What is known of a file whose bytes are here already; nil if they are not. Only where a stored file looks the same
-  /// are all bytes read for it.
+  /// The receipt for a file whose bytes are already stored; nil if they are not. The whole file is read only if a
+  /// stored file looks the same.
   func presentCopy(of source: File, size: UInt64) throws(KacheryError) -> StoreReceipt? {
     guard size > 0, try mayBePresent(source, size: size) else { return nil }
     var digester = ContentDigester()
@@ -18,7 +18,7 @@ extension ContentStore {
       digester.update(block)
     }
     let (hash, manifest) = digester.finish()
-    // A copy that may have been altered is replaced.
+    // A copy that may have been altered is replaced instead.
     guard let present = try FileSystem.statusIfPresent(layout.file(hash), followingLinks: false), present.size == size,
       isAsRecorded(hash, present)
     else { return nil }
@@ -27,7 +27,7 @@ extension ContentStore {
     return StoreReceipt(hash: hash, manifest: manifestHash, size: size)
   }
 
-  /// Recordings of one length have one size: reading each twice would cost more than this saves.
+  /// Recordings of the same length have the same size: reading each of them twice would cost more than this saves.
   private func mayBePresent(_ source: File, size: UInt64) throws(KacheryError) -> Bool {
     guard let candidates = index?.files(ofSize: size, atMost: Self.maximumCandidates), !candidates.isEmpty else {
       return false

@@ -2,13 +2,13 @@ import Crypto
 import Files
 import Primitives
 
-/// Files that may have been altered since they were stored or linked. Their mode keeps them from most writers, though not from
-/// root, nor from their owner, nor does it keep the files of older software.
+/// Files that may have been altered since they were stored or linked. Their mode stops most writers, but neither root
+/// nor the owner, and files of older software have another mode.
 extension ContentStore {
-  /// A file of at most this size is hashed before it is first given out, if the index does not know it: that costs little
-  /// beside reading it. A larger one is taken as it is found, and from then on watched.
+  /// A file of at most this size that the index does not know is hashed before it is first returned: that costs little
+  /// beside reading it. A larger one is accepted as found and watched from then on.
   static let hashedAtFirstSight: UInt64 = 1 << 20
-  /// Without an index there is no record: a file of at most this size is hashed whenever it is given out.
+  /// Without an index there are no records: a file of at most this size is hashed each time it is returned.
   static let hashedWithoutIndex = Limits.manifestThreshold
 
   /// Whether the file looks as it did when its bytes were last known to have its hash.
@@ -16,12 +16,12 @@ extension ContentStore {
     index?.stamp(of: hash) == FileStamp(status)
   }
 
-  /// The file has its hash and looks so.
+  /// Records that the file has its hash, and how it looks.
   func remember(_ hash: ContentHash, _ status: FileStatus) {
     index?.remember(FileStamp(status), of: hash, used: Self.lastUse(status))
   }
 
-  /// Whether a file has to be hashed before it is given out.
+  /// Whether a file must be hashed before it is returned.
   func needsRecheck(_ hash: ContentHash, _ status: FileStatus) -> Bool {
     guard let index else { return status.size <= Self.hashedWithoutIndex }
     if let recorded = index.stamp(of: hash) { return recorded != FileStamp(status) }
@@ -30,7 +30,7 @@ extension ContentStore {
     return false
   }
 
-  /// Whether the stored file has its hash, as far as that is known or costs little to find out.
+  /// Whether the stored file is known to have its hash, or can be checked cheaply and has it.
   func isKnownWhole(_ hash: ContentHash, _ status: FileStatus) -> Bool {
     guard status.kind == .regular else { return false }
     if isAsRecorded(hash, status) { return true }
@@ -39,7 +39,7 @@ extension ContentStore {
     return (try? recheck(hash, file)) ?? false
   }
 
-  /// Opens the stored file that looked so, without that counting as a use; nil if it is gone.
+  /// Opens the stored file with this status without recording a use; nil if it is gone.
   private func openUnnoticed(_ hash: ContentHash, _ status: FileStatus) throws(KacheryError) -> File? {
     let file: File
     do throws(KacheryError) { file = try File(layout.file(hash), .readUnnoticed) } catch {
@@ -51,15 +51,15 @@ extension ContentStore {
   }
 
   private static func replaced(_ hash: ContentHash) -> KacheryError {
-    KacheryError(.fileChanged, "The stored file \(hash) was replaced while it was looked at; try again.")
+    KacheryError(.fileChanged, "The stored file \(hash) was replaced while it was checked; try again.")
   }
 
-  /// Hashes a file again and, if its bytes have the hash, remembers how it looks.
+  /// Hashes a file again and, if its bytes have the hash, records how it looks.
   ///
-  /// - Parameter isKnown: whether a record of another thread, which hashed the file in the meantime, counts.
+  /// - Parameter isKnown: whether to accept the record of another thread that hashed the file in the meantime.
   /// - Returns: whether the bytes have the hash.
-  /// - Throws: `fileChanged` if the file changes while it is read, `cancelled` if the process ends, `alreadyRunning` if many
-  ///   large files are being hashed.
+  /// - Throws: `fileChanged` if the file changes while it is read, `cancelled` if the process is ending,
+  ///   `alreadyRunning` if too many large files are being hashed.
   func recheck(_ hash: ContentHash, _ file: File, isKnown: Bool = true) throws(KacheryError) -> Bool {
     let size = try file.status().size
     return try rechecks.perform(hash, size: size) { () throws(KacheryError) in
@@ -71,7 +71,7 @@ extension ContentStore {
         digest.update(block)
       }
       guard try FileStamp(file.status()) == FileStamp(before) else {
-        throw KacheryError(.fileChanged, "\(file.path) is being changed; nothing that is stored or linked may be.")
+        throw KacheryError(.fileChanged, "\(file.path) is being changed; stored and linked files must not change.")
       }
       guard digest.finish() == hash else { return false }
       remember(hash, before)
@@ -79,12 +79,12 @@ extension ContentStore {
     }
   }
 
-  /// The size of the stored file, whose bytes have its hash as far as `needsRecheck` demands; nil if it is not here.
+  /// The size of the stored file, hashed first if `needsRecheck` demands it; nil if it is not stored.
   ///
-  /// - Throws: `hashMismatch` if it was altered; then it has been set aside.
+  /// - Throws: `hashMismatch` if it was altered; it is then set aside.
   func wholeFile(_ hash: ContentHash) throws(KacheryError) -> UInt64? {
     let path = layout.file(hash)
-    // A symbolic link in the place of a stored file is not one: its target is no business of the store.
+    // A symbolic link in place of a stored file is not one; its target does not concern the store.
     guard let status = try FileSystem.statusIfPresent(path, followingLinks: false) else { return nil }
     guard status.kind == .regular else { throw Self.notRegular(path) }
     guard needsRecheck(hash, status) else { return status.size }
@@ -94,7 +94,7 @@ extension ContentStore {
     return try file.status().size
   }
 
-  /// - Throws: `hashMismatch` unless the open stored file has its hash; then it has been set aside.
+  /// - Throws: `hashMismatch` unless the open stored file has its hash; it is then set aside.
   func requireWhole(_ hash: ContentHash, _ file: File) throws(KacheryError) {
     guard try !recheck(hash, file) else { return }
     guard try file.isStillAtItsPath() else { throw Self.replaced(hash) }
@@ -105,18 +105,18 @@ extension ContentStore {
     }
     throw KacheryError(
       .hashMismatch,
-      "The stored file \(hash) was altered since it was stored, so it is not given out; it was set aside as \(place). "
-        + "Load it again from another node, or store it again.")
+      "The stored file \(hash) was altered since it was stored, so it is no longer served; it was set aside as "
+        + "\(place). Load it again from another node, or store it again.")
   }
 
-  /// Moves a damaged file, or the link to one, where nothing is served from.
+  /// Moves a damaged file, or the link to one, to the folder of damaged files, which are never served.
   ///
   /// - Parameter read: the file whose bytes do not have the hash.
-  /// - Returns: if it is now.
+  /// - Returns: its new path.
   func setAside(_ path: String, _ read: File, _ hash: ContentHash) throws(KacheryError) -> String {
     let place = try moveAside(path, to: layout.damaged)
     let isWhatWasRead = try FileSystem.statusIfPresent(place)?.isSameFile(as: try read.status()) ?? true
-    // Another process has put a whole copy in its place just now.
+    // Another process has replaced it with a whole copy in the meantime.
     if ByteString(path) == ByteString(read.path), !isWhatWasRead { try FileSystem.rename(place, to: path) }
     index?.forget(hash)
     log.error("\(path) is damaged: its bytes no longer have its hash. It was set aside.")

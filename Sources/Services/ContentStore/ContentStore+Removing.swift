@@ -2,11 +2,11 @@ import Files
 package import Primitives
 
 extension ContentStore {
-  /// Removes a file, or the link to one with every place that it was linked at. It then rests in the trash, so that a
-  /// mistake can be undone by hand.
+  /// Removes a file, or a link and all its other paths. Either goes to the trash, so that a mistake can be undone by
+  /// hand.
   ///
-  /// - Returns: the bytes that the file had; 0 for a link, whose target stays as it is.
-  /// - Throws: `notFound` if it is not here, `forbidden` if it is pinned, `alreadyRunning` while it is read.
+  /// - Returns: the file's bytes; 0 for a link, whose target is left alone.
+  /// - Throws: `notFound` if it is not stored, `forbidden` if it is pinned, `alreadyRunning` while it is read.
   @discardableResult
   package func remove(_ hash: ContentHash) throws(KacheryError) -> UInt64 {
     let file = try FileSystem.statusIfPresent(layout.file(hash), followingLinks: false)
@@ -15,12 +15,12 @@ extension ContentStore {
       throw KacheryError(.notFound, "The file \(hash) is not in this storage directory; there is nothing to remove.")
     }
     guard try !isPinned(hash) else {
-      throw KacheryError(.forbidden, "The file \(hash) is pinned; unpin it before it is removed.")
+      throw KacheryError(.forbidden, "The file \(hash) is pinned; unpin it before removing it.")
     }
     guard !activity.isRead(hash) else {
-      throw KacheryError(.alreadyRunning, "The file \(hash) is being read; remove it when that has ended.")
+      throw KacheryError(.alreadyRunning, "The file \(hash) is being read; try again later.")
     }
-    // Before the link, which would otherwise be made of them again.
+    // Before the link; otherwise one of these paths would become the link again.
     try removePlaces(of: hash)
     if link != nil { try moveAside(layout.link(hash), to: layout.trash) }
     if file != nil { try moveAside(layout.file(hash), to: layout.trash) }
@@ -28,9 +28,9 @@ extension ContentStore {
     return file?.size ?? 0
   }
 
-  /// Moves a file into one of this software's own folders, under its own name. A file that is gone already is no error.
+  /// Moves a file into one of this software's own folders, under its own name. A missing file is not an error.
   ///
-  /// - Returns: if it lies now.
+  /// - Returns: its new path.
   @discardableResult
   func moveAside(_ path: String, to folder: String) throws(KacheryError) -> String {
     try prepareOwnFolder(folder)
@@ -39,19 +39,19 @@ extension ContentStore {
     return place
   }
 
-  /// Removes for good what lies in the trash.
+  /// Removes everything in the trash for good.
   ///
   /// - Returns: the bytes that this freed.
   @discardableResult
   package func emptyTrash() -> UInt64 { empty(layout.trash) }
 
-  /// Removes for good the files that were found damaged.
+  /// Removes damaged files for good.
   ///
   /// - Returns: the bytes that this freed.
   @discardableResult
   package func removeDamaged() -> UInt64 { empty(layout.damaged) }
 
-  /// Removes the oldest files of the trash until no more than `maximum` bytes are left in it.
+  /// Removes the oldest files from the trash until it holds at most `maximum` bytes.
   func trimTrash(to maximum: UInt64) -> UInt64 {
     let files = contents(of: layout.trash).sorted { $0.status.changedNanoseconds < $1.status.changedNanoseconds }
     var left = files.reduce(0) { $0 + $1.status.size }
@@ -82,7 +82,7 @@ extension ContentStore {
     }
   }
 
-  /// Does something that needs room on the disk; where there is none, empties the trash and tries once more.
+  /// Runs `body`, which needs disk space; if the disk is full, empties the trash and tries once more.
   func makingRoom<Answer>(_ body: () throws(KacheryError) -> Answer) throws(KacheryError) -> Answer {
     do throws(KacheryError) { return try body() } catch  where error.code == .diskFull {
       guard emptyTrash() > 0 else { throw error }

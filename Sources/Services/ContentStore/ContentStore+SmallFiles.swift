@@ -14,11 +14,11 @@ package struct SmallFile: Sendable {
 }
 
 extension ContentStore {
-  /// A file that is complete and has no place in the store yet.
+  /// A complete file that is not in the store yet.
   private enum Unplaced {
-    /// Nothing of it can be left over.
+    /// Has no name: a crash leaves nothing behind.
     case unnamed(File)
-    /// For file systems where every file has a name, as NFS.
+    /// For file systems where every file needs a name, such as NFS.
     case temporary(File)
 
     var file: File {
@@ -33,10 +33,10 @@ extension ContentStore {
     }
   }
 
-  /// Verifies and admits many small files together. The disk is waited for twice for all of them, and for those that other
-  /// threads admit: before they get their names, and after that.
+  /// Verifies and admits many small files together. Waits for the disk twice, together with the files that other
+  /// threads admit: before the files get their names, and afterwards.
   ///
-  /// - Returns: for each if it lies, or `hashMismatch` or what went wrong, after which nothing of it is left.
+  /// - Returns: for each file its path, or `hashMismatch` or another error, after which nothing of it remains.
   package func admit(_ files: [SmallFile]) -> [Result<String, KacheryError>] {
     let written = files.map { file in Result { () throws(KacheryError) in try write(file) } }
     do throws(KacheryError) {
@@ -62,9 +62,9 @@ extension ContentStore {
     return try File(layout.files, .folder)
   }
 
-  /// - Throws: `storageFailed` if somebody moved the folder away while files were put into it.
+  /// - Throws: `storageFailed` if the folder was moved away while files were added to it.
   func requireInPlace(_ folder: File) throws(KacheryError) {
-    // Somebody may have put a symbolic link in its place, on purpose.
+    // A user may have replaced it with a symbolic link on purpose.
     guard try folder.isStillAtItsPath(followingLinks: true) else {
       throw KacheryError(.storageFailed, "\(folder.path) was moved away while files were arriving; load them again.")
     }
@@ -99,7 +99,7 @@ extension ContentStore {
     }
   }
 
-  /// - Returns: how the file looks that is in its place now.
+  /// - Returns: the stamp of the file now in the store.
   private func place(
     _ unplaced: Unplaced, _ small: SmallFile, in folder: File, _ permissions: UInt32
   ) throws(KacheryError) -> FileStamp {
@@ -125,7 +125,7 @@ extension ContentStore {
     return FileStamp(try unplaced.file.status())
   }
 
-  /// How the file looks that is in its place already; nil if none is, or a damaged one.
+  /// The stamp of the file that is already in the store; nil if there is none or it is damaged.
   private func present(_ small: SmallFile) throws(KacheryError) -> FileStamp? {
     let path = layout.file(small.hash)
     guard let status = try FileSystem.statusIfPresent(path, followingLinks: false) else { return nil }
@@ -133,12 +133,12 @@ extension ContentStore {
     tellOfDamage(status, small.hash, size: size)
     guard status.kind == .regular, status.size == size else { return nil }
     if isAsRecorded(small.hash, status) { return FileStamp(status) }
-    // It may have been altered. Its bytes are in memory anyway.
+    // It may have been altered. The right bytes are in memory, so comparing is cheap.
     let bytes = try? FileSystem.read(path, limit: small.bytes.count)
     return bytes == small.bytes ? FileStamp(status) : nil
   }
 
-  /// What a peer that asks for small files gets for one hash.
+  /// The answer to a peer that requests a small file.
   package enum SmallRead: Sendable {
     case bytes([UInt8])
     case absent
@@ -146,7 +146,7 @@ extension ContentStore {
     case unreadable
   }
 
-  /// Reads a stored file of at most `limit` bytes as a whole.
+  /// Reads a whole stored file of at most `limit` bytes.
   package func readSmall(_ hash: ContentHash, limit: UInt64) -> SmallRead {
     do throws(KacheryError) {
       guard let reader = try open(hash) else { return .absent }
@@ -154,7 +154,7 @@ extension ContentStore {
       guard reader.size <= limit else { return .tooLarge }
       return .bytes(try reader.bytes(ByteRange(whole: reader.size)))
     } catch {
-      // What was altered has been set aside, so it is not here any more.
+      // An altered file has been set aside, so it is no longer here.
       return error.code == .hashMismatch || error.code == .fileChanged ? .absent : .unreadable
     }
   }

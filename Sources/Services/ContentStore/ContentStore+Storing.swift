@@ -2,18 +2,18 @@ import Files
 package import Primitives
 
 extension ContentStore {
-  /// Begins to store bytes that come from elsewhere.
+  /// Starts storing bytes from another source.
   package func beginStore() throws(KacheryError) -> StoreWriter { try StoreWriter(self) }
 
-  /// Stores a copy of the file at `path`, read once.
+  /// Stores a copy of the file at `path`, reading it once.
   ///
   /// - Throws: `fileChanged` if the file changes while it is read, and then nothing is stored; `badRequest` if it is
-  ///   no regular file; `notFound`, `permissionDenied`, `diskFull`, `storageFailed`.
+  ///   not a regular file; `notFound`, `permissionDenied`, `diskFull`, `storageFailed`.
   package func store(path: String) throws(KacheryError) -> StoreReceipt {
     try store(path: path) { (_) throws(KacheryError) in }
   }
 
-  /// As above, with a look at each block that was read. Tests change the file there; progress can be shown there.
+  /// As above, calling `afterBlock` for each block that was read: to report progress, or to change the file in a test.
   package func store(
     path: String, afterBlock: (_ bytesRead: UInt64) throws(KacheryError) -> Void
   ) throws(KacheryError) -> StoreReceipt {
@@ -40,7 +40,7 @@ extension ContentStore {
     return try writer.finish()
   }
 
-  /// Copies until the source ends, or is longer than `size`: a file that grows without end would be read without end.
+  /// Copies until the source ends or exceeds `size`: a file that keeps growing would never end.
   private static func copy(
     _ source: File, to writer: StoreWriter, expecting size: UInt64,
     afterBlock: (_ bytesRead: UInt64) throws(KacheryError) -> Void
@@ -59,7 +59,7 @@ extension ContentStore {
     return offset
   }
 
-  /// - Throws: `fileChanged` unless an open file is what it was, and still lies at its path.
+  /// - Throws: `fileChanged` unless an open file is unchanged and still at its path.
   static func requireUnchanged(_ source: File, since before: FileStatus, _ path: String) throws(KacheryError) {
     let there = try FileSystem.statusIfPresent(path)
     guard try source.status().isUnchanged(since: before), there?.isSameFile(as: before) ?? false else {
@@ -79,7 +79,7 @@ extension ContentStore {
     }
   }
 
-  /// Stores a manifest as a file of its own.
+  /// Stores a manifest as a file.
   func storeManifest(_ manifest: Manifest) throws(KacheryError) -> ContentHash {
     let writer = try beginStore()
     try manifest.write { (piece) throws(KacheryError) in try writer.write(piece) }

@@ -2,19 +2,19 @@ import Crypto
 import Files
 package import Primitives
 
-/// What a check of the stored files tells while it goes on.
+/// Progress and findings of a running check of the stored files.
 package enum VerifyEvent: Hashable, Sendable {
-  /// What was checked of what is to be checked.
+  /// Checked so far, of everything to check.
   case progress(StoreUsage.Amount, of: StoreUsage.Amount)
-  /// A file's bytes do not have its hash; it lies at the path now and is served no more.
+  /// A file's bytes do not have its hash; it was moved to this path and is no longer served.
   case damaged(ContentHash, setAside: String)
-  /// The target of a link changed, so the link is no longer good. Nothing was moved.
+  /// The target of a link changed, so the link is no longer valid. Nothing was moved.
   case brokenLink(ContentHash, target: String)
-  /// A file could not be read, so nobody knows.
+  /// A file could not be read, so its state is unknown.
   case unreadable(ContentHash, reason: String)
-  /// Something that the storage format does not put there. Nothing was moved.
+  /// An entry that does not belong to the storage format. Nothing was moved.
   case foreign(path: String)
-  /// A file that was asked for is not here.
+  /// A requested file is not stored.
   case absent(ContentHash)
 }
 
@@ -36,12 +36,12 @@ extension ContentStore {
     (try? FileSystem.statusIfPresent(layout.damaged(hash), followingLinks: false)) ?? nil != nil
   }
 
-  /// Hashes stored files again. A damaged one is moved into a folder of its own and never served again; the target of a
-  /// link belongs to its user and stays where it is.
+  /// Hashes stored files again. Moves a damaged file to a separate folder and never serves it again; leaves the target
+  /// of a link alone, because it belongs to its user.
   ///
   /// - Parameters:
-  ///   - only: these files; nil for all.
-  ///   - tell: gets progress at least with each file and each 64 MiB; false ends the check early.
+  ///   - only: the files to check; nil for all.
+  ///   - tell: receives progress at least with each file and every 64 MiB; returns false to end the check early.
   package func verify(
     only: Set<ContentHash>? = nil, _ tell: (VerifyEvent) throws(KacheryError) -> Bool
   ) throws(KacheryError) -> VerifyReport {
@@ -49,7 +49,7 @@ extension ContentStore {
     return try scrub.run(only, tell)
   }
 
-  /// One check, underway.
+  /// A running check.
   private struct Scrub {
     private static let progressStep: UInt64 = 64 << 20
 
@@ -118,11 +118,11 @@ extension ContentStore {
       }
       if let status = try? FileSystem.status(link.path), link.matches(status) {
         guard try check(hash, at: link.path, setAside: store.layout.link(hash), tell) else { return false }
-        // Where else it is linked it may be whole.
+        // Another path where it is linked may still be whole.
         if try store.link(hash) == nil { store.findElsewhere(hash, instead: link) }
         return true
       }
-      // A further place is hashed before it takes over.
+      // Another path is hashed before it takes over.
       if let file = store.findElsewhere(hash, instead: link) {
         report.checked.add(file.size)
         return true
@@ -143,14 +143,14 @@ extension ContentStore {
         guard shouldContinue else { return false }
         report.checked.add(before.size)
         if isSame, FileStamp(try file.status()) == FileStamp(before) { store.remember(hash, before) }
-        // A file that was replaced or removed meanwhile is not the one that was read.
+        // If the file was replaced or removed meanwhile, the bytes that were read are not those now stored.
         if !isSame, try file.isStillAtItsPath() {
           report.damaged += 1
           shouldContinue = try tell(.damaged(hash, setAside: try store.setAside(setAside, file, hash)))
         }
       } catch {
         if error.code == .cancelled { throw error }
-        // Removed by somebody while the check came by.
+        // It was removed during the check.
         if error.code == .notFound { return true }
         report.unreadable += 1
         shouldContinue = try tell(.unreadable(hash, reason: error.message))

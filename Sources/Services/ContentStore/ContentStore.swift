@@ -2,30 +2,31 @@ package import Diagnostics
 import Files
 package import Primitives
 
-/// The files of a storage directory by their hash.
+/// The files of a storage directory, by hash.
 ///
-/// A stored file has its final name only once it is complete, verified and on the disk. Several processes may use one
-/// directory at the same time. All methods wait for the disk: call them where waiting is allowed. Any thread may.
+/// A stored file gets its final name only once it is complete, verified and on the disk. Several processes may use a
+/// directory concurrently. All methods block on the disk: call them only where blocking is allowed. Thread-safe.
 package struct ContentStore: Sendable {
   let layout: StoreLayout
   let log: Log
-  /// What is remembered of the files to be quick; nil if nobody asked for it.
+  /// Cache of facts about the files; nil if the caller requested none.
   package let index: StoreIndex?
   let clientScope: ClientScope
   let activity = StoreActivity()
   let rechecks = Rechecks()
   let disk = SharedSync()
 
-  /// The storage directory that the files lie in.
+  /// The path of the storage directory.
   package var directory: String { layout.root }
 
-  /// Opens a storage directory, makes it where there is none, and removes what dead processes left unfinished in it.
+  /// Opens a storage directory, creating it if it does not exist, and removes what processes that have ended left
+  /// unfinished.
   ///
-  /// A directory that this user may read but not write opens as well; storing then fails. Where its `sha1` is a symbolic
-  /// link to that of another storage directory, files and all that belongs to them are that one's.
+  /// A directory that this user can read but not write opens as well; storing then fails. If its `sha1` is a symbolic
+  /// link to that of another storage directory, the files and everything that belongs to them are in that directory.
   /// - Parameters:
-  ///   - indexOwner: the node whose index to open; only one process at a time may name it. Nil for no index.
-  ///   - clientele: who may name paths to this store.
+  ///   - indexOwner: the node whose index to open; only one process at a time may pass the same node. Nil for no index.
+  ///   - clientScope: who may pass paths to this store.
   package init(
     directory: String, log: Log, indexOwner: NodeID? = nil, clientScope: ClientScope = .ownUser
   ) throws(KacheryError) {
@@ -53,19 +54,20 @@ package struct ContentStore: Sendable {
     }
     let folder = try File(path, .read)
     defer { folder.close() }
-    // A folder of another name is no other storage directory's.
+    // A folder with another name is not part of another storage directory.
     guard let home = try folder.truePath()?.removing(suffix: "/sha1") else { return directory }
     return String(home)
   }
 
-  /// The process ends: whoever stores or links a file gives up at the next block, and nothing of it stays behind.
+  /// Cancels all running storing and linking at the next block, because the process is ending. Nothing of it is left
+  /// behind.
   package func endLongWork() { activity.end() }
 
-  /// The file with this hash; nil if it is not here, or only as a link whose target has changed.
+  /// The file with this hash; nil if it is neither stored nor validly linked.
   ///
-  /// A file that no longer looks as it did when it was stored or linked is hashed first, at about a second a gigabyte.
-  /// - Throws: `hashMismatch` if the stored file was altered, and then it has been set aside; `fileChanged` if a linked file
-  ///   has other bytes, though its size and time are the same.
+  /// Hashes a file first, at about a second per gigabyte, if it no longer looks as it did when it was stored or linked.
+  /// - Throws: `hashMismatch` if the stored file was altered, and then it has been set aside; `fileChanged` if a linked
+  ///   file has other bytes, although its size and time are the same.
   package func find(_ hash: ContentHash) throws(KacheryError) -> StoredFile? {
     if let size = try wholeFile(hash) { return StoredFile(hash: hash, size: size, path: layout.file(hash), link: nil) }
     return try findLinked(hash)
@@ -89,9 +91,9 @@ package struct ContentStore: Sendable {
 
   /// Opens the file with this hash; nil if `find` finds none.
   ///
-  /// - Throws: what `find` throws; `fileChanged` also if a linked file changed between being found and being opened.
+  /// - Throws: as `find`; `fileChanged` also if a linked file changed between being found and being opened.
   package func open(_ hash: ContentHash) throws(KacheryError) -> StoredFileReader? {
-    // From before it is opened, so that nobody makes room by it in between.
+    // Taken before opening, so that the file is not removed in between to make room.
     let use = FileUse(hash, activity)
     var reader = try openStored(hash, use)
     if reader == nil { reader = try openLinked(hash, use) }
@@ -99,7 +101,7 @@ package struct ContentStore: Sendable {
     return reader
   }
 
-  /// Without looking for the file before: most are asked for by those who know that they are here.
+  /// Opens a file without finding it first: most requests come from callers that know it is stored.
   private func openStored(_ hash: ContentHash, _ use: FileUse) throws(KacheryError) -> StoredFileReader? {
     guard let file = try openHere(hash) else { return nil }
     let status = try file.status()
@@ -108,7 +110,7 @@ package struct ContentStore: Sendable {
     return StoredFileReader(hash, file, size: status.size, use)
   }
 
-  /// Opens whatever is in the place of the stored file; nil if nothing is.
+  /// Opens whatever is at the path of the stored file; nil if there is nothing.
   func openHere(_ hash: ContentHash) throws(KacheryError) -> File? {
     do throws(KacheryError) { return try File(layout.file(hash), .readHere) } catch {
       if error.code == .notFound { return nil }
@@ -119,16 +121,16 @@ package struct ContentStore: Sendable {
   private func openLinked(_ hash: ContentHash, _ use: FileUse) throws(KacheryError) -> StoredFileReader? {
     guard let found = try findLinked(hash) else { return nil }
     do throws(KacheryError) { return try StoredFileReader(linked: found, use, clientScope) } catch {
-      // Somebody removed it after it was found: then it is not here.
+      // It was removed after it was found, so it is not here.
       guard error.code == .notFound else { throw error }
       return nil
     }
   }
 
-  /// The manifest that is stored under `manifestHash`; nil if none is.
+  /// The manifest stored under `manifestHash`; nil if there is none.
   ///
-  /// - Throws: `badManifest` if that file is no manifest, or not one of the file `hash`; `hashMismatch` if it was
-  ///   damaged on the disk.
+  /// - Throws: `badManifest` if that file is not a manifest, or not a manifest of the file `hash`; `hashMismatch` if it
+  ///   is damaged.
   package func manifest(for hash: ContentHash, named manifestHash: ContentHash) throws(KacheryError) -> Manifest? {
     guard let reader = try open(manifestHash) else { return nil }
     defer { reader.close() }

@@ -3,9 +3,9 @@ import Primitives
 
 /// Reads a range of a file block by block.
 enum FileBlocks {
-  /// Hands each block of the range to `body`, in order.
+  /// Passes each block of the range to `body`, in order.
   ///
-  /// - Throws: `storageFailed` if the file ends before the range does, and what `body` throws.
+  /// - Throws: `storageFailed` if the file ends before the range does; also rethrows errors of `body`.
   static func forEach(
     of file: File, _ range: ByteRange, _ body: (UnsafeRawBufferPointer) throws(KacheryError) -> Void
   ) throws(KacheryError) {

@@ -1,13 +1,13 @@
 import Files
 
-/// How a file looks without a look at its bytes. Writing to a file changes one of these, and no program can set the time
-/// of change.
+/// Detects changes to a file without reading it. Any write changes one of these values, and no program can set the
+/// change time.
 struct FileStamp: Hashable, Sendable {
   /// In bytes.
   let size: UInt64
-  /// When the content last changed, as the file says, in nanoseconds since 1970.
+  /// Modification time (mtime), in nanoseconds since 1970.
   let modifiedNanoseconds: Int64
-  /// When anything about the file last changed, in nanoseconds since 1970.
+  /// Change time (ctime), in nanoseconds since 1970.
   let changedNanoseconds: Int64
 }
 

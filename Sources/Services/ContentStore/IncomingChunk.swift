@@ -3,15 +3,15 @@ import Files
 package import Primitives
 import Synchronization
 
-/// A chunk of a file that is being received. Its bytes are written and hashed as they arrive, each in order; the two may
-/// go on beside each other on two threads.
+/// A chunk of a file that is being received. Its bytes are written and hashed in order as they arrive; writing and
+/// hashing may run on two threads.
 ///
-/// Any thread may call. A chunk that is let go before it was accepted can be begun again.
+/// Thread-safe. A chunk that is released before it is accepted can be received again.
 package final class IncomingChunk: Sendable {
   private struct Hashing {
-    /// Nil where the digest of the whole is that of the chunk too, or the chunk has no hash of its own.
+    /// Nil if the digest of the whole file covers the chunk too, or the chunk has no hash of its own.
     var digest: SHA1Digest?
-    /// The next byte to be hashed.
+    /// The next byte to hash.
     var position: UInt64
     /// Whether the bytes also go into the digest of the whole.
     var isFeeding = false
@@ -21,17 +21,17 @@ package final class IncomingChunk: Sendable {
   }
 
   private struct Writing {
-    /// The next byte to be written.
+    /// The next byte to write.
     var position: UInt64
     var isOpen = true
   }
 
   package let range: ByteRange
-  /// Its first bytes, which an earlier chunk of the same range has written.
+  /// Its first bytes, already written by an earlier chunk of the same range.
   private let kept: ByteRange
-  /// A file of its own for a spare copy; nil if the bytes go to their place.
+  /// The separate file of a spare copy; nil if the bytes go to their place in the file.
   private let spare: File?
-  /// Nil for a part of a file that only the whole verifies.
+  /// Nil for a part that only the hash of the whole file verifies.
   private let expected: ContentHash?
   private let parent: IncomingFile
   private let hashing: Mutex<Hashing>
@@ -51,10 +51,10 @@ package final class IncomingChunk: Sendable {
 
   deinit { abandon() }
 
-  /// Bytes that are here, those that were kept included.
+  /// Bytes present, including those kept from an earlier chunk.
   package var received: UInt64 { writing.withLock { $0.position - range.start } }
 
-  /// Writes and hashes the next bytes: `write` and `digest` in one.
+  /// Writes and hashes the next bytes: `write` followed by `digest`.
   package func append(_ bytes: UnsafeRawBufferPointer) throws(KacheryError) {
     try write(bytes)
     try digest(bytes)
@@ -62,7 +62,7 @@ package final class IncomingChunk: Sendable {
 
   /// Writes the next bytes.
   ///
-  /// - Throws: `protocolViolation` if the chunk gets more bytes than it has; `diskFull` and the like. Either way the
+  /// - Throws: `protocolViolation` if more bytes arrive than the chunk has; `diskFull` and similar. Either way the
   ///   chunk is abandoned.
   package func write(_ bytes: UnsafeRawBufferPointer) throws(KacheryError) {
     try orAbandon { () throws(KacheryError) in
@@ -104,13 +104,13 @@ package final class IncomingChunk: Sendable {
     if state.isFeeding { parent.feed(bytes, alongside: &state.digest) } else { state.digest?.update(bytes) }
   }
 
-  /// Whether the digest of the whole is that of the chunk too, as long as nothing follows it.
+  /// Whether the digest of the whole file is also that of the chunk, because nothing precedes or follows it.
   private func isPrefix(_ state: Hashing) -> Bool { state.isFeeding && range.start == 0 }
 
-  /// Every byte has been hashed: checks the chunk's hash where it has one.
+  /// Ends hashing, after the last byte: checks the chunk's hash if it has one.
   ///
-  /// - Throws: `hashMismatch` if it has another hash, `disconnected` if bytes are missing; either way the chunk is
-  ///   abandoned and can be begun again.
+  /// - Throws: `hashMismatch` if the bytes have another hash, `disconnected` if bytes are missing; either way the chunk
+  ///   is abandoned and can be received again.
   package func endDigest() throws(KacheryError) {
     try orAbandon { () throws(KacheryError) in
       try hashing.withLock { (state) throws(KacheryError) in
@@ -127,7 +127,7 @@ package final class IncomingChunk: Sendable {
     }
   }
 
-  /// Every byte has been written and hashed: the chunk is part of the file from here on.
+  /// Makes the chunk part of the file, after its last byte was written and hashed.
   package func accept() throws(KacheryError) {
     try orAbandon { () throws(KacheryError) in
       try hashing.withLock { (state) throws(KacheryError) in try require(state.isOpen && state.hasEnded) }
@@ -151,18 +151,18 @@ package final class IncomingChunk: Sendable {
 
   private func removeSpare() {
     guard let spare else { return }
-    // What cannot be removed is so at the next start.
+    // If this fails, the next start removes the file.
     try? FileSystem.remove(spare.path)
     spare.close()
   }
 
-  /// Checks and accepts the chunk: `endDigest` and `accept` in one.
+  /// Checks and accepts the chunk: `endDigest` followed by `accept`.
   package func finish() throws(KacheryError) {
     try endDigest()
     try accept()
   }
 
-  /// Gives the chunk up; does nothing once it was accepted or has failed. Nothing is written to its place afterwards.
+  /// Abandons the chunk; does nothing once it was accepted or has failed. Nothing is written to its place afterwards.
   package func abandon() {
     let wasWriting = writing.withLock { state in
       defer { state.isOpen = false }

@@ -3,33 +3,33 @@ import Files
 import Primitives
 import Synchronization
 
-/// What the chunks of a file do with it.
+/// The operations that chunks perform on their file.
 extension IncomingFile {
   func requireOpen(_ state: State) throws(KacheryError) {
     guard state.isOpen else { throw KacheryError(.cancelled, "Receiving \(hash) has ended.") }
   }
 
-  /// Whether the bytes of the chunk at `start` shall go into the digest of the whole as they arrive.
+  /// Starts feeding the chunk at `start` into the digest of the whole; returns whether it may.
   func beginFeeding(from start: UInt64) -> Bool { prefix.withLock { $0.begin(at: start) } }
 
-  /// Takes bytes of the chunk that feeds into the digest of the whole, and into its own where it has one.
+  /// Hashes bytes of the feeding chunk into the digest of the whole and, if there is one, its own digest.
   func feed(_ bytes: UnsafeRawBufferPointer, alongside chunk: inout SHA1Digest?) {
     prefix.withLock { $0.update(bytes, alongside: &chunk) }
   }
 
-  /// Every byte of the chunk that feeds has been taken in.
+  /// Confirms the feeding chunk after its last byte.
   func endFeeding() { prefix.withLock { $0.commit() } }
 
-  /// The bytes of the chunk that feeds do not count.
+  /// Removes the feeding chunk's bytes from the digest of the whole.
   func undoFeeding() { prefix.withLock { $0.rollBack() } }
 
-  /// A chunk that was taken in to its end is not part of the file after all: the digest has to begin anew.
+  /// A chunk that was fed completely is not part of the file after all: the digest has to restart.
   func spoilPrefix() { state.withLock { $0.isPrefixSpoiled = true } }
 
-  /// The hash of everything up to the end of the chunk that feeds.
+  /// The hash of all bytes up to the end of the feeding chunk.
   var prefixHash: ContentHash { prefix.withLock { $0.hash } }
 
-  /// Writes bytes to their place, and has the system begin to put them on the disk every now and then.
+  /// Writes bytes to their place, and starts writeback to the disk from time to time.
   func write(at offset: UInt64, _ bytes: UnsafeRawBufferPointer) throws(KacheryError) {
     try store.makingRoom { () throws(KacheryError) in try file.write(at: offset, bytes) }
     Writeback.start(of: file, from: offset, to: offset + UInt64(bytes.count))
@@ -40,7 +40,7 @@ extension IncomingFile {
     try store.makingRoom { () throws(KacheryError) in try spare.write(at: offset, bytes) }
   }
 
-  /// The chunk is here, and has its hash if it has one.
+  /// Adds a chunk that arrived and, if it has a hash, was verified.
   func accept(_ range: ByteRange, _ hash: ContentHash?) throws(KacheryError) {
     try state.withLock { (state) throws(KacheryError) in
       try requireOpen(state)
@@ -48,26 +48,26 @@ extension IncomingFile {
       state.underway[range.start] = nil
       state.add(range, hash)
       guard let hash else { return }
-      // Without its line the chunk is fetched again by a later session, which is no reason to fail this one.
+      // Without its line a later session fetches the chunk again, which is no reason to fail this one.
       try? state.journal.append(Manifest.Chunk(range: range, hash: hash))
     }
     try prefix.withLock { (prefix) throws(KacheryError) in try catchUp(&prefix) }
   }
 
-  /// The chunk has another hash, or the caller gives it up.
+  /// Removes a chunk that has another hash or was abandoned.
   func reject(_ range: ByteRange) {
     state.withLock { state in
       if !range.isEmpty { state.underway[range.start] = nil }
     }
   }
 
-  /// The spare copy of a chunk is complete: takes its bytes over, unless the chunk is here by now.
+  /// Copies a complete spare copy to its place, unless the chunk is present by now.
   func accept(_ range: ByteRange, _ hash: ContentHash?, copying spare: File) throws(KacheryError) {
     let late = try state.withLock { (state) throws(KacheryError) in
       try requireOpen(state)
       return state.underway[range.start]?.chunk
     }
-    // Its last write ends before this returns.
+    // Waits for the last write of the late chunk.
     late?.abandon()
     try state.withLock { (state) throws(KacheryError) in
       try requireOpen(state)
@@ -89,7 +89,7 @@ extension IncomingFile {
     try accept(range, hash)
   }
 
-  /// Reads back chunks that did not arrive in order, so that the digest of the whole reaches as far as it can.
+  /// Reads back chunks that arrived out of order, so that the digest of the whole covers as much as it can.
   func catchUp(_ prefix: inout PrefixDigest) throws(KacheryError) {
     while let range = state.withLock({ $0.arrived[prefix.end] }), prefix.begin(at: range.start) {
       do throws(KacheryError) {
@@ -102,8 +102,8 @@ extension IncomingFile {
     }
   }
 
-  /// Opens the partial file that a later session may go on with; nil if it holds chunks of an earlier session that are
-  /// none of these. A description of the file that may be wrong must not cost what was received by another one.
+  /// Opens the partial file for a later session to resume; nil if it holds only chunks of an earlier session that are
+  /// not in `chunks`. A description of the file may be wrong and must not destroy what was received under another one.
   static func openKept(
     _ hash: ContentHash, for chunks: [Manifest.Chunk], in store: ContentStore
   ) throws(KacheryError) -> File? {
@@ -117,8 +117,8 @@ extension IncomingFile {
     return file
   }
 
-  /// Takes over what is here of the chunks, and sees whether there is room for the rest. If not, a file in which nothing is
-  /// worth keeping does not stay.
+  /// Takes over the chunks that are present and checks that there is room for the rest. If there is none, removes a
+  /// file that contains nothing worth keeping.
   static func resume(
     _ file: File, _ journal: PartialJournal, _ chunks: [Manifest.Chunk], _ hash: ContentHash, size: UInt64,
     in store: ContentStore
@@ -146,15 +146,15 @@ extension IncomingFile {
     return resumption
   }
 
-  /// A new file that is removed with the process at the latest.
+  /// A new file that does not outlive the process.
   static func openBeside(in store: ContentStore) throws(KacheryError) -> File {
     try store.prepareOwnFolder(store.layout.temporary)
     return try TemporaryFile.create(in: store.layout.temporary)
   }
 
-  /// Opens the partial file and takes its lock.
+  /// Opens the partial file and locks it.
   static func openPartial(_ path: String, of hash: ContentHash) throws(KacheryError) -> File {
-    // Another receiver may finish or discard the file between its being opened and locked here.
+    // Another receiver may finish or discard the file after it is opened and before it is locked.
     for _ in 0..<100 {
       let file = try openWritable(path)
       guard try file.tryLock() else {
@@ -165,8 +165,8 @@ extension IncomingFile {
     throw KacheryError(.storageFailed, "Could not keep \(path) open: something keeps removing it.")
   }
 
-  /// A process that ended just before it gave its file a final name may have left one that only root could open: it is
-  /// writable again unless its receiver still lives.
+  /// Opens the partial file for writing. A process that ended just before it gave its file the final name may have left
+  /// it read-only; it is made writable again unless its receiver is still running.
   private static func openWritable(_ path: String) throws(KacheryError) -> File {
     do throws(KacheryError) { return try File(path, .create(permissions: 0o600)) } catch
       where error.code == .permissionDenied
@@ -179,14 +179,14 @@ extension IncomingFile {
     }
   }
 
-  /// - Throws: `diskFull` before a byte is asked for that would have no room.
+  /// - Throws: `diskFull` before requesting bytes for which there would be no room.
   static func requireSpace(for size: UInt64, beyond present: UInt64, in folder: String) throws(KacheryError) {
     let available = try FileSystem.availableBytes(at: folder)
     guard size <= present || size - present <= available else {
       throw KacheryError(
         .diskFull,
-        "The file needs \(size - present) bytes, but \(folder) has room for \(available); free some space and try again."
-      )
+        "The file needs \(size - present) bytes, but \(folder) has only \(available) available; free some space and "
+          + "try again.")
     }
   }
 }

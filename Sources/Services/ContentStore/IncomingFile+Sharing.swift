@@ -1,13 +1,13 @@
 import Files
 package import Primitives
 
-/// How the chunks of a file lie in it: all of one size but the last.
+/// The layout of a file's chunks: all of the same size except the last.
 struct ChunkShape: Sendable {
   let manifest: ContentHash
   let count: Int
   let chunkSize: UInt64
 
-  /// Nil where there are none, or so many that no peer would take the list.
+  /// Nil if there are no chunks, or too many for a list that peers accept.
   init?(manifest: ContentHash, chunks: [Manifest.Chunk]) {
     guard let first = chunks.first, !first.range.isEmpty, chunks.count <= ChunkSet.maximumBytes * 8 else { return nil }
     self.manifest = manifest
@@ -15,23 +15,23 @@ struct ChunkShape: Sendable {
     chunkSize = first.range.count
   }
 
-  /// The places of the chunks that a range touches.
+  /// The indices of the chunks that a range overlaps.
   func places(of range: ByteRange) -> ClosedRange<UInt64> {
     range.start / chunkSize...(max(range.end, range.start + 1) - 1) / chunkSize
   }
 }
 
-/// What is here of a file that is still arriving, for other nodes.
+/// The part of an incoming file that other nodes may request.
 package struct ArrivingFile: Hashable, Sendable {
-  /// Of the whole, in bytes.
+  /// Size of the whole file, in bytes.
   package let size: UInt64
   package let manifest: ContentHash
-  /// The chunks that are here and have their hash.
+  /// The chunks that are present and verified.
   package let chunks: ChunkSet
 }
 
 extension IncomingFile {
-  /// What others may have of it; nil if it has no manifest, or has ended.
+  /// The part that other nodes may request; nil if the file has no manifest or has ended.
   package func share() -> ArrivingFile? {
     guard let shape else { return nil }
     return state.withLock { state in
@@ -42,9 +42,9 @@ extension IncomingFile {
     }
   }
 
-  /// Opens it for a peer that wants this range; nil if not all of that is here and has its hash.
+  /// Opens the file for a peer that requests this range; nil unless all of the range is present and verified.
   ///
-  /// What was opened stays readable whatever becomes of the file: admitted or discarded, its verified bytes stay the same.
+  /// The reader stays valid when the file is admitted or discarded: its verified bytes do not change.
   package func openShared(_ range: ByteRange) throws(KacheryError) -> StoredFileReader? {
     guard let shape, range.end <= size else { return nil }
     let isHere = state.withLock { state in
@@ -54,7 +54,7 @@ extension IncomingFile {
     do throws(KacheryError) {
       return StoredFileReader(hash, try File(file.path, .read), size: size, nil)
     } catch  where error.code == .notFound {
-      // It was admitted, or is gone, since.
+      // It was admitted or discarded in the meantime.
       return nil
     }
   }

@@ -3,28 +3,28 @@ import Files
 package import Primitives
 import Synchronization
 
-/// A file on its way into the store from another node: chunks are written to their places, each verified by itself, and
-/// the whole is verified before it is admitted.
+/// A file being received from other nodes. Chunks are written to their places and verified one by one, and the whole is
+/// verified before it is admitted.
 ///
 ///     receiving ──finish──▶ admitted
 ///         ├──finish, another hash──▶ discarded
-///         └──close──▶ kept for a later session if a chunk is here and has its hash, else discarded
+///         └──close──▶ kept for a later session if a chunk is present and verified, else discarded
 ///
-/// Any thread may call. Only one object in all processes receives a file to the place from which a later session goes on;
-/// others in the same process may receive it beside that one.
+/// Thread-safe. Across all processes, only one object receives a file to the place that a later session resumes; others
+/// in the same process may receive it beside that one.
 package final class IncomingFile: Sendable {
   struct State {
     var journal: PartialJournal
-    /// Chunks that are here by their first byte, empty ones left out.
+    /// Chunks that have arrived, by first byte; without empty ones.
     private(set) var arrived: [UInt64: ByteRange] = [:]
-    /// The same bytes as few long ranges, so that a look for an overlap does not go through every chunk.
+    /// The same bytes as a few long ranges, so that looking for an overlap does not visit every chunk.
     private var present = RangeSet<UInt64>()
     private(set) var arrivedBytes: UInt64 = 0
-    /// Those of them that have a hash of their own, by their first byte.
+    /// Those that have a hash of their own, by first byte.
     private(set) var verified: [UInt64: Manifest.Chunk] = [:]
-    /// Whether the digest of the whole has taken in bytes that are not in the file.
+    /// Whether the digest of the whole includes bytes that are not in the file.
     var isPrefixSpoiled = false
-    /// Chunks on their way by their first byte, spare copies left out.
+    /// Chunks being received, by first byte; without spare copies.
     var underway: [UInt64: Underway] = [:]
     var isOpen = true
 
@@ -33,7 +33,7 @@ package final class IncomingFile: Sendable {
       for chunk in verified { add(chunk.range, chunk.hash) }
     }
 
-    /// A chunk is here; it has this hash, if only the whole file does not show what is right.
+    /// Adds a chunk that has arrived, with its hash unless only the whole file verifies it.
     mutating func add(_ range: ByteRange, _ hash: ContentHash?) {
       arrived[range.start] = range
       present.insert(contentsOf: range.start..<range.end)
@@ -41,7 +41,7 @@ package final class IncomingFile: Sendable {
       if let hash { verified[range.start] = Manifest.Chunk(range: range, hash: hash) }
     }
 
-    /// Whether a byte of the range is here or on its way.
+    /// Whether a byte of the range is present or being received.
     func overlaps(_ range: ByteRange) -> Bool {
       present.overlaps(range) || underway.values.contains { $0.range.overlaps(range) }
     }
@@ -56,17 +56,17 @@ package final class IncomingFile: Sendable {
   package let hash: ContentHash
   /// In bytes.
   package let size: UInt64
-  /// The chunks that are here already, verified: an earlier session left them, or they had been loaded by themselves.
+  /// Verified chunks that were present at the start: left by an earlier session, or loaded as files of their own.
   package let resumed: [Manifest.Chunk]
-  /// What others are told of the chunks; nil if there is no manifest.
+  /// The layout of the chunks as reported to other nodes; nil without a manifest.
   let shape: ChunkShape?
   let store: ContentStore
   let file: File
-  /// Whether a later session may go on with it.
+  /// Whether a later session may resume it.
   let isKept: Bool
-  /// Taken before `state` where both are; held for as long as hashing takes.
+  /// Locked before `state` if both are needed; held while hashing.
   let prefix: Mutex<PrefixDigest>
-  /// Held for moments only: the loop may wait for it.
+  /// Held only briefly: the event loop may wait for it.
   let state: Mutex<State>
 
   init(
@@ -90,11 +90,11 @@ package final class IncomingFile: Sendable {
 
   deinit { close() }
 
-  /// Begins to receive the bytes of `range`, which must hash to `expected`; nil if only the whole file verifies them.
+  /// Starts receiving the bytes of `range`, which must hash to `expected`; nil if only the whole file verifies them.
   ///
-  /// - Parameter kept: how many of its first bytes an earlier chunk of this range has written. They are hashed again.
-  /// - Throws: `badRequest` if the range reaches past the file's end; `alreadyRunning` if it overlaps what is here or on
-  ///   its way: a second writer could spoil bytes that are here.
+  /// - Parameter kept: number of first bytes that an earlier chunk of this range has written. They are hashed again.
+  /// - Throws: `badRequest` if the range extends past the file's end; `alreadyRunning` if it overlaps bytes that are
+  ///   present or being received: a second writer could corrupt bytes that are present.
   package func beginChunk(
     _ range: ByteRange, expected: ContentHash?, after kept: UInt64 = 0
   ) throws(KacheryError) -> IncomingChunk {
@@ -110,8 +110,8 @@ package final class IncomingFile: Sendable {
     }
   }
 
-  /// Begins to receive a second copy of a chunk that is on its way but late. Its bytes go to a file of their own; if it is
-  /// complete first, they are copied to their place and the late one is abandoned.
+  /// Starts receiving a second copy of a chunk that is late. Its bytes go to a separate file; if it is complete first,
+  /// they are copied to their place and the late chunk is abandoned.
   package func beginSpareChunk(_ range: ByteRange, expected: ContentHash?) throws(KacheryError) -> IncomingChunk {
     try requireInside(range)
     try state.withLock { (state) throws(KacheryError) in try requireOpen(state) }
@@ -124,19 +124,19 @@ package final class IncomingFile: Sendable {
     }
   }
 
-  /// Whether the chunk is here. It may have been accepted just before it was given up.
+  /// Whether the chunk is present. It may have been accepted just before it was abandoned.
   package func hasArrived(_ range: ByteRange) -> Bool { state.withLock { $0.arrived[range.start] == range } }
 
-  /// Bytes of chunks that are here and have a hash of their own.
+  /// Bytes in chunks that are present and have a hash of their own.
   package var verifiedBytes: UInt64 { state.withLock { $0.verified.isEmpty ? 0 : $0.arrivedBytes } }
 
-  /// Bytes of chunks that are here.
+  /// Bytes in chunks that are present.
   package var arrivedBytes: UInt64 { state.withLock { $0.arrivedBytes } }
 
   /// Verifies the whole and admits it.
   ///
-  /// - Throws: `hashMismatch` if the whole has another hash, although each chunk that has one has its own, and then
-  ///   nothing is left; `badRequest` where a chunk is missing; `diskFull` and the like, after which the chunks are kept.
+  /// - Throws: `hashMismatch` if the whole has another hash although each chunk that has a hash matches it, and then
+  ///   nothing is left; `badRequest` if a chunk is missing; `diskFull` and similar, after which the chunks are kept.
   package func finish() throws(KacheryError) -> StoredFile {
     try prefix.withLock { (prefix) throws(KacheryError) in
       try state.withLock { (state) throws(KacheryError) in try requireOpen(state) }
@@ -172,7 +172,7 @@ package final class IncomingFile: Sendable {
     }
   }
 
-  /// Stops receiving. What is here is kept for a later session. Does nothing the second time or after `finish()`.
+  /// Stops receiving and keeps what has arrived for a later session. Idempotent; does nothing after `finish()`.
   package func close() {
     state.withLock { state in
       guard state.isOpen else { return }
@@ -182,7 +182,7 @@ package final class IncomingFile: Sendable {
     }
   }
 
-  /// Stops receiving and removes what was received. Does nothing the second time or after `finish()`.
+  /// Stops receiving and removes what has arrived. Idempotent; does nothing after `finish()`.
   package func discard() {
     state.withLock { state in
       if state.isOpen { discard(&state) }
@@ -191,7 +191,7 @@ package final class IncomingFile: Sendable {
 
   private func discard(_ state: inout State) {
     state.isOpen = false
-    // In this order and while the lock is held, so that no other receiver can be met by it.
+    // In this order and with the lock held, so that no other receiver can find the half-removed file.
     try? state.journal.remove()
     try? FileSystem.remove(file.path)
     file.close()
@@ -199,7 +199,7 @@ package final class IncomingFile: Sendable {
 }
 
 extension RangeSet<UInt64> {
-  /// Whether the two share a byte.
+  /// Whether the two ranges share a byte.
   fileprivate func overlaps(_ range: ByteRange) -> Bool {
     var (low, high) = (0, ranges.count)
     while low < high {

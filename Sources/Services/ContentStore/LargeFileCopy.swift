@@ -6,11 +6,11 @@ import Threads
 
 /// Copies a large file while another thread hashes the copy.
 ///
-/// What is hashed is what was copied, so a source that changes meanwhile cannot end up under a wrong name.
+/// The hash is computed from the copy, so a source that changes meanwhile cannot be stored under a wrong name.
 struct LargeFileCopy: ~Copyable {
-  /// Blocks that are being read or hashed at once.
+  /// Blocks being read or hashed at the same time.
   private static let ringSize = 8
-  /// Bytes that the file system copies in one call.
+  /// Bytes that the file system copies per call.
   private static let copyStep: UInt64 = 4 << 20
 
   private let source: File
@@ -18,7 +18,7 @@ struct LargeFileCopy: ~Copyable {
   private let blocks: UnsafeMutableRawBufferPointer
   private let hashing: HashingLane
   private var blocksRead = 0
-  /// Whether the file system copies; where it cannot, the bytes pass through the blocks.
+  /// Whether the file system can copy; if not, the bytes pass through the blocks.
   private var copiesInside = true
   private var copied: UInt64 = 0
 
@@ -30,12 +30,12 @@ struct LargeFileCopy: ~Copyable {
   }
 
   deinit {
-    // The thread may still read where a failure ended the copy.
+    // After a failure the thread may still read a block.
     hashing.wait()
     blocks.deallocate()
   }
 
-  /// Copies until the source ends, or is longer than `size`.
+  /// Copies until the source ends or exceeds `size`.
   ///
   /// - Returns: the digester of exactly the bytes that were copied.
   mutating func run(
@@ -55,14 +55,14 @@ struct LargeFileCopy: ~Copyable {
     return hashing.wait()
   }
 
-  /// A block that is hashed already: the lane takes a new one only once it has few enough left.
+  /// The next block of the ring. It has been hashed: `add` waits while the thread has too many blocks left.
   private mutating func nextBlock() -> UnsafeMutableRawBufferPointer {
     let start = blocksRead % Self.ringSize * Limits.blockSize
     blocksRead += 1
     return UnsafeMutableRawBufferPointer(rebasing: blocks[start..<start + Limits.blockSize])
   }
 
-  /// Brings the next bytes to the destination and into the block.
+  /// Copies the next bytes to the destination and reads them into the block.
   private mutating func fill(_ block: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(KacheryError) -> Int {
     if copiesInside, offset == copied, let step = ByteRange(start: offset, end: offset + Self.copyStep) {
       let count = destination.copy(step, of: source)
@@ -79,21 +79,21 @@ struct LargeFileCopy: ~Copyable {
   }
 }
 
-/// A thread that hashes bytes as they are handed over.
+/// A thread that hashes bytes in the order of `add`.
 private final class HashingLane: Sendable {
   private let lane: WorkerThread
   private let digester = Mutex(ContentDigester())
 
   init(depth: Int) throws(KacheryError) { lane = try WorkerThread(depth: depth) }
 
-  /// Hashes bytes that stay as they are until the lane is done with them.
+  /// Hashes bytes that must not change until they are hashed.
   func add(_ bytes: UnsafeRawBufferPointer) {
-    // Nobody writes to them until then.
+    // The caller does not write to them until then.
     nonisolated(unsafe) let bytes = bytes
     lane.add { self.digester.withLock { $0.update(bytes) } }
   }
 
-  /// Everything that was handed over, hashed.
+  /// Waits until all added bytes are hashed, and returns their digester.
   @discardableResult
   func wait() -> ContentDigester {
     lane.waitUntilDone()

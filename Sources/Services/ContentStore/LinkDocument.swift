@@ -1,11 +1,11 @@
 import Files
 import Primitives
 
-/// The content of a `.link` file: the file lies at `path` as long as it looks as it did when it was linked.
+/// The content of a `.link` file: `path` is valid while the file there looks as it did when it was linked.
 struct LinkDocument: Hashable, Sendable {
-  /// Far above the longest path with its marks.
+  /// Far above the longest path with its quotation and escapes.
   static let maximumSize = 64 << 10
-  /// Python's seconds and JavaScript's milliseconds both lose a part of the time.
+  /// Python's seconds and JavaScript's milliseconds both lose precision.
   private static let toleranceSeconds = 0.002
 
   let path: String
@@ -16,7 +16,7 @@ struct LinkDocument: Hashable, Sendable {
 
   /// Reads the document.
   ///
-  /// - Parameter path: where it lies, for the error.
+  /// - Parameter path: the link's own path, for the error.
   /// - Throws: `storageFailed` if it is damaged.
   init(parsing bytes: [UInt8], path: String) throws(KacheryError) {
     guard let document = try? JSONParser.parse(bytes), let target = document["path"]?.string, target.begins(with: "/"),
@@ -37,7 +37,7 @@ struct LinkDocument: Hashable, Sendable {
     self.modified = modified
   }
 
-  /// The document as the storage format has it.
+  /// The document in the storage format.
   var json: JSONValue {
     [
       "path": .string(path), "manifestSha1": manifest.map { .string($0.hex) } ?? .null,
@@ -45,10 +45,10 @@ struct LinkDocument: Hashable, Sendable {
     ]
   }
 
-  /// Whether it leads to this path, byte for byte: two names that look alike may be two files.
+  /// Whether the link has this path, byte for byte: two names that look alike may be two files.
   func isAt(_ path: String) -> Bool { ByteString(self.path) == ByteString(path) }
 
-  /// Whether a file of this status is still the one that was linked. What is not a regular file never is.
+  /// Whether a file with this status is still the one that was linked. Only a regular file can be.
   func matches(_ status: FileStatus) -> Bool {
     status.kind == .regular && status.size == size && abs(status.modified - modified) <= Self.toleranceSeconds
   }

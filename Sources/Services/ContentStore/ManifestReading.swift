@@ -2,7 +2,7 @@ import Crypto
 import Files
 import Primitives
 
-/// Reads a stored manifest block by block, and checks on the way that it is the file that it should be.
+/// Reads a stored manifest block by block and verifies its hash on the way.
 final class ManifestReading {
   private let file: StoredFileReader
   private var digest = SHA1Digest()
@@ -10,7 +10,8 @@ final class ManifestReading {
 
   init(_ file: StoredFileReader) { self.file = file }
 
-  /// - Throws: `hashMismatch` if the file is damaged, whatever else is wrong with it; `badManifest` if it is none.
+  /// - Throws: `hashMismatch` if the file is damaged, whatever else is wrong with it; `badManifest` if it is not a
+  ///   manifest.
   func manifest() throws(KacheryError) -> Manifest {
     let result = Result { () throws(KacheryError) in
       try Manifest { () throws(KacheryError) in try self.nextBlock() }
@@ -29,7 +30,7 @@ final class ManifestReading {
     return block
   }
 
-  /// The blocks of a file whose hash is compared otherwise.
+  /// The blocks of a file whose hash the caller checks in another way.
   static func blocks(of file: File, size: UInt64) -> () throws(KacheryError) -> [UInt8] {
     var position: UInt64 = 0
     return { () throws(KacheryError) in

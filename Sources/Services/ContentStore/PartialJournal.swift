@@ -1,10 +1,9 @@
 import Files
 import Primitives
 
-/// The list, beside a partial file, of the chunks in it that were verified: a line each, written after the chunk.
+/// The list of verified chunks beside a partial file: one line per chunk, written after the chunk.
 ///
-/// It is a hint: a machine that lost power may have kept the line and lost the chunk, so each chunk is hashed again
-/// before anybody relies on it.
+/// A hint only: after a power failure the line may survive without the chunk, so each chunk is hashed again before use.
 struct PartialJournal: Sendable {
   /// Enough for the chunks of 10 TB.
   private static let maximumSize = 64 << 20
@@ -13,19 +12,19 @@ struct PartialJournal: Sendable {
   private var file: File?
   private var end: UInt64 = 0
 
-  /// The list at `path`; nil for a partial file that no later session may use, of which no list is kept.
+  /// The list at `path`; nil if no later session may resume the partial file, and then no list is kept.
   init(path: String?) { self.path = path }
 
   /// Whether a list is kept.
   var isKept: Bool { path != nil }
 
-  /// The chunks that an earlier session listed. The list stays as it is.
+  /// The chunks that an earlier session listed. Leaves the list unchanged.
   var listed: [Manifest.Chunk] {
     guard let path, let bytes = try? FileSystem.read(path, limit: Self.maximumSize) else { return [] }
     return bytes.split(separator: UInt8(ascii: "\n")).compactMap(Self.chunk)
   }
 
-  /// The chunks of an earlier session; none if there was none. Then the list is empty again.
+  /// Returns the chunks of an earlier session, if there was one, and empties the list.
   mutating func takeOver() throws(KacheryError) -> [Manifest.Chunk] {
     guard let path, try FileSystem.statusIfPresent(path, followingLinks: false) != nil else { return [] }
     let chunks = listed
@@ -48,7 +47,7 @@ struct PartialJournal: Sendable {
     if let path { try FileSystem.remove(path) }
   }
 
-  /// A line that was cut short, or is damaged, is no chunk.
+  /// Nil for a line that is cut short or damaged.
   private static func chunk(_ line: ArraySlice<UInt8>) -> Manifest.Chunk? {
     let parts = String(decoding: line, as: UTF8.self).parts(separatedBy: " ")
     guard parts.count == 3, let start = UInt64(parts[0]), let end = UInt64(parts[1]),

@@ -1,8 +1,8 @@
 import Primitives
 import Synchronization
 
-/// Turns at hashing files again: one thread for each file, and two at most that have to do with large ones, so that the few
-/// threads of a pool stay free for others.
+/// Schedules rehashing: one thread per file, and at most two threads on large files, so that a pool with few threads
+/// stays available to others.
 final class Rechecks: Sendable {
   private final class Turn: Sendable {
     let isRunning = Mutex<Void>(())
@@ -13,7 +13,7 @@ final class Rechecks: Sendable {
     var threadsAtLargeFiles = 0
   }
 
-  /// A file of more bytes takes longer than a client notices.
+  /// Files above this size take long enough to hash that a client notices.
   private static let largeSize: UInt64 = 64 << 20
   private static let maximumThreadsAtLargeFiles = 2
 
@@ -21,7 +21,7 @@ final class Rechecks: Sendable {
 
   /// Runs `body` while no other thread runs one for this file.
   ///
-  /// - Throws: `alreadyRunning` if too many threads have to do with large files, and what `body` throws.
+  /// - Throws: `alreadyRunning` if too many threads are busy with large files; also rethrows errors of `body`.
   func perform<Answer>(
     _ hash: ContentHash, size: UInt64, _ body: () throws(KacheryError) -> Answer
   ) throws(KacheryError) -> Answer {
@@ -48,7 +48,7 @@ final class Rechecks: Sendable {
   private static func refusal(_ hash: ContentHash) -> KacheryError {
     KacheryError(
       .alreadyRunning,
-      "The file \(hash) was touched since it was stored and has to be hashed again, after other large ones; try again "
+      "The file \(hash) was touched since it was stored and must be hashed again, after other large files; try again "
         + "in a minute.")
   }
 }

@@ -2,13 +2,13 @@ import Crypto
 import Files
 import Primitives
 
-/// Takes over what is here of a file already: chunks that an earlier session left, and chunks that were loaded by themselves.
-/// Each is hashed again.
+/// Takes over chunks that are already present: those of an earlier session, and those stored as files of their own.
+/// Hashes each of them again.
 struct Resumption {
   let file: File
   var journal: PartialJournal
   private(set) var prefix = PrefixDigest()
-  /// In the order of their places.
+  /// In file order.
   private(set) var verified: [Manifest.Chunk] = []
 
   init(file: File, journal: PartialJournal) {
@@ -18,8 +18,8 @@ struct Resumption {
 
   var verifiedBytes: UInt64 { verified.reduce(0) { $0 + $1.range.count } }
 
-  /// Takes over what is listed and is among `wanted`, and what `stored` gives as a file of its own; where that is nothing,
-  /// the file is empty afterwards.
+  /// Takes over the chunks among `wanted` that are listed, or that `stored` opens as files. If there are none,
+  /// truncates the file to empty.
   mutating func take(
     _ wanted: [Manifest.Chunk], size: UInt64, stored: (Manifest.Chunk) -> File?
   ) throws(KacheryError) {
@@ -39,7 +39,7 @@ struct Resumption {
     if verified.isEmpty { try file.truncate(to: 0) }
   }
 
-  /// - Returns: whether the chunk, which is a file of its own, is in its place now.
+  /// - Returns: whether the chunk, a stored file, is now in its place.
   private mutating func copy(_ chunk: Manifest.Chunk, from source: File) throws(KacheryError) -> Bool {
     defer { source.close() }
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Limits.blockSize, alignment: 4096)

@@ -4,14 +4,14 @@ import Files
 package import Primitives
 import Synchronization
 
-/// What a node remembers of the files in its storage directory to be quick: the manifest that names each, its size, when it
-/// was last used, and how it looked when its bytes were last known to have its hash.
+/// A node's cache of facts about the files in its storage directory: manifest, size, last use, and how each file looked
+/// when its bytes were last known to have its hash.
 ///
-/// It is never the truth. It may be lost, incomplete or wrong at any moment; the files say what is there, and whoever
-/// relies on an answer checks it against them. No method fails: where the database does, it is made anew.
+/// It is never the truth. It may be lost, incomplete or wrong at any time; the files are authoritative, and callers
+/// check an answer against them. No method fails: if the database does, the index is rebuilt.
 ///
-/// Each node has an index of its own, named by its node ID, and only the node's one process opens it. So SQLite needs no
-/// locks, and nodes that share a directory on a network file system cannot spoil each other's.
+/// Each node has its own index, named by its node ID, and only the node's single process opens it. So SQLite needs no
+/// locks, and nodes that share a directory on a network file system cannot damage each other's index.
 package final class StoreIndex: Sendable {
   private struct State {
     var connection: Connection?
@@ -27,7 +27,7 @@ package final class StoreIndex: Sendable {
     let time: Int64
   }
 
-  /// Uses that are gathered before they are written.
+  /// Uses collected before they are written.
   private static let maximumUses = 1_000
   private static let layout = [
     [
@@ -41,7 +41,7 @@ package final class StoreIndex: Sendable {
     [
       "ALTER TABLE files ADD COLUMN modified INTEGER",
       "ALTER TABLE files ADD COLUMN changed INTEGER",
-      // The files are gone through once more, for their times.
+      // Visit all files once more, for their times.
       "DELETE FROM facts WHERE name = 'complete'",
     ],
   ]
@@ -50,7 +50,7 @@ package final class StoreIndex: Sendable {
   private let log: Log
   private let state: Mutex<State>
 
-  /// Opens the index at `path`, or makes an empty one. Where that fails there is none, and every answer is nil.
+  /// Opens the index at `path`, or creates an empty one. If that fails, every answer is nil.
   init(path: String, log: Log) {
     self.path = path
     self.log = log
@@ -58,16 +58,16 @@ package final class StoreIndex: Sendable {
     state.withLock { open(&$0) }
   }
 
-  // MARK: Asking
+  // MARK: Lookup
 
-  /// The manifest that was last known for a file; nil if none is known.
+  /// The last known manifest of a file; nil if none is known.
   package func manifest(of hash: ContentHash) -> ContentHash? {
     use { (connection) throws(KacheryError) in
       try connection.firstRow("SELECT manifest FROM files WHERE hash = ?", [.blob(hash.bytes)])?.first?.blob
     }?.flatMap { ContentHash(bytes: $0) }
   }
 
-  /// When a file was last used, in seconds since 1970; nil if that is not known.
+  /// When a file was last used, in seconds since 1970; nil if unknown.
   func lastUse(of hash: ContentHash) -> Int64? {
     if let use = state.withLock({ $0.uses[hash] }) { return use.time }
     return use { (connection) throws(KacheryError) in
@@ -75,7 +75,7 @@ package final class StoreIndex: Sendable {
     } ?? nil
   }
 
-  /// Some of the files of this size that may be there.
+  /// Up to `limit` files of this size that may be stored.
   func files(ofSize size: UInt64, atMost limit: Int) -> [ContentHash] {
     let rows = use { (connection) throws(KacheryError) in
       try connection.rows(
@@ -84,7 +84,7 @@ package final class StoreIndex: Sendable {
     return (rows ?? []).compactMap { $0.first?.blob.flatMap { ContentHash(bytes: $0) } }
   }
 
-  /// How the file looked when its bytes were last known to have its hash; nil if that is not known.
+  /// The file's stamp when its bytes were last known to have its hash; nil if unknown.
   func stamp(of hash: ContentHash) -> FileStamp? {
     let row = use { (connection) throws(KacheryError) in
       try connection.firstRow("SELECT size, modified, changed FROM files WHERE hash = ?", [.blob(hash.bytes)])
@@ -95,21 +95,21 @@ package final class StoreIndex: Sendable {
       size: UInt64(clamping: size), modifiedNanoseconds: modified, changedNanoseconds: changed)
   }
 
-  /// Whether the index knows everything that was there when it was made.
+  /// Whether the index covers all files that were stored when it was created.
   package var isComplete: Bool { state.withLock { $0.isComplete } }
 
-  // MARK: Telling
+  // MARK: Recording
 
-  /// A file has come, or its manifest has become known.
+  /// Records that a file was stored, or that its manifest became known.
   package func note(_ hash: ContentHash, size: UInt64, manifest: ContentHash?) {
     use { (connection) throws(KacheryError) in
       try Self.insert(hash, size, manifest, used: FileSystem.now, into: connection)
     }
   }
 
-  /// The bytes of a file that looks so have its hash, as far as is known. That is no use of it.
+  /// Records that a file with this stamp has its hash, as far as is known. Does not count as a use.
   ///
-  /// - Parameter used: when it was last used, for a file that the index does not know yet.
+  /// - Parameter used: when it was last used, for a file that is new to the index.
   func remember(_ stamp: FileStamp, of hash: ContentHash, used: Int64) {
     use { (connection) throws(KacheryError) in
       _ = try connection.execute(
@@ -121,7 +121,7 @@ package final class StoreIndex: Sendable {
     }
   }
 
-  /// Files have come.
+  /// Records that files were stored.
   func note(_ files: [(hash: ContentHash, stamp: FileStamp)]) {
     use { (connection) throws(KacheryError) in
       try connection.transaction { () throws(KacheryError) in
@@ -132,7 +132,7 @@ package final class StoreIndex: Sendable {
     }
   }
 
-  /// A file was used. Written in batches: what a crash loses of it costs little.
+  /// Records a use. Uses are written in batches: losing some in a crash costs little.
   package func noteUse(of hash: ContentHash, size: UInt64) {
     let isFull = state.withLock { state in
       state.uses[hash] = Use(size: size, time: FileSystem.now)
@@ -141,7 +141,7 @@ package final class StoreIndex: Sendable {
     if isFull { flush() }
   }
 
-  /// A file has gone.
+  /// Records that a file was removed.
   func forget(_ hash: ContentHash) {
     state.withLock { $0.uses[hash] = nil }
     use { (connection) throws(KacheryError) in
@@ -149,7 +149,7 @@ package final class StoreIndex: Sendable {
     }
   }
 
-  /// Writes what was gathered.
+  /// Writes the collected uses.
   package func flush() {
     let uses = state.withLock { state in
       defer { state.uses = [:] }
@@ -158,18 +158,18 @@ package final class StoreIndex: Sendable {
     guard !uses.isEmpty else { return }
     use { (connection) throws(KacheryError) in
       try connection.transaction { () throws(KacheryError) in
-        // Other processes store files as well, so one that was used need not be known.
+        // Other processes store files as well, so a used file may be unknown to the index.
         for (hash, use) in uses { try Self.insert(hash, use.size, nil, used: use.time, into: connection) }
       }
     }
   }
 
-  /// Takes over files that were found on the disk; what is known of them already counts more.
+  /// Adds files that were found on the disk; facts that are known already take precedence.
   func take(_ found: [FoundOnDisk]) {
     use { (connection) throws(KacheryError) in
       try connection.transaction { () throws(KacheryError) in
         for file in found {
-          // The times that are known belong to the size that is known.
+          // The known times belong to the known size.
           try connection.execute(
             """
             INSERT INTO files(hash, size, manifest, used, modified, changed) VALUES(?, ?, ?, ?, ?, ?)
@@ -182,7 +182,7 @@ package final class StoreIndex: Sendable {
     }
   }
 
-  /// Every file has been taken over.
+  /// Records that every file has been added.
   func markComplete() {
     use { (connection) throws(KacheryError) in
       _ = try connection.execute("INSERT OR REPLACE INTO facts(name, value) VALUES('complete', 1)")
@@ -190,7 +190,7 @@ package final class StoreIndex: Sendable {
     state.withLock { $0.isComplete = $0.connection != nil }
   }
 
-  /// Writes what was gathered and closes the database; every answer is nil afterwards.
+  /// Writes the collected uses and closes the database; every answer is nil afterwards.
   package func close() {
     flush()
     state.withLock { state in
@@ -235,7 +235,7 @@ package final class StoreIndex: Sendable {
     }
   }
 
-  /// A full disk may have room again; anything else that is wrong with the database will not mend itself.
+  /// A full disk may have room again later; other database errors do not go away.
   private func failed(_ error: KacheryError, _ state: inout State) {
     guard error.code != .diskFull else { return log.debug("\(error.message)") }
     log.warning("The index of stored files failed and is being rebuilt from the files: \(error.message)")
@@ -249,7 +249,7 @@ package final class StoreIndex: Sendable {
 
   private func open(_ state: inout State) {
     do throws(KacheryError) {
-      // A node that starts on a damaged index begins anew; the second failure is the disk's.
+      // An index that is damaged at the start is recreated; a second failure is the disk's.
       do throws(KacheryError) { state.connection = try connect() } catch {
         log.warning("The index \(path) cannot be used and is being rebuilt from the files: \(error.message)")
         removeFiles()
@@ -275,12 +275,12 @@ package final class StoreIndex: Sendable {
   }
 }
 
-/// A file as a look at the storage directory finds it.
+/// A file found in the storage directory.
 struct FoundOnDisk {
   let hash: ContentHash
   let size: UInt64
   let manifest: ContentHash?
-  /// How it looks, if that is to be taken for how it was stored.
+  /// Its stamp, if the file may be taken as unaltered since it was stored.
   var stamp: FileStamp?
   /// In seconds since 1970.
   let used: Int64

@@ -1,26 +1,26 @@
 import Files
 import Primitives
 
-/// Where things lie in a storage directory.
+/// The paths in a storage directory.
 struct StoreLayout: Sendable {
-  /// Readable by everyone: a storage directory may be shared, and what it holds is named by its hash anyway. Writable by
-  /// nobody: clients get the paths of stored files.
+  /// Readable by everyone: a storage directory may be shared, and its files are named by their hashes anyway. Writable
+  /// by no one: clients get the paths of stored files.
   static let filePermissions: UInt32 = 0o444
-  /// Of links, which earlier software may write again, and of pins.
+  /// For links, which earlier software may overwrite, and pins.
   static let notePermissions: UInt32 = 0o644
-  /// Of the storage directory itself, where it is made here.
+  /// For the storage directory itself, if it is created here.
   static let folderPermissions: UInt32 = 0o755
 
-  /// Behind the name of a partial file, the name of the list of its verified chunks.
+  /// Appended to the name of a partial file: the list of its verified chunks.
   static let journalSuffix = ".verified"
 
-  /// The storage directory.
+  /// The path of the storage directory.
   let root: String
 
   /// All stored files.
   var files: String { "\(root)/sha1" }
 
-  /// The folder of a stored file, named by the first six digits of its hash.
+  /// The folder of a stored file: three levels named by the first six digits of its hash.
   func folder(of hash: ContentHash) -> String { FileSystem.parent(of: file(hash)) }
 
   /// The path of a stored file.
@@ -38,42 +38,42 @@ struct StoreLayout: Sendable {
     return name + digits
   }
 
-  /// The path of the document that says where else the file lies.
+  /// The path of the link to a file outside the directory.
   func link(_ hash: ContentHash) -> String { "\(file(hash)).link" }
 
-  /// The folder of the further places of a linked file.
+  /// The folder of the other paths of a linked file.
   func places(_ hash: ContentHash) -> String { "\(own)/links/\(hash)" }
 
-  /// Everything that is this software's own and that other software on the directory knows nothing of.
+  /// The folder for everything that is specific to this software and unknown to other software on the directory.
   var own: String { "\(root)/kachery-node" }
 
-  /// Files that are being stored.
+  /// Files being stored.
   var temporary: String { "\(own)/temporary" }
 
-  /// Files that are being received.
+  /// Files being received.
   var partial: String { "\(own)/partial" }
 
-  /// Files that were removed and may still be taken back.
+  /// Removed files that can still be restored by hand.
   var trash: String { "\(own)/trash" }
 
   /// Files whose bytes no longer have their hash.
   var damaged: String { "\(own)/damaged" }
 
-  /// Where a file is set aside that does not have its hash.
+  /// The path to which a file is moved if it does not have its hash.
   func damaged(_ hash: ContentHash) -> String { "\(damaged)/\(hash)" }
 
-  /// Where a link is set aside whose target does not have the hash.
+  /// The path to which a link is moved if its target does not have the hash.
   func damagedLink(_ hash: ContentHash) -> String { "\(damaged(hash)).link" }
 
-  /// An empty file for each file that must stay, named by its hash.
+  /// The folder of pins: an empty file for each pinned file, named by its hash.
   var pins: String { "\(own)/pins" }
 
-  /// The mark that a file must stay.
+  /// The pin of a file.
   func pin(_ hash: ContentHash) -> String { "\(pins)/\(hash)" }
 
-  /// The file that is being received.
+  /// The path of a file being received.
   func partial(_ hash: ContentHash) -> String { "\(partial)/\(hash)" }
 
-  /// The list of the chunks that `partial` holds.
+  /// The list of the verified chunks in `partial`.
   func journal(_ hash: ContentHash) -> String { partial(hash) + Self.journalSuffix }
 }

@@ -1,6 +1,6 @@
 package import Primitives
 
-/// What a look at the store finds, as the local API tells it.
+/// The reports of a store in the local API's JSON.
 
 extension StoreUsage.Amount {
   /// `{"files", "bytes"}`
@@ -10,7 +10,7 @@ extension StoreUsage.Amount {
 }
 
 extension StoreUsage {
-  /// What `/v1/store/usage` answers.
+  /// The answer of `/v1/store/usage`.
   package var json: JSONValue {
     [
       "stored": files.json, "linked": links.json, "brokenLinks": .integer(Int64(clamping: brokenLinks)),
@@ -21,7 +21,7 @@ extension StoreUsage {
 }
 
 extension ListedFile {
-  /// One file of what `/v1/store/list` answers.
+  /// One file in the answer of `/v1/store/list`.
   package var json: JSONValue {
     [
       "sha1": .string(hash.hex), "bytes": .integer(Int64(clamping: size)),
@@ -32,7 +32,7 @@ extension ListedFile {
 }
 
 extension CollectReport {
-  /// What `/v1/store/collect` answers.
+  /// The answer of `/v1/store/collect`.
   package var json: JSONValue {
     [
       "removed": removed.json, "freed": .integer(Int64(clamping: freed)),
@@ -58,7 +58,7 @@ extension VerifyEvent {
     }
   }
 
-  /// Whether only the latest one of its kind matters.
+  /// Whether a later event of its kind replaces this one.
   package var isProgress: Bool { if case .progress = self { true } else { false } }
 }
 

@@ -2,21 +2,21 @@ import Files
 package import Primitives
 import YAML
 
-/// What `kachery.yaml` in a storage directory says.
+/// The settings of `kachery.yaml` in a storage directory.
 package struct StoreSettings: Hashable, Sendable {
-  /// The bytes that the stored files may have together; nil for no limit.
+  /// Most bytes of stored files; nil for no limit.
   package var maximumBytes: UInt64?
-  /// How fast a daemon may serve other nodes, and load, as its owner wrote it: MB a second, perhaps by time of day.
+  /// How fast a daemon may upload and download, as the owner wrote it: MB per second, optionally by time of day.
   package var uploadLimit: String?
   package var downloadLimit: String?
-  /// Transfers to other nodes that a daemon serves at once.
+  /// Most transfers that a daemon serves concurrently.
   package var maximumTransfers: Int?
 
   package init() {}
 
   /// Reads the document.
   ///
-  /// - Throws: `badConfiguration` if it is no YAML mapping or an entry not what it should be.
+  /// - Throws: `badConfiguration` if it is not a YAML mapping or an entry has the wrong form.
   package init(yaml bytes: [UInt8]) throws(KacheryError) {
     let document: YAMLValue
     do throws(KacheryError) { document = try YAMLParser.parse(bytes) } catch {
@@ -44,7 +44,7 @@ package struct StoreSettings: Hashable, Sendable {
 }
 
 extension StoreSettings {
-  /// What `kachery.yaml` in this directory says now; nothing where there is none.
+  /// Reads `kachery.yaml` in this directory; empty if there is none.
   package init(in directory: String) throws(KacheryError) {
     let path = "\(directory)/kachery.yaml"
     self.init()
@@ -54,6 +54,6 @@ extension StoreSettings {
 }
 
 extension ContentStore {
-  /// What `kachery.yaml` beside the files says now; nothing where there is none.
+  /// Reads `kachery.yaml` of this store.
   package func settings() throws(KacheryError) -> StoreSettings { try StoreSettings(in: layout.root) }
 }

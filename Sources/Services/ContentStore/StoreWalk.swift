@@ -1,24 +1,24 @@
 import Files
 import Primitives
 
-/// Goes through everything below `sha1/`, folder by folder in the order of the names, so that a directory of any size
-/// needs little memory.
+/// Visits everything below `sha1/`, folder by folder in the order of the names, so that a directory of any size needs
+/// little memory.
 struct StoreWalk {
-  /// What a name below `sha1/` stands for.
+  /// The meaning of a name below `sha1/`.
   enum Entry {
     case file(ContentHash, FileStatus)
     case link(ContentHash)
-    /// Not what the storage format puts there.
+    /// Not part of the storage format.
     case foreign(path: String)
   }
 
   let layout: StoreLayout
-  /// The walk begins after this one.
+  /// The walk starts after this hash.
   var last: ContentHash?
 
-  /// Hands over each entry until `body` answers false; says whether all were seen.
+  /// Passes each entry to `body` until it returns false; returns whether all were visited.
   ///
-  /// A file that goes while the walk comes by is left out.
+  /// A file that is removed during the walk is left out.
   @discardableResult
   func visit(_ body: (Entry) throws(KacheryError) -> Bool) throws(KacheryError) -> Bool {
     let top = layout.files
@@ -36,7 +36,7 @@ struct StoreWalk {
         if let entry = try entry(name, path), try !body(entry) { return false }
         continue
       }
-      // All of it was seen before.
+      // An earlier walk visited all of it.
       if let last, ByteString(digits + name) < ByteString(last.hex.prefix(digits.utf8.count + 2)) { continue }
       let isFolder = try FileSystem.statusIfPresent(path)?.kind == .folder
       guard isFolder, name.utf8.count == 2, Hex.decode(name) != nil else {
@@ -58,7 +58,7 @@ struct StoreWalk {
     guard let status = try FileSystem.statusIfPresent(path, followingLinks: false) else { return nil }
     let linkName = name.removing(suffix: ".link")
     let stem = linkName ?? name[...]
-    // The digits may be of either case in a hash, but a file's name is in lower case.
+    // A hash may be written in either case, but a file's name is in lower case.
     guard status.kind == .regular, let hash = ContentHash(hex: stem), hash.hex == stem else {
       return .foreign(path: path)
     }

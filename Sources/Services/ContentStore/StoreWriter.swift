@@ -3,9 +3,9 @@ import Files
 package import Primitives
 import Synchronization
 
-/// A file on its way into the store: its bytes are written, in order, and hashed as they come by.
+/// A file being stored: its bytes are written and hashed in order.
 ///
-/// Any thread may call; calls take turns. A writer that is let go without `finish()` leaves nothing behind.
+/// Thread-safe; calls are serialized. A writer that is released without `finish()` leaves nothing behind.
 package final class StoreWriter: Sendable {
   private struct State {
     var digester = ContentDigester()
@@ -26,7 +26,7 @@ package final class StoreWriter: Sendable {
 
   /// Appends bytes.
   ///
-  /// - Throws: `diskFull` or another failure of the disk, after which nothing is left of the file.
+  /// - Throws: `diskFull` or another disk error, after which nothing is left of the file.
   package func write(_ bytes: UnsafeRawBufferPointer) throws(KacheryError) {
     try whileOpen { (state) throws(KacheryError) in
       let offset = state.digester.count
@@ -41,9 +41,9 @@ package final class StoreWriter: Sendable {
     try bytes.withUnsafeBytes { buffer in Result { () throws(KacheryError) in try write(buffer) } }.get()
   }
 
-  /// Takes over a whole file, where nothing else is written; another thread hashes it meanwhile.
+  /// Copies a whole file, if nothing else is written; another thread hashes it meanwhile.
   ///
-  /// - Returns: the number of its bytes, at most a block more than `size`.
+  /// - Returns: the number of bytes copied, at most one block more than `size`.
   func copy(
     _ source: File, expecting size: UInt64, afterBlock: (_ bytesRead: UInt64) throws(KacheryError) -> Void
   ) throws(KacheryError) -> UInt64 {
@@ -59,9 +59,9 @@ package final class StoreWriter: Sendable {
   /// Bytes written so far.
   package var count: UInt64 { state.withLock { $0.digester.count } }
 
-  /// Admits the file, and its manifest where it is large.
+  /// Admits the file and, if it is large, its manifest.
   ///
-  /// - Returns: once everything is on the disk.
+  /// - Returns: the receipt, once everything is on the disk.
   package func finish() throws(KacheryError) -> StoreReceipt {
     try whileOpen { (state) throws(KacheryError) in
       let size = state.digester.count
@@ -75,13 +75,13 @@ package final class StoreWriter: Sendable {
     }
   }
 
-  /// Gives up and removes what was written; does nothing after `finish()` or a failure.
+  /// Removes what was written; does nothing after `finish()` or a failure.
   package func cancel() { state.withLock { discard(&$0) } }
 
   private func whileOpen<Answer>(_ body: (inout State) throws(KacheryError) -> Answer) throws(KacheryError) -> Answer {
     try state.withLock { (state) throws(KacheryError) in
       guard state.isOpen else {
-        throw KacheryError(.cancelled, "Storing the file had ended already, by a failure or because it was given up.")
+        throw KacheryError(.cancelled, "Storing the file had ended already, by a failure or by cancelling it.")
       }
       do throws(KacheryError) { return try body(&state) } catch {
         discard(&state)
@@ -93,7 +93,7 @@ package final class StoreWriter: Sendable {
   private func discard(_ state: inout State) {
     guard state.isOpen else { return }
     state.isOpen = false
-    // While the lock is held, so that no other process can have made a file of this name.
+    // With the lock held, so that no other process can have created a file of this name.
     try? FileSystem.remove(file.path)
     file.close()
   }

@@ -1,25 +1,25 @@
 package import Primitives
 
-/// A file that is here, complete.
+/// A complete file in the store.
 package struct StoredFile: Hashable, Sendable {
   package let hash: ContentHash
   /// In bytes.
   package let size: UInt64
-  /// Where the bytes lie: in the storage directory, or where the link says.
+  /// The path of the bytes: in the storage directory, or the link's target.
   package let path: String
   let link: LinkDocument?
 
-  /// Whether the bytes lie outside the storage directory, in a file of the user's.
+  /// Whether the bytes are outside the storage directory, in a file of the user.
   package var isLink: Bool { link != nil }
 
-  /// The manifest that was made when the file was linked; nil for others, and for small files.
+  /// The manifest made when the file was linked; nil for other and for small files.
   package var linkedManifest: ContentHash? { link?.manifest }
 }
 
-/// What storing a file yields: the parts of its URI.
+/// The result of storing a file: the parts of its URI.
 package struct StoreReceipt: Hashable, Sendable {
   package let hash: ContentHash
-  /// The hash of the manifest; nil for files of up to 20,000,000 bytes.
+  /// The hash of the manifest; nil for files of at most 20,000,000 bytes.
   package let manifest: ContentHash?
   /// In bytes.
   package let size: UInt64
@@ -32,6 +32,6 @@ package struct StoreReceipt: Hashable, Sendable {
 }
 
 extension ContentStore {
-  /// Where the file with this hash lies, once it is stored.
+  /// The path of the file with this hash, once it is stored.
   package func path(of hash: ContentHash) -> String { layout.file(hash) }
 }

@@ -1,18 +1,18 @@
 import Files
 package import Primitives
 
-/// A stored file, open. Any thread may read; the file is closed with `close()` or with the object.
+/// An open stored file. Thread-safe; closed by `close()` or when it is released.
 package final class StoredFileReader: Sendable {
   package let hash: ContentHash
   /// In bytes.
   package let size: UInt64
   private let file: File
   private let use: FileUse?
-  /// How a linked file looked when it was opened; it belongs to a user, who may change it at any time.
+  /// The status of a linked file when it was opened; its user may change it at any time.
   private let linkedStatus: FileStatus?
 
-  /// - Parameter use: what keeps the file from being removed; nil for a part of one that is still arriving, which may be read
-  ///   whether or not the rest comes.
+  /// - Parameter use: keeps the file from being removed; nil for a part of an incoming file, which stays readable
+  ///   whether or not the rest arrives.
   init(_ hash: ContentHash, _ file: File, size: UInt64, _ use: FileUse?) {
     self.hash = hash
     self.size = size
@@ -21,7 +21,7 @@ package final class StoredFileReader: Sendable {
     linkedStatus = nil
   }
 
-  /// - Throws: `fileChanged` if it is not the file any more that was found.
+  /// - Throws: `fileChanged` if it is no longer the file that was found.
   init(linked found: StoredFile, _ use: FileUse, _ clientScope: ClientScope) throws(KacheryError) {
     hash = found.hash
     size = found.size
@@ -33,15 +33,15 @@ package final class StoredFileReader: Sendable {
       throw Self.changed(found.path)
     }
     linkedStatus = status
-    // The target belongs to a user, who may have put something else in its place.
+    // The target belongs to a user, who may have replaced it.
     try clientScope.requireReadable(file)
   }
 
-  /// Fills `buffer` with the bytes from `offset`.
+  /// Fills `buffer` with the bytes at `offset`.
   ///
-  /// - Returns: the number of bytes, which is always the size of the buffer.
-  /// - Throws: `badRequest` if the file ends before the buffer is full; `fileChanged` if it is a linked file that
-  ///   no longer is what it was.
+  /// - Returns: the number of bytes read, always the size of the buffer.
+  /// - Throws: `badRequest` if the file ends before the buffer is full; `fileChanged` if it is a linked file that has
+  ///   changed.
   @discardableResult
   package func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws(KacheryError) -> Int {
     let (end, overflow) = offset.addingReportingOverflow(UInt64(buffer.count))
@@ -57,7 +57,8 @@ package final class StoredFileReader: Sendable {
     return count
   }
 
-  /// The bytes of a range if memory holds them: for those who must not wait for a disk. Nil also for any linked file.
+  /// The bytes of a range if they are in memory, for callers that must not block on the disk. Nil also for any linked
+  /// file.
   package func cachedBytes(_ range: ByteRange) -> [UInt8]? {
     guard range.end <= size, linkedStatus == nil else { return nil }
     var isCached = false
@@ -70,10 +71,10 @@ package final class StoredFileReader: Sendable {
     return isCached ? bytes : nil
   }
 
-  /// Asks the system to begin reading the bytes of a range into memory. A hint only.
+  /// Hints that the system should start reading the bytes of a range into memory.
   package func startReading(_ range: ByteRange) { file.startReading(range) }
 
-  /// The bytes of a range, for ranges that are small enough for memory.
+  /// The bytes of a range that is small enough for memory.
   package func bytes(_ range: ByteRange) throws(KacheryError) -> [UInt8] {
     guard range.end <= size else {
       throw KacheryError(.badRequest, "The file \(hash) has \(size) bytes; \(range) is past its end.")
@@ -88,7 +89,7 @@ package final class StoredFileReader: Sendable {
     return bytes
   }
 
-  /// Closes the file; does nothing the second time.
+  /// Closes the file. Idempotent.
   package func close() {
     file.close()
     use?.end()

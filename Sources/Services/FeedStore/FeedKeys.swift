@@ -1,7 +1,7 @@
 import Crypto
 import Primitives
 
-/// The keys and names of the feeds that this node writes. They lie among the mutables, as earlier software put them.
+/// The keys and names of the feeds that this node writes, stored among the mutables as earlier software did.
 struct FeedKeys: Sendable {
   let mutables: MutableTable
 
@@ -18,7 +18,7 @@ struct FeedKeys: Sendable {
       let key = try? SigningKey(seed: seed), FeedID(key: key.publicKey) == feed
     else {
       throw KacheryError(
-        .badKey, "The private key that is stored for the feed \(feed) in mutables.db is not the feed's; restore it.")
+        .badKey, "The private key stored in mutables.db for the feed \(feed) is not that feed's key; restore it.")
     }
     return key
   }
@@ -35,7 +35,7 @@ struct FeedKeys: Sendable {
     try mutables.get(Self.name(name))?.string.flatMap { FeedID(hex: $0) }
   }
 
-  /// The names of feeds; one that was given twice names the later.
+  /// The names of each feed. A name given to several feeds belongs to the last.
   func names() throws(KacheryError) -> [FeedID: [String]] {
     var names: [FeedID: [String]] = [:]
     for (key, value) in try mutables.all(ofType: "feedIdForName") {
@@ -50,7 +50,7 @@ struct FeedKeys: Sendable {
     Set(try mutables.all(ofType: "feedConfig").compactMap { $0.key["feedId"]?.string.flatMap { FeedID(hex: $0) } })
   }
 
-  /// Forgets the key and every name of a feed.
+  /// Removes the key and all names of a feed.
   func remove(_ feed: FeedID) throws(KacheryError) {
     for name in try names()[feed] ?? [] { try mutables.delete(Self.name(name)) }
     try mutables.delete(Self.config(feed))

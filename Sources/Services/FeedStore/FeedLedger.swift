@@ -2,7 +2,7 @@ import Crypto
 import Database
 import Primitives
 
-/// What is written into `feeds.db`. It belongs to one thread at a time, which holds a transaction open around each call.
+/// Writes `feeds.db`. One thread at a time uses it, and keeps a transaction open around each call.
 struct FeedLedger {
   /// The last message of a subfeed, which the next one must follow.
   private struct Tail {
@@ -10,7 +10,7 @@ struct FeedLedger {
     var signature: Signature?
   }
 
-  /// Subfeeds whose ends are remembered; beyond these all are read again.
+  /// Subfeeds whose tails are cached; beyond that number the cache is cleared.
   private static let rememberedTails = 10_000
 
   let connection: Connection
@@ -23,7 +23,7 @@ struct FeedLedger {
     self.keys = keys
   }
 
-  /// A transaction came to nothing: what was remembered of it does not hold.
+  /// Clears the caches after a failed transaction.
   mutating func forget() {
     tails = [:]
     signingKeys = [:]
@@ -32,13 +32,13 @@ struct FeedLedger {
   // MARK: Feeds
 
   mutating func create(_ key: SigningKey, named name: String?) throws(KacheryError) -> FeedID {
-    // The key first: of a feed without a key nobody would ever know that it was this node's.
+    // The key first: without a key, a feed could never be recognized as this node's.
     let feed = try keys.keep(key, named: name)
     try addFeed(feed)
     return feed
   }
 
-  /// Deletes all messages of a feed. Says whether there was such a feed.
+  /// Deletes all messages of a feed. Returns whether the feed existed.
   mutating func deleteMessages(of feed: FeedID) throws(KacheryError) -> Bool {
     forget()
     let isWriteable = try keys.key(of: feed) != nil
@@ -76,7 +76,7 @@ struct FeedLedger {
   private mutating func signingKey(of feed: FeedID) throws(KacheryError) -> SigningKey {
     if let key = signingKeys[feed] { return key }
     guard let key = try keys.key(of: feed) else {
-      throw KacheryError(.forbidden, "The feed \(feed) is written by another node; only that one can change it.")
+      throw KacheryError(.forbidden, "The feed \(feed) is written by another node; only that node can change it.")
     }
     if signingKeys.count >= Self.rememberedTails { signingKeys = [:] }
     signingKeys[feed] = key
@@ -105,7 +105,7 @@ struct FeedLedger {
     return tail
   }
 
-  /// Signs messages and writes them behind the last one. Gives them back.
+  /// Signs messages and writes them after the last one. Returns the signed messages.
   mutating func append(
     _ messages: [JSONObject], to key: SubfeedKey, metaData: JSONObject?, at time: WallTime
   ) throws(KacheryError) -> [SignedMessage] {
@@ -123,7 +123,7 @@ struct FeedLedger {
     return signed
   }
 
-  /// Keeps messages of another node's feed, whose signatures were checked, as far as they follow what is here.
+  /// Stores verified messages of another node's feed, as far as they continue the stored ones.
   mutating func admit(_ messages: [SignedMessage], to key: SubfeedKey) throws(KacheryError) -> MessageAdmission {
     var tail = try tail(of: key)
     var admission = MessageAdmission(count: tail.count)
@@ -166,7 +166,7 @@ struct FeedLedger {
       key.columns + [.integer(Int64(clamping: message.number)), .text(String(decoding: message.text, as: UTF8.self))])
   }
 
-  /// Forks of one subfeed that are kept as proof; a forger could make any number.
+  /// Most forks of one subfeed that are kept as proof; a forger could create any number.
   private static let keptForks: Int64 = 100
 
   private func keepApart(_ message: SignedMessage, of key: SubfeedKey) throws(KacheryError) {

@@ -13,19 +13,19 @@ extension FeedStore {
   /// The feed with this name; nil if none has it.
   package func feed(named name: String) throws(KacheryError) -> FeedID? { try keys.feed(named: name) }
 
-  /// Whether messages of the feed, or the feed itself, are here.
+  /// Whether the feed, or any of its messages, is stored.
   package func isKnown(_ feed: FeedID) throws(KacheryError) -> Bool {
     try row("SELECT 1 FROM feeds WHERE feedId = ?", [.text(feed.hex)]) != nil
   }
 
-  /// How many messages of the subfeed are here.
+  /// How many messages of the subfeed are stored.
   package func count(_ key: SubfeedKey) throws(KacheryError) -> UInt64 {
     let row = try row(
       "SELECT max(position) FROM subfeedMessages WHERE feedId = ? AND subfeedHash = ?", key.columns)
     return row?[0].integer.flatMap { UInt64(exactly: $0) }.map { $0 + 1 } ?? 0
   }
 
-  /// Who may have messages appended to the subfeed; no rules where none were set.
+  /// Who may append messages to the subfeed; no rules if none were set.
   package func rules(of key: SubfeedKey) throws(KacheryError) -> AccessRules {
     let row = try row("SELECT accessRules FROM subfeeds WHERE feedId = ? AND subfeedHash = ?", key.columns)
     guard let text = row?[0].text else { return AccessRules() }
@@ -36,8 +36,8 @@ extension FeedStore {
     return json["rules"] == nil ? AccessRules() : try AccessRules(json: json)
   }
 
-  /// Messages of a subfeed as they are stored, from `position` on: at most `count` of them, and no more once they have
-  /// `bytes` bytes; at least one where there is one.
+  /// Stored messages of a subfeed from `position` on: at most `count`, ending once they have `bytes` bytes in total,
+  /// but at least one if there is one.
   package func messages(
     of key: SubfeedKey, from position: UInt64, count: Int = .max, bytes: Int = .max
   ) throws(KacheryError) -> [[UInt8]] {
@@ -49,7 +49,7 @@ extension FeedStore {
         "SELECT position, message FROM subfeedMessages WHERE feedId = ? AND subfeedHash = ? AND position >= ? "
           + "ORDER BY position", key.columns + [.integer(start)]
       ) { (row) throws(KacheryError) in
-        // A hole would give messages the wrong numbers.
+        // A gap would give messages the wrong numbers.
         guard let text = row[1].text, row[0].integer == start + Int64(messages.count) else {
           throw KacheryError(.storageFailed, "The message \(messages.count + Int(start)) of \(key) is damaged.")
         }
@@ -61,7 +61,7 @@ extension FeedStore {
     return messages
   }
 
-  /// A feed that is here.
+  /// A stored feed.
   package struct Summary: Sendable {
     package let feed: FeedID
     package let names: [String]
@@ -70,7 +70,7 @@ extension FeedStore {
     package let messages: Int
   }
 
-  /// The feeds that are here, of this node and of others.
+  /// The stored feeds, of this node and of others.
   package func summaries() throws(KacheryError) -> [Summary] {
     let names = try keys.names()
     let writeable = try keys.writeable()
@@ -88,7 +88,7 @@ extension FeedStore {
     }
   }
 
-  /// The subfeeds of a feed that are here, with how many messages each has.
+  /// The stored subfeeds of a feed, with the number of messages in each.
   package func subfeeds(of feed: FeedID) throws(KacheryError) -> [(subfeed: SubfeedHash, count: UInt64)] {
     let rows = try reader.withLock { (connection) throws(KacheryError) in
       try connection.rows(
@@ -101,7 +101,7 @@ extension FeedStore {
     }
   }
 
-  /// Messages that contradict those that are here, oldest place first.
+  /// Messages that contradict stored ones, lowest position first.
   package func forks(of key: SubfeedKey) throws(KacheryError) -> [SignedMessage] {
     let rows = try reader.withLock { (connection) throws(KacheryError) in
       try connection.rows(

@@ -5,12 +5,12 @@ package import Primitives
 import Synchronization
 import Threads
 
-/// The feeds that this node writes, and the messages of other nodes' feeds that have come: `feeds.db`.
+/// The feeds that this node writes, and messages received of other nodes' feeds: `feeds.db`.
 ///
-/// Any thread may call. Reading waits for the disk. Writing is handed to a thread of the store's own, which brings all
-/// that has come meanwhile to the disk in one go; what is told afterwards is on the disk.
+/// Thread-safe. Reads block on the disk. Writes run on the store's own thread, which commits everything queued in one
+/// transaction; a completion handler is called when its write is on the disk.
 package final class FeedStore: Sendable {
-  /// Keys of other users' feeds need not be known to everybody on the machine.
+  /// Other users of the machine need not know the keys of these feeds.
   private static let permissions: UInt32 = 0o600
 
   let path: String
@@ -18,19 +18,19 @@ package final class FeedStore: Sendable {
   let keys: FeedKeys
   private let writer: FeedWriter
 
-  /// Opens `feeds.db` in a storage directory; makes it where there is none.
+  /// Opens `feeds.db` in a storage directory; creates it if it does not exist.
   ///
-  /// A database that other software wrote is used as it is, beside which a table for forks is made.
-  /// - Parameter mutables: where the keys and the names of feeds lie.
+  /// A database written by other software is used unchanged, except that a table for forks is added.
+  /// - Parameter mutables: the table with the keys and names of feeds.
   /// - Throws: `permissionDenied`, `diskFull`, or `storageFailed` if it is damaged.
   package init(directory: String, mutables: MutableTable) throws(KacheryError) {
     path = "\(directory)/feeds.db"
     let isNew = try FileSystem.statusIfPresent(path).map { $0.size == 0 } ?? true
-    // SQLite would give a new file the permissions that the umask leaves.
+    // Otherwise the umask would decide the permissions of a new file.
     if isNew { try File(path, .create(permissions: Self.permissions)).close() }
     let journal: Connection.Journal = isNew ? .writeAhead : .asFound
     let connection = try Connection(path, journal: journal)
-    // Each change by itself would wait for the disk, which a first start cannot spare.
+    // One transaction: separate changes would each wait for the disk, which would slow down a first start.
     try connection.transaction { () throws(KacheryError) in
       for statement in Self.layout { try connection.execute(statement) }
     }
@@ -39,7 +39,7 @@ package final class FeedStore: Sendable {
     reader = Mutex(try Connection(path, journal: journal))
   }
 
-  /// As earlier software made it; `feedForks` is ours.
+  /// The layout of earlier software, plus `feedForks`.
   private static let layout = [
     "CREATE TABLE IF NOT EXISTS feeds(feedId TEXT PRIMARY KEY) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS subfeeds(feedId TEXT, subfeedHash TEXT, accessRules TEXT, "
@@ -53,7 +53,7 @@ package final class FeedStore: Sendable {
 
   deinit { close() }
 
-  /// Closes the database once what was handed over is written; does nothing the second time.
+  /// Closes the database once all queued writes are done. Idempotent.
   package func close() {
     writer.close()
     reader.withLock { $0.close() }
@@ -61,7 +61,7 @@ package final class FeedStore: Sendable {
 
   // MARK: Writing
 
-  /// Makes a feed that this node writes. A name that another feed has names this one from now on.
+  /// Creates a feed that this node writes. If another feed has the name, the name moves to the new feed.
   package func create(
     named name: String?, then: @escaping @Sendable (Result<FeedID, KacheryError>) -> Void
   ) {
@@ -69,9 +69,9 @@ package final class FeedStore: Sendable {
       { (ledger) throws(KacheryError) in try ledger.create(try SigningKey.generate(), named: name) }, then: then)
   }
 
-  /// Deletes a feed with its messages and its key. Says whether there was one.
+  /// Deletes a feed with its messages and its key. Reports whether the feed existed.
   package func delete(_ feed: FeedID, then: @escaping @Sendable (Result<Bool, KacheryError>) -> Void) {
-    // The key goes once the messages are gone for good: until then the feed is this node's.
+    // The key is removed once the messages are gone for good: until then the feed is still this node's.
     writer.write { (ledger) throws(KacheryError) in
       try ledger.deleteMessages(of: feed)
     } then: { [writer] outcome in
@@ -84,7 +84,7 @@ package final class FeedStore: Sendable {
     }
   }
 
-  /// Sets who may have messages appended to a subfeed of this node's.
+  /// Sets who may append messages to a subfeed that this node writes.
   ///
   /// - Throws: `forbidden` if another node writes the feed.
   package func setRules(
@@ -93,9 +93,10 @@ package final class FeedStore: Sendable {
     writer.write({ (ledger) throws(KacheryError) in try ledger.setRules(rules, of: key) }, then: then)
   }
 
-  /// Signs messages and appends them to a subfeed of this node's, all or none; calls of one subfeed in their order.
+  /// Signs messages and appends them, all or none, to a subfeed that this node writes; calls for one subfeed keep their
+  /// order.
   ///
-  /// - Throws: `forbidden` if another node writes the feed, `tooLarge`, and whatever keeps the disk from taking them.
+  /// - Throws: `forbidden` if another node writes the feed, `tooLarge`, and disk errors.
   package func append(
     _ messages: [JSONObject], to key: SubfeedKey, metaData: JSONObject? = nil, at time: WallTime,
     then: @escaping @Sendable (Result<[SignedMessage], KacheryError>) -> Void
@@ -105,7 +106,8 @@ package final class FeedStore: Sendable {
       then: then)
   }
 
-  /// Keeps messages that another node gave, as far as they follow what is here. Their signatures must have been checked.
+  /// Stores messages from another node as far as they continue the stored ones. Their signatures must have been
+  /// verified.
   package func admit(
     _ messages: [SignedMessage], to key: SubfeedKey,
     then: @escaping @Sendable (Result<MessageAdmission, KacheryError>) -> Void

@@ -3,28 +3,28 @@ import Primitives
 import Synchronization
 import Threads
 
-/// Writes into `feeds.db` on a thread of its own, whatever waits in one transaction.
+/// Writes `feeds.db` on its own thread, with all queued work in one transaction.
 final class FeedWriter: Sendable {
-  /// Pieces of work in one transaction at most, so that nobody waits for long.
+  /// Most pieces of work in one transaction, so that no caller waits for long.
   private static let largestGroup = 1_000
 
   private struct Work: Sendable {
-    /// Does it, and keeps what came of it.
+    /// Performs the work and keeps its outcome.
     let run: @Sendable (inout FeedLedger) throws(KacheryError) -> Void
-    /// Tells what came of it, once it is on the disk, or that it failed.
+    /// Reports the outcome once it is on the disk, or the error.
     let end: @Sendable (KacheryError?) -> Void
   }
 
   private struct Line {
     var waiting: [Work] = []
-    /// Whether the thread will look again.
+    /// Whether the thread will check for work again.
     var isScheduled = false
     var isClosed = false
   }
 
   private let line = Mutex(Line())
   private let ledger: Mutex<FeedLedger>
-  /// Two pieces at most are ever unfinished: one that runs, and one that looks again.
+  /// At most two jobs are ever unfinished: one that is running, and one that will check for more work.
   private let lane: WorkerThread
 
   init(_ ledger: sending FeedLedger) throws(KacheryError) {
@@ -32,7 +32,7 @@ final class FeedWriter: Sendable {
     self.ledger = Mutex(ledger)
   }
 
-  /// Hands over work; `then` is called on the writing thread.
+  /// Queues work; `then` is called on the writing thread.
   func write<Outcome: Sendable>(
     _ run: @escaping @Sendable (inout FeedLedger) throws(KacheryError) -> Outcome,
     then: @escaping @Sendable (Result<Outcome, KacheryError>) -> Void
@@ -46,7 +46,7 @@ final class FeedWriter: Sendable {
       },
       end: { error in
         guard error == nil, let outcome = box.value.withLock({ $0 }) else {
-          return then(.failure(error ?? KacheryError(.internalError, "A write to feeds.db has left nothing.")))
+          return then(.failure(error ?? KacheryError(.internalError, "A write to feeds.db ended without a result.")))
         }
         then(.success(outcome))
       })
@@ -79,8 +79,8 @@ final class FeedWriter: Sendable {
     ledger.withLock { ledger in Self.write(group, to: &ledger) }
   }
 
-  /// Writes a group in one transaction. Where the database refuses, each in one of its own, so that work which cannot be
-  /// done does not keep the others from theirs.
+  /// Writes a group in one transaction. If the database rejects it, writes each piece of work in a separate
+  /// transaction, so that one that fails does not hold up the others.
   private static func write(_ group: [Work], to ledger: inout FeedLedger) {
     guard !group.isEmpty else { return }
     var failures = [KacheryError?](repeating: nil, count: group.count)
@@ -105,7 +105,7 @@ final class FeedWriter: Sendable {
     for (work, failure) in zip(group, failures) { work.end(failure) }
   }
 
-  /// Writes what waits, then refuses more. Idempotent.
+  /// Writes what is queued, then rejects further work. Idempotent.
   func close() {
     let isFirst = line.withLock { line in
       defer { line.isClosed = true }

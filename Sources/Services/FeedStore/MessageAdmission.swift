@@ -1,11 +1,11 @@
 package import Crypto
 
-/// What became of messages that another node gave.
+/// The outcome of storing messages from another node.
 package struct MessageAdmission: Sendable {
-  /// Messages of the subfeed that are here now.
+  /// Messages of the subfeed that are now stored.
   package var count: UInt64
   /// The messages that were new.
   package var kept: [SignedMessage] = []
-  /// The place of a message that contradicts what is here: somebody signed two messages for one place.
+  /// The position of a message that contradicts a stored one: the writer signed two messages for the same position.
   package var fork: UInt64?
 }

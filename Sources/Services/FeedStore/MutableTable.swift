@@ -4,27 +4,27 @@ import Files
 package import Primitives
 import Synchronization
 
-/// The values that clients keep in a node under keys of their own: `mutables.db`.
+/// The values that clients store in a node under keys of their choice: `mutables.db`.
 ///
-/// Keys and values are any JSON; two keys are the same where their canonical JSON is. A value keeps each number as it was
-/// spelled; a key with a number that canonical JSON rounds is refused, because two such keys would be one. All methods wait
-/// for the disk: call them where waiting is allowed. Any thread may; calls take turns. A change is on the disk when its
-/// method returns.
+/// Keys and values are any JSON; two keys are the same if their canonical JSON is. A value keeps each number as it was
+/// spelled; a key with a number that canonical JSON rounds is rejected, because two different keys would become one.
+/// All methods block on the disk: call them only where blocking is allowed. Thread-safe; calls are serialized. A change
+/// is on the disk when its method returns.
 package final class MutableTable: Sendable {
-  /// Keys of feeds lie in it.
+  /// The table contains keys of feeds.
   private static let permissions: UInt32 = 0o600
 
   private let path: String
   private let connection: Mutex<Connection>
 
-  /// Opens `mutables.db` in a storage directory; makes it where there is none.
+  /// Opens `mutables.db` in a storage directory; creates it if it does not exist.
   ///
-  /// A file that other software wrote is used as it is: opening it and reading from it changes nothing in it.
+  /// A file written by other software is used as it is: opening and reading it changes nothing.
   /// - Throws: `permissionDenied`, `diskFull`, or `storageFailed` if it is damaged.
   package init(directory: String) throws(KacheryError) {
     path = "\(directory)/mutables.db"
     let isNew = try FileSystem.statusIfPresent(path).map { $0.size == 0 } ?? true
-    // SQLite would give a new file the permissions that the umask leaves.
+    // Otherwise the umask would decide the permissions of a new file.
     if isNew { try File(path, .create(permissions: Self.permissions)).close() }
     let connection = try Connection(path, journal: isNew ? .writeAhead : .asFound)
     try connection.execute(
@@ -34,11 +34,11 @@ package final class MutableTable: Sendable {
 
   deinit { close() }
 
-  /// Keeps a value.
+  /// Stores a value.
   ///
-  /// - Parameter update: whether a value that the key has already is replaced.
-  /// - Returns: whether the value was kept; false only if the key has one already and `update` is false.
-  /// - Throws: `badRequest` if the key holds a number that canonical JSON rounds.
+  /// - Parameter update: whether to replace an existing value of the key.
+  /// - Returns: whether the value was stored; false only if the key has a value and `update` is false.
+  /// - Throws: `badRequest` if the key contains a number that canonical JSON rounds.
   @discardableResult
   package func set(_ key: JSONValue, _ value: JSONValue, update: Bool = true) throws(KacheryError) -> Bool {
     let name = try Self.name(of: key)
@@ -65,7 +65,7 @@ package final class MutableTable: Sendable {
     return value
   }
 
-  /// Forgets a key.
+  /// Removes a key and its value.
   ///
   /// - Returns: whether it had a value.
   /// - Throws: `badRequest` as for `set`.
@@ -91,7 +91,7 @@ package final class MutableTable: Sendable {
     }
   }
 
-  /// Closes the database; does nothing the second time. Other methods fail afterwards.
+  /// Closes the database. Idempotent. Other methods fail afterwards.
   package func close() { connection.withLock { $0.close() } }
 
   /// The canonical JSON of a key.
@@ -99,8 +99,8 @@ package final class MutableTable: Sendable {
     if let altered = CanonicalJSON.alteredNumber(in: key, precision: .decimal) {
       throw KacheryError(
         .badRequest,
-        "The number \(altered.excerpt) at \(altered.place) cannot stand in a key: other numbers would make the same "
-          + "key, \(altered.canonical) for one. Write it as a string.")
+        "The number \(altered.excerpt) at \(altered.place) cannot be part of a key: other numbers yield the same "
+          + "key, for example \(altered.canonical). Write it as a string.")
     }
     return CanonicalJSON.encode(key)
   }

@@ -1,19 +1,20 @@
 package import Primitives
 
-/// What lets a client in.
+/// How clients gain access.
 package enum APIAccess: Sendable {
-  /// The token in the storage directory, for whoever may read that. It changes every few minutes.
+  /// With the token in the storage directory, which every user who can read that directory has. It changes every few
+  /// minutes.
   case storageDirectory(ClientToken)
-  /// A token that was handed to people on other machines, in the header `Authorization: Bearer …` (RFC 6750).
+  /// With a token issued to users of other machines, in the header `Authorization: Bearer …` (RFC 6750).
   case bearer(BearerToken)
 
-  /// Whether clients are on other machines: what they say of paths means nothing here.
+  /// Whether clients are on other machines, so that paths in their requests mean nothing here.
   var isRemote: Bool { if case .bearer = self { true } else { false } }
 }
 
 /// A token that stays the same until its file is replaced.
 package struct BearerToken: Sendable {
-  /// Shorter ones could be guessed.
+  /// A shorter token could be guessed.
   private static let minimumLength = 16
 
   private let token: String
@@ -27,7 +28,7 @@ package struct BearerToken: Sendable {
     }
   }
 
-  /// Whether the value of an `Authorization` header carries the token. The time taken does not tell how much of it is right.
+  /// Whether the value of an `Authorization` header carries the token. Takes the same time however much of it is right.
   func accepts(_ header: String) -> Bool {
     let (scheme, shown) = header.cut(at: " ")
     guard let shown, scheme.lowercasedASCII == "bearer" else { return false }

@@ -1,12 +1,13 @@
 import HTTP
 package import Primitives
 
-/// Which requests the local API takes at all: from which pages, under which name, and for what without a full token.
+/// Which requests the local API accepts: from which pages, for which host names, and with which rights if the token is
+/// for reading.
 package struct AccessPolicy: Sendable {
-  /// Names under which the API may be addressed besides those of the loopback: a page from elsewhere that makes its own
-  /// name lead here (DNS rebinding) must not get in.
+  /// Host names accepted in addition to those of the loopback interface. A page from elsewhere that resolves its own
+  /// name to this machine (DNS rebinding) must not gain access.
   package var allowedHosts: Set<ByteString>
-  /// Pages that may read: `scheme://host[:port]`.
+  /// Origins of pages that may read: `scheme://host[:port]`.
   package var allowedOrigins: Set<ByteString>
 
   package init(allowedHosts: Set<ByteString> = [], allowedOrigins: Set<ByteString> = ["http://localhost:3000"]) {
@@ -16,7 +17,7 @@ package struct AccessPolicy: Sendable {
 
   private static let loopbackNames: Set<ByteString> = ["localhost", "127.0.0.1", "::1"]
 
-  /// Whether the `Host` header names this machine or a name that its owner allows.
+  /// Whether the `Host` header names this machine or a host name that its owner allows.
   func admits(host header: String?) -> Bool {
     guard let host = header?.lowercasedASCII else { return false }
     let name = host.removing(prefix: "[")?.cut(at: "]").head ?? host.cut(atLast: ":").head
@@ -36,13 +37,13 @@ package struct AccessPolicy: Sendable {
     ]
   }
 
-  /// Paths that change something a browser page's token may not.
+  /// Paths that change something and therefore need more than a browser page's token.
   private static let writingPaths: Set<ByteString> = [
     "/store", "/storeFile", "/linkFile", "/halt", "/mutable/set", "/mutable/delete",
     "/feed/createFeed", "/feed/deleteFeed", "/feed/appendMessages", "/feed/submitMessage", "/feed/setAccessRules",
     "/v1/store/verify", "/v1/store/remove", "/v1/store/pin", "/v1/store/unpin", "/v1/store/collect",
   ]
 
-  /// Whether a token that was given out for reading is enough for this path.
+  /// Whether a token for reading is sufficient for this path.
   static func isReading(_ path: String) -> Bool { !writingPaths.contains(ByteString(path)) }
 }

@@ -2,9 +2,9 @@ import Crypto
 import Files
 package import Primitives
 
-/// The token that local clients show: whoever can read the storage directory's `client-auth` may use the daemon.
+/// The token of local clients: every user who can read `client-auth` in the storage directory may use the daemon.
 ///
-/// It changes every few minutes. Clients read the file once a minute at most, so the token before stays good for one
+/// It changes every few minutes. Clients read the file at most once a minute, so the previous token stays valid for one
 /// more period.
 package struct ClientToken: Sendable {
   /// How often the token changes.
@@ -15,7 +15,7 @@ package struct ClientToken: Sendable {
   private var current = ""
   private var previous = ""
 
-  /// Writes the first token to `path`, readable by `group` as well where there is one.
+  /// Writes the first token to `path`, readable also by `group` if there is one.
   package init(path: String, group: UInt32? = nil) throws(KacheryError) {
     self.path = path
     self.group = group
@@ -30,14 +30,14 @@ package struct ClientToken: Sendable {
     current = next
   }
 
-  /// Whether a client's token is good. The time taken does not tell how much of it is right.
+  /// Whether a client's token is valid. Takes the same time however much of it is right.
   package func accepts(_ token: String) -> Bool {
     let isCurrent = Self.equal(token, current)
     let isPrevious = !previous.isEmpty && Self.equal(token, previous)
     return isCurrent || isPrevious
   }
 
-  /// Compares in a time that does not tell where two texts of one length differ.
+  /// Compares two texts of the same length in constant time.
   static func equal(_ left: String, _ right: String) -> Bool {
     guard left.utf8.count == right.utf8.count else { return false }
     return zip(left.utf8, right.utf8).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) } == 0

@@ -3,7 +3,7 @@ import HTTP
 import Primitives
 
 extension LocalAPIServer {
-  /// `/v1/load`: each file is told of as it ends, and how far all of it is now and then.
+  /// `/v1/load`: reports each file as it ends, and the progress of all files from time to time.
   func loadBatch(_ exchange: HTTPExchange) async throws(KacheryError) {
     let body = try await exchange.readBody(limit: Self.maximumBody)
     let request = try BatchLoadRequest(try JSONFields(body: body))

@@ -4,9 +4,9 @@ import Primitives
 
 /// `GET /v1/feeds…`: feeds for browsers and tools.
 extension LocalAPIServer {
-  /// How often a silent stream says that it lives: proxies and browsers give up after a minute or so.
+  /// How often an idle stream sends a comment: proxies and browsers close a silent connection after a minute or so.
   private static let heartbeat: Duration = .seconds(15)
-  /// Messages that are read at a time for one stream.
+  /// Messages read at a time for one stream.
   private static let streamedAtOnce = 256
 
   func answerFeedList(_ exchange: HTTPExchange) async throws(KacheryError) {
@@ -24,8 +24,8 @@ extension LocalAPIServer {
     return feed
   }
 
-  /// `GET /v1/feeds/{id}/{subfeed}/stream`: Server-Sent Events (WHATWG HTML, section 9.2), one a message, whose `id` is
-  /// the message's number. A browser that was cut off names the last it has seen, and goes on behind it.
+  /// `GET /v1/feeds/{id}/{subfeed}/stream`: Server-Sent Events (WHATWG HTML, section 9.2), one per message, with the
+  /// message's number as `id`. A browser that reconnects sends the last `id` it saw and continues after it.
   func streamFeed(_ parameters: [String], _ exchange: HTTPExchange) async throws(KacheryError) {
     let head = exchange.head
     let key = SubfeedKey(

@@ -5,7 +5,7 @@ import Primitives
 
 /// `/feed/*`: feeds as the published clients use them.
 ///
-/// They look for `success` and `error` in each answer, so a feed that cannot be used is no failure of the request.
+/// These clients read `success` and `error` in each answer, so a feed that cannot be used does not fail the request.
 extension LocalAPIServer {
   func answerFeed(_ route: Route, _ exchange: HTTPExchange) async throws(KacheryError) {
     let fields = try JSONFields(body: try await exchange.readBody(limit: Self.maximumBody))
@@ -54,11 +54,12 @@ extension LocalAPIServer {
       try await node.setAccessRules(rules, of: try fields.subfeedKey())
       respond(exchange, ["success": true])
     case .feedWatch: try await watch(try WatchRequest(fields), exchange)
-    default: throw KacheryError(.internalError, "\(route.rawValue) is no route of feeds.")
+    default: throw KacheryError(.internalError, "\(route.rawValue) is not a route for feeds.")
     }
   }
 
-  /// The request, if all of its numbers can be signed as they are: here their places are those that the client knows.
+  /// The request, if all its numbers can be signed unchanged. Checked here because the error can name the place in the
+  /// client's own request.
   private func checked(_ request: AppendRequest) throws(KacheryError) -> AppendRequest {
     let messages = JSONPlace.root.member("messages")
     for (index, message) in request.messages.enumerated() {
@@ -79,7 +80,7 @@ extension LocalAPIServer {
 
   private func watch(_ request: WatchRequest, _ exchange: HTTPExchange) async throws(KacheryError) {
     let found = try await node.watch(request)
-    // Put together as bytes: the messages are JSON already, and may be many.
+    // Assembled as bytes: the messages are JSON already, and there may be many.
     var body = Array("{\"success\":true,\"messages\":{".utf8)
     for (index, watched) in found.enumerated() {
       if index > 0 { body.append(UInt8(ascii: ",")) }

@@ -90,7 +90,7 @@ extension LocalAPIServer {
     }
   }
 
-  /// Both published clients look for `success` and `error` in the answer to a store, whatever went wrong.
+  /// Both published clients read `success` and `error` in the answer to a store request, whatever the error is.
   private static func storeFailure(_ error: KacheryError) -> JSONValue {
     [
       "success": false, "error": .string(error.message), "code": .string(error.code.rawValue), "sha1": .null,
@@ -132,7 +132,7 @@ extension LocalAPIServer {
     try await stream(await node.loadFile(request), to: exchange) { MessageStream.frame($0.json) }
   }
 
-  /// Answers with the frames of each event; a failure is the last message.
+  /// Sends the frames of each event; an error is the last message.
   func stream<Event: Sendable>(
     _ events: AsyncThrowingStream<Event, any Error>, to exchange: HTTPExchange, _ frames: (Event) -> [UInt8]
   ) async throws(KacheryError) {
@@ -142,7 +142,7 @@ extension LocalAPIServer {
     } catch let error as KacheryError {
       try await exchange.write(MessageStream.frame(LoadEvent.failure(error)))
     } catch {
-      throw KacheryError(.internalError, "The work ended in an unknown way.", cause: error)
+      throw KacheryError(.internalError, "The work ended with an unknown error.", cause: error)
     }
     exchange.finish()
   }
@@ -159,7 +159,7 @@ extension LocalAPIServer {
         try await exchange.write(block)
         offset += UInt64(block.count)
       } catch {
-        // The head has gone out: only a cut connection tells the client that these are not all bytes.
+        // The head was already sent: only a closed connection shows the client that bytes are missing.
         log.warning("A download was cut short: \(error)")
         return exchange.abort()
       }

@@ -10,7 +10,7 @@ extension LocalAPIServer {
     respond(exchange, ["success": true, "format": "json", "stats": .object(stats)])
   }
 
-  /// One page without scripts or anything from elsewhere: what the node is, whom it sees and what it has done.
+  /// A page without scripts or external resources: the node, its peers and its counters.
   func showStatusPage(_ exchange: HTTPExchange) async {
     let page = StatusPage(probe: await node.probe, status: await node.status, metrics: node.metrics.values)
     exchange.respond(

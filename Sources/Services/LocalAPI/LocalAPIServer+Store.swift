@@ -2,9 +2,9 @@ import APIModel
 import HTTP
 import Primitives
 
-/// `/v1/store/…`: what keeps a storage directory in order.
+/// `/v1/store/…`: maintenance of a storage directory.
 extension LocalAPIServer {
-  /// Files that one request may name.
+  /// Most files that one request may name.
   private static let maximumHashes = 100_000
 
   func answerStore(_ route: Route, _ exchange: HTTPExchange) async throws(KacheryError) {

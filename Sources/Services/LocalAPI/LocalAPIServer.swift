@@ -5,15 +5,15 @@ import Files
 package import HTTP
 package import Primitives
 
-/// The daemon's HTTP API for programs on this machine. Lives on the node's loop.
+/// The daemon's HTTP API for programs on this machine. Runs on the node's loop.
 package actor LocalAPIServer {
   /// The largest JSON body: batches of feed messages are large.
   static let maximumBody = 64 << 20
-  /// How often clients that have hung up while they wait are looked for.
+  /// How often to check whether waiting clients have hung up.
   private static let hangUpPeriod: Duration = .milliseconds(500)
 
-  /// Clients that open more and more connections take so much at most of all that this process may have open: the rest is
-  /// for files, other nodes, and the other ways in.
+  /// The largest share of this process's descriptors that one API server's clients may use. The rest is for files,
+  /// other nodes and the other API servers.
   private enum Share: Int {
     case half = 2
     case eighth = 8
@@ -29,7 +29,7 @@ package actor LocalAPIServer {
   let log: Log
   let policy: AccessPolicy
   private let server: HTTPServer
-  /// The same API on a Unix socket, and who may use that.
+  /// The same API on a Unix socket, and who may use it.
   private let socketServer: HTTPServer?
   private let socketAccess: SocketAccess?
   private var access: APIAccess
@@ -41,7 +41,7 @@ package actor LocalAPIServer {
 
   package nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
-  /// Listens on `host` and `port`, 0 for any free port, and on a Unix socket where one is named and can be made.
+  /// Listens on `host` and `port`, 0 for any free port, and on a Unix socket if one is named and can be created.
   package init(
     loop: EventLoop, node: any LocalNode, host: String, port: UInt16, access: APIAccess,
     credentials: HTTPServer.Credentials? = nil, socket: SocketAccess? = nil, policy: AccessPolicy, log: Log
@@ -61,24 +61,24 @@ package actor LocalAPIServer {
     socketServer = Self.listen(on: socket, log)
   }
 
-  /// Some network file systems take no sockets; the port serves as well.
+  /// Some network file systems do not support sockets; clients can still use the port.
   private static func listen(on socket: SocketAccess?, _ log: Log) -> HTTPServer? {
     guard let socket else { return nil }
     do throws(KacheryError) { return try HTTPServer(unixSocket: socket.path, connections: connections(.eighth)) } catch
     {
-      log.warning("Clients have to use the port: \(error)")
+      log.warning("The Unix socket is not available, so clients have to use the port: \(error)")
       return nil
     }
   }
 
-  /// The port that is listened on.
+  /// The port of the server.
   package var port: UInt16 { server.port }
 
   private var servers: [HTTPServer] { [server] + (socketServer.map { [$0] } ?? []) }
 
-  /// Begins to answer.
+  /// Starts answering.
   package func start() throws(KacheryError) {
-    // These hold the server until `stop`.
+    // The watches and timers keep the server alive until `stop`.
     for server in servers {
       server.onRequest = { exchange in self.received(exchange) }
       server.onWorkReady = { self.postWork() }
@@ -133,7 +133,7 @@ package actor LocalAPIServer {
 
   private func serve(_ exchange: HTTPExchange) async {
     do throws(KacheryError) {
-      // On the Unix socket as well: no browser reaches it, but somebody may lead a port to it.
+      // On the Unix socket as well: a browser cannot reach it directly, but a user may forward a port to it.
       guard access.isRemote || policy.admits(host: exchange.head.headers["host"]) else {
         throw KacheryError(
           .forbidden,
@@ -161,13 +161,13 @@ package actor LocalAPIServer {
     exchange.respond(HTTPResponse(status: 204, contentType: "text/plain", body: [], headers: headers))
   }
 
-  /// Whether a client on another machine shows the token that it was given.
+  /// Whether a client on another machine sends the token issued to it.
   func isTrusted(_ exchange: HTTPExchange) -> Bool {
     guard case .bearer(let token) = access else { return true }
     return exchange.head.headers["authorization"].map(token.accepts) ?? false
   }
 
-  /// Whether the client is let in for the user that it runs as; nil if it has come over the network.
+  /// Whether the client is admitted because of the user that it runs as; nil if it connected over the network.
   func isKnownUser(_ exchange: HTTPExchange) -> Bool? {
     guard let peer = exchange.peer, let socketAccess else { return nil }
     return socketAccess.admits(peer)
@@ -193,7 +193,7 @@ package actor LocalAPIServer {
       if let peer = exchange.peer, let socketAccess { throw socketAccess.refusal(peer) }
       throw KacheryError(
         .forbidden,
-        "The header \(APIVersion.tokenHeader) is missing; its value stands in the file client-auth of the storage directory."
+        "The header \(APIVersion.tokenHeader) is missing; its value is in client-auth in the storage directory."
       )
     }
     if token.accepts(shown) { return }
@@ -202,7 +202,7 @@ package actor LocalAPIServer {
     else {
       throw KacheryError(
         .forbidden,
-        "The client token is not good, or no longer; read the file client-auth of the storage directory again.")
+        "The client token is wrong or has expired; read client-auth in the storage directory again.")
     }
   }
 

@@ -1,8 +1,8 @@
 package import APIModel
 
-/// What the local API needs to load many files at once.
+/// What the local API needs to load many files in one request.
 package protocol LocalBatchLoading: Actor {
-  /// Brings the files here. What is told together comes together. Whoever stops reading the stream no
-  /// longer wants them.
+  /// Loads the files. Each element holds the events of one loop turn. The load is cancelled when the consumer stops
+  /// reading the stream.
   func loadFiles(_ request: BatchLoadRequest) -> AsyncThrowingStream<[BatchLoadEvent], any Error>
 }

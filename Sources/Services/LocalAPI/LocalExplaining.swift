@@ -1,7 +1,7 @@
 package import Primitives
 
-/// What the local API needs to say why a file cannot be loaded.
+/// What the local API needs to explain why a file cannot be loaded.
 package protocol LocalExplaining: Actor {
-  /// Looks for the file that the URI names, on this node and on others, and says what stands in the way of loading it.
+  /// Looks for the file that the URI names, on this node and on others, and explains what prevents loading it.
   func explain(_ uri: String) async throws(KacheryError) -> Diagnosis
 }

@@ -2,61 +2,61 @@ package import APIModel
 package import Diagnostics
 package import Primitives
 
-/// What the local API needs of the node that it speaks for.
+/// What the local API needs from its node.
 package protocol LocalNode: LocalStoreKeeping, LocalBatchLoading, LocalExplaining, LocalFeeds {
-  /// What `/probe` tells.
+  /// The answer to `/probe`.
   var probe: ProbeReply { get }
   /// The node's counters.
   nonisolated var metrics: Metrics { get }
-  /// What the status page shows: names and values, and the peers.
+  /// The content of the status page: names, values and peers.
   var status: NodeStatus { get }
 
-  /// The user wants the daemon to stop.
+  /// Requests that the daemon stop, on behalf of the user.
   func requestStop()
 
   /// Stores a copy of a local file.
   func storeFile(at path: String) async throws(KacheryError) -> StoreReply
-  /// Links a local file, which must have this size and time of change.
+  /// Links a local file, which must have this size and modification time.
   func linkFile(_ request: LinkRequest) async throws(KacheryError) -> StoreReply
-  /// Begins to store bytes that arrive in pieces.
+  /// Starts storing bytes that arrive in pieces.
   func beginUpload() async throws(KacheryError) -> any Upload
 
-  /// The nodes that have the file, this one first. Ends at the time-out, or when everybody has answered.
+  /// The nodes that have the file, this one first. Ends at the timeout, or once all nodes have answered.
   func findFile(_ request: FindFileRequest) -> AsyncStream<FoundFile>
-  /// Brings the file here. Whoever stops reading the stream no longer wants it.
+  /// Loads the file. The load is cancelled when the consumer stops reading the stream.
   func loadFile(_ request: LoadRequest) -> AsyncThrowingStream<LoadEvent, any Error>
-  /// The bytes of a range of a file, of which no more is brought here than the chunks that hold it.
+  /// The bytes of a range of a file, loading no more of it than the chunks that hold the range.
   func openRange(_ request: ReadRequest) async throws(KacheryError) -> any FileBytes
-  /// The bytes of a file that is here.
+  /// The bytes of a stored file.
   func openFile(_ request: DownloadRequest) async throws(KacheryError) -> any FileBytes
 
   /// The value of a mutable; nil if there is none.
   func mutable(_ key: JSONValue) async throws(KacheryError) -> JSONValue?
-  /// Sets a mutable. Without `update` an existing one is kept; says whether it was set.
+  /// Sets a mutable. Without `update` an existing value is kept; returns whether it was set.
   func setMutable(_ key: JSONValue, _ value: JSONValue, update: Bool) async throws(KacheryError) -> Bool
   /// Removes a mutable.
   func deleteMutable(_ key: JSONValue) async throws(KacheryError)
 }
 
-/// Bytes on their way into the store.
+/// Bytes being stored.
 package protocol Upload: Sendable {
-  /// Takes in the next bytes.
+  /// Stores the next bytes.
   func write(_ bytes: [UInt8]) async throws(KacheryError)
-  /// Everything has come.
+  /// Ends the upload after its last byte.
   func finish() async throws(KacheryError) -> StoreReply
-  /// The client has given up.
+  /// Discards the upload because the client gave up.
   func cancel() async
 }
 
-/// Bytes of a stored file, block by block.
+/// The bytes of a stored file, block by block.
 package protocol FileBytes: Sendable {
-  /// Bytes in all.
+  /// Total number of bytes.
   var count: UInt64 { get }
-  /// The block that begins `offset` bytes into the range.
+  /// The block that starts `offset` bytes into the range.
   func block(at offset: UInt64) async throws(KacheryError) -> [UInt8]
 }
 
-/// What the status page shows of a node.
+/// The data of the status page.
 package struct NodeStatus: Sendable {
   /// A node that this one is linked to.
   package struct Peer: Sendable {
@@ -64,9 +64,9 @@ package struct NodeStatus: Sendable {
     package var label: String
     package var address: String
     package var isBootstrap: Bool
-    /// By how many seconds its clock is ahead of this machine's.
+    /// How many seconds its clock is ahead of this machine's.
     package var clockOffset: Int64
-    /// How often it has given bytes, or said something, that is not so.
+    /// How often it sent bytes or statements that were wrong.
     package var badAnswers: Int
 
     package init(
@@ -80,7 +80,7 @@ package struct NodeStatus: Sendable {
       self.badAnswers = badAnswers
     }
 
-    /// As `/v1/peers` tells of it.
+    /// Its entry in the answer to `/v1/peers`.
     var json: JSONValue {
       [
         "nodeId": .string(node.hex), "label": .string(label), "address": .string(address),
@@ -91,7 +91,7 @@ package struct NodeStatus: Sendable {
   }
 
   package var label: String
-  /// Where other nodes reach this one.
+  /// The address that other nodes use to reach this one.
   package var listening: String
   /// Seconds since the start.
   package var uptime: Int

@@ -1,17 +1,17 @@
 package import Primitives
 
-/// What the local API needs to keep a node's storage directory in order. Answers are JSON as `docs/local-api.md` has it.
+/// What the local API needs to maintain a node's storage directory. Answers are JSON as `docs/local-api.md` describes.
 package protocol LocalStoreKeeping: Actor {
-  /// Files of the store, a page at a time.
+  /// The stored files, one page at a time.
   func listStore(after last: ContentHash?) async throws(KacheryError) -> JSONValue
-  /// What fills the directory.
+  /// Disk usage of the directory.
   func storeUsage() async throws(KacheryError) -> JSONValue
-  /// Hashes these stored files again, or all. Whoever stops reading the stream ends the check.
+  /// Hashes these stored files again, or all. The check is cancelled when the consumer stops reading the stream.
   func verifyStore(only: Set<ContentHash>?) -> AsyncThrowingStream<JSONValue, any Error>
   /// Moves files to the trash.
   func removeFromStore(_ hashes: [ContentHash]) async throws(KacheryError) -> JSONValue
-  /// Pins files, or ends that.
+  /// Pins or unpins files.
   func setPinned(_ isPinned: Bool, _ hashes: [ContentHash]) async throws(KacheryError) -> JSONValue
-  /// Keeps to the limit, and empties the trash and removes damaged files if asked to.
+  /// Enforces the limit and, if asked to, removes the trash and the damaged files for good.
   func collectStore(emptyingTrash: Bool, removingDamaged: Bool) async throws(KacheryError) -> JSONValue
 }

@@ -1,6 +1,6 @@
 import Primitives
 
-/// What the local API answers to.
+/// The routes of the local API.
 enum Route: String, CaseIterable {
   case root = "/"
   case probe = "/probe"
@@ -41,18 +41,18 @@ enum Route: String, CaseIterable {
   case feed = "/v1/feeds/{feed}"
   case feedStream = "/v1/feeds/{feed}/{subfeed}/stream"
 
-  /// The route of a path, and what stands in the place of its parameters; nil if there is none.
+  /// The route of a path and the values of its parameters; nil if there is none.
   static func match(_ path: String) -> (route: Route, parameters: [String])? {
     if let route = Route(rawValue: path), !path.utf8.contains(UInt8(ascii: "{")) { return (route, []) }
     guard let rest = path.removing(prefix: feeds.rawValue + "/") else { return nil }
     let (feed, tail) = rest.cut(at: "/")
     guard let tail else { return (.feed, [String(feed)]) }
-    // A subfeed's name may hold anything, slashes as well.
+    // A subfeed's name may contain any characters, including slashes.
     guard let name = tail.removing(suffix: "/stream"), !name.isEmpty else { return nil }
     return (.feedStream, [String(feed), String(name)])
   }
 
-  /// Methods that it takes.
+  /// Accepted methods.
   var methods: [ByteString] {
     switch self {
     case .probe: ["GET", "POST"]
@@ -61,12 +61,12 @@ enum Route: String, CaseIterable {
     }
   }
 
-  /// Whether it answers without a token: nothing in the answer is secret.
+  /// Whether it needs no token, because nothing in its answer is secret.
   var isOpen: Bool { self == .probe }
 
-  /// Whether a client on another machine may call it: neither what names paths of this one, nor what ends the daemon.
+  /// Whether a client on another machine may call it: not routes that take paths of this machine or stop the daemon.
   var isForOtherMachines: Bool { ![.storeFile, .linkFile, .halt].contains(self) }
 
-  /// Whether browsers open it without a header of their own, with the token in the address.
+  /// Whether browsers open it without a custom header, with the token in the address.
   var isPage: Bool { [.root, .stats, .feedStream].contains(self) }
 }

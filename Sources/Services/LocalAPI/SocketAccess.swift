@@ -1,9 +1,9 @@
 package import HTTP
 package import Primitives
 
-/// Who may use the daemon over its Unix socket without a token: the kernel tells who connects.
+/// Who may use the daemon over its Unix socket without a token: the kernel identifies the connecting user.
 package struct SocketAccess: Sendable {
-  /// The socket's name.
+  /// The path of the socket.
   package let path: String
   /// The user who runs the daemon.
   private let owner: UInt32
@@ -27,12 +27,12 @@ package struct SocketAccess: Sendable {
     self.group = group
   }
 
-  /// Whether a client is let in for who it is.
+  /// Whether a client is admitted because of its user.
   package func admits(_ peer: PeerCredentials) -> Bool {
     peer.user == owner || peer.user == 0 || group.map { peer.groups.contains($0.number) } ?? false
   }
 
-  /// The sentence for whoever is not.
+  /// The error for a client that is not admitted.
   package func refusal(_ peer: PeerCredentials) -> KacheryError {
     let served = "it serves user \(owner), who runs it, and root"
     guard let group else {

@@ -70,10 +70,10 @@ struct StatusPage {
     return "<table><tr><th>Label</th><th>Node</th><th>Address</th></tr>\(rows.joined())</table>"
   }
 
-  /// Labels come from other nodes: nothing in them may become markup.
+  /// Labels are received from other nodes: nothing in them may become markup.
   static func escape(_ text: String) -> String {
     var escaped = String.UnicodeScalarView()
-    // A mark behind a `<` makes one `Character` with it, so each code point is looked at by itself.
+    // By code point: a `<` with a combining mark after it is a different `Character`.
     for scalar in text.unicodeScalars {
       switch scalar {
       case "&": escaped += "&amp;".unicodeScalars

@@ -1,18 +1,19 @@
 /// Code that belongs to an event loop stays on it.
 enum ConcurrencyRule {
-  /// In optimized builds of Swift 6.3 a throwing continuation that throws resumes its caller off the caller's executor.
+  /// In optimized builds of Swift 6.3, a throwing continuation that throws resumes its caller off the caller's
+  /// executor.
   static func throwingContinuations(in file: SourceFile) -> [Violation] {
     file.violations(
       of: /with(Checked|Unsafe)ThrowingContinuation/,
       "Resume a continuation that cannot throw with a Result, and call get() on it.")
   }
 
-  /// A class that is bound to the loop is synchronous: after an `await` nothing but convention would bring it back there.
+  /// A loop-bound class is synchronous: after an `await` only convention would return it to the loop.
   static func asynchronousClasses(in file: SourceFile) -> [Violation] {
     guard file.path.hasPrefix("Sources/Daemon/"), file.code.contains(where: { $0.contains(/\bclass\s+[A-Z]/) }) else {
       return []
     }
     return file.violations(
-      of: /\b(async|await)\b/, "A class of the daemon takes callbacks; async belongs into an extension of Node.")
+      of: /\b(async|await)\b/, "A class of the daemon takes callbacks; async belongs in an extension of Node.")
   }
 }

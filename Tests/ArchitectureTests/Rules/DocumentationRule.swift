@@ -1,7 +1,7 @@
-/// Every `package` type, function and throwing or failable initializer says what it means.
+/// Every `package` type, function and throwing or failable initializer has a doc comment.
 ///
-/// A scanner of lines, not a parser: the declaration's own line must follow a `///` line, with attributes between them
-/// allowed. What a protocol demands needs no words of its own.
+/// A line scanner, not a parser: a `///` line must precede the declaration's own line; attributes may be between them.
+/// Members that a protocol requires need no comment.
 enum DocumentationRule {
   private static let witnesses: Set<String> = [
     "hash", "==", "<", "encode", "next", "makeIterator", "enqueue", "asUnownedSerialExecutor", "checkIsolated",
@@ -15,7 +15,7 @@ enum DocumentationRule {
     }
   }
 
-  /// The name that a line declares with `package`, if it is one that must be documented.
+  /// The name that a line declares with `package`, if it must be documented.
   private static func name(declaredBy line: String) -> String? {
     let declaration = /^\s*(?:@\w+(?:\([^)]*\))?\s+)*package\s+(.*)$/
     guard let rest = line.firstMatch(of: declaration)?.output.1 else { return nil }

@@ -1,16 +1,16 @@
 import Foundation
 import TestSupport
 
-/// Runs the formatter that comes with the toolchain over all Swift sources.
+/// Runs the toolchain's formatter on all Swift sources.
 enum FormatCheck {
-  /// What the formatter says about `paths`: nothing where all is well.
+  /// The formatter's complaints about `paths`; empty if there are none.
   static func complaints(about paths: [String], in folder: URL) throws -> String {
     let process = Process()
     process.executableURL = URL(filePath: "/usr/bin/env")
     process.arguments = ["swift-format", "lint", "--strict", "--recursive", "--configuration", configuration] + paths
     process.currentDirectoryURL = folder
     var environment = ProcessInfo.processInfo.environment
-    // Running tests, the toolchain that runs them comes first: another one's formatter has other opinions.
+    // Prefers the formatter of the toolchain that runs the tests: other versions format differently.
     environment["PATH"] = toolchain.map { "\($0):" }.joined() + (environment["PATH"] ?? "")
     process.environment = environment
     let output = Pipe()
@@ -24,7 +24,7 @@ enum FormatCheck {
 
   private static var configuration: String { Repository.root.appending(path: ".swift-format").path }
 
-  /// The folder of the `swift` command on the path, its links followed: the formatter lies beside it.
+  /// The folder of the `swift` command on the path, with links resolved; it also contains the formatter.
   private static var toolchain: [String] {
     let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
     return folders.lazy.map { URL(filePath: "\($0)/swift") }

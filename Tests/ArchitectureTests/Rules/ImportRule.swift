@@ -1,6 +1,6 @@
-/// Every `import` in `Sources` follows an arrow of the table, or names one of the toolchain's own modules.
+/// Every `import` in `Sources` follows an arrow of the table, or names a module of the toolchain.
 enum ImportRule {
-  /// What comes with the toolchain and is no arrow of ours. Foundation has a rule of its own.
+  /// Modules of the toolchain, which need no arrow. Foundation has a separate rule.
   private static let system: Set<String> = ["Synchronization", "Glibc", "Foundation", "FoundationEssentials"]
 
   static func violations(in file: SourceFile, table: ArrowTable) -> [Violation] {
@@ -14,7 +14,7 @@ enum ImportRule {
     }
   }
 
-  /// Every module that the file imports in whatever form, with the line counted from 0.
+  /// Every module that the file imports in any form, with the line counted from 0.
   static func imports(in file: SourceFile) -> [(line: Int, module: String)] {
     let form =
       /(?:^|;)\s*(?:@\w+(?:\([^)]*\))?\s+)*(?:(?:public|package|internal|fileprivate|private)\s+)?import\s+(?:(?:struct|class|enum|protocol|typealias|func|let|var|actor)\s+)?(\w+)/

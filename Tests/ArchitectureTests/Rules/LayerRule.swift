@@ -1,8 +1,8 @@
-/// The table itself keeps to the layers, so that an edit of the table cannot turn an arrow around.
+/// The table itself respects the layers, so that an edit of the table cannot reverse an arrow.
 enum LayerRule {
   static func violations(in table: ArrowTable, layers: [String: Layer]) -> [Violation] {
     table.allowed.sorted { $0.key < $1.key }.flatMap { module, imports -> [Violation] in
-      guard let layer = layers[module] else { return [violation("\(module) lies in no layer below Sources.")] }
+      guard let layer = layers[module] else { return [violation("\(module) is in no layer below Sources.")] }
       return imports.sorted().compactMap { name in
         guard let other = layers[name] else {
           return mayUseC(layer) && name.hasPrefix("C")
@@ -25,7 +25,7 @@ enum LayerRule {
     case .base: other == .base
     case .core: other == .base || other == .core
     case .platform: other == .base
-    // Services carry Core's messages and streams, and know nothing of its machines.
+    // Services carry Core's messages and streams, but know nothing of its state machines.
     case .services: other == .base || other == .platform || ["Wire", "Mux"].contains(name)
     case .daemon: other != .commands && other != .daemon
     case .commands: other != .commands && other != .core

@@ -1,6 +1,6 @@
-/// Links from one page of the documentation to another, or to the sources, lead somewhere.
+/// Links between documentation pages, or from them to the sources, have a target.
 enum LinkRule {
-  /// `exists` says whether there is something at a path relative to the repository's root.
+  /// `exists` returns whether there is a file or folder at a path relative to the repository's root.
   static func violations(in page: SourceFile, exists: (String) -> Bool) -> [Violation] {
     let folder = page.path.split(separator: "/").dropLast().joined(separator: "/")
     return page.lines.indices.flatMap { index in
@@ -10,7 +10,7 @@ enum LinkRule {
     }
   }
 
-  /// The relative targets of Markdown links, without what follows a `#`.
+  /// The relative targets of Markdown links, without fragments.
   private static func targets(in line: String) -> [String] {
     line.matches(of: /\]\(([^)#]+)(?:#[^)]*)?\)/).map { String($0.output.1) }.filter { !$0.contains("://") }
   }

@@ -1,4 +1,4 @@
-/// Names say the job; work that is not done is not left as a note in the code.
+/// Names describe the job, and the code contains no notes about unfinished work.
 enum NamingRule {
   private static let vague = ["Manager", "Helper", "Helpers", "Utils", "Util", "Common"]
 

@@ -1,9 +1,9 @@
-/// The core does the same in every process. Sets and dictionaries are hashed with a seed of the process, so a loop over one
-/// runs in another order each time, and a simulation that failed need not fail again.
+/// The core behaves the same in every process. Sets and dictionaries are hashed with a per-process seed, so a loop over
+/// one runs in a different order in each process, and a failing simulation may not fail again.
 ///
-/// A loop may go over them unsorted if its line, or the one above, ends in `// in any order: ` and the reason.
+/// A loop may visit them unsorted if its line, or the line above, ends in `// in any order: ` and the reason.
 enum OrderRule {
-  /// The loops over sets and dictionaries that are not sorted, in files that know each other's declarations.
+  /// The unsorted loops over sets and dictionaries, in files that can see each other's declarations.
   static func violations(in files: [SourceFile]) -> [Violation] {
     let core = files.filter { $0.layer == .core }
     let names = UnorderedNames(of: core)
@@ -18,7 +18,7 @@ enum OrderRule {
     [line, line - 1].contains { $0 >= 0 && file.lines[$0].contains(/\/\/ in any order: \w+/) }
   }
 
-  /// What each `for` goes over.
+  /// The sequence of each `for` loop.
   private static func loops(in file: SourceFile) -> [(line: Int, sequence: String)] {
     file.code.indices.compactMap { line in
       guard let start = file.code[line].firstMatch(of: /^\s*(?:\w+: )?for .*? in(?: |$)/) else { return nil }

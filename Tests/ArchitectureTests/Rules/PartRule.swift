@@ -1,8 +1,8 @@
-/// The parts of the daemon know of each other only what `Sources/Daemon/README.md` says.
+/// The parts of the daemon know about each other only what `Sources/Daemon/README.md` allows.
 enum PartRule {
   private static let root = "Sources/Daemon/"
 
-  /// The names of types that a folder of the daemon uses although they are another part's own.
+  /// The uses of another part's types that the table does not allow.
   static func violations(in files: [SourceFile], table: PartTable) -> [Violation] {
     let daemon = files.filter { $0.path.hasPrefix(root) }
     var owners: [String: String] = [:]
@@ -35,13 +35,13 @@ enum PartRule {
     }
   }
 
-  /// The types that a file declares at its top level and that other files can see.
+  /// The top-level types of a file that are visible to other files.
   private static func types(in file: SourceFile) -> [String] {
     let form = /^(?:(?:package|final|indirect) )*(?:class|struct|enum|protocol|actor) (\w+)/
     return file.code.compactMap { $0.firstMatch(of: form).map { String($0.output.1) } }
   }
 
-  /// The folder below the daemon's; `.` for its own files.
+  /// The folder below the daemon's; `.` for the daemon's own files.
   private static func folder(of file: SourceFile) -> String {
     let parts = file.path.dropFirst(root.count).split(separator: "/")
     return parts.count > 1 ? String(parts[0]) : "."
@@ -51,9 +51,9 @@ enum PartRule {
 /// The rows of the table of parts: `| folder | surface | may name |`.
 struct PartTable {
   struct Row: Equatable {
-    /// The types of the folder that others may name.
+    /// The types of the folder that other folders may name.
     let surface: Set<String>
-    /// Folders whose surface this one may name, and single types.
+    /// Folders whose surface this folder may name, and single types.
     let mayName: Set<String>
   }
 

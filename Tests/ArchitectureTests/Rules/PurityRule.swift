@@ -1,10 +1,10 @@
-/// Foundation, clocks, `async` and printing stay where they belong.
+/// Foundation, clocks, `async` and printing stay in their layers.
 enum PurityRule {
   static func violations(in file: SourceFile) -> [Violation] {
     foundation(in: file) + system(in: file) + core(in: file) + printing(in: file)
   }
 
-  /// Foundation doubles the size of a static binary, so it must earn its place.
+  /// Foundation doubles the size of a static binary, so its use must be justified.
   private static func foundation(in file: SourceFile) -> [Violation] {
     guard let module = file.module, let layer = file.layer else { return [] }
     if layer == .daemon || layer == .commands || module == "LocalAPI" { return [] }
@@ -13,14 +13,14 @@ enum PurityRule {
     }
   }
 
-  /// A state machine that waits, reads a clock or calls C cannot be run a thousand times under a virtual clock.
+  /// A state machine that waits, reads a clock or calls C cannot run a thousand times under a virtual clock.
   private static func core(in file: SourceFile) -> [Violation] {
     guard file.layer == .core else { return [] }
     let impure = /\b(async|await|Task|ContinuousClock|SuspendingClock|SystemRandomNumberGenerator)\b/
     return file.violations(of: impure, "Core has no async, no clock and no randomness of its own; hand it in.")
   }
 
-  /// A port to another system touches one layer.
+  /// A port to another system should change only one layer.
   private static func system(in file: SourceFile) -> [Violation] {
     guard let layer = file.layer, layer != .platform else { return [] }
     return ImportRule.imports(in: file).filter { $0.module == "Glibc" }.map {

@@ -1,4 +1,4 @@
-/// Where the compiler's proof is switched off, a sentence takes its place.
+/// A comment explains each place where the compiler's checks are disabled.
 enum SafetyRule {
   static func violations(in file: SourceFile) -> [Violation] {
     let unchecked = /@unchecked\s+Sendable|nonisolated\(unsafe\)|@preconcurrency|unsafeBitCast|unsafeDowncast/
@@ -10,7 +10,7 @@ enum SafetyRule {
     }
   }
 
-  /// Handlers that `exit` runs free what other threads still use.
+  /// The handlers that `exit` runs free memory that other threads still use.
   static func exits(in file: SourceFile) -> [Violation] {
     file.violations(of: /(^|[^.\w])exit\(/, "End the process with CurrentProcess.end: other threads may be running.")
   }

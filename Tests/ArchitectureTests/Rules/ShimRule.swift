@@ -1,4 +1,4 @@
-/// Every function of a C shim carries the shim's name, and a reason above it or above its group.
+/// Every function of a C shim has the shim's prefix, and a reason above it or its group.
 enum ShimRule {
   static func violations(in file: SourceFile) -> [Violation] {
     let parts = file.path.split(separator: "/").map(String.init)
@@ -17,7 +17,7 @@ enum ShimRule {
     }
   }
 
-  /// Functions that stand together without a blank line share one reason, above the first of them.
+  /// Adjacent functions without a blank line between them share the reason above the first.
   private static func hasReason(_ file: SourceFile, _ index: Int) -> Bool {
     let group = file.lines[..<index].reversed().prefix { !$0.isEmpty }
     return group.contains { line in

@@ -1,6 +1,6 @@
-/// Files stay small enough to be read at a sitting.
+/// Files stay small enough to read in one sitting.
 enum SizeRule {
-  /// The ceiling; most files should have half of it.
+  /// The limit; most files should have half as many lines.
   static let maximum = 400
   /// A command's main file only chooses what to run.
   static let maximumForMain = 60

@@ -1,7 +1,7 @@
-/// Text from outside is compared and searched by its bytes, never by its looks: with `ByteString` and what Primitives adds
-/// to strings.
+/// External text is compared and searched by its bytes, never by its characters: with `ByteString` and the byte-wise
+/// methods of Primitives.
 enum TextRule {
-  /// Files that only take the program's own words apart, and numbers as Swift prints them.
+  /// Files that only parse the program's own words, or numbers as Swift prints them.
   private static let exempt: Set<String> = [
     "Sources/Base/Crypto/CanonicalJSON.swift", "Sources/Platform/Database/Connection.swift",
     "Sources/Commands/kachery/Completion.swift",
@@ -12,16 +12,16 @@ enum TextRule {
 
   static func violations(in file: SourceFile) -> [Violation] {
     guard file.path.hasPrefix("Sources/"), !exempt.contains(file.path) else { return [] }
-    // Contents of literals are blanked, so any literal is "".
+    // The contents of literals are blanked, so any literal is "".
     let searching =
       /\.(split|firstIndex|lastIndex|contains|components|ranges?|replacing|starts)\(((separator|of|separatedBy|with): )?""/
     let comparing =
       /\.(split|prefix|drop|first|last|firstIndex|lastIndex|contains|filter|allSatisfy)(\(\w+:)? ?\{ ?\$0 [!=]= ""/
     let keyed = /\[String ?:|Set<String>/
-    return file.violations(of: /\.has(Prefix|Suffix)\(/, "Use begins(with:) or ends(with:), which go by the bytes.")
+    return file.violations(of: /\.has(Prefix|Suffix)\(/, "Use begins(with:) or ends(with:), which compare bytes.")
       + file.violations(
-        of: searching, "Use cut(at:), parts(separatedBy:) or contains(bytesOf:), which go by the bytes.")
-      + file.violations(of: comparing, "A mark behind the separator hides it: use cut(at:) or parts(separatedBy:).")
+        of: searching, "Use cut(at:), parts(separatedBy:) or contains(bytesOf:), which compare bytes.")
+      + file.violations(of: comparing, "A mark after the separator hides it: use cut(at:) or parts(separatedBy:).")
       + file.violations(of: keyed, "Names that look alike would be one key: use ByteString.")
   }
 }

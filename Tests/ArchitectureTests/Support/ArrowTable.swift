@@ -1,9 +1,9 @@
-/// Who may import whom, as `Sources/README.md` says.
+/// The allowed imports, as listed in `Sources/README.md`.
 struct ArrowTable: Equatable {
-  /// What each module may import, by the module's name.
+  /// The modules that each module may import, by module name.
   let allowed: [String: Set<String>]
 
-  /// Reads the rows `| module | a, b |` of a Markdown table; its heading and its rule are left out.
+  /// Reads the rows `| module | a, b |` of a Markdown table; skips its heading and its rule.
   init(markdown: String) {
     var allowed: [String: Set<String>] = [:]
     for line in markdown.split(separator: "\n") where line.hasPrefix("|") {

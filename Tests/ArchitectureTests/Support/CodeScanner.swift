@@ -1,6 +1,6 @@
-/// Blanks comments and the contents of string literals, and keeps every line where it is.
+/// Blanks comments and the contents of string literals, and keeps every line in place.
 ///
-/// It knows as much Swift as the rules need: an interpolation counts as part of its string, and an unfinished string ends
+/// It knows only as much Swift as the rules need: an interpolation is part of its string, and an unfinished string ends
 /// with its line.
 struct CodeScanner {
   private enum State: Equatable {
@@ -21,7 +21,7 @@ struct CodeScanner {
     return scanner.result
   }
 
-  /// Takes what stands at the front of `rest` and answers how many characters that was.
+  /// Consumes the token at the front of `rest` and returns its number of characters.
   private mutating func consume(_ rest: Substring) -> Int {
     guard let character = rest.first else { return 0 }
     if character.isNewline {

@@ -1,6 +1,6 @@
-/// The targets that `Package.swift` declares, read off its text: it is a list of calls whose first string is the name.
+/// The targets in `Package.swift`, extracted from its text: a list of calls whose first string is the name.
 struct PackageManifest {
-  /// One target: its folder, and what it depends on.
+  /// A target: its folder and its dependencies.
   struct Target: Equatable {
     let name: String
     let path: String
@@ -29,7 +29,7 @@ struct PackageManifest {
       guard let name = strings.first, let path = strings.dropFirst().first(where: { $0.contains("/") }) else {
         return nil
       }
-      // Files that the target excludes have a dot in their names, modules have none.
+      // Names of excluded files contain a dot; module names do not.
       let dependencies = strings.dropFirst().filter { $0 != path && !$0.contains(".") }
       return Target(name: name, path: path, dependencies: Set(dependencies))
     }
@@ -40,8 +40,8 @@ struct PackageManifest {
       } + spelledOut.filter { $0.path.hasPrefix("Tests/") }
   }
 
-  /// The string literals of every call of `name`, call by call. The functions' own declarations hold none that matter:
-  /// they stand above the package, which is where reading begins.
+  /// The string literals of each call of `name`. The functions' own declarations contain none that matter: they precede
+  /// the package, where reading starts.
   private static func calls(of name: String, in text: String) -> [[String]] {
     guard let start = text.range(of: "let package = Package(") else { return [] }
     var found: [[String]] = []

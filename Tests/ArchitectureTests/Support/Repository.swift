@@ -2,11 +2,11 @@ import Foundation
 
 /// The checkout that these tests were compiled from.
 enum Repository {
-  /// The folder that holds `Package.swift`.
+  /// The folder that contains `Package.swift`.
   static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().deletingLastPathComponent()
 
-  /// Every file below `folders` whose name ends in one of `extensions`, sorted by path.
+  /// All files below `folders` whose names end in one of `extensions`, sorted by path.
   static func files(below folders: [String], _ extensions: Set<String> = ["swift"]) throws -> [SourceFile] {
     try folders.flatMap { try paths(below: $0) }
       .filter { extensions.contains(URL(filePath: $0).pathExtension) }
@@ -19,7 +19,7 @@ enum Repository {
     try String(contentsOf: root.appending(path: path), encoding: .utf8)
   }
 
-  /// Whether there is a file or a folder at a path relative to the root.
+  /// Whether there is a file or folder at a path relative to the root.
   static func exists(_ path: String) -> Bool {
     FileManager.default.fileExists(atPath: root.appending(path: path).standardized.path)
   }

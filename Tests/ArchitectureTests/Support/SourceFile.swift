@@ -1,7 +1,7 @@
 import Foundation
 
-/// A source file as its rules see it: the lines as written, and the lines with comments and string contents blanked, so
-/// that a word in a sentence is not taken for code.
+/// A source file as the rules see it: the lines as written, and the lines with comments and string contents blanked, so
+/// that a word in a sentence is not mistaken for code.
 struct SourceFile {
   /// Relative to the repository's root.
   let path: String
@@ -18,7 +18,7 @@ struct SourceFile {
   /// The file's name without its folder.
   var name: String { String(path.split(separator: "/").last ?? "") }
 
-  /// The module that the file belongs to: the folder that `Package.swift` gives to it.
+  /// The module that the file belongs to, according to `Package.swift`.
   var module: String? {
     let parts = path.split(separator: "/").map(String.init)
     guard parts.first == "Sources", parts.count > 2 else { return nil }

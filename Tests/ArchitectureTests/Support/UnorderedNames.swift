@@ -1,6 +1,6 @@
-/// What is declared as a set or a dictionary, as far as a look at the lines can tell.
+/// The names declared as sets or dictionaries, as far as a line scanner can determine.
 struct UnorderedNames {
-  /// What a name stands for.
+  /// The kind of value that a name has.
   private enum Kind {
     case ordered
     case unordered
@@ -13,14 +13,14 @@ struct UnorderedNames {
     let kind: Kind
   }
 
-  /// By the file's path and the name.
+  /// By file path and name.
   private var inFile: [String: [String: [Declaration]]] = [:]
-  /// By the module and the name.
+  /// By module and name.
   private var inModule: [String: [String: [Kind]]] = [:]
   private var anywhere: [String: [Kind]] = [:]
 
   init(of files: [SourceFile]) {
-    // A name may be declared by another: a second look knows what the first has found.
+    // A declaration may depend on another one, so the second pass uses the results of the first.
     for _ in 0..<2 {
       let known = self
       self = UnorderedNames()
@@ -48,7 +48,7 @@ struct UnorderedNames {
     anywhere[name, default: []].append(kind)
   }
 
-  /// Names with their types: properties, parameters, and functions (with a parenthesis) with what they return.
+  /// Names with their types: properties, parameters, and functions (with a parenthesis) with their return types.
   private static func declarations(_ text: String) -> [(String, Kind)] {
     guard text.contains(": ") || text.contains("-> ") else { return [] }
     let typed = text.matches(of: /(\w+): (?:inout )?(?=[A-Z\[(])/).map { match in
@@ -58,13 +58,14 @@ struct UnorderedNames {
     return typed + [("\(function.output.1)(", kind(of: function.output.2))]
   }
 
-  /// The kind of the type that the text begins with. A list of pairs has a colon as well, but no key before it.
+  /// The kind of the type at the beginning of the text. A list of tuples contains a colon as well, but no key before
+  /// it.
   private static func kind(of type: Substring) -> Kind {
     if type.firstMatch(of: /^\[(?:[^\[\](),]*: )?(?:Set<|\[[^\[\](),]*: )/) != nil { return .nested }
     return type.firstMatch(of: /^(?:Set<|\[[^\[\](),]*: )/) != nil ? .unordered : .ordered
   }
 
-  /// What a value is, up to the next condition.
+  /// The kind of an initial value, up to the next condition.
   private static func initializer(_ text: String) -> String {
     var depth = 0
     for index in text.indices {
@@ -79,7 +80,7 @@ struct UnorderedNames {
     return text
   }
 
-  /// Whether a loop over the value would run in another order in each process.
+  /// Whether a loop over the value would run in a different order in each process.
   func isUnordered(_ expression: String, at line: Int, of file: SourceFile) -> Bool {
     if expression.contains(".sorted") { return false }
     if expression.contains(/\.(values|keys)(?!\w)(?!\.count)/) || expression.contains("?? [:]") { return true }
@@ -88,7 +89,7 @@ struct UnorderedNames {
     return bare.split(separator: " + ").contains { isUnorderedChain(String($0), at: line, of: file) }
   }
 
-  /// Steps that keep whatever order there is.
+  /// Operations that preserve the order, if there is one.
   private static let steps: Set<String> = [
     "filter", "map", "compactMap", "flatMap", "lazy", "union", "subtracting", "intersection", "prefix", "dropFirst",
     "reversed", "enumerated", "mapValues",
@@ -106,20 +107,19 @@ struct UnorderedNames {
     return last.hasSuffix("[") ? kind == .nested : kind == .unordered || kind == .nested
   }
 
-  /// The nearest declaration above, else another one of the file or the module.
+  /// The nearest declaration above, otherwise another one in the file or the module.
   private func kind(of name: String, at line: Int, _ file: SourceFile) -> Kind? {
     let own = inFile[file.path]?[name] ?? []
     if let nearest = own.last(where: { $0.line < line }) ?? own.first { return nearest.kind }
     return inModule[file.module ?? ""]?[name]?.first { $0 != .ordered }
   }
 
-  /// A member of any type of the module, or of another one.
+  /// A member of any type in this module, or in another one.
   private func kind(ofMember name: String, _ file: SourceFile) -> Kind? {
     (inModule[file.module ?? ""]?[name] ?? anywhere[name])?.first { $0 != .ordered }
   }
 
-  /// The same without the contents of its parentheses, brackets and closures; of calls and subscripts the sign that opens
-  /// them stays.
+  /// The text without the contents of parentheses, brackets and closures; calls and subscripts keep their opening sign.
   private static func withoutArguments(_ text: String) -> String {
     var depth = 0
     var result = ""

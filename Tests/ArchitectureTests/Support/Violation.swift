@@ -1,7 +1,7 @@
-/// One place that breaks one rule of the house, in words that say what to do.
+/// A place that breaks a house rule, with a reason that says what to do.
 struct Violation: Equatable, CustomStringConvertible {
   let file: String
-  /// Counted from 1; nil where the whole file is meant.
+  /// Counted from 1; nil for the whole file.
   let line: Int?
   let reason: String
 

@@ -1,32 +1,32 @@
 import Primitives
 import TestSupport
 
-/// How a node treats those that ask it for files.
+/// How a node treats nodes that request files from it.
 enum Conduct: Hashable, CaseIterable {
   case honest
-  /// It gives wrong bytes.
+  /// Sends wrong bytes.
   case corrupts
-  /// It says that it has the file and never gives a byte.
+  /// Claims to have the file and never sends a byte.
   case silent
-  /// It gives a block and then nothing more.
+  /// Sends a block and then nothing more.
   case stalls
-  /// It says that the file is smaller than it is.
+  /// Claims that the file is smaller than it is.
   case shrinks
-  /// It says that the file is larger than it is.
+  /// Claims that the file is larger than it is.
   case inflates
-  /// It names a manifest that does not describe the file.
+  /// Names a manifest that does not describe the file.
   case misdescribes
-  /// It says that it has the file and then that it has not.
+  /// Claims to have the file and then denies it.
   case refuses
-  /// It says that it has some chunks, of which it then gives none, or chunks that the file cannot have.
+  /// Claims to have some chunks and then sends none of them, or chunks that the file cannot have.
   case boasts
 
-  /// Whether what it says or gives is wrong, and not only missing.
+  /// Whether its claims or bytes are wrong, and not only missing.
   var isLying: Bool { [.corrupts, .shrinks, .inflates, .misdescribes].contains(self) }
 }
 
 extension SimNode {
-  /// From now on it treats the file as `conduct` says.
+  /// Makes the node treat the file according to `conduct` from now on.
   func spoil(_ hash: ContentHash, _ conduct: Conduct, _ random: inout SeededRandom) {
     self.conduct = conduct
     guard conduct == .misdescribes, let bytes = store.files[hash] else { return }

@@ -2,7 +2,7 @@ import NodeCore
 import Primitives
 import Wire
 
-/// A link between two simulated nodes: what is sent arrives in order after the latency, or not at all.
+/// A link between two simulated nodes: messages arrive in order after the latency, or not at all.
 final class SimLink {
   struct End {
     let node: SimNode
@@ -13,7 +13,7 @@ final class SimLink {
   let acceptor: End
   let latency: Duration
   private(set) var isUp = true
-  /// Bytes and messages are lost, and nobody has noticed.
+  /// Whether bytes and messages are lost without either end noticing.
   var isSilent = false
   private let network: SimNetwork
   private var streams: [SimStream] = []
@@ -33,7 +33,7 @@ final class SimLink {
 
   func attach(_ stream: SimStream) { streams.append(stream) }
 
-  /// Has `body` called at the other end, unless the link is lost meanwhile.
+  /// Calls `body` at the other end, unless the link is lost meanwhile.
   func travel(_ body: @escaping () -> Void) {
     network.clock.after(latency) { [self] in
       guard isUp, !isSilent else { return }
@@ -41,7 +41,7 @@ final class SimLink {
     }
   }
 
-  /// Sends a message as bytes, which the other end reads as it would from a socket.
+  /// Sends a message as bytes, which the other end decodes as from a socket.
   func send(_ message: ControlMessage, from node: SimNode) {
     guard isUp else { return }
     let end = other(node)
@@ -61,7 +61,7 @@ final class SimLink {
     }
   }
 
-  /// `node` says goodbye and closes: the other end reads it before it notices.
+  /// `node` says goodbye and closes: the other end reads that before it notices the end.
   func close(_ goodbye: Goodbye, by node: SimNode) {
     guard isUp else { return }
     send(.goodbye(goodbye), from: node)
@@ -75,7 +75,7 @@ final class SimLink {
     guard isUp else { return }
     isUp = false
     for end in [dialer, acceptor] {
-      // Whether the streams or the link is told first must make no difference.
+      // The order in which streams and link learn of it must make no difference.
       let streamsFirst = network.random.chance(50)
       if streamsFirst { endStreams(of: end.node) }
       end.node.linkClosed(end.id)

@@ -5,17 +5,17 @@ import Primitives
 import TestSupport
 import Wire
 
-/// Many nodes under one virtual clock, joined by links that a seed delays and breaks. What a seed does once it does
-/// again.
+/// Many nodes under one virtual clock, joined by links that delay and break according to a seed. A seed always produces
+/// the same run.
 final class SimNetwork {
   let seed: UInt64
   let clock = SimClock()
   var random: SeededRandom
   private(set) var nodes: [SimNode] = []
   private(set) var complaints: [String] = []
-  /// Who has given bytes to whom.
+  /// The nodes that have sent bytes, and to which nodes.
   private(set) var served: [NodeID: Set<NodeID>] = [:]
-  /// Everything that the cores wanted, in order, if it is kept.
+  /// All effects of the cores, in order, if tracing is on.
   private(set) var trace: [String] = []
   var keepsTrace = false
   private var links: [SimLink] = []
@@ -38,9 +38,9 @@ final class SimNetwork {
 
   func noteServed(by server: SimNode, to asker: SimNode) { served[server.id, default: []].insert(asker.id) }
 
-  // MARK: Making it
+  // MARK: Setup
 
-  /// A node that listens at an address of its own.
+  /// Adds a node that listens at a separate address.
   func addNode(
     _ name: String, isBootstrap: Bool = false, bootstraps: [SimNode] = [], manifestThreshold: UInt64 = 2_000
   ) throws -> SimNode {
@@ -56,7 +56,7 @@ final class SimNetwork {
     return node
   }
 
-  /// The node's process ends, and another begins on the same disk.
+  /// Ends the node's process, and starts another on the same disk.
   func restart(_ node: SimNode, _ channels: [Channel]) {
     guard let configuration = configurations[node.id] else { return }
     node.restart(with: NodeCore(configuration, random: SeededRandom(seed: random.next())), channels)
@@ -70,9 +70,9 @@ final class SimNetwork {
     links.count { $0.isUp && $0.isBetween(one, other) }
   }
 
-  // MARK: Harm
+  // MARK: Faults
 
-  /// Nothing from or to this node arrives any more; the others notice only after a while.
+  /// Drops everything from or to this node; the others notice only after a while.
   func isolate(_ node: SimNode) {
     partitioned.insert(node.id)
     for link in links where link.isUp && (link.dialer.node === node || link.acceptor.node === node) {
@@ -81,7 +81,7 @@ final class SimNetwork {
     }
   }
 
-  /// The node can be reached again.
+  /// Makes the node reachable again.
   func heal(_ node: SimNode) { partitioned.remove(node.id) }
 
   // MARK: Links
@@ -93,7 +93,7 @@ final class SimNetwork {
     }
     let life = dialer.life
     let isUnreachable = partitioned.contains(dialer.id) != partitioned.contains(target.id)
-    // A handshake takes two round trips; a dead host is given up after the dial's time.
+    // A handshake takes two round trips; a dial to a dead host ends with its timeout.
     clock.after(isUnreachable ? .seconds(10) : latency * 4) { [unowned self] in
       guard dialer.isRunning, dialer.life == life, !dialer.hasCancelled(dial) else { return }
       let isRightNode = expected.map { $0 == target.id } ?? true
@@ -114,7 +114,7 @@ final class SimNetwork {
       link.acceptor.id, link, LinkFacts(peer: dialer.id, dial: nil, binding: binding, remote: dialer.endpoint))
   }
 
-  /// Lets go of everything: nodes and links hold each other.
+  /// Releases everything: nodes and links refer to each other.
   func dismantle() {
     clock.clear()
     links = []
@@ -122,7 +122,7 @@ final class SimNetwork {
   }
 }
 
-/// Keys that every run uses: making one takes longer than a run.
+/// Keys shared by all runs: generating one takes longer than a run.
 enum KeyRing {
   static func key(_ index: Int) throws -> SigningKey {
     try SigningKey(seed: [UInt8](repeating: UInt8(index + 1), count: SigningKey.seedByteCount))

@@ -6,48 +6,48 @@ import TestSupport
 import Transfer
 import Wire
 
-/// A node in the simulated network: the core that the daemon runs, with its effects carried out in memory.
+/// A node in the simulated network: the daemon's core, with its effects carried out in memory.
 final class SimNode {
   let name: String
   let endpoint: Endpoint
   var core: NodeCore
   var store = MemoryStore()
   var conduct = Conduct.honest
-  /// What it says when it refuses to give a file that it has said it has.
+  /// Its reason for refusing a file that it has claimed to have.
   var refusal = Refusal.notHere
-  /// What it says of files that it does not have.
+  /// Its reason for files that it does not have.
   var absence = Refusal.notHere
-  /// What its disk says to whoever wants to write; nil where there is room.
+  /// The disk's error for writes; nil if there is room.
   var fullDisk: KacheryError?
-  /// Bytes for which its disk has room; nil for any.
+  /// Bytes available on its disk; nil for unlimited.
   var diskRoom: UInt64?
-  /// Pieces that were asked for, by the node that was asked.
+  /// The times of requests for pieces, by the requested node.
   private(set) var requests: [NodeID: [Instant]] = [:]
-  /// By how much its clock is wrong.
+  /// The error of its clock.
   var clockError: Duration = .zero
-  /// The time in which it gives a block.
+  /// The time that it takes to send a block.
   var blockTime: Duration = .milliseconds(5)
-  /// Bytes a second that it gives to all together; nil where each stream has the time of its own blocks.
+  /// Bytes per second that it sends in total; nil if each stream has its own block time.
   var uploadRate: Int?
   private var isGivingUntil = Instant(nanoseconds: 0)
-  /// Bytes that it gives at once: few, so that links break within a piece.
+  /// Bytes per block: few, so that links break within a piece.
   var blockSize = 600
-  /// Whether it reads what it has asked for; where not, its peers get rid of a few blocks only.
+  /// Whether it reads the bytes that it requested; if not, its peers can send only a few blocks.
   var takesBytes = true
-  /// The turns in which it gives.
+  /// The scheduler of its uploads.
   private(set) lazy var uploads = SimUploads(self, network)
   private(set) var isRunning = true
-  /// How often its process was started anew: what an earlier one began ends nowhere.
+  /// How many times its process was restarted: work of an earlier process has no effect.
   private(set) var life = 0
   private(set) var outcomes: [LoadID: Result<Void, KacheryError>] = [:]
   private(set) var found: [Source] = []
-  /// Nodes that were told of because they serve others first.
+  /// Nodes that its clients were told to wait for, because they serve others first.
   private(set) var waitedFor: Set<NodeID> = []
   private(set) var events: [NodeEvent] = []
-  /// Records of other nodes that have come to this one.
+  /// Nodes whose records have arrived.
   private(set) var learnt: Set<NodeID> = []
   private(set) var effectCount = 0
-  /// Bytes of files that have come, useful or not.
+  /// Bytes of files that have arrived, useful or not.
   var receivedBytes = 0
 
   private unowned let network: SimNetwork
@@ -75,14 +75,14 @@ final class SimNode {
 
   var id: NodeID { core.node }
 
-  /// Nodes that this one has caught lying.
+  /// Nodes that this one has penalized.
   var liars: Set<NodeID> {
     Set(events.compactMap { if case .misbehaved(let node, _) = $0 { node } else { nil } })
   }
 
   func isLinked(to other: SimNode) -> Bool { core.activePeers.contains { $0.node == other.id } }
 
-  // MARK: What a user does
+  // MARK: The user
 
   func start(_ channels: [Channel]) {
     input { core, now in core.setAddresses([self.endpoint], port: self.endpoint.port, at: now) }
@@ -105,13 +105,13 @@ final class SimNode {
     transfer { $0.find(FindID(number: 1), FileQuery(key: key), for: .seconds(5), at: $1) }
   }
 
-  /// The process is gone, and everything in it.
+  /// Ends the process and loses its state.
   func kill() {
     isRunning = false
     for id in links.keys.sorted(by: { $0.number < $1.number }) { links[id]?.cut() }
   }
 
-  /// A new process on the same disk. Loads of the old one are forgotten.
+  /// Starts a new process on the same disk. Loads of the old one are forgotten.
   func restart(with core: NodeCore, _ channels: [Channel]) {
     if isRunning { kill() }
     self.core = core
@@ -125,9 +125,9 @@ final class SimNode {
     start(channels)
   }
 
-  // MARK: What comes in
+  // MARK: Input
 
-  /// The name of the next link.
+  /// The ID of the next link.
   func newLink() -> LinkID {
     lastLink += 1
     return LinkID(number: lastLink)
@@ -139,7 +139,7 @@ final class SimNode {
   }
 
   func dialFailed(_ dial: DialID, _ endpoint: Endpoint) {
-    let problem = DialProblem(endpoint: endpoint, reason: "nobody answers.")
+    let problem = DialProblem(endpoint: endpoint, reason: "it does not answer.")
     input { core, now in core.dialFailed(dial, problem, at: now) }
   }
 
@@ -180,6 +180,7 @@ final class SimNode {
       perform(effect)
     }
     isDraining = false
+    if !core.keepsItsDeadlines { network.complain("\(name) keeps a deadline that is not what a walk finds") }
     scheduleWake()
   }
 
@@ -200,7 +201,7 @@ final class SimNode {
     }
   }
 
-  // MARK: What the core wants
+  // MARK: Effects
 
   private func perform(_ effect: NodeEffect) {
     switch effect {
@@ -239,14 +240,15 @@ final class SimNode {
     case .client(.waits(_, let node, _)): waitedFor.insert(node)
     case .client(.loaded(let id)): end(id, .success(()))
     case .failed(let id, let error): end(id, .failure(error))
-    // Feeds have simulations of their own.
+    // Feeds have separate simulations.
     case .link(.feedRequest), .link(.feedAnswer), .link(.feedBytesReleased): break
     case .feedWork, .feedClient, .feedEvent: break
     case .event(let event): events.append(event)
     }
   }
 
-  /// What is shown is what is here: pieces in the store, and what has come of those that arrive.
+  /// Checks that the reported progress is what is present: pieces in the store, and received bytes of incomplete
+  /// pieces.
   private func check(_ load: LoadID, _ loaded: UInt64, _ total: UInt64) {
     guard let hash = wanted[load] else { return }
     let here = store.downloads(of: hash).map { id in
@@ -260,7 +262,7 @@ final class SimNode {
     }
     let isWhole = store.files[hash].map { UInt64($0.count) == loaded } ?? false
     if !isWhole && !here.contains(where: { $0.contains(Int(loaded)) }) || loaded > total {
-      network.complain("\(name) shows \(loaded) of \(total) bytes while \(here) are here")
+      network.complain("\(name) shows \(loaded) of \(total) bytes while \(here) are present")
     }
   }
 
@@ -268,7 +270,7 @@ final class SimNode {
     if outcomes.updateValue(outcome, forKey: load) != nil { network.complain("\(name)'s load ended twice") }
   }
 
-  /// Does what a disk does: a little later.
+  /// Runs `body` a little later, as a disk would.
   private func soon(_ body: @escaping (SimNode) -> Void) {
     network.clock.after(.microseconds(network.random.number(0...2_000))) { [self, life] in
       guard isRunning, life == self.life else { return }
@@ -277,7 +279,7 @@ final class SimNode {
     }
   }
 
-  /// How long it takes until this node has given so many bytes more.
+  /// The time until this node has sent `count` more bytes.
   func timeToGive(_ count: Int) -> Duration {
     guard let uploadRate else { return blockTime }
     let start = max(isGivingUntil, network.clock.now)
@@ -308,7 +310,7 @@ final class SimNode {
     return Timestamps(instant: moment.instant, wall: WallTime(milliseconds: UInt64(max(0, wrong))))
   }
 
-  /// Why a file cannot be loaded, by what this node has seen.
+  /// Why a file cannot be loaded, according to this node.
   func diagnose(_ key: FileKey, room: UInt64? = nil) -> Diagnosis {
     core.diagnose(FileQuery(key: key), room: room, at: now)
   }

@@ -4,7 +4,7 @@ import Primitives
 import Transfer
 import Wire
 
-/// A fetch stream: pieces of one download from one node, asked for and given in order. Both ends of it.
+/// Both ends of a fetch stream: pieces of one download from one node, requested and sent in order.
 final class SimStream {
   let opener: SimNode
   private let server: SimLink.End
@@ -16,7 +16,7 @@ final class SimStream {
   private var isServing = false
   private var isClosed = false
   private var arrived: [UInt8] = []
-  /// Blocks that have been given.
+  /// Blocks that have been sent.
   private var given = 0
   private static let windowBlocks = 4
 
@@ -39,10 +39,10 @@ final class SimStream {
     }
   }
 
-  /// The piece that arrives, and how many of its first bytes are here.
+  /// The piece that is arriving, and how many of its first bytes are present.
   var arriving: (ByteRange, Int)? { isClosed ? nil : expected.first.map { ($0.piece.range, arrived.count) } }
 
-  /// What has come of a piece stays, unless it was wrong.
+  /// Received bytes of a piece are kept, unless they were wrong.
   func close() {
     guard !isClosed else { return }
     isClosed = true
@@ -50,7 +50,7 @@ final class SimStream {
     opener.store.keepBeginning(arrived, first.piece.range, of: download)
   }
 
-  /// The next piece arrives, or the rest of it.
+  /// Starts the next piece, or the rest of it.
   private func begin() {
     guard let next = expected.first else { return }
     arrived = Array(opener.store.beginning(next.piece.range, of: download).prefix(Int(next.kept)))
@@ -99,7 +99,7 @@ final class SimStream {
   private func give(_ bytes: ArraySlice<UInt8>, of request: PieceFetch, isFirst: Bool) {
     guard !isClosed, link.isUp else { return }
     if server.node.conduct == .stalls, !isFirst { return }
-    // The window is full, and nobody empties it.
+    // The window is full, and the reader does not empty it.
     guard opener.takesBytes || given < Self.windowBlocks else { return }
     given += 1
     let block = Array(bytes.prefix(server.node.blockSize))
@@ -114,7 +114,7 @@ final class SimStream {
       return link.travel { self.fail(.disconnected) }
     }
     network.noteServed(by: server.node, to: opener)
-    // A node that gives at a rate has given a block only when its time is over.
+    // With an upload rate, a block has been sent only when its time is over.
     let isLate = server.node.uploadRate != nil
     if !isLate { link.travel { self.take(block, isLast: rest.isEmpty) } }
     network.clock.after(server.node.timeToGive(block.count)) { [self] in
@@ -139,7 +139,7 @@ final class SimStream {
     guard isHere || opener.store.add(bytes, request.piece, to: download) else { return fail(.hashMismatch) }
     expected.removeFirst()
     begin()
-    // The piece is part of the file before the core hears of it, and the source may be given up between.
+    // The piece is part of the file before the core is notified, and the source may be abandoned in between.
     network.clock.after(.microseconds(network.random.number(0...2_000))) { [self] in
       if !isClosed { opener.fetched(request.id, .verified) }
     }

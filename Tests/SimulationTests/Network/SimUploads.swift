@@ -3,11 +3,11 @@ import Primitives
 import Transfer
 import Wire
 
-/// The turns in which a simulated node gives blocks to those that ask it, as in the daemon.
+/// Schedules a simulated node's uploads in blocks, as the daemon does.
 final class SimUploads {
-  /// In bytes a second; nil for no limit.
+  /// In bytes per second; nil for no limit.
   var rate: Double?
-  /// Whether those who wait are told so.
+  /// Whether waiting nodes are told that they wait.
   var tells = true
 
   private unowned let node: SimNode
@@ -21,7 +21,7 @@ final class SimUploads {
     self.network = network
   }
 
-  /// Gives a block of so many bytes over this link once it is its turn, unless the stream is gone by then.
+  /// Sends a block of `count` bytes over this link when it is its turn, unless the stream is gone by then.
   func enter(_ link: LinkID, _ hash: ContentHash, _ count: Int, _ body: @escaping () -> Void) {
     let id = slots.add(for: link, hash, cost: count, at: network.clock.now)
     waiting[id] = { [self] in

@@ -1,8 +1,8 @@
-/// A number of a JSON document, with the text that spells it: it is written as it was given, whatever a double can hold.
+/// A number in a JSON document, with its spelling: it is written unchanged, even if a double cannot represent it.
 package struct JSONNumber: Hashable, Sendable {
-  /// The number as the document spells it, such as `1.0` or `12345678901234567890`.
+  /// The spelling in the document, such as `1.0` or `12345678901234567890`.
   package let literal: String
-  /// The double that is nearest to the literal. It is finite.
+  /// The double nearest to the literal. It is finite.
   package let double: Double
 
   /// A number that a program computed, spelled as Python prints it; nil if it is not finite.
@@ -11,20 +11,20 @@ package struct JSONNumber: Hashable, Sendable {
     self.init(literal: Self.pythonText(double), double: double)
   }
 
-  /// The number that the parser has read.
+  /// A number read by the parser.
   init(literal: String, double: Double) {
     self.literal = literal
     self.double = double
   }
 
-  /// Whether the literal has neither a fraction nor an exponent, so that readers take it for an integer.
+  /// Whether the literal has neither a fraction nor an exponent, so that readers treat it as an integer.
   package var isInteger: Bool { literal.utf8.allSatisfy { $0 == UInt8(ascii: "-") || (0x30...0x39).contains($0) } }
 
-  /// Whether the literal is some spelling of zero; a number that is merely too small for a double is not.
+  /// Whether the literal spells zero; a number that is merely too small for a double does not.
   package var isZero: Bool { Decimal(literal)?.digits.isEmpty ?? false }
 
-  /// Whether two literals spell the same decimal value: `1.50`, `1.5` and `15e-1` do, `9007199254740993` and
-  /// `9007199254740992` do not, though their double is the same.
+  /// Whether two literals spell the same decimal value: `1.50`, `1.5` and `15e-1` do; `9007199254740993` and
+  /// `9007199254740992` do not, although their doubles are the same.
   package static func areEqual(_ literal: String, _ other: String) -> Bool {
     guard let left = Decimal(literal), let right = Decimal(other) else { return false }
     return left == right
@@ -36,8 +36,8 @@ package struct JSONNumber: Hashable, Sendable {
     return literal == "-0" ? "0" : literal
   }
 
-  /// The shortest digits that give the same number, as Python prints them: from 1e16 on with an exponent, where Swift
-  /// begins with it only at 2^54.
+  /// The shortest digits that yield the same number, as Python prints them: with an exponent from 1e16 on, whereas
+  /// Swift uses one only from 2^54 on.
   private static func pythonText(_ double: Double) -> String {
     let text = "\(double)"
     guard double.magnitude >= 1e16, text.utf8.suffix(2).elementsEqual(".0".utf8) else { return text }
@@ -73,7 +73,7 @@ private struct Decimal: Equatable {
       }
     }
     while digits.last == UInt8(ascii: "0") { digits.removeLast() }
-    // There is one zero, whatever its sign and exponent.
+    // There is only one zero, whatever its sign and exponent.
     guard !digits.isEmpty else {
       (isNegative, exponent) = (false, 0)
       return

@@ -1,19 +1,19 @@
 /// Reads JSON (RFC 8259) from untrusted bytes: strict grammar, bounded depth and number of values, no duplicate member
 /// names.
 package struct JSONParser {
-  /// Deeper nesting is refused, so that no document can exhaust the stack.
+  /// Deeper nesting is rejected, so that no document can exhaust the stack.
   package static let maximumDepth = 64
-  /// More values are refused: each takes about 50 bytes of memory, and may take two of the document. It is more than the
-  /// largest folder's document has.
+  /// More values are rejected: each takes about 50 bytes of memory, but as few as two bytes of the document. The
+  /// largest folder document has fewer.
   package static let maximumValues = 4_000_000
 
   private let bytes: UnsafeBufferPointer<UInt8>
   private var position = 0
   private var depth = 0
-  /// Values that may still come.
+  /// How many more values are allowed.
   private var room: Int
 
-  /// The document that `bytes` spell, with nothing but white space around it.
+  /// The document in `bytes`, which may have only white space around it.
   package static func parse(
     _ bytes: some Sequence<UInt8>, maximumValues: Int = maximumValues
   ) throws(JSONError) -> JSONValue {
@@ -24,7 +24,7 @@ package struct JSONParser {
     return try parse(Array(bytes), maximumValues: maximumValues)
   }
 
-  /// The document that `text` spells.
+  /// The document in `text`.
   package static func parse(_ text: String) throws(JSONError) -> JSONValue { try parse(Array(text.utf8)) }
 
   private static func parse(
@@ -78,7 +78,7 @@ package struct JSONParser {
 
   private mutating func literal(_ text: StaticString, _ value: JSONValue) throws(JSONError) -> JSONValue {
     for offset in 0..<text.utf8CodeUnitCount {
-      guard next == text.utf8Start[offset] else { throw error("this is no JSON value") }
+      guard next == text.utf8Start[offset] else { throw error("this is not a JSON value") }
       position += 1
     }
     return value
@@ -99,7 +99,7 @@ package struct JSONParser {
       skipSpace()
       guard next == UInt8(ascii: "\"") else { throw error("a member's name is missing") }
       let name = ByteString(try string())
-      guard isNew(name, among: members, &names) else { throw error("a member's name stands twice") }
+      guard isNew(name, among: members, &names) else { throw error("a member's name is repeated") }
       guard take(UInt8(ascii: ":")) else { throw error("a colon is missing") }
       members.append(JSONObject.Member(name: name, value: try value()))
     } while take(UInt8(ascii: ","))
@@ -107,7 +107,7 @@ package struct JSONParser {
     return .object(JSONObject(distinct: members))
   }
 
-  /// Objects with fewer members than this are looked through one by one, which is quicker then.
+  /// Objects with fewer members are searched linearly, which is faster for them.
   private static let membersToIndex = 16
 
   private func isNew(_ name: ByteString, among members: [JSONObject.Member], _ names: inout Set<ByteString>) -> Bool {
@@ -135,7 +135,7 @@ package struct JSONParser {
     if next == UInt8(ascii: "-") { position += 1 }
     let leadingZero = next == UInt8(ascii: "0")
     let whole = digits()
-    guard whole > 0 else { throw error("this is no JSON value") }
+    guard whole > 0 else { throw error("this is not a JSON value") }
     guard !(leadingZero && whole > 1) else { throw error("a number begins with 0") }
     var isInteger = true
     if next == UInt8(ascii: ".") {
@@ -157,10 +157,10 @@ package struct JSONParser {
     return .decimal(JSONNumber(literal: literal, double: double))
   }
 
-  /// The integer that ends here; nil if it does not fit 64 bits, or is `-0`, whose sign an integer loses.
+  /// The integer that ends here; nil if it does not fit 64 bits, or is `-0`, whose sign an integer would lose.
   private func integer(from start: Int, digits count: Int) -> Int64? {
     let isNegative = bytes[start] == UInt8(ascii: "-")
-    // One digit more may not fit.
+    // One more digit may not fit.
     guard count < 19 else { return Int64(String(decoding: bytes[start..<position], as: UTF8.self)) }
     var magnitude: Int64 = 0
     for byte in bytes[(isNegative ? start + 1 : start)..<position] { magnitude = magnitude * 10 + Int64(byte & 15) }
@@ -182,7 +182,7 @@ package struct JSONParser {
       switch byte {
       case UInt8(ascii: "\""): return try text(unescaped)
       case UInt8(ascii: "\\"): try escape(into: &unescaped)
-      case 0..<0x20: throw error("a control character stands in a string")
+      case 0..<0x20: throw error("a string contains a control character")
       default: unescaped.append(byte)
       }
     }
@@ -190,7 +190,7 @@ package struct JSONParser {
   }
 
   private func text(_ utf8: some Collection<UInt8>) throws(JSONError) -> String {
-    // Most are, and need no closer look.
+    // Most strings are ASCII and need no validation.
     if utf8.allSatisfy({ $0 < 0x80 }) { return String(decoding: utf8, as: UTF8.self) }
     guard let text = String(validating: utf8, as: UTF8.self) else { throw error("a string is not UTF-8") }
     return text
@@ -214,14 +214,14 @@ package struct JSONParser {
   private mutating func unicodeEscape() throws(JSONError) -> Unicode.Scalar {
     let first = try codeUnit()
     if let scalar = Unicode.Scalar(first) { return scalar }
-    guard first < 0xdc00, next == UInt8(ascii: "\\") else { throw error("a surrogate stands alone") }
+    guard first < 0xdc00, next == UInt8(ascii: "\\") else { throw error("a surrogate is unpaired") }
     position += 1
-    guard next == UInt8(ascii: "u") else { throw error("a surrogate stands alone") }
+    guard next == UInt8(ascii: "u") else { throw error("a surrogate is unpaired") }
     position += 1
     let second = try codeUnit()
-    guard (0xdc00...0xdfff).contains(second) else { throw error("a surrogate stands alone") }
+    guard (0xdc00...0xdfff).contains(second) else { throw error("a surrogate is unpaired") }
     let combined = 0x10000 + (UInt32(first) - 0xd800) << 10 + (UInt32(second) - 0xdc00)
-    guard let scalar = Unicode.Scalar(combined) else { throw error("a surrogate stands alone") }
+    guard let scalar = Unicode.Scalar(combined) else { throw error("a surrogate is unpaired") }
     return scalar
   }
 
@@ -236,7 +236,7 @@ package struct JSONParser {
 
 /// Why a document is not JSON, and where.
 package struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
-  /// The byte at which reading stopped, counted from 0.
+  /// The offset of the byte at which parsing stopped.
   package let offset: Int
   package let reason: String
 

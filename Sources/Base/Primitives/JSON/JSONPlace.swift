@@ -1,4 +1,4 @@
-/// Where a value stands in a JSON document, as people write it: `$.a[3]`.
+/// The path of a value in a JSON document, as people write it: `$.a[3]`.
 package struct JSONPlace: Hashable, Sendable, CustomStringConvertible {
   package let description: String
 
@@ -7,7 +7,7 @@ package struct JSONPlace: Hashable, Sendable, CustomStringConvertible {
   /// The document itself.
   package static let root = JSONPlace("$")
 
-  /// The place of an object's member.
+  /// The place of a member.
   package func member(_ name: String) -> JSONPlace {
     let isPlain =
       !name.isEmpty && name.utf8.first.map { (0x30...0x39).contains($0) } == false
@@ -17,6 +17,6 @@ package struct JSONPlace: Hashable, Sendable, CustomStringConvertible {
     return JSONPlace(description + (isPlain ? ".\(name)" : "[\(JSONValue.string(name).compact)]"))
   }
 
-  /// The place of an array's element.
+  /// The place of an array element.
   package func element(_ index: Int) -> JSONPlace { JSONPlace("\(description)[\(index)]") }
 }

@@ -1,5 +1,5 @@
 extension JSONValue: Hashable {
-  /// Strings are equal when their bytes are; `String` would take "é" in its two spellings for one.
+  /// Strings are equal if their bytes are; `String` would treat the two spellings of "é" as equal.
   package static func == (one: JSONValue, other: JSONValue) -> Bool {
     switch (one, other) {
     case (.null, .null): true

@@ -1,8 +1,9 @@
-/// A JSON document (RFC 8259). Objects keep the order of their members, because manifests are hashed as they are written.
+/// A JSON document (RFC 8259). Objects keep the order of their members, because manifests are hashed as they are
+/// written.
 package indirect enum JSONValue: Sendable {
   case null
   case bool(Bool)
-  /// A number without fraction or exponent that fits 64 bits.
+  /// A number without a fraction or exponent that fits 64 bits.
   case integer(Int64)
   /// Any other number, as it was spelled.
   case decimal(JSONNumber)
@@ -34,7 +35,7 @@ package struct JSONObject: Hashable, Sendable, ExpressibleByDictionaryLiteral {
     for (name, value) in elements { self[name] = value }
   }
 
-  /// The object of members whose names are known to differ.
+  /// An object of members whose names are known to be distinct.
   package init(distinct members: [Member]) { self.members = members }
 
   /// The value of the member with this name. Setting nil removes it; setting a new one appends it.
@@ -65,7 +66,7 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Ex
 }
 
 extension JSONValue {
-  /// The member with this name; nil if this is no object or has none.
+  /// The member with this name; nil if this is not an object or has no such member.
   package subscript(name: ByteString) -> JSONValue? { object?[name] }
 
   package var object: JSONObject? { if case .object(let object) = self { object } else { nil } }
@@ -74,7 +75,7 @@ extension JSONValue {
   package var bool: Bool? { if case .bool(let bool) = self { bool } else { nil } }
   package var isNull: Bool { self == .null }
 
-  /// A number that a program computed; null if it is not finite, which JSON cannot express.
+  /// A computed number; null if it is not finite, which JSON cannot express.
   package static func double(_ double: Double) -> JSONValue { JSONNumber(double).map { .decimal($0) } ?? .null }
 
   /// The number as a signed integer; nil if it has a fraction or is too large.

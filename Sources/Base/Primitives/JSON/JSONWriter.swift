@@ -1,4 +1,4 @@
-/// How the parts of a JSON document are written where writers may differ; there are never spaces between them.
+/// The choices of a JSON writer. None of them puts spaces between the parts of a document.
 package struct JSONStyle: Sendable {
   /// The order of an object's members.
   let order: @Sendable ([JSONObject.Member]) -> [JSONObject.Member]
@@ -6,7 +6,7 @@ package struct JSONStyle: Sendable {
   let decimal: @Sendable (JSONNumber) -> String
   let string: @Sendable (String, inout [UInt8]) -> Void
 
-  /// A style of these parts; `string` appends a whole string with its quotation marks.
+  /// A style with these choices; `string` appends a whole string with its quotation marks.
   package init(
     order: @escaping @Sendable ([JSONObject.Member]) -> [JSONObject.Member],
     integer: @escaping @Sendable (Int64) -> String, decimal: @escaping @Sendable (JSONNumber) -> String,
@@ -23,18 +23,18 @@ package struct JSONStyle: Sendable {
     JSONStyle(order: order, integer: { String($0) }, decimal: { $0.literal }, string: string)
   }
 
-  /// Members in their order, numbers as they were spelled, and only ASCII: what Python's
-  /// `json.dumps(separators=(",", ":"))` writes of the same values, so that hashes of documents agree.
+  /// Members in their order, numbers as spelled, and ASCII only: the output of Python's `json.dumps(separators=(",",
+  /// ":"))` for the same values, so that hashes of documents agree.
   package static let compact = JSONStyle(
     order: { $0 }, integer: { String($0) }, decimal: { $0.literal }, string: JSONString.writeASCII)
 
-  /// Like `compact`, with members in the order of their names' code points, and numbers as Python spells them: what it
-  /// writes with `sort_keys=True` of a document that it has read.
+  /// Like `compact`, with members sorted by the code points of their names, and numbers as Python spells them: Python's
+  /// output with `sort_keys=True` for a document that it has read.
   package static let compactSorted = JSONStyle(
     order: { $0.sorted { $0.name < $1.name } }, integer: compact.integer, decimal: { $0.pythonText },
     string: compact.string)
 
-  /// Like `compact`, with letters of every script as they are: for people.
+  /// Like `compact`, with letters of all scripts unescaped: for people.
   package static let readable = JSONStyle(
     order: compact.order, integer: compact.integer, decimal: compact.decimal, string: JSONString.writeUTF8)
 }
@@ -83,7 +83,7 @@ extension JSONValue {
 
 /// The strings of a JSON document.
 package enum JSONString {
-  /// The escape of a character for which JSON has a short one; nil for any other.
+  /// The short escape of a character; nil if JSON has none for it.
   package static func shortEscape(_ unit: some BinaryInteger) -> String? {
     switch unit {
     case 0x22: #"\""#
@@ -97,7 +97,7 @@ package enum JSONString {
     }
   }
 
-  /// Only what must be escaped is (RFC 8785, section 3.2.2.2).
+  /// Escapes only what must be escaped (RFC 8785, section 3.2.2.2).
   package static func writeUTF8(_ string: String, to output: inout [UInt8]) {
     guard !writePlain(string, to: &output, isPlain: { $0 >= 0x20 && $0 != 0x22 && $0 != 0x5c }) else { return }
     output.append(UInt8(ascii: "\""))
@@ -113,7 +113,7 @@ package enum JSONString {
     output.append(UInt8(ascii: "\""))
   }
 
-  /// Python escapes everything outside printable ASCII by default; every JSON reader understands it.
+  /// Escapes everything except printable ASCII, as Python does by default; every JSON reader understands it.
   static func writeASCII(_ string: String, to output: inout [UInt8]) {
     let isWritten = writePlain(string, to: &output) { (0x20..<0x7f).contains($0) && $0 != 0x22 && $0 != 0x5c }
     guard !isWritten else { return }
@@ -130,7 +130,7 @@ package enum JSONString {
     output.append(UInt8(ascii: "\""))
   }
 
-  /// Writes a string of which no byte must be escaped, as most are; says whether it was one.
+  /// Writes a string in which no byte needs escaping, as in most; returns whether this was one.
   @inline(__always)
   private static func writePlain(_ string: String, to output: inout [UInt8], isPlain: (UInt8) -> Bool) -> Bool {
     var string = string
