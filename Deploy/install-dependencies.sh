@@ -43,7 +43,10 @@ test_packages=(
   util-linux mount        # setpriv and unshare: tests run as other users, and fill a small disk
 )
 # Installing nginx and Redis starts servers, so only the benchmarks ask for them.
-bench_packages=(nginx-light rsync redis-server)
+bench_packages=(
+  nginx-light rsync redis-server
+  iproute2 iperf3 aria2   # emulated lines, their check, and downloads over several connections
+)
 
 fail() {
   printf 'install-dependencies: %s\n' "$1" >&2
@@ -75,7 +78,9 @@ is_provided() {
     python3-venv) python3 -c 'import venv, ensurepip' 2>/dev/null ;;
     systemd) command -v systemd-analyze >/dev/null ;;
     util-linux) command -v setpriv >/dev/null && command -v unshare >/dev/null ;;
-    python3 | curl | openssl | rsync | mount | shellcheck | redis-server) command -v "$1" >/dev/null ;;
+    python3 | curl | openssl | rsync | mount | shellcheck | redis-server | iperf3) command -v "$1" >/dev/null ;;
+    aria2) command -v aria2c >/dev/null ;;
+    iproute2) command -v ip >/dev/null || [ -x /usr/sbin/ip ] ;;
     nginx-light) command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] ;;
     *) return 1 ;;
   esac
