@@ -5,6 +5,7 @@
 #   Deploy/install-dependencies.sh --build    only for building
 #   Deploy/install-dependencies.sh --demo     for building and the demonstrations
 #   Deploy/install-dependencies.sh --lint     only for checking the sources
+#   Deploy/install-dependencies.sh --lines    for building and testing, with the tests over emulated lines
 #   Deploy/install-dependencies.sh --bench    everything, including the programs that the benchmarks compare with
 #   Deploy/install-dependencies.sh --list     prints the names and changes nothing
 #
@@ -43,9 +44,12 @@ test_packages=(
   util-linux mount        # setpriv and unshare: tests run as other users, and fill a small disk
 )
 # Installing nginx and Redis starts servers, so only the benchmarks ask for them.
+line_packages=(iproute2)  # emulated lines
 bench_packages=(
+  "${line_packages[@]}"
   nginx-light rsync redis-server
-  iproute2 iperf3 aria2   # emulated lines, their check, and downloads over several connections
+  iperf3                  # checks emulated lines
+  aria2                   # downloads over several connections
 )
 
 fail() {
@@ -59,8 +63,9 @@ case "${1:-}" in
   --demo) packages+=("${demo_packages[@]}") ;;
   --lint) packages=("${swift_packages[@]}" "${lint_packages[@]}") ;;
   '') packages+=("${demo_packages[@]}" "${test_packages[@]}") ;;
+  --lines) packages+=("${demo_packages[@]}" "${test_packages[@]}" "${line_packages[@]}") ;;
   --bench | --list) packages+=("${demo_packages[@]}" "${test_packages[@]}" "${bench_packages[@]}") ;;
-  *) fail "unknown option '$1'; use --build, --demo, --lint, --bench, --list, or nothing." ;;
+  *) fail "unknown option '$1'; use --build, --demo, --lint, --lines, --bench, --list, or nothing." ;;
 esac
 if [ "${1:-}" = --list ]; then
   printf '%s\n' "${packages[@]}"

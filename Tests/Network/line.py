@@ -87,8 +87,9 @@ class End:
     def change_address(self, address: str) -> None:
         """Gives this end another address, as when a machine moves to another network. The old one is gone."""
         old, self.address = self.address, address
-        self.run(["ip", "address", "add", f"{address}/24", "dev", "line"])
+        # In this order: with its first address a device loses the others of the same net.
         self.run(["ip", "address", "delete", f"{old}/24", "dev", "line"])
+        self.run(["ip", "address", "add", f"{address}/24", "dev", "line"])
 
 
 class Line:
