@@ -184,6 +184,9 @@ class Line:
 
     def _set_up(self, end: End) -> None:
         end.run(["ip", "link", "set", "lo", "up"])
+        # Otherwise the kernel would send packets of its own at random times, and a seed would not repeat its losses.
+        with end.entered(), contextlib.suppress(FileNotFoundError):
+            Path("/proc/sys/net/ipv6/conf/line/disable_ipv6").write_text("1")
         # The emulator's own queue decides what is dropped, so this one must never be full.
         end.run(["ip", "link", "set", "line", "txqueuelen", "20000", "up"])
         end.run(["ip", "address", "add", f"{end.address}/24", "dev", "line"])
