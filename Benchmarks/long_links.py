@@ -154,7 +154,7 @@ class Row:
             target = statistics.median(self.rates[ARIA2C])
         if target is None:
             return ""
-        return f"{target:.1f}: {'met' if ours >= target else 'MISSED'}{' (busy)' if self.busy else ''}"
+        return f"{target:.4g}: {'met' if ours >= target else 'MISSED'}{' (busy)' if self.busy else ''}"
 
 
 def measure(running: Machine, options: argparse.Namespace, scenario: Scenario, control: str) -> Row:
