@@ -37,6 +37,7 @@ CHECK = "iperf3 -P 8"
 CHECK_FLOOR = 0.84  # of the line's rate: 105 MB/s at 1 Gbit/s
 CHECK_TRIES = 3
 PAYLOAD = 1448 / 1500  # of a packet's bytes
+LATE = 10.0  # milliseconds by which the emulator may be late without mention
 
 
 class Scenario(NamedTuple):
@@ -84,8 +85,15 @@ def wait_until_quiet(line: Line) -> None:
         time.sleep(0.2)
 
 
-def take_turn(setting: Setting, contender: Contender, limit: float, digest: str) -> tuple[float, bool]:
-    """One transfer: its MB/s, and whether it was complete."""
+class Turn(NamedTuple):
+    """One transfer: its MB/s, whether it was complete, and by how many milliseconds the line was late at worst."""
+
+    rate: float
+    complete: bool
+    late: float
+
+
+def take_turn(setting: Setting, contender: Contender, limit: float, digest: str) -> Turn:
     size = setting.source.stat().st_size
     contender.prepare()
     setting.running.prime(size)
@@ -100,17 +108,19 @@ def take_turn(setting: Setting, contender: Contender, limit: float, digest: str)
         try:
             output, _ = process.communicate(timeout=limit)
         except subprocess.TimeoutExpired:
-            delivered = setting.line.counters()[0].bytes - delivered
-            return delivered * PAYLOAD / (time.monotonic() - began) / 1e6, False
+            seconds, counters = time.monotonic() - began, setting.line.counters()
+            rate = (counters[0].bytes - delivered) * PAYLOAD / seconds / 1e6
+            return Turn(rate, False, max(direction.latest_ms for direction in counters))
         finally:
             process.kill()
             process.communicate()
         seconds = time.monotonic() - began
+        late = max(direction.latest_ms for direction in setting.line.counters())
         if process.returncode != 0:
             raise SystemExit(f"{' '.join(command)} failed ({process.returncode}):\n{output.decode(errors='replace')}")
         if sha1_of(contender.result()) != digest:
             raise SystemExit(f"{contender.name} has altered the file.")
-        return size / seconds / 1e6, True
+        return Turn(size / seconds / 1e6, True, late)
     finally:
         contender.clear()
 
@@ -178,14 +188,13 @@ def measure(running: Machine, options: argparse.Namespace, scenario: Scenario, c
             # Turned around in every second turn.
             for contender in contenders[:: -1 if turn % 2 else 1]:
                 wait_until_quiet(line)
-                rate, complete = take_turn(setting, contender, limit, digest)
-                late = max(counters.latest_ms for counters in line.counters())
-                row.rates[contender.name].append(rate)
-                if not complete:
+                result = take_turn(setting, contender, limit, digest)
+                row.rates[contender.name].append(result.rate)
+                if not result.complete:
                     row.cut.add(contender.name)
-                notes = [] if complete else [f"cut off after {limit:.0f} s"]
-                notes += [f"packets late by {late:.0f} ms"] if late > 25 else []
-                print(f"  {contender.name:<18} {rate:7.1f} MB/s  {'; '.join(notes)}", flush=True)
+                notes = [] if result.complete else [f"cut off after {limit:.0f} s"]
+                notes += [f"packets late by {result.late:.0f} ms"] if result.late > LATE else []
+                print(f"  {contender.name:<18} {result.rate:7.1f} MB/s  {'; '.join(notes)}", flush=True)
     shutil.rmtree(folder)
     return row
 
