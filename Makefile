@@ -9,9 +9,10 @@ MANDIR = $(DESTDIR)$(PREFIX)/share/man/man1
 BASHDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSHDIR = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 FISHDIR = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
-# uninstall never removes the system's own folders, nor the parent folders of PREFIX.
+# uninstall never removes the system's own folders (Debian creates /usr/local/share/man), nor the parent folders of PREFIX.
 SYSTEM_PREFIX = $(filter /usr /usr/local,$(PREFIX))
-FOLDERS_TO_KEEP = $(if $(SYSTEM_PREFIX),$(DESTDIR)$(PREFIX),$(patsubst %/,%,$(dir $(DESTDIR)$(PREFIX))))
+SHAREDIR = $(DESTDIR)$(PREFIX)/share
+FOLDERS_TO_KEEP = $(if $(SYSTEM_PREFIX),'$(SHAREDIR)'|'$(SHAREDIR)/man',"$$(dirname '$(DESTDIR)$(PREFIX)')")
 
 SWIFT = swift
 RELEASE = -c release --static-swift-stdlib
@@ -27,7 +28,7 @@ ARRAY_TESTS = $(addprefix Python/tests/test_,offline.py pickle.py values.py rang
 ZARR_TESTS = Python/tests/libraries/test_unavailable_chunks.py
 # The sources that `make lint` checks. ruff.toml and mypy.ini say how the Python sources are checked.
 SWIFT_SOURCES = Package.swift Sources Tests
-PYTHON_SOURCES = Python Benchmarks Deploy
+PYTHON_SOURCES = Python Benchmarks Deploy Tests/Network
 SCRIPTS = .ci/run $(wildcard Deploy/*.sh Tests/*.sh Tests/*/*.sh)
 LINT_VENV = .build/python-venv-lint
 # The results of all tests, from which the skipped ones are counted.
@@ -40,6 +41,7 @@ PUBLISHED_INSTALLS := $(shell python3 -c 'import sys; print("yes" if sys.version
 NEEDS = --build
 demo demo-jobs: NEEDS = --demo
 test test-swift test-python: NEEDS =
+test-lines: NEEDS = --lines
 lint format: NEEDS = --lint
 bench: NEEDS = --bench
 
@@ -53,7 +55,7 @@ NAMES = kachery-store kachery-load kachery-cat kachery-link kachery-info kachery
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help deps needed build demo demo-jobs test test-swift test-python bench lint format fuzz simulate sanitize \
-  test-address test-thread test-nfs test-bare install installable uninstall install-service uninstall-service clean
+  test-address test-thread test-nfs test-lines test-bare install installable uninstall install-service uninstall-service clean
 
 help: ## List the targets
 	@echo 'kachery: share files by their content.'
@@ -171,6 +173,13 @@ test-thread: deps ## Run the Swift tests with the thread sanitizer, which finds 
 test-nfs: deps ## Run the tests of shared directories on NFS, in a user-mode kernel without privileges
 	Tests/Network/nfs.sh
 
+test-lines: needed $(VENV)/.complete ## Run two nodes over long, lossy and interrupted lines, which are emulated (as root)
+	@[ "$$(id -u)" -eq 0 ] || { echo 'test-lines: emulated lines need network namespaces, so run this as root.' >&2; exit 1; }
+	$(SWIFT) build --product kachery
+	$(SWIFT) build --product kacheryd
+	KACHERY_BUILD_DIR="$$($(SWIFT) build --show-bin-path)" PYTHONPATH=Python/src:Python/tests:Tests/Network \
+	  $(TIDILY) $(VENV)/bin/python -m pytest -q -rs -p no:cacheprovider -p conftest Tests/Network
+
 test-bare: ## Run demo, tests, install and uninstall on bare Debian 12 and 13 (as root; BARE= are options of run.sh)
 	Tests/Bare/run.sh $(BARE)
 
@@ -204,7 +213,8 @@ uninstall: ## Remove exactly what install created, and folders that are then emp
 	for name in kachery $(NAMES); do rm -f "$(BASHDIR)/$$name" "$(FISHDIR)/$$name.fish" || exit 1; done
 	rm -f '$(MANDIR)/kachery.1' '$(ZSHDIR)/_kachery'
 	for folder in '$(MANDIR)' '$(BASHDIR)' '$(ZSHDIR)' '$(FISHDIR)' $(if $(SYSTEM_PREFIX),,'$(BINDIR)'); do \
-	  while [ "$$folder" != '$(FOLDERS_TO_KEEP)' ] && rmdir "$$folder" 2>/dev/null; do folder=$$(dirname "$$folder"); done; done
+	  while case "$$folder" in ($(FOLDERS_TO_KEEP)) false ;; (*) rmdir "$$folder" 2>/dev/null ;; esac; do \
+	    folder=$$(dirname "$$folder"); done; done
 	$(if $(PYTHON),'$(PYTHON)' -m pip uninstall --yes kachery-p2p kachery-client,)
 
 UNITDIR = $(DESTDIR)/etc/systemd/system

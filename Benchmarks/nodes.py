@@ -8,21 +8,31 @@ import os
 import time
 from pathlib import Path
 
-from processes import Finished, Machine, Usage, free_port, resident_bytes, usage_of, wait_for_port
+from processes import STOP_DEADLINE, Finished, Machine, Usage, free_port, resident_bytes, usage_of, wait_for_port
 
 
 class Node:
     """One daemon with a storage directory of its own, and the commands that use it."""
 
-    def __init__(self, machine: Machine, build: Path, name: str, options: list[str]) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        build: Path,
+        name: str,
+        options: list[str],
+        host: str = "127.0.0.1",
+        settings: dict[str, str] | None = None,
+    ) -> None:
+        """Starts a daemon that listens on ``host`` for peers. ``settings`` are further variables of its environment."""
         self.name = name
         self.api_port = free_port()
         self._machine = machine
         self._build = build
         self._home = machine.folder / name
         self._home.mkdir()
-        command = [str(build / "kacheryd"), "--label", name, "--host", "127.0.0.1", "--nomulticast", *options]
-        self._server = machine.serve(command, self._home / "log", self.environment)
+        command = [str(build / "kacheryd"), "--label", name, "--host", host, "--nomulticast", *options]
+        environment = {**self.environment, **(settings or {})}
+        self._server = machine.serve(command, self._home / "log", environment)
 
     def wait_until_ready(self) -> None:
         wait_for_port(self.api_port, self._server, self._home / "log")
@@ -41,6 +51,11 @@ class Node:
                 return
             time.sleep(0.1)
         raise SystemExit(f"{self.name} has links to {links} nodes, not to {count}.")
+
+    def stop(self) -> None:
+        """Stops the daemon."""
+        self._server.terminate()
+        self._server.wait(STOP_DEADLINE)
 
     def run(self, *arguments: str) -> Finished:
         """Runs `kachery` with these arguments against this node."""

@@ -31,11 +31,11 @@ class Run:
 Pair = tuple[Run, Run]
 
 
-def parser(description: str) -> argparse.ArgumentParser:
+def parser(description: str, turns: int = 5) -> argparse.ArgumentParser:
     """The options of every benchmark."""
     root = Path(__file__).resolve().parents[1]
     options = argparse.ArgumentParser(description=description)
-    options.add_argument("--pairs", type=int, default=5, help="the number of turns of each contender (5)")
+    options.add_argument("--pairs", type=int, default=turns, help=f"the number of turns of each contender ({turns})")
     options.add_argument(
         "--build", type=Path, default=root / ".build" / "release", help="the folder with kachery and kacheryd"
     )

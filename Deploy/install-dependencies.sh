@@ -5,6 +5,7 @@
 #   Deploy/install-dependencies.sh --build    only for building
 #   Deploy/install-dependencies.sh --demo     for building and the demonstrations
 #   Deploy/install-dependencies.sh --lint     only for checking the sources
+#   Deploy/install-dependencies.sh --lines    for building and testing, with the tests over emulated lines
 #   Deploy/install-dependencies.sh --bench    everything, including the programs that the benchmarks compare with
 #   Deploy/install-dependencies.sh --list     prints the names and changes nothing
 #
@@ -43,7 +44,13 @@ test_packages=(
   util-linux mount        # setpriv and unshare: tests run as other users, and fill a small disk
 )
 # Installing nginx and Redis starts servers, so only the benchmarks ask for them.
-bench_packages=(nginx-light rsync redis-server)
+line_packages=(iproute2)  # emulated lines
+bench_packages=(
+  "${line_packages[@]}"
+  nginx-light rsync redis-server
+  iperf3                  # checks emulated lines
+  aria2                   # downloads over several connections
+)
 
 fail() {
   printf 'install-dependencies: %s\n' "$1" >&2
@@ -56,8 +63,9 @@ case "${1:-}" in
   --demo) packages+=("${demo_packages[@]}") ;;
   --lint) packages=("${swift_packages[@]}" "${lint_packages[@]}") ;;
   '') packages+=("${demo_packages[@]}" "${test_packages[@]}") ;;
+  --lines) packages+=("${demo_packages[@]}" "${test_packages[@]}" "${line_packages[@]}") ;;
   --bench | --list) packages+=("${demo_packages[@]}" "${test_packages[@]}" "${bench_packages[@]}") ;;
-  *) fail "unknown option '$1'; use --build, --demo, --lint, --bench, --list, or nothing." ;;
+  *) fail "unknown option '$1'; use --build, --demo, --lint, --lines, --bench, --list, or nothing." ;;
 esac
 if [ "${1:-}" = --list ]; then
   printf '%s\n' "${packages[@]}"
@@ -75,7 +83,9 @@ is_provided() {
     python3-venv) python3 -c 'import venv, ensurepip' 2>/dev/null ;;
     systemd) command -v systemd-analyze >/dev/null ;;
     util-linux) command -v setpriv >/dev/null && command -v unshare >/dev/null ;;
-    python3 | curl | openssl | rsync | mount | shellcheck | redis-server) command -v "$1" >/dev/null ;;
+    python3 | curl | openssl | rsync | mount | shellcheck | redis-server | iperf3) command -v "$1" >/dev/null ;;
+    aria2) command -v aria2c >/dev/null ;;
+    iproute2) command -v ip >/dev/null || [ -x /usr/sbin/ip ] ;;
     nginx-light) command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] ;;
     *) return 1 ;;
   esac

@@ -7,8 +7,9 @@ folder=$(mktemp -d "${TMPDIR:-/tmp}/kachery-run.XXXXXX")
 chmod 0755 "$folder" # some tests run as other users
 trap 'rm -rf "$folder"; exit 130' INT TERM
 if TMPDIR=$folder "$@"; then
-  # SwiftPM also leaves files, which are ignored.
-  left=$(find "$folder" -mindepth 1 -maxdepth 1 \( -name '*kachery*' -o -name 'pytest-of-*' \) -exec find {} -maxdepth 2 \;)
+  # SwiftPM also leaves files, which are ignored; the names of its locks contain the path of the checkout.
+  left=$(find "$folder" -mindepth 1 -maxdepth 1 \( -name '*kachery*' -o -name 'pytest-of-*' \) ! -name '*.build*.lock' \
+    -exec find {} -maxdepth 2 \;)
   rm -rf "$folder"
   [ -z "$left" ] && exit 0
   printf 'leaving-nothing: the tests left these files:\n%s\n' "$left" >&2

@@ -25,8 +25,15 @@ class RealDaemon:
     """One node with a home, a storage directory and an API port of its own."""
 
     def __init__(
-        self, home: Path, label: str, *options: str, storage: Path | None = None, prefix: Sequence[str] = ()
+        self,
+        home: Path,
+        label: str,
+        *options: str,
+        storage: Path | None = None,
+        prefix: Sequence[str] = (),
+        host: str | None = "127.0.0.1",
     ) -> None:
+        """Starts a daemon that tells its peers to reach it at ``host``, or that detects its address."""
         home.mkdir(parents=True, exist_ok=True)
         self.label = label
         self.storage = storage or home / "storage"
@@ -39,8 +46,9 @@ class RealDaemon:
             "KACHERY_P2P_CONFIG_DIR": str(home / "config"),
             "KACHERY_P2P_API_PORT": str(self.api_port),
         }
-        command = [*prefix, str(program("kacheryd")), "--label", label, "--host", "127.0.0.1", "--nomulticast"]
-        command += options
+        command = [*prefix, str(program("kacheryd")), "--label", label, "--nomulticast", *options]
+        if host is not None:
+            command += ["--host", host]
         if "--port" not in options:
             command += ["--port", "0"]
         with self.log.open("wb") as log:

@@ -137,7 +137,7 @@ actor Node {
       kind == .batch ? uploads.serveBatches(stream, first, on: link) : uploads.serveFetches(stream, first, on: link)
     }
     links.onClosed = { [uploads] link in uploads.linkEnded(link) }
-    downloads.opener = { [links] id in links.opener(id) }
+    downloads.lanes = { [links] id in links.lanes(id) }
     uploads.onMessage = { [links] link, message in links.send(message, to: link) }
     uploads.mayServe = { [driver] link, topic in driver.read { $0.mayServe(link, over: topic) } }
     uploads.arriving = { [downloads] hash in downloads.arriving(hash) }

@@ -21,8 +21,9 @@ import Wire
     private let folder: TemporaryFolder
     private let store: ContentStore
     private let downloads: Downloads
-    private var streams: [MemoryStream] = []
-    private var windows: [Int] = []
+    private let lanes = MemoryLanes()
+    private var streams: [MemoryStream] { lanes.streams.map(\.stream) }
+    private var windows: [Int] { lanes.streams.map(\.window) }
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
@@ -38,15 +39,7 @@ import Wire
 
     /// Opens the links; only those with odd numbers are up.
     func link() {
-      downloads.opener = { id in
-        guard id.number % 2 == 1 else { return nil }
-        return { window in
-          let stream = MemoryStream()
-          self.streams.append(stream)
-          self.windows.append(window)
-          return stream
-        }
-      }
+      downloads.lanes = { [lanes] id in id.number % 2 == 1 ? lanes : nil }
     }
 
     func perform(_ effect: DownloadEffect) { downloads.perform(effect) }

@@ -42,7 +42,7 @@ import Wire
     let node = try FetchingNode(bytes: 10_000_000, pieceOf: 10_000_000, rate: "0.1")
     let stream = await node.open()
     try await node.ask(0, on: stream)
-    await node.send(node.reply(0), on: stream)
+    try await node.answerAll(on: stream)
     let sight = await node.until(stream) { $0.ended == ["0 verified"] }
     #expect(sight.received[0] == 10_000_000)
     #expect(sight.consumedBytes < 5_000_000, "half of it takes 50 seconds at this rate")
@@ -54,7 +54,9 @@ import Wire
     let node = try FetchingNode(bytes: 4_000_000, pieceOf: 2_000_000)
     let first = await node.open()
     try await node.ask(0, on: first)
-    await node.send(Array(node.reply(0).prefix(1_500_000)), on: first, inSlicesOf: [100_000])
+    let spans = node.plan.pieces[0].range
+    let half = node.reply(spans.prefix(1 << 20)) + node.reply(spans.dropFirst(1 << 20))
+    await node.send(Array(half.prefix(1_500_000)), on: first, inSlicesOf: [100_000])
     _ = await node.until(first) { $0.received[0] == 1 << 20 }
     await node.end(first, .linkClosed)
     let lost = await node.see(first)
@@ -63,7 +65,7 @@ import Wire
     try await node.ask(0, on: second, kept: 1 << 20)
     #expect(try requests(await node.see(second).written).map(\.range) == [ByteRange(start: 1 << 20, end: 2_000_000)])
     try await node.ask(1, on: second)
-    await node.send(node.reply(0, kept: 1 << 20) + node.reply(1), on: second, inSlicesOf: [64_000])
+    try await node.answerAll(on: second, inSlicesOf: 64_000)
     let sight = await node.until(second) { $0.ended.count == 2 }
     #expect(sight.ended == ["0 verified", "1 verified"] && sight.received[0] == 2_000_000)
     let isRight = try await node.finish() == node.content
@@ -128,13 +130,19 @@ import Wire
   }
 
   @Test func unrequestedMessagesEndTheStreamSilently() async throws {
-    let node = try FetchingNode(bytes: 10_000, pieceOf: 10_000)
-    let (answered, ended) = (await node.open(), await node.open())
-    await node.send(node.reply(0), on: answered)
-    #expect(await node.see(answered).isReset)
-    await node.end(ended, .finished)
-    #expect(await node.see(ended).isReset)
-    for stream in [answered, ended] { #expect(await node.see(stream).ended.isEmpty) }
+    let node = try FetchingNode(bytes: 20_000, pieceOf: 10_000)
+    let streams = (await node.open(), await node.open())
+    for stream in [streams.0, streams.1] {
+      try await node.ask(stream, on: stream)
+      try await node.answerAll(on: stream)
+      _ = await node.until(stream) { !$0.ended.isEmpty }
+    }
+    await node.send(node.reply(0), on: streams.0)
+    await node.end(streams.1, .finished)
+    for stream in [streams.0, streams.1] {
+      let sight = await node.see(stream)
+      #expect(sight.isReset && sight.ended == ["\(stream) verified"])
+    }
     await node.stop()
   }
 

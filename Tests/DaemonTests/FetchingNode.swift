@@ -26,10 +26,17 @@ actor FetchingNode {
   }
 
   private final class Fetching {
-    let stream = MemoryStream()
+    let lanes = MemoryLanes()
     var client: FetchClient?
     var ended: [String] = []
     var received: [UInt64: UInt64] = [:]
+    var decoder = FrameDecoder(limit: WireLimits.frame)
+    /// Bytes of the requests that have been answered, behind the one that says what the stream is for.
+    var readBytes = 1
+
+    /// The stream that the client has opened; another one that nobody uses if it has not.
+    var stream: MemoryStream { lanes.streams.first?.stream ?? unused }
+    private let unused = MemoryStream()
   }
 
   nonisolated let loop: EventLoop
@@ -74,8 +81,8 @@ actor FetchingNode {
   /// Opens a stream and returns its number.
   func open() -> Int {
     let each = Fetching()
-    let client = FetchClient(
-      each.stream, window: 1 << 20, incoming: incoming, loop: loop, limiter: limiter)
+    let ranges = RangeClient(each.lanes, window: 1 << 20, laneWindow: 1 << 20, loop: loop)
+    let client = FetchClient(ranges, window: 1 << 20, incoming: incoming, loop: loop, limiter: limiter)
     client.onProgress = { each.received[$0.number] = $2 }
     client.onOutcome = { each.ended.append("\($0.number) \(Self.name($1))") }
     each.client = client
@@ -113,19 +120,35 @@ actor FetchingNode {
     var start = 0
     var turn = 0
     while start < bytes.count {
-      let end = min(start + lengths[turn % lengths.count], bytes.count)
+      let end = start + min(lengths[turn % lengths.count], bytes.count - start)
       send(Array(bytes[start..<end]), on: number)
       (start, turn) = (end, turn + 1)
     }
+  }
+
+  /// Answers everything that is requested, and what is requested then, in slices of this length at most.
+  func answerAll(on number: Int, inSlicesOf length: Int = .max) throws {
+    let each = fetching[number]
+    while each.readBytes < each.stream.written.count {
+      each.decoder.append(each.stream.written[each.readBytes...])
+      each.readBytes = each.stream.written.count
+      while let frame = try each.decoder.next() {
+        let range = try FetchRequest.decode(frame).range
+        send(reply(range), on: number, inSlicesOf: [length])
+      }
+    }
+  }
+
+  /// A reply that grants this range, with its bytes.
+  nonisolated func reply(_ range: ByteRange) -> [UInt8] {
+    FetchReply(count: range.count).encoded + content[Int(range.start)..<Int(range.end)]
   }
 
   func end(_ number: Int, _ end: LinkStreamEnd) { fetching[number].stream.end(end) }
 
   /// A reply that grants the piece at this index, with its bytes from `kept` on.
   nonisolated func reply(_ place: Int, kept: Int = 0) -> [UInt8] {
-    let range = plan.pieces[place].range
-    let bytes = content[Int(range.start) + kept..<Int(range.end)]
-    return FetchReply(count: UInt64(bytes.count)).encoded + bytes
+    reply(plan.pieces[place].range.dropFirst(UInt64(kept)))
   }
 
   // MARK: Results

@@ -20,6 +20,7 @@ import Wire
     private var accepted: Link?
     private var asking: LinkConnection?
     private var answering: LinkConnection?
+    private var incoming: IncomingLink?
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
@@ -42,7 +43,7 @@ import Wire
           guard let link = try? result.get() else { return continuation.resume(returning: -1) }
           self.dialed = link
           let connection = LinkConnection(id: LinkID(number: 1), link: link, loop: self.loop)
-          connection.start()
+          connection.start(nil)
           var sent = 0
           var timer: Timer?
           link.onClose = { _ in
@@ -74,14 +75,17 @@ import Wire
             received += 1
             if received == count { continuation.resume(returning: self.loop.now - start) }
           }
-          connection.start()
+          self.incoming = IncomingLink(link, loop: self.loop) { purpose in
+            guard case .control(let control, let first) = purpose else { return }
+            connection.start((control, first))
+          }
         }
         _ = dialing.dial(to: endpoint, expected: nil, timeout: .seconds(5)) { result in
           guard let link = try? result.get() else { return continuation.resume(returning: .zero) }
           self.dialed = link
           let connection = LinkConnection(id: LinkID(number: 1), link: link, loop: self.loop)
           self.asking = connection
-          connection.start()
+          connection.start(nil)
           for id in 0..<UInt32(count) { connection.send(.find(FindRequest(id: id, topic: topic, hash: .of([1])))) }
         }
       }

@@ -39,6 +39,10 @@ import Wire
     private let dialing: End
     private let listening: End
     private var received: [UInt8] = []
+    private var endpoint: Endpoint?
+    private var strangers: [LinkHost] = []
+    private var attempts: [LinkAttempt] = []
+    private(set) var closedStrangers = 0
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
@@ -53,8 +57,13 @@ import Wire
     var streams: [StreamKind] { listening.opened.map(\.kind) }
 
     /// Makes both join this channel, and one dial the other as its document says.
-    func meet(listensOn channel: ByteString = "lab", dialsOn other: ByteString = "lab") throws {
+    func meet(
+      listensOn channel: ByteString = "lab", dialsOn other: ByteString = "lab", canBeDialedBack: Bool = true
+    ) throws {
       let endpoint = try listening.links.listen(host: "127.0.0.1", port: 0)
+      self.endpoint = endpoint
+      let back = try dialing.links.listen(host: "127.0.0.1", port: 0)
+      dialing.driver.input { $0.setAddresses(canBeDialedBack ? [back] : [], port: back.port, at: $1) }
       listening.driver.input { $0.setChannels([Channel(address: channel, membership: .byName)], at: $1) }
       let document = ChannelDocument(label: "", bootstrapAddresses: [endpoint], members: [])
       dialing.driver.input {
@@ -68,8 +77,8 @@ import Wire
 
     /// Opens a stream and sends these bytes.
     func send(_ bytes: [UInt8]) -> Bool {
-      guard let open = dialing.links.opener(LinkID(number: 1)) else { return false }
-      open(100_000).write(bytes)
+      guard let lane = dialing.links.lanes(LinkID(number: 1))?.usable.first else { return false }
+      lane.open(100_000).write(bytes)
       return true
     }
 
@@ -78,6 +87,33 @@ import Wire
 
     func leave() { dialing.links.stop() }
 
+    /// Lanes of the link, at both ends.
+    var lanes: [Int] {
+      [dialing, listening].map { ($0.links.lanes(LinkID(number: 1)) as? LinkLanes)?.count ?? -1 }
+    }
+
+    /// Has one end open lanes to the other.
+    func openLanes(_ count: Int, fromListening: Bool) {
+      let end = fromListening ? listening : dialing
+      (end.links.lanes(LinkID(number: 1)) as? LinkLanes)?.onWanted?(count)
+    }
+
+    /// Opens a link to the listening end by itself, with a fresh key, and sends these bytes on its first stream.
+    func dialListening(sending bytes: [UInt8]) async throws -> Bool {
+      guard let endpoint else { return false }
+      let host = LinkHost(loop: loop, identity: try TLSIdentity(key: try SigningKey.generate()))
+      strangers.append(host)
+      return await withCheckedContinuation { continuation in
+        attempts.append(
+          host.dial(to: endpoint, expected: nil, timeout: .seconds(5)) { result in
+            guard let link = try? result.get() else { return continuation.resume(returning: false) }
+            link.onClose = { _ in self.closedStrangers += 1 }
+            link.openStream().write(bytes)
+            continuation.resume(returning: true)
+          })
+      }
+    }
+
     /// Waits, ten seconds at most.
     func until(sourceLocation: SourceLocation = #_sourceLocation, _ isThere: @Sendable (isolated Two) -> Bool) async {
       let isAsWanted = await eventually { isThere(self) }
@@ -85,6 +121,7 @@ import Wire
     }
 
     func stop() async {
+      for stranger in strangers { stranger.close() }
       for end in [dialing, listening] {
         end.driver.stop()
         end.links.stop()
@@ -122,6 +159,48 @@ import Wire
     #expect(await two.send([StreamKind.batch.rawValue, 3]))
     await two.until { $0.streams == [.fetch, .batch] }
     #expect(await two.first() == [[1, 2], [3]])
+    await two.stop()
+  }
+
+  /// Either end can open lanes; streams on them reach the same server, and they end with the link.
+  @Test(arguments: [false, true]) func lanesBelongToTheirLink(fromListening: Bool) async throws {
+    let two = try Two()
+    try await two.meet()
+    await two.until { $0.peers == [["listening"], ["dialing"]] }
+    await two.openLanes(3, fromListening: fromListening)
+    await two.until { $0.lanes == [3, 3] }
+    #expect(await two.send([StreamKind.fetch.rawValue, 9]))
+    await two.until { $0.streams == [.fetch] }
+    #expect(await two.peers == [["listening"], ["dialing"]], "a lane is no link of its own")
+    await two.leave()
+    await two.until { $0.closed == [1, 1] && $0.lanes == [-1, -1] }
+    await two.stop()
+  }
+
+  /// A node that cannot be dialed is asked to dial.
+  @Test func theOtherEndDialsIfThisOneCannot() async throws {
+    let two = try Two()
+    try await two.meet(canBeDialedBack: false)
+    await two.until { $0.peers == [["listening"], ["dialing"]] }
+    await two.openLanes(2, fromListening: true)
+    await two.until { $0.lanes == [2, 2] }
+    await two.stop()
+  }
+
+  /// A lane of a link that another node has, or that nobody has, and noise in the place of a purpose.
+  @Test func aStrangersLaneIsClosed() async throws {
+    let two = try Two()
+    try await two.meet()
+    await two.until { $0.peers == [["listening"], ["dialing"]] }
+    let claims: [[UInt8]] = [
+      [StreamKind.lane.rawValue] + LaneRequest(link: 5).encoded, [StreamKind.lane.rawValue, 0, 0, 0, 1, 99],
+      [StreamKind.lane.rawValue, 0xff, 0xff, 0xff, 0xff], [StreamKind.fetch.rawValue, 1],
+      [StreamKind.feed.rawValue], [StreamKind.lane.rawValue, 0, 0, 0, 2, 26, 1],
+    ]
+    for claim in claims { #expect(try await two.dialListening(sending: claim)) }
+    await two.until { $0.closedStrangers == claims.count }
+    #expect(await two.lanes == [0, 0])
+    #expect(await two.peers == [["listening"], ["dialing"]])
     await two.stop()
   }
 }

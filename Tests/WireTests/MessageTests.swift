@@ -159,7 +159,7 @@ struct RandomMessages {
   init(seed: UInt64) { random = SeededRandom(seed: seed) }
 
   mutating func next() throws -> ControlMessage {
-    switch random.number(0...8) {
+    switch random.number(0...9) {
     case 0: return .hello(try hello())
     case 1: return .channels(try (0..<random.number(0...5)).map { _ in try proof() })
     case 2: return .presence(try (0..<random.number(0...4)).map { _ in try record(hostLength: 12, addresses: 3) })
@@ -181,6 +181,7 @@ struct RandomMessages {
     case 7:
       let reason = try #require(Refusal.allCases.randomElement(using: &random))
       return .aborted(AbortNotice(hash: try fixed(), reason: reason))
+    case 8: return .lanesWanted(UInt8(random.number(0...255)))
     case 6: return .waiting(WaitingNotice(hash: try fixed(), others: UInt32(random.number(0...300))))
     default:
       let code = try #require(Goodbye.Code.allCases.randomElement(using: &random))

@@ -85,7 +85,8 @@ extension NodeCore {
     case .found(let answer): take(answer, from: peer, at: now)
     case .waiting(let notice): waits(notice, at: peer, now)
     case .aborted(let notice): aborted(notice, by: peer, now)
-    case .hello, .goodbye: break
+    // Lanes are of no concern to the core.
+    case .hello, .goodbye, .lanesWanted: break
     }
   }
 

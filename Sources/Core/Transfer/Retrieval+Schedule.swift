@@ -131,8 +131,20 @@ extension Retrieval {
     }
     let count = downloads[id]?.fetching?.outstanding(from: node) ?? 0
     guard count > 0 else { return true }
-    guard count < TransferEngine.piecesAhead, let timeLeft = timeLeft(for: node, in: id, at: now) else { return false }
+    let timeLeft = timeLeft(for: node, in: id, at: now)
+    if count < source.room { return timeLeft.map { $0 < Self.lead } ?? true }
+    guard count < TransferEngine.piecesAhead, let timeLeft else { return false }
     return timeLeft < Self.lead
+  }
+
+  /// The source's lanes have nothing to do: it is asked for another piece, even if nothing is known of its rate.
+  mutating func hasRoom(_ node: NodeID, in id: DownloadID, _ out: inout TransferOutbox, at now: Instant) {
+    guard sources[node]?.download == id, let count = downloads[id]?.fetching?.outstanding(from: node),
+      count < TransferEngine.mostPiecesAhead
+    else { return }
+    sources[node]?.room = count + 1
+    schedule(id, &out, at: now)
+    sources[node]?.room = 0
   }
 
   private func hasIdleSource(_ id: DownloadID) -> Bool {

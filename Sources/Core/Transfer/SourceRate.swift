@@ -1,7 +1,7 @@
-import Primitives
+package import Primitives
 
 /// How fast a source gives the bytes of a download: a moving average over the time in which it had something to give.
-struct SourceRate: Sendable {
+package struct SourceRate: Sendable {
   /// Long enough to even out the bursts of a stream's window, short enough to notice a source that slows down.
   static let window: Duration = .milliseconds(250)
   /// A source that has given nothing for so long counts as slow: longer than a round trip and a disk that wakes up.
@@ -16,21 +16,23 @@ struct SourceRate: Sendable {
   /// Whether it has ever given anything.
   private(set) var hasGiven = false
 
+  package init() {}
+
   /// The source has been asked for something.
-  mutating func begin(at now: Instant) {
+  package mutating func begin(at now: Instant) {
     guard windowStart == nil else { return }
     windowStart = now
     windowBytes = 0
   }
 
   /// The source has given all that it was asked for, or is no longer asked.
-  mutating func pause(at now: Instant) {
+  package mutating func pause(at now: Instant) {
     average = bytesPerSecond(at: now)
     windowStart = nil
   }
 
   /// Bytes have come.
-  mutating func add(_ bytes: UInt64, at now: Instant) {
+  package mutating func add(_ bytes: UInt64, at now: Instant) {
     guard let start = windowStart else { return }
     windowBytes += bytes
     hasGiven = hasGiven || bytes > 0
@@ -43,7 +45,7 @@ struct SourceRate: Sendable {
   }
 
   /// Bytes a second; nil before there is anything to go by. A source that has stopped giving grows slower by itself.
-  func bytesPerSecond(at now: Instant) -> Double? {
+  package func bytesPerSecond(at now: Instant) -> Double? {
     guard let start = windowStart else { return average }
     let elapsed = now - start
     guard let average else {

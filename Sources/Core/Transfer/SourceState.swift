@@ -12,6 +12,8 @@ struct SourceState: Sendable {
   /// When it last gave a byte or said that there is a wait, or was asked for something after a while; nil if it is not
   /// asked.
   var heardAt: Instant?
+  /// The number of pieces that it is asked for at the moment because its lanes have nothing to do.
+  var room = 0
   /// How often others gave a piece sooner that it was asked for first, since it last gave one.
   var lostRaces = 0
   /// Whether it is loading the file itself and has nothing more, as far as is known, that is still to be asked for.

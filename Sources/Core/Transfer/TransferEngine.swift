@@ -17,6 +17,8 @@ package struct TransferEngine: Sendable {
   package static let silence: Duration = .seconds(20)
   /// Pieces asked of one node at once: while one arrives, the request for the next is already there.
   package static let piecesAhead = 2
+  /// The same for a source whose lanes have nothing to do.
+  package static let mostPiecesAhead = 6
   /// How often it is seen whether a source that has nothing to do should fetch what another one is late with.
   static let slownessCheck: Duration = .milliseconds(250)
   /// How often others are sooner than a source before it has given a piece, until it is dropped.
@@ -99,6 +101,11 @@ package struct TransferEngine: Sendable {
   package mutating func received(_ fetch: FetchID, _ received: UInt64, at now: Instant) {
     guard let id = out.downloadOfFetch[fetch] else { return }
     change(id, at: now) { $0.received(fetch, of: id, received, &$1, at: now) }
+  }
+
+  /// The lanes to a source have nothing to do.
+  package mutating func hasRoom(_ id: DownloadID, at node: NodeID, at now: Instant) {
+    change(id, at: now) { $0.hasRoom(node, in: id, &$1, at: now) }
   }
 
   /// The fetch of a piece has ended.

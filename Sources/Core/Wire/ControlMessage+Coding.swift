@@ -10,6 +10,7 @@ extension ControlMessage {
     static let goodbye: UInt8 = 6
     static let waiting: UInt8 = 7
     static let aborted: UInt8 = 8
+    static let lanesWanted: UInt8 = 13
   }
 
   /// The message as a frame.
@@ -23,6 +24,7 @@ extension ControlMessage {
     case .goodbye(let goodbye): Frame.encode(FrameType.goodbye) { $0.write(goodbye) }
     case .waiting(let notice): Frame.encode(FrameType.waiting) { $0.write(notice) }
     case .aborted(let notice): Frame.encode(FrameType.aborted) { $0.write(notice) }
+    case .lanesWanted(let count): Frame.encode(FrameType.lanesWanted) { $0.integer(count) }
     }
   }
 
@@ -39,6 +41,7 @@ extension ControlMessage {
       case FrameType.goodbye: return .goodbye(try reader.goodbye())
       case FrameType.waiting: return .waiting(try reader.waitingNotice())
       case FrameType.aborted: return .aborted(try reader.abortNotice())
+      case FrameType.lanesWanted: return .lanesWanted(try reader.byte())
       default: return nil
       }
     } catch {

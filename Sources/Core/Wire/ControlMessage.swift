@@ -18,6 +18,8 @@ package enum ControlMessage: Hashable, Sendable {
   case waiting(WaitingNotice)
   /// The sender has reset a fetch stream in the middle of a file, and why.
   case aborted(AbortNotice)
+  /// The sender wants this number of lanes to the receiver, which it cannot dial; the receiver dials.
+  case lanesWanted(UInt8)
 }
 
 /// Says why a fetch stream ended before all bytes of a range were sent: only the reset itself is seen on that stream.

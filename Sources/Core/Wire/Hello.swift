@@ -9,8 +9,11 @@ package struct Hello: Hashable, Sendable {
 
   package var major: UInt16 = majorVersion
   package var minor: UInt16 = minorVersion
-  /// What the node can do, a bit each; unknown bits are ignored. None is defined yet.
-  package var features: UInt64 = 0
+  /// The bit of `features` that says that the node accepts and opens lanes.
+  package static let lanes: UInt64 = 1
+
+  /// What the node can do, a bit each; unknown bits are ignored.
+  package var features: UInt64 = lanes
   /// The name that the node's owner gave it.
   package var label: String
   /// Name and version of the node's software.

@@ -8,4 +8,7 @@ package enum StreamKind: UInt8, Sendable, CaseIterable {
   case batch = 3
   /// Requests of feeds from the opener, and what the other has to say to them, live.
   case feed = 4
+  /// A further link to a node, for bulk data only: names the link that it belongs to (`LaneRequest`). Its dialer opens it first,
+  /// in place of the control stream.
+  case lane = 5
 }

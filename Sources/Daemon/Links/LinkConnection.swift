@@ -23,8 +23,15 @@ final class LinkConnection {
   /// Called when the peer opens a batch stream.
   var onBatchStream: ((LinkStream, [UInt8]) -> Void)?
 
+  /// Called when the peer wants this node to open lanes, because it cannot dial this node.
+  var onLanesWanted: ((Int) -> Void)?
+
   /// The feed streams.
   let feeds: FeedStreams
+  /// The lanes of the link.
+  let lanes: LinkLanes
+  /// The addresses at which the peer says that it can be dialed, while it also accepts lanes.
+  private(set) var laneAddresses: [Endpoint]?
 
   private var control: LinkStream?
   private var decoder = FrameDecoder(limit: WireLimits.frame)
@@ -37,6 +44,7 @@ final class LinkConnection {
     self.link = link
     self.loop = loop
     work = TokenBucket(rate: Self.workRate, at: loop.now)
+    lanes = LinkLanes(of: link, loop: loop)
     feeds = FeedStreams {
       link.openStream(window: $0)
     } closeLink: {
@@ -44,13 +52,29 @@ final class LinkConnection {
     }
   }
 
-  /// Starts to receive. The dialer opens the control stream.
-  func start() {
-    link.onStream = { [weak self] in self?.opened($0) }
-    guard link.isDialer else { return }
-    let stream = link.openStream()
-    stream.write([StreamKind.control.rawValue])
-    attach(stream)
+  /// Starts to receive. The dialer opens the control stream; that of an accepted link has arrived, with these bytes.
+  func start(_ accepted: (control: LinkStream, first: [UInt8])?) {
+    link.onStream = { [weak self] stream in StreamOpening.read(stream) { self?.opened($0, $1, $2) } }
+    link.measureRoundTrip()
+    guard let accepted else {
+      let stream = link.openStream()
+      stream.write([StreamKind.control.rawValue])
+      return attach(stream)
+    }
+    attach(accepted.control)
+    // Their part of the window is open again.
+    receive(accepted.first, isConsumed: true)
+  }
+
+  /// Takes streams from a link that is a lane of this one.
+  func adopt(lane: Link) {
+    lane.onStream = { [weak self] stream in StreamOpening.read(stream) { self?.openedOnLane($0, $1, $2) } }
+    if !lanes.add(lane) { lane.close() }
+  }
+
+  /// Whether the lane belongs to this link: the same node has proved itself at its other end, and it names this link.
+  func isNamed(by request: LaneRequest, from node: NodeID) -> Bool {
+    laneAddresses != nil && link.peer == node && LaneRequest(linkWithBinding: link.channelBinding) == request
   }
 
   func send(_ message: ControlMessage) {
@@ -69,58 +93,56 @@ final class LinkConnection {
     link.close()
   }
 
-  private func opened(_ stream: LinkStream) {
-    stream.onData = { [weak self, weak stream] bytes in
-      guard let self, let stream else { return }
-      self.identify(stream, Array(bytes))
+  private func opened(_ kind: StreamKind, _ stream: LinkStream, _ first: [UInt8]) {
+    switch kind {
+    case .control: violation("a second control stream")
+    case .fetch: if let onFetchStream { onFetchStream(stream, first) } else { stream.reset() }
+    case .batch: if let onBatchStream { onBatchStream(stream, first) } else { stream.reset() }
+    case .feed: feeds.opened(stream, first)
+    case .lane: violation("a link that wants to be a lane")
     }
   }
 
-  /// The first byte of a stream says what it is for.
-  private func identify(_ stream: LinkStream, _ bytes: [UInt8]) {
-    guard let first = bytes.first else { return }
-    stream.onData = nil
-    switch StreamKind(rawValue: first) {
-    case .control where control == nil && !link.isDialer:
-      stream.consumed(1)
-      attach(stream)
-      receive(Array(bytes.dropFirst()))
-    case .fetch:
-      stream.consumed(bytes.count)
-      if let onFetchStream { onFetchStream(stream, Array(bytes.dropFirst())) } else { stream.reset() }
-    case .batch:
-      stream.consumed(bytes.count)
-      if let onBatchStream { onBatchStream(stream, Array(bytes.dropFirst())) } else { stream.reset() }
-    case .feed:
-      stream.consumed(bytes.count)
-      feeds.opened(stream, Array(bytes.dropFirst()))
-    case .control: violation("a second control stream")
-    case nil: stream.reset()
+  /// Lanes carry bulk data only.
+  private func openedOnLane(_ kind: StreamKind, _ stream: LinkStream, _ first: [UInt8]) {
+    switch kind {
+    case .fetch, .batch: opened(kind, stream, first)
+    case .control, .feed, .lane: stream.reset()
     }
   }
 
   private func attach(_ stream: LinkStream) {
     control = stream
-    stream.onData = { [weak self] bytes in self?.receive(Array(bytes)) }
+    stream.onData = { [weak self] bytes in self?.receive(Array(bytes), isConsumed: false) }
     stream.onEnd = { [weak self] _ in self?.link.close() }
     guard !backlog.isEmpty else { return }
     stream.write(backlog)
     backlog = []
   }
 
-  private func receive(_ bytes: [UInt8]) {
+  private func receive(_ bytes: [UInt8], isConsumed: Bool = false) {
     decoder.append(bytes)
     var cost = 0
     do throws(WireError) {
       while let frame = try decoder.next() {
         let message = try ControlMessage.decode(frame)
         cost += message?.work ?? 1
-        if let message { onMessage?(message) }
+        if let message { receive(message) }
       }
     } catch {
       return violation("\(error)")
     }
-    letMoreCome(bytes.count, after: cost)
+    letMoreCome(isConsumed ? 0 : bytes.count, after: cost)
+  }
+
+  private func receive(_ message: ControlMessage) {
+    switch message {
+    case .lanesWanted(let count): onLanesWanted?(Int(count))
+    case .hello(let hello):
+      if hello.features & Hello.lanes != 0 { laneAddresses = hello.addresses }
+      onMessage?(message)
+    default: onMessage?(message)
+    }
   }
 
   private func letMoreCome(_ count: Int, after cost: Int) {
@@ -142,6 +164,7 @@ extension ControlMessage {
     case .channels(let proofs): 1 + proofs.count
     case .hello(let hello): 1 + hello.proofs.count
     case .find, .found, .goodbye, .waiting, .aborted: 1
+    case .lanesWanted: 10
     }
   }
 }

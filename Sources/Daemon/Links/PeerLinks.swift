@@ -11,6 +11,10 @@ import Wire
 final class PeerLinks {
   /// The timeout for connecting to one address.
   private static let dialTime: Duration = .seconds(10)
+  /// Accepted links whose peers have not said what they are for.
+  private static let maximumIncoming = 256
+  /// Lanes that this node may have to all others.
+  private static let maximumLanes = 64
 
   /// Called when a peer opens a fetch or batch stream.
   var onStream: (StreamKind, any ByteStream, _ first: [UInt8], LinkID) -> Void = { _, stream, _, _ in stream.reset() }
@@ -22,7 +26,9 @@ final class PeerLinks {
   private let log: Log
   private let host: LinkHost
   private var links: [LinkID: LinkConnection] = [:]
+  private var incoming: [ObjectIdentifier: IncomingLink] = [:]
   private var dials: [DialID: LinkAttempt] = [:]
+  private var laneDialers: [LinkID: LaneDialer] = [:]
   private var lastLink: UInt64 = 0
   private var isStopped = false
 
@@ -31,7 +37,7 @@ final class PeerLinks {
     self.loop = loop
     self.log = log
     host = LinkHost(loop: loop, identity: identity)
-    host.onLink = { [weak self] link in self?.opened(link, dial: nil) }
+    host.onLink = { [weak self] link in self?.accepted(link) }
     host.onRefused = { endpoint, error in
       log.debug("A connection from \(endpoint?.description ?? "an unknown address") failed: \(error)")
     }
@@ -61,17 +67,16 @@ final class PeerLinks {
 
   func send(_ message: ControlMessage, to link: LinkID) { links[link]?.send(message) }
 
-  /// Opens streams over the link with this ID; nil once it has ended.
-  func opener(_ id: LinkID) -> StreamOpener? {
-    guard let link = links[id]?.link else { return nil }
-    return { link.openStream(window: $0) }
-  }
+  /// The lanes of the link with this ID; nil once it has ended.
+  func lanes(_ id: LinkID) -> (any Lanes)? { links[id]?.lanes }
 
   /// Says goodbye to every peer, and opens and accepts no more links.
   func stop() {
     isStopped = true
     host.close()
     for attempt in dials.values { attempt.cancel() }
+    for dialer in laneDialers.values { dialer.close() }
+    for link in incoming.values { link.close() }
     for connection in links.values { connection.close(Goodbye(.stopping, "the node is stopping")) }
   }
 
@@ -90,27 +95,70 @@ final class PeerLinks {
     }
   }
 
-  private func opened(_ link: Link, dial: DialID?) {
+  // MARK: New links
+
+  private func accepted(_ link: Link) {
+    guard !isStopped, incoming.count < Self.maximumIncoming else { return link.close() }
+    let key = ObjectIdentifier(link)
+    incoming[key] = IncomingLink(link, loop: loop) { [weak self] purpose in
+      guard let self else { return link.close() }
+      incoming[key] = nil
+      switch purpose {
+      case nil: log.debug("The link from node \(link.peer.short) ended before it was known what it is for.")
+      case .control(let stream, let first): opened(link, dial: nil, accepted: (stream, first))
+      case .lane(let request): add(lane: link, request)
+      }
+    }
+  }
+
+  private func add(lane: Link, _ request: LaneRequest) {
+    guard !isStopped, let main = links.values.first(where: { $0.isNamed(by: request, from: lane.peer) }) else {
+      return lane.close()
+    }
+    main.adopt(lane: lane)
+  }
+
+  private func opened(_ link: Link, dial: DialID?, accepted: (control: LinkStream, first: [UInt8])? = nil) {
     guard !isStopped else { return link.close() }
     lastLink += 1
     let id = LinkID(number: lastLink)
     let connection = LinkConnection(id: id, link: link, loop: loop)
     links[id] = connection
-    let driver = driver
+    listen(to: connection)
+    let facts = LinkFacts(peer: link.peer, dial: dial, binding: link.channelBinding, remote: link.remoteEndpoint)
+    driver.input { $0.linkOpened(id, facts, at: $1) }
+    connection.start(accepted)
+  }
+
+  private func listen(to connection: LinkConnection) {
+    let (id, link, driver) = (connection.id, connection.link, driver)
     connection.onMessage = { message in driver.input { $0.received(message, on: id, at: $1) } }
     connection.onFetchStream = { [weak self] stream, first in self?.onStream(.fetch, stream, first, id) }
     connection.onBatchStream = { [weak self] stream, first in self?.onStream(.batch, stream, first, id) }
     connection.feeds.onRequest = { request in driver.input { core, _ in core.received(request, on: id) } }
     connection.feeds.onAnswer = { answer in driver.input { $0.received(answer, on: id, at: $1) } }
     connection.feeds.onMessagesLeft = { driver.input { core, _ in core.feedMessagesLeft(id) } }
+    let dialer = LaneDialer(for: connection, host: host, loop: loop) { [weak self] in self?.mayOpenLane ?? false }
+    laneDialers[id] = dialer
+    connection.lanes.onWanted = { [weak dialer] in dialer?.open($0) }
+    connection.onLanesWanted = { [weak dialer] in dialer?.openForPeer($0) }
     link.onClose = { [weak self, log] error in
       if let error { log.debug("The link to node \(link.peer.short) broke: \(error)") }
-      self?.links[id] = nil
-      self?.onClosed(id)
+      self?.closed(connection)
       driver.input { $0.linkClosed(id, at: $1) }
     }
-    connection.start()
-    let facts = LinkFacts(peer: link.peer, dial: dial, binding: link.channelBinding, remote: link.remoteEndpoint)
-    driver.input { $0.linkOpened(id, facts, at: $1) }
+  }
+
+  private func closed(_ connection: LinkConnection) {
+    laneDialers.removeValue(forKey: connection.id)?.close()
+    connection.lanes.close()
+    links[connection.id] = nil
+    onClosed(connection.id)
+  }
+
+  private var mayOpenLane: Bool {
+    guard !isStopped else { return false }
+    return links.values.reduce(0) { $0 + $1.lanes.count } + laneDialers.values.reduce(0) { $0 + $1.count }
+      < Self.maximumLanes
   }
 }

@@ -20,8 +20,8 @@ final class Downloads {
   private static let batchMemory = 64 << 20
   private static let batchWindow = 16 << 20
 
-  /// Opens streams over the link with this ID; nil if it is not up.
-  var opener: (LinkID) -> StreamOpener? = { _ in nil }
+  /// The lanes of the link with this ID; nil if it is not up.
+  var lanes: (LinkID) -> (any Lanes)? = { _ in nil }
 
   private let store: ContentStore
   private let loop: EventLoop
@@ -58,11 +58,12 @@ final class Downloads {
   ) -> BatchDownload {
     BatchDownload(store: store, loop: loop, limiter: limiter) { [self] in
       let (peers, batches) = sources()
-      let linked = peers.compactMap { peer, id in opener(id).map { (peer: peer, id: id, open: $0) } }
+      let linked = peers.compactMap { peer, id in lanes(id).map { (peer: peer, id: id, lanes: $0) } }
       let share = Self.batchMemory / max(1, batches * linked.count)
       let window = FetchWindow.kept(min(Self.batchWindow, share), to: limiter.limit.rate)
-      return linked.map { peer, id, open in
-        BatchSource(node: peer.node, topic: peer.topic, link: id) { open(window) }
+      return linked.compactMap { peer, id, lanes in
+        guard let lane = lanes.usable.first else { return nil }
+        return BatchSource(node: peer.node, topic: peer.topic, link: id) { lane.open(window) }
       }
     }
   }
@@ -167,7 +168,7 @@ final class Downloads {
 
   /// Fetches a piece over this link.
   func fetch(_ fetch: PieceFetch, _ download: DownloadID, over id: LinkID) {
-    guard let open = opener(id), let file = incoming[download], let range = fetch.range else {
+    guard let lanes = lanes(id), let file = incoming[download], let range = fetch.range else {
       return driver.transfer { $0.fetched(fetch.id, .disconnected, at: $1) }
     }
     // It was accepted just before its source was given up.
@@ -175,17 +176,20 @@ final class Downloads {
       return driver.transfer { $0.fetched(fetch.id, .verified, at: $1) }
     }
     let key = ClientKey(download: download, node: fetch.source.node)
-    let client = clients[key] ?? newClient(key, open, file)
+    let client = clients[key] ?? newClient(key, lanes, file)
     client.request(fetch, range)
   }
 
-  private func newClient(_ key: ClientKey, _ open: StreamOpener, _ file: IncomingFile) -> FetchClient {
+  private func newClient(_ key: ClientKey, _ lanes: any Lanes, _ file: IncomingFile) -> FetchClient {
     let window = FetchWindow.next(beside: clients.values.map(\.window), rate: limiter.limit.rate)
-    let client = FetchClient(open(window), window: window, incoming: file, loop: loop, limiter: limiter)
+    let ranges = RangeClient(
+      lanes, window: window, laneWindow: FetchWindow.kept(FetchWindow.lane, to: limiter.limit.rate), loop: loop)
+    let client = FetchClient(ranges, window: window, incoming: file, loop: loop, limiter: limiter)
     client.onProgress = { [driver, metrics] fetch, count, received in
       metrics.bytesReceived.add(count)
       driver.transfer { $0.received(fetch, received, at: $1) }
     }
+    client.onRoom = { [driver] in driver.transfer { $0.hasRoom(key.download, at: key.node, at: $1) } }
     client.onOutcome = { [driver, metrics] fetch, outcome in
       if case .verified = outcome { metrics.piecesVerified.add() }
       driver.transfer { $0.fetched(fetch, outcome, at: $1) }

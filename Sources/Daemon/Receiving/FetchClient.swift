@@ -5,8 +5,8 @@ import Primitives
 import Transfer
 import Wire
 
-/// Fetches pieces of one download from one node over one stream: bytes go in blocks from the stream to their place in
-/// the partial file, and count against the stream's window until they are written. Bound to the loop.
+/// Fetches pieces of one download from one node: bytes go in blocks from the node to their place in the partial file, and
+/// count against the window until they are written. Bound to the loop.
 final class FetchClient {
   /// A piece whose bytes arrive.
   private final class Arrival {
@@ -27,21 +27,22 @@ final class FetchClient {
     }
   }
 
-  /// What the node may send ahead of what is written; the most memory that the stream takes.
+  /// What the node may send ahead of what is written; the most memory that it takes without lanes.
   let window: Int
   /// Called when bytes of a piece have been written, with their number and the piece's total so far.
   var onProgress: ((FetchID, _ count: Int, _ received: UInt64) -> Void)?
+  /// Called when the node could send more at once than it has been asked for.
+  var onRoom: (() -> Void)?
   /// A piece has been verified, or has failed; after a failure nothing more is reported.
   var onOutcome: ((FetchID, FetchOutcome) -> Void)?
 
-  private let stream: any ByteStream
+  private let ranges: RangeClient
   private let incoming: IncomingFile
   private let limiter: RateLimiter
   /// Blocks are written and hashed beside each other, each in order.
   private let writing: SerialPoolQueue
   private let hashing: SerialPoolQueue
   private var blocks = WriteBufferPool()
-  private var decoder = FetchReplyDecoder()
   /// Requested pieces of which nothing has arrived, in the order in which they will.
   private var expected: [PieceFetch] = []
   /// Pieces that have partly or wholly arrived but are not verified, in order; the last may still be arriving.
@@ -53,26 +54,27 @@ final class FetchClient {
   private var isClosed = false
 
   /// - Parameters:
-  ///   - stream: new.
+  ///   - ranges: new.
   ///   - window: what the node may send ahead on it.
-  init(_ stream: any ByteStream, window: Int, incoming: IncomingFile, loop: EventLoop, limiter: RateLimiter) {
-    self.stream = stream
+  init(_ ranges: RangeClient, window: Int, incoming: IncomingFile, loop: EventLoop, limiter: RateLimiter) {
+    self.ranges = ranges
     self.window = window
     self.incoming = incoming
     self.limiter = limiter
     self.loop = loop
     writing = SerialPoolQueue(loop: loop)
     hashing = SerialPoolQueue(loop: loop)
-    stream.write([StreamKind.fetch.rawValue])
-    stream.onData = { [weak self] in self?.receive($0) }
-    stream.onEnd = { [weak self] _ in self?.streamEnded() }
+    ranges.left = { [incoming] in incoming.size - min(incoming.size, incoming.arrivedBytes) }
+    ranges.onEvent = { [weak self] in self?.receive($0) }
+    ranges.onRoom = { [weak self] in self?.onRoom?() }
+    ranges.onEnd = { [weak self] in self?.rangesEnded() }
   }
 
   /// Asks for a piece, or the rest of one, which is this range of the source's file.
   func request(_ fetch: PieceFetch, _ range: ByteRange) {
     guard !isClosed else { return }
     expected.append(fetch)
-    stream.write(FetchRequest(topic: fetch.source.topic, hash: fetch.source.hash, range: range).encoded)
+    ranges.request(FetchRequest(topic: fetch.source.topic, hash: fetch.source.hash, range: range))
   }
 
   /// Gives up every piece that is not verified. Idempotent.
@@ -81,7 +83,8 @@ final class FetchClient {
     isClosed = true
     onProgress = nil
     onOutcome = nil
-    stream.reset()
+    onRoom = nil
+    ranges.close()
     writing.close()
     hashing.close()
     for arrival in arrivals { arrival.chunk.abandon() }
@@ -100,38 +103,25 @@ final class FetchClient {
     tell?(fetch, arrival?.chunk.isAccepted == true ? .verified : outcome)
   }
 
-  private func streamEnded() {
+  private func rangesEnded() {
     guard arrivals.isEmpty, expected.isEmpty else { return fail(.disconnected) }
     close()
   }
 
   // MARK: Receiving
 
-  private func receive(_ bytes: UnsafeRawBufferPointer) {
-    var events: [FetchReplyDecoder.Event] = []
-    do throws(WireError) {
-      try decoder.receive(bytes) { events.append($0) }
-    } catch {
-      return fail(.disconnected)
+  private func receive(_ event: RangeClient.Event) {
+    switch event {
+    case .began: begin()
+    case .bytes(let slice): collect(slice)
+    case .ended: endPiece()
+    case .refused(let refusal): fail(.refused(refusal))
+    case .wrongCount: fail(.hashMismatch)
     }
-    // Only file bytes are written; release the window of everything else here.
-    var fileBytes = 0
-    for event in events where !isClosed {
-      switch event {
-      case .reply(let reply): begin(reply)
-      case .bytes(let slice):
-        fileBytes += slice.count
-        collect(slice)
-      case .end: endPiece()
-      }
-    }
-    if !isClosed, bytes.count > fileBytes { stream.consumed(bytes.count - fileBytes) }
   }
 
-  private func begin(_ reply: FetchReply) {
+  private func begin() {
     guard let next = expected.first else { return fail(.disconnected) }
-    if let refusal = reply.refusal { return fail(.refused(refusal)) }
-    guard reply.count == next.piece.range.count - next.kept else { return fail(.hashMismatch) }
     do throws(KacheryError) {
       let range = next.piece.range
       let chunk =
@@ -215,7 +205,7 @@ final class FetchClient {
     let count = block.count
     blocks.giveBack(block)
     arrival.kept += UInt64(count)
-    limiter.pass(count) { if !self.isClosed { self.stream.consumed(count) } }
+    limiter.pass(count) { if !self.isClosed { self.ranges.consumed(count) } }
     onProgress?(arrival.fetch, count, arrival.kept)
   }
 

@@ -13,6 +13,9 @@ enum FetchWindow {
   /// What all have together, as long as each can have the least.
   static let shared = 64 << 20
 
+  /// What each lane has: several of them share a long path.
+  static let lane = 8 << 20
+
   /// The window of a new stream.
   ///
   /// - Parameter rate: the bytes a second that the owner lets in; nil for no limit.

@@ -33,6 +33,15 @@ package final class TCPConnection: LoopHandle {
     localEndpoint = SocketAddress.local(of: tcp)
   }
 
+  /// Asks for BBR, which keeps its rate when packets are lost, if the kernel has it and lets this user choose it.
+  package func preferThroughput() {
+    var descriptor: uv_os_fd_t = -1
+    guard !isClosing, uv_fileno(raw(as: uv_handle_t.self), &descriptor) == 0 else { return }
+    let name = "bbr"
+    // Without it the connection stays as it is, only slower.
+    _ = setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_CONGESTION, name, socklen_t(name.utf8.count))
+  }
+
   /// Starts or resumes reading. Nothing is read before the first call.
   package func resumeReading() {
     guard !isReading, !isClosing else { return }

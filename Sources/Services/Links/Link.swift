@@ -67,6 +67,15 @@ package final class Link {
     }
   }
 
+  /// Asks for an answer now, so that the round trip time is soon known.
+  package func measureRoundTrip() {
+    clock.pinged(mux.ping(), at: loop.now)
+    flush()
+  }
+
+  /// The path is long: prefer a congestion control that keeps its rate when packets are lost, if the kernel has one.
+  package func preferThroughput() { connection.preferThroughput() }
+
   /// Bytes that wait for the kernel to take them.
   package var pendingBytes: Int { connection.pendingBytes }
 

@@ -1,0 +1,87 @@
+import EventLoop
+import Links
+import Primitives
+import Wire
+
+/// Opens the lanes of one link: dials its node, or asks that node to dial when it cannot be dialed. Bound to the loop.
+final class LaneDialer {
+  /// The timeout for connecting.
+  private static let dialTime: Duration = .seconds(5)
+  /// After the node could not be dialed, how long until it is dialed again; meanwhile it is asked to dial.
+  private static let retryTime: Duration = .seconds(60)
+  /// Addresses that are tried.
+  private static let maximumAddresses = 4
+
+  /// Whether this node may open another lane.
+  private let mayOpen: () -> Bool
+  private unowned let connection: LinkConnection
+  private let host: LinkHost
+  private let loop: EventLoop
+  private var attempts: [UInt64: LinkAttempt] = [:]
+  private var lastAttempt: UInt64 = 0
+  private var failedAt: Instant?
+
+  /// - Parameter connection: owns the dialer.
+  init(for connection: LinkConnection, host: LinkHost, loop: EventLoop, mayOpen: @escaping () -> Bool) {
+    self.connection = connection
+    self.host = host
+    self.loop = loop
+    self.mayOpen = mayOpen
+  }
+
+  /// Attempts that are under way.
+  var count: Int { attempts.count }
+
+  /// Opens this number of lanes for transfers of this node.
+  func open(_ count: Int) {
+    guard connection.laneAddresses != nil, count > 0 else { return connection.lanes.failed(count) }
+    if let failedAt, loop.now - failedAt < Self.retryTime { return ask(count) }
+    for _ in 0..<count { dial(addresses, orAsk: true) }
+  }
+
+  /// Opens lanes that the peer wants, which cannot dial this node.
+  func openForPeer(_ count: Int) {
+    for _ in 0..<min(count, LinkLanes.limit - connection.lanes.count - attempts.count) { dial(addresses, orAsk: false) }
+  }
+
+  /// Gives up all attempts.
+  func close() {
+    for attempt in attempts.values { attempt.cancel() }
+    attempts = [:]
+  }
+
+  private func ask(_ count: Int) { connection.send(.lanesWanted(UInt8(clamping: count))) }
+
+  /// Where the node may be dialed: at the address that this node dialed before, or else where it says, and on its ports at the
+  /// address from which it came.
+  private var addresses: ArraySlice<Endpoint> {
+    guard let remote = connection.link.remoteEndpoint else { return [] }
+    if connection.link.isDialer { return [remote] }
+    let named = connection.laneAddresses ?? []
+    var found: [Endpoint] = []
+    for endpoint in named.compactMap({ Endpoint(host: remote.host, port: $0.port) }) + named
+    where !found.contains(endpoint) { found.append(endpoint) }
+    return found.prefix(Self.maximumAddresses)
+  }
+
+  private func dial(_ addresses: ArraySlice<Endpoint>, orAsk: Bool) {
+    guard let endpoint = addresses.first, mayOpen() else {
+      if addresses.isEmpty { failedAt = loop.now }
+      return orAsk && addresses.isEmpty ? ask(1) : connection.lanes.failed(1)
+    }
+    lastAttempt += 1
+    let id = lastAttempt
+    attempts[id] = host.dial(to: endpoint, expected: connection.link.peer, timeout: Self.dialTime) {
+      [weak self] result in
+      guard let self, attempts.removeValue(forKey: id) != nil else { return (try? result.get())?.close() ?? () }
+      switch result {
+      case .failure: dial(addresses.dropFirst(), orAsk: orAsk)
+      case .success(let lane):
+        let stream = lane.openStream()
+        stream.write([StreamKind.lane.rawValue] + LaneRequest(linkWithBinding: connection.link.channelBinding).encoded)
+        stream.finish()
+        connection.adopt(lane: lane)
+      }
+    }
+  }
+}

@@ -1,0 +1,239 @@
+import EventLoop
+import Links
+import Primitives
+import Transfer
+import Wire
+
+/// Fetches ranges of one node's files over the lanes to it, and delivers their bytes in the order of the requests. Bound to
+/// the loop.
+///
+/// Spans that arrive before their turn wait in memory; they count against their stream's window until they are consumed, so
+/// all of them together take no more than the windows.
+final class RangeClient: LaneUser {
+  /// What has arrived, in the order of the requests.
+  enum Event {
+    /// The node grants the next range; its bytes follow.
+    case began
+    /// The next bytes. The pointer is valid for the call only. They count against the window until `consumed`.
+    case bytes(UnsafeRawBufferPointer)
+    /// All bytes of the range have arrived.
+    case ended
+    case refused(Refusal)
+    /// The node's answer does not fit the request.
+    case wrongCount
+  }
+
+  /// The bytes of one span.
+  private struct Arrival {
+    var span: SpanQueue.Span
+    /// Bytes that have arrived and wait for their turn, with the streams that brought them.
+    var early: [(bytes: [UInt8], from: SpanStream)] = []
+    /// What the node has answered in place of bytes.
+    var failure: Event?
+    var isGranted = false
+    var isComplete = false
+  }
+
+  var onEvent: ((Event) -> Void)?
+  /// Nothing more arrives: no lane is left, or the node broke the protocol.
+  var onEnd: (() -> Void)?
+  /// Called when several lanes are up and some have nothing to do: more ranges can be requested.
+  var onRoom: (() -> Void)?
+  /// The bytes that the transfer still needs, for deciding how many lanes are worthwhile.
+  var left: () -> UInt64 = { 0 }
+
+  private let lanes: any Lanes
+  private let window: Int
+  private let laneWindow: Int
+  private let loop: EventLoop
+  private var template: FetchRequest?
+  private var queue = SpanQueue()
+  private var streams: [SpanStream] = []
+  private var arrivals: [Int: Arrival] = [:]
+  /// The number of the span whose bytes are delivered now.
+  private var head = 0
+  /// Delivered bytes that are not consumed, with the streams that brought them.
+  private var delivered = Queue<(stream: SpanStream, count: Int)>()
+  /// Bytes of the first of these that are consumed.
+  private var consumedOfFirst = 0
+  /// Whether `onRoom` was called since the last request.
+  private var hasAnnouncedRoom = false
+  private var isClosed = false
+
+  /// - Parameters:
+  ///   - window: the bytes that may wait to be consumed, over the link itself.
+  ///   - laneWindow: the same for each lane.
+  init(_ lanes: any Lanes, window: Int, laneWindow: Int, loop: EventLoop) {
+    self.lanes = lanes
+    self.window = window
+    self.laneWindow = laneWindow
+    self.loop = loop
+    lanes.join(self)
+  }
+
+  var bytesLeft: UInt64 { max(left(), queue.unassigned) }
+
+  /// Requests a range. All ranges are of the same file.
+  func request(_ request: FetchRequest) {
+    guard !isClosed else { return }
+    template = request
+    hasAnnouncedRoom = false
+    queue.add(request.range)
+    assign()
+  }
+
+  /// Lets the node send `count` more bytes, in the order in which they were delivered.
+  func consumed(_ count: Int) {
+    var rest = count
+    while rest > 0, let first = delivered.first {
+      let part = min(rest, first.count - consumedOfFirst)
+      first.stream.consumed(part)
+      rest -= part
+      consumedOfFirst += part
+      guard consumedOfFirst == first.count else { continue }
+      delivered.removeFirst(1)
+      consumedOfFirst = 0
+    }
+  }
+
+  /// Gives up everything. Idempotent.
+  func close() {
+    guard !isClosed else { return }
+    isClosed = true
+    onEvent = nil
+    onEnd = nil
+    onRoom = nil
+    lanes.leave(self)
+    for stream in streams { stream.close() }
+    streams = []
+    arrivals = [:]
+  }
+
+  private func end() {
+    guard !isClosed else { return }
+    let tell = onEnd
+    close()
+    tell?()
+  }
+
+  // MARK: Requests
+
+  func lanesChanged() {
+    guard !isClosed else { return }
+    // The loop's next turn: streams of a lane that has closed must have ended before.
+    _ = loop.after(.zero) { [weak self] in self?.assign() }
+  }
+
+  /// Asks the lanes for spans until each has enough to do.
+  private func assign() {
+    guard !isClosed, let template else { return }
+    let usable = lanes.usable
+    retire(except: Set(usable.map(\.id)))
+    while !queue.isEmpty, let stream = nextStream(usable) {
+      let share = usable.count > 1 ? queue.unassigned / UInt64(2 * usable.count) : .max
+      guard let span = queue.next(upTo: SpanSize.span(rate: stream.rate(at: loop.now), share: share)) else { return }
+      if arrivals[span.number] == nil { arrivals[span.number] = Arrival(span: span) }
+      stream.request(span, FetchRequest(topic: template.topic, hash: template.hash, range: span.bytes), at: loop.now)
+    }
+    guard queue.isEmpty, !hasAnnouncedRoom, usable.count > 1, nextStream(usable) != nil else { return }
+    hasAnnouncedRoom = true
+    onRoom?()
+  }
+
+  /// The stream that should get the next span, which is the one that will be done first; nil if all have enough to do.
+  private func nextStream(_ usable: [Lane]) -> SpanStream? {
+    let number = queue.nextNumber
+    for lane in usable where !streams.contains(where: { $0.lane == lane.id && $0.accepts(number) }) { open(lane) }
+    let now = loop.now
+    let open = streams.filter { stream in
+      stream.accepts(number) && stream.hasRoom(roundTripTime: lanes.roundTripTime, at: now)
+    }
+    return open.min { $0.timeToDo(at: now) < $1.timeToDo(at: now) }
+  }
+
+  private func open(_ lane: Lane) {
+    for stream in streams where stream.lane == lane.id { stream.isRetiring = true }
+    let stream = SpanStream(lane.id, lane.open(lane.id == .link ? window : laneWindow)) { [loop] in loop.now }
+    stream.onEvent = { [weak self, weak stream] event in
+      guard let self, let stream else { return }
+      receive(event, from: stream)
+    }
+    stream.onEnd = { [weak self, weak stream] isLost in
+      guard let self, let stream else { return }
+      ended(stream, isLost: isLost)
+    }
+    streams.append(stream)
+  }
+
+  /// Lanes that are not usable any more, and streams that others have replaced, get nothing more to do.
+  private func retire(except usable: Set<LaneID>) {
+    for stream in streams where !usable.contains(stream.lane) { stream.isRetiring = true }
+    for stream in streams where stream.isRetiring && stream.isIdle { stream.finish() }
+    streams.removeAll { $0.isRetiring && $0.isIdle }
+  }
+
+  // MARK: Answers
+
+  private func receive(_ event: SpanStream.Event, from stream: SpanStream) {
+    let number = event.span.number
+    switch event {
+    case .granted(let span):
+      // A span that was lost with its lane is granted a second time.
+      guard arrivals[number]?.isGranted == false else { return }
+      arrivals[number]?.isGranted = true
+      if number == head, span.isFirst { onEvent?(.began) }
+    case .bytes(_, let bytes): arrive(bytes, number, stream)
+    case .complete:
+      arrivals[number]?.isComplete = true
+      advance()
+    case .refused(_, let refusal): fail(.refused(refusal), number)
+    case .wrongCount: fail(.wrongCount, number)
+    }
+    if !isClosed { assign() }
+  }
+
+  private func arrive(_ bytes: UnsafeRawBufferPointer, _ number: Int, _ stream: SpanStream) {
+    lanes.arrived(bytes.count)
+    guard var missing = arrivals[number]?.span.bytes else { return }
+    missing = missing.dropFirst(UInt64(bytes.count))
+    arrivals[number]?.span.bytes = missing
+    guard number == head else {
+      arrivals[number]?.early.append((Array(bytes), stream))
+      return
+    }
+    deliver(bytes, from: stream)
+  }
+
+  private func deliver(_ bytes: UnsafeRawBufferPointer, from stream: SpanStream) {
+    delivered.append((stream, bytes.count))
+    onEvent?(.bytes(bytes))
+  }
+
+  private func fail(_ event: Event, _ number: Int) {
+    arrivals[number]?.failure = event
+    guard number == head else { return }
+    onEvent?(event)
+  }
+
+  /// Goes on with the next spans, as far as they have arrived.
+  private func advance() {
+    while !isClosed, let arrival = arrivals[head], arrival.isComplete {
+      arrivals[head] = nil
+      head += 1
+      if arrival.span.isLast { onEvent?(.ended) }
+      guard !isClosed, let next = arrivals[head] else { continue }
+      if next.isGranted, next.span.isFirst { onEvent?(.began) }
+      arrivals[head]?.early = []
+      for (bytes, stream) in next.early where !isClosed { bytes.withUnsafeBytes { deliver($0, from: stream) } }
+      if !isClosed, let failure = next.failure { onEvent?(failure) }
+    }
+  }
+
+  private func ended(_ stream: SpanStream, isLost: Bool) {
+    streams.removeAll { $0 === stream }
+    // A stream that the node resets says that it serves no more; only a lane that breaks says nothing of the node.
+    guard isLost, stream.lane != .link else { return stream.isIdle && stream.isRetiring ? () : end() }
+    queue.takeBack(stream.requested.compactMap { arrivals[$0.number]?.span })
+    lanesChanged()
+  }
+}

@@ -1,0 +1,50 @@
+import Links
+import Primitives
+
+/// Lanes whose other ends are the test. Bound to the loop of whoever uses it.
+final class MemoryLanes: Lanes {
+  /// Streams that have been opened, in order, each with its lane and its window.
+  private(set) var streams: [(lane: LaneID, stream: MemoryStream, window: Int)] = []
+  private(set) var arrivedBytes = 0
+  private(set) var users = 0
+  var roundTripTime: Duration?
+  private var ids: [LaneID]
+  private var user: (any LaneUser)?
+
+  init(_ count: Int = 0) { ids = (0..<count).map { LaneID(number: UInt64($0 + 1)) } }
+
+  var usable: [Lane] {
+    (ids.isEmpty ? [.link] : ids).map { id in
+      Lane(id: id) { window in
+        let stream = MemoryStream()
+        self.streams.append((id, stream, window))
+        return stream
+      }
+    }
+  }
+
+  func join(_ user: any LaneUser) {
+    users += 1
+    self.user = user
+  }
+
+  func leave(_ user: any LaneUser) {
+    users -= 1
+    self.user = nil
+  }
+
+  func arrived(_ count: Int) { arrivedBytes += count }
+
+  /// Another lane opens.
+  func open(_ id: LaneID) {
+    ids.append(id)
+    user?.lanesChanged()
+  }
+
+  /// A lane breaks, and with it its streams.
+  func cut(_ id: LaneID) {
+    ids.removeAll { $0 == id }
+    for each in streams where each.lane == id && !each.stream.isReset { each.stream.end(.linkClosed) }
+    user?.lanesChanged()
+  }
+}

@@ -1,0 +1,223 @@
+import EventLoop
+import Links
+import Primitives
+import TestSupport
+import Testing
+import Wire
+
+@testable import Daemon
+
+/// `RangeClient`: ranges that come over several lanes, which open, break and are unequal, arrive whole and in order.
+@Suite(.timeLimit(.minutes(1))) struct RangeClientTests {
+  /// A node that answers on every lane, as far as the test lets it.
+  private actor Node {
+    private struct Answering {
+      var decoder = FrameDecoder(limit: WireLimits.frame)
+      var readBytes = 1
+      /// What is on its way.
+      var answers: [UInt8] = []
+      var requests = 0
+    }
+
+    nonisolated let loop: EventLoop
+    let lanes: MemoryLanes
+    private let content: [UInt8]
+    private let client: RangeClient
+    private var answering: [Answering] = []
+    private var delivered: [UInt8] = []
+    private var events: [String] = []
+    private var lastLane: UInt64 = 100
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+    init(bytes: Int, lanes count: Int) throws {
+      loop = try EventLoop(name: "ranges")
+      lanes = MemoryLanes(count)
+      content = PatternBytes.make(bytes)
+      client = RangeClient(lanes, window: 16 << 20, laneWindow: 8 << 20, loop: loop)
+    }
+
+    func start() {
+      client.onEvent = { event in
+        switch event {
+        case .began: self.events.append("began")
+        case .bytes(let bytes):
+          self.delivered += bytes
+          self.client.consumed(bytes.count)
+        case .ended: self.events.append("ended")
+        case .refused(let refusal): self.events.append("refused \(refusal)")
+        case .wrongCount: self.events.append("wrong count")
+        }
+      }
+      client.onEnd = { self.events.append("end") }
+    }
+
+    func request(_ range: ByteRange) {
+      client.request(FetchRequest(topic: .filled(with: 7), hash: .filled(with: 1), range: range))
+    }
+
+    /// Reads what has been requested.
+    private func read() throws {
+      while answering.count < lanes.streams.count { answering.append(Answering()) }
+      for (place, each) in lanes.streams.enumerated() where !each.stream.isReset {
+        answering[place].decoder.append(
+          each.stream.written[min(answering[place].readBytes, each.stream.written.count)...])
+        answering[place].readBytes = max(1, each.stream.written.count)
+        while let frame = try answering[place].decoder.next() {
+          let range = try FetchRequest.decode(frame).range
+          answering[place].requests += 1
+          answering[place].answers +=
+            FetchReply(count: range.count).encoded + content[Int(range.start)..<Int(range.end)]
+        }
+      }
+    }
+
+    /// Sends some bytes on a stream chosen at random; returns false if nothing is on its way.
+    func step(_ random: inout SeededRandom) throws -> Bool {
+      try read()
+      let busy = answering.indices.filter { !answering[$0].answers.isEmpty && !lanes.streams[$0].stream.isReset }
+      guard !busy.isEmpty else { return false }
+      let place = busy[random.number(0...busy.count - 1)]
+      let count = min(random.number(1...400_000), answering[place].answers.count)
+      let bytes = Array(answering[place].answers.prefix(count))
+      answering[place].answers.removeFirst(count)
+      lanes.streams[place].stream.receive(bytes)
+      return true
+    }
+
+    func openLane() {
+      lastLane += 1
+      lanes.open(LaneID(number: lastLane))
+    }
+
+    /// Cuts a lane of those that are up.
+    func cutLane(_ random: inout SeededRandom) {
+      let ids = lanes.usable.map(\.id)
+      guard ids != [.link] else { return }
+      let id = ids[random.number(0...ids.count - 1)]
+      // What was on its way is lost.
+      for (place, each) in lanes.streams.enumerated() where each.lane == id && place < answering.count {
+        answering[place].answers = []
+      }
+      lanes.cut(id)
+    }
+
+    /// Sends these bytes on a stream, whatever was requested.
+    func send(_ bytes: [UInt8], on stream: Int) { lanes.streams[stream].stream.receive(bytes) }
+    func end(_ stream: Int, _ end: LinkStreamEnd) { lanes.streams[stream].stream.end(end) }
+
+    var seen: (bytes: [UInt8], events: [String]) { (delivered, events) }
+    var streamCount: Int { lanes.streams.count }
+    var lanesUsed: Int { Set(lanes.streams.filter { $0.stream.written.count > 1 }.map(\.lane)).count }
+    var users: Int { lanes.users }
+    func bytes(in range: ByteRange) -> [UInt8] { Array(content[Int(range.start)..<Int(range.end)]) }
+
+    /// Waits until the loop has done what it was told to do later.
+    func turn() async {
+      await withCheckedContinuation { continuation in _ = loop.after(.milliseconds(1)) { continuation.resume() } }
+    }
+
+    func stop() async {
+      client.close()
+      await loop.shutdown()
+    }
+  }
+
+  private func range(_ start: Int, _ end: Int) throws -> ByteRange {
+    try #require(ByteRange(start: UInt64(start), end: UInt64(end)))
+  }
+
+  /// Lanes of random speeds, of which some break and others open.
+  @Test(arguments: 0..<60) func bytesArriveInOrderOverLanesThatComeAndGo(seed: UInt64) async throws {
+    var random = SeededRandom(seed: seed)
+    let size = random.number(1...12_000_000)
+    let node = try Node(bytes: size, lanes: random.number(0...5))
+    await node.start()
+    var ranges: [ByteRange] = []
+    var start = 0
+    while start < size {
+      let end = min(size, start + random.number(1...6_000_000))
+      ranges.append(try range(start, end))
+      start = end
+    }
+    var waiting = ranges[...]
+    var isBusy = true
+    while isBusy || !waiting.isEmpty {
+      if let next = waiting.first, !isBusy || random.chance(20) {
+        await node.request(next)
+        waiting = waiting.dropFirst()
+      }
+      if random.chance(2) { await node.cutLane(&random) }
+      if random.chance(2) { await node.openLane() }
+      isBusy = try await node.step(&random)
+      guard !isBusy else { continue }
+      // Spans of lanes that broke are requested again in the next turn.
+      await node.turn()
+      isBusy = try await node.step(&random)
+    }
+    let seen = await node.seen
+    let expected = await node.bytes(in: try range(0, size))
+    #expect(seen.bytes == expected, "seed \(seed)")
+    #expect(seen.events == ranges.flatMap { _ in ["began", "ended"] }, "seed \(seed)")
+    await node.stop()
+    #expect(await node.users == 0)
+  }
+
+  @Test func aLargeRangeIsSharedByAllLanes() async throws {
+    let node = try Node(bytes: 20_000_000, lanes: 4)
+    await node.start()
+    await node.request(try range(0, 20_000_000))
+    #expect(await node.lanesUsed == 4)
+    await node.stop()
+  }
+
+  /// The link itself carries bulk data only while it has no lanes.
+  @Test func aLaneTakesOverFromTheLink() async throws {
+    let node = try Node(bytes: 20_000_000, lanes: 0)
+    var random = SeededRandom(seed: 1)
+    await node.start()
+    await node.request(try range(0, 20_000_000))
+    #expect(await node.streamCount == 1)
+    _ = try await node.step(&random)
+    await node.openLane()
+    await node.turn()
+    while try await node.step(&random) {}
+    #expect(await node.streamCount == 2)
+    #expect(await node.seen.bytes.count == 20_000_000)
+    await node.stop()
+  }
+
+  @Test func aRefusalIsDeliveredInItsTurn() async throws {
+    let node = try Node(bytes: 4_000_000, lanes: 2)
+    await node.start()
+    await node.request(try range(0, 2_000_000))
+    #expect(await node.streamCount == 2)
+    await node.send(FetchReply(.notHere).encoded, on: 1)
+    #expect(await node.seen.events.isEmpty, "the bytes before it have not arrived")
+    var random = SeededRandom(seed: 1)
+    while try await node.step(&random) {
+      if await node.seen.events.contains("refused notHere") { break }
+    }
+    #expect(await node.seen.events == ["began", "refused notHere"])
+    await node.stop()
+  }
+
+  @Test func theEndOfTheLinkIsTheEnd() async throws {
+    let node = try Node(bytes: 4_000_000, lanes: 0)
+    await node.start()
+    await node.request(try range(0, 2_000_000))
+    await node.end(0, .linkClosed)
+    #expect(await node.seen.events == ["end"])
+    await node.stop()
+  }
+
+  /// A node that gives a stream up on purpose is not asked again behind its back.
+  @Test func aResetOnALaneIsTheEnd() async throws {
+    let node = try Node(bytes: 4_000_000, lanes: 2)
+    await node.start()
+    await node.request(try range(0, 2_000_000))
+    await node.end(1, .reset)
+    #expect(await node.seen.events == ["end"])
+    await node.stop()
+  }
+}

@@ -1,0 +1,110 @@
+import Primitives
+import TestSupport
+import Testing
+
+@testable import Links
+
+/// `LanePolicy`: how many lanes paths of different kinds get.
+@Suite struct LanePolicyTests {
+  /// A path on which every lane has a limit of its own, and all together have the line's.
+  private struct Path {
+    var roundTripTime: Duration
+    /// Bytes per second of one lane, and of the line.
+    var lane: Double
+    var line: Double
+    var bytes: UInt64
+    /// How fast the receiver writes.
+    var disk = Double.infinity
+    var openingTime: Duration = .milliseconds(150)
+    /// Rates vary by up to this part.
+    var noise = 0.0
+  }
+
+  /// The course of a transfer: how many lanes there were each 100 ms, and how long it took.
+  private struct Course {
+    var lanes: [Int] = []
+    var seconds = 0.0
+    var opened = 0
+  }
+
+  private func run(_ path: Path, seed: UInt64 = 1, for limit: Double = 120) -> Course {
+    var policy = LanePolicy()
+    var course = Course()
+    var random = SeededRandom(seed: seed)
+    var (arrived, lanes, opening) = (0.0, 0, [Double]())
+    let tick = 0.1
+    while arrived < Double(path.bytes), course.seconds < limit {
+      let now = Instant(nanoseconds: UInt64(course.seconds * 1e9) + 1)
+      lanes += opening.count { $0 <= course.seconds }
+      opening.removeAll { $0 <= course.seconds }
+      let step = policy.next(
+        LanePolicy.Observation(
+          now: now, roundTripTime: path.roundTripTime, bytesLeft: path.bytes - UInt64(arrived),
+          bytesArrived: UInt64(arrived), lanes: lanes, opening: opening.count))
+      switch step {
+      case .none: break
+      case .open(let count):
+        course.opened += count
+        opening += Array(repeating: course.seconds + path.openingTime.inSeconds, count: count)
+      case .close(let count): lanes -= count
+      }
+      let vary = 1 + path.noise * (Double(random.number(0...2_000)) / 1_000 - 1)
+      arrived += min(path.line, path.lane * Double(max(1, lanes)), path.disk) * vary * tick
+      course.lanes.append(lanes)
+      course.seconds += tick
+      #expect(lanes >= 0 && lanes + opening.count <= LanePolicy.most)
+    }
+    return course
+  }
+
+  @Test func aShortPathHasNone() {
+    let course = run(Path(roundTripTime: .microseconds(200), lane: 1e9, line: 1e9, bytes: 20 << 30))
+    #expect(course.opened == 0)
+  }
+
+  @Test func littleDataHasNone() {
+    let course = run(Path(roundTripTime: .milliseconds(50), lane: 1e6, line: 1e8, bytes: 10 << 20))
+    #expect(course.opened == 0)
+  }
+
+  /// One connection carries a quarter of the line: four lanes fill it, and more are given up.
+  @Test func lanesAreAddedUntilTheLineIsFull() {
+    let course = run(Path(roundTripTime: .milliseconds(50), lane: 28e6, line: 112e6, bytes: 10 << 30))
+    #expect(course.lanes.last.map { (4...8).contains($0) } == true, "\(course.lanes)")
+    let ideal = Double(10 << 30) / 112e6
+    #expect(course.seconds < 1.1 * ideal, "\(course.seconds) s of \(ideal)")
+  }
+
+  /// Each lane adds the same, and little: as many as are allowed.
+  @Test func aLossyLineGetsAllLanes() {
+    let course = run(Path(roundTripTime: .milliseconds(50), lane: 1.2e6, line: 125e6, bytes: 1 << 30))
+    #expect(course.lanes.max() == LanePolicy.most)
+  }
+
+  /// Where something else is the limit, lanes do not help and are not kept.
+  @Test(arguments: [0.0, 0.04]) func aSlowDiskGetsFew(noise: Double) {
+    let path = Path(
+      roundTripTime: .milliseconds(30), lane: 50e6, line: 125e6, bytes: 4 << 30, disk: 20e6, noise: noise)
+    for seed in UInt64(1)...20 {
+      let course = run(path, seed: seed)
+      let many = course.lanes.count { $0 > 4 }
+      #expect(many < course.lanes.count / 10, "seed \(seed): \(course.lanes)")
+    }
+  }
+
+  /// Lanes do not come and go all the time.
+  @Test(arguments: 0..<20) func theNumberSettles(seed: UInt64) {
+    let path = Path(roundTripTime: .milliseconds(60), lane: 20e6, line: 60e6, bytes: 6 << 30, noise: 0.1)
+    let course = run(path, seed: seed)
+    let changes = zip(course.lanes, course.lanes.dropFirst()).count { $0 != $1 }
+    #expect(changes < 20, "\(changes) changes in \(course.seconds) s")
+  }
+
+  /// What the peer does not open does not keep the others from being measured.
+  @Test func lanesThatDoNotOpenAreNotWaitedFor() {
+    let path = Path(
+      roundTripTime: .milliseconds(50), lane: 28e6, line: 112e6, bytes: 10 << 30, openingTime: .seconds(1_000))
+    let course = run(path, for: 60)
+    #expect(course.opened <= LanePolicy.most)
+  }
+}
