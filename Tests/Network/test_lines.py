@@ -176,7 +176,8 @@ def test_a_fresh_node_loads_over_a_round_trip_of_300_ms(ends: Ends, capsys: Any)
                 failed.append(output)
             else:
                 assert hashlib.sha1(Path(output.strip()).read_bytes()).hexdigest() == digest
-            show(capsys, f"the ID of the reader is the {'smaller' if order else 'larger'} one: {seconds:.1f} s")
+            result = "failed" if load.returncode else "loaded"
+            show(capsys, f"{result} in {seconds:.1f} s; the reader has the {'smaller' if order else 'larger'} ID")
         reader.stop()
         if min(orders.values()) >= 3:
             break
