@@ -23,13 +23,13 @@ import Wire
     let node = lengths == [1] ? try FetchingNode(bytes: 30_000, pieceOf: 10_000) : try FetchingNode()
     let stream = await node.open()
     for place in 0..<3 { try await node.ask(place, on: stream) }
-    let asked = try requests(await node.see(stream).written)
-    #expect(asked.map(\.range) == node.plan.pieces.map(\.range))
-    #expect(asked.allSatisfy { $0.hash == node.plan.hash })
-    let bytes = (0..<3).flatMap { node.reply($0) }
-    await node.send(bytes, on: stream, inSlicesOf: lengths)
-    let sight = await node.until(stream) { $0.ended.count == 3 && $0.consumedBytes == bytes.count }
+    try await node.answerAll(on: stream, inSlicesOf: lengths)
+    let sight = await node.until(stream) { $0.ended.count == 3 && $0.consumedBytes == $0.sentBytes }
     #expect(sight.ended == ["0 verified", "1 verified", "2 verified"])
+    let asked = try requests(sight.written)
+    #expect(asked.allSatisfy { $0.hash == node.plan.hash })
+    #expect(asked.map(\.range.start) == [0] + asked.dropLast().map(\.range.end))
+    #expect(asked.last?.range.end == node.plan.size)
     let length = node.plan.pieces[0].range.count
     #expect(sight.received == [0: length, 1: length, 2: length])
     let isRight = try await node.finish() == node.content
@@ -65,7 +65,7 @@ import Wire
     try await node.ask(0, on: second, kept: 1 << 20)
     #expect(try requests(await node.see(second).written).map(\.range) == [ByteRange(start: 1 << 20, end: 2_000_000)])
     try await node.ask(1, on: second)
-    try await node.answerAll(on: second, inSlicesOf: 64_000)
+    try await node.answerAll(on: second, inSlicesOf: [64_000])
     let sight = await node.until(second) { $0.ended.count == 2 }
     #expect(sight.ended == ["0 verified", "1 verified"] && sight.received[0] == 2_000_000)
     let isRight = try await node.finish() == node.content

@@ -18,6 +18,8 @@ actor FetchingNode {
     /// All bytes that the client has written.
     var written: [UInt8] = []
     var consumedBytes = 0
+    /// Bytes that the peer has sent.
+    var sentBytes = 0
     var isReset = false
     /// Each piece that has ended, by its index in the file, with the outcome.
     var ended: [String] = []
@@ -33,6 +35,7 @@ actor FetchingNode {
     var decoder = FrameDecoder(limit: WireLimits.frame)
     /// Bytes of the requests that have been answered, behind the one that says what the stream is for.
     var readBytes = 1
+    var sentBytes = 0
 
     /// The stream that the client has opened; another one that nobody uses if it has not.
     var stream: MemoryStream { lanes.streams.first?.stream ?? unused }
@@ -113,7 +116,10 @@ actor FetchingNode {
 
   // MARK: The peer
 
-  func send(_ bytes: [UInt8], on number: Int) { fetching[number].stream.receive(bytes) }
+  func send(_ bytes: [UInt8], on number: Int) {
+    fetching[number].sentBytes += bytes.count
+    fetching[number].stream.receive(bytes)
+  }
 
   /// Sends bytes in slices of these lengths, cyclically.
   func send(_ bytes: [UInt8], on number: Int, inSlicesOf lengths: [Int]) {
@@ -126,15 +132,15 @@ actor FetchingNode {
     }
   }
 
-  /// Answers everything that is requested, and what is requested then, in slices of this length at most.
-  func answerAll(on number: Int, inSlicesOf length: Int = .max) throws {
+  /// Answers everything that is requested, and what is requested then, in slices of these lengths, again and again.
+  func answerAll(on number: Int, inSlicesOf lengths: [Int] = [.max]) throws {
     let each = fetching[number]
     while each.readBytes < each.stream.written.count {
       each.decoder.append(each.stream.written[each.readBytes...])
       each.readBytes = each.stream.written.count
       while let frame = try each.decoder.next() {
         let range = try FetchRequest.decode(frame).range
-        send(reply(range), on: number, inSlicesOf: [length])
+        send(reply(range), on: number, inSlicesOf: lengths)
       }
     }
   }
@@ -156,7 +162,8 @@ actor FetchingNode {
   func see(_ number: Int) -> Sight {
     let each = fetching[number]
     return Sight(
-      written: each.stream.written, consumedBytes: each.stream.consumedBytes, isReset: each.stream.isReset,
+      written: each.stream.written, consumedBytes: each.stream.consumedBytes,
+      sentBytes: each.sentBytes, isReset: each.stream.isReset,
       ended: each.ended, received: each.received)
   }
 
