@@ -19,14 +19,14 @@ final class LinkConnection {
   /// Called when a message arrives.
   var onMessage: ((ControlMessage) -> Void)?
   /// Called when the peer opens a fetch stream.
-  var onFetchStream: ((LinkStream, [UInt8]) -> Void)?
+  var onFetchStream: ((any ByteStream, [UInt8]) -> Void)?
   /// Called when the peer opens a batch stream.
-  var onBatchStream: ((LinkStream, [UInt8]) -> Void)?
+  var onBatchStream: ((any ByteStream, [UInt8]) -> Void)?
 
   /// The feed streams.
   let feeds: FeedStreams
 
-  private var control: LinkStream?
+  private var control: (any ByteStream)?
   private var decoder = FrameDecoder(limit: WireLimits.frame)
   private var backlog: [UInt8] = []
   private let loop: EventLoop
@@ -69,7 +69,7 @@ final class LinkConnection {
     link.close()
   }
 
-  private func opened(_ stream: LinkStream) {
+  private func opened(_ stream: any ByteStream) {
     stream.onData = { [weak self, weak stream] bytes in
       guard let self, let stream else { return }
       self.identify(stream, Array(bytes))
@@ -77,7 +77,7 @@ final class LinkConnection {
   }
 
   /// The first byte of a stream says what it is for.
-  private func identify(_ stream: LinkStream, _ bytes: [UInt8]) {
+  private func identify(_ stream: any ByteStream, _ bytes: [UInt8]) {
     guard let first = bytes.first else { return }
     stream.onData = nil
     switch StreamKind(rawValue: first) {
@@ -99,7 +99,7 @@ final class LinkConnection {
     }
   }
 
-  private func attach(_ stream: LinkStream) {
+  private func attach(_ stream: any ByteStream) {
     control = stream
     stream.onData = { [weak self] bytes in self?.receive(Array(bytes)) }
     stream.onEnd = { [weak self] _ in self?.link.close() }
