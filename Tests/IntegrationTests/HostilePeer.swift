@@ -25,9 +25,9 @@ actor HostilePeer {
   private let claimedSize: UInt64
   private let giving: Giving
   private var link: Link?
-  private var control: LinkStream?
+  private var control: (any ByteStream)?
   private var decoder = FrameDecoder(limit: WireLimits.frame)
-  private var streams: [LinkStream] = []
+  private var streams: [any ByteStream] = []
   private var timers: [Timer] = []
   private(set) var hasJoined = false
   private(set) var isCutOff = false
@@ -92,7 +92,7 @@ actor HostilePeer {
 
   // MARK: Requests of the daemon
 
-  private func listen(_ bytes: UnsafeRawBufferPointer, on stream: LinkStream) {
+  private func listen(_ bytes: UnsafeRawBufferPointer, on stream: any ByteStream) {
     stream.consumed(bytes.count)
     decoder.append(bytes)
     while let frame = (try? decoder.next()) ?? nil {
@@ -107,7 +107,7 @@ actor HostilePeer {
     }
   }
 
-  private func accept(_ stream: LinkStream) {
+  private func accept(_ stream: any ByteStream) {
     streams.append(stream)
     var frames = FrameDecoder(limit: WireLimits.frame)
     var kind: StreamKind?
@@ -122,7 +122,7 @@ actor HostilePeer {
     }
   }
 
-  private func give(_ request: FetchRequest, on stream: LinkStream) {
+  private func give(_ request: FetchRequest, on stream: any ByteStream) {
     requests += 1
     switch giving {
     case .nothing: break

@@ -3,11 +3,11 @@ import Testing
 
 @testable import Links
 
-/// Detecting that a link's peer is gone.
+/// When a peer that sends nothing counts as gone.
 @Suite struct LinkClockTests {
   private let start = Instant(nanoseconds: 1_000_000_000_000)
 
-  /// Checks every period from one period after `start` on; returns when the peer counts as gone.
+  /// Checks once a period after `start`; returns the time until the peer counts as gone.
   private func end(of clock: inout LinkClock, from start: Instant, for periods: Int = 100) -> Duration? {
     for period in 1...periods {
       let now = start + LinkClock.pingPeriod * period
@@ -16,13 +16,13 @@ import Testing
     return nil
   }
 
-  @Test func aPeerThatSaysNothingIsGoneAfterTwelveSeconds() {
+  @Test func aSilentPeerIsGoneAfterTwelveSeconds() {
     var clock = LinkClock(at: start)
     #expect(end(of: &clock, from: start) == .seconds(12))
     #expect(clock.check(at: start + .seconds(14)) == .seconds(14))
   }
 
-  @Test(arguments: [1, 2_999, 3_000, 8_999]) func anyMessagePostponesTheEnd(milliseconds: Int) {
+  @Test(arguments: [1, 2_999, 3_000, 8_999]) func bytesRestartTheTwelveSeconds(milliseconds: Int) {
     var clock = LinkClock(at: start)
     clock.heard(at: start + .milliseconds(milliseconds))
     let end = end(of: &clock, from: start)
@@ -30,7 +30,7 @@ import Testing
     #expect(end.map { $0 < .milliseconds(milliseconds) + LinkClock.silence + LinkClock.pingPeriod } == true)
   }
 
-  @Test func aPeerThatAnswersStaysForever() {
+  @Test func aPeerThatAnswersIsNeverGone() {
     var clock = LinkClock(at: start)
     for period in 1...1_000 {
       let now = start + LinkClock.pingPeriod * period
@@ -39,39 +39,31 @@ import Testing
     }
   }
 
-  /// A machine that sleeps or is overloaded receives nothing for a while; that is not silence of the other side.
-  @Test(arguments: [7, 14, 3_600, 1_000_000]) func timeInWhichThisProcessStoodStillDoesNotCount(seconds: Int) {
+  /// A machine that sleeps or is overloaded reads nothing for a while, whatever the peer sends.
+  @Test(arguments: [7, 14, 3_600, 1_000_000]) func timeInWhichThisProcessWasSuspendedDoesNotCount(seconds: Int) {
     var clock = LinkClock(at: start)
     let woken = start + .seconds(seconds)
     #expect(clock.check(at: woken) == nil)
-    // Three of the twelve seconds are over, and now the rest elapses.
+    // One period had passed before the suspension; the remaining nine seconds count from now.
     #expect(end(of: &clock, from: woken) == .seconds(9))
   }
 
-  /// A timer that fires somewhat late does not mean that the process was stopped.
-  @Test func lateChecksAreNoExcuse() {
+  /// A timer may fire a little late in a process that was never suspended.
+  @Test func aLateCheckIsNoSuspension() {
     var clock = LinkClock(at: start)
     #expect(clock.check(at: start + .seconds(6)) == nil)
     #expect(clock.check(at: start + .seconds(12)) == .seconds(12))
   }
 
-  @Test func theRoundTripIsThatOfTheOldestPing() {
+  /// The time of the last byte is read at each check, also when it is older than the clock's own.
+  @Test func anOlderSignOfLifeChangesNothing() {
     var clock = LinkClock(at: start)
-    #expect(clock.roundTripTime == nil)
-    clock.pinged(1, at: start)
-    clock.pinged(2, at: start + .seconds(3))
-    clock.answered(2, at: start + .seconds(3))
-    #expect(clock.roundTripTime == nil, "the first is still due")
-    clock.answered(1, at: start + .seconds(4))
-    #expect(clock.roundTripTime == .seconds(4))
-    clock.answered(1, at: start + .seconds(9))
-    #expect(clock.roundTripTime == .seconds(4))
-    clock.pinged(3, at: start + .seconds(10))
-    clock.answered(3, at: start + .seconds(10) + .milliseconds(7))
-    #expect(clock.roundTripTime == .milliseconds(7))
+    #expect(clock.check(at: start + .seconds(14)) == nil)
+    clock.heard(at: start)
+    #expect(end(of: &clock, from: start + .seconds(14)) == .seconds(9))
   }
 
-  @Test func clocksThatStandStillOrGoBackAreHarmless() {
+  @Test func clocksThatStopOrGoBackAreHarmless() {
     var clock = LinkClock(at: start)
     #expect(clock.check(at: start) == nil)
     #expect(clock.check(at: Instant(nanoseconds: 0)) == nil)

@@ -9,7 +9,7 @@ final class IncomingLink {
   /// What the peer wants of the link.
   enum Purpose {
     /// Its control stream has arrived, with the first bytes.
-    case control(LinkStream, [UInt8])
+    case control(any ByteStream, [UInt8])
     case lane(LaneRequest)
   }
 
@@ -32,7 +32,7 @@ final class IncomingLink {
     link.onClose = { [weak self] _ in self?.end(nil) }
   }
 
-  private func opened(_ kind: StreamKind, _ stream: LinkStream, _ first: [UInt8]) {
+  private func opened(_ kind: StreamKind, _ stream: any ByteStream, _ first: [UInt8]) {
     switch kind {
     case .control: end(.control(stream, first))
     case .lane:

@@ -19,9 +19,9 @@ final class LinkConnection {
   /// Called when a message arrives.
   var onMessage: ((ControlMessage) -> Void)?
   /// Called when the peer opens a fetch stream.
-  var onFetchStream: ((LinkStream, [UInt8]) -> Void)?
+  var onFetchStream: ((any ByteStream, [UInt8]) -> Void)?
   /// Called when the peer opens a batch stream.
-  var onBatchStream: ((LinkStream, [UInt8]) -> Void)?
+  var onBatchStream: ((any ByteStream, [UInt8]) -> Void)?
 
   /// Called when the peer wants this node to open lanes, because it cannot dial this node.
   var onLanesWanted: ((Int) -> Void)?
@@ -33,7 +33,7 @@ final class LinkConnection {
   /// The addresses at which the peer says that it can be dialed, while it also accepts lanes.
   private(set) var laneAddresses: [Endpoint]?
 
-  private var control: LinkStream?
+  private var control: (any ByteStream)?
   private var decoder = FrameDecoder(limit: WireLimits.frame)
   private var backlog: [UInt8] = []
   private let loop: EventLoop
@@ -53,7 +53,7 @@ final class LinkConnection {
   }
 
   /// Starts to receive. The dialer opens the control stream; that of an accepted link has arrived, with these bytes.
-  func start(_ accepted: (control: LinkStream, first: [UInt8])?) {
+  func start(_ accepted: (control: any ByteStream, first: [UInt8])?) {
     link.onStream = { [weak self] stream in StreamOpening.read(stream) { self?.opened($0, $1, $2) } }
     link.measureRoundTrip()
     guard let accepted else {
@@ -93,7 +93,7 @@ final class LinkConnection {
     link.close()
   }
 
-  private func opened(_ kind: StreamKind, _ stream: LinkStream, _ first: [UInt8]) {
+  private func opened(_ kind: StreamKind, _ stream: any ByteStream, _ first: [UInt8]) {
     switch kind {
     case .control: violation("a second control stream")
     case .fetch: if let onFetchStream { onFetchStream(stream, first) } else { stream.reset() }
@@ -104,14 +104,14 @@ final class LinkConnection {
   }
 
   /// Lanes carry bulk data only.
-  private func openedOnLane(_ kind: StreamKind, _ stream: LinkStream, _ first: [UInt8]) {
+  private func openedOnLane(_ kind: StreamKind, _ stream: any ByteStream, _ first: [UInt8]) {
     switch kind {
     case .fetch, .batch: opened(kind, stream, first)
     case .control, .feed, .lane: stream.reset()
     }
   }
 
-  private func attach(_ stream: LinkStream) {
+  private func attach(_ stream: any ByteStream) {
     control = stream
     stream.onData = { [weak self] bytes in self?.receive(Array(bytes), isConsumed: false) }
     stream.onEnd = { [weak self] _ in self?.link.close() }

@@ -118,7 +118,7 @@ final class PeerLinks {
     main.adopt(lane: lane)
   }
 
-  private func opened(_ link: Link, dial: DialID?, accepted: (control: LinkStream, first: [UInt8])? = nil) {
+  private func opened(_ link: Link, dial: DialID?, accepted: (control: any ByteStream, first: [UInt8])? = nil) {
     guard !isStopped else { return link.close() }
     lastLink += 1
     let id = LinkID(number: lastLink)

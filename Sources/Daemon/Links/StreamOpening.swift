@@ -5,7 +5,7 @@ import Wire
 enum StreamOpening {
   /// Calls `then` once the first byte is here, with what arrived behind it. None of these bytes count against the window any
   /// more. A stream of an unknown kind is reset.
-  static func read(_ stream: LinkStream, _ then: @escaping (StreamKind, LinkStream, [UInt8]) -> Void) {
+  static func read(_ stream: any ByteStream, _ then: @escaping (StreamKind, any ByteStream, [UInt8]) -> Void) {
     stream.onData = { [weak stream] bytes in
       guard let stream, let first = bytes.first else { return }
       let rest = Array(bytes.dropFirst())

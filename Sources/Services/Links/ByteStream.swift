@@ -6,7 +6,7 @@ package protocol ByteStream: AnyObject {
   var onEnd: ((LinkStreamEnd) -> Void)? { get set }
   /// Called when there is room again after `isWritable` was false.
   var onWritable: (() -> Void)? { get set }
-  /// Whether the writer may go on. If not, it should stop and wait for `onWritable`.
+  /// Whether the writer may go on. If not, it should stop and wait for `onWritable` or `onEnd`.
   var isWritable: Bool { get }
   /// Bytes that were written and have not left yet.
   var queuedBytes: Int { get }
@@ -21,7 +21,15 @@ package protocol ByteStream: AnyObject {
   func reset()
 }
 
-extension LinkStream: ByteStream {}
+/// How a stream ended.
+package enum LinkStreamEnd: Hashable, Sendable {
+  /// The other side has sent all it had to send; this side may go on sending.
+  case finished
+  /// The other side has given the stream up.
+  case reset
+  /// The link is gone.
+  case linkClosed
+}
 
 /// Opens a stream on which the peer may send `window` bytes ahead of what is consumed. Loop only.
 package typealias StreamOpener = (_ window: Int) -> any ByteStream

@@ -1,88 +1,101 @@
-import Diagnostics
-package import EventLoop
+import EventLoop
 package import Primitives
-package import TLS
 
-/// Opens and accepts the links of one node: TCP, then TLS 1.3 with both node IDs proved. Bound to the loop.
+/// Opens and accepts the links of one node, and bounds the handshakes of all its transports together. Bound to the loop.
+///
+/// Releasing the host has the effect of `close`.
 package final class LinkHost {
-  /// How long a handshake may take.
+  /// The longest time that a handshake may take.
   package static let handshakeTime: Duration = .seconds(10)
-  /// Connections that may be in their handshake at once: what strangers can make a node hold.
+  /// The most handshakes under way at a time: strangers cannot make a node hold more.
   package static let maximumHandshakes = 256
-  /// The same for one address.
+  /// The most handshakes under way at a time that one address has opened.
   package static let maximumHandshakesPerAddress = 32
 
   /// Called for each link that another node has opened.
   package var onLink: ((Link) -> Void)?
-  /// Called for each connection that another side opened and that came to nothing, for the log.
+  /// Called for each handshake that another side opened and that failed, for the log.
   package var onRefused: ((Endpoint?, KacheryError) -> Void)?
 
   let loop: EventLoop
-  let identity: TLSIdentity
-  let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 64)
-  private var listener: TCPListener?
-  private var isClosed = false
-  private var handshakes: [ObjectIdentifier: LinkHandshake] = [:]
+  private let transport: any LinkTransport
+  private let otherTransports: [any LinkTransport]
   private let handshakeTime: Duration
+  private var handshakes: [ObjectIdentifier: LinkHandshake] = [:]
+  private var isClosed = false
 
-  /// A host that shows `identity`.
-  package init(loop: EventLoop, identity: TLSIdentity, handshakeTime: Duration = LinkHost.handshakeTime) {
+  /// A host that listens and dials over `transport`, and accepts what arrives over the others as well.
+  init(
+    loop: EventLoop, transport: any LinkTransport, accepting otherTransports: [any LinkTransport] = [],
+    handshakeTime: Duration = LinkHost.handshakeTime
+  ) {
     self.loop = loop
-    self.identity = identity
+    self.transport = transport
+    self.otherTransports = otherTransports
     self.handshakeTime = handshakeTime
+    for transport in allTransports {
+      transport.onHandshake = { [weak self] in self?.accept($0) ?? $0.cancel() }
+    }
   }
 
-  deinit { scratch.deallocate() }
+  deinit {
+    guard !isClosed else { return }
+    // Nothing else refers to these, and only the loop touches them.
+    nonisolated(unsafe) let (handshakes, transports) = (handshakes, allTransports)
+    loop.post {
+      for transport in transports { transport.close() }
+      for handshake in handshakes.values { handshake.fail(Self.closing) }
+    }
+  }
 
-  /// Connections that are in their handshake.
+  private var allTransports: [any LinkTransport] { [transport] + otherTransports }
+
+  /// Handshakes under way.
   package var openHandshakes: Int { handshakes.count }
 
-  /// Accepts links on this address; returns where, with the port that the kernel chose if 0 was asked for.
+  /// Accepts links on this address.
+  ///
+  /// - Returns: the address, with the port that the kernel chose if `port` is 0.
   package func listen(host: String, port: UInt16) throws(KacheryError) -> Endpoint {
-    let listener = try TCPListener.listen(on: loop, host: host, port: port)
-    guard let endpoint = listener.endpoint else {
-      listener.close()
-      throw KacheryError(.internalError, "The listening address is unknown.")
-    }
-    listener.onConnection = { [weak self] in self?.accept($0) }
-    self.listener = listener
-    return endpoint
+    try transport.listen(host: host, port: port)
   }
 
-  private func accept(_ connection: TCPConnection) {
-    let host = connection.remoteEndpoint?.host
-    let ofSameAddress = handshakes.values.count { $0.isIncoming && $0.remoteHost == host }
+  private func accept(_ handshake: any CarrierHandshake) {
+    let endpoint = handshake.remoteEndpoint
+    let ofSameAddress = handshakes.values.count { $0.isIncoming && $0.remoteEndpoint?.host == endpoint?.host }
     guard handshakes.count < Self.maximumHandshakes, ofSameAddress < Self.maximumHandshakesPerAddress else {
-      return connection.close()
+      return handshake.cancel()
     }
-    start(connection, role: .server, expected: nil, timeout: handshakeTime) { [weak self] result in
+    start(LinkHandshake(loop: loop, handshake: handshake, isIncoming: true)) { [weak self] result in
       switch result {
       case .success(let link): if let onLink = self?.onLink { onLink(link) } else { link.close() }
-      case .failure(let error): self?.onRefused?(connection.remoteEndpoint, error)
+      case .failure(let error): self?.onRefused?(endpoint, error)
       }
     }
   }
 
   /// Opens a link to `endpoint`. `done` is called once, on the loop, never before this returns.
   ///
-  /// - Parameter expected: who must answer; nil for anybody who proves an ID.
+  /// - Parameters:
+  ///   - expected: the node that must answer; nil for any node that proves an ID.
+  ///   - timeout: how long it may take to open the path. The handshake that follows has its own limit.
   package func dial(
     to endpoint: Endpoint, expected: NodeID?, timeout: Duration,
     _ done: @escaping (Result<Link, KacheryError>) -> Void
   ) -> LinkAttempt {
     let attempt = LinkAttempt()
-    attempt.connecting = TCPConnection.connect(on: loop, to: endpoint, timeout: timeout) { [weak self] result in
-      attempt.connecting = nil
+    attempt.dial = transport.dial(to: endpoint, expected: expected, timeout: timeout) { [weak self] result in
+      attempt.dial = nil
       switch result {
       case .failure(let error): done(.failure(error))
-      case .success(let connection):
+      case .success(let handshake):
         guard let self, !self.isClosed else {
-          connection.close()
+          handshake.cancel()
           return done(.failure(Self.closing))
         }
-        attempt.handshake = self.start(
-          connection, role: .client, expected: expected, timeout: self.handshakeTime
-        ) { result in
+        let started = LinkHandshake(loop: self.loop, handshake: handshake, isIncoming: false)
+        attempt.handshake = started
+        self.start(started) { result in
           attempt.handshake = nil
           if !attempt.isCancelled { done(result) }
         }
@@ -91,36 +104,21 @@ package final class LinkHost {
     return attempt
   }
 
-  @discardableResult
-  private func start(
-    _ connection: TCPConnection, role: TLSSession.Role, expected: NodeID?, timeout: Duration,
-    _ done: @escaping (Result<Link, KacheryError>) -> Void
-  ) -> LinkHandshake? {
-    let session: TLSSession
-    do throws(KacheryError) {
-      session = try TLSSession(identity: identity, role: role, expectedPeer: expected)
-    } catch {
-      connection.close()
-      done(.failure(error))
-      return nil
-    }
-    let handshake = LinkHandshake(host: self, connection: connection, session: session, isIncoming: role == .server)
+  private func start(_ handshake: LinkHandshake, _ done: @escaping (Result<Link, KacheryError>) -> Void) {
     let key = ObjectIdentifier(handshake)
     handshakes[key] = handshake
-    handshake.start(timeout: timeout) { [weak self] result in
+    handshake.start(timeout: handshakeTime) { [weak self] result in
       self?.handshakes[key] = nil
       done(result)
     }
-    return handshake
   }
 
   private static var closing: KacheryError { KacheryError(.cancelled, "The node is not accepting new links.") }
 
-  /// Stops accepting and gives up every handshake, which whoever dialed is told. Links stay. Idempotent.
+  /// Stops accepting and fails each handshake. Links stay. Idempotent.
   package func close() {
     isClosed = true
-    listener?.close()
-    listener = nil
+    for transport in allTransports { transport.close() }
     onLink = nil
     onRefused = nil
     for handshake in handshakes.values { handshake.fail(Self.closing) }
@@ -129,16 +127,16 @@ package final class LinkHost {
 
 /// An attempt to open a link.
 package final class LinkAttempt {
-  fileprivate(set) var connecting: ConnectAttempt?
-  fileprivate(set) var handshake: LinkHandshake?
+  fileprivate var dial: (any PendingDial)?
+  fileprivate var handshake: LinkHandshake?
   fileprivate private(set) var isCancelled = false
 
   /// Gives up; nothing is called afterwards. Idempotent.
   package func cancel() {
     isCancelled = true
-    connecting?.cancel()
-    connecting = nil
-    // The host must hear of it: a handshake that it still counted would take another's place for ever.
-    handshake?.fail(KacheryError(.cancelled, "The attempt was given up."))
+    dial?.cancel()
+    dial = nil
+    // The host must learn of it, or the handshake would take up a place until its deadline.
+    handshake?.fail(KacheryError(.cancelled, "The attempt was cancelled."))
   }
 }

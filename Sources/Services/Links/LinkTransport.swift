@@ -1,0 +1,42 @@
+import Primitives
+
+/// One way to reach other nodes: opens and accepts paths on which both ends prove their IDs. Bound to the loop.
+///
+/// A transport sets no limits and no deadlines for handshakes; `LinkHost` does, for all transports together.
+protocol LinkTransport: AnyObject {
+  /// Called for each path that another side has opened. The receiver starts or cancels the handshake.
+  var onHandshake: ((any CarrierHandshake) -> Void)? { get set }
+
+  /// Accepts paths on this address.
+  ///
+  /// - Returns: the address, with the port that the kernel chose if `port` is 0.
+  func listen(host: String, port: UInt16) throws(KacheryError) -> Endpoint
+  /// Opens a path to `endpoint`. `done` is called once, on the loop, never before this returns and not after a cancel.
+  ///
+  /// - Parameter expected: the node that must answer; nil for any node that proves an ID.
+  func dial(
+    to endpoint: Endpoint, expected: NodeID?, timeout: Duration,
+    _ done: @escaping (Result<any CarrierHandshake, KacheryError>) -> Void
+  ) -> any PendingDial
+  /// Stops accepting. Paths that are up stay. Idempotent.
+  func close()
+}
+
+/// An attempt to open a path.
+protocol PendingDial: AnyObject {
+  /// Gives up; nothing is called afterwards. Idempotent.
+  func cancel()
+}
+
+/// A path that is up and on which the two ends have yet to prove their IDs. Its owner calls `start` or `cancel`.
+protocol CarrierHandshake: AnyObject {
+  /// The address of the other end; nil if it has none.
+  var remoteEndpoint: Endpoint? { get }
+
+  /// Starts the handshake. `done` is called once, on the loop, unless `cancel` is called first.
+  ///
+  /// Bytes that follow the handshake reach the carrier only after `done` has returned.
+  func start(_ done: @escaping (Result<any StreamCarrier, KacheryError>) -> Void)
+  /// Gives up and closes the path; has no effect on a handshake that is over. Idempotent.
+  func cancel()
+}

@@ -1,0 +1,211 @@
+import EventLoop
+import Mux
+import Primitives
+
+/// Streams by yamux over a channel that has proved the peer. Owns the channel. Bound to the loop.
+///
+/// Memory is bounded: what waits to be sent, by `highWaterMark` and each writer's one block; what has been received, by
+/// the windows of the streams.
+final class MuxCarrier: StreamCarrier {
+  /// Bytes that may wait for the pipe before streams are told to stop.
+  static let highWaterMark = 1 << 20
+  /// The most bytes that may wait for the pipe. Data stops at `highWaterMark`, so only answers to a peer that reads none
+  /// of them can get this far: such a peer is flooding.
+  static let maximumPending = 4 * highWaterMark
+
+  let peer: NodeID
+  let channelBinding: [UInt8]
+  var onStream: ((any ByteStream) -> Void)?
+  var onClose: ((KacheryError?) -> Void)?
+  private(set) var lastHeard: Instant
+
+  private let loop: EventLoop
+  private let channel: TLSChannel
+  private var mux: MuxSession
+  private var streams: [StreamID: MuxStream] = [:]
+  /// Streams with bytes to send, in the order of their turns.
+  private var waiting: [StreamID] = []
+  private var frame: [UInt8] = []
+  private var pings = PingClock()
+  private var state = State.up
+  private var isPumping = false
+
+  private enum State {
+    case up
+    case closing
+    case over
+  }
+
+  /// A carrier on a channel whose handshake is complete.
+  init(loop: EventLoop, channel: TLSChannel, proof: PeerProof, isDialer: Bool) {
+    self.loop = loop
+    self.channel = channel
+    peer = proof.peer
+    channelBinding = proof.channelBinding
+    mux = MuxSession(role: isDialer ? .client : .server)
+    lastHeard = loop.now
+    channel.onData = { [weak self] in self?.receive($0) }
+    channel.onDrain = { [weak self] in self?.drained() }
+    channel.onEnd = { [weak self] in self?.end($0) }
+  }
+
+  var remoteEndpoint: Endpoint? { channel.remoteEndpoint }
+  var pendingBytes: Int { channel.pendingBytes }
+  var openStreams: Int { streams.count }
+  var roundTripTime: Duration? { pings.roundTripTime }
+  var isCongested: Bool { channel.pendingBytes >= Self.highWaterMark }
+  /// Whether streams may write; a closing carrier sends only what was written before.
+  var acceptsBytes: Bool { state == .up }
+
+  // MARK: Receiving
+
+  private func receive(_ plaintext: UnsafeRawBufferPointer) {
+    lastHeard = loop.now
+    var input = plaintext[...]
+    do throws(MuxError) {
+      while state != .over, let event = try mux.next(&input) { handle(event) }
+      flush()
+      finishIfSent()
+    } catch {
+      end(KacheryError(.protocolViolation, "Node \(peer.short) broke the stream protocol (\(error))."))
+    }
+  }
+
+  private func handle(_ event: MuxEvent) {
+    switch event {
+    case .opened(let id):
+      let stream = MuxStream(carrier: self, id: id)
+      streams[id] = stream
+      if let onStream { onStream(stream) } else { stream.reset() }
+    case .data(let id, let bytes): streams[id]?.receive(bytes)
+    case .finished(let id): streams[id]?.finishedByPeer()
+    case .reset(let id): removeStream(id)?.end(.reset)
+    case .writable(let id): if streams[id]?.hasQueue == true { pump(adding: id) }
+    case .pong(let value): pings.answered(value, at: loop.now)
+    case .goAway: break
+    }
+  }
+
+  func ping() {
+    pings.sent(mux.ping(), at: loop.now)
+    flush()
+  }
+
+  func preferThroughput() { channel.preferThroughput() }
+
+  // MARK: Sending
+
+  func openStream(window: Int) -> (any ByteStream)? {
+    guard state != .over, let id = mux.openStream(window: window) else { return nil }
+    let stream = MuxStream(carrier: self, id: id)
+    streams[id] = stream
+    flush()
+    return stream
+  }
+
+  /// Sends what streams have queued, a frame each in turn, as far as their windows and the pipe allow.
+  func pump(adding id: StreamID) {
+    if !waiting.contains(id) { waiting.append(id) }
+    pump()
+  }
+
+  private func pump() {
+    guard !isPumping else { return }
+    isPumping = true
+    defer { isPumping = false }
+    while state != .over, !isCongested, !waiting.isEmpty {
+      let id = waiting.removeFirst()
+      guard let stream = streams[id] else { continue }
+      let room = min(mux.sendable(on: id), MuxSession.maximumFrame)
+      let sent = room > 0 ? stream.sendQueued(upTo: room) : 0
+      // A stream without a window gets its next turn when the window opens.
+      if stream.hasQueue, sent > 0 { waiting.append(id) }
+    }
+  }
+
+  /// Sends one frame. A stream calls this with no more bytes than its window holds.
+  func send(_ bytes: UnsafeRawBufferPointer, on id: StreamID) {
+    guard state != .over else { return }
+    mux.dataHeader(on: id, count: bytes.count)
+    encryptOutput()
+    channel.write(bytes)
+    channel.flush()
+  }
+
+  private func flush() {
+    guard state != .over else { return }
+    let admitted = mux.takeAdmitted().filter { streams[$0]?.hasQueue == true && !waiting.contains($0) }
+    encryptOutput()
+    channel.flush()
+    if !admitted.isEmpty {
+      waiting += admitted
+      pump()
+    }
+    guard channel.pendingBytes > Self.maximumPending else { return }
+    end(KacheryError(.protocolViolation, "Node \(peer.short) asks for answers and reads none."))
+  }
+
+  private func encryptOutput() {
+    mux.takeOutput(into: &frame)
+    guard !frame.isEmpty else { return }
+    frame.withUnsafeBytes { channel.write($0) }
+    frame.removeAll(keepingCapacity: true)
+  }
+
+  private func drained() {
+    pump()
+    finishIfSent()
+    guard !isCongested else { return }
+    for stream in streams.values { stream.tellWritable() }
+  }
+
+  func finish(_ id: StreamID) {
+    mux.finish(id)
+    flush()
+  }
+
+  func reset(_ id: StreamID) {
+    guard removeStream(id) != nil else { return }
+    mux.reset(id)
+    flush()
+  }
+
+  func consumed(_ count: Int, on id: StreamID) {
+    mux.consumed(count, on: id)
+    flush()
+  }
+
+  @discardableResult
+  func removeStream(_ id: StreamID) -> MuxStream? { streams.removeValue(forKey: id) }
+
+  // MARK: The end
+
+  func close() {
+    guard state == .up else { return }
+    mux.goAway()
+    flush()
+    guard state == .up else { return }
+    state = .closing
+    finishIfSent()
+  }
+
+  private func finishIfSent() {
+    guard state == .closing, !streams.values.contains(where: \.hasQueue) else { return }
+    channel.finish()
+    if channel.pendingBytes == 0 { end(nil) }
+  }
+
+  func end(_ error: KacheryError?) {
+    guard state != .over else { return }
+    state = .over
+    channel.close()
+    let ended = streams.values
+    streams = [:]
+    waiting = []
+    for stream in ended { stream.end(.linkClosed) }
+    let tell = onClose
+    onClose = nil
+    onStream = nil
+    tell?(error)
+  }
+}

@@ -1,0 +1,20 @@
+import Primitives
+
+/// Measures the round trip of a path by pings and their answers.
+struct PingClock {
+  /// The time from the last ping to its answer.
+  private(set) var roundTripTime: Duration?
+  private var oldest: (value: UInt32, sentAt: Instant)?
+
+  /// A ping with this value is sent. Pings sent before the answer to an earlier one are not measured.
+  mutating func sent(_ value: UInt32, at now: Instant) {
+    if oldest == nil { oldest = (value, now) }
+  }
+
+  /// The peer has answered the ping with this value.
+  mutating func answered(_ value: UInt32, at now: Instant) {
+    guard let ping = oldest, ping.value == value else { return }
+    roundTripTime = now - ping.sentAt
+    oldest = nil
+  }
+}

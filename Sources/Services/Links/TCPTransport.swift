@@ -1,0 +1,68 @@
+package import EventLoop
+import Primitives
+package import TLS
+
+extension TCPConnection: BytePipe {}
+
+extension ConnectAttempt: PendingDial {}
+
+/// Links over TCP. Bound to the loop.
+final class TCPTransport: LinkTransport {
+  var onHandshake: ((any CarrierHandshake) -> Void)?
+
+  private let loop: EventLoop
+  private let identity: TLSIdentity
+  private let scratch = ScratchBuffer()
+  private var listener: TCPListener?
+
+  /// A transport that proves `identity` to other nodes.
+  init(loop: EventLoop, identity: TLSIdentity) {
+    self.loop = loop
+    self.identity = identity
+  }
+
+  func listen(host: String, port: UInt16) throws(KacheryError) -> Endpoint {
+    let listener = try TCPListener.listen(on: loop, host: host, port: port)
+    guard let endpoint = listener.endpoint else {
+      listener.close()
+      throw KacheryError(.internalError, "The listening address is unknown.")
+    }
+    listener.onConnection = { [weak self] in self?.accept($0) ?? $0.close() }
+    self.listener = listener
+    return endpoint
+  }
+
+  private func accept(_ connection: TCPConnection) {
+    guard let onHandshake else { return connection.close() }
+    onHandshake(handshake(over: connection, isDialer: false, expected: nil))
+  }
+
+  func dial(
+    to endpoint: Endpoint, expected: NodeID?, timeout: Duration,
+    _ done: @escaping (Result<any CarrierHandshake, KacheryError>) -> Void
+  ) -> any PendingDial {
+    TCPConnection.connect(on: loop, to: endpoint, timeout: timeout) { result in
+      done(result.map { self.handshake(over: $0, isDialer: true, expected: expected) })
+    }
+  }
+
+  private func handshake(over pipe: TCPConnection, isDialer: Bool, expected: NodeID?) -> any CarrierHandshake {
+    PipeHandshake(
+      loop: loop, pipe: pipe, identity: identity, scratch: scratch, isDialer: isDialer, expectedPeer: expected)
+  }
+
+  func close() {
+    listener?.close()
+    listener = nil
+    onHandshake = nil
+  }
+}
+
+extension LinkHost {
+  /// A host whose links run over TCP and prove `identity` to other nodes.
+  package convenience init(
+    loop: EventLoop, identity: TLSIdentity, handshakeTime: Duration = LinkHost.handshakeTime
+  ) {
+    self.init(loop: loop, transport: TCPTransport(loop: loop, identity: identity), handshakeTime: handshakeTime)
+  }
+}
