@@ -41,6 +41,7 @@ import Wire
     private var received: [UInt8] = []
     private var endpoint: Endpoint?
     private var strangers: [LinkHost] = []
+    private var strangersLinks: [Link] = []
     private var attempts: [LinkAttempt] = []
     private(set) var closedStrangers = 0
 
@@ -107,6 +108,7 @@ import Wire
         attempts.append(
           host.dial(to: endpoint, expected: nil, timeout: .seconds(5)) { result in
             guard let link = try? result.get() else { return continuation.resume(returning: false) }
+            self.strangersLinks.append(link)
             link.onClose = { _ in self.closedStrangers += 1 }
             link.openStream().write(bytes)
             continuation.resume(returning: true)
