@@ -120,7 +120,7 @@ let package = Package(
     tests("FeedsTests", ["Feeds", "Wire", "Crypto", "Primitives", "TestSupport"]),
     tests(
       "SimulationTests",
-      ["NodeCore", "Transfer", "Discovery", "Wire", "Crypto", "Diagnostics", "Primitives", "TestSupport"]),
+      ["NodeCore", "Transfer", "Feeds", "Discovery", "Wire", "Crypto", "Diagnostics", "Primitives", "TestSupport"]),
     tests(
       "ConformanceTests", ["ContentStore", "Transfer", "Crypto", "Diagnostics", "Files", "Primitives", "TestSupport"]),
     tests("EventLoopTests", ["EventLoop", "Primitives", "TestSupport"]),

@@ -122,6 +122,8 @@ import Wire
     let lab = try Lab(seed: seed, members: 2)
     defer { lab.network.dismantle() }
     lab.bootstrap.join([])
+    // A record that is relayed tells when it was signed, so these are new.
+    for member in lab.members { member.start([Lab.channel]) }
     let wrong = try lab.network.addNode("wrong", bootstraps: [lab.bootstrap])
     wrong.clockError = .seconds(error)
     wrong.start([Lab.channel])

@@ -74,6 +74,12 @@ package struct DialSchedule: Sendable {
   /// The targets that are wanted, in the order in which they came.
   package var wanted: [DialTarget] { races.sorted { $0.value.number < $1.value.number }.map(\.key) }
 
+  /// How many targets are wanted.
+  package var count: Int { races.count }
+
+  /// Whether a link to the target is wanted.
+  package func wants(_ target: DialTarget) -> Bool { races[target] != nil }
+
   /// Wants a link to `target` at one of these addresses, the likeliest first. The first attempt waits for `delay`.
   package mutating func want(
     _ target: DialTarget, at addresses: [Endpoint], delay: Duration = .zero, now: Instant

@@ -14,7 +14,7 @@ package struct PresenceTable: Sendable {
   package static let clockTolerance: Duration = .seconds(600)
 
   private var records: [Topic: [NodeID: PresenceRecord]] = [:]
-  private var topicCount: [NodeID: Int] = [:]
+  private var topics: [NodeID: Set<Topic>] = [:]
   package private(set) var count = 0
 
   package init() {}
@@ -26,12 +26,12 @@ package struct PresenceTable: Sendable {
     else { return false }
     let known = records[record.topic]?[record.node]
     if let known, known.issued >= record.issued { return false }
-    guard known != nil || topicCount[record.node, default: 0] < Self.topicsPerNode else { return false }
+    guard known != nil || topics[record.node]?.count ?? 0 < Self.topicsPerNode else { return false }
     guard record.node.verify(signature: record.signature, of: record.signedBytes) else { return false }
     if known == nil {
       if count >= Self.capacity { dropOldest(at: now) }
       count += 1
-      topicCount[record.node, default: 0] += 1
+      topics[record.node, default: []].insert(record.topic)
     }
     records[record.topic, default: [:]][record.node] = record
     return true
@@ -41,6 +41,11 @@ package struct PresenceTable: Sendable {
   package func members(of topic: Topic, except excluded: NodeID, at now: WallTime) -> [PresenceRecord] {
     (records[topic] ?? [:]).values.filter { $0.node != excluded && $0.expires > now }
       .sorted { $0.node < $1.node }
+  }
+
+  /// What one node has said of itself, without what has expired, in the order of the topics.
+  package func records(of node: NodeID, at now: WallTime) -> [PresenceRecord] {
+    (topics[node] ?? []).sorted().compactMap { records[$0]?[node] }.filter { $0.expires > now }
   }
 
   /// Forgets what has expired.
@@ -69,8 +74,8 @@ package struct PresenceTable: Sendable {
     guard records[topic]?.removeValue(forKey: node) != nil else { return }
     if records[topic]?.isEmpty == true { records[topic] = nil }
     count -= 1
-    topicCount[node, default: 1] -= 1
-    if topicCount[node] == 0 { topicCount[node] = nil }
+    topics[node]?.remove(topic)
+    if topics[node]?.isEmpty == true { topics[node] = nil }
   }
 }
 

@@ -43,22 +43,42 @@ extension FeedEngine {
 
   /// Asks everybody who may know the feed, and reads it of the best who do.
   mutating func pursue(_ key: SubfeedKey, at now: Instant) {
-    guard let following = followed[key], following.count != nil, following.retryAt == nil else { return }
+    guard let following = followed[key], following.canAsk else { return }
+    reviews += 1
     var writers: [NodeID] = []
     var copies: [NodeID] = []
-    for node in peers.keys.sorted() {
-      guard peers[node]?.topic(among: following.topics) != nil, following.shunned[node] == nil else { continue }
-      switch peers[node]?.knowledge[key.feed] {
-      case .writer: writers.append(node)
-      case .copy: copies.append(node)
-      case .asked: break
-      case .unknown(let since) where now < since + Self.reconsideration: break
-      case .unknown, nil: query(key.feed, of: node, over: following.topics, at: now)
+    for peer in peers.values.filter({ following.admits($0) }).sorted(by: { $0.node < $1.node }) {
+      switch peer.knowledge[key.feed] {
+      case .writer: writers.append(peer.node)
+      case .copy: copies.append(peer.node)
+      case .asked, .unknown, nil: askIfUnknown(peer.node, for: key, following.topics, at: now)
       }
     }
     let chosen = following.chosen(writers: writers, copies: copies, at: now)
     for node in following.sources.keys.sorted() where !chosen.contains(node) { drop(node, from: key, at: now) }
     for node in chosen where following.sources[node] == nil { subscribe(to: key, at: node, at: now) }
+  }
+
+  /// What one node may be asked for has changed. Only if it is known to hold the feed does that concern the other nodes.
+  mutating func review(_ node: NodeID, for key: SubfeedKey, before: [Topic], at now: Instant) {
+    guard let following = followed[key], let peer = peers[node] else { return }
+    if let source = following.sources[node], !peer.topics.contains(source.topic) {
+      drop(node, from: key, at: now)
+      return pursue(key, at: now)
+    }
+    guard following.canAsk, following.admits(peer), !before.contains(where: following.topics.admits) else { return }
+    switch peer.knowledge[key.feed] {
+    case .writer, .copy: pursue(key, at: now)
+    case .asked, .unknown, nil: askIfUnknown(node, for: key, following.topics, at: now)
+    }
+  }
+
+  private mutating func askIfUnknown(_ node: NodeID, for key: SubfeedKey, _ topics: TopicFilter, at now: Instant) {
+    switch peers[node]?.knowledge[key.feed] {
+    case .writer, .copy, .asked: break
+    case .unknown(let since) where now < since + Self.reconsideration: break
+    case .unknown, nil: query(key.feed, of: node, over: topics, at: now)
+    }
   }
 
   mutating func query(_ feed: FeedID, of node: NodeID, over topics: TopicFilter, at now: Instant) {

@@ -34,19 +34,21 @@ extension FeedEngine {
   }
 
   private mutating func askEverybody(about feed: FeedID, at now: Instant) {
-    for node in peers.keys.sorted() {
-      switch peers[node]?.knowledge[feed] {
-      case .writer, .asked: continue
-      // What was so a moment ago still is; a copy may have become something better since.
-      case .copy(let since), .unknown(let since): if now < since + .seconds(1) { continue }
-      case nil: break
-      }
-      query(feed, of: node, over: Self.anyTopic, at: now)
+    for node in peers.keys.sorted() { ask(node, about: feed, at: now) }
+  }
+
+  mutating func ask(_ node: NodeID, about feed: FeedID, at now: Instant) {
+    switch peers[node]?.knowledge[feed] {
+    case .writer, .asked: return
+    // What was so a moment ago still is; a copy may have become something better since.
+    case .copy(let since), .unknown(let since): if now < since + .seconds(1) { return }
+    case nil: break
     }
+    query(feed, of: node, over: Self.anyTopic, at: now)
   }
 
   private func writer(of feed: FeedID) -> NodeID? {
-    peers.keys.sorted().first { peers[$0]?.knowledge[feed] == .writer && peers[$0]?.topics.isEmpty == false }
+    peers.values.filter { $0.knowledge[feed] == .writer && !$0.topics.isEmpty }.map(\.node).min()
   }
 
   mutating func settleSeeks(of feed: FeedID, at now: Instant) {

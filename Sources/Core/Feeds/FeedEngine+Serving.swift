@@ -5,12 +5,12 @@ import Wire
 /// Giving other nodes what is here.
 extension FeedEngine {
   mutating func lookUp(_ feed: FeedID, for asker: Subscriber) {
-    guard let peer = peers[asker.node], peer.pendingLookups < Self.maximumPending else {
+    guard let peer = peers[asker.node], peer.lookups.count < Self.maximumPending else {
       return emit(.answer(asker.node, .refused(id: asker.id, .limitReached)))
     }
-    peers[asker.node]?.pendingLookups += 1
     lastNumber += 1
     let lookup = FeedLookupID(number: lastNumber)
+    peers[asker.node]?.lookups.insert(lookup)
     lookups[lookup] = asker
     emit(.work(.lookUp(lookup, feed, binding: peer.binding)))
   }
@@ -18,7 +18,7 @@ extension FeedEngine {
   /// It was looked up whether a feed is here; with a proof where this node writes it.
   package mutating func lookedUp(_ lookup: FeedLookupID, isHeld: Bool, proof: Signature?) {
     guard let asker = lookups.removeValue(forKey: lookup) else { return }
-    peers[asker.node]?.pendingLookups -= 1
+    peers[asker.node]?.lookups.remove(lookup)
     emit(.answer(asker.node, .known(id: asker.id, isHeld: isHeld, proof: proof)))
   }
 
@@ -37,20 +37,24 @@ extension FeedEngine {
   mutating func endServing(_ subscriber: Subscriber) {
     guard let served = peers[subscriber.node]?.served.removeValue(forKey: subscriber.id) else { return }
     peers[subscriber.node]?.turns.removeAll { $0 == subscriber.id }
-    servedBy[served.key]?.remove(subscriber)
-    if servedBy[served.key]?.isEmpty == true { servedBy[served.key] = nil }
+    forget(subscriber, of: served.key)
+  }
+
+  mutating func forget(_ subscriber: Subscriber, of key: SubfeedKey) {
+    servedBy[key]?.remove(subscriber)
+    if servedBy[key]?.isEmpty == true { servedBy[key] = nil }
   }
 
   /// Has the next messages read for a node, where the last ones have left.
   private mutating func readNext(for node: NodeID) {
-    guard let peer = peers[node], !peer.isReading, !peer.isBlocked, let id = peer.turns.first,
+    guard let peer = peers[node], peer.reading == nil, !peer.isBlocked, let id = peer.turns.first,
       let served = peer.served[id]
     else { return }
     peers[node]?.turns.removeFirst()
-    peers[node]?.isReading = true
     peers[node]?.served[id]?.hasMore = false
     lastNumber += 1
     let read = FeedReadID(number: lastNumber)
+    peers[node]?.reading = read
     reads[read] = Subscriber(node: node, id: id)
     emit(.work(.read(read, served.key, position: served.position)))
   }
@@ -59,7 +63,7 @@ extension FeedEngine {
   package mutating func messagesRead(_ read: FeedReadID, _ messages: [[UInt8]]?) {
     guard let subscriber = reads.removeValue(forKey: read) else { return }
     let node = subscriber.node
-    peers[node]?.isReading = false
+    peers[node]?.reading = nil
     defer { readNext(for: node) }
     guard let served = peers[node]?.served[subscriber.id] else { return }
     guard let messages else {

@@ -37,6 +37,9 @@ package struct FeedEngine: Sendable {
   var seeks: [FeedSeekID: Seek] = [:]
   var submissions: [SubmitID: Submission] = [:]
   var lastNumber: UInt64 = 0
+  /// How often it was worked out of whom a subfeed is read: the costly part of news. Tests bound by it what a message may
+  /// cost.
+  package internal(set) var reviews: UInt64 = 0
   /// When each search, and each submission, is given up.
   var seekDeadlines = Deadlines<FeedSeekID>()
   var submissionDeadlines = Deadlines<SubmitID>()
@@ -82,24 +85,28 @@ package struct FeedEngine: Sendable {
   package mutating func setPeer(_ node: NodeID, topics: [Topic], binding: [UInt8], at now: Instant) {
     guard peers[node]?.topics != topics || peers[node]?.binding != binding else { return }
     if let peer = peers[node], peer.binding != binding { peerLeft(node, at: now) }
+    let before = peers[node]?.topics
+    guard before != topics else { return }
     peers[node, default: FeedPeer(node: node, binding: binding)].topics = topics
-    for key in followed.keys.sorted() {
-      if let source = followed[key]?.sources[node], !topics.contains(source.topic) { drop(node, from: key, at: now) }
-      pursue(key, at: now)
+    for key in followed.keys.sorted() { review(node, for: key, before: before ?? [], at: now) }
+    for id in seeks.keys.sorted() { if let feed = seeks[id]?.feed { ask(node, about: feed, at: now) } }
+    for id in submissions.keys.sorted() {
+      guard let submission = submissions[id], submission.sentTo == nil else { continue }
+      if peers[node]?.knowledge[submission.key.feed] == .writer { send(id, at: now) }
+      ask(node, about: submission.key.feed, at: now)
     }
-    for id in seeks.keys.sorted(by: { $0.number < $1.number }) { ask(for: id, at: now) }
-    for id in submissions.keys.sorted(by: { $0.number < $1.number }) { send(id, at: now) }
   }
 
   /// The link to a node is gone.
   package mutating func peerLeft(_ node: NodeID, at now: Instant) {
     guard let peer = peers.removeValue(forKey: node) else { return }
     // in any order: each removal stands by itself
-    for (id, served) in peer.served { servedBy[served.key]?.remove(Subscriber(node: node, id: id)) }
-    servedBy = servedBy.filter { !$0.value.isEmpty }
-    lookups = lookups.filter { $0.value.node != node }
-    reads = reads.filter { $0.value.node != node }
-    for key in followed.keys.sorted() where followed[key]?.sources[node] != nil || followed[key]?.shunned[node] != nil {
+    for (id, served) in peer.served { forget(Subscriber(node: node, id: id), of: served.key) }
+    // in any order: each removal stands by itself
+    for lookup in peer.lookups { lookups[lookup] = nil }
+    if let read = peer.reading { reads[read] = nil }
+    let affected = followed.filter { $0.value.sources[node] != nil || $0.value.shunned[node] != nil }.keys
+    for key in affected.sorted() {
       followed[key]?.sources[node] = nil
       followed[key]?.shunned[node] = nil
       followed[key]?.gaps[node] = nil

@@ -33,10 +33,12 @@ struct FeedPeer: Sendable {
   var served: [UInt32: Served] = [:]
   /// Served subscriptions with messages to read, the next to have its turn first.
   var turns: [UInt32] = []
-  var isReading = false
+  /// What is being read for it.
+  var reading: FeedReadID?
   /// What was sent last has not left yet.
   var isBlocked = false
-  var pendingLookups = 0
+  /// Its questions that wait for the store.
+  var lookups: Set<FeedLookupID> = []
   var pendingSubmissions = 0
 
   init(node: NodeID, binding: [UInt8]) {

@@ -90,6 +90,12 @@ struct Following: Sendable {
     breadth = Breadth(at: now)
   }
 
+  /// Whether other nodes may be asked for it now.
+  var canAsk: Bool { count != nil && retryAt == nil }
+
+  /// Whether the node may be asked for it.
+  func admits(_ peer: FeedPeer) -> Bool { shunned[peer.node] == nil && peer.topic(among: topics) != nil }
+
   /// The nodes of which it is read: its writer if that one answers, else several that have messages of it, those first that
   /// give them.
   func chosen(writers: [NodeID], copies: [NodeID], at now: Instant) -> [NodeID] {

@@ -7,6 +7,8 @@ import Wire
 struct Membership: Sendable {
   private let node: NodeID
   private var channels: [Topic: Channel] = [:]
+  /// The channels in the order of their topics.
+  private(set) var inOrder: [Channel] = []
   /// The links whose peers claim to know a topic, so that a change of its channel is checked for these alone.
   private var claims: [Topic: Set<LinkID>] = [:]
   /// Proofs checked so far: the costly part of a hello. Tests bound by it what a message may cost.
@@ -18,8 +20,6 @@ struct Membership: Sendable {
 
   var isEmpty: Bool { channels.isEmpty }
   var topics: Set<Topic> { Set(channels.keys) }
-  /// The channels in the order of their topics.
-  var inOrder: [Channel] { channels.values.sorted { $0.topic < $1.topic } }
 
   subscript(topic: Topic) -> Channel? { channels[topic] }
 
@@ -29,6 +29,7 @@ struct Membership: Sendable {
   mutating func join(_ joined: [Channel]) -> Set<Topic> {
     let old = channels
     channels = Dictionary(joined.map { ($0.topic, $0) }) { first, _ in first }
+    inOrder = channels.values.sorted { $0.topic < $1.topic }
     return Set(old.keys).union(channels.keys).filter { old[$0] != channels[$0] }
   }
 

@@ -45,7 +45,9 @@ extension NodeCore {
   }
 
   mutating func recordObserved(_ host: String, at now: Timestamps) {
-    if introductions.recordObserved(host) { announce(at: now) }
+    guard introductions.recordObserved(host) else { return }
+    updateTargets(at: now)
+    announce(at: now)
   }
 
   /// Takes in what a peer says of its channels, in its hello or later.
@@ -83,86 +85,5 @@ extension NodeCore {
   /// Whether the peer at the other end may ask this node for files over the channel with this topic.
   package func mayServe(_ link: LinkID, over topic: Topic) -> Bool {
     peers[link].map { membership.mayServe($0, over: topic) } ?? false
-  }
-
-  // MARK: Presence
-
-  /// Tells every peer where this node is, and again after a while.
-  mutating func announce(at now: Timestamps) {
-    introductions.announceAt = now.instant + Self.announcePeriod
-    for peer in peers.linked { send(ownRecords(for: peer, at: now), to: peer.link) }
-  }
-
-  private func ownRecords(for peer: Peer, at now: Timestamps) -> [PresenceRecord] {
-    let topics = peer.isBootstrap ? membership.topics : peer.proven
-    return topics.sorted().map { topic in
-      PresenceRecord(
-        node: node, topic: topic, addresses: introductions.ownAddresses, issued: now.wall,
-        expires: now.wall + Self.announcementLife
-      ).signed(with: configuration.key)
-    }
-  }
-
-  /// Tells a peer of this node and of the members of its channels.
-  mutating func introduce(to link: LinkID, at now: Timestamps) {
-    guard let peer = peers[link], peer.isActive else { return }
-    var records = ownRecords(for: peer, at: now)
-    for topic in membership.topicsToIntroduce(to: peer, isBootstrap: configuration.isBootstrap).sorted() {
-      records += introductions.members(of: topic, except: peer.node, at: now.wall)
-        .filter { !reputation.hasDeparted($0.node) }
-    }
-    send(records, to: link)
-  }
-
-  private mutating func send(_ records: [PresenceRecord], to link: LinkID) {
-    for message in ControlMessage.presence(batching: records) { emit(.link(.send(link, message))) }
-  }
-
-  /// Takes in what a peer says of where nodes are. A bootstrap node believes each node about itself only, and hands on.
-  mutating func recordPresence(_ records: [PresenceRecord], from peer: Peer, at now: Timestamps) {
-    var news: [PresenceRecord] = []
-    for record in records where record.node != node {
-      let isOwnTopic = membership[record.topic] != nil
-      guard isOwnTopic || configuration.isBootstrap else { continue }
-      guard record.node == peer.node || (isOwnTopic && (peer.isBootstrap || peer.proven.contains(record.topic))) else {
-        continue
-      }
-      recordTime(of: record, from: peer.node, at: now)
-      if introductions.admit(record, at: now.wall) { news.append(record) }
-    }
-    guard !news.isEmpty else { return }
-    if configuration.isBootstrap { relay(news, from: peer) }
-    updateTargets(at: now)
-    runDials(now)
-  }
-
-  private mutating func relay(_ records: [PresenceRecord], from sender: Peer) {
-    for peer in peers.linked where peer.link != sender.link {
-      let topics = membership.topicsToIntroduce(to: peer, isBootstrap: configuration.isBootstrap)
-      send(records.filter { topics.contains($0.topic) && $0.node != peer.node }, to: peer.link)
-    }
-  }
-
-  /// Wants a link to every bootstrap node and to every member of a channel that it may ask or that may ask it.
-  mutating func updateTargets(at now: Timestamps) {
-    var targets: Set<DialTarget> = []
-    let channels = membership.inOrder
-    let ownAddresses = introductions.ownAddresses
-    let bootstraps = configuration.bootstraps + channels.flatMap(\.bootstrapAddresses)
-    for endpoint in bootstraps where !ownAddresses.contains(endpoint) {
-      targets.insert(.bootstrap(endpoint))
-      dials.want(.bootstrap(endpoint), at: [endpoint], now: now.instant)
-    }
-    for channel in channels {
-      for record in introductions.members(of: channel.topic, except: node, at: now.wall) {
-        guard targets.count < Self.maximumDialedMembers, channel.connects(node, record.node) else { continue }
-        guard targets.insert(.member(record.node)).inserted else { continue }
-        // The smaller ID dials first, so that two nodes that learn of each other do not both dial.
-        let delay: Duration = node < record.node ? .zero : .seconds(2)
-        dials.want(.member(record.node), at: record.addresses, delay: delay, now: now.instant)
-        if peers.isLinked(record.node) { perform(dials.linked(.member(record.node))) }
-      }
-    }
-    for target in dials.wanted where !targets.contains(target) { perform(dials.forget(target)) }
   }
 }

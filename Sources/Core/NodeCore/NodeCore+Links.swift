@@ -34,7 +34,8 @@ extension NodeCore {
     let wasChosen = peers[link].map { peers.link(of: $0.node) == link } ?? false
     guard let peer = peers.close(link) else { return }
     membership.setClaims(of: link, from: peer.claimed, to: [])
-    lookups = lookups.filter { $0.value.link != link }
+    // in any order: each removal stands by itself
+    for lookup in peer.lookups { lookups[lookup] = nil }
     if wasChosen {
       emit(.event(.unlinked(peer.node)))
       transferEngine.peerLeft(peer.node, at: now.instant)

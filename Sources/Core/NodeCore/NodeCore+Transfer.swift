@@ -70,7 +70,8 @@ extension NodeCore {
   // MARK: Questions
 
   private mutating func ask(_ question: Question, at now: Timestamps) {
-    let asked = peers.chosen.compactMap { put(question, to: $0) }
+    let links = question.node.map { node in peers.link(of: node).map { [$0] } ?? [] } ?? peers.chosen
+    let asked = links.compactMap { put(question, to: $0) }
     transferEngine.asked(question.id, asked, at: now.instant)
   }
 
@@ -105,13 +106,13 @@ extension NodeCore {
     guard mayServe(peer.link, over: request.topic) else {
       return emit(.link(.send(peer.link, .found(FindAnswer(id: request.id, .refuses(.notAuthorized))))))
     }
-    guard peer.lookups < Self.maximumLookups else {
+    guard peer.lookups.count < Self.maximumLookups else {
       return refuse(peer.link, .violation, "more than \(Self.maximumLookups) questions wait for an answer")
     }
     transferEngine.wanted(request.hash, by: peer.node, at: now.instant)
-    peers.change(peer.link) { $0.lookups += 1 }
     lastLookup += 1
     let lookup = LookupID(number: lastLookup)
+    peers.change(peer.link) { $0.lookups.insert(lookup) }
     lookups[lookup] = (peer.link, request)
     emit(.lookUp(lookup, request.hash, wantsManifest: request.wantsManifest))
   }
@@ -119,7 +120,7 @@ extension NodeCore {
   /// The store was looked into for a peer: the file is here, or why not.
   package mutating func lookedUp(_ lookup: LookupID, _ outcome: FindAnswer.Outcome) {
     guard let (link, request) = lookups.removeValue(forKey: lookup) else { return }
-    peers.change(link) { $0.lookups -= 1 }
+    peers.change(link) { $0.lookups.remove(lookup) }
     // The membership may have been withdrawn while the store was looked into.
     let answer = mayServe(link, over: request.topic) ? outcome : .refuses(.notAuthorized)
     guard peers[link]?.isActive == true else { return }

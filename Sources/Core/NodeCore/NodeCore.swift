@@ -36,6 +36,8 @@ package struct NodeCore: Sendable {
   var lastLookup: UInt64 = 0
   /// How often it was worked out what one peer may be asked for and given.
   package private(set) var permissionReviews: UInt64 = 0
+  /// How often it was worked out whether, and where, a member is dialed.
+  package private(set) var targetReviews: UInt64 = 0
   private var effects = EffectQueue<NodeEffect>()
 
   /// A node that knows nobody yet.
@@ -54,8 +56,16 @@ package struct NodeCore: Sendable {
 
   mutating func countReview() { permissionReviews += 1 }
 
+  mutating func countTarget() { targetReviews += 1 }
+
   /// How many proofs of peers were checked.
   package var checkedProofs: UInt64 { membership.checkedProofs }
+
+  /// How many records of this node were signed.
+  package var signedRecords: UInt64 { introductions.signedRecords }
+
+  /// How often it was worked out of whom a subfeed is read.
+  package var feedReviews: UInt64 { feedEngine.reviews }
 
   /// The active peers, for status pages and tests.
   package var activePeers: [PeerSummary] {
@@ -89,6 +99,7 @@ package struct NodeCore: Sendable {
     if let due = introductions.announceAt, due <= now.instant {
       announce(at: now)
       introductions.removeExpired(at: now.wall)
+      updateTargets(at: now)
     }
     runDials(now)
     transferEngine.wake(at: now.instant)

@@ -12,8 +12,12 @@ struct Peer: Sendable {
   var proofs: [ChannelProof] = []
   /// The channels of this node on which its proof holds.
   var proven: Set<Topic> = []
+  /// The topics of which it has been told that this node serves them.
+  var announced: Set<Topic> = []
+  /// The topics of which it has been told who else serves them.
+  var introduced: Set<Topic> = []
   /// Questions of the peer's that wait for the store.
-  var lookups = 0
+  var lookups: Set<LookupID> = []
   var isClosing = false
   /// Whether this node wanted the peer as a bootstrap node: anybody may say that they are one.
   var isWantedAsBootstrap = false

@@ -1,0 +1,112 @@
+import Discovery
+import Primitives
+import Wire
+
+/// Where nodes are: what this one says of itself, what it is told of others, and whom it therefore dials.
+extension NodeCore {
+  /// Tells every peer where this node is, and again after a while.
+  mutating func announce(at now: Timestamps) {
+    introductions.announceAt = now.instant + Self.announcePeriod
+    for peer in peers.linked {
+      peers.change(peer.link) { $0.announced = [] }
+      send(newOwnRecords(for: peer.link, at: now), to: peer.link)
+    }
+  }
+
+  /// What this node says of itself to a peer that has not been told it.
+  private mutating func newOwnRecords(for link: LinkID, at now: Timestamps) -> [PresenceRecord] {
+    guard let peer = peers[link] else { return [] }
+    let topics = peer.isBootstrap ? membership.topics : peer.proven
+    peers.change(link) { $0.announced = topics }
+    return topics.subtracting(peer.announced).sorted().map {
+      introductions.ownRecord(of: $0, for: Self.announcementLife, with: configuration.key, at: now.wall)
+    }
+  }
+
+  /// Tells a peer of this node and of the members of its channels, so far as it has not been told.
+  mutating func introduce(to link: LinkID, at now: Timestamps) {
+    guard let peer = peers[link], peer.isActive else { return }
+    var records = newOwnRecords(for: link, at: now)
+    let topics = membership.topicsToIntroduce(to: peer, isBootstrap: configuration.isBootstrap)
+    for topic in topics.subtracting(peer.introduced).sorted() {
+      records += introductions.members(of: topic, except: peer.node, at: now.wall)
+        .filter { !reputation.hasDeparted($0.node) }
+    }
+    peers.change(link) { $0.introduced = topics }
+    send(records, to: link)
+  }
+
+  private mutating func send(_ records: [PresenceRecord], to link: LinkID) {
+    for message in ControlMessage.presence(batching: records) { emit(.link(.send(link, message))) }
+  }
+
+  // MARK: Other nodes
+
+  /// Takes in what a peer says of where nodes are. A bootstrap node believes each node about itself only, and relays it.
+  mutating func recordPresence(_ records: [PresenceRecord], from peer: Peer, at now: Timestamps) {
+    var news: [PresenceRecord] = []
+    for record in records where record.node != node {
+      let isOwnTopic = membership[record.topic] != nil
+      guard isOwnTopic || configuration.isBootstrap else { continue }
+      guard record.node == peer.node || (isOwnTopic && (peer.isBootstrap || peer.proven.contains(record.topic))) else {
+        continue
+      }
+      recordTime(of: record, from: peer.node, at: now)
+      if introductions.admit(record, at: now.wall) { news.append(record) }
+    }
+    guard !news.isEmpty else { return }
+    if configuration.isBootstrap { relay(news, from: peer) }
+    for node in Set(news.map(\.node)).sorted() { updateTarget(node, at: now) }
+    runDials(now)
+  }
+
+  private mutating func relay(_ records: [PresenceRecord], from sender: Peer) {
+    for link in membership.links(claiming: Set(records.map(\.topic))) where link != sender.link {
+      guard let peer = peers.active(link) else { continue }
+      let topics = membership.topicsToIntroduce(to: peer, isBootstrap: configuration.isBootstrap)
+      send(records.filter { topics.contains($0.topic) && $0.node != peer.node }, to: link)
+    }
+  }
+
+  // MARK: Whom to dial
+
+  /// Wants a link to every bootstrap node and to every member of a channel that it may ask or that may ask it.
+  mutating func updateTargets(at now: Timestamps) {
+    var targets: Set<DialTarget> = []
+    let channels = membership.inOrder
+    let ownAddresses = introductions.ownAddresses
+    let bootstraps = configuration.bootstraps + channels.flatMap(\.bootstrapAddresses)
+    for endpoint in bootstraps where !ownAddresses.contains(endpoint) {
+      targets.insert(.bootstrap(endpoint))
+      dials.want(.bootstrap(endpoint), at: [endpoint], now: now.instant)
+    }
+    for channel in channels {
+      for record in introductions.members(of: channel.topic, except: node, at: now.wall) {
+        countTarget()
+        guard targets.count < Self.maximumDialedMembers, channel.connects(node, record.node) else { continue }
+        guard targets.insert(.member(record.node)).inserted else { continue }
+        want(record, at: now)
+      }
+    }
+    for target in dials.wanted where !targets.contains(target) { perform(dials.forget(target)) }
+  }
+
+  /// The same for one member, of which there is news.
+  private mutating func updateTarget(_ member: NodeID, at now: Timestamps) {
+    countTarget()
+    let record = introductions.records(of: member, at: now.wall).first {
+      membership[$0.topic]?.connects(node, member) ?? false
+    }
+    guard let record else { return perform(dials.forget(.member(member))) }
+    guard dials.wants(.member(member)) || dials.count < Self.maximumDialedMembers else { return }
+    want(record, at: now)
+  }
+
+  private mutating func want(_ record: PresenceRecord, at now: Timestamps) {
+    let target = DialTarget.member(record.node)
+    // The smaller ID dials first, so that two nodes that learn of each other do not both dial.
+    let delay: Duration = node < record.node ? .zero : .seconds(2)
+    dials.want(target, at: record.addresses, delay: delay, now: now.instant)
+    if peers.isLinked(record.node) { perform(dials.linked(target)) }
+  }
+}
