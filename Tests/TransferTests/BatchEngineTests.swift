@@ -121,6 +121,27 @@ import Transfer
     #expect(world.questions < 5_200, "\(world.questions - 5_000) questions too many")
   }
 
+  /// A disk that is slower than the link: files arrive between the losses, and none of them is checked yet.
+  @Test func aNodeThatDeliversBetweenItsLossesIsAskedAgain() {
+    var engine = BatchEngine()
+    let node = NodeID.filled(with: 1)
+    let now = Instant(nanoseconds: 1_000_000_000)
+    engine.linked(node, at: now)
+    engine.add(10, at: now)
+    for file in 0..<9 {
+      engine.wake(at: now)
+      var asked: Set<Int> = []
+      while let effect = engine.nextEffect() {
+        if case .request(_, let files) = effect { asked.formUnion(files) }
+      }
+      #expect(asked == Set(file..<10))
+      let isWanted = engine.received(file, from: node, at: now)
+      #expect(isWanted)
+      engine.lost(node, at: now)
+      engine.linked(node, at: now)
+    }
+  }
+
   @Test func aNodeThatStaysAwayIsGivenUp() {
     let world = BatchWorld(seed: 5)
     world.join(1, .silent)

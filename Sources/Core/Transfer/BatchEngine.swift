@@ -138,6 +138,8 @@ package struct BatchEngine: Sendable {
   /// - Returns: false if they are not wanted any more; then nothing need be said of them.
   package mutating func received(_ file: Int, from node: NodeID, at now: Instant) -> Bool {
     peers[node]?.answered(at: now)
+    // The disk may be slower than the link: a node that delivers between its losses is worth waiting for.
+    peers[node]?.losses = 0
     newsAt = now
     search.received(file, from: node)
     return !search.isEnded(file)
