@@ -33,11 +33,11 @@ actor FetchingNode {
     var ended: [String] = []
     var received: [UInt64: UInt64] = [:]
     var decoder = FrameDecoder(limit: WireLimits.frame)
-    /// Bytes of the requests that have been answered, behind the one that says what the stream is for.
+    /// Bytes of the requests that have been answered, after the one that says what the stream is for.
     var readBytes = 1
     var sentBytes = 0
 
-    /// The stream that the client has opened; another one that nobody uses if it has not.
+    /// The stream that the client has opened, or an unused one.
     var stream: MemoryStream { lanes.streams.first?.stream ?? unused }
     private let unused = MemoryStream()
   }
@@ -132,7 +132,7 @@ actor FetchingNode {
     }
   }
 
-  /// Answers everything that is requested, and what is requested then, in slices of these lengths, again and again.
+  /// Answers all requests, including those made meanwhile, in slices of these lengths, cyclically.
   func answerAll(on number: Int, inSlicesOf lengths: [Int] = [.max]) throws {
     let each = fetching[number]
     while each.readBytes < each.stream.written.count {

@@ -1,9 +1,9 @@
 import Links
 import Primitives
 
-/// Lanes whose other ends are the test. Bound to the loop of whoever uses it.
+/// Lanes whose other ends are controlled by the test. Bound to their user's loop.
 final class MemoryLanes: Lanes {
-  /// Streams that have been opened, in order, each with its lane and its window.
+  /// The opened streams, in order, each with its lane and its window.
   private(set) var streams: [(lane: LaneID, stream: MemoryStream, window: Int)] = []
   private(set) var arrivedBytes = 0
   private(set) var users = 0
@@ -35,13 +35,13 @@ final class MemoryLanes: Lanes {
 
   func arrived(_ count: Int) { arrivedBytes += count }
 
-  /// Another lane opens.
+  /// Opens another lane.
   func open(_ id: LaneID) {
     ids.append(id)
     user?.lanesChanged()
   }
 
-  /// A lane breaks, and with it its streams.
+  /// Breaks a lane and its streams.
   func cut(_ id: LaneID) {
     ids.removeAll { $0 == id }
     for each in streams where each.lane == id && !each.stream.isReset { each.stream.end(.linkClosed) }

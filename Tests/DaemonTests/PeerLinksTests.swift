@@ -88,12 +88,12 @@ import Wire
 
     func leave() { dialing.links.stop() }
 
-    /// Lanes of the link, at both ends.
+    /// The number of lanes of the link, at both ends.
     var lanes: [Int] {
       [dialing, listening].map { ($0.links.lanes(LinkID(number: 1)) as? LinkLanes)?.count ?? -1 }
     }
 
-    /// Has one end open lanes to the other.
+    /// Makes one end open lanes to the other.
     func openLanes(_ count: Int, fromListening: Bool) {
       let end = fromListening ? listening : dialing
       (end.links.lanes(LinkID(number: 1)) as? LinkLanes)?.onWanted?(count)
@@ -189,7 +189,7 @@ import Wire
     await two.stop()
   }
 
-  /// A lane of a link that another node has, or that nobody has, and noise in the place of a purpose.
+  /// A lane for a link of another node, or for no link at all, and noise instead of a purpose.
   @Test func aStrangersLaneIsClosed() async throws {
     let two = try Two()
     try await two.meet()

@@ -7,14 +7,14 @@ import Wire
 
 @testable import Daemon
 
-/// `RangeClient`: ranges that come over several lanes, which open, break and are unequal, arrive whole and in order.
+/// `RangeClient`: ranges received over several unequal lanes, which open and break, arrive complete and in order.
 @Suite(.timeLimit(.minutes(1))) struct RangeClientTests {
   /// A node that answers on every lane, as far as the test lets it.
   private actor Node {
     private struct Answering {
       var decoder = FrameDecoder(limit: WireLimits.frame)
       var readBytes = 1
-      /// What is on its way.
+      /// Bytes in flight.
       var answers: [UInt8] = []
       var requests = 0
     }
@@ -56,7 +56,7 @@ import Wire
       client.request(FetchRequest(topic: .filled(with: 7), hash: .filled(with: 1), range: range))
     }
 
-    /// Reads what has been requested.
+    /// Reads the requests.
     private func read() throws {
       while answering.count < lanes.streams.count { answering.append(Answering()) }
       for (place, each) in lanes.streams.enumerated() where !each.stream.isReset {
@@ -72,7 +72,7 @@ import Wire
       }
     }
 
-    /// Sends some bytes on a stream chosen at random; returns false if nothing is on its way.
+    /// Sends some bytes on a random stream; returns false if nothing is in flight.
     func step(_ random: inout SeededRandom) throws -> Bool {
       try read()
       let busy = answering.indices.filter { !answering[$0].answers.isEmpty && !lanes.streams[$0].stream.isReset }
@@ -90,12 +90,12 @@ import Wire
       lanes.open(LaneID(number: lastLane))
     }
 
-    /// Cuts a lane of those that are up.
+    /// Breaks one of the open lanes.
     func cutLane(_ random: inout SeededRandom) {
       let ids = lanes.usable.map(\.id)
       guard ids != [.link] else { return }
       let id = ids[random.number(0...ids.count - 1)]
-      // What was on its way is lost.
+      // Bytes in flight are lost.
       for (place, each) in lanes.streams.enumerated() where each.lane == id && place < answering.count {
         answering[place].answers = []
       }
@@ -112,7 +112,7 @@ import Wire
     var users: Int { lanes.users }
     func bytes(in range: ByteRange) -> [UInt8] { Array(content[Int(range.start)..<Int(range.end)]) }
 
-    /// Waits until the loop has done what it was told to do later.
+    /// Waits until the loop has run the work of its next turn.
     func turn() async {
       await withCheckedContinuation { continuation in _ = loop.after(.milliseconds(1)) { continuation.resume() } }
     }
@@ -127,7 +127,7 @@ import Wire
     try #require(ByteRange(start: UInt64(start), end: UInt64(end)))
   }
 
-  /// Lanes of random speeds, of which some break and others open.
+  /// Lanes of random speeds, some of which break while others open.
   @Test(arguments: 0..<60) func bytesArriveInOrderOverLanesThatComeAndGo(seed: UInt64) async throws {
     var random = SeededRandom(seed: seed)
     let size = random.number(1...12_000_000)
@@ -211,7 +211,7 @@ import Wire
     await node.stop()
   }
 
-  /// A node that gives a stream up on purpose is not asked again behind its back.
+  /// If the node resets a stream on purpose, its bytes are not requested again on another lane.
   @Test func aResetOnALaneIsTheEnd() async throws {
     let node = try Node(bytes: 4_000_000, lanes: 2)
     await node.start()

@@ -92,7 +92,7 @@ import Testing
       one.signal(SIGHUP)
       #expect(try waitForLog("one") { $0.ranges(of: "Reloading the channels").count == count })
     }
-    #expect(try waitForLog("one") { $0.contains("limitUp in kachery.yaml: 'fast' is no limit") })
+    #expect(try waitForLog("one") { $0.contains("limitUp in kachery.yaml: 'fast' is not a limit") })
     let path = folder.path("source")
     try Data(PatternBytes.make(12_000_000)).write(to: URL(filePath: path))
     let stored = try one.store(path)

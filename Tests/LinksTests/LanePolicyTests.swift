@@ -6,7 +6,7 @@ import Testing
 
 /// `LanePolicy`: how many lanes paths of different kinds get.
 @Suite struct LanePolicyTests {
-  /// A path on which every lane has a limit of its own, and all together have the line's.
+  /// A path with a limit for each lane, and the line's limit for all of them together.
   private struct Path {
     var roundTripTime: Duration
     /// Bytes per second of one lane, and of the line.
@@ -16,11 +16,11 @@ import Testing
     /// How fast the receiver writes.
     var disk = Double.infinity
     var openingTime: Duration = .milliseconds(150)
-    /// Rates vary by up to this part.
+    /// The largest relative variation of a rate.
     var noise = 0.0
   }
 
-  /// The course of a transfer: how many lanes there were each 100 ms, and how long it took.
+  /// The course of a transfer: the number of lanes every 100 ms, and the duration.
   private struct Course {
     var lanes: [Int] = []
     var seconds = 0.0
@@ -67,7 +67,7 @@ import Testing
     #expect(course.opened == 0)
   }
 
-  /// One connection carries a quarter of the line: four lanes fill it, and more are given up.
+  /// One connection carries a quarter of the line: four lanes fill it, and further ones are closed.
   @Test func lanesAreAddedUntilTheLineIsFull() {
     let course = run(Path(roundTripTime: .milliseconds(50), lane: 28e6, line: 112e6, bytes: 10 << 30))
     #expect(course.lanes.last.map { (4...8).contains($0) } == true, "\(course.lanes)")
@@ -75,13 +75,13 @@ import Testing
     #expect(course.seconds < 1.1 * ideal, "\(course.seconds) s of \(ideal)")
   }
 
-  /// Each lane adds the same, and little: as many as are allowed.
+  /// Each lane adds the same small rate: the maximum number is used.
   @Test func aLossyLineGetsAllLanes() {
     let course = run(Path(roundTripTime: .milliseconds(50), lane: 1.2e6, line: 125e6, bytes: 1 << 30))
     #expect(course.lanes.max() == LanePolicy.most)
   }
 
-  /// Where something else is the limit, lanes do not help and are not kept.
+  /// If the limit is elsewhere, lanes do not help and are closed.
   @Test(arguments: [0.0, 0.04]) func aSlowDiskGetsFew(noise: Double) {
     let path = Path(
       roundTripTime: .milliseconds(30), lane: 50e6, line: 125e6, bytes: 4 << 30, disk: 20e6, noise: noise)
@@ -92,7 +92,7 @@ import Testing
     }
   }
 
-  /// Lanes do not come and go all the time.
+  /// Lanes do not open and close all the time.
   @Test(arguments: 0..<20) func theNumberSettles(seed: UInt64) {
     let path = Path(roundTripTime: .milliseconds(60), lane: 20e6, line: 60e6, bytes: 6 << 30, noise: 0.1)
     let course = run(path, seed: seed)
@@ -100,7 +100,7 @@ import Testing
     #expect(changes < 20, "\(changes) changes in \(course.seconds) s")
   }
 
-  /// What the peer does not open does not keep the others from being measured.
+  /// Lanes that the peer does not open do not prevent measuring the others.
   @Test func lanesThatDoNotOpenAreNotWaitedFor() {
     let path = Path(
       roundTripTime: .milliseconds(50), lane: 28e6, line: 112e6, bytes: 10 << 30, openingTime: .seconds(1_000))

@@ -7,29 +7,29 @@ import TestSupport
 import Testing
 import Wire
 
-/// A message costs as much as it says: not more with every other node that is linked. Otherwise one member could keep a
+/// The cost of a message depends on its content, not on the number of linked nodes. Otherwise one member could keep a
 /// node with many links busy by naming its channels again and again.
 @Suite struct MessageCostTests {
   private static let channels = (0..<12).map { Channel(address: ByteString("channel \($0)"), membership: .byName) }
   private static let feeds = 7
 
-  /// What was done because of one input.
+  /// The work caused by an input.
   struct Cost: Hashable {
-    /// Proofs of peers that were checked.
+    /// Proofs of peers checked.
     var proofs: UInt64 = 0
-    /// Peers of which it was worked out what they may be asked for and given.
+    /// Peers whose permissions were determined.
     var reviews: UInt64 = 0
-    /// Records of this node that were signed.
+    /// Records of this node signed.
     var signatures: UInt64 = 0
-    /// Members of which it was worked out whether they are dialed.
+    /// Members for which it was decided whether to dial them.
     var targets: UInt64 = 0
-    /// Subfeeds of which it was worked out who is read.
+    /// Subfeeds for which sources were chosen.
     var feeds: UInt64 = 0
     /// Messages to peers.
     var messages: UInt64 = 0
   }
 
-  /// A core that follows a few feeds, and peers that have said hello and where they are, each on a link of its own.
+  /// A core that follows a few feeds, and peers that have said hello and announced themselves, each on a separate link.
   private struct World {
     var core: NodeCore
     let keys: [SigningKey]
@@ -75,7 +75,7 @@ import Wire
 
     private func binding(_ number: Int) -> [UInt8] { [UInt8](repeating: UInt8(number), count: 32) }
 
-    /// The first peer knows one channel, the second two, and so on; after the last it begins again.
+    /// The first peer knows one channel, the second two, and so on; after the last the numbers start over.
     private func known(by number: Int) -> ArraySlice<Channel> {
       MessageCostTests.channels.prefix(number % MessageCostTests.channels.count + 1)
     }
@@ -93,7 +93,7 @@ import Wire
       core.received(.hello(hello), on: link(number), at: now)
     }
 
-    /// What is done by the body.
+    /// The work done during `body`.
     mutating func cost(_ body: (inout World) -> Void) -> Cost {
       time += 5_000_000_000
       drain()
@@ -122,7 +122,7 @@ import Wire
       connect(number)
     }
 
-    /// The peer says where it is, on one channel.
+    /// The peer announces itself on one channel.
     mutating func announce(_ number: Int) {
       guard let endpoint = Endpoint(host: "10.0.0.\(number)", port: 20_000) else { return }
       let record = PresenceRecord(
@@ -140,7 +140,7 @@ import Wire
     var world = try World(peers: peers)
     #expect(world.core.activePeers.count == peers)
     #expect(world.cost { $0.nameChannels(of: 4) } == Cost(proofs: 5, reviews: 1))
-    // It has lost a channel, and knows it again: it is told who serves that one.
+    // It has lost a channel, and now knows it again: it is introduced to that channel's members.
     #expect(world.cost { $0.nameChannels(of: 4, 4) } == Cost(proofs: 4, reviews: 1))
     #expect(world.cost { $0.nameChannels(of: 4) } == Cost(proofs: 5, reviews: 1, signatures: 1, messages: 1))
     #expect(world.core.activePeers.count == peers)
@@ -153,7 +153,7 @@ import Wire
     #expect(world.cost { $0.nameChannels(of: 4, 0) } == Cost(reviews: 1))
   }
 
-  /// A hello, what it is told of itself and the others, and a question for each feed that is followed.
+  /// A hello, the introductions to the peer, and a query for each followed feed.
   @Test(arguments: [8, 96])
   func theCostOfAHelloDependsOnItsChannels(_ peers: Int) throws {
     var world = try World(peers: peers)
@@ -169,7 +169,7 @@ import Wire
     #expect(world.cost { $0.announce(4) } == Cost(targets: 1))
   }
 
-  /// However many peers are told where this node is, each record is signed once.
+  /// Each record is signed once, however many peers receive it.
   @Test(arguments: [12, 96])
   func anAnnouncementIsSignedOnce(_ peers: Int) throws {
     var world = try World(peers: peers)
@@ -182,7 +182,7 @@ import Wire
   @Test func aChangedChannelAffectsOnlyPeersThatKnowIt() throws {
     var world = try World(peers: 96)
     var joined = Self.channels
-    // Of 12 peers each two know the last but one: 16 of 96.
+    // Of 12 peers, two know the channel before the last: 16 of 96.
     joined[10] = Channel(address: joined[10].address, membership: .byName, isPublic: true)
     let changed = world.cost { $0.core.setChannels(joined, at: $0.now) }
     #expect(changed.proofs == 16 && changed.reviews == 16 && changed.feeds == 0)

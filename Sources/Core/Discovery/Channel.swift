@@ -1,20 +1,21 @@
 package import Primitives
 
-/// A channel that this node has joined, with what it knows of the channel's members.
+/// A channel that this node has joined, with what it knows about the channel's members.
 package struct Channel: Hashable, Sendable {
-  /// Who belongs to a channel.
+  /// Which nodes are members of a channel.
   package enum Membership: Hashable, Sendable {
-    /// Whoever knows the channel's name.
+    /// Every node that knows the channel's name.
     case byName
-    /// Whoever the channel's document lists; nil while the document has never been read.
+    /// The nodes that the channel's document lists; nil if the document has never been read.
     case byDocument(ChannelDocument?)
   }
 
-  /// The name or address as the user typed it, byte for byte: two spellings of one word are two channels on every node.
+  /// The name or address as the user typed it, byte for byte: two spellings of a word are two channels on every node.
   package let address: ByteString
   package let secret: ChannelSecret
   package let membership: Membership
-  /// Whether this node's owner lets nodes that are not authorized ask it, where the document allows that too.
+  /// Whether this node's owner allows nodes that are not authorized to ask it for files, if the document allows that
+  /// too.
   package let isPublic: Bool
 
   package init(address: ByteString, membership: Membership, isPublic: Bool = false) {
@@ -26,13 +27,14 @@ package struct Channel: Hashable, Sendable {
 
   package var topic: Topic { secret.topic }
 
-  /// Where the channel's document says that its nodes meet.
+  /// The addresses of the channel's bootstrap nodes, according to its document.
   package var bootstrapAddresses: [Endpoint] {
     guard case .byDocument(let document) = membership else { return [] }
     return document?.bootstrapAddresses ?? []
   }
 
-  /// Whether `server` may tell and give `asker` what it stores, given that both have proved that they know the channel.
+  /// Whether `server` may report and send stored files to `asker`, given that both have proved that they know the
+  /// channel.
   package func permits(_ asker: NodeID, toAsk server: NodeID, serverIsPublic: Bool) -> Bool {
     switch membership {
     case .byName: return true
@@ -43,7 +45,7 @@ package struct Channel: Hashable, Sendable {
     }
   }
 
-  /// Whether a bootstrap node that has joined the channel hands `node` the addresses of the channel's members.
+  /// Whether a bootstrap node in the channel gives `node` the addresses of the channel's members.
   package func introduces(_ node: NodeID) -> Bool {
     switch membership {
     case .byName, .byDocument(nil): true
@@ -60,7 +62,7 @@ package struct Channel: Hashable, Sendable {
     }
   }
 
-  /// Whether one of these nodes may ask the other for files.
+  /// Whether one of these nodes may request files from the other.
   package func connects(_ one: NodeID, _ other: NodeID) -> Bool {
     permits(one, toAsk: other, serverIsPublic: true) || permits(other, toAsk: one, serverIsPublic: true)
   }

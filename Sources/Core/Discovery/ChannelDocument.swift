@@ -1,20 +1,20 @@
 package import Primitives
 
-/// The document that a channel's address leads to: who belongs to the channel, and where its nodes meet.
+/// The document at a channel's address: lists the channel's members and its bootstrap nodes.
 package struct ChannelDocument: Hashable, Sendable {
-  /// Nodes that a document may list.
+  /// Most nodes that a document may list.
   package static let maximumMembers = 10_000
-  /// Bootstrap nodes that a document may name: each of its readers dials all of them.
+  /// Most bootstrap nodes that a document may name: each of its readers dials all of them.
   package static let maximumBootstraps = 64
 
-  /// A node that belongs to the channel, and what it may do there.
+  /// A member of the channel and its rights.
   package struct Member: Hashable, Sendable {
     package let node: NodeID
     package let label: ByteString
     package let isAdmin: Bool
     package let isMessageProxy: Bool
     package let isDataProxy: Bool
-    /// Whether nodes that are not authorized may ask this one for files.
+    /// Whether nodes that are not authorized may request files from this one.
     package let isPublic: Bool
 
     package init(
@@ -41,9 +41,9 @@ package struct ChannelDocument: Hashable, Sendable {
     self.members = Dictionary(members.map { ($0.node, $0) }) { _, later in later }
   }
 
-  /// Whether any member answers nodes that are not authorized.
+  /// Whether any member serves nodes that are not authorized.
   package var hasPublicMember: Bool { members.values.contains { $0.isPublic } }
 
-  /// The entry of this node; nil where it is not authorized.
+  /// The entry of this node; nil if it is not authorized.
   package func member(_ node: NodeID) -> Member? { members[node] }
 }

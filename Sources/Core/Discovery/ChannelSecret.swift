@@ -2,12 +2,13 @@ import Crypto
 package import Primitives
 package import Wire
 
-/// What members of a channel share: its name, or the address of its document. It never leaves the node.
+/// The secret shared by a channel's members: its name, or the address of its document. It never leaves the node.
 ///
-/// From it follow the topic, which is announced, and the key with which members prove to each other that they know it.
-/// Whoever can guess a name can join it, so a name that must keep strangers out has to be hard to guess.
+/// Two values are derived from it: the topic, which is announced, and the key with which members prove to each other
+/// that they know it. Anyone who can guess the name can join, so a name that must keep strangers out has to be hard to
+/// guess.
 package struct ChannelSecret: Hashable, Sendable {
-  /// What the node announces in the channel's place.
+  /// Announced in place of the channel.
   package let topic: Topic
   private let key: [UInt8]
 
@@ -23,17 +24,17 @@ package struct ChannelSecret: Hashable, Sendable {
     return topic
   }
 
-  /// The proof of membership that `prover` sends on the link with this binding. The prover's ID stands in it, so that
+  /// The proof of membership that `prover` sends on the link with this binding. It covers the prover's ID, so that
   /// neither side can send the other's proof back.
   package func proof(by prover: NodeID, binding: [UInt8]) -> ChannelProof {
     ChannelProof(topic: topic, proof: HMACSHA256.authenticate(binding + prover.bytes + topic.bytes, key: key))
   }
 
-  /// Whether `proof` shows that `prover`, the other end of the link with this binding, knows this channel.
+  /// Whether `proof` shows that `prover`, at the other end of the link with this binding, knows this channel.
   package func accepts(_ proof: ChannelProof, from prover: NodeID, binding: [UInt8]) -> Bool {
     let expected = self.proof(by: prover, binding: binding)
     guard proof.topic == topic, proof.proof.count == expected.proof.count else { return false }
-    // Every byte is compared, so that the time taken does not tell where the first difference is.
+    // Compares every byte, so that the time taken does not reveal the position of the first difference.
     return zip(proof.proof, expected.proof).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) } == 0
   }
 }

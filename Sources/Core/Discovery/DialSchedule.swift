@@ -1,63 +1,64 @@
 package import Primitives
 
-/// Names one attempt to connect.
+/// Identifies one attempt to connect.
 package struct DialID: Hashable, Sendable {
   package let number: UInt64
 
   package init(number: UInt64) { self.number = number }
 }
 
-/// Whom this node wants a link to.
+/// A node to which this node wants a link.
 package enum DialTarget: Hashable, Sendable {
-  /// Whatever node listens there.
+  /// Any node that listens at this address.
   case bootstrap(Endpoint)
-  /// This node, wherever it is.
+  /// This node, at any address.
   case member(NodeID)
 }
 
-/// Decides when to dial whom: each target's addresses raced with head starts, and after a failure a pause that doubles.
+/// Decides when to dial which target: races each target's addresses with head starts, and doubles the pause after each
+/// failure.
 ///
 ///     waiting ──due──▶ racing ──an address answers──▶ linked
 ///        ▲                │                             │
 ///        └──all failed────┴────────link lost────────────┘
 package struct DialSchedule: Sendable {
-  /// What the schedule wants done.
+  /// What the schedule requests.
   package enum Action: Hashable, Sendable {
     case dial(DialID, Endpoint, expected: NodeID?)
     case cancel(DialID)
   }
 
-  /// The head start of each address over the next: long enough for a handshake on a fast path (RFC 8305, section 5).
+  /// The head start of each address over the next: enough for a handshake on a fast path (RFC 8305, section 5).
   package static let headStart: Duration = .milliseconds(250)
   /// The pause after the first failure; it doubles up to `longestPause`.
   package static let firstPause: Duration = .seconds(1)
   package static let longestPause: Duration = .seconds(60)
-  /// A link that lived for less may have been refused for a reason that lasts.
+  /// A link that ended sooner may have been refused for a lasting reason.
   package static let shortLife: Duration = .seconds(30)
-  /// Attempts that may be under way at once, over all targets.
+  /// Most concurrent attempts, over all targets.
   package static let maximumAttempts = 64
 
   private struct Race {
-    /// Of those that are due together the oldest comes first.
+    /// Among targets that are due together, the oldest is dialed first.
     let number: UInt64
     var addresses: [Endpoint]
     var attempts: Set<DialID> = []
     var isLinked = false
     var failures = 0
-    /// What went wrong last, since there was a link.
+    /// The latest problem since the last link.
     var problem: DialProblem?
     /// The addresses of this round that have not been tried.
     var untried: ArraySlice<Endpoint> = []
     var nextAt: Instant
 
-    /// Whether an attempt is under way or another address is to be tried.
+    /// Whether an attempt is running or another address is still to be tried.
     var isRunning: Bool { !attempts.isEmpty || !untried.isEmpty }
-    /// When something is to be done about it; nil while only an answer can change it.
+    /// When to act next; nil while only an answer can change the state.
     var deadline: Instant? { !isLinked && (attempts.isEmpty || !untried.isEmpty) ? nextAt : nil }
   }
 
   private var races: [DialTarget: Race] = [:]
-  /// By the numbers of the races.
+  /// By race number.
   private var deadlines = Deadlines<UInt64>()
   private var targetOfRace: [UInt64: DialTarget] = [:]
   private var running: Set<DialTarget> = []
@@ -65,22 +66,22 @@ package struct DialSchedule: Sendable {
   private var lastNumber: UInt64 = 0
   private var random: any RandomNumberGenerator & Sendable
 
-  /// A schedule whose pauses are spread by `random`, so that nodes do not come back in step.
+  /// A schedule whose pauses vary according to `random`, so that nodes do not retry in lockstep.
   package init(random: some RandomNumberGenerator & Sendable) { self.random = random }
 
-  /// Whether any attempt is under way or due: a peer may appear soon.
+  /// Whether any attempt is running or due, so that a peer may appear soon.
   package var isBusy: Bool { !running.isEmpty }
 
-  /// The targets that are wanted, in the order in which they came.
+  /// The wanted targets, in the order in which they were added.
   package var wanted: [DialTarget] { races.sorted { $0.value.number < $1.value.number }.map(\.key) }
 
-  /// How many targets are wanted.
+  /// The number of wanted targets.
   package var count: Int { races.count }
 
   /// Whether a link to the target is wanted.
   package func wants(_ target: DialTarget) -> Bool { races[target] != nil }
 
-  /// Wants a link to `target` at one of these addresses, the likeliest first. The first attempt waits for `delay`.
+  /// Requests a link to `target` at one of these addresses, most likely first. The first attempt waits for `delay`.
   package mutating func want(
     _ target: DialTarget, at addresses: [Endpoint], delay: Duration = .zero, now: Instant
   ) {
@@ -91,12 +92,12 @@ package struct DialSchedule: Sendable {
     }
     let isNews = race.addresses != addresses
     race.addresses = addresses
-    // A new address is a reason to try again at once.
+    // A new address is a reason to retry immediately.
     if isNews, !race.isLinked, race.attempts.isEmpty { race.nextAt = min(race.nextAt, now) }
     set(target, race)
   }
 
-  /// Wants no link to `target` any more; attempts under way are cancelled.
+  /// Stops requesting a link to `target`; running attempts are cancelled.
   package mutating func forget(_ target: DialTarget) -> [Action] {
     guard let race = races.removeValue(forKey: target) else { return [] }
     deadlines.clear(race.number)
@@ -105,7 +106,7 @@ package struct DialSchedule: Sendable {
     return cancel(race.attempts)
   }
 
-  /// A link to the target is up, dialed by either side; attempts under way are cancelled.
+  /// A link to the target is up, dialed by either side; running attempts are cancelled.
   package mutating func linked(_ target: DialTarget, except winner: DialID? = nil) -> [Action] {
     guard var race = races[target] else { return [] }
     var losers = race.attempts
@@ -121,8 +122,8 @@ package struct DialSchedule: Sendable {
     return cancel(losers)
   }
 
-  /// The link to the target is gone after it has lived for `life`. One that was short counts as a failure, so that two
-  /// nodes that cannot agree do not dial each other every second.
+  /// The link to the target ended after `life`. A short one counts as a failure, so that two nodes that cannot agree do
+  /// not dial each other every second.
   package mutating func lost(_ target: DialTarget, after life: Duration, now: Instant) {
     guard var race = races[target], race.isLinked else { return }
     race.isLinked = false
@@ -131,13 +132,13 @@ package struct DialSchedule: Sendable {
     set(target, race)
   }
 
-  /// The target that an attempt is for; nil where it was cancelled.
+  /// The target of an attempt; nil if it was cancelled.
   package func target(of attempt: DialID) -> DialTarget? { targets[attempt] }
 
-  /// Why the target cannot be reached; nil where it can, or where nobody has tried.
+  /// Why the target cannot be reached; nil if it can be, or was not tried.
   package func problem(with target: DialTarget) -> DialProblem? { races[target]?.problem }
 
-  /// The attempt has failed, for a reason that a person may want to know.
+  /// Records that the attempt failed, with a reason for people.
   package mutating func failed(_ attempt: DialID, _ problem: DialProblem? = nil, now: Instant) {
     guard let target = targets.removeValue(forKey: attempt), var race = races[target] else { return }
     race.problem = problem ?? race.problem
@@ -153,17 +154,17 @@ package struct DialSchedule: Sendable {
     set(target, race)
   }
 
-  /// When `wake` wants to be called next.
+  /// When to call `wake` next.
   package var wakeAt: Instant? { deadlines.next }
 
-  /// Whether the deadlines that are kept are those that a walk over all targets finds. Tests check it after each input.
+  /// Whether the stored deadlines match a scan of all targets. Tests check this after each input.
   package var keepsItsDeadlines: Bool {
     deadlines.next == races.values.compactMap(\.deadline).min()
       && races.allSatisfy { deadlines[$0.value.number] == $0.value.deadline && targetOfRace[$0.value.number] == $0.key }
       && running == Set(races.filter(\.value.isRunning).keys) && targetOfRace.count == races.count
   }
 
-  /// Starts whatever attempts are due.
+  /// Starts the attempts that are due.
   package mutating func wake(now: Instant) -> [Action] {
     var actions: [Action] = []
     for number in deadlines.due(at: now) {
@@ -211,7 +212,7 @@ package struct DialSchedule: Sendable {
   }
 }
 
-/// Why an attempt to connect came to nothing.
+/// Why an attempt to connect failed.
 package struct DialProblem: Hashable, Sendable {
   package let endpoint: Endpoint
   /// A sentence, or a part of one.
@@ -224,6 +225,6 @@ package struct DialProblem: Hashable, Sendable {
 }
 
 extension DialTarget {
-  /// The node that must answer; nil where any may.
+  /// The node that must answer; nil if any node may.
   package var node: NodeID? { if case .member(let node) = self { node } else { nil } }
 }

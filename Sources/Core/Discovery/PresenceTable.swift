@@ -2,15 +2,16 @@ package import Crypto
 package import Primitives
 package import Wire
 
-/// What this node has been told of who serves which topic, and where. Nothing in it must survive the process.
+/// What other nodes have announced: which node serves which topic, and at which addresses. It need not survive the
+/// process.
 package struct PresenceTable: Sendable {
-  /// Records held at most; a stranger's flood pushes out only what would expire first.
+  /// Most records; a flood from strangers evicts only the records that would expire first.
   package static let capacity = 20_000
-  /// Topics held at most for one node: as many as a hello may name.
+  /// Most topics of one node: as many as a hello may contain.
   package static let topicsPerNode = WireLimits.channels
-  /// The longest time for which a record is believed, however late it says that it expires.
+  /// The longest lifetime of a record, whatever expiry it claims.
   package static let longestLife: Duration = .seconds(3600)
-  /// By how much two nodes' clocks may differ before they disbelieve each other's records.
+  /// How much two nodes' clocks may differ before they reject each other's records.
   package static let clockTolerance: Duration = .seconds(600)
 
   private var records: [Topic: [NodeID: PresenceRecord]] = [:]
@@ -19,7 +20,7 @@ package struct PresenceTable: Sendable {
 
   package init() {}
 
-  /// Takes in a record if it is signed, fresh and newer than what is known; says whether it was.
+  /// Stores a record if it is signed, fresh and newer than the known one; returns whether it was.
   package mutating func admit(_ record: PresenceRecord, at now: WallTime) -> Bool {
     guard record.expires > now, record.issued < now + Self.clockTolerance,
       record.expires < now + Self.longestLife + Self.clockTolerance
@@ -37,27 +38,27 @@ package struct PresenceTable: Sendable {
     return true
   }
 
-  /// Who serves `topic`, without `excluded` and without those whose records have expired.
+  /// The nodes that serve `topic`, except `excluded` and those whose records have expired.
   package func members(of topic: Topic, except excluded: NodeID, at now: WallTime) -> [PresenceRecord] {
     (records[topic] ?? [:]).values.filter { $0.node != excluded && $0.expires > now }
       .sorted { $0.node < $1.node }
   }
 
-  /// What one node has said of itself, without what has expired, in the order of the topics.
+  /// A node's own current records, in the order of the topics.
   package func records(of node: NodeID, at now: WallTime) -> [PresenceRecord] {
     (topics[node] ?? []).sorted().compactMap { records[$0]?[node] }.filter { $0.expires > now }
   }
 
-  /// Forgets what has expired.
+  /// Removes expired records.
   package mutating func removeExpired(at now: WallTime) {
     let expired = records.values.flatMap { $0.values.filter { $0.expires <= now } }
-    // in any order: each removal stands by itself
+    // in any order: each removal is independent
     for record in expired { remove(topic: record.topic, node: record.node) }
   }
 
-  /// Forgets every record of a topic that no longer matters here.
+  /// Removes every record of a topic that is no longer relevant here.
   package mutating func remove(topic: Topic) {
-    // in any order: each removal stands by itself
+    // in any order: each removal is independent
     for node in (records[topic] ?? [:]).keys { remove(topic: topic, node: node) }
   }
 

@@ -2,9 +2,9 @@ import Crypto
 package import Primitives
 import Wire
 
-/// Reading what other nodes hold.
+/// Reading feeds from other nodes.
 extension FeedEngine {
-  /// Somebody here wants the messages of a subfeed, over this channel or (nil) over any.
+  /// A local reader wants the messages of a subfeed, over this channel or, if nil, over any.
   package mutating func follow(_ key: SubfeedKey, over topic: Topic?, at now: Instant) {
     if followed[key] == nil {
       followed[key] = Following(topics: TopicFilter(topic), at: now)
@@ -17,14 +17,14 @@ extension FeedEngine {
     pursue(key, at: now)
   }
 
-  /// One of those who wanted them has gone. More may come soon, so it is followed for a while.
+  /// A local reader is gone. Others may follow soon, so the subfeed is followed for a while longer.
   package mutating func unfollow(_ key: SubfeedKey, at now: Instant) {
     guard let following = followed[key] else { return }
     followed[key]?.readers = max(0, following.readers - 1)
     if following.readers <= 1 { followed[key]?.unreadSince = now }
   }
 
-  /// So many messages of the subfeed are here.
+  /// The number of stored messages of the subfeed.
   package mutating func counted(_ key: SubfeedKey, _ count: UInt64, at now: Instant) {
     followed[key]?.count = count
     pursue(key, at: now)
@@ -39,9 +39,9 @@ extension FeedEngine {
     }
   }
 
-  // MARK: Whom to ask
+  // MARK: Choosing sources
 
-  /// Asks everybody who may know the feed, and reads it of the best who do.
+  /// Queries all nodes that may know the feed, and reads it from the best ones that do.
   mutating func pursue(_ key: SubfeedKey, at now: Instant) {
     guard let following = followed[key], following.canAsk else { return }
     reviews += 1
@@ -59,7 +59,7 @@ extension FeedEngine {
     for node in chosen where following.sources[node] == nil { subscribe(to: key, at: node, at: now) }
   }
 
-  /// What one node may be asked for has changed. Only if it is known to hold the feed does that concern the other nodes.
+  /// The permissions of one node have changed. This affects the other nodes only if the node is known to have the feed.
   mutating func review(_ node: NodeID, for key: SubfeedKey, before: [Topic], at now: Instant) {
     guard let following = followed[key], let peer = peers[node] else { return }
     if let source = following.sources[node], !peer.topics.contains(source.topic) {
@@ -97,7 +97,7 @@ extension FeedEngine {
     emit(.request(node, .subscribe(id: id, topic, key, position: count)))
   }
 
-  /// Reads a subfeed no longer of this node.
+  /// Stops reading a subfeed from this node.
   mutating func drop(_ node: NodeID, from key: SubfeedKey, at now: Instant) {
     guard let source = followed[key]?.sources.removeValue(forKey: node) else { return }
     peers[node]?.subscriptions[source.id] = nil
@@ -111,14 +111,14 @@ extension FeedEngine {
   /// As long as the node stays linked.
   private static let forGood = Instant(nanoseconds: .max)
 
-  /// Asks this node no more for a while.
+  /// Stops asking this node for a while.
   mutating func shun(_ node: NodeID, for key: SubfeedKey, until: Instant, at now: Instant) {
     drop(node, from: key, at: now)
     followed[key]?.shunned[node] = until
     pursue(key, at: now)
   }
 
-  /// A node says what it has of a feed.
+  /// A node reports what it has of a feed.
   mutating func learn(_ id: UInt32, _ isHeld: Bool, _ proof: Signature?, from node: NodeID, at now: Instant) {
     guard let peer = peers[node], let feed = peers[node]?.queries.removeValue(forKey: id)?.feed else { return }
     let statement = FeedAnswer.writerStatement(feed, binding: peer.binding)
@@ -129,7 +129,7 @@ extension FeedEngine {
     for id in submissions.keys.sorted(by: { $0.number < $1.number }) { send(id, at: now) }
   }
 
-  // MARK: What comes
+  // MARK: Received messages
 
   mutating func take(
     _ messages: [[UInt8]], _ position: UInt64, _ subscription: UInt32, from node: NodeID, at now: Instant
@@ -151,11 +151,12 @@ extension FeedEngine {
     while let following = followed[key], following.admitting.count < Self.admittedAtOnce,
       var batch = following.backlog.first
     {
-      // What another node has given may turn out not to be the feed's; then this is wanted.
+      // Messages of another node may turn out not to be the feed's; these are then needed.
       if let last = following.admitting.last, last.node != batch.node || batch.position != last.end { return }
       let expected = following.admitting.last?.end ?? following.count ?? 0
       followed[key]?.backlog.removeFirst()
-      // Other nodes' messages may be here already. They are compared all the same where some are new: it shows forks.
+      // Messages from other nodes may be stored already. A batch with some new messages is compared nevertheless: that
+      // reveals forks.
       guard following.count != nil, batch.end > expected else {
         emit(.released(batch.node, bytes: batch.bytes))
         if batch.end < expected { cameLate(batch, of: key, at: now) }
@@ -172,15 +173,15 @@ extension FeedEngine {
     }
   }
 
-  /// The node gave what others have given already, and is behind them: it may catch up, unless it goes on and on.
+  /// The node sent messages that others have sent before, and is behind them: it may catch up, unless it keeps lagging.
   private mutating func cameLate(_ batch: Following.Batch, of key: SubfeedKey, at now: Instant) {
     followed[key]?.sources[batch.node]?.lateBytes += batch.bytes
     guard let late = followed[key]?.sources[batch.node]?.lateBytes, late >= Following.Breadth.much else { return }
     shun(batch.node, for: key, until: now + Self.lagging, at: now)
   }
 
-  /// Something is missing before what the node gave, as after messages could not be kept here: it is asked once more, from
-  /// where this node is.
+  /// Something is missing before the node's messages, as after messages could not be stored here: asks the node once
+  /// more, from this node's position.
   private mutating func leftOut(_ node: NodeID, of key: SubfeedKey, at now: Instant) {
     let gaps = (followed[key]?.gaps[node] ?? 0) + 1
     followed[key]?.gaps[node] = gaps
@@ -189,7 +190,7 @@ extension FeedEngine {
     pursue(key, at: now)
   }
 
-  /// Messages that were handed out to be kept have been.
+  /// The store reports the outcome of messages that were to be stored.
   package mutating func admitted(_ id: MessageBatchID, _ key: SubfeedKey, _ outcome: MessagesOutcome, at now: Instant) {
     guard let following = followed[key], let index = following.admitting.firstIndex(where: { $0.id == id }) else {
       return
@@ -220,7 +221,7 @@ extension FeedEngine {
 
   // MARK: Time
 
-  /// Gives up what was asked and not answered.
+  /// Ends requests that were not answered in time.
   mutating func dropSilent(at now: Instant) {
     for node in peers.keys.sorted() {
       let silent = (peers[node]?.queries ?? [:]).filter { $0.value.sentAt + Self.patience <= now }

@@ -1,24 +1,24 @@
 package import Primitives
 import Wire
 
-/// A client that wants to know who writes a feed.
+/// A client that searches for the node that writes a feed.
 struct Seek: Sendable {
   let feed: FeedID
 }
 
-/// A message that a client has this node submit to the one that writes the feed.
+/// A client's message for this node to submit to the feed's writer.
 struct Submission: Sendable {
   let key: SubfeedKey
   let message: [UInt8]
-  /// The node that it was sent to.
+  /// The node to which it was sent.
   var sentTo: NodeID?
 }
 
-/// Finding the node that writes a feed, and asking it to append.
+/// Finding the node that writes a feed, and submitting messages to it.
 extension FeedEngine {
   private static let anyTopic = TopicFilter(nil)
 
-  /// A client wants to know who writes the feed; ends by `sought`.
+  /// A client searches for the writer of the feed; ends with `sought`.
   package mutating func seek(_ id: FeedSeekID, _ feed: FeedID, until: Instant, at now: Instant) {
     seeks[id] = Seek(feed: feed)
     seekDeadlines.set(id, until)
@@ -27,7 +27,7 @@ extension FeedEngine {
     ask(for: id, at: now)
   }
 
-  /// Asks every node that may know and has not said so lately.
+  /// Queries every node that may know the writer and has not answered recently.
   mutating func ask(for id: FeedSeekID, at now: Instant) {
     guard let seek = seeks[id] else { return }
     askEverybody(about: seek.feed, at: now)
@@ -40,7 +40,7 @@ extension FeedEngine {
   mutating func ask(_ node: NodeID, about feed: FeedID, at now: Instant) {
     switch peers[node]?.knowledge[feed] {
     case .writer, .asked: return
-    // What was so a moment ago still is; a copy may have become something better since.
+    // An answer less than a second old still holds; later the node may know more.
     case .copy(let since), .unknown(let since): if now < since + .seconds(1) { return }
     case nil: break
     }
@@ -77,7 +77,7 @@ extension FeedEngine {
 
   // MARK: Submitting
 
-  /// A client wants a message appended to a subfeed that another node writes; ends by `submitted`.
+  /// A client submits a message to a subfeed that another node writes; ends with `submitted`.
   package mutating func submit(
     _ id: SubmitID, _ message: [UInt8], to key: SubfeedKey, until: Instant, at now: Instant
   ) {
@@ -88,7 +88,7 @@ extension FeedEngine {
     send(id, at: now)
   }
 
-  /// Sends a submission to the feed's writer, where that one is known and it has not been sent yet.
+  /// Sends a submission to the feed's writer, if it is known and the submission was not sent yet.
   mutating func send(_ id: SubmitID, at now: Instant) {
     guard let submission = submissions[id], submission.sentTo == nil else { return }
     guard let writer = writer(of: submission.key.feed) else {
@@ -116,7 +116,7 @@ extension FeedEngine {
           id,
           KacheryError(
             .noMemberOnline,
-            "The node that writes the feed \(submission.key.feed) is not to be found on this node's channels."))
+            "The node that writes the feed \(submission.key.feed) was not found on this node's channels."))
         continue
       }
       let submits = peers[node]?.submits.filter { $0.value != id }

@@ -2,7 +2,7 @@ package import Crypto
 package import Primitives
 import Wire
 
-/// Giving other nodes what is here.
+/// Serving feeds to other nodes.
 extension FeedEngine {
   mutating func lookUp(_ feed: FeedID, for asker: Subscriber) {
     guard let peer = peers[asker.node], peer.lookups.count < Self.maximumPending else {
@@ -15,7 +15,7 @@ extension FeedEngine {
     emit(.work(.lookUp(lookup, feed, binding: peer.binding)))
   }
 
-  /// It was looked up whether a feed is here; with a proof where this node writes it.
+  /// The store reports whether it has the feed; with a proof if this node writes it.
   package mutating func lookedUp(_ lookup: FeedLookupID, isHeld: Bool, proof: Signature?) {
     guard let asker = lookups.removeValue(forKey: lookup) else { return }
     peers[asker.node]?.lookups.remove(lookup)
@@ -45,7 +45,7 @@ extension FeedEngine {
     if servedBy[key]?.isEmpty == true { servedBy[key] = nil }
   }
 
-  /// Has the next messages read for a node, where the last ones have left.
+  /// Reads the next messages for a node, once the last ones were sent.
   private mutating func readNext(for node: NodeID) {
     guard let peer = peers[node], peer.reading == nil, !peer.isBlocked, let id = peer.turns.first,
       let served = peer.served[id]
@@ -59,7 +59,7 @@ extension FeedEngine {
     emit(.work(.read(read, served.key, position: served.position)))
   }
 
-  /// Messages were read for another node; nil where they could not be.
+  /// Messages were read for another node; nil if they could not be read.
   package mutating func messagesRead(_ read: FeedReadID, _ messages: [[UInt8]]?) {
     guard let subscriber = reads.removeValue(forKey: read) else { return }
     let node = subscriber.node
@@ -87,13 +87,13 @@ extension FeedEngine {
     emit(.answer(subscriber.node, .messages(id: subscriber.id, position: served.position, messages)))
   }
 
-  /// The last messages for this node have left: it may have more.
+  /// The last messages for this node were sent: it may get more.
   package mutating func sent(to node: NodeID) {
     peers[node]?.isBlocked = false
     readNext(for: node)
   }
 
-  /// Messages of a subfeed are on the disk that were not before, the first of them with this number.
+  /// New messages of a subfeed are on the disk, the first of them with this number.
   package mutating func appended(_ messages: [[UInt8]], to key: SubfeedKey, position: UInt64) {
     if let count = followed[key]?.count { followed[key]?.count = max(count, position + UInt64(messages.count)) }
     guard let subscribers = servedBy[key] else { return }
@@ -124,7 +124,7 @@ extension FeedEngine {
     emit(.work(.append(submission, key, message: message)))
   }
 
-  /// Another node's message has been appended, or was not, for this reason.
+  /// Another node's message was appended, or was not, for this reason.
   package mutating func submissionEnded(_ submission: ForeignSubmission, _ reason: String?) {
     guard let pending = peers[submission.node]?.pendingSubmissions, pending > 0 else { return }
     peers[submission.node]?.pendingSubmissions -= 1

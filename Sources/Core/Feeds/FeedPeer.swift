@@ -1,6 +1,6 @@
 import Primitives
 
-/// One linked node, as far as feeds go.
+/// The feed-related state of one linked node.
 struct FeedPeer: Sendable {
   /// What a node is known to have of a feed.
   enum Knowledge: Hashable, Sendable {
@@ -10,34 +10,34 @@ struct FeedPeer: Sendable {
     case unknown(since: Instant)
   }
 
-  /// A question that was put to it.
+  /// A query sent to the node.
   struct Query: Hashable, Sendable {
     let feed: FeedID
     let sentAt: Instant
   }
 
   let node: NodeID
-  /// Bytes that both ends of the link, and of no other, derive.
+  /// Bytes that only the two ends of the link can derive.
   let binding: [UInt8]
   /// The channels over which it may be asked.
   var topics: [Topic] = []
   var lastID: UInt32 = 0
 
-  // What this node has asked of it, by the number of the request.
+  // Requests to it, by request number.
   var queries: [UInt32: Query] = [:]
   var subscriptions: [UInt32: SubfeedKey] = [:]
   var submits: [UInt32: SubmitID] = [:]
   var knowledge: [FeedID: Knowledge] = [:]
 
-  // What it has asked of this node.
+  // Requests from it.
   var served: [UInt32: Served] = [:]
-  /// Served subscriptions with messages to read, the next to have its turn first.
+  /// Served subscriptions with messages to read; the next to be read is first.
   var turns: [UInt32] = []
-  /// What is being read for it.
+  /// The current read for it.
   var reading: FeedReadID?
-  /// What was sent last has not left yet.
+  /// Whether the last message is still being sent.
   var isBlocked = false
-  /// Its questions that wait for the store.
+  /// Its queries that wait for the store.
   var lookups: Set<FeedLookupID> = []
   var pendingSubmissions = 0
 
@@ -51,11 +51,11 @@ struct FeedPeer: Sendable {
     return lastID
   }
 
-  /// The channel over which it may be asked, where only these count; nil where it may not.
+  /// The channel over which it may be asked, restricted to `wanted`; nil if there is none.
   func topic(among wanted: TopicFilter) -> Topic? { topics.first { wanted.admits($0) } }
 }
 
-/// The channels over which something may be asked for.
+/// The channels over which something may be requested.
 struct TopicFilter: Hashable, Sendable {
   /// Nil for any channel.
   private var topics: Set<Topic>?
@@ -73,7 +73,7 @@ struct TopicFilter: Hashable, Sendable {
   }
 }
 
-/// One subscription of another node's.
+/// A subscription of another node.
 struct Subscriber: Hashable, Comparable, Sendable {
   let node: NodeID
   let id: UInt32
@@ -81,14 +81,14 @@ struct Subscriber: Hashable, Comparable, Sendable {
   static func < (left: Subscriber, right: Subscriber) -> Bool { (left.node, left.id) < (right.node, right.id) }
 }
 
-/// What another node follows here.
+/// A subfeed that another node follows here.
 struct Served: Sendable {
   let key: SubfeedKey
   let topic: Topic
-  /// The next message that it gets.
+  /// The next message to send.
   var position: UInt64
-  /// It has everything that is here.
+  /// Whether it has everything that is stored here.
   var isAtEnd = false
-  /// Messages have come since the last read began.
+  /// Whether messages were added since the last read began.
   var hasMore = false
 }

@@ -1,21 +1,21 @@
 import Primitives
 import Wire
 
-/// A subfeed that somebody here reads, and that other nodes may have.
+/// A subfeed with local readers that other nodes may have.
 struct Following: Sendable {
-  /// One node of which it is read.
+  /// A node from which it is read.
   struct Source: Hashable, Sendable {
     let id: UInt32
     let topic: Topic
     let askedAt: Instant
     var hasAnswered = false
-    /// It has said that it has given everything that it has.
+    /// Whether it has said that it sent everything that it has.
     var isCaughtUp = false
-    /// When it was asked, or last gave messages.
+    /// When it was asked, or last sent messages.
     var heardAt: Instant
-    /// When it last gave messages that were new and right.
+    /// When it last sent messages that were new and right.
     var gaveAt: Instant?
-    /// Bytes of messages that it gave since and that others had given before.
+    /// Bytes of messages that it has sent since, but that other nodes had sent before.
     var lateBytes = 0
 
     init(id: UInt32, topic: Topic, at now: Instant) {
@@ -26,15 +26,15 @@ struct Following: Sendable {
     }
   }
 
-  /// Of how many nodes a subfeed is read concurrently while its writer gives nothing: of more when little comes. What a node
-  /// gives counts, not what it says that it holds.
+  /// How many nodes a subfeed is read from concurrently while its writer sends nothing: more of them if few bytes
+  /// arrive. Only messages count, not a node's claim to have them.
   struct Breadth: Sendable {
-    /// At first, and again when much comes.
+    /// The initial number, and the number after many bytes arrived.
     static let least = 2
     static let most = 64
-    /// How long little may come before more nodes are asked.
+    /// How long few bytes may arrive before more nodes are asked.
     static let patience: Duration = .milliseconds(500)
-    /// Bytes in that time that are not little.
+    /// Bytes in that time that count as many.
     static let much = 64 << 10
 
     private(set) var count = Breadth.least
@@ -53,13 +53,13 @@ struct Following: Sendable {
     }
   }
 
-  /// Messages that wait to be kept.
+  /// Messages that wait to be stored.
   struct Batch: Sendable {
     let id: MessageBatchID
     let node: NodeID
     let position: UInt64
     let messages: [[UInt8]]
-    /// The next message that was expected when it was handed out.
+    /// The next expected message when the batch was passed to the store.
     var expected: UInt64 = 0
 
     var bytes: Int { FeedAnswer.memory(of: messages) }
@@ -67,22 +67,22 @@ struct Following: Sendable {
   }
 
   var topics: TopicFilter
-  /// Who reads it here.
+  /// The number of local readers.
   var readers = 0
-  /// When the last reader went.
+  /// When the last reader left.
   var unreadSince: Instant?
-  /// Messages of it that are here; nil until they were counted.
+  /// Stored messages; nil until they are counted.
   var count: UInt64?
   var sources: [NodeID: Source] = [:]
-  /// Nodes that gave wrong messages, or would give none, and until when they are not asked.
+  /// Nodes that sent wrong messages, or none, and until when they are not asked.
   var shunned: [NodeID: Instant] = [:]
   var breadth: Breadth
-  /// How often a node has left messages out since the last that was new and right.
+  /// How many times a node has omitted messages since its last new and right message.
   var gaps: [NodeID: Int] = [:]
-  /// What is being checked and kept, in order.
+  /// Batches being checked and stored, in order.
   var admitting: [Batch] = []
   var backlog: [Batch] = []
-  /// Nothing could be kept: when it is tried again.
+  /// After a failure to store: when to try again.
   var retryAt: Instant?
 
   init(topics: TopicFilter, at now: Instant) {
@@ -90,17 +90,17 @@ struct Following: Sendable {
     breadth = Breadth(at: now)
   }
 
-  /// Whether other nodes may be asked for it now.
+  /// Whether other nodes may be asked now.
   var canAsk: Bool { count != nil && retryAt == nil }
 
-  /// Whether the node may be asked for it.
+  /// Whether the node may be asked.
   func admits(_ peer: FeedPeer) -> Bool { shunned[peer.node] == nil && peer.topic(among: topics) != nil }
 
-  /// The nodes of which it is read: its writer if that one answers, else several that have messages of it, those first that
-  /// give them.
+  /// The nodes to read from: the writer if it answers, otherwise several nodes with messages of the subfeed, preferring
+  /// those that send them.
   func chosen(writers: [NodeID], copies: [NodeID], at now: Instant) -> [NodeID] {
     if let writer = writers.first, sources[writer]?.answers(at: now) ?? true { return [writer] }
-    // What is read of already stays, so that nodes that come and go do not make others change.
+    // Nodes that are already read from stay, so that nodes that come and go do not displace others.
     let ranked = (writers + copies).enumerated().sorted { one, other in
       let (left, right) = (rank(one.element), rank(other.element))
       return left == right ? one.offset < other.offset : left > right
@@ -115,6 +115,6 @@ struct Following: Sendable {
 }
 
 extension Following.Source {
-  /// Whether it has given everything, or gives messages.
+  /// Whether it has sent everything, or is sending messages.
   func answers(at now: Instant) -> Bool { isCaughtUp || now - heardAt < Following.Breadth.patience }
 }

@@ -1,4 +1,4 @@
-/// The parts of a yamux frame: https://github.com/hashicorp/yamux/blob/master/spec.md
+/// The type of a yamux frame: https://github.com/hashicorp/yamux/blob/master/spec.md
 enum MuxFrameType: UInt8 {
   case data = 0
   case windowUpdate = 1
@@ -6,7 +6,7 @@ enum MuxFrameType: UInt8 {
   case goAway = 3
 }
 
-/// What a frame says besides its type.
+/// The flags of a frame.
 struct MuxFlags: OptionSet {
   let rawValue: UInt16
 
@@ -16,7 +16,7 @@ struct MuxFlags: OptionSet {
   static let rst = MuxFlags(rawValue: 8)
 }
 
-/// The twelve bytes in front of every frame.
+/// The twelve bytes before every frame.
 struct MuxHeader {
   static let byteCount = 12
   static let version: UInt8 = 0
@@ -24,7 +24,7 @@ struct MuxHeader {
   var type: MuxFrameType
   var flags: MuxFlags = []
   var stream: UInt32 = 0
-  /// Bytes of a data frame, the delta of a window update, the value of a ping, the code of a go-away.
+  /// The length of a data frame, the delta of a window update, the value of a ping, or the code of a go-away.
   var value: UInt32 = 0
 
   func append(to output: inout [UInt8]) {
@@ -45,16 +45,16 @@ struct MuxHeader {
   private static func number(_ bytes: ArraySlice<UInt8>) -> UInt32 { bytes.reduce(0) { $0 << 8 | UInt32($1) } }
 }
 
-/// How the other side broke the protocol. Each ends the link.
+/// How the other side violated the protocol. Each violation ends the link.
 package enum MuxError: Error, Hashable, Sendable {
   case unknownVersion
   case unknownType
-  /// A stream ID that cannot be: of the wrong side, used before, or never opened.
+  /// An invalid stream ID: of the wrong side, used before, or never opened.
   case badStream
   /// More streams than this side allows.
   case tooManyStreams
   /// More bytes than the window allows, or a window that overflows.
   case windowExceeded
-  /// More questions than this side answers at once.
+  /// More requests than this side answers at the same time.
   case flood
 }

@@ -1,4 +1,4 @@
-/// Names a stream on one link.
+/// Identifies a stream on one link.
 package struct StreamID: Hashable, Comparable, Sendable {
   package let number: UInt32
 
@@ -7,68 +7,68 @@ package struct StreamID: Hashable, Comparable, Sendable {
   package static func < (left: StreamID, right: StreamID) -> Bool { left.number < right.number }
 }
 
-/// What the other side did.
+/// An action of the other side.
 package enum MuxEvent {
   /// It opened a stream.
   case opened(StreamID)
-  /// It sent bytes. The pointer lies in the input. They count against the window until `consumed`.
+  /// It sent bytes. The pointer is into the input. The bytes count against the window until `consumed`.
   case data(StreamID, UnsafeRawBufferPointer)
   /// It sends nothing more on the stream.
   case finished(StreamID)
-  /// It has given the stream up.
+  /// It has abandoned the stream.
   case reset(StreamID)
-  /// It takes more bytes than before.
+  /// It accepts more bytes than before.
   case writable(StreamID)
   /// It answered the ping with this value.
   case pong(UInt32)
-  /// It will open no more streams and is about to close.
+  /// It opens no more streams and is about to close.
   case goAway
 }
 
-/// Many independent streams over one pipe of bytes: yamux, as a state machine without I/O.
+/// Many independent streams over one byte pipe: yamux as a state machine without I/O.
 ///
 ///     open ──finish()──▶ half-closed (local) ──peer's FIN──▶ gone
 ///       │──peer's FIN──▶ half-closed (remote) ──finish()───▶ gone
 ///       └──reset() or peer's RST──────────────────────────▶ gone
 ///
-/// Bytes from the pipe go in through `next`; what this side has to say collects in `takeOutput`, and the bytes of data
-/// frames follow the header that `dataHeader` writes. All of it must reach the pipe in the order of the calls.
+/// Input from the pipe goes through `next`. Output collects in `takeOutput`, and the bytes of data frames follow the
+/// header that `dataHeader` writes. All output must reach the pipe in the order of the calls.
 package struct MuxSession {
-  /// Which end of the pipe this is: the dialer is the client and opens odd streams.
+  /// The end of the pipe: the dialer is the client and opens odd streams.
   package enum Role: Sendable { case client, server }
 
-  /// Every stream begins with this window in both directions. Fixed by the specification.
+  /// The initial window of every stream in both directions. Fixed by the specification.
   package static let initialWindow = 256 << 10
-  /// What is given back of a window does not wait for more than this, so that a large window stays nearly whole.
+  /// A larger part of a window is never held back, so that a large window stays nearly whole.
   package static let largestReturn = 1 << 20
-  /// Streams that the other side may have open at once.
+  /// Most streams that the other side may have open concurrently.
   package static let maximumPeerStreams = 1_024
-  /// Bytes of the largest data frame this side sends: other streams wait no longer than it takes to send.
+  /// Bytes in the largest data frame that this side sends: other streams wait no longer than it takes to send.
   package static let maximumFrame = 128 << 10
-  /// Bytes of replies that may wait for the pipe: a peer that makes more and takes none is flooding.
+  /// Most bytes of replies that may wait for the pipe: a peer that causes more and reads none is flooding.
   package static let maximumOutput = 256 << 10
 
   private struct Stream {
     var sendWindow = initialWindow
     /// What the other side may still send.
     var receiveWindow = initialWindow
-    /// What this side has used up and not yet given back.
+    /// Bytes consumed but not yet released to the other side.
     var unreturned = 0
-    /// The window that is kept open.
+    /// The size of the window when nothing is unreleased.
     var fullWindow = initialWindow
     var hasFinishedHere = false
     var hasFinishedThere = false
-    /// Whether the other side has not been told of it: it has as many open as it takes.
+    /// Whether the other side does not know of it yet, because it has as many open as it accepts.
     var isHeldBack = false
   }
 
   private var streams: [StreamID: Stream] = [:]
   private var peerStreams = 0
-  /// The next stream of this side's; nil once every number has been used.
+  /// The next stream of this side; nil once every number has been used.
   private var nextOwn: UInt32?
-  /// Streams of this side's that the other side knows.
+  /// Streams of this side that the other side knows.
   private var ownStreams = 0
-  /// Streams of this side's that it will be told of when others have ended, in order; some may be gone.
+  /// Streams of this side to be opened when others have ended, in order; some may be gone.
   private var heldBack: [StreamID] = []
   private var admitted: [StreamID] = []
   private var lastOfPeer: UInt32 = 0
@@ -80,7 +80,7 @@ package struct MuxSession {
   private var payload: (stream: StreamID, remaining: Int, finishes: Bool)?
   private var pending: MuxEvent?
 
-  /// A session on a fresh pipe. Tests begin with a later stream.
+  /// A session on a fresh pipe. Tests start with a later stream.
   package init(role: Role, pairsUsed: UInt32 = 0) {
     self.role = role
     nextOwn = pairsUsed * 2 + (role == .client ? 1 : 2)
@@ -91,7 +91,7 @@ package struct MuxSession {
 
   // MARK: From the pipe
 
-  /// Reads from the front of `input` up to the next event; nil once all of it is used up.
+  /// Reads from the front of `input` up to the next event; nil once all of it is read.
   package mutating func next(_ input: inout Slice<UnsafeRawBufferPointer>) throws(MuxError) -> MuxEvent? {
     while true {
       if let event = pending {
@@ -143,13 +143,13 @@ package struct MuxSession {
     if isNew { try accept(id) } else { try checkKnown(id) }
     if header.flags.contains(.rst) {
       skipPayload(of: header)
-      // Of a stream that one frame opens and resets nobody has heard.
+      // A stream that is opened and reset in one frame was never reported.
       return remove(id) && !isNew ? .reset(id) : nil
     }
     if header.type == .data { try receiveData(header, id) }
     let widened = header.type == .windowUpdate ? try widen(id, by: header.value) : nil
     let finished = header.type == .windowUpdate && header.flags.contains(.fin) ? finishedThere(id) : nil
-    // A window that the opening frame brings says nothing to somebody who does not know the stream yet.
+    // A window update in the opening frame is not an event: the owner does not know the stream yet.
     guard let first = isNew ? .opened(id) : widened else { return finished }
     pending = finished
     return first
@@ -179,7 +179,7 @@ package struct MuxSession {
     MuxHeader(type: .windowUpdate, flags: .ack, stream: id.number).append(to: &output)
   }
 
-  /// Frames of a stream that is gone may still be on their way; frames of one that never was may not.
+  /// Frames of a stream that is gone may still be in flight; frames of a stream that never existed may not.
   private func checkKnown(_ id: StreamID) throws(MuxError) {
     guard streams[id] == nil else { return }
     let existed = id.number > 0 && (isOfPeer(id) ? id.number <= lastOfPeer : nextOwn.map { id.number < $0 } ?? true)
@@ -215,12 +215,12 @@ package struct MuxSession {
 
   // MARK: To the pipe
 
-  /// Opens a stream on which the other side may send `window` bytes ahead of what is consumed.
+  /// Opens a stream on which the other side may send `window` bytes beyond what was consumed.
   ///
-  /// The other side takes so many at once; it is told of further ones as others end, and until then nothing may be sent
-  /// on them (`takeAdmitted`).
+  /// The other side accepts a limited number concurrently; further streams are opened as others end, and until then
+  /// nothing may be sent on them (`takeAdmitted`).
   ///
-  /// - Returns: nil once every number has been used, which a new pipe helps.
+  /// - Returns: nil once every number has been used; a new pipe is then needed.
   package mutating func openStream(window: Int = initialWindow) -> StreamID? {
     guard let number = nextOwn else { return nil }
     let (following, isLast) = number.addingReportingOverflow(2)
@@ -234,7 +234,7 @@ package struct MuxSession {
     return id
   }
 
-  /// The streams of which the other side has been told since the last call, though not when they were opened.
+  /// The streams opened to the other side since the last call, except those opened immediately.
   package mutating func takeAdmitted() -> [StreamID] {
     admit()
     defer { admitted.removeAll(keepingCapacity: true) }
@@ -259,20 +259,20 @@ package struct MuxSession {
     heldBack.removeFirst(released)
   }
 
-  /// Bytes that may be sent on the stream now; 0 where it has ended.
+  /// Bytes that may be sent on the stream now; 0 if it has ended.
   package func sendable(on id: StreamID) -> Int {
     guard let stream = streams[id], !stream.hasFinishedHere, !stream.isHeldBack else { return 0 }
     return stream.sendWindow
   }
 
-  /// Puts the header of a data frame into the output. Its `count` bytes must follow at once; no more than `sendable`.
+  /// Writes the header of a data frame to the output. Its `count` bytes must follow immediately; at most `sendable`.
   package mutating func dataHeader(on id: StreamID, count: Int) {
     precondition(count <= sendable(on: id) && count <= Self.maximumFrame, "more bytes than the window or a frame holds")
     streams[id]?.sendWindow -= count
     MuxHeader(type: .data, stream: id.number, value: UInt32(count)).append(to: &output)
   }
 
-  /// Says that nothing more will be sent on the stream.
+  /// Announces that nothing more will be sent on the stream.
   package mutating func finish(_ id: StreamID) {
     guard let stream = streams[id], !stream.hasFinishedHere else { return }
     streams[id]?.hasFinishedHere = true
@@ -281,18 +281,18 @@ package struct MuxSession {
     MuxHeader(type: .data, flags: .fin, stream: id.number).append(to: &output)
   }
 
-  /// Gives the stream up in both directions. What the other side has sent meanwhile is dropped.
+  /// Abandons the stream in both directions. Bytes from the other side in the meantime are dropped.
   package mutating func reset(_ id: StreamID) {
     let isKnown = streams[id]?.isHeldBack == false
     guard remove(id), isKnown else { return }
     MuxHeader(type: .windowUpdate, flags: .rst, stream: id.number).append(to: &output)
   }
 
-  /// Bytes of the stream have been dealt with: the other side may send as many more.
+  /// Releases consumed bytes of the stream: the other side may send as many more.
   package mutating func consumed(_ count: Int, on id: StreamID) {
     guard var stream = streams[id], !stream.hasFinishedThere else { return }
     stream.unreturned += count
-    // Given back in large steps: a frame for every read would cost more than it gains.
+    // Released in large steps: a frame for every read would cost more than it gains.
     if stream.unreturned >= min(stream.fullWindow / 2, Self.largestReturn) {
       MuxHeader(type: .windowUpdate, stream: id.number, value: UInt32(stream.unreturned)).append(to: &output)
       stream.receiveWindow += stream.unreturned
@@ -301,17 +301,17 @@ package struct MuxSession {
     streams[id] = stream
   }
 
-  /// Asks the other side for a sign of life; the pong carries the value that this returns.
+  /// Asks the other side for a sign of life; the pong contains the value that this returns.
   package mutating func ping() -> UInt32 {
     lastPing &+= 1
     MuxHeader(type: .ping, flags: .syn, value: lastPing).append(to: &output)
     return lastPing
   }
 
-  /// Says that this side is about to close the pipe.
+  /// Announces that this side is about to close the pipe.
   package mutating func goAway() { MuxHeader(type: .goAway).append(to: &output) }
 
-  /// What must be sent next. The caller may keep adding to `buffer`.
+  /// The output to send next. Appends to `buffer`.
   package mutating func takeOutput(into buffer: inout [UInt8]) {
     buffer.append(contentsOf: output)
     output.removeAll(keepingCapacity: true)

@@ -1,25 +1,25 @@
 import Discovery
 package import Primitives
 
-/// This machine's clock beside those of other nodes: whether they are so far apart that signed records are disbelieved,
-/// and which of them is likely to be wrong.
+/// Compares this machine's clock with those of other nodes: whether they differ so much that signed records are
+/// rejected, and which of them is likely to be wrong.
 package struct ClockComparison: Sendable {
-  /// Clocks that are no further apart than this agree: a hello may travel for seconds.
+  /// Clocks that differ by at most this agree: a hello may take seconds to arrive.
   private static let agreement: Int64 = 60
 
-  /// By how many seconds each other clock is ahead of this one.
+  /// How many seconds each other clock is ahead of this one.
   private let offsets: [NodeID: Int64]
 
   package init(offsets: [NodeID: Int64]) { self.offsets = offsets }
 
-  /// The nodes whose records this node disbelieves, or which disbelieve this one's.
+  /// The nodes whose records this node rejects, or that reject this node's.
   package var strangers: [NodeID] {
     let tolerance = PresenceTable.clockTolerance.components.seconds
     return offsets.filter { $0.value.magnitude >= UInt64(tolerance) }.keys.sorted()
   }
 
-  /// By how many seconds this machine's clock is wrong, ahead being positive: where two other clocks or more agree with
-  /// each other, and none with this one. Nil where nobody can tell whose is wrong.
+  /// The error of this machine's clock in seconds, positive if it is ahead: known if at least two other clocks agree
+  /// with each other and not with this one. Nil if it is unclear whose clock is wrong.
   package var ownError: Int64? {
     let sorted = offsets.values.sorted()
     guard sorted.count >= 2, let first = sorted.first, let last = sorted.last, last - first <= Self.agreement,

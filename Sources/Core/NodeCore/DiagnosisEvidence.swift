@@ -3,23 +3,23 @@ import Primitives
 import Transfer
 import Wire
 
-/// What an inquiry rests on, in lines for a person.
+/// The evidence for a diagnosis, in lines for people.
 struct DiagnosisEvidence {
   let load: LoadDiagnosis
-  /// Nodes named in one kind of line; more say nothing new.
+  /// Most nodes named in one kind of line; more would add nothing.
   private static let maximumNodes = 20
 
   private var core: NodeCore { load.core }
 
-  /// The weightiest first.
+  /// Most important first.
   var lines: [String] { sources + answers + members + links + clocks + channels }
 
   private var sources: [String] {
     let progress = (load.progress?.sources ?? []).map { source in
       let rate = source.bytesPerSecond.map { "\(Int64($0 / 1_000)) kB/s" } ?? "not known yet"
       let silence =
-        source.silence >= .seconds(2) ? "; it has given nothing for \(source.silence.components.seconds) s" : ""
-      guard let wait = source.wait else { return "\(load.name(source.node)) gives it; its rate: \(rate)\(silence)" }
+        source.silence >= .seconds(2) ? "; it has sent nothing for \(source.silence.components.seconds) s" : ""
+      guard let wait = source.wait else { return "\(load.name(source.node)) sends it; its rate: \(rate)\(silence)" }
       return "\(load.name(source.node)) has it, and this node waits for its turn there: \(Self.describe(wait))"
     }
     let losses = load.history.losses.sorted { $0.key < $1.key }.map { node, loss in
@@ -31,24 +31,24 @@ struct DiagnosisEvidence {
   private static func describe(_ wait: LoadProgress.Wait) -> String {
     let time = "for \(wait.time.components.seconds) s so far"
     guard let others = wait.others else {
-      return "the source's limit on transfers is reached, and it is asked again every few seconds, \(time)"
+      return "the source has reached its limit on transfers and is asked again every few seconds, \(time)"
     }
-    return "the source's limit on its rate, with \(others) other\(others == 1 ? "" : "s") in line, \(time)"
+    return "the source limits its rate, and \(others) other\(others == 1 ? " waits" : "s wait"), \(time)"
   }
 
   private static func describe(_ loss: FileHistory.Loss) -> String {
     switch loss {
-    case .misbehaved: "gave wrong bytes for this file, and is not asked for it again for 10 minutes"
-    case .refused(let refusal): "refused while it was asked for bytes: \(describe(refusal))"
-    case .silent: "gave nothing for 20 s and was given up"
-    case .disconnected: "was lost while it gave the file"
+    case .misbehaved: "sent wrong bytes for this file, and is not asked for it again for 10 minutes"
+    case .refused(let refusal): "refused a request for bytes: \(describe(refusal))"
+    case .silent: "sent nothing for 20 s and was dropped"
+    case .disconnected: "was lost while it was sending the file"
     }
   }
 
   private var answers: [String] {
     load.history.answers.sorted { $0.key < $1.key }.prefix(Self.maximumNodes).map { node, answer in
       switch answer {
-      case .none: "\(load.name(node)) was asked and has not answered"
+      case .none: "\(load.name(node)) has not answered"
       case .has(let file) where !file.isWhole: "\(load.name(node)) is loading the file itself"
       case .has(let file): "\(load.name(node)) says that it has the file, \(file.size) bytes"
       case .refused(let refusal): "\(load.name(node)) says: \(Self.describe(refusal))"
@@ -59,13 +59,13 @@ struct DiagnosisEvidence {
   private static func describe(_ refusal: Refusal) -> String {
     switch refusal {
     case .notHere: "not here"
-    case .outOfRange: "the range does not lie in the file"
+    case .outOfRange: "the range is not in the file"
     case .tooLarge: "the file is too large for a batch"
-    case .unreadable: "the file is here and cannot be read"
-    case .limitReached: "as many transfers run as this node will serve"
-    case .notAuthorized: "you may not ask this node on that channel"
+    case .unreadable: "the file is here but cannot be read"
+    case .limitReached: "this node is serving its maximum number of transfers"
+    case .notAuthorized: "you may not request files from this node over that channel"
     case .changed: "the file was a link, and its target has changed"
-    case .damaged: "its copy turned out damaged and was set aside"
+    case .damaged: "its copy was damaged and was set aside"
     }
   }
 

@@ -3,31 +3,31 @@ import Discovery
 import Primitives
 import Wire
 
-/// Where this node and others can be found, as far as it has been said: who serves which topic, where this node listens
-/// and was seen, and which node answers at a bootstrap address.
+/// Where to find this node and others: which node serves which topic, where this node listens and was seen, and which
+/// node answers at a bootstrap address.
 struct Introductions: Sendable {
-  /// Hosts remembered under which this node was seen.
+  /// Most hosts remembered at which this node was seen.
   private static let maximumObserved = 4
-  /// For how long a signed record is given to further peers. A peer tells this node's clock by it, so not for long.
+  /// How long a signed record may be sent to further peers. Peers read this node's clock from it, so not for long.
   private static let reuse: Duration = .seconds(1)
 
   private var presence = PresenceTable()
   private var bootstrapNodes: [Endpoint: NodeID] = [:]
-  /// Where this node says that it listens.
+  /// The addresses at which this node listens, according to its owner.
   private var announced: [Endpoint] = []
   private var listeningPort: UInt16?
-  /// Hosts under which bootstrap nodes have seen this node, the latest last.
+  /// The hosts at which bootstrap nodes have seen this node, latest last.
   private var observedHosts: [String] = []
-  /// This node's own records as it has signed them last: many peers are told the same.
+  /// The latest signed records of this node: many peers get the same ones.
   private var ownRecords: [Topic: PresenceRecord] = [:]
-  /// Records signed so far: the costly part of an introduction. Tests bound by it what a message may cost.
+  /// Records signed so far: the expensive part of an introduction. Tests use it to bound the cost of a message.
   private(set) var signedRecords: UInt64 = 0
-  /// When this node announces itself next; nil before it has for the first time.
+  /// When this node announces itself next; nil before the first announcement.
   var announceAt: Instant?
 
   // MARK: This node
 
-  /// Where others may find this node: what its owner says, then where it was seen.
+  /// The addresses of this node: those given by its owner, then those at which it was seen.
   var ownAddresses: [Endpoint] {
     let observed = listeningPort.map { port in observedHosts.reversed().compactMap { Endpoint(host: $0, port: port) } }
     var addresses = announced
@@ -40,9 +40,9 @@ struct Introductions: Sendable {
     listeningPort = port
   }
 
-  /// A bootstrap node has seen this node under this host.
+  /// Records a host at which a bootstrap node has seen this node.
   ///
-  /// - Returns: whether it was not known.
+  /// - Returns: whether it was new.
   mutating func recordObserved(_ host: String) -> Bool {
     guard observedHosts.last != host else { return false }
     let isNew = !observedHosts.contains(host)
@@ -50,7 +50,7 @@ struct Introductions: Sendable {
     return isNew
   }
 
-  /// Where this node is, as it says itself to those who may know that it serves the topic.
+  /// This node's record for peers that may know that it serves the topic.
   mutating func ownRecord(of topic: Topic, for life: Duration, with key: SigningKey, at now: WallTime) -> PresenceRecord
   {
     let addresses = ownAddresses
@@ -80,15 +80,15 @@ struct Introductions: Sendable {
 
   // MARK: Other nodes
 
-  /// The records of a topic's members that have not expired, without `excluded`.
+  /// The current records of a topic's members, except `excluded`.
   func members(of topic: Topic, except excluded: NodeID, at now: WallTime) -> [PresenceRecord] {
     presence.members(of: topic, except: excluded, at: now)
   }
 
-  /// What one node has said of itself, in the order of the topics.
+  /// A node's own records, in the order of the topics.
   func records(of node: NodeID, at now: WallTime) -> [PresenceRecord] { presence.records(of: node, at: now) }
 
-  /// Takes in a record if it is signed, fresh and newer than what is known; says whether it was.
+  /// Stores a record if it is signed, fresh and newer than the known one; returns whether it was.
   mutating func admit(_ record: PresenceRecord, at now: WallTime) -> Bool { presence.admit(record, at: now) }
 
   mutating func forget(_ topic: Topic) {

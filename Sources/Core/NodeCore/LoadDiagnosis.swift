@@ -3,12 +3,12 @@ import Primitives
 import Transfer
 import Wire
 
-/// Why one wish for a file is not fulfilled: what the node knows of it, put in order. It asks nobody and changes nothing.
+/// Why a query for a file has no result, from what the node knows. Asks no other node and changes nothing.
 struct LoadDiagnosis {
   let core: NodeCore
   let query: FileQuery
   let now: Timestamps
-  /// Bytes that there is room for here; nil where nobody has looked.
+  /// Bytes available on the disk; nil if unknown.
   let room: UInt64?
   let channels: [Channel]
   let history: FileHistory
@@ -34,7 +34,7 @@ struct LoadDiagnosis {
     return diagnosis
   }
 
-  // MARK: Who is there
+  // MARK: Known nodes
 
   /// The nodes that may be asked, or have been.
   var askable: [NodeID] {
@@ -45,7 +45,7 @@ struct LoadDiagnosis {
     return Set(linked.map(\.node)).union(history.answers.keys).sorted()
   }
 
-  /// Members that have announced themselves and have not said that they stop, and that no connection can be made to.
+  /// Members that have announced themselves and have not said goodbye, but cannot be connected to.
   var unreachable: [(node: NodeID, problem: DialProblem)] {
     let members = channels.flatMap { channel in
       core.introductions.members(of: channel.topic, except: core.node, at: now.wall)
@@ -56,7 +56,7 @@ struct LoadDiagnosis {
     }.compactMap { node in core.dials.problem(with: .member(node)).map { (node, $0) } }
   }
 
-  /// Bootstrap nodes that no connection can be made to.
+  /// Bootstrap nodes that cannot be connected to.
   var unreachableBootstraps: [DialProblem] {
     core.dials.wanted.compactMap { target in
       if case .bootstrap = target { core.dials.problem(with: target) } else { nil }
@@ -96,13 +96,13 @@ struct LoadDiagnosis {
     if let size, let room, query.key.chunkOf == nil, size > room {
       return Diagnosis(
         .diskFull,
-        "The file needs \(size) bytes, and the disk with this node's storage directory has room for \(room).")
+        "The file needs \(size) bytes, but the disk with this node's storage directory has room for only \(room).")
     }
     let others = sound.count > 1 ? " and \(sound.count - 1) more" : ""
     return Diagnosis(nil, "The file can be loaded: \(name(first))\(others) \(sound.count > 1 ? "have" : "has") it.")
   }
 
-  /// The holder whose failure says most.
+  /// The holder whose failure is the most informative.
   private var weightiestLoser: NodeID {
     let order: (FileHistory.Loss?) -> Int = { loss in
       switch loss {
@@ -150,7 +150,7 @@ struct LoadDiagnosis {
     return Diagnosis(.noMemberOnline, "The file is not on this node, and \(whom).")
   }
 
-  /// Why this node may ask nobody, by its own reading of the channels; nil where it may.
+  /// Why this node may ask no other node, according to its own channels; nil if it may.
   private var barred: Diagnosis? {
     guard channels.allSatisfy({ !$0.lists(core.node) }), let channel = channels.first else { return nil }
     if let unread = channels.first(where: { $0.membership == .byDocument(nil) }) {
@@ -169,62 +169,62 @@ struct LoadDiagnosis {
       return Diagnosis(
         .clockSkew,
         "This machine's clock is \(ClockComparison.relation(error)) those of the other nodes, so they and this node "
-          + "disbelieve each other's signed announcements.", advice: ["Set this machine's clock, best by NTP."])
+          + "reject each other's signed announcements.", advice: ["Set this machine's clock, preferably by NTP."])
     }
     let node = clocks.strangers.first ?? core.node
     let seconds = core.reputation.clockOffset(of: node) ?? 0
     return Diagnosis(
       .clockSkew,
       "The clock of \(name(node)) is \(ClockComparison.relation(seconds)) this machine's, so signed announcements are "
-        + "disbelieved: one of the two is wrong.")
+        + "rejected: one of the two is wrong.")
   }
 
-  // MARK: Words for one source
+  // MARK: Descriptions of one source
 
   func diagnosis(ofLoss node: NodeID) -> Diagnosis {
     switch history.losses[node] {
     case .misbehaved:
       Diagnosis(
         .hashMismatch,
-        "\(name(node).capitalizedFirst) has a damaged copy of the file: its bytes do not have the hash that was asked "
-          + "for. Nothing was kept.",
+        "\(name(node).capitalizedFirst) has a damaged copy of the file: its bytes do not have the requested "
+          + "hash. Nothing was kept.",
         advice: ["Ask the node's owner to run kachery verify and store the file again, or load it from another node."])
     case .refused(let refusal): diagnosis(of: refusal, by: node)
     case .silent:
-      Diagnosis(.timedOut, "\(name(node).capitalizedFirst), which has the file, is linked and gave nothing for 20 s.")
+      Diagnosis(.timedOut, "\(name(node).capitalizedFirst), which has the file, is linked but sent nothing for 20 s.")
     case .disconnected, nil:
       core.dials.problem(with: .member(node)).map { problem in
         Diagnosis(
           .unreachable,
-          "\(name(node).capitalizedFirst), which has the file, cannot be reached any more at \(problem.endpoint): "
+          "\(name(node).capitalizedFirst), which has the file, can no longer be reached at \(problem.endpoint): "
             + "\(problem.reason)")
       }
         ?? Diagnosis(
           .disconnected,
-          "The link to \(name(node)), which has the file, was lost while the file was on its way.")
+          "The link to \(name(node)), which has the file, was lost during the transfer.")
     }
   }
 
   func diagnosis(of refusal: Refusal, by node: NodeID) -> Diagnosis {
     let who = name(node).capitalizedFirst
     switch refusal {
-    case .notHere: return Diagnosis(.notFound, "\(who) had the file and has it no more.")
+    case .notHere: return Diagnosis(.notFound, "\(who) had the file but no longer has it.")
     case .outOfRange:
-      return Diagnosis(.hashMismatch, "\(who) has a file of another size in the place of the one that was asked for.")
-    // That is an answer to a batch, and then the file is fetched in pieces.
-    case .tooLarge: return Diagnosis(.protocolViolation, "\(who) says that the file is too large for what was asked.")
-    case .unreadable: return Diagnosis(.sourceUnreadable, "\(who) has the file and cannot read it.")
+      return Diagnosis(.hashMismatch, "\(who) has a file of another size than the requested one.")
+    // This answers only a batch, and then the file is fetched in pieces.
+    case .tooLarge: return Diagnosis(.protocolViolation, "\(who) says that the file is too large for the request.")
+    case .unreadable: return Diagnosis(.sourceUnreadable, "\(who) has the file but cannot read it.")
     case .limitReached:
-      return Diagnosis(.sourceBusy, "\(who) serves as many transfers as it will at the moment.")
+      return Diagnosis(.sourceBusy, "\(who) is serving its maximum number of transfers.")
     case .notAuthorized:
       return Diagnosis(
         .refusedByPeer,
-        "\(who) refuses this node (\(core.node)): the channel as that node reads it does not authorize this one.")
+        "\(who) refuses this node (\(core.node)): according to its channels, this one is not authorized.")
     case .changed:
       return Diagnosis(
-        .sourceChanged, "\(who) had the file as a link, and the linked file has changed or gone since.")
+        .sourceChanged, "\(who) had the file as a link, but its target has changed or was removed since.")
     case .damaged:
-      return Diagnosis(.hashMismatch, "\(who) had the file, and its copy turned out damaged; it was set aside there.")
+      return Diagnosis(.hashMismatch, "\(who) had the file, but its copy was damaged and was set aside there.")
     }
   }
 
@@ -232,7 +232,7 @@ struct LoadDiagnosis {
     let total = progress.total.map { " of \($0)" } ?? ""
     guard !progress.sources.isEmpty else {
       return
-        "The file is being loaded, and a node that has it is looked for: \(progress.loaded)\(total) bytes are here."
+        "The file is being loaded, and this node is searching for a source: \(progress.loaded)\(total) bytes are here."
     }
     let count = progress.sources.count
     let limit = progress.sources.allSatisfy { $0.wait != nil } ? ", waiting for the source's limit" : ""
@@ -243,6 +243,6 @@ struct LoadDiagnosis {
 }
 
 extension String {
-  /// The same as the beginning of a sentence.
+  /// The text with a capital first letter.
   fileprivate var capitalizedFirst: String { prefix(1).uppercased() + dropFirst() }
 }

@@ -4,7 +4,7 @@ package import Primitives
 import Wire
 
 extension NodeCore {
-  /// Joins these channels in place of the ones before. What is no longer permitted ends.
+  /// Replaces the joined channels. Requests that are no longer permitted end.
   package mutating func setChannels(_ joined: [Channel], at now: Timestamps) {
     let oldTopics = membership.topics
     let changed = membership.join(joined)
@@ -30,13 +30,13 @@ extension NodeCore {
     }
   }
 
-  /// Over a channel that is not joined nobody will ever appear.
+  /// No node can appear over a channel that is not joined.
   private mutating func endHopelessSearches(at now: Timestamps) {
     transferEngine.settleSearches(at: now.instant)
     drainTransfer(at: now)
   }
 
-  /// This node listens on `port` and can be reached at these addresses, as far as it knows itself.
+  /// Sets the port on which this node listens, and its addresses as far as it knows them.
   package mutating func setAddresses(_ addresses: [Endpoint], port: UInt16?, at now: Timestamps) {
     introductions.setAddresses(addresses, port: port)
     updateTargets(at: now)
@@ -50,7 +50,7 @@ extension NodeCore {
     announce(at: now)
   }
 
-  /// Takes in what a peer says of its channels, in its hello or later.
+  /// Handles a peer's proofs of its channels, in its hello or later.
   mutating func setProofs(_ proofs: [ChannelProof], of link: LinkID, at now: Timestamps) {
     guard let old = peers[link]?.claimed else { return }
     peers.change(link) { $0.proofs = proofs }
@@ -58,7 +58,7 @@ extension NodeCore {
     checkProofs(of: link, at: now)
   }
 
-  /// Works out on which channels a peer's proofs hold, and what follows from it for this peer.
+  /// Determines the channels for which a peer's proofs are valid, and updates this peer accordingly.
   ///
   /// - Parameter changed: the topics whose channels have changed; nil if the proofs have.
   private mutating func checkProofs(of link: LinkID, changed: Set<Topic>? = nil, at now: Timestamps) {
@@ -68,8 +68,8 @@ extension NodeCore {
     reviewPermissions(of: link, at: now)
   }
 
-  /// Withdraws what may no longer be asked of the peer, or given to it, and asks what now may be. It costs as much as this
-  /// one peer has to do with, however many others are linked.
+  /// Withdraws requests that are no longer permitted in either direction, and sends queries that are permitted now. The
+  /// cost depends only on this peer, not on the number of links.
   mutating func reviewPermissions(of link: LinkID, at now: Timestamps) {
     guard let peer = peers.active(link) else { return }
     countReview()
@@ -82,7 +82,7 @@ extension NodeCore {
     drainFeeds()
   }
 
-  /// Whether the peer at the other end may ask this node for files over the channel with this topic.
+  /// Whether the peer at the other end may request files from this node over the channel with this topic.
   package func mayServe(_ link: LinkID, over topic: Topic) -> Bool {
     peers[link].map { membership.mayServe($0, over: topic) } ?? false
   }

@@ -4,28 +4,28 @@ package import Transfer
 import Wire
 
 extension NodeCore {
-  /// How long a record may be on its way from node to node.
+  /// How long a record may travel from node to node.
   private static let transitTime: Duration = .seconds(60)
 
-  /// Why a wish for a file that is not here is not fulfilled, by what has been seen so far. Nobody is asked for it.
+  /// Why a query for a file that is not stored has no result, from what is known so far. Asks no other node.
   ///
-  /// - Parameter room: bytes that there is room for here; nil where nobody has looked.
+  /// - Parameter room: bytes available on the disk; nil if unknown.
   package func diagnose(_ query: FileQuery, room: UInt64? = nil, at now: Timestamps) -> Diagnosis {
     LoadDiagnosis(self, query, room: room, at: now).diagnosis
   }
 
-  /// How a load of this file that is under way gets on; nil where there is none.
+  /// The progress of a running load of this file; nil if there is none.
   package func progress(of hash: ContentHash, at now: Timestamps) -> LoadProgress? {
     transferEngine.progress(of: hash, at: now.instant)
   }
 
-  /// Says in a sentence why a load has failed and what to do about it.
+  /// The error for a failed load: the reason, and what to do about it.
   func explain(_ failure: TransferFailure, of query: FileQuery, at now: Timestamps) -> KacheryError {
     let load = LoadDiagnosis(self, query, room: nil, at: now)
     switch failure {
     case .noSource:
       return load.diagnosis.error
-        ?? KacheryError(.notFound, "A node that has the file appeared when the search was over; try again.")
+        ?? KacheryError(.notFound, "A node that has the file appeared after the search had ended; try again.")
     case .lostSources(let loaded, let total, let last): return load.explainLoss(of: last, loaded, total)
     case .corruptSources(let offenders):
       let names = Set(offenders).sorted().map { name(of: $0) }.joined(separator: ", ")
@@ -42,16 +42,16 @@ extension NodeCore {
     }
   }
 
-  /// A node as a person knows it.
+  /// A node's name for people.
   package func name(of node: NodeID) -> String {
     let label = peers.peer(of: node)?.hello?.label ?? ""
     return label.isEmpty ? "node \(node.short)" : "node \(node.short) ('\(label)')"
   }
 
-  // MARK: What is remembered
+  // MARK: Clocks
 
-  /// What a node signs and sends itself tells its clock; a record that was handed on is a sign of a clock that is wrong
-  /// where it is too new, or older than it can be.
+  /// A node's own records show its clock. A relayed record indicates a wrong clock if it is too new, or older than
+  /// possible.
   mutating func recordTime(of record: PresenceRecord, from peer: NodeID, at now: Timestamps) {
     let offset = Self.clockOffset(record.issued, of: now.wall)
     guard record.node != peer else { return reputation.recordClock(of: peer, offset: offset) }
@@ -85,7 +85,7 @@ extension LoadDiagnosis {
       return KacheryError(
         .disconnected,
         "The link to \(name(node)), which had the file, was lost with \(loaded) of \(total) bytes verified, and no other "
-          + "node that is online has it; try again when that node is back.")
+          + "online node has it; try again when that node is back.")
     }
   }
 }

@@ -3,13 +3,13 @@ package import Primitives
 package import Wire
 
 extension NodeCore {
-  /// Hands an input to the engine of feeds.
+  /// Passes an input to the feed engine.
   package mutating func feeds(at now: Timestamps, _ body: (inout FeedEngine, Instant) -> Void) {
     body(&feedEngine, now.instant)
     drainFeeds()
   }
 
-  /// A peer asks for something of a feed.
+  /// A peer's request about a feed.
   package mutating func received(_ request: FeedRequest, on link: LinkID) {
     guard let peer = peers.active(link) else { return }
     let isPermitted = request.topic.map { mayServe(link, over: $0) } ?? true
@@ -17,21 +17,21 @@ extension NodeCore {
     drainFeeds()
   }
 
-  /// A peer answers what this node has asked of a feed.
+  /// A peer's answer about a feed.
   package mutating func received(_ answer: FeedAnswer, on link: LinkID, at now: Timestamps) {
     guard let peer = peers.active(link) else { return }
     feedEngine.received(answer, from: peer.node, at: now.instant)
     drainFeeds()
   }
 
-  /// The messages of a feed that were last sent over this link have left.
+  /// The last messages of a feed on this link were sent.
   package mutating func feedMessagesLeft(_ link: LinkID) {
     guard let peer = peers[link], peers.link(of: peer.node) == link else { return }
     feedEngine.sent(to: peer.node)
     drainFeeds()
   }
 
-  /// Whether this node has joined any channel over which a feed could be looked for.
+  /// Whether this node has joined any channel over which it can look for a feed.
   package var hasChannels: Bool { !membership.isEmpty }
 
   mutating func feedPeerLeft(_ node: NodeID, at now: Timestamps) {
@@ -39,7 +39,7 @@ extension NodeCore {
     drainFeeds()
   }
 
-  /// Turns what the engine wants into effects of the node.
+  /// Turns the feed engine's effects into effects of the node.
   mutating func drainFeeds() {
     while let effect = feedEngine.nextEffect() {
       switch effect {

@@ -3,7 +3,7 @@ import Primitives
 package import Wire
 
 extension NodeCore {
-  /// A link is up: the handshake has proved who is at its other end.
+  /// A link is up: the handshake has proved the node at its other end.
   package mutating func linkOpened(_ link: LinkID, _ facts: LinkFacts, at now: Timestamps) {
     peers.open(Peer(link: link, facts: facts, openedAt: now.instant))
     if let dial = facts.dial, let target = dials.target(of: dial) {
@@ -15,7 +15,7 @@ extension NodeCore {
     }
     guard facts.peer != node else { return refuse(link, .duplicate, "this is the same node") }
     guard peers.count <= configuration.maximumLinks else {
-      return refuse(link, .full, "this node holds \(configuration.maximumLinks) links and takes no more")
+      return refuse(link, .full, "this node has its maximum of \(configuration.maximumLinks) links")
     }
     emit(.link(.send(link, .hello(hello(to: facts, at: now)))))
     noteExpectations(at: now)
@@ -29,7 +29,7 @@ extension NodeCore {
       proofs: membership.proofs(binding: facts.binding))
   }
 
-  /// A link is gone, whoever closed it.
+  /// A link has ended, closed by either side.
   package mutating func linkClosed(_ link: LinkID, at now: Timestamps) {
     let wasChosen = peers[link].map { peers.link(of: $0.node) == link } ?? false
     guard let peer = peers.close(link) else { return }
@@ -52,13 +52,13 @@ extension NodeCore {
     noteExpectations(at: now)
   }
 
-  /// An attempt to connect came to nothing.
+  /// An attempt to connect has failed.
   package mutating func dialFailed(_ dial: DialID, _ problem: DialProblem? = nil, at now: Timestamps) {
     dials.failed(dial, problem, now: now.instant)
     runDials(now)
   }
 
-  /// A message has come on a link's control stream.
+  /// A message has arrived on a link's control stream.
   package mutating func received(_ message: ControlMessage, on link: LinkID, at now: Timestamps) {
     guard let peer = peers[link], !peer.isClosing else { return }
     switch message {
@@ -86,7 +86,7 @@ extension NodeCore {
     case .found(let answer): take(answer, from: peer, at: now)
     case .waiting(let notice): waits(notice, at: peer, now)
     case .aborted(let notice): aborted(notice, by: peer, now)
-    // Lanes are of no concern to the core.
+    // Lanes do not concern the core.
     case .hello, .goodbye, .lanesWanted: break
     }
   }
@@ -105,7 +105,7 @@ extension NodeCore {
       return refuse(link, .noCommonChannel, "the two nodes have no channel in common")
     }
     guard settleDuplicate(of: link, at: now) else {
-      // The link that stays may only now be known to lead to a bootstrap node.
+      // The remaining link may only now be known to lead to a bootstrap node.
       if isBootstrap, let kept = peers.link(of: peer.node) { introduce(to: kept, at: now) }
       return
     }
@@ -121,10 +121,10 @@ extension NodeCore {
     noteExpectations(at: now)
   }
 
-  /// Of two links to one node one is closed. Says whether `link` is the one that stays.
+  /// Closes one of two links to the same node. Returns whether `link` is the one that stays.
   ///
-  /// Two nodes that dial each other at the same moment must both keep the same link: the one that the smaller ID
-  /// dialed. A link that comes much later, or in the same direction, means that the other side has lost the old one.
+  /// Two nodes that dial each other at the same moment must both keep the same link: the one that the node with the
+  /// smaller ID dialed. If a link opens much later, or in the same direction, the other side has lost the old one.
   private mutating func settleDuplicate(of link: LinkID, at now: Timestamps) -> Bool {
     guard let peer = peers[link], let oldLink = peers.link(of: peer.node), oldLink != link, let old = peers[oldLink]
     else {

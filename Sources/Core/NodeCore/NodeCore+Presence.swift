@@ -2,9 +2,9 @@ import Discovery
 import Primitives
 import Wire
 
-/// Where nodes are: what this one says of itself, what it is told of others, and whom it therefore dials.
+/// Presence: announcing this node, recording other nodes, and choosing which ones to dial.
 extension NodeCore {
-  /// Tells every peer where this node is, and again after a while.
+  /// Announces this node to every peer, now and periodically.
   mutating func announce(at now: Timestamps) {
     introductions.announceAt = now.instant + Self.announcePeriod
     for peer in peers.linked {
@@ -13,7 +13,7 @@ extension NodeCore {
     }
   }
 
-  /// What this node says of itself to a peer that has not been told it.
+  /// The records of this node that a peer has not been sent.
   private mutating func newOwnRecords(for link: LinkID, at now: Timestamps) -> [PresenceRecord] {
     guard let peer = peers[link] else { return [] }
     let topics = peer.isBootstrap ? membership.topics : peer.proven
@@ -23,7 +23,7 @@ extension NodeCore {
     }
   }
 
-  /// Tells a peer of this node and of the members of its channels, so far as it has not been told.
+  /// Introduces this node and the members of its channels to a peer, omitting records that it has been sent.
   mutating func introduce(to link: LinkID, at now: Timestamps) {
     guard let peer = peers[link], peer.isActive else { return }
     var records = newOwnRecords(for: link, at: now)
@@ -42,7 +42,8 @@ extension NodeCore {
 
   // MARK: Other nodes
 
-  /// Takes in what a peer says of where nodes are. A bootstrap node believes each node about itself only, and relays it.
+  /// Handles a peer's presence records. A bootstrap node accepts from each node only that node's own records, and
+  /// relays them.
   mutating func recordPresence(_ records: [PresenceRecord], from peer: Peer, at now: Timestamps) {
     var news: [PresenceRecord] = []
     for record in records where record.node != node {
@@ -68,9 +69,10 @@ extension NodeCore {
     }
   }
 
-  // MARK: Whom to dial
+  // MARK: Dialing
 
-  /// Wants a link to every bootstrap node and to every member of a channel that it may ask or that may ask it.
+  /// Requests a link to every bootstrap node, and to every member of a channel if either may request files from the
+  /// other.
   mutating func updateTargets(at now: Timestamps) {
     var targets: Set<DialTarget> = []
     let channels = membership.inOrder
@@ -91,7 +93,7 @@ extension NodeCore {
     for target in dials.wanted where !targets.contains(target) { perform(dials.forget(target)) }
   }
 
-  /// The same for one member, of which there is news.
+  /// The same for one member with a new record.
   private mutating func updateTarget(_ member: NodeID, at now: Timestamps) {
     countTarget()
     let record = introductions.records(of: member, at: now.wall).first {

@@ -3,13 +3,13 @@ package import Transfer
 package import Wire
 
 extension NodeCore {
-  /// Hands an input to the engine of transfers.
+  /// Passes an input to the transfer engine.
   package mutating func transfer(at now: Timestamps, _ body: (inout TransferEngine, Instant) -> Void) {
     body(&transferEngine, now.instant)
     drainTransfer(at: now)
   }
 
-  /// Turns what the transfer engine wants into effects of the node.
+  /// Turns the transfer engine's effects into effects of the node.
   mutating func drainTransfer(at now: Timestamps) {
     while let effect = transferEngine.nextEffect() {
       switch effect {
@@ -30,14 +30,14 @@ extension NodeCore {
     }
   }
 
-  /// A peer says that its turn for this node has yet to come.
+  /// A peer reports that this node's request is waiting for its turn.
   mutating func waits(_ notice: WaitingNotice, at peer: Peer, _ now: Timestamps) {
     transferEngine.waits(for: notice.hash, at: peer.node, others: notice.others, at: now.instant)
     emit(.waiting(peer.node))
     drainTransfer(at: now)
   }
 
-  /// A peer says why it has stopped in the middle of a file.
+  /// A peer reports why it has stopped in the middle of a file.
   mutating func aborted(_ notice: AbortNotice, by peer: Peer, _ now: Timestamps) {
     transferEngine.aborted(notice.hash, by: peer.node, notice.reason, at: now.instant)
     drainTransfer(at: now)
@@ -45,7 +45,7 @@ extension NodeCore {
 
   // MARK: Batches
 
-  /// The peers that many small files may be asked of, each with its link and the channel over which.
+  /// The peers that can be asked for many small files, each with its link and the channel.
   package func batchSources(node: NodeID?, topic: Topic?) -> [(peer: AskedPeer, link: LinkID)] {
     peers.linked.compactMap { peer in
       guard node == nil || node == peer.node,
@@ -55,14 +55,14 @@ extension NodeCore {
     }
   }
 
-  /// A node gave bytes that are not what they should be.
+  /// A node sent wrong bytes.
   package mutating func misbehaved(_ node: NodeID, _ hash: ContentHash, at now: Timestamps) {
     transferEngine.misbehaved(node, hash, at: now.instant)
     reputation.recordBadAnswer(by: node)
     emit(.event(.misbehaved(node, hash)))
   }
 
-  /// Why a file cannot be loaded that none of so many peers has.
+  /// Why a file that none of `asked` peers has cannot be loaded.
   package func missing(_ key: FileKey, asked: Int, at now: Timestamps) -> KacheryError {
     explain(.noSource(asked: asked), of: FileQuery(key: key), at: now)
   }
@@ -75,7 +75,7 @@ extension NodeCore {
     transferEngine.asked(question.id, asked, at: now.instant)
   }
 
-  /// Puts the question to one peer if it may be asked; says whom.
+  /// Sends the question to one peer if it may be asked; returns the peer.
   private mutating func put(_ question: Question, to link: LinkID) -> AskedPeer? {
     guard let peer = peers[link], question.node == nil || question.node == peer.node else { return nil }
     let topics = membership.askableTopics(of: peer)
@@ -86,7 +86,7 @@ extension NodeCore {
     return AskedPeer(node: peer.node, topic: topic)
   }
 
-  /// Puts to a peer that has just become askable what is still being asked.
+  /// Sends the open questions to a peer that has just become askable.
   mutating func askOpenQuestions(to link: LinkID, at now: Timestamps) {
     guard let node = peers[link]?.node, peers.link(of: node) == link else { return }
     for question in transferEngine.questions(for: node) {
@@ -101,7 +101,7 @@ extension NodeCore {
     drainTransfer(at: now)
   }
 
-  /// Answers a peer. One that may not ask is told so whatever it asks for, before anybody looks whether it is here.
+  /// Answers a peer. A peer without permission gets the same refusal for any file, before the store is consulted.
   mutating func answer(_ request: FindRequest, on peer: Peer, at now: Timestamps) {
     guard mayServe(peer.link, over: request.topic) else {
       return emit(.link(.send(peer.link, .found(FindAnswer(id: request.id, .refuses(.notAuthorized))))))
@@ -117,11 +117,11 @@ extension NodeCore {
     emit(.lookUp(lookup, request.hash, wantsManifest: request.wantsManifest))
   }
 
-  /// The store was looked into for a peer: the file is here, or why not.
+  /// The store's answer to a peer's question: the file, or why it is not available.
   package mutating func lookedUp(_ lookup: LookupID, _ outcome: FindAnswer.Outcome) {
     guard let (link, request) = lookups.removeValue(forKey: lookup) else { return }
     peers.change(link) { $0.lookups.remove(lookup) }
-    // The membership may have been withdrawn while the store was looked into.
+    // The membership may have been withdrawn during the lookup.
     let answer = mayServe(link, over: request.topic) ? outcome : .refuses(.notAuthorized)
     guard peers[link]?.isActive == true else { return }
     emit(.link(.send(link, .found(FindAnswer(id: request.id, answer)))))

@@ -5,20 +5,21 @@ package import Primitives
 import Transfer
 import Wire
 
-/// Everything a node decides, without any I/O: whom to link to, whom to believe, who may ask what, who gives which piece.
+/// All decisions of a node, without I/O: which nodes to link to, which to believe, which may ask for what, and which
+/// sends which piece.
 ///
-/// Inputs come in through its methods, each with the time; `nextEffect` then says what to do, until it is nil; `wakeAt`
-/// says when `wake` wants to be called. The daemon and the simulations drive it in the same way.
+/// Inputs are its methods, each with the time; `nextEffect` then returns the effects, until it is nil; `wakeAt` is when
+/// to call `wake`. The daemon and the simulations drive it in the same way.
 package struct NodeCore: Sendable {
   /// How long a peer may take to say hello.
   package static let helloTime = PeerTable.helloTime
-  /// How often a node announces itself: a bootstrap node that was restarted knows everybody again after that time.
+  /// How often a node announces itself: after that time a restarted bootstrap node knows all nodes again.
   package static let announcePeriod: Duration = .seconds(120)
-  /// How long an announcement holds: several periods, so that a lost one does not matter.
+  /// How long an announcement is valid: several periods, so that a lost one does not matter.
   package static let announcementLife: Duration = .seconds(600)
-  /// Links that this node opens by itself at most.
+  /// Most links that this node opens itself.
   package static let maximumDialedMembers = 512
-  /// Questions of one peer that may wait for the store at once.
+  /// Most questions of one peer that may wait for the store concurrently.
   package static let maximumLookups = 1_024
 
   package let configuration: NodeCoreConfiguration
@@ -34,13 +35,13 @@ package struct NodeCore: Sendable {
   var feedEngine = FeedEngine()
   var lookups: [LookupID: (link: LinkID, request: FindRequest)] = [:]
   var lastLookup: UInt64 = 0
-  /// How often it was worked out what one peer may be asked for and given.
+  /// How often the permissions of a peer were determined.
   package private(set) var permissionReviews: UInt64 = 0
-  /// How often it was worked out whether, and where, a member is dialed.
+  /// How often it was decided whether and where to dial a member.
   package private(set) var targetReviews: UInt64 = 0
   private var effects = EffectQueue<NodeEffect>()
 
-  /// A node that knows nobody yet.
+  /// A node that knows no other node yet.
   package init(_ configuration: NodeCoreConfiguration, random: some RandomNumberGenerator & Sendable) {
     self.configuration = configuration
     node = configuration.key.publicKey
@@ -49,7 +50,7 @@ package struct NodeCore: Sendable {
     transferEngine = TransferEngine(manifestThreshold: configuration.manifestThreshold, node: node)
   }
 
-  /// The next thing to be done; nil when there is nothing until the next input.
+  /// Removes and returns the next effect; nil if there are no more until the next input.
   package mutating func nextEffect() -> NodeEffect? { effects.next() }
 
   mutating func emit(_ effect: NodeEffect) { effects.append(effect) }
@@ -64,7 +65,7 @@ package struct NodeCore: Sendable {
   /// How many records of this node were signed.
   package var signedRecords: UInt64 { introductions.signedRecords }
 
-  /// How often it was worked out of whom a subfeed is read.
+  /// How often the nodes to read a subfeed from were chosen.
   package var feedReviews: UInt64 { feedEngine.reviews }
 
   /// The active peers, for status pages and tests.
@@ -79,22 +80,22 @@ package struct NodeCore: Sendable {
 
   // MARK: Time
 
-  /// When `wake` wants to be called next.
+  /// When to call `wake` next.
   package var wakeAt: Instant? {
     [introductions.announceAt, dials.wakeAt, transferEngine.wakeAt, feedEngine.wakeAt, peers.nextHelloDeadline]
       .compactMap { $0 }.min()
   }
 
-  /// Whether the deadlines that are kept are those that a walk over everything finds. Tests check it after each input.
+  /// Whether the stored deadlines match a scan of everything. Tests check this after each input.
   package var keepsItsDeadlines: Bool {
     dials.keepsItsDeadlines && transferEngine.keepsItsDeadlines && feedEngine.keepsItsDeadlines
       && peers.keepsItsDeadlines
   }
 
-  /// Does whatever is due.
+  /// Does the work that is due.
   package mutating func wake(at now: Timestamps) {
     for link in peers.silent(at: now.instant) {
-      refuse(link, .violation, "no hello came within \(Self.helloTime.components.seconds) seconds")
+      refuse(link, .violation, "no hello arrived within \(Self.helloTime.components.seconds) seconds")
     }
     if let due = introductions.announceAt, due <= now.instant {
       announce(at: now)
@@ -122,7 +123,7 @@ package struct NodeCore: Sendable {
     }
   }
 
-  /// Keeps the transfer engine informed of whether a peer may soon appear.
+  /// Informs the transfer engine whether a peer may soon appear.
   mutating func noteExpectations(at now: Timestamps) {
     let expects = peers.awaitsHello || dials.isBusy
     guard transferEngine.expectsPeers != expects else { return }

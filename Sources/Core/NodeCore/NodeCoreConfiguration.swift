@@ -1,21 +1,21 @@
 package import Crypto
 package import Primitives
 
-/// What a node is, from its start to its end.
+/// The settings of a node, fixed for its lifetime.
 package struct NodeCoreConfiguration: Sendable {
   /// The node's identity.
   package var key: SigningKey
-  /// The name that its owner gave it.
+  /// The name given by its owner.
   package var label: String
   /// Name and version of this software.
   package var software: String
   /// Whether it introduces nodes to each other.
   package var isBootstrap: Bool
-  /// Bootstrap nodes besides those that the channels' documents name.
+  /// Bootstrap nodes in addition to those that the channels' documents name.
   package var bootstraps: [Endpoint]
-  /// Links held at most.
+  /// Most links.
   package var maximumLinks: Int
-  /// Files of more bytes are fetched in the chunks of their manifest. The storage format fixes it; simulations do with
+  /// Larger files, in bytes, are fetched in the chunks of their manifest. Fixed by the storage format; simulations use
   /// smaller files.
   package var manifestThreshold = Limits.manifestThreshold
 
@@ -32,7 +32,7 @@ package struct NodeCoreConfiguration: Sendable {
   }
 }
 
-/// One point in time on both clocks: the one that only moves forward, and the one that nodes compare.
+/// One moment on both clocks: the monotonic one, and the wall clock that nodes compare.
 package struct Timestamps: Hashable, Sendable {
   package let instant: Instant
   package let wall: WallTime

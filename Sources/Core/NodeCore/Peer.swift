@@ -1,35 +1,35 @@
 package import Primitives
 import Wire
 
-/// One link and what the node at its other end has said of itself.
+/// A link and what the node at its other end has said about itself.
 struct Peer: Sendable {
   let link: LinkID
   let facts: LinkFacts
   let openedAt: Instant
-  /// Nil until it has come; until then the peer may ask nothing.
+  /// Nil until it has arrived; until then the peer may request nothing.
   var hello: Hello?
-  /// What it last said of its channels.
+  /// Its latest proofs of channels.
   var proofs: [ChannelProof] = []
-  /// The channels of this node on which its proof holds.
+  /// The channels of this node for which its proofs are valid.
   var proven: Set<Topic> = []
-  /// The topics of which it has been told that this node serves them.
+  /// The topics for which it was sent this node's record.
   var announced: Set<Topic> = []
-  /// The topics of which it has been told who else serves them.
+  /// The topics for which it was sent the other members' records.
   var introduced: Set<Topic> = []
-  /// Questions of the peer's that wait for the store.
+  /// Questions of the peer that wait for the store.
   var lookups: Set<LookupID> = []
   var isClosing = false
-  /// Whether this node wanted the peer as a bootstrap node: anybody may say that they are one.
+  /// Whether this node dialed the peer as a bootstrap node: any node can claim to be one.
   var isWantedAsBootstrap = false
 
   var node: NodeID { facts.peer }
   var isActive: Bool { hello != nil && !isClosing }
   var isBootstrap: Bool { isWantedAsBootstrap && hello?.isBootstrap ?? false }
-  /// Every topic that it has named, proved or not: a bootstrap node introduces by these.
+  /// Every topic that it has named, proved or not: a bootstrap node introduces nodes by these.
   var claimed: Set<Topic> { Set(proofs.map(\.topic)) }
 }
 
-/// What others may see of a peer, for status pages and tests.
+/// The visible state of a peer, for status pages and tests.
 package struct PeerSummary: Hashable, Sendable {
   package let node: NodeID
   package let label: String
@@ -37,8 +37,8 @@ package struct PeerSummary: Hashable, Sendable {
   package let remote: Endpoint?
   /// The channels that both have proved to know.
   package let topics: Set<Topic>
-  /// By how many seconds its clock is ahead of this one's.
+  /// How many seconds its clock is ahead of this one's.
   package let clockOffset: Int64
-  /// How often it has given bytes, or said something, that is not so.
+  /// How many times it has sent wrong bytes or made a false claim.
   package let badAnswers: Int
 }

@@ -1,16 +1,16 @@
 import Primitives
 
-/// The links, the peers at their other ends, and which link is a node's.
+/// The links, the peers at their other ends, and the link chosen for each node.
 struct PeerTable: Sendable {
   /// How long a peer may take to say hello.
   static let helloTime: Duration = .seconds(10)
 
   private var peers: [LinkID: Peer] = [:]
-  /// Every link to a node, whether it has said hello or is closing.
+  /// All links to a node, including those that have not said hello or are closing.
   private var linksOfNode: [NodeID: Set<LinkID>] = [:]
   /// The link over which a node is asked and served.
   private var chosenLinks: [NodeID: LinkID] = [:]
-  /// When each peer must have said hello, while it has not.
+  /// When each peer must have said hello; only for peers that have not.
   private var helloDeadlines = Deadlines<LinkID>()
 
   // MARK: Links
@@ -37,7 +37,7 @@ struct PeerTable: Sendable {
     return peer
   }
 
-  /// Changes what is known of a peer; does nothing if the link is gone.
+  /// Changes a peer's state; does nothing if the link is gone.
   mutating func change(_ link: LinkID, _ body: (inout Peer) -> Void) {
     guard var peer = peers[link] else { return }
     body(&peer)
@@ -45,7 +45,7 @@ struct PeerTable: Sendable {
     peers[link] = peer
   }
 
-  /// Every link to the node, in order.
+  /// All links to the node, in order.
   func links(to node: NodeID) -> [LinkID] { (linksOfNode[node] ?? []).sorted() }
 
   /// Whether there is a link to the node that is not being closed.
@@ -58,10 +58,10 @@ struct PeerTable: Sendable {
   /// Whether no node is linked.
   var isEmpty: Bool { chosenLinks.isEmpty }
 
-  /// The links of the nodes that are linked, in order.
+  /// The chosen links of the linked nodes, in order.
   var chosen: [LinkID] { chosenLinks.values.sorted() }
 
-  /// The nodes that are linked, in the order of their links.
+  /// The linked nodes, in the order of their links.
   var linked: [Peer] { chosen.compactMap { peers[$0] } }
 
   func link(of node: NodeID) -> LinkID? { chosenLinks[node] }
@@ -70,7 +70,7 @@ struct PeerTable: Sendable {
 
   func peer(of node: NodeID) -> Peer? { chosenLinks[node].flatMap { peers[$0] } }
 
-  /// The peer at the other end, if the link is its node's and it may be asked and served.
+  /// The peer at the other end, if this is its node's chosen link and it may be asked and served.
   func active(_ link: LinkID) -> Peer? {
     guard let peer = peers[link], peer.isActive, chosenLinks[peer.node] == link else { return nil }
     return peer
@@ -82,17 +82,17 @@ struct PeerTable: Sendable {
 
   // MARK: Hello
 
-  /// Whether a peer may still say hello.
+  /// Whether any peer has yet to say hello.
   var awaitsHello: Bool { !helloDeadlines.isEmpty }
   var nextHelloDeadline: Instant? { helloDeadlines.next }
 
-  /// Whether the deadlines that are kept are those that a walk over all links finds.
+  /// Whether the stored deadlines match a scan of all links.
   var keepsItsDeadlines: Bool {
     let awaited = peers.values.filter { $0.hello == nil && !$0.isClosing }
     return helloDeadlines.next == awaited.map { $0.openedAt + Self.helloTime }.min()
       && awaited.allSatisfy { helloDeadlines[$0.link] == $0.openedAt + Self.helloTime }
   }
 
-  /// The links whose peers have said nothing for too long.
+  /// The links whose peers have not said hello in time.
   func silent(at now: Instant) -> [LinkID] { helloDeadlines.due(at: now) }
 }

@@ -2,18 +2,19 @@ import Discovery
 import Primitives
 import Wire
 
-/// What is remembered of nodes beyond their links: their clocks, why they left or were refused, and what they gave wrong.
+/// What is remembered about nodes beyond their links: their clocks, why they left or were refused, and their bad
+/// answers.
 struct Reputation: Sendable {
-  /// Nodes remembered in each respect; a few thousand strangers must not fill the memory.
+  /// Most nodes remembered per property; thousands of strangers must not fill the memory.
   static let capacity = 1_000
 
-  /// By how many seconds other nodes' clocks are ahead of this one's.
+  /// How many seconds other nodes' clocks are ahead of this one's.
   private var clockOffsets: [NodeID: Int64] = [:]
   /// Nodes that have said that they stop, and have not been linked since.
   private var departed: Set<NodeID> = []
-  /// Why links to nodes were refused, by either side, since there was one.
+  /// Why links to nodes were refused by either side, since their last link.
   private var goodbyes: [NodeID: Goodbye] = [:]
-  /// How often each node has given bytes, or said something, that is not so.
+  /// How many times each node has sent wrong bytes or made a false claim.
   private var badAnswers: [NodeID: Int] = [:]
 
   func clockOffset(of node: NodeID) -> Int64? { clockOffsets[node] }
@@ -22,10 +23,10 @@ struct Reputation: Sendable {
 
   func hasDeparted(_ node: NodeID) -> Bool { departed.contains(node) }
 
-  /// By how many seconds other nodes' clocks are ahead of this one's, as they said or signed it last.
+  /// How many seconds other nodes' clocks are ahead of this one's, according to their latest hello or signature.
   var clocks: ClockComparison { ClockComparison(offsets: clockOffsets) }
 
-  /// Clocks that differ from this one by at least so many seconds, in the order of the nodes.
+  /// Clocks that differ from this one by at least `seconds`, in the order of the nodes.
   func clocks(apartBy seconds: UInt64) -> [(node: NodeID, offset: Int64)] {
     clockOffsets.filter { $0.value.magnitude >= seconds }.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
   }
@@ -57,7 +58,7 @@ struct Reputation: Sendable {
     badAnswers[node, default: 0] += 1
   }
 
-  /// The node is linked: it is here, and what kept it away no longer does.
+  /// The node is linked: forgets why it was away.
   mutating func recordLink(to node: NodeID) {
     departed.remove(node)
     goodbyes[node] = nil

@@ -1,46 +1,46 @@
 package import Primitives
 
-/// Loads many small files from several nodes, without any I/O: whom to ask for which, whom not to wait for, and when to
-/// give up.
+/// Loads many small files from several nodes, without I/O: decides which node to ask for which file, which not to wait
+/// for, and when to give up.
 ///
-/// What a node gives counts, not what it says. A node that was asked and gives nothing for a moment loses nothing but its
-/// monopoly: others are asked for its files as well, a few, then more, then all, and the first right answer wins. So an
-/// honest node that is linked delivers within 3 s, however many others are silent, slow, busy or lie. A node on its own is
-/// waited for, as long as it gives a sign of life.
+/// A node's answers count, not its claims. If a node that was asked sends nothing for a moment, it only loses its
+/// monopoly: other nodes are asked for its files as well, a few, then more, then all, and the first right answer wins.
+/// So an honest node that is linked delivers within 3 s, however many others are silent, slow, busy or dishonest. A
+/// node that is the only source is waited for, as long as it gives a sign of life.
 package struct BatchEngine: Sendable {
-  /// How long a file is asked of one node alone.
+  /// How long only one node is asked for a file.
   package static let patience: Duration = .milliseconds(1_200)
-  /// How long it is then asked of a few more, and of some more, before it is asked of all.
+  /// How long a few more nodes, and then again some more, are asked before all are.
   package static let furtherPatience: Duration = .milliseconds(400)
   /// How many nodes may be asked for it concurrently, step by step.
   static let askedTogether = [4, 16, .max]
-  /// After this time without a byte or a sign of life, a node counts as lost.
+  /// A node counts as lost after this time without a byte or a sign of life.
   package static let silence: Duration = .seconds(20)
-  /// After this time without an answer a node counts as lost, whatever signs of life it gives.
+  /// A node counts as lost after this time without an answer, whatever signs of life it gives.
   package static let longestWait: Duration = .seconds(1_800)
   /// How long a node whose link was lost is expected to return.
   package static let timeToReturn: Duration = .seconds(5)
-  /// How often a node may be lost that gives nothing between; then it is not expected to return.
+  /// How many times a node may be lost without sending anything in between; after that it is not expected to return.
   package static let maximumLosses = 3
-  /// Files in one request.
+  /// Most files in one request.
   package static let requestFiles = 1_024
   private static let tick: Duration = .seconds(1)
 
-  /// What the carrier is to do.
+  /// An action for the carrier.
   package enum Effect: Hashable, Sendable {
-    /// Ask the node for these files; tell by `received` and `answered`, in the same order.
+    /// Ask the node for these files; report with `received` and `answered`, in the same order.
     case request(NodeID, [Int])
-    /// Ask the node for nothing more, and forget what it was asked for.
+    /// Request nothing more from the node, and forget earlier requests to it.
     case close(NodeID)
-    /// The file will not come in this way.
+    /// The file cannot be loaded in a batch.
     case ended(Int, Failure)
   }
 
-  /// Why a file does not come.
+  /// Why a file cannot be loaded.
   package enum Failure: Hashable, Sendable {
     /// Every node was asked, and none has it.
     case nowhere(asked: Int)
-    /// It is too large for a batch, or a node could not be asked: the engine for large files has to look for it.
+    /// It is too large for a batch, or a node could not be asked: the engine for large files must look for it.
     case needsEngine
   }
 
@@ -51,32 +51,33 @@ package struct BatchEngine: Sendable {
 
   private var search = BatchSearch()
   private var peers: [NodeID: BatchPeer] = [:]
-  /// The nodes in the order in which they came.
+  /// The nodes in the order in which they were added.
   private var order: [NodeID] = []
-  /// Files that nodes are asked for, by how many may be asked concurrently, in the order in which they are due for more.
+  /// Files that nodes are asked for, by how many nodes may be asked concurrently, in the order in which more may be
+  /// asked.
   private var aging = [Queue<Aging>](repeating: Queue(), count: BatchEngine.askedTogether.count)
   private var wasAsked: [Bool] = []
   private var openFiles = 0
   /// Whether a node that may have a file was not asked, or was lost before it answered.
   private var isIncomplete = false
-  /// When something came that is to be answered; nil if there is nothing new.
+  /// When new input arrived; nil if there is none.
   private var newsAt: Instant?
   private var tickAt: Instant?
   private var effects = EffectQueue<Effect>()
 
   package init() {}
 
-  /// The next thing to be done; nil if there is nothing until the next input.
+  /// Removes and returns the next effect; nil if there are no more until the next input.
   package mutating func nextEffect() -> Effect? { effects.next() }
 
-  /// When `wake` wants to be called next: immediately after an input, which may come many at a time before.
+  /// When to call `wake` next: immediately after an input; several inputs may precede it.
   package var wakeAt: Instant? {
     if let newsAt { return newsAt }
     guard openFiles > 0 else { return nil }
     return (aging.map { $0.first?.dueAt } + [tickAt]).compactMap { $0 }.min()
   }
 
-  /// Does what is due, and asks for what may be asked for.
+  /// Does the work that is due, and requests the files that may be requested.
   package mutating func wake(at now: Instant) {
     newsAt = nil
     shareOldFiles(at: now)
@@ -88,7 +89,7 @@ package struct BatchEngine: Sendable {
 
   // MARK: Input
 
-  /// Loads so many more files; their indices follow those of the files before.
+  /// Adds `count` files to load; their indices follow those of earlier files.
   package mutating func add(_ count: Int, at now: Instant) {
     wasAsked += Array(repeating: false, count: count)
     openFiles += count
@@ -119,7 +120,8 @@ package struct BatchEngine: Sendable {
     newsAt = now
   }
 
-  /// The node serves as much as it will. The other engine waits for such a node; others may have the files meanwhile.
+  /// The node serves its maximum number of transfers. The other engine waits for it; meanwhile other nodes may have the
+  /// files.
   package mutating func busy(_ node: NodeID, at now: Instant) {
     guard peers[node]?.isPresent == true else { return }
     effects.append(.close(node))
@@ -127,15 +129,15 @@ package struct BatchEngine: Sendable {
     drop(node, at: now)
   }
 
-  /// Bytes have come from the node, be it a part of a file only.
+  /// Bytes have arrived from the node, possibly only a part of a file.
   package mutating func heard(_ node: NodeID, at now: Instant) { peers[node]?.heardAt = now }
 
-  /// The node says that others have their turns first.
+  /// The node reports that others have their turns first.
   package mutating func waits(for node: NodeID, at now: Instant) { peers[node]?.heardAt = now }
 
-  /// The bytes of a file have come from a node; `answered` will say what they are worth.
+  /// The bytes of a file have arrived from a node; `answered` will report whether they are right.
   ///
-  /// - Returns: false if they are not wanted any more; then nothing need be said of them.
+  /// - Returns: false if they are no longer needed; then `answered` need not be called.
   package mutating func received(_ file: Int, from node: NodeID, at now: Instant) -> Bool {
     peers[node]?.answered(at: now)
     // The disk may be slower than the link: a node that delivers between its losses is worth waiting for.
@@ -145,9 +147,9 @@ package struct BatchEngine: Sendable {
     return !search.isEnded(file)
   }
 
-  /// A node does not have the file, or has given its bytes and they were checked.
+  /// A node does not have the file, or its bytes for the file were checked.
   ///
-  /// - Returns: whether that settles something: another node may have given the file meanwhile.
+  /// - Returns: whether that settles the file; another node may have sent it meanwhile.
   package mutating func answered(
     _ file: Int, by node: NodeID, _ answer: BatchSearch.Answer, at now: Instant
   ) -> Bool {
@@ -164,7 +166,7 @@ package struct BatchEngine: Sendable {
     return search.answered(file, by: node, answer)
   }
 
-  // MARK: Asking
+  // MARK: Requests
 
   private mutating func ask(at now: Instant) {
     var rooms: [(node: NodeID, room: Int, isProven: Bool)] = []
@@ -177,7 +179,7 @@ package struct BatchEngine: Sendable {
         node, isWaitedFor: !isStalled && (room > 0 || peer.isQuick), isProductive: peer.isProductive(at: now))
       if room > 0 { rooms.append((node, room, peer.gaveAt != nil)) }
     }
-    // Nodes of which nothing is known have equal shares: they should not all wait behind one of them.
+    // Unproven nodes get equal shares, so that not all files wait behind one of them.
     let unproven = max(1, rooms.count { !$0.isProven })
     let share = max(1, (search.waitingCount + unproven - 1) / unproven)
     for (node, room, isProven) in rooms {
@@ -219,7 +221,7 @@ package struct BatchEngine: Sendable {
     }
   }
 
-  /// Expects nothing more of a node.
+  /// Stops expecting anything from a node.
   private mutating func drop(_ node: NodeID, at now: Instant) {
     isIncomplete = true
     peers[node]?.isDropped = true

@@ -1,11 +1,11 @@
 import Primitives
 
-/// One node that small files are asked of: how much it is asked for ahead, and when it did what.
+/// One node that is asked for small files: how many are requested ahead, and when it did what.
 struct BatchPeer: Sendable {
   private static let firstAhead = 32
   private static let leastAhead = 4
-  /// What is asked for ahead should take about this long: more would wait behind a slow node, less would make a quick one
-  /// wait.
+  /// The files requested ahead should take about this long: more would wait behind a slow node, fewer would make a fast
+  /// one wait.
   private static let shortRound: Duration = .milliseconds(500)
   private static let longRound: Duration = .seconds(1)
   private static let productiveTime: Duration = .seconds(1)
@@ -13,19 +13,19 @@ struct BatchPeer: Sendable {
   let node: NodeID
   /// When the link was lost; nil if the node can be asked.
   var lostAt: Instant?
-  /// Nothing more is expected of it.
+  /// Whether nothing more is expected from it.
   var isDropped = false
-  /// It gave wrong bytes.
+  /// Whether it sent wrong bytes.
   var isBanned = false
-  /// How often it was lost since it gave something.
+  /// How many times it was lost since it last sent a file.
   var losses: Int
   var heardAt: Instant
   private(set) var gaveAt: Instant?
   /// When it last answered, or was asked after it had answered everything.
   private var answeredAt: Instant
-  /// Files that it is asked for ahead.
+  /// The number of files to request ahead.
   private var ahead = BatchPeer.firstAhead
-  /// A round has as many answers as were asked for ahead at its start.
+  /// The start of the round, which has as many answers as were requested ahead at that time.
   private var roundAt: Instant
   private var roundLeft = BatchPeer.firstAhead
   private var lastRound: Duration?
@@ -40,25 +40,26 @@ struct BatchPeer: Sendable {
 
   var isPresent: Bool { lostAt == nil }
 
-  /// Whether it gives what it is asked for in good time: then files wait for it, however much it has to do, rather than go
-  /// to a node that is less likely to have them.
+  /// Whether it answers quickly: then files wait for it, however much it has to do, instead of going to a node that is
+  /// less likely to have them.
   var isQuick: Bool { lastRound.map { $0 < Self.longRound } ?? false }
 
-  /// Whether it has given a file lately.
+  /// Whether it has sent a file recently.
   func isProductive(at now: Instant) -> Bool { gaveAt.map { now - $0 < Self.productiveTime } ?? false }
 
-  /// Whether it, which has been asked for something, has not answered for a while.
+  /// Whether it has not answered its requests for a while. Only meaningful with open requests.
   func hasStalled(at now: Instant) -> Bool { now - answeredAt >= BatchEngine.patience }
 
-  /// Whether it, which has been asked for something, gives no sign of life, or signs of life and nothing else.
+  /// Whether it gives no sign of life, or only signs of life for too long. Only meaningful with open requests.
   func isSilent(at now: Instant) -> Bool {
     now - max(heardAt, answeredAt) >= BatchEngine.silence || now - answeredAt >= BatchEngine.longestWait
   }
 
-  /// How many more files it may be asked for. In large steps: a request for every answer would cost more than the answer.
+  /// How many more files may be requested. In large steps: a request per answer would be more expensive than the
+  /// answer.
   func room(outstanding: Int) -> Int { outstanding <= ahead / 2 ? ahead - outstanding : 0 }
 
-  /// It is asked for files; before, it had answered everything if `isIdle`.
+  /// Files are requested from it; before, it had answered everything if `isIdle`.
   mutating func asked(isIdle: Bool, at now: Instant) {
     guard isIdle else { return }
     answeredAt = now
@@ -80,7 +81,7 @@ struct BatchPeer: Sendable {
     roundLeft = ahead
   }
 
-  /// A file that it gave is the right one.
+  /// It sent a right file.
   mutating func gave(at now: Instant) {
     gaveAt = now
     losses = 0

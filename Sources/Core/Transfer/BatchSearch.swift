@@ -1,21 +1,21 @@
 package import Primitives
 
-/// Which of many small files is asked of which node, until each has arrived or no node is left to ask.
+/// Decides which of many small files is requested from which node, until each has arrived or no node is left to ask.
 ///
-/// Asking is searching: a node that has a file gives it, one that has not says so. Nodes that have had what they were asked
-/// for are asked first, so most files are asked for once even if only one of many nodes has them. A file may be shared:
-/// then several nodes are asked for it concurrently.
+/// Requests double as search: a node that has a file sends it, one that does not says so. Nodes that had the requested
+/// files are asked first, so most files are requested only once even if only one of many nodes has them. A file may be
+/// shared: then several nodes are asked for it concurrently.
 package struct BatchSearch: Sendable {
-  /// What became of a file.
+  /// The outcome of a file.
   package enum Outcome: Hashable, Sendable {
     case arrived
-    /// Every node has been asked, and none has it.
+    /// Every node was asked, and none has it.
     case nowhere
     /// It is too large for a batch.
     case large
   }
 
-  /// What a node made of a question.
+  /// A node's answer to a request.
   package enum Answer: Hashable, Sendable {
     case gave
     case hasNot
@@ -24,14 +24,14 @@ package struct BatchSearch: Sendable {
     case misbehaved
   }
 
-  /// Nodes that are asked at most: a bit for each of them is kept with every file.
+  /// Most nodes that are asked: each file stores a bit for each of them.
   package static let maximumNodes = NodeSet.capacity
-  /// Files asked of one node that it has not answered.
+  /// Most unanswered files of one node.
   package static let maximumAhead = 2_048
 
   private enum Presence {
     case present
-    /// It may come back, and is then asked again.
+    /// Lost, but it may return and is then asked again.
     case away
     case gone
   }
@@ -42,16 +42,16 @@ package struct BatchSearch: Sendable {
     var gave = 0
     var outstanding: Set<Int> = []
     var presence = Presence.present
-    /// Whether a file waits for this node rather than go to one that is less likely to have it.
+    /// Whether a file waits for this node instead of going to one that is less likely to have it.
     var isWaitedFor = true
-    /// From 0 to 4, so that nodes that have about as much count as equal; 2 before anything is known.
+    /// From 0 to 4, so that nodes with similar hit rates count as equal; 2 before anything is known.
     var rank: Int { min(4, (gave * 4 + 4) / (asked + 2)) }
   }
 
   private struct File {
-    /// Nodes that are asked, or have answered.
+    /// Nodes that are being asked, or have answered.
     var tried = NodeSet()
-    /// Nodes that are asked: they have not answered, or what they gave is not yet checked.
+    /// Nodes that are being asked: they have not answered, or their bytes are not checked yet.
     var asked = NodeSet()
     /// How many may be asked concurrently.
     var allowed = 1
@@ -62,27 +62,27 @@ package struct BatchSearch: Sendable {
   private var nodes: [Node] = []
   private var places: [NodeID: Int] = [:]
   private var files: [File] = []
-  /// Files that no node is asked for, the next one last. Those that have ended meanwhile are passed over.
+  /// Files that no node is asked for; the next one is last. Files that have ended meanwhile are skipped.
   private var waiting: [Int] = []
   /// Files that more nodes may be asked for.
   private var shared: [Int] = []
   private var outcomes: [(Int, Outcome)] = []
-  /// Nodes that can be asked, or may come back.
+  /// Nodes that can be asked, or may return.
   private var hopeful = NodeSet()
-  /// Nodes that have given files lately.
+  /// Nodes that have sent files recently.
   private var productive = NodeSet()
-  /// Nodes that files wait for, by their rank.
+  /// Nodes that files wait for, by rank.
   private var waitedFor = [NodeSet](repeating: NodeSet(), count: 5)
-  /// Files that a node looks through if better ones may take them: it is their turn first.
+  /// Files that a node skips if better nodes may take them first.
   private static let maximumPassed = 1_024
 
-  /// A search for so many files among these nodes, of which the first `maximumNodes` count.
+  /// A search for `files` files among these nodes, of which the first `maximumNodes` count.
   package init(files: Int = 0, nodes: [NodeID] = []) {
     for node in nodes { add(node) }
     add(files)
   }
 
-  /// Looks for so many more files; their indices follow those of the files before.
+  /// Adds `count` files; their indices follow those of earlier files.
   package mutating func add(_ count: Int) {
     let new = files.count..<files.count + count
     files += Array(repeating: File(), count: count)
@@ -98,7 +98,7 @@ package struct BatchSearch: Sendable {
 
   // MARK: Nodes
 
-  /// Another node may be asked, or one that was lost is back. Returns false if there is no place for it.
+  /// Another node may be asked, or a lost one has returned. Returns false if there is no place for it.
   @discardableResult
   package mutating func add(_ id: NodeID) -> Bool {
     if let place = places[id] {
@@ -113,7 +113,7 @@ package struct BatchSearch: Sendable {
     return true
   }
 
-  /// The node is lost: it may come back, or (`mayReturn` is false) is not to be asked any more.
+  /// The node is lost: it may return, or (`mayReturn` is false) is not asked again.
   package mutating func lost(_ id: NodeID, mayReturn: Bool = false) {
     guard let place = places[id], nodes[place].presence != .gone else { return }
     nodes[place].presence = mayReturn ? .away : .gone
@@ -127,7 +127,7 @@ package struct BatchSearch: Sendable {
     settle()
   }
 
-  /// What is known of how quickly a node answers.
+  /// Updates how quickly a node answers.
   mutating func note(_ id: NodeID, isWaitedFor: Bool, isProductive: Bool) {
     guard let place = places[id] else { return }
     productive[place] = isProductive
@@ -136,7 +136,7 @@ package struct BatchSearch: Sendable {
     update(place)
   }
 
-  /// Keeps the sets of nodes true.
+  /// Updates the sets of nodes.
   private mutating func update(_ place: Int) {
     let node = nodes[place]
     hopeful[place] = node.presence != .gone
@@ -144,17 +144,17 @@ package struct BatchSearch: Sendable {
     for rank in waitedFor.indices { waitedFor[rank][place] = isWaitedFor && rank == node.rank }
   }
 
-  /// The files that the node has been asked for and has not answered.
+  /// The files requested from the node that it has not answered.
   package func outstanding(of id: NodeID) -> Int { places[id].map { nodes[$0].outstanding.count } ?? 0 }
 
-  /// Files that wait to be asked for; some of them may have ended.
+  /// Files that wait to be requested; some of them may have ended.
   var waitingCount: Int { waiting.count }
 
   func isEnded(_ file: Int) -> Bool { files[file].isEnded }
 
-  // MARK: Asking
+  // MARK: Requests
 
-  /// Lets up to `count` nodes be asked for the file concurrently.
+  /// Allows up to `count` nodes to be asked for the file concurrently.
   mutating func allow(_ count: Int, for file: Int) {
     files[file].allowed = count
     share(file)
@@ -166,8 +166,8 @@ package struct BatchSearch: Sendable {
     shared.append(file)
   }
 
-  /// Which files to ask this node for now, at most `count`: those that no node is asked for before those that others are
-  /// asked for as well.
+  /// The files to request from this node now, at most `count`: files that no node is asked for before those that others
+  /// are asked for as well.
   package mutating func next(for id: NodeID, atMost count: Int) -> [Int] {
     guard let place = places[id], nodes[place].presence == .present else { return [] }
     let room = min(count, Self.maximumAhead - nodes[place].outstanding.count)
@@ -205,7 +205,7 @@ package struct BatchSearch: Sendable {
         continue
       }
       kept.append(file)
-      // What a node that gives files is about to give is worth asking for a second time only if there is nothing else to do.
+      // Files that a productive node is about to send are requested a second time only if there is nothing else to do.
       let isWorthIt = isIdle || files[file].asked.isDisjoint(with: productive)
       let isFor = files[file].allowed == .max || better.isSubset(of: files[file].tried)
       if taken.count < room, !files[file].asked.isEmpty, !files[file].tried[place], isWorthIt, isFor {
@@ -225,15 +225,15 @@ package struct BatchSearch: Sendable {
 
   // MARK: Answers
 
-  /// The bytes of a file that the node was asked for have arrived; `answered` will say what they were worth.
+  /// The bytes of a requested file have arrived; `answered` will report whether they were right.
   package mutating func received(_ file: Int, from id: NodeID) {
     guard let place = places[id] else { return }
     nodes[place].outstanding.remove(file)
   }
 
-  /// The node has answered for a file that it was asked for.
+  /// The node has answered for a requested file.
   ///
-  /// - Returns: whether that counts: a file may have come from another node meanwhile.
+  /// - Returns: whether that counts: the file may have arrived from another node meanwhile.
   @discardableResult
   package mutating func answered(_ file: Int, by id: NodeID, _ answer: Answer) -> Bool {
     guard let place = places[id] else { return false }
@@ -243,7 +243,7 @@ package struct BatchSearch: Sendable {
     if wasAsked, answer == .gave || answer == .tooLarge { nodes[place].gave += 1 }
     update(place)
     switch answer {
-    // What has arrived has arrived, even if the node was lost before it was on the disk.
+    // A file that has arrived counts, even if the node was lost before it was on the disk.
     case .gave: return end(file, .arrived)
     case .tooLarge: return end(file, .large)
     case .hasNot, .misbehaved:
@@ -269,7 +269,7 @@ package struct BatchSearch: Sendable {
     return true
   }
 
-  /// Ends the files that no node is left to be asked for.
+  /// Ends the files for which no node is left to ask.
   private mutating func settle() {
     let present = waiting
     waiting = present.filter { !isHopeless($0) }

@@ -1,23 +1,24 @@
 package import Primitives
 
-/// Who is served next, where no more than so many requests are served at once and no faster than a rate: of the peers that
-/// wait, the one that has the fewest requests served, and among equal ones the one that has waited, or had its last turn, the
-/// longest ago. So a peer of which nothing is served has its turn after at most one turn of each other peer, however much they
-/// ask for, and whoever does not take what it is given has no turns.
+/// Fair upload queue. Serves the waiting peer with the fewest requests in flight; ties go to the peer that has waited
+/// longest, since it arrived or had its last turn. At most `capacity` requests run at a time, within a rate. So a peer
+/// with no request in flight gets its turn after at most one turn of each other peer, however much they request, and a
+/// peer that does not read what it is sent gets no turns.
 ///
-/// Whoever waits for long is to be told so every few seconds, or it would take this node for silent.
+/// A peer that waits for long must be notified every few seconds, or it would consider this node silent.
 package struct FairQueue<Peer: Hashable & Sendable>: Sendable {
   /// A request that has waited for a while.
   package struct Notice: Hashable, Sendable {
     package let peer: Peer
     package let hash: ContentHash
-    /// Other peers that wait as well.
+    /// Other peers that are waiting as well.
     package let others: Int
   }
 
-  /// How long a request waits before its peer is told, and again after as long: a quarter of what a silent source is given.
+  /// How long a request waits before its peer is notified, and between notices: a quarter of the timeout for a silent
+  /// source.
   package static var noticePeriod: Duration { .seconds(5) }
-  /// When no turn has come for so long, this node is stuck, and nobody is told that theirs will come.
+  /// If no request had a turn for this long, this node is stuck, and no peer is told that its turn will come.
   package static var stuckTime: Duration { .seconds(30) }
 
   private struct Request {
@@ -31,7 +32,7 @@ package struct FairQueue<Peer: Hashable & Sendable>: Sendable {
   private struct Queue {
     var waiting: [UInt64] = []
     var served = 0
-    /// Its place in the line: from when it began to wait, or had its last turn.
+    /// Its place in the line: set when it starts to wait, and at each turn.
     var place: UInt64
   }
 
@@ -44,36 +45,36 @@ package struct FairQueue<Peer: Hashable & Sendable>: Sendable {
   private var bucket: TokenBucket?
   /// Until when the rate forbids another request; nil if nothing was spent yet.
   private var pausedUntil: Instant?
-  /// When a request last had its turn, or the first of those that wait came; nil before any came.
+  /// When a request last had its turn, or the first waiting one was added; nil if there was none.
   private var movedAt: Instant?
 
   package init(capacity: Int) { self.capacity = max(1, capacity) }
 
-  /// Whether nothing is served and nobody waits.
+  /// Whether no request is running or waiting.
   package var isEmpty: Bool { requests.isEmpty }
 
-  /// When to ask for the next turn although none has ended; nil where that need not be.
+  /// When to ask for the next turn although no request has ended; nil if not needed.
   package func wakeAt(after now: Instant) -> Instant? {
     guard let pausedUntil, pausedUntil > now, requests.count > served else { return nil }
     return pausedUntil
   }
 
-  /// A peer wants a part of this file, about `cost` bytes. `next` will name the request.
+  /// Adds a peer's request for a part of this file, about `cost` bytes. `next` returns its ID.
   package mutating func add(for peer: Peer, _ hash: ContentHash, cost: Int, at now: Instant) -> UInt64 {
     if requests.isEmpty { movedAt = now }
     lastID += 1
     requests[lastID] = Request(peer: peer, hash: hash, cost: cost, since: now)
     var queue = queues[peer] ?? Queue(place: 0)
-    // Whoever asks for one thing after the other stands behind those who wait, each time.
+    // A peer that sends one request after another queues behind the waiting peers each time.
     if queue.waiting.isEmpty { queue.place = newPlace() }
     queue.waiting.append(lastID)
     queues[peer] = queue
     return lastID
   }
 
-  /// The request whose turn it is; nil where there is none for now.
+  /// The request whose turn it is; nil if there is none now.
   ///
-  /// - Parameter rate: in bytes a second; nil for no limit.
+  /// - Parameter rate: in bytes per second; nil for no limit.
   package mutating func next(rate: Double?, at now: Instant) -> UInt64? {
     guard served < capacity, pausedUntil.map({ now >= $0 }) ?? true else { return nil }
     let first = queues.lazy.filter { !$0.value.waiting.isEmpty }.min {
@@ -92,7 +93,7 @@ package struct FairQueue<Peer: Hashable & Sendable>: Sendable {
     return id
   }
 
-  /// A request has been served with so many bytes, or is given up.
+  /// A request has ended after sending `spent` bytes, or was cancelled.
   package mutating func end(_ id: UInt64, spent: Int, rate: Double?, at now: Instant) {
     guard let request = requests.removeValue(forKey: id) else { return }
     let peer = request.peer
@@ -106,7 +107,7 @@ package struct FairQueue<Peer: Hashable & Sendable>: Sendable {
     if let queue = queues[peer], queue.waiting.isEmpty, queue.served == 0 { queues[peer] = nil }
   }
 
-  /// Whom to tell now that they wait: to be asked every `noticePeriod`. In no order.
+  /// The peers to notify that they wait; call every `noticePeriod`. Unordered.
   package func notices(at now: Instant) -> Set<Notice> {
     guard let movedAt, now - movedAt < Self.stuckTime else { return [] }
     let peers = queues.values.count { !$0.waiting.isEmpty }

@@ -1,41 +1,42 @@
 package import Primitives
 package import Wire
 
-/// What the last attempts to find and load a file have shown: who was asked, who said what, and how each source was lost.
+/// The results of the latest attempts to find and load a file: which nodes were asked, their answers, and how each
+/// source was lost.
 package struct FileHistory: Hashable, Sendable {
-  /// What a node said when it was last asked for the file.
+  /// A node's latest answer about the file.
   package enum Answer: Hashable, Sendable {
-    /// It was asked and has said nothing yet.
+    /// It was asked and has not answered.
     case none
     case has(FindAnswer.File)
     case refused(Refusal)
   }
 
-  /// How a node that had the file failed to give it.
+  /// How a node that had the file failed to send it.
   package enum Loss: Hashable, Sendable {
     case refused(Refusal)
     /// The link or the stream broke.
     case disconnected
-    /// It gave nothing for as long as a source is waited for.
+    /// It sent nothing until the timeout.
     case silent
-    /// It gave bytes, or said something, that is not so.
+    /// It sent wrong bytes or made a false claim.
     case misbehaved
   }
 
-  /// Nodes remembered for one file; more say nothing new.
+  /// Most nodes remembered for one file; more would add nothing.
   static let maximumNodes = 64
 
   package private(set) var answers: [NodeID: Answer] = [:]
-  /// Since the last load began; a lie is remembered for longer.
+  /// Since the last load began; misbehavior is remembered for longer.
   package private(set) var losses: [NodeID: Loss] = [:]
 
-  /// Nothing is known of the file.
+  /// Nothing is known about the file.
   package init() {}
 
-  /// Somebody wants the file: what is remembered of earlier answers no longer counts.
+  /// A new search begins: earlier answers no longer count.
   mutating func beginSearch() { answers = [:] }
 
-  /// A load begins anew.
+  /// A new load begins.
   mutating func beginLoad() { losses = losses.filter { $0.value == .misbehaved } }
 
   mutating func noteAnswer(_ node: NodeID, _ answer: Answer) {
@@ -44,12 +45,12 @@ package struct FileHistory: Hashable, Sendable {
   }
 
   mutating func noteLoss(_ node: NodeID, _ loss: Loss) {
-    // A refusal does not undo an earlier offence.
+    // A refusal does not clear earlier misbehavior.
     guard losses[node] != .misbehaved, losses[node] != nil || losses.count < Self.maximumNodes else { return }
     losses[node] = loss
   }
 
-  /// The node has given a part of the file that is as it should be.
+  /// The node sent a right part of the file.
   mutating func noteGift(of node: NodeID) { if losses[node] != .misbehaved { losses[node] = nil } }
 
   mutating func forgive(_ isForgiven: (NodeID) -> Bool) {
@@ -57,9 +58,9 @@ package struct FileHistory: Hashable, Sendable {
   }
 }
 
-/// The histories of the files that were wanted last.
+/// The histories of the most recently wanted files.
 struct TransferHistory: Sendable {
-  /// Files remembered; the one that was wanted longest ago is forgotten first.
+  /// Most files remembered; the least recently wanted is forgotten first.
   static let capacity = 512
 
   private var files: [ContentHash: (history: FileHistory, use: UInt64)] = [:]
@@ -67,7 +68,7 @@ struct TransferHistory: Sendable {
 
   func file(_ hash: ContentHash) -> FileHistory? { files[hash]?.history }
 
-  /// Changes what is remembered of a file.
+  /// Updates the history of a file.
   mutating func update(_ hash: ContentHash, _ change: (inout FileHistory) -> Void) {
     uses += 1
     if files[hash] == nil, files.count >= Self.capacity, let oldest = files.min(by: { $0.value.use < $1.value.use }) {

@@ -1,6 +1,6 @@
-/// A set of the nodes of a batch by their places, small enough to be kept with every file.
+/// A set of a batch's nodes by index, small enough to store with every file.
 struct NodeSet: Hashable, Sendable {
-  /// Places that there are.
+  /// The number of indices.
   static let capacity = 256
 
   private var a: UInt64 = 0

@@ -1,10 +1,10 @@
 package import Primitives
 
-/// A part of a file that is fetched from one node: a chunk of the manifest, or, if there is no manifest, the whole file or
-/// a stripe of it.
+/// A part of a file that is fetched from one node: a chunk of the manifest or, without a manifest, the whole file or a
+/// stripe of it.
 package struct Piece: Hashable, Sendable {
   package let range: ByteRange
-  /// By which the piece is verified by itself; nil for a stripe, which only the whole file verifies.
+  /// Verifies the piece by itself; nil for a stripe, which only the whole file verifies.
   package let hash: ContentHash?
 
   package init(range: ByteRange, hash: ContentHash?) {
@@ -13,7 +13,7 @@ package struct Piece: Hashable, Sendable {
   }
 }
 
-/// What a download will write: how large the file is and how it is cut.
+/// How a download is cut into pieces, and the size of the file.
 package struct DownloadPlan: Hashable, Sendable {
   private enum Cut: Hashable {
     case whole
@@ -27,15 +27,15 @@ package struct DownloadPlan: Hashable, Sendable {
   package let size: UInt64
   private let cut: Cut
 
-  /// The plan for a file of which only hash and size are known: one piece, or stripes if it is larger than one.
+  /// The plan for a file with only a known hash and size: one piece, or stripes if it is larger than one stripe.
   package init(hash: ContentHash, size: UInt64, stripe: UInt64) {
     self.hash = hash
     self.size = size
     cut = size > stripe && stripe > 0 ? .stripes(of: stripe) : .whole
   }
 
-  /// The plan that the file's manifest, `named` by its own hash, gives; nil if the manifest is of another file, or of a
-  /// larger one than there can be.
+  /// The plan of the file's manifest, `named` by its own hash; nil if the manifest is of another file, or of one larger
+  /// than possible.
   package init?(hash: ContentHash, manifest: Manifest, named: ContentHash) {
     guard manifest.hash == hash, !manifest.chunks.isEmpty, manifest.size <= Limits.maximumFileSize else { return nil }
     self.hash = hash
@@ -46,13 +46,14 @@ package struct DownloadPlan: Hashable, Sendable {
   /// The manifest whose chunks the pieces are; nil if there is none.
   package var manifest: ContentHash? { if case .chunks(_, let name) = cut { name } else { nil } }
 
-  /// Whether every piece of it has a hash of its own. A file that is one piece has its own.
+  /// Whether every piece has its own hash. A file that is one piece has its own.
   package var verifiesPieces: Bool { if case .stripes = cut { false } else { true } }
 
-  /// In order, without gaps; an empty file is one empty piece. None is made before it is asked for: the size is a claim.
+  /// The pieces, in order and without gaps; an empty file is one empty piece. Computed on demand, because the size is
+  /// only a claim.
   package var pieces: Pieces { Pieces(plan: self) }
 
-  /// The place of the piece that has exactly this range; nil if there is none.
+  /// The index of the piece with exactly this range; nil if there is none.
   package func place(of range: ByteRange) -> Int? {
     let places = pieces
     let length = places[0].range.count
@@ -60,10 +61,10 @@ package struct DownloadPlan: Hashable, Sendable {
     return places[place].range == range ? place : nil
   }
 
-  /// The chunks of the manifest; none if there is no manifest.
+  /// The chunks of the manifest; empty if there is none.
   package var chunks: [Manifest.Chunk] { if case .chunks(let manifest, _) = cut { Array(manifest.chunks) } else { [] } }
 
-  /// The pieces of a plan, each made as it is asked for.
+  /// The pieces of a plan, computed on demand.
   package struct Pieces: RandomAccessCollection, Sendable {
     let plan: DownloadPlan
 

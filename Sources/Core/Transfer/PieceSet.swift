@@ -1,17 +1,17 @@
-/// The places of pieces of a file, in ranges: a file of any size costs nothing while its pieces are all in, or all out.
+/// A set of piece indices, stored as ranges: the size of a file costs nothing while all its pieces are in, or all out.
 package struct PieceSet: Hashable, Sendable, ExpressibleByArrayLiteral {
   /// In order, not empty, with a gap between any two.
   private var ranges: [Range<Int>]
-  /// How many places there are.
+  /// The number of indices in the set.
   package private(set) var count: Int
 
-  /// All places of a range.
+  /// All indices of a range.
   package init(_ range: Range<Int> = 0..<0) {
     ranges = range.isEmpty ? [] : [range]
     count = range.count
   }
 
-  /// These places, in any order.
+  /// These indices, in any order.
   package init(_ places: some Sequence<Int>) {
     self.init()
     for place in places.sorted() { insert(place) }
@@ -21,22 +21,22 @@ package struct PieceSet: Hashable, Sendable, ExpressibleByArrayLiteral {
 
   package var isEmpty: Bool { ranges.isEmpty }
 
-  /// The lowest place.
+  /// The lowest index.
   package var first: Int? { ranges.first?.lowerBound }
 
-  /// How many ranges it takes.
+  /// The number of ranges used.
   package var rangeCount: Int { ranges.count }
 
-  /// The places from the lowest to the highest, each made as it is asked for.
+  /// The indices in increasing order, computed on demand.
   package var places: some Sequence<Int> { ranges.lazy.joined() }
 
-  /// Whether the place is in.
+  /// Whether the set contains the index.
   package func contains(_ place: Int) -> Bool {
     let index = indexOfRange(endingBehind: place)
     return index < ranges.count && ranges[index].contains(place)
   }
 
-  /// Adds a place; does nothing if it is in.
+  /// Adds an index; does nothing if it is contained.
   package mutating func insert(_ place: Int) {
     let index = indexOfRange(endingBehind: place)
     if index < ranges.count, ranges[index].contains(place) { return }
@@ -53,7 +53,7 @@ package struct PieceSet: Hashable, Sendable, ExpressibleByArrayLiteral {
     }
   }
 
-  /// Takes a place out; does nothing if it is not in.
+  /// Removes an index; does nothing if it is not contained.
   package mutating func remove(_ place: Int) {
     let index = indexOfRange(endingBehind: place)
     guard index < ranges.count, ranges[index].contains(place) else { return }
@@ -69,7 +69,7 @@ package struct PieceSet: Hashable, Sendable, ExpressibleByArrayLiteral {
     }
   }
 
-  /// Takes the places of another set out.
+  /// Removes the indices of another set.
   package mutating func subtract(_ other: PieceSet) {
     guard !other.isEmpty, !isEmpty else { return }
     var left: [Range<Int>] = []
@@ -89,7 +89,7 @@ package struct PieceSet: Hashable, Sendable, ExpressibleByArrayLiteral {
     count = left.reduce(0) { $0 + $1.count }
   }
 
-  /// The first range that ends behind the place, which is the one that holds it if any does.
+  /// The first range that ends after the index; it contains the index if any range does.
   private func indexOfRange(endingBehind place: Int) -> Int {
     var (low, high) = (0, ranges.count)
     while low < high {

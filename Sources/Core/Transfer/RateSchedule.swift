@@ -1,9 +1,9 @@
 package import Primitives
 
-/// How many bytes a second may be moved, by the time of day: `50`, `50,08:00-18:00=5`, `22:00-06:00=100`; in MB a second.
+/// A limit in MB per second by the time of day: `50`, `50,08:00-18:00=5`, `22:00-06:00=100`.
 package struct RateSchedule: Hashable, Sendable {
   private struct Period: Hashable, Sendable {
-    /// In minutes since midnight. An end that lies before the start is that of the next day.
+    /// In minutes since midnight. An end before the start is on the next day.
     let start: Int
     let end: Int
     let rate: Double
@@ -13,7 +13,7 @@ package struct RateSchedule: Hashable, Sendable {
     }
   }
 
-  /// Below this, blocks come so seldom that the other side would be taken for silent.
+  /// Below this, blocks are so rare that the other side would consider this one silent.
   private static let lowest = 0.1
 
   private var periods: [Period] = []
@@ -39,7 +39,7 @@ package struct RateSchedule: Hashable, Sendable {
     }
   }
 
-  /// Bytes a second at this minute since midnight; nil for no limit. The first period that holds it counts.
+  /// Bytes per second at this minute since midnight; nil for no limit. The first period that contains it wins.
   package func rate(atMinute minute: Int) -> Double? {
     periods.first { $0.contains(minute) }?.rate ?? otherwise
   }
@@ -55,6 +55,6 @@ package struct RateSchedule: Hashable, Sendable {
   private static func refusal(_ part: Substring) -> KacheryError {
     KacheryError(
       .badRequest,
-      "'\(part)' is no limit: write MB a second, at least 0.1, as in 50, or with times of day, as in 50,08:00-18:00=5.")
+      "'\(part)' is not a limit: write MB")
   }
 }

@@ -1,6 +1,6 @@
 import Primitives
 
-/// The questions that wait for answers, and when each ends if nothing happens.
+/// The open questions, and when each ends if nothing happens.
 struct SearchTable: Sendable {
   private var searches: [UInt32: Search] = [:]
   private var deadlines = Deadlines<UInt32>()
@@ -8,16 +8,16 @@ struct SearchTable: Sendable {
 
   subscript(question: UInt32) -> Search? { searches[question] }
 
-  /// All questions, in the order in which they were put.
+  /// All questions, in the order in which they were sent.
   var inOrder: [UInt32] { searches.keys.sorted() }
 
   /// When the first search ends if nothing happens.
   var nextEnd: Instant? { deadlines.next }
 
-  /// The searches that end now, in the order in which they were put.
+  /// The searches that end now, in the order in which they began.
   func due(at now: Instant) -> [UInt32] { deadlines.due(at: now).sorted() }
 
-  /// Whether what is kept about the searches is what a walk over all of them finds.
+  /// Whether the stored deadlines match a scan of all searches.
   var keepsItsDeadlines: Bool {
     deadlines.next == searches.values.map(\.endsAt).min()
       && searches.allSatisfy { deadlines[$0.key] == $0.value.endsAt }
@@ -40,7 +40,7 @@ struct SearchTable: Sendable {
 
   /// Changes a search in place; returns nil if it has ended.
   mutating func change<Value>(_ question: UInt32, _ body: (inout Search) -> Value) -> Value? {
-    // Taken out meanwhile: a second reference would make every change copy it.
+    // Removed meanwhile: a second reference would make every change copy it.
     guard var search = searches.removeValue(forKey: question) else { return nil }
     defer {
       deadlines.set(question, search.endsAt)
@@ -58,7 +58,7 @@ struct SearchTable: Sendable {
     return search
   }
 
-  /// Ends all searches of an owner; nothing is said of them.
+  /// Ends all searches of an owner, without reporting them.
   mutating func removeAll(of owner: Search.Owner) {
     guard isSearching(for: owner) else { return }
     for question in inOrder where searches[question]?.owner == owner { remove(question) }

@@ -1,12 +1,12 @@
 import Primitives
 
-/// Remembers which nodes gave wrong bytes for which files, so that they are not asked for them again at once.
+/// Remembers which nodes sent wrong bytes for which files, so that they are not asked for them again immediately.
 ///
-/// It is kept by file, not by node alone: one damaged file on a lab's server must not cut off everything else it has.
-/// After `duration` the node gets another chance, because its owner may have repaired the file.
+/// Bans are per file, not per node: one damaged file on a lab's server must not block everything else it has. After
+/// `duration` the node gets another chance, because its owner may have repaired the file.
 struct SourceBans: Sendable {
   static let duration: Duration = .seconds(600)
-  /// Entries held at most; the oldest goes first.
+  /// Most entries; the oldest is removed first.
   static let capacity = 10_000
 
   private struct Entry: Hashable {

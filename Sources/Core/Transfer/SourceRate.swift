@@ -1,37 +1,37 @@
 package import Primitives
 
-/// How fast a source gives the bytes of a download: a moving average over the time in which it had something to give.
+/// How fast a source sends the bytes of a download: a moving average over the time in which it had something to send.
 package struct SourceRate: Sendable {
   /// Long enough to even out the bursts of a stream's window, short enough to notice a source that slows down.
   static let window: Duration = .milliseconds(250)
-  /// A source that has given nothing for so long counts as slow: longer than a round trip and a disk that wakes up.
+  /// A source that has sent nothing for this long counts as slow: longer than a round trip and a disk that spins up.
   private static let firstByteTime: Duration = .seconds(1)
-  /// How much the latest window counts.
+  /// The weight of the latest window.
   private static let weight = 0.4
 
-  /// Nil while the source has nothing to give: that time does not count.
+  /// Nil while the source has nothing to send: that time does not count.
   private var windowStart: Instant?
   private var windowBytes: UInt64 = 0
   private var average: Double?
-  /// Whether it has ever given anything.
+  /// Whether it has ever sent anything.
   private(set) var hasGiven = false
 
   package init() {}
 
-  /// The source has been asked for something.
+  /// The source was asked for something.
   package mutating func begin(at now: Instant) {
     guard windowStart == nil else { return }
     windowStart = now
     windowBytes = 0
   }
 
-  /// The source has given all that it was asked for, or is no longer asked.
+  /// The source has sent everything requested, or is no longer asked.
   package mutating func pause(at now: Instant) {
     average = bytesPerSecond(at: now)
     windowStart = nil
   }
 
-  /// Bytes have come.
+  /// Bytes have arrived.
   package mutating func add(_ bytes: UInt64, at now: Instant) {
     guard let start = windowStart else { return }
     windowBytes += bytes
@@ -44,7 +44,7 @@ package struct SourceRate: Sendable {
     windowBytes = 0
   }
 
-  /// Bytes a second; nil before there is anything to go by. A source that has stopped giving grows slower by itself.
+  /// Bytes per second; nil if unknown. Decreases by itself when a source stops sending.
   package func bytesPerSecond(at now: Instant) -> Double? {
     guard let start = windowStart else { return average }
     let elapsed = now - start

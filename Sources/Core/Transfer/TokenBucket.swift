@@ -1,22 +1,22 @@
 package import Primitives
 
-/// Keeps bytes to a rate: whoever wants to move some is told how long to wait first.
+/// Limits bytes to a rate: a caller that wants to move some learns how long to wait first.
 ///
-/// A quarter of a second's worth may go at once. Whoever asks for more than there is goes into debt, which the next one
-/// waits for as well; so all get their turns in the order in which they ask.
+/// A quarter of a second's worth may pass immediately. A caller that takes more than is available puts the bucket into
+/// debt, for which the next caller waits as well; so all get their turns in the order of their calls.
 package struct TokenBucket: Sendable {
   private static let burst = 0.25
 
   private var available: Double
   private var updatedAt: Instant
 
-  /// A full bucket. `rate` is in bytes a second.
+  /// A full bucket. `rate` is in bytes per second.
   package init(rate: Double, at now: Instant) {
     available = rate * Self.burst
     updatedAt = now
   }
 
-  /// How long to wait before so many bytes may move at `rate` bytes a second, which may have changed since.
+  /// How long to wait before `count` bytes may pass at `rate` bytes per second, which may have changed.
   package mutating func delay(for count: Int, rate: Double, at now: Instant) -> Duration {
     available = min(rate * Self.burst, available + (now - updatedAt).inSeconds * rate)
     updatedAt = now

@@ -1,10 +1,11 @@
 import Primitives
 
-/// What the retrievals of a node share: what they want done, and what is known of nodes and files beyond one retrieval.
+/// The state shared by a node's retrievals: their requests, and what is known about nodes and files beyond one
+/// retrieval.
 struct TransferOutbox: Sendable {
-  /// What a retrieval asks of the engine.
+  /// A retrieval's request to the engine.
   enum Request: Sendable {
-    /// Ask everybody for the file again.
+    /// Search for the file again.
     case search(ContentHash)
     /// Ask a node what it has of the file by now.
     case ask(NodeID, of: ContentHash)
@@ -12,16 +13,16 @@ struct TransferOutbox: Sendable {
     case fetchManifest(ContentHash, for: DownloadID)
     /// The download no longer waits for the manifest.
     case leaveManifest(ContentHash, DownloadID)
-    /// Nobody gives anything for now, because this node serves others first.
+    /// No node sends anything for now, because this node serves others first.
     case delayed(ContentHash, NodeID, others: UInt32?)
-    /// The node has been waited for as long as any is; files that wait for this manifest need not wait for it again.
+    /// The wait for the node has reached its maximum; files that wait for this manifest need not wait for it again.
     case waitedTooLong(ContentHash, NodeID, SourceDelay)
     /// The retrieval has ended.
     case end(ContentHash, RetrievalOutcome)
   }
 
   let manifestThreshold: UInt64
-  /// This node, whose place among those that load a file decides where it begins.
+  /// This node; its rank among the nodes that load a file decides where it starts.
   let node: NodeID?
   var effects = EffectQueue<TransferEffect>()
   var requests: [Request] = []
@@ -44,7 +45,7 @@ struct TransferOutbox: Sendable {
   }
 }
 
-/// How a retrieval has ended.
+/// How a retrieval ended.
 enum RetrievalOutcome: Sendable {
   case loaded(size: UInt64, from: NodeID?)
   case failed(TransferFailure)

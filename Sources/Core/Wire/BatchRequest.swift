@@ -1,12 +1,12 @@
 package import Primitives
 
-/// Asks for many small files on a batch stream, each as a whole. Each hash is answered in order by a `FetchReply` and, where
-/// that is `ok`, the bytes of the file. Several may be sent ahead.
+/// Requests many small files on a batch stream, each as a whole. Each hash is answered in order by a `FetchReply` and,
+/// unless it is a refusal, the bytes of the file. Several requests may be sent ahead.
 package struct BatchRequest: Hashable, Sendable {
   static let frameType: UInt8 = 24
-  /// Files in one request: a frame of them stays below the limit of a frame.
+  /// Most files in one request: the frame stays below its limit.
   package static let maximumFiles = 1_024
-  /// Bytes of the largest file that is given in this way; larger ones are fetched in pieces.
+  /// Bytes in the largest file that is sent in a batch; larger ones are fetched in pieces.
   package static let maximumSize: UInt64 = 1 << 20
 
   package let topic: Topic
@@ -25,7 +25,7 @@ package struct BatchRequest: Hashable, Sendable {
     }
   }
 
-  /// The request in a frame of a batch stream.
+  /// Decodes a frame of a batch stream.
   package static func decode(_ frame: Frame) throws(WireError) -> BatchRequest {
     guard frame.type == frameType else { throw .unknownType(frame.type) }
     var reader = ByteReader(frame.body)

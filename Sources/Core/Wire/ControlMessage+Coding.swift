@@ -28,7 +28,7 @@ extension ControlMessage {
     }
   }
 
-  /// The message in a frame; nil where its type is of a later minor version and may be ignored.
+  /// Decodes a frame; nil if its type is of a later minor version and may be ignored.
   package static func decode(_ frame: Frame) throws(WireError) -> ControlMessage? {
     var reader = ByteReader(frame.body)
     do throws(ByteReaderError) {
@@ -107,7 +107,7 @@ extension ByteReader {
       ChunkSet(bytes: try reader.bytes(limit: ChunkSet.maximumBytes))
     }
     guard let chunks else { return FindAnswer(id: id, .has(FindAnswer.File(size: size, manifest: manifest))) }
-    // The chunks of no manifest mean nothing.
+    // Chunks without a manifest are meaningless.
     guard let manifest, !chunks.bytes.isEmpty else { throw .malformed }
     return FindAnswer(id: id, .has(FindAnswer.File(size: size, manifest: manifest, chunks: chunks)))
   }

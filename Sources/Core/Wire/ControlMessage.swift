@@ -2,27 +2,27 @@ package import Primitives
 
 /// A message on a link's control stream.
 package enum ControlMessage: Hashable, Sendable {
-  /// First in each direction; never again.
+  /// The first message in each direction; never repeated.
   case hello(Hello)
   /// The channels that the sender has joined have changed: these proofs replace the earlier ones.
   case channels([ChannelProof])
-  /// Records of the sender itself, or of nodes that serve a topic of the receiver's.
+  /// Records of the sender itself, or of nodes that serve one of the receiver's topics.
   case presence([PresenceRecord])
-  /// Who on this channel has a file?
+  /// Which nodes on this channel have a file?
   case find(FindRequest)
   /// The answer to `find`.
   case found(FindAnswer)
-  /// The sender is about to close the link, and why.
+  /// The sender is about to close the link, with a reason.
   case goodbye(Goodbye)
-  /// What the receiver has asked for on a fetch or batch stream waits for its turn.
+  /// The receiver's request on a fetch or batch stream waits for its turn.
   case waiting(WaitingNotice)
-  /// The sender has reset a fetch stream in the middle of a file, and why.
+  /// The sender has reset a fetch stream in the middle of a file, with a reason.
   case aborted(AbortNotice)
-  /// The sender wants this number of lanes to the receiver, which it cannot dial; the receiver dials.
+  /// The sender asks the receiver to dial this number of lanes, because it cannot dial the receiver itself.
   case lanesWanted(UInt8)
 }
 
-/// Says why a fetch stream ended before all bytes of a range were sent: only the reset itself is seen on that stream.
+/// Explains why a fetch stream ended before all bytes of a range were sent: the stream itself shows only the reset.
 package struct AbortNotice: Hashable, Sendable {
   /// The file that was being sent.
   package let hash: ContentHash
@@ -34,10 +34,10 @@ package struct AbortNotice: Hashable, Sendable {
   }
 }
 
-/// Says that a request is not forgotten: its turn has yet to come, because other peers are served too or the sender keeps to
-/// a rate.
+/// Reports that a request is not forgotten: it waits for its turn, because other peers are served too or the sender
+/// limits its rate.
 package struct WaitingNotice: Hashable, Sendable {
-  /// The file that was asked for; of a batch, the next one.
+  /// The requested file; for a batch, the next one.
   package let hash: ContentHash
   /// Other peers that wait for their turns as well.
   package let others: UInt32
@@ -48,13 +48,13 @@ package struct WaitingNotice: Hashable, Sendable {
   }
 }
 
-/// Asks one peer, over one channel, whether it has a file.
+/// Asks a peer, over one channel, whether it has a file.
 package struct FindRequest: Hashable, Sendable {
-  /// Chosen by the asker; the answer repeats it.
+  /// Chosen by the sender; the answer repeats it.
   package let id: UInt32
   package let topic: Topic
   package let hash: ContentHash
-  /// Whether a node that has a large file without a manifest shall make one before it answers.
+  /// Whether a node that has a large file without a manifest should create one before it answers.
   package let wantsManifest: Bool
 
   package init(id: UInt32, topic: Topic, hash: ContentHash, wantsManifest: Bool = false) {
@@ -67,16 +67,16 @@ package struct FindRequest: Hashable, Sendable {
 
 /// Answers a `FindRequest`.
 package struct FindAnswer: Hashable, Sendable {
-  /// A file that is there and may be fetched, whole or as far as it has come.
+  /// A file that is available, whole or in part.
   package struct File: Hashable, Sendable {
-    /// Of the whole, in bytes.
+    /// Size of the whole file, in bytes.
     package let size: UInt64
-    /// The file's manifest, where the answering node knows one.
+    /// The file's manifest, if the answering node knows one.
     package let manifest: ContentHash?
-    /// The chunks of that manifest which are there, while the node is loading the file itself; nil where all of it is.
+    /// The available chunks of that manifest, if the node is loading the file itself; nil if it has the whole file.
     package let chunks: ChunkSet?
 
-    /// A file that is there whole.
+    /// A file that is available as a whole.
     package init(size: UInt64, manifest: ContentHash? = nil) {
       self.size = size
       self.manifest = manifest
@@ -90,7 +90,7 @@ package struct FindAnswer: Hashable, Sendable {
       self.chunks = chunks
     }
 
-    /// Whether all of the file is there.
+    /// Whether the whole file is available.
     package var isWhole: Bool { chunks == nil }
   }
 
@@ -102,7 +102,7 @@ package struct FindAnswer: Hashable, Sendable {
     self.outcome = outcome
   }
 
-  /// What the node says.
+  /// The answer itself.
   package enum Outcome: Hashable, Sendable {
     case has(File)
     case refuses(Refusal)
@@ -111,17 +111,17 @@ package struct FindAnswer: Hashable, Sendable {
 
 /// Why a link ends, for the other side's user.
 package struct Goodbye: Hashable, Sendable {
-  /// Why a node ends a link in good order.
+  /// Why a node ends a link deliberately.
   package enum Code: UInt8, Sendable, CaseIterable {
-    /// The node stops.
+    /// The node is stopping.
     case stopping = 1
     /// The two nodes have another link, which is kept.
     case duplicate = 2
-    /// The two nodes speak different major versions.
+    /// The two nodes have different major versions.
     case version = 3
-    /// The node has as many links as it will hold.
+    /// The node has its maximum number of links.
     case full = 4
-    /// The other side broke the protocol.
+    /// The other side violated the protocol.
     case violation = 5
     /// The two nodes share no channel, and neither is a bootstrap node.
     case noCommonChannel = 6

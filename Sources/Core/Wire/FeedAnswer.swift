@@ -1,24 +1,24 @@
 package import Crypto
 package import Primitives
 
-/// What a node says on a feed stream that another has opened; each names the request that it answers.
+/// A message on a feed stream that the other node has opened; each names the request that it answers.
 package enum FeedAnswer: Hashable, Sendable {
-  /// Bytes of the largest answer: one message of the greatest length, or several that are smaller.
+  /// Bytes in the largest answer: one message of the greatest length, or several smaller ones.
   package static let frameLimit = SignedMessage.maximumBytes + 64 << 10
-  /// Messages in one answer.
+  /// Most messages in one answer.
   package static let maximumMessages = 4_096
 
-  /// The node writes the feed, which the proof shows, or it holds messages of it, or neither.
+  /// The node writes the feed, as the proof shows, or has messages of it, or neither.
   case known(id: UInt32, isHeld: Bool, proof: Signature?)
-  /// Signed messages of a subscription, the first of them number `position`.
+  /// Signed messages of a subscription, the first of them with number `position`.
   case messages(id: UInt32, position: UInt64, [[UInt8]])
-  /// Everything that is there has been sent: so many messages are there.
+  /// All available messages were sent; there are `count` of them.
   case caughtUp(id: UInt32, count: UInt64)
-  /// The request is not granted, or no longer.
+  /// The request is not permitted, or no longer.
   case refused(id: UInt32, Refusal)
-  /// The submitted message has been appended and is on the disk.
+  /// The submitted message was appended and is on the disk.
   case submitted(id: UInt32)
-  /// The submitted message is not appended, and why, for a person.
+  /// The submitted message was not appended, with a reason for people.
   case rejected(id: UInt32, reason: String)
 }
 
@@ -46,7 +46,7 @@ extension FeedAnswer {
         writer.integer(id)
         writer.integer(position)
         writer.list(messages) { writer, message in
-          // A message may be longer than 16 bits can tell.
+          // A message may be longer than 16 bits can express.
           writer.integer(UInt32(message.count))
           writer.raw(message)
         }
@@ -65,13 +65,13 @@ extension FeedAnswer {
     case .rejected(let id, let reason):
       Frame.encode(FrameType.rejected) { writer in
         writer.integer(id)
-        // Where a character was cut in two, three bytes stand for what is left of it.
+        // If a character is cut in two, three bytes replace the rest of it.
         writer.text(String(decoding: reason.utf8.prefix(WireLimits.reason - 3), as: UTF8.self))
       }
     }
   }
 
-  /// The answer in a frame; nil where its type is of a later minor version and may be ignored.
+  /// Decodes a frame; nil if its type is of a later minor version and may be ignored.
   package static func decode(_ frame: Frame) throws(WireError) -> FeedAnswer? {
     var reader = ByteReader(frame.body)
     do throws(ByteReaderError) {
@@ -96,12 +96,12 @@ extension FeedAnswer {
 }
 
 extension FeedAnswer {
-  /// Bytes of memory that messages take: an empty one takes some as well.
+  /// Bytes of memory that messages take; an empty one takes some as well.
   package static func memory(of messages: [[UInt8]]) -> Int { messages.reduce(0) { $0 + $1.count + 64 } }
 }
 
 extension FeedAnswer {
-  /// What the feed's key signs to show, on one link only, that whoever answers writes the feed.
+  /// Signed with the feed's key to show, on one link only, that the answering node writes the feed.
   package static func writerStatement(_ feed: FeedID, binding: [UInt8]) -> [UInt8] {
     Array("kachery feed writer\0".utf8) + feed.bytes + binding
   }

@@ -1,15 +1,15 @@
 package import Primitives
 
-/// What a node asks of another on its feed stream. The other answers on the same stream, see `FeedAnswer`.
+/// A request to another node on its feed stream. The other node answers on the same stream, see `FeedAnswer`.
 package enum FeedRequest: Hashable, Sendable {
-  /// Bytes of the largest request: a message that is submitted has at most 10,000 characters.
+  /// Bytes in the largest request: a submitted message has at most 10,000 characters.
   package static let frameLimit = 64 << 10
-  /// Bytes of a message that is submitted: 10,000 characters, each at most six bytes long as JSON escapes them.
+  /// Bytes in the longest submitted message: 10,000 characters, each at most six bytes long as JSON escapes them.
   package static let longestMessage = 60_000
 
-  /// Does the node write the feed, or hold messages of it? Answered by `known`.
+  /// Does the node write the feed, or have messages of it? Answered by `known`.
   case query(id: UInt32, Topic, FeedID)
-  /// Send the messages of a subfeed from this one on, those that are there and those that will come.
+  /// Send the messages of a subfeed from this one on, those available now and later ones.
   case subscribe(id: UInt32, Topic, SubfeedKey, position: UInt64)
   /// Send no more for this subscription.
   case unsubscribe(id: UInt32)
@@ -18,7 +18,7 @@ package enum FeedRequest: Hashable, Sendable {
 }
 
 extension FeedRequest {
-  /// The channel over which it is asked; nil where none is needed.
+  /// The channel of the request; nil if none is needed.
   package var topic: Topic? {
     switch self {
     case .query(_, let topic, _), .subscribe(_, let topic, _, _), .submit(_, let topic, _, _): topic
@@ -60,7 +60,7 @@ extension FeedRequest {
     }
   }
 
-  /// The request in a frame; nil where its type is of a later minor version and may be ignored.
+  /// Decodes a frame; nil if its type is of a later minor version and may be ignored.
   package static func decode(_ frame: Frame) throws(WireError) -> FeedRequest? {
     var reader = ByteReader(frame.body)
     do throws(ByteReaderError) {

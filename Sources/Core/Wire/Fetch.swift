@@ -1,12 +1,12 @@
 package import Primitives
 
-/// Asks for a range of a file on a fetch stream. Several may be sent ahead; they are answered in order.
+/// Requests a range of a file on a fetch stream. Several may be sent ahead; they are answered in order.
 package struct FetchRequest: Hashable, Sendable {
   static let frameType: UInt8 = 16
 
   package let topic: Topic
   package let hash: ContentHash
-  /// The bytes wanted; not empty unless the file is.
+  /// The requested bytes; empty only if the file is.
   package let range: ByteRange
 
   package init(topic: Topic, hash: ContentHash, range: ByteRange) {
@@ -25,7 +25,7 @@ package struct FetchRequest: Hashable, Sendable {
     }
   }
 
-  /// The request in a frame of a fetch stream.
+  /// Decodes a frame of a fetch stream.
   package static func decode(_ frame: Frame) throws(WireError) -> FetchRequest {
     guard frame.type == frameType else { throw .unknownType(frame.type) }
     var reader = ByteReader(frame.body)
@@ -42,26 +42,26 @@ package struct FetchRequest: Hashable, Sendable {
   }
 }
 
-/// Answers a `FetchRequest`: a frame, behind which the bytes follow unless the request is refused.
+/// Answers a `FetchRequest`: a frame, followed by the bytes unless the request is refused.
 package struct FetchReply: Hashable, Sendable {
   static let frameType: UInt8 = 17
-  /// Bytes in the longest reply's frame; fields of later versions fit.
+  /// Bytes in the longest reply's frame, with room for fields of later versions.
   static let frameLimit = 256
-  /// What stands in the place of a refusal where there is none.
+  /// The code that replaces a refusal if there is none.
   private static let granted: UInt8 = 0
 
-  /// Why no bytes follow; nil where they do.
+  /// Why no bytes follow; nil if they do.
   package let refusal: Refusal?
   /// Bytes that follow.
   package let count: UInt64
 
-  /// The request is granted: `count` bytes follow.
+  /// Grants the request: `count` bytes follow.
   package init(count: UInt64) {
     refusal = nil
     self.count = count
   }
 
-  /// The request is refused.
+  /// Refuses the request.
   package init(_ refusal: Refusal) {
     self.refusal = refusal
     count = 0

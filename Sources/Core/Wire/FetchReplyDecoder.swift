@@ -1,10 +1,10 @@
-/// Reads what comes back on a fetch stream: replies, each followed by its bytes, which are handed on in the slices in
-/// which they arrive, without a copy.
+/// Decodes the replies on a fetch stream, each followed by its bytes, which are passed on in the slices in which they
+/// arrive, without a copy.
 package struct FetchReplyDecoder: Sendable {
-  /// What has arrived.
+  /// A decoded part of the stream.
   package enum Event {
     case reply(FetchReply)
-    /// The next bytes of the last reply. The pointer is good for the call only.
+    /// The next bytes of the last reply. The pointer is valid only during the call.
     case bytes(UnsafeRawBufferPointer)
     /// The last reply's bytes are complete.
     case end
@@ -16,10 +16,10 @@ package struct FetchReplyDecoder: Sendable {
 
   package init() {}
 
-  /// Whether the stream may end here: between two replies.
+  /// Whether the stream may end here, between two replies.
   package var isBetweenReplies: Bool { head.isEmpty && remaining == 0 }
 
-  /// Takes in the next bytes of the stream and hands on what they hold.
+  /// Decodes the next bytes of the stream and passes on the events.
   package mutating func receive(
     _ bytes: UnsafeRawBufferPointer, _ deliver: (Event) -> Void
   ) throws(WireError) {
@@ -41,7 +41,7 @@ package struct FetchReplyDecoder: Sendable {
     }
   }
 
-  /// How many bytes of the reply's frame have yet to come.
+  /// How many bytes of the reply's frame are missing.
   private func missingHead() throws(WireError) -> Int {
     guard head.count >= Self.lengthBytes else { return Self.lengthBytes - head.count }
     let length = head[..<Self.lengthBytes].reduce(0) { $0 << 8 | Int($1) }

@@ -2,28 +2,28 @@ package import Primitives
 
 /// The first message of each side on a link.
 package struct Hello: Hashable, Sendable {
-  /// The version of the protocol. Nodes of different majors do not talk.
+  /// The version of the protocol. Nodes with different major versions do not link.
   package static let majorVersion: UInt16 = 1
   /// The minor version of this software; higher ones only add fields and messages that may be ignored.
   package static let minorVersion: UInt16 = 0
 
   package var major: UInt16 = majorVersion
   package var minor: UInt16 = minorVersion
-  /// The bit of `features` that says that the node accepts and opens lanes.
+  /// The bit of `features` for accepting and opening lanes.
   package static let lanes: UInt64 = 1
 
-  /// What the node can do, a bit each; unknown bits are ignored.
+  /// The node's features, one bit each; unknown bits are ignored.
   package var features: UInt64 = lanes
-  /// The name that the node's owner gave it.
+  /// The name given by the node's owner.
   package var label: String
   /// Name and version of the node's software.
   package var software: String
   package var isBootstrap: Bool
-  /// The sender's clock, so that a peer can tell its user of a skew.
+  /// The sender's clock, so that a peer can inform its user of a skew.
   package var clock: WallTime
-  /// Where the sender listens, as far as it knows.
+  /// The addresses at which the sender listens, as far as it knows.
   package var addresses: [Endpoint]
-  /// Where the receiver seems to be, seen from the sender.
+  /// The receiver's address, as seen by the sender.
   package var observed: Endpoint?
   /// Proofs of membership, one for each channel that the sender has joined.
   package var proofs: [ChannelProof]
@@ -43,13 +43,13 @@ package struct Hello: Hashable, Sendable {
 }
 
 extension Hello {
-  /// The part of a node's name that fits into a hello; it ends between two scalars.
+  /// The longest prefix of a node's name that fits into a hello, without splitting a scalar.
   package static func label(of name: String) -> String {
     String(name.prefix(bytes: WireLimits.label))
   }
 }
 
-/// Shows, on this link only, that the sender knows a channel, without telling its name.
+/// Shows, on this link only, that the sender knows a channel, without revealing its name.
 package struct ChannelProof: Hashable, Sendable {
   package let topic: Topic
   /// A keyed digest over the link's binding; see `Discovery.ChannelSecret`.

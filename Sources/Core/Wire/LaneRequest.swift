@@ -1,9 +1,10 @@
 import Primitives
 
-/// The first frame on a further link to a node: makes it a lane of the link with this number, which the same two nodes have.
+/// The first frame on an additional link to a node: makes it a lane of the link with this number, between the same
+/// nodes.
 package struct LaneRequest: Hashable, Sendable {
   static let frameType: UInt8 = 26
-  /// Bytes of the frame at most; fields of later versions fit.
+  /// Bytes in the longest frame, with room for fields of later versions.
   package static let frameLimit = 256
 
   /// The number of a link: the first 8 bytes of its binding, so both ends know it.
@@ -17,7 +18,7 @@ package struct LaneRequest: Hashable, Sendable {
   /// The request as a frame.
   package var encoded: [UInt8] { Frame.encode(Self.frameType) { $0.integer(link) } }
 
-  /// The request in a frame of a lane stream.
+  /// Decodes a frame of a lane stream.
   package static func decode(_ frame: Frame) throws(WireError) -> LaneRequest {
     guard frame.type == frameType else { throw .unknownType(frame.type) }
     var reader = ByteReader(frame.body)

@@ -1,13 +1,13 @@
 package import Primitives
 
-/// A node's signed word that it serves a topic and where it can be reached, good until it expires.
+/// A node's signed statement that it serves a topic and at which addresses it can be reached, valid until it expires.
 ///
-/// One record names one topic, so that handing it on tells nobody which other channels the node has joined.
+/// One record contains one topic, so that relaying it does not reveal the node's other channels.
 package struct PresenceRecord: Hashable, Sendable {
   package let node: NodeID
   package let topic: Topic
   package let addresses: [Endpoint]
-  /// When the node signed it; of two records of one node on one topic the later one counts.
+  /// When the node signed it; of two records of one node on one topic, the later one is valid.
   package let issued: WallTime
   package let expires: WallTime
   /// The node's Ed25519 signature over `signedBytes`.
@@ -24,7 +24,7 @@ package struct PresenceRecord: Hashable, Sendable {
     self.signature = signature
   }
 
-  /// What the signature covers: every other field, behind a text that no other signature of this software begins with.
+  /// The signed bytes: every other field, after a text with which no other signature of this software begins.
   package var signedBytes: [UInt8] {
     var writer = ByteWriter()
     writer.text("kachery presence 1")
@@ -59,7 +59,7 @@ extension ByteReader {
 }
 
 extension ControlMessage {
-  /// As many presence messages as the records need, none of them longer than a frame may be.
+  /// Splits the records into presence messages, none of them longer than a frame may be.
   package static func presence(batching records: [PresenceRecord]) -> [ControlMessage] {
     let room = WireLimits.frame - 16
     var batches: [[PresenceRecord]] = [[]]

@@ -1,4 +1,4 @@
-/// What a stream is for: the first byte that its opener sends.
+/// The purpose of a stream: the first byte that its opener sends.
 package enum StreamKind: UInt8, Sendable, CaseIterable {
   /// Hello, membership, presence and questions, in both directions. The dialer opens exactly one, first.
   case control = 1
@@ -6,9 +6,9 @@ package enum StreamKind: UInt8, Sendable, CaseIterable {
   case fetch = 2
   /// Requests for many small files from the opener, answered in order with the files themselves.
   case batch = 3
-  /// Requests of feeds from the opener, and what the other has to say to them, live.
+  /// Feed requests from the opener, and the other side's answers, live.
   case feed = 4
-  /// A further link to a node, for bulk data only: names the link that it belongs to (`LaneRequest`). Its dialer opens it first,
-  /// in place of the control stream.
+  /// An additional link to a node, for bulk data only: names the link that it belongs to (`LaneRequest`). Its dialer
+  /// opens this stream first, in place of the control stream.
   case lane = 5
 }

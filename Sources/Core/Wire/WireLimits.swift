@@ -1,22 +1,22 @@
 package import Primitives
 
-/// Sizes and counts that bound whatever a peer may send, each with its reason.
+/// Sizes and counts that bound what a peer may send, each with its reason.
 package enum WireLimits {
-  /// Bytes in the largest frame: a frame is read whole before it is decoded.
+  /// Bytes in the largest frame: a frame is read completely before it is decoded.
   package static let frame = 64 << 10
-  /// Bytes in the largest frame of a stream whose opener has not proved membership: a hello with every proof fits.
+  /// Bytes in the largest frame on a stream whose opener has not proved membership: a hello with every proof fits.
   package static let helloFrame = 32 << 10
   /// Bytes in a node's label.
   package static let label = 128
   /// Bytes in the name and version of a node's software.
   package static let software = 64
-  /// Bytes in a sentence for a person.
+  /// Bytes in a reason for people.
   package static let reason = 512
-  /// Channels on which a node may prove membership to one peer.
+  /// Channels for which a node may prove membership to one peer.
   package static let channels = 256
-  /// Addresses under which a node may be reached.
+  /// Most addresses of a node.
   package static let addresses = 16
-  /// Presence records in one message; more are sent in several, see `ControlMessage.presence(batching:)`.
+  /// Most presence records in one message; more are sent in several, see `ControlMessage.presence(batching:)`.
   package static let records = 256
   /// Bytes in a signature (RFC 8032, section 5.1.6).
   package static let signature = 64
@@ -24,12 +24,13 @@ package enum WireLimits {
   package static let proof = 32
 }
 
-/// Why a peer's bytes were refused. Each ends the link: a peer that speaks another language cannot be understood again.
+/// Why a peer's bytes were rejected. Each error ends the link: a peer that violates the protocol cannot be understood
+/// again.
 package enum WireError: Error, Hashable, Sendable {
   /// A frame is longer than its limit.
   case frameTooLong
-  /// A frame's type is none of this stream's.
+  /// A frame's type does not belong to this stream.
   case unknownType(UInt8)
-  /// A frame does not hold what its type says.
+  /// A frame's content does not match its type.
   case malformed(ByteReaderError)
 }

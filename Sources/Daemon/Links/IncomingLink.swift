@@ -3,17 +3,17 @@ import Links
 import Primitives
 import Wire
 
-/// A link that another node has opened and of which it has not said whether it is a link of its own or a lane of one. Bound to
-/// the loop.
+/// A link that another node has opened, before it is known whether it is an independent link or a lane. Bound to the
+/// loop.
 final class IncomingLink {
-  /// What the peer wants of the link.
+  /// The purpose of the link.
   enum Purpose {
     /// Its control stream has arrived, with the first bytes.
     case control(any ByteStream, [UInt8])
     case lane(LaneRequest)
   }
 
-  /// How long the peer may take to say it.
+  /// How long the peer may take to show the purpose.
   private static let time: Duration = .seconds(10)
 
   let link: Link
@@ -21,7 +21,7 @@ final class IncomingLink {
   private var deadline: Timer?
   private var decoder = FrameDecoder(limit: LaneRequest.frameLimit)
 
-  /// - Parameter onPurpose: called once; with nil if the peer says nothing, or something else.
+  /// - Parameter onPurpose: called once; with nil if the peer sends nothing, or anything else.
   init(_ link: Link, loop: EventLoop, onPurpose: @escaping (Purpose?) -> Void) {
     self.link = link
     self.onPurpose = onPurpose
@@ -56,7 +56,7 @@ final class IncomingLink {
     }
   }
 
-  /// Gives the link up, if the peer has not said what it is for. Idempotent.
+  /// Closes the link, if the peer has not shown its purpose. Idempotent.
   func close() { end(nil) }
 
   private func end(_ purpose: Purpose?) {

@@ -7,9 +7,9 @@ import Wire
 final class LaneDialer {
   /// The timeout for connecting.
   private static let dialTime: Duration = .seconds(5)
-  /// After the node could not be dialed, how long until it is dialed again; meanwhile it is asked to dial.
+  /// How long after a failed dial until the node is dialed again; meanwhile it is asked to dial.
   private static let retryTime: Duration = .seconds(60)
-  /// Addresses that are tried.
+  /// Most addresses to try.
   private static let maximumAddresses = 4
 
   /// Whether this node may open another lane.
@@ -29,7 +29,7 @@ final class LaneDialer {
     self.mayOpen = mayOpen
   }
 
-  /// Attempts that are under way.
+  /// Running attempts.
   var count: Int { attempts.count }
 
   /// Opens this number of lanes for transfers of this node.
@@ -39,12 +39,12 @@ final class LaneDialer {
     for _ in 0..<count { dial(addresses, orAsk: true) }
   }
 
-  /// Opens lanes that the peer wants, which cannot dial this node.
+  /// Opens lanes for a peer that cannot dial this node.
   func openForPeer(_ count: Int) {
     for _ in 0..<min(count, LinkLanes.limit - connection.lanes.count - attempts.count) { dial(addresses, orAsk: false) }
   }
 
-  /// Gives up all attempts.
+  /// Cancels all attempts.
   func close() {
     for attempt in attempts.values { attempt.cancel() }
     attempts = [:]
@@ -52,8 +52,8 @@ final class LaneDialer {
 
   private func ask(_ count: Int) { connection.send(.lanesWanted(UInt8(clamping: count))) }
 
-  /// Where the node may be dialed: at the address that this node dialed before, or else where it says, and on its ports at the
-  /// address from which it came.
+  /// The addresses for dialing the node: the address that this node dialed before, or otherwise the node's ports at the
+  /// address from which it connected, and then its own addresses.
   private var addresses: ArraySlice<Endpoint> {
     guard let remote = connection.link.remoteEndpoint else { return [] }
     if connection.link.isDialer { return [remote] }

@@ -23,14 +23,14 @@ final class LinkConnection {
   /// Called when the peer opens a batch stream.
   var onBatchStream: ((any ByteStream, [UInt8]) -> Void)?
 
-  /// Called when the peer wants this node to open lanes, because it cannot dial this node.
+  /// Called when the peer asks this node to open lanes, because it cannot dial this node.
   var onLanesWanted: ((Int) -> Void)?
 
   /// The feed streams.
   let feeds: FeedStreams
   /// The lanes of the link.
   let lanes: LinkLanes
-  /// The addresses at which the peer says that it can be dialed, while it also accepts lanes.
+  /// The addresses at which the peer can be dialed, according to the peer; nil unless it also accepts lanes.
   private(set) var laneAddresses: [Endpoint]?
 
   private var control: (any ByteStream)?
@@ -52,7 +52,7 @@ final class LinkConnection {
     }
   }
 
-  /// Starts to receive. The dialer opens the control stream; that of an accepted link has arrived, with these bytes.
+  /// Starts to receive. The dialer opens the control stream; an accepted link already has it, with these bytes.
   func start(_ accepted: (control: any ByteStream, first: [UInt8])?) {
     link.onStream = { [weak self] stream in StreamOpening.read(stream) { self?.opened($0, $1, $2) } }
     link.measureRoundTrip()
@@ -72,7 +72,7 @@ final class LinkConnection {
     if !lanes.add(lane) { lane.close() }
   }
 
-  /// Whether the lane belongs to this link: the same node has proved itself at its other end, and it names this link.
+  /// Whether the lane belongs to this link: it names this link, and has the same node at its other end.
   func isNamed(by request: LaneRequest, from node: NodeID) -> Bool {
     laneAddresses != nil && link.peer == node && LaneRequest(linkWithBinding: link.channelBinding) == request
   }

@@ -11,9 +11,9 @@ import Wire
 final class PeerLinks {
   /// The timeout for connecting to one address.
   private static let dialTime: Duration = .seconds(10)
-  /// Accepted links whose peers have not said what they are for.
+  /// Most accepted links whose peers have not shown their purpose.
   private static let maximumIncoming = 256
-  /// Lanes that this node may have to all others.
+  /// Most lanes that this node may have to all other nodes.
   private static let maximumLanes = 64
 
   /// Called when a peer opens a fetch or batch stream.
@@ -104,7 +104,7 @@ final class PeerLinks {
       guard let self else { return link.close() }
       incoming[key] = nil
       switch purpose {
-      case nil: log.debug("The link from node \(link.peer.short) ended before it was known what it is for.")
+      case nil: log.debug("The link from node \(link.peer.short) ended before its purpose was known.")
       case .control(let stream, let first): opened(link, dial: nil, accepted: (stream, first))
       case .lane(let request): add(lane: link, request)
       }

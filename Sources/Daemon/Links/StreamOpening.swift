@@ -1,10 +1,10 @@
 import Links
 import Wire
 
-/// The beginning of a stream that the peer has opened: its first byte says what it is for. Bound to the loop.
+/// The start of a stream that the peer has opened: its first byte is its kind. Bound to the loop.
 enum StreamOpening {
-  /// Calls `then` once the first byte is here, with what arrived behind it. None of these bytes count against the window any
-  /// more. A stream of an unknown kind is reset.
+  /// Calls `then` once the first byte has arrived, with the bytes after it. All of these bytes are already released.
+  /// Resets a stream of an unknown kind.
   static func read(_ stream: any ByteStream, _ then: @escaping (StreamKind, any ByteStream, [UInt8]) -> Void) {
     stream.onData = { [weak stream] bytes in
       guard let stream, let first = bytes.first else { return }

@@ -5,7 +5,7 @@ import NodeCore
 import Primitives
 import Transfer
 
-/// Files on their way in: what the store keeps of them, and the streams that fetch them. Bound to the loop.
+/// Incoming files: their state in the store, and the streams that fetch them. Bound to the loop.
 final class Downloads {
   /// One download from one node.
   private struct ClientKey: Hashable {
@@ -13,10 +13,10 @@ final class Downloads {
     let node: NodeID
   }
 
-  /// How often a file that another node receives into the same storage directory is looked for.
+  /// How often to check for a file that another node receives into the same storage directory.
   private static let sharedPeriod: Duration = .seconds(1)
-  /// Bytes of small files that all batches may have in memory, and that one node may send ahead of the disk: enough that
-  /// there is something to do while others wait for the disk.
+  /// Bytes of small files that all batches may have in memory, and that one node may send ahead of the disk: enough to
+  /// work on while other files wait for the disk.
   private static let batchMemory = 64 << 20
   private static let batchWindow = 16 << 20
 
@@ -171,7 +171,7 @@ final class Downloads {
     guard let lanes = lanes(id), let file = incoming[download], let range = fetch.range else {
       return driver.transfer { $0.fetched(fetch.id, .disconnected, at: $1) }
     }
-    // It was accepted just before its source was given up.
+    // It was accepted just before its source was abandoned.
     guard !file.hasArrived(fetch.piece.range) else {
       return driver.transfer { $0.fetched(fetch.id, .verified, at: $1) }
     }
@@ -200,7 +200,7 @@ final class Downloads {
 }
 
 extension CompletionOutcome {
-  /// Checks and admits a file of which every piece has arrived. Waits for the disk.
+  /// Checks and admits a file after every piece has arrived. Blocks on the disk.
   fileprivate init(finishing file: IncomingFile) {
     do throws(KacheryError) {
       _ = try file.finish()

@@ -5,17 +5,17 @@ import Primitives
 import Transfer
 import Wire
 
-/// Fetches pieces of one download from one node: bytes go in blocks from the node to their place in the partial file, and
-/// count against the window until they are written. Bound to the loop.
+/// Fetches pieces of one download from one node: bytes are passed in blocks from the node to their place in the partial
+/// file, and count against the window until they are written. Bound to the loop.
 final class FetchClient {
-  /// A piece whose bytes arrive.
+  /// A piece that is arriving.
   private final class Arrival {
     let fetch: FetchID
     let piece: Piece
     let chunk: IncomingChunk
-    /// Bytes that have been put into blocks, those that an earlier fetch left included.
+    /// Bytes collected in blocks, including those that an earlier fetch left.
     var collected: UInt64
-    /// Bytes that have been written and hashed, those that an earlier fetch left included.
+    /// Bytes written and hashed, including those that an earlier fetch left.
     var kept: UInt64
 
     init(_ expected: PieceFetch, _ chunk: IncomingChunk) {
@@ -27,11 +27,11 @@ final class FetchClient {
     }
   }
 
-  /// What the node may send ahead of what is written; the most memory that it takes without lanes.
+  /// How far ahead of the writes the node may send; without lanes, the most memory used.
   let window: Int
   /// Called when bytes of a piece have been written, with their number and the piece's total so far.
   var onProgress: ((FetchID, _ count: Int, _ received: UInt64) -> Void)?
-  /// Called when the node could send more at once than it has been asked for.
+  /// Called when the node could send more than was requested from it.
   var onRoom: (() -> Void)?
   /// A piece has been verified, or has failed; after a failure nothing more is reported.
   var onOutcome: ((FetchID, FetchOutcome) -> Void)?
@@ -43,7 +43,7 @@ final class FetchClient {
   private let writing: SerialPoolQueue
   private let hashing: SerialPoolQueue
   private var blocks = WriteBufferPool()
-  /// Requested pieces of which nothing has arrived, in the order in which they will.
+  /// Requested pieces that have not started to arrive, in the order in which they will.
   private var expected: [PieceFetch] = []
   /// Pieces that have partly or wholly arrived but are not verified, in order; the last may still be arriving.
   private var arrivals: [Arrival] = []
@@ -54,8 +54,8 @@ final class FetchClient {
   private var isClosed = false
 
   /// - Parameters:
-  ///   - ranges: new.
-  ///   - window: what the node may send ahead on it.
+  ///   - ranges: a new client.
+  ///   - window: how far ahead of the writes the node may send on it.
   init(_ ranges: RangeClient, window: Int, incoming: IncomingFile, loop: EventLoop, limiter: RateLimiter) {
     self.ranges = ranges
     self.window = window
@@ -70,14 +70,14 @@ final class FetchClient {
     ranges.onEnd = { [weak self] in self?.rangesEnded() }
   }
 
-  /// Asks for a piece, or the rest of one, which is this range of the source's file.
+  /// Requests a piece, or the rest of one, as this range of the source's file.
   func request(_ fetch: PieceFetch, _ range: ByteRange) {
     guard !isClosed else { return }
     expected.append(fetch)
     ranges.request(FetchRequest(topic: fetch.source.topic, hash: fetch.source.hash, range: range))
   }
 
-  /// Gives up every piece that is not verified. Idempotent.
+  /// Abandons every piece that is not verified. Idempotent.
   func close() {
     guard !isClosed else { return }
     isClosed = true
@@ -91,14 +91,14 @@ final class FetchClient {
     arrivals = []
   }
 
-  /// Ends with what became of a piece, by default the first that is not verified.
+  /// Ends the client, and reports the outcome of a piece, by default the first that is not verified.
   private func fail(_ outcome: FetchOutcome, of arrival: Arrival? = nil) {
     guard !isClosed else { return }
     let tell = onOutcome
     let arrived = arrivals
     guard let fetch = arrival?.fetch ?? arrived.first?.fetch ?? expected.first?.id else { return close() }
     close()
-    // Pieces before it may be part of the file by now, though the loop has not heard of that.
+    // Earlier pieces may be part of the file by now without the loop knowing it.
     for earlier in arrived where earlier.fetch != fetch && earlier.chunk.isAccepted { tell?(earlier.fetch, .verified) }
     tell?(fetch, arrival?.chunk.isAccepted == true ? .verified : outcome)
   }
@@ -185,9 +185,9 @@ final class FetchClient {
     }
   }
 
-  // MARK: Keeping
+  // MARK: Writing
 
-  /// Has the block that was filled written and hashed, and used again once both are done.
+  /// Writes and hashes the filled block, and reuses it once both are done.
   private func keep(_ arrival: Arrival) {
     guard let block = block.take() else { return }
     let chunk = arrival.chunk
@@ -225,7 +225,7 @@ final class FetchClient {
   private static func outcome(of error: KacheryError) -> FetchOutcome {
     switch error.code {
     case .hashMismatch: .hashMismatch
-    // The place of a piece that another fetch still brings, or has brought, is no fault of the disk.
+    // The place of a piece that another fetch receives, or has received, is not a disk error.
     case .protocolViolation, .disconnected, .alreadyRunning: .disconnected
     default: .storageFailed(error)
     }

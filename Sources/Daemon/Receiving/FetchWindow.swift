@@ -2,23 +2,23 @@ import Mux
 
 /// How far ahead of what is written nodes may send.
 ///
-/// What takes in a large file does so in fits and starts: memory and the disk are quick for one moment and slow for the next.
-/// With 4 MiB the sender then waited for the receiver, and the receiver for the sender, and a quarter of two cores was idle. More
-/// is also what a long way needs: 16 MiB are 80 ms at 200 MB/s.
+/// Receiving a large file is uneven: memory and the disk are fast at one moment and slow at the next. With 4 MiB,
+/// sender and receiver then waited for each other, and a quarter of two cores was idle. Long paths need more as well:
+/// 16 MiB are 80 ms at 200 MB/s.
 enum FetchWindow {
-  /// One stream's, in bytes, as long as there is enough for all.
+  /// The window of one stream in bytes, as long as there is enough for all.
   static let most = 16 << 20
-  /// What each has in any case: 80 ms at 50 MB/s.
+  /// The window that each stream has in any case: 80 ms at 50 MB/s.
   static let least = 4 << 20
-  /// What all have together, as long as each can have the least.
+  /// The total of all windows, as long as each can have the least.
   static let shared = 64 << 20
 
-  /// What each lane has: several of them share a long path.
+  /// The window of each lane: several of them share a long path.
   static let lane = 8 << 20
 
   /// The window of a new stream.
   ///
-  /// - Parameter rate: the bytes a second that the owner lets in; nil for no limit.
+  /// - Parameter rate: the permitted bytes per second; nil for no limit.
   static func next(beside windows: [Int], rate: Double?) -> Int {
     kept(min(most, max(least, shared - windows.reduce(0, +))), to: rate)
   }

@@ -4,17 +4,17 @@ import Primitives
 import Transfer
 import Wire
 
-/// Fetches ranges of one node's files over the lanes to it, and delivers their bytes in the order of the requests. Bound to
-/// the loop.
+/// Fetches ranges of one node's files over the lanes to it, and delivers their bytes in the order of the requests.
+/// Bound to the loop.
 ///
-/// Spans that arrive before their turn wait in memory; they count against their stream's window until they are consumed, so
-/// all of them together take no more than the windows.
+/// Spans that arrive early wait in memory; they count against their stream's window until they are consumed, so
+/// together they take no more than the windows.
 final class RangeClient: LaneUser {
-  /// What has arrived, in the order of the requests.
+  /// Received data, in the order of the requests.
   enum Event {
     /// The node grants the next range; its bytes follow.
     case began
-    /// The next bytes. The pointer is valid for the call only. They count against the window until `consumed`.
+    /// The next bytes. The pointer is valid only during the call. They count against the window until `consumed`.
     case bytes(UnsafeRawBufferPointer)
     /// All bytes of the range have arrived.
     case ended
@@ -26,18 +26,18 @@ final class RangeClient: LaneUser {
   /// The bytes of one span.
   private struct Arrival {
     var span: SpanQueue.Span
-    /// Bytes that have arrived and wait for their turn, with the streams that brought them.
+    /// Early bytes, with the streams that delivered them.
     var early: [(bytes: [UInt8], from: SpanStream)] = []
-    /// What the node has answered in place of bytes.
+    /// The node's answer instead of bytes.
     var failure: Event?
     var isGranted = false
     var isComplete = false
   }
 
   var onEvent: ((Event) -> Void)?
-  /// Nothing more arrives: no lane is left, or the node broke the protocol.
+  /// Called when nothing more can arrive: no lane is left, or the node violated the protocol.
   var onEnd: (() -> Void)?
-  /// Called when several lanes are up and some have nothing to do: more ranges can be requested.
+  /// Called when several lanes are up and some are idle: more ranges can be requested.
   var onRoom: (() -> Void)?
   /// The bytes that the transfer still needs, for deciding how many lanes are worthwhile.
   var left: () -> UInt64 = { 0 }
@@ -50,18 +50,18 @@ final class RangeClient: LaneUser {
   private var queue = SpanQueue()
   private var streams: [SpanStream] = []
   private var arrivals: [Int: Arrival] = [:]
-  /// The number of the span whose bytes are delivered now.
+  /// The number of the span being delivered.
   private var head = 0
-  /// Delivered bytes that are not consumed, with the streams that brought them.
+  /// Delivered bytes that are not consumed yet, with their streams.
   private var delivered = Queue<(stream: SpanStream, count: Int)>()
-  /// Bytes of the first of these that are consumed.
+  /// Consumed bytes of the first of these.
   private var consumedOfFirst = 0
   /// Whether `onRoom` was called since the last request.
   private var hasAnnouncedRoom = false
   private var isClosed = false
 
   /// - Parameters:
-  ///   - window: the bytes that may wait to be consumed, over the link itself.
+  ///   - window: most bytes that may wait to be consumed, on the link itself.
   ///   - laneWindow: the same for each lane.
   init(_ lanes: any Lanes, window: Int, laneWindow: Int, loop: EventLoop) {
     self.lanes = lanes
@@ -82,7 +82,7 @@ final class RangeClient: LaneUser {
     assign()
   }
 
-  /// Lets the node send `count` more bytes, in the order in which they were delivered.
+  /// Lets the node send `count` more bytes. Bytes are consumed in the order of delivery.
   func consumed(_ count: Int) {
     var rest = count
     while rest > 0, let first = delivered.first {
@@ -96,7 +96,7 @@ final class RangeClient: LaneUser {
     }
   }
 
-  /// Gives up everything. Idempotent.
+  /// Abandons all requests. Idempotent.
   func close() {
     guard !isClosed else { return }
     isClosed = true
@@ -120,11 +120,11 @@ final class RangeClient: LaneUser {
 
   func lanesChanged() {
     guard !isClosed else { return }
-    // The loop's next turn: streams of a lane that has closed must have ended before.
+    // In the next turn: the streams of a closed lane must have ended first.
     _ = loop.after(.zero) { [weak self] in self?.assign() }
   }
 
-  /// Asks the lanes for spans until each has enough to do.
+  /// Assigns spans to the lanes until each has enough to do.
   private func assign() {
     guard !isClosed, let template else { return }
     let usable = lanes.usable
@@ -140,7 +140,7 @@ final class RangeClient: LaneUser {
     onRoom?()
   }
 
-  /// The stream that should get the next span, which is the one that will be done first; nil if all have enough to do.
+  /// The stream that should get the next span: the one that will be done first; nil if all have enough to do.
   private func nextStream(_ usable: [Lane]) -> SpanStream? {
     let number = queue.nextNumber
     for lane in usable where !streams.contains(where: { $0.lane == lane.id && $0.accepts(number) }) { open(lane) }
@@ -165,7 +165,7 @@ final class RangeClient: LaneUser {
     streams.append(stream)
   }
 
-  /// Lanes that are not usable any more, and streams that others have replaced, get nothing more to do.
+  /// Stops assigning spans to lanes that are no longer usable, and to replaced streams.
   private func retire(except usable: Set<LaneID>) {
     for stream in streams where !usable.contains(stream.lane) { stream.isRetiring = true }
     for stream in streams where stream.isRetiring && stream.isIdle { stream.finish() }
@@ -178,7 +178,7 @@ final class RangeClient: LaneUser {
     let number = event.span.number
     switch event {
     case .granted(let span):
-      // A span that was lost with its lane is granted a second time.
+      // A span that was lost with its lane is granted again.
       guard arrivals[number]?.isGranted == false else { return }
       arrivals[number]?.isGranted = true
       if number == head, span.isFirst { onEvent?(.began) }
@@ -215,7 +215,7 @@ final class RangeClient: LaneUser {
     onEvent?(event)
   }
 
-  /// Goes on with the next spans, as far as they have arrived.
+  /// Delivers the next spans, as far as they have arrived.
   private func advance() {
     while !isClosed, let arrival = arrivals[head], arrival.isComplete {
       arrivals[head] = nil
@@ -231,7 +231,7 @@ final class RangeClient: LaneUser {
 
   private func ended(_ stream: SpanStream, isLost: Bool) {
     streams.removeAll { $0 === stream }
-    // A stream that the node resets says that it serves no more; only a lane that breaks says nothing of the node.
+    // If the node resets a stream, it no longer serves the file; a broken lane says nothing about the node.
     guard isLost, stream.lane != .link else { return stream.isIdle && stream.isRetiring ? () : end() }
     queue.takeBack(stream.requested.compactMap { arrivals[$0.number]?.span })
     lanesChanged()

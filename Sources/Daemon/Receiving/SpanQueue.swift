@@ -1,17 +1,17 @@
 import Links
 import Primitives
 
-/// The spans of the ranges that one node is asked for: which lane is asked for which, and in which order their bytes belong.
-/// A value without I/O.
+/// The spans of the ranges requested from one node: which lane gets which, and the order of their bytes. A value
+/// without I/O.
 ///
-/// A range is not requested as a whole, so that several lanes share it, that a lane that is lost delays only what it was asked
-/// for, and that little is requested over a path before a better one takes its place.
+/// A range is not requested as a whole: so several lanes can share it, a lost lane delays only its own spans, and
+/// little is requested over a path before a better one replaces it.
 struct SpanQueue {
   /// A request for a part of a range.
   struct Span: Hashable, Sendable {
     /// Its place in the order of the bytes.
     let number: Int
-    /// The range that it is a part of, counted from 0.
+    /// The index of its range.
     let range: Int
     var bytes: ByteRange
     let isFirst: Bool
@@ -26,15 +26,15 @@ struct SpanQueue {
 
   private var ranges = 0
   private var waiting = Queue<Rest>()
-  /// The part of the first waiting range that has not been given to a lane.
+  /// The part of the first waiting range that is not assigned to a lane.
   private var first: Rest?
   private var spans = 0
   /// Spans that were lost with their lanes, in order.
   private var lost: [Span] = []
-  /// Bytes that no lane has been asked for.
+  /// Bytes that are not assigned to a lane.
   private(set) var unassigned: UInt64 = 0
 
-  /// Adds a range behind those that were added before.
+  /// Adds a range after all earlier ones.
   mutating func add(_ range: ByteRange) {
     let rest = Rest(range: ranges, bytes: range)
     ranges += 1
@@ -42,10 +42,10 @@ struct SpanQueue {
     if first == nil { first = rest } else { waiting.append(rest) }
   }
 
-  /// Whether there is anything to ask a lane for.
+  /// Whether nothing is left to assign.
   var isEmpty: Bool { first == nil && lost.isEmpty }
 
-  /// The number of the span that `next` returns; lost ones come first.
+  /// The number of the span that `next` returns; lost spans take precedence.
   var nextNumber: Int { lost.first?.number ?? spans }
 
   /// The next span, of at most this many bytes; nil if everything is assigned.
@@ -66,7 +66,7 @@ struct SpanQueue {
     return span
   }
 
-  /// Takes back spans whose lane was lost, each with the bytes that are still missing.
+  /// Adds spans whose lane was lost, each with the bytes that are still missing.
   mutating func takeBack(_ more: [Span]) {
     lost = (lost + more).sorted { $0.number < $1.number }
     unassigned += more.reduce(0) { $0 + $1.bytes.count }

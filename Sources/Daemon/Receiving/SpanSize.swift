@@ -1,28 +1,28 @@
 import Primitives
 
-/// How many bytes a lane is asked for in one span, and how many ahead of what has arrived.
+/// How many bytes to request from a lane in one span, and how many ahead of those that have arrived.
 enum SpanSize {
   static let least: UInt64 = 256 << 10
   static let most: UInt64 = 4 << 20
-  /// While the lane's rate is unknown.
+  /// Used while the lane's rate is unknown.
   private static let first: UInt64 = 1 << 20
   /// The time that a span takes at the lane's rate.
   private static let time = 0.25
-  /// The round trip time that is assumed until it has been measured.
+  /// The round-trip time assumed until it is measured.
   private static let assumedRoundTrip = 0.1
 
   /// The bytes of the next span.
   ///
   /// - Parameters:
   ///   - rate: of the lane, in bytes per second; nil if unknown.
-  ///   - share: the bytes that are left for each lane: towards the end, spans become smaller so that all lanes end together.
+  ///   - share: the bytes left for each lane: towards the end, spans become smaller so that all lanes end together.
   static func span(rate: Double?, share: UInt64) -> UInt64 {
     let wanted = rate.map { UInt64(min(Double(most), $0 * time)) } ?? first
     return min(max(least, min(wanted, share)), most)
   }
 
-  /// The bytes to ask a lane for ahead of what has arrived: two spans at least, and enough that the node always has one to send
-  /// while the next request is on its way.
+  /// The bytes to request from a lane ahead of those that have arrived: at least two spans, and enough that the node
+  /// always has one to send while the next request is in flight.
   static func ahead(rate: Double?, roundTripTime: Duration?) -> UInt64 {
     guard let rate else { return 2 * first }
     let roundTrip = roundTripTime?.inSeconds ?? assumedRoundTrip

@@ -10,7 +10,7 @@ final class SpanStream {
     case bytes(SpanQueue.Span, UnsafeRawBufferPointer)
     case complete(SpanQueue.Span)
     case refused(SpanQueue.Span, Refusal)
-    /// The answer is not for as many bytes as were requested.
+    /// The answer announces another number of bytes than requested.
     case wrongCount(SpanQueue.Span)
 
     var span: SpanQueue.Span {
@@ -21,12 +21,13 @@ final class SpanStream {
     }
   }
 
-  /// Requests that may wait for the node: fewer than it accepts.
+  /// Most requests that may wait for the node: fewer than it accepts.
   private static let maximumRequests = 48
 
   let lane: LaneID
   var onEvent: ((Event) -> Void)?
-  /// Called once when nothing more arrives; with true if the lane has broken, with false if the node has ended the stream.
+  /// Called once when nothing more arrives; with true if the lane has broken, with false if the node has ended the
+  /// stream.
   var onEnd: ((_ isLost: Bool) -> Void)?
   /// Whether nothing more is requested on it.
   var isRetiring = false
@@ -51,8 +52,8 @@ final class SpanStream {
 
   var isIdle: Bool { requested.isEmpty }
 
-  /// Whether a span with this number may be requested: its bytes come behind all that were requested before, or they would
-  /// wait behind bytes for which there is no room.
+  /// Whether a span with this number may be requested: its bytes must follow those of all earlier requests, or they
+  /// would wait behind bytes for which there is no room.
   func accepts(_ number: Int) -> Bool { !isRetiring && number > lastNumber }
 
   func hasRoom(roundTripTime: Duration?, at now: Instant) -> Bool {
@@ -63,7 +64,7 @@ final class SpanStream {
   /// Bytes per second; nil if unknown.
   func rate(at now: Instant) -> Double? { meter.bytesPerSecond(at: now) }
 
-  /// Seconds until everything that was requested has arrived.
+  /// Seconds until all requested bytes have arrived.
   func timeToDo(at now: Instant) -> Double { Double(outstandingBytes) / (rate(at: now) ?? 1e6) }
 
   func request(_ span: SpanQueue.Span, _ request: FetchRequest, at now: Instant) {
@@ -76,14 +77,14 @@ final class SpanStream {
 
   func consumed(_ count: Int) { stream.consumed(count) }
 
-  /// Requests nothing more. Everything has arrived.
+  /// Ends the stream after everything has arrived.
   func finish() {
     onEvent = nil
     onEnd = nil
     stream.finish()
   }
 
-  /// Gives up what was requested.
+  /// Abandons all requests.
   func close() {
     onEvent = nil
     onEnd = nil
@@ -99,7 +100,7 @@ final class SpanStream {
     } catch {
       return ended(isLost: false)
     }
-    // Only file bytes are consumed by the receiver; release the window of everything else here.
+    // Only file bytes are consumed by the receiver; the window of all other bytes is released here.
     var fileBytes = 0
     for event in events where onEvent != nil {
       switch event {
