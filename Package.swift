@@ -51,7 +51,8 @@ let package = Package(
 
     // Base: imports nothing of ours but Base.
     module("Primitives", in: "Base"),
-    module("Crypto", in: "Base", ["Primitives", "COpenSSL", "CSHA1"]),
+    module("Ed25519Batch", in: "Base", ["COpenSSL"]),
+    module("Crypto", in: "Base", ["Primitives", "Ed25519Batch", "COpenSSL", "CSHA1"]),
     module("Diagnostics", in: "Base", ["Primitives"]),
     module("APIModel", in: "Base", ["Primitives"]),
 
@@ -110,6 +111,7 @@ let package = Package(
       name: "TestSupport", dependencies: ["Primitives", "Crypto", "Files", "Transfer"], path: "Tests/TestSupport",
       swiftSettings: strict),
     tests("PrimitivesTests", ["Primitives", "TestSupport"]),
+    tests("Ed25519BatchTests", ["Ed25519Batch", "Crypto", "Primitives", "TestSupport"]),
     tests("CryptoTests", ["Crypto", "Primitives", "TestSupport"]),
     tests("DiagnosticsTests", ["Diagnostics", "TestSupport"]),
     tests("APIModelTests", ["APIModel", "Primitives", "TestSupport"]),
