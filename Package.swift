@@ -66,10 +66,10 @@ let package = Package(
       "NodeCore", in: "Core", ["Primitives", "Crypto", "Diagnostics", "Wire", "Discovery", "Transfer", "Feeds"]),
 
     // Platform: I/O and C.
-    module("EventLoop", in: "Platform", ["Primitives", "CUV"]),
+    module("EventLoop", in: "Platform", ["Primitives", "Threads", "CUV"]),
     module("Files", in: "Platform", ["Primitives", "CPosix"]),
-    module("Threads", in: "Platform", ["Primitives"]),
-    module("Process", in: "Platform", ["Primitives"]),
+    module("Threads", in: "Platform", ["Primitives", "CPosix"]),
+    module("Process", in: "Platform", ["Primitives", "Threads"]),
     module("Database", in: "Platform", ["Primitives", "CSQLite"]),
     module("TLS", in: "Platform", ["Primitives", "Crypto", "COpenSSL"]),
     module("HTTP", in: "Platform", ["Primitives", "CMicroHTTPD", "CCurl"]),
