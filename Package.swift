@@ -70,6 +70,7 @@ let package = Package(
     module("Files", in: "Platform", ["Primitives", "CPosix"]),
     module("Threads", in: "Platform", ["Primitives", "CPosix"]),
     module("Process", in: "Platform", ["Primitives", "Threads"]),
+    module("Terminal", in: "Platform"),
     module("Database", in: "Platform", ["Primitives", "CSQLite"]),
     module("TLS", in: "Platform", ["Primitives", "Crypto", "COpenSSL"]),
     module("HTTP", in: "Platform", ["Primitives", "CMicroHTTPD", "CCurl"]),
@@ -97,7 +98,8 @@ let package = Package(
     command(
       "kachery",
       [
-        "Primitives", "Crypto", "APIModel", "Diagnostics", "Files", "Threads", "Process", "ContentStore", "HTTP",
+        "Primitives", "Crypto", "APIModel", "Diagnostics", "Files", "Threads", "Process", "Terminal", "ContentStore",
+        "HTTP",
       ]),
 
     // `Benchmarks/scaling.py` runs it.
@@ -128,6 +130,7 @@ let package = Package(
     tests("EventLoopTests", ["EventLoop", "Primitives", "TestSupport"]),
     tests("FilesTests", ["Files", "Primitives", "TestSupport"]),
     tests("ThreadsTests", ["Threads", "Primitives", "TestSupport"]),
+    tests("TerminalTests", ["Terminal", "TestSupport"]),
     tests("DatabaseTests", ["Database", "Primitives", "TestSupport"]),
     tests("TLSTests", ["TLS", "Crypto", "Primitives", "TestSupport", "COpenSSL"]),
     tests("HTTPTests", ["HTTP", "EventLoop", "Primitives", "TestSupport"]),
