@@ -51,7 +51,8 @@ let package = Package(
 
     // Base: imports nothing of ours but Base.
     module("Primitives", in: "Base"),
-    module("Crypto", in: "Base", ["Primitives", "COpenSSL", "CSHA1"]),
+    module("Ed25519Batch", in: "Base", ["COpenSSL"]),
+    module("Crypto", in: "Base", ["Primitives", "Ed25519Batch", "COpenSSL", "CSHA1"]),
     module("Diagnostics", in: "Base", ["Primitives"]),
     module("APIModel", in: "Base", ["Primitives"]),
 
@@ -65,10 +66,11 @@ let package = Package(
       "NodeCore", in: "Core", ["Primitives", "Crypto", "Diagnostics", "Wire", "Discovery", "Transfer", "Feeds"]),
 
     // Platform: I/O and C.
-    module("EventLoop", in: "Platform", ["Primitives", "CUV"]),
+    module("EventLoop", in: "Platform", ["Primitives", "Threads", "CUV"]),
     module("Files", in: "Platform", ["Primitives", "CPosix"]),
-    module("Threads", in: "Platform", ["Primitives"]),
-    module("Process", in: "Platform", ["Primitives"]),
+    module("Threads", in: "Platform", ["Primitives", "CPosix"]),
+    module("Process", in: "Platform", ["Primitives", "Threads"]),
+    module("Terminal", in: "Platform"),
     module("Database", in: "Platform", ["Primitives", "CSQLite"]),
     module("TLS", in: "Platform", ["Primitives", "Crypto", "COpenSSL"]),
     module("HTTP", in: "Platform", ["Primitives", "CMicroHTTPD", "CCurl"]),
@@ -96,7 +98,8 @@ let package = Package(
     command(
       "kachery",
       [
-        "Primitives", "Crypto", "APIModel", "Diagnostics", "Files", "Threads", "Process", "ContentStore", "HTTP",
+        "Primitives", "Crypto", "APIModel", "Diagnostics", "Files", "Threads", "Process", "Terminal", "ContentStore",
+        "HTTP",
       ]),
 
     // `Benchmarks/scaling.py` runs it.
@@ -110,6 +113,7 @@ let package = Package(
       name: "TestSupport", dependencies: ["Primitives", "Crypto", "Files", "Transfer"], path: "Tests/TestSupport",
       swiftSettings: strict),
     tests("PrimitivesTests", ["Primitives", "TestSupport"]),
+    tests("Ed25519BatchTests", ["Ed25519Batch", "Crypto", "Primitives", "TestSupport"]),
     tests("CryptoTests", ["Crypto", "Primitives", "TestSupport"]),
     tests("DiagnosticsTests", ["Diagnostics", "TestSupport"]),
     tests("APIModelTests", ["APIModel", "Primitives", "TestSupport"]),
@@ -126,6 +130,7 @@ let package = Package(
     tests("EventLoopTests", ["EventLoop", "Primitives", "TestSupport"]),
     tests("FilesTests", ["Files", "Primitives", "TestSupport"]),
     tests("ThreadsTests", ["Threads", "Primitives", "TestSupport"]),
+    tests("TerminalTests", ["Terminal", "TestSupport"]),
     tests("DatabaseTests", ["Database", "Primitives", "TestSupport"]),
     tests("TLSTests", ["TLS", "Crypto", "Primitives", "TestSupport", "COpenSSL"]),
     tests("HTTPTests", ["HTTP", "EventLoop", "Primitives", "TestSupport"]),

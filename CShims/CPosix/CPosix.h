@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -200,5 +201,8 @@ static inline int64_t CPosix_raise_descriptor_limit(int64_t wanted) {
 }
 
 #undef CPosix_RESULT
+
+// pthread_setname_np is hidden from Swift unless the whole module is compiled with _GNU_SOURCE, and prctl is variadic.
+static inline void CPosix_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
 
 #endif

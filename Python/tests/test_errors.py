@@ -31,7 +31,7 @@ def test_what_is_not_found_for_a_command_is_not_found_here() -> None:
 
 
 def test_the_list_is_the_daemons() -> None:
-    source = (ROOT / "Sources/Base/Primitives/KacheryError.swift").read_text()
+    source = (ROOT / "Sources/Base/Primitives/Errors/KacheryError.swift").read_text()
     assert set(re.findall(r'Self\(rawValue: "(\w+)"\)', source)) == set(CODES)
 
 

@@ -51,7 +51,9 @@ import Testing
   }
 
   @Test func aTableThatTurnsAnArrowAroundIsReported() {
-    let layers: [String: Layer] = ["Primitives": .base, "Wire": .core, "Files": .platform, "Daemon": .daemon]
+    let layers: [String: Layer] = [
+      "Primitives": .base, "Wire": .core, "Files": .platform, "Threads": .platform, "Daemon": .daemon,
+    ]
     func reported(_ row: String) -> Int {
       LayerRule.violations(in: ArrowTable(markdown: "| module | may import |\n|---|---|\n\(row)"), layers: layers).count
     }
@@ -59,6 +61,8 @@ import Testing
     #expect(reported("| Wire | Files |") == 1)
     #expect(reported("| Wire | COpenSSL |") == 1)
     #expect(reported("| Files | Wire |") == 1)
+    #expect(reported("| Threads | Files |") == 1)
+    #expect(reported("| Files | Threads |") == 0)
     #expect(reported("| Unknown | Wire |") == 1)
     #expect(reported("| Daemon | Wire, Files, Primitives |") == 0)
     #expect(reported("| Files | Primitives, CPosix |") == 0)

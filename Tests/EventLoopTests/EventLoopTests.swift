@@ -114,21 +114,4 @@ import Testing
     #expect(await counter.count == 1)
     await #expect(throws: KacheryError.self) { try await loop.onPool { 1 } }
   }
-
-  @Test func aWorkerRunsItsActorAwayFromTheLoop() async throws {
-    let worker = ThreadExecutor(name: "worker")
-    let owner = Owner(worker: worker)
-    for _ in 0..<100 { await owner.work() }
-    #expect(await owner.count == 100)
-  }
-
-  actor Owner {
-    let worker: ThreadExecutor
-    var count = 0
-    nonisolated var unownedExecutor: UnownedSerialExecutor { worker.asUnownedSerialExecutor() }
-
-    init(worker: ThreadExecutor) { self.worker = worker }
-
-    func work() { count += 1 }
-  }
 }

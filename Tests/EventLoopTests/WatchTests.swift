@@ -67,26 +67,4 @@ import Testing
     close(ends[1])
     await loop.shutdown()
   }
-
-  @Test(.timeLimit(.minutes(1))) func aWorkerKnowsItsThread() async {
-    let worker = ThreadExecutor(name: "worker")
-    #expect(worker.isIsolatingCurrentContext() == false)
-    let owner = Owner(worker: worker)
-    #expect(await owner.isOnWorker())
-    let order = await withTaskGroup(of: Void.self) { group in
-      for _ in 0..<200 { group.addTask { await owner.add() } }
-      await group.waitForAll()
-      return await owner.count
-    }
-    #expect(order == 200)
-  }
-
-  actor Owner {
-    let worker: ThreadExecutor
-    private(set) var count = 0
-    nonisolated var unownedExecutor: UnownedSerialExecutor { worker.asUnownedSerialExecutor() }
-    init(worker: ThreadExecutor) { self.worker = worker }
-    func isOnWorker() -> Bool { worker.isIsolatingCurrentContext() == true }
-    func add() { count += 1 }
-  }
 }

@@ -24,7 +24,7 @@ import Testing
 
   /// Every code in the sources is explained once, and no other.
   @Test func noCodeIsForgotten() throws {
-    let source = String(decoding: try Self.bytes("Sources/Base/Primitives/KacheryError.swift"), as: UTF8.self)
+    let source = String(decoding: try Self.bytes("Sources/Base/Primitives/Errors/KacheryError.swift"), as: UTF8.self)
     let named = source.matches(of: /Self\(rawValue: "(\w+)"\)/).map { String($0.1) }
     #expect(named.sorted() == ErrorExplanation.all.map(\.code.rawValue).sorted())
     #expect(Set(named).count == named.count)

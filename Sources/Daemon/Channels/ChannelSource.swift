@@ -1,8 +1,8 @@
 import Discovery
-import EventLoop
 import Files
 import HTTP
 import Primitives
+import Threads
 
 /// Fetches channels' documents on a separate thread, and keeps the last valid copy of each in case its source fails.
 actor ChannelSource {

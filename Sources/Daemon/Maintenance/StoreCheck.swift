@@ -31,7 +31,7 @@ final class StoreCheck: Sendable {
     let clientLeft = CancellationToken()
     continuation.onTermination = { _ in clientLeft.cancel() }
     do throws(KacheryError) {
-      try SystemThread.run {
+      try SystemThread.run(named: "verify") {
         let outcome = Result { () throws(KacheryError) in
           try Self.run(store, only, loop) { message in
             Self.give(message, to: continuation) { !clientLeft.isCancelled && !cancellation.isCancelled }

@@ -60,7 +60,7 @@ final class FileLookups {
     let made = loop.receiver { [self] outcome in manifestMade(hash, outcome) }
     do throws(KacheryError) {
       // Reading a large file takes minutes, and the pool's few threads are for what ends soon.
-      try SystemThread.run { [store, cancellation] in
+      try SystemThread.run(named: "manifests") { [store, cancellation] in
         made(Result { () throws(KacheryError) in try store.makeManifest(of: hash) { !cancellation.isCancelled } })
       }
     } catch {

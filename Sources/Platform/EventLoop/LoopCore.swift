@@ -1,6 +1,7 @@
 internal import CUV
 import Primitives
 import Synchronization
+import Threads
 
 /// The libuv loop itself, its thread, and the tasks that other threads submit to it.
 ///
@@ -31,7 +32,7 @@ final class LoopCore: @unchecked Sendable {
   let readBuffer: UnsafeMutableRawBufferPointer
   let openHandles = Atomic<Int>(0)
   private let wakeUp: UnsafeMutablePointer<uv_async_t>
-  private let thread = Mutex<pthread_t?>(nil)
+  private let thread = Mutex<ThreadID?>(nil)
   private let inbox = Mutex(Inbox())
   private let endings = Mutex(Endings())
 
@@ -49,37 +50,24 @@ final class LoopCore: @unchecked Sendable {
   }
 
   var isCurrentThread: Bool {
-    thread.withLock { $0.map { pthread_equal($0, pthread_self()) != 0 } ?? false }
+    thread.withLock { $0 == .current }
   }
 
   func start(for owner: EventLoop) throws(KacheryError) {
-    // Balanced by the release at the end of `runThread`: the thread outlives all other references to the loop.
-    let context = Unmanaged.passRetained(owner)
-    wakeUp.pointee.data = context.toOpaque()
+    // The thread retains the owner: it outlives all other references to the loop.
+    wakeUp.pointee.data = Unmanaged.passUnretained(owner).toOpaque()
     try UVError.check(
       uv_async_init(loop, wakeUp) { handle in
         guard let data = handle?.pointee.data else { return }
         let owner = Unmanaged<EventLoop>.fromOpaque(data).takeUnretainedValue()
         owner.core.drain(for: owner)
       }, "starting an event loop")
-    var identifier = pthread_t()
-    let result = thread.withLock { thread in
-      let result = pthread_create(
-        &identifier, nil,
-        { data in
-          if let data { LoopCore.runThread(Unmanaged<EventLoop>.fromOpaque(data).takeRetainedValue()) }
-          return nil
-        }, context.toOpaque())
-      thread = result == 0 ? identifier : nil
-      return result
-    }
-    guard result == 0 else { throw KacheryError(.internalError, "The system has no thread left for the event loop.") }
-    pthread_detach(identifier)
+    try SystemThread.run(named: owner.name) { Self.runThread(owner) }
   }
 
   private static func runThread(_ owner: EventLoop) {
-    CUV_name_thread(owner.name)
     let core = owner.core
+    core.thread.withLock { $0 = .current }
     // Close callbacks may open handles and submit work; handle both before the loop counts as stopped.
     repeat {
       uv_run(core.loop, UV_RUN_DEFAULT)
@@ -139,7 +127,7 @@ final class LoopCore: @unchecked Sendable {
       let tasks = inbox.withLock { inbox in
         defer { inbox.tasks = [] }
         inbox.isDraining = !inbox.tasks.isEmpty
-        let runner = inbox.isDraining ? pthread_self() : nil
+        let runner = inbox.isDraining ? ThreadID.current : nil
         thread.withLock { $0 = runner }
         return inbox.tasks
       }

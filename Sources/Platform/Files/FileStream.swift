@@ -106,16 +106,4 @@ package final class FileStream: Sendable {
     let cloneRequest: UInt = 0x4004_9409  // FICLONE, linux/fs.h
     return ioctl(descriptor, cloneRequest, source.descriptor) == 0
   }
-
-  // MARK: Terminals
-
-  /// Whether the stream is a terminal.
-  package var isTerminal: Bool { isatty(descriptor) == 1 }
-
-  /// Columns of the terminal; nil if this is not a terminal or its width is unknown.
-  package var columns: Int? {
-    var size = winsize()
-    guard ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }
-    return Int(size.ws_col)
-  }
 }

@@ -1,4 +1,5 @@
 import Glibc
+import Threads
 
 /// A signal that by default ends the process.
 package struct ProcessSignal: Hashable, Sendable {
@@ -33,37 +34,17 @@ package struct ProcessSignal: Hashable, Sendable {
   /// Calls `handle` on a new thread when the first of these signals arrives, except those that were ignored when the
   /// process started. Call it before starting other threads: they inherit the blocked signals.
   package static func wait(for signals: [ProcessSignal], _ handle: @escaping @Sendable (ProcessSignal) -> Void) {
-    let wait = SignalWait(signals.filter { !$0.isIgnored }, handle)
-    pthread_sigmask(SIG_BLOCK, &wait.signals, nil)
-    var thread = pthread_t()
-    let context = Unmanaged.passRetained(wait)
-    let failure = pthread_create(
-      &thread, nil,
-      { context in
-        if let context { Unmanaged<SignalWait>.fromOpaque(context).takeRetainedValue().run() }
-        return nil
-      }, context.toOpaque())
-    guard failure != 0 else { return }
-    context.release()
-    pthread_sigmask(SIG_UNBLOCK, &wait.signals, nil)
-  }
-}
-
-/// The state of the thread that waits for signals. Unlike a signal handler, that thread may take locks and write
-/// messages.
-private final class SignalWait {
-  var signals = sigset_t()
-  private let handle: @Sendable (ProcessSignal) -> Void
-
-  init(_ wanted: [ProcessSignal], _ handle: @escaping @Sendable (ProcessSignal) -> Void) {
-    self.handle = handle
-    sigemptyset(&signals)
-    for signal in wanted { sigaddset(&signals, signal.number) }
-  }
-
-  func run() {
-    var number: Int32 = 0
-    guard sigwait(&signals, &number) == 0 else { return }
-    handle(ProcessSignal(number: number))
+    var awaited = sigset_t()
+    sigemptyset(&awaited)
+    for signal in signals where !signal.isIgnored { sigaddset(&awaited, signal.number) }
+    pthread_sigmask(SIG_BLOCK, &awaited, nil)
+    let set = awaited
+    // Unlike a signal handler, a thread may take locks and write messages.
+    let isStarted: Void? = try? SystemThread.run(named: "signals") {
+      var (set, number) = (set, Int32(0))
+      guard sigwait(&set, &number) == 0 else { return }
+      handle(ProcessSignal(number: number))
+    }
+    if isStarted == nil { pthread_sigmask(SIG_UNBLOCK, &awaited, nil) }
   }
 }

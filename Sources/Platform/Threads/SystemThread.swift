@@ -1,3 +1,4 @@
+import CPosix
 import Glibc
 package import Primitives
 
@@ -28,9 +29,14 @@ package struct SystemThread: Sendable {
 
   /// Runs work on a new thread, without waiting for it.
   ///
+  /// - Parameter name: what tools such as `ps -L` show, up to 15 bytes.
   /// - Throws: `internalError` if the system has no thread left.
-  package static func run(_ body: @escaping @Sendable () -> Void) throws(KacheryError) {
-    pthread_detach(try SystemThread(joinable: body).thread)
+  package static func run(named name: String, _ body: @escaping @Sendable () -> Void) throws(KacheryError) {
+    let thread = try SystemThread(joinable: {
+      CPosix_name_thread(name)
+      body()
+    })
+    pthread_detach(thread.thread)
   }
 
   /// Runs the same work on this many threads, including the current one, and returns when all have ended. Uses fewer

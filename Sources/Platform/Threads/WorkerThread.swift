@@ -14,9 +14,9 @@ package final class WorkerThread: Sendable {
   /// Starts the thread.
   ///
   /// - Throws: `internalError` if the system has no thread left.
-  package init(depth: Int) throws(KacheryError) {
+  package init(named name: String, depth: Int) throws(KacheryError) {
     let line = WorkLine(depth: depth)
-    try SystemThread.run { line.run() }
+    try SystemThread.run(named: name) { line.run() }
     self.line = line
   }
 

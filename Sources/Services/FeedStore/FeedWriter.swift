@@ -28,7 +28,7 @@ final class FeedWriter: Sendable {
   private let lane: WorkerThread
 
   init(_ ledger: sending FeedLedger) throws(KacheryError) {
-    lane = try WorkerThread(depth: 3)
+    lane = try WorkerThread(named: "feeds", depth: 3)
     self.ledger = Mutex(ledger)
   }
 

@@ -24,7 +24,8 @@ enum LayerRule {
     switch layer {
     case .base: other == .base
     case .core: other == .base || other == .core
-    case .platform: other == .base
+    // There is one way to start a thread, also for the loop and for signals.
+    case .platform: other == .base || name == "Threads"
     // Services carry Core's messages and streams, but know nothing of its state machines.
     case .services: other == .base || other == .platform || ["Wire", "Mux"].contains(name)
     case .daemon: other != .commands && other != .daemon

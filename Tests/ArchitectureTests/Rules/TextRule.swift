@@ -4,10 +4,10 @@ enum TextRule {
   /// Files that only parse the program's own words, or numbers as Swift prints them.
   private static let exempt: Set<String> = [
     "Sources/Base/Crypto/CanonicalJSON.swift", "Sources/Platform/Database/Connection.swift",
-    "Sources/Commands/kachery/Completion.swift",
-    "Sources/Commands/kachery/Completion+Shells.swift", "Sources/Commands/kachery/Manual.swift",
-    "Sources/Commands/kachery/Options.swift", "Sources/Commands/kachery/Overview.swift",
-    "Sources/Commands/kachery/Paragraph.swift", "Sources/Commands/kachery/Program.swift",
+    "Sources/Commands/kachery/CommandLine/Completion.swift",
+    "Sources/Commands/kachery/CommandLine/Completion+Shells.swift", "Sources/Commands/kachery/CommandLine/Manual.swift",
+    "Sources/Commands/kachery/CommandLine/Options.swift", "Sources/Commands/kachery/CommandLine/Overview.swift",
+    "Sources/Commands/kachery/Output/Paragraph.swift", "Sources/Commands/kachery/Program.swift",
   ]
 
   static func violations(in file: SourceFile) -> [Violation] {

@@ -12,7 +12,7 @@ struct ProgressBar {
   private var base: UInt64?
 
   init(name: String, isQuiet: Bool) {
-    isShown = !isQuiet && Console.isInteractive && Environment["TERM"] != "dumb"
+    isShown = !isQuiet && Console.canRedraw
     self.name = Console.printable(name)
     start = SteadyClock.seconds
   }
@@ -28,7 +28,7 @@ struct ProgressBar {
     let line = Self.line(
       name: name, loaded: loaded, total: total, arrived: loaded - min(base, loaded), seconds: now - start,
       source: source, width: Console.width - 1)
-    Console.show("\r\u{1b}[K\(line)")
+    Console.redraw(line)
   }
 
   /// Shows the progress of a batch of files.
@@ -41,14 +41,14 @@ struct ProgressBar {
     let rate = seconds > 0.05 ? "  \(Self.bytes(Double(progress.bytesLoaded) / seconds))/s" : ""
     let line =
       "\(progress.filesEnded) of \(progress.filesTotal) files  \(Self.bytes(Double(progress.bytesLoaded)))\(rate)"
-    Console.show("\r\u{1b}[K\(line.prefix(Console.width - 1))")
+    Console.redraw(line)
   }
 
   /// Shows a text instead of progress, if progress is unknown.
   mutating func announce(_ text: String) {
     guard isShown else { return }
     isDrawn = true
-    Console.show("\r\u{1b}[K\("\(name)  \(text)".prefix(Console.width - 1))")
+    Console.redraw("\(name)  \(text)")
   }
 
   /// Shows that a node is serving others first.

@@ -84,7 +84,7 @@ private final class HashingLane: Sendable {
   private let lane: WorkerThread
   private let digester = Mutex(ContentDigester())
 
-  init(depth: Int) throws(KacheryError) { lane = try WorkerThread(depth: depth) }
+  init(depth: Int) throws(KacheryError) { lane = try WorkerThread(named: "hashing", depth: depth) }
 
   /// Hashes bytes that must not change until they are hashed.
   func add(_ bytes: UnsafeRawBufferPointer) {

@@ -1,83 +1,73 @@
 internal import COpenSSL
-import Primitives
 
-/// Bytes and their claimed Ed25519 signature.
-package struct SignedBytes: Sendable {
-  package let signature: [UInt8]
-  package let bytes: [UInt8]
+/// Verifies many Ed25519 signatures (RFC 8032) of one key together.
+///
+/// **Variable-time: for public values only.** The time of this module's arithmetic depends on the numbers. It must never
+/// handle a private key or anything derived from one.
+///
+/// A batch accepts only what single verification accepts: each equation sB = R + hA itself, not multiplied by the
+/// cofactor 8. Two tests ensure this, whatever the signer knows:
+///
+/// - The sum of all equations, each multiplied by an unpredictable number of 128 bits, holds (Bernstein and others,
+///   "High-speed high-security signatures", 2011, section 5). This misses an error in the subgroup of prime order with a
+///   probability of 2⁻¹²⁸. Errors of small order (2, 4 or 8) may cancel: half of all numbers are even.
+/// - Therefore no point may have a component of small order. The key is tested alone, and the points R by sums of
+///   randomly chosen ones. This misses a component with a probability of 2⁻⁴⁰.
+///
+/// A batch may refuse what single verification accepts: signatures of a key that has a component of small order or is
+/// not canonically encoded. After a refusal, the caller must verify one by one.
+package struct SignatureBatch: Sendable {
+  /// A claimed signature and the bytes that it signs.
+  package typealias Claim = (signature: [UInt8], message: [UInt8])
 
-  package init(signature: [UInt8], bytes: [UInt8]) {
-    self.signature = signature
-    self.bytes = bytes
-  }
-}
+  /// An Ed25519 signature has this many bytes (RFC 8032, section 5.1.6).
+  private static let signatureByteCount = 64
+  /// Each of these bytes per point decides for eight sums whether they include it.
+  private static let bytesOfSums = 5
 
-extension VerifyingKey {
-  /// Smaller batches are verified one by one, which is faster for them.
-  #if DEBUG
-    // Without compiler optimization this arithmetic takes fifty times as long; OpenSSL is always optimized.
-    package static let smallestBatch = 5_000
-  #else
-    package static let smallestBatch = 64
-  #endif
-
-  /// The index of the first element that is not signed by this key; nil if all are.
-  ///
-  /// A large batch takes a fifth of the time: the equations of all signatures, each multiplied by an unpredictable
-  /// random number of 128 bits, are added up and verified together (RFC 8032, section 8.9; Bernstein and others, 2011).
-  /// A wrong signature passes with a probability of 2⁻¹²⁸. Only the owner of the private key can make signatures that
-  /// pass in a batch and may fail alone (by components of small order), and gains nothing by it: the owner can sign
-  /// anything anyway.
-  ///
-  /// - Parameter smallest: the smallest number of elements to verify together.
-  package func firstInvalid(in signed: [SignedBytes], togetherFrom smallest: Int = smallestBatch) -> Int? {
-    if signed.count >= smallest, areAllSigned(signed) { return nil }
-    return signed.firstIndex { !verify(signature: $0.signature, of: $0.bytes) }
-  }
-}
-
-extension VerifyingKey {
-  /// Whether all are signed by this key, verified with one combined equation.
-  package func areAllSigned(_ signed: [SignedBytes]) -> Bool {
-    guard var batch = SignatureBatch(publicKey) else { return false }
-    return batch.areAllSigned(signed)
-  }
-}
-
-/// The combined equation of many signatures of one key.
-private struct SignatureBatch {
   private let key: [UInt8]
-  private var points: [EdwardsPoint.Addend] = []
-  private var scalars: [UInt8] = []
   private let point: EdwardsPoint
 
-  /// Nil if the bytes do not encode a point of the curve.
-  init?(_ publicKey: NodeID) {
-    key = publicKey.bytes
-    guard let point = EdwardsPoint(encoded: key[...]) else { return nil }
-    self.point = point
+  /// Prepares batches of a key. Nil if these 32 bytes are not the canonical encoding of a point without a component of
+  /// small order.
+  package init?(publicKey: [UInt8]) {
+    guard let point = EdwardsPoint(encoded: publicKey[...]), point.isTorsionFree else { return nil }
+    (key, self.point) = (publicKey, point)
+  }
+
+  /// Whether all claims are true.
+  ///
+  /// - Parameter random: returns this many bytes that no signer can predict.
+  package func accepts(_ claims: [Claim], random: (_ byteCount: Int) -> [UInt8]) -> Bool {
+    var commitments: [EdwardsPoint.Addend] = []
+    commitments.reserveCapacity(claims.count)
+    guard equationHolds(claims, factors: random(16 * claims.count), commitments: &commitments) else { return false }
+    return (0..<Self.bytesOfSums).allSatisfy { _ in
+      EdwardsPoint.areTorsionFree(sumsOf: commitments, chosenBy: random(claims.count))
+    }
   }
 
   /// Whether z₁(s₁B − R₁ − h₁A) + z₂(s₂B − R₂ − h₂A) + … is zero, for random z; if not, at least one signature is
-  /// wrong.
-  mutating func areAllSigned(_ signed: [SignedBytes]) -> Bool {
-    let factors = SecureRandom.bytes(16 * signed.count)
+  /// wrong. Appends the points R.
+  private func equationHolds(
+    _ claims: [Claim], factors: [UInt8], commitments: inout [EdwardsPoint.Addend]
+  ) -> Bool {
     guard let sums = Sums(), let digest = Digest() else { return false }
-    for (index, one) in signed.enumerated() {
-      let signature = one.signature
-      guard signature.count == VerifyingKey.signatureByteCount,
+    for (index, claim) in claims.enumerated() {
+      let signature = claim.signature
+      guard signature.count == Self.signatureByteCount,
         let commitment = EdwardsPoint(encoded: signature[..<32]),
-        let challenge = digest.of(signature[..<32], key, one.bytes)
+        let challenge = digest.of(signature[..<32], key, claim.message)
       else { return false }
       let factor = factors[16 * index..<16 * index + 16]
       guard sums.add(factor, response: signature[32...], challenge: challenge) else { return false }
-      points.append(commitment.addendOfUnit)
+      commitments.append(commitment.addendOfUnit)
     }
     // R and A have positive signs, B a negative one: the sum of z s is subtracted from the order of B.
     guard let challenges = sums.challenges, let responses = sums.responses else { return false }
-    scalars = factors + challenges + responses
+    var points = commitments
     for point in [point, .base] { points += [point.addendOfUnit, point.doubled(128).addend] }
-    return EdwardsPoint.sum(of: points, times: scalars).isIdentity
+    return EdwardsPoint.sum(of: points, times: factors + challenges + responses).isIdentity
   }
 }
 
@@ -115,12 +105,6 @@ private final class Sums {
   private let other: OpaquePointer
   private let product: OpaquePointer
 
-  /// 2²⁵² + 27742317777372353535851937790883648493 (RFC 8032, section 5.1), big-endian.
-  private static let orderBytes: [UInt8] =
-    [0x10] + [UInt8](repeating: 0, count: 15) + [
-      0x14, 0xde, 0xf9, 0xde, 0xa2, 0xf7, 0x9c, 0xd6, 0x58, 0x12, 0x63, 0x1a, 0x5c, 0xf5, 0xd3, 0xed,
-    ]
-
   init?() {
     guard let context = BN_CTX_new() else { return nil }
     self.context = context
@@ -134,7 +118,7 @@ private final class Sums {
     }
     (self.order, self.challengeSum, self.responseSum) = (order, challengeSum, responseSum)
     (self.factor, self.other, self.product) = (factor, other, product)
-    BN_bin2bn(Self.orderBytes, Int32(Self.orderBytes.count), order)
+    BN_bin2bn(EdwardsPoint.orderOfBase, Int32(EdwardsPoint.orderOfBase.count), order)
   }
 
   deinit {

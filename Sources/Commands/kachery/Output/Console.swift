@@ -1,20 +1,26 @@
 import Files
 import Primitives
 import Process
+import Terminal
 
 /// The command's output: results on standard output, everything else on standard error.
 enum Console {
-  /// Whether standard error is a terminal.
-  static var isInteractive: Bool { FileStream.standardError.isTerminal }
+  private static let notes = Terminal(
+    descriptor: FileStream.standardError.descriptor, type: Environment["TERM"], isPlain: Environment["NO_COLOR"] != nil)
 
-  /// Whether what is written to standard error may be colored (https://no-color.org).
-  static var hasColor: Bool { isInteractive && Environment["NO_COLOR"] == nil && Environment["TERM"] != "dumb" }
+  /// Whether standard error is a terminal.
+  static var isInteractive: Bool { notes.isInteractive }
+
+  /// Whether a line on standard error may be drawn again.
+  static var canRedraw: Bool { notes.canRedraw }
 
   /// Columns of the terminal for notes; 80 if there is none or its width is unknown.
-  static var width: Int { FileStream.standardError.columns ?? 80 }
+  static var width: Int { notes.columns ?? 80 }
 
   /// Columns for running text on standard output: the terminal's, within a readable range.
-  static var pageWidth: Int { max(40, min(FileStream.standardOutput.columns ?? 80, 100)) }
+  static var pageWidth: Int {
+    max(40, min(Terminal(descriptor: FileStream.standardOutput.descriptor).columns ?? 80, 100))
+  }
 
   /// Writes a line of the result.
   static func result(_ line: String) { results([line]) }
@@ -43,15 +49,15 @@ enum Console {
 
   /// Asks a question and returns whether the answer is yes. Returns true, without asking, if there is no terminal.
   static func confirms(_ question: String) -> Bool {
-    guard FileStream.standardInput.isTerminal else { return true }
+    guard Terminal(descriptor: FileStream.standardInput.descriptor).isInteractive else { return true }
     show("\(question) [y/N] ")
     return ["y", "yes"].contains(readLine()?.lowercased() ?? "")
   }
 
   /// Writes an error to standard error.
   static func error(_ sentence: String) {
-    let mark = hasColor ? "\u{1b}[31mError:\u{1b}[0m" : "Error:"
-    let text = printable(sentence)
+    let mark = notes.red("Error:")
+    let text = Terminal.printable(sentence)
     // One line for programs; wrapped between words on a terminal.
     guard isInteractive else { return note("\(mark) \(text)") }
     let lines = Paragraph.lines(text, width: width, first: "Error: ", rest: "       ")
@@ -59,7 +65,8 @@ enum Console {
   }
 
   /// Replaces control characters: messages may quote untrusted text from other nodes.
-  static func printable(_ text: String) -> String {
-    String(String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
-  }
+  static func printable(_ text: String) -> String { Terminal.printable(text) }
+
+  /// Draws a line on standard error over the last one, cut to the width of the terminal.
+  static func redraw(_ line: String) { show(Terminal.redrawing(String(line.prefix(width - 1)))) }
 }

@@ -1,4 +1,4 @@
-internal import CUV
+import Primitives
 import Synchronization
 
 /// A dedicated thread for an actor that blocks: one that owns a database connection, or fetches over the network.
@@ -31,26 +31,18 @@ package final class ThreadExecutor: SerialExecutor {
   }
 
   package func isIsolatingCurrentContext() -> Bool? {
-    current.load(ordering: .acquiring) == UInt(bitPattern: Int(pthread_self()))
+    current.load(ordering: .acquiring) == ThreadID.current.bits
   }
 
   /// The thread exists only while there is work: an idle executor costs nothing and needs no shutdown.
   private func startThread() {
-    var thread = pthread_t()
-    let context = Unmanaged.passRetained(self).toOpaque()
-    let result = pthread_create(
-      &thread, nil,
-      { data in
-        if let data { Unmanaged<ThreadExecutor>.fromOpaque(data).takeRetainedValue().runJobs() }
-        return nil
-      }, context)
-    precondition(result == 0, "the system gives no thread")
-    pthread_detach(thread)
+    do throws(KacheryError) { try SystemThread.run(named: name) { self.runJobs() } } catch {
+      preconditionFailure(error.message)
+    }
   }
 
   private func runJobs() {
-    CUV_name_thread(name)
-    current.store(UInt(bitPattern: Int(pthread_self())), ordering: .releasing)
+    current.store(ThreadID.current.bits, ordering: .releasing)
     while true {
       let jobs = queue.withLock { queue in
         defer { queue.jobs = [] }
