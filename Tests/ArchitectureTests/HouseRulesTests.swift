@@ -85,6 +85,10 @@ import Testing
     #expect(sources.flatMap(SafetyRule.exits) == [])
   }
 
+  @Test func threadsStartInOneWay() {
+    #expect(sources.flatMap(SafetyRule.threads) == [])
+  }
+
   @Test func loopBoundCodeStaysOnItsLoop() {
     #expect(sources.flatMap(ConcurrencyRule.throwingContinuations) == [])
     #expect(sources.flatMap(ConcurrencyRule.asynchronousClasses) == [])

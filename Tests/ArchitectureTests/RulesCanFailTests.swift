@@ -143,6 +143,16 @@ import Testing
     #expect(SafetyRule.exits(in: file("_exit(0)\nmethod.exit(1)\n// exit(1)")) == [])
   }
 
+  @Test(arguments: [
+    "pthread_create(&thread, nil, run, nil)", "Thread.detachNewThread { work() }", "Thread { work() }.start()",
+    "uv_thread_create(&thread, run, nil)", "let queue = DispatchQueue(label: name)",
+  ])
+  func aThreadStartedInAnotherWayIsReported(_ line: String) {
+    #expect(SafetyRule.threads(in: file(line, at: "Sources/Platform/EventLoop/A.swift")).count == 1)
+    #expect(SafetyRule.threads(in: file(line, at: "Sources/Platform/Threads/A.swift")) == [])
+    #expect(SafetyRule.threads(in: file("// \(line)\ntry SystemThread.run(named: name) { work() }")) == [])
+  }
+
   @Test func whatMayLeaveItsLoopIsReported() {
     let resumes = "try await withCheckedThrowingContinuation { $0.resume() }"
     #expect(ConcurrencyRule.throwingContinuations(in: file(resumes)).count == 1)

@@ -15,6 +15,14 @@ enum SafetyRule {
     file.violations(of: /(^|[^.\w])exit\(/, "End the process with CurrentProcess.end: other threads may be running.")
   }
 
+  /// Threads are started, named and detached in one place.
+  static func threads(in file: SourceFile) -> [Violation] {
+    guard !file.path.hasPrefix("Sources/Platform/Threads/") else { return [] }
+    return file.violations(
+      of: /\b(pthread_create|uv_thread_create\w*|thrd_create|detachNewThread|DispatchQueue)\b|\bThread[.({]/,
+      "Start threads with SystemThread, WorkerThread or ThreadExecutor.")
+  }
+
   private static func hasReason(_ file: SourceFile, _ index: Int) -> Bool {
     let line = file.lines[index]
     if line.contains("//"), !file.code[index].contains("//") { return true }
