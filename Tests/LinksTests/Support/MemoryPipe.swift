@@ -33,6 +33,8 @@ final class MemoryPipe: BytePipe {
     wire.schedule()
   }
 
+  func preferThroughput() {}
+
   func pauseReading() { isReading = false }
 
   func close() {
