@@ -5,16 +5,10 @@ import Testing
 @Suite struct StreamTests {
   /// Both ends of a pseudo-terminal, closed at the end.
   private final class PseudoTerminal {
-    let controller: Int32
-    let terminal: Int32
+    private(set) var controller: Int32 = -1
+    private(set) var terminal: Int32 = -1
 
-    init() throws {
-      controller = posix_openpt(O_RDWR | O_NOCTTY)
-      try #require(controller >= 0 && grantpt(controller) == 0 && unlockpt(controller) == 0)
-      let name = try #require(ptsname(controller))
-      terminal = open(name, O_RDWR | O_NOCTTY)
-      try #require(terminal >= 0)
-    }
+    init() throws { try #require(openpty(&controller, &terminal, nil, nil, nil) == 0) }
 
     deinit {
       close(terminal)
