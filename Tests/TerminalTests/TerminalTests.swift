@@ -5,21 +5,10 @@ import Testing
 @Suite struct StreamTests {
   /// Both ends of a pseudo-terminal, closed at the end.
   private final class PseudoTerminal {
-    let controller: Int32
-    let terminal: Int32
+    private(set) var controller: Int32 = -1
+    private(set) var terminal: Int32 = -1
 
-    // TIOCSPTLCK and TIOCGPTPEER (asm-generic/ioctls.h), whose macros Swift does not import; grantpt and the like are hidden
-    // from it by feature macros.
-    private static let lock: UInt = 0x4004_5431
-    private static let openOther: UInt = 0x5441
-
-    init() throws {
-      controller = open("/dev/ptmx", O_RDWR | O_NOCTTY)
-      var isLocked: Int32 = 0
-      try #require(controller >= 0 && ioctl(controller, Self.lock, &isLocked) == 0)
-      terminal = ioctl(controller, Self.openOther, O_RDWR | O_NOCTTY)
-      try #require(terminal >= 0)
-    }
+    init() throws { try #require(openpty(&controller, &terminal, nil, nil, nil) == 0) }
 
     deinit {
       close(terminal)
