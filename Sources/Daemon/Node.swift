@@ -133,8 +133,12 @@ actor Node {
 
   private func connectParts() {
     driver.onEffect = { self.perform($0) }
-    links.onStream = { [uploads] kind, stream, first, link in
-      kind == .batch ? uploads.serveBatches(stream, first, on: link) : uploads.serveFetches(stream, first, on: link)
+    links.onStream = { [uploads] kind, stream, first, link, lane in
+      if kind == .batch {
+        uploads.serveBatches(stream, first, on: link, lane)
+      } else {
+        uploads.serveFetches(stream, first, on: link, lane)
+      }
     }
     links.onClosed = { [uploads] link in uploads.linkEnded(link) }
     downloads.lanes = { [links] id in links.lanes(id) }

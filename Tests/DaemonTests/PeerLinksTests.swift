@@ -27,7 +27,7 @@ import Wire
         driver = CoreDriver(key: key, label: label, loop: loop)
         links = PeerLinks(try TLSIdentity(key: key), driver: driver, loop: loop, log: .disabled)
         driver.onEffect = { [links] effect in if case .link(let effect) = effect { links.perform(effect) } }
-        links.onStream = { [weak self] kind, stream, first, _ in self?.opened.append((kind, stream, first)) }
+        links.onStream = { [weak self] kind, stream, first, _, _ in self?.opened.append((kind, stream, first)) }
         links.onClosed = { [weak self] id in self?.closed.append(id) }
       }
 

@@ -18,10 +18,8 @@ final class LinkConnection {
   let link: Link
   /// Called when a message arrives.
   var onMessage: ((ControlMessage) -> Void)?
-  /// Called when the peer opens a fetch stream.
-  var onFetchStream: ((any ByteStream, [UInt8]) -> Void)?
-  /// Called when the peer opens a batch stream.
-  var onBatchStream: ((any ByteStream, [UInt8]) -> Void)?
+  /// Called when the peer opens a fetch or batch stream, on the link or on one of its lanes.
+  var onBulkStream: ((StreamKind, any ByteStream, [UInt8], LaneID) -> Void)?
 
   /// Called when the peer asks this node to open lanes, because it cannot dial this node.
   var onLanesWanted: ((Int) -> Void)?
@@ -68,8 +66,16 @@ final class LinkConnection {
 
   /// Takes streams from a link that is a lane of this one.
   func adopt(lane: Link) {
-    lane.onStream = { [weak self] stream in StreamOpening.read(stream) { self?.openedOnLane($0, $1, $2) } }
-    if !lanes.add(lane) { lane.close() }
+    guard let id = lanes.add(lane) else { return lane.close() }
+    lane.onStream = { [weak self] stream in
+      StreamOpening.read(stream) { kind, stream, first in
+        switch kind {
+        case .fetch, .batch: self?.bulk(kind, stream, first, id)
+        // Lanes carry bulk data only.
+        case .control, .feed, .lane: stream.reset()
+        }
+      }
+    }
   }
 
   /// Whether the lane belongs to this link: it names this link, and has the same node at its other end.
@@ -96,19 +102,14 @@ final class LinkConnection {
   private func opened(_ kind: StreamKind, _ stream: any ByteStream, _ first: [UInt8]) {
     switch kind {
     case .control: violation("a second control stream")
-    case .fetch: if let onFetchStream { onFetchStream(stream, first) } else { stream.reset() }
-    case .batch: if let onBatchStream { onBatchStream(stream, first) } else { stream.reset() }
+    case .fetch, .batch: bulk(kind, stream, first, .link)
     case .feed: feeds.opened(stream, first)
     case .lane: violation("a link that wants to be a lane")
     }
   }
 
-  /// Lanes carry bulk data only.
-  private func openedOnLane(_ kind: StreamKind, _ stream: any ByteStream, _ first: [UInt8]) {
-    switch kind {
-    case .fetch, .batch: opened(kind, stream, first)
-    case .control, .feed, .lane: stream.reset()
-    }
+  private func bulk(_ kind: StreamKind, _ stream: any ByteStream, _ first: [UInt8], _ lane: LaneID) {
+    if let onBulkStream { onBulkStream(kind, stream, first, lane) } else { stream.reset() }
   }
 
   private func attach(_ stream: any ByteStream) {

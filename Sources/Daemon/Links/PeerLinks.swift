@@ -17,7 +17,9 @@ final class PeerLinks {
   private static let maximumLanes = 64
 
   /// Called when a peer opens a fetch or batch stream.
-  var onStream: (StreamKind, any ByteStream, _ first: [UInt8], LinkID) -> Void = { _, stream, _, _ in stream.reset() }
+  var onStream: (StreamKind, any ByteStream, _ first: [UInt8], LinkID, LaneID) -> Void = { _, stream, _, _, _ in
+    stream.reset()
+  }
   /// Called when a link, and with it every stream that it carried, has ended.
   var onClosed: (LinkID) -> Void = { _ in }
 
@@ -133,8 +135,10 @@ final class PeerLinks {
   private func listen(to connection: LinkConnection) {
     let (id, link, driver) = (connection.id, connection.link, driver)
     connection.onMessage = { message in driver.input { $0.received(message, on: id, at: $1) } }
-    connection.onFetchStream = { [weak self] stream, first in self?.onStream(.fetch, stream, first, id) }
-    connection.onBatchStream = { [weak self] stream, first in self?.onStream(.batch, stream, first, id) }
+    connection.onBulkStream = { [weak self] kind, stream, first, lane in
+      guard let self else { return stream.reset() }
+      onStream(kind, stream, first, id, lane)
+    }
     connection.feeds.onRequest = { request in driver.input { core, _ in core.received(request, on: id) } }
     connection.feeds.onAnswer = { answer in driver.input { $0.received(answer, on: id, at: $1) } }
     connection.feeds.onMessagesLeft = { driver.input { core, _ in core.feedMessagesLeft(id) } }

@@ -1,3 +1,4 @@
+import Links
 import NodeCore
 import Primitives
 import Wire
@@ -6,6 +7,8 @@ import Wire
 protocol ServedStream: AnyObject {
   /// The link that carries it.
   var link: LinkID { get }
+  /// The lane of the link on which it was opened.
+  var lane: LaneID { get }
   /// Gives the stream up.
   func close()
   /// Gives the stream up if the peer has taken nothing for too long. Called every `StallClock.period`.

@@ -10,6 +10,7 @@ import Wire
 /// report back by callbacks on the loop, so a failure ends the stream and cannot leave the loop.
 final class StreamServer<Answers: StreamAnswers>: ServedStream {
   let link: LinkID
+  let lane: LaneID
   private let stream: any ByteStream
   private let loop: EventLoop
   private let scheduler: UploadScheduler
@@ -33,8 +34,12 @@ final class StreamServer<Answers: StreamAnswers>: ServedStream {
     case ended
   }
 
-  init(link: LinkID, stream: any ByteStream, answers: Answers, loop: EventLoop, scheduler: UploadScheduler) {
+  init(
+    link: LinkID, lane: LaneID = .link, stream: any ByteStream, answers: Answers, loop: EventLoop,
+    scheduler: UploadScheduler
+  ) {
     self.link = link
+    self.lane = lane
     self.stream = stream
     self.answers = answers
     self.loop = loop

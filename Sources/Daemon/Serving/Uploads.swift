@@ -46,22 +46,24 @@ final class Uploads {
   }
 
   /// Serves a stream on which a peer asks for ranges of files.
-  func serveFetches(_ stream: any ByteStream, _ first: [UInt8], on link: LinkID) {
-    serve(stream, first, on: link, FetchAnswers.init, in: \.fetches, atMost: Self.maximumFetchStreams)
+  func serveFetches(_ stream: any ByteStream, _ first: [UInt8], on link: LinkID, _ lane: LaneID) {
+    serve(stream, first, on: link, lane, FetchAnswers.init, in: \.fetches, atMost: Self.maximumFetchStreams)
   }
 
   /// Serves a stream on which a peer asks for many small files.
-  func serveBatches(_ stream: any ByteStream, _ first: [UInt8], on link: LinkID) {
-    serve(stream, first, on: link, BatchAnswers.init, in: \.batches, atMost: Self.maximumBatchStreams)
+  func serveBatches(_ stream: any ByteStream, _ first: [UInt8], on link: LinkID, _ lane: LaneID) {
+    serve(stream, first, on: link, lane, BatchAnswers.init, in: \.batches, atMost: Self.maximumBatchStreams)
   }
 
   private func serve<Answers: StreamAnswers>(
-    _ stream: any ByteStream, _ first: [UInt8], on link: LinkID, _ answers: (ServedFiles) -> Answers,
+    _ stream: any ByteStream, _ first: [UInt8], on link: LinkID, _ lane: LaneID,
+    _ answers: (ServedFiles) -> Answers,
     in table: ReferenceWritableKeyPath<Uploads, [ObjectIdentifier: any ServedStream]>, atMost limit: Int
   ) {
     guard self[keyPath: table].values.count(where: { $0.link == link }) < limit else { return stream.reset() }
     let server = StreamServer(
-      link: link, stream: stream, answers: answers(files(for: link)), loop: loop, scheduler: scheduler)
+      link: link, lane: lane, stream: stream, answers: answers(files(for: link, lane)), loop: loop, scheduler: scheduler
+    )
     let key = ObjectIdentifier(server)
     self[keyPath: table][key] = server
     start(server, first) { [weak self] in self?[keyPath: table][key] = nil }
@@ -88,10 +90,12 @@ final class Uploads {
     sweeper = nil
   }
 
-  private func files(for link: LinkID) -> ServedFiles {
-    let links = fetches.values.map(\.link) + batches.values.map(\.link)
+  private func files(for link: LinkID, _ lane: LaneID) -> ServedFiles {
+    let transfers = ServedTransfers(Array(fetches.values) + Array(batches.values))
     // The place that a stream has, or has not, lasts as long as the stream.
-    let isTooMany = !limits.hasPlace(forPeerWith: links.count { $0 == link }, of: links.count)
+    let isTooMany =
+      !transfers.includesNext(over: link, lane)
+      && !limits.hasPlace(forPeerWith: transfers.count(over: link), of: transfers.count)
     return ServedFiles(store: store, metrics: metrics, arriving: arriving) { [weak self] topic in
       guard self?.mayServe(link, topic) == true else { return .notAuthorized }
       return isTooMany ? .limitReached : nil

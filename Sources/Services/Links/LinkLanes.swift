@@ -66,7 +66,7 @@ package final class LinkLanes: Lanes {
   /// Adds a transfer, for which more lanes may open.
   package func join(_ user: any LaneUser) {
     users[ObjectIdentifier(user)] = user
-    if timer == nil { timer = loop.after(.zero, repeating: Self.period) { [weak self] in self?.check() } }
+    if timer == nil { timer = loop.after(.zero, repeating: Self.period) { [weak self] in self?.tick() } }
   }
 
   /// Removes a transfer. Idempotent.
@@ -77,12 +77,12 @@ package final class LinkLanes: Lanes {
 
   // MARK: Opening and closing
 
-  /// A lane is up, opened by this node or by the peer. The caller has set the link's `onStream`.
+  /// A lane is up, opened by this node or by the peer. The caller sets the link's `onStream` in the same turn of the loop.
   ///
-  /// - Returns: false if there are as many as a link may have; the caller closes it.
-  package func add(_ link: Link) -> Bool {
+  /// - Returns: its ID; nil if there are as many as a link may have, and the caller closes it.
+  package func add(_ link: Link) -> LaneID? {
     failed(1)
-    guard lanes.count < Self.limit else { return false }
+    guard lanes.count < Self.limit else { return nil }
     if lanes.isEmpty { linkIsLaneUntil = loop.now + Self.startingTime }
     lastLane += 1
     let id = LaneID(number: lastLane)
@@ -90,8 +90,10 @@ package final class LinkLanes: Lanes {
     link.onClose = { [weak self] _ in self?.closed(id) }
     link.preferThroughput()
     changed()
-    if timer == nil { timer = loop.after(Self.period, repeating: Self.period) { [weak self] in self?.check() } }
-    return true
+    if timer == nil {
+      timer = loop.after(Self.period, repeating: Self.period) { [weak self] in self?.tick() }
+    }
+    return id
   }
 
   /// Lanes that were wanted did not open.
@@ -116,23 +118,26 @@ package final class LinkLanes: Lanes {
     for entry in lanes.values { entry.link.close() }
   }
 
-  private func check() {
-    closeIdle()
-    if let until = linkIsLaneUntil, loop.now >= until {
+  private func tick() { check(at: loop.now) }
+
+  /// Opens, closes and retires lanes as the time and the transfers require.
+  func check(at now: Instant) {
+    closeIdle(at: now)
+    if let until = linkIsLaneUntil, now >= until {
       linkIsLaneUntil = nil
       changed()
     }
-    if let wantedAt, loop.now - wantedAt > Self.openingTime { opening = 0 }
+    if let wantedAt, now - wantedAt > Self.openingTime { opening = 0 }
     let left = users.values.reduce(0) { $0 &+ $1.bytesLeft }
     let step = policy.next(
       LanePolicy.Observation(
-        now: loop.now, roundTripTime: roundTripTime, bytesLeft: left, bytesArrived: arrivedBytes,
+        now: now, roundTripTime: roundTripTime, bytesLeft: left, bytesArrived: arrivedBytes,
         lanes: lanes.values.count { !$0.isDraining }, opening: opening))
     switch step {
     case .none: break
     case .open(let count):
       opening += count
-      wantedAt = loop.now
+      wantedAt = now
       onWanted?(count)
     case .close(let count): drain(count)
     }
@@ -148,15 +153,15 @@ package final class LinkLanes: Lanes {
     changed()
   }
 
-  private func closeIdle() {
+  private func closeIdle(at now: Instant) {
     for (id, entry) in lanes.sorted(by: { $0.key < $1.key }) {
       guard entry.link.openStreams == 0 else {
         lanes[id]?.idleSince = nil
         continue
       }
-      let since = entry.idleSince ?? loop.now
+      let since = entry.idleSince ?? now
       lanes[id]?.idleSince = since
-      if entry.isDraining || loop.now - since >= Self.idleTime { entry.link.close() }
+      if entry.isDraining || now - since >= Self.idleTime { entry.link.close() }
     }
   }
 }

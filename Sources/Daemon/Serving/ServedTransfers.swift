@@ -1,0 +1,20 @@
+import Links
+import NodeCore
+
+/// How many transfers are served. One transfer has a stream on each lane of its peer's link, so the lanes count once.
+struct ServedTransfers {
+  private var streams: [LinkID: [LaneID: Int]] = [:]
+
+  init(_ served: some Sequence<any ServedStream>) {
+    for stream in served { streams[stream.link, default: [:]][stream.lane, default: 0] += 1 }
+  }
+
+  /// All of them.
+  var count: Int { streams.keys.reduce(0) { $0 + count(over: $1) } }
+
+  /// The transfers to one peer.
+  func count(over link: LinkID) -> Int { streams[link]?.values.max() ?? 0 }
+
+  /// Whether one more stream on this lane belongs to a transfer that has streams on other lanes.
+  func includesNext(over link: LinkID, _ lane: LaneID) -> Bool { (streams[link]?[lane] ?? 0) < count(over: link) }
+}
