@@ -43,7 +43,8 @@ import Testing
         hosts.dialed[0].openStream().write([UInt8](repeating: 1, count: 1 << 20))
         hosts.dialed[0].close()
       }
-      #expect(time >= Link.closingTime)
+      // The loop counts whole milliseconds.
+      #expect(time > Link.closingTime - .milliseconds(2))
       #expect(error == nil)
     }
   }
@@ -140,7 +141,7 @@ import Testing
     }
   }
 
-  /// One link after the other, each with a stream; then neither objects nor handles of any of them are left.
+  /// A few links at a time, each with a stream; in the end neither objects nor handles of any of them are left.
   @Test(arguments: CarrierKind.allCases) func aThousandLinksLeaveNothingBehind(kind: CarrierKind) async throws {
     try await withHosts(over: kind) { hosts in
       let handles = hosts.loop.openHandles
@@ -164,24 +165,29 @@ import Testing
           }
         }
         let (dialer, endpoint) = (hosts.dialer, hosts.endpoint)
-        var (begun, intact) = (0, 0)
+        var (begun, ended, intact) = (0, 0, 0)
+        func finish(_ isIntact: Bool) {
+          ended += 1
+          if isIntact { intact += 1 }
+          if ended == 1_000 { done(intact) } else { next() }
+        }
         func next() {
-          guard begun < 1_000 else { return done(intact) }
+          guard begun < 1_000 else { return }
           begun += 1
           _ = dialer.dial(to: endpoint, expected: nil, timeout: .seconds(5)) { result in
-            guard let link = try? result.get() else { return next() }
+            guard let link = try? result.get() else { return finish(false) }
             watch(link)
             let stream = link.openStream()
             remains.watch(stream)
             drain(stream) { received in
-              if received == .all([1, 2, 3]) { intact += 1 }
               link.close()
-              next()
+              finish(received == .all([1, 2, 3]))
             }
             pour([1, 2, 3], into: stream)
           }
         }
-        next()
+        // A few concurrently, so that resolving an address on another thread does not hold up the rest.
+        for _ in 0..<20 { next() }
       }
       #expect(intact == 1_000)
       try await hosts.until { $0.loop.openHandles == handles && remains.alive == 0 }
