@@ -104,6 +104,13 @@ import Testing
     #expect(PartRule.violations(in: sources, table: parts) == [])
   }
 
+  @Test func linksNameNoTransport() {
+    let folder = "Sources/Services/Links/"
+    let present = Set(sources.filter { $0.path.hasPrefix(folder) }.map(\.name))
+    #expect(SeamRule.places.values.allSatisfy { $0.isSubset(of: present) }, "a file of the rule is gone")
+    #expect(sources.flatMap(SeamRule.violations) == [])
+  }
+
   @Test func namesSayTheJob() {
     #expect(others.flatMap(NamingRule.violations) == [])
   }

@@ -220,6 +220,17 @@ import Testing
     #expect(PartRule.violations(in: [hall], table: table).count == 1, "the door is gone")
   }
 
+  @Test(arguments: SeamRule.places.keys.sorted()) func aLinkThatNamesATransportIsReported(_ name: String) {
+    let line = "let below: \(name)"
+    #expect(SeamRule.violations(in: file(line, at: "Sources/Services/Links/Link.swift")).count == 1)
+    #expect(SeamRule.violations(in: file(line, at: "Sources/Services/Links/New.swift")).count == 1)
+    #expect(SeamRule.violations(in: file("// \(line)", at: "Sources/Services/Links/Link.swift")) == [])
+    #expect(SeamRule.violations(in: file(line, at: "Sources/Daemon/Links/PeerLinks.swift")) == [])
+    for own in SeamRule.places[name] ?? [] {
+      #expect(SeamRule.violations(in: file(line, at: "Sources/Services/Links/\(own)")) == [])
+    }
+  }
+
   @Test func vagueNamesPublicAccessAndNotesAreReported() {
     #expect(NamingRule.violations(in: file("final class FeedManager {}")).count == 1)
     #expect(NamingRule.violations(in: file("enum PathUtils {}")).count == 1)

@@ -1,260 +1,100 @@
-import Crypto
 import EventLoop
-import Links
 import Primitives
 import TLS
 import Testing
 
-/// Peers that vanish, flood, or speak another protocol.
-@Suite struct HostilePeerTests {
-  /// One end of a link on a separate loop, so that the other end can disappear like a process.
-  private actor End {
-    let loop: EventLoop
-    let host: LinkHost
-    private var links: [Link] = []
-    private var closings: [KacheryError?] = []
-    private var waiters: [CheckedContinuation<Void, Never>] = []
+@testable import Links
 
-    nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
-
-    init(applicationProtocol: String = "kachery/1") throws {
-      loop = try EventLoop(name: "end")
-      let identity = try TLSIdentity(key: try SigningKey.generate(), applicationProtocol: applicationProtocol)
-      host = LinkHost(loop: loop, identity: identity)
-    }
-
-    func listen() throws -> Endpoint {
-      host.onLink = { link in self.keep(link) }
-      return try host.listen(host: "127.0.0.1", port: 0)
-    }
-
-    private func keep(_ link: Link) {
-      links.append(link)
-      link.onStream = { stream in stream.onData = { stream.consumed($0.count) } }
-      link.onClose = { error in
-        self.closings.append(error)
-        for waiter in self.waiters { waiter.resume() }
-        self.waiters = []
+/// Peers that vanish, or flood.
+@Suite(.timeLimit(.minutes(1))) struct HostilePeerTests {
+  /// The peer has a loop of its own, which ends as a process does: nothing is sent before its sockets close.
+  @Test func aPeerThatVanishesMidStreamEndsTheStream() async throws {
+    let identities = try TestIdentities.shared.get()
+    let serving = try EventLoop(name: "serving")
+    let endpoint = try await serving.run { () throws -> Endpoint in
+      let host = LinkHost(loop: serving, identity: identities.listener)
+      var links: [Link] = []
+      host.onLink = { link in
+        // Owned by its own callback, as long as it is up.
+        links.append(link)
+        link.onStream = { stream in stream.onData = { [weak stream] in stream?.consumed($0.count) } }
+        link.onClose = { _ in _ = (host, links) }
       }
+      let endpoint = try host.listen(host: "127.0.0.1", port: 0)
+      _ = serving.after(.seconds(30)) { host.close() }
+      return endpoint
     }
-
-    func dial(_ endpoint: Endpoint) async throws {
-      try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+    let asking = try EventLoop(name: "asking")
+    let (end, code): (LinkStreamEnd?, KacheryError.Code?) = await withCheckedContinuation { continuation in
+      asking.post {
+        let host = LinkHost(loop: asking, identity: identities.dialer)
         _ = host.dial(to: endpoint, expected: nil, timeout: .seconds(5)) { result in
-          if let link = try? result.get() { self.keep(link) }
-          continuation.resume(with: result.map { _ in }.mapError { $0 as any Error })
+          guard let link = try? result.get() else { return continuation.resume(returning: (nil, nil)) }
+          var end: LinkStreamEnd?
+          let stream = link.openStream()
+          stream.onEnd = { end = $0 }
+          link.onClose = { error in
+            host.close()
+            _ = link
+            continuation.resume(returning: (end, error?.code))
+          }
+          let fill = { [weak stream] in
+            while let stream, stream.isWritable { stream.write([UInt8](repeating: 1, count: 64 << 10)) }
+          }
+          stream.onWritable = fill
+          fill()
+          Task.detached { await serving.shutdown() }
         }
       }
-    }
-
-    /// How the first link ended.
-    func closing() async -> KacheryError? {
-      while closings.isEmpty { await withCheckedContinuation { waiters.append($0) } }
-      return closings[0]
-    }
-
-    func run<T: Sendable>(_ body: @Sendable (Link, @escaping @Sendable (T) -> Void) -> Void) async -> T {
-      await withCheckedContinuation { continuation in body(links[0]) { continuation.resume(returning: $0) } }
-    }
-
-    func hosting<T: Sendable>(
-      _ body: @Sendable (EventLoop, LinkHost, @escaping @Sendable (T) -> Void) -> Void
-    ) async -> T {
-      await withCheckedContinuation { continuation in body(loop, host) { continuation.resume(returning: $0) } }
-    }
-
-    func stop() async {
-      host.close()
-      await loop.shutdown()
-      #expect(loop.openHandles == 0)
-    }
-  }
-
-  @Test(.timeLimit(.minutes(1))) func aPeerThatVanishesMidStreamEndsTheStream() async throws {
-    let (serving, asking) = (try End(), try End())
-    try await asking.dial(try await serving.listen())
-    let loop = serving.loop
-    let end: LinkStreamEnd = await asking.run { link, done in
-      let stream = link.openStream()
-      stream.onEnd = { done($0) }
-      var written = 0
-      stream.onWritable = { [weak stream] in
-        written += 1
-        stream?.write([UInt8](repeating: 1, count: 64 << 10))
-      }
-      while stream.isWritable { stream.write([UInt8](repeating: 1, count: 64 << 10)) }
-      // The whole process ends: nothing is sent before its sockets close.
-      Task.detached { await loop.shutdown() }
     }
     #expect(end == .linkClosed)
-    #expect(await asking.closing()?.code == .disconnected)
-    await serving.stop()
-    await asking.stop()
+    #expect(code == .disconnected)
+    await serving.shutdown()
+    await asking.shutdown()
+    #expect(serving.openHandles == 0 && asking.openHandles == 0)
   }
 
-  @Test(.timeLimit(.minutes(1))) func anotherProtocolIsRefusedOnBothSides() async throws {
-    let (serving, asking) = (try End(), try End(applicationProtocol: "other/1"))
-    let endpoint = try await serving.listen()
-    await #expect { try await asking.dial(endpoint) } throws: {
-      ($0 as? KacheryError)?.code == .protocolViolation
-    }
-    #expect(await serving.hosting { $2($1.openHandshakes) } == 0)
-    await serving.stop()
-    await asking.stop()
-  }
-
-  /// More streams than may be open at the same time, in batches, each with a few bytes.
-  @Test(.timeLimit(.minutes(1))) func thousandsOfSmallStreamsLeaveNothingBehind() async throws {
-    let (serving, asking) = (try End(), try End())
-    try await asking.dial(try await serving.listen())
-    _ = await serving.run { (link, done: @escaping @Sendable (Bool) -> Void) in
-      link.onStream = { stream in
-        stream.onData = { bytes in
-          stream.write(Array(bytes))
-          stream.consumed(bytes.count)
-        }
-        stream.onEnd = { _ in stream.finish() }
-      }
-      done(true)
-    }
-    let (right, open): (Int, Int) = await asking.run { link, done in
-      var begun = 0
-      var ended = 0
-      var right = 0
-      func begin() {
-        begun += 1
-        let message = Array("message \(begun)".utf8)
-        let stream = link.openStream()
-        var echo: [UInt8] = []
-        stream.onData = { bytes in
-          echo += bytes
-          stream.consumed(bytes.count)
-        }
-        stream.onEnd = { end in
-          ended += 1
-          if end == .finished, echo == message { right += 1 }
-          if begun < 3_000 { begin() } else if ended == 3_000 { done((right, link.openStreams)) }
-        }
-        stream.write(message)
-        stream.finish()
-      }
-      // More than the other side accepts at the same time: the rest waits for its turn.
-      for _ in 0..<2_000 { begin() }
-    }
-    #expect(right == 3_000)
-    #expect(open <= 1)
-    await asking.stop()
-    await serving.stop()
-  }
-
-  /// Accepts connections but sends nothing, so that attempts hang in their handshakes.
-  private func silentEndpoint(on loop: EventLoop) async throws -> Endpoint {
-    let endpoint = try await loop.run { () throws -> Endpoint? in
-      let listener = try TCPListener.listen(on: loop, host: "127.0.0.1", port: 0)
-      listener.onConnection = { _ in }
-      return listener.endpoint
-    }
-    return try #require(endpoint)
-  }
-
-  @Test(.timeLimit(.minutes(1))) func cancelledAttemptsFreeTheirPlaces() async throws {
-    let asking = try End()
-    let endpoint = try await silentEndpoint(on: asking.loop)
-    let (before, after, told): (Int, Int, Int) = await asking.hosting { loop, host, done in
-      var told = 0
-      let attempts = (0..<20).map { _ in
-        host.dial(to: endpoint, expected: nil, timeout: .seconds(5)) { _ in told += 1 }
-      }
-      var poll: Timer?
-      poll = loop.after(.milliseconds(1), repeating: .milliseconds(1)) {
-        guard host.openHandshakes == 20 else { return }
-        poll?.cancel()
-        poll = nil
-        for attempt in attempts { attempt.cancel() }
-        done((20, host.openHandshakes, told))
-      }
-    }
-    #expect(before == 20)
-    #expect(after == 0)
-    #expect(told == 0)
-    await asking.stop()
-  }
-
-  @Test(.timeLimit(.minutes(1))) func closingEndsPendingDials() async throws {
-    let asking = try End()
-    let endpoint = try await silentEndpoint(on: asking.loop)
-    let codes: [KacheryError.Code] = await asking.hosting { loop, host, done in
-      var codes: [KacheryError.Code] = []
-      func dial() {
-        _ = host.dial(to: endpoint, expected: nil, timeout: .seconds(5)) { result in
-          if case .failure(let error) = result { codes.append(error.code) }
-          if codes.count == 2 { done(codes) }
-        }
-      }
-      dial()
-      var poll: Timer?
-      poll = loop.after(.milliseconds(1), repeating: .milliseconds(1)) {
-        guard host.openHandshakes == 1 else { return }
-        poll?.cancel()
-        poll = nil
-        // One attempt is in its handshake, this one is still connecting.
-        dial()
-        host.close()
-      }
-    }
-    #expect(codes == [.cancelled, .cancelled])
-    await asking.stop()
-  }
-
-  /// A peer that keeps sending requests and reads no answer must not fill this node's memory.
-  @Test(.timeLimit(.minutes(1))) func aPeerThatReadsNoAnswersIsDisconnected() async throws {
-    let serving = try End()
-    let endpoint = try await serving.listen()
-    let flooder = try Flooder()
-    await flooder.flood(endpoint)
-    #expect(await serving.closing()?.code == .protocolViolation)
-    await flooder.loop.shutdown()
-    await serving.stop()
-  }
-
-  /// Speaks TLS and then sends only pings, and reads nothing.
-  private actor Flooder {
-    let loop: EventLoop
-    private let identity: TLSIdentity
-
-    nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
-
-    init() throws {
-      loop = try EventLoop(name: "flooder")
-      identity = try TLSIdentity(key: try SigningKey.generate())
-    }
-
-    func flood(_ endpoint: Endpoint) {
-      let ping: [UInt8] = [0, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1]
-      let pings = Array([[UInt8]](repeating: ping, count: 10_000).joined())
-      _ = TCPConnection.connect(on: loop, to: endpoint, timeout: .seconds(5)) { [identity] result in
-        guard let connection = try? result.get(),
-          let session = try? TLSSession(identity: identity, role: .client)
-        else { return }
-        let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 16)
-        let send = {
-          while connection.pendingBytes == 0 {
-            pings.withUnsafeBytes { try? session.write($0) }
-            session.drainOutput { connection.write($0) }
+  /// A peer that sends pings and reads no answer must not fill this node's memory.
+  @Test func aPeerThatFloodsAndReadsNothingIsCutOff() async throws {
+    let loop = try EventLoop(name: "links")
+    let identities = try TestIdentities.shared.get()
+    let code: KacheryError.Code? = await withCheckedContinuation { continuation in
+      loop.post {
+        let (near, far) = MemoryWire.pair(on: loop, seed: 1)
+        let handshake = PipeHandshake(
+          loop: loop, pipe: far, identity: identities.listener, scratch: ScratchBuffer(), isDialer: false,
+          expectedPeer: nil)
+        guard
+          let flooder = try? TLSChannel(
+            over: near, identity: identities.dialer, isDialer: true, expectedPeer: nil, scratch: ScratchBuffer())
+        else { return continuation.resume(returning: nil) }
+        handshake.start { result in
+          guard let carrier = try? result.get() else { return continuation.resume(returning: nil) }
+          let link = Link(loop: loop, carrier: carrier, isDialer: false)
+          link.onClose = { error in
+            _ = (link, handshake)
+            flooder.close()
+            continuation.resume(returning: error?.code)
           }
         }
-        connection.onDrain = { send() }
-        connection.onData = { bytes in
-          try? session.receive(bytes, scratch: scratch) { _ in }
-          session.drainOutput { connection.write($0) }
-          guard session.isEstablished else { return }
-          connection.pauseReading()
-          scratch.deallocate()
+        let ping: [UInt8] = [0, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1]
+        let pings = Array([[UInt8]](repeating: ping, count: 10_000).joined())
+        let send = { [weak flooder] in
+          while let flooder, flooder.pendingBytes == 0 {
+            pings.withUnsafeBytes { flooder.write($0) }
+            flooder.flush()
+          }
+        }
+        flooder.onEstablished = { _ in
+          near.pauseReading()
           send()
         }
-        session.drainOutput { connection.write($0) }
-        connection.resumeReading()
+        flooder.onDrain = send
+        flooder.start()
       }
     }
+    #expect(code == .protocolViolation)
+    await loop.shutdown()
+    #expect(loop.openHandles == 0)
   }
 }

@@ -56,6 +56,7 @@ final class RangeClient: LaneUser {
   private var delivered = Queue<(stream: SpanStream, count: Int)>()
   /// Consumed bytes of the first of these.
   private var consumedOfFirst = 0
+  private var arrivedSinceAssigning = 0
   /// Whether `onRoom` was called since the last request.
   private var hasAnnouncedRoom = false
   private var isClosed = false
@@ -127,6 +128,7 @@ final class RangeClient: LaneUser {
   /// Assigns spans to the lanes until each has enough to do.
   private func assign() {
     guard !isClosed, let template else { return }
+    arrivedSinceAssigning = 0
     let usable = lanes.usable
     retire(except: Set(usable.map(\.id)))
     while !queue.isEmpty, let stream = nextStream(usable) {
@@ -182,14 +184,17 @@ final class RangeClient: LaneUser {
       guard arrivals[number]?.isGranted == false else { return }
       arrivals[number]?.isGranted = true
       if number == head, span.isFirst { onEvent?(.began) }
-    case .bytes(_, let bytes): arrive(bytes, number, stream)
+    case .bytes(_, let bytes):
+      arrive(bytes, number, stream)
+      arrivedSinceAssigning += bytes.count
     case .complete:
       arrivals[number]?.isComplete = true
       advance()
     case .refused(_, let refusal): fail(.refused(refusal), number)
     case .wrongCount: fail(.wrongCount, number)
     }
-    if !isClosed { assign() }
+    // Less than this makes no room for another span.
+    if arrivedSinceAssigning >= Int(SpanSize.least / 2) || stream.isIdle { assign() }
   }
 
   private func arrive(_ bytes: UnsafeRawBufferPointer, _ number: Int, _ stream: SpanStream) {

@@ -28,6 +28,8 @@ package final class LinkLanes: Lanes {
   private let main: Link
   private let loop: EventLoop
   private var lanes: [LaneID: Entry] = [:]
+  /// What `usable` is, until that changes.
+  private var knownUsable: [Lane]?
   private var lastLane: UInt64 = 0
   private var opening = 0
   private var wantedAt: Instant?
@@ -50,8 +52,11 @@ package final class LinkLanes: Lanes {
   package var count: Int { lanes.count }
 
   package var usable: [Lane] {
-    let usable = lanes.filter { !$0.value.isDraining }.sorted { $0.key < $1.key }.map { lane($0.key, $0.value.link) }
-    return usable.isEmpty || linkIsLaneUntil != nil ? [lane(.link, main)] + usable : usable
+    if let known = knownUsable { return known }
+    let open = lanes.filter { !$0.value.isDraining }.sorted { $0.key < $1.key }.map { lane($0.key, $0.value.link) }
+    let usable = open.isEmpty || linkIsLaneUntil != nil ? [lane(.link, main)] + open : open
+    knownUsable = usable
+    return usable
   }
 
   private func lane(_ id: LaneID, _ link: Link) -> Lane { Lane(id: id) { link.openStream(window: $0) } }
@@ -97,7 +102,10 @@ package final class LinkLanes: Lanes {
     changed()
   }
 
-  private func changed() { for user in users.values { user.lanesChanged() } }
+  private func changed() {
+    knownUsable = nil
+    for user in users.values { user.lanesChanged() }
+  }
 
   /// Closes every lane. The link itself is the caller's.
   package func close() {

@@ -1,0 +1,29 @@
+/// The links know their transports through protocols alone: what is made for one transport is named only in the files that
+/// build it.
+enum SeamRule {
+  private static let folder = "Sources/Services/Links/"
+
+  /// The types of one transport, and the files that may name each.
+  static let places: [String: Set<String>] = [
+    "TCPConnection": ["TCPTransport.swift"],
+    "TCPListener": ["TCPTransport.swift"],
+    "ConnectAttempt": ["TCPTransport.swift"],
+    "TCPTransport": ["TCPTransport.swift"],
+    "TLSSession": ["TLSChannel.swift"],
+    "TLSIdentity": ["TLSChannel.swift", "PipeHandshake.swift", "TCPTransport.swift"],
+    "TLSChannel": ["TLSChannel.swift", "PipeHandshake.swift", "MuxCarrier.swift"],
+    "MuxSession": ["MuxCarrier.swift"],
+    "MuxStream": ["MuxStream.swift", "MuxCarrier.swift"],
+    "MuxCarrier": ["MuxCarrier.swift", "MuxStream.swift", "PipeHandshake.swift"],
+  ]
+
+  static func violations(in file: SourceFile) -> [Violation] {
+    guard file.path.hasPrefix(folder) else { return [] }
+    return file.code.indices.flatMap { index in
+      Set(file.code[index].matches(of: /\b[A-Z]\w*/).map { String($0.output) }).sorted().compactMap { name in
+        guard let files = places[name], !files.contains(file.name) else { return nil }
+        return file.violation(at: index, "only \(files.sorted().joined(separator: ", ")) may name \(name).")
+      }
+    }
+  }
+}

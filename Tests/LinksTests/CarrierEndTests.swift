@@ -1,0 +1,208 @@
+import EventLoop
+import Primitives
+import TestSupport
+import Testing
+
+@testable import Links
+
+/// How links end, over each carrier.
+@Suite(.timeLimit(.minutes(1))) struct CarrierEndTests {
+  /// The reader consumes slowly, so that most bytes wait for the window when the link is closed.
+  @Test(arguments: CarrierKind.allCases) func bytesWrittenBeforeTheCloseArrive(kind: CarrierKind) async throws {
+    let total = 1 << 20
+    try await withHosts(over: kind) { hosts in
+      try await hosts.connect()
+      let (received, error): (Int, KacheryError?) = await hosts.run { hosts, done in
+        var received = 0
+        hosts.accepted[0].onStream = { stream in
+          stream.onData = { bytes in
+            received += bytes.count
+            let count = bytes.count
+            _ = hosts.loop.after(.milliseconds(1)) { stream.consumed(count) }
+          }
+        }
+        hosts.accepted[0].onClose = { done((received, $0)) }
+        let stream = hosts.dialed[0].openStream()
+        stream.write([UInt8](repeating: 1, count: total))
+        hosts.dialed[0].close()
+        stream.write([UInt8](repeating: 2, count: total))
+      }
+      #expect(received == total)
+      #expect(error == nil)
+    }
+  }
+
+  /// The peer reads nothing more, so what was written can never be sent.
+  @Test(arguments: CarrierKind.allCases) func aCloseThatThePeerBlocksEndsAnyway(kind: CarrierKind) async throws {
+    try await withHosts(over: kind) { hosts in
+      try await hosts.connect()
+      let (time, error): (Duration, KacheryError?) = await hosts.run { hosts, done in
+        hosts.accepted[0].onStream = { stream in stream.onData = { _ in } }
+        let start = hosts.loop.now
+        hosts.dialed[0].onClose = { done((hosts.loop.now - start, $0)) }
+        hosts.dialed[0].openStream().write([UInt8](repeating: 1, count: 1 << 20))
+        hosts.dialed[0].close()
+      }
+      #expect(time >= Link.closingTime)
+      #expect(error == nil)
+    }
+  }
+
+  @Test(arguments: CarrierKind.allCases) func theEndOfALinkEndsItsStreams(kind: CarrierKind) async throws {
+    try await withHosts(over: kind) { hosts in
+      try await hosts.connect()
+      let ends: [LinkStreamEnd] = await hosts.run { hosts, done in
+        var ends: [LinkStreamEnd] = []
+        for _ in 0..<3 { hosts.dialed[0].openStream().onEnd = { ends.append($0) } }
+        hosts.dialed[0].onClose = { _ in done(ends) }
+        hosts.accepted[0].close()
+      }
+      #expect(ends == [.linkClosed, .linkClosed, .linkClosed])
+    }
+  }
+
+  @Test(arguments: CarrierKind.allCases) func aStreamOpenedOnAClosedLinkEnds(kind: CarrierKind) async throws {
+    try await withHosts(over: kind) { hosts in
+      try await hosts.connect()
+      let (end, isWritable): (LinkStreamEnd, Bool) = await hosts.run { hosts, done in
+        hosts.dialed[0].onClose = { _ in
+          let stream = hosts.dialed[0].openStream()
+          let isWritable = stream.isWritable
+          stream.write([1])
+          stream.onEnd = { done(($0, isWritable)) }
+        }
+        hosts.dialed[0].close()
+      }
+      #expect(end == .linkClosed)
+      #expect(!isWritable)
+    }
+  }
+
+  /// The test passes the times to the link; nothing is read meanwhile, since the loop is busy.
+  @Test(arguments: CarrierKind.allCases) func aSilentPeerIsGivenUp(kind: CarrierKind) async throws {
+    try await withHosts(over: kind) { hosts in
+      try await hosts.connect()
+      let (checks, error): (Int, KacheryError?) = await hosts.run { hosts, done in
+        var checks = 0
+        var isOver = false
+        hosts.dialed[0].onClose = { error in
+          isOver = true
+          done((checks, error))
+        }
+        while !isOver, checks < 10 {
+          checks += 1
+          hosts.dialed[0].checkLife(at: hosts.loop.now + LinkClock.pingPeriod * checks)
+        }
+      }
+      #expect(checks == 4 && error?.code == .timedOut)
+    }
+  }
+
+  @Test(arguments: CarrierKind.allCases) func aSuspendedProcessKeepsItsLinks(kind: CarrierKind) async throws {
+    try await withHosts(over: kind) { hosts in
+      try await hosts.connect()
+      let received: Received = await hosts.run { hosts, done in
+        hosts.accepted[0].onStream = { echo($0) }
+        hosts.dialed[0].checkLife(at: hosts.loop.now + .seconds(14))
+        let stream = hosts.dialed[0].openStream()
+        drain(stream) { done($0) }
+        pour([1, 2, 3], into: stream)
+      }
+      #expect(received == .all([1, 2, 3]))
+    }
+  }
+
+  @Test(arguments: CarrierKind.allCases) func aPingMeasuresTheRoundTrip(kind: CarrierKind) async throws {
+    try await withHosts(over: kind) { hosts in
+      try await hosts.connect()
+      await hosts.checkLife()
+      try await hosts.until { $0.dialed[0].roundTripTime != nil }
+      let time = await hosts.dialedRoundTrip
+      #expect(time.map { $0 > .zero && $0 < .seconds(60) } == true)
+    }
+  }
+
+  @Test(arguments: CarrierKind.allCases) func aLinkThatIsReleasedCloses(kind: CarrierKind) async throws {
+    try await withHosts(over: kind) { hosts in
+      try await hosts.connect()
+      let (ends, error): ([LinkStreamEnd], KacheryError?) = await hosts.run { hosts, done in
+        var ends: [LinkStreamEnd] = []
+        let stream = hosts.dialed[0].openStream()
+        stream.onEnd = { ends.append($0) }
+        hosts.accepted[0].onClose = { error in
+          _ = stream
+          done((ends, error))
+        }
+        hosts.dialed = []
+      }
+      #expect(ends == [.linkClosed])
+      #expect(error?.code == .disconnected)
+    }
+  }
+
+  /// One link after the other, each with a stream; then neither objects nor handles of any of them are left.
+  @Test(arguments: CarrierKind.allCases) func aThousandLinksLeaveNothingBehind(kind: CarrierKind) async throws {
+    try await withHosts(over: kind) { hosts in
+      let handles = hosts.loop.openHandles
+      let remains = Remains()
+      let intact: Int = await hosts.run { hosts, done in
+        hosts.network.onPair = { near, far in
+          remains.watch(near)
+          remains.watch(far)
+        }
+        func watch(_ link: Link) {
+          remains.watch(link)
+          remains.watch(link.carrier)
+          // Owned by its own callback until it is closed.
+          link.onClose = { _ in _ = link }
+        }
+        hosts.listener.onLink = { link in
+          watch(link)
+          link.onStream = { stream in
+            remains.watch(stream)
+            echo(stream)
+          }
+        }
+        let (dialer, endpoint) = (hosts.dialer, hosts.endpoint)
+        var (begun, intact) = (0, 0)
+        func next() {
+          guard begun < 1_000 else { return done(intact) }
+          begun += 1
+          _ = dialer.dial(to: endpoint, expected: nil, timeout: .seconds(5)) { result in
+            guard let link = try? result.get() else { return next() }
+            watch(link)
+            let stream = link.openStream()
+            remains.watch(stream)
+            drain(stream) { received in
+              if received == .all([1, 2, 3]) { intact += 1 }
+              link.close()
+              next()
+            }
+            pour([1, 2, 3], into: stream)
+          }
+        }
+        next()
+      }
+      #expect(intact == 1_000)
+      try await hosts.until { $0.loop.openHandles == handles && remains.alive == 0 }
+      let perLink = kind == .memory ? 8 : 6
+      #expect(await hosts.run { _, done in done(remains.watched) } == 1_000 * perLink)
+    }
+  }
+}
+
+/// Objects that should all be released. Bound to the loop of the test.
+// Only closures that run on the loop touch it.
+final class Remains: @unchecked Sendable {
+  private struct Box { weak var object: AnyObject? }
+
+  private var boxes: [Box] = []
+  private(set) var watched = 0
+
+  func watch(_ object: AnyObject) {
+    watched += 1
+    boxes.append(Box(object: object))
+  }
+
+  var alive: Int { boxes.count { $0.object != nil } }
+}
