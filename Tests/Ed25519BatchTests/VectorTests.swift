@@ -33,13 +33,19 @@ import Testing
     try Vectors.json(name).list("cases").map(Example.init)
   }
 
+  /// What Wycheproof leaves to the implementation are keys of small or mixed order.
   @Test func batchesAgreeWithWycheproof() throws {
     let examples = try Self.examples("ed25519-wycheproof.json")
-    #expect(examples.count == 210)
+    #expect(examples.count == 210 && examples.count { $0.isValid == nil } == 29)
     for example in examples {
       let isValid = example.isAcceptedAlone
-      #expect(example.isValid == nil || example.isValid == isValid, "\(example.comment)")
-      #expect(example.isAccepted() == isValid, "\(example.comment)")
+      if let expected = example.isValid {
+        #expect(isValid == expected, "\(example.comment)")
+        #expect(example.isAccepted() == expected, "\(example.comment)")
+      } else {
+        #expect(isValid || !example.isAccepted(), "\(example.comment)")
+        #expect(example.verifier.firstInvalid(in: [example.signed], togetherFrom: 1) == (isValid ? nil : 0))
+      }
     }
   }
 
@@ -55,7 +61,7 @@ import Testing
     }
   }
 
-  /// Components of small order cancel in the sum of the equations half of the time, in pairs of R as well as alone.
+  /// In the sum of the equations alone, such components cancel in up to half of all attempts.
   @Test(arguments: 1...7) func componentsOfSmallOrderAreAlwaysRefused(_ multiple: Int) throws {
     let examples = try Self.examples("ed25519-small-order.json")
     let torsion = try #require(examples.first { $0.comment == "R = rB + \(multiple)T" })

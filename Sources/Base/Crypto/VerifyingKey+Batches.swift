@@ -17,12 +17,12 @@ extension VerifyingKey {
     // Without compiler optimization this arithmetic takes fifty times as long; OpenSSL is always optimized.
     package static let smallestBatch = 5_000
   #else
-    package static let smallestBatch = 64
+    package static let smallestBatch = 128
   #endif
 
   /// The index of the first element that is not signed by this key; nil if all are.
   ///
-  /// A large batch takes a fifth of the time: the equations of all signatures, each multiplied by an unpredictable
+  /// A large batch takes a fraction of the time: the equations of all signatures, each multiplied by an unpredictable
   /// random number of 128 bits, are added up and verified together (RFC 8032, section 8.9; Bernstein and others, 2011).
   /// What a batch accepts is also accepted one by one (`SignatureBatch`), and OpenSSL decides about the rest.
   ///
