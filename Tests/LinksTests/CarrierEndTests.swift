@@ -6,7 +6,7 @@ import Testing
 @testable import Links
 
 /// How links end, over each carrier.
-@Suite(.timeLimit(.minutes(1))) struct CarrierEndTests {
+@Suite(.timeLimit(.minutes(5))) struct CarrierEndTests {
   /// The reader consumes slowly, so that most bytes wait for the window when the link is closed.
   @Test(arguments: CarrierKind.allCases) func bytesWrittenBeforeTheCloseArrive(kind: CarrierKind) async throws {
     let total = 1 << 20

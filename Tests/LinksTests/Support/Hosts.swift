@@ -135,9 +135,9 @@ extension Hosts {
 
   func checkLife() { for link in dialed { link.checkLife(at: loop.now) } }
 
-  /// Waits until a condition holds, 20 s at most.
+  /// Waits until a condition holds, a minute at most.
   func until(_ isTrue: @Sendable (isolated Hosts) -> Bool) async throws {
-    for _ in 0..<10_000 where !isTrue(self) { try await Task.sleep(for: .milliseconds(2)) }
+    for _ in 0..<30_000 where !isTrue(self) { try await Task.sleep(for: .milliseconds(2)) }
     guard isTrue(self) else { throw KacheryError(.timedOut, "What the test waits for did not happen.") }
   }
 }
