@@ -37,8 +37,8 @@ package struct FeedEngine: Sendable {
   var seeks: [FeedSeekID: Seek] = [:]
   var submissions: [SubmitID: Submission] = [:]
   var lastNumber: UInt64 = 0
-  /// How often it was worked out of whom a subfeed is read: the costly part of news. Tests bound by it what a message may
-  /// cost.
+  /// How often the nodes to read a subfeed from were chosen: the expensive part of news. Tests use it to bound the cost
+  /// of a message.
   package internal(set) var reviews: UInt64 = 0
   /// When each search and each submission times out.
   var seekDeadlines = Deadlines<FeedSeekID>()
