@@ -119,6 +119,10 @@ import Testing
     #expect(sources.flatMap(TextRule.violations) == [])
   }
 
+  @Test func commentsArePlainEnglish() {
+    #expect(sources.flatMap(WordingRule.violations) == [])
+  }
+
   @Test func everyShimFunctionHasItsPrefixAndItsReason() {
     #expect(everything.flatMap(ShimRule.violations) == [])
   }

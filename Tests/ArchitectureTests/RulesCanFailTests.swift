@@ -265,6 +265,24 @@ import Testing
     #expect(TextRule.violations(in: file(line)) == [])
   }
 
+  @Test(arguments: [
+    "/// Whoever asks is told.", "// Nobody waits for it.", "let x = 1 // for anybody", "/// Nil where it is absent.",
+    "/// Returns nil where it is absent.", "/// Sends so many bytes at once.", "  // A new link begins anew.",
+    "/// Gives back the rest.", "// It waits for ever.", "/// Closes the file. May be called again.",
+  ])
+  func commentsThatNeedTranslatingAreReported(_ line: String) {
+    #expect(WordingRule.violations(in: file(line)).count == 1)
+    #expect(WordingRule.violations(in: file("let text = \"\(line.replacing("/", with: ""))\"")) == [])
+  }
+
+  @Test(arguments: [
+    "/// Returns nil if it is absent.", "// The client waits forever, but only once.", "/// So many formats exist.",
+    "let nobody = 65_534", "/// The folder where the file is.",
+  ])
+  func plainCommentsPass(_ line: String) {
+    #expect(WordingRule.violations(in: file(line)) == [])
+  }
+
   @Test func aShimFunctionWithoutPrefixOrReasonIsReported() {
     let path = "CShims/CUV/CUV.h"
     #expect(ShimRule.violations(in: file("static inline int size(void) {", at: path)).count == 2)

@@ -2,31 +2,31 @@ import Crypto
 package import Primitives
 package import Wire
 
-/// How feeds travel between nodes: who holds which, what is asked of whom, what is given to whom.
+/// Replicates feeds between nodes: which node has which feed, what to request from which, and what to send to which.
 ///
-/// Each subfeed that somebody here reads is *followed*: from its writer where that one is linked, else from others that
-/// hold messages of it. Whatever comes is handed out to be checked and kept before the next is looked at. What others
-/// follow here is *served*, each from its own place on; a node that takes nothing more costs one read that waits.
+/// Each subfeed with a local reader is *followed*: read from its writer if that is linked, otherwise from other nodes
+/// that have messages of it. Messages are checked and stored in the order of arrival. A subfeed that other nodes follow
+/// here is *served*, to each from its own position; a node that reads nothing costs one pending read.
 package struct FeedEngine: Sendable {
-  /// How long a subfeed is followed after its last reader went: clients ask again and again.
+  /// How long a subfeed is followed after its last reader left: clients return again and again.
   package static let lingering: Duration = .seconds(60)
-  /// After this time without an answer a node is not waited for.
+  /// How long to wait for a node's answer.
   package static let patience: Duration = .seconds(10)
-  /// How long a node that does not know a feed, or gave wrong messages of it, is not asked again.
+  /// How long a node that does not know a feed, or sent wrong messages of it, is not asked again.
   package static let reconsideration: Duration = .seconds(30)
-  /// How long nothing is asked for after messages could not be kept, as on a full disk.
+  /// How long to request nothing after messages could not be stored, as on a full disk.
   package static let storageRetry: Duration = .seconds(5)
-  /// How long a node that gave what is here already, and less than is here, is not asked again.
+  /// How long a node that sent only messages that are stored already, and fewer of them, is not asked again.
   static let lagging: Duration = .seconds(5)
-  /// Subscriptions of one peer.
+  /// Most subscriptions of one peer.
   package static let maximumServed = 4_096
-  /// Questions, and submissions, of one peer that wait for an answer of this node.
+  /// Most queries and submissions of one peer that wait for this node's answer.
   package static let maximumPending = 256
-  /// Batches of one subfeed that are handed out at once: one is checked while the one before it is written.
+  /// Batches of one subfeed passed to the store concurrently: one is checked while the previous one is written.
   static let admittedAtOnce = 2
-  /// Bytes of messages that are sent on at once where a subscriber has everything else.
+  /// Bytes of messages forwarded immediately to a subscriber that has everything else.
   static let pushedBytes = 64 << 10
-  /// How often it is looked for what is due.
+  /// How often to check for due work.
   private static let tick: Duration = .milliseconds(500)
 
   var peers: [NodeID: FeedPeer] = [:]
@@ -37,10 +37,10 @@ package struct FeedEngine: Sendable {
   var seeks: [FeedSeekID: Seek] = [:]
   var submissions: [SubmitID: Submission] = [:]
   var lastNumber: UInt64 = 0
-  /// How often it was worked out of whom a subfeed is read: the costly part of news. Tests bound by it what a message may
-  /// cost.
+  /// How often the nodes to read a subfeed from were chosen: the expensive part of news. Tests use it to bound the cost
+  /// of a message.
   package internal(set) var reviews: UInt64 = 0
-  /// When each search, and each submission, is given up.
+  /// When each search and each submission times out.
   var seekDeadlines = Deadlines<FeedSeekID>()
   var submissionDeadlines = Deadlines<SubmitID>()
   private var tickAt: Instant?
@@ -48,28 +48,28 @@ package struct FeedEngine: Sendable {
 
   package init() {}
 
-  /// The next thing to be done; nil when there is nothing until the next input.
+  /// Removes and returns the next effect; nil if there are no more until the next input.
   package mutating func nextEffect() -> FeedEffect? { effects.next() }
 
   mutating func emit(_ effect: FeedEffect) { effects.append(effect) }
 
-  /// When `wake` wants to be called next.
+  /// When to call `wake` next.
   package var wakeAt: Instant? {
     let isBusy = !followed.isEmpty || !seeks.isEmpty || !submissions.isEmpty
     return [isBusy ? tickAt : nil, seekDeadlines.next, submissionDeadlines.next].compactMap { $0 }.min()
   }
 
-  /// Whether every search and every submission has a deadline, and nothing else has. Tests check it after each input.
+  /// Whether every search and submission has a deadline, and nothing else has. Tests check this after each input.
   package var keepsItsDeadlines: Bool {
     seeks.keys.allSatisfy { seekDeadlines[$0] != nil } && seekDeadlines.isEmpty == seeks.isEmpty
       && submissions.keys.allSatisfy { submissionDeadlines[$0] != nil }
       && submissionDeadlines.isEmpty == submissions.isEmpty && (wakeAt != nil || followed.isEmpty)
   }
 
-  /// There is something to do: the first look at what is due is immediate.
+  /// There is work: the first check for due work is immediate.
   mutating func startTicking(at now: Instant) { tickAt = tickAt ?? now }
 
-  /// Does whatever is due.
+  /// Does the work that is due.
   package mutating func wake(at now: Instant) {
     endSeeks(at: now)
     endSubmissions(at: now)
@@ -81,7 +81,7 @@ package struct FeedEngine: Sendable {
 
   // MARK: Peers
 
-  /// A node is linked, or what may be asked of it has changed: over which channels it may be asked for feeds.
+  /// A node was linked, or its permissions changed: the channels over which it may be asked for feeds.
   package mutating func setPeer(_ node: NodeID, topics: [Topic], binding: [UInt8], at now: Instant) {
     guard peers[node]?.topics != topics || peers[node]?.binding != binding else { return }
     if let peer = peers[node], peer.binding != binding { peerLeft(node, at: now) }
@@ -97,12 +97,12 @@ package struct FeedEngine: Sendable {
     }
   }
 
-  /// The link to a node is gone.
+  /// The link to a node ended.
   package mutating func peerLeft(_ node: NodeID, at now: Instant) {
     guard let peer = peers.removeValue(forKey: node) else { return }
-    // in any order: each removal stands by itself
+    // in any order: each removal is independent
     for (id, served) in peer.served { forget(Subscriber(node: node, id: id), of: served.key) }
-    // in any order: each removal stands by itself
+    // in any order: each removal is independent
     for lookup in peer.lookups { lookups[lookup] = nil }
     if let read = peer.reading { reads[read] = nil }
     let affected = followed.filter { $0.value.sources[node] != nil || $0.value.shunned[node] != nil }.keys
@@ -120,7 +120,7 @@ package struct FeedEngine: Sendable {
     .disconnected,
     "The link to the node that writes the feed broke before it answered; the message may have been appended.")
 
-  /// Ends what is served to a node over channels that no longer permit it.
+  /// Stops serving a node over channels that no longer permit it.
   package mutating func withdraw(_ node: NodeID, where isWithdrawn: (Topic) -> Bool) {
     for (id, served) in (peers[node]?.served ?? [:]).sorted(by: { $0.key < $1.key }) where isWithdrawn(served.topic) {
       endServing(Subscriber(node: node, id: id))
@@ -128,9 +128,9 @@ package struct FeedEngine: Sendable {
     }
   }
 
-  // MARK: What other nodes say
+  // MARK: Input from other nodes
 
-  /// A node asks something. `isPermitted` says whether it may, over the channel that it names.
+  /// A node's request. `isPermitted` is whether the node may make it over the channel that it names.
   package mutating func received(_ request: FeedRequest, from node: NodeID, isPermitted: Bool) {
     guard peers[node] != nil else { return }
     switch request {
@@ -147,7 +147,7 @@ package struct FeedEngine: Sendable {
     }
   }
 
-  /// A node answers.
+  /// A node's answer.
   package mutating func received(_ answer: FeedAnswer, from node: NodeID, at now: Instant) {
     switch answer {
     case .known(let id, let isHeld, let proof): learn(id, isHeld, proof, from: node, at: now)

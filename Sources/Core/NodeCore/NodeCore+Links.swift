@@ -34,7 +34,7 @@ extension NodeCore {
     let wasChosen = peers[link].map { peers.link(of: $0.node) == link } ?? false
     guard let peer = peers.close(link) else { return }
     membership.setClaims(of: link, from: peer.claimed, to: [])
-    // in any order: each removal stands by itself
+    // in any order: each removal is independent
     for lookup in peer.lookups { lookups[lookup] = nil }
     if wasChosen {
       emit(.event(.unlinked(peer.node)))

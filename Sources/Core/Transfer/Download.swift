@@ -1,18 +1,18 @@
 import Primitives
 
-/// What some nodes say of a file. Until all of it is here and has its hash, each of several claims may be the true one.
+/// What some nodes claim about a file. Until all of it is stored and has its hash, each of several claims may be true.
 enum Claim: Hashable, Sendable {
   /// The file is cut as this manifest says.
   case manifest(ContentHash)
   /// The file has this many bytes.
   case size(UInt64)
-  /// What this one node says; its bytes are not mixed with those of others.
+  /// The claim of this node alone; its bytes are not mixed with those of other nodes.
   case alone(NodeID)
-  /// The file is a part of a larger one, as the client says.
+  /// The file is a part of a larger one, according to the client.
   case part
 }
 
-/// One attempt at a file: what comes of one claim. Several run concurrently while nodes contradict each other.
+/// One attempt at a file, based on one claim. Several run concurrently while nodes contradict each other.
 ///
 ///     waiting ─▶ readingManifest ──not here──▶ fetchingManifest
 ///         │              │ here                     │ here
@@ -21,19 +21,20 @@ enum Claim: Hashable, Sendable {
 ///                        ▼
 ///                    fetching ──every piece is here──▶ completing
 ///
-/// An attempt that fails for a reason of this node's own, such as a full disk, is postponed: the claim may be wrong.
+/// An attempt that fails for a local reason, such as a full disk, is postponed: the claim may be wrong.
 struct Download: Sendable {
   enum Phase: Sendable {
-    /// As many attempts as may run do.
+    /// As many attempts as allowed are running.
     case waiting
     case readingManifest
-    /// Sources that do not offer the manifest are used without it from that instant on. It is late if that has passed once.
+    /// Sources that do not offer the manifest are used without it after that instant. `isLate` if the instant has
+    /// passed once.
     case fetchingManifest(patientUntil: Instant, isLate: Bool)
     case preparing(DownloadPlan)
     case fetching(Fetching)
-    /// The nodes that gave it, if only the whole file verifies the pieces.
+    /// The nodes that sent it, if only the whole file verifies the pieces.
     case completing(DownloadPlan, providers: Set<NodeID>)
-    /// It could not be written. It is tried once more when no other is left, if others used the disk as well.
+    /// It could not be written. It is retried when no other attempt is left, if others used the disk as well.
     case postponed(mayRetry: Bool)
   }
 
@@ -59,7 +60,7 @@ struct Download: Sendable {
 
   var isFetchingManifest: Bool { if case .fetchingManifest = phase { true } else { false } }
 
-  /// Bytes that are here.
+  /// Bytes that have arrived.
   var loadedBytes: UInt64 {
     switch phase {
     case .fetching(let fetching): fetching.loadedBytes
@@ -68,10 +69,10 @@ struct Download: Sendable {
     }
   }
 
-  /// Changes the pieces under way in place; does nothing, and returns nil, in another phase.
+  /// Changes the pieces in place; does nothing, and returns nil, in another phase.
   mutating func change<Value>(_ body: (inout Fetching) -> Value) -> Value? {
     guard case .fetching(var fetching) = phase else { return nil }
-    // Only one reference to the pieces may be left, or changing them would copy them.
+    // The pieces must have only one reference, or changing them would copy them.
     phase = .waiting
     defer { phase = .fetching(fetching) }
     return body(&fetching)

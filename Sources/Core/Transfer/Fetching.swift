@@ -1,46 +1,46 @@
 import Primitives
 
-/// The pieces of a download: which are here, which are on their way and from whom, and which are missing.
+/// The pieces of a download: which have arrived, which are being fetched from which node, and which are missing.
 struct Fetching: Sendable {
-  /// A piece on its way from one node.
+  /// A piece being fetched from one node.
   struct Fetch: Sendable {
     let piece: Int
     let node: NodeID
     /// Whether another node was asked for the piece before, and is late.
     let isSpare: Bool
     let begunAt: Instant
-    /// Bytes at its beginning that are here, those that earlier fetches left included.
+    /// The first bytes of the piece that have arrived, including those from earlier fetches.
     var received: UInt64
   }
 
-  /// The first bytes of a piece that are here although the fetch that brought them has ended.
+  /// The first bytes of a piece that arrived in a fetch that has ended.
   struct Beginning: Sendable {
     var bytes: UInt64 = 0
-    /// The nodes that gave them.
+    /// The nodes that sent them.
     var providers: Set<NodeID> = []
   }
 
   let plan: DownloadPlan
-  /// Pieces that nobody is asked for.
+  /// Pieces that no node is asked for.
   var missing: PieceSet
   var fetches: [FetchID: Fetch] = [:]
   var beginnings: [Int: Beginning] = [:]
   var verifiedBytes: UInt64 = 0
   var verifiedPieces = 0
-  /// The nodes that gave what is here, if only the whole file verifies it.
+  /// The nodes that sent what has arrived, if only the whole file verifies it.
   var providers: Set<NodeID> = []
-  /// When to see whether a source that has nothing to do should fetch what another one is late with.
+  /// When to check whether an idle source should fetch a piece that another one is late with.
   var checksAt: Instant?
-  /// When another source was last asked for a piece that is late.
+  /// When another source was last asked for a late piece.
   var racedAt: [Int: Instant] = [:]
 
-  /// Every piece is missing but the verified ones.
+  /// Every piece is missing except the verified ones.
   init(_ plan: DownloadPlan, verified: PieceSet) {
     self.plan = plan
     missing = PieceSet(plan.pieces.indices)
     missing.subtract(verified)
     verifiedPieces = plan.pieces.count - missing.count
-    // Without a manifest all of the file is here, or nothing is.
+    // Without a manifest, either the whole file has arrived or nothing.
     verifiedBytes =
       missing.isEmpty ? plan.size : verified.places.reduce(0) { $0 + plan.pieces[$1].range.count }
   }
@@ -49,22 +49,22 @@ struct Fetching: Sendable {
 
   var loadedBytes: UInt64 {
     var begun: [Int: UInt64] = beginnings.mapValues(\.bytes)
-    // in any order: the most of each piece counts
+    // in any order: the maximum per piece counts
     for fetch in fetches.values { begun[fetch.piece] = max(begun[fetch.piece] ?? 0, fetch.received) }
     return begun.values.reduce(verifiedBytes, +)
   }
 
-  /// The nodes that are asked for something.
+  /// The nodes that are asked for pieces.
   var nodes: Set<NodeID> { Set(fetches.values.map(\.node)) }
 
-  /// The pieces under way, in order.
+  /// The pieces being fetched, in order.
   var piecesUnderway: [Int] { Set(fetches.values.map(\.piece)).sorted() }
 
   func outstanding(from node: NodeID) -> Int { fetches.values.count { $0.node == node } }
 
   func holders(of piece: Int) -> [Fetch] { fetches.values.filter { $0.piece == piece } }
 
-  /// Bytes that the node has yet to give.
+  /// Bytes that the node has yet to send.
   func bytesLeft(at node: NodeID) -> Double {
     fetches.values.reduce(0) { sum, fetch in
       guard fetch.node == node else { return sum }
@@ -73,8 +73,8 @@ struct Fetching: Sendable {
     }
   }
 
-  /// How many bytes at the beginning of a piece need not come again. At least one is fetched, so that there is a fetch to
-  /// verify the piece.
+  /// How many first bytes of a piece need not be fetched again. At least one byte is fetched, so that a fetch verifies
+  /// the piece.
   func kept(of piece: Int) -> UInt64 {
     let count = plan.pieces[piece].range.count
     return count == 0 ? 0 : min(beginnings[piece]?.bytes ?? 0, count - 1)
@@ -82,7 +82,7 @@ struct Fetching: Sendable {
 
   /// Ends a fetch. Its piece is missing again unless another node is asked for it as well.
   ///
-  /// - Parameter isKept: whether what has come of it stays.
+  /// - Parameter isKept: whether to keep the bytes that have arrived.
   mutating func end(_ id: FetchID, isKept: Bool) {
     guard let fetch = fetches.removeValue(forKey: id) else { return }
     let known = beginnings[fetch.piece, default: Beginning()]
@@ -94,9 +94,9 @@ struct Fetching: Sendable {
     racedAt[fetch.piece] = nil
   }
 
-  /// A piece is here: the fetch that brought it and all others of it end.
+  /// A piece was verified: ends its fetch and all others of the same piece.
   ///
-  /// - Returns: the others.
+  /// - Returns: the other fetches.
   mutating func verified(_ id: FetchID) -> [(id: FetchID, fetch: Fetch)] {
     guard let fetch = fetches.removeValue(forKey: id) else { return [] }
     let rivals = fetches.filter { $0.value.piece == fetch.piece }.sorted { $0.key.number < $1.key.number }

@@ -1,8 +1,8 @@
 import Primitives
 
-/// Sources that serve as much as they will: they are waited for.
+/// Waiting for sources that serve their maximum.
 extension Retrieval {
-  /// A node says that what it was asked for of `file` waits for its turn there, and so do so many other peers.
+  /// A node reports that its request for `file` waits for its turn there, as do `others` other peers.
   mutating func waits(
     for file: ContentHash, at node: NodeID, others: UInt32, _ out: inout TransferOutbox, at now: Instant
   ) {
@@ -17,7 +17,7 @@ extension Retrieval {
     out.requests.append(.delayed(hash, node, others: others))
   }
 
-  /// A source serves as many transfers as it will: it is asked again later, and others meanwhile.
+  /// A source serves its maximum number of transfers: asks it again later, and others meanwhile.
   mutating func waitForBusy(_ node: NodeID, _ out: inout TransferOutbox, at now: Instant) {
     guard let id = sources[node]?.download else { return }
     out.history.update(hash) { $0.noteLoss(node, .refused(.limitReached)) }
@@ -32,14 +32,14 @@ extension Retrieval {
     out.requests.append(.delayed(hash, node, others: nil))
   }
 
-  /// Asked who has the file it would only come back, and be waited for again.
+  /// A new search would only find it again, so the search counts as done.
   mutating func dropTooBusy(_ node: NodeID, _ out: inout TransferOutbox, at now: Instant) {
     losses.searchedWith = loadedBytes
     if let delay = sources[node]?.delay { out.requests.append(.waitedTooLong(hash, node, delay)) }
     drop(node, &out, at: now)
   }
 
-  /// Asks sources again that have had their pause.
+  /// Asks sources again whose pause is over.
   mutating func askBusySources(_ out: inout TransferOutbox, at now: Instant) {
     for node in sources.keys.sorted() {
       guard let due = sources[node]?.delay?.asksAgainAt, due <= now, let id = sources[node]?.download else { continue }
@@ -48,7 +48,7 @@ extension Retrieval {
     }
   }
 
-  /// Whether every source serves others and gives nothing for now.
+  /// Whether every source serves others and sends nothing for now.
   func isDelayed(ignoring delayed: Set<NodeID> = []) -> Bool {
     sources.values.allSatisfy { $0.delay != nil || delayed.contains($0.node) }
   }

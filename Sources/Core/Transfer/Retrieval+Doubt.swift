@@ -1,12 +1,12 @@
 import Primitives
 
-/// Who is to blame for what turned out wrong.
+/// Attribution: which node misbehaved when something turned out wrong.
 extension Retrieval {
-  /// A node gave bytes that do not have their piece's hash.
+  /// A node sent bytes that do not have their piece's hash.
   ///
-  /// If the hash comes from a manifest that the node itself has named, or that the client gave, or is the file's own, the
-  /// node misbehaves. If another node named the manifest, either of the two is wrong, and only the whole file will show
-  /// which. If another node gave the beginning of the piece, all of it is fetched again from one.
+  /// If the hash is from a manifest that the node itself or the client named, or is the file's own, the node
+  /// misbehaves. If another node named the manifest, either of the two is wrong, and only the whole file will show
+  /// which. If another node sent the beginning of the piece, the whole piece is fetched again from one node.
   mutating func mismatched(
     _ id: DownloadID, _ fetch: Fetching.Fetch, _ out: inout TransferOutbox, at now: Instant
   ) {
@@ -45,7 +45,7 @@ extension Retrieval {
     remove(id, &out)
     for source in members {
       if !source.source.file.isWhole {
-        // It may have been told the same lie. With a manifest that is wrong it has nothing of use.
+        // It may have been misled itself. With a wrong manifest it has nothing useful.
         out.bans.note(source.node, hash, at: now)
         sources[source.node] = nil
       } else if source.source.file.manifest == manifest {
@@ -56,8 +56,8 @@ extension Retrieval {
     }
   }
 
-  /// The pieces had no hashes of their own, and together they are not the file. If one node gave them all, it misbehaves;
-  /// if several did, each is tried by itself.
+  /// The pieces had no hashes of their own, and together they are not the file. If one node sent them all, it
+  /// misbehaves; if several did, each is tried alone.
   mutating func penalizeProviders(
     _ id: DownloadID, _ plan: DownloadPlan, _ providers: Set<NodeID>, _ out: inout TransferOutbox, at now: Instant
   ) {
@@ -71,7 +71,8 @@ extension Retrieval {
     for node in members { assign(node, &out, at: now) }
   }
 
-  /// The whole file is here, so nodes that said another size, and those whose bytes contradicted its manifest, were wrong.
+  /// The whole file has arrived, so nodes that claimed another size, and those whose bytes contradicted its manifest,
+  /// were wrong.
   mutating func penalizeContradictors(of plan: DownloadPlan, _ out: inout TransferOutbox, at now: Instant) {
     for node in sources.keys.sorted() {
       guard let source = sources[node] else { continue }

@@ -2,7 +2,7 @@ import Primitives
 import Wire
 
 extension Retrieval {
-  /// Bytes of a piece have arrived: `received` of its first bytes are here.
+  /// Bytes of a piece have arrived: now `received` of its first bytes.
   mutating func received(
     _ fetch: FetchID, of id: DownloadID, _ received: UInt64, _ out: inout TransferOutbox, at now: Instant
   ) {
@@ -37,7 +37,8 @@ extension Retrieval {
     }
   }
 
-  /// A source has stopped in the middle of a piece of `file`, and says why. The stream that ends with it would not tell.
+  /// A source has stopped in the middle of a piece of `file`, with a reason. The end of the stream alone would not show
+  /// it.
   mutating func aborted(
     _ file: ContentHash, by node: NodeID, _ reason: Refusal, _ out: inout TransferOutbox, at now: Instant
   ) {
@@ -48,7 +49,7 @@ extension Retrieval {
     lose(node, .refused(reason), &out, at: now)
   }
 
-  /// The source does not give the file, or no longer.
+  /// The source does not send the file, or no longer does.
   mutating func lose(
     _ node: NodeID, _ loss: FileHistory.Loss, from download: DownloadID? = nil, _ out: inout TransferOutbox,
     at now: Instant
@@ -75,8 +76,8 @@ extension Retrieval {
     completeIfWhole(download, &out)
   }
 
-  /// Another source gave the piece sooner: whatever else this one was to give is asked of the others. One that is overtaken
-  /// again and again is dropped.
+  /// Another source sent the piece first: the remaining pieces of this one are requested from others. A source that is
+  /// overtaken repeatedly is dropped.
   private mutating func overtake(
     _ fetch: Fetching.Fetch, in download: DownloadID, hasBegunFirst: Bool, _ out: inout TransferOutbox,
     at now: Instant
@@ -93,7 +94,7 @@ extension Retrieval {
     drop(node, &out, at: now)
   }
 
-  /// Ends what the node was to give. What has come of it stays, unless it may be wrong.
+  /// Ends the node's fetches. Received bytes are kept, unless they may be wrong.
   mutating func giveBack(
     piecesOf node: NodeID, to id: DownloadID, isKept: Bool = true, _ out: inout TransferOutbox
   ) {
@@ -108,7 +109,7 @@ extension Retrieval {
 }
 
 extension FetchOutcome {
-  /// Whether the bytes that have come may be right.
+  /// Whether the received bytes may be right.
   var keepsBytes: Bool {
     switch self {
     case .refused, .disconnected: true

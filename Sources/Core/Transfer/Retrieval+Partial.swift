@@ -3,26 +3,26 @@ import Wire
 
 /// Sources that are loading the file themselves: each has some of its chunks, and soon more.
 ///
-/// Nodes that load a file together find each other because each asks the others for it: a node that asks for what this
-/// node is loading is asked in turn. They are asked again while they may have something that is missing here.
+/// Nodes that load a file at the same time find each other through their questions: a node that asks for a file that
+/// this node is loading is asked in turn. They are asked again as long as they may have something that is missing here.
 extension Retrieval {
-  /// The least time between two questions of what a node has by now: chunks take about as long to arrive.
+  /// The least time between two questions about what a node has by now: chunks take about as long to arrive.
   private static let askingPeriod: Duration = .seconds(1)
   /// How long after its question a node that wants the file is asked: it may have to read the manifest first.
   private static let firstAskingPeriod: Duration = .milliseconds(200)
-  /// For each source that is asked the period grows by so much: at most 20 questions a second.
+  /// Added to the period for each source that is asked: at most 20 questions per second.
   private static let askingPeriodPerSource: Duration = .milliseconds(50)
-  /// Sources that are loading the file themselves, at most: more would hardly have anything that these have not.
+  /// Most sources that are loading the file themselves: more would hardly have anything new.
   private static let maximumPartialSources = 32
 
-  /// A peer that may ask wants this file: if it is being loaded here, the peer may be loading it as well.
+  /// A peer with permission wants this file: if it is being loaded here, the peer may be loading it as well.
   mutating func wanted(by peer: NodeID, at now: Instant) {
     guard mayUse(peer) else { return }
     asking.interested.insert(peer)
     noteWhatIsMissing(at: now)
   }
 
-  /// Whether the peer, which is no source yet, could become one if it is loading the file too.
+  /// Whether the peer, which is not a source yet, could become one if it is loading the file too.
   private func mayUse(_ peer: NodeID) -> Bool {
     query.key.chunkOf == nil && (query.node == nil || query.node == peer) && sources[peer] == nil
       && !ruledOut.nodes.contains(peer) && asking.interested.count < Self.maximumPartialSources
@@ -32,7 +32,7 @@ extension Retrieval {
     sources[node] != nil || sources.values.count { !$0.source.file.isWhole } < Self.maximumPartialSources
   }
 
-  /// Asks sources that had nothing more what they have by now, and gives up when they have had nothing for too long.
+  /// Asks sources that had nothing more what they have by now, and drops them when they have had nothing for too long.
   mutating func askForMore(except asked: Set<NodeID>, _ out: inout TransferOutbox, at now: Instant) {
     if let due = starvesUntil, due <= now {
       for node in sources.keys.sorted() { drop(node, &out, at: now) }
@@ -48,16 +48,16 @@ extension Retrieval {
     noteWhatIsMissing(at: now)
   }
 
-  /// A node that was loading the file itself no longer gives it.
+  /// Drops a node that was loading the file itself and no longer offers it.
   mutating func loseIfPartial(_ node: NodeID, _ out: inout TransferOutbox, at now: Instant) {
     guard let source = sources[node]?.source, !source.file.isWhole else { return }
     drop(node, &out, at: now)
   }
 
-  /// When the retrieval fails unless something comes up.
+  /// When the retrieval fails unless something changes.
   var starvesUntil: Instant? { asking.starvesSince.map { $0 + TransferEngine.starvation } }
 
-  /// Sets when to ask again, and notes since when nobody has anything that is missing.
+  /// Sets when to ask again, and records since when no source has anything that is missing.
   mutating func noteWhatIsMissing(at now: Instant) {
     let exhausted = sources.values.count(where: \.isExhausted)
     let isMissing = downloads.values.contains { download in
@@ -73,16 +73,16 @@ extension Retrieval {
     let base = exhausted == 0 ? Self.firstAskingPeriod : Self.askingPeriod
     let period = base + Self.askingPeriodPerSource * asked
     asking.asksAt = asked == 0 ? nil : asking.asksAt ?? now + period
-    // A source that is busy says when it will give more; that is waited for elsewhere.
+    // Waiting for a busy source is handled separately.
     let starves =
       !sources.isEmpty && !sources.values.contains(where: \.isResting)
       && downloads.values.allSatisfy { $0.fetching?.fetches.isEmpty ?? false }
     asking.starvesSince = starves ? asking.starvesSince ?? now : nil
   }
 
-  // MARK: Which piece
+  // MARK: Choosing a piece
 
-  /// Whether the source has this piece; if it has a larger file that holds it, chunks have the usual size.
+  /// Whether the source has this piece; in a larger file that contains it, chunks have the usual size.
   func gives(_ source: Source, _ piece: Int, of id: DownloadID, _ chunkSize: UInt64) -> Bool {
     guard let chunks = source.file.chunks, let plan = downloads[id]?.plan else { return true }
     guard source.hash != hash else { return chunks.contains(piece) }
@@ -94,11 +94,12 @@ extension Retrieval {
     }
   }
 
-  /// Takes the piece that the source shall be asked for out of the missing ones; if it has none of them, that is remembered.
+  /// Removes the piece to request from the source from the missing ones; if the source has none of them, records that.
   ///
-  /// Pieces come in order while no other node loads the file, so that it can be hashed as it arrives. Nodes that load it
-  /// together each take from a source of all of it what no other one has, and each from another place: of k nodes the
-  /// one with the i-th ID begins after i/k of it. So all of it leaves the source once, and they give each other the rest.
+  /// Pieces are requested in order while no other node loads the file, so that it can be hashed as it arrives. Nodes
+  /// that load it at the same time each request from a whole source the pieces that no other one has, starting at
+  /// different places: of k nodes the one with the i-th ID starts after i/k of them. So the source sends each piece
+  /// about once, and the nodes exchange the rest.
   mutating func takePiece(for node: NodeID, of id: DownloadID, _ out: TransferOutbox) -> Int? {
     guard let source = sources[node]?.source, let missing = downloads[id]?.fetching?.missing,
       let piece = choosePiece(for: source, of: missing, id, out)

@@ -1,22 +1,22 @@
 import Primitives
 
-/// Which source is asked for which piece, and when another one is asked for it too.
+/// Scheduling: which source is asked for which piece, and when another one is asked for it too.
 extension Retrieval {
-  /// How long the last bytes of the pieces at hand may take before the next piece is asked for: longer than any round
-  /// trip, and short enough that a slow source does not hold pieces that others could give.
+  /// How long the last bytes of the requested pieces may take before the next piece is requested: longer than any round
+  /// trip, and short enough that a slow source does not hold pieces that others could send.
   private static let lead = 1.0
-  /// Seconds that a source may need for what it has been asked for before one is asked of which nothing is known.
+  /// Seconds that a source may need for its pieces before one with an unknown rate is asked.
   private static let patienceWithoutRate = 4.0
-  /// How long a source may give nothing before another one is asked for the same: longer than a round trip and a disk that
-  /// wakes up.
+  /// How long a source may send nothing before another one is asked for the same piece: longer than a round trip and a
+  /// disk that spins up.
   private static let muteTime: Duration = .milliseconds(1_500)
-  /// After a late piece was asked of another, how long until it is asked of twice as many more as were asked before. So the
-  /// one that gives is soon found among many that do not.
+  /// How long after another source was asked for a late piece until twice as many more are asked. So a source that
+  /// sends is soon found among many that do not.
   private static let racePeriod: Duration = .milliseconds(250)
-  /// Sources that are asked for one piece.
+  /// Most sources that are asked for one piece.
   private static let maximumHolders = 32
 
-  /// Asks each source for pieces until it has enough to do, the fastest first, or else `preferred`.
+  /// Requests pieces from each source until it has enough to do, starting with `preferred` and then the fastest.
   mutating func schedule(
     _ id: DownloadID, preferring preferred: NodeID? = nil, _ out: inout TransferOutbox, at now: Instant
   ) {
@@ -55,7 +55,7 @@ extension Retrieval {
 
   // MARK: Races
 
-  /// Asks sources that have nothing to do for pieces that others are late with. Whichever is complete first counts.
+  /// Asks idle sources for pieces that others are late with. The first complete copy counts.
   mutating func race(_ id: DownloadID, _ out: inout TransferOutbox, at now: Instant) {
     for piece in downloads[id]?.fetching?.piecesUnderway ?? [] {
       let idle = sources(of: id).filter { source in
@@ -74,7 +74,8 @@ extension Retrieval {
     schedule(id, &out, at: now)
   }
 
-  /// Whether all that were asked for the piece will need much longer for it than the idle source would from the beginning.
+  /// Whether all sources that were asked for the piece need much longer for the rest than the idle source for all of
+  /// it.
   private func isLate(_ piece: Int, of id: DownloadID, insteadOf idle: NodeID, at now: Instant) -> Bool {
     guard let fetching = downloads[id]?.fetching else { return false }
     let holders = fetching.holders(of: piece)
@@ -85,7 +86,7 @@ extension Retrieval {
     return holders.allSatisfy { isSlow($0.node, in: id, insteadOf: idle, at: now) ?? true }
   }
 
-  /// Sources that should need the least time come first, and at the end those that were asked before and gave nothing.
+  /// Ranks the sources by the time that they should need; those that were asked before and sent nothing are last.
   private func rank(ofSpare source: SourceState, for piece: Int, of id: DownloadID, at now: Instant) -> Double {
     let rate = source.estimate(at: now)
     guard rate > 0, let range = downloads[id]?.plan?.pieces[piece].range else {
@@ -94,15 +95,15 @@ extension Retrieval {
     return Double(range.count) / rate
   }
 
-  /// Nil if nothing is known of the source's rate.
+  /// Nil if the source's rate is unknown.
   private func isSlow(_ node: NodeID, in id: DownloadID, insteadOf idle: NodeID, at now: Instant) -> Bool? {
     if let heard = sources[node]?.heardAt, now - heard >= Self.muteTime { return true }
     guard let timeLeft = timeLeft(for: node, in: id, at: now) else { return nil }
     return timeLeft > patience(with: node, in: id, insteadOf: idle, at: now)
   }
 
-  /// Seconds that a slow source may need before `other`, which has nothing to do, is asked: twice what that one would need
-  /// for the same pieces, so that two of like speed do not take them from each other.
+  /// Seconds that a slow source may need before the idle source `other` is asked: twice the time that `other` would
+  /// need for the same pieces, so that two sources of similar speed do not take them from each other.
   private func patience(with slow: NodeID, in id: DownloadID, insteadOf other: NodeID, at now: Instant) -> Double {
     guard let rate = sources[other]?.estimate(at: now), rate > 0, let fetching = downloads[id]?.fetching else {
       return Self.patienceWithoutRate
@@ -115,8 +116,7 @@ extension Retrieval {
 
   // MARK: Sources
 
-  /// The fastest first, then those of which nothing is known, then those that have given nothing, and always in the same
-  /// order.
+  /// The fastest first, then those with an unknown rate, then those that have sent nothing; always in the same order.
   private func sourcesByRate(of id: DownloadID, preferring preferred: NodeID? = nil, at now: Instant) -> [NodeID] {
     let known = sources(of: id).map { source in
       (source.node, source.node == preferred ? .infinity : source.estimate(at: now))
@@ -137,7 +137,7 @@ extension Retrieval {
     return timeLeft < Self.lead
   }
 
-  /// The source's lanes have nothing to do: it is asked for another piece, even if nothing is known of its rate.
+  /// The source's lanes are idle: requests another piece from it, even if its rate is unknown.
   mutating func hasRoom(_ node: NodeID, in id: DownloadID, _ out: inout TransferOutbox, at now: Instant) {
     guard sources[node]?.download == id, let count = downloads[id]?.fetching?.outstanding(from: node),
       count < TransferEngine.mostPiecesAhead
@@ -157,7 +157,7 @@ extension Retrieval {
     return downloads[id]?.fetching?.outstanding(from: node) == 0
   }
 
-  /// Seconds until the source has given everything that it was asked for; nil if its rate is unknown.
+  /// Seconds until the source has sent all requested pieces; nil if its rate is unknown.
   private func timeLeft(for node: NodeID, in id: DownloadID, at now: Instant) -> Double? {
     guard let rate = sources[node]?.rate.bytesPerSecond(at: now) else { return nil }
     return downloads[id]?.fetching.map { $0.bytesLeft(at: node) / rate }

@@ -2,16 +2,16 @@ import Primitives
 
 /// Which source serves which attempt.
 extension Retrieval {
-  /// A node has the file: the first one sets an attempt going, a later one helps, or begins another.
+  /// A node has the file: it starts an attempt, or joins one with the same claim.
   mutating func add(_ source: Source, _ out: inout TransferOutbox, at now: Instant) {
     let node = source.node
     guard !ruledOut.nodes.contains(node), isUseful(source) else { return }
-    // There is no such file, and nothing is its own manifest.
+    // No such file exists, and no file is its own manifest.
     let isItsOwnManifest = source.file.isWhole && source.file.manifest == source.hash
     guard source.file.size <= Limits.maximumFileSize, !isItsOwnManifest else {
       return penalize(node, for: hash, &out, at: now)
     }
-    // The file itself is worth more than a larger one that holds it, and news of one that was still arriving than silence.
+    // The file itself is better than a larger one that contains it, and news of a partial source replaces older news.
     if let known = sources[node]?.source, known.hash == hash {
       guard !known.file.isWhole, source.hash == known.hash else { return }
     }
@@ -22,7 +22,7 @@ extension Retrieval {
     assign(node, &out, at: now)
   }
 
-  /// Whether the source can have what is wanted, by its own words.
+  /// Whether the source can have the wanted file, according to its own claim.
   private func isUseful(_ source: Source) -> Bool {
     if let part = query.key.chunkOf?.range {
       return source.hash == hash ? source.file.size == part.count : source.file.size >= part.end
@@ -30,7 +30,7 @@ extension Retrieval {
     return source.hash == hash && (!isManifest || source.file.size <= Limits.maximumManifestSize)
   }
 
-  /// Finds the attempt to which the source gives, or begins one.
+  /// Finds the attempt that the source serves, or begins one.
   mutating func assign(_ node: NodeID, _ out: inout TransferOutbox, at now: Instant) {
     guard let source = sources[node] else { return }
     leaveDownload(node, &out)
@@ -59,7 +59,7 @@ extension Retrieval {
     }
   }
 
-  /// Whether the source agrees with the plan of the attempt that it gives to; if not, another one is found for it. A node that
+  /// Returns whether the source agrees with the plan of its attempt; if not, assigns it to another one. A node that
   /// contradicts the manifest that it names itself misbehaves in any case.
   mutating func takeIfFit(_ node: NodeID, _ out: inout TransferOutbox, at now: Instant) -> Bool {
     guard let source = sources[node]?.source, let id = sources[node]?.download, let plan = downloads[id]?.plan,
@@ -81,12 +81,12 @@ extension Retrieval {
     return false
   }
 
-  /// The claim that the source supports; nil if it is of no use to any attempt.
+  /// The claim that the source supports; nil if it is useless for every attempt.
   private func claim(of source: SourceState, _ threshold: UInt64) -> Claim? {
     guard query.key.chunkOf == nil else { return .part }
     let file = source.source.file
     if let manifest = usableManifest(of: source, threshold) {
-      // Two attempts at one file of this size would fetch it twice; what is under way goes on.
+      // Two attempts at one file of this size would fetch it twice; the running one continues.
       let hasOwn = downloads.values.contains { $0.claim == .manifest(manifest) }
       let runs = downloads.values.contains { $0.claim == .size(file.size) && $0.fetching != nil }
       return !hasOwn && runs && file.isWhole ? .size(file.size) : .manifest(manifest)
@@ -96,7 +96,7 @@ extension Retrieval {
     return ruledOut.sizes.contains(file.size) ? .alone(source.node) : .size(file.size)
   }
 
-  /// The manifest that the client or else the source names, if it may be this file's.
+  /// The manifest named by the client, or otherwise by the source, if it may be this file's.
   private func usableManifest(of source: SourceState, _ threshold: UInt64) -> ContentHash? {
     let file = source.source.file
     guard !isManifest, file.size > threshold || !file.isWhole, let manifest = query.key.manifest ?? file.manifest,
@@ -109,8 +109,8 @@ extension Retrieval {
     !ruledOut.manifests.contains(manifest) && !source.unusable.contains(manifest)
   }
 
-  /// A manifest that other nodes have named, for a file of the size that this source says. A source tries one of them at
-  /// most: many may be wrong.
+  /// A manifest that other nodes have named for a file of the size that this source claims. A source tries at most one
+  /// of them: many may be wrong.
   private func manifestOfOthers(for source: SourceState) -> ContentHash? {
     guard !isManifest, source.unusable.isEmpty else { return nil }
     for id in downloadsInOrder {
@@ -131,7 +131,7 @@ extension Retrieval {
 
   // MARK: Leaving
 
-  /// Takes the source off its attempt; what it was to give is asked of the others.
+  /// Removes the source from its attempt; its pieces are requested from the others.
   mutating func leaveDownload(_ node: NodeID, _ out: inout TransferOutbox) {
     guard let id = sources[node]?.download else { return }
     sources[node]?.download = nil
@@ -142,8 +142,8 @@ extension Retrieval {
     sources[node]?.heardAt = nil
   }
 
-  /// Takes a source off the retrieval, and has everybody asked again if it was the last one that has all of the file and
-  /// something has come since they were asked.
+  /// Removes a source from the retrieval, and starts a new search if it was the last one with the whole file and
+  /// something has arrived since the last search.
   mutating func drop(_ node: NodeID, mayReturn: Bool = false, _ out: inout TransferOutbox, at now: Instant) {
     guard let id = sources[node]?.download else { return }
     leaveDownload(node, &out)
@@ -154,14 +154,14 @@ extension Retrieval {
     schedule(id, &out, at: now)
   }
 
-  /// Asks everybody again if no source has all of the file, and something has come since they were last asked.
+  /// Starts a new search if no source has the whole file, and something has arrived since the last search.
   mutating func searchIfSourceless(_ out: inout TransferOutbox) {
     guard !hasWholeSource, losses.searchedWith.map({ loadedBytes > $0 }) ?? true else { return }
     losses.searchedWith = loadedBytes
     out.requests.append(.search(hash))
   }
 
-  /// The node is not believed about this file again for a while.
+  /// Does not trust the node about this file for a while.
   mutating func penalize(_ node: NodeID, for bytes: ContentHash, _ out: inout TransferOutbox, at now: Instant) {
     leaveDownload(node, &out)
     sources[node] = nil

@@ -1,6 +1,6 @@
 import Primitives
 
-/// The way of an attempt from a claim to the whole file.
+/// The steps of an attempt, from a claim to the whole file.
 extension Retrieval {
   mutating func start(_ id: DownloadID, _ out: inout TransferOutbox, at now: Instant) {
     guard let claim = downloads[id]?.claim else { return }
@@ -31,7 +31,7 @@ extension Retrieval {
     out.emit(.download(.prepare(id, plan)))
   }
 
-  /// Begins an attempt again under another name, so that nothing that is still under way for the old one is taken for it.
+  /// Restarts an attempt under another ID, so that results for the old one are not mistaken for new ones.
   mutating func restart(_ id: DownloadID, _ out: inout TransferOutbox, at now: Instant) {
     guard let download = downloads[id] else { return }
     let nodes = sources(of: id).map(\.node)
@@ -44,7 +44,7 @@ extension Retrieval {
     start(next, &out, at: now)
   }
 
-  /// Forgets an attempt and lets go of what it holds. Its sources stay, without one.
+  /// Removes an attempt and releases what it holds. Its sources stay, unassigned.
   mutating func remove(_ id: DownloadID, _ out: inout TransferOutbox) {
     for source in sources(of: id) { leaveDownload(source.node, &out) }
     guard let download = downloads.removeValue(forKey: id) else { return }
@@ -57,7 +57,7 @@ extension Retrieval {
 
   // MARK: The manifest
 
-  /// The manifest was looked for in the store: it is here, or (nil) not.
+  /// The store's answer about the manifest; nil if it is not stored.
   mutating func manifestRead(
     _ id: DownloadID, _ found: Manifest?, isCircle: Bool, _ out: inout TransferOutbox, at now: Instant
   ) {
@@ -75,7 +75,7 @@ extension Retrieval {
     for source in sources(of: id) { _ = takeIfFit(source.node, &out, at: now) }
   }
 
-  /// The manifest that was fetched is in the store.
+  /// The fetched manifest is in the store.
   mutating func manifestArrived(_ id: DownloadID, _ out: inout TransferOutbox) {
     guard downloads[id]?.isFetchingManifest == true, let manifest = downloads[id]?.manifest else { return }
     downloads[id]?.phase = .readingManifest
@@ -83,7 +83,7 @@ extension Retrieval {
     out.emit(.download(.readManifest(id, of: hash, named: manifest)))
   }
 
-  /// The manifest is not to be had: without it the file can still be fetched and verified as a whole.
+  /// The manifest is not available: without it the file can still be fetched and verified as a whole.
   mutating func giveUpManifest(_ id: DownloadID, _ out: inout TransferOutbox, at now: Instant) {
     guard let manifest = downloads[id]?.manifest else { return }
     let nodes = sources(of: id).map(\.node)
@@ -94,7 +94,7 @@ extension Retrieval {
     }
   }
 
-  /// The manifest takes long: sources that do not offer it are used without it meanwhile, concurrently.
+  /// The manifest takes long: sources that do not offer it are used without it, concurrently.
   mutating func goOnWithoutManifest(
     _ id: DownloadID, offeredBy offering: Set<NodeID>, _ out: inout TransferOutbox, at now: Instant
   ) {
@@ -109,7 +109,7 @@ extension Retrieval {
 
   // MARK: The file
 
-  /// The store is ready to receive the file; these pieces of it are here already, verified.
+  /// The store is ready to receive the file; these pieces are stored already, verified.
   mutating func prepared(_ id: DownloadID, verified: PieceSet, _ out: inout TransferOutbox, at now: Instant) {
     guard case .preparing(let plan)? = downloads[id]?.phase else { return }
     downloads[id]?.phase = .fetching(Fetching(plan, verified: verified))
@@ -117,8 +117,7 @@ extension Retrieval {
     completeIfWhole(id, &out)
   }
 
-  /// Something of this node's own failed: there is no room for the file, or the like. What is claimed may be wrong, so
-  /// that ends the attempt only.
+  /// A local failure: no room for the file, or similar. The claim may be wrong, so this ends only the attempt.
   mutating func storageFailed(_ id: DownloadID, _ error: KacheryError, _ out: inout TransferOutbox, at now: Instant) {
     guard let download = downloads[id] else { return }
     if case .readingManifest = download.phase, error.code == .badManifest {
@@ -141,7 +140,7 @@ extension Retrieval {
     out.emit(.download(.complete(id)))
   }
 
-  /// The whole file was checked: it has been admitted, or it has not the hash that it should have.
+  /// The whole file was checked: it was admitted, or does not have its hash.
   mutating func completed(
     _ id: DownloadID, _ outcome: CompletionOutcome, _ out: inout TransferOutbox, at now: Instant
   ) {

@@ -1,7 +1,7 @@
 import Primitives
 
 extension Retrieval {
-  /// When `wake` wants to be called next.
+  /// When to call `wake` next.
   var wakeAt: Instant? {
     var earliest: Instant?
     func note(_ instant: Instant?) {
@@ -31,7 +31,7 @@ extension Retrieval {
     return fetching.fetches.values.contains { $0.node == source.node }
   }
 
-  /// Gives up sources that have fallen silent, and asks others for what some are late with.
+  /// Drops sources that have fallen silent, and asks others for late pieces.
   mutating func wake(asked: Set<NodeID>, _ out: inout TransferOutbox, at now: Instant) {
     for node in sources.keys.sorted() {
       guard let source = sources[node], isAsked(source), let heard = source.heardAt,

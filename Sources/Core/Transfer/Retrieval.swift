@@ -1,59 +1,59 @@
 import Primitives
 import Wire
 
-/// A file that is wanted: who waits for it, who has it, and the attempts at it.
+/// A wanted file: who waits for it, which nodes have it, and the attempts at it.
 ///
-/// What a node says of a file is a claim. Nodes that agree serve one attempt together; for each claim that contradicts
-/// the others there is an attempt of its own, and they run concurrently. The first whose bytes have the file's hash wins.
+/// What a node says about a file is a claim. Nodes that agree serve one attempt together; contradicting claims get
+/// separate attempts, which run concurrently. The first attempt whose bytes have the file's hash wins.
 struct Retrieval: Sendable {
-  /// Attempts that run at the same time. Each costs a file and, while its sources give, their windows; nodes that name a
-  /// different claim each must not keep an honest one waiting.
+  /// Most concurrent attempts. Each costs a file and, while its sources send, their windows; nodes that each make a
+  /// different claim must not keep an honest one waiting.
   static let maximumDownloads = 32
   /// How long the other sources wait for a manifest that one of them has named.
   static let manifestPatience: Duration = .milliseconds(600)
 
-  /// Who waits for the file.
+  /// Those that wait for the file.
   enum Waiter: Hashable, Sendable {
     case load(LoadID)
     /// The file is the manifest that this download needs.
     case download(DownloadID)
   }
 
-  /// What has turned out not to be so.
+  /// What has turned out to be false.
   struct RuledOut: Sendable {
-    /// Nodes that gave wrong bytes, or said what cannot be.
+    /// Nodes that sent wrong bytes, or made impossible claims.
     var nodes: [NodeID] = []
     /// Manifests that are not this file's.
     var manifests: Set<ContentHash> = []
-    /// Sizes for which bytes of several nodes together were wrong: whose, only each of them alone can show.
+    /// Sizes for which the bytes of several nodes together were wrong: only trying each alone shows whose.
     var sizes: Set<UInt64> = []
   }
 
   /// The sources that were lost.
   struct Losses: Sendable {
     var last: NodeID?
-    /// Whether the last one may be back in a moment: its link broke.
+    /// Whether the last one may return in a moment: its link broke.
     var mayReturn = false
-    /// How much was here when everybody was asked again; nil if nobody was.
+    /// The bytes that had arrived at the last search; nil if there was none.
     var searchedWith: UInt64?
-    /// When everybody was last asked.
+    /// When the last search began.
     var searchedAt: Instant?
-    /// How many were asked.
+    /// How many nodes were asked.
     var asked = 0
   }
 
-  /// What is asked of nodes that are loading the file themselves.
+  /// Questions to nodes that are loading the file themselves.
   struct Asking: Sendable {
     /// Nodes that have asked for the file meanwhile: they may be loading it too.
     var interested: Set<NodeID> = []
-    /// When they, and sources that had nothing more, are asked what they have.
+    /// When to ask them, and sources that had nothing more, what they have.
     var asksAt: Instant?
     /// Since when no source has anything that is missing.
     var starvesSince: Instant?
   }
 
   let query: FileQuery
-  /// Whether the file is only wanted as the manifest of another. A manifest has no manifest, and is not large.
+  /// Whether the file is only wanted as another file's manifest. A manifest has no manifest, and is not large.
   let isManifest: Bool
   var waiters: [Waiter]
   var sources: [NodeID: SourceState] = [:]
@@ -61,7 +61,7 @@ struct Retrieval: Sendable {
   var ruledOut = RuledOut()
   var losses = Losses()
   var asking = Asking()
-  /// Why an attempt could not be written here.
+  /// Why an attempt could not be written.
   var storageError: KacheryError?
 
   init(_ query: FileQuery, isManifest: Bool, waiter: Waiter) {
@@ -72,7 +72,7 @@ struct Retrieval: Sendable {
 
   var hash: ContentHash { query.key.hash }
 
-  /// The attempts, the oldest first: whatever goes through them does so in the same order in every run.
+  /// The attempts, oldest first, so that every run visits them in the same order.
   var downloadsInOrder: [DownloadID] { downloads.keys.sorted { $0.number < $1.number } }
 
   func sources(of id: DownloadID) -> [SourceState] {
@@ -81,10 +81,10 @@ struct Retrieval: Sendable {
 
   var hasWholeSource: Bool { sources.values.contains { $0.source.file.isWhole } }
 
-  /// The most bytes that are here of any attempt.
+  /// The most bytes that have arrived in any attempt.
   var loadedBytes: UInt64 { downloads.values.lazy.map(\.loadedBytes).max() ?? 0 }
 
-  /// The attempt that has come furthest, which is shown to those who wait.
+  /// The attempt with the most progress, which is reported to the clients.
   var leader: DownloadID? {
     guard downloads.count > 1 else { return downloads.keys.first }
     return downloads.max { one, other in
@@ -92,7 +92,7 @@ struct Retrieval: Sendable {
     }?.key
   }
 
-  /// Whether something can still come of an attempt without another answer.
+  /// Whether the attempt can still succeed without another answer.
   func isActive(_ id: DownloadID) -> Bool {
     switch downloads[id]?.phase {
     case .readingManifest?, .fetchingManifest?, .preparing?, .completing?: true
@@ -103,9 +103,9 @@ struct Retrieval: Sendable {
 
   // MARK: The end
 
-  /// Starts attempts that have waited, and those that were postponed once nothing else is left to try.
+  /// Starts attempts that have waited, and postponed ones once nothing else is left to try.
   ///
-  /// - Returns: why the retrieval fails, if nothing is under way and `isSearching` is false.
+  /// - Returns: why the retrieval fails, if nothing is running and `isSearching` is false.
   mutating func settle(isSearching: Bool, _ out: inout TransferOutbox, at now: Instant) -> TransferFailure? {
     for id in downloadsInOrder {
       if case .waiting? = downloads[id]?.phase, isActive(id) { start(id, &out, at: now) }
@@ -115,8 +115,8 @@ struct Retrieval: Sendable {
     return failure
   }
 
-  /// A claim of a huge file must not use up the disk for the true one: what could not be written is tried once more when it
-  /// is the only one left, the smallest file first.
+  /// A claim of a huge file must not use up the disk for the true one: what could not be written is retried when it is
+  /// the only one left, the smallest file first.
   private mutating func retryPostponed(_ out: inout TransferOutbox, at now: Instant) -> Bool {
     let postponed = downloadsInOrder.filter { id in
       guard case .postponed(mayRetry: true)? = downloads[id]?.phase else { return false }
@@ -140,7 +140,7 @@ struct Retrieval: Sendable {
       loaded: furthest?.fetching?.verifiedBytes ?? 0, total: furthest?.plan?.size ?? 0, last: last)
   }
 
-  /// Bytes have come for an attempt: says so to those who wait, if it is the one that they are shown.
+  /// Bytes have arrived for an attempt: reports progress, if it is the attempt that is reported.
   func tellProgress(_ id: DownloadID, _ node: NodeID, _ out: inout TransferOutbox) {
     guard let download = downloads[id], let plan = download.plan, leader == id else { return }
     let loaded = download.loadedBytes

@@ -1,54 +1,54 @@
 import Primitives
 
-/// A node that says it has the file, and how it has behaved.
+/// A node that claims to have the file, and how it has behaved.
 struct SourceState: Sendable {
   var source: Source
-  /// The attempt that it gives to.
+  /// The attempt that it serves.
   var download: DownloadID?
   /// How fast it is.
   var rate = SourceRate()
-  /// Set while it gives nothing because it serves others too.
+  /// Set while it sends nothing because it serves others too.
   var delay: SourceDelay?
-  /// When it last gave a byte or said that there is a wait, or was asked for something after a while; nil if it is not
-  /// asked.
+  /// When it last sent a byte or reported a wait, or was asked for something after a pause; nil if nothing is requested
+  /// from it.
   var heardAt: Instant?
-  /// The number of pieces that it is asked for at the moment because its lanes have nothing to do.
+  /// The number of pieces requested from it because its lanes were idle.
   var room = 0
-  /// How often others gave a piece sooner that it was asked for first, since it last gave one.
+  /// How many times other nodes were faster with a piece that was first requested from it, since it last sent one.
   var lostRaces = 0
-  /// Whether it is loading the file itself and has nothing more, as far as is known, that is still to be asked for.
+  /// Whether it is loading the file itself and, as far as is known, has nothing more that is still needed.
   var isExhausted = false
   /// Manifests under which it is not used: its bytes contradict them, or they are late.
   var unusable: Set<ContentHash> = []
-  /// The piece that it gave other bytes for than a manifest says which another node has named. One of the two is wrong.
+  /// A piece for which its bytes contradict a manifest that another node has named. One of the two is wrong.
   var contradiction: (manifest: ContentHash, piece: ContentHash)?
 
   init(_ source: Source) { self.source = source }
 
   var node: NodeID { source.node }
 
-  /// Whether it has refused to give anything for now and is not to be asked yet.
+  /// Whether it has refused for now and is not to be asked yet.
   var isResting: Bool { delay?.asksAgainAt != nil }
 
-  /// Bytes a second if it has given any, 0 if nothing is known of it, and less if it gives nothing.
+  /// Bytes per second if it has sent any, 0 if nothing is known about it, and less if it sends nothing.
   func estimate(at now: Instant) -> Double {
     guard let speed = rate.bytesPerSecond(at: now) else { return 0 }
     return rate.hasGiven ? speed : -1
   }
 
-  /// It is asked for something after a while in which it was not.
+  /// It is asked for something after a pause.
   mutating func begin(at now: Instant) {
     heardAt = now
     rate.begin(at: now)
   }
 
-  /// It is asked for nothing any more.
+  /// Nothing is requested from it anymore.
   mutating func pause(at now: Instant) {
     heardAt = nil
     rate.pause(at: now)
   }
 
-  /// It has given something.
+  /// It has sent something.
   mutating func gave(_ bytes: UInt64, at now: Instant) {
     heardAt = now
     delay = nil

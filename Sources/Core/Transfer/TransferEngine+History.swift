@@ -2,28 +2,28 @@ package import Primitives
 package import Wire
 
 extension TransferEngine {
-  /// What the last attempts to find and load this file have shown; nil where there was none of late.
+  /// The results of the latest attempts to find and load this file; nil if there were none recently.
   package func history(of hash: ContentHash, at now: Instant) -> FileHistory? {
     guard var history = out.history.file(hash) else { return nil }
-    // What a node is forgiven is not held against it here either.
+    // Misbehavior counts only as long as the node is banned.
     history.forgive { !out.bans.covers($0, hash, at: now) }
     return history
   }
 
-  /// A node gave wrong bytes for a file of a batch.
+  /// A node sent wrong bytes for a file of a batch.
   package mutating func misbehaved(_ node: NodeID, _ hash: ContentHash, at now: Instant) {
     out.bans.note(node, hash, at: now)
     out.history.update(hash) { $0.noteLoss(node, .misbehaved) }
   }
 
-  /// A node does not give a file of a batch. That it is not there is worth a note only where something else was said before:
-  /// a batch may ask for thousands of files.
+  /// A node does not send a file of a batch. That the file is not there is recorded only if the node said otherwise
+  /// before: a batch may request thousands of files.
   package mutating func refused(_ node: NodeID, _ hash: ContentHash, _ refusal: Refusal) {
     guard refusal != .notHere || out.history.file(hash) != nil else { return }
     out.history.update(hash) { $0.noteAnswer(node, .refused(refusal)) }
   }
 
-  /// How a load of this file that is under way gets on; nil where there is none.
+  /// The progress of a running load of this file; nil if there is none.
   package func progress(of hash: ContentHash, at now: Instant) -> LoadProgress? {
     guard let retrieval = retrievals[hash] else { return nil }
     let sources = retrieval.sources.keys.sorted().compactMap { node in
@@ -39,7 +39,7 @@ extension TransferEngine {
       sources: sources)
   }
 
-  /// While the manifest comes, what keeps it keeps the file.
+  /// While the manifest is being fetched, its delay is the file's delay.
   private func delay(of source: SourceState, in retrieval: Retrieval) -> SourceDelay? {
     guard let download = source.download.flatMap({ retrieval.downloads[$0] }), download.isFetchingManifest,
       let manifest = download.manifest
@@ -48,29 +48,29 @@ extension TransferEngine {
   }
 }
 
-/// A load that is under way, for a person.
+/// A running load, for people.
 package struct LoadProgress: Hashable, Sendable {
-  /// Who gives.
+  /// A node that is sending.
   package struct Source: Hashable, Sendable {
     package let node: NodeID
-    /// Nil before there is anything to go by.
+    /// Nil if unknown.
     package let bytesPerSecond: Double?
-    /// For how long it has given nothing although it was asked.
+    /// How long it has sent nothing although it was asked.
     package let silence: Duration
-    /// Nil unless it serves others and gives nothing for now.
+    /// Nil unless it serves others and sends nothing for now.
     package let wait: Wait?
   }
 
-  /// A source's turn for this node has yet to come.
+  /// A source at which this node waits for its turn.
   package struct Wait: Hashable, Sendable {
     package let time: Duration
-    /// Others that wait as well; nil where it refuses, and is asked again and again.
+    /// Other nodes that wait as well; nil if it refuses, and is asked repeatedly.
     package let others: UInt32?
   }
 
-  /// Bytes that are here.
+  /// Bytes that have arrived.
   package let loaded: UInt64
-  /// Bytes in all; nil while that is not known.
+  /// Total bytes; nil if unknown.
   package let total: UInt64?
   package let sources: [Source]
 }

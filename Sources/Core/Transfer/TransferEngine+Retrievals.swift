@@ -1,12 +1,12 @@
 import Primitives
 
-/// The retrievals: who waits for each, what each asks for, and how it ends.
+/// The retrievals: who waits for each, what each requests, and how it ends.
 extension TransferEngine {
-  /// Changes a retrieval in place and carries out what it asks for.
+  /// Changes a retrieval in place and carries out its requests.
   mutating func change(
     _ hash: ContentHash, at now: Instant, _ body: (inout Retrieval, inout TransferOutbox) -> Void
   ) {
-    // Taken out meanwhile: a second reference would make every change copy it.
+    // Removed meanwhile: a second reference would make every change copy it.
     guard var retrieval = retrievals.removeValue(forKey: hash) else { return }
     body(&retrieval, &out)
     retrievals[hash] = retrieval
@@ -38,7 +38,7 @@ extension TransferEngine {
     if retrievals[hash]?.waiters.isEmpty == true { forget(hash) }
   }
 
-  /// Forgets a retrieval and lets go of what it holds; its waiters have been told.
+  /// Removes a retrieval and releases what it holds; its waiters were informed.
   private mutating func forget(_ hash: ContentHash) {
     guard let retrieval = retrievals.removeValue(forKey: hash) else { return }
     deadlines.clear(hash)
@@ -55,7 +55,7 @@ extension TransferEngine {
     }
   }
 
-  /// Whether the retrieval of `manifest` waits, over others or not, for the file with this hash.
+  /// Whether the retrieval of `manifest` waits, directly or through others, for the file with this hash.
   func waits(_ manifest: ContentHash, for hash: ContentHash) -> Bool {
     var seen: Set<ContentHash> = []
     var next = [manifest]
@@ -75,7 +75,7 @@ extension TransferEngine {
     while !out.requests.isEmpty {
       switch out.requests.removeFirst() {
       case .search(let hash):
-        // A question from before the loss would end before the node can be back.
+        // A question from before the loss would end before the node can return.
         searches.removeAll(of: .retrieval(hash))
         search(hash, at: now)
       case .ask(let node, let hash): ask(node, whatItHasOf: hash, at: now)
@@ -96,7 +96,7 @@ extension TransferEngine {
     }
   }
 
-  /// Ends a retrieval from which nothing more can come.
+  /// Ends a retrieval that cannot succeed anymore.
   mutating func settle(_ hash: ContentHash, at now: Instant) {
     guard var retrieval = retrievals.removeValue(forKey: hash) else { return }
     let failure = retrieval.settle(isSearching: isSearching(for: hash), &out, at: now)
@@ -127,7 +127,7 @@ extension TransferEngine {
     }
   }
 
-  /// Manifests that take long are not waited for by sources that do not offer them.
+  /// Sources that do not offer a manifest do not wait for it if it takes long.
   mutating func goOnWithoutManifests(of hash: ContentHash, at now: Instant) {
     for id in retrievals[hash]?.downloadsInOrder ?? [] {
       guard let download = retrievals[hash]?.downloads[id], let manifest = download.manifest,
@@ -147,8 +147,8 @@ extension TransferEngine {
     }
   }
 
-  /// Says to all who wait for this file, or for the one whose manifest it is, that nobody gives anything for now, and asks
-  /// now and then for others that were not there before, or did not have the file.
+  /// Reports to everyone waiting for this file, or for the one whose manifest it is, that no node sends anything for
+  /// now, and searches occasionally for nodes that were not there before, or did not have the file.
   private mutating func delayed(_ hash: ContentHash, _ node: NodeID, _ others: UInt32?, at now: Instant) {
     guard let retrieval = retrievals[hash] else { return }
     let delayed = Set(retrieval.sources.values.filter { $0.delay != nil }.map(\.node))

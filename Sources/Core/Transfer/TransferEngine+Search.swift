@@ -2,7 +2,7 @@ package import Primitives
 package import Wire
 
 extension TransferEngine {
-  /// Asks everybody who has a file that is wanted.
+  /// Asks all nodes which of them has a wanted file.
   mutating func search(_ hash: ContentHash, at now: Instant) {
     guard let retrieval = retrievals[hash] else { return }
     retrievals[hash]?.losses.searchedAt = now
@@ -27,7 +27,7 @@ extension TransferEngine {
     emit(.ask(question))
   }
 
-  /// Puts the questions that can lead to a file: who has it, and who has the larger file that it is a part of.
+  /// Sends the questions that can lead to a file: for the file, and for the larger file of which it is a part.
   mutating func ask(
     _ owner: Search.Owner, _ query: FileQuery, for duration: Duration, grace: Duration, isAfterLoss: Bool,
     at now: Instant
@@ -45,7 +45,7 @@ extension TransferEngine {
     }
   }
 
-  /// The question has been put to these peers.
+  /// The question was sent to these peers.
   package mutating func asked(_ question: UInt32, _ peers: [AskedPeer], at now: Instant) {
     guard let wanted = searches[question]?.wanted else { return }
     for peer in peers {
@@ -55,16 +55,16 @@ extension TransferEngine {
     settle(question, at: now)
   }
 
-  /// The questions that `peer`, who has just appeared, has not been asked.
+  /// The questions that `peer`, which has just appeared, has not been sent.
   package func questions(for peer: NodeID) -> [Question] {
     searches.inOrder.compactMap { searches[$0] }.filter { !$0.asked.contains(peer) }.map(\.question)
   }
 
-  /// A peer has answered: it has the file, or says why it does not give it.
+  /// A peer has answered: it has the file, or the reason why it does not send it.
   package mutating func answered(
     _ question: UInt32, by peer: NodeID, _ outcome: FindAnswer.Outcome, at now: Instant
   ) {
-    // An answer that was not asked for, or a second one, counts for nothing.
+    // An unrequested answer, or a second one, is ignored.
     let topic = searches.change(question) { $0.pending.removeValue(forKey: peer) } ?? nil
     guard let topic, let search = searches[question] else { return }
     noteAnswer(outcome, by: peer, to: search)
@@ -90,7 +90,7 @@ extension TransferEngine {
     }
   }
 
-  /// Takes a source on unless it gave wrong bytes for this file not long ago.
+  /// Adds a source unless it recently sent wrong bytes for this file.
   private mutating func consider(_ source: Source, for hash: ContentHash, at now: Instant) {
     let isBanned = out.bans.covers(source.node, hash, at: now)
     change(hash, at: now) { retrieval, out in
@@ -98,7 +98,7 @@ extension TransferEngine {
     }
   }
 
-  /// Something has changed about who may appear: searches that waited for it may be over.
+  /// The expected peers have changed: searches that waited for them may be over.
   package mutating func settleSearches(at now: Instant) {
     for question in searches.inOrder { settle(question, at: now) }
   }
@@ -119,7 +119,7 @@ extension TransferEngine {
     }
   }
 
-  /// The peer is gone: it answers nothing more and gives nothing more.
+  /// The peer is gone: it neither answers nor sends anything more.
   package mutating func peerLeft(_ peer: NodeID, at now: Instant) {
     for question in searches.inOrder {
       _ = searches.change(question) { $0.lose(peer, at: now) }

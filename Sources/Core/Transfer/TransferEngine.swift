@@ -1,29 +1,30 @@
 package import Primitives
 package import Wire
 
-/// Finds who has a file, fetches its pieces from them and sees each verified, for any number of files and clients.
-/// Questions are put here; what comes of the answers is decided by a `Retrieval` for each file.
+/// Finds the nodes that have a file, fetches its pieces from them and has each verified, for any number of files and
+/// clients. It sends the questions; a `Retrieval` per file decides about the answers.
 ///
-/// It moves no bytes and knows no clock: inputs come in through its methods, `nextEffect` says what to do, `wakeAt`
-/// when `wake` wants to be called.
+/// It moves no bytes and has no clock: inputs are its methods, `nextEffect` returns the effects, and `wakeAt` is when
+/// to call `wake`.
 package struct TransferEngine: Sendable {
-  /// How long peers may take to say whether they have a file that is to be loaded.
+  /// How long peers may take to say whether they have a file to be loaded.
   package static let searchTime: Duration = .seconds(10)
   /// How long a search waits for a peer to appear while there is none to ask.
   package static let peerGrace: Duration = .seconds(3)
-  /// How long a source whose link broke may take to return: as long as a daemon or a machine's network needs to restart.
+  /// How long a source whose link broke may take to return: as long as a daemon or a machine's network needs to
+  /// restart.
   package static let returnTime: Duration = .seconds(15)
-  /// How long a source may give nothing before it is given up.
+  /// How long a source may send nothing before it is dropped.
   package static let silence: Duration = .seconds(20)
-  /// Pieces asked of one node at once: while one arrives, the request for the next is already there.
+  /// Pieces requested from one node concurrently: while one arrives, the request for the next is already there.
   package static let piecesAhead = 2
-  /// The same for a source whose lanes have nothing to do.
+  /// The same for a source with idle lanes.
   package static let mostPiecesAhead = 6
-  /// How often it is seen whether a source that has nothing to do should fetch what another one is late with.
+  /// How often to check whether an idle source should fetch a piece that another one is late with.
   static let slownessCheck: Duration = .milliseconds(250)
-  /// How often others are sooner than a source before it has given a piece, until it is dropped.
+  /// How many times others may be faster than a source that has not sent a piece yet, until it is dropped.
   static let maximumOvertaken = 3
-  /// How long sources may have nothing that is missing, while no other node has, before the load fails.
+  /// How long no source may have anything that is missing before the load fails.
   package static let starvation: Duration = .seconds(60)
 
   var searches = SearchTable()
@@ -32,10 +33,9 @@ package struct TransferEngine: Sendable {
   var deadlines = Deadlines<ContentHash>()
   var retrievalOfLoad: [LoadID: ContentHash] = [:]
   var out: TransferOutbox
-  /// Whether a peer may soon appear: somebody is being dialed or has not said hello. Kept up by the owner.
+  /// Whether a peer may soon appear: a dial is running or a hello is outstanding. Maintained by the owner.
   package var expectsPeers = false
-  /// The channels that are joined, without which there is nobody to wait for; nil until they are known. Kept up by the
-  /// owner.
+  /// The joined channels, without which no peer can appear; nil until they are known. Maintained by the owner.
   package var topics: Set<Topic>?
   private var lastQuestion: UInt32 = 0
 
@@ -44,7 +44,7 @@ package struct TransferEngine: Sendable {
     out = TransferOutbox(manifestThreshold: manifestThreshold, node: node)
   }
 
-  /// The next thing to be done; nil when there is nothing until the next input.
+  /// Removes and returns the next effect; nil if there are no more until the next input.
   package mutating func nextEffect() -> TransferEffect? { out.effects.next() }
 
   mutating func emit(_ effect: TransferEffect) { out.emit(effect) }
@@ -56,7 +56,7 @@ package struct TransferEngine: Sendable {
 
   // MARK: Clients
 
-  /// A client wants to know who has a file. Each node that has it is reported as it answers.
+  /// A client searches for a file. Each node that has it is reported as it answers.
   package mutating func find(_ id: FindID, _ query: FileQuery, for duration: Duration, at now: Instant) {
     ask(.find(id), query, for: duration, grace: min(duration, Self.peerGrace), isAfterLoss: false, at: now)
   }
@@ -66,13 +66,13 @@ package struct TransferEngine: Sendable {
     searches.removeAll(of: .find(id))
   }
 
-  /// A client wants a file that is not here. A retrieval of it that runs already serves this client as well.
+  /// A client wants a file that is not stored. A running retrieval of it serves this client as well.
   package mutating func load(_ id: LoadID, _ query: FileQuery, at now: Instant) {
     retrievalOfLoad[id] = query.key.hash
     join(query, .load(id), isManifest: false, at: now)
   }
 
-  /// The client no longer waits. When nobody does, the retrieval ends.
+  /// The client no longer waits. The retrieval ends when no client does.
   package mutating func cancel(_ id: LoadID) {
     guard let hash = retrievalOfLoad.removeValue(forKey: id) else { return }
     leave(hash, .load(id))
@@ -80,30 +80,30 @@ package struct TransferEngine: Sendable {
 
   // MARK: The store and the sources
 
-  /// The manifest was looked for in the store: it is here, or (nil) not.
+  /// The store's answer about the manifest; nil if it is not stored.
   package mutating func manifestRead(_ id: DownloadID, _ manifest: Manifest?, at now: Instant) {
     guard let hash = out.retrievalOfDownload[id], let name = retrievals[hash]?.downloads[id]?.manifest else { return }
     let isCircle = name == hash || waits(name, for: hash)
     change(hash, at: now) { $0.manifestRead(id, manifest, isCircle: isCircle, &$1, at: now) }
   }
 
-  /// The store is ready to receive the file; these pieces of it are here already, verified.
+  /// The store is ready to receive the file; these pieces are stored already, verified.
   package mutating func prepared(_ id: DownloadID, verified: PieceSet = [], at now: Instant) {
     change(id, at: now) { $0.prepared(id, verified: verified, &$1, at: now) }
   }
 
-  /// Something of this node's own failed: the store could not be made ready, or the like.
+  /// A local failure: the store could not be prepared, or similar.
   package mutating func storageFailed(_ id: DownloadID, _ error: KacheryError, at now: Instant) {
     change(id, at: now) { $0.storageFailed(id, error, &$1, at: now) }
   }
 
-  /// Bytes of a piece have arrived: `received` of its first bytes are here.
+  /// Bytes of a piece have arrived: now `received` of its first bytes.
   package mutating func received(_ fetch: FetchID, _ received: UInt64, at now: Instant) {
     guard let id = out.downloadOfFetch[fetch] else { return }
     change(id, at: now) { $0.received(fetch, of: id, received, &$1, at: now) }
   }
 
-  /// The lanes to a source have nothing to do.
+  /// The lanes to a source are idle.
   package mutating func hasRoom(_ id: DownloadID, at node: NodeID, at now: Instant) {
     change(id, at: now) { $0.hasRoom(node, in: id, &$1, at: now) }
   }
@@ -114,27 +114,28 @@ package struct TransferEngine: Sendable {
     change(id, at: now) { $0.fetched(fetch, of: id, outcome, &$1, at: now) }
   }
 
-  /// The whole file was checked: it has been admitted, or it has not the hash that it should have.
+  /// The whole file was checked: it was admitted, or does not have its hash.
   package mutating func completed(_ id: DownloadID, _ outcome: CompletionOutcome, at now: Instant) {
     change(id, at: now) { $0.completed(id, outcome, &$1, at: now) }
   }
 
-  /// A node says that what it was asked for of this file waits for its turn there, and so do so many other peers.
+  /// A node reports that its request for this file waits for its turn there, as do `others` other peers.
   package mutating func waits(for hash: ContentHash, at node: NodeID, others: UInt32, at now: Instant) {
     for file in filesInOrder { change(file, at: now) { $0.waits(for: hash, at: node, others: others, &$1, at: now) } }
   }
 
-  /// A source has stopped in the middle of a piece of this file, and says why.
+  /// A source has stopped in the middle of a piece of this file, with a reason.
   package mutating func aborted(_ hash: ContentHash, by node: NodeID, _ reason: Refusal, at now: Instant) {
     for file in filesInOrder { change(file, at: now) { $0.aborted(hash, by: node, reason, &$1, at: now) } }
   }
 
-  /// A peer that may ask wants this file: if it is being loaded here, the peer may be loading it as well.
+  /// A peer with permission wants this file: if it is being loaded here, the peer may be loading it as well.
   package mutating func wanted(_ hash: ContentHash, by peer: NodeID, at now: Instant) {
     change(hash, at: now) { retrieval, _ in retrieval.wanted(by: peer, at: now) }
   }
 
-  /// Takes a source off every retrieval for which it may no longer be asked: a membership was withdrawn, here or there.
+  /// Removes a source from every retrieval for which it may no longer be asked, because a membership was withdrawn on
+  /// either side.
   ///
   /// - Parameter permitted: the topics over which it may be asked.
   package mutating func withdraw(_ node: NodeID, except permitted: Set<Topic>, at now: Instant) {
@@ -146,21 +147,21 @@ package struct TransferEngine: Sendable {
 
   // MARK: Time
 
-  /// When `wake` wants to be called next.
+  /// When to call `wake` next.
   package var wakeAt: Instant? { [searches.nextEnd, deadlines.next].compactMap { $0 }.min() }
 
-  /// Whether the deadlines that are kept are those that a walk over all searches and files finds. Tests check it after
-  /// each input: a change that sets no deadline would otherwise show only when something waits forever.
+  /// Whether the stored deadlines match a scan of all searches and files. Tests check this after each input: a change
+  /// that sets no deadline would otherwise show only when something waits forever.
   package var keepsItsDeadlines: Bool {
     let found = retrievals.values.compactMap(\.wakeAt)
     return searches.keepsItsDeadlines && deadlines.next == found.min()
       && retrievals.allSatisfy { deadlines[$0.key] == $0.value.wakeAt }
   }
 
-  /// Files that are wanted: whatever goes through them does so in the same order in every run.
+  /// The wanted files, so that every run visits them in the same order.
   var filesInOrder: [ContentHash] { retrievals.keys.sorted() }
 
-  /// Ends searches whose time is over and gives up sources that have fallen silent or behind.
+  /// Ends searches whose time is over, and drops sources that have fallen silent or behind.
   package mutating func wake(at now: Instant) {
     for question in searches.due(at: now) { settle(question, at: now) }
     for hash in deadlines.due(at: now).sorted() {
