@@ -19,7 +19,7 @@ enum SafetyRule {
   static func threads(in file: SourceFile) -> [Violation] {
     guard !file.path.hasPrefix("Sources/Platform/Threads/") else { return [] }
     return file.violations(
-      of: /\b(pthread_create|uv_thread_create\w*|thrd_create|detachNewThread|DispatchQueue)\b|\bThread[.({]/,
+      of: /\b(pthread_create|uv_thread_create\w*|thrd_create|detachNewThread|DispatchQueue)\b|\bThread( \{|[.({])/,
       "Start threads with SystemThread, WorkerThread or ThreadExecutor.")
   }
 
