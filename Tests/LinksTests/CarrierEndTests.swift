@@ -174,7 +174,7 @@ import Testing
         func next() {
           guard begun < 1_000 else { return }
           begun += 1
-          _ = dialer.dial(to: endpoint, expected: nil, timeout: .seconds(5)) { result in
+          _ = dialer.dial(to: endpoint, expected: nil, timeout: .seconds(30)) { result in
             guard let link = try? result.get() else { return finish(false) }
             watch(link)
             let stream = link.openStream()

@@ -28,7 +28,7 @@ import Testing
     let (end, code): (LinkStreamEnd?, KacheryError.Code?) = await withCheckedContinuation { continuation in
       asking.post {
         let host = LinkHost(loop: asking, identity: identities.dialer)
-        _ = host.dial(to: endpoint, expected: nil, timeout: .seconds(5)) { result in
+        _ = host.dial(to: endpoint, expected: nil, timeout: .seconds(30)) { result in
           guard let link = try? result.get() else { return continuation.resume(returning: (nil, nil)) }
           var end: LinkStreamEnd?
           let stream = link.openStream()

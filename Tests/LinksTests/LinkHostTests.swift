@@ -55,7 +55,7 @@ import Testing
       let (before, after, calls): (Int, Int, Int) = try await hosts.withSilentEndpoint { hosts, endpoint, done in
         var calls = 0
         let attempts = (0..<20).map { _ in
-          hosts.dialer.dial(to: endpoint, expected: nil, timeout: .seconds(5)) { _ in calls += 1 }
+          hosts.dialer.dial(to: endpoint, expected: nil, timeout: .seconds(30)) { _ in calls += 1 }
         }
         hosts.poll {
           hosts.dialer.openHandshakes == 20
@@ -76,7 +76,7 @@ import Testing
       let codes: [KacheryError.Code] = try await hosts.withSilentEndpoint { hosts, endpoint, done in
         var codes: [KacheryError.Code] = []
         let dial = {
-          _ = hosts.dialer.dial(to: endpoint, expected: nil, timeout: .seconds(5)) { result in
+          _ = hosts.dialer.dial(to: endpoint, expected: nil, timeout: .seconds(30)) { result in
             if case .failure(let error) = result { codes.append(error.code) }
             if codes.count == 2 { done(codes) }
           }
@@ -107,7 +107,7 @@ import Testing
         }
         let transport = MemoryTransport(network: network, loop: loop, identity: identities.dialer)
         var host: LinkHost? = LinkHost(loop: loop, transport: transport)
-        _ = host?.dial(to: endpoint, expected: nil, timeout: .seconds(5)) { result in
+        _ = host?.dial(to: endpoint, expected: nil, timeout: .seconds(30)) { result in
           if case .failure(let error) = result { continuation.resume(returning: error.code) }
         }
         // By then the attempt has reached its handshake.

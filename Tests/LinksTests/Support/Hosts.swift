@@ -47,7 +47,7 @@ actor Hosts {
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
   init(
-    _ loop: EventLoop, over kind: CarrierKind, dialer: TLSIdentity? = nil, handshakeTime: Duration = .seconds(5)
+    _ loop: EventLoop, over kind: CarrierKind, dialer: TLSIdentity? = nil, handshakeTime: Duration = .seconds(30)
   ) throws {
     let identities = try TestIdentities.shared.get()
     let network = MemoryNetwork(loop: loop, seed: 1)
@@ -60,7 +60,7 @@ actor Hosts {
       }
     }
     (self.loop, self.kind, self.network) = (loop, kind, network)
-    self.dialer = host(dialer ?? identities.dialer, .seconds(5))
+    self.dialer = host(dialer ?? identities.dialer, .seconds(30))
     listener = host(identities.listener, handshakeTime)
   }
 
@@ -82,7 +82,7 @@ actor Hosts {
   /// Adds a link to both ends.
   func connect(expecting expected: NodeID? = nil) async throws {
     let result: Result<Void, KacheryError> = await withCheckedContinuation { continuation in
-      _ = dialer.dial(to: endpoint, expected: expected, timeout: .seconds(5)) { result in
+      _ = dialer.dial(to: endpoint, expected: expected, timeout: .seconds(30)) { result in
         if let link = try? result.get() { self.dialed.append(link) }
         continuation.resume(returning: result.map { _ in })
       }
@@ -96,7 +96,7 @@ actor Hosts {
     switch kind {
     case .memory: done(network.connect(to: endpoint))
     case .tcp:
-      _ = TCPConnection.connect(on: loop, to: endpoint, timeout: .seconds(5)) { done(try? $0.get()) }
+      _ = TCPConnection.connect(on: loop, to: endpoint, timeout: .seconds(30)) { done(try? $0.get()) }
     }
   }
 
@@ -114,7 +114,7 @@ actor Hosts {
 
 /// Runs a test with two hosts and shows that they leave nothing open.
 func withHosts(
-  over kind: CarrierKind = .memory, dialer: TLSIdentity? = nil, handshakeTime: Duration = .seconds(5),
+  over kind: CarrierKind = .memory, dialer: TLSIdentity? = nil, handshakeTime: Duration = .seconds(30),
   _ body: (Hosts) async throws -> Void
 ) async throws {
   let loop = try EventLoop(name: "links")
