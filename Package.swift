@@ -9,8 +9,13 @@ let strict: [SwiftSetting] = [
   .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
 ]
 
-func module(_ name: String, in folder: String, _ dependencies: [Target.Dependency] = []) -> Target {
-  .target(name: name, dependencies: dependencies, path: "Sources/\(folder)/\(name)", swiftSettings: strict)
+// Arithmetic is optimized in debug builds as well, or the tests would wait for it.
+func module(
+  _ name: String, in folder: String, _ dependencies: [Target.Dependency] = [], isArithmetic: Bool = false
+) -> Target {
+  .target(
+    name: name, dependencies: dependencies, path: "Sources/\(folder)/\(name)",
+    swiftSettings: isArithmetic ? strict + [.unsafeFlags(["-O"], .when(configuration: .debug))] : strict)
 }
 
 func command(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -51,7 +56,7 @@ let package = Package(
 
     // Base: imports nothing of ours but Base.
     module("Primitives", in: "Base"),
-    module("Ed25519Batch", in: "Base", ["COpenSSL"]),
+    module("Ed25519Batch", in: "Base", ["COpenSSL"], isArithmetic: true),
     module("Crypto", in: "Base", ["Primitives", "Ed25519Batch", "COpenSSL", "CSHA1"]),
     module("Diagnostics", in: "Base", ["Primitives"]),
     module("APIModel", in: "Base", ["Primitives"]),
