@@ -128,6 +128,8 @@ import Testing
       try await hosts.connect()
       let (ends, error): ([LinkStreamEnd], KacheryError?) = await hosts.run { hosts, done in
         var ends: [LinkStreamEnd] = []
+        // Without it the peer would reset the stream, perhaps before the link is released.
+        hosts.accepted[0].onStream = { _ in }
         let stream = hosts.dialed[0].openStream()
         stream.onEnd = { ends.append($0) }
         hosts.accepted[0].onClose = { error in
