@@ -85,7 +85,7 @@ test: needed lint test-swift test-python ## Run all checks of the sources, all S
 
 # These suites wait for tasks of their own process, which would get no threads beside tests that block theirs. One of them
 # opens thousands of descriptors: if Foundation starts a program meanwhile, it reads past the end of their list.
-APART = LocalAPITests|EventLoopTests|HTTPTests|LinksTests|LongPollTests|DaemonTests
+APART = LocalAPITests|ThreadsTests|EventLoopTests|HTTPTests|LinksTests|LongPollTests|DaemonTests
 # Peers that live in the test's own process, and open sockets while it starts daemons: by themselves, for the same reason.
 ALONE = HostileNodeTests
 

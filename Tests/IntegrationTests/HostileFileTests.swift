@@ -38,7 +38,7 @@ struct HostileFileTests {
     let elements = String(repeating: "0,", count: 8 << 20)
     let (answer, growth) = try readAsManifest(
       Data(#"{"size":30,"sha1":"\#(absent)","chunks":[],"x":[\#(elements)0]}"#.utf8))
-    #expect(answer?.contains("The manifest's chunks end at 0") == true)
+    #expect(answer?.contains("The manifest's chunks end at byte 0") == true)
     #expect(growth < 8 << 20, "\(growth) bytes more")
   }
 

@@ -87,7 +87,7 @@ import Transfer
     #expect(asker.waitedFor == [source.id])
     let diagnosis = asker.diagnose(key)
     #expect(diagnosis.code == .sourceBusy && diagnosis.summary.contains("source's limit"), "\(diagnosis)")
-    #expect(diagnosis.evidence.contains { $0.contains(source.id.short) && $0.contains("source's limit") })
+    #expect(diagnosis.evidence.contains { $0.contains(source.id.short) && $0.contains("limit on transfers") })
     source.conduct = .honest
     #expect(lab.finish([(asker, load)], within: .seconds(12)), "seed \(seed): it is asked too seldom")
     #expect(asker.outcomes[load]?.isSuccess == true)
