@@ -93,6 +93,12 @@ import Wire
       [dialing, listening].map { ($0.links.lanes(LinkID(number: 1)) as? LinkLanes)?.count ?? -1 }
     }
 
+    /// Makes one end ask the other for lanes.
+    func askForLanes(_ count: UInt8, fromListening: Bool) {
+      let end = fromListening ? listening : dialing
+      end.links.send(.lanesWanted(count), to: LinkID(number: 1))
+    }
+
     /// Makes one end open lanes to the other.
     func openLanes(_ count: Int, fromListening: Bool) {
       let end = fromListening ? listening : dialing
@@ -190,6 +196,29 @@ import Wire
   }
 
   /// A lane for a link of another node, or for no link at all, and noise instead of a purpose.
+  /// However many lanes a peer asks for, and whatever this node opens itself, the link gets no more than its limit.
+  @Test func aPeerGetsNoMoreLanesThanTheLimit() async throws {
+    let two = try Two()
+    try await two.meet()
+    await two.until { $0.peers == [["listening"], ["dialing"]] }
+    await two.openLanes(LinkLanes.limit + 8, fromListening: false)
+    for _ in 0..<3 { await two.askForLanes(.max, fromListening: true) }
+    await two.until { $0.lanes == [LinkLanes.limit, LinkLanes.limit] }
+    await two.stop()
+  }
+
+  /// A node that was dialed can be dialed again, so it does not dial addresses that its peer names.
+  @Test func onlyTheDialerOfALinkDialsForItsPeer() async throws {
+    let two = try Two()
+    try await two.meet()
+    await two.until { $0.peers == [["listening"], ["dialing"]] }
+    await two.askForLanes(.max, fromListening: false)
+    // Messages arrive in order, so the first request has been handled when the lane of the second is up.
+    await two.askForLanes(1, fromListening: true)
+    await two.until { $0.lanes == [1, 1] }
+    await two.stop()
+  }
+
   @Test func aStrangersLaneIsClosed() async throws {
     let two = try Two()
     try await two.meet()

@@ -102,6 +102,17 @@ import Wire
       lanes.cut(id)
     }
 
+    /// Answers the first request on a stream.
+    func answerFirst(on stream: Int) throws {
+      try read()
+      var decoder = FrameDecoder(limit: WireLimits.frame)
+      decoder.append(lanes.streams[stream].stream.written.dropFirst())
+      let range = try FetchRequest.decode(try #require(try decoder.next())).range
+      send(
+        Array(answering[stream].answers.prefix(FetchReply(count: range.count).encoded.count + Int(range.count))),
+        on: stream)
+    }
+
     /// Sends these bytes on a stream, whatever was requested.
     func send(_ bytes: [UInt8], on stream: Int) { lanes.streams[stream].stream.receive(bytes) }
     func end(_ stream: Int, _ end: LinkStreamEnd) { lanes.streams[stream].stream.end(end) }
@@ -199,6 +210,20 @@ import Wire
       if await node.seen.events.contains("refused notHere") { break }
     }
     #expect(await node.seen.events == ["began", "refused notHere"])
+    await node.stop()
+  }
+
+  /// More bytes than requested, ahead of their turn, and then a refusal.
+  @Test func anAnswerThatIsTooLongIsReportedInItsTurn() async throws {
+    let node = try Node(bytes: 4_000_000, lanes: 2)
+    await node.start()
+    await node.request(try range(0, 4_000_000))
+    await node.send(FetchReply(count: 3_000_000).encoded + [UInt8](repeating: 1, count: 3_000_000), on: 1)
+    await node.send(FetchReply(.notHere).encoded, on: 1)
+    #expect(await node.seen.events.isEmpty, "the bytes before it have not arrived")
+    try await node.answerFirst(on: 0)
+    let events = await node.seen.events
+    #expect(events == ["began", "wrong count", "refused notHere"], "a client closes at the first")
     await node.stop()
   }
 

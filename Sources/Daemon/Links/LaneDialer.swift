@@ -36,13 +36,19 @@ final class LaneDialer {
   func open(_ count: Int) {
     guard connection.laneAddresses != nil, count > 0 else { return connection.lanes.failed(count) }
     if let failedAt, loop.now - failedAt < Self.retryTime { return ask(count) }
-    for _ in 0..<count { dial(addresses, orAsk: true) }
+    let possible = min(count, room)
+    connection.lanes.failed(count - possible)
+    for _ in 0..<possible { dial(addresses, orAsk: true) }
   }
 
-  /// Opens lanes for a peer that cannot dial this node.
+  /// Opens lanes for a peer that cannot dial this node: only to the address that this node chose itself for the link.
   func openForPeer(_ count: Int) {
-    for _ in 0..<min(count, LinkLanes.limit - connection.lanes.count - attempts.count) { dial(addresses, orAsk: false) }
+    guard connection.link.isDialer else { return }
+    for _ in 0..<min(count, room) { dial(addresses, orAsk: false) }
   }
+
+  /// How many more lanes the link may have.
+  private var room: Int { max(0, LinkLanes.limit - connection.lanes.count - attempts.count) }
 
   /// Cancels all attempts.
   func close() {

@@ -11,20 +11,16 @@ struct SpanQueue {
   struct Span: Hashable, Sendable {
     /// Its place in the order of the bytes.
     let number: Int
-    /// The index of its range.
-    let range: Int
     var bytes: ByteRange
     let isFirst: Bool
     let isLast: Bool
   }
 
   private struct Rest {
-    let range: Int
     var bytes: ByteRange
     var isFirst = true
   }
 
-  private var ranges = 0
   private var waiting = Queue<Rest>()
   /// The part of the first waiting range that is not assigned to a lane.
   private var first: Rest?
@@ -36,8 +32,7 @@ struct SpanQueue {
 
   /// Adds a range after all earlier ones.
   mutating func add(_ range: ByteRange) {
-    let rest = Rest(range: ranges, bytes: range)
-    ranges += 1
+    let rest = Rest(bytes: range)
     unassigned += range.count
     if first == nil { first = rest } else { waiting.append(rest) }
   }
@@ -57,7 +52,7 @@ struct SpanQueue {
     guard var rest = first else { return nil }
     let bytes = rest.bytes.prefix(max(1, length))
     let isLast = bytes.count == rest.bytes.count
-    let span = Span(number: spans, range: rest.range, bytes: bytes, isFirst: rest.isFirst, isLast: isLast)
+    let span = Span(number: spans, bytes: bytes, isFirst: rest.isFirst, isLast: isLast)
     spans += 1
     unassigned -= bytes.count
     rest.bytes = rest.bytes.dropFirst(bytes.count)

@@ -118,7 +118,7 @@ final class SpanStream {
     guard let span = requested.first else { return ended(isLost: false) }
     if let refusal = reply.refusal {
       requested.removeFirst()
-      outstandingBytes -= span.bytes.count
+      release(span.bytes.count)
       onEvent?(.refused(span, refusal))
     } else {
       onEvent?(reply.count == span.bytes.count ? .granted(span) : .wrongCount(span))
@@ -127,10 +127,13 @@ final class SpanStream {
 
   private func arrived(_ bytes: UnsafeRawBufferPointer) {
     guard let span = requested.first else { return }
-    outstandingBytes -= min(outstandingBytes, UInt64(bytes.count))
+    release(UInt64(bytes.count))
     meter.add(UInt64(bytes.count), at: clock())
     onEvent?(.bytes(span, bytes))
   }
+
+  /// Bytes are no longer outstanding. A node may send more than were requested.
+  private func release(_ count: UInt64) { outstandingBytes -= min(outstandingBytes, count) }
 
   private func complete() {
     guard let span = requested.first else { return }
