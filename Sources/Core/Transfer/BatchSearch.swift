@@ -76,7 +76,7 @@ package struct BatchSearch: Sendable {
   /// Files that a node skips if better nodes may take them first.
   private static let maximumPassed = 1_024
 
-  /// A search for `files` files among these nodes, of which the first `maximumNodes` count.
+  /// A search for this number of files. It asks only the first `maximumNodes` of the nodes.
   package init(files: Int = 0, nodes: [NodeID] = []) {
     for node in nodes { add(node) }
     add(files)

@@ -18,7 +18,8 @@ package struct FairQueue<Peer: Hashable & Sendable>: Sendable {
   /// How long a request waits before its peer is notified, and between notices: a quarter of the timeout for a silent
   /// source.
   package static var noticePeriod: Duration { .seconds(5) }
-  /// If no request had a turn for this long, this node is stuck, and no peer is told that its turn will come.
+  /// The time without any turn after which this node counts as stuck. It then no longer notifies peers that they are
+  /// waiting for their turns.
   package static var stuckTime: Duration { .seconds(30) }
 
   private struct Request {

@@ -27,7 +27,7 @@ extension TransferEngine {
     emit(.ask(question))
   }
 
-  /// Sends the questions that can lead to a file: for the file, and for the larger file of which it is a part.
+  /// Asks the peers for a file and, if it is a part of a larger file, for the larger one as well.
   mutating func ask(
     _ owner: Search.Owner, _ query: FileQuery, for duration: Duration, grace: Duration, isAfterLoss: Bool,
     at now: Instant

@@ -11,29 +11,29 @@ import Primitives
 /// One TCP connection carries at most its window in a round trip, and each loss slows all of it. Several connections share a
 /// loss, and their windows add up.
 struct LanePolicy: Sendable {
-  /// Shorter paths are filled by one connection.
+  /// One connection fills a path with a shorter round trip.
   static let longRoundTrip: Duration = .milliseconds(5)
   /// Lanes pay off if at least this many bytes are left.
   static let leastBytes: UInt64 = 16 << 20
-  /// At first a lane opens for each such part of the round trip time: the longer it is, the longer does one connection take to
-  /// reach its rate, since it starts with a few packets in a round trip.
+  /// At first, one lane opens per this much round-trip time: a connection starts with a few packets per round trip, so on a
+  /// longer path it takes longer to reach its rate.
   private static let roundTripPerLane: Duration = .milliseconds(6)
   static let first = 2
   static let most = 16
-  /// More than this number are opened only when the last ones have raised the rate much, as on lines that lose packets.
+  /// The policy opens more than this number only if the last ones raised the rate a lot, as on lines that lose packets.
   private static let usual = 8
   /// The rate must rise by this factor for a larger number of lanes to be kept.
   private static let gain = 1.1
   private static let largeGain = 1.5
-  /// Below this part of the settled rate, more lanes are tried again.
+  /// The policy measures again if the rate falls below this fraction of the settled one.
   private static let loss = 0.8
   private static let retryTime: Duration = .seconds(30)
-  /// How long a number of lanes is kept before half of them is tried, and then how long that is measured.
+  /// How long the policy keeps a number of lanes before it tries half of them, and how long it then measures.
   private static let reducingTime: Duration = .seconds(2)
-  /// How long lanes may take to open before those that did are measured.
+  /// How long lanes may take to open; after that, the policy measures those that did.
   private static let openingTime: Duration = .seconds(2)
 
-  /// What the link and its transfers look like now.
+  /// The current state of the link and its transfers.
   struct Observation: Sendable {
     var now: Instant
     var roundTripTime: Duration?
@@ -59,7 +59,7 @@ struct LanePolicy: Sendable {
     case opening(since: Instant)
     case measuring(since: Instant, bytes: UInt64)
     case settled(Rest)
-    /// Half of the lanes are closed; with all of them, the rate was this.
+    /// Half of the lanes are closed; `rate` is the rate with all of them.
     case reducing(from: Int, rate: Double, since: Instant, bytes: UInt64)
   }
 

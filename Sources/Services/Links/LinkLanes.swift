@@ -1,10 +1,10 @@
 package import EventLoop
 import Primitives
 
-/// The further links to a node that carry only bulk data: opened while transfers become faster by them, closed when idle.
-/// Bound to the loop.
+/// The additional links to a node that carry only bulk data. They are opened as long as they make transfers faster, and
+/// closed when idle. Bound to the loop.
 package final class LinkLanes: Lanes {
-  /// Lanes that the peer may open to one link.
+  /// The most lanes that a link may have.
   package static let limit = 2 * LanePolicy.most
   /// How often the transfers are measured.
   private static let period: Duration = .milliseconds(100)
@@ -12,10 +12,11 @@ package final class LinkLanes: Lanes {
   private static let idleTime: Duration = .seconds(10)
   /// How long the first lanes may take to reach their rate.
   private static let startingTime: Duration = .seconds(1)
-  /// How long lanes that were wanted may take to open.
+  /// How long requested lanes may take to open.
   private static let openingTime: Duration = .seconds(10)
 
-  /// Called to open this number of lanes; each is reported by `add` or `failed`, or does not open within a while.
+  /// Called to open this number of lanes. The owner reports each by `add` or `failed`; a lane that is not reported
+  /// within 10 s counts as failed.
   package var onWanted: ((Int) -> Void)?
 
   private struct Entry {
@@ -28,12 +29,12 @@ package final class LinkLanes: Lanes {
   private let main: Link
   private let loop: EventLoop
   private var lanes: [LaneID: Entry] = [:]
-  /// What `usable` is, until that changes.
+  /// The value of `usable`; nil after a change.
   private var knownUsable: [Lane]?
   private var lastLane: UInt64 = 0
   private var opening = 0
   private var wantedAt: Instant?
-  /// The link itself carries bulk data beside its first lanes until these have reached their rate.
+  /// Until then the link itself carries bulk data too, because its first lanes have not reached their rate.
   private var linkIsLaneUntil: Instant?
   private var users: [ObjectIdentifier: any LaneUser] = [:]
   private var arrivedBytes: UInt64 = 0
@@ -77,7 +78,7 @@ package final class LinkLanes: Lanes {
 
   // MARK: Opening and closing
 
-  /// A lane is up, opened by this node or by the peer. The caller sets the link's `onStream` in the same turn of the loop.
+  /// Adds a lane that this node or the peer has opened. The caller sets the link's `onStream` in the same turn of the loop.
   ///
   /// - Returns: its ID; nil if there are as many as a link may have, and the caller closes it.
   package func add(_ link: Link) -> LaneID? {
@@ -96,7 +97,7 @@ package final class LinkLanes: Lanes {
     return id
   }
 
-  /// Lanes that were wanted did not open.
+  /// Reports that this number of requested lanes did not open.
   package func failed(_ count: Int) { opening = max(0, opening - count) }
 
   private func closed(_ id: LaneID) {

@@ -7,7 +7,7 @@ import Primitives
 /// Memory is bounded: what waits to be sent, by `highWaterMark` and each writer's one block; what has been received, by
 /// the windows of the streams.
 final class MuxCarrier: StreamCarrier {
-  /// Bytes that may wait for the pipe before streams are told to stop.
+  /// When this number of bytes waits for the pipe, streams stop being writable.
   static let highWaterMark = 1 << 20
   /// The most bytes that may wait for the pipe. Data stops at `highWaterMark`, so only answers to a peer that reads none
   /// of them can get this far: such a peer is flooding.

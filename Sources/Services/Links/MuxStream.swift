@@ -3,7 +3,7 @@ import Primitives
 
 /// One stream of a `MuxCarrier`: bytes in both directions, each with its own flow control. Bound to the loop.
 final class MuxStream: ByteStream {
-  /// Bytes that a writer may queue before it is told to stop.
+  /// When this number of bytes is queued, the stream stops being writable.
   static let queueLimit = 512 << 10
 
   var onData: ((UnsafeRawBufferPointer) -> Void)?
