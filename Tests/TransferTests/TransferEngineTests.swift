@@ -68,6 +68,28 @@ import Wire
     #expect(engine.drain().isEmpty)
   }
 
+  /// Idle lanes get pieces although nothing is known of the rate, one per report and not more than the limit.
+  @Test func aSourceWithIdleLanesGetsMorePieces() throws {
+    var engine = TransferEngine()
+    let id = try download(try begin(&engine, size: 200_000_000, manifest: manifestHash))
+    engine.manifestRead(id, manifest(chunks: 10), at: start)
+    _ = engine.drain()
+    engine.prepared(id, at: start)
+    #expect(engine.drain().fetches.map(\.piece.range.start) == [0])
+    engine.hasRoom(id, at: other, at: start)
+    #expect(engine.drain().fetches.isEmpty, "that node is no source")
+    var pieces = 1
+    for _ in 0..<10 {
+      engine.hasRoom(id, at: node, at: start)
+      let fetches = engine.drain().fetches
+      #expect(
+        fetches.map(\.piece.range.start)
+          == (pieces < TransferEngine.mostPiecesAhead ? [UInt64(pieces) * Limits.chunkSize] : []))
+      pieces += fetches.count
+    }
+    #expect(pieces == TransferEngine.mostPiecesAhead)
+  }
+
   /// The next piece is requested when less than a second's worth of the first is left.
   @Test func piecesAreAskedForInOrderOneAhead() throws {
     var engine = TransferEngine()
