@@ -3,8 +3,6 @@ import Primitives
 /// A node that says it has the file, and how it has behaved.
 struct SourceState: Sendable {
   var source: Source
-  /// The attempt that it gives to.
-  var download: DownloadID?
   /// How fast it is.
   var rate = SourceRate()
   /// Set while it gives nothing because it serves others too.

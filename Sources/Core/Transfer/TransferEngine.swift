@@ -26,6 +26,8 @@ package struct TransferEngine: Sendable {
 
   var searches = SearchTable()
   var retrievals: [ContentHash: Retrieval] = [:]
+  /// Which of them each node is a source of.
+  var sourceIndex = SourceIndex()
   /// When each retrieval wants to be woken.
   var deadlines = Deadlines<ContentHash>()
   var retrievalOfLoad: [LoadID: ContentHash] = [:]
@@ -80,19 +82,21 @@ package struct TransferEngine: Sendable {
 
   /// The manifest was looked for in the store: it is here, or (nil) not.
   package mutating func manifestRead(_ id: DownloadID, _ manifest: Manifest?, at now: Instant) {
-    guard let hash = out.retrievalOfDownload[id], let name = retrievals[hash]?.downloads[id]?.manifest else { return }
+    guard let hash = out.retrievalOfDownload[id], let name = retrievals[hash]?.attempts.table[id]?.manifest else {
+      return
+    }
     let isCircle = name == hash || waits(name, for: hash)
-    change(hash, at: now) { $0.manifestRead(id, manifest, isCircle: isCircle, &$1, at: now) }
+    changeAttempts(hash, at: now) { $0.manifestRead(id, manifest, isCircle: isCircle, &$1, at: now) }
   }
 
   /// The store is ready to receive the file; these pieces of it are here already, verified.
   package mutating func prepared(_ id: DownloadID, verified: PieceSet = [], at now: Instant) {
-    change(id, at: now) { $0.prepared(id, verified: verified, &$1, at: now) }
+    changeAttempts(of: id, at: now) { $0.prepared(id, verified: verified, &$1, at: now) }
   }
 
   /// Something of this node's own failed: the store could not be made ready, or the like.
   package mutating func storageFailed(_ id: DownloadID, _ error: KacheryError, at now: Instant) {
-    change(id, at: now) { $0.storageFailed(id, error, &$1, at: now) }
+    changeAttempts(of: id, at: now) { $0.storageFailed(id, error, &$1, at: now) }
   }
 
   /// Bytes of a piece have arrived: `received` of its first bytes are here.
@@ -109,32 +113,38 @@ package struct TransferEngine: Sendable {
 
   /// The whole file was checked: it has been admitted, or it has not the hash that it should have.
   package mutating func completed(_ id: DownloadID, _ outcome: CompletionOutcome, at now: Instant) {
-    change(id, at: now) { $0.completed(id, outcome, &$1, at: now) }
+    changeAttempts(of: id, at: now) { $0.completed(id, outcome, &$1, at: now) }
   }
 
   /// A node says that what it was asked for of this file waits for its turn there, and so do so many other peers.
   package mutating func waits(for hash: ContentHash, at node: NodeID, others: UInt32, at now: Instant) {
-    for file in filesInOrder { change(file, at: now) { $0.waits(for: hash, at: node, others: others, &$1, at: now) } }
+    for file in sourceIndex.files(of: node) {
+      change(file, at: now) { $0.waits(for: hash, at: node, others: others, &$1, at: now) }
+    }
   }
 
   /// A source has stopped in the middle of a piece of this file, and says why.
   package mutating func aborted(_ hash: ContentHash, by node: NodeID, _ reason: Refusal, at now: Instant) {
-    for file in filesInOrder { change(file, at: now) { $0.aborted(hash, by: node, reason, &$1, at: now) } }
+    for file in sourceIndex.files(of: node) {
+      change(file, at: now) { $0.aborted(hash, by: node, reason, &$1, at: now) }
+    }
   }
 
   /// A peer that may ask wants this file: if it is being loaded here, the peer may be loading it as well.
   package mutating func wanted(_ hash: ContentHash, by peer: NodeID, at now: Instant) {
-    change(hash, at: now) { retrieval, _ in retrieval.wanted(by: peer, at: now) }
+    change(hash, at: now) { retrieval, _ in retrieval.wanted(by: peer) }
   }
 
   /// Takes a source off every retrieval for which it may no longer be asked: a membership was withdrawn, here or there.
   ///
   /// - Parameter permitted: the topics over which it may be asked.
   package mutating func withdraw(_ node: NodeID, except permitted: Set<Topic>, at now: Instant) {
-    let affected = retrievals.filter { _, retrieval in
-      retrieval.sources[node].map { !permitted.contains($0.source.topic) } ?? false
+    for hash in sourceIndex.files(of: node) {
+      guard let topic = retrievals[hash]?.attempts.table.source(node)?.source.topic, !permitted.contains(topic) else {
+        continue
+      }
+      changeAttempts(hash, at: now) { $0.drop(node, &$1, at: now) }
     }
-    for hash in affected.keys.sorted() { change(hash, at: now) { $0.drop(node, &$1, at: now) } }
   }
 
   // MARK: Time
@@ -142,16 +152,16 @@ package struct TransferEngine: Sendable {
   /// When `wake` wants to be called next.
   package var wakeAt: Instant? { [searches.nextEnd, deadlines.next].compactMap { $0 }.min() }
 
-  /// Whether the deadlines that are kept are those that a walk over all searches and files finds. Tests check it after
+  /// Whether the deadlines and the sources that are kept are those that a walk over all searches and files finds. Tests check it after
   /// each input: a change that sets no deadline would otherwise show only when something waits forever.
   package var keepsItsDeadlines: Bool {
     let found = retrievals.values.compactMap(\.wakeAt)
     return searches.keepsItsDeadlines && deadlines.next == found.min()
       && retrievals.allSatisfy { deadlines[$0.key] == $0.value.wakeAt }
+      && retrievals.allSatisfy { hash, retrieval in
+        retrieval.attempts.table.nodes.allSatisfy { sourceIndex.files(of: $0).contains(hash) }
+      }
   }
-
-  /// Files that are wanted: whatever goes through them does so in the same order in every run.
-  var filesInOrder: [ContentHash] { retrievals.keys.sorted() }
 
   /// Ends searches whose time is over and gives up sources that have fallen silent or behind.
   package mutating func wake(at now: Instant) {

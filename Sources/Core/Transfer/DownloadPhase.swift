@@ -1,0 +1,46 @@
+import Primitives
+
+/// How far an attempt at a file has come, and what belongs to it there.
+///
+///     waiting ─▶ readingManifest ──not here──▶ fetchingManifest
+///         │              │ here                     │ here
+///         │              ▼                          │
+///         └────────▶ preparing ◀────────────────────┘
+///                        ▼
+///                    fetching ──every piece is here──▶ completing
+///
+/// An attempt that fails for a reason of this node's own, such as a full disk, is postponed: the claim may be wrong.
+enum DownloadPhase: Sendable {
+  /// As many attempts as may run do.
+  case waiting
+  case readingManifest
+  /// Sources that do not offer the manifest are used without it from that instant on. It is late if that has passed once.
+  case fetchingManifest(patientUntil: Instant, isLate: Bool)
+  case preparing(DownloadPlan)
+  case fetching(Fetching)
+  /// The nodes that gave it, if only the whole file verifies the pieces.
+  case completing(DownloadPlan, providers: Set<NodeID>)
+  /// It could not be written. It is tried once more when no other is left, if others used the disk as well.
+  case postponed(mayRetry: Bool)
+
+  var plan: DownloadPlan? {
+    switch self {
+    case .waiting, .readingManifest, .fetchingManifest, .postponed: nil
+    case .preparing(let plan), .completing(let plan, _): plan
+    case .fetching(let fetching): fetching.plan
+    }
+  }
+
+  var fetching: Fetching? { if case .fetching(let fetching) = self { fetching } else { nil } }
+
+  var isWaiting: Bool { if case .waiting = self { true } else { false } }
+
+  /// Bytes that are here.
+  var loadedBytes: UInt64 {
+    switch self {
+    case .fetching(let fetching): fetching.loadedBytes
+    case .completing(let plan, _): plan.size
+    default: 0
+    }
+  }
+}
