@@ -85,10 +85,9 @@ package struct FeedEngine: Sendable {
   package mutating func setPeer(_ node: NodeID, topics: [Topic], binding: [UInt8], at now: Instant) {
     guard peers[node]?.topics != topics || peers[node]?.binding != binding else { return }
     if let peer = peers[node], peer.binding != binding { peerLeft(node, at: now) }
-    let before = peers[node]?.topics
-    guard before != topics else { return }
+    let before = peers[node]?.topics ?? []
     peers[node, default: FeedPeer(node: node, binding: binding)].topics = topics
-    for key in followed.keys.sorted() { review(node, for: key, before: before ?? [], at: now) }
+    for key in followed.keys.sorted() { review(node, for: key, before: before, at: now) }
     for id in seeks.keys.sorted() { if let feed = seeks[id]?.feed { ask(node, about: feed, at: now) } }
     for id in submissions.keys.sorted() {
       guard let submission = submissions[id], submission.sentTo == nil else { continue }
@@ -105,12 +104,13 @@ package struct FeedEngine: Sendable {
     // in any order: each removal stands by itself
     for lookup in peer.lookups { lookups[lookup] = nil }
     if let read = peer.reading { reads[read] = nil }
-    let affected = followed.filter { $0.value.sources[node] != nil || $0.value.shunned[node] != nil }.keys
+    let affected = followed.filter { $0.value.involves(node) }.keys
     for key in affected.sorted() {
       followed[key]?.sources[node] = nil
       followed[key]?.shunned[node] = nil
       followed[key]?.gaps[node] = nil
       followed[key]?.backlog.removeAll { $0.node == node }
+      followed[key]?.loseLink(to: node)
       pursue(key, at: now)
     }
     for id in peer.submits.values.sorted(by: { $0.number < $1.number }) { failSubmission(id, Self.writerLost) }

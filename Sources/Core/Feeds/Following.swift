@@ -61,6 +61,9 @@ struct Following: Sendable {
     let messages: [[UInt8]]
     /// The next message that was expected when it was handed out.
     var expected: UInt64 = 0
+    /// Whether the link over which they came is gone: then there is no window to release them to, and a later link of the node
+    /// has one of its own.
+    var isLinkLost = false
 
     var bytes: Int { FeedAnswer.memory(of: messages) }
     var end: UInt64 { position + UInt64(messages.count) }
@@ -88,6 +91,16 @@ struct Following: Sendable {
   init(topics: TopicFilter, at now: Instant) {
     self.topics = topics
     breadth = Breadth(at: now)
+  }
+
+  /// Whether something is known or kept of the node.
+  func involves(_ node: NodeID) -> Bool {
+    sources[node] != nil || shunned[node] != nil || admitting.contains { $0.node == node }
+  }
+
+  /// What the node gave is still being kept, but its link is gone.
+  mutating func loseLink(to node: NodeID) {
+    for index in admitting.indices where admitting[index].node == node { admitting[index].isLinkLost = true }
   }
 
   /// Whether other nodes may be asked for it now.
