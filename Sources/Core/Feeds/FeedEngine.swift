@@ -59,6 +59,16 @@ package struct FeedEngine: Sendable {
     return [isBusy ? tickAt : nil, seekDeadlines.next, submissionDeadlines.next].compactMap { $0 }.min()
   }
 
+  /// What is kept about subfeeds, clients and requests: nothing once nobody reads, searches or asks. Tests look at it.
+  package var openEntries: Int {
+    let ofPeers = peers.values.map { peer in
+      peer.queries.count + peer.subscriptions.count + peer.submits.count + peer.served.count + peer.lookups.count
+        + peer.pendingSubmissions
+    }
+    return followed.count + servedBy.count + lookups.count + reads.count + seeks.count + submissions.count
+      + ofPeers.reduce(0, +)
+  }
+
   /// Whether every search and every submission has a deadline, and nothing else has. Tests check it after each input.
   package var keepsItsDeadlines: Bool {
     seeks.keys.allSatisfy { seekDeadlines[$0] != nil } && seekDeadlines.isEmpty == seeks.isEmpty

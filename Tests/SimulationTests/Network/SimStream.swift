@@ -42,6 +42,9 @@ final class SimStream {
   /// The piece that arrives, and how many of its first bytes are here.
   var arriving: (ByteRange, Int)? { isClosed ? nil : expected.first.map { ($0.piece.range, arrived.count) } }
 
+  /// The channel over which what is still to come was asked for.
+  var openTopic: Topic? { isClosed ? nil : expected.first?.source.topic }
+
   /// What has come of a piece stays, unless it was wrong.
   func close() {
     guard !isClosed else { return }
@@ -114,6 +117,9 @@ final class SimStream {
       return link.travel { self.fail(.disconnected) }
     }
     network.noteServed(by: server.node, to: opener)
+    if !server.node.permits(opener, over: request.source.topic) {
+      network.complain("\(server.node.name) gives bytes to \(opener.name), which may not ask it")
+    }
     // A node that gives at a rate has given a block only when its time is over.
     let isLate = server.node.uploadRate != nil
     if !isLate { link.travel { self.take(block, isLast: rest.isEmpty) } }
