@@ -158,9 +158,10 @@ format: needed $(LINT_VENV)/.complete ## Format all Swift and Python sources
 fuzz: deps ## Test every parser with damaged inputs, for a minute each
 	@Deploy/fuzz.sh
 
-simulate: deps ## Simulate KACHERY_SIMULATED_RUNS transfers (5,000) and a tenth as many feeds, with random faults
+simulate: deps ## Simulate KACHERY_SIMULATED_RUNS (5,000) transfers, feeds and both on the same nodes, with random faults
 	$(SWIFT) build --build-tests
-	KACHERY_SIMULATED_RUNS=$${KACHERY_SIMULATED_RUNS:-5000} $(SWIFT) test --skip-build --filter "TransferRunTests|ReplicationTests"
+	KACHERY_SIMULATED_RUNS=$${KACHERY_SIMULATED_RUNS:-5000} $(SWIFT) test --skip-build \
+	  --filter "TransferRunTests|ReplicationTests|MixedRunTests"
 
 sanitize: test-address test-thread ## Run the Swift tests with the address and the thread sanitizer
 

@@ -297,4 +297,43 @@ import Testing
     // However many subscriptions there are, only one read at a time is made per peer.
     #expect(reads == 1)
   }
+
+  /// Messages that are still being stored when their link is lost are released to no window: the node's next link has a
+  /// window of its own.
+  @Test(arguments: [true, false])
+  func whatCameOverALostLinkIsNotReleasedOnTheNext(isLost: Bool) throws {
+    var engine = FeedEngine()
+    let now = Instant(nanoseconds: 1)
+    let peer = try SigningKey.generate().publicKey
+    let topic = try #require(Topic(bytes: [UInt8](repeating: 1, count: Topic.byteCount)))
+    let key = SubfeedKey(FeedID(key: peer), try SubfeedHash(name: "main"))
+    var released = 0
+    var batches: [MessageBatchID] = []
+    func drain() {
+      while let effect = engine.nextEffect() {
+        switch effect {
+        case .request(_, .query(let id, _, _)):
+          engine.received(.known(id: id, isHeld: true, proof: nil), from: peer, at: now)
+        case .request(_, .subscribe(let id, _, _, _)) where batches.isEmpty:
+          engine.received(.messages(id: id, position: 0, [[1]]), from: peer, at: now)
+        case .work(.admit(let id, _, _, _)): batches.append(id)
+        case .released: released += 1
+        default: break
+        }
+      }
+    }
+
+    engine.follow(key, over: nil, at: now)
+    engine.counted(key, 0, at: now)
+    engine.setPeer(peer, topics: [topic], binding: [1], at: now)
+    drain()
+    #expect(batches.count == 1)
+    if isLost {
+      engine.peerLeft(peer, at: now)
+      engine.setPeer(peer, topics: [topic], binding: [2], at: now)
+    }
+    engine.admitted(try #require(batches.first), key, .kept(count: 1), at: now)
+    drain()
+    #expect(released == (isLost ? 0 : 1))
+  }
 }

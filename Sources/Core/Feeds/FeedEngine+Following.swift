@@ -197,7 +197,7 @@ extension FeedEngine {
     }
     let batch = following.admitting[index]
     followed[key]?.admitting.remove(at: index)
-    emit(.released(batch.node, bytes: batch.bytes))
+    if !batch.isLinkLost { emit(.released(batch.node, bytes: batch.bytes)) }
     switch outcome {
     case .kept(let count):
       followed[key]?.count = max(count, following.count ?? 0)

@@ -59,6 +59,16 @@ package struct FeedEngine: Sendable {
     return [isBusy ? tickAt : nil, seekDeadlines.next, submissionDeadlines.next].compactMap { $0 }.min()
   }
 
+  /// The number of entries about subfeeds, clients and requests: 0 once no client reads, searches or asks. For tests.
+  package var openEntries: Int {
+    let ofPeers = peers.values.map { peer in
+      peer.queries.count + peer.subscriptions.count + peer.submits.count + peer.served.count + peer.lookups.count
+        + peer.pendingSubmissions
+    }
+    return followed.count + servedBy.count + lookups.count + reads.count + seeks.count + submissions.count
+      + ofPeers.reduce(0, +)
+  }
+
   /// Whether every search and submission has a deadline, and nothing else has. Tests check this after each input.
   package var keepsItsDeadlines: Bool {
     seeks.keys.allSatisfy { seekDeadlines[$0] != nil } && seekDeadlines.isEmpty == seeks.isEmpty
@@ -85,10 +95,9 @@ package struct FeedEngine: Sendable {
   package mutating func setPeer(_ node: NodeID, topics: [Topic], binding: [UInt8], at now: Instant) {
     guard peers[node]?.topics != topics || peers[node]?.binding != binding else { return }
     if let peer = peers[node], peer.binding != binding { peerLeft(node, at: now) }
-    let before = peers[node]?.topics
-    guard before != topics else { return }
+    let before = peers[node]?.topics ?? []
     peers[node, default: FeedPeer(node: node, binding: binding)].topics = topics
-    for key in followed.keys.sorted() { review(node, for: key, before: before ?? [], at: now) }
+    for key in followed.keys.sorted() { review(node, for: key, before: before, at: now) }
     for id in seeks.keys.sorted() { if let feed = seeks[id]?.feed { ask(node, about: feed, at: now) } }
     for id in submissions.keys.sorted() {
       guard let submission = submissions[id], submission.sentTo == nil else { continue }
@@ -105,12 +114,13 @@ package struct FeedEngine: Sendable {
     // in any order: each removal is independent
     for lookup in peer.lookups { lookups[lookup] = nil }
     if let read = peer.reading { reads[read] = nil }
-    let affected = followed.filter { $0.value.sources[node] != nil || $0.value.shunned[node] != nil }.keys
+    let affected = followed.filter { $0.value.involves(node) }.keys
     for key in affected.sorted() {
       followed[key]?.sources[node] = nil
       followed[key]?.shunned[node] = nil
       followed[key]?.gaps[node] = nil
       followed[key]?.backlog.removeAll { $0.node == node }
+      followed[key]?.loseLink(to: node)
       pursue(key, at: now)
     }
     for id in peer.submits.values.sorted(by: { $0.number < $1.number }) { failSubmission(id, Self.writerLost) }

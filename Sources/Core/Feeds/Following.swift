@@ -61,6 +61,9 @@ struct Following: Sendable {
     let messages: [[UInt8]]
     /// The next expected message when the batch was passed to the store.
     var expected: UInt64 = 0
+    /// Whether the link over which they arrived is gone, and its window with it. A later link of the node has a window
+    /// of its own.
+    var isLinkLost = false
 
     var bytes: Int { FeedAnswer.memory(of: messages) }
     var end: UInt64 { position + UInt64(messages.count) }
@@ -88,6 +91,16 @@ struct Following: Sendable {
   init(topics: TopicFilter, at now: Instant) {
     self.topics = topics
     breadth = Breadth(at: now)
+  }
+
+  /// Whether the node is a source, is shunned, or sent messages that are still being stored.
+  func involves(_ node: NodeID) -> Bool {
+    sources[node] != nil || shunned[node] != nil || admitting.contains { $0.node == node }
+  }
+
+  /// The link to the node is gone while messages from it are still being stored.
+  mutating func loseLink(to node: NodeID) {
+    for index in admitting.indices where admitting[index].node == node { admitting[index].isLinkLost = true }
   }
 
   /// Whether other nodes may be asked now.

@@ -55,7 +55,7 @@ struct Fetching: Sendable {
   }
 
   /// The nodes that are asked for pieces.
-  var nodes: Set<NodeID> { Set(fetches.values.map(\.node)) }
+  var askedNodes: Set<NodeID> { Set(fetches.values.map(\.node)) }
 
   /// The pieces being fetched, in order.
   var piecesUnderway: [Int] { Set(fetches.values.map(\.piece)).sorted() }
@@ -110,5 +110,15 @@ struct Fetching: Sendable {
       if !fetch.isSpare { providers.formUnion(beginning?.providers ?? []) }
     }
     return rivals.map { ($0.key, $0.value) }
+  }
+}
+
+extension FetchOutcome {
+  /// Whether the received bytes may be right.
+  var keepsBytes: Bool {
+    switch self {
+    case .refused, .disconnected: true
+    case .verified, .hashMismatch, .storageFailed: false
+    }
   }
 }

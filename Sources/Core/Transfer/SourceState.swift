@@ -3,8 +3,6 @@ import Primitives
 /// A node that claims to have the file, and how it has behaved.
 struct SourceState: Sendable {
   var source: Source
-  /// The attempt that it serves.
-  var download: DownloadID?
   /// How fast it is.
   var rate = SourceRate()
   /// Set while it sends nothing because it serves others too.

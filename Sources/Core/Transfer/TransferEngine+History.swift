@@ -25,26 +25,9 @@ extension TransferEngine {
 
   /// The progress of a running load of this file; nil if there is none.
   package func progress(of hash: ContentHash, at now: Instant) -> LoadProgress? {
-    guard let retrieval = retrievals[hash] else { return nil }
-    let sources = retrieval.sources.keys.sorted().compactMap { node in
-      retrieval.sources[node].map { source in
-        LoadProgress.Source(
-          node: node, bytesPerSecond: source.rate.bytesPerSecond(at: now),
-          silence: source.heardAt.map { now - $0 } ?? .zero,
-          wait: delay(of: source, in: retrieval).map { LoadProgress.Wait(time: now - $0.since, others: $0.others) })
-      }
+    retrievals[hash]?.progress(at: now) { node, manifest in
+      retrievals[manifest]?.attempts.table.source(node)?.delay
     }
-    return LoadProgress(
-      loaded: retrieval.loadedBytes, total: retrieval.leader.flatMap { retrieval.downloads[$0]?.plan?.size },
-      sources: sources)
-  }
-
-  /// While the manifest is being fetched, its delay is the file's delay.
-  private func delay(of source: SourceState, in retrieval: Retrieval) -> SourceDelay? {
-    guard let download = source.download.flatMap({ retrieval.downloads[$0] }), download.isFetchingManifest,
-      let manifest = download.manifest
-    else { return source.delay }
-    return retrievals[manifest]?.sources[source.node]?.delay
   }
 }
 

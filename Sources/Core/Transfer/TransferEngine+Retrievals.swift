@@ -22,10 +22,24 @@ extension TransferEngine {
     change(hash, at: now, body)
   }
 
+  /// Changes the sources of a file, or the progress of an attempt at it, and carries out the consequences.
+  mutating func changeAttempts(
+    _ hash: ContentHash, at now: Instant, _ body: (inout Attempts, inout TransferOutbox) -> Void
+  ) {
+    change(hash, at: now) { retrieval, out in retrieval.change { body(&$0, &out) } }
+  }
+
+  /// The same for the file to which a download belongs.
+  mutating func changeAttempts(
+    of id: DownloadID, at now: Instant, _ body: (inout Attempts, inout TransferOutbox) -> Void
+  ) {
+    change(id, at: now) { retrieval, out in retrieval.change { body(&$0, &out) } }
+  }
+
   mutating func join(_ query: FileQuery, _ waiter: Retrieval.Waiter, isManifest: Bool, at now: Instant) {
     let hash = query.key.hash
     guard retrievals[hash] == nil else {
-      retrievals[hash]?.waiters.append(waiter)
+      retrievals[hash]?.add(waiter)
       return
     }
     retrievals[hash] = Retrieval(query, isManifest: isManifest, waiter: waiter)
@@ -34,7 +48,7 @@ extension TransferEngine {
   }
 
   mutating func leave(_ hash: ContentHash, _ waiter: Retrieval.Waiter) {
-    retrievals[hash]?.waiters.removeAll { $0 == waiter }
+    retrievals[hash]?.remove(waiter)
     if retrievals[hash]?.waiters.isEmpty == true { forget(hash) }
   }
 
@@ -42,16 +56,11 @@ extension TransferEngine {
   private mutating func forget(_ hash: ContentHash) {
     guard let retrieval = retrievals.removeValue(forKey: hash) else { return }
     deadlines.clear(hash)
+    sourceIndex.remove(hash)
     searches.removeAll(of: .retrieval(hash))
-    for id in retrieval.downloadsInOrder {
-      out.retrievalOfDownload[id] = nil
-      guard let download = retrieval.downloads[id] else { continue }
-      for fetch in download.fetching?.fetches.keys.sorted(by: { $0.number < $1.number }) ?? [] {
-        out.downloadOfFetch[fetch] = nil
-      }
-      for node in download.fetching?.nodes.sorted() ?? [] { emit(.download(.abandon(id, node))) }
-      emit(.download(.discard(id)))
-      if download.isFetchingManifest, let manifest = download.manifest { leave(manifest, .download(id)) }
+    for download in retrieval.attempts.table.inOrder {
+      download.release(&out)
+      if let manifest = download.awaitedManifest { leave(manifest, .download(download.id)) }
     }
   }
 
@@ -62,9 +71,7 @@ extension TransferEngine {
     while let file = next.popLast() {
       if file == hash { return true }
       guard seen.insert(file).inserted, let retrieval = retrievals[file] else { continue }
-      next += retrieval.downloadsInOrder.compactMap { id in
-        retrieval.downloads[id].flatMap { $0.isFetchingManifest ? $0.manifest : nil }
-      }
+      next += retrieval.attempts.table.inOrder.compactMap(\.awaitedManifest)
     }
     return false
   }
@@ -88,7 +95,7 @@ extension TransferEngine {
       case .delayed(let hash, let node, let others): delayed(hash, node, others, at: now)
       case .waitedTooLong(let hash, let node, let delay):
         for file in files(waitingFor: hash) {
-          retrievals[file]?.sources[node]?.delay = delay
+          retrievals[file]?.setDelay(delay, of: node)
           deadlines.set(file, retrievals[file]?.wakeAt)
         }
       case .end(let hash, let outcome): end(hash, outcome, at: now)
@@ -101,40 +108,37 @@ extension TransferEngine {
     guard var retrieval = retrievals.removeValue(forKey: hash) else { return }
     let failure = retrieval.settle(isSearching: isSearching(for: hash), &out, at: now)
     deadlines.set(hash, retrieval.wakeAt)
+    sourceIndex.set(hash, version: retrieval.attempts.table.version) { retrieval.attempts.table.nodes }
     retrievals[hash] = retrieval
     if let failure { out.requests.append(.end(hash, .failed(failure))) }
     if !out.requests.isEmpty { carryOut(at: now) }
   }
 
   private mutating func end(_ hash: ContentHash, _ outcome: RetrievalOutcome, at now: Instant) {
-    guard let retrieval = retrievals[hash] else { return }
-    retrievals[hash]?.waiters = []
-    for case .load(let load) in retrieval.waiters {
+    guard let query = retrievals[hash]?.query, let waiters = retrievals[hash]?.takeWaiters() else { return }
+    for case .load(let load) in waiters {
       retrievalOfLoad[load] = nil
       switch outcome {
       case .loaded(let size, let node):
         emit(.client(.progress(load, loaded: size, total: size, node: node)))
         emit(.client(.loaded(load)))
-      case .failed(let failure): emit(.failed(load, failure, retrieval.query))
+      case .failed(let failure): emit(.failed(load, failure, query))
       }
     }
     forget(hash)
-    for case .download(let id) in retrieval.waiters {
+    for case .download(let id) in waiters {
       switch outcome {
-      case .loaded: change(id, at: now) { $0.manifestArrived(id, &$1) }
-      case .failed: change(id, at: now) { $0.giveUpManifest(id, &$1, at: now) }
+      case .loaded: changeAttempts(of: id, at: now) { $0.manifestArrived(id, &$1) }
+      case .failed: changeAttempts(of: id, at: now) { $0.giveUpManifest(id, &$1, at: now) }
       }
     }
   }
 
   /// Sources that do not offer a manifest do not wait for it if it takes long.
   mutating func goOnWithoutManifests(of hash: ContentHash, at now: Instant) {
-    for id in retrievals[hash]?.downloadsInOrder ?? [] {
-      guard let download = retrievals[hash]?.downloads[id], let manifest = download.manifest,
-        case .fetchingManifest(let instant, _) = download.phase, instant <= now
-      else { continue }
-      let offering = Set(retrievals[manifest]?.sources.keys.map { $0 } ?? [])
-      change(hash, at: now) { $0.goOnWithoutManifest(id, offeredBy: offering, &$1, at: now) }
+    for (id, manifest) in retrievals[hash]?.lateManifests(at: now) ?? [] {
+      let offering = Set(retrievals[manifest]?.attempts.table.nodes ?? [])
+      changeAttempts(hash, at: now) { $0.goOnWithoutManifest(id, offeredBy: offering, &$1, at: now) }
     }
   }
 
@@ -151,7 +155,7 @@ extension TransferEngine {
   /// now, and searches occasionally for nodes that were not there before, or did not have the file.
   private mutating func delayed(_ hash: ContentHash, _ node: NodeID, _ others: UInt32?, at now: Instant) {
     guard let retrieval = retrievals[hash] else { return }
-    let delayed = Set(retrieval.sources.values.filter { $0.delay != nil }.map(\.node))
+    let delayed = Set(retrieval.attempts.table.states.filter { $0.delay != nil }.map(\.node))
     for file in [hash] + files(waitingFor: hash) {
       guard let waiting = retrievals[file] else { continue }
       if retrieval.isDelayed() {
@@ -159,7 +163,7 @@ extension TransferEngine {
       }
       if file != hash, others == nil { out.history.update(file) { $0.noteLoss(node, .refused(.limitReached)) } }
       guard waiting.isDelayed(ignoring: delayed), !isSearching(for: file),
-        waiting.losses.searchedAt.map({ now - $0 >= SourceDelay.searchPeriod }) ?? true
+        waiting.attempts.losses.searchedAt.map({ now - $0 >= SourceDelay.searchPeriod }) ?? true
       else { continue }
       search(file, at: now)
     }

@@ -5,9 +5,9 @@ extension TransferEngine {
   /// Asks all nodes which of them has a wanted file.
   mutating func search(_ hash: ContentHash, at now: Instant) {
     guard let retrieval = retrievals[hash] else { return }
-    retrievals[hash]?.losses.searchedAt = now
-    let losses = retrieval.losses
-    let isAfterLoss = losses.last.map { !retrieval.ruledOut.nodes.contains($0) } ?? false
+    retrievals[hash]?.change { $0.beginSearch(at: now) }
+    let losses = retrieval.attempts.losses
+    let isAfterLoss = losses.last.map { !retrieval.attempts.ruledOut.nodes.contains($0) } ?? false
     let grace = isAfterLoss && losses.mayReturn ? Self.returnTime : Self.peerGrace
     ask(
       .retrieval(hash), retrieval.query, for: max(Self.searchTime, grace), grace: grace, isAfterLoss: isAfterLoss,
@@ -17,7 +17,7 @@ extension TransferEngine {
   /// Asks one node what it has of a file by now.
   mutating func ask(_ node: NodeID, whatItHasOf hash: ContentHash, at now: Instant) {
     guard let retrieval = retrievals[hash] else { return }
-    let source = retrieval.sources[node]?.source
+    let source = retrieval.attempts.table.source(node)?.source
     let question = Question(
       id: newQuestion(), hash: source?.hash ?? hash, node: node, topic: retrieval.query.topic)
     searches.add(
@@ -75,7 +75,7 @@ extension TransferEngine {
       case .retrieval(let hash): consider(source, for: hash, at: now)
       }
     } else if case .retrieval(let hash) = search.owner {
-      change(hash, at: now) { $0.loseIfPartial(peer, &$1, at: now) }
+      changeAttempts(hash, at: now) { $0.dropIfPartial(peer, &$1, at: now) }
     }
     settle(question, at: now)
   }
@@ -93,8 +93,8 @@ extension TransferEngine {
   /// Adds a source unless it recently sent wrong bytes for this file.
   private mutating func consider(_ source: Source, for hash: ContentHash, at now: Instant) {
     let isBanned = out.bans.covers(source.node, hash, at: now)
-    change(hash, at: now) { retrieval, out in
-      if isBanned { retrieval.ruledOut.nodes.append(source.node) } else { retrieval.add(source, &out, at: now) }
+    changeAttempts(hash, at: now) { attempts, out in
+      if isBanned { attempts.refuse(source.node) } else { attempts.add(source, &out, at: now) }
     }
   }
 
@@ -114,7 +114,7 @@ extension TransferEngine {
     switch search.owner {
     case .find(let id): emit(.client(.findEnded(id)))
     case .retrieval(let hash):
-      retrievals[hash]?.losses.asked = search.asked.count
+      retrievals[hash]?.change { $0.endSearch(asked: search.asked.count) }
       settle(hash, at: now)
     }
   }
@@ -125,8 +125,8 @@ extension TransferEngine {
       _ = searches.change(question) { $0.lose(peer, at: now) }
       settle(question, at: now)
     }
-    for hash in filesInOrder where retrievals[hash]?.sources[peer] != nil {
-      change(hash, at: now) { $0.lose(peer, .disconnected, &$1, at: now) }
+    for hash in sourceIndex.files(of: peer) {
+      changeAttempts(hash, at: now) { $0.lose(peer, .disconnected, &$1, at: now) }
     }
   }
 

@@ -29,6 +29,8 @@ package struct TransferEngine: Sendable {
 
   var searches = SearchTable()
   var retrievals: [ContentHash: Retrieval] = [:]
+  /// The files that each node is a source of.
+  var sourceIndex = SourceIndex()
   /// When each retrieval wants to be woken.
   var deadlines = Deadlines<ContentHash>()
   var retrievalOfLoad: [LoadID: ContentHash] = [:]
@@ -82,19 +84,21 @@ package struct TransferEngine: Sendable {
 
   /// The store's answer about the manifest; nil if it is not stored.
   package mutating func manifestRead(_ id: DownloadID, _ manifest: Manifest?, at now: Instant) {
-    guard let hash = out.retrievalOfDownload[id], let name = retrievals[hash]?.downloads[id]?.manifest else { return }
+    guard let hash = out.retrievalOfDownload[id], let name = retrievals[hash]?.attempts.table[id]?.manifest else {
+      return
+    }
     let isCircle = name == hash || waits(name, for: hash)
-    change(hash, at: now) { $0.manifestRead(id, manifest, isCircle: isCircle, &$1, at: now) }
+    changeAttempts(hash, at: now) { $0.manifestRead(id, manifest, isCircle: isCircle, &$1, at: now) }
   }
 
   /// The store is ready to receive the file; these pieces are stored already, verified.
   package mutating func prepared(_ id: DownloadID, verified: PieceSet = [], at now: Instant) {
-    change(id, at: now) { $0.prepared(id, verified: verified, &$1, at: now) }
+    changeAttempts(of: id, at: now) { $0.prepared(id, verified: verified, &$1, at: now) }
   }
 
   /// A local failure: the store could not be prepared, or similar.
   package mutating func storageFailed(_ id: DownloadID, _ error: KacheryError, at now: Instant) {
-    change(id, at: now) { $0.storageFailed(id, error, &$1, at: now) }
+    changeAttempts(of: id, at: now) { $0.storageFailed(id, error, &$1, at: now) }
   }
 
   /// Bytes of a piece have arrived: now `received` of its first bytes.
@@ -105,7 +109,7 @@ package struct TransferEngine: Sendable {
 
   /// The lanes to a source are idle.
   package mutating func hasRoom(_ id: DownloadID, at node: NodeID, at now: Instant) {
-    change(id, at: now) { $0.hasRoom(node, in: id, &$1, at: now) }
+    changeAttempts(of: id, at: now) { attempts, out in attempts.change(id) { $0.hasRoom(node, &out, at: now) } }
   }
 
   /// The fetch of a piece has ended.
@@ -116,22 +120,26 @@ package struct TransferEngine: Sendable {
 
   /// The whole file was checked: it was admitted, or does not have its hash.
   package mutating func completed(_ id: DownloadID, _ outcome: CompletionOutcome, at now: Instant) {
-    change(id, at: now) { $0.completed(id, outcome, &$1, at: now) }
+    changeAttempts(of: id, at: now) { $0.completed(id, outcome, &$1, at: now) }
   }
 
   /// A node reports that its request for this file waits for its turn there, as do `others` other peers.
   package mutating func waits(for hash: ContentHash, at node: NodeID, others: UInt32, at now: Instant) {
-    for file in filesInOrder { change(file, at: now) { $0.waits(for: hash, at: node, others: others, &$1, at: now) } }
+    for file in sourceIndex.files(of: node) {
+      change(file, at: now) { $0.waits(for: hash, at: node, others: others, &$1, at: now) }
+    }
   }
 
   /// A source has stopped in the middle of a piece of this file, with a reason.
   package mutating func aborted(_ hash: ContentHash, by node: NodeID, _ reason: Refusal, at now: Instant) {
-    for file in filesInOrder { change(file, at: now) { $0.aborted(hash, by: node, reason, &$1, at: now) } }
+    for file in sourceIndex.files(of: node) {
+      change(file, at: now) { $0.aborted(hash, by: node, reason, &$1, at: now) }
+    }
   }
 
   /// A peer with permission wants this file: if it is being loaded here, the peer may be loading it as well.
   package mutating func wanted(_ hash: ContentHash, by peer: NodeID, at now: Instant) {
-    change(hash, at: now) { retrieval, _ in retrieval.wanted(by: peer, at: now) }
+    change(hash, at: now) { retrieval, _ in retrieval.wanted(by: peer) }
   }
 
   /// Removes a source from every retrieval for which it may no longer be asked, because a membership was withdrawn on
@@ -139,10 +147,12 @@ package struct TransferEngine: Sendable {
   ///
   /// - Parameter permitted: the topics over which it may be asked.
   package mutating func withdraw(_ node: NodeID, except permitted: Set<Topic>, at now: Instant) {
-    let affected = retrievals.filter { _, retrieval in
-      retrieval.sources[node].map { !permitted.contains($0.source.topic) } ?? false
+    for hash in sourceIndex.files(of: node) {
+      guard let topic = retrievals[hash]?.attempts.table.source(node)?.source.topic, !permitted.contains(topic) else {
+        continue
+      }
+      changeAttempts(hash, at: now) { $0.drop(node, &$1, at: now) }
     }
-    for hash in affected.keys.sorted() { change(hash, at: now) { $0.drop(node, &$1, at: now) } }
   }
 
   // MARK: Time
@@ -150,16 +160,16 @@ package struct TransferEngine: Sendable {
   /// When to call `wake` next.
   package var wakeAt: Instant? { [searches.nextEnd, deadlines.next].compactMap { $0 }.min() }
 
-  /// Whether the stored deadlines match a scan of all searches and files. Tests check this after each input: a change
-  /// that sets no deadline would otherwise show only when something waits forever.
+  /// Whether the stored deadlines and sources match a scan of all searches and files. Tests check this after each
+  /// input: a change that sets no deadline would otherwise show only when something waits forever.
   package var keepsItsDeadlines: Bool {
     let found = retrievals.values.compactMap(\.wakeAt)
     return searches.keepsItsDeadlines && deadlines.next == found.min()
       && retrievals.allSatisfy { deadlines[$0.key] == $0.value.wakeAt }
+      && retrievals.allSatisfy { hash, retrieval in
+        retrieval.attempts.table.nodes.allSatisfy { sourceIndex.files(of: $0).contains(hash) }
+      }
   }
-
-  /// The wanted files, so that every run visits them in the same order.
-  var filesInOrder: [ContentHash] { retrievals.keys.sorted() }
 
   /// Ends searches whose time is over, and drops sources that have fallen silent or behind.
   package mutating func wake(at now: Instant) {

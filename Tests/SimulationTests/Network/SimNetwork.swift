@@ -70,6 +70,20 @@ final class SimNetwork {
     links.count { $0.isUp && $0.isBetween(one, other) }
   }
 
+  func node(_ id: NodeID) -> SimNode? { nodes.first { $0.id == id } }
+
+  /// The result of checking each message: every node receives the same ones.
+  private var checkedMessages: [[UInt8]: SignedMessage?] = [:]
+
+  /// The message, if the feed signed it.
+  func checked(_ text: [UInt8], of feed: FeedID) -> SignedMessage? {
+    if let message = checkedMessages[text] { return message }
+    let message = try? SignedMessage(text)
+    let isGood = message.flatMap { message in (try? VerifyingKey(NodeID(feed))).map { message.isSigned(by: $0) } }
+    checkedMessages[text] = .some(isGood == true ? message : nil)
+    return isGood == true ? message : nil
+  }
+
   // MARK: Faults
 
   /// Drops everything from or to this node; the others notice only after a while.

@@ -34,6 +34,11 @@ final class SimNode {
   var blockSize = 600
   /// Whether it reads the bytes that it requested; if not, its peers can send only a few blocks.
   var takesBytes = true
+  /// The channels that it has joined.
+  private(set) var channels: [Channel] = []
+  private(set) lazy var feeds = SimFeeds(self, network)
+  /// The batches of its clients.
+  private(set) var batches: [SimBatch] = []
   /// The scheduler of its uploads.
   private(set) lazy var uploads = SimUploads(self, network)
   private(set) var isRunning = true
@@ -89,7 +94,39 @@ final class SimNode {
     join(channels)
   }
 
-  func join(_ channels: [Channel]) { input { core, now in core.setChannels(channels, at: now) } }
+  func join(_ channels: [Channel]) {
+    self.channels = channels
+    input { core, now in core.setChannels(channels, at: now) }
+    guard isRunning else { return }
+    for (key, stream) in streams {
+      if let topic = stream.openTopic, let server = network.node(key.node), !mayAsk(server, over: topic) {
+        network.complain("\(name) still fetches from \(server.name), which it may not ask")
+      }
+    }
+    feeds.checkSubscriptions()
+  }
+
+  /// Whether this node may ask the other over the channel with this topic.
+  func mayAsk(_ server: SimNode, over topic: Topic) -> Bool {
+    channels.contains { $0.topic == topic && $0.permits(id, toAsk: server.id, serverIsPublic: true) }
+  }
+
+  /// Whether the other may ask this node over the channel with this topic.
+  func permits(_ asker: SimNode, over topic: Topic) -> Bool {
+    channels.contains { $0.topic == topic && $0.permits(asker.id, toAsk: id, serverIsPublic: $0.isPublic) }
+  }
+
+  func link(_ link: LinkID) -> SimLink? { links[link] }
+
+  func peer(of link: LinkID) -> SimNode? { links[link]?.other(self).node }
+
+  /// A client loads many small files.
+  func loadBatch(_ hashes: [ContentHash]) -> SimBatch {
+    let batch = SimBatch(self, network, hashes)
+    batches.append(batch)
+    batch.start()
+    return batch
+  }
 
   func load(_ key: FileKey, from node: NodeID? = nil) -> LoadID {
     lastLoad += 1
@@ -120,6 +157,9 @@ final class SimNode {
     cancelled = []
     for stream in streams.values { stream.close() }
     streams = [:]
+    for batch in batches { batch.close() }
+    batches = []
+    feeds.restart()
     store.reopen()
     isRunning = true
     start(channels)
@@ -154,6 +194,8 @@ final class SimNode {
 
   func linkClosed(_ link: LinkID) {
     guard links.removeValue(forKey: link) != nil else { return }
+    feeds.linkClosed(link)
+    for batch in batches { batch.linkClosed(link) }
     input { core, now in core.linkClosed(link, at: now) }
   }
 
@@ -207,7 +249,11 @@ final class SimNode {
     switch effect {
     case .link(.dial(let id, let endpoint, let expected)): network.dial(self, id, endpoint, expected)
     case .link(.cancelDial(let id)): cancelled.insert(id)
-    case .link(.send(let link, let message)): links[link]?.send(message, from: self)
+    case .link(.send(let link, let message)):
+      if case .find(let request) = message, let server = peer(of: link), !mayAsk(server, over: request.topic) {
+        network.complain("\(name) asks \(server.name), which it may not ask, for a file")
+      }
+      links[link]?.send(message, from: self)
     case .link(.close(let link, let goodbye)): links[link]?.close(goodbye, by: self)
     case .lookUp(let lookup, let hash, _): soon { $0.core.lookedUp(lookup, $0.answer(for: hash)) }
     case .download(.readManifest(let id, _, let manifest)): soon { $0.readManifest(id, manifest) }
@@ -236,13 +282,19 @@ final class SimNode {
       store.end(id)
     case .client(.found(_, let source)): found.append(source)
     case .client(.progress(let id, let loaded, let total, _)): check(id, loaded, total)
-    case .client(.findEnded), .waiting: break
+    case .client(.findEnded): break
+    case .waiting(let node): for batch in batches { batch.waits(for: node) }
     case .client(.waits(_, let node, _)): waitedFor.insert(node)
     case .client(.loaded(let id)): end(id, .success(()))
     case .failed(let id, let error): end(id, .failure(error))
-    // Feeds have separate simulations.
-    case .link(.feedRequest), .link(.feedAnswer), .link(.feedBytesReleased): break
-    case .feedWork, .feedClient, .feedEvent: break
+    case .link(.feedRequest(let link, let request)):
+      if let carrier = links[link] { feeds.send(request, over: link, carrier) }
+    case .link(.feedAnswer(let link, let answer)):
+      if let carrier = links[link] { feeds.send(answer, over: link, carrier) }
+    case .link(.feedBytesReleased(let link, let bytes)): feeds.released(bytes, over: link)
+    case .feedWork(let work): feeds.perform(work)
+    case .feedClient(let effect): feeds.perform(effect)
+    case .feedEvent(let event): feeds.note(event)
     case .event(let event): events.append(event)
     }
   }
@@ -271,8 +323,11 @@ final class SimNode {
   }
 
   /// Runs `body` a little later, as a disk would.
-  private func soon(_ body: @escaping (SimNode) -> Void) {
-    network.clock.after(.microseconds(network.random.number(0...2_000))) { [self, life] in
+  func soon(_ body: @escaping (SimNode) -> Void) { after(.microseconds(network.random.number(0...2_000)), body) }
+
+  /// Calls `body` after a delay, if the process still runs then.
+  func after(_ delay: Duration, _ body: @escaping (SimNode) -> Void) {
+    network.clock.after(delay) { [self, life] in
       guard isRunning, life == self.life else { return }
       body(self)
       drain()
@@ -328,6 +383,10 @@ final class SimNode {
   private func fetch(_ fetch: PieceFetch, _ id: DownloadID, _ link: LinkID) {
     guard let carrier = links[link] else { return transfer { $0.fetched(fetch.id, .disconnected, at: $1) } }
     requests[fetch.source.node, default: []].append(network.clock.now)
+    let server = carrier.other(self).node
+    if !mayAsk(server, over: fetch.source.topic) {
+      network.complain("\(name) fetches from \(server.name), which it may not ask")
+    }
     guard !store.hasArrived(fetch.piece.range, of: id) else {
       return transfer { $0.fetched(fetch.id, .verified, at: $1) }
     }

@@ -42,6 +42,9 @@ final class SimStream {
   /// The piece that is arriving, and how many of its first bytes are present.
   var arriving: (ByteRange, Int)? { isClosed ? nil : expected.first.map { ($0.piece.range, arrived.count) } }
 
+  /// The channel over which the outstanding bytes were requested.
+  var openTopic: Topic? { isClosed ? nil : expected.first?.source.topic }
+
   /// Received bytes of a piece are kept, unless they were wrong.
   func close() {
     guard !isClosed else { return }
@@ -114,6 +117,9 @@ final class SimStream {
       return link.travel { self.fail(.disconnected) }
     }
     network.noteServed(by: server.node, to: opener)
+    if !server.node.permits(opener, over: request.source.topic) {
+      network.complain("\(server.node.name) gives bytes to \(opener.name), which may not ask it")
+    }
     // With an upload rate, a block has been sent only when its time is over.
     let isLate = server.node.uploadRate != nil
     if !isLate { link.travel { self.take(block, isLast: rest.isEmpty) } }
