@@ -100,8 +100,8 @@ package struct FeedEngine: Sendable {
   /// the same permission.
   package mutating func setPeers(_ permissions: [(node: NodeID, topics: [Topic], binding: [UInt8])], at now: Instant) {
     var changed: [(node: NodeID, before: [Topic])] = []
-    for (node, topics, binding) in permissions {
-      guard peers[node]?.topics != topics || peers[node]?.binding != binding else { continue }
+    for (node, topics, binding) in permissions
+    where peers[node]?.topics != topics || peers[node]?.binding != binding {
       if let peer = peers[node], peer.binding != binding { peerLeft(node, at: now) }
       changed.append((node, peers[node]?.topics ?? []))
       peers[node, default: FeedPeer(node: node, binding: binding)].topics = topics
