@@ -47,6 +47,8 @@ final class MemoryTransport: LinkTransport {
   private let loop: EventLoop
   private let identity: TLSIdentity
   private let scratch = ScratchBuffer()
+  /// The hosts to which large packets get lost.
+  private(set) var narrowHosts: Set<String> = []
 
   init(network: MemoryNetwork, loop: EventLoop, identity: TLSIdentity) {
     self.network = network
@@ -83,6 +85,8 @@ final class MemoryTransport: LinkTransport {
     PipeHandshake(
       loop: loop, pipe: pipe, identity: identity, scratch: scratch, isDialer: isDialer, expectedPeer: expected)
   }
+
+  func avoidLargePackets(to host: String) { narrowHosts.insert(host) }
 
   func close() {
     onHandshake = nil
