@@ -68,19 +68,18 @@ import Testing
         guard let listener = try? TCPListener.listen(on: loop, host: "127.0.0.1", port: 0),
           let endpoint = listener.endpoint
         else { preconditionFailure("no listener") }
+        var hosts: [String] = []
         listener.onConnection = { accepted in
           listener.close()
           continuation.resume(returning: (hosts, accepted.segmentBytes))
           accepted.close()
         }
-        var hosts: [String] = []
         _ = TCPConnection.connect(
           on: loop, to: endpoint, timeout: .seconds(5),
-          maximumSegment: {
-            hosts.append($0)
+          maximumSegment: { host in
+            hosts.append(host)
             return limit
-          }
-        ) { _ in }
+          }, { _ in })
       }
     }
     await loop.shutdown()

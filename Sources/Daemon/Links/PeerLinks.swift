@@ -146,6 +146,9 @@ final class PeerLinks {
     laneDialers[id] = dialer
     connection.lanes.onWanted = { [weak dialer] in dialer?.open($0) }
     connection.onLanesWanted = { [weak dialer] in dialer?.openForPeer($0) }
+    link.onSilence = { isSilent in
+      driver.input { isSilent ? $0.linkSilent(id, at: $1) : $0.linkHeard(id, at: $1) }
+    }
     link.onClose = { [weak self, log] error in
       if let error { log.debug("The link to node \(link.peer.short) broke: \(error)") }
       self?.closed(connection)

@@ -16,7 +16,7 @@ struct LinkClock: Sendable {
   static let pingPeriod: Duration = .seconds(3)
   /// The time between two checks of a watched link.
   static let watchPeriod: Duration = .milliseconds(250)
-  /// The time between two pings of a watched link. The first one follows as soon as nothing has arrived between checks.
+  /// The time between two pings of a watched link.
   static let watchedPingPeriod: Duration = .seconds(1)
   /// How long the peer may send nothing before it counts as gone. A check notices it 3 s later at most: within 15 s.
   static let silence: Duration = .seconds(12)
@@ -104,7 +104,7 @@ struct LinkClock: Sendable {
     if quiet >= Self.silence { step.gone = quiet }
     judge(seen, hasHeard: hasHeard, &step)
     isWatched = seen.isAwaited || isSilent
-    step.isPingDue = isPingDue(hasHeard: hasHeard)
+    step.isPingDue = isPingDue()
     return step
   }
 
@@ -152,10 +152,10 @@ struct LinkClock: Sendable {
     }
   }
 
-  private mutating func isPingDue(hasHeard: Bool) -> Bool {
+  private mutating func isPingDue() -> Bool {
     // Half a check early is better than a whole one late.
     let isDue = sincePing + Self.watchPeriod / 2 >= (isWatched ? Self.watchedPingPeriod : Self.pingPeriod)
-    guard isDue || (isWatched && !hasHeard && unanswered == nil) else { return false }
+    guard isDue else { return false }
     sincePing = .zero
     unanswered = unanswered ?? .zero
     return true

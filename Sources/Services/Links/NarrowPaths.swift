@@ -11,15 +11,17 @@ struct NarrowPaths {
   /// The most hosts that are remembered; another one replaces the oldest.
   static let limit = 256
 
-  private var foundAt: [String: Instant] = [:]
+  private var foundAt: [ByteString: Instant] = [:]
 
   /// Remembers a host, by its numeric address.
   mutating func add(_ host: String, at now: Instant) {
-    foundAt[host] = now
+    foundAt[ByteString(host)] = now
     guard foundAt.count > Self.limit, let oldest = foundAt.min(by: { $0.value < $1.value })?.key else { return }
     foundAt[oldest] = nil
   }
 
   /// Whether the host is remembered.
-  func contains(_ host: String, at now: Instant) -> Bool { foundAt[host].map { now - $0 < Self.time } ?? false }
+  func contains(_ host: String, at now: Instant) -> Bool {
+    foundAt[ByteString(host)].map { now - $0 < Self.time } ?? false
+  }
 }

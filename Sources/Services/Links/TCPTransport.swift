@@ -42,10 +42,8 @@ final class TCPTransport: LinkTransport {
     to endpoint: Endpoint, expected: NodeID?, timeout: Duration,
     _ done: @escaping (Result<any CarrierHandshake, KacheryError>) -> Void
   ) -> any PendingDial {
-    TCPConnection.connect(
-      on: loop, to: endpoint, timeout: timeout,
-      maximumSegment: { [weak self] in self?.segmentLimit(to: $0) }
-    ) { result in
+    let limit: (String) -> Int? = { [weak self] in self?.segmentLimit(to: $0) }
+    return TCPConnection.connect(on: loop, to: endpoint, timeout: timeout, maximumSegment: limit) { result in
       done(result.map { self.handshake(over: $0, isDialer: true, expected: expected) })
     }
   }

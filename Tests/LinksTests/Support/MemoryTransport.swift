@@ -10,6 +10,9 @@ final class MemoryNetwork {
   /// Called with each new pair, whose first end is the dialer's, before anything is sent.
   var onPair: (MemoryPipe, MemoryPipe) -> Void = { _, _ in }
 
+  /// The hosts to which large packets are avoided.
+  var narrowHosts: [String] = []
+
   private let loop: EventLoop
   private var seed: UInt64
   private var listeners: [Endpoint: MemoryTransport] = [:]
@@ -47,8 +50,6 @@ final class MemoryTransport: LinkTransport {
   private let loop: EventLoop
   private let identity: TLSIdentity
   private let scratch = ScratchBuffer()
-  /// The hosts to which large packets get lost.
-  private(set) var narrowHosts: Set<String> = []
 
   init(network: MemoryNetwork, loop: EventLoop, identity: TLSIdentity) {
     self.network = network
@@ -86,7 +87,7 @@ final class MemoryTransport: LinkTransport {
       loop: loop, pipe: pipe, identity: identity, scratch: scratch, isDialer: isDialer, expectedPeer: expected)
   }
 
-  func avoidLargePackets(to host: String) { narrowHosts.insert(host) }
+  func avoidLargePackets(to host: String) { network.narrowHosts.append(host) }
 
   func close() {
     onHandshake = nil
