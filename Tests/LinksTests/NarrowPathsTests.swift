@@ -18,6 +18,12 @@ import Testing
     #expect(paths.contains("192.0.2.1", at: start + .seconds(5_001)))
   }
 
+  @Test(arguments: ["127.0.0.1", "127.1.2.3", "::1"]) func theLoopbackInterfaceIsNeverNarrow(host: String) {
+    var paths = NarrowPaths()
+    paths.add(host, at: start)
+    #expect(!paths.contains(host, at: start))
+  }
+
   @Test func theOldestHostMakesRoom() {
     var paths = NarrowPaths()
     for number in 0...NarrowPaths.limit { paths.add("2001:db8::\(number)", at: start + .seconds(number)) }
