@@ -199,6 +199,17 @@ import Testing
     #expect(link.changes.map(\.isSilent) == [true, false])
   }
 
+  /// A message that fits no packet, on a link that carries nothing else: nothing is asked of the kernel at first.
+  @Test func theKernelIsAskedOnceAnAnswerIsLate() {
+    var link = Watched(at: start)
+    link.run(.seconds(5)) { link in
+      link.delivery =
+        link.clock.needsDelivery ? DeliveryState(acknowledged: UInt64(link.pings.count), unacknowledged: 0) : nil
+    }
+    #expect(link.changes.first?.at == start + .seconds(2))
+    #expect(link.losesLargePackets)
+  }
+
   /// A peer that reads nothing: the kernel waits for its window and repeats nothing.
   @Test func aPeerThatIsHeardAndDoesNotReadIsNotSilent() {
     var link = Watched(at: start)

@@ -116,11 +116,11 @@ package final class Link {
 
   /// Pings the peer if it is time, reports whether it is silent, and ends the link if it has been silent for too long.
   func checkLife(at now: Instant) {
-    let isAwaited = carrier.isAnswerDue || isAwaited(self)
+    let hasWork = isAwaited(self)
     let step = clock.check(
       LinkClock.Observation(
-        now: now, heardAt: carrier.lastHeard, isAwaited: isAwaited, roundTripTime: carrier.shortestRoundTrip,
-        delivery: isAwaited || isSilent ? carrier.delivery : nil))
+        now: now, heardAt: carrier.lastHeard, isAwaited: hasWork || carrier.isAnswerDue,
+        roundTripTime: carrier.shortestRoundTrip, delivery: hasWork || clock.needsDelivery ? carrier.delivery : nil))
     if let silent = step.gone {
       return carrier.end(
         KacheryError(.timedOut, "Node \(peer.short) has been silent for \(silent.components.seconds) seconds."))

@@ -65,7 +65,8 @@ struct LinkClock: Sendable {
   private var unanswered: Duration?
   /// Time in which bytes waited and none was acknowledged.
   private var stalled: Duration = .zero
-  private var acknowledged: UInt64 = 0
+  /// The bytes acknowledged at the last check; nil if it did not ask.
+  private var acknowledged: UInt64?
   /// The bytes acknowledged by the middle of the silence.
   private var acknowledgedMidway: UInt64?
 
@@ -73,6 +74,9 @@ struct LinkClock: Sendable {
   init(at now: Instant) {
     (checkedAt, heardAt) = (now, now)
   }
+
+  /// Whether the next check should report what the peer's side has acknowledged.
+  var needsDelivery: Bool { isSilent || late >= Self.watchPeriod * 2 }
 
   /// When to check the next time.
   var period: Duration { isWatched ? Self.watchPeriod : Self.pingPeriod }
@@ -110,9 +114,10 @@ struct LinkClock: Sendable {
 
   private mutating func observe(_ seen: Observation, hasHeard: Bool, counted: Duration) {
     var moves = false
-    if let delivery = seen.delivery {
-      let advances = delivery.acknowledged > acknowledged
-      acknowledged = delivery.acknowledged
+    let before = acknowledged
+    acknowledged = seen.delivery?.acknowledged
+    if let delivery = seen.delivery, let before {
+      let advances = delivery.acknowledged > before
       stalled = advances || delivery.unacknowledged == 0 ? .zero : stalled + counted
       // A ping behind bulk data can only be answered once the data has arrived.
       moves = advances && delivery.unacknowledged > Self.leastBulk
@@ -145,11 +150,15 @@ struct LinkClock: Sendable {
       isSilent = true
       step.silence = true
       // Either the peer is heard while bytes to it are stuck, or it acknowledges pings and its answers are stuck.
-      step.losesLargePackets =
-        isStuck ? quiet < stalled : acknowledgedMidway.map { acknowledged > $0 } ?? false
-    } else if late >= limit, acknowledgedMidway == nil, seen.delivery != nil {
+      step.losesLargePackets = isStuck ? quiet < stalled : hasAdvancedSinceMidway
+    } else if late >= limit, acknowledgedMidway == nil {
       acknowledgedMidway = acknowledged
     }
+  }
+
+  private var hasAdvancedSinceMidway: Bool {
+    guard let acknowledged, let acknowledgedMidway else { return false }
+    return acknowledged > acknowledgedMidway
   }
 
   private mutating func isPingDue() -> Bool {

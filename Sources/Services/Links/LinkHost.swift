@@ -109,12 +109,12 @@ package final class LinkHost {
     handshakes[key] = handshake
     handshake.start(timeout: handshakeTime) { [weak self] result in
       self?.handshakes[key] = nil
-      if case .success(let link) = result { self?.listen(to: link) }
+      if case .success(let link) = result { self?.observe(link) }
       done(result)
     }
   }
 
-  private func listen(to link: Link) {
+  private func observe(_ link: Link) {
     let host = link.remoteEndpoint?.host
     link.onLargePacketsLost = { [weak self] in
       guard let self, let host else { return }
