@@ -1,7 +1,8 @@
-import Discovery
 import Primitives
 import TestSupport
 import Testing
+
+@testable import Discovery
 
 @Suite struct DialScheduleTests {
   private let start = Instant(nanoseconds: 0)
@@ -100,6 +101,45 @@ import Testing
     #expect(try #require(schedule.wakeAt) - now < .seconds(2))
   }
 
+  @Test func aTargetWhoseLinkIsSilentIsDialedEverySecond() throws {
+    var schedule = DialSchedule(random: SeededRandom(seed: 8))
+    schedule.want(target, at: [one, two], now: start)
+    _ = schedule.linked(target)
+    #expect(schedule.wakeAt == nil)
+    schedule.silent(target, now: start)
+    var now = start
+    var dials = 0
+    var cancelled: [DialID] = []
+    while let next = schedule.wakeAt, next <= start + .seconds(20) {
+      now = next
+      for action in schedule.wake(now: now) {
+        switch action {
+        case .dial: dials += 1
+        case .cancel(let id): cancelled.append(id)
+        }
+      }
+    }
+    // Two addresses each second, although none of them answers or fails.
+    #expect((24...40).contains(dials), "\(dials)")
+    #expect(dials - cancelled.count == DialSchedule.maximumSilentAttempts)
+    #expect(Set(cancelled).count == cancelled.count)
+    check(schedule.heard(target).count == DialSchedule.maximumSilentAttempts)
+    #expect(schedule.wakeAt == nil)
+  }
+
+  @Test func onceTheSilentLinkIsLostThePausesGrowAgain() throws {
+    var schedule = DialSchedule(random: SeededRandom(seed: 9))
+    schedule.want(target, at: [one], now: start)
+    _ = schedule.linked(target)
+    schedule.silent(target, now: start)
+    let first = try attempt(schedule.wake(now: start))
+    schedule.lost(target, after: .seconds(600), now: start)
+    #expect(schedule.wakeAt == nil, "the attempt is running")
+    schedule.failed(first, now: start)
+    #expect(try #require(schedule.wakeAt) - start > .milliseconds(1_500))
+    check(schedule.heard(target).isEmpty)
+  }
+
   /// `#expect` does not allow a mutation inside it.
   private func check(_ isTrue: Bool, sourceLocation: SourceLocation = #_sourceLocation) {
     #expect(isTrue, sourceLocation: sourceLocation)
@@ -115,15 +155,17 @@ import Testing
     var now = start
     for step in 0..<200 {
       let target = targets[random.number(0...7)]
-      switch random.number(0...6) {
+      switch random.number(0...8) {
       case 0:
         let addresses = [one, two, one].prefix(random.number(0...3))
-        schedule.want(target, at: Array(addresses), delay: .seconds(random.number(0...2)), now: now)
+        schedule.want(target, at: Array(addresses), now: now)
       case 1: _ = schedule.forget(target)
       case 2: _ = schedule.linked(target, except: attempts.randomElement(using: &random))
       case 3: schedule.lost(target, after: .seconds(random.number(0...60)), now: now)
       case 4: if let attempt = attempts.randomElement(using: &random) { schedule.failed(attempt, now: now) }
       case 5: now = now + .milliseconds(random.number(0...500))
+      case 6: schedule.silent(target, now: now)
+      case 7: _ = schedule.heard(target)
       default:
         now = max(now, schedule.wakeAt ?? now)
         for case .dial(let id, _, _) in schedule.wake(now: now) { attempts.append(id) }

@@ -36,6 +36,57 @@ import Testing
     return result
   }
 
+  @Test func aConnectionReportsWhatTheOtherEndAcknowledged() async throws {
+    let total = 8 << 20
+    let (first, last): (DeliveryState?, DeliveryState?) = try await withPair { loop, dialed, accepted, continuation in
+      var received = 0
+      accepted.onData = { received += $0.count }
+      dialed.limitUnsentBytes()
+      dialed.write([UInt8](repeating: 1, count: total))
+      let first = dialed.delivery
+      accepted.resumeReading()
+      var timer: Timer?
+      timer = loop.after(.zero, repeating: .milliseconds(1)) {
+        guard received == total, dialed.delivery?.unacknowledged == 0 else { return }
+        timer?.cancel()
+        let last = dialed.delivery
+        dialed.close()
+        accepted.close()
+        continuation.resume(returning: (first, dialed.delivery == nil ? last : nil))
+      }
+    }
+    #expect(first.map { Int($0.acknowledged) + $0.unacknowledged } == total)
+    #expect(first.map { $0.unacknowledged > 0 && $0.timeouts == 0 } == true)
+    #expect(last == DeliveryState(acknowledged: UInt64(total), unacknowledged: 0))
+  }
+
+  /// On the loopback interface, segments have up to 65,483 bytes.
+  @Test(arguments: [nil, 1_200]) func segmentsCanBeLimited(limit: Int?) async throws {
+    let loop = try EventLoop(name: "tcp")
+    let asked: ([String], Int?) = await withCheckedContinuation { continuation in
+      loop.post {
+        guard let listener = try? TCPListener.listen(on: loop, host: "127.0.0.1", port: 0),
+          let endpoint = listener.endpoint
+        else { preconditionFailure("no listener") }
+        var hosts: [String] = []
+        listener.onConnection = { accepted in
+          listener.close()
+          continuation.resume(returning: (hosts, accepted.segmentBytes))
+          accepted.close()
+        }
+        _ = TCPConnection.connect(
+          on: loop, to: endpoint, timeout: .seconds(5),
+          maximumSegment: { host in
+            hosts.append(host)
+            return limit
+          }, { _ in })
+      }
+    }
+    await loop.shutdown()
+    #expect(asked.0 == ["127.0.0.1"])
+    #expect(asked.1.map { limit == nil ? $0 > 10_000 : $0 <= 1_200 } == true, "\(asked)")
+  }
+
   @Test func bytesArriveInOrderHoweverManyAreWritten() async throws {
     let total = 20_000_000
     let received: [UInt8] = try await withPair { _, dialed, accepted, continuation in

@@ -99,6 +99,28 @@ import Testing
     }
   }
 
+  /// Nothing is read while the loop is busy with the checks; afterwards the answers arrive.
+  @Test(arguments: CarrierKind.allCases) func aSilentPathIsReportedAndTheLinkStays(kind: CarrierKind) async throws {
+    try await withHosts(over: kind) { hosts in
+      try await hosts.connect()
+      let (reports, error): ([Bool], KacheryError?) = await hosts.run { hosts, done in
+        let link = hosts.dialed[0]
+        var reports: [Bool] = []
+        link.onSilence = { isSilent in
+          reports.append(isSilent)
+          if !isSilent { link.close() }
+        }
+        link.onClose = { done((reports, $0)) }
+        hosts.accepted[0].onStream = { echo($0) }
+        link.openStream().write([1])
+        let start = hosts.loop.now
+        for check in 1...16 { link.checkLife(at: start + LinkClock.watchPeriod * check) }
+      }
+      #expect(reports == [true, false])
+      #expect(error == nil)
+    }
+  }
+
   @Test(arguments: CarrierKind.allCases) func aSuspendedProcessKeepsItsLinks(kind: CarrierKind) async throws {
     try await withHosts(over: kind) { hosts in
       try await hosts.connect()

@@ -94,6 +94,17 @@ import Testing
     }
   }
 
+  @Test func aPathThatLosesLargePacketsIsRememberedByItsHost() async throws {
+    try await withHosts { hosts in
+      try await hosts.connect()
+      let narrow: [String] = await hosts.run { hosts, done in
+        for link in hosts.dialed + hosts.accepted { link.onLargePacketsLost?() }
+        done(hosts.network.narrowHosts)
+      }
+      #expect(narrow == ["127.0.0.1", "127.0.0.1"])
+    }
+  }
+
   @Test func releasingAHostFailsItsHandshakes() async throws {
     let loop = try EventLoop(name: "links")
     let identities = try TestIdentities.shared.get()

@@ -68,6 +68,57 @@ import Testing
     }
   }
 
+  /// Makes a link count as silent: the loop reads nothing during the checks.
+  private func silence(_ link: Link, _ loop: EventLoop) {
+    _ = link.openStream()
+    let now = loop.now
+    for check in 1...12 { link.checkLife(at: now + LinkClock.watchPeriod * check) }
+  }
+
+  @Test func aSilentLaneIsGivenUpWhileAnotherPathIsHeard() async throws {
+    try await withHosts { hosts in
+      for _ in 0..<3 { try await hosts.connect() }
+      let (usable, ends): ([[UInt64]], [LinkStreamEnd]) = await hosts.run { hosts, done in
+        let (loop, start) = (hosts.loop, hosts.loop.now)
+        let lanes = LinkLanes(of: hosts.dialed[0], loop: loop)
+        for link in hosts.dialed[1...] { _ = lanes.add(link) }
+        lanes.check(at: start + .seconds(2))
+        var usable = [lanes.usable.map(\.id.number)]
+        var ends: [LinkStreamEnd] = []
+        hosts.dialed[1].openStream().onEnd = { ends.append($0) }
+        silence(hosts.dialed[1], loop)
+        usable.append(lanes.usable.map(\.id.number))
+        lanes.check(at: start + .seconds(2))
+        usable.append(lanes.usable.map(\.id.number))
+        lanes.close()
+        done((usable, ends))
+      }
+      #expect(usable == [[1, 2], [2], [2]])
+      #expect(ends == [.linkClosed])
+    }
+  }
+
+  /// With no other way to the node, giving lanes up would gain nothing.
+  @Test func lanesOfASilentPathStay() async throws {
+    try await withHosts { hosts in
+      for _ in 0..<3 { try await hosts.connect() }
+      let (usable, count): ([UInt64], Int) = await hosts.run { hosts, done in
+        let (loop, start) = (hosts.loop, hosts.loop.now)
+        let lanes = LinkLanes(of: hosts.dialed[0], loop: loop)
+        var wanted = 0
+        lanes.onWanted = { wanted += $0 }
+        lanes.join(User())
+        for link in hosts.dialed[1...] { _ = lanes.add(link) }
+        for link in hosts.dialed { silence(link, loop) }
+        lanes.check(at: start + .seconds(2))
+        done((lanes.usable.map(\.id.number), lanes.count + wanted))
+        lanes.close()
+      }
+      #expect(usable == [0])
+      #expect(count == 2)
+    }
+  }
+
   @Test func aLaneThatBreaksIsForgotten() async throws {
     try await withHosts { hosts in
       for _ in 0..<2 { try await hosts.connect() }

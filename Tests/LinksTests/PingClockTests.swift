@@ -22,4 +22,15 @@ import Testing
     clock.answered(3, at: start + .seconds(10) + .milliseconds(7))
     #expect(clock.roundTripTime == .milliseconds(7))
   }
+
+  @Test func theShortestOfTheLastEightShowsThePathWithoutQueues() {
+    var clock = PingClock()
+    #expect(clock.shortest == nil)
+    for (number, milliseconds) in [50, 40, 900, 800, 700, 600, 500, 400, 300, 200].enumerated() {
+      let sent = start + .seconds(number)
+      clock.sent(UInt32(number), at: sent)
+      clock.answered(UInt32(number), at: sent + .milliseconds(milliseconds))
+      #expect(clock.shortest == .milliseconds([50, 40, 40, 40, 40, 40, 40, 40, 40, 200][number]))
+    }
+  }
 }

@@ -228,12 +228,13 @@ def test_a_load_continues_after_the_reader_got_another_address(ends: Ends, capsy
     assert seconds <= NOTICED
 
 
-def test_a_file_arrives_over_a_line_that_silently_drops_large_packets(ends: Ends, capsys: Any) -> None:
-    """As behind a tunnel with an MTU of 1280, when the ICMP messages about it are filtered."""
+@pytest.mark.parametrize("size", [8, 64])
+def test_a_file_arrives_over_a_line_that_silently_drops_large_packets(ends: Ends, size: int, capsys: Any) -> None:
+    """As behind a tunnel with an MTU of 1280, when the ICMP messages about it are filtered. 64 MiB need several lanes."""
     ends.line.change(largest=1280)
-    uri, digest = ends.source.store(8 << 20)
+    uri, digest = ends.source.store(size << 20)
     reader = ends.reader()
     reader.wait_for_links(2)
     began = time.monotonic()
     assert sha1_of_copy(reader.load(uri)) == digest
-    show(capsys, f"8 MiB in {time.monotonic() - began:.1f} s with packets of 1280 bytes")
+    show(capsys, f"{size} MiB in {time.monotonic() - began:.1f} s with packets of 1280 bytes")

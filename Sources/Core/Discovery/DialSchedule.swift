@@ -37,6 +37,13 @@ package struct DialSchedule: Sendable {
   package static let shortLife: Duration = .seconds(30)
   /// Most concurrent attempts, over all targets.
   package static let maximumAttempts = 64
+  /// The pause between attempts at a target whose link is silent.
+  package static let silentPause: Duration = .seconds(1)
+  /// Most concurrent attempts at such a target; a further one replaces the oldest.
+  static let maximumSilentAttempts = 16
+  /// How long after its start a first attempt at a target is likely to lead to a link: the handshake takes four round
+  /// trips.
+  package static let meetingTime: Duration = .seconds(5)
 
   private struct Race {
     /// Among targets that are due together, the oldest is dialed first.
@@ -44,7 +51,11 @@ package struct DialSchedule: Sendable {
     var addresses: [Endpoint]
     var attempts: Set<DialID> = []
     var isLinked = false
+    /// Whether its link is silent: it is dialed again and again beside that link.
+    var isSilent = false
     var failures = 0
+    /// When the first address of this round was dialed.
+    var begunAt: Instant?
     /// The latest problem since the last link.
     var problem: DialProblem?
     /// The addresses of this round that have not been tried.
@@ -54,7 +65,13 @@ package struct DialSchedule: Sendable {
     /// Whether an attempt is running or another address is still to be tried.
     var isRunning: Bool { !attempts.isEmpty || !untried.isEmpty }
     /// When to act next; nil while only an answer can change the state.
-    var deadline: Instant? { !isLinked && (attempts.isEmpty || !untried.isEmpty) ? nextAt : nil }
+    var deadline: Instant? { !isLinked && (attempts.isEmpty || !untried.isEmpty || isSilent) ? nextAt : nil }
+
+    /// The attempts that make room for another one, while the link is silent.
+    var surplus: Set<DialID> {
+      guard isSilent, attempts.count >= DialSchedule.maximumSilentAttempts else { return [] }
+      return attempts.min { $0.number < $1.number }.map { [$0] } ?? []
+    }
   }
 
   private var races: [DialTarget: Race] = [:]
@@ -72,6 +89,14 @@ package struct DialSchedule: Sendable {
   /// Whether any attempt is running or due, so that a peer may appear soon.
   package var isBusy: Bool { !running.isEmpty }
 
+  /// Whether a target that has not failed is being dialed and is likely to answer soon.
+  package func isMeeting(at now: Instant) -> Bool {
+    running.contains { target in
+      guard let race = races[target], race.failures == 0, let begunAt = race.begunAt else { return false }
+      return now - begunAt < Self.meetingTime
+    }
+  }
+
   /// The wanted targets, in the order in which they were added.
   package var wanted: [DialTarget] { races.sorted { $0.value.number < $1.value.number }.map(\.key) }
 
@@ -81,19 +106,20 @@ package struct DialSchedule: Sendable {
   /// Whether a link to the target is wanted.
   package func wants(_ target: DialTarget) -> Bool { races[target] != nil }
 
-  /// Requests a link to `target` at one of these addresses, most likely first. The first attempt waits for `delay`.
-  package mutating func want(
-    _ target: DialTarget, at addresses: [Endpoint], delay: Duration = .zero, now: Instant
-  ) {
+  /// Requests a link to `target` at one of these addresses, most likely first.
+  package mutating func want(_ target: DialTarget, at addresses: [Endpoint], now: Instant) {
     guard var race = races[target] else {
       lastNumber += 1
       targetOfRace[lastNumber] = target
-      return set(target, Race(number: lastNumber, addresses: addresses, nextAt: now + delay))
+      return set(target, Race(number: lastNumber, addresses: addresses, nextAt: now))
     }
     let isNews = race.addresses != addresses
     race.addresses = addresses
     // A new address is a reason to retry immediately.
-    if isNews, !race.isLinked, race.attempts.isEmpty { race.nextAt = min(race.nextAt, now) }
+    if isNews, !race.isLinked, race.attempts.isEmpty || race.isSilent {
+      race.untried = []
+      race.nextAt = min(race.nextAt, now)
+    }
     set(target, race)
   }
 
@@ -115,6 +141,7 @@ package struct DialSchedule: Sendable {
       targets[winner] = nil
     }
     race.isLinked = true
+    race.isSilent = false
     race.problem = nil
     race.attempts = []
     race.untried = []
@@ -122,11 +149,27 @@ package struct DialSchedule: Sendable {
     return cancel(losers)
   }
 
+  /// The link to the target is silent: dials the target beside it, immediately and then every second.
+  package mutating func silent(_ target: DialTarget, now: Instant) {
+    guard var race = races[target], race.isLinked else { return }
+    race.isLinked = false
+    race.isSilent = true
+    race.failures = 0
+    race.nextAt = now
+    set(target, race)
+  }
+
+  /// The target has a link that is not silent: it need not be dialed anymore.
+  package mutating func heard(_ target: DialTarget) -> [Action] {
+    races[target]?.isSilent == true ? linked(target) : []
+  }
+
   /// The link to the target ended after `life`. A short one counts as a failure, so that two nodes that cannot agree do
   /// not dial each other every second.
   package mutating func lost(_ target: DialTarget, after life: Duration, now: Instant) {
-    guard var race = races[target], race.isLinked else { return }
+    guard var race = races[target], race.isLinked || race.isSilent else { return }
     race.isLinked = false
+    race.isSilent = false
     race.failures = life < Self.shortLife ? race.failures + 1 : 1
     race.nextAt = now + spread(pause(after: race.failures))
     set(target, race)
@@ -143,13 +186,11 @@ package struct DialSchedule: Sendable {
     guard let target = targets.removeValue(forKey: attempt), var race = races[target] else { return }
     race.problem = problem ?? race.problem
     race.attempts.remove(attempt)
-    if race.attempts.isEmpty {
-      if race.untried.isEmpty {
-        race.failures += 1
-        race.nextAt = now + spread(pause(after: race.failures))
-      } else {
-        race.nextAt = now
-      }
+    if race.attempts.isEmpty, !race.untried.isEmpty {
+      race.nextAt = now
+    } else if race.attempts.isEmpty, !race.isSilent {
+      race.failures += 1
+      race.nextAt = now + spread(pause(after: race.failures))
     }
     set(target, race)
   }
@@ -174,17 +215,23 @@ package struct DialSchedule: Sendable {
         set(target, race)
         continue
       }
-      if race.untried.isEmpty { race.untried = race.addresses[...] }
+      if race.untried.isEmpty {
+        race.untried = race.addresses[...]
+        race.begunAt = now
+      }
       guard let address = race.untried.popFirst() else {
         race.nextAt = now + Self.longestPause
         set(target, race)
         continue
       }
+      let surplus = race.surplus
+      race.attempts.subtract(surplus)
+      actions += cancel(surplus)
       lastNumber += 1
       let attempt = DialID(number: lastNumber)
       targets[attempt] = target
       race.attempts.insert(attempt)
-      race.nextAt = now + Self.headStart
+      race.nextAt = now + (race.isSilent && race.untried.isEmpty ? spread(Self.silentPause) : Self.headStart)
       set(target, race)
       actions.append(.dial(attempt, address, expected: target.node))
     }

@@ -52,6 +52,27 @@ extension NodeCore {
     noteExpectations(at: now)
   }
 
+  /// An answer to something that was sent on the link is overdue: its node is dialed again beside it.
+  package mutating func linkSilent(_ link: LinkID, at now: Timestamps) {
+    guard let peer = peers[link], !peer.isSilent else { return }
+    peers.change(link) { $0.isSilent = true }
+    for target in dialTargets(of: peer.node) { dials.silent(target, now: now.instant) }
+    runDials(now)
+  }
+
+  /// Something has arrived on a link that was silent.
+  package mutating func linkHeard(_ link: LinkID, at now: Timestamps) {
+    guard let peer = peers[link], peer.isSilent else { return }
+    peers.change(link) { $0.isSilent = false }
+    for target in dialTargets(of: peer.node) { perform(dials.heard(target)) }
+    noteExpectations(at: now)
+  }
+
+  /// Everything that may be dialed to reach the node.
+  private func dialTargets(of node: NodeID) -> [DialTarget] {
+    [.member(node)] + introductions.bootstrapAddresses(of: node).map { .bootstrap($0) }
+  }
+
   /// An attempt to connect has failed.
   package mutating func dialFailed(_ dial: DialID, _ problem: DialProblem? = nil, at now: Timestamps) {
     dials.failed(dial, problem, now: now.instant)

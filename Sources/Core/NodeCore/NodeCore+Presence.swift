@@ -106,9 +106,7 @@ extension NodeCore {
 
   private mutating func want(_ record: PresenceRecord, at now: Timestamps) {
     let target = DialTarget.member(record.node)
-    // The smaller ID dials first, so that two nodes that learn of each other do not both dial.
-    let delay: Duration = node < record.node ? .zero : .seconds(2)
-    dials.want(target, at: record.addresses, delay: delay, now: now.instant)
+    dials.want(target, at: record.addresses, now: now.instant)
     if peers.isLinked(record.node) { perform(dials.linked(target)) }
   }
 }

@@ -19,6 +19,8 @@ struct Peer: Sendable {
   /// Questions of the peer that wait for the store.
   var lookups: Set<LookupID> = []
   var isClosing = false
+  /// Whether an answer to something that was sent on the link is overdue.
+  var isSilent = false
   /// Whether this node dialed the peer as a bootstrap node: any node can claim to be one.
   var isWantedAsBootstrap = false
 

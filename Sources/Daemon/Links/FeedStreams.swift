@@ -34,6 +34,9 @@ final class FeedStreams {
     self.closeLink = closeLink
   }
 
+  /// Streams that are open.
+  var count: Int { (asking == nil ? 0 : 1) + (answering == nil ? 0 : 1) }
+
   // MARK: This node's requests
 
   func ask(_ request: FeedRequest) {

@@ -53,6 +53,11 @@ final class LinkConnection {
   /// Starts to receive. The dialer opens the control stream; an accepted link already has it, with these bytes.
   func start(_ accepted: (control: any ByteStream, first: [UInt8])?) {
     link.onStream = { [weak self] stream in StreamOpening.read(stream) { self?.opened($0, $1, $2) } }
+    // The control stream and the feed streams stay open while nothing is expected on them.
+    link.isAwaited = { [weak self] link in
+      guard let self else { return false }
+      return link.openStreams > (control == nil ? 0 : 1) + feeds.count || lanes.areInUse
+    }
     link.measureRoundTrip()
     guard let accepted else {
       let stream = link.openStream()

@@ -146,6 +146,10 @@ final class PeerLinks {
     laneDialers[id] = dialer
     connection.lanes.onWanted = { [weak dialer] in dialer?.open($0) }
     connection.onLanesWanted = { [weak dialer] in dialer?.openForPeer($0) }
+    link.onSilence = { [log] isSilent in
+      log.debug("Node \(link.peer.short) \(isSilent ? "does not answer" : "answers again").")
+      driver.input { isSilent ? $0.linkSilent(id, at: $1) : $0.linkHeard(id, at: $1) }
+    }
     link.onClose = { [weak self, log] error in
       if let error { log.debug("The link to node \(link.peer.short) broke: \(error)") }
       self?.closed(connection)

@@ -5,6 +5,7 @@ package import Primitives
 package final class ConnectAttempt {
   private let loop: EventLoop
   private let endpoint: Endpoint
+  private let maximumSegment: (String) -> Int?
   private var done: ((Result<TCPConnection, KacheryError>) -> Void)?
   private var timer: Timer?
   private var addresses: [sockaddr_storage] = []
@@ -12,11 +13,12 @@ package final class ConnectAttempt {
   private var lastError: KacheryError?
 
   init(
-    loop: EventLoop, endpoint: Endpoint, timeout: Duration,
+    loop: EventLoop, endpoint: Endpoint, timeout: Duration, maximumSegment: @escaping (String) -> Int?,
     done: @escaping (Result<TCPConnection, KacheryError>) -> Void
   ) {
     self.loop = loop
     self.endpoint = endpoint
+    self.maximumSegment = maximumSegment
     self.done = done
     timer = loop.after(timeout) { [weak self] in
       guard let self else { return }
@@ -73,7 +75,12 @@ package final class ConnectAttempt {
     self.connection = connection
     let request = ConnectRequest(attempt: self)
     let result = withUnsafePointer(to: &address) { storage in
-      storage.withMemoryRebound(to: sockaddr.self, capacity: 1) { request.start(connection, $0) }
+      storage.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+        if let limit = SocketAddress.endpoint(address).flatMap({ maximumSegment($0.host) }) {
+          connection.limitSegments(to: limit, family: Int32(address.pointee.sa_family))
+        }
+        return request.start(connection, address)
+      }
     }
     if result < 0 { connected(result) }
   }
@@ -140,12 +147,17 @@ private final class ResolveRequest {
 
 extension TCPConnection {
   /// Connects to `endpoint`. `done` is called once, on the loop, never before this returns. Loop only.
+  ///
+  /// - Parameter maximumSegment: the most bytes per packet, in either direction, for a host's numeric address; nil for
+  ///   as many as the path seems to allow.
   package static func connect(
     on loop: EventLoop, to endpoint: Endpoint, timeout: Duration,
+    maximumSegment: @escaping (String) -> Int? = { _ in nil },
     _ done: @escaping (Result<TCPConnection, KacheryError>) -> Void
   ) -> ConnectAttempt {
     loop.preconditionOnLoop()
-    let attempt = ConnectAttempt(loop: loop, endpoint: endpoint, timeout: timeout, done: done)
+    let attempt = ConnectAttempt(
+      loop: loop, endpoint: endpoint, timeout: timeout, maximumSegment: maximumSegment, done: done)
     guard !loop.core.isClosing else {
       loop.later { attempt.finish(.failure(EventLoop.stopping)) }
       return attempt

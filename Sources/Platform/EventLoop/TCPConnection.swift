@@ -13,6 +13,8 @@ package final class TCPConnection: LoopHandle {
   package private(set) var pendingBytes = 0
   package private(set) var remoteEndpoint: Endpoint?
   package private(set) var localEndpoint: Endpoint?
+  /// Bytes written since the connection began.
+  private(set) var writtenBytes: UInt64 = 0
 
   private var isReading = false
 
@@ -31,15 +33,6 @@ package final class TCPConnection: LoopHandle {
     uv_tcp_nodelay(tcp, 1)
     remoteEndpoint = SocketAddress.remote(of: tcp)
     localEndpoint = SocketAddress.local(of: tcp)
-  }
-
-  /// Asks for BBR, which keeps its rate when packets are lost, if the kernel has it and lets this user choose it.
-  package func preferThroughput() {
-    var descriptor: uv_os_fd_t = -1
-    guard !isClosing, uv_fileno(raw(as: uv_handle_t.self), &descriptor) == 0 else { return }
-    let name = "bbr"
-    // Without it the connection stays as it is, only slower.
-    _ = setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_CONGESTION, name, socklen_t(name.utf8.count))
   }
 
   /// Starts or resumes reading. Nothing is read before the first call.
@@ -88,6 +81,7 @@ package final class TCPConnection: LoopHandle {
   package func write(_ bytes: UnsafeRawBufferPointer) {
     loop.preconditionOnLoop()
     guard !isClosing, !bytes.isEmpty else { return }
+    writtenBytes += UInt64(bytes.count)
     var taken = 0
     if pendingBytes == 0 {
       var buffer = Self.buffer(of: bytes)

@@ -1,3 +1,4 @@
+import EventLoop
 import Primitives
 
 /// Bytes in order, in both directions, with backpressure: what a link runs on. A pipe proves nothing about the other end.
@@ -14,6 +15,8 @@ protocol BytePipe: AnyObject {
   var onEnd: ((KacheryError?) -> Void)? { get set }
   /// Bytes that were written and not yet taken. A writer that ignores this number fills the memory.
   var pendingBytes: Int { get }
+  /// What the other end has acknowledged; nil if the pipe does not know.
+  var delivery: DeliveryState? { get }
   /// The address of the other end; nil if it has none.
   var remoteEndpoint: Endpoint? { get }
 
@@ -25,6 +28,8 @@ protocol BytePipe: AnyObject {
   func pauseReading()
   /// Tunes the pipe for bulk data over a long way, as far as it can be tuned.
   func preferThroughput()
+  /// Tunes the pipe to accept only a few bytes ahead of those that it sends, as far as it can be tuned.
+  func limitUnsentBytes()
   /// Closes the pipe immediately and drops what is pending. Nothing is called afterwards. Idempotent.
   func close()
 }

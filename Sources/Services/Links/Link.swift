@@ -17,11 +17,19 @@ package final class Link {
   package let isDialer: Bool
   /// Called once with the end of the link; nil if either side closed it in order.
   package var onClose: ((KacheryError?) -> Void)?
+  /// Called with true when an answer of the peer is overdue, and with false when the peer is heard again. The link stays
+  /// up meanwhile.
+  package var onSilence: ((Bool) -> Void)?
+  /// Called when small packets pass and large ones get lost, before `onSilence`.
+  var onLargePacketsLost: (() -> Void)?
+  /// Whether something waits for the peer, besides what was sent last. The default is that any stream is open.
+  package var isAwaited: ((Link) -> Bool) = { $0.openStreams > 0 }
 
   private let loop: EventLoop
   let carrier: any StreamCarrier
   private var clock: LinkClock
   private var pinger: Timer?
+  private var pingerPeriod: Duration?
   private var closer: Timer?
   private var isOver = false
 
@@ -31,9 +39,8 @@ package final class Link {
     self.isDialer = isDialer
     clock = LinkClock(at: loop.now)
     carrier.onClose = { [weak self] in self?.closed($0) }
-    pinger = loop.after(LinkClock.pingPeriod, repeating: LinkClock.pingPeriod) { [weak self] in
-      self?.checkLife(at: loop.now)
-    }
+    carrier.onSent = { [weak self] in self?.watch() }
+    scheduleCheck()
   }
 
   deinit {
@@ -87,15 +94,46 @@ package final class Link {
     return ClosedStream(loop: loop)
   }
 
-  /// Ends the link if the peer has been silent for too long, and pings the peer otherwise.
+  /// Whether an answer of the peer is overdue.
+  package var isSilent: Bool { clock.isSilent }
+
+  /// Checks often from now on whether the peer answers, as long as something waits for it.
+  package func watch() {
+    guard !isOver, !clock.isWatched else { return }
+    clock.watch(at: loop.now)
+    scheduleCheck()
+  }
+
+  private func scheduleCheck() {
+    guard !isOver, pingerPeriod != clock.period else { return }
+    pinger?.cancel()
+    pingerPeriod = clock.period
+    pinger = loop.after(clock.period, repeating: clock.period) { [weak self, loop] in
+      self?.checkLife(at: loop.now)
+      self?.scheduleCheck()
+    }
+  }
+
+  /// Pings the peer if it is time, reports whether it is silent, and ends the link if it has been silent for too long.
   func checkLife(at now: Instant) {
-    clock.heard(at: carrier.lastHeard)
-    if let silent = clock.check(at: now) {
+    let hasWork = isAwaited(self)
+    let step = clock.check(
+      LinkClock.Observation(
+        now: now, heardAt: carrier.lastHeard, isAwaited: hasWork || carrier.isAnswerDue,
+        roundTripTime: carrier.shortestRoundTrip, delivery: hasWork || clock.needsDelivery ? carrier.delivery : nil))
+    if let silent = step.gone {
       return carrier.end(
         KacheryError(.timedOut, "Node \(peer.short) has been silent for \(silent.components.seconds) seconds."))
     }
     // Also while an answer is due: the ping itself is a sign of life for the peer.
-    carrier.ping()
+    if step.isPingDue { carrier.ping() }
+    if step.losesLargePackets { onLargePacketsLost?() }
+    if let isSilent = step.silence { onSilence?(isSilent) }
+  }
+
+  /// Ends the link immediately, because its path is silent.
+  func giveUp() {
+    carrier.end(KacheryError(.timedOut, "Node \(peer.short) does not answer on this connection."))
   }
 
   /// Closes the link in order: sends what was written before, and nothing written later. Idempotent.
@@ -111,6 +149,8 @@ package final class Link {
     isOver = true
     pinger?.cancel()
     closer?.cancel()
+    onSilence = nil
+    onLargePacketsLost = nil
     let tell = onClose
     onClose = nil
     tell?(error)

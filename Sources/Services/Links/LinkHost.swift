@@ -109,7 +109,16 @@ package final class LinkHost {
     handshakes[key] = handshake
     handshake.start(timeout: handshakeTime) { [weak self] result in
       self?.handshakes[key] = nil
+      if case .success(let link) = result { self?.observe(link) }
       done(result)
+    }
+  }
+
+  private func observe(_ link: Link) {
+    let host = link.remoteEndpoint?.host
+    link.onLargePacketsLost = { [weak self] in
+      guard let self, let host else { return }
+      for transport in allTransports { transport.avoidLargePackets(to: host) }
     }
   }
 

@@ -52,9 +52,14 @@ package final class LinkLanes: Lanes {
   /// Lanes that are up.
   package var count: Int { lanes.count }
 
+  /// Whether transfers use lanes, of this node or of the peer.
+  package var areInUse: Bool { !users.isEmpty || lanes.values.contains { $0.link.openStreams > 0 } }
+
   package var usable: [Lane] {
     if let known = knownUsable { return known }
-    let open = lanes.filter { !$0.value.isDraining }.sorted { $0.key < $1.key }.map { lane($0.key, $0.value.link) }
+    let open = lanes.filter { !$0.value.isDraining && !$0.value.link.isSilent }.sorted { $0.key < $1.key }.map {
+      lane($0.key, $0.value.link)
+    }
     let usable = open.isEmpty || linkIsLaneUntil != nil ? [lane(.link, main)] + open : open
     knownUsable = usable
     return usable
@@ -89,6 +94,7 @@ package final class LinkLanes: Lanes {
     let id = LaneID(number: lastLane)
     lanes[id] = Entry(link: link)
     link.onClose = { [weak self] _ in self?.closed(id) }
+    link.onSilence = { [weak self] _ in self?.changed() }
     link.preferThroughput()
     changed()
     if timer == nil {
@@ -124,11 +130,16 @@ package final class LinkLanes: Lanes {
   /// Opens, closes and retires lanes as the time and the transfers require.
   func check(at now: Instant) {
     closeIdle(at: now)
+    // The link shows whether the path works.
+    if areInUse { main.watch() }
+    giveUpSilent()
     if let until = linkIsLaneUntil, now >= until {
       linkIsLaneUntil = nil
       changed()
     }
     if let wantedAt, now - wantedAt > Self.openingTime { opening = 0 }
+    defer { stopIfUnused() }
+    guard !main.isSilent else { return }
     let left = users.values.reduce(0) { $0 &+ $1.bytesLeft }
     let step = policy.next(
       LanePolicy.Observation(
@@ -142,9 +153,22 @@ package final class LinkLanes: Lanes {
       onWanted?(count)
     case .close(let count): drain(count)
     }
+  }
+
+  private func stopIfUnused() {
     guard users.isEmpty, lanes.isEmpty else { return }
     timer?.cancel()
     timer = nil
+  }
+
+  /// Closes silent lanes, so that what was requested on them is requested on others. While the whole path is silent there
+  /// are no others, and the lanes stay.
+  private func giveUpSilent() {
+    let silent = lanes.values.filter(\.link.isSilent)
+    guard !silent.isEmpty, silent.count < lanes.count || !main.isSilent else { return }
+    for lane in silent { lane.link.giveUp() }
+    // Without any lane, the measured rates mean nothing.
+    if lanes.isEmpty { policy = LanePolicy() }
   }
 
   private func drain(_ count: Int) {

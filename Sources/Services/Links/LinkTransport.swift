@@ -18,6 +18,8 @@ protocol LinkTransport: AnyObject {
     to endpoint: Endpoint, expected: NodeID?, timeout: Duration,
     _ done: @escaping (Result<any CarrierHandshake, KacheryError>) -> Void
   ) -> any PendingDial
+  /// Opens later paths to this host, a numeric address, for small packets only: large ones get lost.
+  func avoidLargePackets(to host: String)
   /// Stops accepting. Paths that are up stay. Idempotent.
   func close()
 }

@@ -4,27 +4,33 @@ import Primitives
 
 /// Streams by yamux over a channel that has proved the peer. Owns the channel. Bound to the loop.
 ///
-/// Memory is bounded: what waits to be sent, by `highWaterMark` and each writer's one block; what has been received, by
-/// the windows of the streams.
+/// Memory is bounded: what waits to be sent, by the high-water mark and each writer's one block; what has been received,
+/// by the windows of the streams.
 final class MuxCarrier: StreamCarrier {
-  /// When this number of bytes waits for the pipe, streams stop being writable.
-  static let highWaterMark = 1 << 20
-  /// The most bytes that may wait for the pipe. Data stops at `highWaterMark`, so only answers to a peer that reads none
-  /// of them can get this far: such a peer is flooding.
-  static let maximumPending = 4 * highWaterMark
+  /// The most bytes that may wait for the pipe. Data stops at the high-water mark, so only answers to a peer that reads
+  /// none of them can get this far: such a peer is flooding.
+  static let maximumPending = 4 << 20
+  /// On a path with a shorter round trip, what the kernel has accepted leaves soon.
+  private static let longRoundTrip: Duration = .milliseconds(1)
 
   let peer: NodeID
   let channelBinding: [UInt8]
   var onStream: ((any ByteStream) -> Void)?
   var onClose: ((KacheryError?) -> Void)?
+  var onSent: (() -> Void)?
   private(set) var lastHeard: Instant
+  private(set) var isAnswerDue = false
 
   private let loop: EventLoop
   private let channel: TLSChannel
   private var mux: MuxSession
   private var streams: [StreamID: MuxStream] = [:]
-  /// Streams with bytes to send, in the order of their turns.
-  private var waiting: [StreamID] = []
+  /// Streams with bytes to send.
+  private var waiting = StreamTurns()
+  /// When this number of bytes waits for the pipe, streams stop being writable.
+  private var mark = HighWaterMark()
+  /// Whether small messages are not to wait behind bulk data.
+  private var isShared = true
   private var frame: [UInt8] = []
   private var pings = PingClock()
   private var state = State.up
@@ -53,7 +59,9 @@ final class MuxCarrier: StreamCarrier {
   var pendingBytes: Int { channel.pendingBytes }
   var openStreams: Int { streams.count }
   var roundTripTime: Duration? { pings.roundTripTime }
-  var isCongested: Bool { channel.pendingBytes >= Self.highWaterMark }
+  var shortestRoundTrip: Duration? { pings.shortest }
+  var delivery: DeliveryState? { channel.delivery }
+  var isCongested: Bool { channel.pendingBytes >= mark.bytes }
   /// Whether streams may write; a closing carrier sends only what was written before.
   var acceptsBytes: Bool { state == .up }
 
@@ -61,6 +69,7 @@ final class MuxCarrier: StreamCarrier {
 
   private func receive(_ plaintext: UnsafeRawBufferPointer) {
     lastHeard = loop.now
+    isAnswerDue = false
     var input = plaintext[...]
     do throws(MuxError) {
       while state != .over, let event = try mux.next(&input) { handle(event) }
@@ -81,7 +90,10 @@ final class MuxCarrier: StreamCarrier {
     case .finished(let id): streams[id]?.finishedByPeer()
     case .reset(let id): removeStream(id)?.end(.reset)
     case .writable(let id): if streams[id]?.hasQueue == true { pump(adding: id) }
-    case .pong(let value): pings.answered(value, at: loop.now)
+    case .pong(let value):
+      let isFirst = pings.roundTripTime == nil
+      pings.answered(value, at: loop.now)
+      if isFirst, isShared, pings.roundTripTime.map({ $0 >= Self.longRoundTrip }) == true { channel.limitUnsentBytes() }
     case .goAway: break
     }
   }
@@ -91,7 +103,10 @@ final class MuxCarrier: StreamCarrier {
     flush()
   }
 
-  func preferThroughput() { channel.preferThroughput() }
+  func preferThroughput() {
+    isShared = false
+    channel.preferThroughput()
+  }
 
   // MARK: Sending
 
@@ -103,9 +118,10 @@ final class MuxCarrier: StreamCarrier {
     return stream
   }
 
-  /// Sends what streams have queued, a frame each in turn, as far as their windows and the pipe allow.
+  /// Sends what streams have queued, a frame each in turn, as far as their windows and the pipe allow. Small messages go
+  /// first.
   func pump(adding id: StreamID) {
-    if !waiting.contains(id) { waiting.append(id) }
+    waiting.add(id, count: streams[id]?.queuedBytes ?? 0)
     pump()
   }
 
@@ -113,14 +129,14 @@ final class MuxCarrier: StreamCarrier {
     guard !isPumping else { return }
     isPumping = true
     defer { isPumping = false }
-    while state != .over, !isCongested, !waiting.isEmpty {
-      let id = waiting.removeFirst()
+    while state != .over, !isCongested, let id = waiting.next() {
       guard let stream = streams[id] else { continue }
       let room = min(mux.sendable(on: id), MuxSession.maximumFrame)
       let sent = room > 0 ? stream.sendQueued(upTo: room) : 0
       // A stream without a window gets its next turn when the window opens.
-      if stream.hasQueue, sent > 0 { waiting.append(id) }
+      if stream.hasQueue, sent > 0 { waiting.addAgain(id) }
     }
+    if isCongested { mark.full(channel.pendingBytes, at: loop.now) }
   }
 
   /// Sends one frame. A stream calls this with no more bytes than its window holds.
@@ -130,6 +146,9 @@ final class MuxCarrier: StreamCarrier {
     encryptOutput()
     channel.write(bytes)
     channel.flush()
+    guard !isAnswerDue else { return }
+    isAnswerDue = true
+    onSent?()
   }
 
   private func flush() {
@@ -138,7 +157,7 @@ final class MuxCarrier: StreamCarrier {
     encryptOutput()
     channel.flush()
     if !admitted.isEmpty {
-      waiting += admitted
+      for id in admitted { waiting.add(id, count: streams[id]?.queuedBytes ?? 0) }
       pump()
     }
     guard channel.pendingBytes > Self.maximumPending else { return }
@@ -153,6 +172,7 @@ final class MuxCarrier: StreamCarrier {
   }
 
   private func drained() {
+    mark.drained(at: loop.now)
     pump()
     finishIfSent()
     guard !isCongested else { return }
@@ -201,11 +221,12 @@ final class MuxCarrier: StreamCarrier {
     channel.close()
     let ended = streams.values
     streams = [:]
-    waiting = []
+    waiting = StreamTurns()
     for stream in ended { stream.end(.linkClosed) }
     let tell = onClose
     onClose = nil
     onStream = nil
+    onSent = nil
     tell?(error)
   }
 }

@@ -4,6 +4,11 @@ import Primitives
 struct PingClock {
   /// The time from the last ping to its answer.
   private(set) var roundTripTime: Duration?
+  /// The shortest of the last `kept` round trips.
+  var shortest: Duration? { latest.min() }
+
+  private static let kept = 8
+  private var latest: [Duration] = []
   private var oldest: (value: UInt32, sentAt: Instant)?
 
   /// A ping with this value is sent. Pings sent before the answer to an earlier one are not measured.
@@ -14,7 +19,9 @@ struct PingClock {
   /// The peer has answered the ping with this value.
   mutating func answered(_ value: UInt32, at now: Instant) {
     guard let ping = oldest, ping.value == value else { return }
-    roundTripTime = now - ping.sentAt
+    let time = now - ping.sentAt
+    roundTripTime = time
+    latest = latest.suffix(Self.kept - 1) + [time]
     oldest = nil
   }
 }

@@ -1,3 +1,4 @@
+import EventLoop
 import Primitives
 
 /// Streams between this node and a peer that has proved its ID: everything that a link needs from its transport. Bound to
@@ -18,10 +19,19 @@ protocol StreamCarrier: AnyObject {
   /// The end, exactly once, after the end of each stream; nil if either side closed in order.
   var onClose: ((KacheryError?) -> Void)? { get set }
 
+  /// Called when bytes of a stream are sent, the first ones since bytes last arrived from the peer.
+  var onSent: (() -> Void)? { get set }
+
   /// When bytes last arrived from the peer; at first, when the carrier came up.
   var lastHeard: Instant { get }
+  /// Whether bytes of a stream have been sent since bytes last arrived from the peer.
+  var isAnswerDue: Bool { get }
   /// The latest round trip measured.
   var roundTripTime: Duration? { get }
+  /// The shortest of the last round trips measured: what the path takes while nothing is queued.
+  var shortestRoundTrip: Duration? { get }
+  /// What the peer's side has acknowledged; nil if the path does not report it.
+  var delivery: DeliveryState? { get }
   /// Bytes that wait for the path to take them.
   var pendingBytes: Int { get }
   /// Streams that are open.

@@ -14,6 +14,7 @@ final class TCPTransport: LinkTransport {
   private let identity: TLSIdentity
   private let scratch = ScratchBuffer()
   private var listener: TCPListener?
+  private var narrowPaths = NarrowPaths()
 
   /// A transport that proves `identity` to other nodes.
   init(loop: EventLoop, identity: TLSIdentity) {
@@ -41,7 +42,8 @@ final class TCPTransport: LinkTransport {
     to endpoint: Endpoint, expected: NodeID?, timeout: Duration,
     _ done: @escaping (Result<any CarrierHandshake, KacheryError>) -> Void
   ) -> any PendingDial {
-    TCPConnection.connect(on: loop, to: endpoint, timeout: timeout) { result in
+    let limit: (String) -> Int? = { [weak self] in self?.segmentLimit(to: $0) }
+    return TCPConnection.connect(on: loop, to: endpoint, timeout: timeout, maximumSegment: limit) { result in
       done(result.map { self.handshake(over: $0, isDialer: true, expected: expected) })
     }
   }
@@ -49,6 +51,12 @@ final class TCPTransport: LinkTransport {
   private func handshake(over pipe: TCPConnection, isDialer: Bool, expected: NodeID?) -> any CarrierHandshake {
     PipeHandshake(
       loop: loop, pipe: pipe, identity: identity, scratch: scratch, isDialer: isDialer, expectedPeer: expected)
+  }
+
+  func avoidLargePackets(to host: String) { narrowPaths.add(host, at: loop.now) }
+
+  private func segmentLimit(to host: String) -> Int? {
+    narrowPaths.contains(host, at: loop.now) ? NarrowPaths.segment : nil
   }
 
   func close() {

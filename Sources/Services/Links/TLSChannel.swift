@@ -1,3 +1,4 @@
+import EventLoop
 import Primitives
 import TLS
 
@@ -47,6 +48,7 @@ final class TLSChannel {
   }
 
   var pendingBytes: Int { pipe.pendingBytes }
+  var delivery: DeliveryState? { pipe.delivery }
   var remoteEndpoint: Endpoint? { pipe.remoteEndpoint }
 
   /// Starts the handshake, and to read from the pipe.
@@ -98,6 +100,9 @@ final class TLSChannel {
 
   /// Tunes the pipe for bulk data over a long way.
   func preferThroughput() { pipe.preferThroughput() }
+
+  /// Tunes the pipe to accept only a few bytes ahead of those that it sends.
+  func limitUnsentBytes() { pipe.limitUnsentBytes() }
 
   /// Sends what has been encrypted.
   func flush() { session.drainOutput { pipe.write($0) } }

@@ -33,7 +33,11 @@ final class MemoryPipe: BytePipe {
     wire.schedule()
   }
 
+  var delivery: DeliveryState? { nil }
+
   func preferThroughput() {}
+
+  func limitUnsentBytes() {}
 
   func pauseReading() { isReading = false }
 
@@ -90,6 +94,9 @@ final class MemoryWire {
   /// Bytes delivered so far, in both directions together.
   private(set) var deliveredBytes = 0
 
+  /// The most bytes that each direction delivers in a turn, and the time between turns; nil for as fast as possible.
+  var pace: (bytes: Int, period: Duration)?
+
   private let capacity: Int
   private var random: SeededRandom
   private weak var first: MemoryPipe?
@@ -100,7 +107,7 @@ final class MemoryWire {
   private var watched: (count: Int, body: () -> Void)?
   private(set) var isCut = false
   private var isScheduled = false
-  private var turn: (() -> Void)?
+  private var turn: ((Duration?) -> Void)?
 
   /// A pair of ends on this loop, which see these addresses of each other.
   static func pair(
@@ -111,7 +118,10 @@ final class MemoryWire {
     let second = MemoryPipe(wire: wire, side: .second, remoteEndpoint: addresses.1)
     (wire.first, wire.second) = (first, second)
     let post = loop.receiver { [weak wire] (_: Bool) in wire?.deliver() }
-    wire.turn = { post(true) }
+    wire.turn = { [weak wire] delay in
+      guard let delay else { return post(true) }
+      _ = loop.after(delay) { wire?.deliver() }
+    }
     return (first, second)
   }
 
@@ -167,7 +177,7 @@ final class MemoryWire {
   fileprivate func schedule() {
     guard !isScheduled else { return }
     isScheduled = true
-    turn?()
+    turn?(pace?.period)
   }
 
   private func deliver() {
@@ -213,7 +223,8 @@ final class MemoryWire {
 
   /// Mostly what a socket returns from one read, sometimes a few bytes.
   private func pieceSize() -> Int {
-    switch random.number(1...10) {
+    if let pace { return pace.bytes }
+    return switch random.number(1...10) {
     case 1: random.number(1...16)
     case 2...4: random.number(1...2_000)
     default: random.number(1...capacity)

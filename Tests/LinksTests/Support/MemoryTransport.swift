@@ -10,6 +10,9 @@ final class MemoryNetwork {
   /// Called with each new pair, whose first end is the dialer's, before anything is sent.
   var onPair: (MemoryPipe, MemoryPipe) -> Void = { _, _ in }
 
+  /// The hosts to which large packets are avoided.
+  var narrowHosts: [String] = []
+
   private let loop: EventLoop
   private var seed: UInt64
   private var listeners: [Endpoint: MemoryTransport] = [:]
@@ -83,6 +86,8 @@ final class MemoryTransport: LinkTransport {
     PipeHandshake(
       loop: loop, pipe: pipe, identity: identity, scratch: scratch, isDialer: isDialer, expectedPeer: expected)
   }
+
+  func avoidLargePackets(to host: String) { network.narrowHosts.append(host) }
 
   func close() {
     onHandshake = nil

@@ -1,0 +1,61 @@
+internal import CUV
+import Glibc
+
+/// What the kernel knows about a connection, and how it is asked to treat it.
+extension TCPConnection {
+  /// Unsent bytes that the kernel accepts after `limitUnsentBytes`.
+  private static let unsentLimit: Int32 = 128 << 10
+
+  private var descriptor: Int32? {
+    var descriptor: uv_os_fd_t = -1
+    guard !isClosing, uv_fileno(raw(as: uv_handle_t.self), &descriptor) == 0 else { return nil }
+    return descriptor
+  }
+
+  /// What the other end has acknowledged; nil if the connection is closed.
+  package var delivery: DeliveryState? {
+    guard let descriptor else { return nil }
+    let inKernel = CUV_unacknowledged_bytes(descriptor)
+    guard inKernel >= 0 else { return nil }
+    let waiting = uv_stream_get_write_queue_size(raw(as: uv_stream_t.self)) + Int(inKernel)
+    return DeliveryState(
+      acknowledged: writtenBytes - min(writtenBytes, UInt64(waiting)), unacknowledged: waiting,
+      timeouts: Int(CUV_timeouts(descriptor)))
+  }
+
+  /// Asks for BBR, which keeps its rate when packets are lost, if the kernel has it and lets this user choose it.
+  package func preferThroughput() {
+    guard let descriptor else { return }
+    let name = "bbr"
+    // Without it the connection stays as it is, only slower.
+    _ = setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_CONGESTION, name, socklen_t(name.utf8.count))
+  }
+
+  /// Lets the kernel accept only a few bytes ahead of those that it sends, so that later bytes do not wait behind many.
+  package func limitUnsentBytes() {
+    guard let descriptor else { return }
+    set(TCP_NOTSENT_LOWAT, to: Self.unsentLimit, on: descriptor)
+  }
+
+  /// Limits the segments of a connection that is not yet open, in both directions, to this number of bytes.
+  func limitSegments(to count: Int, family: Int32) {
+    let descriptor = socket(family, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    // Without a descriptor, connecting fails for the same reason and reports it.
+    guard descriptor >= 0 else { return }
+    set(TCP_MAXSEG, to: Int32(clamping: count), on: descriptor)
+    if uv_tcp_open(raw(as: uv_tcp_t.self), descriptor) < 0 { Glibc.close(descriptor) }
+  }
+
+  /// Bytes of data in a full segment that this end sends; nil if the connection is closed.
+  package var segmentBytes: Int? {
+    guard let descriptor else { return nil }
+    var (value, size) = (Int32(0), socklen_t(MemoryLayout<Int32>.size))
+    return getsockopt(descriptor, Int32(IPPROTO_TCP), TCP_MAXSEG, &value, &size) < 0 ? nil : Int(value)
+  }
+
+  private func set(_ option: Int32, to value: Int32, on descriptor: Int32) {
+    var value = value
+    // A kernel that refuses it leaves the connection as it is.
+    _ = setsockopt(descriptor, Int32(IPPROTO_TCP), option, &value, socklen_t(MemoryLayout<Int32>.size))
+  }
+}
