@@ -7,16 +7,17 @@ import Testing
 @Suite struct DialScheduleTests {
   private let start = Instant(nanoseconds: 0)
   private let target: DialTarget
-  private let (one, two): (Endpoint, Endpoint)
+  private let (one, two): (Address, Address)
 
   init() throws {
-    one = try #require(Endpoint("one:1"))
-    two = try #require(Endpoint("two:2"))
-    target = .bootstrap(one)
+    let endpoint = try #require(Endpoint("one:1"))
+    one = .tcp(endpoint)
+    two = try #require(Address("two:2"))
+    target = .bootstrap(endpoint)
   }
 
-  private func dialed(_ actions: [DialSchedule.Action]) -> [Endpoint] {
-    actions.compactMap { if case .dial(_, let endpoint, _) = $0 { endpoint } else { nil } }
+  private func dialed(_ actions: [DialSchedule.Action]) -> [Address] {
+    actions.compactMap { if case .dial(_, let address, _) = $0 { address } else { nil } }
   }
 
   private func attempt(_ actions: [DialSchedule.Action]) throws -> DialID {

@@ -126,7 +126,7 @@ import Wire
     mutating func announce(_ number: Int) {
       guard let endpoint = Endpoint(host: "10.0.0.\(number)", port: 20_000) else { return }
       let record = PresenceRecord(
-        node: keys[number].publicKey, topic: MessageCostTests.channels[0].topic, addresses: [endpoint],
+        node: keys[number].publicKey, topic: MessageCostTests.channels[0].topic, addresses: [.tcp(endpoint)],
         issued: now.wall, expires: now.wall + .seconds(600)
       ).signed(with: keys[number])
       core.received(.presence([record]), on: link(number), at: now)

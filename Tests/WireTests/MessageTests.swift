@@ -193,8 +193,8 @@ struct RandomMessages {
     var hello = Hello(
       label: String(repeating: "é", count: random.number(0...20)), software: "test", isBootstrap: random.chance(50),
       clock: WallTime(milliseconds: random.next()),
-      addresses: try (0..<random.number(0...3)).map { _ in try endpoint(length: 9) },
-      observed: random.chance(50) ? try endpoint(length: 3) : nil,
+      addresses: try (0..<random.number(0...3)).map { _ in try address(length: 9) },
+      observed: random.chance(50) ? try address(length: 3) : nil,
       proofs: try (0..<random.number(0...4)).map { _ in try proof() })
     hello.features = random.next()
     return hello
@@ -205,15 +205,27 @@ struct RandomMessages {
   }
 
   mutating func record(hostLength: Int, addresses: Int) throws -> PresenceRecord {
-    PresenceRecord(
+    let record = PresenceRecord(
       node: try fixed(), topic: try fixed(),
-      addresses: try (0..<addresses).map { _ in try endpoint(length: hostLength) },
-      issued: WallTime(milliseconds: random.next()), expires: WallTime(milliseconds: random.next()),
-      signature: random.bytes(64))
+      addresses: try (0..<addresses).map { _ in try address(length: hostLength) },
+      relays: try (0..<random.number(0...2)).map { _ in try fixed() }, capabilities: random.next() % 3,
+      issued: WallTime(milliseconds: random.next()), expires: WallTime(milliseconds: random.next()))
+    let unknown: [UInt8] = [UInt8(random.number(4...255)), 0, 2] + random.bytes(2)
+    let hasRoom = record.body.count + unknown.count <= WireLimits.presenceBody
+    return try PresenceRecord(
+      body: record.body + (hasRoom && random.chance(50) ? unknown : []), signature: random.bytes(64))
   }
 
-  private mutating func endpoint(length: Int) throws -> Endpoint {
-    try #require(Endpoint(host: String(repeating: "h", count: length), port: UInt16(random.number(1...65_535))))
+  private mutating func address(length: Int) throws -> Address {
+    let endpoint = try #require(
+      Endpoint(host: String(repeating: "h", count: length), port: UInt16(random.number(1...65_535))))
+    switch random.number(0...5) {
+    case 0: return .quic(endpoint)
+    case 1: return .webSocket(endpoint)
+    case 2: return .secureWebSocket(endpoint)
+    case 3: return .relay(try fixed())
+    default: return .tcp(endpoint)
+    }
   }
 
   private mutating func fixed<Value: FixedBytes>() throws -> Value {

@@ -19,16 +19,20 @@ import Wire
   private static func control() throws -> [String: ControlMessage] {
     var full = Hello(
       label: "größer", software: "kachery 1.2", isBootstrap: true, clock: WallTime(milliseconds: 1_700_000_000_123),
-      addresses: [try #require(Endpoint(host: "node.example.org", port: 15_351))],
-      observed: Endpoint(host: "192.0.2.7", port: 65_535),
+      addresses: [try #require(Address("node.example.org:15351")), .relay(.filled(with: 6))],
+      observed: Address("192.0.2.7:65535"),
       proofs: [proof(topic, bytes: 32), proof(.filled(with: 8), bytes: 0)])
     full.minor = 3
     full.features = 5
-    let record = PresenceRecord(
+    var record = PresenceRecord(
       node: .filled(with: 4), topic: topic,
-      addresses: try [("192.0.2.1", 15_351), ("2001:db8::1", 1)].map { try #require(Endpoint(host: $0, port: $1)) },
-      issued: WallTime(milliseconds: 1_700_000_000_000), expires: WallTime(milliseconds: 1_700_000_600_000),
-      signature: [UInt8](repeating: 12, count: 64))
+      addresses: try ["192.0.2.1:15351", "[2001:db8::1]:1", "quic://192.0.2.1:15351"].map { try #require(Address($0)) },
+      relays: [.filled(with: 6)], capabilities: 1, issued: WallTime(milliseconds: 1_700_000_000_000),
+      expires: WallTime(milliseconds: 1_700_000_600_000))
+    record.signature = [UInt8](repeating: 12, count: 64)
+    // A field of a kind, and an address of a transport, that this version does not know.
+    let later = try PresenceRecord(
+      body: record.body + [200, 0, 3, 1, 2, 3, 1, 0, 2, 99, 1], signature: record.signature)
     var shortest = Hello(label: "", software: "", isBootstrap: false, clock: WallTime(milliseconds: 0))
     shortest.features = 0
     var messages: [String: ControlMessage] = [
@@ -36,6 +40,7 @@ import Wire
       "a full hello": .hello(full), "no channels": .channels([]),
       "two channels": .channels([proof(topic, bytes: 32), proof(.filled(with: 8), bytes: 32)]),
       "no presence": .presence([]), "presence": .presence([record]),
+      "presence of a later version": .presence([later, record]),
       "find": .find(FindRequest(id: 7, topic: topic, hash: hash)),
       "find with a manifest": .find(FindRequest(id: .max, topic: topic, hash: hash, wantsManifest: true)),
       "found": .found(FindAnswer(id: 7, .has(FindAnswer.File(size: 10_000)))),

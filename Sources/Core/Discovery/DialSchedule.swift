@@ -24,7 +24,7 @@ package enum DialTarget: Hashable, Sendable {
 package struct DialSchedule: Sendable {
   /// What the schedule requests.
   package enum Action: Hashable, Sendable {
-    case dial(DialID, Endpoint, expected: NodeID?)
+    case dial(DialID, Address, expected: NodeID?)
     case cancel(DialID)
   }
 
@@ -48,7 +48,7 @@ package struct DialSchedule: Sendable {
   private struct Race {
     /// Among targets that are due together, the oldest is dialed first.
     let number: UInt64
-    var addresses: [Endpoint]
+    var addresses: [Address]
     var attempts: Set<DialID> = []
     var isLinked = false
     /// Whether its link is silent: it is dialed again and again beside that link.
@@ -59,7 +59,7 @@ package struct DialSchedule: Sendable {
     /// The latest problem since the last link.
     var problem: DialProblem?
     /// The addresses of this round that have not been tried.
-    var untried: ArraySlice<Endpoint> = []
+    var untried: ArraySlice<Address> = []
     var nextAt: Instant
 
     /// Whether an attempt is running or another address is still to be tried.
@@ -107,7 +107,7 @@ package struct DialSchedule: Sendable {
   package func wants(_ target: DialTarget) -> Bool { races[target] != nil }
 
   /// Requests a link to `target` at one of these addresses, most likely first.
-  package mutating func want(_ target: DialTarget, at addresses: [Endpoint], now: Instant) {
+  package mutating func want(_ target: DialTarget, at addresses: [Address], now: Instant) {
     guard var race = races[target] else {
       lastNumber += 1
       targetOfRace[lastNumber] = target
@@ -261,12 +261,12 @@ package struct DialSchedule: Sendable {
 
 /// Why an attempt to connect failed.
 package struct DialProblem: Hashable, Sendable {
-  package let endpoint: Endpoint
+  package let address: Address
   /// A sentence, or a part of one.
   package let reason: String
 
-  package init(endpoint: Endpoint, reason: String) {
-    self.endpoint = endpoint
+  package init(address: Address, reason: String) {
+    self.address = address
     self.reason = reason
   }
 }

@@ -71,10 +71,10 @@ struct DiagnosisEvidence {
 
   private var members: [String] {
     let members = load.unreachable.prefix(Self.maximumNodes).map { node, problem in
-      "\(load.name(node)) announced itself at \(problem.endpoint), but connecting fails: \(problem.reason)"
+      "\(load.name(node)) announced itself at \(problem.address), but connecting fails: \(problem.reason)"
     }
     return members
-      + load.unreachableBootstraps.map { "bootstrap node \($0.endpoint) cannot be reached: \($0.reason)" }
+      + load.unreachableBootstraps.map { "bootstrap node \($0.address) cannot be reached: \($0.reason)" }
   }
 
   private var links: [String] {

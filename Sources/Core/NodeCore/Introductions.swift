@@ -28,10 +28,10 @@ struct Introductions: Sendable {
   // MARK: This node
 
   /// The addresses of this node: those given by its owner, then those at which it was seen.
-  var ownAddresses: [Endpoint] {
+  var ownAddresses: [Address] {
     let observed = listeningPort.map { port in observedHosts.reversed().compactMap { Endpoint(host: $0, port: port) } }
-    var addresses = announced
-    for endpoint in observed ?? [] where !addresses.contains(endpoint) { addresses.append(endpoint) }
+    var addresses = announced.map { Address.tcp($0) }
+    for endpoint in observed ?? [] where !addresses.contains(.tcp(endpoint)) { addresses.append(.tcp(endpoint)) }
     return Array(addresses.prefix(WireLimits.addresses))
   }
 
@@ -43,8 +43,9 @@ struct Introductions: Sendable {
   /// Records a host at which a bootstrap node has seen this node.
   ///
   /// - Returns: whether it was new.
-  mutating func recordObserved(_ host: String) -> Bool {
-    guard observedHosts.last != host else { return false }
+  mutating func recordObserved(_ address: Address) -> Bool {
+    // The port is that of an outgoing connection: nothing listens there.
+    guard let host = address.tcpEndpoint?.host, observedHosts.last != host else { return false }
     let isNew = !observedHosts.contains(host)
     observedHosts = Array((observedHosts.filter { $0 != host } + [host]).suffix(Self.maximumObserved))
     return isNew

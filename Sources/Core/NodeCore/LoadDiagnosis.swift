@@ -131,7 +131,7 @@ struct LoadDiagnosis {
     if let (node, problem) = unreachable.first {
       return Diagnosis(
         .unreachable,
-        "\(name(node).capitalizedFirst), which may have the file, cannot be reached at \(problem.endpoint): "
+        "\(name(node).capitalizedFirst), which may have the file, cannot be reached at \(problem.address): "
           + "\(problem.reason)")
     }
     guard asked == 0 else {
@@ -143,7 +143,7 @@ struct LoadDiagnosis {
     }
     if let problem = unreachableBootstraps.first, core.peers.isEmpty {
       return Diagnosis(
-        .unreachable, "The bootstrap node \(problem.endpoint), where members meet, cannot be reached: \(problem.reason)"
+        .unreachable, "The bootstrap node \(problem.address), where members meet, cannot be reached: \(problem.reason)"
       )
     }
     let whom = query.node.map { "\(name($0)) is not online on them" } ?? "no other member of its channels is online"
@@ -196,7 +196,7 @@ struct LoadDiagnosis {
       core.dials.problem(with: .member(node)).map { problem in
         Diagnosis(
           .unreachable,
-          "\(name(node).capitalizedFirst), which has the file, can no longer be reached at \(problem.endpoint): "
+          "\(name(node).capitalizedFirst), which has the file, can no longer be reached at \(problem.address): "
             + "\(problem.reason)")
       }
         ?? Diagnosis(

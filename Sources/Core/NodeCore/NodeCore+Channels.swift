@@ -45,8 +45,8 @@ extension NodeCore {
     runDials(now)
   }
 
-  mutating func recordObserved(_ host: String, at now: Timestamps) {
-    guard introductions.recordObserved(host) else { return }
+  mutating func recordObserved(_ address: Address, at now: Timestamps) {
+    guard introductions.recordObserved(address) else { return }
     updateTargets(at: now)
     announce(at: now)
   }

@@ -135,7 +135,7 @@ extension NodeCore {
     perform(dials.linked(.member(peer.node)))
     emit(.event(.linked(peer.node, label: hello.label)))
     recordClock(of: peer.node, hello.clock, at: now)
-    if isBootstrap, let observed = hello.observed { recordObserved(observed.host, at: now) }
+    if isBootstrap, let observed = hello.observed { recordObserved(observed, at: now) }
     introduce(to: link, at: now)
     askOpenQuestions(to: link, at: now)
     reviewPermissions(of: [link], at: now)

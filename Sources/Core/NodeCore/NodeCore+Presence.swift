@@ -78,9 +78,9 @@ extension NodeCore {
     let channels = membership.inOrder
     let ownAddresses = introductions.ownAddresses
     let bootstraps = configuration.bootstraps + channels.flatMap(\.bootstrapAddresses)
-    for endpoint in bootstraps where !ownAddresses.contains(endpoint) {
+    for endpoint in bootstraps where !ownAddresses.contains(.tcp(endpoint)) {
       targets.insert(.bootstrap(endpoint))
-      dials.want(.bootstrap(endpoint), at: [endpoint], now: now.instant)
+      dials.want(.bootstrap(endpoint), at: [.tcp(endpoint)], now: now.instant)
     }
     for channel in channels {
       for record in introductions.members(of: channel.topic, except: node, at: now.wall) {
@@ -106,7 +106,7 @@ extension NodeCore {
 
   private mutating func want(_ record: PresenceRecord, at now: Timestamps) {
     let target = DialTarget.member(record.node)
-    dials.want(target, at: record.addresses, now: now.instant)
+    dials.want(target, at: record.addresses.filter { $0.tcpEndpoint != nil }, now: now.instant)
     if peers.isLinked(record.node) { perform(dials.linked(target)) }
   }
 }

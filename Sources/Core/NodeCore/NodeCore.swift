@@ -117,7 +117,7 @@ package struct NodeCore: Sendable {
   mutating func perform(_ actions: [DialSchedule.Action]) {
     for action in actions {
       switch action {
-      case .dial(let id, let endpoint, let expected): emit(.link(.dial(id, endpoint, expected: expected)))
+      case .dial(let id, let address, let expected): emit(.link(.dial(id, address, expected: expected)))
       case .cancel(let id): emit(.link(.cancelDial(id)))
       }
     }

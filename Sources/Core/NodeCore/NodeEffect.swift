@@ -29,9 +29,9 @@ package struct LinkFacts: Hashable, Sendable {
   /// Bytes that only the two ends of this link can derive.
   package let binding: [UInt8]
   /// The address of the other end, as seen from here.
-  package let remote: Endpoint?
+  package let remote: Address?
 
-  package init(peer: NodeID, dial: DialID?, binding: [UInt8], remote: Endpoint?) {
+  package init(peer: NodeID, dial: DialID?, binding: [UInt8], remote: Address?) {
     self.peer = peer
     self.dial = dial
     self.binding = binding
@@ -60,7 +60,7 @@ package enum NodeEffect: Sendable {
 /// An action on links.
 package enum LinkEffect: Sendable {
   /// Connect to this address; reply with `linkOpened` or `dialFailed`.
-  case dial(DialID, Endpoint, expected: NodeID?)
+  case dial(DialID, Address, expected: NodeID?)
   case cancelDial(DialID)
   case send(LinkID, ControlMessage)
   /// Say goodbye and close; reply with `linkClosed`.

@@ -36,7 +36,7 @@ package struct PeerSummary: Hashable, Sendable {
   package let node: NodeID
   package let label: String
   package let isBootstrap: Bool
-  package let remote: Endpoint?
+  package let remote: Address?
   /// The channels that both have proved to know.
   package let topics: Set<Topic>
   /// How many seconds its clock is ahead of this one's.

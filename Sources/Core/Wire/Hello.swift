@@ -3,7 +3,7 @@ package import Primitives
 /// The first message of each side on a link.
 package struct Hello: Hashable, Sendable {
   /// The version of the protocol. Nodes with different major versions do not link.
-  package static let majorVersion: UInt16 = 1
+  package static let majorVersion: UInt16 = 2
   /// The minor version of this software; higher ones only add fields and messages that may be ignored.
   package static let minorVersion: UInt16 = 0
 
@@ -22,15 +22,15 @@ package struct Hello: Hashable, Sendable {
   /// The sender's clock, so that a peer can inform its user of a skew.
   package var clock: WallTime
   /// The addresses at which the sender listens, as far as it knows.
-  package var addresses: [Endpoint]
+  package var addresses: [Address]
   /// The receiver's address, as seen by the sender.
-  package var observed: Endpoint?
+  package var observed: Address?
   /// Proofs of membership, one for each channel that the sender has joined.
   package var proofs: [ChannelProof]
 
   package init(
-    label: String, software: String, isBootstrap: Bool, clock: WallTime, addresses: [Endpoint] = [],
-    observed: Endpoint? = nil, proofs: [ChannelProof] = []
+    label: String, software: String, isBootstrap: Bool, clock: WallTime, addresses: [Address] = [],
+    observed: Address? = nil, proofs: [ChannelProof] = []
   ) {
     self.label = label
     self.software = software
@@ -62,11 +62,6 @@ package struct ChannelProof: Hashable, Sendable {
 }
 
 extension ByteWriter {
-  mutating func write(_ endpoint: Endpoint) {
-    text(endpoint.host)
-    integer(endpoint.port)
-  }
-
   mutating func write(_ proof: ChannelProof) {
     fixed(proof.topic)
     bytes(proof.proof)
@@ -80,17 +75,16 @@ extension ByteWriter {
     text(hello.software)
     flag(hello.isBootstrap)
     integer(hello.clock.milliseconds)
-    list(hello.addresses) { $0.write($1) }
-    optional(hello.observed) { $0.write($1) }
+    list(hello.addresses) { $0.bytes($1.encoded) }
+    optional(hello.observed) { $0.bytes($1.encoded) }
     list(hello.proofs) { $0.write($1) }
   }
 }
 
 extension ByteReader {
-  mutating func endpoint() throws(ByteReaderError) -> Endpoint {
-    let host = try text(limit: Endpoint.maximumHostLength)
-    guard let endpoint = Endpoint(host: host, port: try integer()) else { throw .malformed }
-    return endpoint
+  /// An address with its length; nil if its transport is unknown.
+  private mutating func address() throws(ByteReaderError) -> Address? {
+    try Address.decode(try bytes(limit: Address.maximumBytes))
   }
 
   mutating func proof() throws(ByteReaderError) -> ChannelProof {
@@ -105,6 +99,12 @@ extension ByteReader {
   mutating func hello() throws(ByteReaderError) -> Hello {
     let major = try integer(UInt16.self)
     let minor = try integer(UInt16.self)
+    guard major == Hello.majorVersion else {
+      // Only these two fields have the same meaning in every major version.
+      var hello = Hello(label: "", software: "", isBootstrap: false, clock: WallTime(milliseconds: 0))
+      (hello.major, hello.minor, hello.features) = (major, minor, 0)
+      return hello
+    }
     let features = try integer(UInt64.self)
     var hello = Hello(
       label: try text(limit: WireLimits.label), software: try text(limit: WireLimits.software),
@@ -112,9 +112,10 @@ extension ByteReader {
     hello.major = major
     hello.minor = minor
     hello.features = features
-    hello.addresses = try list(limit: WireLimits.addresses) { (reader) throws(ByteReaderError) in try reader.endpoint()
-    }
-    hello.observed = try optional { (reader) throws(ByteReaderError) in try reader.endpoint() }
+    hello.addresses = try list(limit: WireLimits.addresses) { (reader) throws(ByteReaderError) in
+      try reader.address()
+    }.compactMap { $0 }
+    hello.observed = try optional { (reader) throws(ByteReaderError) in try reader.address() } ?? nil
     hello.proofs = try proofs()
     return hello
   }

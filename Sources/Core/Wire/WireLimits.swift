@@ -16,6 +16,11 @@ package enum WireLimits {
   package static let channels = 256
   /// Most addresses of a node.
   package static let addresses = 16
+  /// Most relays of a node.
+  package static let relays = 2
+  /// Bytes in the signed part of a presence record. The whole record, with the part's length and the signature, has at
+  /// most 1,024 bytes, so that 20,000 of them fit into 20 MB.
+  package static let presenceBody = 1_024 - 2 - signature
   /// Most presence records in one message; more are sent in several, see `ControlMessage.presence(batching:)`.
   package static let records = 256
   /// Bytes in a signature (RFC 8032, section 5.1.6).

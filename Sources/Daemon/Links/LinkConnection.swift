@@ -145,7 +145,7 @@ final class LinkConnection {
     switch message {
     case .lanesWanted(let count): onLanesWanted?(Int(count))
     case .hello(let hello):
-      if hello.features & Hello.lanes != 0 { laneAddresses = hello.addresses }
+      if hello.features & Hello.lanes != 0 { laneAddresses = hello.addresses.compactMap(\.tcpEndpoint) }
       onMessage?(message)
     default: onMessage?(message)
     }

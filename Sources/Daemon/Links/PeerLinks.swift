@@ -57,7 +57,7 @@ final class PeerLinks {
 
   func perform(_ effect: LinkEffect) {
     switch effect {
-    case .dial(let id, let endpoint, let expected): dial(id, endpoint, expected)
+    case .dial(let id, let address, let expected): dial(id, address, expected)
     case .cancelDial(let id): dials.removeValue(forKey: id)?.cancel()
     case .send(let link, let message): send(message, to: link)
     case .close(let link, let goodbye): links[link]?.close(goodbye)
@@ -82,7 +82,11 @@ final class PeerLinks {
     for connection in links.values { connection.close(Goodbye(.stopping, "the node is stopping")) }
   }
 
-  private func dial(_ id: DialID, _ endpoint: Endpoint, _ expected: NodeID?) {
+  private func dial(_ id: DialID, _ address: Address, _ expected: NodeID?) {
+    guard let endpoint = address.tcpEndpoint else {
+      let problem = DialProblem(address: address, reason: "This node cannot use that transport.")
+      return driver.input { $0.dialFailed(id, problem, at: $1) }
+    }
     log.debug("Dialing \(endpoint)\(expected.map { " for node \($0.short)" } ?? "").")
     dials[id] = host.dial(to: endpoint, expected: expected, timeout: Self.dialTime) { [weak self] result in
       guard let self else { return }
@@ -91,7 +95,7 @@ final class PeerLinks {
       case .success(let link): opened(link, dial: id)
       case .failure(let error):
         log.debug("Dialing \(endpoint) failed: \(error)")
-        let problem = DialProblem(endpoint: endpoint, reason: error.message)
+        let problem = DialProblem(address: address, reason: error.message)
         driver.input { $0.dialFailed(id, problem, at: $1) }
       }
     }
@@ -127,7 +131,8 @@ final class PeerLinks {
     let connection = LinkConnection(id: id, link: link, loop: loop)
     links[id] = connection
     listen(to: connection)
-    let facts = LinkFacts(peer: link.peer, dial: dial, binding: link.channelBinding, remote: link.remoteEndpoint)
+    let facts = LinkFacts(
+      peer: link.peer, dial: dial, binding: link.channelBinding, remote: link.remoteEndpoint.map { .tcp($0) })
     driver.input { $0.linkOpened(id, facts, at: $1) }
     connection.start(accepted)
   }

@@ -103,10 +103,10 @@ final class SimNetwork {
 
   // MARK: Links
 
-  func dial(_ dialer: SimNode, _ dial: DialID, _ endpoint: Endpoint, _ expected: NodeID?) {
+  func dial(_ dialer: SimNode, _ dial: DialID, _ address: Address, _ expected: NodeID?) {
     let latency: Duration = .microseconds(random.number(100...60_000))
-    guard let target = nodes.first(where: { $0.endpoint == endpoint }) else {
-      return clock.after(latency) { dialer.dialFailed(dial, endpoint) }
+    guard let target = nodes.first(where: { .tcp($0.endpoint) == address }) else {
+      return clock.after(latency) { dialer.dialFailed(dial, address) }
     }
     let life = dialer.life
     let isUnreachable = partitioned.contains(dialer.id) != partitioned.contains(target.id)
@@ -114,7 +114,7 @@ final class SimNetwork {
     clock.after(isUnreachable ? .seconds(10) : latency * 4) { [unowned self] in
       guard dialer.isRunning, dialer.life == life, !dialer.hasCancelled(dial) else { return }
       let isRightNode = expected.map { $0 == target.id } ?? true
-      guard !isUnreachable, target.isRunning, isRightNode else { return dialer.dialFailed(dial, endpoint) }
+      guard !isUnreachable, target.isRunning, isRightNode else { return dialer.dialFailed(dial, address) }
       connect(dialer, dial, target, latency)
     }
   }
@@ -126,9 +126,9 @@ final class SimNetwork {
       acceptor: SimLink.End(node: target, id: target.newLink()), latency: latency)
     links.append(link)
     dialer.linkOpened(
-      link.dialer.id, link, LinkFacts(peer: target.id, dial: dial, binding: binding, remote: target.endpoint))
+      link.dialer.id, link, LinkFacts(peer: target.id, dial: dial, binding: binding, remote: .tcp(target.endpoint)))
     target.linkOpened(
-      link.acceptor.id, link, LinkFacts(peer: dialer.id, dial: nil, binding: binding, remote: dialer.endpoint))
+      link.acceptor.id, link, LinkFacts(peer: dialer.id, dial: nil, binding: binding, remote: .tcp(dialer.endpoint)))
   }
 
   /// Releases everything: nodes and links refer to each other.

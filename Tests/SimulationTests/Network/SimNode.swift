@@ -178,8 +178,8 @@ final class SimNode {
     input { core, now in core.linkOpened(id, facts, at: now) }
   }
 
-  func dialFailed(_ dial: DialID, _ endpoint: Endpoint) {
-    let problem = DialProblem(endpoint: endpoint, reason: "it does not answer.")
+  func dialFailed(_ dial: DialID, _ address: Address) {
+    let problem = DialProblem(address: address, reason: "it does not answer.")
     input { core, now in core.dialFailed(dial, problem, at: now) }
   }
 
@@ -247,7 +247,7 @@ final class SimNode {
 
   private func perform(_ effect: NodeEffect) {
     switch effect {
-    case .link(.dial(let id, let endpoint, let expected)): network.dial(self, id, endpoint, expected)
+    case .link(.dial(let id, let address, let expected)): network.dial(self, id, address, expected)
     case .link(.cancelDial(let id)): cancelled.insert(id)
     case .link(.send(let link, let message)):
       if case .find(let request) = message, let server = peer(of: link), !mayAsk(server, over: request.topic) {
