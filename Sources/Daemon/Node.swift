@@ -22,6 +22,7 @@ actor Node {
 
   let driver: CoreDriver
   let links: PeerLinks
+  private let localNetworks: LocalNetworkWatch
   let downloads: Downloads
   let uploads: Uploads
   let lookups: FileLookups
@@ -60,6 +61,7 @@ actor Node {
       random: SecureRandom())
     driver = CoreDriver(core, loop: loop)
     links = PeerLinks(try TLSIdentity(key: storage.identity.key), driver: driver, loop: loop, log: log)
+    localNetworks = LocalNetworkWatch(driver: driver, loop: loop)
     downloads = Downloads(store, driver: driver, loop: loop, metrics: counters, rate: limits.download)
     uploads = Uploads(store, loop: loop, metrics: counters, limits: limits)
     maintenance = StoreMaintenance(store, configuration, loop: loop, log: log)
@@ -93,6 +95,7 @@ actor Node {
     self.servers = servers
     let announced = configuration.announcedHost.flatMap { Endpoint(host: $0, port: endpoint.port) }
     driver.input { $0.setAddresses(announced.map { [$0] } ?? [], port: endpoint.port, at: $1) }
+    localNetworks.start(listening: endpoint.host, announces: configuration.announcesLocalAddresses)
     await withCheckedContinuation { continuation in maintenance.readLimits { continuation.resume() } }
     await withCheckedContinuation { continuation in channels.start { continuation.resume() } }
     maintenance.start()
@@ -111,6 +114,7 @@ actor Node {
     isStopping = true
     driver.stop()
     channels.stop()
+    localNetworks.stop()
     // Before the API ends: a verification that continues would keep its client waiting.
     maintenance.stop()
     storage.store.endLongWork()

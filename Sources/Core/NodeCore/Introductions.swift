@@ -8,6 +8,8 @@ import Wire
 struct Introductions: Sendable {
   /// Most hosts remembered at which this node was seen.
   private static let maximumObserved = 4
+  /// Most addresses in local networks that are announced: a server may have many more.
+  private static let maximumLocal = 8
   /// How long a signed record may be sent to further peers. Peers read this node's clock from it, so not for long.
   private static let reuse: Duration = .seconds(1)
 
@@ -16,6 +18,7 @@ struct Introductions: Sendable {
   /// The addresses at which this node listens, according to its owner.
   private var announced: [Endpoint] = []
   private var listeningPort: UInt16?
+  private var local = LocalNetwork()
   /// The hosts at which bootstrap nodes have seen this node, latest last.
   private var observedHosts: [String] = []
   /// The latest signed records of this node: many peers get the same ones.
@@ -27,12 +30,28 @@ struct Introductions: Sendable {
 
   // MARK: This node
 
-  /// The addresses of this node: those given by its owner, then those at which it was seen.
+  /// The addresses of this node: those given by its owner, those at which it was seen, and those in its local networks.
   var ownAddresses: [Address] {
-    let observed = listeningPort.map { port in observedHosts.reversed().compactMap { Endpoint(host: $0, port: port) } }
     var addresses = announced.map { Address.tcp($0) }
-    for endpoint in observed ?? [] where !addresses.contains(.tcp(endpoint)) { addresses.append(.tcp(endpoint)) }
+    guard let port = listeningPort else { return Array(addresses.prefix(WireLimits.addresses)) }
+    for host in observedHosts.reversed() + local.hosts.prefix(Self.maximumLocal) {
+      guard let address = Endpoint(host: host, port: port).map({ Address.tcp($0) }) else { continue }
+      if !addresses.contains(address) { addresses.append(address) }
+    }
     return Array(addresses.prefix(WireLimits.addresses))
+  }
+
+  /// Chooses which addresses of other nodes to dial.
+  var choice: AddressChoice {
+    AddressChoice(
+      outside: Set(observedHosts + announced.map(\.host)), networks: local.networks, own: Set(ownAddresses))
+  }
+
+  /// - Returns: whether anything has changed.
+  mutating func setLocalNetwork(_ network: LocalNetwork) -> Bool {
+    guard local != network else { return false }
+    local = network
+    return true
   }
 
   mutating func setAddresses(_ addresses: [Endpoint], port: UInt16?) {

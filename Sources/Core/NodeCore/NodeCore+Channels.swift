@@ -45,6 +45,14 @@ extension NodeCore {
     runDials(now)
   }
 
+  /// Sets the networks around this node, after they have changed.
+  package mutating func setLocalNetwork(_ network: LocalNetwork, at now: Timestamps) {
+    guard introductions.setLocalNetwork(network) else { return }
+    updateTargets(at: now)
+    announce(at: now)
+    runDials(now)
+  }
+
   mutating func recordObserved(_ address: Address, at now: Timestamps) {
     guard introductions.recordObserved(address) else { return }
     updateTargets(at: now)

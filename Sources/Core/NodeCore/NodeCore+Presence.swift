@@ -106,7 +106,7 @@ extension NodeCore {
 
   private mutating func want(_ record: PresenceRecord, at now: Timestamps) {
     let target = DialTarget.member(record.node)
-    dials.want(target, at: record.addresses.filter { $0.tcpEndpoint != nil }, now: now.instant)
+    dials.want(target, at: introductions.choice.addresses(record.addresses), now: now.instant)
     if peers.isLinked(record.node) { perform(dials.linked(target)) }
   }
 }

@@ -39,6 +39,7 @@ package enum DaemonOptions {
 
   private static let flags: [ByteString: @Sendable (inout DaemonConfiguration) -> Void] = [
     "--isbootstrap": { $0.isBootstrap = true },
+    "--no-lan": { $0.announcesLocalAddresses = false },
     "--noudp": { _ in },
     "--nomulticast": { _ in },
   ]

@@ -27,23 +27,28 @@ struct SocketAddress {
 
   /// The endpoint of a kernel address; an IPv4 address mapped into IPv6 is written as IPv4.
   static func endpoint(_ address: UnsafePointer<sockaddr>) -> Endpoint? {
-    var text = [CChar](repeating: 0, count: 64)
     let raw = UnsafeRawPointer(address)
     let port: UInt16
     switch Int32(address.pointee.sa_family) {
-    case AF_INET:
-      let ipv4 = raw.assumingMemoryBound(to: sockaddr_in.self)
-      uv_ip4_name(ipv4, &text, text.count)
-      port = UInt16(bigEndian: ipv4.pointee.sin_port)
-    case AF_INET6:
-      let ipv6 = raw.assumingMemoryBound(to: sockaddr_in6.self)
-      uv_ip6_name(ipv6, &text, text.count)
-      port = UInt16(bigEndian: ipv6.pointee.sin6_port)
+    case AF_INET: port = raw.assumingMemoryBound(to: sockaddr_in.self).pointee.sin_port
+    case AF_INET6: port = raw.assumingMemoryBound(to: sockaddr_in6.self).pointee.sin6_port
+    default: return nil
+    }
+    return host(address).flatMap { Endpoint(host: $0, port: UInt16(bigEndian: port)) }
+  }
+
+  /// The numeric host of a kernel address; an IPv4 address mapped into IPv6 is written as IPv4.
+  static func host(_ address: UnsafePointer<sockaddr>) -> String? {
+    var text = [CChar](repeating: 0, count: 64)
+    let raw = UnsafeRawPointer(address)
+    switch Int32(address.pointee.sa_family) {
+    case AF_INET: uv_ip4_name(raw.assumingMemoryBound(to: sockaddr_in.self), &text, text.count)
+    case AF_INET6: uv_ip6_name(raw.assumingMemoryBound(to: sockaddr_in6.self), &text, text.count)
     default: return nil
     }
     let host = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     let mapped = host.removing(prefix: "::ffff:").flatMap { $0.utf8.contains(UInt8(ascii: ".")) ? String($0) : nil }
-    return Endpoint(host: mapped ?? host, port: port)
+    return mapped ?? host
   }
 
   static func local(of tcp: UnsafePointer<uv_tcp_t>) -> Endpoint? { name(tcp, uv_tcp_getsockname) }

@@ -1,0 +1,61 @@
+package import Primitives
+
+/// Chooses which addresses of a node to dial, and in which order.
+///
+/// A record may name any address, but must not make this node dial services of its own machine or of the networks around
+/// it. A local address is dialed only if the node is probably near: it was seen at the same outside host, or the address
+/// is in a network of this node, or this node itself was seen, or is announced, at an address of that kind.
+package struct AddressChoice: Sendable {
+  private let outside: Set<String>
+  private let scopes: Set<IPAddress.Scope>
+  private let networks: [IPNetwork]
+  private let own: Set<Address>
+
+  /// - Parameters:
+  ///   - outside: the hosts at which this node was seen, or that its owner announces.
+  ///   - networks: the networks of this node's interfaces.
+  ///   - own: this node's own addresses, which are not dialed.
+  package init(outside: Set<String>, networks: [IPNetwork], own: Set<Address>) {
+    self.outside = outside
+    self.networks = networks
+    self.own = own
+    scopes = Set(outside.map(Self.scope))
+  }
+
+  /// The addresses to dial, most likely first.
+  package func addresses(_ all: [Address]) -> [Address] {
+    let hosts = all.compactMap(\.tcpEndpoint?.host)
+    let isNear = hosts.contains { outside.contains($0) && Self.scope($0) == .global }
+    let ranked = all.compactMap { address -> (rank: Int, address: Address)? in
+      guard !own.contains(address), let host = address.tcpEndpoint?.host else { return nil }
+      return rank(of: host, isNear: isNear).map { ($0, address) }
+    }
+    return (0...4).flatMap { rank in ranked.filter { $0.rank == rank }.map(\.address) }
+  }
+
+  /// The smallest is dialed first; nil if the host must not be dialed.
+  private func rank(of host: String, isNear: Bool) -> Int? {
+    let isOurs = IPAddress(host).map { address in networks.contains { $0.contains(address) } } ?? false
+    switch Self.scope(host) {
+    case .loopback: return scopes.contains(.loopback) ? 0 : nil
+    case .site where isNear: return isOurs ? 1 : 2
+    // Elsewhere there may be a network with the same addresses as one of ours.
+    case .site: return isOurs || scopes.contains(.site) ? 4 : nil
+    case .global: return isNear && isOurs ? 1 : 3
+    case .unusable: return nil
+    }
+  }
+
+  /// A name counts as global: only a resolver knows where it leads.
+  private static func scope(_ host: String) -> IPAddress.Scope {
+    if let address = IPAddress(host) { return address.scope }
+    // Resolvers take `127.1` and `0x7f000001` for addresses as well.
+    let name = host.removing(suffix: ".") ?? host[...]
+    let last = name.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).last ?? name.utf8
+    let isNumber =
+      last.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } || last.starts(with: "0x".utf8)
+    guard !isNumber, !host.utf8.contains(UInt8(ascii: ":")) else { return .unusable }
+    let isThisMachine = String(name).lowercased() == "localhost" || String(name).lowercased().ends(with: ".localhost")
+    return isThisMachine ? .loopback : .global
+  }
+}
