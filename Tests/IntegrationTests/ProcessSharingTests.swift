@@ -96,6 +96,7 @@ import Testing
     #expect(stored.code == 0)
     let hash = ContentHash.of(Array(text.utf8))
     let place = "\(directories[0])/sha1/" + ContentStorePath.relative(hash)
+    #expect(chmod(place, 0o644) == 0)
     try Data("what has been damaged".utf8).write(to: URL(filePath: place))
     let complaints = try await together(Self.workers) { [folder] number in
       let home = folder.path("worker \(number)")

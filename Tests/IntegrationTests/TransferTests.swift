@@ -135,6 +135,7 @@ import Testing
   func anAlteredFileIsRefused(size: Int) throws {
     let stored = try a.store(try folder.file("file", bytes: size))
     let copy = "\(a.storage)/sha1/" + ContentStorePath.relative(stored.hash)
+    #expect(chmod(copy, 0o644) == 0)
     let handle = try FileHandle(forUpdating: URL(filePath: copy))
     try handle.seek(toOffset: UInt64(size / 2))
     try handle.write(contentsOf: Data([0xff, 0x00, 0xff]))

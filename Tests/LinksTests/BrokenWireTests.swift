@@ -72,11 +72,14 @@ import Testing
   }
 
   @Test func aCutAtAnyLaterTimeIsToldOnce() async throws {
-    let wrong = try await wrongSeeds(0..<100, bytesPerStream: 100_000, mustCut: true) { broken, seed in
-      var random = SeededRandom(seed: UInt64(seed))
-      broken.wire.cut(afterBytes: random.number(2_000...500_000))
+    // In groups: with all wires at once, some could wait so long for their turns that they count as silent.
+    for first in stride(from: 0, to: 100, by: 20) {
+      let wrong = try await wrongSeeds(first..<first + 20, bytesPerStream: 100_000, mustCut: true) { broken, seed in
+        var random = SeededRandom(seed: UInt64(seed))
+        broken.wire.cut(afterBytes: random.number(2_000...500_000))
+      }
+      #expect(wrong == [])
     }
-    #expect(wrong == [])
   }
 
   /// One byte of the handshake is another than was sent. Some of them do not matter, and then there is a link.

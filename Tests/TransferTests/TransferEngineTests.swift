@@ -68,6 +68,35 @@ import Wire
     #expect(engine.drain().isEmpty)
   }
 
+  @Test func anAnswerOverAChannelThatWasLeftCountsForNothing() throws {
+    var engine = TransferEngine()
+    engine.load(load, FileQuery(key: FileKey(hash: hash)), at: start)
+    let question = try question(engine.drain())
+    engine.asked(question.id, [AskedPeer(node: node, topic: topic)], at: start)
+    engine.withdraw(except: [(node, [])], at: start)
+    engine.answered(question.id, by: node, .has(FindAnswer.File(size: 5)), at: start)
+    #expect(engine.drain().isEmpty)
+    #expect(engine.questions(for: node).map(\.id) == [question.id], "it may be asked over another channel")
+  }
+
+  /// Two sources are withdrawn together: the pieces of the first are not requested from the second.
+  @Test func sourcesThatAreWithdrawnTogetherAreNotAskedForEachOther() throws {
+    for withdrawn in [[node, other], [other, node]] {
+      var engine = TransferEngine()
+      engine.load(load, FileQuery(key: FileKey(hash: hash)), at: start)
+      let question = try question(engine.drain())
+      engine.asked(question.id, [node, other].map { AskedPeer(node: $0, topic: topic) }, at: start)
+      for peer in [node, other] {
+        engine.answered(question.id, by: peer, .has(FindAnswer.File(size: 5)), at: start)
+      }
+      let id = try download(engine.drain())
+      engine.prepared(id, at: start)
+      #expect(engine.drain().fetches.count == 1)
+      engine.withdraw(except: withdrawn.map { ($0, [.filled(with: 9)]) }, at: start)
+      #expect(engine.drain().fetches.isEmpty)
+    }
+  }
+
   /// Idle lanes get pieces although nothing is known of the rate, one per report and not more than the limit.
   @Test func aSourceWithIdleLanesGetsMorePieces() throws {
     var engine = TransferEngine()

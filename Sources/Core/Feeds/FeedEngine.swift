@@ -93,10 +93,23 @@ package struct FeedEngine: Sendable {
 
   /// A node was linked, or its permissions changed: the channels over which it may be asked for feeds.
   package mutating func setPeer(_ node: NodeID, topics: [Topic], binding: [UInt8], at now: Instant) {
-    guard peers[node]?.topics != topics || peers[node]?.binding != binding else { return }
-    if let peer = peers[node], peer.binding != binding { peerLeft(node, at: now) }
-    let before = peers[node]?.topics ?? []
-    peers[node, default: FeedPeer(node: node, binding: binding)].topics = topics
+    setPeers([(node, topics, binding)], at: now)
+  }
+
+  /// The same for several nodes: what one may no longer be asked for is not requested from another that is about to lose
+  /// the same permission.
+  package mutating func setPeers(_ permissions: [(node: NodeID, topics: [Topic], binding: [UInt8])], at now: Instant) {
+    var changed: [(node: NodeID, before: [Topic])] = []
+    for (node, topics, binding) in permissions
+    where peers[node]?.topics != topics || peers[node]?.binding != binding {
+      if let peer = peers[node], peer.binding != binding { peerLeft(node, at: now) }
+      changed.append((node, peers[node]?.topics ?? []))
+      peers[node, default: FeedPeer(node: node, binding: binding)].topics = topics
+    }
+    for (node, before) in changed { review(node, before: before, at: now) }
+  }
+
+  private mutating func review(_ node: NodeID, before: [Topic], at now: Instant) {
     for key in followed.keys.sorted() { review(node, for: key, before: before, at: now) }
     for id in seeks.keys.sorted() { if let feed = seeks[id]?.feed { ask(node, about: feed, at: now) } }
     for id in submissions.keys.sorted() {

@@ -15,7 +15,8 @@ extension NodeCore {
     }
     if oldTopics != membership.topics { sendProofs() }
     let affected = membership.links(claiming: changed)
-    for link in affected { checkProofs(of: link, changed: changed, at: now) }
+    for link in affected { checkProofs(of: link, changed: changed) }
+    reviewPermissions(of: affected, at: now)
     updateTargets(at: now)
     announce(at: now)
     for link in affected { askOpenQuestions(to: link, at: now) }
@@ -55,30 +56,30 @@ extension NodeCore {
     guard let old = peers[link]?.claimed else { return }
     peers.change(link) { $0.proofs = proofs }
     membership.setClaims(of: link, from: old, to: Set(proofs.map(\.topic)))
-    checkProofs(of: link, at: now)
+    checkProofs(of: link)
+    reviewPermissions(of: [link], at: now)
   }
 
-  /// Determines the channels for which a peer's proofs are valid, and updates this peer accordingly.
+  /// Determines the channels for which a peer's proofs are valid.
   ///
   /// - Parameter changed: the topics whose channels have changed; nil if the proofs have.
-  private mutating func checkProofs(of link: LinkID, changed: Set<Topic>? = nil, at now: Timestamps) {
+  private mutating func checkProofs(of link: LinkID, changed: Set<Topic>? = nil) {
     guard let peer = peers[link], peer.hello != nil, !peer.isClosing else { return }
     let proven = membership.proven(by: peer, changed: changed)
     peers.change(link) { $0.proven = proven }
-    reviewPermissions(of: link, at: now)
   }
 
   /// Withdraws requests that are no longer permitted in either direction, and sends queries that are permitted now. The
-  /// cost depends only on this peer, not on the number of links.
-  mutating func reviewPermissions(of link: LinkID, at now: Timestamps) {
-    guard let peer = peers.active(link) else { return }
-    countReview()
-    let askable = membership.askableTopics(of: peer)
-    transferEngine.withdraw(peer.node, except: Set(askable), at: now.instant)
-    drainTransfer(at: now)
-    feedEngine.setPeer(peer.node, topics: askable, binding: peer.facts.binding, at: now.instant)
+  /// cost depends only on these peers, not on the number of links.
+  mutating func reviewPermissions(of links: [LinkID], at now: Timestamps) {
     let membership = membership
-    feedEngine.withdraw(peer.node) { !membership.mayServe(peer, over: $0) }
+    let permissions = links.compactMap { peers.active($0) }.map { ($0, membership.askableTopics(of: $0)) }
+    guard !permissions.isEmpty else { return }
+    for _ in permissions { countReview() }
+    transferEngine.withdraw(except: permissions.map { ($0.node, Set($1)) }, at: now.instant)
+    drainTransfer(at: now)
+    feedEngine.setPeers(permissions.map { ($0.node, $1, $0.facts.binding) }, at: now.instant)
+    for (peer, _) in permissions { feedEngine.withdraw(peer.node) { !membership.mayServe(peer, over: $0) } }
     drainFeeds()
   }
 

@@ -138,7 +138,7 @@ extension NodeCore {
     if isBootstrap, let observed = hello.observed { recordObserved(observed.host, at: now) }
     introduce(to: link, at: now)
     askOpenQuestions(to: link, at: now)
-    reviewPermissions(of: link, at: now)
+    reviewPermissions(of: [link], at: now)
     noteExpectations(at: now)
   }
 

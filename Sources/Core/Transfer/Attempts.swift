@@ -148,6 +148,12 @@ struct Attempts: Sendable {
     table.change(id) { $0.schedule(&out, at: now) }
   }
 
+  /// Requests nothing more from a node that is about to be dropped.
+  mutating func stopAsking(_ node: NodeID) {
+    guard let id = table.id(of: node) else { return }
+    table.change(id) { $0.stopAsking(node) }
+  }
+
   /// Drops a node that was loading the file itself and no longer offers it.
   mutating func dropIfPartial(_ node: NodeID, _ out: inout TransferOutbox, at now: Instant) {
     if table.source(node)?.source.file.isWhole == false { drop(node, &out, at: now) }

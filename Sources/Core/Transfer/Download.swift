@@ -79,6 +79,9 @@ struct Download: Sendable {
 
   mutating func setDelay(_ delay: SourceDelay, of node: NodeID) { sources[node]?.delay = delay }
 
+  /// Requests nothing more from a source that is about to be removed.
+  mutating func stopAsking(_ node: NodeID) { sources[node]?.isLeaving = true }
+
   // MARK: Steps
 
   mutating func readManifest(_ manifest: ContentHash, _ out: inout TransferOutbox) {

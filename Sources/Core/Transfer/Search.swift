@@ -49,6 +49,13 @@ struct Search: Sendable {
     grace = max(grace, now + TransferEngine.peerGrace)
   }
 
+  /// The peer may no longer be asked over the channel over which it was: its answer is not awaited, and it may be asked
+  /// over another one.
+  mutating func withdraw(_ peer: NodeID) {
+    asked.remove(peer)
+    pending[peer] = nil
+  }
+
   /// When it ends if nothing happens.
   var endsAt: Instant { pending.isEmpty ? min(grace, deadline) : deadline }
 }

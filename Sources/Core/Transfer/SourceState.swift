@@ -16,6 +16,8 @@ struct SourceState: Sendable {
   var lostRaces = 0
   /// Whether it is loading the file itself and, as far as is known, has nothing more that is still needed.
   var isExhausted = false
+  /// Whether it is about to be removed.
+  var isLeaving = false
   /// Manifests under which it is not used: its bytes contradict them, or they are late.
   var unusable: Set<ContentHash> = []
   /// A piece for which its bytes contradict a manifest that another node has named. One of the two is wrong.
@@ -25,8 +27,8 @@ struct SourceState: Sendable {
 
   var node: NodeID { source.node }
 
-  /// Whether it has refused for now and is not to be asked yet.
-  var isResting: Bool { delay?.asksAgainAt != nil }
+  /// Whether it is not to be asked: it has refused for now, or is about to be removed.
+  var isResting: Bool { isLeaving || delay?.asksAgainAt != nil }
 
   /// Bytes per second if it has sent any, 0 if nothing is known about it, and less if it sends nothing.
   func estimate(at now: Instant) -> Double {

@@ -119,6 +119,14 @@ extension TransferEngine {
     }
   }
 
+  /// Ignores the answers of nodes that were asked over topics for which they may no longer be asked.
+  mutating func withdrawQuestions(except topics: [NodeID: Set<Topic>], at now: Instant) {
+    for question in searches.inOrder {
+      let nodes = searches[question]?.pending.filter { topics[$0.key]?.contains($0.value) == false }.keys.sorted()
+      for node in nodes ?? [] { _ = searches.change(question) { $0.withdraw(node) } }
+    }
+  }
+
   /// The peer is gone: it neither answers nor sends anything more.
   package mutating func peerLeft(_ peer: NodeID, at now: Instant) {
     for question in searches.inOrder {

@@ -142,17 +142,24 @@ package struct TransferEngine: Sendable {
     change(hash, at: now) { retrieval, _ in retrieval.wanted(by: peer) }
   }
 
-  /// Removes a source from every retrieval for which it may no longer be asked, because a membership was withdrawn on
+  /// Removes sources from every retrieval for which they may no longer be asked, because a membership was withdrawn on
   /// either side.
   ///
-  /// - Parameter permitted: the topics over which it may be asked.
-  package mutating func withdraw(_ node: NodeID, except permitted: Set<Topic>, at now: Instant) {
-    for hash in sourceIndex.files(of: node) {
-      guard let topic = retrievals[hash]?.attempts.table.source(node)?.source.topic, !permitted.contains(topic) else {
-        continue
+  /// - Parameter permissions: the topics over which each node may be asked.
+  package mutating func withdraw(except permissions: [(node: NodeID, topics: Set<Topic>)], at now: Instant) {
+    var withdrawn: [(hash: ContentHash, node: NodeID)] = []
+    for (node, topics) in permissions {
+      for hash in sourceIndex.files(of: node) {
+        guard let topic = retrievals[hash]?.attempts.table.source(node)?.source.topic, !topics.contains(topic) else {
+          continue
+        }
+        // Before any is removed: the pieces of one must not be requested from the next.
+        retrievals[hash]?.change { $0.stopAsking(node) }
+        withdrawn.append((hash, node))
       }
-      changeAttempts(hash, at: now) { $0.drop(node, &$1, at: now) }
     }
+    withdrawQuestions(except: Dictionary(permissions.map { ($0.node, $0.topics) }) { $1 }, at: now)
+    for (hash, node) in withdrawn { changeAttempts(hash, at: now) { $0.drop(node, &$1, at: now) } }
   }
 
   // MARK: Time

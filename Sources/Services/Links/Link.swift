@@ -65,6 +65,9 @@ package final class Link {
   /// The time from the last ping to its answer.
   package var roundTripTime: Duration? { carrier.roundTripTime }
 
+  /// The shortest round trip so far: the length of the path.
+  var minimumRoundTrip: Duration? { carrier.minimumRoundTrip }
+
   /// Pings the peer now, so that the round trip time is soon known.
   package func measureRoundTrip() { carrier.ping() }
 

@@ -47,7 +47,7 @@ package final class LinkLanes: Lanes {
     self.loop = loop
   }
 
-  package var roundTripTime: Duration? { main.roundTripTime }
+  package var roundTripTime: Duration? { main.minimumRoundTrip }
 
   /// Lanes that are up.
   package var count: Int { lanes.count }

@@ -7,6 +7,9 @@ struct PingClock {
   /// The shortest of the last `kept` round trips.
   var shortest: Duration? { latest.min() }
 
+  /// The shortest round trip so far. A busy machine answers late, but that does not make the path longer.
+  private(set) var minimum: Duration?
+
   private static let kept = 8
   private var latest: [Duration] = []
   private var oldest: (value: UInt32, sentAt: Instant)?
@@ -21,6 +24,7 @@ struct PingClock {
     guard let ping = oldest, ping.value == value else { return }
     let time = now - ping.sentAt
     roundTripTime = time
+    minimum = min(minimum ?? time, time)
     latest = latest.suffix(Self.kept - 1) + [time]
     oldest = nil
   }

@@ -30,6 +30,8 @@ protocol StreamCarrier: AnyObject {
   var roundTripTime: Duration? { get }
   /// The shortest of the last round trips measured: what the path takes while nothing is queued.
   var shortestRoundTrip: Duration? { get }
+  /// The shortest round trip so far: the length of the path.
+  var minimumRoundTrip: Duration? { get }
   /// What the peer's side has acknowledged; nil if the path does not report it.
   var delivery: DeliveryState? { get }
   /// Bytes that wait for the path to take them.

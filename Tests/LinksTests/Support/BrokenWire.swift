@@ -13,6 +13,8 @@ final class BrokenWire {
     var links = 0
     var failures = 0
     var closings = 0
+    /// Why the link closed; nil if in order.
+    var reason: String?
 
     /// Whether the end was told exactly once: that there is no link, or that the link is closed.
     var isRight: Bool { failures + closings == 1 && links == closings }
@@ -70,8 +72,9 @@ final class BrokenWire {
     links.append(link)
     outcomes[index].links += 1
     if links.count == 2 { handshakeBytes = wire.deliveredBytes }
-    link.onClose = { _ in
+    link.onClose = { error in
       self.outcomes[index].closings += 1
+      self.outcomes[index].reason = error?.message
       self.finishIfOver()
     }
     link.onStream = { echo($0) }

@@ -102,9 +102,10 @@ final class SimFeeds {
   /// Searches and submissions that should have ended, and bytes that were never released.
   var leftovers: [String] {
     let late = deadlines.filter { $0.value < network.clock.now }.keys.sorted()
-    let bytes = unreleased.values.filter { $0 != 0 }
+    // What arrived while its link was being closed has no window.
+    let bytes = unreleased.filter { $0.value != 0 && node.link($0.key) != nil }.sorted { $0.key < $1.key }
     return late.map { "a search or submission, \($0), of \(node.name) did not end" }
-      + bytes.map { "\($0) bytes of messages that came over a link of \(node.name) were not released" }
+      + bytes.map { "\($0.value) bytes of messages over link \($0.key.number) of \(node.name) were not released" }
   }
 
   /// Complains about subscriptions over channels that no longer permit them.

@@ -32,7 +32,10 @@ final class SimNetwork {
       instant: clock.now, wall: WallTime(milliseconds: 1_700_000_000_000 + clock.now.nanoseconds / 1_000_000))
   }
 
-  func complain(_ text: String) { complaints.append(text) }
+  func complain(_ text: String) {
+    note(text)
+    complaints.append(text)
+  }
 
   func note(_ text: String) { trace.append("\(clock.now.nanoseconds) \(text)") }
 
