@@ -11,6 +11,12 @@ import Wire
 
 /// The messages of a link whose other end misbehaves.
 @Suite struct LinkConnectionTests {
+  private final class Transfer: LaneUser {
+    var bytesLeft: UInt64 { 1 }
+
+    func lanesChanged() {}
+  }
+
   /// Two ends of one link on a loop.
   private actor Ends {
     let loop: EventLoop
@@ -91,11 +97,45 @@ import Wire
       }
     }
 
+    /// Whether a link is awaited while it is idle, while it has feed streams, a fetch stream, and a transfer.
+    func awaited() async throws -> [Bool] {
+      let endpoint = try listening.listen(host: "127.0.0.1", port: 0)
+      return await withCheckedContinuation { continuation in
+        listening.onLink = { self.accepted = $0 }
+        _ = dialing.dial(to: endpoint, expected: nil, timeout: .seconds(5)) { result in
+          guard let link = try? result.get() else { return continuation.resume(returning: []) }
+          self.dialed = link
+          let connection = LinkConnection(id: LinkID(number: 1), link: link, loop: self.loop)
+          connection.start(nil)
+          var awaited = [link.isAwaited(link)]
+          connection.feeds.ask(.unsubscribe(id: 1))
+          awaited.append(link.isAwaited(link))
+          let stream = link.openStream()
+          awaited.append(link.isAwaited(link))
+          stream.reset()
+          let transfer = Transfer()
+          connection.lanes.join(transfer)
+          awaited.append(link.isAwaited(link))
+          connection.lanes.leave(transfer)
+          awaited.append(link.isAwaited(link))
+          connection.lanes.close()
+          continuation.resume(returning: awaited)
+        }
+      }
+    }
+
     func stop() async {
       dialing.close()
       listening.close()
       await loop.shutdown()
     }
+  }
+
+  /// The control stream and the feed streams may rest for days.
+  @Test(.timeLimit(.minutes(1))) func transfersAwaitThePeer() async throws {
+    let ends = try Ends()
+    #expect(try await ends.awaited() == [false, false, true, true, false])
+    await ends.stop()
   }
 
   /// The window holds some thousand queries. A quarter of a second's worth of work is free; the rest is handled at the
