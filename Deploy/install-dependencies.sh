@@ -44,7 +44,7 @@ test_packages=(
   util-linux mount        # setpriv and unshare: tests run as other users, and fill a small disk
 )
 # Installing nginx and Redis starts servers, so only the benchmarks ask for them.
-line_packages=(iproute2)  # emulated lines
+line_packages=(iproute2 nftables) # emulated lines, and a router between them
 bench_packages=(
   "${line_packages[@]}"
   nginx-light rsync redis-server
