@@ -8,10 +8,11 @@ import Testing
   private func choice(outside: [String] = [], networks: [(String, Int)] = [], own: [String] = []) throws
     -> AddressChoice
   {
-    AddressChoice(
-      outside: Set(outside),
-      networks: try networks.map { try #require(IPNetwork(of: try #require(IPAddress($0.0)), length: $0.1)) },
-      own: Set(try own.map { try address($0) }))
+    let networks = try networks.map { host, length in
+      let address = try #require(IPAddress(host))
+      return try #require(IPNetwork(of: address, length: length))
+    }
+    return AddressChoice(outside: outside, networks: networks, own: Set(try own.map { try address($0) }))
   }
 
   private func chosen(_ choice: AddressChoice, _ addresses: [String]) throws -> [String] {

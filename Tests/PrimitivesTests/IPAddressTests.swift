@@ -44,7 +44,8 @@ import Testing
 
   @Test func aNetworkContainsWhatBeginsLikeIt() throws {
     func network(_ text: String, _ length: Int) throws -> IPNetwork {
-      try #require(IPNetwork(of: try #require(IPAddress(text)), length: length))
+      let address = try #require(IPAddress(text))
+      return try #require(IPNetwork(of: address, length: length))
     }
     func isIn(_ network: IPNetwork, _ text: String) throws -> Bool { network.contains(try #require(IPAddress(text))) }
     let home = try network("192.168.1.77", 24)

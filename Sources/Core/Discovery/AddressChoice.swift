@@ -6,7 +6,7 @@ package import Primitives
 /// it. A local address is dialed only if the node is probably near: it was seen at the same outside host, or the address
 /// is in a network of this node, or this node itself was seen, or is announced, at an address of that kind.
 package struct AddressChoice: Sendable {
-  private let outside: Set<String>
+  private let outside: Set<ByteString>
   private let scopes: Set<IPAddress.Scope>
   private let networks: [IPNetwork]
   private let own: Set<Address>
@@ -15,8 +15,8 @@ package struct AddressChoice: Sendable {
   ///   - outside: the hosts at which this node was seen, or that its owner announces.
   ///   - networks: the networks of this node's interfaces.
   ///   - own: this node's own addresses, which are not dialed.
-  package init(outside: Set<String>, networks: [IPNetwork], own: Set<Address>) {
-    self.outside = outside
+  package init(outside: [String], networks: [IPNetwork], own: Set<Address>) {
+    self.outside = Set(outside.map { ByteString($0) })
     self.networks = networks
     self.own = own
     scopes = Set(outside.map(Self.scope))
@@ -25,7 +25,7 @@ package struct AddressChoice: Sendable {
   /// The addresses to dial, most likely first.
   package func addresses(_ all: [Address]) -> [Address] {
     let hosts = all.compactMap(\.tcpEndpoint?.host)
-    let isNear = hosts.contains { outside.contains($0) && Self.scope($0) == .global }
+    let isNear = hosts.contains { outside.contains(ByteString($0)) && Self.scope($0) == .global }
     let ranked = all.compactMap { address -> (rank: Int, address: Address)? in
       guard !own.contains(address), let host = address.tcpEndpoint?.host else { return nil }
       return rank(of: host, isNear: isNear).map { ($0, address) }
@@ -50,12 +50,10 @@ package struct AddressChoice: Sendable {
   private static func scope(_ host: String) -> IPAddress.Scope {
     if let address = IPAddress(host) { return address.scope }
     // Resolvers take `127.1` and `0x7f000001` for addresses as well.
-    let name = host.removing(suffix: ".") ?? host[...]
-    let last = name.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).last ?? name.utf8
-    let isNumber =
-      last.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } || last.starts(with: "0x".utf8)
-    guard !isNumber, !host.utf8.contains(UInt8(ascii: ":")) else { return .unusable }
-    let isThisMachine = String(name).lowercased() == "localhost" || String(name).lowercased().ends(with: ".localhost")
-    return isThisMachine ? .loopback : .global
+    let name = (host.removing(suffix: ".") ?? host[...]).lowercased()
+    let last = name.parts(separatedBy: ".").last ?? ""
+    let isNumber = last.utf8.allSatisfy { (0x30...0x39).contains($0) } || last.begins(with: "0x")
+    guard !isNumber, !name.contains(bytesOf: ":") else { return .unusable }
+    return ".\(name)".ends(with: ".localhost") ? .loopback : .global
   }
 }

@@ -44,7 +44,7 @@ struct Introductions: Sendable {
   /// Chooses which addresses of other nodes to dial.
   var choice: AddressChoice {
     AddressChoice(
-      outside: Set(observedHosts + announced.map(\.host)), networks: local.networks, own: Set(ownAddresses))
+      outside: observedHosts + announced.map(\.host), networks: local.networks, own: Set(ownAddresses))
   }
 
   /// - Returns: whether anything has changed.

@@ -107,6 +107,7 @@ extension Address {
 }
 
 extension ByteWriter {
+  /// Writes the host as text, and the port.
   package mutating func write(_ endpoint: Endpoint) {
     text(endpoint.host)
     integer(endpoint.port)
@@ -114,6 +115,7 @@ extension ByteWriter {
 }
 
 extension ByteReader {
+  /// Reads what `write` has written; throws `malformed` if it is no endpoint.
   package mutating func endpoint() throws(ByteReaderError) -> Endpoint {
     let host = try text(limit: Endpoint.maximumHostLength)
     guard let endpoint = Endpoint(host: host, port: try integer()) else { throw .malformed }

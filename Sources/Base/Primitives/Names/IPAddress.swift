@@ -100,6 +100,7 @@ package struct IPNetwork: Hashable, Sendable {
     self.length = length
   }
 
+  /// Whether the address begins with the network's bits.
   package func contains(_ other: IPAddress) -> Bool {
     guard other.bytes.count == address.bytes.count else { return false }
     return (0..<length).allSatisfy { bit in
