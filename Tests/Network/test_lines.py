@@ -230,7 +230,7 @@ def test_a_load_continues_after_the_reader_got_another_address(ends: Ends, capsy
 
 @pytest.mark.parametrize("size", [8, 64])
 def test_a_file_arrives_over_a_line_that_silently_drops_large_packets(ends: Ends, size: int, capsys: Any) -> None:
-    """As behind a tunnel with an MTU of 1280, when the ICMP messages about it are filtered. 64 MiB need several lanes."""
+    """As behind a tunnel with an MTU of 1280 whose ICMP messages are filtered. 64 MiB need several lanes."""
     ends.line.change(largest=1280)
     uri, digest = ends.source.store(size << 20)
     reader = ends.reader()

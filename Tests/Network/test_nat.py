@@ -23,7 +23,9 @@ OUTSIDE, ROUTER, INSIDE = "203.0.113.1", "203.0.113.2", "192.168.7"
 @contextlib.contextmanager
 def namespace(name: str, address: str) -> Iterator[End]:
     """A network namespace that ends, with its processes, at the end of the ``with`` block."""
-    holder = subprocess.Popen(["unshare", "--net", "sh", "-c", "echo ready && exec sleep infinity"], stdout=subprocess.PIPE)
+    holder = subprocess.Popen(
+        ["unshare", "--net", "sh", "-c", "echo ready && exec sleep infinity"], stdout=subprocess.PIPE
+    )
     assert holder.stdout is not None
     try:
         assert holder.stdout.readline() == b"ready\n", f"no network namespace for {name}"
@@ -37,11 +39,11 @@ def namespace(name: str, address: str) -> Iterator[End]:
 
 
 def join(one: End, other: End, name: str) -> None:
-    """Connects two namespaces by a cable: the device `up` in the first, and `name` in the second."""
-    other.run(["ip", "link", "add", "dev", name, "type", "veth", "peer", "name", "up", "netns", one.space])
-    one.run(["ip", "address", "add", f"{one.address}/24", "dev", "up"])
-    one.run(["ip", "link", "set", "up", "up"])
-    other.run(["ip", "link", "set", name, "up"])
+    """Connects two namespaces by a cable: the device `cable` in the first, and `name` in the second."""
+    other.run(["ip", "link", "add", "dev", name, "type", "veth", "peer", "name", "cable", "netns", one.space])
+    one.run(["ip", "address", "add", f"{one.address}/24", "dev", "cable"])
+    one.run(["ip", "link", "set", "dev", "cable", "up"])
+    other.run(["ip", "link", "set", "dev", name, "up"])
 
 
 @pytest.fixture
@@ -58,7 +60,7 @@ def network() -> Iterator[tuple[End, End, End]]:
         router.run(["ip", "address", "add", f"{ROUTER}/24", "dev", "outside"])
         router.run(["ip", "link", "add", "dev", "inside", "type", "bridge"])
         router.run(["ip", "address", "add", f"{INSIDE}.1/24", "dev", "inside"])
-        router.run(["ip", "link", "set", "inside", "up"])
+        router.run(["ip", "link", "set", "dev", "inside", "up"])
         for end, name in ((a, "a"), (b, "b")):
             join(end, router, name)
             router.run(["ip", "link", "set", "dev", name, "master", "inside"])
