@@ -20,16 +20,22 @@ package struct NetworkInterface: Hashable, Sendable {
     return (0..<Int(count)).compactMap { NetworkInterface(list[$0]) }
   }
 
-  private init?(_ entry: uv_interface_address_t) {
-    var (address, mask) = (entry.address, entry.netmask)
-    guard let name = entry.name, let host = Self.host(of: &address), let parsed = IPAddress(host),
-      let bits = Self.host(of: &mask).flatMap({ IPAddress($0) })?.bytes.reduce(0, { $0 + $1.nonzeroBitCount }),
-      let network = IPNetwork(of: parsed, length: bits)
-    else { return nil }
-    self.name = String(cString: name)
-    self.address = parsed
+  /// The address `host` in a network of which it has the first `length` bits; nil if it is no address or the length does
+  /// not fit it.
+  package init?(_ name: String, host: String, length: Int) {
+    guard let address = IPAddress(host), let network = IPNetwork(of: address, length: length) else { return nil }
+    self.name = name
+    self.address = address
     self.host = host
     self.network = network
+  }
+
+  private init?(_ entry: uv_interface_address_t) {
+    var (address, mask) = (entry.address, entry.netmask)
+    guard let name = entry.name, let host = Self.host(of: &address),
+      let bits = Self.host(of: &mask).flatMap({ IPAddress($0) })?.bytes.reduce(0, { $0 + $1.nonzeroBitCount })
+    else { return nil }
+    self.init(String(cString: name), host: host, length: bits)
   }
 
   /// The libuv unions for addresses and masks have the same members.
