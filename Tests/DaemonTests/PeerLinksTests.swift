@@ -22,10 +22,12 @@ import Wire
       var opened: [(kind: StreamKind, stream: any ByteStream, first: [UInt8])] = []
       var closed: [LinkID] = []
 
-      init(_ label: String, loop: EventLoop) throws {
+      init(_ label: String, loop: EventLoop, maximumAcceptedLanes: Int = 1_024) throws {
         let key = try SigningKey.generate()
         driver = CoreDriver(key: key, label: label, loop: loop)
-        links = PeerLinks(try TLSIdentity(key: key), driver: driver, loop: loop, log: .disabled)
+        links = PeerLinks(
+          try TLSIdentity(key: key), driver: driver, loop: loop, log: .disabled,
+          maximumAcceptedLanes: maximumAcceptedLanes)
         driver.onEffect = { [links] effect in if case .link(let effect) = effect { links.perform(effect) } }
         links.onStream = { [weak self] kind, stream, first, _, _ in self?.opened.append((kind, stream, first)) }
         links.onClosed = { [weak self] id in self?.closed.append(id) }
@@ -47,10 +49,10 @@ import Wire
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
-    init() throws {
+    init(maximumAcceptedLanes: Int = 1_024) throws {
       loop = try EventLoop(name: "two")
       dialing = try End("dialing", loop: loop)
-      listening = try End("listening", loop: loop)
+      listening = try End("listening", loop: loop, maximumAcceptedLanes: maximumAcceptedLanes)
     }
 
     var peers: [[String]] { [dialing.peers, listening.peers] }
@@ -195,7 +197,16 @@ import Wire
     await two.stop()
   }
 
-  /// A lane for a link of another node, or for no link at all, and noise instead of a purpose.
+  /// The limit of all links together.
+  @Test func aNodeAcceptsNoMoreLanesThanItsLimit() async throws {
+    let two = try Two(maximumAcceptedLanes: 2)
+    try await two.meet()
+    await two.until { $0.peers == [["listening"], ["dialing"]] }
+    await two.openLanes(3, fromListening: false)
+    await two.until { $0.lanes == [2, 2] }
+    await two.stop()
+  }
+
   /// However many lanes a peer asks for, and whatever this node opens itself, the link gets no more than its limit.
   @Test func aPeerGetsNoMoreLanesThanTheLimit() async throws {
     let two = try Two()

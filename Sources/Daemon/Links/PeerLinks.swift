@@ -31,10 +31,16 @@ final class PeerLinks {
   private var incoming: [ObjectIdentifier: IncomingLink] = [:]
   private var dials: [DialID: LinkAttempt] = [:]
   private var laneDialers: [LinkID: LaneDialer] = [:]
+  private let maximumAcceptedLanes: Int
   private var lastLink: UInt64 = 0
   private var isStopped = false
 
-  init(_ identity: TLSIdentity, driver: CoreDriver, loop: EventLoop, log: Log) {
+  /// - Parameter maximumAcceptedLanes: the most lanes of all links together while others still open some: each takes a
+  ///   descriptor, and identities cost nothing.
+  init(
+    _ identity: TLSIdentity, driver: CoreDriver, loop: EventLoop, log: Log, maximumAcceptedLanes: Int = 1_024
+  ) {
+    self.maximumAcceptedLanes = maximumAcceptedLanes
     self.driver = driver
     self.loop = loop
     self.log = log
@@ -118,9 +124,9 @@ final class PeerLinks {
   }
 
   private func add(lane: Link, _ request: LaneRequest) {
-    guard !isStopped, let main = links.values.first(where: { $0.isNamed(by: request, from: lane.peer) }) else {
-      return lane.close()
-    }
+    guard !isStopped, laneCount < maximumAcceptedLanes,
+      let main = links.values.first(where: { $0.isNamed(by: request, from: lane.peer) })
+    else { return lane.close() }
     main.adopt(lane: lane)
   }
 
@@ -171,7 +177,8 @@ final class PeerLinks {
 
   private var mayOpenLane: Bool {
     guard !isStopped else { return false }
-    return links.values.reduce(0) { $0 + $1.lanes.count } + laneDialers.values.reduce(0) { $0 + $1.count }
-      < Self.maximumLanes
+    return laneCount + laneDialers.values.reduce(0) { $0 + $1.count } < Self.maximumLanes
   }
+
+  private var laneCount: Int { links.values.reduce(0) { $0 + $1.lanes.count } }
 }
