@@ -48,6 +48,31 @@ import Wire
     #expect(engine.wakeAt == nil)
   }
 
+  /// While a node is being met, a search lasts longer than it waits for nodes to appear, up to its own end.
+  @Test func aMeetingThatIsUnderWayIsWaitedFor() throws {
+    for meetingEnds in [false, true] {
+      var engine = TransferEngine()
+      engine.meetsPeer = true
+      engine.load(load, FileQuery(key: FileKey(hash: hash)), at: start)
+      let question = try question(engine.drain())
+      engine.asked(question.id, [], at: start)
+      let later = start + TransferEngine.peerGrace + .seconds(2)
+      var now = start
+      while now < later {
+        now = try #require(engine.wakeAt)
+        engine.wake(at: now)
+        #expect(engine.drain().failure == nil)
+      }
+      engine.meetsPeer = !meetingEnds
+      while engine.wakeAt != nil {
+        now = try #require(engine.wakeAt)
+        engine.wake(at: now)
+      }
+      guard case .noSource(asked: 0) = engine.drain().failure else { return #expect(Bool(false), "no failure") }
+      #expect(meetingEnds ? now < later + .seconds(1) : now == start + TransferEngine.searchTime)
+    }
+  }
+
   @Test func aNodeThatAppearsMeanwhileIsAsked() throws {
     var engine = TransferEngine()
     engine.load(load, FileQuery(key: FileKey(hash: hash)), at: start)

@@ -126,9 +126,11 @@ package struct NodeCore: Sendable {
   /// Informs the transfer engine whether a peer may soon appear.
   mutating func noteExpectations(at now: Timestamps) {
     let expects = peers.awaitsHello || dials.isBusy
-    guard transferEngine.expectsPeers != expects else { return }
+    let meets = dials.isMeeting(at: now.instant) || peers.isMeeting(at: now.instant)
+    guard transferEngine.expectsPeers != expects || transferEngine.meetsPeer != meets else { return }
     transferEngine.expectsPeers = expects
-    if !expects { transferEngine.settleSearches(at: now.instant) }
+    transferEngine.meetsPeer = meets
+    if !expects || !meets { transferEngine.settleSearches(at: now.instant) }
     drainTransfer(at: now)
   }
 }

@@ -1,3 +1,4 @@
+import Discovery
 import Primitives
 
 /// The links, the peers at their other ends, and the link chosen for each node.
@@ -10,6 +11,8 @@ struct PeerTable: Sendable {
   private var linksOfNode: [NodeID: Set<LinkID>] = [:]
   /// The link over which a node is asked and served.
   private var chosenLinks: [NodeID: LinkID] = [:]
+  /// Links that this node dialed and over which no hello has arrived.
+  private var meetings: Set<LinkID> = []
   /// When each peer must have said hello; only for peers that have not.
   private var helloDeadlines = Deadlines<LinkID>()
 
@@ -26,6 +29,7 @@ struct PeerTable: Sendable {
     peers[peer.link] = peer
     linksOfNode[peer.node, default: []].insert(peer.link)
     helloDeadlines.set(peer.link, peer.openedAt + Self.helloTime)
+    if peer.facts.dial != nil { meetings.insert(peer.link) }
   }
 
   mutating func close(_ link: LinkID) -> Peer? {
@@ -34,6 +38,7 @@ struct PeerTable: Sendable {
     if linksOfNode[peer.node]?.isEmpty == true { linksOfNode[peer.node] = nil }
     if chosenLinks[peer.node] == link { chosenLinks[peer.node] = nil }
     helloDeadlines.clear(link)
+    meetings.remove(link)
     return peer
   }
 
@@ -41,7 +46,10 @@ struct PeerTable: Sendable {
   mutating func change(_ link: LinkID, _ body: (inout Peer) -> Void) {
     guard var peer = peers[link] else { return }
     body(&peer)
-    if peer.hello != nil || peer.isClosing { helloDeadlines.clear(link) }
+    if peer.hello != nil || peer.isClosing {
+      helloDeadlines.clear(link)
+      meetings.remove(link)
+    }
     peers[link] = peer
   }
 
@@ -85,6 +93,11 @@ struct PeerTable: Sendable {
   /// Whether any peer has yet to say hello.
   var awaitsHello: Bool { !helloDeadlines.isEmpty }
   var nextHelloDeadline: Instant? { helloDeadlines.next }
+
+  /// Whether a node that this one has dialed is about to say hello.
+  func isMeeting(at now: Instant) -> Bool {
+    meetings.contains { link in peers[link].map { now - $0.openedAt < DialSchedule.meetingTime } ?? false }
+  }
 
   /// Whether the stored deadlines match a scan of all links.
   var keepsItsDeadlines: Bool {

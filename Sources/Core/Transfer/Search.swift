@@ -8,6 +8,9 @@ struct Search: Sendable {
     case retrieval(ContentHash)
   }
 
+  /// How often a search that waits for a meeting checks whether that is still under way.
+  private static let waitingStep: Duration = .milliseconds(250)
+
   let owner: Owner
   /// The file that the client wants, which may be a part of the file asked for.
   let wanted: ContentHash
@@ -29,10 +32,22 @@ struct Search: Sendable {
   func isOver(at now: Instant, expectsPeers: Bool, topics: Set<Topic>?) -> Bool {
     if now >= deadline { return true }
     guard pending.isEmpty else { return false }
-    if let topics, topics.isEmpty || question.topic.map({ !topics.contains($0) }) ?? false { return true }
+    guard hasTopic(among: topics) else { return true }
     guard now < grace else { return true }
     return !isAfterLoss && !asked.isEmpty && !expectsPeers
   }
+
+  /// Whether a peer may be asked over one of the joined channels.
+  private func hasTopic(among topics: Set<Topic>?) -> Bool {
+    guard let topics else { return true }
+    return !topics.isEmpty && question.topic.map { topics.contains($0) } ?? true
+  }
+
+  /// Whether the search can wait for a peer that is about to appear.
+  func mayWait(at now: Instant, topics: Set<Topic>?) -> Bool { now < deadline && hasTopic(among: topics) }
+
+  /// Waits a little longer for a peer that is about to appear.
+  mutating func wait(at now: Instant) { grace = max(grace, min(now + Self.waitingStep, deadline)) }
 
   /// Adds a peer that is asked; returns false if it was asked before.
   mutating func ask(_ peer: AskedPeer) -> Bool {

@@ -106,6 +106,10 @@ extension TransferEngine {
   mutating func settle(_ question: UInt32, at now: Instant) {
     guard let search = searches[question], search.isOver(at: now, expectsPeers: expectsPeers, topics: topics)
     else { return }
+    guard !meetsPeer || !search.mayWait(at: now, topics: topics) else {
+      _ = searches.change(question) { $0.wait(at: now) }
+      return
+    }
     finishSearch(question, at: now)
   }
 

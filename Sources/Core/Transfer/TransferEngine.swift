@@ -37,6 +37,8 @@ package struct TransferEngine: Sendable {
   var out: TransferOutbox
   /// Whether a peer may soon appear: a dial is running or a hello is outstanding. Maintained by the owner.
   package var expectsPeers = false
+  /// Whether a node that was never out of reach is being dialed, or is about to say hello. Maintained by the owner.
+  package var meetsPeer = false
   /// The joined channels, without which no peer can appear; nil until they are known. Maintained by the owner.
   package var topics: Set<Topic>?
   private var lastQuestion: UInt32 = 0
