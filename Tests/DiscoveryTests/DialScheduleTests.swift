@@ -42,6 +42,21 @@ import Testing
     #expect(!schedule.isBusy)
   }
 
+  /// A node's less likely addresses may be of no use in any case.
+  @Test func theProblemIsThatOfTheMostLikelyAddress() throws {
+    var schedule = DialSchedule(random: SeededRandom(seed: 1))
+    schedule.want(target, at: [one, two], now: start)
+    var now = start
+    for reason in ["first", "second"] {
+      for address in [one, two] {
+        now = try #require(schedule.wakeAt)
+        let id = try attempt(schedule.wake(now: now))
+        schedule.failed(id, DialProblem(address: address, reason: reason), now: now)
+      }
+      #expect(schedule.problem(with: target) == DialProblem(address: one, reason: reason))
+    }
+  }
+
   @Test func afterFailuresThePauseDoublesUpToALimit() throws {
     var schedule = DialSchedule(random: SeededRandom(seed: 2))
     schedule.want(target, at: [one], now: start)

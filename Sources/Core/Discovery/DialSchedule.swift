@@ -56,7 +56,7 @@ package struct DialSchedule: Sendable {
     var failures = 0
     /// When the first address of this round was dialed.
     var begunAt: Instant?
-    /// The latest problem since the last link.
+    /// The problem with the most likely address since the last link.
     var problem: DialProblem?
     /// The addresses of this round that have not been tried.
     var untried: ArraySlice<Address> = []
@@ -66,6 +66,12 @@ package struct DialSchedule: Sendable {
     var isRunning: Bool { !attempts.isEmpty || !untried.isEmpty }
     /// When to act next; nil while only an answer can change the state.
     var deadline: Instant? { !isLinked && (attempts.isEmpty || !untried.isEmpty || isSilent) ? nextAt : nil }
+
+    /// Keeps the problem with the address that is most likely to lead to the node.
+    mutating func report(_ new: DialProblem) {
+      let known = problem.flatMap { addresses.firstIndex(of: $0.address) } ?? .max
+      if addresses.firstIndex(of: new.address) ?? .max <= known { problem = new }
+    }
 
     /// The attempts that make room for another one, while the link is silent.
     var surplus: Set<DialID> {
@@ -184,7 +190,7 @@ package struct DialSchedule: Sendable {
   /// Records that the attempt failed, with a reason for people.
   package mutating func failed(_ attempt: DialID, _ problem: DialProblem? = nil, now: Instant) {
     guard let target = targets.removeValue(forKey: attempt), var race = races[target] else { return }
-    race.problem = problem ?? race.problem
+    if let problem { race.report(problem) }
     race.attempts.remove(attempt)
     if race.attempts.isEmpty, !race.untried.isEmpty {
       race.nextAt = now
