@@ -19,6 +19,7 @@ import pytest
 
 import kachery_client
 import kachery_p2p as kp
+from kachery_p2p import _remedies
 
 CLIENTS = pytest.mark.parametrize("client", [kp, kachery_client], ids=lambda client: client.__name__)
 
@@ -388,3 +389,10 @@ def test_what_holds_itself_is_refused_and_what_stands_often_is_looked_at_once(of
         shared = [shared, shared]
     loaded = kp.load_pkl(kp.store_pkl(shared))
     assert loaded[0] is loaded[1]
+
+
+def test_a_path_is_named_as_programs_import_it() -> None:
+    """Python 3.13 defines paths in a private module."""
+    path = type("PosixPath", (), {"__module__": "pathlib._local"})()
+    assert _remedies.kind_of(path) == "pathlib.PosixPath"
+    assert _remedies.instead_of(path) == "use str(x)"

@@ -41,8 +41,14 @@ _BY_PACKAGE: dict[str, str] = {
 def kind_of(value: Any) -> str:
     """The full name of a value's type, and for an array also the type of its elements."""
     kind = type(value)
-    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    name = kind.__qualname__ if kind.__module__ == "builtins" else _full_name(kind)
     return f"{name} of {type_name(value.dtype)}" if is_array(value) else name
+
+
+def _full_name(kind: type) -> str:
+    """The name under which programs import a type. Python 3.13 defines paths in a private module."""
+    module = "pathlib" if kind.__module__ == "pathlib._local" else kind.__module__
+    return f"{module}.{kind.__qualname__}"
 
 
 def type_name(dtype: Any) -> str:
@@ -75,7 +81,7 @@ def instead_of(value: Any) -> str:
     if kind.__module__ == "numpy" and hasattr(value, "dtype"):
         return "use x.item() or str(x)"
     for parent in kind.__mro__:
-        known = _BY_NAME.get(f"{parent.__module__}.{parent.__qualname__}") or _BY_PACKAGE.get(package_of(parent))
+        known = _BY_NAME.get(_full_name(parent)) or _BY_PACKAGE.get(package_of(parent))
         if known is not None:
             return known
     for attribute, remedy in (("_asdict", "x._asdict()"), ("__dataclass_fields__", "dataclasses.asdict(x)")):
