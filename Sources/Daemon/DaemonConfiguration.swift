@@ -24,7 +24,7 @@ package struct DaemonConfiguration: Sendable {
   package var port: UInt16 = 0
   /// The host at which other nodes reach this one, if its owner knows it.
   package var announcedHost: String?
-  /// Whether other nodes are told this machine's addresses in its local networks.
+  /// Whether the node announces the addresses that this machine has in its local networks.
   package var announcesLocalAddresses = true
   package var isBootstrap = false
   /// Bootstrap nodes besides those of the channels' documents.

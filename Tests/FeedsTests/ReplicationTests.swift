@@ -1,6 +1,5 @@
 import Crypto
 import Feeds
-import Foundation
 import Primitives
 import TestSupport
 import Testing
@@ -34,8 +33,7 @@ import Testing
   }
 
   /// A tenth of `KACHERY_SIMULATED_RUNS` (400), as `make simulate` sets it.
-  private static let runs: UInt64 =
-    (ProcessInfo.processInfo.environment["KACHERY_SIMULATED_RUNS"].flatMap { UInt64($0) } ?? 400) / 10
+  private static let runs = SimulatedRuns.count() / 10
 
   @Test(arguments: 0..<runs)
   func linksBreakAndEverythingArrivesOnce(seed: UInt64) throws {

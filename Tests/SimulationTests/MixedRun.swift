@@ -288,7 +288,7 @@ final class MixedRun {
     }
   }
 
-  /// A submission is appended at most once: exactly once if the node was told that it was, never if it was refused.
+  /// No submission is appended twice. One that was reported as appended is appended, and a refused one is not.
   private func judge(_ submission: Submitted) {
     let count = submission.subfeed.writer.feeds.texts(of: submission.subfeed.key).count { $0 == submission.text }
     if count > 1 { complaints.append("'\(submission.text)' was appended \(count) times") }

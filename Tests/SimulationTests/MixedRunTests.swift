@@ -1,20 +1,10 @@
-import Foundation
 import TestSupport
 import Testing
 
 /// Files, batches and feeds together. A failing run names its seed. `KACHERY_SIMULATED_RUNS` sets the number of runs
 /// (`make simulate`), `KACHERY_SIMULATED_FIRST` the first seed.
 @Suite struct MixedRunTests {
-  private static func number(_ name: String, _ otherwise: UInt64) -> UInt64 {
-    ProcessInfo.processInfo.environment[name].flatMap { UInt64($0) } ?? otherwise
-  }
-
-  /// In parts, so that they run concurrently.
-  private static let parts: [Range<UInt64>] = {
-    let first = number("KACHERY_SIMULATED_FIRST", 0)
-    let end = first + number("KACHERY_SIMULATED_RUNS", 200)
-    return stride(from: first, to: end, by: 25).map { $0..<min($0 + 25, end) }
-  }()
+  private static let parts = SimulatedRuns.parts(of: 25, usually: 200)
 
   @Test(arguments: parts)
   func everythingArrivesAndNothingIsLeft(_ seeds: Range<UInt64>) throws {

@@ -1,5 +1,4 @@
 import Crypto
-import Foundation
 import NodeCore
 import Primitives
 import TestSupport
@@ -12,16 +11,7 @@ import Transfer
 /// A failing run names its seed. Seeds that once failed are kept. `KACHERY_SIMULATED_RUNS=5000` sets the number of runs
 /// (`make simulate`), starting at `KACHERY_SIMULATED_FIRST`.
 @Suite struct TransferRunTests {
-  private static func number(_ name: String, _ otherwise: UInt64) -> UInt64 {
-    ProcessInfo.processInfo.environment[name].flatMap { UInt64($0) } ?? otherwise
-  }
-
-  /// In parts, so that they run in parallel.
-  private static let parts: [Range<UInt64>] = {
-    let first = number("KACHERY_SIMULATED_FIRST", 0)
-    let end = first + number("KACHERY_SIMULATED_RUNS", 400)
-    return stride(from: first, to: end, by: 50).map { $0..<min($0 + 50, end) }
-  }()
+  private static let parts = SimulatedRuns.parts(of: 50)
 
   private func play(_ seed: UInt64) throws -> [String] {
     let run = try TransferRun(seed: seed)

@@ -1,4 +1,3 @@
-import Foundation
 import Primitives
 import TestSupport
 import Testing
@@ -9,8 +8,7 @@ import Transfer
   private static let limit: Duration = .seconds(3)
 
   /// `KACHERY_SIMULATED_RUNS`, as `make simulate` sets it.
-  private static let runs: UInt64 =
-    ProcessInfo.processInfo.environment["KACHERY_SIMULATED_RUNS"].flatMap { UInt64($0) } ?? 400
+  private static let runs = SimulatedRuns.count()
 
   private func expectAll(_ count: Int, of world: BatchWorld, since start: Instant, _ comment: String) {
     #expect(world.stored.count == count, "\(comment): \(world.stored.count) of \(count), failed \(world.failed)")

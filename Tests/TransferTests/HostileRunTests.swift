@@ -1,4 +1,3 @@
-import Foundation
 import Primitives
 import TestSupport
 import Testing
@@ -10,16 +9,7 @@ import Transfer
 /// A failing run names its seed. `KACHERY_SIMULATED_RUNS=5000` sets the number of runs (`make simulate`), starting at
 /// `KACHERY_SIMULATED_FIRST`.
 @Suite struct HostileRunTests {
-  private static func number(_ name: String, _ otherwise: UInt64) -> UInt64 {
-    ProcessInfo.processInfo.environment[name].flatMap { UInt64($0) } ?? otherwise
-  }
-
-  /// In parts, so that they run in parallel.
-  private static let parts: [Range<UInt64>] = {
-    let first = number("KACHERY_SIMULATED_FIRST", 0)
-    let end = first + number("KACHERY_SIMULATED_RUNS", 400)
-    return stride(from: first, to: end, by: 100).map { $0..<min($0 + 100, end) }
-  }()
+  private static let parts = SimulatedRuns.parts(of: 100)
 
   /// A world with an honest node and up to twenty others.
   private func world(_ seed: UInt64, liars: Int? = nil, _ shape: (inout Peer, HostileWorld) -> Void) -> HostileWorld {

@@ -40,14 +40,16 @@ extension NodeCore {
   /// Sets the port on which this node listens, and its addresses as far as it knows them.
   package mutating func setAddresses(_ addresses: [Endpoint], port: UInt16?, at now: Timestamps) {
     introductions.setAddresses(addresses, port: port)
-    updateTargets(at: now)
-    announce(at: now)
-    runDials(now)
+    addressesChanged(at: now)
   }
 
   /// Sets the networks around this node, after they have changed.
   package mutating func setLocalNetwork(_ network: LocalNetwork, at now: Timestamps) {
     guard introductions.setLocalNetwork(network) else { return }
+    addressesChanged(at: now)
+  }
+
+  private mutating func addressesChanged(at now: Timestamps) {
     updateTargets(at: now)
     announce(at: now)
     runDials(now)

@@ -57,7 +57,8 @@ extension NodeCore {
     }
     guard !news.isEmpty else { return }
     if configuration.isBootstrap { relay(news, from: peer) }
-    for node in Set(news.map(\.node)).sorted() { updateTarget(node, at: now) }
+    let choice = introductions.choice
+    for node in Set(news.map(\.node)).sorted() { updateTarget(node, choice, at: now) }
     runDials(now)
   }
 
@@ -82,31 +83,32 @@ extension NodeCore {
       targets.insert(.bootstrap(endpoint))
       dials.want(.bootstrap(endpoint), at: [.tcp(endpoint)], now: now.instant)
     }
+    let choice = introductions.choice
     for channel in channels {
       for record in introductions.members(of: channel.topic, except: node, at: now.wall) {
         countTarget()
         guard targets.count < Self.maximumDialedMembers, channel.connects(node, record.node) else { continue }
         guard targets.insert(.member(record.node)).inserted else { continue }
-        want(record, at: now)
+        want(record, choice, at: now)
       }
     }
     for target in dials.wanted where !targets.contains(target) { perform(dials.forget(target)) }
   }
 
   /// The same for one member with a new record.
-  private mutating func updateTarget(_ member: NodeID, at now: Timestamps) {
+  private mutating func updateTarget(_ member: NodeID, _ choice: AddressChoice, at now: Timestamps) {
     countTarget()
     let record = introductions.records(of: member, at: now.wall).first {
       membership[$0.topic]?.connects(node, member) ?? false
     }
     guard let record else { return perform(dials.forget(.member(member))) }
     guard dials.wants(.member(member)) || dials.count < Self.maximumDialedMembers else { return }
-    want(record, at: now)
+    want(record, choice, at: now)
   }
 
-  private mutating func want(_ record: PresenceRecord, at now: Timestamps) {
+  private mutating func want(_ record: PresenceRecord, _ choice: AddressChoice, at now: Timestamps) {
     let target = DialTarget.member(record.node)
-    dials.want(target, at: introductions.choice.addresses(record.addresses), now: now.instant)
+    dials.want(target, at: choice.addresses(record.addresses), now: now.instant)
     if peers.isLinked(record.node) { perform(dials.linked(target)) }
   }
 }

@@ -13,7 +13,7 @@ struct PieceChoice {
   let others: [Source]
   /// This node; its rank among the others decides where it starts. Nil if it does not count.
   let own: NodeID?
-  /// Bytes in a chunk of a larger file of which this one is a part.
+  /// Bytes per chunk of the larger file, if this file is a part of one.
   let chunkSize: UInt64
 
   /// The piece to request from the source; nil if it has none of these.

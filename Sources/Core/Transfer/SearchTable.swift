@@ -39,6 +39,7 @@ struct SearchTable: Sendable {
   }
 
   /// Changes a search in place; returns nil if it has ended.
+  @discardableResult
   mutating func change<Value>(_ question: UInt32, _ body: (inout Search) -> Value) -> Value? {
     // Removed meanwhile: a second reference would make every change copy it.
     guard var search = searches.removeValue(forKey: question) else { return nil }

@@ -107,7 +107,7 @@ extension TransferEngine {
     guard let search = searches[question], search.isOver(at: now, expectsPeers: expectsPeers, topics: topics)
     else { return }
     guard !meetsPeer || !search.mayWait(at: now, topics: topics) else {
-      _ = searches.change(question) { $0.wait(at: now) }
+      searches.change(question) { $0.wait(at: now) }
       return
     }
     finishSearch(question, at: now)
@@ -127,14 +127,14 @@ extension TransferEngine {
   mutating func withdrawQuestions(except topics: [NodeID: Set<Topic>], at now: Instant) {
     for question in searches.inOrder {
       let nodes = searches[question]?.pending.filter { topics[$0.key]?.contains($0.value) == false }.keys.sorted()
-      for node in nodes ?? [] { _ = searches.change(question) { $0.withdraw(node) } }
+      for node in nodes ?? [] { searches.change(question) { $0.withdraw(node) } }
     }
   }
 
   /// The peer is gone: it neither answers nor sends anything more.
   package mutating func peerLeft(_ peer: NodeID, at now: Instant) {
     for question in searches.inOrder {
-      _ = searches.change(question) { $0.lose(peer, at: now) }
+      searches.change(question) { $0.lose(peer, at: now) }
       settle(question, at: now)
     }
     for hash in sourceIndex.files(of: peer) {

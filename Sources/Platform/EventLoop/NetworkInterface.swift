@@ -20,8 +20,9 @@ package struct NetworkInterface: Hashable, Sendable {
     return (0..<Int(count)).compactMap { NetworkInterface(list[$0]) }
   }
 
-  /// The address `host` in a network of which it has the first `length` bits; nil if it is no address or the length does
-  /// not fit it.
+  /// An address and its network; nil if `host` is not an address or `length` does not fit it.
+  ///
+  /// - Parameter length: how many of the address's first bits identify the network.
   package init?(_ name: String, host: String, length: Int) {
     guard let address = IPAddress(host), let network = IPNetwork(of: address, length: length) else { return nil }
     self.name = name

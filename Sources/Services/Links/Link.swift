@@ -62,11 +62,8 @@ package final class Link {
   /// 32 bytes that both ends of this link, and of no other, derive.
   package var channelBinding: [UInt8] { carrier.channelBinding }
 
-  /// The time from the last ping to its answer.
-  package var roundTripTime: Duration? { carrier.roundTripTime }
-
   /// The shortest round trip so far: the length of the path.
-  var minimumRoundTrip: Duration? { carrier.minimumRoundTrip }
+  package var roundTripTime: Duration? { carrier.roundTripTime }
 
   /// Pings the peer now, so that the round trip time is soon known.
   package func measureRoundTrip() { carrier.ping() }

@@ -47,7 +47,7 @@ package final class LinkLanes: Lanes {
     self.loop = loop
   }
 
-  package var roundTripTime: Duration? { main.minimumRoundTrip }
+  package var roundTripTime: Duration? { main.roundTripTime }
 
   /// Lanes that are up.
   package var count: Int { lanes.count }

@@ -60,7 +60,6 @@ final class MuxCarrier: StreamCarrier {
   var openStreams: Int { streams.count }
   var roundTripTime: Duration? { pings.roundTripTime }
   var shortestRoundTrip: Duration? { pings.shortest }
-  var minimumRoundTrip: Duration? { pings.minimum }
   var delivery: DeliveryState? { channel.delivery }
   var isCongested: Bool { channel.pendingBytes >= mark.bytes }
   /// Whether streams may write; a closing carrier sends only what was written before.

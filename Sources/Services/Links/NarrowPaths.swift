@@ -15,7 +15,7 @@ struct NarrowPaths {
 
   /// Remembers a host, by its numeric address. The loopback interface loses nothing, so a peer there is just busy.
   mutating func add(_ host: String, at now: Instant) {
-    guard host.removing(prefix: "127.") == nil, host.removing(prefix: "::1") == nil else { return }
+    guard IPAddress(host)?.scope != .loopback else { return }
     foundAt[ByteString(host)] = now
     guard foundAt.count > Self.limit, let oldest = foundAt.min(by: { $0.value < $1.value })?.key else { return }
     foundAt[oldest] = nil

@@ -26,12 +26,10 @@ protocol StreamCarrier: AnyObject {
   var lastHeard: Instant { get }
   /// Whether bytes of a stream have been sent since bytes last arrived from the peer.
   var isAnswerDue: Bool { get }
-  /// The latest round trip measured.
+  /// The shortest round trip so far: the length of the path.
   var roundTripTime: Duration? { get }
   /// The shortest of the last round trips measured: what the path takes while nothing is queued.
   var shortestRoundTrip: Duration? { get }
-  /// The shortest round trip so far: the length of the path.
-  var minimumRoundTrip: Duration? { get }
   /// What the peer's side has acknowledged; nil if the path does not report it.
   var delivery: DeliveryState? { get }
   /// Bytes that wait for the path to take them.

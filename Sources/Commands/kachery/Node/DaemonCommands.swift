@@ -24,7 +24,7 @@ extension Command {
     Option("--label", "NAME", "the name that other nodes see (the host's name)"),
     Option("--port", "PORT", "port for links from other nodes; 0 for any free port (0; a bootstrap node: 14507)"),
     Option("--host", "HOST", "name or address at which other nodes reach this one, if they cannot detect it"),
-    Option("--no-lan", nil, "do not tell other nodes this machine's addresses in its local networks"),
+    Option("--no-lan", nil, "do not announce this machine's addresses in its local networks"),
     Option("--bootstrap", "HOST:PORT", "a bootstrap node that introduces other nodes; repeatable"),
     Option("--channel", "NAME-OR-URL", "a channel to join; repeatable"),
     Option("--isbootstrap", nil, "introduce nodes to each other"),
