@@ -35,8 +35,15 @@ class _RemovedIfPassed:
         self._passed = session.testsfailed == 0
 
     def pytest_unconfigure(self) -> None:
-        if self._passed:
-            shutil.rmtree(self._folder)
+        if not self._passed:
+            return
+        # Only root can remove what lies in a folder that a test has closed.
+        for folder, subfolders, _ in os.walk(self._folder):
+            for name in subfolders:
+                path = os.path.join(folder, name)
+                if not os.path.islink(path):
+                    os.chmod(path, 0o700)
+        shutil.rmtree(self._folder)
 
 
 @pytest.fixture(autouse=True)
