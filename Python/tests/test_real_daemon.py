@@ -247,7 +247,8 @@ def test_a_daemon_is_started_and_stopped(tmp_path: Path, monkeypatch: pytest.Mon
         kp.start_daemon(label="started", nomulticast=True, host="127.0.0.1", verbose=0)
         ended.set()
 
-    thread = threading.Thread(target=run)
+    # If the test fails, it does not wait for the daemon.
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline and not is_answering():

@@ -132,6 +132,8 @@ make_root() {
   mkdir -p "$root/opt/swift"
   # The certificates that this machine trusts, and the settings of its pip.
   cp /etc/resolv.conf "$root/etc/resolv.conf" || return 1
+  # As Debian's installer writes it.
+  printf '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n' >"$root/etc/hosts" || return 1
   if compgen -G '/usr/local/share/ca-certificates/*.crt' >/dev/null; then
     cp /usr/local/share/ca-certificates/*.crt "$root/usr/local/share/ca-certificates/"
     chroot "$root" update-ca-certificates >/dev/null 2>&1 || return 1
