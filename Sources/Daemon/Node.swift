@@ -146,7 +146,9 @@ actor Node {
     }
     links.onClosed = { [uploads] link in uploads.linkEnded(link) }
     downloads.lanes = { [links] id in links.lanes(id) }
-    uploads.onMessage = { [links] link, message in links.send(message, to: link) }
+    downloads.isCarrying = { [links] id in links.isCarrying(id) }
+    uploads.onMessage = { [links] link, message in links.sendToNode(message, of: link) }
+    uploads.account = { [links] link in links.account(link) }
     uploads.mayServe = { [driver] link, topic in driver.read { $0.mayServe(link, over: topic) } }
     uploads.arriving = { [downloads] hash in downloads.arriving(hash) }
     lookups.arriving = { [downloads] hash in downloads.arriving(hash) }

@@ -31,7 +31,7 @@ import Wire
       }
     }
     client.onBytes = { [heard] in heard.signs += 1 }
-    client.onEnd = { [heard] in heard.ends += 1 }
+    client.onEnd = { [heard] _ in heard.ends += 1 }
   }
 
   private func ask(_ indices: [Int]) {

@@ -58,7 +58,7 @@ import Wire
     let half = node.reply(spans.prefix(1 << 20)) + node.reply(spans.dropFirst(1 << 20))
     await node.send(Array(half.prefix(1_500_000)), on: first, inSlicesOf: [100_000])
     _ = await node.until(first) { $0.received[0] ?? 0 > 0 }
-    await node.end(first, .linkClosed)
+    await node.loseLinks(first)
     let lost = await node.see(first)
     #expect(lost.ended == ["0 disconnected"] && lost.isReset)
     // Blocks are smaller when bytes arrive slowly, so the number of written bytes varies.

@@ -150,6 +150,12 @@ actor FetchingNode {
     FetchReply(count: range.count).encoded + content[Int(range.start)..<Int(range.end)]
   }
 
+  /// The node of this source is reached over no link anymore.
+  func loseLinks(_ number: Int) async {
+    fetching[number].lanes.lose()
+    await withCheckedContinuation { continuation in _ = loop.after(.milliseconds(1)) { continuation.resume() } }
+  }
+
   func end(_ number: Int, _ end: LinkStreamEnd) { fetching[number].stream.end(end) }
 
   /// A reply that grants the piece at this index, with its bytes from `kept` on.

@@ -15,6 +15,8 @@ import Wire
     var bytesLeft: UInt64 { 1 }
 
     func lanesChanged() {}
+
+    func linkAbandoned(_ link: LinkID) {}
   }
 
   /// Two ends of one link on a loop.

@@ -9,12 +9,15 @@ final class MemoryLanes: Lanes {
   private(set) var users = 0
   var roundTripTime: Duration?
   private var ids: [LaneID]
+  private var link: LinkID?
+  private var isUp = true
   private var user: (any LaneUser)?
 
   init(_ count: Int = 0) { ids = (0..<count).map { LaneID(number: UInt64($0 + 1)) } }
 
   var usable: [Lane] {
-    (ids.isEmpty ? [.link] : ids).map { id in
+    guard isUp else { return [] }
+    return (ids.isEmpty ? [LaneID(number: 0, of: link)] : ids).map { id in
       Lane(id: id) { window in
         let stream = MemoryStream()
         self.streams.append((id, stream, window))
@@ -34,6 +37,23 @@ final class MemoryLanes: Lanes {
   }
 
   func arrived(_ count: Int) { arrivedBytes += count }
+
+  /// Prefers another link of the node, which has no lanes.
+  func move(to link: LinkID) {
+    self.link = link
+    ids = []
+    user?.lanesChanged()
+  }
+
+  /// Nothing more comes over this link.
+  func abandon(_ link: LinkID) { user?.linkAbandoned(link) }
+
+  /// Breaks all links to the node.
+  func lose() {
+    isUp = false
+    for each in streams where !each.stream.isReset { each.stream.end(.linkClosed) }
+    user?.lanesChanged()
+  }
 
   /// Opens another lane.
   func open(_ id: LaneID) {

@@ -3,7 +3,6 @@ import Diagnostics
 import Discovery
 import EventLoop
 import Links
-import NodeCore
 import Primitives
 import TLS
 import TestSupport
@@ -11,6 +10,7 @@ import Testing
 import Wire
 
 @testable import Daemon
+@testable import NodeCore
 
 /// `PeerLinks`: two nodes that connect over TCP, each with its core.
 @Suite(.timeLimit(.minutes(1))) struct PeerLinksTests {
@@ -21,6 +21,7 @@ import Wire
       let links: PeerLinks
       var opened: [(kind: StreamKind, stream: any ByteStream, first: [UInt8])] = []
       var closed: [LinkID] = []
+      var partings = 0
 
       init(_ label: String, loop: EventLoop, maximumAcceptedLanes: Int = 1_024) throws {
         let key = try SigningKey.generate()
@@ -28,7 +29,10 @@ import Wire
         links = PeerLinks(
           try TLSIdentity(key: key), driver: driver, loop: loop, log: .disabled,
           maximumAcceptedLanes: maximumAcceptedLanes)
-        driver.onEffect = { [links] effect in if case .link(let effect) = effect { links.perform(effect) } }
+        driver.onEffect = { [weak self, links] effect in
+          if case .link(let effect) = effect { links.perform(effect) }
+          if case .event(.unlinked) = effect { self?.partings += 1 }
+        }
         links.onStream = { [weak self] kind, stream, first, _, _ in self?.opened.append((kind, stream, first)) }
         links.onClosed = { [weak self] id in self?.closed.append(id) }
       }
@@ -78,9 +82,27 @@ import Wire
       }
     }
 
-    /// Opens a stream and sends these bytes.
-    func send(_ bytes: [UInt8]) -> Bool {
-      guard let lane = dialing.links.lanes(LinkID(number: 1))?.usable.first else { return false }
+    /// Opens a further link between the two.
+    func dialAgain() throws {
+      let endpoint = try #require(endpoint)
+      dialing.links.perform(.dial(DialID(number: .max), .tcp(endpoint), expected: nil))
+    }
+
+    /// The links that each end can use.
+    var linkCounts: [Int] {
+      [dialing, listening].map { end in
+        end.driver.read { core in core.peers.linked.reduce(0) { $0 + core.peers.activeLinks(to: $1.node).count } }
+      }
+    }
+
+    /// How often each end has lost the other.
+    var partings: [Int] { [dialing.partings, listening.partings] }
+
+    func closeFirst() { dialing.links.perform(.close(LinkID(number: 1), Goodbye(.duplicate, "there is another"))) }
+
+    /// Opens a stream to the node at the other end of this link and sends these bytes.
+    func send(_ bytes: [UInt8], to number: UInt64 = 1) -> Bool {
+      guard let lane = dialing.links.lanes(LinkID(number: number))?.usable.first else { return false }
       lane.open(100_000).write(bytes)
       return true
     }
@@ -92,7 +114,7 @@ import Wire
 
     /// The number of lanes of the link, at both ends.
     var lanes: [Int] {
-      [dialing, listening].map { ($0.links.lanes(LinkID(number: 1)) as? LinkLanes)?.count ?? -1 }
+      [dialing, listening].map { $0.links.ownLanes(LinkID(number: 1))?.count ?? -1 }
     }
 
     /// Makes one end ask the other for lanes.
@@ -104,7 +126,7 @@ import Wire
     /// Makes one end open lanes to the other.
     func openLanes(_ count: Int, fromListening: Bool) {
       let end = fromListening ? listening : dialing
-      (end.links.lanes(LinkID(number: 1)) as? LinkLanes)?.onWanted?(count)
+      end.links.ownLanes(LinkID(number: 1))?.onWanted?(count)
     }
 
     /// Opens a link to the listening end by itself, with a fresh key, and sends these bytes on its first stream.
@@ -147,6 +169,24 @@ import Wire
     await two.leave()
     await two.until { $0.closed == [1, 1] && $0.peers == [[], []] }
     #expect(await two.send([1]) == false, "the link is gone")
+    await two.stop()
+  }
+
+  /// Two nodes with two links part only when both links are gone.
+  @Test func aSecondLinkTakesOver() async throws {
+    let two = try Two()
+    try await two.meet(canBeDialedBack: false)
+    await two.until { $0.peers == [["listening"], ["dialing"]] }
+    try await two.dialAgain()
+    await two.until { $0.linkCounts == [2, 2] }
+    #expect(await two.closed == [0, 0])
+    await two.closeFirst()
+    await two.until { $0.closed == [1, 1] && $0.linkCounts == [1, 1] }
+    #expect(await two.partings == [0, 0])
+    #expect(await two.send([StreamKind.fetch.rawValue, 1], to: 2))
+    await two.until { $0.streams == [.fetch] }
+    await two.leave()
+    await two.until { $0.partings == [1, 1] && $0.peers == [[], []] }
     await two.stop()
   }
 

@@ -85,6 +85,36 @@ import Wire
       return true
     }
 
+    func move(to link: LinkID) { lanes.move(to: link) }
+    func abandon(_ link: LinkID) {
+      drop(link)
+      lanes.abandon(link)
+    }
+    func loseAll() { lanes.lose() }
+
+    func breakStreams(of link: LinkID) {
+      drop(link)
+      for each in lanes.streams where each.lane.owner == link && !each.stream.isReset { each.stream.end(.linkClosed) }
+    }
+
+    /// Bytes in flight on the link are lost.
+    private func drop(_ link: LinkID) {
+      for (place, each) in lanes.streams.enumerated() where each.lane.owner == link && place < answering.count {
+        answering[place].answers = []
+      }
+    }
+
+    /// The bytes of all ranges that were requested over this link.
+    func requestedBytes(over link: LinkID) throws -> Int {
+      try lanes.streams.filter { $0.lane.owner == link }.reduce(0) { sum, each in
+        var decoder = FrameDecoder(limit: WireLimits.frame)
+        decoder.append(each.stream.written.dropFirst())
+        var bytes = sum
+        while let frame = try decoder.next() { bytes += Int(try FetchRequest.decode(frame).range.count) }
+        return bytes
+      }
+    }
+
     func openLane() {
       lastLane += 1
       lanes.open(LaneID(number: lastLane))
@@ -93,7 +123,7 @@ import Wire
     /// Breaks one of the open lanes.
     func cutLane(_ random: inout SeededRandom) {
       let ids = lanes.usable.map(\.id)
-      guard ids != [.link] else { return }
+      guard !ids.contains(where: \.isLink) else { return }
       let id = ids[random.number(0...ids.count - 1)]
       // Bytes in flight are lost.
       for (place, each) in lanes.streams.enumerated() where each.lane == id && place < answering.count {
@@ -227,12 +257,42 @@ import Wire
     await node.stop()
   }
 
-  @Test func theEndOfTheLinkIsTheEnd() async throws {
+  @Test func theEndOfTheLastLinkIsTheEnd() async throws {
     let node = try Node(bytes: 4_000_000, lanes: 0)
     await node.start()
     await node.request(try range(0, 2_000_000))
-    await node.end(0, .linkClosed)
+    await node.loseAll()
+    await node.turn()
     #expect(await node.seen.events == ["end"])
+    await node.stop()
+  }
+
+  /// What was requested over a link ends there when another one is preferred. If nothing more comes over it, or it ends,
+  /// what is missing is requested over the other one.
+  @Test(arguments: ["runs empty", "is abandoned", "breaks"]) func anotherLinkTakesOver(old: String) async throws {
+    let node = try Node(bytes: 20_000_000, lanes: 0)
+    let (first, second) = (LinkID(number: 1), LinkID(number: 2))
+    var random = SeededRandom(seed: 1)
+    await node.start()
+    await node.move(to: first)
+    await node.request(try range(0, 20_000_000))
+    for _ in 0..<3 { _ = try await node.step(&random) }
+    await node.move(to: second)
+    await node.turn()
+    switch old {
+    case "is abandoned": await node.abandon(first)
+    case "breaks": await node.breakStreams(of: first)
+    default: break
+    }
+    await node.turn()
+    while try await node.step(&random) {}
+    let seen = await node.seen
+    #expect(seen.events == ["began", "ended"])
+    let expected = await node.bytes(in: try range(0, 20_000_000))
+    #expect(seen.bytes == expected)
+    let (before, after) = (try await node.requestedBytes(over: first), try await node.requestedBytes(over: second))
+    #expect(after > 10_000_000)
+    if old == "runs empty" { #expect(before + after == 20_000_000, "nothing is requested twice") }
     await node.stop()
   }
 

@@ -103,14 +103,20 @@ final class FeedNode {
 
   // MARK: Links
 
-  func linked(to other: FeedNode, binding: [UInt8]) {
+  func linked(to other: FeedNode, over link: LinkID, binding: [UInt8]) {
     lastArrival[other.index] = nil
-    input { [world] in $0.setPeer(other.id, topics: [world.topic], binding: binding, at: $1) }
+    input { [world] engine, now in
+      engine.linkOpened(link, to: other.id, binding: binding)
+      engine.setPeer(other.id, topics: [world.topic], link: link, at: now)
+    }
   }
 
-  func unlinked(from other: FeedNode) { input { $0.peerLeft(other.id, at: $1) } }
-
-  private func node(_ id: NodeID) -> Int? { world.nodes.firstIndex { $0.id == id } }
+  func unlinked(from other: FeedNode, over link: LinkID) {
+    input { engine, now in
+      engine.peerLeft(other.id, at: now)
+      engine.linkClosed(link, at: now)
+    }
+  }
 
   // MARK: The engine
 
@@ -141,12 +147,12 @@ final class FeedNode {
 
   private func perform(_ effect: FeedEffect) {
     switch effect {
-    case .request(let node, let request):
-      guard let other = self.node(node), let frame = Self.decoded(request.encoded, FeedRequest.decode) else { return }
-      world.carry(from: index, to: other) { [id] receiver in
-        receiver.input { engine, _ in engine.received(frame, from: id, isPermitted: true) }
+    case .request(let link, let request):
+      guard let frame = Self.decoded(request.encoded, FeedRequest.decode) else { return }
+      world.carry(from: index, over: link) { receiver in
+        receiver.input { engine, _ in engine.received(frame, over: link, isPermitted: true) }
       }
-    case .answer(let node, let answer): self.answer(answer, to: node)
+    case .answer(let link, let answer): self.answer(answer, over: link)
     case .work(.count(let key)):
       soon { [self] in input { $0.counted(key, UInt64(messages[key]?.count ?? 0), at: $1) } }
     case .work(.admit(let id, let key, let position, let texts)):
@@ -181,19 +187,19 @@ final class FeedNode {
     return (try? decoder.next()).flatMap { $0 }.flatMap { try? decode($0) }
   }
 
-  private func answer(_ answer: FeedAnswer, to node: NodeID) {
-    guard conduct != .silent, !keepsBack(answer), let other = self.node(node),
+  private func answer(_ answer: FeedAnswer, over link: LinkID) {
+    guard conduct != .silent, !keepsBack(answer),
       let frame = Self.decoded(changed(answer).encoded, FeedAnswer.decode)
     else { return }
-    world.carry(from: index, to: other) { [id] receiver in
+    world.carry(from: index, over: link) { receiver in
       if case .messages(_, _, let texts) = frame {
         receiver.unreleased += FeedAnswer.memory(of: texts)
         receiver.mostUndealt = max(receiver.mostUndealt, receiver.unreleased)
       }
-      receiver.input { $0.received(frame, from: id, at: $1) }
+      receiver.input { $0.received(frame, over: link, at: $1) }
     }
     guard case .messages = answer else { return }
-    soon { [self] in input { engine, _ in engine.sent(to: node) } }
+    soon { [self] in input { engine, _ in engine.sent(over: link) } }
   }
 
   private func keepsBack(_ answer: FeedAnswer) -> Bool {

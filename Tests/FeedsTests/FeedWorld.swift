@@ -87,9 +87,10 @@ final class FeedWorld {
   func link(_ first: Int, _ second: Int) {
     guard first != second, links[Pair(first, second)] == nil else { return }
     lastEvent += 1
-    links[Pair(first, second)] = lastEvent
+    let number = lastEvent
+    links[Pair(first, second)] = number
     for (own, other) in [(first, second), (second, first)] {
-      nodes[own].linked(to: nodes[other], binding: binding(first, second))
+      nodes[own].linked(to: nodes[other], over: LinkID(number: number), binding: binding(first, second))
     }
   }
 
@@ -99,19 +100,20 @@ final class FeedWorld {
   }
 
   func unlink(_ first: Int, _ second: Int) {
-    guard links.removeValue(forKey: Pair(first, second)) != nil else { return }
-    nodes[first].unlinked(from: nodes[second])
-    nodes[second].unlinked(from: nodes[first])
+    guard let number = links.removeValue(forKey: Pair(first, second)) else { return }
+    nodes[first].unlinked(from: nodes[second], over: LinkID(number: number))
+    nodes[second].unlinked(from: nodes[first], over: LinkID(number: number))
   }
 
-  /// Delivers a message from one node to another: in order, unless the link breaks before it arrives.
-  func carry(from sender: Int, to receiver: Int, _ deliver: @escaping (FeedNode) -> Void) {
-    guard let number = links[Pair(sender, receiver)] else { return }
+  /// Delivers a message to the other end of a link: in order, unless the link breaks before it arrives.
+  func carry(from sender: Int, over link: LinkID, _ deliver: @escaping (FeedNode) -> Void) {
+    guard let pair = links.first(where: { $0.value == link.number })?.key else { return }
+    let (number, receiver) = (link.number, pair.low == sender ? pair.high : pair.low)
     let earliest = nodes[sender].lastArrival[receiver] ?? now
     let arrival = max(earliest, now + .microseconds(random.number(100...20_000)))
     nodes[sender].lastArrival[receiver] = arrival
     after(arrival - now) { [self] in
-      guard links[Pair(sender, receiver)] == number else { return }
+      guard links[pair] == number else { return }
       deliver(nodes[receiver])
     }
   }

@@ -276,17 +276,19 @@ import Testing
     let peer = try SigningKey.generate().publicKey
     let topic = try #require(Topic(bytes: [UInt8](repeating: 1, count: Topic.byteCount)))
     let key = SubfeedKey(FeedID(key: peer), try SubfeedHash(name: "main"))
-    engine.setPeer(peer, topics: [topic], binding: [], at: now)
+    let link = LinkID(number: 1)
+    engine.linkOpened(link, to: peer, binding: [])
+    engine.setPeer(peer, topics: [topic], link: link, at: now)
     var refused = 0
     var reads = 0
     for id in 0..<UInt32(FeedEngine.maximumServed + 10) {
-      engine.received(.subscribe(id: id, topic, key, position: 0), from: peer, isPermitted: true)
+      engine.received(.subscribe(id: id, topic, key, position: 0), over: link, isPermitted: true)
     }
     for id in 0..<UInt32(FeedEngine.maximumPending + 10) {
-      engine.received(.query(id: id, topic, key.feed), from: peer, isPermitted: true)
-      engine.received(.submit(id: id, topic, key, message: []), from: peer, isPermitted: true)
+      engine.received(.query(id: id, topic, key.feed), over: link, isPermitted: true)
+      engine.received(.submit(id: id, topic, key, message: []), over: link, isPermitted: true)
     }
-    engine.received(.query(id: 9, topic, key.feed), from: peer, isPermitted: false)
+    engine.received(.query(id: 9, topic, key.feed), over: link, isPermitted: false)
     while let effect = engine.nextEffect() {
       if case .answer(_, .refused) = effect { refused += 1 }
       if case .work(.read) = effect { reads += 1 }
@@ -294,44 +296,5 @@ import Testing
     #expect(refused == 31)
     // However many subscriptions there are, only one read at a time is made per peer.
     #expect(reads == 1)
-  }
-
-  /// Messages that are still being stored when their link is lost are released to no window: the node's next link has a
-  /// window of its own.
-  @Test(arguments: [true, false])
-  func whatCameOverALostLinkIsNotReleasedOnTheNext(isLost: Bool) throws {
-    var engine = FeedEngine()
-    let now = Instant(nanoseconds: 1)
-    let peer = try SigningKey.generate().publicKey
-    let topic = try #require(Topic(bytes: [UInt8](repeating: 1, count: Topic.byteCount)))
-    let key = SubfeedKey(FeedID(key: peer), try SubfeedHash(name: "main"))
-    var released = 0
-    var batches: [MessageBatchID] = []
-    func drain() {
-      while let effect = engine.nextEffect() {
-        switch effect {
-        case .request(_, .query(let id, _, _)):
-          engine.received(.known(id: id, isHeld: true, proof: nil), from: peer, at: now)
-        case .request(_, .subscribe(let id, _, _, _)) where batches.isEmpty:
-          engine.received(.messages(id: id, position: 0, [[1]]), from: peer, at: now)
-        case .work(.admit(let id, _, _, _)): batches.append(id)
-        case .released: released += 1
-        default: break
-        }
-      }
-    }
-
-    engine.follow(key, over: nil, at: now)
-    engine.counted(key, 0, at: now)
-    engine.setPeer(peer, topics: [topic], binding: [1], at: now)
-    drain()
-    #expect(batches.count == 1)
-    if isLost {
-      engine.peerLeft(peer, at: now)
-      engine.setPeer(peer, topics: [topic], binding: [2], at: now)
-    }
-    engine.admitted(try #require(batches.first), key, .kept(count: 1), at: now)
-    drain()
-    #expect(released == (isLost ? 0 : 1))
   }
 }

@@ -11,6 +11,7 @@ import Testing
     var changes = 0
 
     func lanesChanged() { changes += 1 }
+    func linkAbandoned(_ link: LinkID) {}
   }
 
   /// Calls `done` once no lane is left.

@@ -6,8 +6,9 @@ import Primitives
 import TestSupport
 import Transfer
 
-/// Files, batches and feeds on the same nodes and links, with faults drawn from a seed: broken links, nodes that are
-/// isolated or restarted, channels that are left, members that a channel document no longer lists, a node that lies.
+/// Files, batches and feeds on the same nodes and links, with faults drawn from a seed: broken links, further links of
+/// several kinds that come, degrade and go, nodes that are isolated or restarted, channels that are left, members that a
+/// channel document no longer lists, a node that lies.
 /// Then the faults end: everything available must arrive, and afterwards nothing may be left over.
 final class MixedRun {
   private static let open = Channel(address: "open", membership: .byName)
@@ -39,6 +40,7 @@ final class MixedRun {
   private var followed: [NodeID: [SubfeedKey]] = [:]
   private var appended: [SubfeedKey: Int] = [:]
   private var complaints: [String] = []
+  private var faultsEndedAt = Instant(nanoseconds: 0)
 
   init(seed: UInt64, keepsTrace: Bool = false) throws {
     random = SeededRandom(seed: seed &* 0x1000 &+ 99)
@@ -67,7 +69,10 @@ final class MixedRun {
   private func channels(without unlisted: SimNode? = nil) throws -> [Channel] {
     let members = lab.members.filter { $0 !== unlisted }.map { ChannelDocument.Member(node: $0.id) }
     let document = ChannelDocument(label: "lab", bootstrapAddresses: [], members: members)
-    return [Self.open, Channel(address: "https://example.org/lab.yaml", membership: .byDocument(document))]
+    return [
+      Self.open,
+      Channel(address: "https://example.org/lab.yaml", membership: .byDocument(document)),
+    ]
   }
 
   private func any(_ nodes: [SimNode]) -> SimNode { nodes[random.number(0...nodes.count - 1)] }
@@ -117,7 +122,7 @@ final class MixedRun {
   }
 
   private func happen() throws {
-    let what = random.number(0...15)
+    let what = random.number(0...19)
     network.note("event \(what)")
     switch what {
     case 0, 1: load()
@@ -129,6 +134,8 @@ final class MixedRun {
     case 10: isolate()
     case 11, 12: restart()
     case 13, 14: try withdraw()
+    case 15, 16: openPath()
+    case 17, 18: degrade()
     default: giveUp()
     }
   }
@@ -173,6 +180,28 @@ final class MixedRun {
     submissions.append(Submitted(node: node, life: node.life, id: id, text: text, subfeed: subfeed))
   }
 
+  /// A further path between two nodes is found: another kind, another speed.
+  private func openPath() {
+    let kind = PathKind.allCases[random.number(0...PathKind.allCases.count - 1)]
+    network.openPath(
+      any(lab.members), any(lab.members), kind, latency: .milliseconds(random.number(1...150)),
+      rate: random.chance(50) ? random.number(20_000...200_000) : nil)
+  }
+
+  /// A link becomes slower or faster, carries nothing for a while, or breaks.
+  private func degrade() {
+    let links = network.links(between: any(lab.members), and: any(lab.members))
+    guard !links.isEmpty else { return }
+    let link = links[random.number(0...links.count - 1)]
+    switch random.number(0...2) {
+    case 0: link.latency = .milliseconds(random.number(1...300))
+    case 1:
+      link.fallSilent()
+      network.clock.after(.milliseconds(random.number(500...14_000))) { link.recover() }
+    default: link.cut()
+    }
+  }
+
   private func isolate() {
     let node = any(lab.members)
     network.isolate(node)
@@ -205,6 +234,7 @@ final class MixedRun {
   // MARK: The end of the faults
 
   private func endFaults() throws {
+    faultsEndedAt = network.clock.now
     for node in lab.members {
       network.heal(node)
       node.join(try channels())
@@ -271,8 +301,31 @@ final class MixedRun {
         complaints.append("\(node.name) has admitted other bytes for \(hash)")
       }
     }
+    judgePaths()
     for subfeed in subfeeds { judge(subfeed) }
     for submission in submissions { judge(submission) }
+  }
+
+  /// Both ends of two nodes use the same link, and have not changed it often.
+  private func judgePaths() {
+    let nodes = lab.members + [lab.bootstrap]
+    for (place, one) in nodes.enumerated() {
+      for other in nodes[(place + 1)...] {
+        let (here, there) = (one.preferredLink(to: other), other.preferredLink(to: one))
+        if here !== there { complaints.append("\(one.name) and \(other.name) use different links") }
+        if network.countLinks(between: one, and: other) > NodeCore.maximumLinksOfNode {
+          complaints.append("\(one.name) and \(other.name) have too many links")
+        }
+        // The faults end more than a minute before.
+        for (node, peer) in [(one, other), (other, one)] {
+          let late = (node.changes[peer.id] ?? []).filter { $0 > faultsEndedAt + .seconds(60) }
+          let minutes = Int((network.clock.now - faultsEndedAt) / .seconds(60))
+          if late.count > 2 * (minutes + 1) {
+            complaints.append("\(node.name) changes the link \(late.count) times")
+          }
+        }
+      }
+    }
   }
 
   private func judge(_ subfeed: Subfeed) {

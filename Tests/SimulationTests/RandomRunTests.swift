@@ -21,7 +21,7 @@ import Transfer
 
   @Test func everyConductOccurs() throws {
     var conducts: Set<Conduct> = []
-    for seed in 0..<100 as Range<UInt64> {
+    for seed in 0..<200 as Range<UInt64> {
       let run = try RandomRun(seed: seed)
       defer { run.lab.network.dismantle() }
       conducts.formUnion(run.lab.members.map(\.conduct))

@@ -77,7 +77,10 @@ import Wire
   }
 
   @Test func aLabelIsTruncatedToFitAHello() {
-    for name in ["", "lab", String(repeating: "é", count: 500), "e" + String(repeating: "\u{301}", count: 50_000)] {
+    for name in [
+      "", "lab", String(repeating: "é", count: 500),
+      "e" + String(repeating: "\u{301}", count: 50_000),
+    ] {
       let label = Hello.label(of: name)
       #expect(label.utf8.count <= WireLimits.label)
       #expect(name.utf8.starts(with: label.utf8))
@@ -159,7 +162,7 @@ struct RandomMessages {
   init(seed: UInt64) { random = SeededRandom(seed: seed) }
 
   mutating func next() throws -> ControlMessage {
-    switch random.number(0...9) {
+    switch random.number(0...10) {
     case 0: return .hello(try hello())
     case 1: return .channels(try (0..<random.number(0...5)).map { _ in try proof() })
     case 2: return .presence(try (0..<random.number(0...4)).map { _ in try record(hostLength: 12, addresses: 3) })
@@ -181,6 +184,7 @@ struct RandomMessages {
     case 7:
       let reason = try #require(Refusal.allCases.randomElement(using: &random))
       return .aborted(AbortNotice(hash: try fixed(), reason: reason))
+    case 9: return .prefer(UInt64(random.number(0...1_000_000)))
     case 8: return .lanesWanted(UInt8(random.number(0...255)))
     case 6: return .waiting(WaitingNotice(hash: try fixed(), others: UInt32(random.number(0...300))))
     default:

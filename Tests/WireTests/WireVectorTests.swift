@@ -37,6 +37,7 @@ import Wire
     shortest.features = 0
     var messages: [String: ControlMessage] = [
       "the shortest hello": .hello(shortest), "lanes wanted": .lanesWanted(3),
+      "prefer": .prefer(0x0102_0304_0506_0708),
       "a full hello": .hello(full), "no channels": .channels([]),
       "two channels": .channels([proof(topic, bytes: 32), proof(.filled(with: 8), bytes: 32)]),
       "no presence": .presence([]), "presence": .presence([record]),
@@ -129,7 +130,7 @@ import Wire
 
   @Test func controlMessages() throws {
     try replay(
-      "control", Self.control(), types: [1, 2, 3, 4, 5, 6, 7, 8, 13], encode: { $0.encoded },
+      "control", Self.control(), types: [1, 2, 3, 4, 5, 6, 7, 8, 12, 13], encode: { $0.encoded },
       decode: { try ControlMessage.decode($0) })
   }
 
@@ -157,7 +158,10 @@ import Wire
   }
 
   @Test func laneRequests() throws {
-    let requests = ["a lane": LaneRequest(linkWithBinding: [1, 2, 3, 4, 5, 6, 7, 8, 9]), "zero": LaneRequest(link: 0)]
+    let requests = [
+      "a lane": LaneRequest(linkWithBinding: [1, 2, 3, 4, 5, 6, 7, 8, 9]),
+      "zero": LaneRequest(link: 0),
+    ]
     try replay(
       "laneRequests", requests, types: [26], encode: { $0.encoded }, decode: { try LaneRequest.decode($0) })
   }

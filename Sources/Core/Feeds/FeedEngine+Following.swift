@@ -82,28 +82,31 @@ extension FeedEngine {
   }
 
   mutating func query(_ feed: FeedID, of node: NodeID, over topics: TopicFilter, at now: Instant) {
-    guard let topic = peers[node]?.topic(among: topics), let id = peers[node]?.nextID() else { return }
-    peers[node]?.queries[id] = FeedPeer.Query(feed: feed, sentAt: now)
+    guard let peer = peers[node], let topic = peer.topic(among: topics),
+      let id = peers[node]?.nextID()
+    else { return }
+    peers[node]?.queries[id] = FeedPeer.Query(feed: feed, link: peer.link, sentAt: now)
     peers[node]?.knowledge[feed] = .asked
-    emit(.request(node, .query(id: id, topic, feed)))
+    emit(.request(peer.link, .query(id: id, topic, feed)))
   }
 
   private mutating func subscribe(to key: SubfeedKey, at node: NodeID, at now: Instant) {
     guard let following = followed[key], let count = following.count,
-      let topic = peers[node]?.topic(among: following.topics), let id = peers[node]?.nextID()
+      let peer = peers[node], let topic = peer.topic(among: following.topics),
+      let id = peers[node]?.nextID()
     else { return }
     peers[node]?.subscriptions[id] = key
     followed[key]?.sources[node] = Following.Source(id: id, topic: topic, at: now)
-    emit(.request(node, .subscribe(id: id, topic, key, position: count)))
+    emit(.request(peer.link, .subscribe(id: id, topic, key, position: count)))
   }
 
   /// Stops reading a subfeed from this node.
   mutating func drop(_ node: NodeID, from key: SubfeedKey, at now: Instant) {
     guard let source = followed[key]?.sources.removeValue(forKey: node) else { return }
     peers[node]?.subscriptions[source.id] = nil
-    emit(.request(node, .unsubscribe(id: source.id)))
+    if let link = peers[node]?.link { emit(.request(link, .unsubscribe(id: source.id))) }
     for batch in followed[key]?.backlog ?? [] where batch.node == node {
-      emit(.released(node, bytes: batch.bytes))
+      emit(.released(batch.link, bytes: batch.bytes))
     }
     followed[key]?.backlog.removeAll { $0.node == node }
   }
@@ -119,9 +122,13 @@ extension FeedEngine {
   }
 
   /// A node reports what it has of a feed.
-  mutating func learn(_ id: UInt32, _ isHeld: Bool, _ proof: Signature?, from node: NodeID, at now: Instant) {
-    guard let peer = peers[node], let feed = peers[node]?.queries.removeValue(forKey: id)?.feed else { return }
-    let statement = FeedAnswer.writerStatement(feed, binding: peer.binding)
+  mutating func learn(
+    _ id: UInt32, _ isHeld: Bool, _ proof: Signature?, over link: LinkID, at now: Instant
+  ) {
+    guard let (node, binding) = links[link].map({ ($0.node, $0.binding) }),
+      let feed = peers[node]?.queries.removeValue(forKey: id)?.feed
+    else { return }
+    let statement = FeedAnswer.writerStatement(feed, binding: binding)
     let isWriter = proof.map { NodeID(feed).verify(signature: $0.bytes, of: statement) } ?? false
     peers[node]?.knowledge[feed] = isWriter ? .writer : isHeld ? .copy(since: now) : .unknown(since: now)
     for key in followed.keys.sorted() where key.feed == feed { pursue(key, at: now) }
@@ -132,14 +139,17 @@ extension FeedEngine {
   // MARK: Received messages
 
   mutating func take(
-    _ messages: [[UInt8]], _ position: UInt64, _ subscription: UInt32, from node: NodeID, at now: Instant
+    _ messages: [[UInt8]], _ position: UInt64, _ subscription: UInt32, over link: LinkID,
+    at now: Instant
   ) {
+    guard let node = links[link]?.node else { return }
     lastNumber += 1
     let id = MessageBatchID(number: lastNumber)
-    let batch = Following.Batch(id: id, node: node, position: position, messages: messages)
+    let batch = Following.Batch(
+      id: id, node: node, link: link, position: position, messages: messages)
     guard let key = peers[node]?.subscriptions[subscription], followed[key]?.sources[node] != nil,
       !position.addingReportingOverflow(UInt64(messages.count)).overflow
-    else { return emit(.released(node, bytes: batch.bytes)) }
+    else { return emit(.released(link, bytes: batch.bytes)) }
     followed[key]?.sources[node]?.hasAnswered = true
     followed[key]?.sources[node]?.isCaughtUp = false
     followed[key]?.sources[node]?.heardAt = now
@@ -158,12 +168,12 @@ extension FeedEngine {
       // Messages from other nodes may be stored already. A batch with some new messages is compared nevertheless: that
       // reveals forks.
       guard following.count != nil, batch.end > expected else {
-        emit(.released(batch.node, bytes: batch.bytes))
+        emit(.released(batch.link, bytes: batch.bytes))
         if batch.end < expected { cameLate(batch, of: key, at: now) }
         continue
       }
       guard batch.position <= expected else {
-        emit(.released(batch.node, bytes: batch.bytes))
+        emit(.released(batch.link, bytes: batch.bytes))
         leftOut(batch.node, of: key, at: now)
         continue
       }
@@ -197,7 +207,7 @@ extension FeedEngine {
     }
     let batch = following.admitting[index]
     followed[key]?.admitting.remove(at: index)
-    if !batch.isLinkLost { emit(.released(batch.node, bytes: batch.bytes)) }
+    emit(.released(batch.link, bytes: batch.bytes))
     switch outcome {
     case .kept(let count):
       followed[key]?.count = max(count, following.count ?? 0)

@@ -94,10 +94,13 @@ extension FeedEngine {
     guard let writer = writer(of: submission.key.feed) else {
       return askEverybody(about: submission.key.feed, at: now)
     }
-    guard let topic = peers[writer]?.topic(among: Self.anyTopic), let request = peers[writer]?.nextID() else { return }
-    peers[writer]?.submits[request] = id
+    guard let peer = peers[writer], let topic = peer.topic(among: Self.anyTopic),
+      let request = peers[writer]?.nextID()
+    else { return }
+    peers[writer]?.submits[request] = FeedPeer.Submit(id: id, link: peer.link)
     submissions[id]?.sentTo = writer
-    emit(.request(writer, .submit(id: request, topic, submission.key, message: submission.message)))
+    emit(
+      .request(peer.link, .submit(id: request, topic, submission.key, message: submission.message)))
   }
 
   mutating func endSubmission(_ id: SubmitID, _ error: KacheryError?) {
@@ -105,8 +108,6 @@ extension FeedEngine {
     submissionDeadlines.clear(id)
     emit(.client(.submitted(id, error)))
   }
-
-  mutating func failSubmission(_ id: SubmitID, _ error: KacheryError) { endSubmission(id, error) }
 
   mutating func endSubmissions(at now: Instant) {
     for id in submissionDeadlines.due(at: now) {
@@ -119,7 +120,7 @@ extension FeedEngine {
             "The node that writes the feed \(submission.key.feed) was not found on this node's channels."))
         continue
       }
-      let submits = peers[node]?.submits.filter { $0.value != id }
+      let submits = peers[node]?.submits.filter { $0.value.id != id }
       peers[node]?.submits = submits ?? [:]
       endSubmission(
         id,

@@ -18,9 +18,9 @@ package struct FeedEngine: Sendable {
   package static let storageRetry: Duration = .seconds(5)
   /// How long a node that sent only messages that are stored already, and fewer of them, is not asked again.
   static let lagging: Duration = .seconds(5)
-  /// Most subscriptions of one peer.
+  /// Most subscriptions of one peer, on each of its links.
   package static let maximumServed = 4_096
-  /// Most queries and submissions of one peer that wait for this node's answer.
+  /// Most queries and submissions on one link that wait for this node's answer.
   package static let maximumPending = 256
   /// Batches of one subfeed passed to the store concurrently: one is checked while the previous one is written.
   static let admittedAtOnce = 2
@@ -29,7 +29,10 @@ package struct FeedEngine: Sendable {
   /// How often to check for due work.
   private static let tick: Duration = .milliseconds(500)
 
+  /// The linked nodes that may be asked.
   var peers: [NodeID: FeedPeer] = [:]
+  /// The links over which nodes may ask.
+  var links: [LinkID: FeedLink] = [:]
   var followed: [SubfeedKey: Following] = [:]
   var servedBy: [SubfeedKey: Set<Subscriber>] = [:]
   var lookups: [FeedLookupID: Subscriber] = [:]
@@ -61,12 +64,10 @@ package struct FeedEngine: Sendable {
 
   /// The number of entries about subfeeds, clients and requests: 0 once no client reads, searches or asks. For tests.
   package var openEntries: Int {
-    let ofPeers = peers.values.map { peer in
-      peer.queries.count + peer.subscriptions.count + peer.submits.count + peer.served.count + peer.lookups.count
-        + peer.pendingSubmissions
-    }
-    return followed.count + servedBy.count + lookups.count + reads.count + seeks.count + submissions.count
-      + ofPeers.reduce(0, +)
+    let ofPeers = peers.values.map { $0.queries.count + $0.subscriptions.count + $0.submits.count }
+    return followed.count + servedBy.count + lookups.count + reads.count + seeks.count
+      + submissions.count
+      + ofPeers.reduce(0, +) + links.values.reduce(0) { $0 + $1.openEntries }
   }
 
   /// Whether every search and submission has a deadline, and nothing else has. Tests check this after each input.
@@ -91,21 +92,26 @@ package struct FeedEngine: Sendable {
 
   // MARK: Peers
 
-  /// A node was linked, or its permissions changed: the channels over which it may be asked for feeds.
-  package mutating func setPeer(_ node: NodeID, topics: [Topic], binding: [UInt8], at now: Instant) {
-    setPeers([(node, topics, binding)], at: now)
+  /// A node may ask over this link. It may do so over several.
+  package mutating func linkOpened(_ link: LinkID, to node: NodeID, binding: [UInt8]) {
+    links[link] = FeedLink(node: node, binding: binding)
+  }
+
+  /// A node was linked, its permissions changed, or another of its links is to be used: the link over which it is
+  /// asked, and the channels over which it may be asked for feeds.
+  package mutating func setPeer(_ node: NodeID, topics: [Topic], link: LinkID, at now: Instant) {
+    setPeers([(node, topics, link)], at: now)
   }
 
   /// The same for several nodes: what one may no longer be asked for is not requested from another that is about to lose
   /// the same permission.
-  package mutating func setPeers(_ permissions: [(node: NodeID, topics: [Topic], binding: [UInt8])], at now: Instant) {
+  package mutating func setPeers(_ permissions: [(node: NodeID, topics: [Topic], link: LinkID)], at now: Instant) {
     var changed: [(node: NodeID, before: [Topic])] = []
-    for (node, topics, binding) in permissions
-    where peers[node]?.topics != topics || peers[node]?.binding != binding {
-      if let peer = peers[node], peer.binding != binding { peerLeft(node, at: now) }
+    for (node, topics, link) in permissions where peers[node]?.topics != topics || peers[node]?.link != link {
       changed.append((node, peers[node]?.topics ?? []))
-      peers[node, default: FeedPeer(node: node, binding: binding)].topics = topics
+      peers[node, default: FeedPeer(node: node, link: link)].topics = topics
     }
+    for (node, _, link) in permissions where peers[node]?.link != link { move(node, to: link, at: now) }
     for (node, before) in changed { review(node, before: before, at: now) }
   }
 
@@ -119,24 +125,77 @@ package struct FeedEngine: Sendable {
     }
   }
 
-  /// The link to a node ended.
+  /// Reads over another link of the node what is read from it, from the first message that has not come. What still
+  /// comes over the old link is dropped.
+  private mutating func move(_ node: NodeID, to link: LinkID, at now: Instant) {
+    guard let peer = peers[node] else { return }
+    peers[node]?.link = link
+    peers[node]?.subscriptions = [:]
+    for (id, key) in peer.subscriptions.sorted(by: { $0.key < $1.key }) {
+      emit(.request(peer.link, .unsubscribe(id: id)))
+      guard let source = followed[key]?.sources[node], peer.topics.contains(source.topic),
+        let position = followed[key]?.nextPosition(of: node), let next = peers[node]?.nextID()
+      else {
+        followed[key]?.sources[node] = nil
+        continue
+      }
+      peers[node]?.subscriptions[next] = key
+      followed[key]?.sources[node]?.renew(next, at: now)
+      emit(.request(link, .subscribe(id: next, source.topic, key, position: position)))
+    }
+  }
+
+  /// Nothing more comes over this link: queries are repeated over the one over which its node is asked now.
+  package mutating func abandon(_ link: LinkID, at now: Instant) {
+    guard let node = links[link]?.node, let peer = peers[node], peer.link != link else { return }
+    for (id, query) in peer.queries.sorted(by: { $0.key < $1.key }) where query.link == link {
+      peers[node]?.queries[id] = nil
+      peers[node]?.knowledge[query.feed] = nil
+      for key in followed.keys.sorted() where key.feed == query.feed { pursue(key, at: now) }
+      let isSought = seeks.values.contains { $0.feed == query.feed }
+      let isAwaited = submissions.values.contains { $0.key.feed == query.feed && $0.sentTo == nil }
+      if isSought || isAwaited { ask(node, about: query.feed, at: now) }
+    }
+  }
+
+  /// A link has ended. If its node has another one, that is in use already.
+  package mutating func linkClosed(_ link: LinkID, at now: Instant) {
+    abandon(link, at: now)
+    guard let closed = links.removeValue(forKey: link) else { return }
+    // in any order: each removal is independent
+    for (id, served) in closed.served { forget(Subscriber(link: link, id: id), of: served.key) }
+    // in any order: each removal is independent
+    for lookup in closed.lookups { lookups[lookup] = nil }
+    if let read = closed.reading { reads[read] = nil }
+    for (id, submit) in (peers[closed.node]?.submits ?? [:]).sorted(by: { $0.key < $1.key })
+    where submit.link == link {
+      peers[closed.node]?.submits[id] = nil
+      endSubmission(submit.id, Self.writerLost)
+    }
+  }
+
+  /// Whether nothing is requested or served over the link.
+  package func isIdle(_ link: LinkID) -> Bool {
+    guard let state = links[link] else { return true }
+    let peer = peers[state.node]
+    return state.openEntries == 0 && peer?.queries.values.contains { $0.link == link } != true
+      && peer?.submits.values.contains { $0.link == link } != true
+  }
+
+  /// The last link to a node ended.
   package mutating func peerLeft(_ node: NodeID, at now: Instant) {
     guard let peer = peers.removeValue(forKey: node) else { return }
-    // in any order: each removal is independent
-    for (id, served) in peer.served { forget(Subscriber(node: node, id: id), of: served.key) }
-    // in any order: each removal is independent
-    for lookup in peer.lookups { lookups[lookup] = nil }
-    if let read = peer.reading { reads[read] = nil }
     let affected = followed.filter { $0.value.involves(node) }.keys
     for key in affected.sorted() {
       followed[key]?.sources[node] = nil
       followed[key]?.shunned[node] = nil
       followed[key]?.gaps[node] = nil
       followed[key]?.backlog.removeAll { $0.node == node }
-      followed[key]?.loseLink(to: node)
       pursue(key, at: now)
     }
-    for id in peer.submits.values.sorted(by: { $0.number < $1.number }) { failSubmission(id, Self.writerLost) }
+    for submit in peer.submits.values.sorted(by: { $0.id < $1.id }) {
+      endSubmission(submit.id, Self.writerLost)
+    }
   }
 
   private static let writerLost = KacheryError(
@@ -144,48 +203,51 @@ package struct FeedEngine: Sendable {
     "The link to the node that writes the feed broke before it answered; the message may have been appended.")
 
   /// Stops serving a node over channels that no longer permit it.
-  package mutating func withdraw(_ node: NodeID, where isWithdrawn: (Topic) -> Bool) {
-    for (id, served) in (peers[node]?.served ?? [:]).sorted(by: { $0.key < $1.key }) where isWithdrawn(served.topic) {
-      endServing(Subscriber(node: node, id: id))
-      emit(.answer(node, .refused(id: id, .notAuthorized)))
+  package mutating func withdraw(_ link: LinkID, where isWithdrawn: (Topic) -> Bool) {
+    for (id, served) in (links[link]?.served ?? [:]).sorted(by: { $0.key < $1.key })
+    where isWithdrawn(served.topic) {
+      endServing(Subscriber(link: link, id: id))
+      emit(.answer(link, .refused(id: id, .notAuthorized)))
     }
   }
 
   // MARK: Input from other nodes
 
   /// A node's request. `isPermitted` is whether the node may make it over the channel that it names.
-  package mutating func received(_ request: FeedRequest, from node: NodeID, isPermitted: Bool) {
-    guard peers[node] != nil else { return }
+  package mutating func received(_ request: FeedRequest, over link: LinkID, isPermitted: Bool) {
+    guard let node = links[link]?.node else { return }
     switch request {
     case .query(let id, _, let feed):
-      guard isPermitted else { return emit(.answer(node, .refused(id: id, .notAuthorized))) }
-      lookUp(feed, for: Subscriber(node: node, id: id))
+      guard isPermitted else { return emit(.answer(link, .refused(id: id, .notAuthorized))) }
+      lookUp(feed, for: Subscriber(link: link, id: id))
     case .subscribe(let id, let topic, let key, let position):
-      guard isPermitted else { return emit(.answer(node, .refused(id: id, .notAuthorized))) }
-      serve(Subscriber(node: node, id: id), key, over: topic, from: position)
-    case .unsubscribe(let id): endServing(Subscriber(node: node, id: id))
+      guard isPermitted else { return emit(.answer(link, .refused(id: id, .notAuthorized))) }
+      serve(Subscriber(link: link, id: id), key, over: topic, from: position)
+    case .unsubscribe(let id): endServing(Subscriber(link: link, id: id))
     case .submit(let id, _, let key, let message):
-      guard isPermitted else { return emit(.answer(node, .refused(id: id, .notAuthorized))) }
-      takeSubmission(ForeignSubmission(node: node, id: id), key, message)
+      guard isPermitted else { return emit(.answer(link, .refused(id: id, .notAuthorized))) }
+      takeSubmission(ForeignSubmission(node: node, link: link, id: id), key, message)
     }
   }
 
   /// A node's answer.
-  package mutating func received(_ answer: FeedAnswer, from node: NodeID, at now: Instant) {
+  package mutating func received(_ answer: FeedAnswer, over link: LinkID, at now: Instant) {
+    guard let node = links[link]?.node else { return }
     switch answer {
-    case .known(let id, let isHeld, let proof): learn(id, isHeld, proof, from: node, at: now)
-    case .messages(let id, let position, let messages): take(messages, position, id, from: node, at: now)
+    case .known(let id, let isHeld, let proof): learn(id, isHeld, proof, over: link, at: now)
+    case .messages(let id, let position, let messages):
+      take(messages, position, id, over: link, at: now)
     case .caughtUp(let id, _):
       guard let key = peers[node]?.subscriptions[id] else { return }
       followed[key]?.sources[node]?.hasAnswered = true
       followed[key]?.sources[node]?.isCaughtUp = true
     case .refused(let id, _): refused(id, by: node, at: now)
     case .submitted(let id):
-      guard let submission = peers[node]?.submits.removeValue(forKey: id) else { return }
-      endSubmission(submission, nil)
+      guard let submit = peers[node]?.submits.removeValue(forKey: id) else { return }
+      endSubmission(submit.id, nil)
     case .rejected(let id, let reason):
-      guard let submission = peers[node]?.submits.removeValue(forKey: id) else { return }
-      endSubmission(submission, KacheryError(.refusedByPeer, reason))
+      guard let submit = peers[node]?.submits.removeValue(forKey: id) else { return }
+      endSubmission(submit.id, KacheryError(.refusedByPeer, reason))
     }
   }
 
@@ -194,10 +256,12 @@ package struct FeedEngine: Sendable {
       peers[node]?.knowledge[feed] = .unknown(since: now)
     } else if let key = peers[node]?.subscriptions[id] {
       shun(node, for: key, until: now + Self.reconsideration, at: now)
-    } else if let submission = peers[node]?.submits.removeValue(forKey: id) {
+    } else if let submit = peers[node]?.submits.removeValue(forKey: id) {
       endSubmission(
-        submission,
-        KacheryError(.refusedByPeer, "The node that writes the feed refuses this one: it may not ask over the channel.")
+        submit.id,
+        KacheryError(
+          .refusedByPeer,
+          "The node that writes the feed refuses this one: it may not ask over the channel.")
       )
     }
   }

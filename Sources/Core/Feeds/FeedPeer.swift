@@ -1,6 +1,6 @@
 import Primitives
 
-/// The feed-related state of one linked node.
+/// What is requested of one linked node.
 struct FeedPeer: Sendable {
   /// What a node is known to have of a feed.
   enum Knowledge: Hashable, Sendable {
@@ -13,37 +13,33 @@ struct FeedPeer: Sendable {
   /// A query sent to the node.
   struct Query: Hashable, Sendable {
     let feed: FeedID
+    /// The link over which it was sent: the answer comes over the same one.
+    let link: LinkID
     let sentAt: Instant
   }
 
+  /// A submission sent to the node, over this link.
+  struct Submit: Hashable, Sendable {
+    let id: SubmitID
+    let link: LinkID
+  }
+
   let node: NodeID
-  /// Bytes that only the two ends of the link can derive.
-  let binding: [UInt8]
+  /// The link over which it is asked.
+  var link: LinkID
   /// The channels over which it may be asked.
   var topics: [Topic] = []
-  var lastID: UInt32 = 0
+  private var lastID: UInt32 = 0
 
-  // Requests to it, by request number.
+  // Requests to it, by request number. Subscriptions are all on the link over which it is asked.
   var queries: [UInt32: Query] = [:]
   var subscriptions: [UInt32: SubfeedKey] = [:]
-  var submits: [UInt32: SubmitID] = [:]
+  var submits: [UInt32: Submit] = [:]
   var knowledge: [FeedID: Knowledge] = [:]
 
-  // Requests from it.
-  var served: [UInt32: Served] = [:]
-  /// Served subscriptions with messages to read; the next to be read is first.
-  var turns: [UInt32] = []
-  /// The current read for it.
-  var reading: FeedReadID?
-  /// Whether the last message is still being sent.
-  var isBlocked = false
-  /// Its queries that wait for the store.
-  var lookups: Set<FeedLookupID> = []
-  var pendingSubmissions = 0
-
-  init(node: NodeID, binding: [UInt8]) {
+  init(node: NodeID, link: LinkID) {
     self.node = node
-    self.binding = binding
+    self.link = link
   }
 
   mutating func nextID() -> UInt32 {
@@ -53,6 +49,31 @@ struct FeedPeer: Sendable {
 
   /// The channel over which it may be asked, restricted to `wanted`; nil if there is none.
   func topic(among wanted: TopicFilter) -> Topic? { topics.first { wanted.admits($0) } }
+}
+
+/// What is served over one link. A node with several links is served on each what it requests there.
+struct FeedLink: Sendable {
+  let node: NodeID
+  /// Bytes that only the two ends of the link can derive.
+  let binding: [UInt8]
+  var served: [UInt32: Served] = [:]
+  /// Served subscriptions with messages to read; the next to be read is first.
+  var turns: [UInt32] = []
+  /// The current read for it.
+  var reading: FeedReadID?
+  /// Whether the last message is still being sent.
+  var isBlocked = false
+  /// Queries that wait for the store.
+  var lookups: Set<FeedLookupID> = []
+  var pendingSubmissions = 0
+
+  init(node: NodeID, binding: [UInt8]) {
+    self.node = node
+    self.binding = binding
+  }
+
+  /// Entries about requests of the other side.
+  var openEntries: Int { served.count + lookups.count + pendingSubmissions }
 }
 
 /// The channels over which something may be requested.
@@ -73,12 +94,14 @@ struct TopicFilter: Hashable, Sendable {
   }
 }
 
-/// A subscription of another node.
+/// A subscription that arrived over a link.
 struct Subscriber: Hashable, Comparable, Sendable {
-  let node: NodeID
+  let link: LinkID
   let id: UInt32
 
-  static func < (left: Subscriber, right: Subscriber) -> Bool { (left.node, left.id) < (right.node, right.id) }
+  static func < (left: Subscriber, right: Subscriber) -> Bool {
+    (left.link, left.id) < (right.link, right.id)
+  }
 }
 
 /// A subfeed that another node follows here.

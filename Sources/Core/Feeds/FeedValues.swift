@@ -37,10 +37,13 @@ package struct SubmitID: Hashable, Comparable, Sendable {
 /// A submission from another node that waits for its answer.
 package struct ForeignSubmission: Hashable, Sendable {
   package let node: NodeID
+  /// The link over which it came, and is answered.
+  package let link: LinkID
   package let id: UInt32
 
-  package init(node: NodeID, id: UInt32) {
+  package init(node: NodeID, link: LinkID, id: UInt32) {
     self.node = node
+    self.link = link
     self.id = id
   }
 }
@@ -69,10 +72,10 @@ package enum FeedWhereabouts: Hashable, Sendable {
 
 /// What the engine requests of its owner.
 package enum FeedEffect: Sendable {
-  case request(NodeID, FeedRequest)
-  case answer(NodeID, FeedAnswer)
-  /// The messages of an answer were released: the node may send this many more bytes.
-  case released(NodeID, bytes: Int)
+  case request(LinkID, FeedRequest)
+  case answer(LinkID, FeedAnswer)
+  /// Messages that came over the link were released: this many more bytes may come over it.
+  case released(LinkID, bytes: Int)
   case work(FeedWork)
   case client(FeedClientEffect)
   case event(FeedEvent)

@@ -5,9 +5,9 @@ import Wire
 struct Following: Sendable {
   /// A node from which it is read.
   struct Source: Hashable, Sendable {
-    let id: UInt32
+    var id: UInt32
     let topic: Topic
-    let askedAt: Instant
+    var askedAt: Instant
     var hasAnswered = false
     /// Whether it has said that it sent everything that it has.
     var isCaughtUp = false
@@ -23,6 +23,15 @@ struct Following: Sendable {
       self.topic = topic
       askedAt = now
       heardAt = now
+    }
+
+    /// The node is asked again, by a subscription with this number.
+    mutating func renew(_ id: UInt32, at now: Instant) {
+      self.id = id
+      askedAt = now
+      heardAt = now
+      hasAnswered = false
+      isCaughtUp = false
     }
   }
 
@@ -57,13 +66,12 @@ struct Following: Sendable {
   struct Batch: Sendable {
     let id: MessageBatchID
     let node: NodeID
+    /// The link over which they came, whose window they take up.
+    let link: LinkID
     let position: UInt64
     let messages: [[UInt8]]
     /// The next expected message when the batch was passed to the store.
     var expected: UInt64 = 0
-    /// Whether the link over which they arrived is gone, and its window with it. A later link of the node has a window
-    /// of its own.
-    var isLinkLost = false
 
     var bytes: Int { FeedAnswer.memory(of: messages) }
     var end: UInt64 { position + UInt64(messages.count) }
@@ -98,9 +106,10 @@ struct Following: Sendable {
     sources[node] != nil || shunned[node] != nil || admitting.contains { $0.node == node }
   }
 
-  /// The link to the node is gone while messages from it are still being stored.
-  mutating func loseLink(to node: NodeID) {
-    for index in admitting.indices where admitting[index].node == node { admitting[index].isLinkLost = true }
+  /// The number of the first message that has not come from the node, and is not stored.
+  func nextPosition(of node: NodeID) -> UInt64 {
+    let last = backlog.last { $0.node == node } ?? admitting.last { $0.node == node }
+    return max(count ?? 0, last?.end ?? 0)
   }
 
   /// Whether other nodes may be asked now.

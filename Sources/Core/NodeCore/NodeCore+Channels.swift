@@ -61,13 +61,12 @@ extension NodeCore {
     announce(at: now)
   }
 
-  /// Handles a peer's proofs of its channels, in its hello or later.
-  mutating func setProofs(_ proofs: [ChannelProof], of link: LinkID, at now: Timestamps) {
+  /// Records a peer's proofs of its channels, in its hello or later. The caller reviews the peer's permissions.
+  mutating func setProofs(_ proofs: [ChannelProof], of link: LinkID) {
     guard let old = peers[link]?.claimed else { return }
     peers.change(link) { $0.proofs = proofs }
     membership.setClaims(of: link, from: old, to: Set(proofs.map(\.topic)))
     checkProofs(of: link)
-    reviewPermissions(of: [link], at: now)
   }
 
   /// Determines the channels for which a peer's proofs are valid.
@@ -83,13 +82,15 @@ extension NodeCore {
   /// cost depends only on these peers, not on the number of links.
   mutating func reviewPermissions(of links: [LinkID], at now: Timestamps) {
     let membership = membership
-    let permissions = links.compactMap { peers.active($0) }.map { ($0, membership.askableTopics(of: $0)) }
-    guard !permissions.isEmpty else { return }
-    for _ in permissions { countReview() }
-    transferEngine.withdraw(except: permissions.map { ($0.node, Set($1)) }, at: now.instant)
+    let reviewed = links.compactMap { peers.active($0) }
+    guard !reviewed.isEmpty else { return }
+    for _ in reviewed { countReview() }
+    let permissions = reviewed.filter { peers.link(of: $0.node) == $0.link }
+      .map { (node: $0.node, topics: membership.askableTopics(of: $0), link: $0.link) }
+    transferEngine.withdraw(except: permissions.map { ($0.node, Set($0.topics)) }, at: now.instant)
     drainTransfer(at: now)
-    feedEngine.setPeers(permissions.map { ($0.node, $1, $0.facts.binding) }, at: now.instant)
-    for (peer, _) in permissions { feedEngine.withdraw(peer.node) { !membership.mayServe(peer, over: $0) } }
+    feedEngine.setPeers(permissions, at: now.instant)
+    for peer in reviewed { feedEngine.withdraw(peer.link) { !membership.mayServe(peer, over: $0) } }
     drainFeeds()
   }
 

@@ -13,21 +13,20 @@ extension NodeCore {
   package mutating func received(_ request: FeedRequest, on link: LinkID) {
     guard let peer = peers.active(link) else { return }
     let isPermitted = request.topic.map { mayServe(link, over: $0) } ?? true
-    feedEngine.received(request, from: peer.node, isPermitted: isPermitted)
+    feedEngine.received(request, over: peer.link, isPermitted: isPermitted)
     drainFeeds()
   }
 
   /// A peer's answer about a feed.
   package mutating func received(_ answer: FeedAnswer, on link: LinkID, at now: Timestamps) {
     guard let peer = peers.active(link) else { return }
-    feedEngine.received(answer, from: peer.node, at: now.instant)
+    feedEngine.received(answer, over: peer.link, at: now.instant)
     drainFeeds()
   }
 
   /// The last messages of a feed on this link were sent.
   package mutating func feedMessagesLeft(_ link: LinkID) {
-    guard let peer = peers[link], peers.link(of: peer.node) == link else { return }
-    feedEngine.sent(to: peer.node)
+    feedEngine.sent(over: link)
     drainFeeds()
   }
 
@@ -43,11 +42,12 @@ extension NodeCore {
   mutating func drainFeeds() {
     while let effect = feedEngine.nextEffect() {
       switch effect {
-      case .request(let node, let request):
-        if let link = peers.link(of: node) { emit(.link(.feedRequest(link, request))) }
-      case .answer(let node, let answer): if let link = peers.link(of: node) { emit(.link(.feedAnswer(link, answer))) }
-      case .released(let node, let bytes):
-        if let link = peers.link(of: node) { emit(.link(.feedBytesReleased(link, bytes))) }
+      case .request(let link, let request):
+        if peers[link] != nil { emit(.link(.feedRequest(link, request))) }
+      case .answer(let link, let answer):
+        if peers[link] != nil { emit(.link(.feedAnswer(link, answer))) }
+      case .released(let link, let bytes):
+        if peers[link] != nil { emit(.link(.feedBytesReleased(link, bytes))) }
       case .work(let work): emit(.feedWork(work))
       case .client(let outcome): emit(.feedClient(outcome))
       case .event(let event):

@@ -1,8 +1,11 @@
 package import Discovery
-import Primitives
+package import Primitives
 package import Wire
 
 extension NodeCore {
+  /// Links of two nodes that open within this time may have been dialed by both concurrently.
+  static let crossingTime: Duration = .seconds(5)
+
   /// A link is up: the handshake has proved the node at its other end.
   package mutating func linkOpened(_ link: LinkID, _ facts: LinkFacts, at now: Timestamps) {
     peers.open(Peer(link: link, facts: facts, openedAt: now.instant))
@@ -11,11 +14,16 @@ extension NodeCore {
       perform(dials.linked(target, except: dial))
     }
     if introductions.isBootstrap(facts.peer) {
-      for other in peers.links(to: facts.peer) { peers.change(other) { $0.isWantedAsBootstrap = true } }
+      for other in peers.links(to: facts.peer) {
+        peers.change(other) { $0.isWantedAsBootstrap = true }
+      }
     }
-    guard facts.peer != node else { return refuse(link, .duplicate, "this is the same node") }
+    guard facts.peer != node else {
+      return refuse(link, .duplicate, "this is the same node", at: now)
+    }
     guard peers.count <= configuration.maximumLinks else {
-      return refuse(link, .full, "this node has its maximum of \(configuration.maximumLinks) links")
+      return refuse(
+        link, .full, "this node has its maximum of \(configuration.maximumLinks) links", at: now)
     }
     emit(.link(.send(link, .hello(hello(to: facts, at: now)))))
     noteExpectations(at: now)
@@ -31,45 +39,23 @@ extension NodeCore {
 
   /// A link has ended, closed by either side.
   package mutating func linkClosed(_ link: LinkID, at now: Timestamps) {
-    let wasChosen = peers[link].map { peers.link(of: $0.node) == link } ?? false
     guard let peer = peers.close(link) else { return }
     membership.setClaims(of: link, from: peer.claimed, to: [])
     // in any order: each removal is independent
     for lookup in peer.lookups { lookups[lookup] = nil }
-    if wasChosen {
-      emit(.event(.unlinked(peer.node)))
-      transferEngine.peerLeft(peer.node, at: now.instant)
-      feedPeerLeft(peer.node, at: now)
-    }
+    leavePath(link, of: peer.node, at: now)
+    feedEngine.linkClosed(link, at: now.instant)
+    drainFeeds()
     if !peers.hasOpenLink(to: peer.node) {
       let life = now.instant - peer.openedAt
-      dials.lost(.member(peer.node), after: life, now: now.instant)
-      for endpoint in introductions.bootstrapAddresses(of: peer.node) {
-        dials.lost(.bootstrap(endpoint), after: life, now: now.instant)
-      }
+      for target in dialTargets(of: peer.node) { dials.lost(target, after: life, now: now.instant) }
     }
     drainTransfer(at: now)
     noteExpectations(at: now)
   }
 
-  /// An answer to something that was sent on the link is overdue: its node is dialed again beside it.
-  package mutating func linkSilent(_ link: LinkID, at now: Timestamps) {
-    guard let peer = peers[link], !peer.isSilent else { return }
-    peers.change(link) { $0.isSilent = true }
-    for target in dialTargets(of: peer.node) { dials.silent(target, now: now.instant) }
-    runDials(now)
-  }
-
-  /// Something has arrived on a link that was silent.
-  package mutating func linkHeard(_ link: LinkID, at now: Timestamps) {
-    guard let peer = peers[link], peer.isSilent else { return }
-    peers.change(link) { $0.isSilent = false }
-    for target in dialTargets(of: peer.node) { perform(dials.heard(target)) }
-    noteExpectations(at: now)
-  }
-
   /// Everything that may be dialed to reach the node.
-  private func dialTargets(of node: NodeID) -> [DialTarget] {
+  func dialTargets(of node: NodeID) -> [DialTarget] {
     [.member(node)] + introductions.bootstrapAddresses(of: node).map { .bootstrap($0) }
   }
 
@@ -84,14 +70,16 @@ extension NodeCore {
     guard let peer = peers[link], !peer.isClosing else { return }
     switch message {
     case .hello(let hello):
-      peer.hello == nil ? acceptHello(link, hello, at: now) : refuse(link, .violation, "a second hello")
+      peer.hello == nil
+        ? acceptHello(link, hello, at: now) : refuse(link, .violation, "a second hello", at: now)
     case .goodbye(let goodbye):
       emit(.event(.refused(peer.node, goodbye, byPeer: true)))
       reputation.record(goodbye, of: peer.node)
-      peers.change(link) { $0.isClosing = true }
-      emit(.link(.close(link, goodbye)))
+      close(link, goodbye, at: now)
     default:
-      guard peer.isActive else { return refuse(link, .violation, "a message before hello") }
+      guard peer.isActive else {
+        return refuse(link, .violation, "a message before hello", at: now)
+      }
       receivedFromActive(message, peer, at: now)
     }
   }
@@ -99,7 +87,8 @@ extension NodeCore {
   private mutating func receivedFromActive(_ message: ControlMessage, _ peer: Peer, at now: Timestamps) {
     switch message {
     case .channels(let proofs):
-      setProofs(proofs, of: peer.link, at: now)
+      setProofs(proofs, of: peer.link)
+      reviewPermissions(of: [peer.link], at: now)
       introduce(to: peer.link, at: now)
       askOpenQuestions(to: peer.link, at: now)
     case .presence(let records): recordPresence(records, from: peer, at: now)
@@ -107,6 +96,7 @@ extension NodeCore {
     case .found(let answer): take(answer, from: peer, at: now)
     case .waiting(let notice): waits(notice, at: peer, now)
     case .aborted(let notice): aborted(notice, by: peer, now)
+    case .prefer(let number): take(preferred: number, from: peer, at: now)
     // Lanes do not concern the core.
     case .hello, .goodbye, .lanesWanted: break
     }
@@ -116,33 +106,48 @@ extension NodeCore {
     guard let peer = peers[link] else { return }
     guard hello.major == Hello.majorVersion else {
       return refuse(
-        link, .version, "this node speaks version \(Hello.majorVersion) of the protocol, the other \(hello.major)")
+        link, .version,
+        "this node speaks version \(Hello.majorVersion) of the protocol, the other \(hello.major)",
+        at: now)
     }
     peers.change(link) { $0.hello = hello }
-    setProofs(hello.proofs, of: link, at: now)
+    setProofs(hello.proofs, of: link)
     let sharesNothing = peers[link]?.proven.isEmpty ?? true
     let isBootstrap = peers[link]?.isBootstrap ?? false
     guard !sharesNothing || isBootstrap || configuration.isBootstrap else {
-      return refuse(link, .noCommonChannel, "the two nodes have no channel in common")
+      return refuse(link, .noCommonChannel, "the two nodes have no channel in common", at: now)
     }
-    guard settleDuplicate(of: link, at: now) else {
+    let isAdmitted =
+      hello.features & Hello.severalLinks == 0 ? settleDuplicate(of: link, at: now) : true
+    guard isAdmitted, makeRoom(for: link, at: now) else {
       // The remaining link may only now be known to lead to a bootstrap node.
       if isBootstrap, let kept = peers.link(of: peer.node) { introduce(to: kept, at: now) }
       return
     }
-    peers.choose(link)
-    reputation.recordLink(to: peer.node)
-    perform(dials.linked(.member(peer.node)))
-    emit(.event(.linked(peer.node, label: hello.label)))
-    recordClock(of: peer.node, hello.clock, at: now)
+    linked(link, hello, at: now)
     if isBootstrap, let observed = hello.observed { recordObserved(observed, at: now) }
-    introduce(to: link, at: now)
-    askOpenQuestions(to: link, at: now)
-    reviewPermissions(of: [link], at: now)
     noteExpectations(at: now)
   }
 
-  /// Closes one of two links to the same node. Returns whether `link` is the one that stays.
+  /// The node can be asked over this link, its first or a further one.
+  private mutating func linked(_ link: LinkID, _ hello: Hello, at now: Timestamps) {
+    guard let peer = peers[link] else { return }
+    reputation.recordLink(to: peer.node)
+    perform(dials.linked(.member(peer.node)))
+    for target in dialTargets(of: peer.node) { perform(dials.heard(target)) }
+    recordClock(of: peer.node, hello.clock, at: now)
+    feedEngine.linkOpened(link, to: peer.node, binding: peer.facts.binding)
+    guard !peers.isLinked(peer.node) else { return addPath(link, at: now) }
+    peers.choose(link)
+    emit(.link(.prefer(link)))
+    tellDialed(peer)
+    emit(.event(.linked(peer.node, label: hello.label)))
+    introduce(to: link, at: now)
+    askOpenQuestions(to: link, at: now)
+    reviewPermissions(of: [link], at: now)
+  }
+
+  /// Closes one of two links to a node that can have only one. Returns whether `link` is the one that stays.
   ///
   /// Two nodes that dial each other at the same moment must both keep the same link: the one that the node with the
   /// smaller ID dialed. If a link opens much later, or in the same direction, the other side has lost the old one.
@@ -152,7 +157,7 @@ extension NodeCore {
       return true
     }
     let isCrossed = (old.facts.dial == nil) != (peer.facts.dial == nil)
-    let isSimultaneous = now.instant - old.openedAt < .seconds(5)
+    let isSimultaneous = now.instant - old.openedAt < Self.crossingTime
     let smallerDialedNew = (peer.facts.dial != nil) == (node < peer.node)
     let keepsNew = !(isCrossed && isSimultaneous) || smallerDialedNew
     if keepsNew {
@@ -160,7 +165,7 @@ extension NodeCore {
       transferEngine.peerLeft(peer.node, at: now.instant)
       feedPeerLeft(peer.node, at: now)
     }
-    refuse(keepsNew ? oldLink : link, .duplicate, "the two nodes have another link")
+    refuse(keepsNew ? oldLink : link, .duplicate, "the two nodes have another link", at: now)
     return keepsNew
   }
 
@@ -172,12 +177,18 @@ extension NodeCore {
   }
 
   /// Says goodbye to a peer and closes its link.
-  mutating func refuse(_ link: LinkID, _ code: Goodbye.Code, _ reason: String) {
+  mutating func refuse(_ link: LinkID, _ code: Goodbye.Code, _ reason: String, at now: Timestamps) {
     guard let peer = peers[link], !peer.isClosing else { return }
-    peers.change(link) { $0.isClosing = true }
     let goodbye = Goodbye(code, reason)
     reputation.record(goodbye, of: peer.node)
     if code != .duplicate { emit(.event(.refused(peer.node, goodbye, byPeer: false))) }
+    close(link, goodbye, at: now)
+  }
+
+  private mutating func close(_ link: LinkID, _ goodbye: Goodbye, at now: Timestamps) {
+    guard let peer = peers[link] else { return }
+    peers.change(link) { $0.isClosing = true }
     emit(.link(.close(link, goodbye)))
+    replacePath(of: peer.node, at: now)
   }
 }

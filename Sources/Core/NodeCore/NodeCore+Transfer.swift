@@ -70,7 +70,8 @@ extension NodeCore {
   // MARK: Questions
 
   private mutating func ask(_ question: Question, at now: Timestamps) {
-    let links = question.node.map { node in peers.link(of: node).map { [$0] } ?? [] } ?? peers.chosen
+    let links =
+      question.node.map { node in peers.link(of: node).map { [$0] } ?? [] } ?? peers.preferred
     let asked = links.compactMap { put(question, to: $0) }
     transferEngine.asked(question.id, asked, at: now.instant)
   }
@@ -96,6 +97,16 @@ extension NodeCore {
     drainTransfer(at: now)
   }
 
+  /// Sends the questions that a node has not answered again, over its preferred link: an answer over another link may
+  /// never come.
+  mutating func repeatQuestions(to node: NodeID, at now: Timestamps) {
+    guard let link = peers.link(of: node) else { return }
+    for question in transferEngine.unanswered(by: node) where put(question, to: link) == nil {
+      transferEngine.answered(question.id, by: node, .refuses(.notAuthorized), at: now.instant)
+    }
+    drainTransfer(at: now)
+  }
+
   mutating func take(_ answer: FindAnswer, from peer: Peer, at now: Timestamps) {
     transferEngine.answered(answer.id, by: peer.node, answer.outcome, at: now.instant)
     drainTransfer(at: now)
@@ -107,7 +118,9 @@ extension NodeCore {
       return emit(.link(.send(peer.link, .found(FindAnswer(id: request.id, .refuses(.notAuthorized))))))
     }
     guard peer.lookups.count < Self.maximumLookups else {
-      return refuse(peer.link, .violation, "more than \(Self.maximumLookups) questions wait for an answer")
+      return refuse(
+        peer.link, .violation, "more than \(Self.maximumLookups) questions wait for an answer",
+        at: now)
     }
     transferEngine.wanted(request.hash, by: peer.node, at: now.instant)
     lastLookup += 1

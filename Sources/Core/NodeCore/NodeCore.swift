@@ -82,8 +82,11 @@ package struct NodeCore: Sendable {
 
   /// When to call `wake` next.
   package var wakeAt: Instant? {
-    [introductions.announceAt, dials.wakeAt, transferEngine.wakeAt, feedEngine.wakeAt, peers.nextHelloDeadline]
-      .compactMap { $0 }.min()
+    [
+      introductions.announceAt, dials.wakeAt, transferEngine.wakeAt, feedEngine.wakeAt,
+      peers.nextHelloDeadline,
+    ]
+    .compactMap { $0 }.min()
   }
 
   /// Whether the stored deadlines match a scan of everything. Tests check this after each input.
@@ -95,7 +98,9 @@ package struct NodeCore: Sendable {
   /// Does the work that is due.
   package mutating func wake(at now: Timestamps) {
     for link in peers.silent(at: now.instant) {
-      refuse(link, .violation, "no hello arrived within \(Self.helloTime.components.seconds) seconds")
+      refuse(
+        link, .violation, "no hello arrived within \(Self.helloTime.components.seconds) seconds",
+        at: now)
     }
     if let due = introductions.announceAt, due <= now.instant {
       announce(at: now)

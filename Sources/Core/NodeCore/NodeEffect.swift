@@ -4,39 +4,11 @@ package import Primitives
 package import Transfer
 package import Wire
 
-/// Identifies a link. Later links have higher numbers.
-package struct LinkID: Hashable, Comparable, Sendable {
-  package let number: UInt64
-
-  package init(number: UInt64) { self.number = number }
-
-  package static func < (left: LinkID, right: LinkID) -> Bool { left.number < right.number }
-}
-
 /// Identifies a lookup in the store.
 package struct LookupID: Hashable, Sendable {
   package let number: UInt64
 
   package init(number: UInt64) { self.number = number }
-}
-
-/// The facts about a link when it opens.
-package struct LinkFacts: Hashable, Sendable {
-  /// The node at the other end, proved by the handshake.
-  package let peer: NodeID
-  /// The attempt that led to it; nil if the other side dialed.
-  package let dial: DialID?
-  /// Bytes that only the two ends of this link can derive.
-  package let binding: [UInt8]
-  /// The address of the other end, as seen from here.
-  package let remote: Address?
-
-  package init(peer: NodeID, dial: DialID?, binding: [UInt8], remote: Address?) {
-    self.peer = peer
-    self.dial = dial
-    self.binding = binding
-    self.remote = remote
-  }
 }
 
 /// What the core requests of its owner, by the part that carries it out.
@@ -71,6 +43,11 @@ package enum LinkEffect: Sendable {
   case feedAnswer(LinkID, FeedAnswer)
   /// This many bytes of messages from this link were released.
   case feedBytesReleased(LinkID, Int)
+  /// From now on, request over this link what is requested of its node. What was requested over the node's other links
+  /// ends there.
+  case prefer(LinkID)
+  /// Request what is requested over this link over the preferred link of its node instead: nothing comes over this one.
+  case abandon(LinkID)
 }
 
 /// Events that an owner may want to log and count.

@@ -21,11 +21,17 @@ struct Peer: Sendable {
   var isClosing = false
   /// Whether an answer to something that was sent on the link is overdue.
   var isSilent = false
+  /// What was last measured; only while its node has several links.
+  var measured: LinkMeasurement?
   /// Whether this node dialed the peer as a bootstrap node: any node can claim to be one.
   var isWantedAsBootstrap = false
 
   var node: NodeID { facts.peer }
+  /// The number by which both ends name the link.
+  var number: UInt64 { LaneRequest(linkWithBinding: facts.binding).link }
   var isActive: Bool { hello != nil && !isClosing }
+  /// Whether the node may have several links.
+  var allowsSeveral: Bool { hello.map { $0.features & Hello.severalLinks != 0 } ?? false }
   var isBootstrap: Bool { isWantedAsBootstrap && hello?.isBootstrap ?? false }
   /// Every topic that it has named, proved or not: a bootstrap node introduces nodes by these.
   var claimed: Set<Topic> { Set(proofs.map(\.topic)) }

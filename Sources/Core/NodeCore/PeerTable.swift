@@ -1,7 +1,7 @@
 import Discovery
 import Primitives
 
-/// The links, the peers at their other ends, and the link chosen for each node.
+/// The links, the peers at their other ends, and the link that is preferred for each node.
 struct PeerTable: Sendable {
   /// How long a peer may take to say hello.
   static let helloTime: Duration = .seconds(10)
@@ -9,9 +9,9 @@ struct PeerTable: Sendable {
   private var peers: [LinkID: Peer] = [:]
   /// All links to a node, including those that have not said hello or are closing.
   private var linksOfNode: [NodeID: Set<LinkID>] = [:]
-  /// The link over which a node is asked and served.
-  private var chosenLinks: [NodeID: LinkID] = [:]
-  /// Links that this node dialed and over which no hello has arrived.
+  /// The link over which a node is asked.
+  private var choices: [NodeID: LinkChoice] = [:]
+  /// Links that this node has dialed and whose peers have not said hello.
   private var meetings: Set<LinkID> = []
   /// When each peer must have said hello; only for peers that have not.
   private var helloDeadlines = Deadlines<LinkID>()
@@ -32,11 +32,11 @@ struct PeerTable: Sendable {
     if peer.facts.dial != nil { meetings.insert(peer.link) }
   }
 
+  /// Removes a link. Its node keeps its choice, which the caller changes or removes.
   mutating func close(_ link: LinkID) -> Peer? {
     guard let peer = peers.removeValue(forKey: link) else { return nil }
     linksOfNode[peer.node]?.remove(link)
     if linksOfNode[peer.node]?.isEmpty == true { linksOfNode[peer.node] = nil }
-    if chosenLinks[peer.node] == link { chosenLinks[peer.node] = nil }
     helloDeadlines.clear(link)
     meetings.remove(link)
     return peer
@@ -61,32 +61,69 @@ struct PeerTable: Sendable {
     linksOfNode[node]?.contains { peers[$0]?.isClosing == false } ?? false
   }
 
+  /// The links to the node that can be used, in order.
+  func activeLinks(to node: NodeID) -> [LinkID] { links(to: node).filter { active($0) != nil } }
+
+  /// The peer at the other end, if it may ask and be asked over this link.
+  func active(_ link: LinkID) -> Peer? { peers[link].flatMap { $0.isActive ? $0 : nil } }
+
   // MARK: Nodes
 
   /// Whether no node is linked.
-  var isEmpty: Bool { chosenLinks.isEmpty }
+  var isEmpty: Bool { choices.isEmpty }
 
-  /// The chosen links of the linked nodes, in order.
-  var chosen: [LinkID] { chosenLinks.values.sorted() }
+  /// The preferred links of the linked nodes, in order.
+  var preferred: [LinkID] { choices.values.map(\.link).sorted() }
 
   /// The linked nodes, in the order of their links.
-  var linked: [Peer] { chosen.compactMap { peers[$0] } }
+  var linked: [Peer] { preferred.compactMap { peers[$0] } }
 
-  func link(of node: NodeID) -> LinkID? { chosenLinks[node] }
+  /// The preferred link of the node.
+  func link(of node: NodeID) -> LinkID? { choices[node]?.link }
 
-  func isLinked(_ node: NodeID) -> Bool { chosenLinks[node] != nil }
+  func isLinked(_ node: NodeID) -> Bool { choices[node] != nil }
 
-  func peer(of node: NodeID) -> Peer? { chosenLinks[node].flatMap { peers[$0] } }
+  func peer(of node: NodeID) -> Peer? { link(of: node).flatMap { peers[$0] } }
 
-  /// The peer at the other end, if this is its node's chosen link and it may be asked and served.
-  func active(_ link: LinkID) -> Peer? {
-    guard let peer = peers[link], peer.isActive, chosenLinks[peer.node] == link else { return nil }
-    return peer
+  /// The peer at the other end, if this is its node's preferred link and it may be asked.
+  func preferred(_ link: LinkID) -> Peer? {
+    active(link).flatMap { self.link(of: $0.node) == link ? $0 : nil }
   }
 
-  mutating func choose(_ link: LinkID) { if let node = peers[link]?.node { chosenLinks[node] = link } }
+  /// How the node's link was chosen.
+  func choice(of node: NodeID) -> LinkChoice? { choices[node] }
 
-  mutating func unchoose(_ node: NodeID) { chosenLinks[node] = nil }
+  /// The node is linked over this link, its first.
+  mutating func choose(_ link: LinkID) {
+    if let node = peers[link]?.node { choices[node] = LinkChoice(link) }
+  }
+
+  mutating func unchoose(_ node: NodeID) { choices[node] = nil }
+
+  /// The links among which one is preferred.
+  func candidates(of node: NodeID) -> [LinkChoice.Candidate] {
+    activeLinks(to: node).compactMap { peers[$0] }.map { peer in
+      LinkChoice.Candidate(
+        link: peer.link, path: peer.facts.path, roundTrip: peer.measured?.roundTrip,
+        isSilent: peer.isSilent)
+    }
+  }
+
+  /// Prefers this link of its node.
+  mutating func prefer(_ link: LinkID, at now: Instant) {
+    if let node = peers[link]?.node { choices[node]?.take(link, at: now) }
+  }
+
+  /// Whether the node's wish for another link is granted.
+  mutating func grantsWish(of node: NodeID, at now: Instant) -> Bool {
+    choices[node]?.grantsWish(at: now) ?? false
+  }
+
+  /// The link that is now better than the preferred one; nil if that stays.
+  mutating func improvement(of node: NodeID, at now: Instant) -> LinkID? {
+    let candidates = candidates(of: node)
+    return choices[node]?.improvement(among: candidates, at: now)
+  }
 
   // MARK: Hello
 

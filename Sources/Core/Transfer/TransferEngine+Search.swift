@@ -60,6 +60,11 @@ extension TransferEngine {
     searches.inOrder.compactMap { searches[$0] }.filter { !$0.asked.contains(peer) }.map(\.question)
   }
 
+  /// The questions that `peer` was sent and has not answered.
+  package func unanswered(by peer: NodeID) -> [Question] {
+    searches.inOrder.compactMap { searches[$0] }.filter { $0.pending[peer] != nil }.map(\.question)
+  }
+
   /// A peer has answered: it has the file, or the reason why it does not send it.
   package mutating func answered(
     _ question: UInt32, by peer: NodeID, _ outcome: FindAnswer.Outcome, at now: Instant

@@ -10,6 +10,7 @@ extension ControlMessage {
     static let goodbye: UInt8 = 6
     static let waiting: UInt8 = 7
     static let aborted: UInt8 = 8
+    static let prefer: UInt8 = 12
     static let lanesWanted: UInt8 = 13
   }
 
@@ -25,6 +26,7 @@ extension ControlMessage {
     case .waiting(let notice): Frame.encode(FrameType.waiting) { $0.write(notice) }
     case .aborted(let notice): Frame.encode(FrameType.aborted) { $0.write(notice) }
     case .lanesWanted(let count): Frame.encode(FrameType.lanesWanted) { $0.integer(count) }
+    case .prefer(let link): Frame.encode(FrameType.prefer) { $0.integer(link) }
     }
   }
 
@@ -42,6 +44,7 @@ extension ControlMessage {
       case FrameType.waiting: return .waiting(try reader.waitingNotice())
       case FrameType.aborted: return .aborted(try reader.abortNotice())
       case FrameType.lanesWanted: return .lanesWanted(try reader.byte())
+      case FrameType.prefer: return .prefer(try reader.integer())
       default: return nil
       }
     } catch {

@@ -20,6 +20,8 @@ package enum ControlMessage: Hashable, Sendable {
   case aborted(AbortNotice)
   /// The sender asks the receiver to dial this number of lanes, because it cannot dial the receiver itself.
   case lanesWanted(UInt8)
+  /// Of the links between the two nodes, the sender uses the one with this number: the first 8 bytes of its binding.
+  case prefer(UInt64)
 }
 
 /// Explains why a fetch stream ended before all bytes of a range were sent: the stream itself shows only the reset.

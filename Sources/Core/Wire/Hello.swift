@@ -11,9 +11,11 @@ package struct Hello: Hashable, Sendable {
   package var minor: UInt16 = minorVersion
   /// The bit of `features` for accepting and opening lanes.
   package static let lanes: UInt64 = 1
+  /// The bit of `features` for having several links to one node.
+  package static let severalLinks: UInt64 = 2
 
   /// The node's features, one bit each; unknown bits are ignored.
-  package var features: UInt64 = lanes
+  package var features: UInt64 = lanes | severalLinks
   /// The name given by the node's owner.
   package var label: String
   /// Name and version of the node's software.

@@ -88,6 +88,9 @@ final class LinkConnection {
     laneAddresses != nil && link.peer == node && LaneRequest(linkWithBinding: link.channelBinding) == request
   }
 
+  /// Whether only control messages and feeds use it.
+  var isIdle: Bool { lanes.count == 0 && link.openStreams <= 1 + feeds.count }
+
   func send(_ message: ControlMessage) {
     guard let control else {
       backlog += message.encoded
@@ -170,6 +173,8 @@ extension ControlMessage {
     case .channels(let proofs): 1 + proofs.count
     case .hello(let hello): 1 + hello.proofs.count
     case .find, .found, .goodbye, .waiting, .aborted: 1
+    // They make this node move its requests to another link.
+    case .prefer: 50
     case .lanesWanted: 10
     }
   }

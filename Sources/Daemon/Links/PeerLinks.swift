@@ -30,6 +30,7 @@ final class PeerLinks {
   private var links: [LinkID: LinkConnection] = [:]
   private var incoming: [ObjectIdentifier: IncomingLink] = [:]
   private var dials: [DialID: LinkAttempt] = [:]
+  private let paths: NodePaths
   private var laneDialers: [LinkID: LaneDialer] = [:]
   private let maximumAcceptedLanes: Int
   private var lastLink: UInt64 = 0
@@ -45,6 +46,10 @@ final class PeerLinks {
     self.loop = loop
     self.log = log
     host = LinkHost(loop: loop, identity: identity)
+    paths = NodePaths(loop: loop)
+    paths.onMeasured = { [driver] id, measured in
+      driver.input { $0.linkMeasured(id, measured, at: $1) }
+    }
     host.onLink = { [weak self] link in self?.accepted(link) }
     host.onRefused = { endpoint, error in
       log.debug("A connection from \(endpoint?.description ?? "an unknown address") failed: \(error)")
@@ -70,17 +75,34 @@ final class PeerLinks {
     case .feedRequest(let link, let request): links[link]?.feeds.ask(request)
     case .feedAnswer(let link, let answer): links[link]?.feeds.answer(answer)
     case .feedBytesReleased(let link, let count): links[link]?.feeds.released(count)
+    case .prefer(let link): paths.prefer(link)
+    case .abandon(let link): paths.abandon(link)
     }
   }
 
   func send(_ message: ControlMessage, to link: LinkID) { links[link]?.send(message) }
 
-  /// The lanes of the link with this ID; nil once it has ended.
-  func lanes(_ id: LinkID) -> (any Lanes)? { links[id]?.lanes }
+  /// The lanes to the node at the other end of this link; nil once the link has ended.
+  func lanes(_ id: LinkID) -> (any Lanes)? { paths.lanes(id) }
+
+  /// Whether what is requested over this link may still come.
+  func isCarrying(_ id: LinkID) -> Bool { paths.lanes(id)?.isCarrying(id) ?? false }
+
+  /// The link under which everything that the node at the other end requests is counted.
+  func account(_ id: LinkID) -> LinkID { paths.account(id) }
+
+  /// Sends a message over this link, or over another one to its node if it has ended.
+  func sendToNode(_ message: ControlMessage, of id: LinkID) {
+    send(message, to: paths.messageLink(id))
+  }
+
+  /// The lanes of the link itself.
+  func ownLanes(_ id: LinkID) -> LinkLanes? { links[id]?.lanes }
 
   /// Says goodbye to every peer, and opens and accepts no more links.
   func stop() {
     isStopped = true
+    paths.stop()
     host.close()
     for attempt in dials.values { attempt.cancel() }
     for dialer in laneDialers.values { dialer.close() }
@@ -136,6 +158,7 @@ final class PeerLinks {
     let id = LinkID(number: lastLink)
     let connection = LinkConnection(id: id, link: link, loop: loop)
     links[id] = connection
+    paths.add(connection)
     listen(to: connection)
     let facts = LinkFacts(
       peer: link.peer, dial: dial, binding: link.channelBinding, remote: link.remoteEndpoint.map { .tcp($0) })
@@ -172,6 +195,7 @@ final class PeerLinks {
     laneDialers.removeValue(forKey: connection.id)?.close()
     connection.lanes.close()
     links[connection.id] = nil
+    paths.remove(connection)
     onClosed(connection.id)
   }
 

@@ -7,6 +7,8 @@ import Primitives
 struct ArrivedFile {
   let index: Int
   let node: NodeID
+  /// The number of the stream on which it came.
+  let stream: Int
   let file: SmallFile
 }
 

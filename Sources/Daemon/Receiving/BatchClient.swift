@@ -15,8 +15,10 @@ final class BatchClient {
   var onReply: ((Int, Reply) -> Void)?
   /// Called when any bytes arrive, even part of a file.
   var onBytes: (() -> Void)?
-  /// Called when the node will send nothing more.
-  var onEnd: (() -> Void)?
+  /// Called when the node will send nothing more on the stream; with true if the link has broken.
+  var onEnd: ((_ isLost: Bool) -> Void)?
+  /// Whether any bytes have arrived.
+  private(set) var hasArrived = false
 
   private let stream: any ByteStream
   private let topic: Topic
@@ -34,8 +36,11 @@ final class BatchClient {
     self.limiter = limiter
     stream.write([StreamKind.batch.rawValue])
     stream.onData = { [weak self] in self?.receive($0) }
-    stream.onEnd = { [weak self] _ in self?.fail() }
+    stream.onEnd = { [weak self] end in self?.fail(isLost: end == .linkClosed) }
   }
+
+  /// The files that were requested and are not answered, in order.
+  var unanswered: [Int] { expected.prefix(expected.count) }
 
   /// Requests files, each with the index by which `onReply` reports it.
   func request(_ files: [(index: Int, hash: ContentHash)]) {
@@ -59,14 +64,15 @@ final class BatchClient {
     stream.reset()
   }
 
-  private func fail() {
+  private func fail(isLost: Bool) {
     guard !isClosed else { return }
     let tell = onEnd
     close()
-    tell?()
+    tell?(isLost)
   }
 
   private func receive(_ bytes: UnsafeRawBufferPointer) {
+    hasArrived = true
     onBytes?()
     // File bytes count against the window until they are on disk.
     var fileBytes = 0
@@ -85,7 +91,7 @@ final class BatchClient {
     } catch {
       hasFailed = true
     }
-    guard !hasFailed else { return fail() }
+    guard !hasFailed else { return fail(isLost: false) }
     if bytes.count > fileBytes { consumed(bytes.count - fileBytes) }
   }
 

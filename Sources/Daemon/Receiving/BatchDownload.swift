@@ -42,22 +42,30 @@ final class BatchDownload {
 
   var onEvent: ((Event) -> Void)?
   private let sources: () -> [BatchSource]
+  /// Whether what was requested over a link that is not used anymore may still come.
+  private let isCarrying: (LinkID) -> Bool
   private let loop: EventLoop
   private let limiter: RateLimiter
   private let admission: BatchAdmission
   private var engine = BatchEngine()
   /// Files, with the indices that their owner has for them.
   private var files: [(index: Int, hash: ContentHash)] = []
-  private var clients: [NodeID: BatchClient] = [:]
-  /// The link over which each node was asked last.
-  private var links: [NodeID: LinkID] = [:]
+  /// The streams on which nodes are asked.
+  private var streams = BatchStreams()
   private var refreshedAt: Instant?
   private var wake: (timer: Timer, dueAt: Instant)?
   private var isClosed = false
 
-  /// - Parameter sources: the nodes that may be asked now.
-  init(store: ContentStore, loop: EventLoop, limiter: RateLimiter, sources: @escaping () -> [BatchSource]) {
+  /// - Parameters:
+  ///   - isCarrying: whether what was requested over a link may still come.
+  ///   - sources: the nodes that may be asked now.
+  init(
+    store: ContentStore, loop: EventLoop, limiter: RateLimiter,
+    isCarrying: @escaping (LinkID) -> Bool = { _ in false },
+    sources: @escaping () -> [BatchSource]
+  ) {
     self.sources = sources
+    self.isCarrying = isCarrying
     self.loop = loop
     self.limiter = limiter
     admission = BatchAdmission(store: store, loop: loop)
@@ -82,9 +90,7 @@ final class BatchDownload {
     guard !isClosed else { return }
     isClosed = true
     wake?.timer.cancel()
-    for client in clients.values { client.close() }
-    clients = [:]
-    links = [:]
+    streams.closeAll()
     admission.close()
     onEvent = nil
   }
@@ -96,9 +102,10 @@ final class BatchDownload {
     body(&engine, loop.now)
     while let effect = engine.nextEffect() {
       switch effect {
-      case .request(let node, let wanted): clients[node]?.request(wanted.map { ($0, files[$0].hash) })
-      case .close(let node): clients.removeValue(forKey: node)?.close()
-      case .ended(let file, let failure): onEvent?(.ended(files[file].index, .missing(failure), bytes: 0))
+      case .request(let node, let wanted): request(wanted, of: node)
+      case .close(let node): _ = streams.close(node)
+      case .ended(let file, let failure):
+        onEvent?(.ended(files[file].index, .missing(failure), bytes: 0))
       }
     }
     scheduleWake()
@@ -116,49 +123,86 @@ final class BatchDownload {
     wake = (timer, dueAt)
   }
 
+  private func request(_ wanted: [Int], of node: NodeID) {
+    streams.current(node)?.client.request(wanted.map { ($0, files[$0].hash) })
+  }
+
   /// Reports to the engine which nodes have been linked, perhaps again, and which may no longer be asked.
   private func refresh() {
     guard !isClosed else { return }
     refreshedAt = loop.now
     let present = sources()
-    for node in Set(links.keys).subtracting(present.map(\.node)).sorted() {
-      links[node] = nil
+    for node in Set(streams.links.keys).subtracting(present.map(\.node)).sorted() {
+      streams.links[node] = nil
       lost(node)
     }
-    for source in present where links[source.node] != source.link {
-      lost(source.node)
-      links[source.node] = source.link
-      clients[source.node] = client(source)
-      input { $0.linked(source.node, at: $1) }
-    }
+    for source in present where streams.links[source.node] != source.link { use(source) }
+    for stream in streams.older where !isCarrying(stream.link) { askAgain(insteadOf: stream) }
   }
 
-  private func client(_ source: BatchSource) -> BatchClient {
-    let node = source.node
+  /// Asks a node over this link from now on. What was requested over another one is still answered there, or requested
+  /// again if that one carries nothing more.
+  private func use(_ source: BatchSource) {
+    streams.links[source.node] = source.link
+    let old = streams.current(source.node)
+    open(source)
+    guard let old else { return input { $0.linked(source.node, at: $1) } }
+    if !isCarrying(old.link) { askAgain(insteadOf: old) } else { streams.closeIfDone(old) }
+  }
+
+  private func open(_ source: BatchSource) {
     let client = BatchClient(source.open(), topic: source.topic, limiter: limiter)
-    client.onReply = { [weak self] index, reply in self?.receive(index, reply, from: node) }
-    client.onBytes = { [weak self] in self?.input { $0.heard(node, at: $1) } }
-    client.onEnd = { [weak self] in self?.lost(node) }
-    return client
+    let stream = streams.add(client, to: source.node, over: source.link)
+    client.onReply = { [weak self] index, reply in self?.receive(index, reply, on: stream) }
+    client.onBytes = { [weak self] in self?.input { $0.heard(stream.node, at: $1) } }
+    client.onEnd = { [weak self] isLost in self?.ended(stream, isLost: isLost) }
   }
 
-  private func lost(_ node: NodeID) {
-    guard let client = clients.removeValue(forKey: node) else { return }
-    client.close()
-    input { $0.lost(node, at: $1) }
+  /// Requests over the link that is used now what this stream has not delivered.
+  private func askAgain(insteadOf stream: BatchStreams.Stream) {
+    streams.remove(stream)
+    stream.client.close()
+    request(stream.client.unanswered, of: stream.node)
   }
+
+  private func ended(_ stream: BatchStreams.Stream, isLost: Bool) {
+    // A node that breaks its links before it answers is not asked again and again without the engine's counting it.
+    guard isLost, stream.client.hasArrived || !streams.isCurrent(stream) else {
+      return lost(stream.node)
+    }
+    // In the next turn: it is then known whether the node has another link.
+    _ = loop.after(.zero) { [weak self] in self?.replace(stream) }
+  }
+
+  private func replace(_ stream: BatchStreams.Stream) {
+    refresh()
+    guard !isClosed, streams.contains(stream) else { return }
+    if streams.isCurrent(stream) {
+      guard let source = sources().first(where: { $0.node == stream.node }) else {
+        return lost(stream.node)
+      }
+      open(source)
+    }
+    askAgain(insteadOf: stream)
+  }
+
+  private func lost(_ node: NodeID) { if streams.close(node) { input { $0.lost(node, at: $1) } } }
 
   // MARK: Receiving
 
-  private func receive(_ index: Int, _ reply: BatchClient.Reply, from node: NodeID) {
-    let hash = files[index].hash
+  private func receive(_ index: Int, _ reply: BatchClient.Reply, on stream: BatchStreams.Stream) {
+    let (hash, node) = (files[index].hash, stream.node)
+    defer { streams.closeIfDone(stream) }
     switch reply {
     case .bytes(let bytes):
       onEvent?(.received(bytes.count))
       var isWanted = false
       input { isWanted = $0.received(index, from: node, at: $1) }
-      guard isWanted else { return clients[node]?.consumed(bytes.count) ?? () }
-      admission.take(ArrivedFile(index: index, node: node, file: SmallFile(hash: hash, bytes: bytes)))
+      guard isWanted else { return stream.client.consumed(bytes.count) }
+      admission.take(
+        ArrivedFile(
+          index: index, node: node, stream: stream.number, file: SmallFile(hash: hash, bytes: bytes)
+        ))
     case .refused(.tooLarge): input { _ = $0.answered(index, by: node, .tooLarge, at: $1) }
     case .refused(let refusal):
       onEvent?(.refused(node, hash, refusal))
@@ -175,7 +219,7 @@ final class BatchDownload {
   private func admitted(_ arrived: ArrivedFile, _ outcome: Result<String, KacheryError>) {
     guard !isClosed else { return }
     let count = arrived.file.bytes.count
-    clients[arrived.node]?.consumed(count)
+    streams.with(arrived.stream)?.client.consumed(count)
     var isWrong = false
     if case .failure(let error) = outcome { isWrong = error.code == .hashMismatch }
     if isWrong { onEvent?(.misbehaved(arrived.node, arrived.file.hash)) }

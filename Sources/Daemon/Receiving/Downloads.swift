@@ -20,8 +20,10 @@ final class Downloads {
   private static let batchMemory = 64 << 20
   private static let batchWindow = 16 << 20
 
-  /// The lanes of the link with this ID; nil if it is not up.
+  /// The lanes to the node at the other end of this link; nil if it is not up.
   var lanes: (LinkID) -> (any Lanes)? = { _ in nil }
+  /// Whether what was requested over the link with this ID may still come.
+  var isCarrying: (LinkID) -> Bool = { _ in false }
 
   private let store: ContentStore
   private let loop: EventLoop
@@ -56,7 +58,7 @@ final class Downloads {
   func newBatch(
     from sources: @escaping () -> (peers: [(peer: AskedPeer, link: LinkID)], batches: Int)
   ) -> BatchDownload {
-    BatchDownload(store: store, loop: loop, limiter: limiter) { [self] in
+    BatchDownload(store: store, loop: loop, limiter: limiter, isCarrying: isCarrying) { [self] in
       let (peers, batches) = sources()
       let linked = peers.compactMap { peer, id in lanes(id).map { (peer: peer, id: id, lanes: $0) } }
       let share = Self.batchMemory / max(1, batches * linked.count)

@@ -125,19 +125,32 @@ final class RangeClient: LaneUser {
     _ = loop.after(.zero) { [weak self] in self?.assign() }
   }
 
+  func linkAbandoned(_ link: LinkID) {
+    for stream in streams where stream.lane.owner == link {
+      streams.removeAll { $0 === stream }
+      stream.close()
+      takeBack(stream)
+    }
+  }
+
   /// Assigns spans to the lanes until each has enough to do.
   private func assign() {
     guard !isClosed, let template else { return }
     arrivedSinceAssigning = 0
     let usable = lanes.usable
+    guard !usable.isEmpty else { return end() }
     retire(except: Set(usable.map(\.id)))
     while !queue.isEmpty, let stream = nextStream(usable) {
       let share = usable.count > 1 ? queue.unassigned / UInt64(2 * usable.count) : .max
       guard let span = queue.next(upTo: SpanSize.span(rate: stream.rate(at: loop.now), share: share)) else { return }
       if arrivals[span.number] == nil { arrivals[span.number] = Arrival(span: span) }
-      stream.request(span, FetchRequest(topic: template.topic, hash: template.hash, range: span.bytes), at: loop.now)
+      stream.request(
+        span, FetchRequest(topic: template.topic, hash: template.hash, range: span.bytes),
+        at: loop.now)
     }
-    guard queue.isEmpty, !hasAnnouncedRoom, usable.count > 1, nextStream(usable) != nil else { return }
+    guard queue.isEmpty, !hasAnnouncedRoom, usable.count > 1, nextStream(usable) != nil else {
+      return
+    }
     hasAnnouncedRoom = true
     onRoom?()
   }
@@ -155,7 +168,9 @@ final class RangeClient: LaneUser {
 
   private func open(_ lane: Lane) {
     for stream in streams where stream.lane == lane.id { stream.isRetiring = true }
-    let stream = SpanStream(lane.id, lane.open(lane.id == .link ? window : laneWindow)) { [loop] in loop.now }
+    let stream = SpanStream(lane.id, lane.open(lane.id.isLink ? window : laneWindow)) { [loop] in
+      loop.now
+    }
     stream.onEvent = { [weak self, weak stream] event in
       guard let self, let stream else { return }
       receive(event, from: stream)
@@ -236,8 +251,13 @@ final class RangeClient: LaneUser {
 
   private func ended(_ stream: SpanStream, isLost: Bool) {
     streams.removeAll { $0 === stream }
-    // If the node resets a stream, it no longer serves the file; a broken lane says nothing about the node.
-    guard isLost, stream.lane != .link else { return stream.isIdle && stream.isRetiring ? () : end() }
+    // If the node resets a stream, it no longer serves the file; a broken lane or link says nothing about the node.
+    guard isLost else { return stream.isIdle && stream.isRetiring ? () : end() }
+    takeBack(stream)
+  }
+
+  /// Requests on other lanes what the stream has not delivered.
+  private func takeBack(_ stream: SpanStream) {
     queue.takeBack(stream.requested.compactMap { arrivals[$0.number]?.span })
     lanesChanged()
   }

@@ -7,12 +7,18 @@ import Wire
 protocol ServedStream: AnyObject {
   /// The link that carries it.
   var link: LinkID { get }
+  /// The link under which everything that its node requests is counted, over whichever links.
+  var account: LinkID { get }
   /// The lane of the link on which it was opened.
   var lane: LaneID { get }
   /// Gives the stream up.
   func close()
   /// Gives the stream up if the peer has taken nothing for too long. Called every `StallClock.period`.
   func endIfStalled(at now: Instant)
+}
+
+extension ServedStream {
+  var account: LinkID { link }
 }
 
 /// What the owner of a served stream has to know.

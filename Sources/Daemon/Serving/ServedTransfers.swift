@@ -1,12 +1,14 @@
 import Links
 import NodeCore
+import Primitives
 
-/// How many transfers are served. One transfer has a stream on each lane of its peer's link, so the lanes count once.
+/// How many transfers are served. One transfer has a stream on each lane to its peer, perhaps on
+/// several links, so the lanes count once.
 struct ServedTransfers {
   private var streams: [LinkID: [LaneID: Int]] = [:]
 
   init(_ served: some Sequence<any ServedStream>) {
-    for stream in served { streams[stream.link, default: [:]][stream.lane, default: 0] += 1 }
+    for stream in served { streams[stream.account, default: [:]][stream.lane, default: 0] += 1 }
   }
 
   /// All of them.

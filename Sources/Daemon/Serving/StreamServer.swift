@@ -10,6 +10,7 @@ import Wire
 /// report back by callbacks on the loop, so a failure ends the stream and cannot leave the loop.
 final class StreamServer<Answers: StreamAnswers>: ServedStream {
   let link: LinkID
+  let account: LinkID
   let lane: LaneID
   private let stream: any ByteStream
   private let loop: EventLoop
@@ -35,10 +36,12 @@ final class StreamServer<Answers: StreamAnswers>: ServedStream {
   }
 
   init(
-    link: LinkID, lane: LaneID = .link, stream: any ByteStream, answers: Answers, loop: EventLoop,
+    link: LinkID, account: LinkID? = nil, lane: LaneID = .link, stream: any ByteStream,
+    answers: Answers, loop: EventLoop,
     scheduler: UploadScheduler
   ) {
     self.link = link
+    self.account = account ?? link
     self.lane = lane
     self.stream = stream
     self.answers = answers
@@ -148,7 +151,7 @@ final class StreamServer<Answers: StreamAnswers>: ServedStream {
     case .read(let read):
       isReading = true
       if let prefetch = read.prefetch { loop.work(prefetch) {} }
-      let entered = scheduler.enter(link, for: read.hash, cost: read.cost) { turn in
+      let entered = scheduler.enter(account, for: read.hash, cost: read.cost) { turn in
         // To hand what memory holds to the pool and back would cost more than to copy it.
         if let output = read.immediately?() { return self.readEnded(output, turn) }
         self.loop.work(read.work) { self.readEnded($0, turn) }

@@ -17,7 +17,9 @@ final class Uploads {
   /// decide who is next.
   private static let maximumTurns = 8
 
-  /// A message for the peer at the other end of a link.
+  /// The link under which what is requested over this one is counted: the first of its node.
+  var account: (LinkID) -> LinkID = { $0 }
+  /// A message for the peer at the other end of a link. The link may have ended, if its node has another.
   var onMessage: ((LinkID, ControlMessage) -> Void)?
   /// Whether the peer may ask over this topic.
   var mayServe: (LinkID, Topic) -> Bool = { _, _ in false }
@@ -60,10 +62,14 @@ final class Uploads {
     _ answers: (ServedFiles) -> Answers,
     in table: ReferenceWritableKeyPath<Uploads, [ObjectIdentifier: any ServedStream]>, atMost limit: Int
   ) {
-    guard self[keyPath: table].values.count(where: { $0.link == link }) < limit else { return stream.reset() }
+    let (account, lane) = (account(link), LaneID(number: lane.number, of: link))
+    guard self[keyPath: table].values.count(where: { $0.account == account }) < limit else {
+      return stream.reset()
+    }
     let server = StreamServer(
-      link: link, lane: lane, stream: stream, answers: answers(files(for: link, lane)), loop: loop, scheduler: scheduler
-    )
+      link: link, account: account, lane: lane, stream: stream,
+      answers: answers(files(for: link, account, lane)),
+      loop: loop, scheduler: scheduler)
     let key = ObjectIdentifier(server)
     self[keyPath: table][key] = server
     start(server, first) { [weak self] in self?[keyPath: table][key] = nil }
@@ -90,12 +96,12 @@ final class Uploads {
     sweeper = nil
   }
 
-  private func files(for link: LinkID, _ lane: LaneID) -> ServedFiles {
+  private func files(for link: LinkID, _ account: LinkID, _ lane: LaneID) -> ServedFiles {
     let transfers = ServedTransfers(Array(fetches.values) + Array(batches.values))
     // The place that a stream has, or has not, lasts as long as the stream.
     let isTooMany =
-      !transfers.includesNext(over: link, lane)
-      && !limits.hasPlace(forPeerWith: transfers.count(over: link), of: transfers.count)
+      !transfers.includesNext(over: account, lane)
+      && !limits.hasPlace(forPeerWith: transfers.count(over: account), of: transfers.count)
     return ServedFiles(store: store, metrics: metrics, arriving: arriving) { [weak self] topic in
       guard self?.mayServe(link, topic) == true else { return .notAuthorized }
       return isTooMany ? .limitReached : nil

@@ -11,12 +11,19 @@ final class SimBatch {
   /// Bytes of the largest file that is sent in a batch.
   static let maximumSize = 4_000
 
-  /// The stream to a node that is asked, over one of its links.
-  private struct Stream {
+  /// A stream to a node, over one of its links.
+  private final class Stream {
     let topic: Topic
     let link: LinkID
-    let number: Int
     var busyUntil: Instant
+    /// Files that were requested and are not answered.
+    var expected: Set<Int> = []
+
+    init(_ topic: Topic, _ link: LinkID, at now: Instant) {
+      self.topic = topic
+      self.link = link
+      busyUntil = now
+    }
   }
 
   let hashes: [ContentHash]
@@ -24,8 +31,10 @@ final class SimBatch {
   /// Files that the engine for large files loads.
   private(set) var loads: [Int: LoadID] = [:]
   private var engine = BatchEngine()
+  /// The streams on which nodes are asked.
   private var streams: [NodeID: Stream] = [:]
-  private var lastStream = 0
+  /// Streams on links that are not preferred any more, with unanswered requests.
+  private var older: [NodeID: [Stream]] = [:]
   private var wakeAt: Instant?
   private var isClosed = false
   private unowned let node: SimNode
@@ -56,10 +65,38 @@ final class SimBatch {
   func close() {
     isClosed = true
     streams = [:]
+    older = [:]
   }
 
+  /// Nothing more comes over this link: what it has not answered is requested over another one.
   func linkClosed(_ link: LinkID) {
-    for peer in streams.filter({ $0.value.link == link }).keys.sorted() { lose(peer) }
+    for peer in Set(streams.keys).union(older.keys).sorted() {
+      for stream in (older[peer] ?? []) + [streams[peer]].compactMap({ $0 })
+      where stream.link == link {
+        let missing = stream.expected.sorted()
+        stream.expected = []
+        older[peer]?.removeAll { $0 === stream }
+        // The core may only now learn of it.
+        node.after(.zero) { [self] _ in askAgain(missing, peer, insteadOf: stream) }
+      }
+    }
+  }
+
+  private func askAgain(_ files: [Int], _ peer: NodeID, insteadOf stream: Stream) {
+    refresh()
+    guard let current = streams[peer], current !== stream else { return lose(peer) }
+    request(files, of: peer)
+  }
+
+  /// Another link of the node is preferred.
+  func moved(to link: LinkID, of peer: NodeID) {
+    if streams[peer].map({ $0.link != link }) ?? false { refresh() }
+  }
+
+  /// Whether something is requested over this link.
+  func uses(_ link: LinkID) -> Bool {
+    let all = Array(streams.values) + older.values.flatMap { $0 }
+    return !isClosed && all.contains { $0.link == link && !$0.expected.isEmpty }
   }
 
   func waits(for peer: NodeID) { input { $0.waits(for: peer, at: $1) } }
@@ -72,8 +109,11 @@ final class SimBatch {
     while !isClosed, let effect = engine.nextEffect() {
       switch effect {
       case .request(let peer, let files): request(files, of: peer)
-      case .close(let peer): streams[peer] = nil
-      case .ended(let file, .nowhere): end(file, .failure(KacheryError(.notFound, "no node has it")))
+      case .close(let peer):
+        streams[peer] = nil
+        older[peer] = nil
+      case .ended(let file, .nowhere):
+        end(file, .failure(KacheryError(.notFound, "no node has it")))
       case .ended(let file, .needsEngine):
         if outcomes[file] != nil { network.complain("a file of a batch of \(node.name) ended twice") }
         loads[file] = node.load(FileKey(hash: hashes[file]))
@@ -106,15 +146,28 @@ final class SimBatch {
     guard !isClosed else { return }
     let present = node.core.batchSources(node: nil, topic: nil)
     for peer in Set(streams.keys).subtracting(present.map(\.peer.node)).sorted() { lose(peer) }
-    for (peer, link) in present where streams[peer.node]?.link != link || streams[peer.node]?.topic != peer.topic {
+    for (peer, link) in present
+    where streams[peer.node]?.link != link || streams[peer.node]?.topic != peer.topic {
+      if let old = streams[peer.node], old.topic == peer.topic, node.link(old.link)?.isUp == true {
+        // Requests on the old link are answered there.
+        older[peer.node, default: []].append(old)
+        streams[peer.node] = Stream(peer.topic, link, at: network.clock.now)
+        continue
+      }
+      if let old = streams[peer.node], old.topic == peer.topic {
+        let missing = old.expected.sorted()
+        streams[peer.node] = Stream(peer.topic, link, at: network.clock.now)
+        request(missing, of: peer.node)
+        continue
+      }
       lose(peer.node)
-      lastStream += 1
-      streams[peer.node] = Stream(topic: peer.topic, link: link, number: lastStream, busyUntil: network.clock.now)
+      streams[peer.node] = Stream(peer.topic, link, at: network.clock.now)
       input { $0.linked(peer.node, at: $1) }
     }
   }
 
   private func lose(_ peer: NodeID) {
+    older[peer] = nil
     guard streams.removeValue(forKey: peer) != nil else { return }
     input { $0.lost(peer, at: $1) }
   }
@@ -128,25 +181,36 @@ final class SimBatch {
       network.complain("\(node.name) asks \(server.node.name) for small files without permission")
     }
     for file in files {
-      link.travel { [self] in serve(file, stream.topic, stream.number, peer, server, link) }
+      stream.expected.insert(file)
+      link.travel { [self] in serve(file, stream, peer, server, link) }
     }
   }
 
+  /// Whether the node has yet to answer for the file on this stream.
+  private func expects(_ file: Int, _ stream: Stream, _ peer: NodeID) -> Bool {
+    guard !isClosed, stream.expected.contains(file) else { return false }
+    return streams[peer] === stream || older[peer]?.contains { $0 === stream } ?? false
+  }
+
   /// At the other end: sends the files one after the other.
-  private func serve(_ file: Int, _ topic: Topic, _ number: Int, _ peer: NodeID, _ server: SimLink.End, _ link: SimLink)
-  {
-    guard streams[peer]?.number == number, server.node.conduct != .silent else { return }
-    let start = max(network.clock.now, streams[peer]?.busyUntil ?? network.clock.now)
-    let ready = start + server.node.blockTime
-    streams[peer]?.busyUntil = ready
+  private func serve(
+    _ file: Int, _ stream: Stream, _ peer: NodeID, _ server: SimLink.End, _ link: SimLink
+  ) {
+    guard expects(file, stream, peer), server.node.conduct != .silent else { return }
+    let ready = max(network.clock.now, stream.busyUntil) + server.node.blockTime
+    stream.busyUntil = ready
     server.node.after(ready - network.clock.now) { [self] other in
       guard link.isUp else { return }
-      let reply = answer(hashes[file], topic, other, server.id)
-      if case .success = reply, !other.permits(node, over: topic) {
-        network.complain("\(other.name) sends a small file to \(node.name), which has no permission")
+      let reply = answer(hashes[file], stream.topic, other, server.id)
+      if case .success = reply, !other.permits(node, over: stream.topic) {
+        network.complain(
+          "\(other.name) sends a small file to \(node.name), which has no permission")
       }
       link.travel { [self] in
-        if streams[peer]?.number == number, !isClosed { take(file, reply, from: peer) }
+        guard expects(file, stream, peer) else { return }
+        stream.expected.remove(file)
+        if stream.expected.isEmpty { older[peer]?.removeAll { $0 === stream } }
+        take(file, reply, from: peer)
       }
     }
   }

@@ -11,17 +11,27 @@ final class SimLink {
 
   let dialer: End
   let acceptor: End
-  let latency: Duration
+  let path: PathKind
+  /// The time for one way. It may change.
+  var latency: Duration
+  /// Bytes of files that it carries per second; nil for unlimited.
+  var rate: Int?
   private(set) var isUp = true
-  /// Whether bytes and messages are lost without either end noticing.
-  var isSilent = false
+  /// Whether it carries nothing, without either end being notified. What is sent meanwhile arrives once it carries
+  /// again.
+  private(set) var isSilent = false
   private let network: SimNetwork
   private var streams: [SimStream] = []
+  /// What has arrived while the link was silent.
+  private var held: [() -> Void] = []
+  private var lastArrival = Instant(nanoseconds: 0)
+  private var isCarryingUntil = Instant(nanoseconds: 0)
 
-  init(_ network: SimNetwork, dialer: End, acceptor: End, latency: Duration) {
+  init(_ network: SimNetwork, dialer: End, acceptor: End, path: PathKind, latency: Duration) {
     self.network = network
     self.dialer = dialer
     self.acceptor = acceptor
+    self.path = path
     self.latency = latency
   }
 
@@ -31,14 +41,33 @@ final class SimLink {
 
   func other(_ node: SimNode) -> End { node === dialer.node ? acceptor : dialer }
 
-  func attach(_ stream: SimStream) { streams.append(stream) }
+  func end(of node: SimNode) -> End { node === dialer.node ? dialer : acceptor }
+
+  func attach(_ stream: SimStream) {
+    if !streams.contains(where: { $0 === stream }) { streams.append(stream) }
+  }
+
+  /// Whether files are requested over it, by either end.
+  var isIdle: Bool {
+    !streams.contains { $0.uses(self) }
+      && ![dialer, acceptor].contains { $0.node.hasBatch(over: $0.id) }
+  }
 
   /// Calls `body` at the other end, unless the link is lost meanwhile.
   func travel(_ body: @escaping () -> Void) {
-    network.clock.after(latency) { [self] in
-      guard isUp, !isSilent else { return }
-      body()
+    lastArrival = max(lastArrival, network.clock.now + latency)
+    network.clock.after(lastArrival - network.clock.now) { [self] in
+      guard isUp else { return }
+      if isSilent { held.append(body) } else { body() }
     }
+  }
+
+  /// The time until it has carried `count` more bytes of files.
+  func timeToCarry(_ count: Int) -> Duration {
+    guard let rate else { return .zero }
+    let start = max(isCarryingUntil, network.clock.now)
+    isCarryingUntil = start + .microseconds(count * 1_000_000 / rate)
+    return isCarryingUntil - network.clock.now
   }
 
   /// Sends a message as bytes, which the other end decodes as from a socket.
@@ -65,15 +94,18 @@ final class SimLink {
   func close(_ goodbye: Goodbye, by node: SimNode) {
     guard isUp else { return }
     send(.goodbye(goodbye), from: node)
-    let end = node === dialer.node ? dialer : acceptor
+    let end = end(of: node)
     network.clock.after(.zero) { end.node.linkClosed(end.id) }
     travel { self.cut() }
+    // A closing link does not wait for a silent path.
+    network.clock.after(latency + .seconds(2)) { self.cut() }
   }
 
   /// The link breaks; both ends notice.
   func cut() {
     guard isUp else { return }
     isUp = false
+    held = []
     for end in [dialer, acceptor] {
       // The order in which streams and link learn of it must make no difference.
       let streamsFirst = network.random.chance(50)
@@ -85,6 +117,36 @@ final class SimLink {
   }
 
   private func endStreams(of node: SimNode) {
-    for stream in streams where stream.opener === node { stream.linkEnded() }
+    for stream in streams where stream.opener === node { stream.linkEnded(self) }
+  }
+
+  // MARK: Silence
+
+  /// Carries nothing from now on. Each end notices after a few seconds, and gives the link up after more.
+  func fallSilent() {
+    guard isUp, !isSilent else { return }
+    isSilent = true
+    silences += 1
+    let number = silences
+    for end in [dialer, acceptor] {
+      network.clock.after(.milliseconds(network.random.number(2_000...5_000))) { [self] in
+        if isUp, isSilent, silences == number { end.node.linkSilent(end.id) }
+      }
+    }
+    network.clock.after(.milliseconds(network.random.number(12_000...15_000))) { [self] in
+      if isSilent, silences == number { cut() }
+    }
+  }
+
+  private var silences = 0
+
+  /// Carries again, and delivers what was sent meanwhile.
+  func recover() {
+    guard isUp, isSilent else { return }
+    isSilent = false
+    let late = held
+    held = []
+    for end in [dialer, acceptor] where isUp { end.node.linkHeard(end.id) }
+    for body in late where isUp { body() }
   }
 }

@@ -20,6 +20,7 @@ final class SimNetwork {
   var keepsTrace = false
   private var links: [SimLink] = []
   private var partitioned: Set<NodeID> = []
+  private var foundPaths: UInt64 = 0
   private var configurations: [NodeID: NodeCoreConfiguration] = [:]
 
   init(seed: UInt64) {
@@ -69,6 +70,11 @@ final class SimNetwork {
     links.last { $0.isUp && $0.isBetween(one, other) }
   }
 
+  /// The links between two nodes that are up.
+  func links(between one: SimNode, and other: SimNode) -> [SimLink] {
+    links.filter { $0.isUp && $0.isBetween(one, other) }
+  }
+
   func countLinks(between one: SimNode, and other: SimNode) -> Int {
     links.count { $0.isUp && $0.isBetween(one, other) }
   }
@@ -93,13 +99,34 @@ final class SimNetwork {
   func isolate(_ node: SimNode) {
     partitioned.insert(node.id)
     for link in links where link.isUp && (link.dialer.node === node || link.acceptor.node === node) {
-      link.isSilent = true
-      clock.after(.seconds(random.number(5...15))) { link.cut() }
+      link.fallSilent()
     }
   }
 
-  /// Makes the node reachable again.
-  func heal(_ node: SimNode) { partitioned.remove(node.id) }
+  /// Makes the node reachable again: links that are not given up yet carry again.
+  func heal(_ node: SimNode) {
+    partitioned.remove(node.id)
+    for link in links where link.isUp && (link.dialer.node === node || link.acceptor.node === node) {
+      let isApart =
+        partitioned.contains(link.dialer.node.id) != partitioned.contains(link.acceptor.node.id)
+      if !isApart { link.recover() }
+    }
+  }
+
+  /// Opens a further link between two nodes by another kind of path, as if `one` had found it.
+  ///
+  /// - Returns: the link; nil if one of them cannot be reached.
+  @discardableResult
+  func openPath(
+    _ one: SimNode, _ other: SimNode, _ path: PathKind, latency: Duration, rate: Int? = nil
+  ) -> SimLink? {
+    let isApart = partitioned.contains(one.id) != partitioned.contains(other.id)
+    guard one !== other, one.isRunning, other.isRunning, !isApart else { return nil }
+    foundPaths += 1
+    let link = connect(one, DialID(number: .max - foundPaths), other, latency, path)
+    link.rate = rate
+    return link
+  }
 
   // MARK: Links
 
@@ -119,16 +146,23 @@ final class SimNetwork {
     }
   }
 
-  private func connect(_ dialer: SimNode, _ dial: DialID, _ target: SimNode, _ latency: Duration) {
+  @discardableResult
+  private func connect(
+    _ dialer: SimNode, _ dial: DialID, _ target: SimNode, _ latency: Duration,
+    _ path: PathKind = .direct
+  ) -> SimLink {
     let binding = random.bytes(32)
     let link = SimLink(
       self, dialer: SimLink.End(node: dialer, id: dialer.newLink()),
-      acceptor: SimLink.End(node: target, id: target.newLink()), latency: latency)
+      acceptor: SimLink.End(node: target, id: target.newLink()), path: path, latency: latency)
     links.append(link)
     dialer.linkOpened(
-      link.dialer.id, link, LinkFacts(peer: target.id, dial: dial, binding: binding, remote: .tcp(target.endpoint)))
+      link.dialer.id, link,
+      LinkFacts(peer: target.id, dial: dial, binding: binding, remote: .tcp(target.endpoint), path: path))
     target.linkOpened(
-      link.acceptor.id, link, LinkFacts(peer: dialer.id, dial: nil, binding: binding, remote: .tcp(dialer.endpoint)))
+      link.acceptor.id, link,
+      LinkFacts(peer: dialer.id, dial: nil, binding: binding, remote: .tcp(dialer.endpoint), path: path))
+    return link
   }
 
   /// Releases everything: nodes and links refer to each other.

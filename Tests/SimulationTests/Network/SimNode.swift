@@ -55,18 +55,23 @@ final class SimNode {
   /// Bytes of files that have arrived, useful or not.
   var receivedBytes = 0
 
-  private unowned let network: SimNetwork
+  unowned let network: SimNetwork
   private var wanted: [LoadID: ContentHash] = [:]
-  private var links: [LinkID: SimLink] = [:]
+  private(set) var links: [LinkID: SimLink] = [:]
+  /// The links that the core prefers.
+  var preferred: [NodeID: LinkID] = [:]
+  /// How often it was changed from one link to another that were both up, for each node.
+  var changes: [NodeID: [Instant]] = [:]
+  var isMeasuring = false
   private var cancelled: Set<DialID> = []
-  private var streams: [StreamKey: SimStream] = [:]
+  private(set) var streams: [StreamKey: SimStream] = [:]
   private var lastLink: UInt64 = 0
   private var lastLoad: UInt64 = 0
   private var isDraining = false
   private var wakeNumber = 0
   private var idleWakes = 0
 
-  private struct StreamKey: Hashable {
+  struct StreamKey: Hashable {
     let download: DownloadID
     let node: NodeID
   }
@@ -154,6 +159,9 @@ final class SimNode {
     self.core = core
     life += 1
     links = [:]
+    preferred = [:]
+    changes = [:]
+    isMeasuring = false
     cancelled = []
     for stream in streams.values { stream.close() }
     streams = [:]
@@ -175,6 +183,7 @@ final class SimNode {
 
   func linkOpened(_ id: LinkID, _ link: SimLink, _ facts: LinkFacts) {
     links[id] = link
+    measure()
     input { core, now in core.linkOpened(id, facts, at: now) }
   }
 
@@ -193,7 +202,8 @@ final class SimNode {
   func tell(_ message: ControlMessage, over link: LinkID) { links[link]?.send(message, from: self) }
 
   func linkClosed(_ link: LinkID) {
-    guard links.removeValue(forKey: link) != nil else { return }
+    guard let gone = links.removeValue(forKey: link) else { return }
+    if preferred[gone.other(self).node.id] == link { preferred[gone.other(self).node.id] = nil }
     feeds.linkClosed(link)
     for batch in batches { batch.linkClosed(link) }
     input { core, now in core.linkClosed(link, at: now) }
@@ -287,6 +297,8 @@ final class SimNode {
     case .client(.waits(_, let node, _)): waitedFor.insert(node)
     case .client(.loaded(let id)): end(id, .success(()))
     case .failed(let id, let error): end(id, .failure(error))
+    case .link(.prefer(let link)): prefer(link)
+    case .link(.abandon(let link)): abandon(link)
     case .link(.feedRequest(let link, let request)):
       if let carrier = links[link] { feeds.send(request, over: link, carrier) }
     case .link(.feedAnswer(let link, let answer)):
@@ -342,23 +354,6 @@ final class SimNode {
     return isGivingUntil - network.clock.now
   }
 
-  func answer(for hash: ContentHash) -> FindAnswer.Outcome {
-    guard let file = store.files[hash] else {
-      guard let (plan, chunks) = store.share(hash), let manifest = plan.manifest else { return .refuses(absence) }
-      return .has(FindAnswer.File(size: plan.size, manifest: manifest, chunks: chunks))
-    }
-    let size = UInt64(file.count)
-    switch conduct {
-    case .boasts:
-      let chunks = ChunkSet(bytes: network.random.bytes(network.random.number(1...3)))
-      let manifest = store.manifests[hash] ?? hash
-      return .has(FindAnswer.File(size: size, manifest: manifest, chunks: chunks))
-    case .shrinks: return .has(FindAnswer.File(size: size / 2, manifest: store.manifests[hash]))
-    case .inflates: return .has(FindAnswer.File(size: 2 * size + 1, manifest: store.manifests[hash]))
-    default: return .has(FindAnswer.File(size: size, manifest: store.manifests[hash]))
-    }
-  }
-
   private var now: Timestamps {
     let moment = network.now
     let wrong = Int64(moment.wall.milliseconds) + clockError.components.seconds * 1_000
@@ -381,9 +376,10 @@ final class SimNode {
   }
 
   private func fetch(_ fetch: PieceFetch, _ id: DownloadID, _ link: LinkID) {
-    guard let carrier = links[link] else { return transfer { $0.fetched(fetch.id, .disconnected, at: $1) } }
+    guard let server = peer(of: link) else {
+      return transfer { $0.fetched(fetch.id, .disconnected, at: $1) }
+    }
     requests[fetch.source.node, default: []].append(network.clock.now)
-    let server = carrier.other(self).node
     if !mayAsk(server, over: fetch.source.topic) {
       network.complain("\(name) fetches from \(server.name), which it may not ask")
     }
@@ -391,7 +387,7 @@ final class SimNode {
       return transfer { $0.fetched(fetch.id, .verified, at: $1) }
     }
     let key = StreamKey(download: id, node: fetch.source.node)
-    let stream = streams[key] ?? SimStream(network, carrier, opener: self, download: id)
+    let stream = streams[key] ?? SimStream(network, opener: self, server: server, download: id)
     streams[key] = stream
     stream.request(fetch)
   }

@@ -4,38 +4,82 @@ import Primitives
 import Transfer
 import Wire
 
-/// Both ends of a fetch stream: pieces of one download from one node, requested and sent in order.
+/// The fetching end of the pieces of one download from one node. They are requested in spans, each over the link that
+/// is preferred at that time, and arrive in order, as in the daemon.
 final class SimStream {
+  /// A request for a part of a piece.
+  final class Span {
+    let request: PieceFetch
+    /// The bytes of the source's file that have not arrived; nil if the source does not have them.
+    fileprivate(set) var range: ByteRange?
+    let isLast: Bool
+    /// The link over which it was requested; nil before.
+    fileprivate(set) weak var link: SimLink?
+    /// Bytes that arrived before those of earlier spans.
+    fileprivate var early: [UInt8] = []
+    fileprivate var isComplete = false
+
+    init(_ request: PieceFetch, _ range: ByteRange?, isLast: Bool) {
+      self.request = request
+      self.range = range
+      self.isLast = isLast
+    }
+  }
+
+  private static let leastSpanBytes = 1_000
+  private static let bytesAhead: UInt64 = 20_000
+
   let opener: SimNode
-  private let server: SimLink.End
-  private let link: SimLink
+  let server: SimNode
   private let download: DownloadID
   private let network: SimNetwork
+  /// Pieces that have not arrived, in order.
   private var expected: [PieceFetch] = []
-  private var waiting: [PieceFetch] = []
-  private var isServing = false
+  /// Spans that have not arrived, in order; those at the end may not be requested yet.
+  private var spans: [Span] = []
+  private var servers: [ObjectIdentifier: SimSpanServer] = [:]
   private var isClosed = false
+  /// The bytes of the first piece.
   private var arrived: [UInt8] = []
-  /// Blocks that have been sent.
-  private var given = 0
-  private static let windowBlocks = 4
 
-  init(_ network: SimNetwork, _ link: SimLink, opener: SimNode, download: DownloadID) {
+  init(_ network: SimNetwork, opener: SimNode, server: SimNode, download: DownloadID) {
     self.network = network
-    self.link = link
     self.opener = opener
+    self.server = server
     self.download = download
-    server = link.other(opener)
-    link.attach(self)
   }
 
   func request(_ request: PieceFetch) {
     guard !isClosed else { return }
     expected.append(request)
     if expected.count == 1 { begin() }
-    link.travel { [self] in
-      waiting.append(request)
-      serveNext()
+    guard var rest = request.range, rest.count > 0 else {
+      spans.append(Span(request, request.range, isLast: true))
+      return assign()
+    }
+    // A block takes its time even if it is not full.
+    let spanBytes = UInt64(max(Self.leastSpanBytes, server.blockSize))
+    while rest.count > 0 {
+      let part = rest.prefix(spanBytes)
+      rest = rest.dropFirst(part.count)
+      spans.append(Span(request, part, isLast: rest.count == 0))
+    }
+    assign()
+  }
+
+  /// Requests spans over the preferred link.
+  private func assign() {
+    var ahead = spans.reduce(0) { $0 + ($1.link == nil ? 0 : $1.range?.count ?? 0) }
+    for span in spans
+    where span.link == nil && !span.isComplete && ahead < Self.bytesAhead && !isClosed {
+      guard let link = opener.preferredLink(to: server) else { return fail(.disconnected) }
+      ahead += span.range?.count ?? 0
+      span.link = link
+      link.attach(self)
+      let key = ObjectIdentifier(link)
+      let end = servers[key] ?? SimSpanServer(network, link, self)
+      servers[key] = end
+      link.travel { end.add(span) }
     }
   }
 
@@ -44,6 +88,16 @@ final class SimStream {
 
   /// The channel over which the outstanding bytes were requested.
   var openTopic: Topic? { isClosed ? nil : expected.first?.source.topic }
+
+  /// Whether something is expected over this link.
+  func uses(_ link: SimLink) -> Bool {
+    !isClosed && spans.contains { $0.link === link && !$0.isComplete }
+  }
+
+  /// Whether this span is still expected over this link.
+  func expects(_ span: Span, over link: SimLink) -> Bool {
+    !isClosed && span.link === link && !span.isComplete
+  }
 
   /// Received bytes of a piece are kept, unless they were wrong.
   func close() {
@@ -59,86 +113,49 @@ final class SimStream {
     arrived = Array(opener.store.beginning(next.piece.range, of: download).prefix(Int(next.kept)))
   }
 
-  func linkEnded() {
-    if expected.isEmpty { close() } else { fail(.disconnected) }
+  /// Nothing more comes over this link: what it has not delivered is requested over another one.
+  func linkEnded(_ link: SimLink) {
+    servers[ObjectIdentifier(link)] = nil
+    guard !isClosed else { return }
+    for span in spans where span.link === link && !span.isComplete { span.link = nil }
+    // The core may only now learn of it.
+    network.clock.after(.zero) { [self] in if !isClosed { assign() } }
   }
 
-  private func fail(_ outcome: FetchOutcome) {
+  func fail(_ outcome: FetchOutcome) {
     guard !isClosed else { return }
     close()
     guard let first = expected.first else { return }
     opener.fetched(first.id, outcome)
   }
 
-  // MARK: The serving end
+  // MARK: Arriving
 
-  private func serveNext() {
-    guard !isServing, !isClosed, !waiting.isEmpty, server.node.conduct != .silent else { return }
-    isServing = true
-    let request = waiting.removeFirst()
-    guard server.node.core.mayServe(server.id, over: request.source.topic) else { return refuse(.notAuthorized) }
-    if server.node.conduct == .refuses { return refuse(server.node.refusal) }
-    if server.node.conduct == .boasts { return refuse(.notHere) }
-    guard let range = request.range else { return refuse(.outOfRange) }
-    let (start, end) = (range.start, range.end)
-    let file = server.node.store.files[request.source.hash]
-    guard end <= file?.count ?? .max else { return refuse(.outOfRange) }
-    let part =
-      file.map { Array($0[Int(start)..<Int(end)]) }
-      ?? server.node.store.shared(request.source.hash, request.piece.range).map {
-        Array($0.dropFirst(Int(request.kept)))
-      }
-    guard var bytes = part else { return refuse(.notHere) }
-    if server.node.conduct == .corrupts, !bytes.isEmpty { bytes[network.random.number(0...bytes.count - 1)] ^= 1 }
-    give(bytes[...], of: request, isFirst: true)
-  }
-
-  private func refuse(_ refusal: Refusal) {
-    isServing = false
-    link.travel { self.fail(.refused(refusal)) }
-    serveNext()
-  }
-
-  private func give(_ bytes: ArraySlice<UInt8>, of request: PieceFetch, isFirst: Bool) {
-    guard !isClosed, link.isUp else { return }
-    if server.node.conduct == .stalls, !isFirst { return }
-    // The window is full, and the reader does not empty it.
-    guard opener.takesBytes || given < Self.windowBlocks else { return }
-    given += 1
-    let block = Array(bytes.prefix(server.node.blockSize))
-    server.node.uploads.enter(server.id, request.source.hash, block.count) { [self] in
-      send(block, of: request, rest: bytes.dropFirst(block.count))
-    }
-  }
-
-  private func send(_ block: [UInt8], of request: PieceFetch, rest: ArraySlice<UInt8>) {
-    guard !isClosed, link.isUp else { return }
-    guard server.node.core.mayServe(server.id, over: request.source.topic) else {
-      return link.travel { self.fail(.disconnected) }
-    }
-    network.noteServed(by: server.node, to: opener)
-    if !server.node.permits(opener, over: request.source.topic) {
-      network.complain("\(server.node.name) gives bytes to \(opener.name), which may not ask it")
-    }
-    // With an upload rate, a block has been sent only when its time is over.
-    let isLate = server.node.uploadRate != nil
-    if !isLate { link.travel { self.take(block, isLast: rest.isEmpty) } }
-    network.clock.after(server.node.timeToGive(block.count)) { [self] in
-      if isLate { link.travel { self.take(block, isLast: rest.isEmpty) } }
-      guard rest.isEmpty else { return give(rest, of: request, isFirst: false) }
-      isServing = false
-      serveNext()
-    }
-  }
-
-  // MARK: The fetching end
-
-  private func take(_ block: [UInt8], isLast: Bool) {
-    guard !isClosed, opener.takesBytes, let request = expected.first else { return }
-    arrived += block
+  func take(_ block: [UInt8], of span: Span, over link: SimLink) {
+    guard expects(span, over: link), opener.takesBytes else { return }
     opener.receivedBytes += block.count
-    opener.received(UInt64(arrived.count), of: request.id)
-    guard isLast, !isClosed else { return }
+    span.range = span.range?.dropFirst(UInt64(block.count))
+    span.isComplete = (span.range?.count ?? 0) == 0
+    span.early += block
+    while let head = spans.first, !isClosed {
+      let bytes = head.early
+      head.early = []
+      if !bytes.isEmpty { deliver(bytes) }
+      guard head.isComplete, !isClosed else { break }
+      spans.removeFirst()
+      if head.isLast { endPiece() }
+    }
+    if !isClosed { assign() }
+  }
+
+  private func deliver(_ bytes: [UInt8]) {
+    guard let first = expected.first else { return }
+    arrived += bytes
+    opener.received(UInt64(arrived.count), of: first.id)
+  }
+
+  private func endPiece() {
+    guard let request = expected.first else { return }
     let bytes = arrived
     arrived = []
     let isHere = opener.store.hasArrived(request.piece.range, of: download)

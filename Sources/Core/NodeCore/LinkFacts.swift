@@ -1,0 +1,62 @@
+package import Discovery
+package import Primitives
+
+/// The kind of path by which a link came up, better kinds first.
+package enum PathKind: UInt8, Comparable, Sendable, CaseIterable {
+  /// Within one network.
+  case lan = 1
+  /// To an address of the other end, over the internet.
+  case direct = 2
+  /// Through another node.
+  case relayed = 5
+
+  /// The kind of a path to this address.
+  init(to remote: Address?) {
+    switch remote {
+    case nil: self = .direct
+    case .relay: self = .relayed
+    case .tcp(let endpoint), .quic(let endpoint), .webSocket(let endpoint), .secureWebSocket(let endpoint):
+      let scope = IPAddress(endpoint.host)?.scope ?? .global
+      self = scope == .global ? .direct : .lan
+    }
+  }
+
+  package static func < (left: PathKind, right: PathKind) -> Bool { left.rawValue < right.rawValue }
+}
+
+/// The facts about a link when it opens.
+package struct LinkFacts: Hashable, Sendable {
+  /// The node at the other end, proved by the handshake.
+  package let peer: NodeID
+  /// The attempt that led to it; nil if the other side dialed.
+  package let dial: DialID?
+  /// Bytes that only the two ends of this link can derive.
+  package let binding: [UInt8]
+  /// The address of the other end, as seen from here.
+  package let remote: Address?
+  /// How it came up.
+  package let path: PathKind
+
+  package init(
+    peer: NodeID, dial: DialID?, binding: [UInt8], remote: Address?, path: PathKind? = nil
+  ) {
+    self.peer = peer
+    self.dial = dial
+    self.binding = binding
+    self.remote = remote
+    self.path = path ?? PathKind(to: remote)
+  }
+}
+
+/// What is known about a link while its node has others.
+package struct LinkMeasurement: Hashable, Sendable {
+  /// The time from the last ping to its answer; nil if none has been answered.
+  package let roundTrip: Duration?
+  /// Whether it carries neither files nor parts of them.
+  package let isIdle: Bool
+
+  package init(roundTrip: Duration?, isIdle: Bool) {
+    self.roundTrip = roundTrip
+    self.isIdle = isIdle
+  }
+}

@@ -1,0 +1,70 @@
+import EventLoop
+import Links
+import NodeCore
+import Primitives
+
+/// The links of each node: which one is preferred, and what is measured while a node has several. Bound to the loop.
+final class NodePaths {
+  private static let period: Duration = .seconds(1)
+
+  /// Called every second for each link of a node that has several.
+  var onMeasured: ((LinkID, LinkMeasurement) -> Void)?
+
+  private let loop: EventLoop
+  private var nodes: [NodeID: NodeLanes] = [:]
+  /// The nodes by the first of their links, which may have ended.
+  private var accounts: [LinkID: NodeID] = [:]
+  private var connections: [LinkID: LinkConnection] = [:]
+  private var timer: Timer?
+
+  init(loop: EventLoop) { self.loop = loop }
+
+  /// The lanes to the node at the other end of this link; nil once the link has ended.
+  func lanes(_ id: LinkID) -> NodeLanes? { connections[id].flatMap { nodes[$0.link.peer] } }
+
+  /// The link under which everything that the node at the other end requests is counted.
+  func account(_ id: LinkID) -> LinkID { lanes(id)?.account ?? id }
+
+  /// The link that carries messages to a node, by one of its links or by the one under which it is counted.
+  func messageLink(_ id: LinkID) -> LinkID {
+    connections[id] == nil ? accounts[id].flatMap { nodes[$0]?.messageLink } ?? id : id
+  }
+
+  func add(_ connection: LinkConnection) {
+    let lanes = nodes[connection.link.peer] ?? NodeLanes(account: connection.id)
+    nodes[connection.link.peer] = lanes
+    accounts[lanes.account] = connection.link.peer
+    lanes.add(connection.id, connection.lanes)
+    connections[connection.id] = connection
+    guard timer == nil, lanes.ids.count > 1 else { return }
+    timer = loop.after(Self.period, repeating: Self.period) { [weak self] in self?.measure() }
+  }
+
+  func remove(_ connection: LinkConnection) {
+    connections[connection.id] = nil
+    guard let lanes = nodes[connection.link.peer] else { return }
+    lanes.remove(connection.id)
+    guard lanes.ids.isEmpty else { return }
+    nodes[connection.link.peer] = nil
+    accounts[lanes.account] = nil
+  }
+
+  func prefer(_ id: LinkID) { lanes(id)?.prefer(id) }
+
+  func abandon(_ id: LinkID) { lanes(id)?.abandon(id) }
+
+  func stop() {
+    timer?.cancel()
+    timer = nil
+  }
+
+  private func measure() {
+    let severals = nodes.values.filter { $0.ids.count > 1 }
+    for id in severals.flatMap(\.ids).sorted() {
+      guard let connection = connections[id] else { continue }
+      onMeasured?(
+        id, LinkMeasurement(roundTrip: connection.link.roundTripTime, isIdle: connection.isIdle))
+    }
+    if severals.isEmpty { stop() }
+  }
+}
