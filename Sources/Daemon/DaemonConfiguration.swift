@@ -27,6 +27,8 @@ package struct DaemonConfiguration: Sendable {
   /// Whether the node announces the addresses that this machine has in its local networks.
   package var announcesLocalAddresses = true
   package var isBootstrap = false
+  /// Whether a bootstrap node passes links on between nodes that cannot reach each other.
+  package var relays = true
   /// Bootstrap nodes besides those of the channels' documents.
   package var bootstraps: [Endpoint] = []
   /// Channels to join besides those that were joined before.
@@ -39,6 +41,8 @@ package struct DaemonConfiguration: Sendable {
   /// The upload and download rates; nil to use kachery.yaml.
   package var uploadLimit: RateSchedule?
   package var downloadLimit: RateSchedule?
+  /// The rate of all relaying for other nodes together; nil to use kachery.yaml.
+  package var relayLimit: RateSchedule?
   package var logLevel = Log.Level.info
   /// Whether each line of the log is a JSON object.
   package var logsJSON = false

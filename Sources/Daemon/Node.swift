@@ -57,10 +57,13 @@ actor Node {
     let core = NodeCore(
       NodeCoreConfiguration(
         key: storage.identity.key, label: configuration.label, software: "kachery \(APIVersion.daemon)",
-        isBootstrap: configuration.isBootstrap, bootstraps: configuration.bootstraps),
+        isBootstrap: configuration.isBootstrap, relays: configuration.isBootstrap && configuration.relays,
+        bootstraps: configuration.bootstraps),
       random: SecureRandom())
     driver = CoreDriver(core, loop: loop)
-    links = PeerLinks(try TLSIdentity(key: storage.identity.key), driver: driver, loop: loop, log: log)
+    links = PeerLinks(
+      try TLSIdentity(key: storage.identity.key), driver: driver, loop: loop, log: log,
+      relayLimit: RateLimit(limits.relay))
     localNetworks = LocalNetworkWatch(driver: driver, loop: loop)
     downloads = Downloads(store, driver: driver, loop: loop, metrics: counters, rate: limits.download)
     uploads = Uploads(store, loop: loop, metrics: counters, limits: limits)
@@ -156,7 +159,8 @@ actor Node {
     requests.topic = { [channels] name throws(KacheryError) in try channels.topic(named: name) }
     batches.newDownload = { node, topic in self.newBatch(from: node, over: topic) }
     replicator.onKept = { messages, key in self.noteAppended(messages, to: key) }
-    maintenance.onLimits = { [uploads, downloads] limits in
+    maintenance.onLimits = { [uploads, downloads, links] limits in
+      links.relayLimit.schedule = limits.relay
       uploads.limits = limits
       downloads.setRate(limits.download)
     }

@@ -9,6 +9,8 @@ struct TransferLimits: Hashable, Sendable {
 
   let upload: RateSchedule?
   let download: RateSchedule?
+  /// What this node passes on between other nodes.
+  let relay: RateSchedule?
   /// Concurrent transfers to other nodes.
   let maximumTransfers: Int
 
@@ -16,8 +18,10 @@ struct TransferLimits: Hashable, Sendable {
   init(_ configuration: DaemonConfiguration, _ settings: StoreSettings) throws(KacheryError) {
     let upload = try Self.schedule("limitUp", settings.uploadLimit)
     let download = try Self.schedule("limitDown", settings.downloadLimit)
+    let relay = try Self.schedule("limitRelay", settings.relayLimit)
     self.upload = configuration.uploadLimit ?? upload
     self.download = configuration.downloadLimit ?? download
+    self.relay = configuration.relayLimit ?? relay
     maximumTransfers = configuration.maximumTransfers ?? settings.maximumTransfers ?? Self.defaultTransfers
   }
 
@@ -25,6 +29,7 @@ struct TransferLimits: Hashable, Sendable {
   init(_ configuration: DaemonConfiguration) {
     upload = configuration.uploadLimit
     download = configuration.downloadLimit
+    relay = configuration.relayLimit
     maximumTransfers = configuration.maximumTransfers ?? Self.defaultTransfers
   }
 

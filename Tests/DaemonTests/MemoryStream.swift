@@ -5,6 +5,7 @@ final class MemoryStream: ByteStream {
   var onData: ((UnsafeRawBufferPointer) -> Void)?
   var onEnd: ((LinkStreamEnd) -> Void)?
   var onWritable: (() -> Void)?
+  var onSent: (() -> Void)?
 
   /// Bytes accepted before the writer must stop.
   var room: Int
@@ -14,6 +15,8 @@ final class MemoryStream: ByteStream {
   private(set) var consumedBytes = 0
   private(set) var isFinished = false
   private(set) var isReset = false
+  /// Whether `written` keeps what the other end has read.
+  var keepsTaken = true
   private var taken = 0
 
   init(room: Int = .max) { self.room = room }
@@ -27,7 +30,7 @@ final class MemoryStream: ByteStream {
 
   func reset() {
     isReset = true
-    (onData, onEnd, onWritable) = (nil, nil, nil)
+    (onData, onEnd, onWritable, onSent) = (nil, nil, nil, nil)
   }
 
   // MARK: The other end
@@ -43,8 +46,17 @@ final class MemoryStream: ByteStream {
   }
 
   /// Makes the other end read all written bytes.
-  func takeAll() {
-    taken = written.count
+  func takeAll() { take(queuedBytes) }
+
+  /// Makes the other end read written bytes, at most `count`.
+  func take(_ count: Int) {
+    guard !isReset else { return }
+    taken += min(count, queuedBytes)
+    if !keepsTaken {
+      written.removeFirst(taken)
+      taken = 0
+    }
+    onSent?()
     onWritable?()
   }
 }

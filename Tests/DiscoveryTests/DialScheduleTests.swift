@@ -137,9 +137,9 @@ import Testing
     }
     // Two addresses each second, although none of them answers or fails.
     #expect((24...40).contains(dials), "\(dials)")
-    #expect(dials - cancelled.count == DialSchedule.maximumSilentAttempts)
+    #expect(dials - cancelled.count == DialSchedule.maximumConcurrentAttempts)
     #expect(Set(cancelled).count == cancelled.count)
-    check(schedule.heard(target).count == DialSchedule.maximumSilentAttempts)
+    check(schedule.linked(target).count == DialSchedule.maximumConcurrentAttempts)
     #expect(schedule.wakeAt == nil)
   }
 
@@ -153,7 +153,62 @@ import Testing
     #expect(schedule.wakeAt == nil, "the attempt is running")
     schedule.failed(first, now: start)
     #expect(try #require(schedule.wakeAt) - start > .milliseconds(1_500))
-    check(schedule.heard(target).isEmpty)
+  }
+
+  @Test func anAddressThatBecomesKnownIsNotKeptWaitingByOthers() throws {
+    var schedule = DialSchedule(random: SeededRandom(seed: 11))
+    schedule.want(target, at: [one], now: start)
+    check(dialed(schedule.wake(now: start)) == [one])
+    #expect(schedule.wakeAt == nil)
+    schedule.want(target, at: [one, two], now: start)
+    check(dialed(schedule.wake(now: start)) == [two])
+    // Whoever announces ever more addresses does not make this node dial more of them concurrently.
+    var now = start
+    var dials = 0
+    for number in 3...100 {
+      schedule.want(target, at: [.tcp(try #require(Endpoint("host\(number):1")))], now: now)
+      dials += dialed(schedule.wake(now: now)).count
+      now = now + DialSchedule.headStart
+    }
+    #expect(dials == DialSchedule.maximumConcurrentAttempts - 2)
+  }
+
+  /// A link through a relay is used while a target's own addresses are still dialed, ever more rarely.
+  @Test func aTargetThatIsLinkedThroughARelayIsStillDialed() throws {
+    var schedule = DialSchedule(random: SeededRandom(seed: 10))
+    let relay = Address.relay(.filled(with: 1))
+    schedule.want(target, at: [one, relay, two], now: start)
+    let direct = try attempt(schedule.wake(now: start))
+    var now = start + DialSchedule.headStart
+    let relayed = try attempt(schedule.wake(now: now))
+    #expect(schedule.isBusy)
+    check(schedule.relayed(target, except: relayed, now: now).isEmpty)
+    #expect(!schedule.isBusy, "a first link is not expected anymore")
+    now = now + DialSchedule.headStart
+    let last = try attempt(schedule.wake(now: now))
+    schedule.failed(direct, now: now)
+    schedule.failed(last, now: now)
+    var rounds: [Duration] = []
+    for _ in 0..<4 {
+      let begun = now
+      now = try #require(schedule.wakeAt)
+      rounds.append(now - begun)
+      for address in [one, two] {
+        let actions = schedule.wake(now: now)
+        #expect(dialed(actions) == [address])
+        schedule.failed(try attempt(actions), now: now)
+      }
+    }
+    for (round, pause) in zip(rounds, DialSchedule.relayedPauses + [.seconds(600)]) {
+      #expect(round >= pause * 0.75 && round <= pause * 1.25, "\(rounds)")
+    }
+    now = try #require(schedule.wakeAt)
+    let winner = try attempt(schedule.wake(now: now))
+    check(schedule.linked(target, except: winner).isEmpty)
+    #expect(schedule.wakeAt == nil)
+    // The direct link is lost; the relayed one is still up.
+    check(schedule.relayed(target, now: now).isEmpty)
+    #expect(try #require(schedule.wakeAt) - now < .seconds(2))
   }
 
   /// `#expect` does not allow a mutation inside it.
@@ -173,7 +228,7 @@ import Testing
       let target = targets[random.number(0...7)]
       switch random.number(0...8) {
       case 0:
-        let addresses = [one, two, one].prefix(random.number(0...3))
+        let addresses = [one, two, .relay(.filled(with: 1)), one].prefix(random.number(0...4))
         schedule.want(target, at: Array(addresses), now: now)
       case 1: _ = schedule.forget(target)
       case 2: _ = schedule.linked(target, except: attempts.randomElement(using: &random))
@@ -181,7 +236,7 @@ import Testing
       case 4: if let attempt = attempts.randomElement(using: &random) { schedule.failed(attempt, now: now) }
       case 5: now = now + .milliseconds(random.number(0...500))
       case 6: schedule.silent(target, now: now)
-      case 7: _ = schedule.heard(target)
+      case 7: _ = schedule.relayed(target, except: attempts.randomElement(using: &random), now: now)
       default:
         now = max(now, schedule.wakeAt ?? now)
         for case .dial(let id, _, _) in schedule.wake(now: now) { attempts.append(id) }

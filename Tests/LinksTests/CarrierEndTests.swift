@@ -175,6 +175,7 @@ import Testing
           remains.watch(near)
           remains.watch(far)
         }
+        hosts.nested.onPipe = { remains.watch($0) }
         func watch(_ link: Link) {
           remains.watch(link)
           remains.watch(link.carrier)
@@ -215,7 +216,7 @@ import Testing
       }
       #expect(intact == 1_000)
       try await hosts.until { $0.loop.openHandles == handles && remains.alive == 0 }
-      let perLink = kind == .memory ? 8 : 6
+      let perLink = kind == .tcp ? 6 : 8
       #expect(await hosts.run { _, done in done(remains.watched) } == 1_000 * perLink)
     }
   }

@@ -149,6 +149,11 @@ extension Hosts {
       silent.onConnection = { _ in }
       endpoint = try #require(silent.endpoint)
       stop = { silent.close() }
+    case .nested:
+      let silent = NestedTransport(network: nested, loop: loop, identity: try TestIdentities.shared.get().listener)
+      silent.onHandshake = { _ in }
+      endpoint = try silent.listen(host: "127.0.0.1", port: 0)
+      stop = { silent.close() }
     }
     defer { stop() }
     return await withCheckedContinuation { continuation in

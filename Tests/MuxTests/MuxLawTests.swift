@@ -40,6 +40,20 @@ import Testing
     #expect(client.session.sendable(on: id) == MuxSession.initialWindow / 2)
   }
 
+  /// Also on a stream that the other side has opened, whose window begins with the size that the specification fixes.
+  @Test func aWindowGrowsByWhatIsReleasedBeyondWhatArrived() throws {
+    var client = MuxEnd(.client)
+    var server = MuxEnd(.server)
+    let id = client.open(sending: [UInt8](repeating: 7, count: 900 << 10))
+    try hand(&client, &server)
+    server.consume(512 << 10, on: id)
+    try hand(&server, &client)
+    #expect(client.session.sendable(on: id) == 768 << 10)
+    while client.push(id, limit: .max) > 0 {}
+    try server.receive(client.wire[...])
+    #expect(server.received[id]?.count == 768 << 10)
+  }
+
   @Test func aLargeWindowIsOfferedWithTheOpeningFrame() throws {
     var client = MuxEnd(.client)
     var server = MuxEnd(.server)

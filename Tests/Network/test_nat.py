@@ -1,97 +1,108 @@
-"""Two nodes behind one router that translates addresses, met at a bootstrap node outside.
-
-The router does not lead back in: a connection from inside to its outside address is refused, as at most home and campus
-routers. `make test-lines` runs this as root.
-"""
+"""Nodes behind routers that translate addresses, met at a bootstrap node outside. `make test-lines` runs this as root."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Callable
 
 import pytest
 
 from line import End
+from sites import Sites
 from test_lines import Node, finished
 
-OUTSIDE, ROUTER, INSIDE = "203.0.113.1", "203.0.113.2", "192.168.7"
-
-
-@contextlib.contextmanager
-def namespace(name: str, address: str) -> Iterator[End]:
-    """A network namespace that ends, with its processes, at the end of the ``with`` block."""
-    holder = subprocess.Popen(
-        ["unshare", "--net", "sh", "-c", "echo ready && exec sleep infinity"], stdout=subprocess.PIPE
-    )
-    assert holder.stdout is not None
-    try:
-        assert holder.stdout.readline() == b"ready\n", f"no network namespace for {name}"
-        end = End(f"/proc/{holder.pid}/ns/net", address)
-        end.run(["ip", "link", "set", "lo", "up"])
-        yield end
-    finally:
-        holder.kill()
-        holder.wait()
-        holder.stdout.close()
-
-
-def join(one: End, other: End, name: str) -> None:
-    """Connects two namespaces by a cable: the device `cable` in the first, and `name` in the second."""
-    other.run(["ip", "link", "add", "dev", name, "type", "veth", "peer", "name", "cable", "netns", one.space])
-    one.run(["ip", "address", "add", f"{one.address}/24", "dev", "cable"])
-    one.run(["ip", "link", "set", "dev", "cable", "up"])
-    other.run(["ip", "link", "set", "dev", name, "up"])
+Start = Callable[..., Node]
 
 
 @pytest.fixture
-def network() -> Iterator[tuple[End, End, End]]:
-    """A machine outside, and two inside."""
+def stack() -> Iterator[contextlib.ExitStack]:
     with contextlib.ExitStack() as stack:
-        outside, a, b, router = (
-            stack.enter_context(namespace(name, address))
-            for name, address in (
-                ("outside", OUTSIDE), ("A", f"{INSIDE}.10"), ("B", f"{INSIDE}.11"), ("router", ROUTER),
-            )
-        )  # fmt: skip
-        join(outside, router, "outside")
-        router.run(["ip", "address", "add", f"{ROUTER}/24", "dev", "outside"])
-        router.run(["ip", "link", "add", "dev", "inside", "type", "bridge"])
-        router.run(["ip", "address", "add", f"{INSIDE}.1/24", "dev", "inside"])
-        router.run(["ip", "link", "set", "dev", "inside", "up"])
-        for end, name in ((a, "a"), (b, "b")):
-            join(end, router, name)
-            router.run(["ip", "link", "set", "dev", name, "master", "inside"])
-            end.run(["ip", "route", "add", "default", "via", f"{INSIDE}.1"])
-        with router.entered():
-            Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
-        router.run(["nft", "add table ip nat"])
-        router.run(["nft", "add chain ip nat after { type nat hook postrouting priority srcnat; }"])
-        router.run(["nft", 'add rule ip nat after oifname "outside" masquerade'])
-        yield outside, a, b
+        yield stack
 
 
 @pytest.fixture
-def nodes(network: tuple[End, End, End], tmp_path: Path) -> Iterator[tuple[Node, Node]]:
-    """The two nodes inside, which know only the bootstrap node's address."""
-    outside, a, b = network
-    with contextlib.ExitStack() as stack:
-
-        def start(end: End, label: str, *options: str) -> Node:
-            node = Node(end, tmp_path, label, *options)
-            stack.callback(node.stop)
-            return node
-
-        start(outside, "R", "--isbootstrap", "--port", "14507")
-        yield start(a, "A", "--bootstrap", f"{OUTSIDE}:14507"), start(b, "B", "--bootstrap", f"{OUTSIDE}:14507")
+def sites(stack: contextlib.ExitStack) -> Sites:
+    return Sites(stack)
 
 
-def test_nodes_behind_one_router_share_files(nodes: tuple[Node, Node], tmp_path: Path) -> None:
-    a, b = nodes
+@pytest.fixture
+def start(stack: contextlib.ExitStack, sites: Sites, tmp_path: Path) -> Start:
+    """Starts a node. Further arguments are options of the daemon."""
+
+    def start(end: End, label: str, *options: str) -> Node:
+        node = Node(end, tmp_path, label, *options)
+        stack.callback(node.stop)
+        return node
+
+    return start
+
+
+def hub(sites: Sites, start: Start, number: int = 1, *options: str) -> str:
+    """Starts a bootstrap node in the internet. Returns its address."""
+    end = sites.machine(number)
+    start(end, f"R{number}", "--isbootstrap", "--port", "14507", *options)
+    return f"{end.address}:14507"
+
+
+def share(a: Node, b: Node, folder: Path, size: int) -> float:
+    """Loads a file of node A at node B. Returns the seconds that it took."""
+    uri, digest = a.store(size)
+    begun = time.monotonic()
+    finished(b.load(uri))
+    took = time.monotonic() - begun
+    assert hashlib.sha1((folder / "B-copy.bin").read_bytes()).hexdigest() == digest
+    return took
+
+
+def test_nodes_behind_one_router_share_files(sites: Sites, start: Start, tmp_path: Path) -> None:
+    address = hub(sites, start)
+    a, b = (start(end, name, "--bootstrap", address) for end, name in zip(sites.site("A", "B"), "AB"))
     for node in (a, b):
         node.wait_for_links(2)
-    uri, digest = a.store(3_000_000)
-    finished(b.load(uri))
-    assert hashlib.sha1((tmp_path / "B-copy.bin").read_bytes()).hexdigest() == digest
+    share(a, b, tmp_path, 3_000_000)
+
+
+def two_sites(sites: Sites, start: Start, *addresses: str) -> tuple[Node, Node]:
+    """Nodes A and B, each behind a router of its own. Neither can dial the other."""
+    options = [option for address in addresses for option in ("--bootstrap", address)]
+    return start(sites.site("A")[0], "A", *options), start(sites.site("B")[0], "B", *options)
+
+
+def test_nodes_behind_two_routers_share_files_through_a_relay(sites: Sites, start: Start, tmp_path: Path) -> None:
+    begun = time.monotonic()
+    a, b = two_sites(sites, start, hub(sites, start))
+    for node in (a, b):
+        node.wait_for_links(2)
+    print(f"\n  linked {time.monotonic() - begun:.1f} s after the start")
+    size = 64_000_000
+    took = share(a, b, tmp_path, size)
+    print(f"\n  {size / took / 1e6:.0f} MB/s through the relay")
+
+
+def test_another_relay_takes_over(sites: Sites, start: Start, tmp_path: Path) -> None:
+    ends = [sites.machine(number) for number in (1, 2)]
+    relays = [start(end, f"R{end.address[-1]}", "--isbootstrap", "--port", "14507") for end in ends]
+    a, b = two_sites(sites, start, *(f"{end.address}:14507" for end in ends))
+    for node in (a, b):
+        node.wait_for_links(3)
+    for relay in relays:
+        share(a, b, tmp_path, 1_000_000)
+        relay.stop()
+        if relay is relays[0]:
+            for node in (a, b):
+                node.wait_for_links(2)
+
+
+def test_a_bootstrap_node_that_does_not_relay(sites: Sites, start: Start) -> None:
+    a, b = two_sites(sites, start, hub(sites, start, 1, "--no-relay"))
+    for node in (a, b):
+        node.wait_for_links(1)
+    uri, _ = a.store(1_000)
+    load = b.load(uri)
+    output, _ = load.communicate(timeout=60)
+    assert load.returncode != 0
+    assert "no" in output.lower(), output

@@ -7,7 +7,7 @@ import TestSupport
 import Transfer
 
 /// Files, batches and feeds on the same nodes and links, with faults drawn from a seed: broken links, further links of
-/// several kinds that come, degrade and go, nodes that are isolated or restarted, channels that are left, members that a
+/// several kinds that come, degrade and go, nodes that are isolated or restarted, some of them behind a NAT, channels that are left, members that a
 /// channel document no longer lists, a node that lies.
 /// Then the faults end: everything available must arrive, and afterwards nothing may be left over.
 final class MixedRun {
@@ -49,6 +49,7 @@ final class MixedRun {
       manifestThreshold: UInt64(random.number(1...3)) * 1_000, keepsTrace: keepsTrace)
     if random.chance(40) { liar = lab.members[random.number(0...lab.members.count - 1)] }
     for node in lab.members {
+      node.isBehindNAT = random.chance(30)
       node.blockSize = random.number(50...2_000)
       node.blockTime = .milliseconds(random.number(1...40))
       node.join(try channels())

@@ -178,6 +178,23 @@ import Wire
     }
   }
 
+  @Test func relayMessages() throws {
+    let (topic, node): (Topic, NodeID) = (Self.topic, .filled(with: 4))
+    let uses: [(String, UInt8)] = [("a link", RelayFrame.link), ("a later use", 1)]
+    let requests = uses.map { ($0, RelayRequest(topic: topic, target: node, use: $1)) }
+    try replay(
+      "relayRequests", Dictionary(uniqueKeysWithValues: requests), types: [48], encode: { $0.encoded },
+      decode: { try RelayRequest.decode($0) })
+    let relayed = uses.map { ($0, RelayedRequest(topic: topic, opener: node, use: $1)) }
+    try replay(
+      "relayedRequests", Dictionary(uniqueKeysWithValues: relayed), types: [49], encode: { $0.encoded },
+      decode: { try RelayedRequest.decode($0) })
+    let answers = RelayStatus.allCases.map { ("\($0)", RelayAnswer($0)) }
+    try replay(
+      "relayAnswers", Dictionary(uniqueKeysWithValues: answers), types: [50], encode: { $0.encoded },
+      decode: { try RelayAnswer.decode($0) })
+  }
+
   @Test func feedRequests() throws {
     try replay(
       "feedRequests", Self.feedRequests, types: Array(32...35), encode: { $0.encoded },

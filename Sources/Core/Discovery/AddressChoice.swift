@@ -22,7 +22,14 @@ package struct AddressChoice: Sendable {
     scopes = Set(outside.map(Self.scope))
   }
 
-  /// The addresses to dial, most likely first.
+  /// The addresses to dial, most likely first. Relays come second: a node that answers at its most likely address does so
+  /// before they are tried, and others are reached through them without waiting for all that fails.
+  package func addresses(_ all: [Address], relays: [NodeID]) -> [Address] {
+    let own = addresses(all)
+    return own.prefix(1) + relays.map { .relay($0) } + own.dropFirst()
+  }
+
+  /// The addresses of the node itself to dial, most likely first.
   package func addresses(_ all: [Address]) -> [Address] {
     let hosts = all.compactMap(\.tcpEndpoint?.host)
     let isNear = hosts.contains { outside.contains(ByteString($0)) && Self.scope($0) == .global }

@@ -21,6 +21,8 @@ package enum DialTarget: Hashable, Sendable {
 ///     waiting ──due──▶ racing ──an address answers──▶ linked
 ///        ▲                │                             │
 ///        └──all failed────┴────────link lost────────────┘
+///
+/// A target that is linked only through a relay is still dialed at its own addresses, in rounds that become rarer.
 package struct DialSchedule: Sendable {
   /// What the schedule requests.
   package enum Action: Hashable, Sendable {
@@ -35,12 +37,19 @@ package struct DialSchedule: Sendable {
   package static let longestPause: Duration = .seconds(60)
   /// A link that ended sooner may have been refused for a lasting reason.
   package static let shortLife: Duration = .seconds(30)
+  /// A relayed link that lasted at least as long ended with its relay.
+  static let relayLife: Duration = .seconds(2)
+  /// How often an attempt through a relay is repeated while the target's own addresses are being tried: the target may
+  /// not be linked to the relay yet.
+  static let relayRepetitions = 4
   /// Most concurrent attempts, over all targets.
   package static let maximumAttempts = 64
   /// The pause between attempts at a target whose link is silent.
   package static let silentPause: Duration = .seconds(1)
-  /// Most concurrent attempts at such a target; a further one replaces the oldest.
-  static let maximumSilentAttempts = 16
+  /// Most concurrent attempts at a target. While its link is silent, a further one replaces the oldest.
+  static let maximumConcurrentAttempts = 16
+  /// The pauses between rounds at a target that is linked only through a relay; the last one is repeated.
+  package static let relayedPauses: [Duration] = [.seconds(10), .seconds(60), .seconds(600)]
   /// How long after its start a first attempt at a target is likely to lead to a link: the handshake takes four round
   /// trips.
   package static let meetingTime: Duration = .seconds(5)
@@ -49,8 +58,14 @@ package struct DialSchedule: Sendable {
     /// Among targets that are due together, the oldest is dialed first.
     let number: UInt64
     var addresses: [Address]
-    var attempts: Set<DialID> = []
+    var attempts: [DialID: Address] = [:]
     var isLinked = false
+    /// Whether each of its links leads through a relay.
+    var isRelayed = false
+    /// Rounds that failed since then.
+    var relayedRounds = 0
+    /// Attempts through relays that failed and were repeated in this round.
+    var repeatedRelays = 0
     /// Whether its link is silent: it is dialed again and again beside that link.
     var isSilent = false
     var failures = 0
@@ -62,10 +77,17 @@ package struct DialSchedule: Sendable {
     var untried: ArraySlice<Address> = []
     var nextAt: Instant
 
-    /// Whether an attempt is running or another address is still to be tried.
-    var isRunning: Bool { !attempts.isEmpty || !untried.isEmpty }
+    /// Whether a first link may be about to come up: an attempt is running or another address is still to be tried.
+    var isRunning: Bool { !isRelayed && isTrying }
     /// When to act next; nil while only an answer can change the state.
-    var deadline: Instant? { !isLinked && (attempts.isEmpty || !untried.isEmpty || isSilent) ? nextAt : nil }
+    var deadline: Instant? {
+      guard !isLinked || isRelayed else { return nil }
+      return attempts.isEmpty || !untried.isEmpty || isSilent ? nextAt : nil
+    }
+    /// Whether an attempt is running or an address of this round is still to be tried.
+    var isTrying: Bool { !attempts.isEmpty || !untried.isEmpty }
+    /// The addresses to try in a round.
+    var candidates: [Address] { isRelayed ? addresses.filter { !$0.isRelayed } : addresses }
 
     /// Keeps the problem with the address that is most likely to lead to the node.
     mutating func report(_ new: DialProblem) {
@@ -75,8 +97,8 @@ package struct DialSchedule: Sendable {
 
     /// The attempts that make room for another one, while the link is silent.
     var surplus: Set<DialID> {
-      guard isSilent, attempts.count >= DialSchedule.maximumSilentAttempts else { return [] }
-      return attempts.min { $0.number < $1.number }.map { [$0] } ?? []
+      guard isSilent, attempts.count >= DialSchedule.maximumConcurrentAttempts else { return [] }
+      return attempts.keys.min { $0.number < $1.number }.map { [$0] } ?? []
     }
   }
 
@@ -119,12 +141,17 @@ package struct DialSchedule: Sendable {
       targetOfRace[lastNumber] = target
       return set(target, Race(number: lastNumber, addresses: addresses, nextAt: now))
     }
-    let isNews = race.addresses != addresses
+    let known = race.addresses
     race.addresses = addresses
-    // A new address is a reason to retry immediately.
-    if isNews, !race.isLinked, race.attempts.isEmpty || race.isSilent {
-      race.untried = []
-      race.nextAt = min(race.nextAt, now)
+    // A new address is a reason to retry immediately, or beside the attempts that are running.
+    if known != addresses, !race.isLinked || race.isRelayed {
+      if race.attempts.isEmpty || race.isSilent {
+        race.untried = []
+        race.nextAt = min(race.nextAt, now)
+      } else if race.attempts.count + race.untried.count < Self.maximumConcurrentAttempts {
+        race.nextAt = race.untried.isEmpty ? now : race.nextAt
+        race.untried += race.candidates.filter { !known.contains($0) }
+      }
     }
     set(target, race)
   }
@@ -135,7 +162,7 @@ package struct DialSchedule: Sendable {
     deadlines.clear(race.number)
     targetOfRace[race.number] = nil
     running.remove(target)
-    return cancel(race.attempts)
+    return cancel(race.attempts.keys)
   }
 
   /// A link to the target is up, dialed by either side; running attempts are cancelled.
@@ -143,14 +170,40 @@ package struct DialSchedule: Sendable {
     guard var race = races[target] else { return [] }
     var losers = race.attempts
     if let winner {
-      losers.remove(winner)
+      losers[winner] = nil
       targets[winner] = nil
     }
     race.isLinked = true
+    race.isRelayed = false
     race.isSilent = false
     race.problem = nil
-    race.attempts = []
+    race.attempts = [:]
     race.untried = []
+    set(target, race)
+    return cancel(losers.keys)
+  }
+
+  /// Each link to the target that is up leads through a relay: attempts at its own addresses go on.
+  package mutating func relayed(_ target: DialTarget, except winner: DialID? = nil, now: Instant) -> [Action] {
+    guard var race = races[target] else { return [] }
+    if let winner {
+      race.attempts[winner] = nil
+      targets[winner] = nil
+    }
+    let losers = race.attempts.filter(\.value.isRelayed).keys
+    race.attempts = race.attempts.filter { !$0.value.isRelayed }
+    race.untried = race.untried.filter { !$0.isRelayed }[...]
+    race.isSilent = false
+    if !race.isRelayed {
+      race.isRelayed = true
+      race.relayedRounds = 0
+      if race.isLinked {
+        race.nextAt = now + spread(Self.firstPause)
+      } else if !race.isTrying, race.begunAt != nil {
+        race.nextAt = now + spread(Self.relayedPauses[0])
+      }
+    }
+    race.isLinked = true
     set(target, race)
     return cancel(losers)
   }
@@ -159,22 +212,23 @@ package struct DialSchedule: Sendable {
   package mutating func silent(_ target: DialTarget, now: Instant) {
     guard var race = races[target], race.isLinked else { return }
     race.isLinked = false
+    race.isRelayed = false
     race.isSilent = true
     race.failures = 0
     race.nextAt = now
     set(target, race)
   }
 
-  /// The target has a link that is not silent: it need not be dialed anymore.
-  package mutating func heard(_ target: DialTarget) -> [Action] {
-    races[target]?.isSilent == true ? linked(target) : []
-  }
-
   /// The link to the target ended after `life`. A short one counts as a failure, so that two nodes that cannot agree do
-  /// not dial each other every second.
+  /// not dial each other every second. If it led through a relay, there may be another one.
   package mutating func lost(_ target: DialTarget, after life: Duration, now: Instant) {
     guard var race = races[target], race.isLinked || race.isSilent else { return }
+    if race.isRelayed, life >= Self.relayLife {
+      (race.isLinked, race.isRelayed, race.failures, race.nextAt) = (false, false, 0, now)
+      return set(target, race)
+    }
     race.isLinked = false
+    race.isRelayed = false
     race.isSilent = false
     race.failures = life < Self.shortLife ? race.failures + 1 : 1
     race.nextAt = now + spread(pause(after: race.failures))
@@ -191,9 +245,16 @@ package struct DialSchedule: Sendable {
   package mutating func failed(_ attempt: DialID, _ problem: DialProblem? = nil, now: Instant) {
     guard let target = targets.removeValue(forKey: attempt), var race = races[target] else { return }
     if let problem { race.report(problem) }
-    race.attempts.remove(attempt)
-    if race.attempts.isEmpty, !race.untried.isEmpty {
+    let address = race.attempts.removeValue(forKey: attempt)
+    if let address, address.isRelayed, !race.isLinked, race.repeatedRelays < Self.relayRepetitions {
+      race.repeatedRelays += 1
+      if race.untried.isEmpty { race.nextAt = now + spread(Self.firstPause) }
+      race.untried.append(address)
+    } else if race.attempts.isEmpty, !race.untried.isEmpty {
       race.nextAt = now
+    } else if race.attempts.isEmpty, race.isRelayed {
+      race.nextAt = now + spread(Self.relayedPauses[min(race.relayedRounds, Self.relayedPauses.count - 1)])
+      race.relayedRounds += 1
     } else if race.attempts.isEmpty, !race.isSilent {
       race.failures += 1
       race.nextAt = now + spread(pause(after: race.failures))
@@ -222,7 +283,8 @@ package struct DialSchedule: Sendable {
         continue
       }
       if race.untried.isEmpty {
-        race.untried = race.addresses[...]
+        race.untried = race.candidates[...]
+        race.repeatedRelays = 0
         race.begunAt = now
       }
       guard let address = race.untried.popFirst() else {
@@ -231,12 +293,12 @@ package struct DialSchedule: Sendable {
         continue
       }
       let surplus = race.surplus
-      race.attempts.subtract(surplus)
+      race.attempts = race.attempts.filter { !surplus.contains($0.key) }
       actions += cancel(surplus)
       lastNumber += 1
       let attempt = DialID(number: lastNumber)
       targets[attempt] = target
-      race.attempts.insert(attempt)
+      race.attempts[attempt] = address
       race.nextAt = now + (race.isSilent && race.untried.isEmpty ? spread(Self.silentPause) : Self.headStart)
       set(target, race)
       actions.append(.dial(attempt, address, expected: target.node))
@@ -250,7 +312,7 @@ package struct DialSchedule: Sendable {
     if race.isRunning { running.insert(target) } else { running.remove(target) }
   }
 
-  private mutating func cancel(_ attempts: Set<DialID>) -> [Action] {
+  private mutating func cancel(_ attempts: some Collection<DialID>) -> [Action] {
     let inOrder = attempts.sorted { $0.number < $1.number }
     for attempt in inOrder { targets[attempt] = nil }
     return inOrder.map { .cancel($0) }

@@ -44,6 +44,9 @@ package struct PresenceTable: Sendable {
       .sorted { $0.node < $1.node }
   }
 
+  /// The topics on which there is a record of the node, current or not.
+  package func topics(of node: NodeID) -> Set<Topic> { topics[node] ?? [] }
+
   /// A node's own current records, in the order of the topics.
   package func records(of node: NodeID, at now: WallTime) -> [PresenceRecord] {
     (topics[node] ?? []).sorted().compactMap { records[$0]?[node] }.filter { $0.expires > now }

@@ -15,6 +15,8 @@ struct Introductions: Sendable {
 
   private var presence = PresenceTable()
   private var bootstrapNodes: [Endpoint: NodeID] = [:]
+  /// The linked nodes that pass links on to this one.
+  private var relays: Set<NodeID> = []
   /// The addresses at which this node listens, according to its owner.
   private var announced: [Endpoint] = []
   private var listeningPort: UInt16?
@@ -73,13 +75,17 @@ struct Introductions: Sendable {
   /// This node's record for peers that may know that it serves the topic.
   mutating func ownRecord(of topic: Topic, for life: Duration, with key: SigningKey, at now: WallTime) -> PresenceRecord
   {
-    let addresses = ownAddresses
-    if let known = ownRecords[topic], known.addresses == addresses, known.issued <= now, now < known.issued + Self.reuse
+    let (addresses, relays) = (ownAddresses, ownRelays)
+    if let known = ownRecords[topic], known.addresses == addresses, known.relays == relays,
+      known.issued <= now + Self.reuse, now < known.issued + Self.reuse
     {
       return known
     }
+    // Of two records of the same millisecond, others would keep the first.
+    let last = ownRecords[topic]?.issued
+    let issued = last.map { $0 >= now && $0 <= now + Self.reuse ? $0 + .milliseconds(1) : now } ?? now
     let record = PresenceRecord(
-      node: key.publicKey, topic: topic, addresses: addresses, issued: now, expires: now + life
+      node: key.publicKey, topic: topic, addresses: addresses, relays: relays, issued: issued, expires: now + life
     ).signed(with: key)
     signedRecords += 1
     ownRecords[topic] = record
@@ -98,7 +104,25 @@ struct Introductions: Sendable {
     bootstrapNodes.filter { $0.value == node }.keys.sorted { $0.description < $1.description }
   }
 
+  // MARK: Relays
+
+  /// The relays that this node's records name. Nodes that use the same bootstrap nodes choose the same ones.
+  var ownRelays: [NodeID] { Array(relays.sorted().prefix(WireLimits.relays)) }
+
+  func isRelay(_ node: NodeID) -> Bool { relays.contains(node) }
+
+  /// - Returns: whether anything has changed.
+  mutating func setRelay(_ node: NodeID, isLinked: Bool) -> Bool {
+    isLinked ? relays.insert(node).inserted : relays.remove(node) != nil
+  }
+
+  /// The relays through which the record's node can be reached from this one.
+  func relays(for record: PresenceRecord) -> [NodeID] { record.relays.filter { relays.contains($0) } }
+
   // MARK: Other nodes
+
+  /// The channels on which there is a record of the node, current or not.
+  func topics(of node: NodeID) -> Set<Topic> { presence.topics(of: node) }
 
   /// The current records of a topic's members, except `excluded`.
   func members(of topic: Topic, except excluded: NodeID, at now: WallTime) -> [PresenceRecord] {

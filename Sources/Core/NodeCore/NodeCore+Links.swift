@@ -11,7 +11,9 @@ extension NodeCore {
     peers.open(Peer(link: link, facts: facts, openedAt: now.instant))
     if let dial = facts.dial, let target = dials.target(of: dial) {
       if case .bootstrap(let endpoint) = target { introductions.recordBootstrap(facts.peer, at: endpoint) }
-      perform(dials.linked(target, except: dial))
+      perform(
+        peers.hasDirectLink(to: facts.peer)
+          ? dials.linked(target, except: dial) : dials.relayed(target, except: dial, now: now.instant))
     }
     if introductions.isBootstrap(facts.peer) {
       for other in peers.links(to: facts.peer) {
@@ -30,11 +32,14 @@ extension NodeCore {
   }
 
   private func hello(to facts: LinkFacts, at now: Timestamps) -> Hello {
-    Hello(
+    var hello = Hello(
       label: Hello.label(of: configuration.label), software: configuration.software,
       isBootstrap: configuration.isBootstrap, clock: now.wall, addresses: introductions.ownAddresses,
-      observed: facts.remote,
+      // Where a relay sees the other node is not known here.
+      observed: facts.remote.flatMap { $0.isRelayed ? nil : $0 },
       proofs: membership.proofs(binding: facts.binding))
+    if configuration.relays { hello.features |= Hello.relays }
+    return hello
   }
 
   /// A link has ended, closed by either side.
@@ -49,6 +54,8 @@ extension NodeCore {
     if !peers.hasOpenLink(to: peer.node) {
       let life = now.instant - peer.openedAt
       for target in dialTargets(of: peer.node) { dials.lost(target, after: life, now: now.instant) }
+    } else if peers.isLinked(peer.node) {
+      reviewDials(of: peer.node, at: now)
     }
     drainTransfer(at: now)
     noteExpectations(at: now)
@@ -57,6 +64,14 @@ extension NodeCore {
   /// Everything that may be dialed to reach the node.
   func dialTargets(of node: NodeID) -> [DialTarget] {
     [.member(node)] + introductions.bootstrapAddresses(of: node).map { .bootstrap($0) }
+  }
+
+  /// Dials a linked node only if each of its links leads through a relay.
+  mutating func reviewDials(of node: NodeID, at now: Timestamps) {
+    let isDirect = peers.hasDirectLink(to: node)
+    for target in dialTargets(of: node) {
+      perform(isDirect ? dials.linked(target) : dials.relayed(target, now: now.instant))
+    }
   }
 
   /// An attempt to connect has failed.
@@ -125,7 +140,6 @@ extension NodeCore {
       return
     }
     linked(link, hello, at: now)
-    if isBootstrap, let observed = hello.observed { recordObserved(observed, at: now) }
     noteExpectations(at: now)
   }
 
@@ -133,9 +147,9 @@ extension NodeCore {
   private mutating func linked(_ link: LinkID, _ hello: Hello, at now: Timestamps) {
     guard let peer = peers[link] else { return }
     reputation.recordLink(to: peer.node)
-    perform(dials.linked(.member(peer.node)))
-    for target in dialTargets(of: peer.node) { perform(dials.heard(target)) }
+    reviewDials(of: peer.node, at: now)
     recordClock(of: peer.node, hello.clock, at: now)
+    if peer.isBootstrap, let observed = hello.observed { recordObserved(observed, at: now) }
     feedEngine.linkOpened(link, to: peer.node, binding: peer.facts.binding)
     guard !peers.isLinked(peer.node) else { return addPath(link, at: now) }
     peers.choose(link)
@@ -145,6 +159,7 @@ extension NodeCore {
     introduce(to: link, at: now)
     askOpenQuestions(to: link, at: now)
     reviewPermissions(of: [link], at: now)
+    relayAppeared(peer, at: now)
   }
 
   /// Closes one of two links to a node that can have only one. Returns whether `link` is the one that stays.

@@ -27,7 +27,10 @@ extension NodeCore {
     // Something may still be awaited over a link that is not used anymore.
     if peers.link(of: peer.node) != link { abandon(link, of: peer.node, at: now) }
     replacePath(of: peer.node, at: now)
-    guard peers.candidates(of: peer.node).allSatisfy(\.isSilent) else { return }
+    guard peers.candidates(of: peer.node).allSatisfy(\.isSilent) else {
+      reviewDials(of: peer.node, at: now)
+      return runDials(now)
+    }
     for target in dialTargets(of: peer.node) { dials.silent(target, now: now.instant) }
     runDials(now)
   }
@@ -37,7 +40,7 @@ extension NodeCore {
     guard let peer = peers[link], peer.isSilent else { return }
     peers.change(link) { $0.isSilent = false }
     guard peer.isActive else { return }
-    for target in dialTargets(of: peer.node) { perform(dials.heard(target)) }
+    reviewDials(of: peer.node, at: now)
     replacePath(of: peer.node, at: now)
     noteExpectations(at: now)
   }
@@ -103,6 +106,7 @@ extension NodeCore {
     guard !replacePath(of: node, at: now) else { return }
     peers.unchoose(node)
     emit(.event(.unlinked(node)))
+    relayLeft(node, at: now)
     transferEngine.peerLeft(node, at: now.instant)
     feedPeerLeft(node, at: now)
   }

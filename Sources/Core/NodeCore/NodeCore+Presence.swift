@@ -108,7 +108,8 @@ extension NodeCore {
 
   private mutating func want(_ record: PresenceRecord, _ choice: AddressChoice, at now: Timestamps) {
     let target = DialTarget.member(record.node)
-    dials.want(target, at: choice.addresses(record.addresses), now: now.instant)
-    if peers.isLinked(record.node) { perform(dials.linked(target)) }
+    dials.want(
+      target, at: choice.addresses(record.addresses, relays: introductions.relays(for: record)), now: now.instant)
+    if peers.isLinked(record.node) { reviewDials(of: record.node, at: now) }
   }
 }

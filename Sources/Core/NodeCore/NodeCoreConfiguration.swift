@@ -11,6 +11,8 @@ package struct NodeCoreConfiguration: Sendable {
   package var software: String
   /// Whether it introduces nodes to each other.
   package var isBootstrap: Bool
+  /// Whether it passes links on between other nodes.
+  package var relays: Bool
   /// Bootstrap nodes in addition to those that the channels' documents name.
   package var bootstraps: [Endpoint]
   /// Most links.
@@ -19,14 +21,16 @@ package struct NodeCoreConfiguration: Sendable {
   /// smaller files.
   package var manifestThreshold = Limits.manifestThreshold
 
+  /// - Parameter relays: as the property; nil if it is to relay exactly if it is a bootstrap node.
   package init(
-    key: SigningKey, label: String, software: String, isBootstrap: Bool = false, bootstraps: [Endpoint] = [],
-    maximumLinks: Int = 4_096
+    key: SigningKey, label: String, software: String, isBootstrap: Bool = false, relays: Bool? = nil,
+    bootstraps: [Endpoint] = [], maximumLinks: Int = 4_096
   ) {
     self.key = key
     self.label = label
     self.software = software
     self.isBootstrap = isBootstrap
+    self.relays = relays ?? isBootstrap
     self.bootstraps = bootstraps
     self.maximumLinks = maximumLinks
   }

@@ -61,6 +61,13 @@ struct PeerTable: Sendable {
     linksOfNode[node]?.contains { peers[$0]?.isClosing == false } ?? false
   }
 
+  /// Whether a link to the node that is neither silent nor being closed leads through no relay.
+  func hasDirectLink(to node: NodeID) -> Bool {
+    linksOfNode[node]?.contains { link in
+      peers[link].map { !$0.isClosing && !$0.isSilent && $0.facts.path != .relayed } ?? false
+    } ?? false
+  }
+
   /// The links to the node that can be used, in order.
   func activeLinks(to node: NodeID) -> [LinkID] { links(to: node).filter { active($0) != nil } }
 

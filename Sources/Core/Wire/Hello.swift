@@ -13,6 +13,8 @@ package struct Hello: Hashable, Sendable {
   package static let lanes: UInt64 = 1
   /// The bit of `features` for having several links to one node.
   package static let severalLinks: UInt64 = 2
+  /// The bit of `features` for relaying the links of other nodes.
+  package static let relays: UInt64 = 4
 
   /// The node's features, one bit each; unknown bits are ignored.
   package var features: UInt64 = lanes | severalLinks

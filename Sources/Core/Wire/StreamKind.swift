@@ -11,4 +11,10 @@ package enum StreamKind: UInt8, Sendable, CaseIterable {
   /// An additional link to a node, for bulk data only: names the link that it belongs to (`LaneRequest`). Its dialer
   /// opens this stream first, in place of the control stream.
   case lane = 5
+  /// A link to a third node through the receiver: `RelayRequest` from the opener, `RelayAnswer` from the receiver, and
+  /// then the bytes of the link.
+  case relay = 6
+  /// A link that another node opens through the opener: `RelayedRequest` from the opener, `RelayAnswer` from the
+  /// receiver, and then the bytes of the link.
+  case relayed = 7
 }

@@ -42,7 +42,7 @@ final class IncomingLink {
       }
       stream.finish()
       receive(first)
-    case .fetch, .batch, .feed: end(nil)
+    case .fetch, .batch, .feed, .relay, .relayed: end(nil)
     }
   }
 

@@ -20,6 +20,8 @@ final class LinkConnection {
   var onMessage: ((ControlMessage) -> Void)?
   /// Called when the peer opens a fetch or batch stream, on the link or on one of its lanes.
   var onBulkStream: ((StreamKind, any ByteStream, [UInt8], LaneID) -> Void)?
+  /// Called when the peer opens a stream to another node through this one, or from another one to this one.
+  var onRelayStream: (StreamKind, any ByteStream, [UInt8]) -> Void = { _, stream, _ in stream.reset() }
 
   /// Called when the peer asks this node to open lanes, because it cannot dial this node.
   var onLanesWanted: ((Int) -> Void)?
@@ -77,7 +79,7 @@ final class LinkConnection {
         switch kind {
         case .fetch, .batch: self?.bulk(kind, stream, first, id)
         // Lanes carry bulk data only.
-        case .control, .feed, .lane: stream.reset()
+        case .control, .feed, .lane, .relay, .relayed: stream.reset()
         }
       }
     }
@@ -113,6 +115,7 @@ final class LinkConnection {
     case .fetch, .batch: bulk(kind, stream, first, .link)
     case .feed: feeds.opened(stream, first)
     case .lane: violation("a link that wants to be a lane")
+    case .relay, .relayed: onRelayStream(kind, stream, first)
     }
   }
 

@@ -31,17 +31,24 @@ final class PeerLinks {
   private var incoming: [ObjectIdentifier: IncomingLink] = [:]
   private var dials: [DialID: LinkAttempt] = [:]
   private let paths: NodePaths
+  private let relayed: RelayedLinks
+  /// The rate of all relaying for other nodes together.
+  let relayLimit: RateLimit
   private var laneDialers: [LinkID: LaneDialer] = [:]
   private let maximumAcceptedLanes: Int
   private var lastLink: UInt64 = 0
   private var isStopped = false
 
-  /// - Parameter maximumAcceptedLanes: the most lanes of all links together while others still open some: each takes a
-  ///   descriptor, and identities cost nothing.
+  /// - Parameters:
+  ///   - maximumAcceptedLanes: the most lanes of all links together while others still open some: each takes a
+  ///     descriptor, and identities cost nothing.
+  ///   - relayLimit: the rate of all relaying for other nodes together.
   init(
-    _ identity: TLSIdentity, driver: CoreDriver, loop: EventLoop, log: Log, maximumAcceptedLanes: Int = 1_024
+    _ identity: TLSIdentity, driver: CoreDriver, loop: EventLoop, log: Log, maximumAcceptedLanes: Int = 1_024,
+    relayLimit: RateLimit = RateLimit(nil)
   ) {
     self.maximumAcceptedLanes = maximumAcceptedLanes
+    self.relayLimit = relayLimit
     self.driver = driver
     self.loop = loop
     self.log = log
@@ -50,6 +57,9 @@ final class PeerLinks {
     paths.onMeasured = { [driver] id, measured in
       driver.input { $0.linkMeasured(id, measured, at: $1) }
     }
+    relayed = RelayedLinks(host: host, driver: driver, loop: loop, log: log, limit: relayLimit)
+    relayed.connection = { [weak self] in self?.links[$0] }
+    relayed.onLink = { [weak self] link, relay in self?.accepted(link, by: relay) ?? link.close() }
     host.onLink = { [weak self] link in self?.accepted(link) }
     host.onRefused = { endpoint, error in
       log.debug("A connection from \(endpoint?.description ?? "an unknown address") failed: \(error)")
@@ -103,6 +113,7 @@ final class PeerLinks {
   func stop() {
     isStopped = true
     paths.stop()
+    relayed.stop()
     host.close()
     for attempt in dials.values { attempt.cancel() }
     for dialer in laneDialers.values { dialer.close() }
@@ -111,27 +122,34 @@ final class PeerLinks {
   }
 
   private func dial(_ id: DialID, _ address: Address, _ expected: NodeID?) {
-    guard let endpoint = address.tcpEndpoint else {
+    let done: (Result<Link, KacheryError>) -> Void = { [weak self] in self?.dialed(id, address, $0) }
+    switch (address, expected) {
+    case (.tcp(let endpoint), _):
+      log.debug("Dialing \(endpoint)\(expected.map { " for node \($0.short)" } ?? "").")
+      dials[id] = host.dial(to: endpoint, expected: expected, timeout: Self.dialTime, done)
+    case (.relay(let relay), let target?): dials[id] = relayed.dial(to: target, by: relay, done)
+    default:
       let problem = DialProblem(address: address, reason: "This node cannot use that transport.")
-      return driver.input { $0.dialFailed(id, problem, at: $1) }
+      driver.input { $0.dialFailed(id, problem, at: $1) }
     }
-    log.debug("Dialing \(endpoint)\(expected.map { " for node \($0.short)" } ?? "").")
-    dials[id] = host.dial(to: endpoint, expected: expected, timeout: Self.dialTime) { [weak self] result in
-      guard let self else { return }
-      dials[id] = nil
-      switch result {
-      case .success(let link): opened(link, dial: id)
-      case .failure(let error):
-        log.debug("Dialing \(endpoint) failed: \(error)")
-        let problem = DialProblem(address: address, reason: error.message)
-        driver.input { $0.dialFailed(id, problem, at: $1) }
-      }
+  }
+
+  private func dialed(_ id: DialID, _ address: Address, _ result: Result<Link, KacheryError>) {
+    dials[id] = nil
+    switch result {
+    case .success(let link):
+      if case .relay(let relay) = address { opened(link, dial: id, by: relay) } else { opened(link, dial: id) }
+    case .failure(let error):
+      log.debug("Dialing \(address) failed: \(error)")
+      let problem = DialProblem(address: address, reason: error.message)
+      driver.input { $0.dialFailed(id, problem, at: $1) }
     }
   }
 
   // MARK: New links
 
-  private func accepted(_ link: Link) {
+  /// - Parameter relay: the node through which the link leads; nil if it is direct.
+  private func accepted(_ link: Link, by relay: NodeID? = nil) {
     guard !isStopped, incoming.count < Self.maximumIncoming else { return link.close() }
     let key = ObjectIdentifier(link)
     incoming[key] = IncomingLink(link, loop: loop) { [weak self] purpose in
@@ -139,7 +157,7 @@ final class PeerLinks {
       incoming[key] = nil
       switch purpose {
       case nil: log.debug("The link from node \(link.peer.short) ended before its purpose was known.")
-      case .control(let stream, let first): opened(link, dial: nil, accepted: (stream, first))
+      case .control(let stream, let first): opened(link, dial: nil, accepted: (stream, first), by: relay)
       case .lane(let request): add(lane: link, request)
       }
     }
@@ -152,7 +170,9 @@ final class PeerLinks {
     main.adopt(lane: lane)
   }
 
-  private func opened(_ link: Link, dial: DialID?, accepted: (control: any ByteStream, first: [UInt8])? = nil) {
+  private func opened(
+    _ link: Link, dial: DialID?, accepted: (control: any ByteStream, first: [UInt8])? = nil, by relay: NodeID? = nil
+  ) {
     guard !isStopped else { return link.close() }
     lastLink += 1
     let id = LinkID(number: lastLink)
@@ -160,8 +180,8 @@ final class PeerLinks {
     links[id] = connection
     paths.add(connection)
     listen(to: connection)
-    let facts = LinkFacts(
-      peer: link.peer, dial: dial, binding: link.channelBinding, remote: link.remoteEndpoint.map { .tcp($0) })
+    let remote = relay.map { Address.relay($0) } ?? link.remoteEndpoint.map { .tcp($0) }
+    let facts = LinkFacts(peer: link.peer, dial: dial, binding: link.channelBinding, remote: remote)
     driver.input { $0.linkOpened(id, facts, at: $1) }
     connection.start(accepted)
   }
@@ -172,6 +192,10 @@ final class PeerLinks {
     connection.onBulkStream = { [weak self] kind, stream, first, lane in
       guard let self else { return stream.reset() }
       onStream(kind, stream, first, id, lane)
+    }
+    connection.onRelayStream = { [weak self, weak connection] kind, stream, first in
+      guard let self, let connection else { return stream.reset() }
+      relayed.opened(kind, stream, first, over: connection)
     }
     connection.feeds.onRequest = { request in driver.input { core, _ in core.received(request, on: id) } }
     connection.feeds.onAnswer = { answer in driver.input { $0.received(answer, on: id, at: $1) } }

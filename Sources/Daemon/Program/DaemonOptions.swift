@@ -39,6 +39,7 @@ package enum DaemonOptions {
 
   private static let flags: [ByteString: @Sendable (inout DaemonConfiguration) -> Void] = [
     "--isbootstrap": { $0.isBootstrap = true },
+    "--no-relay": { $0.relays = false },
     "--no-lan": { $0.announcesLocalAddresses = false },
     "--noudp": { _ in },
     "--nomulticast": { _ in },
@@ -82,6 +83,10 @@ package enum DaemonOptions {
     "--limit-down": { configuration, value in
       configuration.downloadLimit = try? RateSchedule(parsing: value)
       return configuration.downloadLimit != nil
+    },
+    "--limit-relay": { configuration, value in
+      configuration.relayLimit = try? RateSchedule(parsing: value)
+      return configuration.relayLimit != nil
     },
     "--log-format": { configuration, value in
       configuration.logsJSON = value == "json"

@@ -9,6 +9,8 @@ package struct StoreSettings: Hashable, Sendable {
   /// How fast a daemon may upload and download, as the owner wrote it: MB per second, optionally by time of day.
   package var uploadLimit: String?
   package var downloadLimit: String?
+  /// How fast it may pass on what other nodes send each other, in the same form.
+  package var relayLimit: String?
   /// Most transfers that a daemon serves concurrently.
   package var maximumTransfers: Int?
 
@@ -27,6 +29,7 @@ package struct StoreSettings: Hashable, Sendable {
     }
     uploadLimit = try Self.value("limitUp", of: document, "MB a second") { $0.text }
     downloadLimit = try Self.value("limitDown", of: document, "MB a second") { $0.text }
+    relayLimit = try Self.value("limitRelay", of: document, "MB a second") { $0.text }
     maximumTransfers = try Self.value("maxTransfers", of: document, "a whole number") { value in
       value.integer.flatMap { $0 >= 0 ? Int(exactly: $0) : nil }
     }

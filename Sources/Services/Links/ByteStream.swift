@@ -6,6 +6,8 @@ package protocol ByteStream: AnyObject {
   var onEnd: ((LinkStreamEnd) -> Void)? { get set }
   /// Called when there is room again after `isWritable` was false.
   var onWritable: (() -> Void)? { get set }
+  /// Called when queued bytes have left, also from inside `write`.
+  var onSent: (() -> Void)? { get set }
   /// Whether the writer may go on. If not, it should stop and wait for `onWritable` or `onEnd`.
   var isWritable: Bool { get }
   /// Bytes that were written and have not left yet.
@@ -13,7 +15,8 @@ package protocol ByteStream: AnyObject {
 
   /// Sends bytes, in order, as soon as the window and the carrier allow.
   func write(_ bytes: [UInt8])
-  /// Lets the other side send `count` more bytes.
+  /// Lets the other side send `count` more bytes. The window grows if they are more than have arrived, and shrinks if they
+  /// are fewer.
   func consumed(_ count: Int)
   /// Ends this side's direction after what is queued.
   func finish()

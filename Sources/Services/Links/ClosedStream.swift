@@ -5,6 +5,7 @@ final class ClosedStream: ByteStream {
   var onData: ((UnsafeRawBufferPointer) -> Void)?
   var onEnd: ((LinkStreamEnd) -> Void)?
   var onWritable: (() -> Void)?
+  var onSent: (() -> Void)?
 
   init(loop: EventLoop) {
     _ = loop.after(.zero) { self.onEnd?(.linkClosed) }

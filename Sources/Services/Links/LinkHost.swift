@@ -20,15 +20,20 @@ package final class LinkHost {
   let loop: EventLoop
   private let transport: any LinkTransport
   private let otherTransports: [any LinkTransport]
+  /// For links within streams of other links.
+  private let nested: PipeSessions?
   private let handshakeTime: Duration
   private var handshakes: [ObjectIdentifier: LinkHandshake] = [:]
   private var isClosed = false
 
   /// A host that listens and dials over `transport`, and accepts what arrives over the others as well.
+  ///
+  /// - Parameter nested: for links within streams of other links; nil if there are none.
   init(
     loop: EventLoop, transport: any LinkTransport, accepting otherTransports: [any LinkTransport] = [],
-    handshakeTime: Duration = LinkHost.handshakeTime
+    nested: PipeSessions? = nil, handshakeTime: Duration = LinkHost.handshakeTime
   ) {
+    self.nested = nested
     self.loop = loop
     self.transport = transport
     self.otherTransports = otherTransports
@@ -100,6 +105,31 @@ package final class LinkHost {
           if !attempt.isCancelled { done(result) }
         }
       }
+    }
+    return attempt
+  }
+
+  /// Makes a link of a stream that leads to another node through a relay. `done` is called once, on the loop, never
+  /// before this returns.
+  ///
+  /// - Parameters:
+  ///   - isDialer: whether this node asked for the link.
+  ///   - expected: the node that must be at the other end.
+  package func link(
+    over pipe: StreamPipe, isDialer: Bool, expected: NodeID, _ done: @escaping (Result<Link, KacheryError>) -> Void
+  ) -> LinkAttempt {
+    let attempt = LinkAttempt()
+    guard let nested, !isClosed, handshakes.count < Self.maximumHandshakes else {
+      pipe.close()
+      _ = loop.after(.zero) { if !attempt.isCancelled { done(.failure(Self.closing)) } }
+      return attempt
+    }
+    let handshake = nested.handshake(over: pipe, isDialer: isDialer, expected: expected)
+    let started = LinkHandshake(loop: loop, handshake: handshake, isIncoming: !isDialer)
+    attempt.handshake = started
+    start(started) { result in
+      attempt.handshake = nil
+      if !attempt.isCancelled { done(result) }
     }
     return attempt
   }

@@ -9,6 +9,7 @@ final class MuxStream: ByteStream {
   var onData: ((UnsafeRawBufferPointer) -> Void)?
   var onEnd: ((LinkStreamEnd) -> Void)?
   var onWritable: (() -> Void)?
+  var onSent: (() -> Void)?
   private(set) var queuedBytes = 0
 
   private let id: StreamID
@@ -59,7 +60,10 @@ final class MuxStream: ByteStream {
       queue.removeFirst(1)
       queueOffset = 0
     }
+    // The end of the stream may release the closure.
+    let tell = onSent
     if queuedBytes == 0 { _ = sendFinish() }
+    tell?()
     tellWritable()
     return count
   }
@@ -124,6 +128,7 @@ final class MuxStream: ByteStream {
     onData = nil
     onEnd = nil
     onWritable = nil
+    onSent = nil
     queue.removeAll()
     queueOffset = 0
     queuedBytes = 0

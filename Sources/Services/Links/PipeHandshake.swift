@@ -2,6 +2,28 @@ import EventLoop
 import Primitives
 import TLS
 
+/// Opens sessions over pipes, all with one identity. Bound to the loop.
+///
+/// Sessions that run inside other sessions need an instance of their own: the memory into which one decrypts is in use
+/// while it passes on what it has decrypted.
+struct PipeSessions {
+  private let loop: EventLoop
+  private let identity: TLSIdentity
+  private let scratch = ScratchBuffer()
+
+  /// Sessions that prove `identity` to the other ends.
+  init(loop: EventLoop, identity: TLSIdentity) {
+    self.loop = loop
+    self.identity = identity
+  }
+
+  /// - Parameter expected: the node that must be at the other end; nil for any node that proves an ID.
+  func handshake(over pipe: any BytePipe, isDialer: Bool, expected: NodeID?) -> any CarrierHandshake {
+    PipeHandshake(
+      loop: loop, pipe: pipe, identity: identity, scratch: scratch, isDialer: isDialer, expectedPeer: expected)
+  }
+}
+
 /// The handshake over any pipe of bytes: TLS proves the IDs, and yamux then carries the streams. Bound to the loop.
 final class PipeHandshake: CarrierHandshake {
   let remoteEndpoint: Endpoint?

@@ -19,8 +19,8 @@ struct StreamTurns {
     if count <= Self.small { little.append(id) } else { much.append(id) }
   }
 
-  /// Adds a stream that has had its turn and has more to send.
-  mutating func addAgain(_ id: StreamID) { much.append(id) }
+  /// Adds a stream that has had its turn and has more to send, unless it was added during its turn.
+  mutating func addAgain(_ id: StreamID) { if !contains(id) { much.append(id) } }
 
   /// The stream whose turn it is.
   mutating func next() -> StreamID? {

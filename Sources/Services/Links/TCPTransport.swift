@@ -11,15 +11,14 @@ final class TCPTransport: LinkTransport {
   var onHandshake: ((any CarrierHandshake) -> Void)?
 
   private let loop: EventLoop
-  private let identity: TLSIdentity
-  private let scratch = ScratchBuffer()
+  private let sessions: PipeSessions
   private var listener: TCPListener?
   private var narrowPaths = NarrowPaths()
 
   /// A transport that proves `identity` to other nodes.
   init(loop: EventLoop, identity: TLSIdentity) {
     self.loop = loop
-    self.identity = identity
+    sessions = PipeSessions(loop: loop, identity: identity)
   }
 
   func listen(host: String, port: UInt16) throws(KacheryError) -> Endpoint {
@@ -35,7 +34,7 @@ final class TCPTransport: LinkTransport {
 
   private func accept(_ connection: TCPConnection) {
     guard let onHandshake else { return connection.close() }
-    onHandshake(handshake(over: connection, isDialer: false, expected: nil))
+    onHandshake(sessions.handshake(over: connection, isDialer: false, expected: nil))
   }
 
   func dial(
@@ -44,13 +43,8 @@ final class TCPTransport: LinkTransport {
   ) -> any PendingDial {
     let limit: (String) -> Int? = { [weak self] in self?.segmentLimit(to: $0) }
     return TCPConnection.connect(on: loop, to: endpoint, timeout: timeout, maximumSegment: limit) { result in
-      done(result.map { self.handshake(over: $0, isDialer: true, expected: expected) })
+      done(result.map { self.sessions.handshake(over: $0, isDialer: true, expected: expected) })
     }
-  }
-
-  private func handshake(over pipe: TCPConnection, isDialer: Bool, expected: NodeID?) -> any CarrierHandshake {
-    PipeHandshake(
-      loop: loop, pipe: pipe, identity: identity, scratch: scratch, isDialer: isDialer, expectedPeer: expected)
   }
 
   func avoidLargePackets(to host: String) { narrowPaths.add(host, at: loop.now) }
@@ -71,6 +65,8 @@ extension LinkHost {
   package convenience init(
     loop: EventLoop, identity: TLSIdentity, handshakeTime: Duration = LinkHost.handshakeTime
   ) {
-    self.init(loop: loop, transport: TCPTransport(loop: loop, identity: identity), handshakeTime: handshakeTime)
+    self.init(
+      loop: loop, transport: TCPTransport(loop: loop, identity: identity),
+      nested: PipeSessions(loop: loop, identity: identity), handshakeTime: handshakeTime)
   }
 }

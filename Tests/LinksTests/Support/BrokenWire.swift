@@ -26,22 +26,32 @@ final class BrokenWire {
   private(set) var handshakeBytes: Int?
 
   private let loop: EventLoop
-  private let ends: [(pipe: MemoryPipe, handshake: LinkHandshake)]
+  private let ends: [(pipe: any BytePipe, handshake: LinkHandshake)]
   private let bytesPerStream: Int
   private let handshakeTime: Duration
   private var links: [Link] = []
   private var done: (() -> Void)?
 
   /// - Parameter bytesPerStream: what each end sends on each of three streams.
-  init(
+  convenience init(
     loop: EventLoop, seed: UInt64, scratch: ScratchBuffer, bytesPerStream: Int, handshakeTime: Duration = .seconds(60)
   ) throws {
+    let pipes = MemoryWire.pair(on: loop, seed: seed)
+    try self.init(
+      loop: loop, pipes: pipes, wire: pipes.0.wire, scratch: scratch, bytesPerStream: bytesPerStream,
+      handshakeTime: handshakeTime)
+  }
+
+  /// A link over these pipes, which this wire carries.
+  init(
+    loop: EventLoop, pipes: (any BytePipe, any BytePipe), wire: MemoryWire, scratch: ScratchBuffer, bytesPerStream: Int,
+    handshakeTime: Duration
+  ) throws {
     self.loop = loop
+    self.wire = wire
     self.handshakeTime = handshakeTime
     self.bytesPerStream = bytesPerStream
     let identities = try TestIdentities.shared.get()
-    let pipes = MemoryWire.pair(on: loop, seed: seed)
-    wire = pipes.0.wire
     ends = [(pipes.0, true), (pipes.1, false)].map { pipe, isDialer in
       let handshake = PipeHandshake(
         loop: loop, pipe: pipe, identity: isDialer ? identities.dialer : identities.listener, scratch: scratch,
@@ -66,7 +76,7 @@ final class BrokenWire {
   }
 
   /// An end sends bytes that its session did not make.
-  func inject(_ bytes: [UInt8], at index: Int) { ends[index].pipe.write(bytes) }
+  func inject(_ bytes: [UInt8], at index: Int) { bytes.withUnsafeBytes { ends[index].pipe.write($0) } }
 
   private func opened(_ link: Link, _ index: Int) {
     links.append(link)

@@ -12,6 +12,8 @@ enum CarrierKind: CaseIterable, Sendable {
   case memory
   /// yamux on TLS on TCP.
   case tcp
+  /// yamux on TLS on a stream of another link.
+  case nested
 }
 
 /// The identities of all test links: keys are made once, since thousands of links use them.
@@ -35,6 +37,7 @@ actor Hosts {
   let loop: EventLoop
   let kind: CarrierKind
   let network: MemoryNetwork
+  let nested: NestedNetwork
   let dialer: LinkHost
   let listener: LinkHost
   private var listening: Endpoint?
@@ -51,15 +54,19 @@ actor Hosts {
   ) throws {
     let identities = try TestIdentities.shared.get()
     let network = MemoryNetwork(loop: loop, seed: 1)
+    let nested = NestedNetwork(loop: loop)
     func host(_ identity: TLSIdentity, _ time: Duration) -> LinkHost {
       switch kind {
       case .memory:
         let transport = MemoryTransport(network: network, loop: loop, identity: identity)
         return LinkHost(loop: loop, transport: transport, handshakeTime: time)
       case .tcp: return LinkHost(loop: loop, identity: identity, handshakeTime: time)
+      case .nested:
+        let transport = NestedTransport(network: nested, loop: loop, identity: identity)
+        return LinkHost(loop: loop, transport: transport, handshakeTime: time)
       }
     }
-    (self.loop, self.kind, self.network) = (loop, kind, network)
+    (self.loop, self.kind, self.network, self.nested) = (loop, kind, network, nested)
     self.dialer = host(dialer ?? identities.dialer, .seconds(30))
     listener = host(identities.listener, handshakeTime)
   }
@@ -97,6 +104,7 @@ actor Hosts {
     case .memory: done(network.connect(to: endpoint))
     case .tcp:
       _ = TCPConnection.connect(on: loop, to: endpoint, timeout: .seconds(30)) { done(try? $0.get()) }
+    case .nested: nested.connect(to: endpoint) { done($0) }
     }
   }
 

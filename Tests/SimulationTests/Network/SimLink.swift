@@ -22,6 +22,8 @@ final class SimLink {
   private(set) var isSilent = false
   private let network: SimNetwork
   private var streams: [SimStream] = []
+  /// Relayed links that are carried by this one.
+  private var carried: [SimLink] = []
   /// What has arrived while the link was silent.
   private var held: [() -> Void] = []
   private var lastArrival = Instant(nanoseconds: 0)
@@ -42,6 +44,15 @@ final class SimLink {
   func other(_ node: SimNode) -> End { node === dialer.node ? acceptor : dialer }
 
   func end(of node: SimNode) -> End { node === dialer.node ? dialer : acceptor }
+
+  /// Whether it carries this relayed link.
+  func isCarrying(_ link: SimLink) -> Bool { carried.contains { $0 === link } }
+
+  /// Carries a relayed link, which shares its fate from now on.
+  func carry(_ link: SimLink) {
+    carried.append(link)
+    if isSilent { link.fallSilent() }
+  }
 
   func attach(_ stream: SimStream) {
     if !streams.contains(where: { $0 === stream }) { streams.append(stream) }
@@ -114,6 +125,8 @@ final class SimLink {
       if !streamsFirst { endStreams(of: end.node) }
     }
     streams = []
+    for link in carried { link.cut() }
+    carried = []
   }
 
   private func endStreams(of node: SimNode) {
@@ -126,6 +139,7 @@ final class SimLink {
   func fallSilent() {
     guard isUp, !isSilent else { return }
     isSilent = true
+    for link in carried { link.fallSilent() }
     silences += 1
     let number = silences
     for end in [dialer, acceptor] {
@@ -144,6 +158,7 @@ final class SimLink {
   func recover() {
     guard isUp, isSilent else { return }
     isSilent = false
+    for link in carried { link.recover() }
     let late = held
     held = []
     for end in [dialer, acceptor] where isUp { end.node.linkHeard(end.id) }

@@ -131,12 +131,14 @@ final class SimNetwork {
   // MARK: Links
 
   func dial(_ dialer: SimNode, _ dial: DialID, _ address: Address, _ expected: NodeID?) {
+    if case .relay(let relay) = address { return self.dial(dialer, dial, by: relay, expected) }
     let latency: Duration = .microseconds(random.number(100...60_000))
     guard let target = nodes.first(where: { .tcp($0.endpoint) == address }) else {
       return clock.after(latency) { dialer.dialFailed(dial, address) }
     }
     let life = dialer.life
-    let isUnreachable = partitioned.contains(dialer.id) != partitioned.contains(target.id)
+    let isApart = partitioned.contains(dialer.id) != partitioned.contains(target.id)
+    let isUnreachable = isApart || target.isBehindNAT
     // A handshake takes two round trips; a dial to a dead host ends with its timeout.
     clock.after(isUnreachable ? .seconds(10) : latency * 4) { [unowned self] in
       guard dialer.isRunning, dialer.life == life, !dialer.hasCancelled(dial) else { return }
@@ -146,22 +148,23 @@ final class SimNetwork {
     }
   }
 
+  /// - Parameter relay: the node through which the link leads; nil if it is direct.
   @discardableResult
-  private func connect(
-    _ dialer: SimNode, _ dial: DialID, _ target: SimNode, _ latency: Duration,
-    _ path: PathKind = .direct
+  func connect(
+    _ dialer: SimNode, _ dial: DialID, _ target: SimNode, _ latency: Duration, _ path: PathKind = .direct,
+    by relay: NodeID? = nil
   ) -> SimLink {
     let binding = random.bytes(32)
     let link = SimLink(
       self, dialer: SimLink.End(node: dialer, id: dialer.newLink()),
       acceptor: SimLink.End(node: target, id: target.newLink()), path: path, latency: latency)
     links.append(link)
-    dialer.linkOpened(
-      link.dialer.id, link,
-      LinkFacts(peer: target.id, dial: dial, binding: binding, remote: .tcp(target.endpoint), path: path))
-    target.linkOpened(
-      link.acceptor.id, link,
-      LinkFacts(peer: dialer.id, dial: nil, binding: binding, remote: .tcp(dialer.endpoint), path: path))
+    for (end, dial) in [(link.dialer, dial), (link.acceptor, nil)] {
+      let other = link.other(end.node).node
+      let remote = relay.map { Address.relay($0) } ?? .tcp(other.endpoint)
+      end.node.linkOpened(
+        end.id, link, LinkFacts(peer: other.id, dial: dial, binding: binding, remote: remote, path: path))
+    }
     return link
   }
 

@@ -13,6 +13,8 @@ final class SimNode {
   var core: NodeCore
   var store = MemoryStore()
   var conduct = Conduct.honest
+  /// Whether no node can dial it.
+  var isBehindNAT = false
   /// Its reason for refusing a file that it has claimed to have.
   var refusal = Refusal.notHere
   /// Its reason for files that it does not have.

@@ -11,6 +11,9 @@ package enum Address: Hashable, Sendable, CustomStringConvertible {
   /// The endpoint that a TCP connection leads to; nil for every other transport.
   package var tcpEndpoint: Endpoint? { if case .tcp(let endpoint) = self { endpoint } else { nil } }
 
+  /// Whether it leads through another node.
+  package var isRelayed: Bool { if case .relay = self { true } else { false } }
+
   /// Parses `HOST:PORT`, which means TCP, or `TRANSPORT://PLACE`.
   package init?(_ text: String) {
     guard let transport = Transport.allCases.first(where: { text.begins(with: $0.prefix) }) else {

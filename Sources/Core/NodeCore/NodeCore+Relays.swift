@@ -1,0 +1,69 @@
+import Discovery
+package import Primitives
+package import Wire
+
+/// Links through other nodes: which relays this node uses, and which links it passes on.
+extension NodeCore {
+  /// Most relayed links to one node.
+  private static let maximumRelayedLinks = 2
+
+  // MARK: At the ends
+
+  /// A node has said hello: if it is a bootstrap node that relays, this node can be reached through it, and can reach
+  /// others.
+  mutating func relayAppeared(_ peer: Peer, at now: Timestamps) {
+    guard isRelay(peer), introductions.setRelay(peer.node, isLinked: true) else { return }
+    relaysChanged(at: now)
+  }
+
+  /// The last link to a node has ended.
+  mutating func relayLeft(_ node: NodeID, at now: Timestamps) {
+    guard introductions.setRelay(node, isLinked: false) else { return }
+    relaysChanged(at: now)
+  }
+
+  private mutating func relaysChanged(at now: Timestamps) {
+    updateTargets(at: now)
+    announce(at: now)
+    runDials(now)
+  }
+
+  private func isRelay(_ peer: Peer) -> Bool {
+    peer.isBootstrap && peer.facts.path != .relayed && peer.hello.map { $0.features & Hello.relays != 0 } ?? false
+  }
+
+  /// By which link and channel a relay leads to a node; nil if there is no way.
+  package func relayRoute(to target: NodeID, by relay: NodeID) -> (link: LinkID, topic: Topic)? {
+    guard introductions.isRelay(relay), let link = peers.link(of: relay) else { return nil }
+    let topics = introductions.topics(of: target)
+    let channel = membership.inOrder.first { topics.contains($0.topic) && $0.connects(node, target) }
+    return channel.map { (link, $0.topic) }
+  }
+
+  /// Whether this node accepts a link from `opener` through the relay at the other end of `link`.
+  package func accepts(relayedFrom opener: NodeID, over topic: Topic, by link: LinkID) -> Bool {
+    guard let relay = peers.active(link), introductions.isRelay(relay.node), opener != node, opener != relay.node,
+      membership[topic]?.connects(opener, node) ?? false
+    else { return false }
+    let relayed = peers.links(to: opener).count { peers[$0]?.facts.path == .relayed }
+    return relayed < Self.maximumRelayedLinks
+  }
+
+  // MARK: At the relay
+
+  /// Whether this node passes a link on from the node at the other end of `link`.
+  ///
+  /// Both nodes must have named the channel. A node that has not gets the same answer whether or not the target is
+  /// linked.
+  package func relayStatus(from link: LinkID, to target: NodeID, over topic: Topic) -> RelayStatus {
+    guard configuration.relays else { return .doesNotRelay }
+    guard let opener = peers.active(link), opener.claimed.contains(topic), opener.node != target else {
+      return .notPermitted
+    }
+    guard let other = peers.peer(of: target), other.claimed.contains(topic) else { return .notLinked }
+    return opener.facts.path == .relayed || other.facts.path == .relayed ? .nested : .granted
+  }
+
+  /// The link over which a node is asked whether it accepts a relayed one.
+  package func relayLink(to target: NodeID) -> LinkID? { peers.link(of: target) }
+}

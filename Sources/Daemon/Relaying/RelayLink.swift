@@ -1,0 +1,26 @@
+import Links
+import Primitives
+
+/// A link to this node, as its relay sees it.
+struct RelayLink {
+  let id: LinkID
+  /// The node at the other end.
+  let node: NodeID
+  /// The round trip time of the link; nil until it has been measured.
+  let roundTripTime: () -> Duration?
+  /// Opens a stream to the node.
+  let open: StreamOpener
+}
+
+/// Two nodes in either order: all relayed streams between them count and take turns together.
+struct NodePair: Hashable {
+  let lower: NodeID
+  let higher: NodeID
+
+  init(_ one: NodeID, _ other: NodeID) {
+    (lower, higher) = one < other ? (one, other) : (other, one)
+  }
+
+  /// The one that is not `node`.
+  func other(than node: NodeID) -> NodeID { node == lower ? higher : lower }
+}

@@ -1,0 +1,158 @@
+import Links
+import Primitives
+import Wire
+
+/// Relays the links of other nodes: connects a stream of one node to a stream of another, within limits. Bound to the
+/// loop.
+///
+/// The relay sees ciphertext only: the two nodes prove their IDs to each other inside the stream.
+final class RelayServer {
+  /// How long the opener may take to send its request, and the target to answer.
+  static let answerTime: Duration = .seconds(10)
+  /// How long a node may take none of the bytes that wait for it, or send none after the other one has finished.
+  static let stallTime: Duration = .seconds(30)
+  /// How often it is checked whether a node takes its bytes.
+  private static let stallPeriod: Duration = .seconds(10)
+
+  /// Whether the node at the other end of this link may have a way to that node over this channel. The answer for a node
+  /// that is not linked, or does not exist, must be the one for a node that is linked and has not named the channel.
+  var permits: (_ opener: LinkID, _ target: NodeID, _ topic: Topic) -> RelayStatus = { _, _, _ in .doesNotRelay }
+  /// The link to a node; nil if it has none.
+  var linkOf: (NodeID) -> RelayLink? = { _ in nil }
+
+  private let clock: RelayClock
+  private let turns: RelayTurns
+  private let pool = RelayPool()
+  private var quotas = RelayQuotas()
+  private var relays: [UInt64: Relay] = [:]
+  private var deadlines = Deadlines<UInt64>()
+  private var wakeAt: Instant?
+  private var refusals: [RelayStatus: Int] = [:]
+  private var lastID: UInt64 = 0
+
+  /// - Parameter limit: the rate of all relaying together.
+  init(limit: RateLimit, clock: RelayClock) {
+    self.clock = clock
+    turns = RelayTurns(limit: limit, clock: clock)
+  }
+
+  /// What the relay does and has done.
+  var counts: RelayCounts {
+    RelayCounts(
+      streams: relays.values.count { $0.isOpen }, pairs: quotas.pairCount, bytes: turns.bytes, refusals: refusals)
+  }
+  /// Streams, also those that are not open yet.
+  var streamCount: Int { relays.count }
+  /// Whether nothing is left of any stream.
+  var isIdle: Bool { relays.isEmpty && quotas.isEmpty && deadlines.isEmpty && pool.used == 0 }
+  /// Bytes that wait in all streams.
+  var waitingBytes: Int { relays.values.reduce(0) { $0 + $1.waitingBytes } }
+  /// Bytes of the pool of windows in use.
+  var pooledBytes: Int { pool.used }
+  /// The sizes of the windows of all streams, in the order in which they were opened.
+  var windows: [[Int]] { relays.keys.sorted().compactMap { relays[$0]?.windows } }
+
+  /// A peer has opened a stream of kind `relay`.
+  ///
+  /// - Parameter first: the bytes after the stream's kind that have arrived, which no longer count against the window.
+  func serve(_ stream: any ByteStream, first: [UInt8], from opener: RelayLink) {
+    guard quotas.open(by: opener.node, at: clock.now()) else {
+      refusals[.limitReached, default: 0] += 1
+      return stream.refuse(.limitReached)
+    }
+    lastID += 1
+    let id = lastID
+    let relay = Relay(id: id, opener: opener, stream: stream, turns: turns) { [weak self] in self?.handle($0, of: id) }
+    relays[id] = relay
+    deadlines.set(id, clock.now() + Self.answerTime)
+    relay.start(with: first)
+    arm()
+  }
+
+  /// Gives up every stream.
+  func stop() { for id in relays.keys.sorted() { relays[id]?.giveUp() } }
+
+  private func handle(_ event: Relay.Event, of id: UInt64) {
+    guard let relay = relays[id] else { return }
+    switch event {
+    case .asked(let request): connect(relay, request)
+    case .granted:
+      if let target = relay.target { quotas.answered(by: target.node) }
+      deadlines.set(id, clock.now() + Self.stallPeriod)
+    case .refused(let status): refusals[status, default: 0] += 1
+    case .waits:
+      guard relay.isOpen, deadlines[id] == nil else { return }
+      deadlines.set(id, clock.now() + Self.stallPeriod)
+      arm()
+    case .ended: forget(relay)
+    }
+  }
+
+  private func connect(_ relay: Relay, _ request: RelayRequest) {
+    let opener = relay.opener
+    guard request.use == RelayFrame.link else { return relay.refuse(.doesNotRelay) }
+    guard request.target != opener.node else { return relay.refuse(.notPermitted) }
+    let status = permits(opener.id, request.target, request.topic)
+    // Without permission the opener learns neither whether the target is linked nor what it uses of the relay.
+    guard status == .granted else { return relay.refuse(status) }
+    guard let target = linkOf(request.target) else { return relay.refuse(.notLinked) }
+    guard quotas.connect(NodePair(opener.node, target.node), to: target.node) else {
+      return relay.refuse(.limitReached)
+    }
+    deadlines.set(relay.id, clock.now() + Self.answerTime)
+    relay.connect(to: target, for: request, pool: pool, clock: clock)
+  }
+
+  private func forget(_ relay: Relay) {
+    relays[relay.id] = nil
+    deadlines.clear(relay.id)
+    quotas.close(by: relay.opener.node)
+    guard let target = relay.target else { return }
+    if !relay.isGranted { quotas.answered(by: target.node) }
+    quotas.disconnect(NodePair(relay.opener.node, target.node), from: target.node)
+  }
+
+  // MARK: Deadlines
+
+  private func arm() {
+    guard let next = deadlines.next, wakeAt.map({ next < $0 }) ?? true else { return }
+    wakeAt = next
+    clock.after(next - clock.now()) { [weak self] in self?.wake(next) }
+  }
+
+  private func wake(_ due: Instant) {
+    // An earlier one may have been armed since.
+    if wakeAt == due { wakeAt = nil }
+    let now = clock.now()
+    for id in deadlines.due(at: now) {
+      deadlines.clear(id)
+      guard let relay = relays[id] else { continue }
+      if relay.isAsking {
+        relay.refuse(.refused)
+      } else if relay.isOpen {
+        checkStall(of: relay, at: now)
+      } else {
+        relay.giveUp()
+      }
+    }
+    arm()
+  }
+
+  private func checkStall(of relay: Relay, at now: Instant) {
+    guard let deadline = relay.stallDeadline(Self.stallTime, at: now) else { return }
+    guard deadline > now else { return relay.giveUp() }
+    deadlines.set(relay.id, min(deadline, now + Self.stallPeriod))
+  }
+}
+
+/// What a relay does and has done.
+struct RelayCounts: Equatable, Sendable {
+  /// Streams that carry links.
+  var streams: Int
+  /// Pairs of nodes with streams between them, also those that are not open yet.
+  var pairs: Int
+  /// Bytes passed on, in both directions together.
+  var bytes: UInt64
+  /// Refused requests by their status.
+  var refusals: [RelayStatus: Int]
+}
