@@ -2,6 +2,7 @@
 #define KACHERY_CUV_H
 
 #include <linux/sockios.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -27,6 +28,14 @@ static inline int CUV_timeouts(int descriptor) {
   struct tcp_info info;
   socklen_t size = sizeof info;
   return getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &info, &size) < 0 ? 0 : info.tcpi_retransmits;
+}
+
+// Receives from the groups that this socket has joined, on the interfaces where it has, and not from those that other
+// sockets of the machine have joined (ip(7), IP_MULTICAST_ALL). libuv has no function for it. IPv6 sockets that are bound
+// to an interface need none.
+static inline void CUV_receive_joined_groups_only(int descriptor) {
+  int all = 0;
+  setsockopt(descriptor, IPPROTO_IP, IP_MULTICAST_ALL, &all, sizeof all);
 }
 
 #endif

@@ -32,8 +32,12 @@ class RealDaemon:
         storage: Path | None = None,
         prefix: Sequence[str] = (),
         host: str | None = "127.0.0.1",
+        multicast: bool = False,
     ) -> None:
-        """Starts a daemon that tells its peers to reach it at ``host``, or that detects its address."""
+        """Starts a daemon that tells its peers to reach it at ``host``, or that detects its address.
+
+        With ``multicast`` it looks for others in its local networks.
+        """
         home.mkdir(parents=True, exist_ok=True)
         self.label = label
         self.storage = storage or home / "storage"
@@ -46,7 +50,9 @@ class RealDaemon:
             "KACHERY_P2P_CONFIG_DIR": str(home / "config"),
             "KACHERY_P2P_API_PORT": str(self.api_port),
         }
-        command = [*prefix, str(program("kacheryd")), "--label", label, "--nomulticast", *options]
+        command = [*prefix, str(program("kacheryd")), "--label", label, *options]
+        if not multicast:
+            command += ["--nomulticast"]
         if host is not None:
             command += ["--host", host]
         if "--port" not in options:

@@ -26,6 +26,9 @@ package struct DaemonConfiguration: Sendable {
   package var announcedHost: String?
   /// Whether the node announces the addresses that this machine has in its local networks.
   package var announcesLocalAddresses = true
+  /// Whether the node finds members of its channels in the local networks, and is found there, by multicast. It is not
+  /// if it does not announce its local addresses.
+  package var announcesByMulticast = true
   package var isBootstrap = false
   /// Whether a bootstrap node passes links on between nodes that cannot reach each other.
   package var relays = true

@@ -23,6 +23,7 @@ actor Node {
   let driver: CoreDriver
   let links: PeerLinks
   private let localNetworks: LocalNetworkWatch
+  private let localAnnouncements: LocalAnnouncements
   let downloads: Downloads
   let uploads: Uploads
   let lookups: FileLookups
@@ -65,6 +66,7 @@ actor Node {
       try TLSIdentity(key: storage.identity.key), driver: driver, loop: loop, log: log,
       relayLimit: RateLimit(limits.relay))
     localNetworks = LocalNetworkWatch(driver: driver, loop: loop)
+    localAnnouncements = LocalAnnouncements(driver: driver, loop: loop, log: log)
     downloads = Downloads(store, driver: driver, loop: loop, metrics: counters, rate: limits.download)
     uploads = Uploads(store, loop: loop, metrics: counters, limits: limits)
     maintenance = StoreMaintenance(store, configuration, loop: loop, log: log)
@@ -98,6 +100,9 @@ actor Node {
     self.servers = servers
     let announced = configuration.announcedHost.flatMap { Endpoint(host: $0, port: endpoint.port) }
     driver.input { $0.setAddresses(announced.map { [$0] } ?? [], port: endpoint.port, at: $1) }
+    if configuration.announcesByMulticast && configuration.announcesLocalAddresses {
+      localAnnouncements.start(listening: endpoint.host)
+    }
     localNetworks.start(listening: endpoint.host, announces: configuration.announcesLocalAddresses)
     await withCheckedContinuation { continuation in maintenance.readLimits { continuation.resume() } }
     await withCheckedContinuation { continuation in channels.start { continuation.resume() } }
@@ -118,6 +123,7 @@ actor Node {
     driver.stop()
     channels.stop()
     localNetworks.stop()
+    localAnnouncements.stop()
     // Before the API ends: a verification that continues would keep its client waiting.
     maintenance.stop()
     storage.store.endLongWork()
@@ -140,6 +146,7 @@ actor Node {
 
   private func connectParts() {
     driver.onEffect = { self.perform($0) }
+    localNetworks.onInterfaces = { [localAnnouncements] in localAnnouncements.follow($0) }
     links.onStream = { [uploads] kind, stream, first, link, lane in
       if kind == .batch {
         uploads.serveBatches(stream, first, on: link, lane)
@@ -176,6 +183,7 @@ actor Node {
   private func perform(_ effect: NodeEffect) {
     switch effect {
     case .link(let effect): links.perform(effect)
+    case .local(let effect): localAnnouncements.perform(effect)
     case .lookUp(let id, let hash, let wants): lookups.lookUp(id, hash, wantsManifest: wants)
     case .download(let effect): downloads.perform(effect)
     case .fetch(let fetch, let download, let link): downloads.fetch(fetch, download, over: link)

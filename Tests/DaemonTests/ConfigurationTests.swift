@@ -38,6 +38,8 @@ import Testing
     #expect(configuration.channels == ["x"])
     #expect(configuration.authorizedGroup == "g")
     #expect(configuration.logLevel == .debug)
+    #expect(!configuration.announcesByMulticast)
+    #expect(try parse([]).announcesByMulticast)
   }
 
   /// A combining mark after the `=` or the `/` forms one `Character` with it.

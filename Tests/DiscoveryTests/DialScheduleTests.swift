@@ -211,6 +211,30 @@ import Testing
     #expect(try #require(schedule.wakeAt) - now < .seconds(2))
   }
 
+  @Test(arguments: [true, false])
+  func anAnnouncedAddressIsDialedOnce(_ answers: Bool) throws {
+    var schedule = DialSchedule(random: SeededRandom(seed: 10))
+    let nearby = DialTarget.nearby(try #require(Endpoint("one:1")))
+    schedule.want(nearby, at: [one], now: start)
+    let actions = schedule.wake(now: start)
+    let id = try attempt(actions)
+    check(actions == [.dial(id, one, expected: nil)])
+    #expect(schedule.countDialedOnce == 1 && schedule.isBusy)
+    if answers {
+      #expect(schedule.target(of: id) == nearby)
+      check(schedule.linked(nearby, except: id) == [])
+    } else {
+      schedule.failed(id, DialProblem(address: one, reason: "no answer"), now: start)
+    }
+    schedule.lost(nearby, after: .seconds(100), now: start)
+    schedule.silent(nearby, now: start)
+    #expect(schedule.wakeAt == nil && !schedule.isBusy && schedule.keepsItsDeadlines)
+    #expect(schedule.wanted == [] && schedule.countDialedOnce == 0)
+    // A later announcement leads to another attempt.
+    schedule.want(nearby, at: [one], now: start)
+    check(dialed(schedule.wake(now: start)) == [one])
+  }
+
   /// `#expect` does not allow a mutation inside it.
   private func check(_ isTrue: Bool, sourceLocation: SourceLocation = #_sourceLocation) {
     #expect(isTrue, sourceLocation: sourceLocation)
@@ -221,7 +245,10 @@ import Testing
   func theNextDeadlineIsTheEarliestOfAll(_ seed: UInt64) throws {
     var random = SeededRandom(seed: seed)
     var schedule = DialSchedule(random: SeededRandom(seed: seed))
-    let targets = try (0..<8).map { DialTarget.bootstrap(try #require(Endpoint("host\($0):1"))) }
+    let targets = try (0..<8).map { number -> DialTarget in
+      let endpoint = try #require(Endpoint("host\(number):1"))
+      return number < 6 ? .bootstrap(endpoint) : .nearby(endpoint)
+    }
     var attempts: [DialID] = []
     var now = start
     for step in 0..<200 {

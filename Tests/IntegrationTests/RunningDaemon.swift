@@ -50,7 +50,8 @@ final class RunningDaemon {
   /// Starts the daemon, for the first time or again.
   func start() throws {
     process = Process()
-    let arguments = ["--label", "test"] + options
+    // Otherwise tests that run concurrently would find each other's daemons, and those of the machines around this one.
+    let arguments = ["--label", "test", "--nomulticast"] + options
     if let user {
       user.prepare(process, "kacheryd", arguments)
     } else {

@@ -29,11 +29,15 @@ PATIENCE = 120.0  # seconds for a load to finish
 class Node:
     """A daemon at one end, which detects its own address."""
 
-    def __init__(self, end: End, folder: Path, label: str, *options: str) -> None:
+    def __init__(
+        self, end: End, folder: Path, label: str, *options: str, channel: str = CHANNEL, multicast: bool = False
+    ) -> None:
         self._end = end
         self._folder = folder
         with end.entered():
-            self._daemon = RealDaemon(folder / label, label, *options, "--channel", CHANNEL, host=None)
+            self._daemon = RealDaemon(
+                folder / label, label, *options, "--channel", channel, host=None, multicast=multicast
+            )
             self._daemon.wait_until_ready()
             self.node_id = str(self._daemon.probe["nodeId"])
 

@@ -17,6 +17,14 @@ import Testing
     #expect(try #require(IPAddress(text)).scope == scope)
   }
 
+  @Test(arguments: ["169.254.0.1", "169.254.255.255", "fe80::1", "febf:ffff::1"])
+  func aLinkLocalAddressIsKnown(text: String) throws { #expect(try #require(IPAddress(text)).isLinkLocal) }
+
+  @Test(arguments: ["169.255.0.1", "168.254.0.1", "10.0.0.1", "fec0::1", "fe7f::1", "fd00::1", "ff02::1", "::1"])
+  func otherAddressesAreNotLinkLocal(text: String) throws {
+    #expect(try #require(IPAddress(text)).isLinkLocal == false)
+  }
+
   @Test func theTextsOfAnAddressAreEqual() {
     #expect(IPAddress("2001:db8:0:0:0:0:0:1") == IPAddress("2001:DB8::1"))
     #expect(IPAddress("::ffff:1.2.3.4") == IPAddress("1.2.3.4"))

@@ -37,4 +37,14 @@ package struct ChannelSecret: Hashable, Sendable {
     // Compares every byte, so that the time taken does not reveal the position of the first difference.
     return zip(proof.proof, expected.proof).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) } == 0
   }
+
+  /// The tag by which this channel's members recognize an announcement in a local network, or an answer to one. Other
+  /// nodes cannot tell it from random bytes.
+  ///
+  /// - Parameter random: the random bytes of the announcement; for an answer, followed by those of the answer.
+  func localTag(over random: [UInt8]) -> UInt64 {
+    // Neither input has the length of a proof's, so that none of the three can stand for another.
+    let code = HMACSHA256.authenticate(Array("kachery lan 1".utf8) + random, key: key)
+    return code.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
+  }
 }

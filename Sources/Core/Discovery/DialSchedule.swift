@@ -13,6 +13,9 @@ package enum DialTarget: Hashable, Sendable {
   case bootstrap(Endpoint)
   /// This node, at any address.
   case member(NodeID)
+  /// The node that has announced itself at this address of a local network. It is dialed once: its next announcement is
+  /// the next occasion.
+  case nearby(Endpoint)
 }
 
 /// Decides when to dial which target: races each target's addresses with head starts, and doubles the pause after each
@@ -131,6 +134,9 @@ package struct DialSchedule: Sendable {
   /// The number of wanted targets.
   package var count: Int { races.count }
 
+  /// The number of targets that are dialed once and have not answered or failed.
+  package var countDialedOnce: Int { races.keys.count(where: \.isDialedOnce) }
+
   /// Whether a link to the target is wanted.
   package func wants(_ target: DialTarget) -> Bool { races[target] != nil }
 
@@ -158,11 +164,7 @@ package struct DialSchedule: Sendable {
 
   /// Stops requesting a link to `target`; running attempts are cancelled.
   package mutating func forget(_ target: DialTarget) -> [Action] {
-    guard let race = races.removeValue(forKey: target) else { return [] }
-    deadlines.clear(race.number)
-    targetOfRace[race.number] = nil
-    running.remove(target)
-    return cancel(race.attempts.keys)
+    remove(target).map { cancel($0.attempts.keys) } ?? []
   }
 
   /// A link to the target is up, dialed by either side; running attempts are cancelled.
@@ -179,7 +181,7 @@ package struct DialSchedule: Sendable {
     race.problem = nil
     race.attempts = [:]
     race.untried = []
-    set(target, race)
+    if target.isDialedOnce { remove(target) } else { set(target, race) }
     return cancel(losers.keys)
   }
 
@@ -252,6 +254,9 @@ package struct DialSchedule: Sendable {
       race.untried.append(address)
     } else if race.attempts.isEmpty, !race.untried.isEmpty {
       race.nextAt = now
+    } else if race.attempts.isEmpty, target.isDialedOnce {
+      remove(target)
+      return
     } else if race.attempts.isEmpty, race.isRelayed {
       race.nextAt = now + spread(Self.relayedPauses[min(race.relayedRounds, Self.relayedPauses.count - 1)])
       race.relayedRounds += 1
@@ -312,6 +317,15 @@ package struct DialSchedule: Sendable {
     if race.isRunning { running.insert(target) } else { running.remove(target) }
   }
 
+  @discardableResult
+  private mutating func remove(_ target: DialTarget) -> Race? {
+    guard let race = races.removeValue(forKey: target) else { return nil }
+    deadlines.clear(race.number)
+    targetOfRace[race.number] = nil
+    running.remove(target)
+    return race
+  }
+
   private mutating func cancel(_ attempts: some Collection<DialID>) -> [Action] {
     let inOrder = attempts.sorted { $0.number < $1.number }
     for attempt in inOrder { targets[attempt] = nil }
@@ -342,4 +356,7 @@ package struct DialProblem: Hashable, Sendable {
 extension DialTarget {
   /// The node that must answer; nil if any node may.
   package var node: NodeID? { if case .member(let node) = self { node } else { nil } }
+
+  /// Whether neither a failure nor the end of a link is a reason to dial it again.
+  package var isDialedOnce: Bool { if case .nearby = self { true } else { false } }
 }

@@ -15,6 +15,8 @@ struct Introductions: Sendable {
 
   private var presence = PresenceTable()
   private var bootstrapNodes: [Endpoint: NodeID] = [:]
+  /// The linked nodes that have answered at addresses announced in a local network.
+  private var nearbyNodes: [Endpoint: NodeID] = [:]
   /// The linked nodes that pass links on to this one.
   private var relays: Set<NodeID> = []
   /// The addresses at which this node listens, according to its owner.
@@ -103,6 +105,16 @@ struct Introductions: Sendable {
   func bootstrapAddresses(of node: NodeID) -> [Endpoint] {
     bootstrapNodes.filter { $0.value == node }.keys.sorted { $0.description < $1.description }
   }
+
+  // MARK: Nodes in the local networks
+
+  mutating func recordNearby(_ node: NodeID, at endpoint: Endpoint) { nearbyNodes[endpoint] = node }
+
+  /// The linked node that has answered at an announced address.
+  func nearbyNode(at endpoint: Endpoint) -> NodeID? { nearbyNodes[endpoint] }
+
+  /// The node is no longer linked, so another one may have its addresses.
+  mutating func forgetNearby(_ node: NodeID) { nearbyNodes = nearbyNodes.filter { $0.value != node } }
 
   // MARK: Relays
 

@@ -9,6 +9,7 @@ extension NodeCore {
     let oldTopics = membership.topics
     let changed = membership.join(joined)
     transferEngine.topics = membership.topics
+    announcer.setChannels(membership.inOrder.map(\.secret), at: now.instant)
     guard !changed.isEmpty else { return endHopelessSearches(at: now) }
     if !configuration.isBootstrap {
       for topic in oldTopics.subtracting(membership.topics).sorted() { introductions.forget(topic) }
@@ -21,6 +22,7 @@ extension NodeCore {
     announce(at: now)
     for link in affected { askOpenQuestions(to: link, at: now) }
     endHopelessSearches(at: now)
+    runAnnouncer(at: now)
     runDials(now)
   }
 
@@ -40,6 +42,7 @@ extension NodeCore {
   /// Sets the port on which this node listens, and its addresses as far as it knows them.
   package mutating func setAddresses(_ addresses: [Endpoint], port: UInt16?, at now: Timestamps) {
     introductions.setAddresses(addresses, port: port)
+    announcer.setPort(port, at: now.instant)
     addressesChanged(at: now)
   }
 
@@ -52,6 +55,7 @@ extension NodeCore {
   private mutating func addressesChanged(at now: Timestamps) {
     updateTargets(at: now)
     announce(at: now)
+    runAnnouncer(at: now)
     runDials(now)
   }
 

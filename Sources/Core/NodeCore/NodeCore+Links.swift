@@ -10,10 +10,16 @@ extension NodeCore {
   package mutating func linkOpened(_ link: LinkID, _ facts: LinkFacts, at now: Timestamps) {
     peers.open(Peer(link: link, facts: facts, openedAt: now.instant))
     if let dial = facts.dial, let target = dials.target(of: dial) {
-      if case .bootstrap(let endpoint) = target { introductions.recordBootstrap(facts.peer, at: endpoint) }
+      switch target {
+      case .bootstrap(let endpoint): introductions.recordBootstrap(facts.peer, at: endpoint)
+      case .nearby(let endpoint):
+        introductions.recordNearby(facts.peer, at: endpoint)
+        peers.change(link) { $0.isFromAnnouncement = true }
+      case .member: break
+      }
+      let isDirect = target.isDialedOnce || peers.hasDirectLink(to: facts.peer)
       perform(
-        peers.hasDirectLink(to: facts.peer)
-          ? dials.linked(target, except: dial) : dials.relayed(target, except: dial, now: now.instant))
+        isDirect ? dials.linked(target, except: dial) : dials.relayed(target, except: dial, now: now.instant))
     }
     if introductions.isBootstrap(facts.peer) {
       for other in peers.links(to: facts.peer) {
@@ -54,6 +60,7 @@ extension NodeCore {
     if !peers.hasOpenLink(to: peer.node) {
       let life = now.instant - peer.openedAt
       for target in dialTargets(of: peer.node) { dials.lost(target, after: life, now: now.instant) }
+      introductions.forgetNearby(peer.node)
     } else if peers.isLinked(peer.node) {
       reviewDials(of: peer.node, at: now)
     }
@@ -129,7 +136,8 @@ extension NodeCore {
     setProofs(hello.proofs, of: link)
     let sharesNothing = peers[link]?.proven.isEmpty ?? true
     let isBootstrap = peers[link]?.isBootstrap ?? false
-    guard !sharesNothing || isBootstrap || configuration.isBootstrap else {
+    let isFromAnnouncement = peers[link]?.isFromAnnouncement ?? false
+    guard !sharesNothing || isBootstrap || (configuration.isBootstrap && !isFromAnnouncement) else {
       return refuse(link, .noCommonChannel, "the two nodes have no channel in common", at: now)
     }
     let isAdmitted =

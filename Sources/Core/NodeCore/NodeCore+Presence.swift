@@ -92,7 +92,9 @@ extension NodeCore {
         want(record, choice, at: now)
       }
     }
-    for target in dials.wanted where !targets.contains(target) { perform(dials.forget(target)) }
+    for target in dials.wanted where !targets.contains(target) && !target.isDialedOnce {
+      perform(dials.forget(target))
+    }
   }
 
   /// The same for one member with a new record.

@@ -31,6 +31,7 @@ package struct NodeCore: Sendable {
   var introductions = Introductions()
   var reputation = Reputation()
   var dials: DialSchedule
+  var announcer: LocalAnnouncer
   var transferEngine: TransferEngine
   var feedEngine = FeedEngine()
   var lookups: [LookupID: (link: LinkID, request: FindRequest)] = [:]
@@ -47,6 +48,7 @@ package struct NodeCore: Sendable {
     node = configuration.key.publicKey
     membership = Membership(node: node)
     dials = DialSchedule(random: random)
+    announcer = LocalAnnouncer(random: random)
     transferEngine = TransferEngine(manifestThreshold: configuration.manifestThreshold, node: node)
   }
 
@@ -84,7 +86,7 @@ package struct NodeCore: Sendable {
   package var wakeAt: Instant? {
     [
       introductions.announceAt, dials.wakeAt, transferEngine.wakeAt, feedEngine.wakeAt,
-      peers.nextHelloDeadline,
+      peers.nextHelloDeadline, announcer.wakeAt,
     ]
     .compactMap { $0 }.min()
   }
@@ -107,6 +109,7 @@ package struct NodeCore: Sendable {
       introductions.removeExpired(at: now.wall)
       updateTargets(at: now)
     }
+    runAnnouncer(at: now)
     runDials(now)
     transferEngine.wake(at: now.instant)
     drainTransfer(at: now)

@@ -14,6 +14,7 @@ package struct LookupID: Hashable, Sendable {
 /// What the core requests of its owner, by the part that carries it out.
 package enum NodeEffect: Sendable {
   case link(LinkEffect)
+  case local(LocalEffect)
   /// Look the file up in the store, and create its manifest first if one is wanted and missing; reply with `lookedUp`.
   case lookUp(LookupID, ContentHash, wantsManifest: Bool)
   case download(DownloadEffect)
@@ -48,6 +49,14 @@ package enum LinkEffect: Sendable {
   case prefer(LinkID)
   /// Request what is requested over this link over the preferred link of its node instead: nothing comes over this one.
   case abandon(LinkID)
+}
+
+/// A datagram to send in the local networks.
+package enum LocalEffect: Sendable {
+  /// Send it to the group, from every place.
+  case announce([UInt8])
+  /// Send it to the sender of an announcement, from the place where that arrived.
+  case answer([UInt8], to: LocalSource)
 }
 
 /// Events that an owner may want to log and count.

@@ -25,6 +25,8 @@ struct Peer: Sendable {
   var measured: LinkMeasurement?
   /// Whether this node dialed the peer as a bootstrap node: any node can claim to be one.
   var isWantedAsBootstrap = false
+  /// Whether this node dialed the peer because an announcement in a local network led there: it may be any node.
+  var isFromAnnouncement = false
 
   var node: NodeID { facts.peer }
   /// The number by which both ends name the link.

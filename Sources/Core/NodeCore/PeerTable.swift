@@ -25,6 +25,9 @@ struct PeerTable: Sendable {
   /// All links, in order.
   var links: [LinkID] { peers.keys.sorted() }
 
+  /// Whether any peer, linked or not, fulfills the condition.
+  func contains(where condition: (Peer) -> Bool) -> Bool { peers.values.contains(where: condition) }
+
   mutating func open(_ peer: Peer) {
     peers[peer.link] = peer
     linksOfNode[peer.node, default: []].insert(peer.link)

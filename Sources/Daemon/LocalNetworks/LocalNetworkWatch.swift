@@ -11,6 +11,9 @@ final class LocalNetworkWatch {
     "docker", "br-", "veth", "virbr", "vnet", "lxc", "lxd", "cni", "flannel", "podman",
   ]
 
+  /// Called with all interfaces, at the start and regularly.
+  var onInterfaces: ([NetworkInterface]) -> Void = { _ in }
+
   private let driver: CoreDriver
   private let loop: EventLoop
   private var timer: Timer?
@@ -38,15 +41,21 @@ final class LocalNetworkWatch {
   }
 
   private func look() {
-    let network = Self.network(of: NetworkInterface.all, announces: announces, hasIPv6: hasIPv6)
+    let interfaces = NetworkInterface.all
+    let network = Self.network(of: interfaces, announces: announces, hasIPv6: hasIPv6)
     driver.input { $0.setLocalNetwork(network, at: $1) }
+    onInterfaces(interfaces)
+  }
+
+  /// Whether the interface leads only to this machine's containers and virtual machines.
+  static func isInternal(_ interface: NetworkInterface) -> Bool {
+    internalNames.contains { interface.name.begins(with: $0) }
   }
 
   /// The announced addresses, those of sites first, and all networks.
   static func network(of interfaces: [NetworkInterface], announces: Bool, hasIPv6: Bool) -> LocalNetwork {
     let outer = interfaces.filter { interface in
-      [.site, .global].contains(interface.address.scope)
-        && !internalNames.contains { interface.name.begins(with: $0) }
+      [.site, .global].contains(interface.address.scope) && !isInternal(interface)
     }
     let announced = outer.filter { announces && (hasIPv6 || $0.address.bytes.count == 4) }
     let inOrder = announced.filter { $0.address.scope == .site } + announced.filter { $0.address.scope == .global }

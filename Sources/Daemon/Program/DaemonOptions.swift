@@ -42,7 +42,7 @@ package enum DaemonOptions {
     "--no-relay": { $0.relays = false },
     "--no-lan": { $0.announcesLocalAddresses = false },
     "--noudp": { _ in },
-    "--nomulticast": { _ in },
+    "--nomulticast": { $0.announcesByMulticast = false },
   ]
 
   private static let values: [ByteString: @Sendable (inout DaemonConfiguration, String) -> Bool] = [

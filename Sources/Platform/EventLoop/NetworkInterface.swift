@@ -6,7 +6,9 @@ package struct NetworkInterface: Hashable, Sendable {
   /// The name that the kernel gives the interface, for example `eth0`.
   package let name: String
   package let address: IPAddress
-  /// The address as text.
+  /// The kernel's number of the interface; a new interface of the same name has another one. 0 if it is unknown.
+  package let index: UInt32
+  /// The address as text, without a zone.
   package let host: String
   /// The network that can be reached over the interface.
   package let network: IPNetwork
@@ -23,9 +25,10 @@ package struct NetworkInterface: Hashable, Sendable {
   /// An address and its network; nil if `host` is not an address or `length` does not fit it.
   ///
   /// - Parameter length: how many of the address's first bits identify the network.
-  package init?(_ name: String, host: String, length: Int) {
+  package init?(_ name: String, host: String, length: Int, index: UInt32 = 0) {
     guard let address = IPAddress(host), let network = IPNetwork(of: address, length: length) else { return nil }
     self.name = name
+    self.index = index
     self.address = address
     self.host = host
     self.network = network
@@ -36,7 +39,7 @@ package struct NetworkInterface: Hashable, Sendable {
     guard let name = entry.name, let host = Self.host(of: &address),
       let bits = Self.host(of: &mask).flatMap({ IPAddress($0) })?.bytes.reduce(0, { $0 + $1.nonzeroBitCount })
     else { return nil }
-    self.init(String(cString: name), host: host, length: bits)
+    self.init(String(cString: name), host: host, length: bits, index: if_nametoindex(name))
   }
 
   /// The libuv unions for addresses and masks have the same members.

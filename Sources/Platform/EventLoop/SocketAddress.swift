@@ -53,17 +53,19 @@ struct SocketAddress {
 
   static func local(of tcp: UnsafePointer<uv_tcp_t>) -> Endpoint? { name(tcp, uv_tcp_getsockname) }
 
+  static func local(of udp: UnsafePointer<uv_udp_t>) -> Endpoint? { name(udp, uv_udp_getsockname) }
+
   static func remote(of tcp: UnsafePointer<uv_tcp_t>) -> Endpoint? { name(tcp, uv_tcp_getpeername) }
 
-  private static func name(
-    _ tcp: UnsafePointer<uv_tcp_t>,
-    _ get: (UnsafePointer<uv_tcp_t>?, UnsafeMutablePointer<sockaddr>?, UnsafeMutablePointer<Int32>?) -> Int32
+  private static func name<Handle>(
+    _ handle: UnsafePointer<Handle>,
+    _ get: (UnsafePointer<Handle>?, UnsafeMutablePointer<sockaddr>?, UnsafeMutablePointer<Int32>?) -> Int32
   ) -> Endpoint? {
     var storage = sockaddr_storage()
     var length = Int32(MemoryLayout<sockaddr_storage>.size)
     return withUnsafeMutablePointer(to: &storage) { storage in
       storage.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-        get(tcp, address, &length) == 0 ? endpoint(address) : nil
+        get(handle, address, &length) == 0 ? endpoint(address) : nil
       }
     }
   }

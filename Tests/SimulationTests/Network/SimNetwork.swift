@@ -18,6 +18,10 @@ final class SimNetwork {
   /// All effects of the cores, in order, if tracing is on.
   private(set) var trace: [String] = []
   var keepsTrace = false
+  /// The local network in which nodes announce themselves; nil if they do not.
+  var multicast: SimMulticast?
+  /// When each address was dialed, and by which node.
+  private(set) var dialed: [Address: [(dialer: NodeID, at: Instant)]] = [:]
   private var links: [SimLink] = []
   private var partitioned: Set<NodeID> = []
   private var foundPaths: UInt64 = 0
@@ -133,6 +137,7 @@ final class SimNetwork {
   func dial(_ dialer: SimNode, _ dial: DialID, _ address: Address, _ expected: NodeID?) {
     if case .relay(let relay) = address { return self.dial(dialer, dial, by: relay, expected) }
     let latency: Duration = .microseconds(random.number(100...60_000))
+    dialed[address, default: []].append((dialer.id, clock.now))
     guard let target = nodes.first(where: { .tcp($0.endpoint) == address }) else {
       return clock.after(latency) { dialer.dialFailed(dial, address) }
     }
@@ -171,6 +176,7 @@ final class SimNetwork {
   /// Releases everything: nodes and links refer to each other.
   func dismantle() {
     clock.clear()
+    multicast = nil
     links = []
     nodes = []
   }

@@ -98,6 +98,9 @@ final class SimNode {
 
   func start(_ channels: [Channel]) {
     input { core, now in core.setAddresses([self.endpoint], port: self.endpoint.port, at: now) }
+    if let place = network.multicast?.place(of: self) {
+      input { core, now in core.setAnnouncementPlaces([place], at: now) }
+    }
     join(channels)
   }
 
@@ -267,6 +270,7 @@ final class SimNode {
       }
       links[link]?.send(message, from: self)
     case .link(.close(let link, let goodbye)): links[link]?.close(goodbye, by: self)
+    case .local(let effect): network.multicast?.perform(effect, of: self)
     case .lookUp(let lookup, let hash, _): soon { $0.core.lookedUp(lookup, $0.answer(for: hash)) }
     case .download(.readManifest(let id, _, let manifest)): soon { $0.readManifest(id, manifest) }
     case .download(.prepare(let id, let plan)):

@@ -42,6 +42,11 @@ package struct IPAddress: Hashable, Sendable {
     }
   }
 
+  /// Whether the address means something only on one interface (RFC 3927; RFC 4291, section 2.5.6).
+  package var isLinkLocal: Bool {
+    bytes.count == 4 ? bytes.starts(with: [169, 254]) : bytes[0] == 0xfe && bytes[1] & 0xc0 == 0x80
+  }
+
   private static let mapped: [UInt8] = [UInt8](repeating: 0, count: 10) + [0xff, 0xff]
 
   private static func ipv4(_ text: Substring.UTF8View) -> [UInt8]? {

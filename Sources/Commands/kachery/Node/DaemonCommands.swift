@@ -25,6 +25,8 @@ extension Command {
     Option("--port", "PORT", "port for links from other nodes; 0 for any free port (0; a bootstrap node: 14507)"),
     Option("--host", "HOST", "name or address at which other nodes reach this one, if they cannot detect it"),
     Option("--no-lan", nil, "do not announce this machine's addresses in its local networks"),
+    Option(
+      "--nomulticast", nil, "neither look for nodes in the local networks nor answer those that do; so does --no-lan"),
     Option("--bootstrap", "HOST:PORT", "a bootstrap node that introduces other nodes; repeatable"),
     Option("--channel", "NAME-OR-URL", "a channel to join; repeatable"),
     Option("--isbootstrap", nil, "introduce nodes to each other, and relay between those that cannot reach each other"),
@@ -42,7 +44,6 @@ extension Command {
     .ignored("--noudp", nil, "only TCP is used"),
     .ignored("--udp-port", "PORT", "only TCP is used"),
     .ignored("--websocket-port", "PORT", "only TCP is used"),
-    .ignored("--nomulticast", nil, "the LAN is not searched for nodes; see --bootstrap"),
     .ignored("--nobootstrap", nil, "only the nodes named with --bootstrap are asked"),
     .ignored("--public-url", "URL", "files are not served over HTTP"),
     .ignored("--static-config", "FILE", "name bootstrap nodes with --bootstrap and channels with --channel"),
