@@ -46,13 +46,15 @@ import Wire
     patterns[side][position % period..<position % period + count]
   }
 
-  @Test(arguments: 0..<6) func whateverHappensBytesStayInOrder(seed: UInt64) throws {
+  @Test(arguments: 0..<4) func whateverHappensBytesStayInOrder(seed: UInt64) async throws {
     var random = SeededRandom(seed: seed)
     let world = try RelayWorld(rate: seed % 3 == 0 ? 5 : nil)
     for number in 0..<6 { world.link(number, roundTrip: .milliseconds(random.number(1...200))) }
     var ways: [Way] = []
-    for event in 0..<10_000 {
+    for event in 0..<5_000 {
       step(world, &ways, &random)
+      // Tests beside this one wait for tasks of their own.
+      if event % 50 == 0 { await Task.yield() }
       guard event % 500 == 0 else { continue }
       for way in ways { check(way, "seed \(seed), event \(event)") }
       #expect(world.server.pooledBytes <= RelayPool.capacity)
@@ -64,7 +66,8 @@ import Wire
         way.ends[side].end(.finished)
       }
     }
-    for _ in 0..<2_000 where world.server.streamCount > 0 {
+    for round in 0..<2_000 where world.server.streamCount > 0 {
+      if round % 50 == 0 { await Task.yield() }
       world.pass(.milliseconds(20))
       for way in ways { for end in way.ends { end.takeAll() } }
     }

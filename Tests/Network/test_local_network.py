@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from line import End
+from sites import namespace
 from test_lines import Node, finished
-from test_nat import namespace
 
 # Two nodes have a link within this time of the second one's start.
 MEETING = 1.0  # seconds

@@ -1,4 +1,7 @@
-"""Nodes behind routers that translate addresses, met at a bootstrap node outside. `make test-lines` runs this as root."""
+"""Nodes behind routers that translate addresses, met at a bootstrap node outside.
+
+`make test-lines` runs this as root.
+"""
 
 from __future__ import annotations
 

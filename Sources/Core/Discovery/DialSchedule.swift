@@ -227,6 +227,9 @@ package struct DialSchedule: Sendable {
     guard var race = races[target], race.isLinked || race.isSilent else { return }
     if race.isRelayed, life >= Self.relayLife {
       (race.isLinked, race.isRelayed, race.failures, race.nextAt) = (false, false, 0, now)
+      // Beside attempts at its own addresses, which may take long to fail.
+      race.untried = race.addresses.filter { $0.isRelayed }[...]
+      race.repeatedRelays = 0
       return set(target, race)
     }
     race.isLinked = false

@@ -144,7 +144,10 @@ extension NodeCore {
       hello.features & Hello.severalLinks == 0 ? settleDuplicate(of: link, at: now) : true
     guard isAdmitted, makeRoom(for: link, at: now) else {
       // The remaining link may only now be known to lead to a bootstrap node.
-      if isBootstrap, let kept = peers.link(of: peer.node) { introduce(to: kept, at: now) }
+      if isBootstrap, let kept = peers.link(of: peer.node) {
+        introduce(to: kept, at: now)
+        relayAppeared(peer, at: now)
+      }
       return
     }
     linked(link, hello, at: now)
@@ -159,7 +162,10 @@ extension NodeCore {
     recordClock(of: peer.node, hello.clock, at: now)
     if peer.isBootstrap, let observed = hello.observed { recordObserved(observed, at: now) }
     feedEngine.linkOpened(link, to: peer.node, binding: peer.facts.binding)
-    guard !peers.isLinked(peer.node) else { return addPath(link, at: now) }
+    guard !peers.isLinked(peer.node) else {
+      addPath(link, at: now)
+      return relayAppeared(peer, at: now)
+    }
     peers.choose(link)
     emit(.link(.prefer(link)))
     tellDialed(peer)
