@@ -52,7 +52,7 @@ class Sites:
 
     def __init__(self, stack: contextlib.ExitStack) -> None:
         self._stack = stack
-        self._sites = 0
+        self.routers: list[End] = []
         self._internet = Network(stack.enter_context(namespace("internet", "")), "203.0.113")
 
     def machine(self, number: int) -> End:
@@ -65,9 +65,10 @@ class Sites:
     def site(self, *names: str) -> list[End]:
         """Machines behind a new router, which does not lead back in: a connection from inside to its outside address is
         refused, as at most home and campus routers."""
-        self._sites += 1
-        inside, outside = f"192.168.{self._sites}", f"203.0.113.{100 + self._sites}"
-        router = self._stack.enter_context(namespace(f"router {self._sites}", outside))
+        number = len(self.routers) + 1
+        inside, outside = f"192.168.{number}", f"203.0.113.{100 + number}"
+        router = self._stack.enter_context(namespace(f"router {number}", outside))
+        self.routers.append(router)
         self._internet.connect(router, outside, "outside")
         network = Network(router, inside)
         router.run(["ip", "address", "add", f"{inside}.1/24", "dev", "switch"])
@@ -77,8 +78,8 @@ class Sites:
         router.run(["nft", "add chain ip nat after { type nat hook postrouting priority srcnat; }"])
         router.run(["nft", 'add rule ip nat after oifname "outside" masquerade'])
         ends = []
-        for number, name in enumerate(names):
-            address = f"{inside}.{10 + number}"
+        for place, name in enumerate(names):
+            address = f"{inside}.{10 + place}"
             end = self._stack.enter_context(namespace(name, address))
             network.connect(end, address)
             end.run(["ip", "route", "add", "default", "via", f"{inside}.1"])

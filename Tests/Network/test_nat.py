@@ -86,6 +86,29 @@ def test_nodes_behind_two_routers_share_files_through_a_relay(sites: Sites, star
     print(f"\n  {size / took / 1e6:.0f} MB/s through the relay")
 
 
+def test_a_direct_path_takes_over_in_mid_transfer(sites: Sites, start: Start, tmp_path: Path) -> None:
+    address = hub(sites, start, 1, "--limit-relay", "2")
+    a = start(sites.site("A")[0], "A", "--bootstrap", address)
+    end = sites.site("B")[0]
+    b = start(end, "B", "--bootstrap", address, "--port", "15000")
+    for node in (a, b):
+        node.wait_for_links(2)
+    uri, digest = a.store(100_000_000)
+    begun = time.monotonic()
+    load = b.load(uri)
+    time.sleep(2)
+    # From now on the router of B lets connections in.
+    router = sites.routers[1]
+    router.run(["nft", "add chain ip nat before { type nat hook prerouting priority dstnat; }"])
+    rule = f'add rule ip nat before iifname "outside" tcp dport 15000 dnat to {end.address}'
+    router.run(["nft", rule])
+    finished(load)
+    took = time.monotonic() - begun
+    print(f"\n  100 MB in {took:.1f} s, of which the relay carries 2 MB/s")
+    assert took < 45, "the relay alone takes 50 s"
+    assert hashlib.sha1((tmp_path / "B-copy.bin").read_bytes()).hexdigest() == digest
+
+
 def test_another_relay_takes_over(sites: Sites, start: Start, tmp_path: Path) -> None:
     ends = [sites.machine(number) for number in (1, 2)]
     relays = [start(end, f"R{end.address[-1]}", "--isbootstrap", "--port", "14507") for end in ends]
