@@ -40,7 +40,7 @@ import Wire
   }
 
   private mutating func use(_ link: LinkID) {
-    engine.setPeer(peer, topics: [topic], link: link, at: now)
+    engine.setPeers([(peer, [topic], link)], at: now)
     drain()
   }
 

@@ -107,7 +107,7 @@ final class FeedNode {
     lastArrival[other.index] = nil
     input { [world] engine, now in
       engine.linkOpened(link, to: other.id, binding: binding)
-      engine.setPeer(other.id, topics: [world.topic], link: link, at: now)
+      engine.setPeers([(other.id, [world.topic], link)], at: now)
     }
   }
 

@@ -278,7 +278,7 @@ import Testing
     let key = SubfeedKey(FeedID(key: peer), try SubfeedHash(name: "main"))
     let link = LinkID(number: 1)
     engine.linkOpened(link, to: peer, binding: [])
-    engine.setPeer(peer, topics: [topic], link: link, at: now)
+    engine.setPeers([(peer, [topic], link)], at: now)
     var refused = 0
     var reads = 0
     for id in 0..<UInt32(FeedEngine.maximumServed + 10) {

@@ -97,14 +97,9 @@ package struct FeedEngine: Sendable {
     links[link] = FeedLink(node: node, binding: binding)
   }
 
-  /// A node was linked, its permissions changed, or another of its links is to be used: the link over which it is
-  /// asked, and the channels over which it may be asked for feeds.
-  package mutating func setPeer(_ node: NodeID, topics: [Topic], link: LinkID, at now: Instant) {
-    setPeers([(node, topics, link)], at: now)
-  }
-
-  /// The same for several nodes: what one may no longer be asked for is not requested from another that is about to lose
-  /// the same permission.
+  /// Nodes were linked, their permissions changed, or another of their links is to be used: the link over which each is
+  /// asked, and the channels over which it may be asked for feeds. What one may no longer be asked for is not requested
+  /// from another that is about to lose the same permission.
   package mutating func setPeers(_ permissions: [(node: NodeID, topics: [Topic], link: LinkID)], at now: Instant) {
     var changed: [(node: NodeID, before: [Topic])] = []
     for (node, topics, link) in permissions where peers[node]?.topics != topics || peers[node]?.link != link {

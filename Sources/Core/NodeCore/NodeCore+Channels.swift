@@ -52,7 +52,8 @@ extension NodeCore {
     addressesChanged(at: now)
   }
 
-  private mutating func addressesChanged(at now: Timestamps) {
+  /// The ways to reach this node, or others, have changed.
+  mutating func addressesChanged(at now: Timestamps) {
     updateTargets(at: now)
     announce(at: now)
     runAnnouncer(at: now)
@@ -89,7 +90,7 @@ extension NodeCore {
     let reviewed = links.compactMap { peers.active($0) }
     guard !reviewed.isEmpty else { return }
     for _ in reviewed { countReview() }
-    let permissions = reviewed.filter { peers.link(of: $0.node) == $0.link }
+    let permissions = links.compactMap { peers.preferred($0) }
       .map { (node: $0.node, topics: membership.askableTopics(of: $0), link: $0.link) }
     transferEngine.withdraw(except: permissions.map { ($0.node, Set($0.topics)) }, at: now.instant)
     drainTransfer(at: now)

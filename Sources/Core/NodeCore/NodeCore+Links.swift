@@ -140,9 +140,8 @@ extension NodeCore {
     guard !sharesNothing || isBootstrap || (configuration.isBootstrap && !isFromAnnouncement) else {
       return refuse(link, .noCommonChannel, "the two nodes have no channel in common", at: now)
     }
-    let isAdmitted =
-      hello.features & Hello.severalLinks == 0 ? settleDuplicate(of: link, at: now) : true
-    guard isAdmitted, makeRoom(for: link, at: now) else {
+    let allowsSeveral = peers[link]?.allowsSeveral ?? false
+    guard allowsSeveral || settleDuplicate(of: link, at: now), makeRoom(for: link, at: now) else {
       // The remaining link may only now be known to lead to a bootstrap node.
       if isBootstrap, let kept = peers.link(of: peer.node) {
         introduce(to: kept, at: now)

@@ -13,23 +13,17 @@ extension NodeCore {
   /// others.
   mutating func relayAppeared(_ peer: Peer, at now: Timestamps) {
     guard isRelay(peer), introductions.setRelay(peer.node, isLinked: true) else { return }
-    relaysChanged(at: now)
+    addressesChanged(at: now)
   }
 
   /// The last link to a node has ended.
   mutating func relayLeft(_ node: NodeID, at now: Timestamps) {
     guard introductions.setRelay(node, isLinked: false) else { return }
-    relaysChanged(at: now)
-  }
-
-  private mutating func relaysChanged(at now: Timestamps) {
-    updateTargets(at: now)
-    announce(at: now)
-    runDials(now)
+    addressesChanged(at: now)
   }
 
   private func isRelay(_ peer: Peer) -> Bool {
-    peer.isBootstrap && peer.facts.path != .relayed && peer.hello.map { $0.features & Hello.relays != 0 } ?? false
+    peer.isBootstrap && peer.facts.path != .relayed && peer.has(Hello.relays)
   }
 
   /// By which link and channel a relay leads to a node; nil if there is no way.

@@ -33,10 +33,13 @@ struct Peer: Sendable {
   var number: UInt64 { LaneRequest(linkWithBinding: facts.binding).link }
   var isActive: Bool { hello != nil && !isClosing }
   /// Whether the node may have several links.
-  var allowsSeveral: Bool { hello.map { $0.features & Hello.severalLinks != 0 } ?? false }
+  var allowsSeveral: Bool { has(Hello.severalLinks) }
   var isBootstrap: Bool { isWantedAsBootstrap && hello?.isBootstrap ?? false }
   /// Every topic that it has named, proved or not: a bootstrap node introduces nodes by these.
   var claimed: Set<Topic> { Set(proofs.map(\.topic)) }
+
+  /// Whether it has said that it has this feature.
+  func has(_ feature: UInt64) -> Bool { hello.map { $0.features & feature != 0 } ?? false }
 }
 
 /// The visible state of a peer, for status pages and tests.

@@ -42,9 +42,6 @@ final class RelayedLinks {
     }
   }
 
-  /// What this node has passed on for others.
-  var counts: RelayCounts { server.counts }
-
   /// A peer has opened a stream of kind `relay` or `relayed`.
   func opened(_ kind: StreamKind, _ stream: any ByteStream, _ first: [UInt8], over connection: LinkConnection) {
     switch kind {

@@ -20,9 +20,7 @@ final class LocalAnnouncements {
   private var outlets: [NetworkInterface: LocalOutlet] = [:]
   /// Interfaces that cannot be used, such as those that carry no multicast.
   private var unusable: Set<NetworkInterface> = []
-  private var readCount = 0
-  /// When the second began in which `readCount` datagrams were read.
-  private var readSince: Instant?
+  private var reads = SecondlyAllowance(limit: datagramsPerSecond)
   /// Set while nothing is read.
   private var pause: Timer?
 
@@ -106,12 +104,8 @@ final class LocalAnnouncements {
   }
 
   private func countRead() {
-    if readSince.map({ loop.now - $0 >= .seconds(1) }) ?? true {
-      readSince = loop.now
-      readCount = 0
-    }
-    readCount += 1
-    guard readCount >= Self.datagramsPerSecond, pause == nil else { return }
+    reads.take(at: loop.now)
+    guard reads.isUsedUp, pause == nil else { return }
     for outlet in outlets.values { outlet.pauseReceiving() }
     pause = loop.after(.seconds(1)) { [weak self] in
       guard let self else { return }

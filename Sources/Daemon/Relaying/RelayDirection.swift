@@ -22,8 +22,7 @@ final class RelayDirection {
   private var window: RelayWindow
   /// Bytes that were passed to the sink, and not yet counted as taken.
   private var inSink = 0
-  /// Bytes that wait here and no longer count against the window.
-  private var released = 0
+  private var released = ReleasedBytes()
   private var ending = Ending.open
   /// When the sink last took bytes, or bytes began to wait for it; nil while none wait.
   private var waitingSince: Instant?
@@ -78,7 +77,7 @@ final class RelayDirection {
     heardAt = clock.now()
     window.heard(at: heardAt)
     held.append(bytes)
-    if areReleased { released += bytes.count }
+    if areReleased { released.add(bytes.count) }
     if waitingSince == nil, waitingBytes > 0 { waitingSince = clock.now() }
   }
 
@@ -124,8 +123,7 @@ final class RelayDirection {
     inSink -= taken
     let now = clock.now()
     waitingSince = waitingBytes > 0 ? now : nil
-    let counted = max(0, taken - released)
-    released -= taken - counted
+    let counted = released.counted(of: taken)
     let credit = window.taken(counted, waiting: waitingBytes, roundTrip: roundTripTime(), at: now)
     if credit > 0 { source.consumed(credit) }
   }
@@ -144,7 +142,8 @@ final class RelayDirection {
     guard ending != .closed else { return }
     ending = .closed
     held = HeldBytes()
-    (inSink, released) = (0, 0)
+    inSink = 0
+    released = ReleasedBytes()
     waitingSince = nil
     window.close()
   }

@@ -20,7 +20,4 @@ struct NodePair: Hashable {
   init(_ one: NodeID, _ other: NodeID) {
     (lower, higher) = one < other ? (one, other) : (other, one)
   }
-
-  /// The one that is not `node`.
-  func other(than node: NodeID) -> NodeID { node == lower ? higher : lower }
 }

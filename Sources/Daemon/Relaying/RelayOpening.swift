@@ -14,8 +14,7 @@ final class RelayOpening: ByteStream {
   private var decoder = FrameDecoder(limit: RelayFrame.limit)
   /// Called once with the relay's answer; nil if the stream ended without one, or its bytes are none.
   private var onAnswer: ((RelayStatus?) -> Void)?
-  /// Bytes of the link that arrived with the answer and no longer count against the window.
-  private var released = 0
+  private var released = ReleasedBytes()
 
   /// Asks for a way over this channel to the target.
   ///
@@ -50,8 +49,7 @@ final class RelayOpening: ByteStream {
   func finish() { stream.finish() }
 
   func consumed(_ count: Int) {
-    let counted = max(0, count - released)
-    released -= count - counted
+    let counted = released.counted(of: count)
     if counted > 0 { stream.consumed(counted) }
   }
 
@@ -70,7 +68,7 @@ final class RelayOpening: ByteStream {
       let rest = decoder.takeRest()
       answered(status)
       guard status == .granted else { return giveUp() }
-      released = rest.count
+      released.add(rest.count)
       if !rest.isEmpty { rest.withUnsafeBytes { onData?($0) } }
     } catch {
       answered(nil)

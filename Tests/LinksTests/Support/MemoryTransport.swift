@@ -48,13 +48,12 @@ final class MemoryTransport: LinkTransport {
 
   private let network: MemoryNetwork
   private let loop: EventLoop
-  private let identity: TLSIdentity
-  private let scratch = ScratchBuffer()
+  private let sessions: PipeSessions
 
   init(network: MemoryNetwork, loop: EventLoop, identity: TLSIdentity) {
     self.network = network
     self.loop = loop
-    self.identity = identity
+    sessions = PipeSessions(loop: loop, identity: identity)
   }
 
   func listen(host: String, port: UInt16) throws(KacheryError) -> Endpoint {
@@ -66,7 +65,7 @@ final class MemoryTransport: LinkTransport {
 
   fileprivate func accept(_ pipe: MemoryPipe) {
     guard let onHandshake else { return pipe.close() }
-    onHandshake(handshake(over: pipe, isDialer: false, expected: nil))
+    onHandshake(sessions.handshake(over: pipe, isDialer: false, expected: nil))
   }
 
   func dial(
@@ -78,13 +77,8 @@ final class MemoryTransport: LinkTransport {
         guard let pipe = self.network.connect(to: endpoint) else {
           return done(.failure(KacheryError(.disconnected, "Nothing listens at \(endpoint).")))
         }
-        done(.success(self.handshake(over: pipe, isDialer: true, expected: expected)))
+        done(.success(self.sessions.handshake(over: pipe, isDialer: true, expected: expected)))
       })
-  }
-
-  func handshake(over pipe: MemoryPipe, isDialer: Bool, expected: NodeID?) -> any CarrierHandshake {
-    PipeHandshake(
-      loop: loop, pipe: pipe, identity: identity, scratch: scratch, isDialer: isDialer, expectedPeer: expected)
   }
 
   func avoidLargePackets(to host: String) { network.narrowHosts.append(host) }

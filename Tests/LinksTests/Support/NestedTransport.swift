@@ -96,19 +96,18 @@ final class NestedTransport: LinkTransport {
 
   private let network: NestedNetwork
   private let loop: EventLoop
-  private let identity: TLSIdentity
-  private let scratch = ScratchBuffer()
+  private let sessions: PipeSessions
 
   init(network: NestedNetwork, loop: EventLoop, identity: TLSIdentity) {
     self.network = network
     self.loop = loop
-    self.identity = identity
+    sessions = PipeSessions(loop: loop, identity: identity)
   }
 
   func listen(host: String, port: UInt16) throws(KacheryError) -> Endpoint {
     let accept: (StreamPipe) -> Void = { [weak self] pipe in
       guard let self, let onHandshake else { return pipe.close() }
-      onHandshake(handshake(over: pipe, isDialer: false, expected: nil))
+      onHandshake(sessions.handshake(over: pipe, isDialer: false, expected: nil))
     }
     guard let endpoint = try? network.listen(host: host, accept) else {
       throw KacheryError(.badConfiguration, "'\(host)' is not an address.")
@@ -124,14 +123,9 @@ final class NestedTransport: LinkTransport {
     network.connect(to: endpoint) { pipe in
       guard !dial.isCancelled else { return pipe?.close() ?? () }
       guard let pipe else { return done(.failure(KacheryError(.disconnected, "Nothing listens at \(endpoint)."))) }
-      done(.success(self.handshake(over: pipe, isDialer: true, expected: expected)))
+      done(.success(self.sessions.handshake(over: pipe, isDialer: true, expected: expected)))
     }
     return dial
-  }
-
-  private func handshake(over pipe: StreamPipe, isDialer: Bool, expected: NodeID?) -> any CarrierHandshake {
-    PipeHandshake(
-      loop: loop, pipe: pipe, identity: identity, scratch: scratch, isDialer: isDialer, expectedPeer: expected)
   }
 
   func avoidLargePackets(to host: String) {}

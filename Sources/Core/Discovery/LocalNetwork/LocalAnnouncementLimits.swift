@@ -1,4 +1,4 @@
-import Primitives
+package import Primitives
 
 /// When a node announces itself: several times after each change, because datagrams get lost, and then regularly.
 struct LocalAnnouncementTimes: Sendable {
@@ -41,15 +41,19 @@ struct LocalAnnouncementTimes: Sendable {
 }
 
 /// Admits a number of events in each second.
-struct SecondlyAllowance: Sendable {
+package struct SecondlyAllowance: Sendable {
   let limit: Int
   private var begunAt: Instant?
   private var used = 0
 
-  init(limit: Int) { self.limit = limit }
+  package init(limit: Int) { self.limit = limit }
+
+  /// Whether no further event is admitted in the second of the last one.
+  package var isUsedUp: Bool { used >= limit }
 
   /// Whether one more event is admitted; if so, counts it.
-  mutating func take(at now: Instant) -> Bool {
+  @discardableResult
+  package mutating func take(at now: Instant) -> Bool {
     if begunAt.map({ now - $0 >= .seconds(1) }) ?? true {
       begunAt = now
       used = 0
