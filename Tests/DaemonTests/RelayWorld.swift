@@ -117,7 +117,7 @@ final class CongestedLink {
     return stream
   }
 
-  /// The path takes everything. The first stream is told first, always.
+  /// The path takes everything, and always notifies the first stream first.
   func drain() {
     pending = 0
     for stream in streams where pending < mark { stream.onWritable?() }

@@ -162,7 +162,7 @@ import Testing
     #expect(open == 0)
   }
 
-  /// The outer link is cut while links over it shake hands, or later; each end of the inner link is told once.
+  /// The outer link is cut while links over it shake hands, or later; each end of the inner link reports the end once.
   @Test(arguments: Array(stride(from: 0, to: 120, by: 20)))
   func aCutOfTheOuterLinkIsToldOnce(first: Int) async throws {
     let wrong = try await wrongSeeds(first..<first + 20) { wire, seed in

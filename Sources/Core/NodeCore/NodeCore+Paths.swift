@@ -6,8 +6,8 @@ import Wire
 /// The node with the smaller ID decides, and says so by `prefer` over the link that it has chosen. The other node
 /// follows, and repeats the message over that link. It changes on its own only if its link is lost or silent; then it
 /// says so in the same way, and the deciding node follows or repeats its decision. So both use the same link once no
-/// message is under way. A node also says it over the first link that it has dialed: the other one may have an older link
-/// of which this node knows nothing anymore.
+/// message is under way. A node also says it over the first link that it has dialed: the other node may still keep
+/// an older link that this node has lost.
 extension NodeCore {
   /// Most links to one node.
   package static let maximumLinksOfNode = 4

@@ -13,7 +13,7 @@ final class Relay {
     case asked(RelayRequest)
     /// The target has agreed.
     case granted
-    /// The opener is told this.
+    /// The opener gets this answer.
     case refused(RelayStatus)
     /// Bytes wait for one of the two nodes, or one of them has finished.
     case waits

@@ -30,7 +30,7 @@ final class RelayDirection {
   private enum Ending {
     /// The source may send more.
     case open
-    /// The source has finished; the sink has not been told.
+    /// The source has finished, and the end has yet to be passed on.
     case finishing
     case finished
     /// The stream was given up.

@@ -31,8 +31,8 @@ final class RelayTurns {
     advance()
   }
 
-  /// A stream of this link takes bytes again. All directions that wait for the link are looked at, in their order: those
-  /// of other streams may go on as well, and were not told first only by chance.
+  /// A stream of this link takes bytes again. The link then has room for its other streams as well, so all directions that
+  /// wait for it are tried, in their order.
   func unblock(_ link: LinkID) {
     for direction in blocked.removeValue(forKey: link) ?? [] {
       direction.isInLine = false

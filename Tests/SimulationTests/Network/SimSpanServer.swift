@@ -16,7 +16,7 @@ final class SimSpanServer {
   private var isServing = false
   /// Blocks that have been sent.
   private var given = 0
-  /// The piece of which a block was sent.
+  /// The piece from which the latest block was sent.
   private var begun: FetchID?
 
   init(_ network: SimNetwork, _ link: SimLink, _ stream: SimStream) {

@@ -64,8 +64,8 @@ package struct SecondlyAllowance: Sendable {
   }
 }
 
-/// The random bytes of the latest datagrams with a tag of this node's channels, and of its own announcements, so that
-/// copies of them have no effect: neither those that arrive over a second interface or address family, nor those that a stranger sends.
+/// The random bytes of the latest datagrams with a tag of this node's channels, and of its own announcements. Copies of
+/// them have no effect: those that arrive over a second interface or address family, and those that a stranger sends.
 struct RecentRandom: Sendable {
   /// Only members can fill it: 500 of them need 30 s for that.
   static let capacity = 512

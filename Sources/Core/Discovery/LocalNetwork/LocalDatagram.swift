@@ -70,7 +70,7 @@ package enum LocalDatagram: Hashable, Sendable {
   }
 }
 
-/// What a node tells all nodes of a local network.
+/// What a node announces to all nodes of a local network.
 package struct LocalAnnouncement: Hashable, Sendable {
   /// The number of tags is a multiple of this, so that the number of channels shows only roughly.
   static let tagStep = 4
@@ -85,7 +85,7 @@ package struct LocalAnnouncement: Hashable, Sendable {
   package let tags: [UInt64]
 }
 
-/// What a node tells another one that has announced itself.
+/// What a node answers to another one that has announced itself.
 package struct LocalAnswer: Hashable, Sendable {
   package let random: [UInt8]
   /// The TCP port for links.
