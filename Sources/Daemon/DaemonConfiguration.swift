@@ -22,6 +22,8 @@ package struct DaemonConfiguration: Sendable {
   package var listenHost = "::"
   /// The port for links from other nodes; 0 for any free one.
   package var port: UInt16 = 0
+  /// Further ports for links from other nodes.
+  package var furtherPorts: [UInt16] = []
   /// The host at which other nodes reach this one, if its owner knows it.
   package var announcedHost: String?
   /// Whether the node announces the addresses that this machine has in its local networks.

@@ -36,8 +36,8 @@ actor Node {
   let stopRequest: StopRequest
 
   private var servers: APIServers?
-  /// Where the node accepts links; nil before it has started.
-  private(set) var listening: Endpoint?
+  /// Where the node accepts links; empty before it has started.
+  private(set) var listening: [Endpoint] = []
   private var isStopping = false
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
@@ -93,13 +93,18 @@ actor Node {
   /// - Returns: the port of the local API.
   func start() async throws(KacheryError) -> UInt16 {
     connectParts()
-    let endpoint = try links.listen(host: configuration.listenHost, port: configuration.port)
-    listening = endpoint
+    let listening = try links.listen(
+      host: configuration.listenHost, ports: [configuration.port] + configuration.furtherPorts)
+    self.listening = listening
+    let endpoint = listening[0]
     try storage.writeNodeID()
     let servers = try await APIServers(for: self, loop: loop, log: log)
     self.servers = servers
-    let announced = configuration.announcedHost.flatMap { Endpoint(host: $0, port: endpoint.port) }
-    driver.input { $0.setAddresses(announced.map { [$0] } ?? [], port: endpoint.port, at: $1) }
+    let ports = listening.map(\.port)
+    let announced = configuration.announcedHost.map { host in ports.compactMap { Endpoint(host: host, port: $0) } }
+    driver.input {
+      $0.setAddresses(announced ?? [], port: endpoint.port, furtherPorts: Array(ports.dropFirst()), at: $1)
+    }
     if configuration.announcesByMulticast && configuration.announcesLocalAddresses {
       localAnnouncements.start(listening: endpoint.host)
     }

@@ -28,10 +28,11 @@ import Testing
   @Test func everyPublishedOptionIsAccepted() throws {
     let configuration = try parse([
       "--label", "lab", "--port=5000", "--host", "lab.example.org", "--bootstrap", "a:1", "--bootstrap", "b:2",
-      "--channel", "x", "--isbootstrap", "--noudp", "--nomulticast", "--verbose", "1", "--static-config", "f",
+      "--channel", "x", "--isbootstrap", "--also-listen", "443", "--also-listen", "80", "--noudp", "--nomulticast", "--verbose", "1", "--static-config", "f",
       "--auth-group", "g", "--udp-port", "1", "--websocket-port", "2", "--public-url", "http://x",
     ])
     #expect(configuration.label == "lab")
+    #expect(configuration.furtherPorts == [443, 80])
     #expect(configuration.port == 5_000)
     #expect(configuration.announcedHost == "lab.example.org")
     #expect(configuration.bootstraps.map(\.description) == ["a:1", "b:2"])
@@ -53,6 +54,7 @@ import Testing
   @Test(arguments: [
     ["--port"], ["--port", "x"], ["--port", "65536"], ["--bootstrap", "nowhere"], ["--wrong"], ["--label", ""],
     ["operand"], ["--verbose", "much"], ["--udp-port", "x"],
+    ["--also-listen", "0"],
   ])
   func wrongOptionsAreNamed(arguments: [String]) {
     #expect {

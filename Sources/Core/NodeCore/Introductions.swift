@@ -15,6 +15,8 @@ struct Introductions: Sendable {
 
   private var presence = PresenceTable()
   private var bootstrapNodes: [Endpoint: NodeID] = [:]
+  /// The ports on which the nodes at bootstrap addresses listen, according to themselves.
+  private var bootstrapPorts: [Endpoint: [UInt16]] = [:]
   /// The linked nodes that have answered at addresses announced in a local network.
   private var nearbyNodes: [Endpoint: NodeID] = [:]
   /// The linked nodes that pass links on to this one.
@@ -22,6 +24,7 @@ struct Introductions: Sendable {
   /// The addresses at which this node listens, according to its owner.
   private var announced: [Endpoint] = []
   private var listeningPort: UInt16?
+  private var furtherPorts: [UInt16] = []
   private var local = LocalNetwork()
   /// The hosts at which bootstrap nodes have seen this node, latest last.
   private var observedHosts: [String] = []
@@ -38,9 +41,11 @@ struct Introductions: Sendable {
   var ownAddresses: [Address] {
     var addresses = announced.map { Address.tcp($0) }
     guard let port = listeningPort else { return Array(addresses.prefix(WireLimits.addresses)) }
-    for host in observedHosts.reversed() + local.hosts.prefix(Self.maximumLocal) {
-      guard let address = Endpoint(host: host, port: port).map({ Address.tcp($0) }) else { continue }
-      if !addresses.contains(address) { addresses.append(address) }
+    for port in [port] + furtherPorts {
+      for host in observedHosts.reversed() + local.hosts.prefix(Self.maximumLocal) {
+        guard let address = Endpoint(host: host, port: port).map({ Address.tcp($0) }) else { continue }
+        if !addresses.contains(address) { addresses.append(address) }
+      }
     }
     return Array(addresses.prefix(WireLimits.addresses))
   }
@@ -58,9 +63,10 @@ struct Introductions: Sendable {
     return true
   }
 
-  mutating func setAddresses(_ addresses: [Endpoint], port: UInt16?) {
+  mutating func setAddresses(_ addresses: [Endpoint], port: UInt16?, furtherPorts: [UInt16]) {
     announced = addresses
     listeningPort = port
+    self.furtherPorts = furtherPorts
   }
 
   /// Records a host at which a bootstrap node has seen this node.
@@ -105,6 +111,11 @@ struct Introductions: Sendable {
   func bootstrapAddresses(of node: NodeID) -> [Endpoint] {
     bootstrapNodes.filter { $0.value == node }.keys.sorted { $0.description < $1.description }
   }
+
+  /// The ports on which the node at this bootstrap address listens, according to itself.
+  func bootstrapPorts(at endpoint: Endpoint) -> [UInt16] { bootstrapPorts[endpoint] ?? [] }
+
+  mutating func recordBootstrapPorts(_ ports: [UInt16], at endpoint: Endpoint) { bootstrapPorts[endpoint] = ports }
 
   // MARK: Nodes in the local networks
 

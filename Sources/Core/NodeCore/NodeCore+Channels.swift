@@ -39,9 +39,11 @@ extension NodeCore {
     drainTransfer(at: now)
   }
 
-  /// Sets the port on which this node listens, and its addresses as far as it knows them.
-  package mutating func setAddresses(_ addresses: [Endpoint], port: UInt16?, at now: Timestamps) {
-    introductions.setAddresses(addresses, port: port)
+  /// Sets the port on which this node listens, further ones, and its addresses as far as it knows them.
+  package mutating func setAddresses(
+    _ addresses: [Endpoint], port: UInt16?, furtherPorts: [UInt16] = [], at now: Timestamps
+  ) {
+    introductions.setAddresses(addresses, port: port, furtherPorts: furtherPorts)
     announcer.setPort(port, at: now.instant)
     addressesChanged(at: now)
   }

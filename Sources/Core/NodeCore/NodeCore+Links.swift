@@ -133,6 +133,7 @@ extension NodeCore {
         at: now)
     }
     peers.change(link) { $0.hello = hello }
+    recordBootstrapPorts(of: peer.node, hello, at: now)
     setProofs(hello.proofs, of: link)
     let sharesNothing = peers[link]?.proven.isEmpty ?? true
     let isBootstrap = peers[link]?.isBootstrap ?? false

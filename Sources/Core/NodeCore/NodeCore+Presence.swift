@@ -81,7 +81,7 @@ extension NodeCore {
     let bootstraps = configuration.bootstraps + channels.flatMap(\.bootstrapAddresses)
     for endpoint in bootstraps where !ownAddresses.contains(.tcp(endpoint)) {
       targets.insert(.bootstrap(endpoint))
-      dials.want(.bootstrap(endpoint), at: [.tcp(endpoint)], now: now.instant)
+      dials.want(.bootstrap(endpoint), at: places(ofBootstrap: endpoint), now: now.instant)
     }
     let choice = introductions.choice
     for channel in channels {

@@ -22,7 +22,7 @@ extension Node: LocalNode {
 
   var status: NodeStatus {
     NodeStatus(
-      label: configuration.label, listening: listening.map { "port \($0.port)" } ?? "",
+      label: configuration.label, listening: listening.map { "port \($0.port)" }.joined(separator: ", "),
       uptime: Int((loop.now - startedAt).components.seconds),
       peers: driver.read(\.activePeers).map { peer in
         NodeStatus.Peer(

@@ -34,10 +34,10 @@ package enum DaemonCommand {
       let node = try Node(configuration, loop: loop, log: log)
       try await node.watchSignals()
       let port = try await node.start()
-      let linkPort = await node.listening?.port ?? 0
+      let ports = await node.listening.map { "\($0.port)" }
       log.info(
         "Node '\(configuration.label)' (\(node.id)) is running: local API on http://\(configuration.apiHost):\(port), "
-          + "links on port \(linkPort), files in \(configuration.storageDirectory).")
+          + "links on port \(ports.joined(separator: " and ")), files in \(configuration.storageDirectory).")
       await node.untilStopRequested()
       log.info("Stopping.")
       endAnyway(log)

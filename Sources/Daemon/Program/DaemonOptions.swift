@@ -59,6 +59,11 @@ package enum DaemonOptions {
       configuration.port = port
       return true
     },
+    "--also-listen": { configuration, value in
+      guard let port = UInt16(value), port > 0 else { return false }
+      configuration.furtherPorts.append(port)
+      return true
+    },
     "--bootstrap": { configuration, value in
       guard let endpoint = Endpoint(value) else { return false }
       configuration.bootstraps.append(endpoint)

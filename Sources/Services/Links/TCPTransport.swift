@@ -12,7 +12,7 @@ final class TCPTransport: LinkTransport {
 
   private let loop: EventLoop
   private let sessions: PipeSessions
-  private var listener: TCPListener?
+  private var listeners: [TCPListener] = []
   private var narrowPaths = NarrowPaths()
 
   /// A transport that proves `identity` to other nodes.
@@ -28,7 +28,7 @@ final class TCPTransport: LinkTransport {
       throw KacheryError(.internalError, "The listening address is unknown.")
     }
     listener.onConnection = { [weak self] in self?.accept($0) ?? $0.close() }
-    self.listener = listener
+    listeners.append(listener)
     return endpoint
   }
 
@@ -54,8 +54,8 @@ final class TCPTransport: LinkTransport {
   }
 
   func close() {
-    listener?.close()
-    listener = nil
+    for listener in listeners { listener.close() }
+    listeners = []
     onHandshake = nil
   }
 }

@@ -23,6 +23,7 @@ extension Command {
   private static let daemonOptions = [
     Option("--label", "NAME", "the name that other nodes see (the host's name)"),
     Option("--port", "PORT", "port for links from other nodes; 0 for any free port (0; a bootstrap node: 14507)"),
+    Option("--also-listen", "PORT", "a further port for links from other nodes, such as 443; repeatable"),
     Option("--host", "HOST", "name or address at which other nodes reach this one, if they cannot detect it"),
     Option("--no-lan", nil, "do not announce this machine's addresses in its local networks"),
     Option(

@@ -1,0 +1,36 @@
+import Discovery
+import Primitives
+import Wire
+
+/// Where bootstrap nodes are dialed: a network may let connections out to few ports only.
+extension NodeCore {
+  /// The port to which most networks let connections out, and to which proxies lead.
+  package static let webPort: UInt16 = 443
+  /// Most further ports of a bootstrap node that are dialed.
+  static let maximumBootstrapPorts = 4
+
+  /// The places at which to dial a bootstrap node, the given one first. The others get their turn while it does not
+  /// answer: port 443 of the same host, then the ports on which the node has said that it listens.
+  func places(ofBootstrap endpoint: Endpoint) -> [Address] {
+    let ports = [Self.webPort] + introductions.bootstrapPorts(at: endpoint)
+    var places = [Address.tcp(endpoint)]
+    let own = introductions.ownAddresses
+    for place in ports.compactMap({ Endpoint(host: endpoint.host, port: $0) }).map({ Address.tcp($0) })
+    where !places.contains(place) && !own.contains(place) {
+      places.append(place)
+    }
+    return places
+  }
+
+  /// A node at a bootstrap address has said where it listens.
+  mutating func recordBootstrapPorts(of node: NodeID, _ hello: Hello, at now: Timestamps) {
+    var ports: [UInt16] = []
+    for port in hello.addresses.compactMap(\.tcpEndpoint?.port) where !ports.contains(port) { ports.append(port) }
+    for endpoint in introductions.bootstrapAddresses(of: node) {
+      let others = ports.filter { $0 != endpoint.port && $0 != Self.webPort }
+      introductions.recordBootstrapPorts(Array(others.prefix(Self.maximumBootstrapPorts)), at: endpoint)
+      guard dials.wants(.bootstrap(endpoint)) else { continue }
+      dials.want(.bootstrap(endpoint), at: places(ofBootstrap: endpoint), now: now.instant)
+    }
+  }
+}
