@@ -78,7 +78,7 @@ let package = Package(
     module("Terminal", in: "Platform"),
     module("Database", in: "Platform", ["Primitives", "CSQLite"]),
     module("TLS", in: "Platform", ["Primitives", "Crypto", "COpenSSL"]),
-    module("HTTP", in: "Platform", ["Primitives", "CMicroHTTPD", "CCurl"]),
+    module("HTTP", in: "Platform", ["Primitives", "Threads", "CMicroHTTPD", "CCurl"]),
     module("YAML", in: "Platform", ["Primitives", "CYAML"]),
 
     // Services: Platform + Base, and from Core only Wire and Mux.
@@ -86,7 +86,7 @@ let package = Package(
       "ContentStore", in: "Services",
       ["Primitives", "Crypto", "Diagnostics", "Files", "Threads", "Database", "YAML"]),
     module("FeedStore", in: "Services", ["Primitives", "Crypto", "Database", "Files", "Threads"]),
-    module("Links", in: "Services", ["Primitives", "Crypto", "Diagnostics", "EventLoop", "TLS", "Mux"]),
+    module("Links", in: "Services", ["Primitives", "Crypto", "Diagnostics", "EventLoop", "TLS", "HTTP", "Mux"]),
     module(
       "LocalAPI", in: "Services", ["Primitives", "APIModel", "Crypto", "Diagnostics", "EventLoop", "Files", "HTTP"]),
 
@@ -151,7 +151,7 @@ let package = Package(
       "DaemonTests",
       [
         "Daemon", "APIModel", "Transfer", "NodeCore", "Discovery", "Wire", "FeedStore", "ContentStore", "Links", "TLS",
-        "EventLoop", "Crypto",
+        "EventLoop", "Crypto", "HTTP",
         "Diagnostics", "Primitives", "TestSupport",
       ]),
     tests("ArchitectureTests", ["TestSupport"]),

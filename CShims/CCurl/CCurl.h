@@ -37,4 +37,21 @@ static inline long CCurl_status(CURL *handle) {
   return status;
 }
 
+// As above: the status of the proxy's answer, or 0.
+static inline long CCurl_connect_code(CURL *handle) {
+  long status = 0;
+  curl_easy_getinfo(handle, CURLINFO_HTTP_CONNECTCODE, &status);
+  return status;
+}
+
+// As above: the open connection, which stays libcurl's; -1 if there is none.
+static inline int CCurl_active_socket(CURL *handle) {
+  curl_socket_t socket = CURL_SOCKET_BAD;
+  curl_easy_getinfo(handle, CURLINFO_ACTIVESOCKET, &socket);
+  return (int)socket;
+}
+
+// The names are macros with casts, which Swift cannot see.
+static inline long CCurl_basic_or_digest(void) { return (long)(CURLAUTH_BASIC | CURLAUTH_DIGEST); }
+
 #endif

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -77,8 +78,13 @@ def start_daemon(tmp_path: Path) -> Iterator[StartDaemon]:
     """Starts real daemons, which stop at the end of the test."""
     running = []
 
-    def start(label: str, *options: str) -> RealDaemon:
-        daemon = RealDaemon(tmp_path / label, label, *options)
+    def start(
+        label: str,
+        *options: str,
+        host: str | None = "127.0.0.1",
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> RealDaemon:
+        daemon = RealDaemon(tmp_path / label, label, *options, host=host, environment=environment)
         running.append(daemon)
         daemon.wait_until_ready()
         return daemon

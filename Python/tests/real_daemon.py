@@ -8,8 +8,9 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Callable
 
 import pytest
@@ -33,10 +34,11 @@ class RealDaemon:
         prefix: Sequence[str] = (),
         host: str | None = "127.0.0.1",
         multicast: bool = False,
+        environment: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Starts a daemon that tells its peers to reach it at ``host``, or that detects its address.
 
-        With ``multicast`` it looks for others in its local networks.
+        With ``multicast`` it looks for others in its local networks. Of this process's variables it gets only PATH.
         """
         home.mkdir(parents=True, exist_ok=True)
         self.label = label
@@ -49,6 +51,7 @@ class RealDaemon:
             "KACHERY_STORAGE_DIR": str(self.storage),
             "KACHERY_P2P_CONFIG_DIR": str(home / "config"),
             "KACHERY_P2P_API_PORT": str(self.api_port),
+            **environment,
         }
         command = [*prefix, str(program("kacheryd")), "--label", label, *options]
         if not multicast:

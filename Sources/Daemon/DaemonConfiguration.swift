@@ -31,6 +31,13 @@ package struct DaemonConfiguration: Sendable {
   /// Whether the node finds members of its channels in the local networks, and is found there, by multicast. It is not
   /// if it does not announce its local addresses.
   package var announcesByMulticast = true
+  /// Whether it does so even if a proxy is configured.
+  package var announcesBesideProxy = false
+  /// The proxy for reaching other nodes, or `none`; nil to use kachery.yaml, or else the environment.
+  package var proxy: String?
+  /// The proxy that the environment names, and the hosts that are reached without one; empty if there are none.
+  package var environmentProxy = ""
+  package var environmentProxyExceptions = ""
   package var isBootstrap = false
   /// Whether a bootstrap node passes links on between nodes that cannot reach each other.
   package var relays = true

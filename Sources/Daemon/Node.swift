@@ -4,6 +4,8 @@ import Diagnostics
 import EventLoop
 import FeedStore
 import Feeds
+import HTTP
+import Links
 import LocalAPI
 import NodeCore
 import Primitives
@@ -22,6 +24,7 @@ actor Node {
 
   let driver: CoreDriver
   let links: PeerLinks
+  private let proxies: ProxyDialer
   private let localNetworks: LocalNetworkWatch
   private let localAnnouncements: LocalAnnouncements
   let downloads: Downloads
@@ -62,9 +65,10 @@ actor Node {
         bootstraps: configuration.bootstraps),
       random: SecureRandom())
     driver = CoreDriver(core, loop: loop)
+    proxies = ProxyDialer(ProxySettings(ProxyRules(configuration)))
     links = PeerLinks(
       try TLSIdentity(key: storage.identity.key), driver: driver, loop: loop, log: log,
-      relayLimit: RateLimit(limits.relay))
+      relayLimit: RateLimit(limits.relay), proxies: proxies)
     localNetworks = LocalNetworkWatch(driver: driver, loop: loop)
     localAnnouncements = LocalAnnouncements(driver: driver, loop: loop, log: log)
     downloads = Downloads(store, driver: driver, loop: loop, metrics: counters, rate: limits.download)
@@ -76,7 +80,9 @@ actor Node {
     feedRequests = FeedRequests(driver: driver, metrics: counters)
     replicator = FeedReplicator(storage.feeds, driver: driver, loop: loop, log: log)
     channels = JoinedChannels(
-      ChannelSource(folder: "\(configuration.storageDirectory)/kachery-node/channels"), storage.mutables,
+      ChannelSource(
+        folder: "\(configuration.storageDirectory)/kachery-node/channels", proxies: proxies.settings),
+      storage.mutables,
       configured: configuration.channels, node: node, driver: driver, loop: loop, log: log)
     stopRequest = StopRequest(loop: loop)
   }
@@ -93,6 +99,9 @@ actor Node {
   /// - Returns: the port of the local API.
   func start() async throws(KacheryError) -> UInt16 {
     connectParts()
+    // Before anything is dialed: kachery.yaml may name a proxy.
+    note(proxies.settings.rules)
+    await withCheckedContinuation { continuation in maintenance.readLimits { continuation.resume() } }
     let listening = try links.listen(
       host: configuration.listenHost, ports: [configuration.port] + configuration.furtherPorts)
     self.listening = listening
@@ -105,14 +114,19 @@ actor Node {
     driver.input {
       $0.setAddresses(announced ?? [], port: endpoint.port, furtherPorts: Array(ports.dropFirst()), at: $1)
     }
-    if configuration.announcesByMulticast && configuration.announcesLocalAddresses {
+    if announcesByMulticast {
       localAnnouncements.start(listening: endpoint.host)
     }
     localNetworks.start(listening: endpoint.host, announces: configuration.announcesLocalAddresses)
-    await withCheckedContinuation { continuation in maintenance.readLimits { continuation.resume() } }
     await withCheckedContinuation { continuation in channels.start { continuation.resume() } }
     maintenance.start()
     return await servers.port
+  }
+
+  /// Nothing leaves the machine but through a proxy, if there is one, unless the owner wants it.
+  private var announcesByMulticast: Bool {
+    configuration.announcesByMulticast && configuration.announcesLocalAddresses
+      && (configuration.announcesBesideProxy || proxies.settings.rules.proxy == .none)
   }
 
   /// Reloads the channels, the mutables and kachery.yaml after the owner has changed something.
@@ -171,6 +185,11 @@ actor Node {
     requests.topic = { [channels] name throws(KacheryError) in try channels.topic(named: name) }
     batches.newDownload = { node, topic in self.newBatch(from: node, over: topic) }
     replicator.onKept = { messages, key in self.noteAppended(messages, to: key) }
+    proxies.onProblem = { [log] in log.warning($0) }
+    maintenance.onProxies = { rules in
+      self.proxies.settings.rules = rules
+      self.note(rules)
+    }
     maintenance.onLimits = { [uploads, downloads, links] limits in
       links.relayLimit.schedule = limits.relay
       uploads.limits = limits
@@ -199,6 +218,14 @@ actor Node {
     case .feedClient(let effect): feedRequests.perform(effect)
     case .feedEvent(let event): replicator.note(event)
     case .event(let event): note(event)
+    }
+  }
+
+  private func note(_ rules: ProxyRules) {
+    switch rules.proxy {
+    case .none: break
+    case .usable(let proxy): log.info("Other nodes are reached through the proxy \(proxy).")
+    case .unusable(let problem): log.warning(problem)
     }
   }
 

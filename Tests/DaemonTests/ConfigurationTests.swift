@@ -1,5 +1,7 @@
+import ContentStore
 import Discovery
 import Foundation
+import HTTP
 import Primitives
 import TestSupport
 import Testing
@@ -28,7 +30,8 @@ import Testing
   @Test func everyPublishedOptionIsAccepted() throws {
     let configuration = try parse([
       "--label", "lab", "--port=5000", "--host", "lab.example.org", "--bootstrap", "a:1", "--bootstrap", "b:2",
-      "--channel", "x", "--isbootstrap", "--also-listen", "443", "--also-listen", "80", "--noudp", "--nomulticast", "--verbose", "1", "--static-config", "f",
+      "--channel", "x", "--isbootstrap", "--also-listen", "443", "--also-listen", "80", "--noudp", "--nomulticast",
+      "--verbose", "1", "--static-config", "f",
       "--auth-group", "g", "--udp-port", "1", "--websocket-port", "2", "--public-url", "http://x",
     ])
     #expect(configuration.label == "lab")
@@ -41,6 +44,32 @@ import Testing
     #expect(configuration.logLevel == .debug)
     #expect(!configuration.announcesByMulticast)
     #expect(try parse([]).announcesByMulticast)
+  }
+
+  @Test func aProxyIsNamedByTheOptionOrElseByTheEnvironment() throws {
+    let variables: [ByteString: String] = ["HOME": "/h", "https_proxy": "http://a:1", "no_proxy": "x.org"]
+    func proxy(_ arguments: [String], yaml: String = "") throws -> String {
+      let settings = try StoreSettings(yaml: Array("limitUp: 5\n\(yaml)".utf8))
+      let rules = ProxyRules(try parse(arguments, variables), settings)
+      return try rules.proxy(for: "x.org")?.description ?? rules.proxy(for: "y.org")?.description ?? "none"
+    }
+    #expect(try proxy([]) == "http://a:1")
+    #expect(try proxy([], yaml: "proxy: http://b:2") == "http://b:2")
+    #expect(try proxy(["--proxy", "http://u:p@c:3"], yaml: "proxy: http://b:2") == "http://c:3")
+    #expect(try proxy(["--proxy", "none"]) == "none")
+    #expect(try proxy([], yaml: "proxy: none") == "none")
+    #expect(try proxy([], yaml: "noProxy: x.org, y.org") == "none")
+    #expect(try ProxyRules(parse([])).proxy == .none)
+  }
+
+  @Test func aProxyThatCannotBeUsedIsRefusedWithoutItsPassword() {
+    #expect {
+      try parse(["--proxy", "https://u:secret@c:3"])
+    } throws: {
+      guard let error = $0 as? KacheryError else { return false }
+      return error.code == .badRequest && error.message.contains("--proxy: A proxy of the kind https://")
+        && !error.message.contains("secret")
+    }
   }
 
   /// A combining mark after the `=` or the `/` forms one `Character` with it.

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Callable
 
 import pytest
 
+import proxy
 from line import End
 from packets import Packet, capture
 from sites import Sites
@@ -40,27 +43,35 @@ class Campus:
         self._stack.callback(node.stop)
         return node
 
+    def start_proxy(self, end: End, *credentials: str) -> None:
+        running = end.start([sys.executable, proxy.__file__, end.address, "3128", *credentials], stdout=subprocess.PIPE)
+        self._stack.callback(running.wait)
+        self._stack.callback(running.terminate)
+        assert running.stdout is not None and running.stdout.readline() == b"ready\n"
+        self._stack.callback(running.stdout.close)
+
     def hub(self, *options: str) -> str:
         """Starts a bootstrap node in the internet. Returns its host."""
         end = self.sites.machine(1)
         self.start(end, "R", "--isbootstrap", "--port", "14507", *options)
         return end.address
 
-    def machine(self, name: str, *allowed: str) -> End:
-        """A machine in a network of its own, whose firewall drops what matches none of these nftables expressions."""
-        end = self.sites.site(name)[0]
-        with end.entered():
-            # Otherwise the kernel looks for IPv6 routers and neighbors.
-            Path("/proc/sys/net/ipv6/conf/all/disable_ipv6").write_text("1")
+    def machines(self, *names: str, allowed: str) -> list[End]:
+        """Machines in a new network, whose firewall drops what does not match this nftables expression."""
+        ends = self.sites.site(*names)
+        for end in ends:
+            with end.entered():
+                # Otherwise the kernel looks for IPv6 routers and neighbors.
+                Path("/proc/sys/net/ipv6/conf/all/disable_ipv6").write_text("1")
         router = self.sites.routers[-1]
         router.run(["nft", "add table ip firewall"])
         router.run(["nft", "add chain ip firewall out { type filter hook forward priority filter; policy drop; }"])
+        router.run(["nft", 'add rule ip firewall out iifname "switch" oifname "switch" accept'])
         router.run(["nft", 'add rule ip firewall out iifname "outside" ct state established,related accept'])
-        for expression in allowed:
-            router.run(["nft", f"add rule ip firewall out {expression} accept"])
-        router.run(["nft", "add rule ip firewall out ip protocol tcp counter comment \"blocked tcp\""])
-        router.run(["nft", "add rule ip firewall out ip protocol != tcp counter comment \"blocked other\""])
-        return end
+        router.run(["nft", f"add rule ip firewall out {allowed} accept"])
+        router.run(["nft", 'add rule ip firewall out ip protocol tcp counter comment "blocked tcp"'])
+        router.run(["nft", 'add rule ip firewall out ip protocol != tcp counter comment "blocked other"'])
+        return ends
 
     def dropped(self, number: int, comment: str) -> int:
         """How many packets the firewall of a network has dropped."""
@@ -81,7 +92,8 @@ def campus(tmp_path: Path) -> Iterator[Campus]:
 def test_one_port_is_enough(campus: Campus, tmp_path: Path) -> None:
     hub = campus.hub("--also-listen", "443")
     begun = time.monotonic()
-    a, b = (campus.start(campus.machine(name, "tcp dport 443"), name, "--bootstrap", f"{hub}:14507") for name in "AB")
+    ends = [campus.machines(name, allowed="tcp dport 443")[0] for name in "AB"]
+    a, b = (campus.start(end, name, "--bootstrap", f"{hub}:14507") for end, name in zip(ends, "AB"))
     a.wait_for_links(1)
     assert time.monotonic() - begun < REACHED
     for node in (a, b):
@@ -97,11 +109,35 @@ def test_one_port_is_enough(campus: Campus, tmp_path: Path) -> None:
 
 def test_a_node_that_is_given_port_443_sends_nothing_else(campus: Campus) -> None:
     hub = campus.hub("--also-listen", "443")
-    end = campus.machine("A", "tcp dport 443")
+    end = campus.machines("A", allowed="tcp dport 443")[0]
     with capture(end) as packets:
         a = campus.start(end, "A", "--bootstrap", f"{hub}:443")
         a.wait_for_links(1)
         time.sleep(QUIET)
         sent = [packet for packet in packets() if packet.is_sent]
     assert sent and {packet.target for packet in sent} == {Packet.tcp(hub, 443)}
+    assert campus.dropped(0, "blocked tcp") == campus.dropped(0, "blocked other") == 0
+
+
+@pytest.mark.parametrize("credentials", [(), ("ann", "secret")], ids=["open", "with a password"])
+def test_a_proxy_is_enough_and_nothing_goes_elsewhere(
+    credentials: tuple[str, ...], campus: Campus, tmp_path: Path
+) -> None:
+    hub = campus.hub("--also-listen", "443")
+    end, gate = campus.machines("A", "proxy", allowed="ip saddr 192.168.1.11")
+    campus.start_proxy(gate, *credentials)
+    url = f"http://{''.join(f'{word}:' for word in credentials).rstrip(':')}@{gate.address}:3128"
+    b = campus.start(campus.sites.site("B")[0], "B", "--bootstrap", f"{hub}:14507")
+    with capture(end) as packets:
+        # It would announce itself in its network if there were no proxy.
+        a = campus.start(end, "A", "--bootstrap", f"{hub}:14507", "--proxy", url, multicast=True)
+        for node in (a, b):
+            node.wait_for_links(2)
+        sent = [packet for packet in packets() if packet.is_sent]
+        size = 16_000_000
+        took = share(a, b, tmp_path, size)
+        print(f"\n  {size / took / 1e6:.0f} MB/s through a proxy and a relay")
+        time.sleep(QUIET)
+        sent += [packet for packet in packets() if packet.is_sent]
+    assert sent and {packet.target for packet in sent} == {Packet.tcp(gate.address, 3128)}
     assert campus.dropped(0, "blocked tcp") == campus.dropped(0, "blocked other") == 0

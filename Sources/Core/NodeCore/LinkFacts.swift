@@ -7,8 +7,15 @@ package enum PathKind: UInt8, Comparable, Sendable, CaseIterable {
   case lan = 1
   /// To an address of the other end, over the internet.
   case direct = 2
+  /// To an address of the other end, by a connection that an HTTP proxy has opened.
+  case proxied = 3
+  /// Within a WebSocket, which may lead through a server in front of the other end.
+  case webSocket = 4
   /// Through another node.
   case relayed = 5
+
+  /// Whether the two ends see each other's own addresses.
+  var showsAddresses: Bool { self == .lan || self == .direct }
 
   /// The kind of a path to this address.
   init(to remote: Address?) {

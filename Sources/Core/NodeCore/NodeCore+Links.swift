@@ -41,8 +41,8 @@ extension NodeCore {
     var hello = Hello(
       label: Hello.label(of: configuration.label), software: configuration.software,
       isBootstrap: configuration.isBootstrap, clock: now.wall, addresses: introductions.ownAddresses,
-      // Where a relay sees the other node is not known here.
-      observed: facts.remote.flatMap { $0.isRelayed ? nil : $0 },
+      // Where a relay or a server in front of this node sees the other node is not known here.
+      observed: facts.path.showsAddresses ? facts.remote : nil,
       proofs: membership.proofs(binding: facts.binding))
     if configuration.relays { hello.features |= Hello.relays }
     return hello
@@ -160,7 +160,10 @@ extension NodeCore {
     reputation.recordLink(to: peer.node)
     reviewDials(of: peer.node, at: now)
     recordClock(of: peer.node, hello.clock, at: now)
-    if peer.isBootstrap, let observed = hello.observed { recordObserved(observed, at: now) }
+    // A proxy's address leads to the proxy, not to this node.
+    if peer.isBootstrap, peer.facts.path.showsAddresses, let observed = hello.observed {
+      recordObserved(observed, at: now)
+    }
     feedEngine.linkOpened(link, to: peer.node, binding: peer.facts.binding)
     guard !peers.isLinked(peer.node) else {
       addPath(link, at: now)

@@ -11,11 +11,15 @@ actor ChannelSource {
 
   private let worker = ThreadExecutor(name: "channels")
   private let folder: String
+  private let proxies: ProxySettings
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { worker.asUnownedSerialExecutor() }
 
   /// A source that keeps its copies in `folder`.
-  init(folder: String) { self.folder = folder }
+  init(folder: String, proxies: ProxySettings = ProxySettings()) {
+    self.folder = folder
+    self.proxies = proxies
+  }
 
   /// Whether a channel's address is that of a document, not a bare name.
   static func isDocument(_ address: ByteString) -> Bool {
@@ -32,7 +36,7 @@ actor ChannelSource {
   ///
   /// - Throws: if its source cannot be reached or returns no valid document; the copy then stays unchanged.
   func fetch(_ address: ByteString) throws(KacheryError) -> ChannelDocument {
-    let bytes = try Self.bytes(of: address.text)
+    let bytes = try bytes(of: address.text)
     let document = try ChannelDocument(yaml: bytes)
     try FileSystem.createFolder(folder, permissions: 0o700)
     let copy = path(of: address)
@@ -41,16 +45,17 @@ actor ChannelSource {
     return document
   }
 
-  private static func bytes(of address: String) throws(KacheryError) -> [UInt8] {
+  private func bytes(of address: String) throws(KacheryError) -> [UInt8] {
     if address.begins(with: "/") { return try FileSystem.read(address, limit: 1 << 20) }
     if let path = address.removing(prefix: "file://") { return try FileSystem.read(String(path), limit: 1 << 20) }
     guard address.begins(with: "http://") || address.begins(with: "https://") else {
       throw KacheryError(.badConfiguration, "The channel \(address) is neither http, https nor a file.")
     }
     var request = HTTPRequest("GET", address)
-    request.timeout = fetchTime
+    request.timeout = Self.fetchTime
     request.redirects = 5
-    request.usesProxies = true
+    let rules = proxies.rules
+    request.proxies = rules.source == .environment ? .environment : .rules(rules)
     let (status, body) = try HTTPClient.fetch(request, limit: 1 << 20)
     guard status == 200 else {
       throw KacheryError(.disconnected, "The channel's document at \(address) was answered with status \(status).")

@@ -43,16 +43,17 @@ final class PeerLinks {
   ///   - maximumAcceptedLanes: the most lanes of all links together while others still open some: each takes a
   ///     descriptor, and identities cost nothing.
   ///   - relayLimit: the rate of all relaying for other nodes together.
+  ///   - proxies: dials the hosts that are to be reached through a proxy.
   init(
     _ identity: TLSIdentity, driver: CoreDriver, loop: EventLoop, log: Log, maximumAcceptedLanes: Int = 1_024,
-    relayLimit: RateLimit = RateLimit(nil)
+    relayLimit: RateLimit = RateLimit(nil), proxies: ProxyDialer = ProxyDialer()
   ) {
     self.maximumAcceptedLanes = maximumAcceptedLanes
     self.relayLimit = relayLimit
     self.driver = driver
     self.loop = loop
     self.log = log
-    host = LinkHost(loop: loop, identity: identity)
+    host = LinkHost(loop: loop, identity: identity, proxies: proxies)
     paths = NodePaths(loop: loop)
     paths.onMeasured = { [driver] id, measured in
       driver.input { $0.linkMeasured(id, measured, at: $1) }
@@ -181,7 +182,8 @@ final class PeerLinks {
     paths.add(connection)
     listen(to: connection)
     let remote = relay.map { Address.relay($0) } ?? link.remoteEndpoint.map { .tcp($0) }
-    let facts = LinkFacts(peer: link.peer, dial: dial, binding: link.channelBinding, remote: remote)
+    let facts = LinkFacts(
+      peer: link.peer, dial: dial, binding: link.channelBinding, remote: remote, path: PathKind(link.passage))
     driver.input { $0.linkOpened(id, facts, at: $1) }
     connection.start(accepted)
   }

@@ -1,6 +1,7 @@
 import ContentStore
 import Diagnostics
 import EventLoop
+import HTTP
 import Primitives
 
 /// Automatic maintenance of the storage directory: completes the index, enforces the owner's limits, and verifies
@@ -24,6 +25,8 @@ final class StoreMaintenance {
 
   /// Called with the new transfer limits.
   var onLimits: (TransferLimits) -> Void = { _ in }
+  /// Called with the new rules for proxies.
+  var onProxies: (ProxyRules) -> Void = { _ in }
   /// Ends long work on other threads when the node stops.
   let cancellation = CancellationToken()
 
@@ -33,6 +36,7 @@ final class StoreMaintenance {
   private let log: Log
   private let check = StoreCheck()
   private var limits: TransferLimits
+  private var proxies: ProxyRules
   private var timer: Timer?
   private var lastCollection: Collection?
   private var isCollecting = false
@@ -46,6 +50,7 @@ final class StoreMaintenance {
     self.loop = loop
     self.log = log
     limits = TransferLimits(configuration)
+    proxies = ProxyRules(configuration)
   }
 
   /// Completes the index in the background, and starts to enforce the limit.
@@ -92,7 +97,8 @@ final class StoreMaintenance {
   func readLimits(then: @escaping () -> Void = {}) {
     loop.work { [configuration] in
       Result { () throws(KacheryError) in
-        try TransferLimits(configuration, try StoreSettings(in: configuration.storageDirectory))
+        let settings = try StoreSettings(in: configuration.storageDirectory)
+        return (try TransferLimits(configuration, settings), ProxyRules(configuration, settings))
       }
     } then: { [self] result in
       apply(result)
@@ -100,10 +106,14 @@ final class StoreMaintenance {
     }
   }
 
-  private func apply(_ result: Result<TransferLimits, KacheryError>) {
+  private func apply(_ result: Result<(TransferLimits, ProxyRules), KacheryError>) {
     switch result {
-    case .success(let new):
+    case .success((let new, let rules)):
       settingsProblem = nil
+      if rules != proxies {
+        proxies = rules
+        onProxies(rules)
+      }
       guard new != limits else { return }
       limits = new
       onLimits(new)

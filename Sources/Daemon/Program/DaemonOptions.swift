@@ -1,3 +1,4 @@
+import HTTP
 package import Primitives
 import Transfer
 
@@ -33,6 +34,12 @@ package enum DaemonOptions {
         throw KacheryError(.badRequest, "\(name): '\(value)' is not a valid value; see kachery daemon start --help.")
       }
     }
+    if let proxy = configuration.proxy, proxy != "none" {
+      // The value, which may contain a password, is not repeated.
+      do throws(KacheryError) { _ = try ProxyAddress(proxy) } catch {
+        throw KacheryError(.badRequest, "--proxy: \(error.message)", cause: error)
+      }
+    }
     if configuration.isBootstrap, port == nil { configuration.port = DaemonConfiguration.defaultBootstrapPort }
     return configuration
   }
@@ -43,6 +50,7 @@ package enum DaemonOptions {
     "--no-lan": { $0.announcesLocalAddresses = false },
     "--noudp": { _ in },
     "--nomulticast": { $0.announcesByMulticast = false },
+    "--multicast": { $0.announcesBesideProxy = true },
   ]
 
   private static let values: [ByteString: @Sendable (inout DaemonConfiguration, String) -> Bool] = [
@@ -68,6 +76,10 @@ package enum DaemonOptions {
       guard let endpoint = Endpoint(value) else { return false }
       configuration.bootstraps.append(endpoint)
       return true
+    },
+    "--proxy": { configuration, value in
+      configuration.proxy = value
+      return !value.isEmpty
     },
     "--channel": { configuration, value in
       configuration.channels.append(value)
@@ -124,6 +136,8 @@ package enum DaemonOptions {
     configuration.storageDirectory = absolute(value("KACHERY_STORAGE_DIR") ?? "\(home)/kachery-storage", environment)
     configuration.configurationDirectory = absolute(
       value("KACHERY_P2P_CONFIG_DIR") ?? "\(home)/.kachery-p2p", environment)
+    configuration.environmentProxy = value("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY") ?? ""
+    configuration.environmentProxyExceptions = value("no_proxy", "NO_PROXY") ?? ""
     if let text = value("KACHERY_P2P_API_PORT", "KACHERY_DAEMON_PORT") {
       guard let port = UInt16(text) else {
         throw KacheryError(.badRequest, "KACHERY_P2P_API_PORT is '\(text)', which is not a port number.")

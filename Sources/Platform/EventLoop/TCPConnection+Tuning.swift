@@ -12,9 +12,9 @@ extension TCPConnection {
     return descriptor
   }
 
-  /// What the other end has acknowledged; nil if the connection is closed.
+  /// What the other end has acknowledged; nil if the connection is closed, or if a proxy acknowledges what has not arrived.
   package var delivery: DeliveryState? {
-    guard let descriptor else { return nil }
+    guard !isProxied, let descriptor else { return nil }
     let inKernel = CUV_unacknowledged_bytes(descriptor)
     guard inKernel >= 0 else { return nil }
     let waiting = uv_stream_get_write_queue_size(raw(as: uv_stream_t.self)) + Int(inKernel)

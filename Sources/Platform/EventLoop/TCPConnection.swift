@@ -13,6 +13,8 @@ package final class TCPConnection: LoopHandle {
   package private(set) var pendingBytes = 0
   package private(set) var remoteEndpoint: Endpoint?
   package private(set) var localEndpoint: Endpoint?
+  /// Whether a proxy has opened it. Its remote endpoint is the place behind the proxy.
+  package private(set) var isProxied = false
   /// Bytes written since the connection began.
   private(set) var writtenBytes: UInt64 = 0
 
@@ -28,10 +30,13 @@ package final class TCPConnection: LoopHandle {
   private var stream: UnsafeMutablePointer<uv_stream_t> { raw(as: uv_stream_t.self) }
 
   /// Called when the connection is established.
-  func begin() {
+  ///
+  /// - Parameter place: where it leads if its other end is a proxy.
+  func begin(beyondProxy place: Endpoint? = nil) {
     let tcp = raw(as: uv_tcp_t.self)
     uv_tcp_nodelay(tcp, 1)
-    remoteEndpoint = SocketAddress.remote(of: tcp)
+    isProxied = place != nil
+    remoteEndpoint = place ?? SocketAddress.remote(of: tcp)
     localEndpoint = SocketAddress.local(of: tcp)
   }
 

@@ -12,6 +12,14 @@ package struct HTTPRequest: Sendable {
     case descriptor(Int32, size: UInt64?)
   }
 
+  /// Which proxies a request uses.
+  package enum Proxies: Sendable {
+    case none
+    /// Those of the environment.
+    case environment
+    case rules(ProxyRules)
+  }
+
   package var method: String
   package var url: String
   package var headers: [(name: String, value: String)] = []
@@ -26,8 +34,8 @@ package struct HTTPRequest: Sendable {
   package var certificateFile: String?
   /// The Unix socket of the server, used instead of the URL's host and port.
   package var unixSocket: String?
-  /// Whether to use the proxies of the environment. Never for a daemon on this machine.
-  package var usesProxies = false
+  /// The proxies to use. Never any for a daemon on this machine.
+  package var proxies = Proxies.none
 
   package init(_ method: String, _ url: String) {
     self.method = method
@@ -127,7 +135,13 @@ private final class CurlTransfer {
       CCurl_set_long(handle, CURLOPT_SSL_VERIFYHOST, 0)
     }
     if let socketAddress { CCurl_set_text(handle, CURLOPT_UNIX_SOCKET_PATH, socketAddress.path) }
-    if !request.usesProxies { CCurl_set_text(handle, CURLOPT_PROXY, "") }
+    switch request.proxies {
+    case .none: CCurl_set_text(handle, CURLOPT_PROXY, "")
+    case .environment: break
+    case .rules(let rules):
+      CCurl_set_text(handle, CURLOPT_PROXY, rules.text)
+      CCurl_set_text(handle, CURLOPT_NOPROXY, rules.exceptionText)
+    }
     CCurl_set_long(handle, CURLOPT_BUFFERSIZE, 256 << 10)
     for (name, value) in request.headers { headers = curl_slist_append(headers, "\(name): \(value)") }
     // Waiting for "100 Continue" would add a round trip without any benefit on one machine.

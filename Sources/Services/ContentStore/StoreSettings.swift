@@ -11,6 +11,9 @@ package struct StoreSettings: Hashable, Sendable {
   package var downloadLimit: String?
   /// How fast it may pass on what other nodes send each other, in the same form.
   package var relayLimit: String?
+  /// The proxy through which a daemon reaches other nodes, and the hosts that it reaches directly.
+  package var proxy: String?
+  package var proxyExceptions: String?
   /// Most transfers that a daemon serves concurrently.
   package var maximumTransfers: Int?
 
@@ -30,6 +33,8 @@ package struct StoreSettings: Hashable, Sendable {
     uploadLimit = try Self.value("limitUp", of: document, "MB a second") { $0.text }
     downloadLimit = try Self.value("limitDown", of: document, "MB a second") { $0.text }
     relayLimit = try Self.value("limitRelay", of: document, "MB a second") { $0.text }
+    proxy = try Self.value("proxy", of: document, "an address") { $0.text }
+    proxyExceptions = try Self.value("noProxy", of: document, "a list of hosts, separated by commas") { $0.text }
     maximumTransfers = try Self.value("maxTransfers", of: document, "a whole number") { value in
       value.integer.flatMap { $0 >= 0 ? Int(exactly: $0) : nil }
     }

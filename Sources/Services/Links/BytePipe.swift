@@ -19,6 +19,8 @@ protocol BytePipe: AnyObject {
   var delivery: DeliveryState? { get }
   /// The address of the other end; nil if it has none.
   var remoteEndpoint: Endpoint? { get }
+  /// How the bytes get there.
+  var passage: Passage { get }
 
   /// Sends bytes, in order.
   func write(_ bytes: UnsafeRawBufferPointer)
@@ -32,4 +34,8 @@ protocol BytePipe: AnyObject {
   func limitUnsentBytes()
   /// Closes the pipe immediately and drops what is pending. Nothing is called afterwards. Idempotent.
   func close()
+}
+
+extension BytePipe {
+  var passage: Passage { .direct }
 }

@@ -59,6 +59,9 @@ package final class Link {
   /// The address of the other end; nil if it has none.
   package var remoteEndpoint: Endpoint? { carrier.remoteEndpoint }
 
+  /// How the bytes get to the other end.
+  package var passage: Passage { carrier.passage }
+
   /// 32 bytes that both ends of this link, and of no other, derive.
   package var channelBinding: [UInt8] { carrier.channelBinding }
 

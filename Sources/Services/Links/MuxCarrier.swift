@@ -56,6 +56,7 @@ final class MuxCarrier: StreamCarrier {
   }
 
   var remoteEndpoint: Endpoint? { channel.remoteEndpoint }
+  var passage: Passage { channel.passage }
   var pendingBytes: Int { channel.pendingBytes }
   var openStreams: Int { streams.count }
   var roundTripTime: Duration? { pings.roundTripTime }

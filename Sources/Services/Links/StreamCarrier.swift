@@ -13,6 +13,8 @@ protocol StreamCarrier: AnyObject {
   var channelBinding: [UInt8] { get }
   /// The address of the other end; nil if it has none.
   var remoteEndpoint: Endpoint? { get }
+  /// How the bytes get there.
+  var passage: Passage { get }
 
   /// Called for each stream that the peer opens; without it they are reset. A stream delivers nothing before this returns.
   var onStream: ((any ByteStream) -> Void)? { get set }

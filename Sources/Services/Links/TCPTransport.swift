@@ -2,7 +2,9 @@ package import EventLoop
 import Primitives
 package import TLS
 
-extension TCPConnection: BytePipe {}
+extension TCPConnection: BytePipe {
+  var passage: Passage { isProxied ? .proxy : .direct }
+}
 
 extension ConnectAttempt: PendingDial {}
 
@@ -12,12 +14,16 @@ final class TCPTransport: LinkTransport {
 
   private let loop: EventLoop
   private let sessions: PipeSessions
+  private let proxies: ProxyDialer
   private var listeners: [TCPListener] = []
   private var narrowPaths = NarrowPaths()
 
   /// A transport that proves `identity` to other nodes.
-  init(loop: EventLoop, identity: TLSIdentity) {
+  ///
+  /// - Parameter proxies: dials the hosts that are to be reached through a proxy.
+  init(loop: EventLoop, identity: TLSIdentity, proxies: ProxyDialer = ProxyDialer()) {
     self.loop = loop
+    self.proxies = proxies
     sessions = PipeSessions(loop: loop, identity: identity)
   }
 
@@ -41,10 +47,12 @@ final class TCPTransport: LinkTransport {
     to endpoint: Endpoint, expected: NodeID?, timeout: Duration,
     _ done: @escaping (Result<any CarrierHandshake, KacheryError>) -> Void
   ) -> any PendingDial {
-    let limit: (String) -> Int? = { [weak self] in self?.segmentLimit(to: $0) }
-    return TCPConnection.connect(on: loop, to: endpoint, timeout: timeout, maximumSegment: limit) { result in
+    let opened: (Result<TCPConnection, KacheryError>) -> Void = { result in
       done(result.map { self.sessions.handshake(over: $0, isDialer: true, expected: expected) })
     }
+    if let dial = proxies.dial(on: loop, to: endpoint, timeout: timeout, opened) { return dial }
+    let limit: (String) -> Int? = { [weak self] in self?.segmentLimit(to: $0) }
+    return TCPConnection.connect(on: loop, to: endpoint, timeout: timeout, maximumSegment: limit, opened)
   }
 
   func avoidLargePackets(to host: String) { narrowPaths.add(host, at: loop.now) }
@@ -62,11 +70,14 @@ final class TCPTransport: LinkTransport {
 
 extension LinkHost {
   /// A host whose links run over TCP and prove `identity` to other nodes.
+  ///
+  /// - Parameter proxies: dials the hosts that are to be reached through a proxy.
   package convenience init(
-    loop: EventLoop, identity: TLSIdentity, handshakeTime: Duration = LinkHost.handshakeTime
+    loop: EventLoop, identity: TLSIdentity, proxies: ProxyDialer = ProxyDialer(),
+    handshakeTime: Duration = LinkHost.handshakeTime
   ) {
     self.init(
-      loop: loop, transport: TCPTransport(loop: loop, identity: identity),
+      loop: loop, transport: TCPTransport(loop: loop, identity: identity, proxies: proxies),
       nested: PipeSessions(loop: loop, identity: identity), handshakeTime: handshakeTime)
   }
 }

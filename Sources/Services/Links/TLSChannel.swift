@@ -50,6 +50,7 @@ final class TLSChannel {
   var pendingBytes: Int { pipe.pendingBytes }
   var delivery: DeliveryState? { pipe.delivery }
   var remoteEndpoint: Endpoint? { pipe.remoteEndpoint }
+  var passage: Passage { pipe.passage }
 
   /// Starts the handshake, and to read from the pipe.
   func start() {

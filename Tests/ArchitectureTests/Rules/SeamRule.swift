@@ -5,7 +5,8 @@ enum SeamRule {
 
   /// The types of one transport, and the files that may name each.
   static let places: [String: Set<String>] = [
-    "TCPConnection": ["TCPTransport.swift"],
+    "TCPConnection": ["TCPTransport.swift", "ProxyDialer.swift"],
+    "ProxyDialer": ["TCPTransport.swift", "ProxyDialer.swift"],
     "TCPListener": ["TCPTransport.swift"],
     "ConnectAttempt": ["TCPTransport.swift"],
     "TCPTransport": ["TCPTransport.swift"],

@@ -28,6 +28,9 @@ extension Command {
     Option("--no-lan", nil, "do not announce this machine's addresses in its local networks"),
     Option(
       "--nomulticast", nil, "neither look for nodes in the local networks nor answer those that do; so does --no-lan"),
+    Option("--multicast", nil, "look for nodes in the local networks even if a proxy is configured"),
+    Option(
+      "--proxy", "URL", "reach other nodes through this HTTP proxy, http://USER:PASSWORD@HOST:PORT; none for no proxy"),
     Option("--bootstrap", "HOST:PORT", "a bootstrap node that introduces other nodes; repeatable"),
     Option("--channel", "NAME-OR-URL", "a channel to join; repeatable"),
     Option("--isbootstrap", nil, "introduce nodes to each other, and relay between those that cannot reach each other"),

@@ -1,0 +1,9 @@
+/// How the bytes of a link get to the other end.
+package enum Passage: Hashable, Sendable {
+  /// By a connection between the two nodes, or by a stream through another node.
+  case direct
+  /// By a connection that an HTTP proxy has opened.
+  case proxy
+  /// Within a WebSocket, which may lead through a server in front of the other node.
+  case webSocket
+}
