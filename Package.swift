@@ -51,6 +51,8 @@ let package = Package(
     // Not through pkg-config, which on Debian 13 names Kerberos' folder in a way that SwiftPM warns about at each build.
     shim("CCurl", apt: "libcurl4-openssl-dev"),
     shim("CYAML", pkgConfig: "yaml-0.1", apt: "libyaml-dev"),
+    // Debian has no description of it for pkg-config.
+    shim("CWSLay", apt: "libwslay-dev"),
     shim("CPosix"),
     shim("CSHA1", compiled: true),
 
@@ -79,6 +81,7 @@ let package = Package(
     module("Database", in: "Platform", ["Primitives", "CSQLite"]),
     module("TLS", in: "Platform", ["Primitives", "Crypto", "COpenSSL"]),
     module("HTTP", in: "Platform", ["Primitives", "Threads", "CMicroHTTPD", "CCurl"]),
+    module("WebSocket", in: "Platform", ["Primitives", "Crypto", "COpenSSL", "CWSLay"]),
     module("YAML", in: "Platform", ["Primitives", "CYAML"]),
 
     // Services: Platform + Base, and from Core only Wire and Mux.
@@ -86,7 +89,8 @@ let package = Package(
       "ContentStore", in: "Services",
       ["Primitives", "Crypto", "Diagnostics", "Files", "Threads", "Database", "YAML"]),
     module("FeedStore", in: "Services", ["Primitives", "Crypto", "Database", "Files", "Threads"]),
-    module("Links", in: "Services", ["Primitives", "Crypto", "Diagnostics", "EventLoop", "TLS", "HTTP", "Mux"]),
+    module(
+      "Links", in: "Services", ["Primitives", "Crypto", "Diagnostics", "EventLoop", "TLS", "HTTP", "WebSocket", "Mux"]),
     module(
       "LocalAPI", in: "Services", ["Primitives", "APIModel", "Crypto", "Diagnostics", "EventLoop", "Files", "HTTP"]),
 
@@ -139,6 +143,7 @@ let package = Package(
     tests("DatabaseTests", ["Database", "Primitives", "TestSupport"]),
     tests("TLSTests", ["TLS", "Crypto", "Primitives", "TestSupport", "COpenSSL"]),
     tests("HTTPTests", ["HTTP", "EventLoop", "Primitives", "TestSupport"]),
+    tests("WebSocketTests", ["WebSocket", "Primitives", "TestSupport"]),
     tests("YAMLTests", ["YAML", "Primitives", "TestSupport"]),
     tests("ContentStoreTests", ["ContentStore", "Files", "Crypto", "Diagnostics", "Primitives", "TestSupport"]),
     tests("FeedStoreTests", ["FeedStore", "Crypto", "Database", "Files", "Primitives", "TestSupport"]),

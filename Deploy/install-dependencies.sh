@@ -32,6 +32,7 @@ library_packages=(
   libmicrohttpd-dev       # the local HTTP server
   libcurl4-openssl-dev    # fetching channel documents; the toolchain also uses the library
   libyaml-dev             # reading channel documents
+  libwslay-dev            # WebSockets
 )
 # The demonstrations check their results with these.
 demo_packages=(curl openssl)
@@ -43,11 +44,14 @@ test_packages=(
   systemd                 # systemd-analyze checks the service units
   util-linux mount        # setpriv and unshare: tests run as other users, and fill a small disk
 )
-# Installing nginx and Redis starts servers, so only the benchmarks ask for them.
-line_packages=(iproute2 nftables) # emulated lines, and a router between them
+# Installing nginx and Redis starts servers, so only the benchmarks and the tests over lines ask for them.
+line_packages=(
+  iproute2 nftables       # emulated lines, and a router between them
+  nginx-light             # a web server in front of a node
+)
 bench_packages=(
   "${line_packages[@]}"
-  nginx-light rsync redis-server
+  rsync redis-server
   iperf3                  # checks emulated lines
   aria2                   # downloads over several connections
 )

@@ -31,6 +31,7 @@ static inline void COpenSSL_set_mode(SSL_CTX *context) {
   SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                 SSL_MODE_RELEASE_BUFFERS);
 }
+static inline void COpenSSL_set_server_name(SSL *session, const char *name) { SSL_set_tlsext_host_name(session, name); }
 static inline void COpenSSL_bio_set_retry_read(BIO *bio) { BIO_set_retry_read(bio); }
 static inline void COpenSSL_bio_clear_retry(BIO *bio) { BIO_clear_retry_flags(bio); }
 // EVP_EC_gen is a macro over a variadic function.

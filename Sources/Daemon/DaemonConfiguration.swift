@@ -24,6 +24,8 @@ package struct DaemonConfiguration: Sendable {
   package var port: UInt16 = 0
   /// Further ports for links from other nodes.
   package var furtherPorts: [UInt16] = []
+  /// The port for links within WebSockets; nil for none.
+  package var webSocketPort: UInt16?
   /// The host at which other nodes reach this one, if its owner knows it.
   package var announcedHost: String?
   /// Whether the node announces the addresses that this machine has in its local networks.
@@ -43,6 +45,8 @@ package struct DaemonConfiguration: Sendable {
   package var relays = true
   /// Bootstrap nodes besides those of the channels' documents.
   package var bootstraps: [Endpoint] = []
+  /// Bootstrap nodes at addresses of WebSockets.
+  package var webSocketBootstraps: [Address] = []
   /// Channels to join besides those that were joined before.
   package var channels: [String] = []
   /// The group that may use the daemon, by name.

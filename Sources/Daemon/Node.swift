@@ -41,6 +41,8 @@ actor Node {
   private var servers: APIServers?
   /// Where the node accepts links; empty before it has started.
   private(set) var listening: [Endpoint] = []
+  /// Where the node accepts WebSockets; nil if it does not.
+  private(set) var listeningForWebSockets: Endpoint?
   private var isStopping = false
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
@@ -62,7 +64,7 @@ actor Node {
       NodeCoreConfiguration(
         key: storage.identity.key, label: configuration.label, software: "kachery \(APIVersion.daemon)",
         isBootstrap: configuration.isBootstrap, relays: configuration.isBootstrap && configuration.relays,
-        bootstraps: configuration.bootstraps),
+        bootstraps: configuration.bootstraps, webSocketBootstraps: configuration.webSocketBootstraps),
       random: SecureRandom())
     driver = CoreDriver(core, loop: loop)
     proxies = ProxyDialer(ProxySettings(ProxyRules(configuration)))
@@ -105,6 +107,9 @@ actor Node {
     let listening = try links.listen(
       host: configuration.listenHost, ports: [configuration.port] + configuration.furtherPorts)
     self.listening = listening
+    listeningForWebSockets = try links.listen(
+      host: configuration.listenHost, ports: configuration.webSocketPort.map { [$0] } ?? [], over: .webSocket
+    ).first
     let endpoint = listening[0]
     try storage.writeNodeID()
     let servers = try await APIServers(for: self, loop: loop, log: log)

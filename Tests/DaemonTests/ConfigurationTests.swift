@@ -46,6 +46,17 @@ import Testing
     #expect(try parse([]).announcesByMulticast)
   }
 
+  @Test func bootstrapNodesMayBeBehindWebServers() throws {
+    let configuration = try parse(
+      ["a:1", "wss://b", "wss://c:8443/", "ws://[::1]", "ws://d:81"].flatMap { ["--bootstrap", $0] })
+    #expect(configuration.bootstraps.map(\.description) == ["a:1"])
+    #expect(
+      configuration.webSocketBootstraps.map(\.description)
+        == ["wss://b:443", "wss://c:8443", "ws://[::1]:80", "ws://d:81"])
+    #expect(try parse(["--websocket-port", "81"]).webSocketPort == 81)
+    #expect(try parse(["--websocket-port", ""]).webSocketPort == nil)
+  }
+
   @Test func aProxyIsNamedByTheOptionOrElseByTheEnvironment() throws {
     let variables: [ByteString: String] = ["HOME": "/h", "https_proxy": "http://a:1", "no_proxy": "x.org"]
     func proxy(_ arguments: [String], yaml: String = "") throws -> String {
@@ -83,7 +94,8 @@ import Testing
   @Test(arguments: [
     ["--port"], ["--port", "x"], ["--port", "65536"], ["--bootstrap", "nowhere"], ["--wrong"], ["--label", ""],
     ["operand"], ["--verbose", "much"], ["--udp-port", "x"],
-    ["--also-listen", "0"],
+    ["--also-listen", "0"], ["--bootstrap", "wss://"], ["--bootstrap", "wss://a/b"], ["--bootstrap", "wss://a/b:1"],
+    ["--bootstrap", "ws://a:0"], ["--websocket-port", "x"],
   ])
   func wrongOptionsAreNamed(arguments: [String]) {
     #expect {

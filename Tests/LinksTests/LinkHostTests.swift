@@ -154,6 +154,12 @@ extension Hosts {
       silent.onHandshake = { _ in }
       endpoint = try silent.listen(host: "127.0.0.1", port: 0)
       stop = { silent.close() }
+    case .webSocket:
+      let identity = try TestIdentities.shared.get().listener
+      let silent = WebSocketTransport(loop: loop, identity: identity, isSecure: false)
+      silent.onHandshake = { _ in }
+      endpoint = try silent.listen(host: "127.0.0.1", port: 0)
+      stop = { silent.close() }
     }
     defer { stop() }
     return await withCheckedContinuation { continuation in

@@ -11,7 +11,18 @@ extension NodeCore {
 
   /// The places at which to dial a bootstrap node, the given one first. The others get their turn while it does not
   /// answer: port 443 of the same host, then the ports on which the node has said that it listens.
+  ///
+  /// If only a WebSocket is configured there, nothing else is dialed: a web server listens at the port, and others may be
+  /// closed.
   func places(ofBootstrap endpoint: Endpoint) -> [Address] {
+    let webSockets = configuration.webSocketBootstraps.filter { $0.webSocketEndpoint == endpoint }
+    let isForTCP =
+      webSockets.isEmpty || configuration.bootstraps.contains(endpoint)
+      || membership.inOrder.contains { $0.bootstrapAddresses.contains(endpoint) }
+    return (isForTCP ? tcpPlaces(ofBootstrap: endpoint) : []) + webSockets
+  }
+
+  private func tcpPlaces(ofBootstrap endpoint: Endpoint) -> [Address] {
     let ports = [Self.webPort] + introductions.bootstrapPorts(at: endpoint)
     var places = [Address.tcp(endpoint)]
     let own = introductions.ownAddresses
@@ -31,6 +42,16 @@ extension NodeCore {
       introductions.recordBootstrapPorts(Array(others.prefix(Self.maximumBootstrapPorts)), at: endpoint)
       guard dials.wants(.bootstrap(endpoint)) else { continue }
       dials.want(.bootstrap(endpoint), at: places(ofBootstrap: endpoint), now: now.instant)
+    }
+  }
+}
+
+extension Address {
+  /// The endpoint of a WebSocket; nil for every other transport.
+  var webSocketEndpoint: Endpoint? {
+    switch self {
+    case .webSocket(let endpoint), .secureWebSocket(let endpoint): endpoint
+    case .tcp, .quic, .relay: nil
     }
   }
 }

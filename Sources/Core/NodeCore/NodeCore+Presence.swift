@@ -78,7 +78,9 @@ extension NodeCore {
     var targets: Set<DialTarget> = []
     let channels = membership.inOrder
     let ownAddresses = introductions.ownAddresses
-    let bootstraps = configuration.bootstraps + channels.flatMap(\.bootstrapAddresses)
+    let bootstraps =
+      configuration.bootstraps + configuration.webSocketBootstraps.compactMap(\.webSocketEndpoint)
+      + channels.flatMap(\.bootstrapAddresses)
     for endpoint in bootstraps where !ownAddresses.contains(.tcp(endpoint)) {
       targets.insert(.bootstrap(endpoint))
       dials.want(.bootstrap(endpoint), at: places(ofBootstrap: endpoint), now: now.instant)

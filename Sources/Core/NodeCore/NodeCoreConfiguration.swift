@@ -15,6 +15,8 @@ package struct NodeCoreConfiguration: Sendable {
   package var relays: Bool
   /// Bootstrap nodes in addition to those that the channels' documents name.
   package var bootstraps: [Endpoint]
+  /// Bootstrap nodes at addresses of WebSockets.
+  package var webSocketBootstraps: [Address]
   /// Most links.
   package var maximumLinks: Int
   /// Larger files, in bytes, are fetched in the chunks of their manifest. Fixed by the storage format; simulations use
@@ -24,7 +26,7 @@ package struct NodeCoreConfiguration: Sendable {
   /// - Parameter relays: as the property; nil if it is to relay exactly if it is a bootstrap node.
   package init(
     key: SigningKey, label: String, software: String, isBootstrap: Bool = false, relays: Bool? = nil,
-    bootstraps: [Endpoint] = [], maximumLinks: Int = 4_096
+    bootstraps: [Endpoint] = [], webSocketBootstraps: [Address] = [], maximumLinks: Int = 4_096
   ) {
     self.key = key
     self.label = label
@@ -32,6 +34,7 @@ package struct NodeCoreConfiguration: Sendable {
     self.isBootstrap = isBootstrap
     self.relays = relays ?? isBootstrap
     self.bootstraps = bootstraps
+    self.webSocketBootstraps = webSocketBootstraps
     self.maximumLinks = maximumLinks
   }
 }

@@ -34,7 +34,9 @@ final class LaneDialer {
 
   /// Opens this number of lanes for transfers of this node.
   func open(_ count: Int) {
-    guard connection.laneAddresses != nil, count > 0 else { return connection.lanes.failed(count) }
+    guard connection.laneAddresses != nil, count > 0, connection.link.passage != .webSocket else {
+      return connection.lanes.failed(count)
+    }
     if let failedAt, loop.now - failedAt < Self.retryTime { return ask(count) }
     let possible = min(count, room)
     connection.lanes.failed(count - possible)
@@ -43,7 +45,7 @@ final class LaneDialer {
 
   /// Opens lanes for a peer that cannot dial this node: only to the address that this node chose itself for the link.
   func openForPeer(_ count: Int) {
-    guard connection.link.isDialer else { return }
+    guard connection.link.isDialer, connection.link.passage != .webSocket else { return }
     for _ in 0..<min(count, room) { dial(addresses, orAsk: false) }
   }
 

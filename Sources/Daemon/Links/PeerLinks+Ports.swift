@@ -1,3 +1,4 @@
+import Links
 import Primitives
 
 extension PeerLinks {
@@ -5,10 +6,12 @@ extension PeerLinks {
   ///
   /// - Returns: the addresses, in the order of the ports.
   /// - Throws: as `listen(host:port:)`. The message says what helps.
-  func listen(host: String, ports: [UInt16]) throws(KacheryError) -> [Endpoint] {
+  func listen(
+    host: String, ports: [UInt16], over kind: TransportKind = .tcp
+  ) throws(KacheryError) -> [Endpoint] {
     var endpoints: [Endpoint] = []
     for port in ports where port == 0 || !endpoints.contains(where: { $0.port == port }) {
-      do throws(KacheryError) { endpoints.append(try listen(host: host, port: port)) } catch {
+      do throws(KacheryError) { endpoints.append(try listen(host: host, port: port, over: kind)) } catch {
         guard let remedy = Self.remedy(for: error, port) else { throw error }
         throw KacheryError(error.code, "\(error.message) \(remedy)", cause: error)
       }

@@ -70,10 +70,10 @@ final class PeerLinks {
   /// Accepts links on this address, or on any IPv4 address if it is `::` and the kernel has no IPv6.
   ///
   /// - Returns: the address, with the port that the kernel chose if `port` is 0.
-  func listen(host name: String, port: UInt16) throws(KacheryError) -> Endpoint {
-    do throws(KacheryError) { return try host.listen(host: name, port: port) } catch {
+  func listen(host name: String, port: UInt16, over kind: TransportKind = .tcp) throws(KacheryError) -> Endpoint {
+    do throws(KacheryError) { return try host.listen(host: name, port: port, over: kind) } catch {
       guard name == "::", error.code != .alreadyRunning else { throw error }
-      return try host.listen(host: "0.0.0.0", port: port)
+      return try host.listen(host: "0.0.0.0", port: port, over: kind)
     }
   }
 
@@ -124,10 +124,14 @@ final class PeerLinks {
 
   private func dial(_ id: DialID, _ address: Address, _ expected: NodeID?) {
     let done: (Result<Link, KacheryError>) -> Void = { [weak self] in self?.dialed(id, address, $0) }
+    let dialEndpoint: (Endpoint, TransportKind) -> LinkAttempt = { [host, log] endpoint, kind in
+      log.debug("Dialing \(address)\(expected.map { " for node \($0.short)" } ?? "").")
+      return host.dial(to: endpoint, over: kind, expected: expected, timeout: Self.dialTime, done)
+    }
     switch (address, expected) {
-    case (.tcp(let endpoint), _):
-      log.debug("Dialing \(endpoint)\(expected.map { " for node \($0.short)" } ?? "").")
-      dials[id] = host.dial(to: endpoint, expected: expected, timeout: Self.dialTime, done)
+    case (.tcp(let endpoint), _): dials[id] = dialEndpoint(endpoint, .tcp)
+    case (.webSocket(let endpoint), _): dials[id] = dialEndpoint(endpoint, .webSocket)
+    case (.secureWebSocket(let endpoint), _): dials[id] = dialEndpoint(endpoint, .secureWebSocket)
     case (.relay(let relay), let target?): dials[id] = relayed.dial(to: target, by: relay, done)
     default:
       let problem = DialProblem(address: address, reason: "This node cannot use that transport.")

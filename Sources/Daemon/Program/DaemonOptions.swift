@@ -67,12 +67,21 @@ package enum DaemonOptions {
       configuration.port = port
       return true
     },
+    "--websocket-port": { configuration, value in
+      configuration.webSocketPort = UInt16(value)
+      return value.isEmpty || configuration.webSocketPort != nil
+    },
     "--also-listen": { configuration, value in
       guard let port = UInt16(value), port > 0 else { return false }
       configuration.furtherPorts.append(port)
       return true
     },
     "--bootstrap": { configuration, value in
+      if namesWebSocket(value) {
+        guard let address = webSocket(value) else { return false }
+        configuration.webSocketBootstraps.append(address)
+        return true
+      }
       guard let endpoint = Endpoint(value) else { return false }
       configuration.bootstraps.append(endpoint)
       return true
@@ -121,10 +130,23 @@ package enum DaemonOptions {
     },
     // Accepted for older scripts; without effect.
     "--udp-port": { _, value in value.isEmpty || UInt16(value) != nil },
-    "--websocket-port": { _, value in value.isEmpty || UInt16(value) != nil },
     "--public-url": { _, _ in true },
     "--static-config": { _, _ in true },
   ]
+
+  /// Whether the text names a WebSocket.
+  private static func namesWebSocket(_ text: String) -> Bool {
+    text.begins(with: "wss://") || text.begins(with: "ws://")
+  }
+
+  /// The address of a WebSocket, whose port may be missing; nil for any other text. It has no path: that is always the
+  /// same.
+  private static func webSocket(_ text: String) -> Address? {
+    let (scheme, rest) = text.cut(at: ":")
+    let place = (rest?.removing(prefix: "//")).map { $0.removing(suffix: "/") ?? $0 } ?? ""
+    guard !place.utf8.contains(UInt8(ascii: "/")) else { return nil }
+    return Address("\(scheme)://\(place)") ?? Address("\(scheme)://\(place):\(scheme == "wss" ? 443 : 80)")
+  }
 
   private static func read(
     _ environment: [ByteString: String], into configuration: inout DaemonConfiguration

@@ -10,22 +10,30 @@ struct ProxyProblem {
   let endpoint: Endpoint
   let timeout: Duration
 
+  /// The port to which proxies usually connect.
+  private static let webPort: UInt16 = 443
   private static let place = "where the proxy is named (kachery.yaml, --proxy or https_proxy)"
 
   /// - Parameter status: the proxy's answer.
   func error(status: Int) -> KacheryError {
     switch status {
-    case 407 where proxy.user.isEmpty:
+    // Some proxies answer 401, which is for servers.
+    case 401 where proxy.user.isEmpty, 407 where proxy.user.isEmpty:
       KacheryError(
         .badConfiguration,
         "The proxy \(proxy) asks for a user name and a password: name it as http://USER:PASSWORD@HOST:PORT, as proxy: in "
           + "kachery.yaml or in https_proxy.")
-    case 407:
+    case 401, 407:
       KacheryError(
         .badConfiguration,
         "The proxy \(proxy) does not accept the password of the user '\(proxy.user)', or uses another method than Basic "
           + "and Digest: correct it \(Self.place).")
-    case 403, 405:
+    case 403 where endpoint.port == Self.webPort, 405:
+      KacheryError(
+        .forbidden,
+        "The proxy \(proxy) does not allow connections to \(endpoint) (\(status)): ask its administrators to allow them."
+      )
+    case 403:
       KacheryError(
         .forbidden,
         "The proxy \(proxy) does not allow connections to \(endpoint) (\(status)): many proxies allow only port 443, so "

@@ -20,6 +20,7 @@ package final class LinkHost {
   let loop: EventLoop
   private let transport: any LinkTransport
   private let otherTransports: [any LinkTransport]
+  private let webSockets: [TransportKind: any LinkTransport]
   /// For links within streams of other links.
   private let nested: PipeSessions?
   private let handshakeTime: Duration
@@ -28,11 +29,15 @@ package final class LinkHost {
 
   /// A host that listens and dials over `transport`, and accepts what arrives over the others as well.
   ///
-  /// - Parameter nested: for links within streams of other links; nil if there are none.
+  /// - Parameters:
+  ///   - webSockets: the transports over WebSockets; without them, those are not used.
+  ///   - nested: for links within streams of other links; nil if there are none.
   init(
     loop: EventLoop, transport: any LinkTransport, accepting otherTransports: [any LinkTransport] = [],
-    nested: PipeSessions? = nil, handshakeTime: Duration = LinkHost.handshakeTime
+    webSockets: [TransportKind: any LinkTransport] = [:], nested: PipeSessions? = nil,
+    handshakeTime: Duration = LinkHost.handshakeTime
   ) {
+    self.webSockets = webSockets
     self.nested = nested
     self.loop = loop
     self.transport = transport
@@ -53,7 +58,7 @@ package final class LinkHost {
     }
   }
 
-  private var allTransports: [any LinkTransport] { [transport] + otherTransports }
+  private var allTransports: [any LinkTransport] { [transport] + otherTransports + webSockets.values }
 
   /// Handshakes under way.
   package var openHandshakes: Int { handshakes.count }
@@ -61,9 +66,11 @@ package final class LinkHost {
   /// Accepts links on this address.
   ///
   /// - Returns: the address, with the port that the kernel chose if `port` is 0.
-  package func listen(host: String, port: UInt16) throws(KacheryError) -> Endpoint {
-    try transport.listen(host: host, port: port)
+  package func listen(host: String, port: UInt16, over kind: TransportKind = .tcp) throws(KacheryError) -> Endpoint {
+    try transport(kind).listen(host: host, port: port)
   }
+
+  private func transport(_ kind: TransportKind) -> any LinkTransport { webSockets[kind] ?? transport }
 
   private func accept(_ handshake: any CarrierHandshake) {
     let endpoint = handshake.remoteEndpoint
@@ -85,11 +92,11 @@ package final class LinkHost {
   ///   - expected: the node that must answer; nil for any node that proves an ID.
   ///   - timeout: how long it may take to open the path. The handshake that follows has its own limit.
   package func dial(
-    to endpoint: Endpoint, expected: NodeID?, timeout: Duration,
+    to endpoint: Endpoint, over kind: TransportKind = .tcp, expected: NodeID?, timeout: Duration,
     _ done: @escaping (Result<Link, KacheryError>) -> Void
   ) -> LinkAttempt {
     let attempt = LinkAttempt()
-    attempt.dial = transport.dial(to: endpoint, expected: expected, timeout: timeout) { [weak self] result in
+    attempt.dial = transport(kind).dial(to: endpoint, expected: expected, timeout: timeout) { [weak self] result in
       attempt.dial = nil
       switch result {
       case .failure(let error): done(.failure(error))

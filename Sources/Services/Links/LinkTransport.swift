@@ -1,5 +1,15 @@
 import Primitives
 
+/// How a host can be asked to listen and to dial.
+package enum TransportKind: Hashable, Sendable {
+  /// The host's main transport.
+  case tcp
+  /// Within a WebSocket.
+  case webSocket
+  /// Within a WebSocket, inside TLS with the server that accepts it.
+  case secureWebSocket
+}
+
 /// One way to reach other nodes: opens and accepts paths on which both ends prove their IDs. Bound to the loop.
 ///
 /// A transport sets no limits and no deadlines for handshakes; `LinkHost` does, for all transports together.

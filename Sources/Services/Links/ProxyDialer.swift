@@ -6,6 +6,7 @@ import Primitives
 package final class ProxyDialer {
   /// How long until the same problem with the proxy is reported again.
   private static let reportPeriod: Duration = .seconds(600)
+  private static let webPort: UInt16 = 443
   /// The most problems that are remembered.
   private static let maximumReports = 64
 
@@ -31,13 +32,13 @@ package final class ProxyDialer {
       guard let proxy = try settings.rules.proxy(for: endpoint.host) else { return nil }
       let dial = ProxyDial(done)
       let report = loop.receiver { [weak self] (result: Result<TunnelDescriptor, KacheryError>) in
-        if case .failure(let error) = result { self?.note(error, at: loop.now) }
+        if case .failure(let error) = result { self?.note(error, endpoint.port, at: loop.now) }
         dial.finish(result, loop, endpoint)
       }
       tunnels.open(to: endpoint, by: proxy, timeout: timeout, report)
       return dial
     } catch {
-      note(error, at: loop.now)
+      note(error, endpoint.port, at: loop.now)
       let dial = ProxyDial(done)
       _ = loop.after(.zero) { dial.finish(.failure(error), loop, endpoint) }
       return dial
@@ -46,9 +47,10 @@ package final class ProxyDialer {
 
   /// Reports a problem unless it was reported lately. Where a proxy does not lead is no problem: most addresses of other
   /// nodes are like that.
-  private func note(_ error: KacheryError, at now: Instant) {
-    guard [.badConfiguration, .forbidden].contains(error.code) else { return }
-    // One port that is not allowed stands for all.
+  private func note(_ error: KacheryError, _ port: UInt16, at now: Instant) {
+    // Bootstrap nodes are dialed at the last port that a proxy would forbid as well.
+    guard error.code == .badConfiguration || error.code == .forbidden && port == Self.webPort else { return }
+    // One host that is not allowed stands for all.
     let key = ByteString(error.code == .forbidden ? error.code.rawValue : error.message)
     if let last = reportedAt[key], now - last < Self.reportPeriod { return }
     if reportedAt.count >= Self.maximumReports { reportedAt = [:] }

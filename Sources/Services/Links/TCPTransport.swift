@@ -69,7 +69,7 @@ final class TCPTransport: LinkTransport {
 }
 
 extension LinkHost {
-  /// A host whose links run over TCP and prove `identity` to other nodes.
+  /// A host whose links run over TCP and WebSockets and prove `identity` to other nodes.
   ///
   /// - Parameter proxies: dials the hosts that are to be reached through a proxy.
   package convenience init(
@@ -78,6 +78,10 @@ extension LinkHost {
   ) {
     self.init(
       loop: loop, transport: TCPTransport(loop: loop, identity: identity, proxies: proxies),
+      webSockets: [
+        .webSocket: WebSocketTransport(loop: loop, identity: identity, isSecure: false, proxies: proxies),
+        .secureWebSocket: WebSocketTransport(loop: loop, identity: identity, isSecure: true, proxies: proxies),
+      ],
       nested: PipeSessions(loop: loop, identity: identity), handshakeTime: handshakeTime)
   }
 }

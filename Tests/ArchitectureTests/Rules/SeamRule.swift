@@ -5,13 +5,16 @@ enum SeamRule {
 
   /// The types of one transport, and the files that may name each.
   static let places: [String: Set<String>] = [
-    "TCPConnection": ["TCPTransport.swift", "ProxyDialer.swift"],
-    "ProxyDialer": ["TCPTransport.swift", "ProxyDialer.swift"],
-    "TCPListener": ["TCPTransport.swift"],
+    "TCPConnection": ["TCPTransport.swift", "WebSocketTransport.swift", "ProxyDialer.swift"],
+    "ProxyDialer": ["TCPTransport.swift", "WebSocketTransport.swift", "ProxyDialer.swift"],
+    "TCPListener": ["TCPTransport.swift", "WebSocketTransport.swift"],
+    "WebSocketTransport": ["TCPTransport.swift", "WebSocketTransport.swift"],
+    "WebSocketSession": ["WebSocketPipe.swift", "WebSocketOpening.swift"],
+    "UnverifiedTLSSession": ["UnverifiedTLSPipe.swift"],
     "ConnectAttempt": ["TCPTransport.swift"],
     "TCPTransport": ["TCPTransport.swift"],
     "TLSSession": ["TLSChannel.swift"],
-    "TLSIdentity": ["TLSChannel.swift", "PipeHandshake.swift", "TCPTransport.swift"],
+    "TLSIdentity": ["TLSChannel.swift", "PipeHandshake.swift", "TCPTransport.swift", "WebSocketTransport.swift"],
     "TLSChannel": ["TLSChannel.swift", "PipeHandshake.swift", "MuxCarrier.swift"],
     "MuxSession": ["MuxCarrier.swift"],
     "MuxStream": ["MuxStream.swift", "MuxCarrier.swift"],

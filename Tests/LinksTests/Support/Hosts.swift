@@ -14,6 +14,8 @@ enum CarrierKind: CaseIterable, Sendable {
   case tcp
   /// yamux on TLS on a stream of another link.
   case nested
+  /// yamux on TLS in a WebSocket.
+  case webSocket
 }
 
 /// The identities of all test links: keys are made once, since thousands of links use them.
@@ -64,6 +66,9 @@ actor Hosts {
       case .nested:
         let transport = NestedTransport(network: nested, loop: loop, identity: identity)
         return LinkHost(loop: loop, transport: transport, handshakeTime: time)
+      case .webSocket:
+        let transport = WebSocketTransport(loop: loop, identity: identity, isSecure: false)
+        return LinkHost(loop: loop, transport: transport, handshakeTime: time)
       }
     }
     (self.loop, self.kind, self.network, self.nested) = (loop, kind, network, nested)
@@ -105,6 +110,15 @@ actor Hosts {
     case .tcp:
       _ = TCPConnection.connect(on: loop, to: endpoint, timeout: .seconds(30)) { done(try? $0.get()) }
     case .nested: nested.connect(to: endpoint) { done($0) }
+    case .webSocket:
+      let loop = loop
+      let host = "\(endpoint)"
+      _ = TCPConnection.connect(on: loop, to: endpoint, timeout: .seconds(30)) { result in
+        guard let connection = try? result.get() else { return done(nil) }
+        _ = WebSocketOpening(
+          over: connection, .client(host: host, server: host), timeout: .seconds(30), loop: loop
+        ) { done(try? $0.get()) }
+      }
     }
   }
 

@@ -24,6 +24,7 @@ extension Command {
     Option("--label", "NAME", "the name that other nodes see (the host's name)"),
     Option("--port", "PORT", "port for links from other nodes; 0 for any free port (0; a bootstrap node: 14507)"),
     Option("--also-listen", "PORT", "a further port for links from other nodes, such as 443; repeatable"),
+    Option("--websocket-port", "PORT", "a port for links within WebSockets, behind a web server that passes them on"),
     Option("--host", "HOST", "name or address at which other nodes reach this one, if they cannot detect it"),
     Option("--no-lan", nil, "do not announce this machine's addresses in its local networks"),
     Option(
@@ -31,7 +32,8 @@ extension Command {
     Option("--multicast", nil, "look for nodes in the local networks even if a proxy is configured"),
     Option(
       "--proxy", "URL", "reach other nodes through this HTTP proxy, http://USER:PASSWORD@HOST:PORT; none for no proxy"),
-    Option("--bootstrap", "HOST:PORT", "a bootstrap node that introduces other nodes; repeatable"),
+    Option(
+      "--bootstrap", "HOST:PORT", "a bootstrap node that introduces other nodes, or wss://HOST[:PORT]; repeatable"),
     Option("--channel", "NAME-OR-URL", "a channel to join; repeatable"),
     Option("--isbootstrap", nil, "introduce nodes to each other, and relay between those that cannot reach each other"),
     Option("--no-relay", nil, "a bootstrap node: do not relay"),
@@ -47,7 +49,6 @@ extension Command {
     Option("--http-port", "PORT", "the same as --port"),
     .ignored("--noudp", nil, "only TCP is used"),
     .ignored("--udp-port", "PORT", "only TCP is used"),
-    .ignored("--websocket-port", "PORT", "only TCP is used"),
     .ignored("--nobootstrap", nil, "only the nodes named with --bootstrap are asked"),
     .ignored("--public-url", "URL", "files are not served over HTTP"),
     .ignored("--static-config", "FILE", "name bootstrap nodes with --bootstrap and channels with --channel"),
