@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ import pytest
 import proxy
 from line import End
 from packets import Packet, capture
+from real_daemon import program
 from sites import Sites
 from test_lines import Node
 from test_nat import share
@@ -141,3 +143,26 @@ def test_a_proxy_is_enough_and_nothing_goes_elsewhere(
         sent += [packet for packet in packets() if packet.is_sent]
     assert sent and {packet.target for packet in sent} == {Packet.tcp(gate.address, 3128)}
     assert campus.dropped(0, "blocked tcp") == campus.dropped(0, "blocked other") == 0
+
+
+def test_a_port_that_may_not_be_used_is_explained(campus: Campus, tmp_path: Path) -> None:
+    end = campus.sites.machine(1)
+    # Root without the right to use low ports, like other users.
+    limited = ["setpriv", "--bounding-set", "-net_bind_service", str(program("kacheryd"))]
+    campus.start(end, "first", "--port", "0", "--also-listen", "8443")
+
+    def refusal(command: list[str], *options: str) -> str:
+        environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path / "second")}
+        running = end.start(
+            [*command, "--port", "0", *options], env=environment, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
+        )
+        _, message = running.communicate(timeout=20)
+        assert running.returncode == 1
+        return str(message.decode())
+
+    message = refusal(limited, "--also-listen", "443")
+    assert "port 443 failed: permission denied" in message
+    assert "AmbientCapabilities=CAP_NET_BIND_SERVICE" in message and "ip_unprivileged_port_start=443" in message
+    assert "sysctl" in refusal(limited, "--websocket-port", "80")
+    message = refusal([str(program("kacheryd"))], "--also-listen", "8443")
+    assert "port 8443 failed: address already in use" in message and "sport = :8443" in message

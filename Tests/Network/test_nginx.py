@@ -90,7 +90,7 @@ class Nginx:
 
 @pytest.fixture
 def nginx(tmp_path: Path, hub: Hub) -> Iterator[Callable[..., Nginx]]:
-    running = []
+    running = list[Nginx]()
 
     def start(backend: int = hub.port, **settings: Any) -> Nginx:
         running.append(Nginx(tmp_path / f"nginx-{len(running)}", backend, **settings).__enter__())

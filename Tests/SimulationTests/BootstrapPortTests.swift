@@ -54,6 +54,22 @@ import Wire
     #expect(dials.last?.after == DialSchedule.headStart)
   }
 
+  @Test mutating func aWebServerIsDialedByWebSocketAlone() throws {
+    let server = try #require(Endpoint(host: "www.example.org", port: 443))
+    core = NodeCore(
+      NodeCoreConfiguration(
+        key: try KeyRing.key(0), label: "client", software: "test",
+        webSocketBootstraps: [.secureWebSocket(server), .webSocket(given)]),
+      random: SystemRandomNumberGenerator())
+    core.setAddresses([], port: 5_000, at: now)
+    let dials = dials(for: .seconds(2))
+    #expect(Set(dials.map(\.place)) == ["wss://www.example.org:443", "ws://hub.example.org:14507"])
+    link(by: try #require(dials.first { $0.place.hasPrefix("wss") }).id, addresses: [.tcp(given)])
+    core.linkClosed(LinkID(number: 1), at: now)
+    let later = Set(self.dials(for: .seconds(5)).map(\.place))
+    #expect(later == ["wss://www.example.org:443"], "a server may not send its clients elsewhere")
+  }
+
   @Test mutating func aPortThatAnswersIsTheOnlyOne() throws {
     let first = try #require(dials(for: .milliseconds(100)).first)
     link(by: first.id, addresses: [])
