@@ -19,6 +19,8 @@ codecs=(
   'uris: damagedURIsNeverTrap'
   'keys: damagedFilesNeverTrap'
   'links: HostileLinkTests'
+  'websockets: WebSocketSessionTests.*damagedFramesNeverTrap'
+  'http heads: WebSocketUpgradeTests.*damagedHeadsNeverTrap'
   'channel documents: ChannelDocumentTests.*mutatedDocumentsNeverTrap'
 )
 

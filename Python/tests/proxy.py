@@ -13,6 +13,7 @@ import selectors
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from typing import Callable
 
@@ -24,7 +25,8 @@ class Proxy:
     """A proxy on a port of its own, as a context manager.
 
     With a password, it asks for that by the ``method``, ``Basic`` or ``Digest``. Names in ``hosts`` lead to other
-    hosts; only ``allowed`` ports, if there are any, are connected to. ``respond`` replaces its answers.
+    hosts; only ``allowed`` ports, if there are any, are connected to, after ``delay`` seconds. ``respond`` replaces its
+    answers.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Proxy:
         hosts: dict[str, str] | None = None,
         allowed: set[int] | None = None,
         respond: Respond | None = None,
+        delay: float = 0,
     ) -> None:
         self.asked: list[str] = []  # the places to which it was asked to connect, with a valid password if there is one
         self.challenges = 0
@@ -45,6 +48,7 @@ class Proxy:
         self._user, self._password, self._method = user, password, method
         self._hosts, self._allowed = hosts or {}, allowed
         self._respond = respond
+        self._delay = delay
         self._open: set[socket.socket] = set()
         self._listener = socket.create_server((address, port))
         self.port = int(self._listener.getsockname()[1])
@@ -108,6 +112,7 @@ class Proxy:
         if self._allowed is not None and int(port) not in self._allowed:
             client.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
             return False
+        time.sleep(self._delay)
         try:
             target = socket.create_connection((self._hosts.get(host, host).strip("[]"), int(port)), timeout=5)
         except OSError:

@@ -214,6 +214,13 @@ def test_what_is_no_proxy(respond: Any, sentence: str, start_behind: StartBehind
         assert behind.process.poll() is None
 
 
+def test_a_slow_proxy(hub: Hub, start_behind: StartBehind, tmp_path: Path) -> None:
+    with proxy(delay=2) as campus:
+        behind = start_behind(campus.url)
+        wait_for_link(behind)
+        share(hub, behind, tmp_path)
+
+
 def test_a_proxy_that_ends_and_returns(hub: Hub, start_behind: StartBehind, tmp_path: Path) -> None:
     with proxy() as campus:
         behind = start_behind(campus.url)

@@ -194,6 +194,7 @@ actor Node {
     maintenance.onProxies = { rules in
       self.proxies.settings.rules = rules
       self.note(rules)
+      if !self.listening.isEmpty { self.driver.input { $0.dialingChanged(at: $1) } }
     }
     maintenance.onLimits = { [uploads, downloads, links] limits in
       links.relayLimit.schedule = limits.relay

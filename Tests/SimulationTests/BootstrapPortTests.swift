@@ -70,6 +70,18 @@ import Wire
     #expect(later == ["wss://www.example.org:443"], "a server may not send its clients elsewhere")
   }
 
+  @Test mutating func whatCouldNotBeReachedIsDialedImmediatelyIfTheWayHasChanged() {
+    for _ in 0..<8 {
+      for dial in dials(for: .seconds(30)) {
+        guard let address = Address(dial.place) else { continue }
+        core.dialFailed(dial.id, DialProblem(address: address, reason: "nothing answers."), at: now)
+      }
+    }
+    #expect(dials(for: .seconds(1)).isEmpty, "it waits for up to a minute")
+    core.dialingChanged(at: now)
+    #expect(dials(for: .milliseconds(300)).map(\.place) == ["hub.example.org:14507", "hub.example.org:443"])
+  }
+
   @Test mutating func aPortThatAnswersIsTheOnlyOne() throws {
     let first = try #require(dials(for: .milliseconds(100)).first)
     link(by: first.id, addresses: [])

@@ -44,6 +44,13 @@ extension NodeCore {
       dials.want(.bootstrap(endpoint), at: places(ofBootstrap: endpoint), now: now.instant)
     }
   }
+
+  /// The way by which this node dials has changed: whatever could not be reached is dialed again immediately.
+  package mutating func dialingChanged(at now: Timestamps) {
+    for target in dials.wanted where dials.problem(with: target) != nil { perform(dials.forget(target)) }
+    updateTargets(at: now)
+    runDials(now)
+  }
 }
 
 extension Address {

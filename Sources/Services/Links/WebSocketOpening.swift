@@ -13,6 +13,9 @@ final class WebSocketOpening: PendingDial {
     case server
   }
 
+  /// The host at the other end.
+  let remoteHost: String?
+
   private let loop: EventLoop
   private let pipe: any BytePipe
   private let side: Side
@@ -30,6 +33,7 @@ final class WebSocketOpening: PendingDial {
     self.side = side
     self.loop = loop
     self.done = done
+    remoteHost = pipe.remoteEndpoint?.host
     // The pipe and the timer keep the opening until it is over.
     deadline = loop.after(timeout) {
       let seconds = timeout.components.seconds

@@ -7,6 +7,8 @@ import WebSocket
 final class WebSocketTransport: LinkTransport {
   /// The most accepted connections whose WebSockets are not open yet: strangers cannot make a node hold more.
   static let maximumOpenings = 128
+  /// The most of them from one address. A server in front of the node connects only when it has a whole request.
+  static let maximumOpeningsPerAddress = 64
   /// How long a client may take to open its WebSocket.
   static let openingTime: Duration = .seconds(10)
 
@@ -43,7 +45,10 @@ final class WebSocketTransport: LinkTransport {
   }
 
   private func accept(_ connection: TCPConnection) {
-    guard onHandshake != nil, openings.count < Self.maximumOpenings else { return connection.close() }
+    let host = connection.remoteEndpoint?.host
+    let ofSameAddress = openings.values.count { $0.remoteHost == host }
+    guard onHandshake != nil, openings.count < Self.maximumOpenings, ofSameAddress < Self.maximumOpeningsPerAddress
+    else { return connection.close() }
     var key: ObjectIdentifier?
     let opening = WebSocketOpening(over: connection, .server, timeout: Self.openingTime, loop: loop) {
       [weak self] result in
