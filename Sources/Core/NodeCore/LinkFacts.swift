@@ -57,7 +57,7 @@ package struct LinkFacts: Hashable, Sendable {
 
 /// What is known about a link while its node has others.
 package struct LinkMeasurement: Hashable, Sendable {
-  /// The time from the last ping to its answer; nil if none has been answered.
+  /// The shortest of the last round trips; nil if no ping has been answered.
   package let roundTrip: Duration?
   /// Whether it carries neither files nor parts of them.
   package let isIdle: Bool

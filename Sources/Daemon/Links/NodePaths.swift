@@ -63,7 +63,7 @@ final class NodePaths {
     for id in severals.flatMap(\.ids).sorted() {
       guard let connection = connections[id] else { continue }
       onMeasured?(
-        id, LinkMeasurement(roundTrip: connection.link.roundTripTime, isIdle: connection.isIdle))
+        id, LinkMeasurement(roundTrip: connection.link.recentRoundTripTime, isIdle: connection.isIdle))
     }
     if severals.isEmpty { stop() }
   }

@@ -68,6 +68,9 @@ package final class Link {
   /// The shortest round trip so far: the length of the path.
   package var roundTripTime: Duration? { carrier.roundTripTime }
 
+  /// The shortest of the last round trips measured: what the path takes now, while nothing is queued.
+  package var recentRoundTripTime: Duration? { carrier.shortestRoundTrip }
+
   /// Pings the peer now, so that the round trip time is soon known.
   package func measureRoundTrip() { carrier.ping() }
 
