@@ -67,10 +67,12 @@ let package = Package(
     module("Wire", in: "Core", ["Primitives", "Crypto"]),
     module("Mux", in: "Core", ["Primitives", "Wire"]),
     module("Discovery", in: "Core", ["Primitives", "Crypto", "Wire"]),
+    module("Traversal", in: "Core", ["Primitives", "Crypto", "Wire"]),
     module("Transfer", in: "Core", ["Primitives", "Wire"]),
     module("Feeds", in: "Core", ["Primitives", "Crypto", "Wire"]),
     module(
-      "NodeCore", in: "Core", ["Primitives", "Crypto", "Diagnostics", "Wire", "Discovery", "Transfer", "Feeds"]),
+      "NodeCore", in: "Core",
+      ["Primitives", "Crypto", "Diagnostics", "Wire", "Discovery", "Traversal", "Transfer", "Feeds"]),
 
     // Platform: I/O and C.
     module("EventLoop", in: "Platform", ["Primitives", "Threads", "CUV"]),
@@ -90,7 +92,8 @@ let package = Package(
       ["Primitives", "Crypto", "Diagnostics", "Files", "Threads", "Database", "YAML"]),
     module("FeedStore", in: "Services", ["Primitives", "Crypto", "Database", "Files", "Threads"]),
     module(
-      "Links", in: "Services", ["Primitives", "Crypto", "Diagnostics", "EventLoop", "TLS", "HTTP", "WebSocket", "Mux"]),
+      "Links", in: "Services",
+      ["Primitives", "Crypto", "Diagnostics", "EventLoop", "TLS", "HTTP", "WebSocket", "Wire", "Mux"]),
     module(
       "LocalAPI", in: "Services", ["Primitives", "APIModel", "Crypto", "Diagnostics", "EventLoop", "Files", "HTTP"]),
 
@@ -119,7 +122,8 @@ let package = Package(
 
     // Tests mirror the sources.
     .target(
-      name: "TestSupport", dependencies: ["Primitives", "Crypto", "Files", "Transfer"], path: "Tests/TestSupport",
+      name: "TestSupport", dependencies: ["Primitives", "Crypto", "Files", "Wire", "Transfer"],
+      path: "Tests/TestSupport",
       swiftSettings: strict),
     tests("PrimitivesTests", ["Primitives", "TestSupport"]),
     tests("Ed25519BatchTests", ["Ed25519Batch", "Crypto", "Primitives", "TestSupport"]),
@@ -129,6 +133,7 @@ let package = Package(
     tests("WireTests", ["Wire", "Crypto", "Primitives", "TestSupport"]),
     tests("MuxTests", ["Mux", "Wire", "Primitives", "TestSupport"]),
     tests("DiscoveryTests", ["Discovery", "Wire", "Crypto", "Primitives", "TestSupport"]),
+    tests("TraversalTests", ["Traversal", "Wire", "Primitives", "TestSupport"]),
     tests("TransferTests", ["Transfer", "Wire", "Primitives", "TestSupport"]),
     tests("FeedsTests", ["Feeds", "Wire", "Crypto", "Primitives", "TestSupport"]),
     tests(
@@ -148,7 +153,7 @@ let package = Package(
     tests("ContentStoreTests", ["ContentStore", "Files", "Crypto", "Diagnostics", "Primitives", "TestSupport"]),
     tests("FeedStoreTests", ["FeedStore", "Crypto", "Database", "Files", "Primitives", "TestSupport"]),
     tests(
-      "LinksTests", ["Links", "EventLoop", "TLS", "Mux", "Crypto", "Diagnostics", "Primitives", "TestSupport"]),
+      "LinksTests", ["Links", "EventLoop", "TLS", "Wire", "Mux", "Crypto", "Diagnostics", "Primitives", "TestSupport"]),
     tests(
       "LocalAPITests",
       ["LocalAPI", "HTTP", "EventLoop", "APIModel", "Crypto", "Diagnostics", "Primitives", "TestSupport"]),

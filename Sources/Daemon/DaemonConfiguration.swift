@@ -20,7 +20,7 @@ package struct DaemonConfiguration: Sendable {
   package var remoteAPI: Endpoint?
   /// The address for links from other nodes; `::` for all.
   package var listenHost = "::"
-  /// The port for links from other nodes; 0 for any free one.
+  /// The port for links from other nodes; 0 for a free one, which the node keeps between its runs.
   package var port: UInt16 = 0
   /// Further ports for links from other nodes.
   package var furtherPorts: [UInt16] = []
@@ -40,6 +40,8 @@ package struct DaemonConfiguration: Sendable {
   /// The proxy that the environment names, and the hosts that are reached without one; empty if there are none.
   package var environmentProxy = ""
   package var environmentProxyExceptions = ""
+  /// Whether the node links directly to nodes that it reaches through a relay, by dialing them while they dial it.
+  package var punches = true
   package var isBootstrap = false
   /// Whether a bootstrap node passes links on between nodes that cannot reach each other.
   package var relays = true

@@ -60,13 +60,12 @@ actor Node {
     startedAt = loop.now
     let (node, store) = (storage.identity.key.publicKey, storage.store)
     let limits = TransferLimits(configuration)
-    let core = NodeCore(
-      NodeCoreConfiguration(
-        key: storage.identity.key, label: configuration.label, software: "kachery \(APIVersion.daemon)",
-        isBootstrap: configuration.isBootstrap, relays: configuration.isBootstrap && configuration.relays,
-        bootstraps: configuration.bootstraps, webSocketBootstraps: configuration.webSocketBootstraps),
-      random: SecureRandom())
-    driver = CoreDriver(core, loop: loop)
+    var core = NodeCoreConfiguration(
+      key: storage.identity.key, label: configuration.label, software: "kachery \(APIVersion.daemon)",
+      isBootstrap: configuration.isBootstrap, relays: configuration.isBootstrap && configuration.relays,
+      bootstraps: configuration.bootstraps, webSocketBootstraps: configuration.webSocketBootstraps)
+    core.punches = configuration.punches
+    driver = CoreDriver(NodeCore(core, random: SecureRandom()), loop: loop)
     proxies = ProxyDialer(ProxySettings(ProxyRules(configuration)))
     links = PeerLinks(
       try TLSIdentity(key: storage.identity.key), driver: driver, loop: loop, log: log,
@@ -104,13 +103,7 @@ actor Node {
     // Before anything is dialed: kachery.yaml may name a proxy.
     note(proxies.settings.rules)
     await withCheckedContinuation { continuation in maintenance.readLimits { continuation.resume() } }
-    let listening = try links.listen(
-      host: configuration.listenHost, ports: [configuration.port] + configuration.furtherPorts)
-    self.listening = listening
-    listeningForWebSockets = try links.listen(
-      host: configuration.listenHost, ports: configuration.webSocketPort.map { [$0] } ?? [], over: .webSocket
-    ).first
-    let endpoint = listening[0]
+    let endpoint = try listenForLinks()
     try storage.writeNodeID()
     let servers = try await APIServers(for: self, loop: loop, log: log)
     self.servers = servers
@@ -126,6 +119,36 @@ actor Node {
     await withCheckedContinuation { continuation in channels.start { continuation.resume() } }
     maintenance.start()
     return await servers.port
+  }
+
+  /// Listens for links on every configured port; returns the address for links that this node also dials from.
+  private func listenForLinks() throws(KacheryError) -> Endpoint {
+    let host = configuration.listenHost
+    let endpoint = try listenOnMainPort()
+    listening =
+      [endpoint] + (try links.listen(host: host, ports: configuration.furtherPorts.filter { $0 != endpoint.port }))
+    listeningForWebSockets = try links.listen(
+      host: host, ports: configuration.webSocketPort.map { [$0] } ?? [], over: .webSocket
+    ).first
+    return endpoint
+  }
+
+  /// Listens on the port of the configuration, or else on the port that was chosen before, if it is still free.
+  private func listenOnMainPort() throws(KacheryError) -> Endpoint {
+    let host = configuration.listenHost
+    guard configuration.port == 0 else { return try listen(host, configuration.port) }
+    if let port = storage.chosenPort.value, let endpoint = try? links.listen(host: host, port: port) {
+      return endpoint
+    }
+    let endpoint = try listen(host, 0)
+    do throws(KacheryError) { try storage.chosenPort.keep(endpoint.port) } catch {
+      log.warning("The next start will use another port for links: \(error)")
+    }
+    return endpoint
+  }
+
+  private func listen(_ host: String, _ port: UInt16) throws(KacheryError) -> Endpoint {
+    try links.listen(host: host, ports: [port])[0]
   }
 
   /// Nothing leaves the machine but through a proxy, if there is one, unless the owner wants it.

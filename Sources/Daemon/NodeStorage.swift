@@ -10,6 +10,7 @@ struct NodeStorage: Sendable {
   let store: ContentStore
   let mutables: MutableTable
   let feeds: FeedStore
+  let chosenPort: ChosenPort
   private let directory: String
   private let lock: LockFile
 
@@ -18,6 +19,7 @@ struct NodeStorage: Sendable {
     directory = configuration.storageDirectory
     try FileSystem.createFolder("\(directory)/kachery-node", permissions: 0o755)
     lock = try LockFile("\(directory)/kachery-node/daemon.lock", protecting: "The storage directory \(directory)")
+    chosenPort = ChosenPort(in: "\(directory)/kachery-node")
     identity = try NodeIdentity(
       storageDirectory: directory, configurationDirectory: configuration.configurationDirectory)
     store = try ContentStore(

@@ -23,6 +23,8 @@ import Testing
     #expect(configuration.apiPort == 20_431)
     #expect(configuration.apiHost == "127.0.0.1")
     #expect(configuration.port == 0)
+    #expect(configuration.punches)
+    #expect(try !parse(["--no-punching"]).punches)
     #expect(try parse(["--isbootstrap"]).port == DaemonConfiguration.defaultBootstrapPort)
     #expect(try parse(["--isbootstrap", "--port", "0"]).port == 0)
   }

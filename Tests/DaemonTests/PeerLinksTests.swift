@@ -46,6 +46,7 @@ import Wire
     private let listening: End
     private var received: [UInt8] = []
     private var endpoint: Endpoint?
+    private var back: Endpoint?
     private var strangers: [LinkHost] = []
     private var strangersLinks: [Link] = []
     private var attempts: [LinkAttempt] = []
@@ -63,6 +64,26 @@ import Wire
     var closed: [Int] { [dialing.closed.count, listening.closed.count] }
     var streams: [StreamKind] { listening.opened.map(\.kind) }
 
+    /// Makes both join a channel, without knowing of each other.
+    ///
+    /// - Parameter isDeaf: whether connections that the other opens do not arrive.
+    func prepare(isDeaf: Bool) throws {
+      let ends = [dialing, listening]
+      let places = try ends.map { try $0.links.listen(host: "127.0.0.1", port: 0) }
+      (back, endpoint) = (places[0], places[1])
+      for end in ends { end.driver.input { $0.setChannels([Channel(address: "lab", membership: .byName)], at: $1) } }
+      guard !isDeaf || places.allSatisfy({ DeafListener.make(port: $0.port) }) else {
+        throw KacheryError(.internalError, "The listeners are not found.")
+      }
+    }
+
+    /// Makes both ends dial each other.
+    func cross() throws {
+      for (end, place) in [(dialing, try #require(endpoint)), (listening, try #require(back))] {
+        end.links.perform(.dial(DialID(number: .max), .tcp(place), expected: nil))
+      }
+    }
+
     /// Makes both join this channel, and one dial the other as its document says.
     func meet(
       listensOn channel: ByteString = "lab", dialsOn other: ByteString = "lab", canBeDialedBack: Bool = true
@@ -70,6 +91,7 @@ import Wire
       let endpoint = try listening.links.listen(host: "127.0.0.1", port: 0)
       self.endpoint = endpoint
       let back = try dialing.links.listen(host: "127.0.0.1", port: 0)
+      self.back = back
       dialing.driver.input { $0.setAddresses(canBeDialedBack ? [back] : [], port: back.port, at: $1) }
       listening.driver.input { $0.setChannels([Channel(address: channel, membership: .byName)], at: $1) }
       let document = ChannelDocument(label: "", bootstrapAddresses: [endpoint], members: [])
@@ -86,6 +108,34 @@ import Wire
     func dialAgain() throws {
       let endpoint = try #require(endpoint)
       dialing.links.perform(.dial(DialID(number: .max), .tcp(endpoint), expected: nil))
+    }
+
+    /// Makes both ends dial each other in one round.
+    func punch(isCancelled: Bool = false) throws {
+      let ends = [(dialing, listening), (listening, dialing)]
+      let endpoints = [back, endpoint].compactMap { $0 }
+      for (index, (end, other)) in ends.enumerated() {
+        let (own, peer) = (end.driver.read { $0.node }, other.driver.read { $0.node })
+        let round = PunchRound(
+          peer: peer, session: 1, number: 1, isControlling: own < peer, key: [UInt8](repeating: 1, count: 32),
+          candidates: [endpoints[1 - index]])
+        end.links.perform(.punch(round))
+        if isCancelled { end.links.perform(.cancelPunch(peer)) }
+      }
+    }
+
+    /// The kinds of the links of each end.
+    var kinds: [[PathKind]] {
+      [dialing, listening].map { end in
+        end.driver.read { core in core.peers.links.compactMap { core.peers[$0]?.facts.path } }
+      }
+    }
+
+    /// Whether each end counts as the one that dialed, by link.
+    var dialed: [[Bool]] {
+      [dialing, listening].map { end in
+        end.driver.read { core in core.peers.links.compactMap { core.peers[$0].map { $0.facts.dial != nil } } }
+      }
     }
 
     /// The links that each end can use.
@@ -284,6 +334,42 @@ import Wire
     #expect(await two.closedStrangers == claims.count)
     #expect(await two.lanes == [0, 0])
     #expect(await two.peers == [["listening"], ["dialing"]])
+    await two.stop()
+  }
+
+  @Test(arguments: [true, false]) func aRoundLeadsToALink(isDeaf: Bool) async throws {
+    let two = try Two()
+    try await two.prepare(isDeaf: isDeaf)
+    try await two.punch()
+    await two.until { $0.peers == [["listening"], ["dialing"]] }
+    #expect(await two.kinds == [[.punched], [.punched]])
+    #expect(await two.dialed == [[false], [false]])
+    #expect(await two.send([StreamKind.fetch.rawValue, 9]))
+    await two.until { $0.streams == [.fetch] }
+    await two.stop()
+  }
+
+  @Test func aCancelledRoundLeadsToNothing() async throws {
+    let two = try Two()
+    try await two.prepare(isDeaf: false)
+    try await two.punch(isCancelled: true)
+    try await Task.sleep(for: .milliseconds(100))
+    #expect(await two.kinds == [[], []])
+    // Nothing of it is left in the way of the next one.
+    try await two.punch()
+    await two.until { $0.peers == [["listening"], ["dialing"]] }
+    await two.stop()
+  }
+
+  /// Each end takes the link for its own dial, and one of them opens the control stream.
+  @Test func dialsThatCrossLeadToOneLink() async throws {
+    let two = try Two()
+    try await two.prepare(isDeaf: true)
+    try await two.cross()
+    await two.until { $0.peers == [["listening"], ["dialing"]] }
+    #expect(await two.dialed == [[true], [true]])
+    #expect(await two.send([StreamKind.fetch.rawValue, 9]))
+    await two.until { $0.streams == [.fetch] }
     await two.stop()
   }
 }

@@ -14,7 +14,7 @@ import Wire
     private(set) var received: [UInt8] = []
     private(set) var ends: [LinkStreamEnd] = []
     private(set) var window: Int?
-    private var opening: RelayOpening?
+    private(set) var opening: RelayOpening?
     var onAnswer: () -> Void = {}
 
     init() {
@@ -54,6 +54,13 @@ import Wire
     #expect(opening.stream.consumedBytes == Self.granted.count + 3, "each byte once")
     opening.stream.end(.finished)
     #expect(opening.ends == [.finished] && opening.answers.count == 1)
+  }
+
+  @Test func theAnswerSaysWhereTheTargetIsSeen() throws {
+    let place = try #require(Endpoint("192.0.2.1:7"))
+    let opening = Opening()
+    opening.stream.receive(RelayAnswer(.granted, seenAt: [place]).encoded)
+    #expect(opening.opening?.seenAt == [place])
   }
 
   @Test(arguments: RelayStatus.allCases.filter { $0 != .granted }) func aRefusalEndsTheStream(status: RelayStatus) {

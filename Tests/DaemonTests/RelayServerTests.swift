@@ -30,6 +30,21 @@ import Wire
     #expect(world.server.counts == RelayCounts(streams: 1, pairs: 1, bytes: 7, refusals: [:]))
   }
 
+  /// Each of the two learns where the relay sees the other.
+  @Test func theEndsLearnWhereTheRelaySeesThem() throws {
+    let world = try RelayWorld()
+    let places = try ["192.0.2.1:7", "192.0.2.2:8"].map { try #require(Endpoint($0)) }
+    world.link(1, seenAt: [places[0]])
+    world.link(2, seenAt: [places[1]])
+    let near = world.ask(1, for: 2)
+    let far = try #require(world.far(2))
+    let request = RelayedRequest(topic: RelayWorld.topic, opener: RelayWorld.node(1), seenAt: [places[0]])
+    #expect(far.written == [StreamKind.relayed.rawValue] + request.encoded)
+    // What a target claims about itself is not passed on.
+    far.receive(RelayAnswer(.granted, seenAt: [places[0]]).encoded)
+    #expect(near.written == RelayAnswer(.granted, seenAt: [places[1]]).encoded)
+  }
+
   /// Every frame and byte may arrive by itself.
   @Test func bytesThatArriveOneByOneGiveTheSame() throws {
     let world = try RelayWorld()

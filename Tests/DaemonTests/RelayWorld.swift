@@ -42,7 +42,7 @@ final class RelayWorld {
   /// Links a node to the relay.
   @discardableResult
   func link(
-    _ number: Int, roundTrip: Duration? = nil, open: ((Int) -> any ByteStream)? = nil
+    _ number: Int, roundTrip: Duration? = nil, seenAt: [Endpoint] = [], open: ((Int) -> any ByteStream)? = nil
   ) -> RelayLink {
     let node = Self.node(number)
     let link = RelayLink(
@@ -52,7 +52,7 @@ final class RelayWorld {
         let stream = MemoryStream()
         opened[node, default: []].append(stream)
         return stream
-      })
+      }, seenAt: seenAt)
     links[node] = link
     return link
   }

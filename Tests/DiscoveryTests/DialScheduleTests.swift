@@ -253,7 +253,7 @@ import Testing
     var now = start
     for step in 0..<200 {
       let target = targets[random.number(0...7)]
-      switch random.number(0...8) {
+      switch random.number(0...9) {
       case 0:
         let addresses = [one, two, .relay(.filled(with: 1)), one].prefix(random.number(0...4))
         schedule.want(target, at: Array(addresses), now: now)
@@ -263,6 +263,7 @@ import Testing
       case 4: if let attempt = attempts.randomElement(using: &random) { schedule.failed(attempt, now: now) }
       case 5: now = now + .milliseconds(random.number(0...500))
       case 6: schedule.silent(target, now: now)
+      case 8: _ = schedule.quiet(target, now: now)
       case 7: _ = schedule.relayed(target, except: attempts.randomElement(using: &random), now: now)
       default:
         now = max(now, schedule.wakeAt ?? now)

@@ -71,6 +71,28 @@ import Testing
     #expect(try other.nodeID != id)
   }
 
+  /// Routers go on leading to a node that has started again.
+  @Test func aChosenPortOutlivesARestart() throws {
+    let port = daemon.linkPort
+    #expect(daemon.stop() == 0)
+    try daemon.start()
+    #expect(daemon.linkPort == port)
+    daemon.kill()
+    let other = try RunningDaemon(in: folder.path("other"), ["--port", "\(port)"])
+    try daemon.start()
+    let second = daemon.linkPort
+    #expect(second != port)
+    #expect(other.stop() == 0)
+    #expect(daemon.stop() == 0)
+    for damage in ["", "0", "70000", "x\n", String(repeating: "1", count: 100)] {
+      try Data(damage.utf8).write(to: URL(filePath: "\(daemon.storage)/kachery-node/port"))
+      try daemon.start()
+      let kept = try String(contentsOfFile: "\(daemon.storage)/kachery-node/port", encoding: .utf8)
+      #expect(kept == "\(daemon.linkPort)\n")
+      #expect(daemon.stop() == 0)
+    }
+  }
+
   @Test func aKeyThatOthersCanReadIsRefused() throws {
     #expect(daemon.stop() == 0)
     chmod("\(daemon.folder)/config/private.pem", 0o644)

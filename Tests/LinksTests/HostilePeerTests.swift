@@ -70,7 +70,7 @@ import Testing
         else { return continuation.resume(returning: nil) }
         handshake.start { result in
           guard let carrier = try? result.get() else { return continuation.resume(returning: nil) }
-          let link = Link(loop: loop, carrier: carrier, isDialer: false)
+          let link = Link(loop: loop, carrier: carrier)
           link.onClose = { error in
             _ = (link, handshake)
             flooder.close()

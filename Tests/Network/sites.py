@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from line import End
+from routers import Router, rules
 
 
 @contextlib.contextmanager
@@ -37,13 +38,13 @@ class Network:
         space.run(["ip", "link", "add", "dev", "switch", "type", "bridge"])
         space.run(["ip", "link", "set", "dev", "switch", "up"])
 
-    def connect(self, end: End, address: str, device: str = "cable") -> None:
+    def connect(self, end: End, address: str, device: str = "cable", prefix: int = 24) -> None:
         """Gives a machine an address in this network, on a new device."""
         self._cables += 1
         port = f"port{self._cables}"
         self.space.run(["ip", "link", "add", "dev", port, "type", "veth", "peer", "name", device, "netns", end.space])
         self.space.run(["ip", "link", "set", "dev", port, "master", "switch", "up"])
-        end.run(["ip", "address", "add", f"{address}/24", "dev", device])
+        end.run(["ip", "address", "add", f"{address}/{prefix}", "dev", device])
         end.run(["ip", "link", "set", "dev", device, "up"])
 
 
@@ -62,9 +63,9 @@ class Sites:
         self._internet.connect(end, address)
         return end
 
-    def site(self, *names: str) -> list[End]:
+    def site(self, *names: str, kind: Router | None = None) -> list[End]:
         """Machines behind a new router, which does not lead back in: a connection from inside to its outside address is
-        refused, as at most home and campus routers."""
+        refused, as at most home and campus routers. Without a kind, the router has no filter."""
         number = len(self.routers) + 1
         inside, outside = f"192.168.{number}", f"203.0.113.{100 + number}"
         router = self._stack.enter_context(namespace(f"router {number}", outside))
@@ -74,14 +75,22 @@ class Sites:
         router.run(["ip", "address", "add", f"{inside}.1/24", "dev", "switch"])
         with router.entered():
             Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
-        router.run(["nft", "add table ip nat"])
-        router.run(["nft", "add chain ip nat after { type nat hook postrouting priority srcnat; }"])
-        router.run(["nft", 'add rule ip nat after oifname "outside" masquerade'])
+            # Answers for the machines that have addresses of the internet.
+            Path("/proc/sys/net/ipv4/conf/outside/proxy_arp").write_text("1")
+        if kind is not None:
+            router.run(["nft", rules(kind)])
+        else:
+            router.run(["nft", "add table ip nat"])
+            router.run(["nft", "add chain ip nat after { type nat hook postrouting priority srcnat; }"])
+            router.run(["nft", 'add rule ip nat after oifname "outside" masquerade'])
         ends = []
         for place, name in enumerate(names):
-            address = f"{inside}.{10 + place}"
+            own = f"203.0.113.{130 + 10 * number + place}"
+            address = f"{inside}.{10 + place}" if kind is None or kind.translation else own
             end = self._stack.enter_context(namespace(name, address))
-            network.connect(end, address)
-            end.run(["ip", "route", "add", "default", "via", f"{inside}.1"])
+            network.connect(end, address, prefix=24 if address != own else 32)
+            end.run(["ip", "route", "add", "default", "via", f"{inside}.1", "dev", "cable", "onlink"])
+            if address == own:
+                router.run(["ip", "route", "add", own, "dev", "switch"])
             ends.append(end)
         return ends

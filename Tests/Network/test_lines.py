@@ -72,11 +72,23 @@ class Node:
             time.sleep(0.05)
 
     def links(self) -> int:
-        url = f"http://127.0.0.1:{self._daemon.api_port}/stats?format=json"
+        return int(self._get("/stats?format=json")["stats"]["kachery_links"])
+
+    def address_of(self, label: str) -> str:
+        """The address of the link in use to the node with this label; empty if there is none."""
+        peers = self._get("/v1/peers")["peers"]
+        return next((str(peer["address"]) for peer in peers if peer["label"] == label), "")
+
+    def _get(self, path: str) -> dict[str, Any]:
+        url = f"http://127.0.0.1:{self._daemon.api_port}{path}"
         token = (self._daemon.storage / "client-auth").read_text()
         request = urllib.request.Request(url, headers={"KACHERY-CLIENT-AUTH-CODE": token})
         with self._end.entered(), urllib.request.urlopen(request, timeout=5) as answer:
-            return int(json.load(answer)["stats"]["kachery_links"])
+            return dict(json.load(answer))
+
+    def log(self) -> str:
+        """What the daemon has logged."""
+        return self._daemon.log.read_text(errors="replace")
 
     def stop(self) -> None:
         self._daemon.stop()

@@ -44,11 +44,11 @@ def start(stack: contextlib.ExitStack, sites: Sites, tmp_path: Path) -> Start:
     return start
 
 
-def hub(sites: Sites, start: Start, number: int = 1, *options: str) -> str:
+def hub(sites: Sites, start: Start, number: int = 1, *options: str, port: int = 14507) -> str:
     """Starts a bootstrap node in the internet. Returns its address."""
     end = sites.machine(number)
-    start(end, f"R{number}", "--isbootstrap", "--port", "14507", *options)
-    return f"{end.address}:14507"
+    start(end, f"R{number}", "--isbootstrap", "--port", str(port), *options)
+    return f"{end.address}:{port}"
 
 
 def share(a: Node, b: Node, folder: Path, size: int) -> float:

@@ -52,11 +52,12 @@ import Wire
     let first = try open(1, dial: try firstDial(), path: path)
     #expect(first.observed == (isSeen ? .tcp(hub) : nil))
     let second = try open(2, dial: nil, path: .direct)
-    #expect(second.addresses.map(\.description) == (isSeen ? ["203.0.113.200:5000"] : []))
+    #expect(second.addresses.map(\.description) == (isSeen ? ["203.0.113.200:40000", "203.0.113.200:5000"] : []))
   }
 
   @Test func aPathThroughAProxyRanksBetweenDirectAndRelayed() {
-    #expect([PathKind.relayed, .webSocket, .proxied, .direct, .lan].sorted() == PathKind.allCases.sorted())
-    #expect(PathKind.direct < .proxied && PathKind.proxied < .webSocket && PathKind.webSocket < .relayed)
+    let inOrder = [PathKind.lan, .direct, .proxied, .webSocket, .relayed]
+    #expect(inOrder.map(\.rank) == inOrder.map(\.rank).sorted() && Set(inOrder.map(\.rank)).count == inOrder.count)
+    #expect(PathKind.punched.rank == PathKind.direct.rank)
   }
 }

@@ -162,7 +162,7 @@ struct RandomMessages {
   init(seed: UInt64) { random = SeededRandom(seed: seed) }
 
   mutating func next() throws -> ControlMessage {
-    switch random.number(0...10) {
+    switch random.number(0...14) {
     case 0: return .hello(try hello())
     case 1: return .channels(try (0..<random.number(0...5)).map { _ in try proof() })
     case 2: return .presence(try (0..<random.number(0...4)).map { _ in try record(hostLength: 12, addresses: 3) })
@@ -186,10 +186,33 @@ struct RandomMessages {
       return .aborted(AbortNotice(hash: try fixed(), reason: reason))
     case 9: return .prefer(UInt64(random.number(0...1_000_000)))
     case 8: return .lanesWanted(UInt8(random.number(0...255)))
+    case 10:
+      return .reach(
+        Reach(
+          session: UInt32(random.number(0...9)), tcp: MappingKind.allCases.randomElement(using: &random) ?? .none,
+          udp: .same, ways: PunchWays(rawValue: UInt8(random.number(0...255))), candidates: candidates()))
+    case 11:
+      return .punch(
+        Punch(session: UInt32.max, round: UInt8(random.number(0...255)), part: 1, candidates: candidates()))
+    case 12: return .punchStart(PunchStart(session: 7, round: UInt8(random.number(0...255))))
+    case 13:
+      let outcome = PunchEnd.Outcome.allCases.randomElement(using: &random) ?? .won
+      return .punchEnd(PunchEnd(session: 7, round: 3, outcome, winner: candidates().first))
     case 6: return .waiting(WaitingNotice(hash: try fixed(), others: UInt32(random.number(0...300))))
     default:
       let code = try #require(Goodbye.Code.allCases.randomElement(using: &random))
       return .goodbye(Goodbye(code, "because é"))
+    }
+  }
+
+  private mutating func candidates() -> [Candidate] {
+    (0..<random.number(0...WireLimits.candidates)).compactMap { _ in
+      let kind = Candidate.Kind.allCases.randomElement(using: &random) ?? .seen
+      let transport = Candidate.Transport.allCases.randomElement(using: &random) ?? .tcp
+      let bytes = random.bytes(random.chance(50) ? 4 : 16)
+      return IPAddress(bytes: bytes).flatMap {
+        Candidate(kind, over: transport, $0, port: UInt16(random.number(1...65_535)))
+      }
     }
   }
 

@@ -7,6 +7,7 @@ import Wire
 @Suite struct RelayMessageTests {
   private static let topic: Topic = .filled(with: 7)
   private static let node: NodeID = .filled(with: 4)
+  private static let seenAt = ["192.0.2.7:15351", "[2001:db8::1]:443"].compactMap { Endpoint($0) }
 
   private func frame(_ bytes: [UInt8]) throws -> Frame? {
     var decoder = FrameDecoder(limit: RelayFrame.limit)
@@ -23,6 +24,18 @@ import Wire
     }
   }
 
+  @Test func endpointsSurviveTheWay() throws {
+    let relayed = RelayedRequest(topic: Self.topic, opener: Self.node, seenAt: Self.seenAt)
+    let answer = RelayAnswer(.granted, seenAt: Self.seenAt)
+    #expect(try RelayedRequest.decode(try #require(try frame(relayed.encoded))).seenAt == Self.seenAt)
+    #expect(try RelayAnswer.decode(try #require(try frame(answer.encoded))).seenAt == Self.seenAt)
+    // Names are no place at which a node was seen, and there is room for four.
+    let many = ["relay.example.org:1"] + (1...6).map { "192.0.2.\($0):1" }
+    let most = RelayAnswer(.granted, seenAt: many.compactMap { Endpoint($0) })
+    let seen = try RelayAnswer.decode(try #require(try frame(most.encoded))).seenAt
+    #expect(seen.map(\.host) == ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"])
+  }
+
   /// An unknown status could mean anything, also that bytes follow.
   @Test(arguments: [UInt8](0...255)) func aStatusIsOneOfThoseKnownOrNone(value: UInt8) throws {
     let bytes: [UInt8] = [0, 0, 0, 3, 50, value, 0]
@@ -35,7 +48,7 @@ import Wire
     #expect(RelayAnswer(status).encoded == bytes)
   }
 
-  /// A later version may send at most four endpoints of at most 64 bytes, and fields after them.
+  /// Endpoints of another form belong to later versions, which may also send fields after them.
   @Test(arguments: [(0, 0, true), (1, 0, true), (4, 64, true), (5, 1, false), (4, 65, false)])
   func endpointsAreSkipped(count: Int, bytes: Int, areAccepted: Bool) throws {
     func field(_ writer: inout ByteWriter) {
@@ -77,8 +90,8 @@ import Wire
     let use = UInt8(random.number(0...255))
     let messages = [
       RelayRequest(topic: Self.topic, target: Self.node, use: use).encoded,
-      RelayedRequest(topic: Self.topic, opener: Self.node, use: use).encoded,
-      RelayAnswer(RelayStatus.allCases.randomElement(using: &random) ?? .granted).encoded,
+      RelayedRequest(topic: Self.topic, opener: Self.node, use: use, seenAt: Self.seenAt).encoded,
+      RelayAnswer(RelayStatus.allCases.randomElement(using: &random) ?? .granted, seenAt: Self.seenAt).encoded,
     ]
     for message in messages { try expectNoHarm(from: random.mutated(message), "seed \(seed)") }
   }

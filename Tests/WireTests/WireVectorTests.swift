@@ -52,12 +52,30 @@ import Wire
           id: 7, .has(FindAnswer.File(size: 60_000_000, manifest: manifest, chunks: ChunkSet(bytes: [0b101]))))),
       "waiting": .waiting(WaitingNotice(hash: hash, others: 3)),
     ]
+    let candidates = try Self.candidates()
+    messages["the first reach"] = .reach(Reach(session: 0, tcp: .unknown, candidates: []))
+    messages["reach"] = .reach(
+      Reach(session: 0x0102_0304, tcp: .kept, udp: .random, ways: [.tcp, .udp], candidates: candidates))
+    messages["punch"] = .punch(Punch(session: 0x0102_0304, round: 2, candidates: candidates))
+    messages["punchStart"] = .punchStart(PunchStart(session: 0x0102_0304, round: 1))
+    messages["punchEnd: won"] = .punchEnd(
+      PunchEnd(session: 0x0102_0304, round: 1, .won, winner: candidates.last))
+    messages["punchEnd: failed"] = .punchEnd(PunchEnd(session: 0x0102_0304, round: 3, .failed))
+    messages["punchEnd: notNow"] = .punchEnd(PunchEnd(session: 0x0102_0304, round: 0, .notNow))
     for refusal in Refusal.allCases {
       messages["found: \(refusal)"] = .found(FindAnswer(id: 7, .refuses(refusal)))
       messages["aborted: \(refusal)"] = .aborted(AbortNotice(hash: hash, reason: refusal))
     }
     for code in Goodbye.Code.allCases { messages["goodbye: \(code)"] = .goodbye(Goodbye(code, "weil é")) }
     return messages
+  }
+
+  private static func candidates() throws -> [Candidate] {
+    let (ipv4, ipv6) = (try #require(IPAddress("192.0.2.7")), try #require(IPAddress("2001:db8::7")))
+    return [
+      try #require(Candidate(.predicted, ipv4, port: 65_535)),
+      try #require(Candidate(.ipv6, over: .udp, ipv6, port: 15_351)),
+    ]
   }
 
   private static func fetchRequests() throws -> [String: FetchRequest] {
@@ -130,7 +148,7 @@ import Wire
 
   @Test func controlMessages() throws {
     try replay(
-      "control", Self.control(), types: [1, 2, 3, 4, 5, 6, 7, 8, 12, 13], encode: { $0.encoded },
+      "control", Self.control(), types: Array(1...14), encode: { $0.encoded },
       decode: { try ControlMessage.decode($0) })
   }
 
@@ -185,11 +203,18 @@ import Wire
     try replay(
       "relayRequests", Dictionary(uniqueKeysWithValues: requests), types: [48], encode: { $0.encoded },
       decode: { try RelayRequest.decode($0) })
-    let relayed = uses.map { ($0, RelayedRequest(topic: topic, opener: node, use: $1)) }
+    let seenAt = try ["192.0.2.7:65535", "[2001:db8::7]:15351"].map { try #require(Endpoint($0)) }
+    let relayed =
+      uses.map { ($0, RelayedRequest(topic: topic, opener: node, use: $1)) } + [
+        ("with endpoints", RelayedRequest(topic: topic, opener: node, seenAt: seenAt))
+      ]
     try replay(
       "relayedRequests", Dictionary(uniqueKeysWithValues: relayed), types: [49], encode: { $0.encoded },
       decode: { try RelayedRequest.decode($0) })
-    let answers = RelayStatus.allCases.map { ("\($0)", RelayAnswer($0)) }
+    let answers =
+      RelayStatus.allCases.map { ("\($0)", RelayAnswer($0)) } + [
+        ("granted, with endpoints", RelayAnswer(.granted, seenAt: seenAt))
+      ]
     try replay(
       "relayAnswers", Dictionary(uniqueKeysWithValues: answers), types: [50], encode: { $0.encoded },
       decode: { try RelayAnswer.decode($0) })

@@ -210,6 +210,19 @@ package struct DialSchedule: Sendable {
     return cancel(losers)
   }
 
+  /// Stops the attempts at the addresses of a target that is linked only through relays: it is about to be dialed there
+  /// in another way. Further ones follow after a while.
+  package mutating func quiet(_ target: DialTarget, now: Instant) -> [Action] {
+    guard var race = races[target], race.isRelayed else { return [] }
+    let losers = race.attempts.keys
+    if race.isTrying { race.relayedRounds += 1 }
+    race.attempts = [:]
+    race.untried = []
+    race.nextAt = max(race.nextAt, now + spread(Self.relayedPauses[0]))
+    set(target, race)
+    return cancel(losers)
+  }
+
   /// The link to the target is silent: dials the target beside it, immediately and then every second.
   package mutating func silent(_ target: DialTarget, now: Instant) {
     guard var race = races[target], race.isLinked else { return }
@@ -238,6 +251,12 @@ package struct DialSchedule: Sendable {
     race.failures = life < Self.shortLife ? race.failures + 1 : 1
     race.nextAt = now + spread(pause(after: race.failures))
     set(target, race)
+  }
+
+  /// The ID of an attempt that is made on another occasion.
+  package mutating func newAttempt() -> DialID {
+    lastNumber += 1
+    return DialID(number: lastNumber)
   }
 
   /// The target of an attempt; nil if it was cancelled.

@@ -1,6 +1,7 @@
 import Crypto
 import Discovery
 import Primitives
+import Traversal
 import Wire
 
 /// Where to find this node and others: which node serves which topic, where this node listens and was seen, and which
@@ -28,6 +29,8 @@ struct Introductions: Sendable {
   private var local = LocalNetwork()
   /// The hosts at which bootstrap nodes have seen this node, latest last.
   private var observedHosts: [String] = []
+  /// Where bootstrap nodes see this node's connections.
+  private var outsideView = OutsideView()
   /// The latest signed records of this node: many peers get the same ones.
   private var ownRecords: [Topic: PresenceRecord] = [:]
   /// Records signed so far: the expensive part of an introduction. Tests use it to bound the cost of a message.
@@ -41,6 +44,12 @@ struct Introductions: Sendable {
   var ownAddresses: [Address] {
     var addresses = announced.map { Address.tcp($0) }
     guard let port = listeningPort else { return Array(addresses.prefix(WireLimits.addresses)) }
+    // Other nodes come in at the same port only if the NAT uses it for all of them.
+    if !outsideView.mapping(of: port).isHard {
+      for endpoint in outsideView.endpoints where !addresses.contains(.tcp(endpoint)) {
+        addresses.append(.tcp(endpoint))
+      }
+    }
     for port in [port] + furtherPorts {
       for host in observedHosts.reversed() + local.hosts.prefix(Self.maximumLocal) {
         guard let address = Endpoint(host: host, port: port).map({ Address.tcp($0) }) else { continue }
@@ -69,16 +78,26 @@ struct Introductions: Sendable {
     self.furtherPorts = furtherPorts
   }
 
-  /// Records a host at which a bootstrap node has seen this node.
+  /// What this node says about itself when it asks for a direct connection.
+  var ownSide: OwnSide {
+    OwnSide(outside: outsideView, port: listeningPort, interfaces: local.hosts, networks: local.networks)
+  }
+
+  /// Records where a bootstrap node has seen this node.
   ///
   /// - Returns: whether it was new.
-  mutating func recordObserved(_ address: Address) -> Bool {
-    // The port is that of an outgoing connection: nothing listens there.
-    guard let host = address.tcpEndpoint?.host, observedHosts.last != host else { return false }
+  mutating func recordObserved(_ address: Address, by observer: NodeID) -> Bool {
+    guard let endpoint = address.tcpEndpoint else { return false }
+    let host = endpoint.host
     let isNew = !observedHosts.contains(host)
     observedHosts = Array((observedHosts.filter { $0 != host } + [host]).suffix(Self.maximumObserved))
-    return isNew
+    return outsideView.record(endpoint, by: observer) || isNew
   }
+
+  /// The node sees this one no longer.
+  ///
+  /// - Returns: whether anything has changed.
+  mutating func forgetObserver(_ observer: NodeID) -> Bool { outsideView.forget(observer) }
 
   /// This node's record for peers that may know that it serves the topic.
   mutating func ownRecord(of topic: Topic, for life: Duration, with key: SigningKey, at now: WallTime) -> PresenceRecord

@@ -65,11 +65,11 @@ struct LinkChoice: Sendable {
       let best = candidates.filter({ $0.isProven }).min(by: { $0.rank < $1.rank })
     else { return nil }
     let mayChange = improvedAt.map { now - $0 >= Self.changePeriod } ?? true
-    if best.path < current.path {
+    if best.path.rank < current.path.rank {
       rival = nil
       guard mayChange else { return nil }
     } else {
-      guard best.path == current.path, best.isFaster(than: current) else {
+      guard best.path.rank == current.path.rank, best.isFaster(than: current) else {
         rival = nil
         return nil
       }
@@ -87,12 +87,12 @@ extension LinkChoice.Candidate {
 
   /// Links that were never measured come last in their kind, and of two equal ones the older is first.
   fileprivate var rank: Rank {
-    Rank(isSilent: isSilent, path: path, roundTrip: roundTrip ?? .seconds(3_600), link: link)
+    Rank(isSilent: isSilent, path: path.rank, roundTrip: roundTrip ?? .seconds(3_600), link: link)
   }
 
   fileprivate struct Rank: Comparable {
     let isSilent: Bool
-    let path: PathKind
+    let path: Int
     let roundTrip: Duration
     let link: LinkID
 

@@ -2,20 +2,22 @@ package import Discovery
 package import Primitives
 
 /// The kind of path by which a link came up, better kinds first.
-package enum PathKind: UInt8, Comparable, Sendable, CaseIterable {
+package enum PathKind: Sendable, CaseIterable {
   /// Within one network.
-  case lan = 1
+  case lan
   /// To an address of the other end, over the internet.
-  case direct = 2
+  case direct
+  /// Directly, between two nodes that dialed each other at the same moment: as good as `direct`.
+  case punched
   /// To an address of the other end, by a connection that an HTTP proxy has opened.
-  case proxied = 3
+  case proxied
   /// Within a WebSocket, which may lead through a server in front of the other end.
-  case webSocket = 4
+  case webSocket
   /// Through another node.
-  case relayed = 5
+  case relayed
 
   /// Whether the two ends see each other's own addresses.
-  var showsAddresses: Bool { self == .lan || self == .direct }
+  var showsAddresses: Bool { self == .lan || self == .direct || self == .punched }
 
   /// The kind of a path to this address.
   init(to remote: Address?) {
@@ -28,7 +30,16 @@ package enum PathKind: UInt8, Comparable, Sendable, CaseIterable {
     }
   }
 
-  package static func < (left: PathKind, right: PathKind) -> Bool { left.rawValue < right.rawValue }
+  /// Smaller for better kinds, and the same for kinds that are equally good.
+  package var rank: Int {
+    switch self {
+    case .lan: 1
+    case .direct, .punched: 2
+    case .proxied: 3
+    case .webSocket: 4
+    case .relayed: 5
+    }
+  }
 }
 
 /// The facts about a link when it opens.
@@ -43,15 +54,18 @@ package struct LinkFacts: Hashable, Sendable {
   package let remote: Address?
   /// How it came up.
   package let path: PathKind
+  /// Where the relay sees the other end; empty if the link is not relayed, or the relay does not say.
+  package let seenAt: [Endpoint]
 
   package init(
-    peer: NodeID, dial: DialID?, binding: [UInt8], remote: Address?, path: PathKind? = nil
+    peer: NodeID, dial: DialID?, binding: [UInt8], remote: Address?, path: PathKind? = nil, seenAt: [Endpoint] = []
   ) {
     self.peer = peer
     self.dial = dial
     self.binding = binding
     self.remote = remote
     self.path = path ?? PathKind(to: remote)
+    self.seenAt = seenAt
   }
 }
 

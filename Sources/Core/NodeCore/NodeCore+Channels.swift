@@ -57,13 +57,15 @@ extension NodeCore {
   /// The ways to reach this node, or others, have changed.
   mutating func addressesChanged(at now: Timestamps) {
     updateTargets(at: now)
+    updateOwnSide(at: now)
     announce(at: now)
     runAnnouncer(at: now)
     runDials(now)
   }
 
-  mutating func recordObserved(_ address: Address, at now: Timestamps) {
-    guard introductions.recordObserved(address) else { return }
+  mutating func recordObserved(_ address: Address, by observer: NodeID, at now: Timestamps) {
+    guard introductions.recordObserved(address, by: observer) else { return }
+    updateOwnSide(at: now)
     updateTargets(at: now)
     announce(at: now)
   }

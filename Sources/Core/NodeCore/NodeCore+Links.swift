@@ -21,6 +21,8 @@ extension NodeCore {
       perform(
         isDirect ? dials.linked(target, except: dial) : dials.relayed(target, except: dial, now: now.instant))
     }
+    if let observation, facts.dial == observation.dial { peers.change(link) { $0.isObservation = true } }
+    if facts.path == .punched { punched(facts, at: now) }
     if introductions.isBootstrap(facts.peer) {
       for other in peers.links(to: facts.peer) {
         peers.change(other) { $0.isWantedAsBootstrap = true }
@@ -45,6 +47,7 @@ extension NodeCore {
       observed: facts.path.showsAddresses ? facts.remote : nil,
       proofs: membership.proofs(binding: facts.binding))
     if configuration.relays { hello.features |= Hello.relays }
+    if configuration.punches { hello.features |= Hello.punching }
     return hello
   }
 
@@ -64,6 +67,8 @@ extension NodeCore {
     } else if peers.isLinked(peer.node) {
       reviewDials(of: peer.node, at: now)
     }
+    if peer.isObservation, observation?.dial == peer.facts.dial { observed(nil, at: now) }
+    reviewPunching(of: peer.node, at: now)
     drainTransfer(at: now)
     noteExpectations(at: now)
   }
@@ -83,6 +88,7 @@ extension NodeCore {
 
   /// An attempt to connect has failed.
   package mutating func dialFailed(_ dial: DialID, _ problem: DialProblem? = nil, at now: Timestamps) {
+    if observation?.dial == dial { observed(nil, at: now) }
     dials.failed(dial, problem, now: now.instant)
     runDials(now)
   }
@@ -119,6 +125,7 @@ extension NodeCore {
     case .waiting(let notice): waits(notice, at: peer, now)
     case .aborted(let notice): aborted(notice, by: peer, now)
     case .prefer(let number): take(preferred: number, from: peer, at: now)
+    case .reach, .punch, .punchStart, .punchEnd: receivedReach(message, from: peer, at: now)
     // Lanes do not concern the core.
     case .hello, .goodbye, .lanesWanted: break
     }
@@ -131,6 +138,10 @@ extension NodeCore {
         link, .version,
         "this node speaks version \(Hello.majorVersion) of the protocol, the other \(hello.major)",
         at: now)
+    }
+    guard !peer.isObservation else {
+      refuse(link, .duplicate, "this node has learned its address", at: now)
+      return observed(hello.observed?.tcpEndpoint, at: now)
     }
     peers.change(link) { $0.hello = hello }
     recordBootstrapPorts(of: peer.node, hello, at: now)
@@ -151,6 +162,7 @@ extension NodeCore {
       return
     }
     linked(link, hello, at: now)
+    reviewPunching(of: peer.node, at: now)
     noteExpectations(at: now)
   }
 
@@ -162,7 +174,7 @@ extension NodeCore {
     recordClock(of: peer.node, hello.clock, at: now)
     // A proxy's address leads to the proxy, not to this node.
     if peer.isBootstrap, peer.facts.path.showsAddresses, let observed = hello.observed {
-      recordObserved(observed, at: now)
+      recordObserved(observed, by: peer.node, at: now)
     }
     feedEngine.linkOpened(link, to: peer.node, binding: peer.facts.binding)
     guard !peers.isLinked(peer.node) else {

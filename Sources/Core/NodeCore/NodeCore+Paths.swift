@@ -27,6 +27,7 @@ extension NodeCore {
     // Something may still be awaited over a link that is not used anymore.
     if peers.link(of: peer.node) != link { abandon(link, of: peer.node, at: now) }
     replacePath(of: peer.node, at: now)
+    reviewPunching(of: peer.node, at: now)
     guard peers.candidates(of: peer.node).allSatisfy(\.isSilent) else {
       reviewDials(of: peer.node, at: now)
       return runDials(now)
@@ -42,6 +43,7 @@ extension NodeCore {
     guard peer.isActive else { return }
     reviewDials(of: peer.node, at: now)
     replacePath(of: peer.node, at: now)
+    reviewPunching(of: peer.node, at: now)
     noteExpectations(at: now)
   }
 
@@ -107,6 +109,7 @@ extension NodeCore {
     peers.unchoose(node)
     emit(.event(.unlinked(node)))
     relayLeft(node, at: now)
+    if introductions.forgetObserver(node) { updateOwnSide(at: now) }
     transferEngine.peerLeft(node, at: now.instant)
     feedPeerLeft(node, at: now)
   }

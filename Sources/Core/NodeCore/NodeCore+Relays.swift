@@ -58,6 +58,12 @@ extension NodeCore {
     return opener.facts.path == .relayed || other.facts.path == .relayed ? .nested : .granted
   }
 
+  /// Where this node sees another one: it tells the node at the other end of a relayed link.
+  package func seenAt(_ node: NodeID) -> [Endpoint] {
+    let facts = peers.activeLinks(to: node).compactMap { peers[$0]?.facts }.filter { $0.path != .relayed }
+    return Array(facts.compactMap { $0.remote?.tcpEndpoint }.prefix(Int(RelayFrame.endpoints)))
+  }
+
   /// The link over which a node is asked whether it accepts a relayed one.
   package func relayLink(to target: NodeID) -> LinkID? { peers.link(of: target) }
 }

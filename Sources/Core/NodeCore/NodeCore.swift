@@ -3,6 +3,7 @@ import Discovery
 import Feeds
 package import Primitives
 import Transfer
+import Traversal
 import Wire
 
 /// All decisions of a node, without I/O: which nodes to link to, which to believe, which may ask for what, and which
@@ -32,6 +33,11 @@ package struct NodeCore: Sendable {
   var reputation = Reputation()
   var dials: DialSchedule
   var announcer: LocalAnnouncer
+  var punches: PunchSchedule
+  /// The attempt to learn the NAT's next port that is running.
+  var observation: Observation?
+  /// Such attempts: each costs a bootstrap node a handshake.
+  var observations = SecondlyAllowance(limit: 1)
   var transferEngine: TransferEngine
   var feedEngine = FeedEngine()
   var lookups: [LookupID: (link: LinkID, request: FindRequest)] = [:]
@@ -49,6 +55,7 @@ package struct NodeCore: Sendable {
     membership = Membership(node: node)
     dials = DialSchedule(random: random)
     announcer = LocalAnnouncer(random: random)
+    punches = PunchSchedule(of: node, random: random)
     transferEngine = TransferEngine(manifestThreshold: configuration.manifestThreshold, node: node)
   }
 
@@ -86,7 +93,7 @@ package struct NodeCore: Sendable {
   package var wakeAt: Instant? {
     [
       introductions.announceAt, dials.wakeAt, transferEngine.wakeAt, feedEngine.wakeAt,
-      peers.nextHelloDeadline, announcer.wakeAt,
+      peers.nextHelloDeadline, announcer.wakeAt, punches.wakeAt, observation?.deadline,
     ]
     .compactMap { $0 }.min()
   }
@@ -94,7 +101,7 @@ package struct NodeCore: Sendable {
   /// Whether the stored deadlines match a scan of everything. Tests check this after each input.
   package var keepsItsDeadlines: Bool {
     dials.keepsItsDeadlines && transferEngine.keepsItsDeadlines && feedEngine.keepsItsDeadlines
-      && peers.keepsItsDeadlines
+      && peers.keepsItsDeadlines && punches.keepsItsDeadlines
   }
 
   /// Does the work that is due.
@@ -111,6 +118,7 @@ package struct NodeCore: Sendable {
     }
     runAnnouncer(at: now)
     runDials(now)
+    wakePunches(at: now)
     transferEngine.wake(at: now.instant)
     drainTransfer(at: now)
     feedEngine.wake(at: now.instant)

@@ -19,6 +19,8 @@ package struct NodeCoreConfiguration: Sendable {
   package var webSocketBootstraps: [Address]
   /// Most links.
   package var maximumLinks: Int
+  /// Whether it connects to relayed nodes directly as well, by dialing them at the moment at which they dial it.
+  package var punches = true
   /// Larger files, in bytes, are fetched in the chunks of their manifest. Fixed by the storage format; simulations use
   /// smaller files.
   package var manifestThreshold = Limits.manifestThreshold

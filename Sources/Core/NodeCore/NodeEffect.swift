@@ -35,6 +35,8 @@ package enum LinkEffect: Sendable {
   /// Connect to this address; reply with `linkOpened` or `dialFailed`.
   case dial(DialID, Address, expected: NodeID?)
   case cancelDial(DialID)
+  /// Connect to this bootstrap node from any port, not from the one on which this node listens; reply as to `dial`.
+  case observe(DialID, Endpoint, expected: NodeID)
   case send(LinkID, ControlMessage)
   /// Say goodbye and close; reply with `linkClosed`.
   case close(LinkID, Goodbye)
@@ -49,6 +51,11 @@ package enum LinkEffect: Sendable {
   case prefer(LinkID)
   /// Request what is requested over this link over the preferred link of its node instead: nothing comes over this one.
   case abandon(LinkID)
+  /// Dial all addresses of this round now; reply with `linkOpened`, whose facts name the path `punched`, or
+  /// `punchFailed`.
+  case punch(PunchRound)
+  /// Stop the round with this node.
+  case cancelPunch(NodeID)
 }
 
 /// A datagram to send in the local networks.

@@ -10,8 +10,12 @@ extension ControlMessage {
     static let goodbye: UInt8 = 6
     static let waiting: UInt8 = 7
     static let aborted: UInt8 = 8
+    static let reach: UInt8 = 9
+    static let punch: UInt8 = 10
+    static let punchStart: UInt8 = 11
     static let prefer: UInt8 = 12
     static let lanesWanted: UInt8 = 13
+    static let punchEnd: UInt8 = 14
   }
 
   /// The message as a frame.
@@ -27,6 +31,10 @@ extension ControlMessage {
     case .aborted(let notice): Frame.encode(FrameType.aborted) { $0.write(notice) }
     case .lanesWanted(let count): Frame.encode(FrameType.lanesWanted) { $0.integer(count) }
     case .prefer(let link): Frame.encode(FrameType.prefer) { $0.integer(link) }
+    case .reach(let reach): Frame.encode(FrameType.reach) { $0.write(reach) }
+    case .punch(let punch): Frame.encode(FrameType.punch) { $0.write(punch) }
+    case .punchStart(let start): Frame.encode(FrameType.punchStart) { $0.write(start) }
+    case .punchEnd(let end): Frame.encode(FrameType.punchEnd) { $0.write(end) }
     }
   }
 
@@ -45,6 +53,10 @@ extension ControlMessage {
       case FrameType.aborted: return .aborted(try reader.abortNotice())
       case FrameType.lanesWanted: return .lanesWanted(try reader.byte())
       case FrameType.prefer: return .prefer(try reader.integer())
+      case FrameType.reach: return .reach(try reader.reach())
+      case FrameType.punch: return .punch(try reader.punch())
+      case FrameType.punchStart: return .punchStart(try reader.punchStart())
+      case FrameType.punchEnd: return .punchEnd(try reader.punchEnd())
       default: return nil
       }
     } catch {

@@ -22,6 +22,14 @@ package enum ControlMessage: Hashable, Sendable {
   case lanesWanted(UInt8)
   /// Of the links between the two nodes, the sender uses the one with this number: the first 8 bytes of its binding.
   case prefer(UInt64)
+  /// The sender wants to connect directly, and may be reached there.
+  case reach(Reach)
+  /// The candidates for a further attempt to connect directly.
+  case punch(Punch)
+  /// The attempt begins: the receiver dials immediately, the sender half a round trip later.
+  case punchStart(PunchStart)
+  /// The session has ended.
+  case punchEnd(PunchEnd)
 }
 
 /// Explains why a fetch stream ended before all bytes of a range were sent: the stream itself shows only the reset.

@@ -15,6 +15,8 @@ package struct Hello: Hashable, Sendable {
   package static let severalLinks: UInt64 = 2
   /// The bit of `features` for relaying the links of other nodes.
   package static let relays: UInt64 = 4
+  /// The bit of `features` for connecting directly to a node that is linked through a relay, see `Reach`.
+  package static let punching: UInt64 = 8
 
   /// The node's features, one bit each; unknown bits are ignored.
   package var features: UInt64 = lanes | severalLinks

@@ -9,8 +9,8 @@ package enum RelayFrame {
   package static let earlyBytes = 16 << 10
   /// The use of a relayed stream that carries a link.
   package static let link: UInt8 = 0
-  /// Most endpoints in a frame, and bytes in one. They are for later versions: this one sends none and skips them.
-  static let endpoints: UInt8 = 4
+  /// Most endpoints in a frame, and bytes in one.
+  package static let endpoints: UInt8 = 4
   static let endpointBytes = 64
 }
 
@@ -63,11 +63,14 @@ package struct RelayedRequest: Hashable, Sendable {
   package let topic: Topic
   /// The node that wants the link. It has proved its ID to the relay, not to the receiver.
   package let opener: NodeID
+  /// Where the relay sees the opener.
+  package let seenAt: [Endpoint]
 
-  package init(topic: Topic, opener: NodeID, use: UInt8 = RelayFrame.link) {
+  package init(topic: Topic, opener: NodeID, use: UInt8 = RelayFrame.link, seenAt: [Endpoint] = []) {
     self.use = use
     self.topic = topic
     self.opener = opener
+    self.seenAt = seenAt
   }
 
   /// The request as a frame.
@@ -76,7 +79,7 @@ package struct RelayedRequest: Hashable, Sendable {
       writer.integer(use)
       writer.fixed(topic)
       writer.fixed(opener)
-      writer.writeNoEndpoints()
+      writer.write(seenAt)
     }
   }
 
@@ -86,9 +89,8 @@ package struct RelayedRequest: Hashable, Sendable {
     var reader = ByteReader(frame.body)
     do throws(ByteReaderError) {
       let use = try reader.byte()
-      let request = RelayedRequest(topic: try reader.fixed(), opener: try reader.fixed(), use: use)
-      try reader.skipEndpoints()
-      return request
+      return RelayedRequest(
+        topic: try reader.fixed(), opener: try reader.fixed(), use: use, seenAt: try reader.endpoints())
     } catch {
       throw .malformed(error)
     }
@@ -101,14 +103,19 @@ package struct RelayAnswer: Hashable, Sendable {
 
   /// Whether the bytes of the relayed link follow, or why not.
   package let status: RelayStatus
+  /// Where the relay sees the target. A target sends none.
+  package let seenAt: [Endpoint]
 
-  package init(_ status: RelayStatus) { self.status = status }
+  package init(_ status: RelayStatus, seenAt: [Endpoint] = []) {
+    self.status = status
+    self.seenAt = seenAt
+  }
 
   /// The answer as a frame.
   package var encoded: [UInt8] {
     Frame.encode(Self.frameType) { writer in
       writer.integer(status.rawValue)
-      writer.writeNoEndpoints()
+      writer.write(seenAt)
     }
   }
 
@@ -118,8 +125,7 @@ package struct RelayAnswer: Hashable, Sendable {
     var reader = ByteReader(frame.body)
     do throws(ByteReaderError) {
       guard let status = RelayStatus(rawValue: try reader.byte()) else { throw .malformed }
-      try reader.skipEndpoints()
-      return RelayAnswer(status)
+      return RelayAnswer(status, seenAt: try reader.endpoints())
     } catch {
       throw .malformed(error)
     }
@@ -147,14 +153,30 @@ package enum RelayStatus: UInt8, Sendable, CaseIterable {
 }
 
 extension ByteWriter {
-  fileprivate mutating func writeNoEndpoints() { integer(UInt8(0)) }
+  /// Writes the endpoints whose hosts are addresses: a count, then each with its length.
+  fileprivate mutating func write(_ endpoints: [Endpoint]) {
+    let known = endpoints.compactMap { endpoint in IPAddress(endpoint.host).map { ($0, endpoint.port) } }
+      .prefix(Int(RelayFrame.endpoints))
+    integer(UInt8(known.count))
+    for (address, port) in known {
+      var content = ByteWriter()
+      content.write(address, port: port)
+      bytes(content.bytes)
+    }
+  }
 }
 
 extension ByteReader {
-  /// Skips a list of endpoints: a count, then each with its length.
-  fileprivate mutating func skipEndpoints() throws(ByteReaderError) {
+  /// The endpoints that `write` writes. Those that this version cannot read are left out.
+  fileprivate mutating func endpoints() throws(ByteReaderError) -> [Endpoint] {
     let count = try byte()
     guard count <= RelayFrame.endpoints else { throw .tooLong }
-    for _ in 0..<count { _ = try bytes(limit: RelayFrame.endpointBytes) }
+    var endpoints: [Endpoint] = []
+    for _ in 0..<count {
+      var content = ByteReader(try bytes(limit: RelayFrame.endpointBytes))
+      guard let (address, port) = try? content.addressAndPort() else { continue }
+      if let endpoint = Endpoint(host: address.description, port: port) { endpoints.append(endpoint) }
+    }
+    return endpoints
   }
 }

@@ -16,6 +16,8 @@ package enum WireLimits {
   package static let channels = 256
   /// Most addresses of a node.
   package static let addresses = 16
+  /// Most candidates in a message.
+  package static let candidates = 16
   /// Most relays of a node.
   package static let relays = 2
   /// Bytes in the signed part of a presence record. The whole record, with the part's length and the signature, has at

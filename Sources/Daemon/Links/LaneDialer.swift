@@ -79,8 +79,10 @@ final class LaneDialer {
     }
     lastAttempt += 1
     let id = lastAttempt
-    attempts[id] = host.dial(to: endpoint, expected: connection.link.peer, timeout: Self.dialTime) {
-      [weak self] result in
+    // From any port: only one connection can lead from the listening port to an endpoint.
+    attempts[id] = host.dial(
+      to: endpoint, from: .anyPort, expected: connection.link.peer, timeout: Self.dialTime
+    ) { [weak self] result in
       guard let self, attempts.removeValue(forKey: id) != nil else { return (try? result.get())?.close() ?? () }
       switch result {
       case .failure: dial(addresses.dropFirst(), orAsk: orAsk)

@@ -175,10 +175,10 @@ extension ControlMessage {
     case .presence(let records): 1 + 2 * records.count
     case .channels(let proofs): 1 + proofs.count
     case .hello(let hello): 1 + hello.proofs.count
-    case .find, .found, .goodbye, .waiting, .aborted: 1
+    case .find, .found, .goodbye, .waiting, .aborted, .punchEnd: 1
     // They make this node move its requests to another link.
     case .prefer: 50
-    case .lanesWanted: 10
+    case .lanesWanted, .reach, .punch, .punchStart: 10
     }
   }
 }

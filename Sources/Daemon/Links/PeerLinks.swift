@@ -9,8 +9,6 @@ import Wire
 
 /// The node's links, and its attempts to open more. Bound to the loop.
 final class PeerLinks {
-  /// The timeout for connecting to one address.
-  private static let dialTime: Duration = .seconds(10)
   /// Most accepted links whose peers have not shown their purpose.
   private static let maximumIncoming = 256
   /// Most lanes that this node may have to all other nodes.
@@ -29,7 +27,8 @@ final class PeerLinks {
   private let host: LinkHost
   private var links: [LinkID: LinkConnection] = [:]
   private var incoming: [ObjectIdentifier: IncomingLink] = [:]
-  private var dials: [DialID: LinkAttempt] = [:]
+  private let dials: LinkDials
+  private let punches: PunchRounds
   private let paths: NodePaths
   private let relayed: RelayedLinks
   /// The rate of all relaying for other nodes together.
@@ -59,6 +58,13 @@ final class PeerLinks {
       driver.input { $0.linkMeasured(id, measured, at: $1) }
     }
     relayed = RelayedLinks(host: host, driver: driver, loop: loop, log: log, limit: relayLimit)
+    dials = LinkDials(host: host, relayed: relayed, loop: loop, log: log)
+    punches = PunchRounds(host: host, driver: driver, loop: loop, log: log)
+    punches.onOpened = { [weak self] in self?.opened($0, dial: nil, accepted: $1, path: .punched) ?? $0.close() }
+    dials.onFailed = { [driver] id, problem in driver.input { $0.dialFailed(id, problem, at: $1) } }
+    dials.onOpened = { [weak self] in
+      self?.opened($0.link, dial: $0.dial, accepted: $0.accepted, by: $0.relay) ?? $0.link.close()
+    }
     relayed.connection = { [weak self] in self?.links[$0] }
     relayed.onLink = { [weak self] link, relay in self?.accepted(link, by: relay) ?? link.close() }
     host.onLink = { [weak self] link in self?.accepted(link) }
@@ -79,8 +85,9 @@ final class PeerLinks {
 
   func perform(_ effect: LinkEffect) {
     switch effect {
-    case .dial(let id, let address, let expected): dial(id, address, expected)
-    case .cancelDial(let id): dials.removeValue(forKey: id)?.cancel()
+    case .dial(let id, let address, let expected): dials.dial(id, address, expected)
+    case .cancelDial(let id): dials.cancel(id)
+    case .observe(let id, let endpoint, let node): dials.dial(id, .tcp(endpoint), node, from: .anyPort)
     case .send(let link, let message): send(message, to: link)
     case .close(let link, let goodbye): links[link]?.close(goodbye)
     case .feedRequest(let link, let request): links[link]?.feeds.ask(request)
@@ -88,6 +95,8 @@ final class PeerLinks {
     case .feedBytesReleased(let link, let count): links[link]?.feeds.released(count)
     case .prefer(let link): paths.prefer(link)
     case .abandon(let link): paths.abandon(link)
+    case .punch(let round): punches.punch(round)
+    case .cancelPunch(let peer): punches.cancel(peer)
     }
   }
 
@@ -116,39 +125,11 @@ final class PeerLinks {
     paths.stop()
     relayed.stop()
     host.close()
-    for attempt in dials.values { attempt.cancel() }
+    dials.stop()
+    punches.stop()
     for dialer in laneDialers.values { dialer.close() }
     for link in incoming.values { link.close() }
     for connection in links.values { connection.close(Goodbye(.stopping, "the node is stopping")) }
-  }
-
-  private func dial(_ id: DialID, _ address: Address, _ expected: NodeID?) {
-    let done: (Result<Link, KacheryError>) -> Void = { [weak self] in self?.dialed(id, address, $0) }
-    let dialEndpoint: (Endpoint, TransportKind) -> LinkAttempt = { [host, log] endpoint, kind in
-      log.debug("Dialing \(address)\(expected.map { " for node \($0.short)" } ?? "").")
-      return host.dial(to: endpoint, over: kind, expected: expected, timeout: Self.dialTime, done)
-    }
-    switch (address, expected) {
-    case (.tcp(let endpoint), _): dials[id] = dialEndpoint(endpoint, .tcp)
-    case (.webSocket(let endpoint), _): dials[id] = dialEndpoint(endpoint, .webSocket)
-    case (.secureWebSocket(let endpoint), _): dials[id] = dialEndpoint(endpoint, .secureWebSocket)
-    case (.relay(let relay), let target?): dials[id] = relayed.dial(to: target, by: relay, done)
-    default:
-      let problem = DialProblem(address: address, reason: "This node cannot use that transport.")
-      driver.input { $0.dialFailed(id, problem, at: $1) }
-    }
-  }
-
-  private func dialed(_ id: DialID, _ address: Address, _ result: Result<Link, KacheryError>) {
-    dials[id] = nil
-    switch result {
-    case .success(let link):
-      if case .relay(let relay) = address { opened(link, dial: id, by: relay) } else { opened(link, dial: id) }
-    case .failure(let error):
-      log.debug("Dialing \(address) failed: \(error)")
-      let problem = DialProblem(address: address, reason: error.message)
-      driver.input { $0.dialFailed(id, problem, at: $1) }
-    }
   }
 
   // MARK: New links
@@ -176,7 +157,8 @@ final class PeerLinks {
   }
 
   private func opened(
-    _ link: Link, dial: DialID?, accepted: (control: any ByteStream, first: [UInt8])? = nil, by relay: NodeID? = nil
+    _ link: Link, dial: DialID?, accepted: (control: any ByteStream, first: [UInt8])? = nil, by relay: NodeID? = nil,
+    path: PathKind? = nil
   ) {
     guard !isStopped else { return link.close() }
     lastLink += 1
@@ -187,7 +169,8 @@ final class PeerLinks {
     listen(to: connection)
     let remote = relay.map { Address.relay($0) } ?? link.remoteEndpoint.map { .tcp($0) }
     let facts = LinkFacts(
-      peer: link.peer, dial: dial, binding: link.channelBinding, remote: remote, path: PathKind(link.passage))
+      peer: link.peer, dial: dial, binding: link.channelBinding, remote: remote, path: path ?? PathKind(link.passage),
+      seenAt: link.seenAt)
     driver.input { $0.linkOpened(id, facts, at: $1) }
     connection.start(accepted)
   }

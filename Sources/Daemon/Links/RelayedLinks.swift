@@ -32,20 +32,20 @@ final class RelayedLinks {
     }
     server.linkOf = { [weak self] node in
       guard let self else { return nil }
-      return self.driver.read { $0.relayLink(to: node) }.flatMap { self.connection($0) }.map { Self.relayLink($0) }
+      return self.driver.read { $0.relayLink(to: node) }.flatMap { self.connection($0) }.map { self.relayLink($0) }
     }
     acceptance.wants = { [driver] request, relay in
       driver.read { $0.accepts(relayedFrom: request.opener, over: request.topic, by: relay) }
     }
     acceptance.onPipe = { [weak self] pipe, request, relay in
-      self?.accept(pipe, from: request.opener, by: relay) ?? pipe.close()
+      self?.accept(pipe, from: request.opener, by: relay, seenAt: request.seenAt) ?? pipe.close()
     }
   }
 
   /// A peer has opened a stream of kind `relay` or `relayed`.
   func opened(_ kind: StreamKind, _ stream: any ByteStream, _ first: [UInt8], over connection: LinkConnection) {
     switch kind {
-    case .relay: server.serve(stream, first: first, from: Self.relayLink(connection))
+    case .relay: server.serve(stream, first: first, from: relayLink(connection))
     case .relayed: acceptance.accept(stream, first: first, over: connection.id)
     case .control, .fetch, .batch, .feed, .lane: stream.reset()
     }
@@ -65,26 +65,29 @@ final class RelayedLinks {
     let open: StreamOpener = { connection.link.openStream(window: $0) }
     let opening = RelayOpening(to: target, over: route.topic, open: open) { status = $0 }
     return host.link(over: StreamPipe(over: opening, loop: loop), isDialer: true, expected: target) { result in
+      if case .success(let link) = result { link.seenAt = opening.seenAt }
       guard case .failure(let error) = result else { return done(result) }
       done(.failure(status.flatMap { $0.problem } ?? error))
     }
   }
 
-  private func accept(_ pipe: StreamPipe, from node: NodeID, by link: LinkID) {
+  private func accept(_ pipe: StreamPipe, from node: NodeID, by link: LinkID, seenAt places: [Endpoint]) {
     guard let relay = connection(link)?.link.peer else { return pipe.close() }
     _ = host.link(over: pipe, isDialer: false, expected: node) { [weak self, log] result in
       switch result {
-      case .success(let link): self?.onLink(link, relay)
+      case .success(let link):
+        link.seenAt = places
+        self?.onLink(link, relay)
       case .failure(let error): log.debug("A link from node \(node.short) through node \(relay.short) failed: \(error)")
       }
     }
   }
 
-  private static func relayLink(_ connection: LinkConnection) -> RelayLink {
+  private func relayLink(_ connection: LinkConnection) -> RelayLink {
     let link = connection.link
     return RelayLink(
       id: connection.id, node: link.peer, roundTripTime: { [weak link] in link?.roundTripTime },
-      open: { window in link.openStream(window: window) })
+      open: { window in link.openStream(window: window) }, seenAt: driver.read { $0.seenAt(link.peer) })
   }
 
   /// Gives up every stream.

@@ -47,6 +47,7 @@ package enum DaemonOptions {
   private static let flags: [ByteString: @Sendable (inout DaemonConfiguration) -> Void] = [
     "--isbootstrap": { $0.isBootstrap = true },
     "--no-relay": { $0.relays = false },
+    "--no-punching": { $0.punches = false },
     "--no-lan": { $0.announcesLocalAddresses = false },
     "--noudp": { _ in },
     "--nomulticast": { $0.announcesByMulticast = false },

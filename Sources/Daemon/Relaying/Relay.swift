@@ -126,7 +126,7 @@ final class Relay {
     }
     far.write(
       [StreamKind.relayed.rawValue]
-        + RelayedRequest(topic: request.topic, opener: opener.node, use: request.use).encoded)
+        + RelayedRequest(topic: request.topic, opener: opener.node, use: request.use, seenAt: opener.seenAt).encoded)
   }
 
   private func receiveFromTarget(_ bytes: UnsafeRawBufferPointer) {
@@ -138,7 +138,7 @@ final class Relay {
       guard try RelayAnswer.decode(frame).status == .granted else { return refuse(.refused) }
       state = .open
       isGranted = true
-      near.write(RelayAnswer(.granted).encoded)
+      near.write(RelayAnswer(.granted, seenAt: target?.seenAt ?? []).encoded)
       let rest = decoder.takeRest()
       onEvent?(.granted)
       rest.withUnsafeBytes { pass($0, 1, areReleased: true) }

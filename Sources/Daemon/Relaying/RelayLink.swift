@@ -10,6 +10,8 @@ struct RelayLink {
   let roundTripTime: () -> Duration?
   /// Opens a stream to the node.
   let open: StreamOpener
+  /// Where the relay sees the node; it tells the node at the other end of a relayed link.
+  var seenAt: [Endpoint] = []
 }
 
 /// Two nodes in either order: all relayed streams between them count and take turns together.

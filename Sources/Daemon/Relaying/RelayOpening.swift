@@ -11,6 +11,8 @@ final class RelayOpening: ByteStream {
   var onEnd: ((LinkStreamEnd) -> Void)?
 
   private let stream: any ByteStream
+  /// Where the relay sees the target, once it has answered.
+  private(set) var seenAt: [Endpoint] = []
   private var decoder = FrameDecoder(limit: RelayFrame.limit)
   /// Called once with the relay's answer; nil if the stream ended without one, or its bytes are none.
   private var onAnswer: ((RelayStatus?) -> Void)?
@@ -64,7 +66,9 @@ final class RelayOpening: ByteStream {
     decoder.append(bytes)
     do throws(WireError) {
       guard let frame = try decoder.next() else { return }
-      let status = try RelayAnswer.decode(frame).status
+      let answer = try RelayAnswer.decode(frame)
+      let status = answer.status
+      seenAt = answer.seenAt
       let rest = decoder.takeRest()
       answered(status)
       guard status == .granted else { return giveUp() }

@@ -5,19 +5,23 @@ package import Primitives
 package final class ConnectAttempt {
   private let loop: EventLoop
   private let endpoint: Endpoint
+  private let localPort: UInt16?
   private let maximumSegment: (String) -> Int?
   private var done: ((Result<TCPConnection, KacheryError>) -> Void)?
   private var timer: Timer?
   private var addresses: [sockaddr_storage] = []
+  /// The address that is being tried.
+  private var current: sockaddr_storage?
   private var connection: TCPConnection?
   private var lastError: KacheryError?
 
   init(
-    loop: EventLoop, endpoint: Endpoint, timeout: Duration, maximumSegment: @escaping (String) -> Int?,
-    done: @escaping (Result<TCPConnection, KacheryError>) -> Void
+    loop: EventLoop, endpoint: Endpoint, timeout: Duration, localPort: UInt16?,
+    maximumSegment: @escaping (String) -> Int?, done: @escaping (Result<TCPConnection, KacheryError>) -> Void
   ) {
     self.loop = loop
     self.endpoint = endpoint
+    self.localPort = localPort
     self.maximumSegment = maximumSegment
     self.done = done
     timer = loop.after(timeout) { [weak self] in
@@ -32,6 +36,16 @@ package final class ConnectAttempt {
   package func cancel() {
     done = nil
     finish(.failure(KacheryError(.cancelled, "The attempt was cancelled.")))
+  }
+
+  /// Fails if it is connecting to one of these endpoints, so that another dial can use the same two endpoints.
+  package func giveWay(to endpoints: Set<Endpoint>) {
+    guard done != nil, connection != nil, var current else { return }
+    let endpoint = withUnsafePointer(to: &current) { storage in
+      storage.withMemoryRebound(to: sockaddr.self, capacity: 1) { SocketAddress.endpoint($0) }
+    }
+    guard let endpoint, endpoints.contains(endpoint) else { return }
+    finish(.failure(KacheryError(.cancelled, "The two nodes dial each other instead.")))
   }
 
   fileprivate func finish(_ result: Result<TCPConnection, KacheryError>) {
@@ -70,19 +84,28 @@ package final class ConnectAttempt {
     guard !addresses.isEmpty else {
       return finish(.failure(lastError ?? KacheryError(.disconnected, "The host '\(endpoint.host)' has no address.")))
     }
-    var address = addresses.removeFirst()
-    let connection = TCPConnection(loop: loop)
-    self.connection = connection
-    let request = ConnectRequest(attempt: self)
-    let result = withUnsafePointer(to: &address) { storage in
-      storage.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-        if let limit = SocketAddress.endpoint(address).flatMap({ maximumSegment($0.host) }) {
-          connection.limitSegments(to: limit, family: Int32(address.pointee.sa_family))
-        }
-        return request.start(connection, address)
-      }
+    let address = addresses.removeFirst()
+    current = address
+    var result = connect(to: address, from: localPort)
+    // The two addresses may be connected already, or have been until a moment ago.
+    if localPort != nil, [UV_EADDRINUSE, UV_EADDRNOTAVAIL].contains(uv_errno_t(result)) {
+      result = connect(to: address, from: nil)
     }
     if result < 0 { connected(result) }
+  }
+
+  private func connect(to address: sockaddr_storage, from port: UInt16?) -> Int32 {
+    connection?.close()
+    let connection = TCPConnection(loop: loop)
+    self.connection = connection
+    return withUnsafePointer(to: address) { storage in
+      storage.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+        let limit = SocketAddress.endpoint(address).flatMap { maximumSegment($0.host) }
+        let result = connection.openSocket(
+          family: Int32(address.pointee.sa_family), from: port, maximumSegment: limit)
+        return result < 0 ? result : ConnectRequest { self.connected($0) }.start(connection, address)
+      }
+    }
   }
 
   fileprivate func connected(_ status: Int32) {
@@ -94,28 +117,13 @@ package final class ConnectAttempt {
       return tryNext()
     }
     connection.begin()
-    finish(.success(connection))
-  }
-}
-
-/// One connect request, retained by libuv until its callback.
-private final class ConnectRequest {
-  private let attempt: ConnectAttempt
-  private let raw = UnsafeMutablePointer<uv_connect_t>.allocate(capacity: 1)
-
-  init(attempt: ConnectAttempt) { self.attempt = attempt }
-
-  deinit { raw.deallocate() }
-
-  func start(_ connection: TCPConnection, _ address: UnsafePointer<sockaddr>) -> Int32 {
-    let retained = Unmanaged.passRetained(self)
-    raw.pointee.data = retained.toOpaque()
-    let result = uv_tcp_connect(raw, connection.raw(as: uv_tcp_t.self), address) { request, status in
-      guard let data = request?.pointee.data else { return }
-      Unmanaged<ConnectRequest>.fromOpaque(data).takeRetainedValue().attempt.connected(status)
+    if connection.isOwnPeer, let current {
+      connection.abort()
+      // What listens there answers only another port.
+      let result = connect(to: current, from: nil)
+      return result < 0 ? connected(result) : ()
     }
-    if result < 0 { retained.release() }
-    return result
+    finish(.success(connection))
   }
 }
 
@@ -148,16 +156,19 @@ private final class ResolveRequest {
 extension TCPConnection {
   /// Connects to `endpoint`. `done` is called once, on the loop, never before this returns. Loop only.
   ///
-  /// - Parameter maximumSegment: the most bytes per packet, in either direction, for a host's numeric address; nil for
-  ///   as many as the path seems to allow.
+  /// - Parameters:
+  ///   - localPort: the port to leave from, if the system admits it; otherwise, and if nil, any.
+  ///   - maximumSegment: the most bytes per packet, in either direction, for a host's numeric address; nil for as many
+  ///     as the path seems to allow.
   package static func connect(
-    on loop: EventLoop, to endpoint: Endpoint, timeout: Duration,
+    on loop: EventLoop, to endpoint: Endpoint, timeout: Duration, from localPort: UInt16? = nil,
     maximumSegment: @escaping (String) -> Int? = { _ in nil },
     _ done: @escaping (Result<TCPConnection, KacheryError>) -> Void
   ) -> ConnectAttempt {
     loop.preconditionOnLoop()
     let attempt = ConnectAttempt(
-      loop: loop, endpoint: endpoint, timeout: timeout, maximumSegment: maximumSegment, done: done)
+      loop: loop, endpoint: endpoint, timeout: timeout, localPort: localPort, maximumSegment: maximumSegment,
+      done: done)
     guard !loop.core.isClosing else {
       loop.later { attempt.finish(.failure(EventLoop.stopping)) }
       return attempt

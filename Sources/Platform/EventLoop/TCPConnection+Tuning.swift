@@ -6,7 +6,7 @@ extension TCPConnection {
   /// Unsent bytes that the kernel accepts after `limitUnsentBytes`.
   private static let unsentLimit: Int32 = 128 << 10
 
-  private var descriptor: Int32? {
+  var descriptor: Int32? {
     var descriptor: uv_os_fd_t = -1
     guard !isClosing, uv_fileno(raw(as: uv_handle_t.self), &descriptor) == 0 else { return nil }
     return descriptor
@@ -37,15 +37,6 @@ extension TCPConnection {
     set(TCP_NOTSENT_LOWAT, to: Self.unsentLimit, on: descriptor)
   }
 
-  /// Limits the segments of a connection that is not yet open, in both directions, to this number of bytes.
-  func limitSegments(to count: Int, family: Int32) {
-    let descriptor = socket(family, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-    // Without a descriptor, connecting fails for the same reason and reports it.
-    guard descriptor >= 0 else { return }
-    set(TCP_MAXSEG, to: Int32(clamping: count), on: descriptor)
-    if uv_tcp_open(raw(as: uv_tcp_t.self), descriptor) < 0 { Glibc.close(descriptor) }
-  }
-
   /// Bytes of data in a full segment that this end sends; nil if the connection is closed.
   package var segmentBytes: Int? {
     guard let descriptor else { return nil }
@@ -53,7 +44,7 @@ extension TCPConnection {
     return getsockopt(descriptor, Int32(IPPROTO_TCP), TCP_MAXSEG, &value, &size) < 0 ? nil : Int(value)
   }
 
-  private func set(_ option: Int32, to value: Int32, on descriptor: Int32) {
+  func set(_ option: Int32, to value: Int32, on descriptor: Int32) {
     var value = value
     // A kernel that refuses it leaves the connection as it is.
     _ = setsockopt(descriptor, Int32(IPPROTO_TCP), option, &value, socklen_t(MemoryLayout<Int32>.size))

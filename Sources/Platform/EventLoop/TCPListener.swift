@@ -11,7 +11,8 @@ package final class TCPListener: LoopHandle {
   /// The address, with the port that the kernel chose if the request was for port 0.
   package private(set) var endpoint: Endpoint?
 
-  /// Listens on this address; `::` means every IPv4 and IPv6 address. Loop only.
+  /// Listens on this address; `::` means every IPv4 and IPv6 address. Outgoing connections may leave from the same port.
+  /// Loop only.
   ///
   /// - Throws: `alreadyRunning` if another process has the port, `badConfiguration` if the address does not belong to
   ///   this machine.
@@ -45,6 +46,11 @@ package final class TCPListener: LoopHandle {
     }
     try UVError.check(result, action)
     endpoint = SocketAddress.local(of: tcp)
+    var descriptor: uv_os_fd_t = -1
+    guard uv_fileno(raw(as: uv_handle_t.self), &descriptor) == 0 else { return }
+    // If it fails, connections leave from other ports.
+    _ = Self.sharePort(of: descriptor)
+    Self.forgetHalfOpenConnections(of: descriptor)
   }
 
   private func accept() {

@@ -13,8 +13,8 @@ package final class Link {
   /// How long a closing link may take to send what was written.
   static let closingTime: Duration = .seconds(2)
 
-  /// Whether this side opened the link.
-  package let isDialer: Bool
+  /// Whether this side opened the link. If both did, because their dials crossed, one of them counts.
+  package var isDialer: Bool { carrier.isDialer }
   /// Called once with the end of the link; nil if either side closed it in order.
   package var onClose: ((KacheryError?) -> Void)?
   /// Called with true when an answer of the peer is overdue, and with false when the peer is heard again. The link stays
@@ -33,10 +33,9 @@ package final class Link {
   private var closer: Timer?
   private var isOver = false
 
-  init(loop: EventLoop, carrier: any StreamCarrier, isDialer: Bool) {
+  init(loop: EventLoop, carrier: any StreamCarrier) {
     self.loop = loop
     self.carrier = carrier
-    self.isDialer = isDialer
     clock = LinkClock(at: loop.now)
     carrier.onClose = { [weak self] in self?.closed($0) }
     carrier.onSent = { [weak self] in self?.watch() }
@@ -58,6 +57,8 @@ package final class Link {
 
   /// The address of the other end; nil if it has none.
   package var remoteEndpoint: Endpoint? { carrier.remoteEndpoint }
+  /// Where the relay sees the other end, if the link leads through one; its owner sets it.
+  package var seenAt: [Endpoint] = []
 
   /// How the bytes get to the other end.
   package var passage: Passage { carrier.passage }

@@ -23,8 +23,8 @@ final class LinkHandshake {
     deadline = loop.after(timeout) { [weak self] in
       self?.fail(KacheryError(.timedOut, "The handshake took longer than \(timeout.components.seconds) s."))
     }
-    handshake.start { [weak self, loop, isIncoming] result in
-      self?.finish(result.map { Link(loop: loop, carrier: $0, isDialer: !isIncoming) })
+    handshake.start { [weak self, loop] result in
+      self?.finish(result.map { Link(loop: loop, carrier: $0) })
     }
   }
 

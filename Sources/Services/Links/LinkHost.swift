@@ -1,5 +1,6 @@
 import EventLoop
 package import Primitives
+package import Wire
 
 /// Opens and accepts the links of one node, and bounds the handshakes of all its transports together. Bound to the loop.
 ///
@@ -81,7 +82,7 @@ package final class LinkHost {
     start(LinkHandshake(loop: loop, handshake: handshake, isIncoming: true)) { [weak self] result in
       switch result {
       case .success(let link): if let onLink = self?.onLink { onLink(link) } else { link.close() }
-      case .failure(let error): self?.onRefused?(endpoint, error)
+      case .failure(let error): if !handshake.isTaken { self?.onRefused?(endpoint, error) }
       }
     }
   }
@@ -89,31 +90,63 @@ package final class LinkHost {
   /// Opens a link to `endpoint`. `done` is called once, on the loop, never before this returns.
   ///
   /// - Parameters:
+  ///   - source: the local port that the path leaves from.
   ///   - expected: the node that must answer; nil for any node that proves an ID.
   ///   - timeout: how long it may take to open the path. The handshake that follows has its own limit.
   package func dial(
-    to endpoint: Endpoint, over kind: TransportKind = .tcp, expected: NodeID?, timeout: Duration,
-    _ done: @escaping (Result<Link, KacheryError>) -> Void
+    to endpoint: Endpoint, over kind: TransportKind = .tcp, from source: DialSource = .listeningPort, expected: NodeID?,
+    timeout: Duration, _ done: @escaping (Result<Link, KacheryError>) -> Void
   ) -> LinkAttempt {
     let attempt = LinkAttempt()
-    attempt.dial = transport(kind).dial(to: endpoint, expected: expected, timeout: timeout) { [weak self] result in
-      attempt.dial = nil
-      switch result {
-      case .failure(let error): done(.failure(error))
-      case .success(let handshake):
-        guard let self, !self.isClosed else {
-          handshake.cancel()
-          return done(.failure(Self.closing))
-        }
-        let started = LinkHandshake(loop: self.loop, handshake: handshake, isIncoming: false)
-        attempt.handshake = started
-        self.start(started) { result in
-          attempt.handshake = nil
-          if !attempt.isCancelled { done(result) }
-        }
-      }
+    attempt.dial = transport(kind).dial(to: endpoint, from: source, expected: expected, timeout: timeout) {
+      [weak self] result in
+      if let self { opened(result, by: attempt, done) } else { Self.refuse(result, done) }
     }
     return attempt
+  }
+
+  /// Opens a link to a node that dials this one at the same moment. `done` is called once, on the loop, never before this
+  /// returns. The link's `isDialer` is that of the round's controlling node. Another round with the same node ends without
+  /// a call.
+  ///
+  /// - Parameter own: this node.
+  package func punch(
+    _ round: PunchRound, own: NodeID, _ done: @escaping (Result<Link, KacheryError>) -> Void
+  ) -> LinkAttempt {
+    let attempt = LinkAttempt()
+    attempt.dial = transport.punch(round, own: own) { [weak self] result in
+      if let self { opened(result, by: attempt, done) } else { Self.refuse(result, done) }
+    }
+    if attempt.dial == nil {
+      _ = loop.after(.zero) { if !attempt.isCancelled { done(.failure(Self.closing)) } }
+    }
+    return attempt
+  }
+
+  private func opened(
+    _ result: Result<any CarrierHandshake, KacheryError>, by attempt: LinkAttempt,
+    _ done: @escaping (Result<Link, KacheryError>) -> Void
+  ) {
+    attempt.dial = nil
+    guard case .success(let handshake) = result, !isClosed else { return Self.refuse(result, done) }
+    let started = LinkHandshake(loop: loop, handshake: handshake, isIncoming: false)
+    attempt.handshake = started
+    start(started) { result in
+      attempt.handshake = nil
+      if !attempt.isCancelled { done(result) }
+    }
+  }
+
+  /// Reports a path that did not open, or that opened when the host was closed.
+  private static func refuse(
+    _ result: Result<any CarrierHandshake, KacheryError>, _ done: (Result<Link, KacheryError>) -> Void
+  ) {
+    switch result {
+    case .failure(let error): done(.failure(error))
+    case .success(let handshake):
+      handshake.cancel()
+      done(.failure(closing))
+    }
   }
 
   /// Makes a link of a stream that leads to another node through a relay. `done` is called once, on the loop, never

@@ -1,4 +1,5 @@
 import Primitives
+import Wire
 
 /// How a host can be asked to listen and to dial.
 package enum TransportKind: Hashable, Sendable {
@@ -23,15 +24,38 @@ protocol LinkTransport: AnyObject {
   func listen(host: String, port: UInt16) throws(KacheryError) -> Endpoint
   /// Opens a path to `endpoint`. `done` is called once, on the loop, never before this returns and not after a cancel.
   ///
-  /// - Parameter expected: the node that must answer; nil for any node that proves an ID.
+  /// - Parameters:
+  ///   - source: the local port that the path leaves from, if the transport has ports.
+  ///   - expected: the node that must answer; nil for any node that proves an ID.
   func dial(
-    to endpoint: Endpoint, expected: NodeID?, timeout: Duration,
+    to endpoint: Endpoint, from source: DialSource, expected: NodeID?, timeout: Duration,
     _ done: @escaping (Result<any CarrierHandshake, KacheryError>) -> Void
   ) -> any PendingDial
+  /// Opens a path together with the node at the other end, which does so at the same moment. `done` is called once, on the
+  /// loop, never before this returns and not after a cancel. Another round with the same node ends.
+  ///
+  /// - Returns: nil if the transport cannot do this.
+  func punch(
+    _ round: PunchRound, own: NodeID, _ done: @escaping (Result<any CarrierHandshake, KacheryError>) -> Void
+  ) -> (any PendingDial)?
   /// Opens later paths to this host, a numeric address, for small packets only: large ones get lost.
   func avoidLargePackets(to host: String)
   /// Stops accepting. Paths that are up stay. Idempotent.
   func close()
+}
+
+extension LinkTransport {
+  func punch(
+    _ round: PunchRound, own: NodeID, _ done: @escaping (Result<any CarrierHandshake, KacheryError>) -> Void
+  ) -> (any PendingDial)? { nil }
+}
+
+/// The local port that a path leaves from.
+package enum DialSource: Sendable {
+  /// The port on which this node listens, if the system admits it: what the other end, and the routers between, see is
+  /// then where this node can be reached. There can be only one such path to an endpoint.
+  case listeningPort
+  case anyPort
 }
 
 /// An attempt to open a path.
@@ -44,6 +68,8 @@ protocol PendingDial: AnyObject {
 protocol CarrierHandshake: AnyObject {
   /// The address of the other end; nil if it has none.
   var remoteEndpoint: Endpoint? { get }
+  /// Whether the path turned out to belong to something else under way, which has taken it.
+  var isTaken: Bool { get }
 
   /// Starts the handshake. `done` is called once, on the loop, unless `cancel` is called first.
   ///
@@ -51,4 +77,8 @@ protocol CarrierHandshake: AnyObject {
   func start(_ done: @escaping (Result<any StreamCarrier, KacheryError>) -> Void)
   /// Gives up and closes the path; has no effect on a handshake that is over. Idempotent.
   func cancel()
+}
+
+extension CarrierHandshake {
+  var isTaken: Bool { false }
 }

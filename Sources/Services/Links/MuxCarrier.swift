@@ -15,6 +15,7 @@ final class MuxCarrier: StreamCarrier {
 
   let peer: NodeID
   let channelBinding: [UInt8]
+  let isDialer: Bool
   var onStream: ((any ByteStream) -> Void)?
   var onClose: ((KacheryError?) -> Void)?
   var onSent: (() -> Void)?
@@ -43,11 +44,12 @@ final class MuxCarrier: StreamCarrier {
   }
 
   /// A carrier on a channel whose handshake is complete.
-  init(loop: EventLoop, channel: TLSChannel, proof: PeerProof, isDialer: Bool) {
+  init(loop: EventLoop, channel: TLSChannel, proof: PeerProof) {
     self.loop = loop
     self.channel = channel
     peer = proof.peer
     channelBinding = proof.channelBinding
+    isDialer = channel.isDialer
     mux = MuxSession(role: isDialer ? .client : .server)
     lastHeard = loop.now
     channel.onData = { [weak self] in self?.receive($0) }

@@ -17,10 +17,15 @@ struct PipeSessions {
     self.identity = identity
   }
 
-  /// - Parameter expected: the node that must be at the other end; nil for any node that proves an ID.
-  func handshake(over pipe: any BytePipe, isDialer: Bool, expected: NodeID?) -> any CarrierHandshake {
+  /// - Parameters:
+  ///   - expected: the node that must be at the other end; nil for any node that proves an ID.
+  ///   - received: bytes that have arrived on the pipe already.
+  func handshake(
+    over pipe: any BytePipe, isDialer: Bool, expected: NodeID?, received: [UInt8] = []
+  ) -> any CarrierHandshake {
     PipeHandshake(
-      loop: loop, pipe: pipe, identity: identity, scratch: scratch, isDialer: isDialer, expectedPeer: expected)
+      loop: loop, pipe: pipe, identity: identity, scratch: scratch, isDialer: isDialer, expectedPeer: expected,
+      received: received)
   }
 }
 
@@ -34,6 +39,7 @@ final class PipeHandshake: CarrierHandshake {
   private let scratch: ScratchBuffer
   private let isDialer: Bool
   private let expectedPeer: NodeID?
+  private let received: [UInt8]
   private var channel: TLSChannel?
   private var done: ((Result<any StreamCarrier, KacheryError>) -> Void)?
   private var isOver = false
@@ -41,9 +47,10 @@ final class PipeHandshake: CarrierHandshake {
   /// - Parameters:
   ///   - isDialer: whether this side opened the pipe.
   ///   - expectedPeer: the node that must be at the other end; nil for any node that proves an ID.
+  ///   - received: bytes that have arrived on the pipe already.
   init(
     loop: EventLoop, pipe: any BytePipe, identity: TLSIdentity, scratch: ScratchBuffer, isDialer: Bool,
-    expectedPeer: NodeID?
+    expectedPeer: NodeID?, received: [UInt8] = []
   ) {
     self.loop = loop
     self.pipe = pipe
@@ -51,6 +58,7 @@ final class PipeHandshake: CarrierHandshake {
     self.scratch = scratch
     self.isDialer = isDialer
     self.expectedPeer = expectedPeer
+    self.received = received
     remoteEndpoint = pipe.remoteEndpoint
   }
 
@@ -65,7 +73,7 @@ final class PipeHandshake: CarrierHandshake {
       channel.onEnd = { [weak self] error in
         self?.finish(.failure(error ?? KacheryError(.disconnected, "The other side closed during the handshake.")))
       }
-      channel.start()
+      channel.start(received: received)
     } catch {
       finish(.failure(error))
     }
@@ -73,7 +81,7 @@ final class PipeHandshake: CarrierHandshake {
 
   private func established(_ proof: PeerProof) {
     guard let channel else { return }
-    finish(.success(MuxCarrier(loop: loop, channel: channel, proof: proof, isDialer: isDialer)))
+    finish(.success(MuxCarrier(loop: loop, channel: channel, proof: proof)))
   }
 
   private func finish(_ result: Result<any StreamCarrier, KacheryError>) {

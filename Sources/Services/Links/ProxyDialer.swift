@@ -20,6 +20,11 @@ package final class ProxyDialer {
   /// A dialer that follows these settings.
   package init(_ settings: ProxySettings = ProxySettings()) { self.settings = settings }
 
+  /// Whether this host is dialed without a proxy.
+  func dialsDirectly(_ host: String) -> Bool {
+    do throws(KacheryError) { return try settings.rules.proxy(for: host) == nil } catch { return false }
+  }
+
   /// Dials `endpoint` through the proxy. `done` is called once, on the loop, never before this returns and not after a
   /// cancel.
   ///

@@ -11,6 +11,8 @@ protocol StreamCarrier: AnyObject {
   var peer: NodeID { get }
   /// 32 bytes that both ends of this carrier, and of no other, derive.
   var channelBinding: [UInt8] { get }
+  /// Whether this end counts as the one that opened the path.
+  var isDialer: Bool { get }
   /// The address of the other end; nil if it has none.
   var remoteEndpoint: Endpoint? { get }
   /// How the bytes get there.

@@ -1,6 +1,7 @@
 package import EventLoop
 import Primitives
 package import TLS
+import Wire
 
 extension TCPConnection: BytePipe {
   var passage: Passage { isProxied ? .proxy : .direct }
@@ -17,6 +18,15 @@ final class TCPTransport: LinkTransport {
   private let proxies: ProxyDialer
   private var listeners: [TCPListener] = []
   private var narrowPaths = NarrowPaths()
+  /// Dials under way from the listening port.
+  private var dials: [WeakDial] = []
+  /// Rounds under way.
+  private var punches: [NodeID: TCPPunch] = [:]
+  /// Connections with a preamble that no round has taken yet.
+  private var unclaimed: [WeakPath] = []
+
+  private struct WeakDial { weak var attempt: ConnectAttempt? }
+  private struct WeakPath { weak var path: TCPPath? }
 
   /// A transport that proves `identity` to other nodes.
   ///
@@ -40,11 +50,20 @@ final class TCPTransport: LinkTransport {
 
   private func accept(_ connection: TCPConnection) {
     guard let onHandshake else { return connection.close() }
-    onHandshake(sessions.handshake(over: connection, isDialer: false, expected: nil))
+    onHandshake(
+      TCPPath(connection, loop: loop, sessions: sessions) { [weak self] in self?.offer($0) ?? $0.cancel() })
+  }
+
+  /// Offers a connection with a preamble to the rounds. If none takes it now, one that begins soon may.
+  private func offer(_ path: TCPPath) {
+    // In any order: a preamble is of one round only.
+    guard !punches.values.contains(where: { $0.claim(path) }) else { return }
+    unclaimed.removeAll { $0.path == nil }
+    unclaimed.append(WeakPath(path: path))
   }
 
   func dial(
-    to endpoint: Endpoint, expected: NodeID?, timeout: Duration,
+    to endpoint: Endpoint, from source: DialSource, expected: NodeID?, timeout: Duration,
     _ done: @escaping (Result<any CarrierHandshake, KacheryError>) -> Void
   ) -> any PendingDial {
     let opened: (Result<TCPConnection, KacheryError>) -> Void = { result in
@@ -52,7 +71,38 @@ final class TCPTransport: LinkTransport {
     }
     if let dial = proxies.dial(on: loop, to: endpoint, timeout: timeout, opened) { return dial }
     let limit: (String) -> Int? = { [weak self] in self?.segmentLimit(to: $0) }
-    return TCPConnection.connect(on: loop, to: endpoint, timeout: timeout, maximumSegment: limit, opened)
+    let port = source == .listeningPort ? mainPort : nil
+    let attempt = TCPConnection.connect(
+      on: loop, to: endpoint, timeout: timeout, from: port, maximumSegment: limit, opened)
+    dials.removeAll { $0.attempt == nil }
+    if port != nil { dials.append(WeakDial(attempt: attempt)) }
+    return attempt
+  }
+
+  /// The port from which this node dials: the first on which it listens.
+  private var mainPort: UInt16? { listeners.first?.endpoint?.port }
+
+  func punch(
+    _ round: PunchRound, own: NodeID, _ done: @escaping (Result<any CarrierHandshake, KacheryError>) -> Void
+  ) -> (any PendingDial)? {
+    // Nothing leaves this machine beside a proxy.
+    guard let port = mainPort, round.candidates.allSatisfy({ proxies.dialsDirectly($0.host) }) else { return nil }
+    // There is only one connection between two endpoints: it must become one of the round.
+    for dial in dials { dial.attempt?.giveWay(to: Set(round.candidates)) }
+    punches[round.peer]?.cancel()
+    punches = punches.filter { !$0.value.isOver }
+    let punch = TCPPunch(round, own: own, from: port, loop: loop) { [weak self] outcome in
+      guard let self else { return (try? outcome.get())?.0.abort() ?? () }
+      punches[round.peer] = nil
+      done(
+        outcome.map {
+          self.sessions.handshake(
+            over: $0.0, isDialer: round.isControlling, expected: round.peer, received: $0.received)
+        })
+    }
+    punches[round.peer] = punch
+    for path in unclaimed.compactMap(\.path) where punch.claim(path) { break }
+    return punch
   }
 
   func avoidLargePackets(to host: String) { narrowPaths.add(host, at: loop.now) }
@@ -65,6 +115,8 @@ final class TCPTransport: LinkTransport {
     for listener in listeners { listener.close() }
     listeners = []
     onHandshake = nil
+    for punch in punches.values { punch.cancel() }
+    punches = [:]
   }
 }
 

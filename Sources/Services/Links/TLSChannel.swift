@@ -18,6 +18,8 @@ final class ScratchBuffer {
 
 /// A TLS 1.3 session over a pipe: proves the peer's ID and encrypts. Owns the pipe. Bound to the loop.
 ///
+/// If both ends have opened the pipe, one of them becomes the server (`CrossedHello`).
+///
 ///     handshaking ──both sides proved──▶ established ──finish()──▶ finished ──▶ over
 ///          └────────────an error, or the pipe ends────────────────────────────▶ over
 final class TLSChannel {
@@ -31,7 +33,12 @@ final class TLSChannel {
   var onEnd: ((KacheryError?) -> Void)?
 
   private let pipe: any BytePipe
-  private let session: TLSSession
+  private var session: TLSSession
+  /// A client's hello, until the other end has shown its role.
+  private var hello: CrossedHello?
+  private let serverSession: () throws(KacheryError) -> TLSSession
+  /// Whether this end is the client.
+  private(set) var isDialer: Bool
   private let scratch: ScratchBuffer
   private var isFinished = false
   private var isOver = false
@@ -44,7 +51,11 @@ final class TLSChannel {
   ) throws(KacheryError) {
     self.pipe = pipe
     self.scratch = scratch
+    self.isDialer = isDialer
     session = try TLSSession(identity: identity, role: isDialer ? .client : .server, expectedPeer: expectedPeer)
+    serverSession = { () throws(KacheryError) in
+      try TLSSession(identity: identity, role: .server, expectedPeer: expectedPeer)
+    }
   }
 
   var pendingBytes: Int { pipe.pendingBytes }
@@ -53,15 +64,37 @@ final class TLSChannel {
   var passage: Passage { pipe.passage }
 
   /// Starts the handshake, and to read from the pipe.
-  func start() {
+  ///
+  /// - Parameter received: bytes that have arrived already.
+  func start(received: [UInt8] = []) {
     pipe.onData = { [weak self] in self?.receive($0) }
     pipe.onDrain = { [weak self] in self?.onDrain?() }
     pipe.onEnd = { [weak self] in self?.pipeEnded($0) }
-    flush()
-    pipe.resumeReading()
+    session.drainOutput { bytes in
+      if isDialer { hello = CrossedHello(sent: Array(bytes)) }
+      pipe.write(bytes)
+    }
+    if !received.isEmpty { received.withUnsafeBytes { receive($0) } }
+    if !isOver { pipe.resumeReading() }
   }
 
   private func receive(_ ciphertext: UnsafeRawBufferPointer) {
+    guard let outcome = hello?.receive(ciphertext) else { return process(ciphertext) }
+    switch outcome {
+    case .undecided: return
+    case .client(let bytes):
+      hello = nil
+      bytes.withUnsafeBytes { process($0) }
+    case .server(let bytes):
+      hello = nil
+      isDialer = false
+      do throws(KacheryError) { session = try serverSession() } catch { return end(error) }
+      bytes.withUnsafeBytes { process($0) }
+    case .own: end(KacheryError(.disconnected, "The connection leads back to this node."))
+    }
+  }
+
+  private func process(_ ciphertext: UnsafeRawBufferPointer) {
     do throws(KacheryError) {
       try session.receive(ciphertext, scratch: scratch.bytes) { plaintext in
         reportProof()

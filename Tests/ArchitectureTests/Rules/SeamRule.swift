@@ -5,13 +5,18 @@ enum SeamRule {
 
   /// The types of one transport, and the files that may name each.
   static let places: [String: Set<String>] = [
-    "TCPConnection": ["TCPTransport.swift", "WebSocketTransport.swift", "ProxyDialer.swift"],
+    "TCPConnection": [
+      "TCPTransport.swift", "TCPPath.swift", "TCPPunch.swift", "WebSocketTransport.swift", "ProxyDialer.swift",
+    ],
     "ProxyDialer": ["TCPTransport.swift", "WebSocketTransport.swift", "ProxyDialer.swift"],
     "TCPListener": ["TCPTransport.swift", "WebSocketTransport.swift"],
     "WebSocketTransport": ["TCPTransport.swift", "WebSocketTransport.swift"],
     "WebSocketSession": ["WebSocketPipe.swift", "WebSocketOpening.swift"],
     "UnverifiedTLSSession": ["UnverifiedTLSPipe.swift"],
     "ConnectAttempt": ["TCPTransport.swift"],
+    "SingleDial": ["TCPPunch.swift"],
+    "TCPPunch": ["TCPPunch.swift", "TCPTransport.swift"],
+    "TCPPath": ["TCPPath.swift", "TCPPunch.swift", "TCPTransport.swift"],
     "TCPTransport": ["TCPTransport.swift"],
     "TLSSession": ["TLSChannel.swift"],
     "TLSIdentity": ["TLSChannel.swift", "PipeHandshake.swift", "TCPTransport.swift", "WebSocketTransport.swift"],

@@ -69,7 +69,7 @@ final class MemoryTransport: LinkTransport {
   }
 
   func dial(
-    to endpoint: Endpoint, expected: NodeID?, timeout: Duration,
+    to endpoint: Endpoint, from source: DialSource, expected: NodeID?, timeout: Duration,
     _ done: @escaping (Result<any CarrierHandshake, KacheryError>) -> Void
   ) -> any PendingDial {
     Dial(

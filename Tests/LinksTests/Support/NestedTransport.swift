@@ -116,7 +116,7 @@ final class NestedTransport: LinkTransport {
   }
 
   func dial(
-    to endpoint: Endpoint, expected: NodeID?, timeout: Duration,
+    to endpoint: Endpoint, from source: DialSource, expected: NodeID?, timeout: Duration,
     _ done: @escaping (Result<any CarrierHandshake, KacheryError>) -> Void
   ) -> any PendingDial {
     let dial = Dial()

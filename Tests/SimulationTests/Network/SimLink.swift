@@ -116,6 +116,8 @@ final class SimLink {
   func cut() {
     guard isUp else { return }
     isUp = false
+    onCut?()
+    onCut = nil
     held = []
     for end in [dialer, acceptor] {
       // The order in which streams and link learn of it must make no difference.
@@ -153,6 +155,8 @@ final class SimLink {
   }
 
   private var silences = 0
+  /// Called when it breaks, or is closed.
+  var onCut: (() -> Void)?
 
   /// Carries again, and delivers what was sent meanwhile.
   func recover() {

@@ -45,7 +45,7 @@ extension SimNetwork {
         clock.after((near.latency + far.latency) * 3) { [unowned self] in
           guard isWanted, near.isUp, far.isUp, target.isRunning else { return opening.fail() }
           guard opening.end() else { return }
-          let link = connect(dialer, dial, target, near.latency + far.latency, .relayed, by: relayID)
+          let link = connect(dialer, dial, target, near.latency + far.latency, .relayed, by: relay)
           near.carry(link)
           far.carry(link)
         }

@@ -25,7 +25,11 @@ final class SimNetwork {
   private var links: [SimLink] = []
   private var partitioned: Set<NodeID> = []
   private var foundPaths: UInt64 = 0
+  /// Whether two dials that meet lead to a link, and not to an error at both ends.
+  var settlesCrossedDials = true
   private var configurations: [NodeID: NodeCoreConfiguration] = [:]
+  /// Carries the packets of nodes behind edges.
+  private(set) lazy var internet = SimInternet(clock: clock, seed: seed)
 
   init(seed: UInt64) {
     self.seed = seed
@@ -49,16 +53,24 @@ final class SimNetwork {
   // MARK: Setup
 
   /// Adds a node that listens at a separate address.
+  ///
+  /// - Parameters:
+  ///   - place: the machine on which it runs; nil if the network is not simulated down to TCP.
+  ///   - punches: whether it connects to relayed nodes directly.
   func addNode(
-    _ name: String, isBootstrap: Bool = false, bootstraps: [SimNode] = [], manifestThreshold: UInt64 = 2_000
+    _ name: String, isBootstrap: Bool = false, bootstraps: [SimNode] = [], manifestThreshold: UInt64 = 2_000,
+    on place: SimHost? = nil, punches: Bool = true
   ) throws -> SimNode {
-    let host = "10.0.0.\(nodes.count + 1)"
-    guard let endpoint = Endpoint(host: host, port: 20_000) else { preconditionFailure("\(host) is an address") }
+    let host = place?.address ?? "10.0.0.\(nodes.count + 1)"
+    let port: UInt16 = place == nil ? 20_000 : isBootstrap ? 443 : 15_351
+    guard let endpoint = Endpoint(host: host, port: port) else { preconditionFailure("\(host) is an address") }
     var configuration = NodeCoreConfiguration(
       key: try KeyRing.key(nodes.count), label: name, software: "simulation", isBootstrap: isBootstrap,
       bootstraps: bootstraps.map(\.endpoint))
     configuration.manifestThreshold = manifestThreshold
+    configuration.punches = punches
     let node = SimNode(self, name, endpoint, NodeCore(configuration, random: SeededRandom(seed: random.next())))
+    node.edge = place.map { SimEdge($0, of: node) }
     configurations[node.id] = configuration
     nodes.append(node)
     return node
@@ -136,6 +148,7 @@ final class SimNetwork {
 
   func dial(_ dialer: SimNode, _ dial: DialID, _ address: Address, _ expected: NodeID?) {
     if case .relay(let relay) = address { return self.dial(dialer, dial, by: relay, expected) }
+    if let edge = dialer.edge { return edge.dial(dial, address, expected) }
     let latency: Duration = .microseconds(random.number(100...60_000))
     dialed[address, default: []].append((dialer.id, clock.now))
     guard let target = nodes.first(where: { .tcp($0.endpoint) == address }) else {
@@ -153,11 +166,13 @@ final class SimNetwork {
     }
   }
 
-  /// - Parameter relay: the node through which the link leads; nil if it is direct.
+  /// - Parameters:
+  ///   - relay: the node through which the link leads; nil if it is direct.
+  ///   - places: where each of the two is seen by the other, if not at the endpoint on which it listens.
   @discardableResult
   func connect(
-    _ dialer: SimNode, _ dial: DialID, _ target: SimNode, _ latency: Duration, _ path: PathKind = .direct,
-    by relay: NodeID? = nil
+    _ dialer: SimNode, _ dial: DialID?, _ target: SimNode, _ latency: Duration, _ path: PathKind = .direct,
+    by relay: SimNode? = nil, seenAt places: [NodeID: Endpoint] = [:]
   ) -> SimLink {
     let binding = random.bytes(32)
     let link = SimLink(
@@ -166,9 +181,12 @@ final class SimNetwork {
     links.append(link)
     for (end, dial) in [(link.dialer, dial), (link.acceptor, nil)] {
       let other = link.other(end.node).node
-      let remote = relay.map { Address.relay($0) } ?? .tcp(other.endpoint)
-      end.node.linkOpened(
-        end.id, link, LinkFacts(peer: other.id, dial: dial, binding: binding, remote: remote, path: path))
+      let remote =
+        relay.map { Address.relay($0.id) } ?? .tcp(end.node.claimedPlace ?? places[other.id] ?? other.endpoint)
+      let facts = LinkFacts(
+        peer: other.id, dial: dial, binding: binding, remote: remote, path: path,
+        seenAt: relay?.core.seenAt(other.id) ?? [])
+      end.node.linkOpened(end.id, link, facts)
     }
     return link
   }
@@ -177,6 +195,7 @@ final class SimNetwork {
   func dismantle() {
     clock.clear()
     multicast = nil
+    internet.dismantle()
     links = []
     nodes = []
   }

@@ -1,6 +1,8 @@
+import Discovery
 import NodeCore
 import Primitives
 import TestSupport
+import Transfer
 import Wire
 
 extension SimNode {
@@ -22,5 +24,20 @@ extension SimNode {
       return .has(FindAnswer.File(size: 2 * size + 1, manifest: store.manifests[hash]))
     default: return .has(FindAnswer.File(size: size, manifest: store.manifests[hash]))
     }
+  }
+
+  /// Whether this node may ask the other over the channel with this topic.
+  func mayAsk(_ server: SimNode, over topic: Topic) -> Bool {
+    channels.contains { $0.topic == topic && $0.permits(id, toAsk: server.id, serverIsPublic: true) }
+  }
+
+  /// Whether the other may ask this node over the channel with this topic.
+  func permits(_ asker: SimNode, over topic: Topic) -> Bool {
+    channels.contains { $0.topic == topic && $0.permits(asker.id, toAsk: id, serverIsPublic: $0.isPublic) }
+  }
+
+  /// Why a file cannot be loaded, according to this node.
+  func diagnose(_ key: FileKey, room: UInt64? = nil) -> Diagnosis {
+    core.diagnose(FileQuery(key: key), room: room, at: now)
   }
 }

@@ -57,6 +57,10 @@ final class SimNode {
   /// Bytes of files that have arrived, useful or not.
   var receivedBytes = 0
 
+  /// The machine on which it runs, if the network is simulated down to TCP.
+  var edge: SimEdge?
+  /// Where it claims to see every other node; nil if it tells the truth.
+  var claimedPlace: Endpoint?
   unowned let network: SimNetwork
   private var wanted: [LoadID: ContentHash] = [:]
   private(set) var links: [LinkID: SimLink] = [:]
@@ -97,7 +101,9 @@ final class SimNode {
   // MARK: The user
 
   func start(_ channels: [Channel]) {
-    input { core, now in core.setAddresses([self.endpoint], port: self.endpoint.port, at: now) }
+    // Behind an edge only others can see its address.
+    let announced = edge == nil ? [endpoint] : []
+    input { core, now in core.setAddresses(announced, port: self.endpoint.port, at: now) }
     if let place = network.multicast?.place(of: self) {
       input { core, now in core.setAnnouncementPlaces([place], at: now) }
     }
@@ -114,16 +120,6 @@ final class SimNode {
       }
     }
     feeds.checkSubscriptions()
-  }
-
-  /// Whether this node may ask the other over the channel with this topic.
-  func mayAsk(_ server: SimNode, over topic: Topic) -> Bool {
-    channels.contains { $0.topic == topic && $0.permits(id, toAsk: server.id, serverIsPublic: true) }
-  }
-
-  /// Whether the other may ask this node over the channel with this topic.
-  func permits(_ asker: SimNode, over topic: Topic) -> Bool {
-    channels.contains { $0.topic == topic && $0.permits(asker.id, toAsk: id, serverIsPublic: $0.isPublic) }
   }
 
   func link(_ link: LinkID) -> SimLink? { links[link] }
@@ -263,7 +259,9 @@ final class SimNode {
   private func perform(_ effect: NodeEffect) {
     switch effect {
     case .link(.dial(let id, let address, let expected)): network.dial(self, id, address, expected)
-    case .link(.cancelDial(let id)): cancelled.insert(id)
+    case .link(.cancelDial(let id)):
+      cancelled.insert(id)
+      edge?.cancel(id)
     case .link(.send(let link, let message)):
       if case .find(let request) = message, let server = peer(of: link), !mayAsk(server, over: request.topic) {
         network.complain("\(name) asks \(server.name), which it may not ask, for a file")
@@ -305,6 +303,9 @@ final class SimNode {
     case .failed(let id, let error): end(id, .failure(error))
     case .link(.prefer(let link)): prefer(link)
     case .link(.abandon(let link)): abandon(link)
+    case .link(.observe(let id, let endpoint, let node)): network.observe(self, id, endpoint, node)
+    case .link(.punch(let round)): punch(round)
+    case .link(.cancelPunch(let peer)): edge?.puncher.cancel(peer)
     case .link(.feedRequest(let link, let request)):
       if let carrier = links[link] { feeds.send(request, over: link, carrier) }
     case .link(.feedAnswer(let link, let answer)):
@@ -360,15 +361,10 @@ final class SimNode {
     return isGivingUntil - network.clock.now
   }
 
-  private var now: Timestamps {
+  var now: Timestamps {
     let moment = network.now
     let wrong = Int64(moment.wall.milliseconds) + clockError.components.seconds * 1_000
     return Timestamps(instant: moment.instant, wall: WallTime(milliseconds: UInt64(max(0, wrong))))
-  }
-
-  /// Why a file cannot be loaded, according to this node.
-  func diagnose(_ key: FileKey, room: UInt64? = nil) -> Diagnosis {
-    core.diagnose(FileQuery(key: key), room: room, at: now)
   }
 
   func readManifest(_ id: DownloadID, _ hash: ContentHash) {

@@ -1,5 +1,5 @@
 /// An IPv4 or IPv6 address.
-package struct IPAddress: Hashable, Sendable {
+package struct IPAddress: Hashable, Sendable, CustomStringConvertible {
   /// From where an address can be reached.
   package enum Scope: Sendable {
     /// From the same machine.
@@ -21,6 +21,34 @@ package struct IPAddress: Hashable, Sendable {
   package init?(_ text: String) {
     guard let bytes = Self.ipv4(text[...].utf8) ?? Self.ipv6(text) else { return nil }
     self.bytes = bytes.count == 16 && bytes.starts(with: Self.mapped) ? Array(bytes.suffix(4)) : bytes
+  }
+
+  /// The address of four or sixteen bytes in network order; nil for another number. An IPv4 address that is mapped into
+  /// IPv6 counts as IPv4.
+  package init?(bytes: [UInt8]) {
+    guard bytes.count == 4 || bytes.count == 16 else { return nil }
+    self.bytes = bytes.count == 16 && bytes.starts(with: Self.mapped) ? Array(bytes.suffix(4)) : bytes
+  }
+
+  /// The address as the kernel writes it (RFC 5952).
+  package var description: String {
+    guard bytes.count == 16 else { return bytes.map { "\($0)" }.joined(separator: ".") }
+    let groups = stride(from: 0, to: 16, by: 2).map { UInt16(bytes[$0]) << 8 | UInt16(bytes[$0 + 1]) }
+    let zeros = Self.longestRunOfZeros(in: groups)
+    let texts = groups.map { String($0, radix: 16) }
+    guard zeros.count > 1 else { return texts.joined(separator: ":") }
+    return texts[..<zeros.lowerBound].joined(separator: ":") + "::"
+      + texts[zeros.upperBound...].joined(separator: ":")
+  }
+
+  /// The first of the longest runs.
+  private static func longestRunOfZeros(in groups: [UInt16]) -> Range<Int> {
+    var longest = 0..<0
+    for start in groups.indices {
+      let end = groups[start...].firstIndex { $0 != 0 } ?? groups.endIndex
+      if end - start > longest.count { longest = start..<end }
+    }
+    return longest
   }
 
   /// From where the address can be reached.

@@ -22,7 +22,9 @@ extension Command {
 
   private static let daemonOptions = [
     Option("--label", "NAME", "the name that other nodes see (the host's name)"),
-    Option("--port", "PORT", "port for links from other nodes; 0 for any free port (0; a bootstrap node: 14507)"),
+    Option(
+      "--port", "PORT",
+      "port for links from other nodes; 0 for a free port, kept between runs (0; a bootstrap node: 14507)"),
     Option("--also-listen", "PORT", "a further port for links from other nodes, such as 443; repeatable"),
     Option("--websocket-port", "PORT", "a port for links within WebSockets, behind a web server that passes them on"),
     Option("--host", "HOST", "name or address at which other nodes reach this one, if they cannot detect it"),
@@ -36,6 +38,7 @@ extension Command {
       "--bootstrap", "HOST:PORT", "a bootstrap node that introduces other nodes, or wss://HOST[:PORT]; repeatable"),
     Option("--channel", "NAME-OR-URL", "a channel to join; repeatable"),
     Option("--isbootstrap", nil, "introduce nodes to each other, and relay between those that cannot reach each other"),
+    Option("--no-punching", nil, "stay on the relay with nodes that cannot be dialed"),
     Option("--no-relay", nil, "a bootstrap node: do not relay"),
     Option("--auth-group", "GROUP", "let the members of this group use the daemon"),
     Option("--api-listen", "ADDRESS:PORT", "let programs on other machines use the daemon, over TLS and with a token"),

@@ -1,4 +1,4 @@
-package import Primitives
+import Primitives
 
 /// When a node announces itself: several times after each change, because datagrams get lost, and then regularly.
 struct LocalAnnouncementTimes: Sendable {
@@ -38,30 +38,6 @@ struct LocalAnnouncementTimes: Sendable {
   }
 
   private var earliest: Instant? { lastAt.map { $0 + Self.leastPause } }
-}
-
-/// Admits a number of events in each second.
-package struct SecondlyAllowance: Sendable {
-  let limit: Int
-  private var begunAt: Instant?
-  private var used = 0
-
-  package init(limit: Int) { self.limit = limit }
-
-  /// Whether no further event is admitted in the second of the last one.
-  package var isUsedUp: Bool { used >= limit }
-
-  /// Whether one more event is admitted; if so, counts it.
-  @discardableResult
-  package mutating func take(at now: Instant) -> Bool {
-    if begunAt.map({ now - $0 >= .seconds(1) }) ?? true {
-      begunAt = now
-      used = 0
-    }
-    guard used < limit else { return false }
-    used += 1
-    return true
-  }
 }
 
 /// The random bytes of the latest datagrams with a tag of this node's channels, and of its own announcements. Copies of

@@ -1,0 +1,173 @@
+package import Primitives
+package import Wire
+
+/// Decides when to connect directly to which relayed node: one `ReachSession` for each, within the limits of
+/// `PunchBudget`.
+package struct PunchSchedule: Sendable {
+  /// What the schedule requests.
+  package enum Action: Hashable, Sendable {
+    case send(LinkID, ControlMessage)
+    /// Carry this round out now; reply with `failed` or `linked`.
+    case punch(PunchRound)
+    /// Stop the round with this node.
+    case cancel(NodeID)
+    /// Dial this node's addresses no more for now: a round is about to dial them.
+    case quiet(NodeID)
+    /// Learn which port the NAT chooses next; reply with `observed`.
+    case observe
+  }
+
+  private let node: NodeID
+  private var shared: SharedReach
+  private var sessions: [NodeID: ReachSession] = [:]
+  private var deadlines = Deadlines<NodeID>()
+
+  /// A schedule of the node with this ID.
+  package init(of node: NodeID, random: some RandomNumberGenerator & Sendable) {
+    self.node = node
+    shared = SharedReach(random: random)
+  }
+
+  /// Sets what this node says about itself.
+  package mutating func setOwn(_ own: OwnSide, at now: Instant) -> [Action] {
+    guard own != shared.own else { return [] }
+    shared.own = own
+    for peer in sessions.keys.sorted() { change(peer) { $0.ownChanged(&$1, at: now) } }
+    return takeActions()
+  }
+
+  // MARK: Links
+
+  /// The node is linked only through relays.
+  ///
+  /// - Parameter links: the relayed links that can be used, best first.
+  package mutating func want(_ peer: NodeID, over links: [ReachLink], at now: Instant) -> [Action] {
+    guard let best = links.first else { return [] }
+    if sessions[peer] == nil {
+      sessions[peer] = ReachSession(peer, isControlling: node < peer, over: best)
+      change(peer) { $0.begin(&$1, at: now) }
+    }
+    change(peer) { session, shared in
+      if let link = links.first(where: { $0.id == session.link.id }) {
+        session.link = link
+      } else {
+        session.move(to: best, &shared, at: now)
+      }
+      session.lost(&shared, at: now)
+    }
+    return takeActions()
+  }
+
+  /// A direct link to the node is up, or about to be.
+  ///
+  /// - Parameter endpoint: the endpoint at its other end, if a round has led to it.
+  package mutating func linked(_ peer: NodeID, at endpoint: Endpoint? = nil, now: Instant) -> [Action] {
+    change(peer) { $0.linked(at: endpoint, &$1, at: now) }
+    return takeActions()
+  }
+
+  /// The node is not linked any more, or has no relayed link.
+  package mutating func forget(_ peer: NodeID) -> [Action] {
+    change(peer) { $0.cancel(&$1) }
+    sessions[peer] = nil
+    shared.active.remove(peer)
+    deadlines.clear(peer)
+    return takeActions()
+  }
+
+  // MARK: Messages
+
+  /// A message of the node, to which there is no direct link, has arrived on this relayed link.
+  package mutating func received(
+    _ message: ControlMessage, from peer: NodeID, over link: ReachLink, at now: Instant
+  ) -> [Action] {
+    if sessions[peer] == nil { sessions[peer] = ReachSession(peer, isControlling: node < peer, over: link) }
+    change(peer) { session, shared in
+      guard session.allowance.take(at: now) else { return }
+      switch message {
+      case .reach(let reach): session.take(reach, over: link, &shared, at: now)
+      case .punch(let punch) where punch.session == session.number && punch.round > 1:
+        session.agree(on: punch.round, punch.candidates, &shared, at: now)
+      case .punchStart(let start) where start.session == session.number:
+        session.follow(start.round, &shared, at: now)
+      case .punchEnd(let end) where end.session == session.number: session.ended(end.outcome, &shared, at: now)
+      default: break
+      }
+    }
+    return takeActions()
+  }
+
+  /// A round has led to no connection.
+  package mutating func failed(_ peer: NodeID, session: UInt32, round: UInt8, at now: Instant) -> [Action] {
+    change(peer) { if $0.number == session { $0.failed(round, &$1, at: now) } }
+    return takeActions()
+  }
+
+  /// Where this node was seen just now, from a port that it had not used; nil if it was not seen.
+  package mutating func observed(_ endpoint: Endpoint?, at now: Instant) -> [Action] {
+    for peer in sessions.keys.sorted() { change(peer) { $0.observed(endpoint, &$1, at: now) } }
+    return takeActions()
+  }
+
+  // MARK: Time
+
+  /// When to call `wake` next.
+  package var wakeAt: Instant? { deadlines.next }
+
+  /// Whether the stored deadlines match a scan of all sessions. Tests check this after each input.
+  package var keepsItsDeadlines: Bool {
+    deadlines.next == sessions.values.compactMap(\.deadline).min()
+      && sessions.allSatisfy { deadlines[$0.key] == $0.value.deadline }
+      && shared.active == Set(sessions.filter(\.value.isActive).keys)
+  }
+
+  /// Does what is due.
+  package mutating func wake(at now: Instant) -> [Action] {
+    for peer in deadlines.due(at: now) { change(peer) { $0.wake(&$1, at: now) } }
+    return takeActions()
+  }
+
+  private mutating func change(_ peer: NodeID, _ body: (inout ReachSession, inout SharedReach) -> Void) {
+    guard var session = sessions[peer] else { return }
+    body(&session, &shared)
+    sessions[peer] = session
+    deadlines.set(peer, session.deadline)
+    if session.isActive { shared.active.insert(peer) } else { shared.active.remove(peer) }
+  }
+
+  private mutating func takeActions() -> [Action] {
+    defer { shared.actions = [] }
+    return shared.actions
+  }
+}
+
+extension ReachSession {
+  /// The other node asks for a direct connection, or answers.
+  fileprivate mutating func take(
+    _ reach: Reach, over link: ReachLink, _ shared: inout SharedReach, at now: Instant
+  ) {
+    guard reach.ways.contains(.tcp) else { return }
+    let other = Other(mapping: reach.tcp, candidates: reach.candidates)
+    guard !isControlling else {
+      switch phase {
+      case .asking where reach.session == number: answered(other, &shared, at: now)
+      case .idle, .resting:
+        self.link = link
+        begin(&shared, at: now)
+      // It will answer this node's own question.
+      case .asking, .starting, .punching, .agreeing, .linked: break
+      }
+      return
+    }
+    guard reach.session != 0 else { return }
+    if phase == .asking, reach.session == number {
+      return replace(other)
+    }
+    if case .linked = phase { return }
+    guard shared.hasRoom(for: peer) else {
+      shared.actions.append(.send(link.id, .punchEnd(PunchEnd(session: reach.session, round: 0, .notNow))))
+      return
+    }
+    join(reach.session, other, over: link, &shared, at: now)
+  }
+}

@@ -1,0 +1,358 @@
+import Primitives
+import Wire
+
+/// The attempts to connect directly to one node, beside a relayed link to it.
+///
+///     idle ──room──▶ asking ──each knows the other's candidates──▶ starting ──▶ punching ──a link is up──▶ linked
+///       ▲              │ 3 s                                          ▲             │                        │
+///       │              ▼                                              │             ▼ no connection          │
+///       ├─ a rest ─ resting ◀─── third round, or a refusal ─────── agreeing ◀───────┘                        │
+///       └───────────────────────────────────── the link is lost ─────────────────────────────────────────────┘
+///
+/// The **controlling** node, the one with the smaller ID, numbers the sessions and starts the rounds, so two nodes that
+/// begin at the same time have one session.
+struct ReachSession: Sendable {
+  enum Phase: Hashable, Sendable {
+    /// Waits until fewer sessions take place.
+    case idle
+    /// Has sent its candidates, and waits for the other node.
+    case asking
+    /// This round begins at the deadline.
+    case starting(UInt8)
+    case punching(UInt8)
+    /// Waits for the other node's candidates for this round, or for its start.
+    case agreeing(UInt8)
+    /// There is a direct link.
+    case linked(since: Instant)
+    case resting
+  }
+
+  /// How long the other node may take for an answer.
+  static let answerTime: Duration = .seconds(3)
+  /// How long a round may take, including the handshake on its connection. Its owner ends it earlier.
+  static let roundTime: Duration = .seconds(15)
+  /// The pause before the next look for room.
+  static let turnPause: Duration = .seconds(1)
+  /// The rests after sessions that failed; the last one is repeated.
+  static let rests: [Duration] = [.seconds(10), .seconds(60), .seconds(600)]
+  /// A direct link that was lost sooner counts as a failed session.
+  static let shortLife: Duration = .seconds(30)
+  /// Messages of the other node that are handled in a second.
+  static let messagesPerSecond = 10
+
+  /// What the other node has said about itself in this session.
+  struct Other: Hashable, Sendable {
+    var mapping: MappingKind
+    var candidates: [Candidate]
+
+    /// Whether it has yet to send the ports that its NAT will choose.
+    var isPredicting: Bool { mapping == .sequence && !candidates.contains { $0.kind == .predicted } }
+  }
+
+  /// What identifies a session at both ends.
+  struct Name: Hashable, Sendable {
+    /// 0 as long as the controlling node has not chosen it.
+    var number: UInt32
+    /// The key of the link on which the controlling node has sent the number.
+    var key: [UInt8]
+  }
+
+  let peer: NodeID
+  let isControlling: Bool
+  /// On which the messages of the session travel.
+  var link: ReachLink
+  private(set) var phase = Phase.idle
+  /// When to act next.
+  private(set) var deadline: Instant?
+  private(set) var name: Name
+  private(set) var other: Other?
+  private var answerTimes = AnswerTimes()
+  /// The endpoints of the round that is about to start.
+  private var endpoints: [Endpoint] = []
+  /// Sessions that have failed since the last one that did not.
+  private var failures = 0
+  /// Whether the own candidates wait for an observation.
+  private(set) var isPredicting = false
+  var allowance = SecondlyAllowance(limit: messagesPerSecond)
+
+  init(_ peer: NodeID, isControlling: Bool, over link: ReachLink) {
+    self.peer = peer
+    self.isControlling = isControlling
+    self.link = link
+    name = Name(number: 0, key: link.key)
+  }
+
+  var number: UInt32 { name.number }
+
+  var isActive: Bool {
+    switch phase {
+    case .asking, .starting, .punching, .agreeing: true
+    case .idle, .linked, .resting: false
+    }
+  }
+
+  // MARK: Asking
+
+  /// Asks the other node, or waits until there is room.
+  mutating func begin(_ shared: inout SharedReach, at now: Instant) {
+    guard shared.hasRoom(for: peer) else { return set(.idle, until: now + Self.turnPause) }
+    other = nil
+    answerTimes = AnswerTimes()
+    name = Name(number: isControlling ? shared.number() : 0, key: link.key)
+    ask(&shared, at: now)
+  }
+
+  /// Sends the own candidates and waits for what the other node says.
+  mutating func ask(_ shared: inout SharedReach, at now: Instant) {
+    isPredicting = false
+    answerTimes.asked(at: now)
+    set(.asking, until: now + Self.answerTime)
+    sendCandidates(&shared)
+  }
+
+  /// Follows the controlling node into a session with this number.
+  mutating func join(
+    _ session: UInt32, _ other: Other, over link: ReachLink, _ shared: inout SharedReach, at now: Instant
+  ) {
+    cancel(&shared)
+    self.link = link
+    name = Name(number: session, key: link.key)
+    self.other = other
+    ask(&shared, at: now)
+    predict(&shared)
+  }
+
+  /// The other node has answered.
+  mutating func answered(_ other: Other, _ shared: inout SharedReach, at now: Instant) {
+    let isFirst = self.other == nil
+    self.other = other
+    answerTimes.answered(at: now)
+    set(.asking, until: now + Self.answerTime)
+    if isFirst { predict(&shared) }
+    startIfReady(&shared, at: now)
+  }
+
+  /// The other node's candidates have changed.
+  mutating func replace(_ other: Other) { self.other = other }
+
+  /// Requests an observation from which the next ports follow, if the NAT chooses them in sequence.
+  private mutating func predict(_ shared: inout SharedReach) {
+    guard shared.own.mapping == .sequence else { return }
+    isPredicting = true
+    shared.actions += [.quiet(peer), .observe]
+  }
+
+  /// Where the node was seen just now; nil if it was not.
+  mutating func observed(_ endpoint: Endpoint?, _ shared: inout SharedReach, at now: Instant) {
+    guard isPredicting else { return }
+    isPredicting = false
+    guard phase == .asking else { return }
+    set(.asking, until: now + Self.answerTime)
+    let own = shared.own
+    let mapping = endpoint == nil ? MappingKind.random : own.mapping
+    send(.reach(Reach(session: number, tcp: mapping, candidates: own.candidates(after: endpoint))), &shared)
+    startIfReady(&shared, at: now)
+  }
+
+  /// The own candidates have changed.
+  mutating func ownChanged(_ shared: inout SharedReach, at now: Instant) {
+    switch phase {
+    case .asking where !isPredicting:
+      sendCandidates(&shared)
+      if isControlling ? other != nil : number != 0 { predict(&shared) }
+    case .resting:
+      failures = 0
+      begin(&shared, at: now)
+    case .idle, .asking, .starting, .punching, .agreeing, .linked: break
+    }
+  }
+
+  private func sendCandidates(_ shared: inout SharedReach) {
+    let own = shared.own
+    send(.reach(Reach(session: number, tcp: own.mapping, candidates: own.candidates(after: nil))), &shared)
+  }
+
+  // MARK: Rounds
+
+  private mutating func startIfReady(_ shared: inout SharedReach, at now: Instant) {
+    guard isControlling, !isPredicting, let other, !other.isPredicting else { return }
+    start(1, &shared, at: now)
+  }
+
+  /// Prepares this round; the controlling node tells the other one.
+  mutating func start(_ round: UInt8, _ shared: inout SharedReach, at now: Instant) {
+    guard let other else { return }
+    let filter = CandidateFilter(own: shared.own, seen: link.seen)
+    let plan = PunchPlan(
+      own: shared.own.mapping, other: other.mapping, candidates: filter.admitted(other.candidates))
+    guard !plan.isHopeless(in: round) else {
+      failures = Self.rests.count
+      return refuse(round, &shared, at: now)
+    }
+    guard let admitted = shared.budget.admit(plan.endpoints(in: round), for: peer, at: now) else {
+      return refuse(round, &shared, at: now)
+    }
+    endpoints = admitted
+    shared.actions.append(.quiet(peer))
+    var wait = PunchPlan.delay(in: round, isControlling: isControlling)
+    if isControlling {
+      send(.punchStart(PunchStart(session: number, round: round)), &shared)
+      wait += (answerTimes.shortest ?? .zero) / 2
+    }
+    set(.starting(round), until: now + wait)
+    if wait == .zero { run(round, &shared, at: now) }
+  }
+
+  private mutating func run(_ round: UInt8, _ shared: inout SharedReach, at now: Instant) {
+    set(.punching(round), until: now + Self.roundTime)
+    shared.actions.append(
+      .punch(
+        PunchRound(
+          peer: peer, session: number, number: round, isControlling: isControlling, key: name.key,
+          candidates: endpoints)))
+  }
+
+  /// The round has led to no connection.
+  mutating func failed(_ round: UInt8, _ shared: inout SharedReach, at now: Instant) {
+    guard phase == .punching(round) else { return }
+    shared.budget.ended(peer)
+    guard round < PunchPlan.rounds else {
+      if isControlling { send(.punchEnd(PunchEnd(session: number, round: round, .failed)), &shared) }
+      return rest(&shared, at: now)
+    }
+    set(.agreeing(round + 1), until: now + Self.answerTime)
+    guard isControlling else { return }
+    sendCandidates(for: round + 1, &shared, at: now)
+  }
+
+  /// The other node's candidates for this round have arrived.
+  mutating func agree(on round: UInt8, _ candidates: [Candidate], _ shared: inout SharedReach, at now: Instant) {
+    switch phase {
+    case .agreeing(round): break
+    // The other end of the last round noticed its end first.
+    case .punching(let last) where !isControlling && last + 1 == round: cancel(&shared)
+    case .idle, .asking, .starting, .punching, .agreeing, .linked, .resting: return
+    }
+    other?.candidates = candidates
+    set(.agreeing(round), until: now + Self.answerTime)
+    guard isControlling else { return sendCandidates(for: round, &shared, at: now) }
+    answerTimes.answered(at: now)
+    start(round, &shared, at: now)
+  }
+
+  private mutating func sendCandidates(for round: UInt8, _ shared: inout SharedReach, at now: Instant) {
+    answerTimes.asked(at: now)
+    send(.punch(Punch(session: number, round: round, candidates: shared.own.candidates(after: nil))), &shared)
+  }
+
+  /// The other node starts this round.
+  mutating func follow(_ round: UInt8, _ shared: inout SharedReach, at now: Instant) {
+    guard number != 0, !isControlling, phase == .agreeing(round) || (phase == .asking && round == 1) else { return }
+    start(round, &shared, at: now)
+  }
+
+  // MARK: Ends
+
+  /// A direct link is up, or about to be.
+  mutating func linked(at endpoint: Endpoint?, _ shared: inout SharedReach, at now: Instant) {
+    if case .linked = phase { return }
+    let round = punchedRound
+    cancel(&shared)
+    if isControlling, let round {
+      let winner = endpoint.flatMap { Candidate(.met, at: $0) }
+      send(.punchEnd(PunchEnd(session: number, round: round, .won, winner: winner)), &shared)
+    }
+    set(.linked(since: now), until: nil)
+  }
+
+  /// The round that has led, or may yet lead, to a connection.
+  private var punchedRound: UInt8? {
+    switch phase {
+    case .punching(let round): round
+    case .agreeing(let round): round - 1
+    case .idle, .asking, .starting, .linked, .resting: nil
+    }
+  }
+
+  /// The direct link is lost.
+  mutating func lost(_ shared: inout SharedReach, at now: Instant) {
+    guard case .linked(let since) = phase else { return }
+    guard now - since >= Self.shortLife else { return rest(&shared, at: now) }
+    failures = 0
+    begin(&shared, at: now)
+  }
+
+  /// The other node has ended the session.
+  mutating func ended(_ outcome: PunchEnd.Outcome, _ shared: inout SharedReach, at now: Instant) {
+    // This end of the connection is yet to come up.
+    guard isActive, outcome != .won else { return }
+    cancel(&shared)
+    rest(&shared, at: now)
+  }
+
+  /// The link on which the session takes place is gone.
+  mutating func move(to link: ReachLink, _ shared: inout SharedReach, at now: Instant) {
+    self.link = link
+    switch phase {
+    case .asking, .agreeing: begin(&shared, at: now)
+    case .idle, .starting, .punching, .linked, .resting: break
+    }
+  }
+
+  /// Tells the other node that there is no further round now.
+  private mutating func refuse(_ round: UInt8, _ shared: inout SharedReach, at now: Instant) {
+    send(.punchEnd(PunchEnd(session: number, round: round - 1, .notNow)), &shared)
+    rest(&shared, at: now)
+  }
+
+  mutating func rest(_ shared: inout SharedReach, at now: Instant) {
+    let pause = Self.rests[min(failures, Self.rests.count - 1)]
+    failures += 1
+    set(.resting, until: now + shared.spread(pause))
+  }
+
+  /// Stops the running round.
+  mutating func cancel(_ shared: inout SharedReach) {
+    shared.budget.ended(peer)
+    isPredicting = false
+    if case .punching = phase { shared.actions.append(.cancel(peer)) }
+  }
+
+  // MARK: Time
+
+  /// Does what is due.
+  mutating func wake(_ shared: inout SharedReach, at now: Instant) {
+    switch phase {
+    case .idle, .resting: begin(&shared, at: now)
+    case .starting(let round): run(round, &shared, at: now)
+    case .asking, .agreeing: rest(&shared, at: now)
+    case .punching(let round):
+      cancel(&shared)
+      failed(round, &shared, at: now)
+    case .linked: set(phase, until: nil)
+    }
+  }
+
+  private mutating func set(_ phase: Phase, until deadline: Instant?) {
+    self.phase = phase
+    self.deadline = deadline
+  }
+
+  private func send(_ message: ControlMessage, _ shared: inout SharedReach) {
+    shared.actions.append(.send(link.id, message))
+  }
+}
+
+/// How long the other node takes to answer, which is a round trip on the relayed link if it answers immediately.
+private struct AnswerTimes: Hashable, Sendable {
+  private var askedAt: Instant?
+  private(set) var shortest: Duration?
+
+  mutating func asked(at now: Instant) { askedAt = now }
+
+  mutating func answered(at now: Instant) {
+    guard let askedAt else { return }
+    shortest = min(shortest ?? now - askedAt, now - askedAt)
+    self.askedAt = nil
+  }
+}

@@ -1,0 +1,49 @@
+"""The routers and firewalls behind which sites are: what nftables makes of them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+_DROP = 'iifname "outside" ct state new drop'
+_REFUSE = 'iifname "outside" meta l4proto tcp ct state new reject with tcp reset'
+
+
+class Router(NamedTuple):
+    """A kind of router. It lets connections out, and in only those that `unasked` admits."""
+
+    about: str
+    translation: str  # of the source of what leaves; empty if machines behind it have addresses of the internet
+    unasked: str  # a rule for what comes from outside and answers nothing; empty to leave it to the router's kernel
+    leaving: str = ""  # a condition on what may leave
+
+
+ROUTERS = {
+    "port": Router("translates, keeps ports, drops what comes unasked: most home routers", "masquerade", _DROP),
+    "rst": Router("the same, but refuses what comes unasked", "masquerade", _REFUSE),
+    "greedy": Router("has no filter: its own kernel refuses what comes unasked, and takes the port", "masquerade", ""),
+    "symrand": Router("a random outside port for each destination: symmetric", "masquerade fully-random", _DROP),
+    "fw": Router("a firewall before an address of the internet", "", _DROP),
+    "campus": Router("lets only TCP to port 443 out", "masquerade", _DROP, "tcp dport 443"),
+}
+
+
+def rules(router: Router) -> str:
+    """The rules of a router with the devices `outside` and `switch`, for `nft -f`."""
+    leaving = f'iifname "switch" oifname "outside" {router.leaving} accept'
+    unasked = f"  {router.unasked}\n" if router.unasked else ""
+    text = (
+        "table inet filter {\n"
+        " chain forward { type filter hook forward priority 0; policy drop;\n"
+        "  ct state established,related accept\n"
+        '  iifname "switch" oifname "switch" accept\n'
+        f"  {leaving}\n{unasked}"
+        " }\n chain input { type filter hook input priority 0; policy accept;\n"
+        f"  ct state established,related accept\n{unasked}"
+        " }\n}\n"
+    )
+    if router.translation:
+        text += (
+            "table ip nat {\n chain after { type nat hook postrouting priority srcnat;\n"
+            f'  oifname "outside" {router.translation}\n }}\n}}\n'
+        )
+    return text

@@ -1,0 +1,120 @@
+"""Nodes behind two routers, which reach each other through a relay and then directly, by dialing at the same moment.
+
+`make test-lines` runs this as root. It prints how long after the start the relayed and the direct link were up.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from pathlib import Path
+
+import pytest
+
+from routers import ROUTERS
+from sites import Sites
+from test_lines import Node, finished
+from test_nat import Start, hub, share, sites, stack, start  # noqa: F401 (fixtures)
+
+PUNCHED = "the two nodes dialed each other"
+PATIENCE = 40.0  # seconds for a direct link
+# Without "greedy" routers, which need a delay between the two: here one node's dial always arrives before the other
+# node's router expects it, and such a router then keeps the port to itself for 10 s.
+EASY = [("port", "port"), ("port", "rst"), ("port", "fw"), ("rst", "rst"), ("rst", "fw"), ("fw", "fw")]
+# With one bootstrap node, the nodes cannot know that the first of these have no way, and try.
+HARD = [("symrand", "symrand"), ("symrand", "port"), ("symrand", "fw"), ("campus", "port"), ("campus", "campus")]
+
+
+def pair(sites: Sites, start: Start, kinds: tuple[str, str], *options: str, port: int = 14507) -> tuple[Node, Node]:
+    """Nodes A and B behind routers of these kinds, and a bootstrap node. Further arguments are options of that one."""
+    address = hub(sites, start, 1, *options, port=port)
+    ends = [sites.site(name, kind=ROUTERS[kind])[0] for name, kind in zip("AB", kinds)]
+    a, b = (start(end, name, "--bootstrap", address, "--verbose", "1") for end, name in zip(ends, "AB"))
+    return a, b
+
+
+def are_direct(a: Node, b: Node) -> bool:
+    """Whether both nodes use a link that leads through no relay."""
+    addresses = (a.address_of("B"), b.address_of("A"))
+    return all(address and not address.startswith("relay:") for address in addresses)
+
+
+def seconds_until_direct(a: Node, b: Node, begun: float) -> float | None:
+    """Waits until both nodes use a direct link; ``None`` if that takes too long."""
+    while time.monotonic() - begun < PATIENCE:
+        if are_direct(a, b):
+            return time.monotonic() - begun
+        time.sleep(0.02)
+    return None
+
+
+def way(a: Node, b: Node) -> str:
+    """How the direct link came up. Ordinary dials that happen to cross are as good as those of a round."""
+    return "a round" if PUNCHED in a.log() + b.log() else "ordinary dials"
+
+
+@pytest.mark.parametrize("kinds", EASY, ids="-".join)
+def test_a_direct_link_comes_up(sites: Sites, start: Start, tmp_path: Path, kinds: tuple[str, str]) -> None:  # noqa: F811
+    begun = time.monotonic()
+    a, b = pair(sites, start, kinds, "--limit-relay", "1")
+    for node in (a, b):
+        node.wait_for_links(2)
+    relayed = time.monotonic() - begun
+    direct = seconds_until_direct(a, b, begun)
+    assert direct is not None, f"no direct link\n{a.log()}\n{b.log()}"
+    # The relay alone would need a minute.
+    took = share(a, b, tmp_path, 64_000_000)
+    print(
+        f"\n  {'-'.join(kinds)}: first link after {relayed:.2f} s, direct after {direct:.2f} s by {way(a, b)};"
+        f" 64 MB in {took:.1f} s"
+    )
+    assert took < 45, "the relay carries it"
+
+
+@pytest.mark.parametrize("kinds", HARD, ids="-".join)
+def test_a_pair_without_a_way_stays_on_the_relay(
+    sites: Sites, start: Start, tmp_path: Path, kinds: tuple[str, str]  # noqa: F811
+) -> None:
+    a, b = pair(sites, start, kinds, port=443)
+    for node in (a, b):
+        node.wait_for_links(2)
+    share(a, b, tmp_path, 20_000_000)
+    # Beyond a whole session of three rounds.
+    time.sleep(5)
+    share(a, b, tmp_path, 1_000_000)
+    assert not are_direct(a, b)
+
+
+def test_the_relay_is_left_in_mid_transfer(sites: Sites, start: Start, tmp_path: Path) -> None:  # noqa: F811
+    a, b = pair(sites, start, ("port", "port"), "--limit-relay", "2")
+    router = sites.routers[0]
+    # Nothing passes between the two at first.
+    router.run(["nft", "insert rule inet filter forward ip daddr 203.0.113.102 drop"])
+    for node in (a, b):
+        node.wait_for_links(2)
+    uri, digest = a.store(300_000_000)
+    begun = time.monotonic()
+    load = b.load(uri)
+    time.sleep(3)
+    isolated = not are_direct(a, b)
+    router.run(["nft", "flush chain inet filter forward"])
+    for rule in ("ct state established,related accept", 'iifname "switch" oifname "outside" accept'):
+        router.run(["nft", f"add rule inet filter forward {rule}"])
+    finished(load)
+    took = time.monotonic() - begun
+    assert hashlib.sha1((tmp_path / "B-copy.bin").read_bytes()).hexdigest() == digest
+    print(f"\n  300 MB in {took:.1f} s, of which the relay carries 2 MB/s; relayed for 3 s at first: {isolated}")
+    # The relay alone takes 150 s. A session that fails is followed by another after 10 s, and then after a minute.
+    assert took < 120, f"{a.log()}\n{b.log()}"
+
+
+def test_punching_can_be_turned_off(sites: Sites, start: Start, tmp_path: Path) -> None:  # noqa: F811
+    address = hub(sites, start)
+    ends = [sites.site(name, kind=ROUTERS["port"])[0] for name in "AB"]
+    a = start(ends[0], "A", "--bootstrap", address, "--no-punching")
+    b = start(ends[1], "B", "--bootstrap", address)
+    for node in (a, b):
+        node.wait_for_links(2)
+    share(a, b, tmp_path, 1_000_000)
+    time.sleep(5)
+    assert PUNCHED not in a.log() + b.log()

@@ -1,0 +1,80 @@
+/// The kinds of edges behind which nodes are.
+package enum NATKind: String, CaseIterable, Sendable {
+  /// No NAT: a server.
+  case publicHost
+  /// Full cone.
+  case cone
+  /// Lets in the hosts that were spoken to.
+  case addr
+  /// Keeps ports and lets in the endpoints that were spoken to, as Linux and most home routers.
+  case port
+  /// A firewall before a public address.
+  case fw
+  /// As `port`, and refuses what nobody has asked for.
+  case rst
+  /// As `rst`, and remembers whom it has refused.
+  case greedy
+  /// As `port`, but another machine uses the node's port.
+  case collide
+  /// Lets no SYN in, even one that crosses a SYN from inside.
+  case nosim
+  /// A home router behind a carrier's NAT.
+  case cgnat
+  /// Another port for each destination, in sequence.
+  case symseq
+  /// Another port for each destination, at random.
+  case symrand
+  /// Lets out only what goes to port 443.
+  case campus
+
+  /// A machine behind an edge of this kind.
+  ///
+  /// - Parameters:
+  ///   - number: makes the addresses of the site unique, below 200.
+  ///   - port: on which the node of the machine listens.
+  package func host(_ number: Int, port: UInt16, in internet: SimInternet) -> SimHost {
+    let inner = "10.\(number).0.2"
+    switch self {
+    case .publicHost: return SimHost("198.51.100.\(number)", in: internet)
+    case .fw: return SimHost("198.51.100.\(number)", in: internet, behind: nat(number, port: port, in: internet))
+    case .cgnat:
+      var carrier = SimNAT.Behavior()
+      carrier.ports = .random
+      let outer = SimNAT("203.0.113.\(number)", carrier, in: internet)
+      let home = SimNAT("100.64.0.\(number)", SimNAT.Behavior(), in: internet, behind: outer)
+      return SimHost(inner, in: internet, behind: home)
+    default: return SimHost(inner, in: internet, behind: nat(number, port: port, in: internet))
+    }
+  }
+
+  private func nat(_ number: Int, port: UInt16, in internet: SimInternet) -> SimNAT {
+    SimNAT("203.0.113.\(number)", behavior(port: port), in: internet)
+  }
+
+  /// How the NAT of the node's own site behaves.
+  package func behavior(port: UInt16) -> SimNAT.Behavior {
+    var behavior = SimNAT.Behavior()
+    switch self {
+    case .publicHost, .port, .cgnat: break
+    case .cone: (behavior.filtering, behavior.ports) = (.independent, .random)
+    case .addr: (behavior.filtering, behavior.ports) = (.address, .random)
+    case .fw: behavior.mapping = nil
+    case .rst, .greedy: behavior.unasked = .refused
+    case .collide: behavior.taken = [port]
+    case .nosim: behavior.opensSimultaneously = false
+    case .symseq: (behavior.mapping, behavior.ports) = (.addressAndPort, .sequence)
+    case .symrand: (behavior.mapping, behavior.ports) = (.addressAndPort, .random)
+    case .campus: behavior.onlyPort = 443
+    }
+    return behavior
+  }
+
+  /// Whether two nodes behind edges of these kinds can connect over TCP: the table was measured with real kernels and
+  /// NATs. With two that are hard, and with two that open no connection from both sides, it depends on luck or fails.
+  package func connects(to other: NATKind) -> Bool {
+    let pair = [self, other]
+    if pair.contains(.campus) || pair == [.nosim, .nosim] { return false }
+    guard pair.contains(.symrand) else { return true }
+    return pair.contains(.publicHost) || pair.contains(.cone) || pair.contains(.addr)
+  }
+}

@@ -1,0 +1,176 @@
+import Primitives
+import TestSupport
+import Traversal
+import Wire
+
+/// Two nodes behind edges of given kinds, with two bootstrap nodes that see them and a relay between them.
+final class ReachPair {
+  static let port: UInt16 = 15_351
+
+  /// One of the two: its schedule, and the machine on which its rounds are carried out.
+  final class End {
+    let node: NodeID
+    let host: SimHost
+    let puncher: SimPuncher
+    var schedule: PunchSchedule
+    /// Where the bootstrap nodes see it.
+    var outside = OutsideView()
+    var sent: [ControlMessage] = []
+    var rounds: [PunchRound] = []
+    /// The connections that were agreed on.
+    var connections: [(round: PunchRound, socket: SimSocket)] = []
+    var isMuted = false
+
+    init(_ node: NodeID, _ host: SimHost, seed: UInt64) {
+      self.node = node
+      self.host = host
+      puncher = SimPuncher(host, port: ReachPair.port, node: node)
+      schedule = PunchSchedule(of: node, random: SeededRandom(seed: seed))
+    }
+  }
+
+  let clock = SimClock()
+  let internet: SimInternet
+  let observers: [SimHost]
+  let ends: [End]
+  /// One way through the relay.
+  var relayDelay: Duration = .milliseconds(50)
+  private let link = LinkID(number: 1)
+  private var wakeNumbers = [0, 0]
+
+  /// The first of the two has the smaller ID.
+  init(_ kinds: [NATKind], seed: UInt64) {
+    internet = SimInternet(clock: clock, seed: seed)
+    let internet = internet
+    observers = (1...2).map { SimHost("192.0.2.\($0)", in: internet) }
+    for observer in observers { observer.listen(on: 443) { _ in } }
+    ends = kinds.enumerated().map { number, kind in
+      End(
+        .filled(with: UInt8(number + 1)), kind.host(number + 1, port: Self.port, in: internet),
+        seed: seed &+ UInt64(number))
+    }
+    for (number, end) in ends.enumerated() {
+      end.puncher.onFailure = { [weak self] round in
+        self?.input(number) { $0.failed(round.peer, session: round.session, round: round.number, at: $1) }
+      }
+      end.puncher.onConnection = { [weak self] in self?.agreed(number, $0, $1) }
+    }
+  }
+
+  /// An end has agreed on a connection. It becomes a link once the other end has, too.
+  private func agreed(_ number: Int, _ round: PunchRound, _ socket: SimSocket) {
+    ends[number].connections.append((round, socket))
+    socket.onEnd = { [weak self] in
+      self?.ends[number].connections.removeAll { $0.socket === socket }
+      self?.input(number) { $0.failed(round.peer, session: round.session, round: round.number, at: $1) }
+    }
+    guard !round.isControlling, ends[1 - number].connections.contains(where: { $0.socket === socket.peer }) else {
+      return
+    }
+    for end in ends.indices { input(end) { [self] in $0.linked(ends[1 - end].node, at: nil, now: $1) } }
+  }
+
+  /// Both are seen by the bootstrap nodes, and then, unless `isLinking` is false, linked through the relay.
+  func meet(isLinking: Bool = true) {
+    for (number, end) in ends.enumerated() {
+      for observer in observers { see(end, from: observer, port: Self.port) { self.seen(number, $0, by: $1) } }
+      _ = clock.run(for: .milliseconds(300))
+    }
+    _ = clock.run(for: .seconds(1))
+    if isLinking { linkByRelay() }
+  }
+
+  /// The relayed link is up at both ends.
+  func linkByRelay() { for number in ends.indices { want(number) } }
+
+  func want(_ number: Int) {
+    input(number) { [self] in $0.want(ends[1 - number].node, over: [reachLink(number)], at: $1) }
+  }
+
+  /// Where the first bootstrap node, which relays, sees the other end.
+  func reachLink(_ number: Int) -> ReachLink {
+    ReachLink(id: link, binding: [7, 7, 7], seen: Array(ends[1 - number].outside.endpoints.prefix(1)))
+  }
+
+  private func see(_ end: End, from observer: SimHost, port: UInt16?, _ done: @escaping (Endpoint, NodeID) -> Void) {
+    guard let place = Endpoint(host: observer.address, port: 443) else { return }
+    let id = NodeID.filled(with: UInt8(100 + (observers.firstIndex { $0 === observer } ?? 0)))
+    end.host.dial(from: port, to: place) { result in
+      if case .success(let socket) = result, let peer = socket.peer { done(peer.remote, id) }
+    }
+  }
+
+  private func seen(_ number: Int, _ endpoint: Endpoint, by observer: NodeID) {
+    let end = ends[number]
+    _ = end.outside.record(endpoint, by: observer)
+    let own = OwnSide(outside: end.outside, port: Self.port, interfaces: [], networks: [])
+    input(number) { $0.setOwn(own, at: $1) }
+  }
+
+  // MARK: Driving
+
+  func input(_ number: Int, _ body: (inout PunchSchedule, Instant) -> [PunchSchedule.Action]) {
+    for action in body(&ends[number].schedule, clock.now) { perform(action, number) }
+    scheduleWake(number)
+  }
+
+  private func scheduleWake(_ number: Int) {
+    wakeNumbers[number] += 1
+    let wake = wakeNumbers[number]
+    guard let due = ends[number].schedule.wakeAt else { return }
+    clock.after(due - clock.now) { [weak self] in
+      guard let self, wakeNumbers[number] == wake else { return }
+      input(number) { $0.wake(at: $1) }
+    }
+  }
+
+  private func perform(_ action: PunchSchedule.Action, _ number: Int) {
+    let end = ends[number]
+    switch action {
+    case .send(_, let message):
+      end.sent.append(message)
+      guard !end.isMuted else { return }
+      clock.after(relayDelay) { [weak self] in self?.deliver(message, to: 1 - number) }
+    case .punch(let round):
+      end.rounds.append(round)
+      end.puncher.punch(round)
+    case .cancel(let peer): end.puncher.cancel(peer)
+    case .quiet: break
+    case .observe: observe(number)
+    }
+  }
+
+  func deliver(_ message: ControlMessage, to number: Int) {
+    input(number) { [self] in
+      $0.received(message, from: ends[1 - number].node, over: reachLink(number), at: $1)
+    }
+  }
+
+  private func observe(_ number: Int) {
+    var isDone = false
+    see(ends[number], from: observers[1], port: nil) { [weak self] endpoint, _ in
+      isDone = true
+      // The handshake and hello, before the answer is there.
+      self?.clock.after(.milliseconds(100)) { [weak self] in self?.input(number) { $0.observed(endpoint, at: $1) } }
+    }
+    clock.after(.seconds(3)) { [weak self] in if !isDone { self?.input(number) { $0.observed(nil, at: $1) } } }
+  }
+
+  // MARK: Results
+
+  /// Whether both ends agree on one connection.
+  var isConnected: Bool {
+    guard let one = ends[0].connections.last, let other = ends[1].connections.last else { return false }
+    return one.socket.peer === other.socket && one.socket.isOpen && other.socket.isOpen
+  }
+
+  /// The larger of the numbers of rounds.
+  var rounds: Int { ends.map(\.rounds.count).max() ?? 0 }
+
+  func run(for time: Duration) { _ = clock.run(for: time) { isConnected } }
+
+  func dismantle() {
+    clock.clear()
+    internet.dismantle()
+  }
+}
