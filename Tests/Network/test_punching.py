@@ -1,3 +1,4 @@
+# ruff: noqa: F811
 """Nodes behind two routers, which reach each other through a relay and then directly, by dialing at the same moment.
 
 `make test-lines` runs this as root. It prints how long after the start the relayed and the direct link were up.
@@ -54,7 +55,7 @@ def way(a: Node, b: Node) -> str:
 
 
 @pytest.mark.parametrize("kinds", EASY, ids="-".join)
-def test_a_direct_link_comes_up(sites: Sites, start: Start, tmp_path: Path, kinds: tuple[str, str]) -> None:  # noqa: F811
+def test_a_direct_link_comes_up(sites: Sites, start: Start, tmp_path: Path, kinds: tuple[str, str]) -> None:
     begun = time.monotonic()
     a, b = pair(sites, start, kinds, "--limit-relay", "1")
     for node in (a, b):
@@ -73,7 +74,10 @@ def test_a_direct_link_comes_up(sites: Sites, start: Start, tmp_path: Path, kind
 
 @pytest.mark.parametrize("kinds", HARD, ids="-".join)
 def test_a_pair_without_a_way_stays_on_the_relay(
-    sites: Sites, start: Start, tmp_path: Path, kinds: tuple[str, str]  # noqa: F811
+    sites: Sites,
+    start: Start,
+    tmp_path: Path,
+    kinds: tuple[str, str],
 ) -> None:
     a, b = pair(sites, start, kinds, port=443)
     for node in (a, b):
@@ -85,7 +89,7 @@ def test_a_pair_without_a_way_stays_on_the_relay(
     assert not are_direct(a, b)
 
 
-def test_the_relay_is_left_in_mid_transfer(sites: Sites, start: Start, tmp_path: Path) -> None:  # noqa: F811
+def test_the_relay_is_left_in_mid_transfer(sites: Sites, start: Start, tmp_path: Path) -> None:
     a, b = pair(sites, start, ("port", "port"), "--limit-relay", "2")
     router = sites.routers[0]
     # Nothing passes between the two at first.
@@ -108,7 +112,7 @@ def test_the_relay_is_left_in_mid_transfer(sites: Sites, start: Start, tmp_path:
     assert took < 120, f"{a.log()}\n{b.log()}"
 
 
-def test_punching_can_be_turned_off(sites: Sites, start: Start, tmp_path: Path) -> None:  # noqa: F811
+def test_punching_can_be_turned_off(sites: Sites, start: Start, tmp_path: Path) -> None:
     address = hub(sites, start)
     ends = [sites.site(name, kind=ROUTERS["port"])[0] for name in "AB"]
     a = start(ends[0], "A", "--bootstrap", address, "--no-punching")

@@ -42,8 +42,9 @@ final class LinkDials {
 
   /// Opens a link to this address. Either `onOpened` or `onFailed` is called, unless the attempt is cancelled.
   func dial(
-    _ id: DialID, _ address: Address, _ expected: NodeID?, from source: DialSource = .listeningPort
+    _ id: DialID, _ address: Address, _ expected: NodeID?, from source: DialSource? = nil
   ) {
+    let source = source ?? Self.source(for: expected)
     let dialEndpoint: (Endpoint, TransportKind) -> LinkAttempt = { [host, log] endpoint, kind in
       log.debug("Dialing \(address)\(expected.map { " for node \($0.short)" } ?? "").")
       return host.dial(to: endpoint, over: kind, from: source, expected: expected, timeout: Self.time) {
@@ -59,6 +60,11 @@ final class LinkDials {
     default: onFailed(id, DialProblem(address: address, reason: "This node cannot use that transport."))
     }
   }
+
+  /// Bootstrap nodes and neighbors are dialed from the listening port, so that they see where this node can be reached.
+  /// Members may be behind routers: what those remember of a dial that led to nothing would stand in the way of a round
+  /// between the same two endpoints, for up to two minutes.
+  private static func source(for expected: NodeID?) -> DialSource { expected == nil ? .listeningPort : .anyPort }
 
   private func dialed(_ id: DialID, _ address: Address, _ result: Result<Link, KacheryError>, by relay: NodeID? = nil) {
     attempts[id] = nil
