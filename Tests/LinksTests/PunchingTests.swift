@@ -118,7 +118,7 @@ import Wire
   }
 }
 
-/// Two hosts over TCP, of which the first belongs to the node with the smaller ID.
+/// Two hosts over TCP. The first one belongs to the node with the smaller ID.
 private actor PunchEnds {
   nonisolated let loop: EventLoop
   private let hosts: [LinkHost]

@@ -10,11 +10,11 @@ package enum NATKind: String, CaseIterable, Sendable {
   case port
   /// A firewall before a public address.
   case fw
-  /// As `port`, and refuses what nobody has asked for.
+  /// Like `port`, but refuses unsolicited packets.
   case rst
-  /// As `rst`, and remembers whom it has refused.
+  /// Like `rst`, and remembers whom it has refused.
   case greedy
-  /// As `port`, but another machine uses the node's port.
+  /// Like `port`, but another machine uses the node's port.
   case collide
   /// Lets no SYN in, even one that crosses a SYN from inside.
   case nosim
