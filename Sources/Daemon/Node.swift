@@ -215,6 +215,7 @@ actor Node {
     replicator.onKept = { messages, key in self.noteAppended(messages, to: key) }
     proxies.onProblem = { [log] in log.warning($0) }
     maintenance.onProxies = { rules in
+      guard rules != self.proxies.settings.rules else { return }
       self.proxies.settings.rules = rules
       self.note(rules)
       if !self.listening.isEmpty { self.driver.input { $0.dialingChanged(at: $1) } }

@@ -4,8 +4,6 @@ import Wire
 
 /// Where bootstrap nodes are dialed: a network may let connections out to few ports only.
 extension NodeCore {
-  /// The port to which most networks let connections out, and to which proxies lead.
-  package static let webPort: UInt16 = 443
   /// Most further ports of a bootstrap node that are dialed.
   static let maximumBootstrapPorts = 4
 
@@ -23,7 +21,7 @@ extension NodeCore {
   }
 
   private func tcpPlaces(ofBootstrap endpoint: Endpoint) -> [Address] {
-    let ports = [Self.webPort] + introductions.bootstrapPorts(at: endpoint)
+    let ports = [Endpoint.httpsPort] + introductions.bootstrapPorts(at: endpoint)
     var places = [Address.tcp(endpoint)]
     let own = introductions.ownAddresses
     for place in ports.compactMap({ Endpoint(host: endpoint.host, port: $0) }).map({ Address.tcp($0) })
@@ -38,7 +36,7 @@ extension NodeCore {
     var ports: [UInt16] = []
     for port in hello.addresses.compactMap(\.tcpEndpoint?.port) where !ports.contains(port) { ports.append(port) }
     for endpoint in introductions.bootstrapAddresses(of: node) {
-      let others = ports.filter { $0 != endpoint.port && $0 != Self.webPort }
+      let others = ports.filter { $0 != endpoint.port && $0 != Endpoint.httpsPort }
       introductions.recordBootstrapPorts(Array(others.prefix(Self.maximumBootstrapPorts)), at: endpoint)
       guard dials.wants(.bootstrap(endpoint)) else { continue }
       dials.want(.bootstrap(endpoint), at: places(ofBootstrap: endpoint), now: now.instant)

@@ -10,7 +10,7 @@ struct CandidateFilter: Sendable {
   static let unseenIPv6 = 2
   /// Ports below this one belong to services of the system, except those of web servers.
   static let firstFreePort: UInt16 = 1_024
-  static let webPorts: Set<UInt16> = [80, 443]
+  static let webPorts: Set<UInt16> = [Endpoint.httpPort, Endpoint.httpsPort]
 
   let own: OwnSide
   /// Where the relay, or this node, has seen the other node.

@@ -56,12 +56,9 @@ package struct PunchPreamble: Hashable, Sendable {
 
   /// Whether bytes claim to be a preamble of this round. It costs nothing to find out.
   package static func names(_ round: PunchRound, in bytes: some Collection<UInt8>) -> Bool {
-    var reader = ByteReader(ArraySlice(bytes))
-    guard bytes.count == byteCount, (try? reader.take(4)).map({ $0.elementsEqual(magic) }) == true,
-      (try? reader.byte()) != nil, let number = try? reader.byte(), (try? reader.take(2)) != nil
-    else { return false }
-    let session: UInt32? = try? reader.integer()
-    return number == round.number && session == round.session
+    let head = Array(bytes.prefix(authenticatedBytes))
+    return bytes.count == byteCount && head.starts(with: magic) && head[5] == round.number
+      && number(head[8..<12]) == UInt64(round.session)
   }
 
   /// The preamble that the other node of this round has sent; nil if anything else has come.
@@ -72,6 +69,9 @@ package struct PunchPreamble: Hashable, Sendable {
     // Takes the same time wherever they differ.
     let difference = zip(code, bytes.suffix(code.count)).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) }
     guard difference == 0, let kind = Kind(rawValue: bytes[4]) else { return nil }
-    return PunchPreamble(kind, clock: bytes[12..<20].reduce(0) { $0 << 8 | UInt64($1) })
+    return PunchPreamble(kind, clock: number(bytes[12..<20]))
   }
+
+  /// The number of these bytes, in network order.
+  private static func number(_ bytes: ArraySlice<UInt8>) -> UInt64 { bytes.reduce(0) { $0 << 8 | UInt64($1) } }
 }

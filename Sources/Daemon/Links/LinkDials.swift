@@ -17,7 +17,7 @@ final class LinkDials {
     /// The node through which it leads; nil if it is direct.
     var relay: NodeID?
     /// The control stream, with its first bytes, if the other node opens it.
-    var accepted: (control: any ByteStream, first: [UInt8])?
+    var accepted: ControlStreams<DialID>.Accepted?
   }
 
   /// Called for each attempt that led to a link.
@@ -27,17 +27,16 @@ final class LinkDials {
 
   private let host: LinkHost
   private let relayed: RelayedLinks
-  private let loop: EventLoop
   private let log: Log
   private var attempts: [DialID: LinkAttempt] = [:]
   /// Links that the other node has dialed as well, and on which it is the one to speak first.
-  private var crossed: [DialID: IncomingLink] = [:]
+  private let crossed: ControlStreams<DialID>
 
   init(host: LinkHost, relayed: RelayedLinks, loop: EventLoop, log: Log) {
     self.host = host
     self.relayed = relayed
-    self.loop = loop
     self.log = log
+    crossed = ControlStreams(loop: loop)
   }
 
   /// Opens a link to this address. Either `onOpened` or `onFailed` is called, unless the attempt is cancelled.
@@ -69,16 +68,13 @@ final class LinkDials {
   private func dialed(_ id: DialID, _ address: Address, _ result: Result<Link, KacheryError>, by relay: NodeID? = nil) {
     attempts[id] = nil
     switch result {
-    case .success(let link) where link.isDialer: onOpened(Opened(dial: id, link: link, relay: relay))
     case .success(let link):
-      crossed[id] = IncomingLink(link, loop: loop) { [weak self] purpose in
-        guard let self, crossed.removeValue(forKey: id) != nil else { return link.close() }
-        guard case .control(let stream, let first) = purpose else {
-          link.close()
-          return failed(id, address, "The node ended the link before it had said anything.")
-        }
-        onOpened(Opened(dial: id, link: link, accepted: (stream, first)))
-      }
+      crossed.add(
+        link, as: id,
+        ready: { [weak self] in
+          self?.onOpened(Opened(dial: id, link: link, relay: relay, accepted: $0)) ?? link.close()
+        },
+        failed: { [weak self] in self?.failed(id, address, $0) })
     case .failure(let error): failed(id, address, error.message)
     }
   }
@@ -91,14 +87,11 @@ final class LinkDials {
   /// Gives up an attempt. Idempotent.
   func cancel(_ id: DialID) {
     attempts.removeValue(forKey: id)?.cancel()
-    crossed.removeValue(forKey: id)?.close()
+    crossed.cancel(id)
   }
 
   /// Gives up all attempts.
   func stop() {
-    for attempt in attempts.values { attempt.cancel() }
-    let waiting = crossed.values
-    (attempts, crossed) = ([:], [:])
-    for link in waiting { link.close() }
+    for id in crossed.keys.union(attempts.keys) { cancel(id) }
   }
 }

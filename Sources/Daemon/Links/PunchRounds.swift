@@ -7,25 +7,21 @@ import Wire
 
 /// The rounds in which this node and another one dial each other at the same moment. Bound to the loop.
 final class PunchRounds {
-  /// The control stream of a link, with its first bytes, if the other node opens it.
-  typealias Accepted = (control: any ByteStream, first: [UInt8])
-
-  /// Called for each round that led to a link.
-  var onOpened: (Link, Accepted?) -> Void = { link, _ in link.close() }
+  /// Called for each round that led to a link, with the control stream if the other node opens it.
+  var onOpened: (Link, ControlStreams<NodeID>.Accepted?) -> Void = { link, _ in link.close() }
 
   private let host: LinkHost
   private let driver: CoreDriver
-  private let loop: EventLoop
   private let log: Log
   private var attempts: [NodeID: LinkAttempt] = [:]
   /// Links on which the other node has yet to open the control stream.
-  private var meeting: [NodeID: IncomingLink] = [:]
+  private let meeting: ControlStreams<NodeID>
 
   init(host: LinkHost, driver: CoreDriver, loop: EventLoop, log: Log) {
     self.host = host
     self.driver = driver
-    self.loop = loop
     self.log = log
+    meeting = ControlStreams(loop: loop)
   }
 
   /// Carries out a round. Ends an earlier one with the same node.
@@ -42,20 +38,14 @@ final class PunchRounds {
     attempts[round.peer] = nil
     switch result {
     case .failure(let error): failed(round, error.message)
-    case .success(let link) where link.isDialer: opened(round, link, nil)
     case .success(let link):
-      meeting[round.peer] = IncomingLink(link, loop: loop) { [weak self] purpose in
-        guard let self, meeting.removeValue(forKey: round.peer) != nil else { return link.close() }
-        guard case .control(let stream, let first) = purpose else {
-          link.close()
-          return failed(round, "The node ended the link before it had said anything.")
-        }
-        opened(round, link, (stream, first))
-      }
+      meeting.add(
+        link, as: round.peer, ready: { [weak self] in self?.opened(round, link, $0) ?? link.close() },
+        failed: { [weak self] in self?.failed(round, $0) })
     }
   }
 
-  private func opened(_ round: PunchRound, _ link: Link, _ accepted: Accepted?) {
+  private func opened(_ round: PunchRound, _ link: Link, _ accepted: ControlStreams<NodeID>.Accepted?) {
     let place = link.remoteEndpoint.map { " at \($0)" } ?? ""
     log.info("Node \(round.peer.short) is linked directly\(place): the two nodes dialed each other.")
     onOpened(link, accepted)
@@ -69,11 +59,11 @@ final class PunchRounds {
   /// Ends the round with this node, without a report. Idempotent.
   func cancel(_ peer: NodeID) {
     attempts.removeValue(forKey: peer)?.cancel()
-    meeting.removeValue(forKey: peer)?.close()
+    meeting.cancel(peer)
   }
 
   /// Ends all rounds.
   func stop() {
-    for peer in Set(attempts.keys).union(meeting.keys) { cancel(peer) }
+    for peer in meeting.keys.union(attempts.keys) { cancel(peer) }
   }
 }

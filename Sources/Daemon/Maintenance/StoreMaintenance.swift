@@ -25,7 +25,7 @@ final class StoreMaintenance {
 
   /// Called with the new transfer limits.
   var onLimits: (TransferLimits) -> Void = { _ in }
-  /// Called with the new rules for proxies.
+  /// Called with the rules for proxies each time that they were read.
   var onProxies: (ProxyRules) -> Void = { _ in }
   /// Ends long work on other threads when the node stops.
   let cancellation = CancellationToken()
@@ -36,7 +36,6 @@ final class StoreMaintenance {
   private let log: Log
   private let check = StoreCheck()
   private var limits: TransferLimits
-  private var proxies: ProxyRules
   private var timer: Timer?
   private var lastCollection: Collection?
   private var isCollecting = false
@@ -50,7 +49,6 @@ final class StoreMaintenance {
     self.loop = loop
     self.log = log
     limits = TransferLimits(configuration)
-    proxies = ProxyRules(configuration)
   }
 
   /// Completes the index in the background, and starts to enforce the limit.
@@ -110,10 +108,7 @@ final class StoreMaintenance {
     switch result {
     case .success((let new, let rules)):
       settingsProblem = nil
-      if rules != proxies {
-        proxies = rules
-        onProxies(rules)
-      }
+      onProxies(rules)
       guard new != limits else { return }
       limits = new
       onLimits(new)

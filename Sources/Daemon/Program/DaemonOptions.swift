@@ -146,7 +146,8 @@ package enum DaemonOptions {
     let (scheme, rest) = text.cut(at: ":")
     let place = (rest?.removing(prefix: "//")).map { $0.removing(suffix: "/") ?? $0 } ?? ""
     guard !place.utf8.contains(UInt8(ascii: "/")) else { return nil }
-    return Address("\(scheme)://\(place)") ?? Address("\(scheme)://\(place):\(scheme == "wss" ? 443 : 80)")
+    let port = scheme == "wss" ? Endpoint.httpsPort : Endpoint.httpPort
+    return Address("\(scheme)://\(place)") ?? Address("\(scheme)://\(place):\(port)")
   }
 
   private static func read(

@@ -10,8 +10,6 @@ struct ProxyProblem {
   let endpoint: Endpoint
   let timeout: Duration
 
-  /// The port to which proxies usually connect.
-  private static let webPort: UInt16 = 443
   private static let place = "where the proxy is named (kachery.yaml, --proxy or https_proxy)"
 
   /// - Parameter status: the proxy's answer.
@@ -28,7 +26,7 @@ struct ProxyProblem {
         .badConfiguration,
         "The proxy \(proxy) does not accept the password of the user '\(proxy.user)', or uses another method than Basic "
           + "and Digest: correct it \(Self.place).")
-    case 403 where endpoint.port == Self.webPort, 405:
+    case 403 where endpoint.port == Endpoint.httpsPort, 405:
       KacheryError(
         .forbidden,
         "The proxy \(proxy) does not allow connections to \(endpoint) (\(status)): ask its administrators to allow them."

@@ -58,20 +58,9 @@ package final class TLSSession {
     pipe.input = ciphertext[...]
     defer { pipe.input = pipe.input.prefix(0) }
     if !isEstablished { try handshake() }
-    guard isEstablished else { return }
-    while !isClosedByPeer {
-      ERR_clear_error()
-      let count = SSL_read(session, scratch.baseAddress, Int32(clamping: scratch.count))
-      guard count <= 0 else {
-        deliver(UnsafeRawBufferPointer(rebasing: scratch.prefix(Int(count))))
-        continue
-      }
-      switch SSL_get_error(session, count) {
-      case SSL_ERROR_WANT_READ: return
-      case SSL_ERROR_ZERO_RETURN: isClosedByPeer = true
-      default: throw TLSError.capture("The encrypted connection broke")
-      }
-    }
+    guard isEstablished, !isClosedByPeer else { return }
+    isClosedByPeer = try TLSRecords.read(
+      from: session, scratch: scratch, orThrow: "The encrypted connection broke", deliver)
   }
 
   private func handshake() throws(KacheryError) {
@@ -116,14 +105,7 @@ package final class TLSSession {
 
   /// Encrypts bytes into the output. Allowed only once the session is established.
   package func write(_ plaintext: UnsafeRawBufferPointer) throws(KacheryError) {
-    var rest = plaintext[...]
-    while !rest.isEmpty {
-      ERR_clear_error()
-      let piece = UnsafeRawBufferPointer(rebasing: rest)
-      let count = SSL_write(session, piece.baseAddress, Int32(clamping: piece.count))
-      guard count > 0 else { throw TLSError.capture("The encrypted connection cannot be written to") }
-      rest = rest.dropFirst(Int(count))
-    }
+    try TLSRecords.write(plaintext, to: session, orThrow: "The encrypted connection cannot be written to")
   }
 
   /// Passes the output to `send` and clears it. The pointer is valid only during the call.

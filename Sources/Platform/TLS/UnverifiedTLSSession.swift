@@ -59,32 +59,14 @@ package final class UnverifiedTLSSession {
     pipe.input = ciphertext[...]
     defer { pipe.input = pipe.input.prefix(0) }
     if !isEstablished { try handshake() }
-    guard isEstablished else { return }
-    while !isClosedByPeer {
-      ERR_clear_error()
-      let count = SSL_read(session, scratch.baseAddress, Int32(clamping: scratch.count))
-      guard count <= 0 else {
-        deliver(UnsafeRawBufferPointer(rebasing: scratch.prefix(Int(count))))
-        continue
-      }
-      switch SSL_get_error(session, count) {
-      case SSL_ERROR_WANT_READ: return
-      case SSL_ERROR_ZERO_RETURN: isClosedByPeer = true
-      default: throw TLSError.capture("The encrypted connection to the server broke")
-      }
-    }
+    guard isEstablished, !isClosedByPeer else { return }
+    isClosedByPeer = try TLSRecords.read(
+      from: session, scratch: scratch, orThrow: "The encrypted connection to the server broke", deliver)
   }
 
   /// Encrypts bytes into the output. Allowed only once the session is established.
   package func write(_ plaintext: UnsafeRawBufferPointer) throws(KacheryError) {
-    var rest = plaintext[...]
-    while !rest.isEmpty {
-      ERR_clear_error()
-      let piece = UnsafeRawBufferPointer(rebasing: rest)
-      let count = SSL_write(session, piece.baseAddress, Int32(clamping: piece.count))
-      guard count > 0 else { throw TLSError.capture("The encrypted connection to the server cannot be written to") }
-      rest = rest.dropFirst(Int(count))
-    }
+    try TLSRecords.write(plaintext, to: session, orThrow: "The encrypted connection to the server cannot be written to")
   }
 
   /// Passes the output to `send` and clears it. The pointer is valid only during the call.

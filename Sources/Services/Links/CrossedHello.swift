@@ -19,7 +19,8 @@ struct CrossedHello {
   private static let headerBytes = 5
   /// Where the random bytes of a ClientHello are in its record (RFC 8446, sections 4 and 5.1).
   private static let randomBytes = 11..<43
-  private static let handshakeRecord: UInt8 = 22
+  /// The first byte of a TLS handshake.
+  static let handshakeRecord: UInt8 = 22
   private static let clientHello: UInt8 = 1
 
   private let own: [UInt8]

@@ -129,12 +129,7 @@ package final class LinkHost {
   ) {
     attempt.dial = nil
     guard case .success(let handshake) = result, !isClosed else { return Self.refuse(result, done) }
-    let started = LinkHandshake(loop: loop, handshake: handshake, isIncoming: false)
-    attempt.handshake = started
-    start(started) { result in
-      attempt.handshake = nil
-      if !attempt.isCancelled { done(result) }
-    }
+    start(handshake, isIncoming: false, by: attempt, done)
   }
 
   /// Reports a path that did not open, or that opened when the host was closed.
@@ -165,13 +160,20 @@ package final class LinkHost {
       return attempt
     }
     let handshake = nested.handshake(over: pipe, isDialer: isDialer, expected: expected)
-    let started = LinkHandshake(loop: loop, handshake: handshake, isIncoming: !isDialer)
+    start(handshake, isIncoming: !isDialer, by: attempt, done)
+    return attempt
+  }
+
+  private func start(
+    _ handshake: any CarrierHandshake, isIncoming: Bool, by attempt: LinkAttempt,
+    _ done: @escaping (Result<Link, KacheryError>) -> Void
+  ) {
+    let started = LinkHandshake(loop: loop, handshake: handshake, isIncoming: isIncoming)
     attempt.handshake = started
     start(started) { result in
       attempt.handshake = nil
       if !attempt.isCancelled { done(result) }
     }
-    return attempt
   }
 
   private func start(_ handshake: LinkHandshake, _ done: @escaping (Result<Link, KacheryError>) -> Void) {

@@ -6,7 +6,6 @@ import Primitives
 package final class ProxyDialer {
   /// How long until the same problem with the proxy is reported again.
   private static let reportPeriod: Duration = .seconds(600)
-  private static let webPort: UInt16 = 443
   /// The most problems that are remembered.
   private static let maximumReports = 64
 
@@ -54,7 +53,7 @@ package final class ProxyDialer {
   /// nodes are like that.
   private func note(_ error: KacheryError, _ port: UInt16, at now: Instant) {
     // Bootstrap nodes are dialed at the last port that a proxy would forbid as well.
-    guard error.code == .badConfiguration || error.code == .forbidden && port == Self.webPort else { return }
+    guard error.code == .badConfiguration || error.code == .forbidden && port == Endpoint.httpsPort else { return }
     // One host that is not allowed stands for all.
     let key = ByteString(error.code == .forbidden ? error.code.rawValue : error.message)
     if let last = reportedAt[key], now - last < Self.reportPeriod { return }

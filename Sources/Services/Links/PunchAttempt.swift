@@ -19,7 +19,7 @@ struct PunchAttempt {
   /// How often an address that refuses is dialed again.
   static let maximumRepetitions = 8
   /// The most addresses that are dialed.
-  static let maximumCandidates = 16
+  static let maximumCandidates = WireLimits.candidates
   /// The most connections that are open.
   static let maximumPaths = 32
 

@@ -2,13 +2,11 @@ import EventLoop
 import Primitives
 import Wire
 
-/// A connection that another side has opened, of which the first byte shows the purpose: TLS, or a preamble of a round in
-/// which two nodes dial each other. Bound to the loop.
+/// An incoming connection. Its first byte shows its purpose: TLS, or the preamble of a round in which two nodes dial each
+/// other. Bound to the loop.
 final class TCPPath: CarrierHandshake {
   /// How long the other side may take to show the purpose, and a preamble may wait for its round.
   static let time: Duration = .seconds(5)
-  /// The first byte of a TLS handshake.
-  private static let handshakeRecord: UInt8 = 0x16
 
   let remoteEndpoint: Endpoint?
   /// Whether a round has taken the connection.
@@ -50,7 +48,7 @@ final class TCPPath: CarrierHandshake {
   private func receive(_ bytes: UnsafeRawBufferPointer) {
     received += bytes
     switch received.first {
-    case Self.handshakeRecord: startTLS()
+    case CrossedHello.handshakeRecord: startTLS()
     case PunchPreamble.firstByte where received.count >= PunchPreamble.byteCount:
       connection?.pauseReading()
       onPreamble(self)

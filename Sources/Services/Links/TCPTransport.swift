@@ -16,7 +16,7 @@ final class TCPTransport: LinkTransport {
   private let loop: EventLoop
   private let sessions: PipeSessions
   private let proxies: ProxyDialer
-  private var listeners: [TCPListener] = []
+  private var listeners = TCPListeners()
   private var narrowPaths = NarrowPaths()
   /// Dials under way from the listening port.
   private var dials: [WeakDial] = []
@@ -38,14 +38,7 @@ final class TCPTransport: LinkTransport {
   }
 
   func listen(host: String, port: UInt16) throws(KacheryError) -> Endpoint {
-    let listener = try TCPListener.listen(on: loop, host: host, port: port)
-    guard let endpoint = listener.endpoint else {
-      listener.close()
-      throw KacheryError(.internalError, "The listening address is unknown.")
-    }
-    listener.onConnection = { [weak self] in self?.accept($0) ?? $0.close() }
-    listeners.append(listener)
-    return endpoint
+    try listeners.listen(on: loop, host: host, port: port) { [weak self] in self?.accept($0) ?? $0.close() }
   }
 
   private func accept(_ connection: TCPConnection) {
@@ -71,7 +64,7 @@ final class TCPTransport: LinkTransport {
     }
     if let dial = proxies.dial(on: loop, to: endpoint, timeout: timeout, opened) { return dial }
     let limit: (String) -> Int? = { [weak self] in self?.segmentLimit(to: $0) }
-    let port = source == .listeningPort ? mainPort : nil
+    let port = source == .listeningPort ? listeners.port : nil
     let attempt = TCPConnection.connect(
       on: loop, to: endpoint, timeout: timeout, from: port, maximumSegment: limit, opened)
     dials.removeAll { $0.attempt == nil }
@@ -79,14 +72,11 @@ final class TCPTransport: LinkTransport {
     return attempt
   }
 
-  /// The port from which this node dials: the first on which it listens.
-  private var mainPort: UInt16? { listeners.first?.endpoint?.port }
-
   func punch(
     _ round: PunchRound, own: NodeID, _ done: @escaping (Result<any CarrierHandshake, KacheryError>) -> Void
   ) -> (any PendingDial)? {
     // Nothing leaves this machine beside a proxy.
-    guard let port = mainPort, round.candidates.allSatisfy({ proxies.dialsDirectly($0.host) }) else { return nil }
+    guard let port = listeners.port, round.candidates.allSatisfy({ proxies.dialsDirectly($0.host) }) else { return nil }
     // There is only one connection between two endpoints: it must become one of the round.
     for dial in dials { dial.attempt?.giveWay(to: Set(round.candidates)) }
     punches[round.peer]?.cancel()
@@ -112,8 +102,7 @@ final class TCPTransport: LinkTransport {
   }
 
   func close() {
-    for listener in listeners { listener.close() }
-    listeners = []
+    listeners.close()
     onHandshake = nil
     for punch in punches.values { punch.cancel() }
     punches = [:]

@@ -20,7 +20,7 @@ final class WebSocketTransport: LinkTransport {
   private let isSecure: Bool
   /// Memory for the TLS around the WebSockets, inside which the nodes' own sessions run.
   private let scratch = ScratchBuffer()
-  private var listeners: [TCPListener] = []
+  private var listeners = TCPListeners()
   private var openings: [ObjectIdentifier: WebSocketOpening] = [:]
 
   /// - Parameters:
@@ -34,14 +34,7 @@ final class WebSocketTransport: LinkTransport {
   }
 
   func listen(host: String, port: UInt16) throws(KacheryError) -> Endpoint {
-    let listener = try TCPListener.listen(on: loop, host: host, port: port)
-    guard let endpoint = listener.endpoint else {
-      listener.close()
-      throw KacheryError(.internalError, "The listening address is unknown.")
-    }
-    listener.onConnection = { [weak self] in self?.accept($0) ?? $0.close() }
-    listeners.append(listener)
-    return endpoint
+    try listeners.listen(on: loop, host: host, port: port) { [weak self] in self?.accept($0) ?? $0.close() }
   }
 
   private func accept(_ connection: TCPConnection) {
@@ -93,7 +86,7 @@ final class WebSocketTransport: LinkTransport {
   ) throws(KacheryError) -> WebSocketOpening {
     let pipe: any BytePipe =
       isSecure ? try UnverifiedTLSPipe(over: connection, server: endpoint.host, scratch: scratch) : connection
-    let isUsualPort = endpoint.port == (isSecure ? 443 : 80)
+    let isUsualPort = endpoint.port == (isSecure ? Endpoint.httpsPort : Endpoint.httpPort)
     let host = isUsualPort ? "\(endpoint)".cut(atLast: ":").head : "\(endpoint)"[...]
     let side = WebSocketOpening.Side.client(
       host: String(host), server: "\(isSecure ? "wss" : "ws")://\(endpoint)")
@@ -103,8 +96,7 @@ final class WebSocketTransport: LinkTransport {
   func avoidLargePackets(to host: String) {}
 
   func close() {
-    for listener in listeners { listener.close() }
-    listeners = []
+    listeners.close()
     onHandshake = nil
     for opening in openings.values { opening.cancel() }
     openings = [:]

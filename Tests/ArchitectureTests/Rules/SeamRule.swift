@@ -6,10 +6,12 @@ enum SeamRule {
   /// The types of one transport, and the files that may name each.
   static let places: [String: Set<String>] = [
     "TCPConnection": [
-      "TCPTransport.swift", "TCPPath.swift", "TCPPunch.swift", "WebSocketTransport.swift", "ProxyDialer.swift",
+      "TCPTransport.swift", "TCPListeners.swift", "TCPPath.swift", "TCPPunch.swift", "WebSocketTransport.swift",
+      "ProxyDialer.swift",
     ],
     "ProxyDialer": ["TCPTransport.swift", "WebSocketTransport.swift", "ProxyDialer.swift"],
-    "TCPListener": ["TCPTransport.swift", "WebSocketTransport.swift"],
+    "TCPListener": ["TCPListeners.swift"],
+    "TCPListeners": ["TCPListeners.swift", "TCPTransport.swift", "WebSocketTransport.swift"],
     "WebSocketTransport": ["TCPTransport.swift", "WebSocketTransport.swift"],
     "WebSocketSession": ["WebSocketPipe.swift", "WebSocketOpening.swift"],
     "UnverifiedTLSSession": ["UnverifiedTLSPipe.swift"],

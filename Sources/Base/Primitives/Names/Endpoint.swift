@@ -2,6 +2,9 @@
 package struct Endpoint: Hashable, Sendable, CustomStringConvertible {
   /// The longest host name that DNS allows (RFC 1035, section 2.3.4).
   package static let maximumHostLength = 255
+  /// The ports of web servers. Firewalls and proxies that let out little let out connections to the second one.
+  package static let httpPort: UInt16 = 80
+  package static let httpsPort: UInt16 = 443
 
   package let host: String
   package let port: UInt16

@@ -20,7 +20,7 @@ package struct IPAddress: Hashable, Sendable, CustomStringConvertible {
   /// address that is mapped into IPv6 counts as IPv4.
   package init?(_ text: String) {
     guard let bytes = Self.ipv4(text[...].utf8) ?? Self.ipv6(text) else { return nil }
-    self.bytes = bytes.count == 16 && bytes.starts(with: Self.mapped) ? Array(bytes.suffix(4)) : bytes
+    self.init(bytes: bytes)
   }
 
   /// The address of four or sixteen bytes in network order; nil for another number. An IPv4 address that is mapped into
