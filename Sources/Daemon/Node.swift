@@ -241,6 +241,8 @@ actor Node {
     case .lookUp(let id, let hash, let wants): lookups.lookUp(id, hash, wantsManifest: wants)
     case .download(let effect): downloads.perform(effect)
     case .fetch(let fetch, let download, let link): downloads.fetch(fetch, download, over: link)
+    case .willFetch(let count, let download, let node, let link):
+      downloads.willFetch(count, download, from: node, over: link)
     case .waiting(let node): batches.waits(for: node)
     case .client(let effect): requests.perform(effect)
     case .failed(let load, let error): requests.failed(load, error)

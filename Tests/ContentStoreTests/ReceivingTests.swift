@@ -1,6 +1,7 @@
 import ContentStore
 import Crypto
 import Files
+import Glibc
 import Primitives
 import TestSupport
 import Testing
@@ -67,6 +68,31 @@ import Testing
     }
     for chunk in open { try chunk.finish() }
     try expectAdmitted(try file.finish())
+  }
+
+  @Test func bytesMayBeSavedBeforeTheEnd() throws {
+    let file = try store.beginReceive(hash, size: 1_000_000)
+    for chunk in chunks {
+      try receive(chunk, file)
+      try file.saveEarly()
+    }
+    try expectAdmitted(try file.finish())
+  }
+
+  /// The system reports a failed write in the background once: a later sync of the same file succeeds.
+  @Test func aFileThatCouldNotBeSavedIsNotAdmitted() throws {
+    let size = 17_000_000
+    let content = PatternBytes.make(size)
+    let hash = ContentHash.of(content)
+    let file = try store.beginReceive(hash, size: UInt64(size))
+    let chunk = try file.beginChunk(ByteRange(whole: UInt64(size)), expected: hash)
+    try content.withUnsafeBytes { try chunk.append($0) }
+    try chunk.finish()
+    FileFault.$current.withValue(FileFault(at: 1, errno: EIO, .recovers)) {
+      #expect(throws: KacheryError.self) { try file.saveEarly() }
+    }
+    #expect(throws: KacheryError.self) { try file.finish() }
+    #expect(try store.find(hash) == nil)
   }
 
   @Test func aFileWithoutManifestIsOneChunk() throws {

@@ -54,6 +54,14 @@ import Wire
       downloads.fetch(fetch, DownloadID(number: download), over: LinkID(number: link))
     }
 
+    /// Announces the whole file.
+    func announce(for download: UInt64, over link: UInt64) {
+      downloads.willFetch(
+        plan.size, DownloadID(number: download), from: .filled(with: 1), over: LinkID(number: link))
+    }
+
+    var laneUsers: Int { lanes.users }
+
     func answer(on stream: Int) {
       streams[stream].receive(FetchReply(count: UInt64(content.count)).encoded + content)
     }
@@ -90,6 +98,26 @@ import Wire
       await loop.shutdown()
       folder.remove()
     }
+  }
+
+  /// An announced transfer holds lanes until its client does, or until it is no longer wanted.
+  @Test func anAnnouncedTransferUsesLanes() async throws {
+    let receiver = try Receiver()
+    await receiver.link()
+    await receiver.announce(for: 1, over: 1)
+    await receiver.announce(for: 1, over: 1)
+    await receiver.announce(for: 2, over: 1)
+    await receiver.announce(for: 3, over: 2)
+    #expect(await receiver.laneUsers == 2)
+    await receiver.prepare(1)
+    await receiver.until { $0.isArriving }
+    await receiver.fetch(1, for: 1, over: 1)
+    #expect(await receiver.laneUsers == 2)
+    await receiver.perform(.discard(DownloadID(number: 1)))
+    #expect(await receiver.laneUsers == 1)
+    await receiver.perform(.abandon(DownloadID(number: 2), .filled(with: 1)))
+    #expect(await receiver.laneUsers == 0)
+    await receiver.stop()
   }
 
   @Test func aFileIsPreparedFetchedAndAdmitted() async throws {

@@ -57,6 +57,28 @@ import Testing
     return course
   }
 
+  /// Lanes open while the transfer prepares, and nothing is measured before its first bytes arrive.
+  @Test func lanesOfAnAnnouncedTransferWaitForItsBytes() {
+    var policy = LanePolicy()
+    var seen = LanePolicy.Observation(
+      now: Instant(nanoseconds: 1), roundTripTime: .milliseconds(50), bytesLeft: 1 << 30, bytesArrived: 7, lanes: 0,
+      opening: 0)
+    guard case .open(let count) = policy.next(seen) else { return #expect(Bool(false), "no lanes open") }
+    seen.lanes = count
+    for _ in 0..<30 {
+      seen.now = seen.now + .milliseconds(100)
+      #expect(policy.next(seen) == .none)
+    }
+    // The first lanes raise the rate from nothing: twice as many are tried only after that rate was measured.
+    for _ in 0..<30 {
+      seen.now = seen.now + .milliseconds(100)
+      seen.bytesArrived += 5 << 20
+      let step = policy.next(seen)
+      #expect(step == .none || step == .close(count / 2))
+      if step != .none { break }
+    }
+  }
+
   @Test func aShortPathHasNone() {
     let course = run(Path(roundTripTime: .microseconds(200), lane: 1e9, line: 1e9, bytes: 20 << 30))
     #expect(course.opened == 0)

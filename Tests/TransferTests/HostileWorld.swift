@@ -183,6 +183,7 @@ final class HostileWorld {
         input { $0.prepared(id, at: $1) }
       }
     case .fetch(let fetch, let id): begin(fetch, id)
+    case .willFetch: break
     case .download(.abandon(let id, let node)):
       for fetch in streams[id]?.removeValue(forKey: node) ?? [] { running.remove(fetch) }
     case .download(.complete(let id)): soon { [self] in complete(id) }

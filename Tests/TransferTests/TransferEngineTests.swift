@@ -121,6 +121,18 @@ import Wire
     guard case .noSource = engine.drain().failure else { return #expect(Bool(false), "it waits") }
   }
 
+  /// The lanes to a source open while the manifest is fetched, not after it.
+  @Test func aFetchIsAnnouncedWhenTheSourceAnswers() throws {
+    var engine = TransferEngine()
+    let effects = try begin(&engine, size: 90_000_000, manifest: manifestHash)
+    let id = try download(effects)
+    let announced = effects.compactMap { effect -> (UInt64, DownloadID, NodeID)? in
+      if case .willFetch(let count, let id, let node) = effect { (count, id, node) } else { nil }
+    }
+    #expect(announced.count == 1)
+    #expect(announced.first.map { $0 == (90_000_000, id, node) } == true)
+  }
+
   @Test func aManifestThatIsNotHereIsFetchedFirst() throws {
     var engine = TransferEngine()
     let id = try download(try begin(&engine, size: 90_000_000, manifest: manifestHash))

@@ -20,6 +20,8 @@ extension NodeCore {
           continue
         }
         emit(.fetch(fetch, download, link))
+      case .willFetch(let count, let download, let node):
+        if let link = peers.link(of: node) { emit(.willFetch(count, download, node, link)) }
       case .download(let effect): emit(.download(effect))
       case .client(let effect): emit(.client(effect))
       case .failed(let id, let failure, let query): emit(.failed(id, explain(failure, of: query, at: now)))

@@ -20,6 +20,8 @@ package enum NodeEffect: Sendable {
   case download(DownloadEffect)
   /// Fetch a piece over this link; reply with `received` and `fetched`.
   case fetch(PieceFetch, DownloadID, LinkID)
+  /// The download will soon fetch up to this number of bytes from the node, over the link.
+  case willFetch(UInt64, DownloadID, NodeID, LinkID)
   /// The node has not forgotten this node's request, which waits for its turn there.
   case waiting(NodeID)
   case client(ClientEffect)

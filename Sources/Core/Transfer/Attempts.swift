@@ -93,6 +93,9 @@ struct Attempts: Sendable {
     _ id: DownloadID, _ source: SourceState, _ out: inout TransferOutbox, at now: Instant
   ) {
     table.add(source, to: id)
+    if table[id]?.phase.isUnprepared == true, source.source.file.isWhole {
+      out.emit(.willFetch(source.source.file.size, id, from: source.node))
+    }
     switch table[id]?.phase {
     case .waiting: start(id, &out, at: now)
     case .preparing, .completing: _ = takeIfFit(source.node, &out, at: now)

@@ -36,6 +36,14 @@ enum DownloadPhase: Sendable {
 
   var isWaiting: Bool { if case .waiting = self { true } else { false } }
 
+  /// Whether nothing can be fetched yet, but soon.
+  var isUnprepared: Bool {
+    switch self {
+    case .waiting, .readingManifest, .fetchingManifest, .preparing: true
+    case .fetching, .completing, .postponed: false
+    }
+  }
+
   /// Bytes that have arrived.
   var loadedBytes: UInt64 {
     switch self {

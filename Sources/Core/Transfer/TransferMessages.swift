@@ -87,6 +87,8 @@ package enum TransferEffect: Sendable {
   case ask(Question)
   /// Fetch a piece; reply with `received` and `fetched`.
   case fetch(PieceFetch, DownloadID)
+  /// The download will fetch up to this number of bytes from the node as soon as it is prepared.
+  case willFetch(UInt64, DownloadID, from: NodeID)
   case download(DownloadEffect)
   case client(ClientEffect)
   /// The load has failed: the reason and the query.

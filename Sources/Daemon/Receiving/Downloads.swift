@@ -31,9 +31,12 @@ final class Downloads {
   private let metrics: NodeMetrics
   private let limiter: RateLimiter
   private var incoming: [DownloadID: IncomingFile] = [:]
+  private var saves: [DownloadID: EarlySaves] = [:]
   private var wanted: Set<DownloadID> = []
   private var queue = KeyedQueue()
   private var clients: [ClientKey: FetchClient] = [:]
+  /// Of clients that do not exist yet.
+  private var announced: [ClientKey: AnnouncedTransfer] = [:]
 
   init(_ store: ContentStore, driver: CoreDriver, loop: EventLoop, metrics: NodeMetrics, rate: RateSchedule?) {
     self.store = store
@@ -75,7 +78,9 @@ final class Downloads {
     case .readManifest(let download, let hash, let manifest): readManifest(download, hash, manifest)
     case .prepare(let download, let plan): prepare(download, plan)
     case .abandon(let download, let node):
-      clients.removeValue(forKey: ClientKey(download: download, node: node))?.close()
+      let key = ClientKey(download: download, node: node)
+      clients.removeValue(forKey: key)?.close()
+      announced[key]?.end()
     case .complete(let download): complete(download)
     case .discard(let download): discard(download)
     }
@@ -87,6 +92,7 @@ final class Downloads {
   func stop() -> [IncomingFile] {
     for client in clients.values { client.close() }
     clients = [:]
+    for transfer in announced.values { transfer.end() }
     return Array(incoming.values)
   }
 
@@ -129,6 +135,7 @@ final class Downloads {
     case .success(.receiving(let file)):
       guard wanted.contains(download) else { return file.close() }
       incoming[download] = file
+      saves[download] = EarlySaves(of: file, loop: loop)
       let verified = PieceSet(file.resumed.compactMap { plan.place(of: $0.range) })
       driver.transfer { $0.prepared(download, verified: verified, at: $1) }
     }
@@ -152,6 +159,8 @@ final class Downloads {
       client.close()
       clients[key] = nil
     }
+    for (key, transfer) in announced where key.download == download { transfer.end() }
+    saves[download] = nil
     guard let file = incoming.removeValue(forKey: download) else { return }
     inTurn(file.hash) { [self] in
       loop.work {
@@ -167,6 +176,14 @@ final class Downloads {
   private func turnEnded(_ hash: ContentHash) { queue.end(hash)?() }
 
   // MARK: Fetching
+
+  /// The download will soon fetch up to this number of bytes from the node over this link.
+  func willFetch(_ count: UInt64, _ download: DownloadID, from node: NodeID, over id: LinkID) {
+    guard let lanes = lanes(id) else { return }
+    let key = ClientKey(download: download, node: node)
+    announced[key]?.end()
+    announced[key] = AnnouncedTransfer(of: count, lanes, loop: loop) { [weak self] in self?.announced[key] = nil }
+  }
 
   /// Fetches a piece over this link.
   func fetch(_ fetch: PieceFetch, _ download: DownloadID, over id: LinkID) {
@@ -187,7 +204,9 @@ final class Downloads {
     let ranges = RangeClient(
       lanes, window: window, laneWindow: FetchWindow.kept(FetchWindow.lane, to: limiter.limit.rate), loop: loop)
     let client = FetchClient(ranges, window: window, incoming: file, loop: loop, limiter: limiter)
+    let saves = saves[key.download]
     client.onProgress = { [driver, metrics] fetch, count, received in
+      saves?.wrote(count)
       metrics.bytesReceived.add(count)
       driver.transfer { $0.received(fetch, received, at: $1) }
     }
@@ -197,6 +216,7 @@ final class Downloads {
       driver.transfer { $0.fetched(fetch, outcome, at: $1) }
     }
     clients[key] = client
+    announced[key]?.end()
     return client
   }
 }

@@ -2,7 +2,7 @@ import Primitives
 
 /// Decides how many lanes a link has: opens more as long as that makes transfers faster. A value without I/O.
 ///
-///     idle ──long path, much to fetch──▶ opening ──all up──▶ measuring ──faster──▶ opening, twice as many
+///     idle ──long path, much to fetch──▶ opening ──all up, bytes arrive──▶ measuring ──faster──▶ opening, twice as many
 ///                                                                 └──not faster──▶ settled, surplus closed
 ///     settled ──slower, or after a while──▶ measuring
 ///        └──after 2 s──▶ reducing: half of them closed ──slower──▶ opening, as many as before
@@ -56,7 +56,7 @@ struct LanePolicy: Sendable {
 
   private enum Phase {
     case idle
-    case opening(since: Instant)
+    case opening(since: Instant, bytes: UInt64)
     case measuring(since: Instant, bytes: UInt64)
     case settled(Rest)
     /// Half of the lanes are closed; `rate` is the rate with all of them.
@@ -91,8 +91,9 @@ struct LanePolicy: Sendable {
       best = nil
       let wanted = Int(roundTripTime.inSeconds / Self.roundTripPerLane.inSeconds)
       return grow(to: min(max(Self.first, wanted), Self.usual), seen)
-    case .opening(let since):
-      guard seen.opening == 0 || seen.now - since >= Self.openingTime else { return .none }
+    case .opening(let since, let bytes):
+      // A transfer that has only been announced says nothing about the lanes.
+      guard seen.bytesArrived > bytes, seen.opening == 0 || seen.now - since >= Self.openingTime else { return .none }
       phase = .measuring(since: seen.now, bytes: seen.bytesArrived)
       return .none
     case .measuring(let since, let bytes):
@@ -148,7 +149,7 @@ struct LanePolicy: Sendable {
   }
 
   private mutating func grow(to count: Int, _ seen: Observation) -> Step {
-    phase = .opening(since: seen.now)
+    phase = .opening(since: seen.now, bytes: seen.bytesArrived)
     let missing = count - seen.lanes - seen.opening
     return missing > 0 ? .open(missing) : .none
   }

@@ -68,6 +68,8 @@ package final class IncomingFile: Sendable {
   let prefix: Mutex<PrefixDigest>
   /// Held only briefly: the event loop may wait for it.
   let state: Mutex<State>
+  /// Why bytes could not be saved to the disk before the end; held while saving.
+  private let savingFailure = Mutex<KacheryError?>(nil)
 
   init(
     _ store: ContentStore, _ hash: ContentHash, size: UInt64, manifest: ContentHash?, chunks: [Manifest.Chunk],
@@ -154,13 +156,28 @@ package final class IncomingFile: Sendable {
     }
   }
 
+  /// Returns once the bytes written so far are on the disk, so that `finish()` waits less.
+  ///
+  /// The system reports a write that failed in the background only once, so `finish()` fails after this has failed.
+  package func saveEarly() throws(KacheryError) {
+    try savingFailure.withLock { (failure) throws(KacheryError) in
+      if let failure { throw failure }
+      do throws(KacheryError) { try file.sync() } catch {
+        failure = error
+        throw error
+      }
+    }
+  }
+
   private func restart(_ prefix: inout PrefixDigest) {
     prefix = PrefixDigest()
     state.withLock { $0.isPrefixSpoiled = false }
   }
 
   private func admit() throws(KacheryError) -> StoredFile {
-    try state.withLock { (state) throws(KacheryError) in
+    // The event loop may wait for the lock, so most bytes are saved before it is taken.
+    if size >= Writeback.step { try saveEarly() }
+    return try state.withLock { (state) throws(KacheryError) in
       try requireOpen(state)
       try file.truncate(to: size)
       try store.admit(file, as: hash, size: size)

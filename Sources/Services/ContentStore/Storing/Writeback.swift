@@ -4,7 +4,7 @@ import Primitives
 /// Starts writing a growing file to the disk early, so that the final sync has little left to wait for.
 enum Writeback {
   /// Large enough for a disk to write at full speed.
-  private static let step: UInt64 = 16 << 20
+  static let step: UInt64 = 16 << 20
 
   /// Starts writeback of each complete step in the bytes just written, from `start` to `end`.
   static func start(of file: File, from start: UInt64, to end: UInt64) {
