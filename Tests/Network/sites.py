@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from line import End
+from line import End, Line
 from routers import Router, rules
 
 
@@ -49,34 +49,62 @@ class Network:
 
 
 class Sites:
-    """An internet (203.0.113.0/24), and networks behind routers that translate addresses."""
+    """An internet (203.0.113.0/24), and networks behind routers that translate addresses.
 
-    def __init__(self, stack: contextlib.ExitStack) -> None:
+    Each machine and each router is connected to the internet by a line, unless the round trip between any two of them,
+    in milliseconds, is 0.
+    """
+
+    def __init__(self, stack: contextlib.ExitStack, rtt: float = 0) -> None:
         self._stack = stack
+        self._rtt = rtt
+        self._lines = 0
         self.routers: list[End] = []
         self._internet = Network(stack.enter_context(namespace("internet", "")), "203.0.113")
+        with self._internet.space.entered():
+            Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
+            Path("/proc/sys/net/ipv6/conf/default/disable_ipv6").write_text("1")
 
     def machine(self, number: int) -> End:
         """A machine with an address in the internet."""
-        address = f"203.0.113.{number}"
-        end = self._stack.enter_context(namespace(address, address))
-        self._internet.connect(end, address)
-        return end
+        return self._connected(f"203.0.113.{number}", "cable", [])
+
+    def _connected(self, address: str, device: str, inner: list[str]) -> End:
+        """A new machine with an address in the internet, which also leads to these inner addresses of the internet."""
+        if self._rtt == 0:
+            end = self._stack.enter_context(namespace(address, address))
+            self._internet.connect(end, address, device)
+            return end
+        line = self._stack.enter_context(Line(rtt=self._rtt / 2))
+        self._lines += 1
+        # Without an address of their own, lines need no ARP.
+        near, far, name = self._internet.space, End(line.b.space, address), f"line{self._lines}"
+        line.a.run(["ip", "link", "set", "dev", "line", "name", name, "netns", near.space])
+        near.run(["ip", "link", "set", "dev", name, "txqueuelen", "20000", "up"])
+        for target in [address, *inner]:
+            near.run(["ip", "route", "add", target, "dev", name])
+        far.run(["ip", "address", "flush", "dev", "line"])
+        far.run(["ip", "link", "set", "dev", "line", "down"])
+        far.run(["ip", "link", "set", "dev", "line", "name", device, "up"])
+        far.run(["ip", "address", "add", f"{address}/24", "dev", device])
+        return far
 
     def site(self, *names: str, kind: Router | None = None) -> list[End]:
         """Machines behind a new router, which does not lead back in: a connection from inside to its outside address is
         refused, as at most home and campus routers. Without a kind, the router has no filter."""
         number = len(self.routers) + 1
         inside, outside = f"192.168.{number}", f"203.0.113.{100 + number}"
-        router = self._stack.enter_context(namespace(f"router {number}", outside))
+        public = [f"203.0.113.{130 + 10 * number + place}" for place in range(len(names))]
+        router = self._connected(outside, "outside", public if kind is not None and not kind.translation else [])
         self.routers.append(router)
-        self._internet.connect(router, outside, "outside")
         network = Network(router, inside)
         router.run(["ip", "address", "add", f"{inside}.1/24", "dev", "switch"])
         with router.entered():
             Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
             # Answers for the machines that have addresses of the internet.
             Path("/proc/sys/net/ipv4/conf/outside/proxy_arp").write_text("1")
+            # Otherwise it answers after a random time of up to 0.8 s.
+            Path("/proc/sys/net/ipv4/neigh/outside/proxy_delay").write_text("0")
         if kind is not None:
             router.run(["nft", rules(kind)])
         else:
@@ -84,8 +112,7 @@ class Sites:
             router.run(["nft", "add chain ip nat after { type nat hook postrouting priority srcnat; }"])
             router.run(["nft", 'add rule ip nat after oifname "outside" masquerade'])
         ends = []
-        for place, name in enumerate(names):
-            own = f"203.0.113.{130 + 10 * number + place}"
+        for place, (name, own) in enumerate(zip(names, public)):
             address = f"{inside}.{10 + place}" if kind is None or kind.translation else own
             end = self._stack.enter_context(namespace(name, address))
             network.connect(end, address, prefix=24 if address != own else 32)
