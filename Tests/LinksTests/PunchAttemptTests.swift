@@ -20,9 +20,12 @@ import Wire
       candidates: (0..<count).compactMap { Endpoint(host: "192.0.2.1", port: UInt16(1_000 + $0)) })
   }
 
-  private static func attempt(isControlling: Bool = true, candidates count: Int = 1) -> PunchAttempt {
+  private static func attempt(
+    isControlling: Bool = true, candidates count: Int = 1, seed: UInt64 = 1, at start: Instant = start
+  ) -> PunchAttempt {
     PunchAttempt(
-      round(isControlling: isControlling, candidates: count), own: isControlling ? small : large, at: start)
+      round(isControlling: isControlling, candidates: count), own: isControlling ? small : large,
+      random: SeededRandom(seed: seed), at: start)
   }
 
   /// What the other node sends to the controlling one, or the reverse.
@@ -43,6 +46,7 @@ import Wire
       switch step {
       case .dial(let number, let endpoint): "dial \(number) \(endpoint.port)"
       case .abandon(let number): "abandon \(number)"
+      case .keep(let number): "keep \(number)"
       case .send(let number, let bytes): "send \(number) \(bytes[4] == 3 ? "chosen" : "preamble")"
       case .reset(let number): "reset \(number)"
       case .adopt(let number, let rest): "adopt \(number) \(rest)"
@@ -95,25 +99,54 @@ import Wire
     #expect(Self.names(&attempt) == ["reset 3"])
   }
 
-  @Test func whatRefusesIsDialedAgain() {
-    var attempt = Self.attempt()
-    var now = Self.start
-    var dialed = 0
-    while now < Self.start + .seconds(3), !attempt.isOver {
-      for step in Self.steps(&attempt) {
+  /// When the addresses of an attempt are dialed that refuse each dial after a round trip.
+  private static func dials(_ attempt: inout PunchAttempt, roundTrip: Duration) -> [Instant] {
+    var dials: [Instant] = []
+    var refusals: [(at: Instant, dial: Int)] = []
+    var now = start
+    while true {
+      for step in steps(&attempt) {
         guard case .dial(let number, _) = step else { continue }
-        dialed += 1
-        attempt.failed(number, .refused, at: now)
+        dials.append(now)
+        refusals.append((now + roundTrip, number))
       }
-      guard let next = attempt.wakeAt else { break }
-      #expect(next > now)
-      now = next
-      attempt.wake(at: now)
+      guard let wakeAt = attempt.wakeAt else { return dials }
+      if let next = refusals.first, next.at <= wakeAt {
+        now = refusals.removeFirst().at
+        attempt.failed(next.dial, .refused, at: now)
+      } else {
+        now = wakeAt
+        attempt.wake(at: now)
+      }
     }
-    #expect(dialed == 1 + PunchAttempt.maximumRepetitions)
-    // The other node may still connect.
-    #expect(now == Self.start + PunchAttempt.dialingTime)
-    #expect(attempt.isOver)
+  }
+
+  @Test(arguments: [0, 1, 50]) func whatRefusesIsDialedAgain(roundTrip: Int) {
+    for (candidates, most) in [
+      (1, 1 + PunchAttempt.maximumRepetitions), (16, 16 + PunchAttempt.maximumRepetitionsInAll),
+    ] {
+      var attempt = Self.attempt(candidates: candidates)
+      let times = Self.dials(&attempt, roundTrip: .milliseconds(roundTrip))
+      #expect(roundTrip == 50 ? times.count > candidates * 6 : times.count == most)
+      #expect(times.count <= most)
+      #expect(times.allSatisfy { $0 < Self.start + PunchAttempt.dialingTime })
+      #expect(attempt.isOver)
+    }
+  }
+
+  /// Two routers that refuse let a connection open if the dials of the two nodes cross. Here the second node begins so
+  /// late that those of the first do not, unless it is by chance.
+  @Test(arguments: [(1, 3), (2, 3), (2, 30), (10, 30), (50, 30)]) func dialsThatMissEachOtherMeetLater(
+    roundTrip: Int, lateness: Int
+  ) {
+    let way = Duration.microseconds(roundTrip * 500)
+    let met = (0..<100 as Range<UInt64>).count { seed in
+      var (one, other) = (Self.attempt(seed: seed), Self.attempt(isControlling: false, seed: seed + 1_000))
+      let times = Self.dials(&one, roundTrip: way * 2)
+      let others = Self.dials(&other, roundTrip: way * 2).map { $0 + .milliseconds(lateness) }
+      return times.contains { time in others.contains { max(time, $0) - min(time, $0) < way } }
+    }
+    #expect(met >= 95)
   }
 
   @Test func otherErrorsEndTheCandidate() {
@@ -133,7 +166,7 @@ import Wire
     attempt.opened(1, at: Self.start + .milliseconds(900))
     _ = Self.steps(&attempt)
     attempt.wake(at: Self.start + PunchAttempt.dialingTime)
-    #expect(Self.names(&attempt) == ["abandon 2"])
+    #expect(Self.names(&attempt) == ["keep 2"])
     #expect(!attempt.isOver && attempt.wakeAt == Self.start + .seconds(2))
     var other = attempt
     attempt.received(Self.bytes(.preamble), on: 1, at: Self.start + .milliseconds(1_900))
@@ -192,7 +225,7 @@ import Wire
     #expect(steps.count { if case .reset = $0 { true } else { false } } == 100 - PunchAttempt.maximumPaths)
   }
 
-  @Test func aCancelledRoundLeavesNothingAndReportsNothing() {
+  @Test func aCancelledRoundLeavesItsDialsAndReportsNothing() {
     var attempt = Self.attempt(candidates: 20)
     #expect(Self.steps(&attempt).count == PunchAttempt.maximumCandidates)
     attempt.opened(3, at: Self.start)
@@ -200,7 +233,7 @@ import Wire
     attempt.cancel()
     attempt.cancel()
     let names = Self.names(&attempt)
-    #expect(names.count == PunchAttempt.maximumCandidates && names.last == "reset 3")
+    #expect(names == (1...16).filter { $0 != 3 }.map { "keep \($0)" } + ["reset 3"])
     attempt.opened(4, at: Self.start)
     #expect(Self.names(&attempt) == ["reset 4"])
   }

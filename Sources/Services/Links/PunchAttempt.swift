@@ -12,12 +12,14 @@ struct PunchAttempt {
   static let dialingTime: Duration = .seconds(1)
   /// How long connections without an agreement stay after that.
   static let waitingTime: Duration = .seconds(1)
-  /// The pause before an address that has refused is dialed again.
-  static let refusalPause: Duration = .milliseconds(20)
+  /// The bounds of the longest pause before an address that has refused is dialed again.
+  private static let refusalPauses = Duration.milliseconds(4)...Duration.milliseconds(40)
   /// The pause before an address is dialed again to which there is a connection already: it may be ending.
   static let takenPause: Duration = .milliseconds(50)
   /// How often an address that refuses is dialed again.
-  static let maximumRepetitions = 8
+  static let maximumRepetitions = 15
+  /// How often all addresses together are dialed again.
+  static let maximumRepetitionsInAll = 112
   /// The most addresses that are dialed.
   static let maximumCandidates = WireLimits.candidates
   /// The most connections that are open.
@@ -28,6 +30,8 @@ struct PunchAttempt {
     case dial(Int, Endpoint)
     /// Give up this dial.
     case abandon(Int)
+    /// Wait for this dial no more, but keep it for the next round.
+    case keep(Int)
     /// Send these bytes on this connection.
     case send(Int, [UInt8])
     /// Reset this connection.
@@ -40,6 +44,7 @@ struct PunchAttempt {
 
   private struct Candidate {
     let endpoint: Endpoint
+    var dialedAt: Instant
     var repetitions = 0
     /// What became of its last dial.
     var problem = "does not answer"
@@ -64,6 +69,8 @@ struct PunchAttempt {
   private var paths: [Int: Path] = [:]
   /// What has arrived: nothing is believed twice.
   private var seen: Set<[UInt8]> = []
+  private var repetitions = 0
+  private var random: any RandomNumberGenerator
   private var lastNumber = 0
   private var lastClock: UInt64 = 0
   private var steps = EffectQueue<Step>()
@@ -74,12 +81,17 @@ struct PunchAttempt {
 
   /// A round that begins now.
   ///
-  /// - Parameter own: this node.
-  init(_ round: PunchRound, own: NodeID, at now: Instant) {
+  /// - Parameters:
+  ///   - own: this node.
+  ///   - random: varies the pauses between dials.
+  init(_ round: PunchRound, own: NodeID, random: some RandomNumberGenerator, at now: Instant) {
     self.round = round
     self.own = own
+    self.random = random
     dialUntil = now + Self.dialingTime
-    candidates = round.candidates.prefix(Self.maximumCandidates).map { Candidate(endpoint: $0, nextAt: now) }
+    candidates = round.candidates.prefix(Self.maximumCandidates).map {
+      Candidate(endpoint: $0, dialedAt: now, nextAt: now)
+    }
     wake(at: now)
   }
 
@@ -102,12 +114,13 @@ struct PunchAttempt {
     guard now < endsAt else { return fail() }
     guard now < dialUntil else {
       isWaiting = true
-      for dial in dials.keys.sorted() { steps.append(.abandon(dial)) }
+      for dial in dials.keys.sorted() { steps.append(.keep(dial)) }
       dials = [:]
       return paths.isEmpty ? fail() : ()
     }
     for index in candidates.indices where candidates[index].nextAt.map({ $0 <= now }) == true {
       candidates[index].nextAt = nil
+      candidates[index].dialedAt = now
       lastNumber += 1
       dials[lastNumber] = index
       steps.append(.dial(lastNumber, candidates[index].endpoint))
@@ -186,9 +199,11 @@ struct PunchAttempt {
     if isWaiting, paths.isEmpty { fail() }
   }
 
-  /// Ends the round.
+  /// Ends the round without a connection.
   mutating func cancel() {
     guard !isOver else { return }
+    for dial in dials.keys.sorted() { steps.append(.keep(dial)) }
+    dials = [:]
     end()
   }
 
@@ -197,10 +212,18 @@ struct PunchAttempt {
   /// Whether another connection may be open.
   private func admits() -> Bool { !isOver && paths.count < Self.maximumPaths }
 
+  /// Dials a candidate again after a refusal.
+  ///
+  /// Two routers that refuse let a connection open only if each node's dial arrives while the other's is on its way. So
+  /// the pause is random, and about as long as that time: as two dials miss each other, the next two may not.
   private mutating func repeatDial(of candidate: Int, at now: Instant) {
-    guard candidates[candidate].repetitions < Self.maximumRepetitions else { return }
+    guard candidates[candidate].repetitions < Self.maximumRepetitions, repetitions < Self.maximumRepetitionsInAll
+    else { return }
     candidates[candidate].repetitions += 1
-    candidates[candidate].nextAt = now + Self.refusalPause
+    repetitions += 1
+    let bounds = Self.refusalPauses
+    let longest = min(max((now - candidates[candidate].dialedAt) * 4, bounds.lowerBound), bounds.upperBound)
+    candidates[candidate].nextAt = now + longest * Double.random(in: 0.05..<1, using: &random)
   }
 
   private mutating func send(_ kind: PunchPreamble.Kind, on number: Int, at now: Instant) {

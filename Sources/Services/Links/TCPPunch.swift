@@ -10,7 +10,8 @@ final class TCPPunch: PendingDial {
   private let loop: EventLoop
   private let port: UInt16
   private var attempt: PunchAttempt
-  private var dials: [Int: SingleDial] = [:]
+  private let kept: KeptDials
+  private var dials: [Int: (dial: SingleDial, endpoint: Endpoint)] = [:]
   private var connections: [Int: TCPConnection] = [:]
   private var timer: Timer?
   private var done: ((Outcome) -> Void)?
@@ -19,13 +20,17 @@ final class TCPPunch: PendingDial {
 
   /// Starts a round whose dials leave from `port`. `done` is called once, on the loop, unless `cancel` is called first;
   /// never before this returns.
+  ///
+  /// - Parameter kept: the dials of earlier rounds.
   init(
-    _ round: PunchRound, own: NodeID, from port: UInt16, loop: EventLoop, done: @escaping (Outcome) -> Void
+    _ round: PunchRound, own: NodeID, from port: UInt16, kept: KeptDials, loop: EventLoop,
+    done: @escaping (Outcome) -> Void
   ) {
     self.loop = loop
     self.port = port
+    self.kept = kept
     self.done = done
-    attempt = PunchAttempt(round, own: own, at: loop.now)
+    attempt = PunchAttempt(round, own: own, random: SystemRandomNumberGenerator(), at: loop.now)
     timer = loop.after(.zero) { [weak self] in
       self?.isCarryingOut = false
       self?.carryOut()
@@ -62,7 +67,9 @@ final class TCPPunch: PendingDial {
   private func perform(_ step: PunchAttempt.Step) {
     switch step {
     case .dial(let number, let endpoint): dial(number, endpoint)
-    case .abandon(let number): dials.removeValue(forKey: number)?.abort()
+    case .abandon(let number): dials.removeValue(forKey: number)?.dial.abort()
+    case .keep(let number):
+      if let (dial, endpoint) = dials.removeValue(forKey: number) { kept.keep(dial, of: endpoint) }
     case .send(let number, let bytes): connections[number]?.write(bytes)
     case .reset(let number): connections.removeValue(forKey: number)?.abort()
     case .adopt(let number, let received):
@@ -75,16 +82,21 @@ final class TCPPunch: PendingDial {
   }
 
   private func dial(_ number: Int, _ endpoint: Endpoint) {
-    dials[number] = SingleDial(on: loop, to: endpoint, from: port) { [weak self] result in
+    if let connection = kept.take(endpoint) { return opened(connection, number) }
+    let dial = SingleDial(on: loop, to: endpoint, from: port) { [weak self] result in
       guard let self else { return (try? result.get())?.abort() ?? () }
       dials[number] = nil
       switch result {
       case .failure(let failure): input { $0.failed(number, failure, at: $1) }
-      case .success(let connection):
-        attempt.opened(number, at: loop.now)
-        follow(connection, number)
+      case .success(let connection): opened(connection, number)
       }
     }
+    dials[number] = (dial, endpoint)
+  }
+
+  private func opened(_ connection: TCPConnection, _ number: Int) {
+    attempt.opened(number, at: loop.now)
+    follow(connection, number)
   }
 
   private func follow(_ connection: TCPConnection, _ number: Int) {

@@ -22,6 +22,8 @@ final class TCPTransport: LinkTransport {
   private var dials: [WeakDial] = []
   /// Rounds under way.
   private var punches: [NodeID: TCPPunch] = [:]
+  /// The dials of earlier rounds.
+  private let kept: KeptDials
   /// Connections with a preamble that no round has taken yet.
   private var unclaimed: [WeakPath] = []
 
@@ -34,6 +36,7 @@ final class TCPTransport: LinkTransport {
   init(loop: EventLoop, identity: TLSIdentity, proxies: ProxyDialer = ProxyDialer()) {
     self.loop = loop
     self.proxies = proxies
+    kept = KeptDials(loop: loop)
     sessions = PipeSessions(loop: loop, identity: identity)
   }
 
@@ -81,7 +84,7 @@ final class TCPTransport: LinkTransport {
     for dial in dials { dial.attempt?.giveWay(to: Set(round.candidates)) }
     punches[round.peer]?.cancel()
     punches = punches.filter { !$0.value.isOver }
-    let punch = TCPPunch(round, own: own, from: port, loop: loop) { [weak self] outcome in
+    let punch = TCPPunch(round, own: own, from: port, kept: kept, loop: loop) { [weak self] outcome in
       guard let self else { return (try? outcome.get())?.0.abort() ?? () }
       punches[round.peer] = nil
       done(
@@ -106,6 +109,7 @@ final class TCPTransport: LinkTransport {
     onHandshake = nil
     for punch in punches.values { punch.cancel() }
     punches = [:]
+    kept.close()
   }
 }
 

@@ -6,8 +6,8 @@ enum SeamRule {
   /// The types of one transport, and the files that may name each.
   static let places: [String: Set<String>] = [
     "TCPConnection": [
-      "TCPTransport.swift", "TCPListeners.swift", "TCPPath.swift", "TCPPunch.swift", "WebSocketTransport.swift",
-      "ProxyDialer.swift",
+      "TCPTransport.swift", "TCPListeners.swift", "TCPPath.swift", "TCPPunch.swift", "KeptDials.swift",
+      "WebSocketTransport.swift", "ProxyDialer.swift",
     ],
     "ProxyDialer": ["TCPTransport.swift", "WebSocketTransport.swift", "ProxyDialer.swift"],
     "TCPListener": ["TCPListeners.swift"],
@@ -16,7 +16,8 @@ enum SeamRule {
     "WebSocketSession": ["WebSocketPipe.swift", "WebSocketOpening.swift"],
     "UnverifiedTLSSession": ["UnverifiedTLSPipe.swift"],
     "ConnectAttempt": ["TCPTransport.swift"],
-    "SingleDial": ["TCPPunch.swift"],
+    "SingleDial": ["KeptDials.swift", "TCPPunch.swift"],
+    "KeptDials": ["KeptDials.swift", "TCPPunch.swift", "TCPTransport.swift"],
     "TCPPunch": ["TCPPunch.swift", "TCPTransport.swift"],
     "TCPPath": ["TCPPath.swift", "TCPPunch.swift", "TCPTransport.swift"],
     "TCPTransport": ["TCPTransport.swift"],

@@ -74,7 +74,8 @@ struct PunchWorld {
     case .wake(let end):
       if attempts[end] == nil {
         attempts[end] = PunchAttempt(
-          Self.round(isControlling: end), own: .filled(with: end ? 1 : 2), at: now)
+          Self.round(isControlling: end), own: .filled(with: end ? 1 : 2),
+          random: SeededRandom(seed: end ? 1 : 2), at: now)
         for wire in wires.indices where wires[wire].acceptor == end { claim(wire) }
       } else {
         attempts[end]?.wake(at: now)
@@ -131,7 +132,7 @@ struct PunchWorld {
         dialCount += 1
         add(
           .dialed(end, number, Int(endpoint.port)), in: .milliseconds(Int.random(in: 1...120, using: &random)))
-      case .abandon, .fail: break
+      case .abandon, .keep, .fail: break
       case .send(let number, let bytes):
         guard let wire = wire(end, number) else { break }
         // In order on a wire: each takes the same time.
