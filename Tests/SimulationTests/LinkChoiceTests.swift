@@ -57,6 +57,14 @@ import Testing
     #expect(taken.first == "0: 2")
   }
 
+  @Test func aBetterKindThatComesUpLaterDoesNotWait() {
+    var choice = LinkChoice(LinkID(number: 1))
+    let taken = play(&choice, 0..<100) { second -> [LinkChoice.Candidate] in
+      [link(1, .relayed), link(2, .punched), link(3, .lan, second < 2 ? nil : 1, isSilent: (5..<10).contains(second))]
+    }
+    #expect(taken == ["0: 2", "2: 3"])
+  }
+
   @Test func aSilentLinkIsReplacedByTheBestThatIsNot() {
     let choice = LinkChoice(LinkID(number: 1))
     #expect(choice.replacement(among: [link(1, isSilent: true)]) == nil)

@@ -35,6 +35,8 @@ final class ReachPair {
   let ends: [End]
   /// One way through the relay.
   var relayDelay: Duration = .milliseconds(50)
+  /// Whether both have measured the round trip through the relay.
+  var knowsRoundTrip = false
   private let link = LinkID(number: 1)
   private var wakeNumbers = [0, 0]
 
@@ -89,7 +91,9 @@ final class ReachPair {
 
   /// Where the first bootstrap node, which relays, sees the other end.
   func reachLink(_ number: Int) -> ReachLink {
-    ReachLink(id: link, binding: [7, 7, 7], seen: Array(ends[1 - number].outside.endpoints.prefix(1)))
+    ReachLink(
+      id: link, binding: [7, 7, 7], seen: Array(ends[1 - number].outside.endpoints.prefix(1)),
+      roundTrip: knowsRoundTrip ? relayDelay * 2 : nil)
   }
 
   private func see(_ end: End, from observer: SimHost, port: UInt16?, _ done: @escaping (Endpoint, NodeID) -> Void) {

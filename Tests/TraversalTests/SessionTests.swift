@@ -42,6 +42,27 @@ import Wire
     #expect(rounds.allSatisfy { $0.number == 1 })
   }
 
+  /// The controlling node needs no answer to know the other one's candidates and, if it was measured, the round trip.
+  @Test(arguments: [0, 60, 1_000]) func aKnownRoundTripSavesAnAnswer(knownAfter: Int) {
+    let pair = ReachPair([.port, .port], seed: 1)
+    defer { pair.dismantle() }
+    pair.meet(isLinking: false)
+    let known = min(knownAfter, 120)
+    pair.knowsRoundTrip = knownAfter == 0
+    pair.linkByRelay()
+    _ = pair.clock.run(for: .milliseconds(known))
+    pair.knowsRoundTrip = knownAfter < 1_000
+    pair.want(0)
+    // The other one's candidates are there after 50 ms, and its answer after 100 ms.
+    let start = knownAfter < 1_000 ? max(known, 50) + 50 : 150
+    _ = pair.clock.run(for: .milliseconds(start - known - 1))
+    #expect(pair.ends.map(\.rounds.count) == [0, 0])
+    _ = pair.clock.run(for: .milliseconds(2))
+    #expect(pair.ends.map(\.rounds.count) == [1, 1])
+    pair.run(for: .seconds(3))
+    #expect(pair.isConnected)
+  }
+
   @Test(arguments: [0, 1]) func oneAloneCanBegin(number: Int) {
     let pair = ReachPair([.port, .rst], seed: 2)
     defer { pair.dismantle() }

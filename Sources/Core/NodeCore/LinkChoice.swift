@@ -3,7 +3,8 @@ import Primitives
 /// Chooses, among the links to one node, the one over which that node is asked.
 ///
 /// A link that is lost or silent is replaced immediately. Otherwise a better kind of path wins, and within one kind a
-/// clearly shorter round trip that has lasted for a while; such a change is made at most once a minute.
+/// clearly shorter round trip that has lasted for a while; such a change is made at most once a minute, except to a link
+/// that has come up since the last one.
 struct LinkChoice: Sendable {
   /// How long another link of the same kind must be faster.
   static let steadyTime: Duration = .seconds(10)
@@ -29,8 +30,8 @@ struct LinkChoice: Sendable {
   private(set) var changedAt: Instant?
   /// When the other node's wish was last granted.
   private var grantedAt: Instant?
-  /// When a link was last changed without need.
-  private var improvedAt: Instant?
+  /// When a link was last changed without need, and the newest one to which that was ever done.
+  private var improved: (at: Instant, newest: LinkID)?
   /// The link that is faster than the chosen one, and since when.
   private var rival: (link: LinkID, since: Instant)?
 
@@ -64,10 +65,10 @@ struct LinkChoice: Sendable {
     guard let current = candidates.first(where: { $0.link == link }),
       let best = candidates.filter({ $0.isProven }).min(by: { $0.rank < $1.rank })
     else { return nil }
-    let mayChange = improvedAt.map { now - $0 >= Self.changePeriod } ?? true
+    let mayChange = improved.map { now - $0.at >= Self.changePeriod } ?? true
     if best.path.rank < current.path.rank {
       rival = nil
-      guard mayChange else { return nil }
+      guard mayChange || improved.map({ best.link > $0.newest }) ?? true else { return nil }
     } else {
       guard best.path.rank == current.path.rank, best.isFaster(than: current) else {
         rival = nil
@@ -76,7 +77,7 @@ struct LinkChoice: Sendable {
       if rival?.link != best.link { rival = (best.link, now) }
       guard mayChange, let since = rival?.since, now - since >= Self.steadyTime else { return nil }
     }
-    improvedAt = now
+    improved = (now, max(best.link, improved?.newest ?? best.link))
     return best.link
   }
 }

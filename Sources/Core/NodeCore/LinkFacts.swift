@@ -69,7 +69,7 @@ package struct LinkFacts: Hashable, Sendable {
   }
 }
 
-/// What is known about a link while its node has others.
+/// What is measured on a link.
 package struct LinkMeasurement: Hashable, Sendable {
   /// The shortest of the last round trips; nil if no ping has been answered.
   package let roundTrip: Duration?

@@ -47,17 +47,26 @@ extension NodeCore {
     noteExpectations(at: now)
   }
 
-  /// What was measured on a link. The owner reports it about every second for each link of a node that has several.
+  /// What was measured on a link. The owner reports it once the round trip is known, and then about every second while
+  /// the node at the other end has several links.
   package mutating func linkMeasured(
     _ link: LinkID, _ measured: LinkMeasurement, at now: Timestamps
   ) {
-    guard let peer = peers.active(link) else { return }
+    guard let peer = peers[link] else { return }
     peers.change(link) { $0.measured = measured }
+    guard peer.isActive else { return }
+    if peer.measured == nil, peer.facts.path == .relayed { reviewPunching(of: peer.node, at: now) }
     guard decides(for: peer.node) else { return }
-    if let better = peers.improvement(of: peer.node, at: now.instant) {
-      prefer(better, isForced: false, at: now)
-    }
+    improvePath(of: peer.node, at: now)
     closeIfUnneeded(link, at: now)
+  }
+
+  /// Changes to a better link if there is one; returns whether it was changed.
+  @discardableResult
+  private mutating func improvePath(of node: NodeID, at now: Timestamps) -> Bool {
+    guard let better = peers.improvement(of: node, at: now.instant) else { return false }
+    prefer(better, isForced: false, at: now)
+    return true
   }
 
   /// The other node prefers the link with this number. A link that is not known, or silent, is ignored.
@@ -96,7 +105,8 @@ extension NodeCore {
     reviewPermissions(of: [link], at: now)
     if peer.isBootstrap { introduce(to: current, at: now) }
     if replacePath(of: peer.node, at: now) { return }
-    if decides(for: peer.node) { tellPreferred(of: peer.node) }
+    guard decides(for: peer.node), !improvePath(of: peer.node, at: now) else { return }
+    tellPreferred(of: peer.node)
   }
 
   /// A link is gone: its node is reached over another one, or has left.

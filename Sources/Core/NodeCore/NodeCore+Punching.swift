@@ -48,9 +48,12 @@ extension NodeCore {
   }
 
   private func reachLink(_ peer: Peer) -> ReachLink {
-    let own = peers.links(to: peer.node).compactMap { peers[$0]?.facts }
-    let seen = own.compactMap { $0.path == .relayed ? nil : $0.remote?.tcpEndpoint }
-    return ReachLink(id: peer.link, binding: peer.facts.binding, seen: peer.facts.seenAt + seen)
+    let links = peers.links(to: peer.node).compactMap { peers[$0] }
+    let seen = links.compactMap { $0.facts.path == .relayed ? nil : $0.facts.remote?.tcpEndpoint }
+    let throughSameRelay = links.filter { $0.facts.path == .relayed && $0.facts.remote == peer.facts.remote }
+    return ReachLink(
+      id: peer.link, binding: peer.facts.binding, seen: peer.facts.seenAt + seen,
+      roundTrip: throughSameRelay.compactMap { $0.measured?.roundTrip }.min())
   }
 
   // MARK: This node

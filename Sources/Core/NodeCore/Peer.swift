@@ -21,7 +21,7 @@ struct Peer: Sendable {
   var isClosing = false
   /// Whether an answer to something that was sent on the link is overdue.
   var isSilent = false
-  /// What was last measured; only while its node has several links.
+  /// What was last measured. It is kept up to date only while its node has several links.
   var measured: LinkMeasurement?
   /// Whether this node dialed the peer as a bootstrap node: any node can claim to be one.
   var isWantedAsBootstrap = false

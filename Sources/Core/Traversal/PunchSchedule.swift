@@ -49,7 +49,7 @@ package struct PunchSchedule: Sendable {
     }
     change(peer) { session, shared in
       if let link = links.first(where: { $0.id == session.link.id }) {
-        session.link = link
+        session.update(link, &shared, at: now)
       } else {
         session.move(to: best, &shared, at: now)
       }
@@ -150,11 +150,12 @@ extension ReachSession {
     let other = Other(mapping: reach.tcp, candidates: reach.candidates)
     guard !isControlling else {
       switch phase {
-      case .asking where reach.session == number: answered(other, &shared, at: now)
+      case .asking where reach.session == number || reach.session == 0:
+        answered(other, isAnswer: reach.session == number, &shared, at: now)
       case .idle, .resting:
         self.link = link
         begin(&shared, at: now)
-      // It will answer this node's own question.
+      // It has begun, or will answer this node's own question.
       case .asking, .starting, .punching, .agreeing, .linked: break
       }
       return

@@ -8,13 +8,17 @@ package struct ReachLink: Hashable, Sendable {
   let key: [UInt8]
   /// Where the relay, or this node itself, has seen the other node.
   let seen: [Endpoint]
+  /// How long a message and its answer take; nil if that is not known yet.
+  let roundTrip: Duration?
 
   /// - Parameters:
   ///   - binding: bytes that only the two ends of the link know.
   ///   - seen: where the relay, or this node itself, has seen the other node.
-  package init(id: LinkID, binding: [UInt8], seen: [Endpoint]) {
+  ///   - roundTrip: how long a message and its answer take; nil if that is not known yet.
+  package init(id: LinkID, binding: [UInt8], seen: [Endpoint], roundTrip: Duration? = nil) {
     self.id = id
     self.seen = seen
+    self.roundTrip = roundTrip
     key = HMACSHA256.authenticate(Array("kachery punch".utf8), key: binding)
   }
 }

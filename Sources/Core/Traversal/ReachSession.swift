@@ -122,11 +122,13 @@ struct ReachSession: Sendable {
     predict(&shared)
   }
 
-  /// The other node has answered.
-  mutating func answered(_ other: Other, _ shared: inout SharedReach, at now: Instant) {
+  /// The other node has said where it may be reached.
+  ///
+  /// - Parameter isAnswer: whether it knows of this session; otherwise it has asked on its own.
+  mutating func answered(_ other: Other, isAnswer: Bool, _ shared: inout SharedReach, at now: Instant) {
     let isFirst = self.other == nil
     self.other = other
-    answerTimes.answered(at: now)
+    if isAnswer { answerTimes.answered(at: now) }
     set(.asking, until: now + Self.answerTime)
     if isFirst { predict(&shared) }
     startIfReady(&shared, at: now)
@@ -174,8 +176,11 @@ struct ReachSession: Sendable {
 
   // MARK: Rounds
 
+  /// The round trip between the two nodes on the relayed link; nil if it is not known yet.
+  private var roundTrip: Duration? { [answerTimes.shortest, link.roundTrip].compactMap { $0 }.min() }
+
   private mutating func startIfReady(_ shared: inout SharedReach, at now: Instant) {
-    guard isControlling, !isPredicting, let other, !other.isPredicting else { return }
+    guard isControlling, !isPredicting, let other, !other.isPredicting, roundTrip != nil else { return }
     start(1, &shared, at: now)
   }
 
@@ -197,7 +202,7 @@ struct ReachSession: Sendable {
     var wait = PunchPlan.delay(in: round, isControlling: isControlling)
     if isControlling {
       send(.punchStart(PunchStart(session: number, round: round)), &shared)
-      wait += (answerTimes.shortest ?? .zero) / 2
+      wait += (roundTrip ?? .zero) / 2
     }
     set(.starting(round), until: now + wait)
     if wait == .zero { run(round, &shared, at: now) }
@@ -288,6 +293,12 @@ struct ReachSession: Sendable {
     guard isActive, outcome != .won else { return }
     cancel(&shared)
     rest(&shared, at: now)
+  }
+
+  /// More is known about the link on which the session takes place.
+  mutating func update(_ link: ReachLink, _ shared: inout SharedReach, at now: Instant) {
+    self.link = link
+    if phase == .asking { startIfReady(&shared, at: now) }
   }
 
   /// The link on which the session takes place is gone.

@@ -7,7 +7,7 @@ import Primitives
 final class NodePaths {
   private static let period: Duration = .seconds(1)
 
-  /// Called every second for each link of a node that has several.
+  /// Called for each link once its round trip is known, and then every second while its node has several links.
   var onMeasured: ((LinkID, LinkMeasurement) -> Void)?
 
   private let loop: EventLoop
@@ -36,6 +36,7 @@ final class NodePaths {
     accounts[lanes.account] = connection.link.peer
     lanes.add(connection.id, connection.lanes)
     connections[connection.id] = connection
+    connection.link.onMeasured = { [weak self, weak connection] in connection.map { self?.report($0) } }
     guard timer == nil, lanes.ids.count > 1 else { return }
     timer = loop.after(Self.period, repeating: Self.period) { [weak self] in self?.measure() }
   }
@@ -61,10 +62,13 @@ final class NodePaths {
   private func measure() {
     let severals = nodes.values.filter { $0.ids.count > 1 }
     for id in severals.flatMap(\.ids).sorted() {
-      guard let connection = connections[id] else { continue }
-      onMeasured?(
-        id, LinkMeasurement(roundTrip: connection.link.recentRoundTripTime, isIdle: connection.isIdle))
+      if let connection = connections[id] { report(connection) }
     }
     if severals.isEmpty { stop() }
+  }
+
+  private func report(_ connection: LinkConnection) {
+    onMeasured?(
+      connection.id, LinkMeasurement(roundTrip: connection.link.recentRoundTripTime, isIdle: connection.isIdle))
   }
 }

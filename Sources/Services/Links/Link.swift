@@ -22,6 +22,11 @@ package final class Link {
   package var onSilence: ((Bool) -> Void)?
   /// Called when small packets pass and large ones get lost, before `onSilence`.
   var onLargePacketsLost: (() -> Void)?
+  /// Called once the round trip is known.
+  package var onMeasured: (() -> Void)? {
+    get { carrier.onMeasured }
+    set { carrier.onMeasured = newValue }
+  }
   /// Whether something waits for the peer, besides what was sent last. The default is that any stream is open.
   package var isAwaited: ((Link) -> Bool) = { $0.openStreams > 0 }
 

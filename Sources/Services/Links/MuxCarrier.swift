@@ -19,6 +19,7 @@ final class MuxCarrier: StreamCarrier {
   var onStream: ((any ByteStream) -> Void)?
   var onClose: ((KacheryError?) -> Void)?
   var onSent: (() -> Void)?
+  var onMeasured: (() -> Void)?
   private(set) var lastHeard: Instant
   private(set) var isAnswerDue = false
 
@@ -96,7 +97,9 @@ final class MuxCarrier: StreamCarrier {
     case .pong(let value):
       let isFirst = pings.roundTripTime == nil
       pings.answered(value, at: loop.now)
-      if isFirst, isShared, pings.roundTripTime.map({ $0 >= Self.longRoundTrip }) == true { channel.limitUnsentBytes() }
+      guard isFirst, let roundTrip = pings.roundTripTime else { return }
+      if isShared, roundTrip >= Self.longRoundTrip { channel.limitUnsentBytes() }
+      onMeasured?()
     case .goAway: break
     }
   }
@@ -230,6 +233,7 @@ final class MuxCarrier: StreamCarrier {
     onClose = nil
     onStream = nil
     onSent = nil
+    onMeasured = nil
     tell?(error)
   }
 }

@@ -26,6 +26,9 @@ protocol StreamCarrier: AnyObject {
   /// Called when bytes of a stream are sent, the first ones since bytes last arrived from the peer.
   var onSent: (() -> Void)? { get set }
 
+  /// Called when the peer has answered for the first time, so that the round trip is known.
+  var onMeasured: (() -> Void)? { get set }
+
   /// When bytes last arrived from the peer; at first, when the carrier came up.
   var lastHeard: Instant { get }
   /// Whether bytes of a stream have been sent since bytes last arrived from the peer.

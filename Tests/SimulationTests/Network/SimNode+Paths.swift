@@ -38,7 +38,7 @@ extension SimNode {
 
   func linkHeard(_ link: LinkID) { input { $0.linkHeard(link, at: $1) } }
 
-  /// Reports every second what is measured on the links of nodes that have several.
+  /// Reports what is measured on the links of nodes that have several, every second from now on.
   func measure() {
     let severals = Dictionary(grouping: links.keys.sorted()) { links[$0]?.other(self).node.id }
       .values
@@ -47,13 +47,14 @@ extension SimNode {
     isMeasuring = true
     after(.seconds(1)) { node in
       node.isMeasuring = false
-      node.measureNow()
+      node.measureNow(node.links.keys.sorted())
       node.measure()
     }
   }
 
-  private func measureNow() {
-    for id in links.keys.sorted() {
+  /// Reports what is measured on these links.
+  func measureNow(_ ids: [LinkID]) {
+    for id in ids {
       guard let link = links[id] else { continue }
       // Round trips vary by a tenth.
       let varied = link.latency * Double.random(in: 1.9..<2.1, using: &network.random)

@@ -185,6 +185,7 @@ final class SimNode {
   func linkOpened(_ id: LinkID, _ link: SimLink, _ facts: LinkFacts) {
     links[id] = link
     measure()
+    after(link.latency * 2) { $0.measureNow([id]) }
     input { core, now in core.linkOpened(id, facts, at: now) }
   }
 
