@@ -262,7 +262,7 @@ actor Node {
   }
 
   private func note(_ event: NodeEvent) {
-    counters.links.add(driver.read { $0.activePeers.count } - counters.links.current)
+    counters.links.add(driver.read { $0.linkedCount } - counters.links.current)
     if case .misbehaved = event { counters.piecesRefused.add() }
     log.write(event)
   }

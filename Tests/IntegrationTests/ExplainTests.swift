@@ -212,8 +212,9 @@ import Testing
       try expect(.hashMismatch, "sha1://\(older)/older", on: b, says: try a.nodeID.short)
       let node = try a.nodeID
       let peers = try run("kachery", ["daemon", "peers"], in: folder.path, environment: b.environment).output
-      let line = try #require(peers.split(separator: "\n").first { $0.contains(node.hex) })
-      #expect(line.contains("gave wrong bytes"))
+      let lines = peers.split(separator: "\n").drop { !$0.contains(node.hex) }
+      let remark = try #require(lines.dropFirst().prefix { $0.hasPrefix("  ") }.first { $0.hasPrefix("  ! ") })
+      #expect(remark.contains("gave wrong bytes"))
       withExtendedLifetime(bootstrap) {}
     }
   }

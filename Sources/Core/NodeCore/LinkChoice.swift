@@ -84,7 +84,7 @@ struct LinkChoice: Sendable {
 
 extension LinkChoice.Candidate {
   /// Whether the other end has answered over it, and still does.
-  fileprivate var isProven: Bool { roundTrip != nil && !isSilent }
+  var isProven: Bool { roundTrip != nil && !isSilent }
 
   /// Links that were never measured come last in their kind, and of two equal ones the older is first.
   fileprivate var rank: Rank {
@@ -103,7 +103,7 @@ extension LinkChoice.Candidate {
     }
   }
 
-  fileprivate func isFaster(than other: Self) -> Bool {
+  func isFaster(than other: Self) -> Bool {
     guard let roundTrip, let before = other.roundTrip else { return false }
     return roundTrip <= before * LinkChoice.shorterPart
       && before - roundTrip >= LinkChoice.shorterBy

@@ -1,8 +1,8 @@
 package import Discovery
 package import Primitives
 
-/// The kind of path by which a link came up, better kinds first.
-package enum PathKind: Sendable, CaseIterable {
+/// The kind of path by which a link came up, better kinds first. The API shows the names.
+package enum PathKind: String, Sendable, CaseIterable {
   /// Within one network.
   case lan
   /// To an address of the other end, over the internet.

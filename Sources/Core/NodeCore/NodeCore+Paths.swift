@@ -148,7 +148,7 @@ extension NodeCore {
   // MARK: Changes
 
   /// Whether this node decides which link to the other one is used.
-  private func decides(for other: NodeID) -> Bool { node < other }
+  func decides(for other: NodeID) -> Bool { node < other }
 
   /// Uses this link of its node from now on.
   ///

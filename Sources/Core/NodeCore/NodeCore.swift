@@ -77,16 +77,6 @@ package struct NodeCore: Sendable {
   /// How often the nodes to read a subfeed from were chosen.
   package var feedReviews: UInt64 { feedEngine.reviews }
 
-  /// The active peers, for status pages and tests.
-  package var activePeers: [PeerSummary] {
-    peers.linked.map { peer in
-      PeerSummary(
-        node: peer.node, label: peer.hello?.label ?? "", isBootstrap: peer.isBootstrap, remote: peer.facts.remote,
-        topics: peer.proven, clockOffset: reputation.clockOffset(of: peer.node) ?? 0,
-        badAnswers: reputation.badAnswers(of: peer.node))
-    }.sorted { $0.node < $1.node }
-  }
-
   // MARK: Time
 
   /// When to call `wake` next.

@@ -1,4 +1,4 @@
-package import Primitives
+import Primitives
 import Wire
 
 /// A link and what the node at its other end has said about itself.
@@ -42,18 +42,4 @@ struct Peer: Sendable {
 
   /// Whether it has said that it has this feature.
   func has(_ feature: UInt64) -> Bool { hello.map { $0.features & feature != 0 } ?? false }
-}
-
-/// The visible state of a peer, for status pages and tests.
-package struct PeerSummary: Hashable, Sendable {
-  package let node: NodeID
-  package let label: String
-  package let isBootstrap: Bool
-  package let remote: Address?
-  /// The channels that both have proved to know.
-  package let topics: Set<Topic>
-  /// How many seconds its clock is ahead of this one's.
-  package let clockOffset: Int64
-  /// How many times it has sent wrong bytes or made a false claim.
-  package let badAnswers: Int
 }

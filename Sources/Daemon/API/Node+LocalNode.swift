@@ -20,17 +20,6 @@ extension Node: LocalNode {
       storageDirectory: configuration.storageDirectory)
   }
 
-  var status: NodeStatus {
-    NodeStatus(
-      label: configuration.label, listening: listening.map { "port \($0.port)" }.joined(separator: ", "),
-      uptime: Int((loop.now - startedAt).components.seconds),
-      peers: driver.read(\.activePeers).map { peer in
-        NodeStatus.Peer(
-          node: peer.node, label: peer.label, address: peer.remote?.description ?? "", isBootstrap: peer.isBootstrap,
-          clockOffset: peer.clockOffset, badAnswers: peer.badAnswers)
-      })
-  }
-
   // MARK: Storing
 
   func note(_ receipt: StoreReceipt) -> StoreReply {

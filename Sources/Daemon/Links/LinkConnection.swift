@@ -93,6 +93,9 @@ final class LinkConnection {
   /// Whether only control messages and feeds use it.
   var isIdle: Bool { lanes.count == 0 && link.openStreams <= 1 + feeds.count }
 
+  /// What the link and its lanes have carried.
+  var traffic: LinkTraffic { link.traffic + lanes.traffic }
+
   func send(_ message: ControlMessage) {
     guard let control else {
       backlog += message.encoded

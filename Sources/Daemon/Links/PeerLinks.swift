@@ -119,6 +119,11 @@ final class PeerLinks {
   /// The lanes of the link itself.
   func ownLanes(_ id: LinkID) -> LinkLanes? { links[id]?.lanes }
 
+  /// What was measured on a link; nil once it has ended.
+  func measured(_ id: LinkID) -> (traffic: LinkTraffic, roundTrip: Duration?, lanes: Int)? {
+    links[id].map { ($0.traffic, $0.link.recentRoundTripTime, $0.lanes.count) }
+  }
+
   /// Says goodbye to every peer, and opens and accepts no more links.
   func stop() {
     isStopped = true

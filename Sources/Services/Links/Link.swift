@@ -83,6 +83,9 @@ package final class Link {
   /// Tunes the path for bulk data over a long way.
   func preferThroughput() { carrier.preferThroughput() }
 
+  /// What it has carried.
+  package var traffic: LinkTraffic { carrier.traffic }
+
   /// Bytes that wait for the path to take them.
   package var pendingBytes: Int { carrier.pendingBytes }
 

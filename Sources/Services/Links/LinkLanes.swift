@@ -38,6 +38,8 @@ package final class LinkLanes: Lanes {
   private var linkIsLaneUntil: Instant?
   private var users: [ObjectIdentifier: any LaneUser] = [:]
   private var arrivedBytes: UInt64 = 0
+  /// What the lanes carried that have closed.
+  private var earlierTraffic = LinkTraffic()
   private var policy = LanePolicy()
   private var timer: Timer?
 
@@ -51,6 +53,9 @@ package final class LinkLanes: Lanes {
 
   /// Lanes that are up.
   package var count: Int { lanes.count }
+
+  /// What the lanes have carried, including those that have closed.
+  package var traffic: LinkTraffic { lanes.values.reduce(earlierTraffic) { $0 + $1.link.traffic } }
 
   /// Whether transfers use lanes, of this node or of the peer.
   package var areInUse: Bool { !users.isEmpty || lanes.values.contains { $0.link.openStreams > 0 } }
@@ -107,7 +112,7 @@ package final class LinkLanes: Lanes {
   package func failed(_ count: Int) { opening = max(0, opening - count) }
 
   private func closed(_ id: LaneID) {
-    lanes[id] = nil
+    if let lane = lanes.removeValue(forKey: id) { earlierTraffic = earlierTraffic + lane.link.traffic.ended }
     changed()
   }
 

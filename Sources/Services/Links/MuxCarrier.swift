@@ -35,6 +35,8 @@ final class MuxCarrier: StreamCarrier {
   private var isShared = true
   private var frame: [UInt8] = []
   private var pings = PingClock()
+  private var received: TrafficMeter
+  private var sent: TrafficMeter
   private var state = State.up
   private var isPumping = false
 
@@ -53,6 +55,7 @@ final class MuxCarrier: StreamCarrier {
     isDialer = channel.isDialer
     mux = MuxSession(role: isDialer ? .client : .server)
     lastHeard = loop.now
+    (received, sent) = (TrafficMeter(at: lastHeard), TrafficMeter(at: lastHeard))
     channel.onData = { [weak self] in self?.receive($0) }
     channel.onDrain = { [weak self] in self?.drained() }
     channel.onEnd = { [weak self] in self?.end($0) }
@@ -65,6 +68,12 @@ final class MuxCarrier: StreamCarrier {
   var roundTripTime: Duration? { pings.roundTripTime }
   var shortestRoundTrip: Duration? { pings.shortest }
   var delivery: DeliveryState? { channel.delivery }
+  var traffic: LinkTraffic {
+    let now = loop.now
+    return LinkTraffic(
+      received: received.total, sent: sent.total, receivingRate: received.rate(at: now), sendingRate: sent.rate(at: now)
+    )
+  }
   var isCongested: Bool { channel.pendingBytes >= mark.bytes }
   /// Whether streams may write; a closing carrier sends only what was written before.
   var acceptsBytes: Bool { state == .up }
@@ -73,6 +82,7 @@ final class MuxCarrier: StreamCarrier {
 
   private func receive(_ plaintext: UnsafeRawBufferPointer) {
     lastHeard = loop.now
+    received.add(plaintext.count, at: lastHeard)
     isAnswerDue = false
     var input = plaintext[...]
     do throws(MuxError) {
@@ -151,6 +161,7 @@ final class MuxCarrier: StreamCarrier {
     mux.dataHeader(on: id, count: bytes.count)
     encryptOutput()
     channel.write(bytes)
+    sent.add(bytes.count, at: loop.now)
     channel.flush()
     guard !isAnswerDue else { return }
     isAnswerDue = true
@@ -174,6 +185,7 @@ final class MuxCarrier: StreamCarrier {
     mux.takeOutput(into: &frame)
     guard !frame.isEmpty else { return }
     frame.withUnsafeBytes { channel.write($0) }
+    sent.add(frame.count, at: loop.now)
     frame.removeAll(keepingCapacity: true)
   }
 

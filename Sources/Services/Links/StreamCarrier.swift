@@ -43,6 +43,8 @@ protocol StreamCarrier: AnyObject {
   var pendingBytes: Int { get }
   /// Streams that are open.
   var openStreams: Int { get }
+  /// What it has carried.
+  var traffic: LinkTraffic { get }
 
   /// Opens a stream on which the peer may send `window` bytes ahead of what is consumed.
   ///

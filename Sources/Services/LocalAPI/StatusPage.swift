@@ -21,9 +21,11 @@ struct StatusPage {
     table { border-collapse: collapse; width: 100%; }
     th, td { text-align: left; padding: .35rem .75rem .35rem 0; border-bottom: 1px solid #ddd; vertical-align: top; }
     th { font-weight: 600; white-space: nowrap; } td.number { text-align: right; font-variant-numeric: tabular-nums; }
+    .wide { overflow-x: auto; } .peers td, .peers th { padding-right: 1rem; } .peers td.number { white-space: nowrap; }
+    .peers small { color: #777; }
     code { font: .9em ui-monospace, monospace; word-break: break-all; } .none { color: #777; }
     @media (prefers-color-scheme: dark) {
-      body { background: #181818; color: #ddd; } th, td { border-color: #444; } .none { color: #999; }
+      body { background: #181818; color: #ddd; } th, td { border-color: #444; } .none, .peers small { color: #999; }
     }
     </style>
     </head>
@@ -34,12 +36,12 @@ struct StatusPage {
     <tr><th>Role</th><td>\(probe.isBootstrap ? "bootstrap node" : "node"), version \(APIVersion.daemon)</td></tr>
     <tr><th>Reached by peers at</th><td><code>\(Self.escape(status.listening))</code></td></tr>
     <tr><th>Storage directory</th><td><code>\(Self.escape(probe.storageDirectory))</code></td></tr>
-    <tr><th>Running for</th><td>\(Self.duration(status.uptime))</td></tr>
+    <tr><th>Running for</th><td>\(Quantity.age(status.uptime))</td></tr>
     </table>
     <h2>Channels</h2>
     \(channels)
     <h2>Linked nodes</h2>
-    \(peers)
+    \(PeerTable(peers: status.peers).html)
     <h2>Counters</h2>
     <table>
     \(metrics.map { "<tr><th><code>\(Self.escape($0.name))</code></th><td class=\"number\">\($0.value)</td></tr>" }
@@ -59,17 +61,6 @@ struct StatusPage {
     return "<ul>\(items.joined())</ul>"
   }
 
-  private var peers: String {
-    guard !status.peers.isEmpty else { return "<p class=\"none\">None at the moment.</p>" }
-    let rows = status.peers.map { peer in
-      """
-      <tr><td>\(Self.escape(peer.label))\(peer.isBootstrap ? " (bootstrap)" : "")</td>\
-      <td><code>\(peer.node.short)</code></td><td><code>\(Self.escape(peer.address))</code></td></tr>
-      """
-    }
-    return "<table><tr><th>Label</th><th>Node</th><th>Address</th></tr>\(rows.joined())</table>"
-  }
-
   /// Labels are received from other nodes: nothing in them may become markup.
   static func escape(_ text: String) -> String {
     var escaped = String.UnicodeScalarView()
@@ -85,14 +76,5 @@ struct StatusPage {
       }
     }
     return String(escaped)
-  }
-
-  private static func duration(_ seconds: Int) -> String {
-    switch seconds {
-    case ..<60: "\(seconds) s"
-    case ..<3_600: "\(seconds / 60) min"
-    case ..<86_400: "\(seconds / 3_600) h \(seconds % 3_600 / 60) min"
-    default: "\(seconds / 86_400) d \(seconds % 86_400 / 3_600) h"
-    }
   }
 }

@@ -24,7 +24,7 @@ struct FileToStore {
       }
       return StoreReply(hash: receipt.hash, manifest: receipt.manifest)
     case .online(let client):
-      bar.announce("storing \(ProgressBar.bytes(Double(size)))…")
+      bar.announce("storing \(Quantity.bytes(Double(size)))…")
       return client.isRemote ? try sendBytes(to: storage) : try storeThroughDaemon(client, storage)
     }
   }

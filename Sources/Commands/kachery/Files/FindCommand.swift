@@ -35,6 +35,6 @@ extension Command {
   private static func describe(_ message: JSONValue, _ own: NodeID) -> String {
     let node = message["nodeId"]?.string ?? ""
     let size = message["fileSize"]?.unsigned ?? 0
-    return "\(node)  \(ProgressBar.bytes(Double(size)))\(node == own.hex ? "  (this node)" : "")"
+    return "\(node)  \(Quantity.bytes(Double(size)))\(node == own.hex ? "  (this node)" : "")"
   }
 }

@@ -38,34 +38,24 @@ extension Command {
 
   /// `kachery daemon peers`
   static let daemonPeers = Command(
-    name: "daemon peers", usage: "", summary: "Lists the nodes linked to this one.", options: [json],
-    examples: ["kachery daemon peers"],
+    name: "daemon peers", usage: "", summary: "Lists the nodes linked to this one, and the paths to them.",
+    details: """
+      An asterisk marks the path in use. Each path has its kind, its address or relay, the reason why it is used or not,
+      the round trip, the bytes and their current rate in each direction, its age, and the node that opened it. With
+      --json, each node is one line.
+      """,
+    options: [json], examples: ["kachery daemon peers"],
     run: { (arguments) throws(KacheryError) in
       let answer = try DaemonClient.require().get("/v1/peers")
-      let peers = answer["peers"]?.array ?? []
-      for peer in peers {
-        guard !arguments.has("--json") else {
-          Console.result(peer.compact)
-          continue
-        }
-        let label = Console.printable(peer["label"]?.string ?? "")
-        let address = Console.printable(peer["address"]?.string ?? "")
-        let mark = peer["isBootstrapNode"]?.bool == true ? "  (bootstrap)" : ""
-        Console.result("\(peer["nodeId"]?.string ?? "")  \(address)  \(label)\(mark)\(remarks(on: peer))")
+      let list = PeerList(peers: answer["peers"]?.array ?? [])
+      guard !arguments.has("--json") else {
+        Console.results(list.peers.map(\.compact))
+        return .done
       }
-      if peers.isEmpty { Console.note("No node is linked to this one.") }
+      Console.results(list.lines(width: Console.pageWidth))
+      Console.note(list.summary)
       return .done
     })
-
-  /// Problems with a peer. Earlier daemons name the fields differently.
-  private static func remarks(on peer: JSONValue) -> String {
-    var text = ""
-    let ahead = (peer["clockOffsetSeconds"] ?? peer["clockAhead"])?.integer ?? 0
-    if ahead.magnitude >= 60 { text += "  (its clock: \(ahead > 0 ? "+" : "")\(ahead) s)" }
-    let badAnswers = (peer["badAnswers"] ?? peer["lies"])?.integer ?? 0
-    if badAnswers > 0 { text += "  (gave wrong bytes or answers \(badAnswers) time\(badAnswers == 1 ? "" : "s"))" }
-    return text
-  }
 
   /// `kachery generate-node-id`
   static let generateNodeID = Command(

@@ -38,9 +38,9 @@ struct ProgressBar {
     drawnAt = now
     isDrawn = true
     let seconds = now - start
-    let rate = seconds > 0.05 ? "  \(Self.bytes(Double(progress.bytesLoaded) / seconds))/s" : ""
+    let rate = seconds > 0.05 ? "  \(Quantity.bytes(Double(progress.bytesLoaded) / seconds))/s" : ""
     let line =
-      "\(progress.filesEnded) of \(progress.filesTotal) files  \(Self.bytes(Double(progress.bytesLoaded)))\(rate)"
+      "\(progress.filesEnded) of \(progress.filesTotal) files  \(Quantity.bytes(Double(progress.bytesLoaded)))\(rate)"
     Console.redraw(line)
   }
 
@@ -70,8 +70,8 @@ struct ProgressBar {
   ) -> String {
     let share = total == 0 ? 1 : min(1, Double(loaded) / Double(total))
     let rate = seconds > 0.05 ? Double(arrived) / seconds : 0
-    var facts = ["\(Int(share * 100))%", "\(bytes(Double(loaded))) of \(bytes(Double(total)))"]
-    if rate > 0 { facts.append("\(bytes(rate))/s") }
+    var facts = ["\(Int(share * 100))%", "\(Quantity.bytes(Double(loaded))) of \(Quantity.bytes(Double(total)))"]
+    if rate > 0 { facts.append("\(Quantity.bytes(rate))/s") }
     if rate > 0, loaded < total { facts.append("\(time(Double(total - loaded) / rate)) left") }
     if let source { facts.append("from \(source.prefix(8))") }
     var tail = facts.joined(separator: "  ")
@@ -86,21 +86,6 @@ struct ProgressBar {
     let filled = Int(share * Double(barWidth))
     let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: barWidth - filled)
     return "\(shownName) \(bar)  \(tail)"
-  }
-
-  /// A number of bytes in decimal units with three digits: `1.23 GB`.
-  static func bytes(_ count: Double) -> String {
-    var value = count
-    var unit = 0
-    let units = ["B", "kB", "MB", "GB", "TB", "PB"]
-    while value >= 999.5, unit < units.count - 1 {
-      value /= 1_000
-      unit += 1
-    }
-    guard unit > 0 else { return "\(Int(value)) B" }
-    let decimals = value < 9.995 ? 100.0 : value < 99.95 ? 10.0 : 1.0
-    let rounded = (value * decimals).rounded() / decimals
-    return decimals == 1 ? "\(Int(rounded)) \(units[unit])" : "\(rounded) \(units[unit])"
   }
 
   /// A time as minutes and seconds, or hours and minutes.

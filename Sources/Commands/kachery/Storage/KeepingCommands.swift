@@ -44,7 +44,7 @@ extension Command {
     let target = try file.optionalString("target")
     let pin = try file.optionalBool("isPinned") == true ? "p" : "-"
     let link = target == nil ? "-" : try file.optionalBool("isValid") == true ? "l" : "!"
-    let size = ProgressBar.bytes(Double(try file.unsigned("bytes")))
+    let size = Quantity.bytes(Double(try file.unsigned("bytes")))
     let padded = String(repeating: " ", count: max(0, 8 - size.count)) + size
     let lastUse = try file.unsigned("lastUse")
     let use = lastUse == 0 ? "-               " : Day(seconds: Int(clamping: lastUse)).description
@@ -130,10 +130,10 @@ extension Command {
       } else if !arguments.has("--quiet") {
         let report = try JSONFields(answer, named: "the answer of the daemon")
         let removed = try UsageReport.amount(report, "removed")
-        let freed = ProgressBar.bytes(Double(try report.unsigned("freed")))
+        let freed = Quantity.bytes(Double(try report.unsigned("freed")))
         Console.result("moved to the trash  \(removed)")
         Console.result("freed on the disk   \(freed)")
-        Console.result("still stored        \(ProgressBar.bytes(Double(try report.unsigned("remaining"))))")
+        Console.result("still stored        \(Quantity.bytes(Double(try report.unsigned("remaining"))))")
       }
       guard isOver else { return .done }
       Console.error("The limit cannot be met: the remaining files are pinned, in use, or recently used (ten minutes).")
@@ -168,20 +168,20 @@ private struct UsageReport {
 
   init(_ usage: JSONFields) throws(KacheryError) {
     let broken = try usage.unsigned("brokenLinks")
-    let limit = try usage.optionalUnsigned("limit").map { ProgressBar.bytes(Double($0)) }
+    let limit = try usage.optionalUnsigned("limit").map { Quantity.bytes(Double($0)) }
     lines = [
       "stored      \(try Self.amount(usage, "stored"))",
       "linked      \(try Self.amount(usage, "linked"))\(broken > 0 ? ", \(broken) changed or missing" : "")",
       "pinned      \(try Self.amount(usage, "pinned"))", "trash       \(try Self.amount(usage, "trash"))",
       "damaged     \(try Self.amount(usage, "damaged"))", "unfinished  \(try Self.amount(usage, "unfinished"))",
       "limit       \(limit ?? "none")",
-      "free        \(ProgressBar.bytes(Double(try usage.unsigned("available")))) on the disk",
+      "free        \(Quantity.bytes(Double(try usage.unsigned("available")))) on the disk",
     ]
   }
 
   static func amount(_ fields: JSONFields, _ name: String) throws(KacheryError) -> String {
     let amount = try JSONFields(try fields.anyValue(name), named: name)
     let (files, bytes) = (try amount.unsigned("files"), try amount.unsigned("bytes"))
-    return "\(ProgressBar.bytes(Double(bytes))) in \(files) \(files == 1 ? "file" : "files")"
+    return "\(Quantity.bytes(Double(bytes))) in \(files) \(files == 1 ? "file" : "files")"
   }
 }

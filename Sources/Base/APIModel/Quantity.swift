@@ -1,0 +1,37 @@
+/// Numbers with units, as people read them.
+package enum Quantity {
+  /// A number of bytes in decimal units with three digits: `1.23 GB`.
+  package static func bytes(_ count: Double) -> String {
+    var value = count
+    var unit = 0
+    let units = ["B", "kB", "MB", "GB", "TB", "PB"]
+    while value >= 999.5, unit < units.count - 1 {
+      value /= 1_000
+      unit += 1
+    }
+    guard unit > 0 else { return "\(Int(value)) B" }
+    return "\(threeDigits(value)) \(units[unit])"
+  }
+
+  /// A short time, such as a round trip: `0.42 ms`, `1.5 s`.
+  package static func time(_ time: Duration) -> String {
+    let milliseconds = max(0, time / .milliseconds(1))
+    return milliseconds < 999.5 ? "\(threeDigits(milliseconds)) ms" : "\(threeDigits(milliseconds / 1_000)) s"
+  }
+
+  /// A long time, in its two largest units: `90 s` is `1 min`, `90 min` is `1 h 30 min`.
+  package static func age(_ seconds: Int) -> String {
+    switch seconds {
+    case ..<60: "\(seconds) s"
+    case ..<3_600: "\(seconds / 60) min"
+    case ..<86_400: "\(seconds / 3_600) h \(seconds % 3_600 / 60) min"
+    default: "\(seconds / 86_400) d \(seconds % 86_400 / 3_600) h"
+    }
+  }
+
+  private static func threeDigits(_ value: Double) -> String {
+    let decimals = value < 9.995 ? 100.0 : value < 99.95 ? 10.0 : 1.0
+    let rounded = (value * decimals).rounded() / decimals
+    return decimals == 1 ? "\(Int(rounded))" : "\(rounded)"
+  }
+}

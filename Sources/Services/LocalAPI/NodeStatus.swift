@@ -1,0 +1,59 @@
+package import APIModel
+package import Primitives
+
+/// The data of the status page.
+package struct NodeStatus: Sendable {
+  /// A node that this one is linked to.
+  package struct Peer: Sendable {
+    package var node: NodeID
+    package var label: String
+    package var address: String
+    package var isBootstrap: Bool
+    /// How many seconds its clock is ahead of this machine's.
+    package var clockOffset: Int64
+    /// How often it sent bytes or statements that were wrong.
+    package var badAnswers: Int
+    /// Name and version of its software, as it states them.
+    package var version: String
+    /// The paths to it, the one in use first.
+    package var paths: [PeerPath]
+
+    package init(
+      node: NodeID, label: String, address: String, isBootstrap: Bool, clockOffset: Int64 = 0, badAnswers: Int = 0,
+      version: String = "", paths: [PeerPath] = []
+    ) {
+      self.node = node
+      self.label = label
+      self.address = address
+      self.isBootstrap = isBootstrap
+      self.clockOffset = clockOffset
+      self.badAnswers = badAnswers
+      self.version = version
+      self.paths = paths
+    }
+
+    /// Its entry in the answer to `/v1/peers`.
+    var json: JSONValue {
+      [
+        "nodeId": .string(node.hex), "label": .string(label), "address": .string(address),
+        "isBootstrapNode": .bool(isBootstrap), "clockOffsetSeconds": .integer(clockOffset),
+        "badAnswers": .integer(Int64(badAnswers)), "version": .string(version),
+        "paths": .array(paths.map(\.json)),
+      ]
+    }
+  }
+
+  package var label: String
+  /// The address that other nodes use to reach this one.
+  package var listening: String
+  /// Seconds since the start.
+  package var uptime: Int
+  package var peers: [Peer]
+
+  package init(label: String, listening: String, uptime: Int, peers: [Peer]) {
+    self.label = label
+    self.listening = listening
+    self.uptime = uptime
+    self.peers = peers
+  }
+}
