@@ -60,15 +60,6 @@ import Wire
     }
   }
 
-  @Test func aDialUnderWayGivesWay() async throws {
-    try await withEnds(isDeaf: true) { ends in
-      await ends.dial(0)
-      await ends.punchBoth()
-      try await ends.expectOneLink()
-      #expect(await ends.failures == [.cancelled])
-    }
-  }
-
   /// The listeners ignore what arrives, as routers drop what a listener answers to a dial that meets a router's memory of
   /// an earlier round. So the second end's dial leads to a connection only if that of the first round still waits for it.
   @Test(arguments: [false, true]) func aDialOfAnEarlierRoundMeetsOneOfTheNext(isCancelled: Bool) async throws {
@@ -211,12 +202,6 @@ private actor PunchEnds {
       self.waiter?.cancel()
       self.punch(1, at: [])
     }
-  }
-
-  /// Dials the other end in the ordinary way.
-  func dial(_ end: Int) {
-    attempts.append(
-      hosts[end].dial(to: endpoints[1 - end], expected: ids[1 - end], timeout: .seconds(20)) { self.ended(end, $0) })
   }
 
   private func ended(_ end: Int, _ result: Result<Link, KacheryError>) {

@@ -25,14 +25,14 @@ struct PunchBudget: Sendable {
     prune(at: now)
     ended(peer)
     let used = dials.values.reduce(0, +)
-    let hosts = Set(endpoints.compactMap { IPAddress($0.host) }).filter { isFree($0, at: now) }
-    let admitted = endpoints.filter { IPAddress($0.host).map { hosts.contains($0) } ?? false }
-      .prefix(Self.maximumDials - used)
+    let targets = endpoints.compactMap { endpoint in IPAddress(endpoint.host).map { (endpoint: endpoint, host: $0) } }
+    let hosts = Set(targets.map(\.host)).filter { isFree($0, at: now) }
+    let admitted = targets.filter { hosts.contains($0.host) }.prefix(Self.maximumDials - used)
     guard endpoints.isEmpty || !admitted.isEmpty else { return nil }
     // in any order: each host has its own list
-    for host in Set(admitted.compactMap { IPAddress($0.host) }) { rounds[host, default: []].append(now) }
+    for host in Set(admitted.map(\.host)) { rounds[host, default: []].append(now) }
     dials[peer] = admitted.count
-    return Array(admitted)
+    return admitted.map(\.endpoint)
   }
 
   /// The round with this node is over.

@@ -38,16 +38,6 @@ package final class ConnectAttempt {
     finish(.failure(KacheryError(.cancelled, "The attempt was cancelled.")))
   }
 
-  /// Fails if it is connecting to one of these endpoints, so that another dial can use the same two endpoints.
-  package func giveWay(to endpoints: Set<Endpoint>) {
-    guard done != nil, connection != nil, var current else { return }
-    let endpoint = withUnsafePointer(to: &current) { storage in
-      storage.withMemoryRebound(to: sockaddr.self, capacity: 1) { SocketAddress.endpoint($0) }
-    }
-    guard let endpoint, endpoints.contains(endpoint) else { return }
-    finish(.failure(KacheryError(.cancelled, "The two nodes dial each other instead.")))
-  }
-
   fileprivate func finish(_ result: Result<TCPConnection, KacheryError>) {
     timer?.cancel()
     timer = nil

@@ -18,8 +18,6 @@ final class TCPTransport: LinkTransport {
   private let proxies: ProxyDialer
   private var listeners = TCPListeners()
   private var narrowPaths = NarrowPaths()
-  /// Dials under way from the listening port.
-  private var dials: [WeakDial] = []
   /// Rounds under way.
   private var punches: [NodeID: TCPPunch] = [:]
   /// The dials of earlier rounds.
@@ -27,7 +25,6 @@ final class TCPTransport: LinkTransport {
   /// Connections with a preamble that no round has taken yet.
   private var unclaimed: [WeakPath] = []
 
-  private struct WeakDial { weak var attempt: ConnectAttempt? }
   private struct WeakPath { weak var path: TCPPath? }
 
   /// A transport that proves `identity` to other nodes.
@@ -68,11 +65,8 @@ final class TCPTransport: LinkTransport {
     if let dial = proxies.dial(on: loop, to: endpoint, timeout: timeout, opened) { return dial }
     let limit: (String) -> Int? = { [weak self] in self?.segmentLimit(to: $0) }
     let port = source == .listeningPort ? listeners.port : nil
-    let attempt = TCPConnection.connect(
+    return TCPConnection.connect(
       on: loop, to: endpoint, timeout: timeout, from: port, maximumSegment: limit, opened)
-    dials.removeAll { $0.attempt == nil }
-    if port != nil { dials.append(WeakDial(attempt: attempt)) }
-    return attempt
   }
 
   func punch(
@@ -80,8 +74,6 @@ final class TCPTransport: LinkTransport {
   ) -> (any PendingDial)? {
     // Nothing leaves this machine beside a proxy.
     guard let port = listeners.port, round.candidates.allSatisfy({ proxies.dialsDirectly($0.host) }) else { return nil }
-    // There is only one connection between two endpoints: it must become one of the round.
-    for dial in dials { dial.attempt?.giveWay(to: Set(round.candidates)) }
     punches[round.peer]?.cancel()
     punches = punches.filter { !$0.value.isOver }
     let punch = TCPPunch(round, own: own, from: port, kept: kept, loop: loop) { [weak self] outcome in
