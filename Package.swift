@@ -111,7 +111,7 @@ let package = Package(
       "kachery",
       [
         "Primitives", "Crypto", "APIModel", "Diagnostics", "Files", "Threads", "Process", "Terminal", "ContentStore",
-        "HTTP",
+        "HTTP", "YAML",
       ]),
 
     // `Benchmarks/scaling.py` runs it.

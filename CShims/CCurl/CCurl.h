@@ -51,6 +51,14 @@ static inline int CCurl_active_socket(CURL *handle) {
   return (int)socket;
 }
 
+// As above: the microseconds from the resolved name to the open connection.
+static inline int64_t CCurl_connect_time(CURL *handle) {
+  curl_off_t resolved = 0, connected = 0;
+  curl_easy_getinfo(handle, CURLINFO_NAMELOOKUP_TIME_T, &resolved);
+  curl_easy_getinfo(handle, CURLINFO_CONNECT_TIME_T, &connected);
+  return connected > resolved ? connected - resolved : 0;
+}
+
 // The names are macros with casts, which Swift cannot see.
 static inline long CCurl_basic_or_digest(void) { return (long)(CURLAUTH_BASIC | CURLAUTH_DIGEST); }
 

@@ -67,3 +67,14 @@ package struct DaemonConfiguration: Sendable {
 
   package init() {}
 }
+
+extension DaemonConfiguration {
+  /// Why the node does not look for others by multicast, for people; nil if it does. Nothing leaves the machine but
+  /// through a proxy, if there is one, unless the owner wants it.
+  func reasonAgainstMulticast(hasProxy: Bool) -> String? {
+    if !announcesLocalAddresses { return "--no-lan" }
+    if !announcesByMulticast { return "--nomulticast" }
+    if hasProxy, !announcesBesideProxy { return "a proxy is configured; --multicast turns it on" }
+    return nil
+  }
+}

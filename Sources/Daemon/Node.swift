@@ -24,7 +24,7 @@ actor Node {
 
   let driver: CoreDriver
   let links: PeerLinks
-  private let proxies: ProxyDialer
+  let proxies: ProxyDialer
   private let localNetworks: LocalNetworkWatch
   private let localAnnouncements: LocalAnnouncements
   let downloads: Downloads
@@ -151,10 +151,8 @@ actor Node {
     try links.listen(host: host, ports: [port])[0]
   }
 
-  /// Nothing leaves the machine but through a proxy, if there is one, unless the owner wants it.
   private var announcesByMulticast: Bool {
-    configuration.announcesByMulticast && configuration.announcesLocalAddresses
-      && (configuration.announcesBesideProxy || proxies.settings.rules.proxy == .none)
+    configuration.reasonAgainstMulticast(hasProxy: proxies.settings.rules.proxy != .none) == nil
   }
 
   /// Reloads the channels, the mutables and kachery.yaml after the owner has changed something.

@@ -22,7 +22,11 @@ import Testing
 
   @Test func itsPlaceIsNamedInWords() {
     var path = PeerPath(kind: "lan", address: "10.0.0.1:1", dialedBy: "otherNode", isInUse: true, reason: "")
-    #expect(path.place == "local network to 10.0.0.1:1")
+    #expect(path.place == "in the local network to 10.0.0.1:1")
+    for (kind, place) in [("direct", "direct"), ("punched", "direct"), ("webSocket", "by WebSocket")] {
+      path.kind = kind
+      #expect(path.place == "\(place) to 10.0.0.1:1")
+    }
     #expect(path.dialedByText == "dialed by the other node")
     path.relay = PeerPath.Relay(node: Self.node, label: "hub")
     #expect(path.place == "relayed through hub")

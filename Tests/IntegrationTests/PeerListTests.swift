@@ -50,7 +50,7 @@ import Testing
 
       let text = try peers(of: two)
       #expect(text.output.contains("test (bootstrap node), kachery \(APIVersion.daemon)\n  \(try hub.nodeID.hex)\n"))
-      #expect(text.output.contains("  * local network to 127.0.0.1:"))
+      #expect(text.output.contains("  * in the local network to 127.0.0.1:"))
       #expect(text.output.split(separator: "\n").allSatisfy { $0.count <= 80 }, "\(text.output)")
       #expect(text.errors == "2 nodes are linked to this one: 2 directly.\n")
     }

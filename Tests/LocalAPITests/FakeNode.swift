@@ -39,6 +39,12 @@ actor FakeNode: LocalNode {
     Diagnosis(.notFound, "No node has \(uri).", evidence: ["one", "two"], advice: ["Wait."])
   }
 
+  func checkUp() async -> Checkup {
+    var checkup = Checkup()
+    checkup.disk = Checkup.Disk(directory: "/data", available: 1_000)
+    return checkup
+  }
+
   func requestStop() { wasStopped = true }
 
   func storeFile(at path: String) async throws(KacheryError) -> StoreReply {

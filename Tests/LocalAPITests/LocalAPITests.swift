@@ -182,11 +182,23 @@ import Testing
       var read = service.request("POST", "/mutable/get", Array(#"{"key":"k"}"#.utf8))
       read.headers = [(APIVersion.tokenHeader, "page")]
       check(try await service.fetch(read).status == 200)
-      for path in ["/store", "/storeFile", "/linkFile", "/mutable/set", "/mutable/delete"] {
+      for path in ["/store", "/storeFile", "/linkFile", "/mutable/set", "/mutable/delete", "/v1/doctor"] {
         var write = service.request("POST", path, Array("{}".utf8))
         write.headers = [(APIVersion.tokenHeader, "page")]
         check(try await service.fetch(write).status == 403, "\(path)")
       }
+    }
+  }
+
+  @Test func theNetworkIsCheckedForAnOwner() async throws {
+    try await withService { service in
+      let answer = try await service.post("/v1/doctor", "{}")
+      #expect(answer.status == 200)
+      let checkup = try Checkup(json: try JSONParser.parse(Array(answer.body.utf8)))
+      #expect(checkup.findings.map(\.code) == [.noDaemon, .diskFull])
+      #expect(answer.body.contains(#""isWell":false"#))
+      #expect(try await service.post("/v1/doctor", "[]").status == 400)
+      #expect(try await service.fetch(service.request("GET", "/v1/doctor")).status == 405)
     }
   }
 

@@ -50,7 +50,16 @@ package struct PeerPath: Hashable, Sendable {
 
   /// Where it leads, for people: `direct to 10.0.0.1:14507`, `relayed through hub`.
   package var place: String {
-    guard let relay else { return "\(kindText) to \(address)" }
+    guard let relay else {
+      let way =
+        switch kind {
+        case "lan": "in the local network"
+        case "proxied": "through a proxy"
+        case "webSocket": "by WebSocket"
+        default: kindText
+        }
+      return "\(way) to \(address)"
+    }
     return "relayed through \(relay.label.isEmpty ? "node \(relay.node.short)" : relay.label)"
   }
 
@@ -58,6 +67,9 @@ package struct PeerPath: Hashable, Sendable {
   package var kindText: String {
     switch kind {
     case "lan": "local network"
+    // The end that dialed says the rest.
+    case "punched": "direct"
+    case "proxied": "proxy"
     case "webSocket": "WebSocket"
     default: kind
     }

@@ -7,8 +7,10 @@ enum ParallelWork {
   private static let width = 8
 
   /// The results in the order of the items. Returns once all are done.
+  ///
+  /// - Parameter width: the most items that are processed concurrently.
   static func map<Item: Sendable, Output: Sendable>(
-    _ items: [Item], _ work: @escaping @Sendable (Item) -> Output
+    _ items: [Item], width: Int = width, _ work: @escaping @Sendable (Item) -> Output
   ) -> [Output] {
     let next = Mutex(0)
     let outputs = Mutex([Output?](repeating: nil, count: items.count))

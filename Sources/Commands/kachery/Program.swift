@@ -14,7 +14,10 @@ enum Program {
         .feedDelete, .printMessages,
       ]
     ),
-    ("The daemon", [.daemonStart, .daemonStop, .daemonStatus, .daemonPeers, .info, .nodeInfo, .generateNodeID]),
+    (
+      "The daemon",
+      [.daemonStart, .daemonStop, .daemonStatus, .daemonPeers, .doctor, .info, .nodeInfo, .generateNodeID]
+    ),
     ("This program", [.version, .completion, .manual]),
   ]
 

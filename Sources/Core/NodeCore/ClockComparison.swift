@@ -12,6 +12,12 @@ package struct ClockComparison: Sendable {
 
   package init(offsets: [NodeID: Int64]) { self.offsets = offsets }
 
+  /// How many other clocks there are.
+  package var count: Int { offsets.count }
+
+  /// The largest difference to this one, in seconds; nil if there are no others.
+  package var largestDifference: UInt64? { offsets.values.map(\.magnitude).max() }
+
   /// The nodes whose records this node rejects, or that reject this node's.
   package var strangers: [NodeID] {
     let tolerance = PresenceTable.clockTolerance.components.seconds

@@ -119,9 +119,19 @@ struct Introductions: Sendable {
     return record
   }
 
+  /// Whether bootstrap nodes see this node at hosts that none of its interfaces has.
+  var isBehindRouter: Bool {
+    let hosts = outsideView.endpoints.compactMap { IPAddress($0.host) }.filter { $0.scope == .global }
+    let own = local.hosts.compactMap { IPAddress($0) }
+    return !hosts.isEmpty && !hosts.contains { own.contains($0) }
+  }
+
   // MARK: Bootstrap nodes
 
   mutating func recordBootstrap(_ node: NodeID, at endpoint: Endpoint) { bootstrapNodes[endpoint] = node }
+
+  /// The node that has answered at this bootstrap address; nil if none has.
+  func bootstrapNode(at endpoint: Endpoint) -> NodeID? { bootstrapNodes[endpoint] }
 
   /// Whether the node has answered at a bootstrap address.
   func isBootstrap(_ node: NodeID) -> Bool { bootstrapNodes.values.contains(node) }

@@ -11,6 +11,8 @@ struct PeerTable: Sendable {
   private var linksOfNode: [NodeID: Set<LinkID>] = [:]
   /// The link over which a node is asked.
   private var choices: [NodeID: LinkChoice] = [:]
+  /// The kinds of path by which other nodes have dialed this one and said hello.
+  private(set) var acceptedPaths: Set<PathKind> = []
   /// Links that this node has dialed and whose peers have not said hello.
   private var meetings: Set<LinkID> = []
   /// When each peer must have said hello; only for peers that have not.
@@ -49,6 +51,7 @@ struct PeerTable: Sendable {
   mutating func change(_ link: LinkID, _ body: (inout Peer) -> Void) {
     guard var peer = peers[link] else { return }
     body(&peer)
+    if peer.hello != nil, peer.facts.dial == nil { acceptedPaths.insert(peer.facts.path) }
     if peer.hello != nil || peer.isClosing {
       helloDeadlines.clear(link)
       meetings.remove(link)

@@ -22,9 +22,9 @@ final class PeerLinks {
   var onClosed: (LinkID) -> Void = { _ in }
 
   private let driver: CoreDriver
-  private let loop: EventLoop
+  let loop: EventLoop
   private let log: Log
-  private let host: LinkHost
+  let host: LinkHost
   private var links: [LinkID: LinkConnection] = [:]
   private var incoming: [ObjectIdentifier: IncomingLink] = [:]
   private let dials: LinkDials

@@ -43,4 +43,13 @@ extension FileSystem {
     }
     try syncFolder(parent(of: path))
   }
+
+  /// Writes a small file in a folder, to disk, and removes it.
+  ///
+  /// - Throws: the error that prevents it, such as a full disk or one that is read-only.
+  package static func tryWriting(in folder: String) throws(KacheryError) {
+    let path = "\(folder)/.doctor.\(processID)"
+    try replace(path, with: Array("written to see whether this folder takes files".utf8), permissions: 0o600)
+    try remove(path)
+  }
 }

@@ -43,15 +43,21 @@ final class ProxyTunnel {
   deinit { curl_easy_cleanup(handle) }
 
   private func configure() {
-    let proxy = request.proxy
+    Self.configure(handle, to: request.endpoint, by: request.proxy, timeout: request.timeout)
+  }
+
+  /// Makes the handle ask the proxy for a connection to the endpoint, and send nothing to it.
+  static func configure(
+    _ handle: UnsafeMutableRawPointer, to endpoint: Endpoint, by proxy: ProxyAddress, timeout: Duration
+  ) {
     // With https, libcurl would start its own TLS inside the tunnel.
-    CCurl_set_text(handle, CURLOPT_URL, "http://\(request.endpoint)/")
+    CCurl_set_text(handle, CURLOPT_URL, "http://\(endpoint)/")
     CCurl_set_long(handle, CURLOPT_CONNECT_ONLY, 1)
     CCurl_set_long(handle, CURLOPT_HTTPPROXYTUNNEL, 1)
     CCurl_set_long(handle, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
     CCurl_set_long(handle, CURLOPT_NOSIGNAL, 1)
-    CCurl_set_long(handle, CURLOPT_CONNECTTIMEOUT_MS, Int(request.timeout.wholeMilliseconds))
-    CCurl_set_long(handle, CURLOPT_TIMEOUT_MS, Int(request.timeout.wholeMilliseconds))
+    CCurl_set_long(handle, CURLOPT_CONNECTTIMEOUT_MS, Int(timeout.wholeMilliseconds))
+    CCurl_set_long(handle, CURLOPT_TIMEOUT_MS, Int(timeout.wholeMilliseconds))
     CCurl_set_text(handle, CURLOPT_PROXY, "\(proxy)")
     // The caller has decided that the proxy is to be used.
     CCurl_set_text(handle, CURLOPT_NOPROXY, "")

@@ -37,11 +37,11 @@ package struct AccessPolicy: Sendable {
     ]
   }
 
-  /// Paths that change something and therefore need more than a browser page's token.
+  /// Paths that change something, or make the node dial others, and therefore need more than a browser page's token.
   private static let writingPaths: Set<ByteString> = [
     "/store", "/storeFile", "/linkFile", "/halt", "/mutable/set", "/mutable/delete",
     "/feed/createFeed", "/feed/deleteFeed", "/feed/appendMessages", "/feed/submitMessage", "/feed/setAccessRules",
-    "/v1/store/verify", "/v1/store/remove", "/v1/store/pin", "/v1/store/unpin", "/v1/store/collect",
+    "/v1/store/verify", "/v1/store/remove", "/v1/store/pin", "/v1/store/unpin", "/v1/store/collect", "/v1/doctor",
   ]
 
   /// Whether a token for reading is sufficient for this path.

@@ -44,6 +44,9 @@ extension LocalAPIServer {
       try await node.deleteMutable(try fields.anyValue("key"))
       respond(exchange, ["success": true])
     case .explain: try await explain(exchange)
+    case .doctor:
+      _ = try JSONFields(body: try await body(of: exchange))
+      respond(exchange, await node.checkUp().json)
     case .storeList, .storeUsage, .storeVerify, .storeRemove, .storePin, .storeUnpin, .storeCollect:
       try await answerStore(route, exchange)
     case .feedCreate, .feedDelete, .feedID, .feedInfo, .feedAppend, .feedSubmit, .feedCount, .feedRules, .feedSetRules,

@@ -1,7 +1,11 @@
+package import APIModel
 package import Primitives
 
-/// What the local API needs to explain why a file cannot be loaded.
+/// What the local API needs to explain why a file cannot be loaded, and what the network allows.
 package protocol LocalExplaining: Actor {
   /// Looks for the file that the URI names, on this node and on others, and explains what prevents loading it.
   func explain(_ uri: String) async throws(KacheryError) -> Diagnosis
+
+  /// Looks at this node, its disk and its network, and dials its bootstrap nodes.
+  func checkUp() async -> Checkup
 }

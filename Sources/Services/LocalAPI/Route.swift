@@ -20,6 +20,7 @@ enum Route: String, CaseIterable {
   case read = "/v1/read"
   case loadBatch = "/v1/load"
   case explain = "/v1/explain"
+  case doctor = "/v1/doctor"
   case storeList = "/v1/store/list"
   case storeUsage = "/v1/store/usage"
   case storeVerify = "/v1/store/verify"

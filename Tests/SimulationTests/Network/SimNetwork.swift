@@ -59,14 +59,14 @@ final class SimNetwork {
   ///   - punches: whether it connects to relayed nodes directly.
   func addNode(
     _ name: String, isBootstrap: Bool = false, bootstraps: [SimNode] = [], manifestThreshold: UInt64 = 2_000,
-    on place: SimHost? = nil, punches: Bool = true
+    on place: SimHost? = nil, punches: Bool = true, relays: Bool? = nil
   ) throws -> SimNode {
     let host = place?.address ?? "10.0.0.\(nodes.count + 1)"
     let port: UInt16 = place == nil ? 20_000 : isBootstrap ? 443 : 15_351
     guard let endpoint = Endpoint(host: host, port: port) else { preconditionFailure("\(host) is an address") }
     var configuration = NodeCoreConfiguration(
       key: try KeyRing.key(nodes.count), label: name, software: "simulation", isBootstrap: isBootstrap,
-      bootstraps: bootstraps.map(\.endpoint))
+      relays: relays, bootstraps: bootstraps.map(\.endpoint))
     configuration.manifestThreshold = manifestThreshold
     configuration.punches = punches
     let node = SimNode(self, name, endpoint, NodeCore(configuration, random: SeededRandom(seed: random.next())))

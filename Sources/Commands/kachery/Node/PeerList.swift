@@ -25,7 +25,7 @@ struct PeerList {
 
   private static func lines(of path: PeerPath, width: Int) -> [String] {
     let use = "\(path.isInUse ? "in use" : "not in use"): \(path.reason)"
-    var facts = [path.roundTrip.map { "\(Quantity.time($0)) round trip" } ?? "round trip not known yet"]
+    var facts = [path.roundTrip.map { Quantity.time($0) } ?? "round trip unknown"]
     facts.append("\(amount(path.bytesReceived, path.receivingRate)) in")
     facts.append("\(amount(path.bytesSent, path.sendingRate)) out")
     if path.lanes > 0 { facts.append("\(path.lanes) lane\(path.lanes == 1 ? "" : "s")") }

@@ -36,6 +36,7 @@ package struct LocalAnnouncer: Sendable {
   /// The random bytes of the latest two announcements, which may still be answered.
   private var ownRandom: [[UInt8]] = []
   private var recognized = RecentRandom()
+  private var heardHosts = LocalNeighbors()
   private var announcements = SecondlyAllowance(limit: examinedPerSecond)
   private var answers = SecondlyAllowance(limit: examinedPerSecond)
   private var dials = LocalDialLimit()
@@ -66,6 +67,12 @@ package struct LocalAnnouncer: Sendable {
     self.places = places
     restart(at: now)
   }
+
+  /// The places from which this node announces itself.
+  package var placeCount: Int { places.count }
+
+  /// How many hosts members of this node's channels were heard from lately.
+  package func neighbors(at now: Instant) -> Int { heardHosts.count(at: now) }
 
   private var isActive: Bool { !channels.isEmpty && !places.isEmpty && port != nil }
 
@@ -123,6 +130,7 @@ package struct LocalAnnouncer: Sendable {
       return []
     }
     recognized.insert(announcement.random)
+    heardHosts.record(source.socket.host, at: now)
     let bytes = randomBytes()
     let tag = common.localTag(over: announcement.random + bytes)
     let answer = LocalDatagram.answer(LocalAnswer(random: bytes, port: port, tag: tag))
@@ -136,6 +144,7 @@ package struct LocalAnnouncer: Sendable {
     }
     guard isFromMember else { return [] }
     recognized.insert(answer.random)
+    heardHosts.record(source.socket.host, at: now)
     return dial(source, answer.port, at: now)
   }
 

@@ -1,0 +1,198 @@
+import APIModel
+import Discovery
+import EventLoop
+import Files
+import HTTP
+import NodeCore
+import Primitives
+import Process
+
+/// What `kachery doctor` shows.
+extension Node {
+  /// How long a disk may take to answer.
+  private static let diskTime: Duration = .seconds(5)
+  /// Most bootstrap nodes that are dialed, and most places of each.
+  private static let maximumBootstraps = 16
+  private static let maximumPlaces = 4
+
+  /// Looks at the network around this node, and dials its bootstrap nodes over every transport. Takes at most about 5 s.
+  func checkUp() async -> Checkup {
+    let now = driver.now
+    let network = driver.read { $0.networkSummary(at: now) }
+    async let bootstraps = bootstraps(of: network)
+    async let disk = disk()
+    var checkup = Checkup()
+    checkup.daemon = Checkup.DaemonState(
+      node: id, label: configuration.label, version: APIVersion.daemon, isBootstrap: configuration.isBootstrap,
+      ports: listening.map(\.port), webSocketPort: listeningForWebSockets?.port, links: driver.read(\.linkedCount))
+    checkup.proxy = proxy
+    checkup.multicast = multicast(network)
+    checkup.channels = network.channels.map { $0.state(for: id) }
+    checkup.clock = network.clocks.state
+    if checkup.proxy == nil { checkup.outside = outside(network) }
+    checkup.bootstraps = await bootstraps
+    checkup.disk = await disk
+    return checkup
+  }
+
+  private func outside(_ network: NetworkSummary) -> Checkup.Outside? {
+    guard let port = listening.first?.port else { return nil }
+    return Checkup.Outside(
+      port: port, hosts: NetworkInterface.all.filter { $0.address.scope != .loopback }.map(\.host),
+      views: network.views.map { Checkup.Outside.View(observer: $0.observer, label: $0.label, endpoint: $0.endpoint) },
+      wasDialedFromOutside: network.accepted.contains(.direct),
+      wasDialedFromLocalNetwork: network.accepted.contains(.lan))
+  }
+
+  private func multicast(_ network: NetworkSummary) -> Checkup.Multicast {
+    let reason = configuration.reasonAgainstMulticast(hasProxy: proxies.settings.rules.proxy != .none)
+    return Checkup.Multicast(
+      isOn: reason == nil, reason: reason, interfaces: network.places, neighbors: network.neighbors)
+  }
+
+  private var proxy: Checkup.Proxy? {
+    let rules = proxies.settings.rules
+    let variables = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
+    let source =
+      if rules.source == .environment {
+        variables.first { Environment[$0].map { !$0.isEmpty } ?? false } ?? "the environment"
+      } else { configuration.proxy == nil ? "kachery.yaml" : "--proxy" }
+    switch rules.proxy {
+    case .none: return nil
+    case .usable(let address):
+      return Checkup.Proxy(address: "\(address)", source: source, exceptions: rules.exceptionText)
+    case .unusable(let problem):
+      return Checkup.Proxy(address: "", source: source, exceptions: rules.exceptionText, problem: problem)
+    }
+  }
+
+  // MARK: Bootstrap nodes
+
+  private func bootstraps(of network: NetworkSummary) async -> [Checkup.Bootstrap] {
+    let known = Array(network.bootstraps.prefix(Self.maximumBootstraps))
+    return await withTaskGroup(of: (Int, [Checkup.Attempt]).self) { group in
+      for (index, bootstrap) in known.enumerated() {
+        group.addTask { (index, await self.attempts(at: bootstrap.places)) }
+      }
+      var results = known.map { bootstrap in
+        var result = Checkup.Bootstrap(address: bootstrap.name)
+        (result.node, result.label) = (bootstrap.node, bootstrap.label)
+        result.linkedBy = bootstrap.path?.rawValue
+        return result
+      }
+      for await (index, attempts) in group { results[index].attempts = attempts }
+      return results
+    }
+  }
+
+  private func attempts(at places: [Address]) async -> [Checkup.Attempt] {
+    let places = Array(places.prefix(Self.maximumPlaces))
+    return await withTaskGroup(of: (Int, Checkup.Attempt).self) { group in
+      for (index, place) in places.enumerated() { group.addTask { (index, await self.attempt(at: place)) } }
+      var attempts: [(Int, Checkup.Attempt)] = []
+      for await attempt in group { attempts.append(attempt) }
+      return attempts.sorted { $0.0 < $1.0 }.map(\.1)
+    }
+  }
+
+  private func attempt(at place: Address) async -> Checkup.Attempt {
+    var attempt = Checkup.Attempt(place.tcpEndpoint == nil ? .webSocket : .tcp, place.description)
+    attempt.isThroughProxy = usesProxy(for: place)
+    let own = id
+    return await withCheckedContinuation { continuation in
+      links.probe(place) { [attempt] result in
+        var attempt = attempt
+        switch result {
+        case .success(let answer):
+          attempt.roundTrip = answer.roundTrip
+          if answer.peer == own { attempt.problem = "The address leads back to this node." }
+        case .failure(let error): attempt.problem = error.reason(at: place)
+        }
+        continuation.resume(returning: attempt)
+      }
+    }
+  }
+
+  private func usesProxy(for place: Address) -> Bool {
+    switch place {
+    case .tcp(let endpoint), .quic(let endpoint), .webSocket(let endpoint), .secureWebSocket(let endpoint):
+      do throws(KacheryError) { return try proxies.settings.rules.proxy(for: endpoint.host) != nil } catch {
+        return true
+      }
+    case .relay: return false
+    }
+  }
+
+  // MARK: Disk
+
+  private func disk() async -> Checkup.Disk {
+    let directory = configuration.storageDirectory
+    return await withCheckedContinuation { continuation in
+      // A file server that does not answer would hold the report up.
+      var waiting: CheckedContinuation<Checkup.Disk, Never>? = continuation
+      let report = { (disk: Checkup.Disk) in
+        waiting?.resume(returning: disk)
+        waiting = nil
+      }
+      let late = loop.after(Self.diskTime) {
+        report(
+          Checkup.Disk(
+            directory: directory, available: nil,
+            problem: "The disk did not answer within \(Self.diskTime.components.seconds) s."))
+      }
+      loop.work {
+        Checkup.Disk(lookingAt: directory)
+      } then: { disk in
+        late.cancel()
+        report(disk)
+      }
+    }
+  }
+}
+
+extension Checkup.Disk {
+  /// Looks for room in the storage directory, and writes a small file.
+  fileprivate init(lookingAt directory: String) {
+    self.init(directory: directory, available: try? FileSystem.availableBytes(at: directory))
+    do throws(KacheryError) { try FileSystem.tryWriting(in: "\(directory)/kachery-node") } catch {
+      problem = error.message
+    }
+  }
+}
+
+extension KacheryError {
+  /// The message without the place, which the reader sees beside it.
+  fileprivate func reason(at place: Address) -> String {
+    let rest = place.tcpEndpoint.flatMap { message.removing(prefix: "Connecting to \($0) failed: ") }
+    return rest.map { $0.prefix(1).uppercased() + $0.dropFirst() } ?? message
+  }
+}
+
+extension NetworkSummary.Bootstrap {
+  /// As its owner gave it.
+  fileprivate var name: String {
+    guard let place = places.first, place.tcpEndpoint == nil else { return endpoint.description }
+    return place.description
+  }
+}
+
+extension NetworkSummary.Members {
+  fileprivate func state(for node: NodeID) -> Checkup.JoinedChannelState {
+    let membership: Checkup.JoinedChannelState.Membership =
+      switch channel.membership {
+      case .byName: .byName
+      case .byDocument(nil): .unread
+      case .byDocument: channel.lists(node) ? .listed : .notListed
+      }
+    return Checkup.JoinedChannelState(
+      address: channel.address.text, membership: membership, direct: direct, relayed: relayed, unlinked: unlinked,
+      problem: problem.map { "\($0.address): \($0.reason)" })
+  }
+}
+
+extension ClockComparison {
+  fileprivate var state: Checkup.Clock? {
+    guard let difference = largestDifference else { return nil }
+    return Checkup.Clock(nodes: count, difference: difference, error: ownError, isRejected: !strangers.isEmpty)
+  }
+}
