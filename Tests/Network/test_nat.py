@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -132,3 +133,6 @@ def test_a_bootstrap_node_that_does_not_relay(sites: Sites, start: Start) -> Non
     output, _ = load.communicate(timeout=60)
     assert load.returncode != 0
     assert "no" in output.lower(), output
+    explained, _ = b.kachery("explain", "--json", uri).communicate(timeout=60)
+    summary = json.loads(explained)["summary"]
+    assert "this node is behind a router itself" in summary and "do not relay" in summary

@@ -19,7 +19,10 @@ struct DiagnosisEvidence {
       let rate = source.bytesPerSecond.map { "\(Int64($0 / 1_000)) kB/s" } ?? "not known yet"
       let silence =
         source.silence >= .seconds(2) ? "; it has sent nothing for \(source.silence.components.seconds) s" : ""
-      guard let wait = source.wait else { return "\(load.name(source.node)) sends it; its rate: \(rate)\(silence)" }
+      guard let wait = source.wait else {
+        let path = core.peers.peer(of: source.node)?.facts.path == .relayed ? " through a relay" : ""
+        return "\(load.name(source.node)) sends it\(path); its rate: \(rate)\(silence)"
+      }
       return "\(load.name(source.node)) has it, and this node waits for its turn there: \(Self.describe(wait))"
     }
     let losses = load.history.losses.sorted { $0.key < $1.key }.map { node, loss in

@@ -129,10 +129,11 @@ struct LoadDiagnosis {
     if asked == 0, let barred = barred { return barred }
     if asked == 0, !clocks.strangers.isEmpty { return skew }
     if let (node, problem) = unreachable.first {
+      let relay = withoutRelay(to: node).map { " No relay leads there either: \($0)." } ?? ""
       return Diagnosis(
         .unreachable,
         "\(name(node).capitalizedFirst), which may have the file, cannot be reached at \(problem.address): "
-          + "\(problem.reason)")
+          + "\(problem.reason)\(relay)", advice: advice(toReach: node))
     }
     guard asked == 0 else {
       let whom =
@@ -143,8 +144,11 @@ struct LoadDiagnosis {
     }
     if let problem = unreachableBootstraps.first, core.peers.isEmpty {
       return Diagnosis(
-        .unreachable, "The bootstrap node \(problem.address), where members meet, cannot be reached: \(problem.reason)"
-      )
+        .unreachable, "The bootstrap node \(problem.address), where members meet, cannot be reached: \(problem.reason)",
+        advice: [
+          "Check the address, and that the bootstrap node is running.",
+          "kachery doctor tries each way to it, and says what helps.",
+        ])
     }
     let whom = query.node.map { "\(name($0)) is not online on them" } ?? "no other member of its channels is online"
     return Diagnosis(.noMemberOnline, "The file is not on this node, and \(whom).")
