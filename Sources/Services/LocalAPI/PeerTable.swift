@@ -7,9 +7,10 @@ struct PeerTable {
 
   var html: String {
     guard !peers.isEmpty else { return "<p class=\"none\">None at the moment.</p>" }
+    let numbers = ["Round trip", "Received", "Sent", "For"].map { "<th class=\"number\">\($0)</th>" }.joined()
     return """
       <div class="wide"><table class="peers">
-      <tr><th>Node</th><th>Path</th><th>Round trip</th><th>Received</th><th>Sent</th><th>For</th><th>In use</th></tr>
+      <tr><th>Node</th><th>Path</th>\(numbers)<th>In use</th></tr>
       \(peers.map(Self.rows).joined(separator: "\n"))
       </table></div>
       """

@@ -20,7 +20,7 @@ struct StatusPage {
     h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
     table { border-collapse: collapse; width: 100%; }
     th, td { text-align: left; padding: .35rem .75rem .35rem 0; border-bottom: 1px solid #ddd; vertical-align: top; }
-    th { font-weight: 600; white-space: nowrap; } td.number { text-align: right; font-variant-numeric: tabular-nums; }
+    th { font-weight: 600; white-space: nowrap; } .number { text-align: right; font-variant-numeric: tabular-nums; }
     .wide { overflow-x: auto; } .peers td, .peers th { padding-right: 1rem; } .peers td.number { white-space: nowrap; }
     .peers small { color: #777; }
     code { font: .9em ui-monospace, monospace; word-break: break-all; } .none { color: #777; }
