@@ -93,6 +93,28 @@ import Testing
     #expect(try daemon.nodeID.hex.count == 64)
   }
 
+  /// The token of another machine's user neither gets keys and tokens nor makes new ones, and cannot have the daemon
+  /// fetch what only the daemon reaches.
+  @Test func secretsAndPlacesOfTheDaemonsMachineAreOutOfReach() throws {
+    let good = try token
+    let feed = #"{"type":"feedConfig","feedId":"\#(String(repeating: "0", count: 64))"}"#
+    for key in [feed, #""_other_client_auth_codes""#] {
+      #expect(try fetch("POST", "/mutable/get", #"{"key":\#(key)}"#, token: good).status == 403)
+      #expect(try fetch("POST", "/mutable/set", #"{"key":\#(key),"value":["mine"]}"#, token: good).status == 403)
+      #expect(try fetch("POST", "/mutable/delete", #"{"key":\#(key)}"#, token: good).status == 403)
+    }
+    func join(_ address: String) throws -> Int {
+      let value = #"{"joinedChannels":[{"channelConfigUrl":"\#(address)"}]}"#
+      return try fetch(
+        "POST", "/mutable/set", #"{"key":"_joined_channels_config","value":\#(value)}"#, token: good
+      ).status
+    }
+    for address in ["file:///etc/hostname", "/etc/hostname", "http://127.0.0.1:\(port)/"] {
+      #expect(try join(address) == 403)
+    }
+    #expect(try join("another-lab") == 200)
+  }
+
   @Test func anotherCertificateIsRefused() throws {
     let other = try RunningDaemon(
       in: folder.path("other"), ["--api-listen", "127.0.0.1:\(try Self.freePort())", "--nomulticast"])

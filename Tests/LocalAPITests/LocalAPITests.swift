@@ -202,7 +202,49 @@ import Testing
     }
   }
 
-  @Test(arguments: ["evil.example.org", "localhost.evil.org", "127.0.0.1.evil.org", ""])
+  /// A page may read what the user's programs have stored, and no more.
+  @Test func aReadingTokenGetsNoSecrets() async throws {
+    try await withService { service in
+      let secrets = [
+        #""_other_client_auth_codes""#, #""_joined_channels_config""#, #""_later""#,
+        #"{"type":"feedConfig","feedId":"f"}"#, #"{"feedId":"f","type":"feedConfig"}"#, #"{"type":7}"#,
+      ]
+      let values = [#""k""#, #"{"name":"k"}"#, #"["type"]"#, "7", #"{"type":"feedIdForName","feedName":"n"}"#]
+      for key in secrets + values {
+        let value = key == secrets[0] ? #"["page"]"# : key == secrets[1] ? #"{"joinedChannels":[]}"# : "1"
+        check(try await service.post("/mutable/set", #"{"key":\#(key),"value":\#(value)}"#).status == 200)
+      }
+      for (keys, status) in [(secrets, 403), (values, 200)] {
+        for key in keys {
+          var read = service.request("POST", "/mutable/get", Array(#"{"key":\#(key)}"#.utf8))
+          check(try await service.fetch(read).status == 200, "\(key), the owner")
+          read.headers = [(APIVersion.tokenHeader, "page")]
+          check(try await service.fetch(read).status == status, "\(key)")
+        }
+      }
+    }
+  }
+
+  /// Any user of the machine may ask who answers. The names of channels are for those with a full token.
+  @Test func theNamesOfChannelsNeedAToken() async throws {
+    try await withService { service in
+      _ = try await service.post("/mutable/set", #"{"key":"_other_client_auth_codes","value":["page"]}"#)
+      for (token, isTold) in [(service.token, true), ("page", false), ("wrong", false), (nil, false)] {
+        for path in ["/probe", "/"] {
+          var request = service.request("GET", path)
+          request.headers = token.map { [(APIVersion.tokenHeader, $0)] } ?? []
+          let answer = try await service.fetch(request)
+          let isHere = answer.body.contains("lab</b>") || answer.body.contains("lab&lt;/b&gt;")
+          #expect(isHere == isTold, "\(token ?? "no token") \(path): \(answer)")
+        }
+      }
+    }
+  }
+
+  @Test(arguments: [
+    "evil.example.org", "localhost.evil.org", "127.0.0.1.evil.org", "", "[::1].evil.org", "127.0.0.1:80@evil.org",
+    "127.0.0.1:8o", "[::1", "::1", "localhost:80:80", "127.evil.org", "127.0.0.１", "128.0.0.1",
+  ])
   func foreignHostNamesAreRefused(host: String) async throws {
     try await withService { service in
       var request = service.request("GET", "/probe")

@@ -123,7 +123,9 @@ private final class CurlTransfer {
     let context = Unmanaged.passUnretained(self).toOpaque()
     CCurl_set_text(handle, CURLOPT_URL, request.url)
     CCurl_set_text(handle, CURLOPT_PROTOCOLS_STR, "http,https")
-    CCurl_set_text(handle, CURLOPT_REDIR_PROTOCOLS_STR, "http,https")
+    // What was requested over TLS is not fetched without it.
+    let isSecure = request.url.lowercasedASCII.begins(with: "https:")
+    CCurl_set_text(handle, CURLOPT_REDIR_PROTOCOLS_STR, isSecure ? "https" : "http,https")
     CCurl_set_long(handle, CURLOPT_NOSIGNAL, 1)
     CCurl_set_long(handle, CURLOPT_CONNECTTIMEOUT_MS, Int(request.connectTimeout.wholeMilliseconds))
     if let timeout = request.timeout { CCurl_set_long(handle, CURLOPT_TIMEOUT_MS, Int(timeout.wholeMilliseconds)) }

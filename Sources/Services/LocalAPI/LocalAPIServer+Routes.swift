@@ -3,19 +3,20 @@ import HTTP
 import Primitives
 
 extension LocalAPIServer {
-  func answer(_ route: Route, _ parameters: [String], _ exchange: HTTPExchange) async throws(KacheryError) {
+  /// - Parameter caller: nil if a request to an open route proves nothing about its sender.
+  func answer(
+    _ route: Route, _ parameters: [String], _ caller: Caller?, _ exchange: HTTPExchange
+  ) async throws(KacheryError) {
     switch route {
-    case .root: await showStatusPage(exchange)
+    case .root: await showStatusPage(exchange, to: caller)
     case .probe:
-      var probe = await node.probe
-      // The names of channels are secrets.
-      if !isTrusted(exchange) || isKnownUser(exchange) == false { probe.joinedChannels = [] }
+      var probe = await probe(for: caller)
       if let isKnown = isKnownUser(exchange) { probe.socket = ProbeReply.Socket(hasAccess: isKnown, port: port) }
       respond(exchange, probe.json)
     case .halt:
       respond(exchange, ["success": true])
       await node.requestStop()
-    case .stats: await showStats(exchange)
+    case .stats: await showStats(exchange, to: caller)
     case .metrics:
       exchange.respond(
         HTTPResponse(
@@ -37,12 +38,7 @@ extension LocalAPIServer {
     case .read:
       let request = try ReadRequest(try JSONFields(body: try await body(of: exchange)))
       try await send(try await node.openRange(request), exchange)
-    case .mutableSet: try await setMutable(exchange)
-    case .mutableGet: try await getMutable(exchange)
-    case .mutableDelete:
-      let fields = try JSONFields(body: try await body(of: exchange))
-      try await node.deleteMutable(try fields.anyValue("key"))
-      respond(exchange, ["success": true])
+    case .mutableSet, .mutableGet, .mutableDelete: try await answerMutable(route, caller, exchange)
     case .explain: try await explain(exchange)
     case .doctor:
       _ = try JSONFields(body: try await body(of: exchange))
@@ -58,7 +54,7 @@ extension LocalAPIServer {
     }
   }
 
-  private func body(of exchange: HTTPExchange) async throws(KacheryError) -> [UInt8] {
+  func body(of exchange: HTTPExchange) async throws(KacheryError) -> [UInt8] {
     try await exchange.readBody(limit: Self.maximumBody)
   }
 
@@ -99,21 +95,6 @@ extension LocalAPIServer {
       "success": false, "error": .string(error.message), "code": .string(error.code.rawValue), "sha1": .null,
       "manifestSha1": .null,
     ]
-  }
-
-  // MARK: Mutables
-
-  private func setMutable(_ exchange: HTTPExchange) async throws(KacheryError) {
-    let fields = try JSONFields(body: try await body(of: exchange))
-    let isSet = try await node.setMutable(
-      try fields.anyValue("key"), try fields.anyValue("value"), update: try fields.optionalBool("update") ?? true)
-    respond(exchange, ["success": .bool(isSet)])
-  }
-
-  private func getMutable(_ exchange: HTTPExchange) async throws(KacheryError) {
-    let fields = try JSONFields(body: try await body(of: exchange))
-    let value = try await node.mutable(try fields.anyValue("key"))
-    respond(exchange, ["success": true, "found": .bool(value != nil), "value": value ?? ""])
   }
 
   // MARK: Streams

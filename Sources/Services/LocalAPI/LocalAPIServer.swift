@@ -147,8 +147,8 @@ package actor LocalAPIServer {
         return refuse(
           exchange, status: 405, "\(route.rawValue) takes \(route.methods.map(\.text).joined(separator: " or ")) only.")
       }
-      if !route.isOpen { try await checkToken(of: exchange, for: route) }
-      try await answer(route, parameters, exchange)
+      let caller = route.isOpen ? try? await caller(of: exchange, route) : try await caller(of: exchange, route)
+      try await answer(route, parameters, caller, exchange)
     } catch {
       if error.code == .forbidden { refusals.add() }
       refuse(exchange, status: error.code.httpStatus, error.message, error.code)
@@ -173,20 +173,23 @@ package actor LocalAPIServer {
     return socketAccess.admits(peer)
   }
 
-  private func checkToken(of exchange: HTTPExchange, for route: Route) async throws(KacheryError) {
+  /// Who sends the request.
+  ///
+  /// - Throws: `forbidden` if its token is missing or wrong, or insufficient for the route.
+  private func caller(of exchange: HTTPExchange, _ route: Route) async throws(KacheryError) -> Caller {
     guard case .storageDirectory(let token) = access else {
       guard isTrusted(exchange) else {
         throw KacheryError(
           .forbidden,
           "The header 'Authorization: Bearer …' with the token of this daemon is missing, or the token is wrong.")
       }
-      guard route.isForOtherMachines else {
+      guard Caller.otherMachine.may(use: route) else {
         throw KacheryError(
           .forbidden, "\(route.rawValue) is for programs on the daemon's own machine; send bytes to /store instead.")
       }
-      return
+      return .otherMachine
     }
-    if isKnownUser(exchange) == true { return }
+    if isKnownUser(exchange) == true { return .owner }
     // A person who opens the status page in a browser cannot add a header.
     let inAddress = route.isPage ? exchange.head.query["token"] : nil
     guard let shown = exchange.head.headers[ByteString(APIVersion.tokenHeader.lowercasedASCII)] ?? inAddress else {
@@ -196,14 +199,15 @@ package actor LocalAPIServer {
         "The header \(APIVersion.tokenHeader) is missing; its value is in client-auth in the storage directory."
       )
     }
-    if token.accepts(shown) { return }
-    guard AccessPolicy.isReading(exchange.head.path), !shown.isEmpty,
+    if token.accepts(shown) { return .owner }
+    guard Caller.page.may(use: route), !shown.isEmpty,
       let others = try await node.mutable("_other_client_auth_codes")?.array, others.contains(.string(shown))
     else {
       throw KacheryError(
         .forbidden,
         "The client token is wrong or has expired; read client-auth in the storage directory again.")
     }
+    return .page
   }
 
   func refuse(_ exchange: HTTPExchange, status: Int, _ sentence: String, _ code: KacheryError.Code? = nil) {

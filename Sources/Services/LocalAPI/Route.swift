@@ -65,9 +65,6 @@ enum Route: String, CaseIterable {
   /// Whether it needs no token, because nothing in its answer is secret.
   var isOpen: Bool { self == .probe }
 
-  /// Whether a client on another machine may call it: not routes that take paths of this machine or stop the daemon.
-  var isForOtherMachines: Bool { ![.storeFile, .linkFile, .halt].contains(self) }
-
   /// Whether browsers open it without a custom header, with the token in the address.
   var isPage: Bool { [.root, .stats, .feedStream].contains(self) }
 }

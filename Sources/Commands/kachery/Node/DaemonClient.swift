@@ -131,6 +131,9 @@ struct DaemonClient: Sendable {
   /// Whether the daemon still answers.
   var isAnswering: Bool { ((try? Self.probe(socket: socket)) ?? nil) != nil }
 
+  /// The reply of the daemon to a client that has proved its access: with the channels.
+  func fullProbe() throws(KacheryError) -> ProbeReply { try ProbeReply(json: try get("/probe")) }
+
   /// The reply of the daemon, whether or not this user may use it; nil if none answers.
   static func whoAnswers() throws(KacheryError) -> ProbeReply? {
     if let client = try namedByDirectory() { return client.probe }

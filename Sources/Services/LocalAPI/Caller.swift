@@ -1,0 +1,48 @@
+/// The sender of a request, which decides what the request may do.
+enum Caller: Hashable, Sendable {
+  /// A program of this machine with the current token, or of a user whom the Unix socket admits. It may do everything.
+  case owner
+  /// A browser page with a token for reading.
+  case page
+  /// A client on another machine.
+  case otherMachine
+
+  /// Whether it may use the route.
+  func may(use route: Route) -> Bool { self == .owner || route.isOpen || route.others.contains(self) }
+
+  func may(read kind: MutableKind) -> Bool {
+    switch (self, kind) {
+    case (.owner, _), (_, .value), (_, .feedName), (.otherMachine, .channels): true
+    case (.page, .channels), (_, .secret): false
+    }
+  }
+
+  func may(write kind: MutableKind) -> Bool {
+    switch (self, kind) {
+    case (.owner, _), (.otherMachine, .value), (.otherMachine, .channels): true
+    case (.page, _), (_, .feedName), (_, .secret): false
+    }
+  }
+
+  /// Whether it may see the names of the joined channels, which are secrets.
+  var maySeeChannels: Bool { self != .page }
+}
+
+extension Route {
+  /// The callers besides the owner that may use the route: a new one is for the owner alone until it is listed here.
+  var others: Set<Caller> {
+    switch self {
+    case .probe, .root, .stats, .metrics, .findFile, .loadFile, .downloadFileData, .mutableGet, .peers, .read,
+      .loadBatch,
+      .explain, .storeList, .storeUsage, .feedID, .feedInfo, .feedCount, .feedRules, .feedWatch, .feeds, .feed,
+      .feedStream:
+      [.page, .otherMachine]
+    case .store, .mutableSet, .mutableDelete, .doctor, .storeVerify, .storeRemove, .storePin, .storeUnpin,
+      .storeCollect,
+      .feedCreate, .feedDelete, .feedAppend, .feedSubmit, .feedSetRules:
+      [.otherMachine]
+    // They take paths of this machine, or stop the daemon.
+    case .storeFile, .linkFile, .halt: []
+    }
+  }
+}

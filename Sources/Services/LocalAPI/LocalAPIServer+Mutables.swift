@@ -1,0 +1,46 @@
+import APIModel
+import HTTP
+import Primitives
+
+extension LocalAPIServer {
+  /// Reads, sets or removes a mutable if the caller may, judged by the mutable's key.
+  func answerMutable(_ route: Route, _ caller: Caller?, _ exchange: HTTPExchange) async throws(KacheryError) {
+    let fields = try JSONFields(body: try await body(of: exchange))
+    let key = try fields.anyValue("key")
+    let kind = MutableKind(of: key)
+    let isAllowed = route == .mutableGet ? caller?.may(read: kind) : caller?.may(write: kind)
+    guard isAllowed == true else {
+      throw KacheryError(
+        .forbidden, "The value with this key is only for programs on the daemon's own machine that have its full token."
+      )
+    }
+    switch route {
+    case .mutableSet: try await set(key, fields, caller, exchange)
+    case .mutableDelete:
+      try await node.deleteMutable(key)
+      respond(exchange, ["success": true])
+    default:
+      let value = try await node.mutable(key)
+      respond(exchange, ["success": true, "found": .bool(value != nil), "value": value ?? ""])
+    }
+  }
+
+  private func set(
+    _ key: JSONValue, _ fields: JSONFields, _ caller: Caller?, _ exchange: HTTPExchange
+  ) async throws(KacheryError) {
+    let value = try fields.anyValue("value")
+    if caller == .otherMachine, key == JoinedChannel.mutableKey {
+      let joined = JoinedChannel.list(from: try await node.mutable(key))
+      try RemoteChannels.check(JoinedChannel.list(from: value), joined: joined)
+    }
+    let isSet = try await node.setMutable(key, value, update: try fields.optionalBool("update") ?? true)
+    respond(exchange, ["success": .bool(isSet)])
+  }
+
+  /// The node as this caller may see it.
+  func probe(for caller: Caller?) async -> ProbeReply {
+    var probe = await node.probe
+    if caller?.maySeeChannels != true { probe.joinedChannels = [] }
+    return probe
+  }
+}

@@ -1,0 +1,32 @@
+import APIModel
+import Primitives
+import Testing
+
+@testable import LocalAPI
+
+/// `RemoteChannels`: a client on another machine cannot have this node fetch from where only this node may go.
+@Suite struct RemoteChannelsTests {
+  @Test(arguments: [
+    "lab", "lab:2", "https://example.org/channel.yaml", "http://example.org:8080/x", "https://gist.example.com",
+    "https://8.8.8.8/x", "https://[2606:4700::1111]:443/x", "https://example.org",
+  ])
+  func publicPlacesAndNamesMayBeJoined(address: String) { #expect(RemoteChannels.mayJoin(address)) }
+
+  @Test(arguments: [
+    "/etc/passwd", "file:///etc/passwd", "ftp://example.org/x", "HTTPS://example.org/x", "http://localhost/x",
+    "http://127.0.0.1:20431/stats", "http://127.1/x", "http://2130706433/", "http://0x7f000001/", "http://0x7f.1/",
+    "http://[::1]/", "http://[::ffff:127.0.0.1]/", "http://10.0.0.1/", "http://192.168.1.1/", "http://169.254.169.254/",
+    "http://0.0.0.0/", "http://router/", "http://printer.local/", "http://metadata.internal/", "http://a.localhost/",
+    "http://user@127.0.0.1/", "http://example.org@127.0.0.1/", "http://127.0.0.1#.example.org/",
+    "http://127.0.0.1\\.example.org/", "http://127.0.0.1%2f.example.org/", "http:///x", "http://./", "http://",
+    "http://exam ple.org/", "http://localhost./", "http://127.0.0.1./",
+  ])
+  func whatOnlyThisMachineReachesMayNot(address: String) { #expect(!RemoteChannels.mayJoin(address)) }
+
+  /// A client sends the whole list to change one entry.
+  @Test func channelsOfTheOwnerMayStay() throws {
+    let own = JoinedChannel(address: "/lab/channel.yaml")
+    try RemoteChannels.check([own, JoinedChannel(address: "lab")], joined: [own])
+    #expect(throws: KacheryError.self) { try RemoteChannels.check([own], joined: []) }
+  }
+}
