@@ -1,12 +1,15 @@
 #ifndef KACHERY_CUV_H
 #define KACHERY_CUV_H
 
+#include <errno.h>
+#include <fcntl.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 #include <uv.h>
 
 // Writing to a connection that the other side has closed, or beyond the limit on file size, must be an error and not
@@ -36,6 +39,49 @@ static inline int CUV_timeouts(int descriptor) {
 static inline void CUV_receive_joined_groups_only(int descriptor) {
   int all = 0;
   setsockopt(descriptor, IPPROTO_IP, IP_MULTICAST_ALL, &all, sizeof all);
+}
+
+// The headers hide these two calls and their flags unless _GNU_SOURCE is defined, which Swift does not define.
+extern int pipe2(int ends[2], int flags);
+extern ssize_t splice(int from, __off64_t *from_offset, int to, __off64_t *to_offset, size_t count, unsigned int flags);
+
+// A pipe that never blocks and holds about this number of bytes, or as many as the system allows; 0 or the negated errno:
+// between a call and reading errno, Swift may run code that changes it. 1031 is F_SETPIPE_SZ, and fcntl is variadic.
+static inline int CUV_open_pipe(int ends[2], int capacity) {
+  if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) return -errno;
+  fcntl(ends[0], 1031, capacity);
+  return 0;
+}
+
+// Moves bytes between a socket and a pipe inside the kernel, and never blocks: 1 is SPLICE_F_MOVE, 2 SPLICE_F_NONBLOCK.
+// The number of bytes, 0 at the end, or the negated errno, as above.
+static inline ssize_t CUV_splice(int from, int to, size_t count) {
+  ssize_t moved;
+  do moved = splice(from, NULL, to, NULL, count, 1 | 2);
+  while (moved < 0 && errno == EINTR);
+  return moved < 0 ? (ssize_t)-errno : moved;
+}
+
+// errno, as above.
+static inline ssize_t CUV_read(int descriptor, void *bytes, size_t count) {
+  ssize_t moved;
+  do moved = read(descriptor, bytes, count);
+  while (moved < 0 && errno == EINTR);
+  return moved < 0 ? (ssize_t)-errno : moved;
+}
+
+// errno, as above.
+static inline ssize_t CUV_write(int descriptor, const void *bytes, size_t count) {
+  ssize_t moved;
+  do moved = write(descriptor, bytes, count);
+  while (moved < 0 && errno == EINTR);
+  return moved < 0 ? (ssize_t)-errno : moved;
+}
+
+// A further descriptor of the same connection; the negated errno if there are none left. fcntl is variadic.
+static inline int CUV_duplicate(int descriptor) {
+  int copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+  return copy < 0 ? -errno : copy;
 }
 
 #endif

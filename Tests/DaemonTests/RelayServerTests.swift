@@ -125,7 +125,7 @@ import Wire
     world.link(1)
     world.link(2)
     let joined = MemoryStream()
-    world.serve(joined, first: RelayWorld.request(to: 2, use: 1), from: 1)
+    world.serve(joined, first: RelayWorld.request(to: 2, use: 2), from: 1)
     #expect(try RelayWorld.status(joined) == .doesNotRelay)
     #expect(try RelayWorld.status(world.ask(1, for: 1)) == .notPermitted)
   }

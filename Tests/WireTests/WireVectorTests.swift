@@ -198,7 +198,9 @@ import Wire
 
   @Test func relayMessages() throws {
     let (topic, node): (Topic, NodeID) = (Self.topic, .filled(with: 4))
-    let uses: [(String, UInt8)] = [("a link", RelayFrame.link), ("a later use", 1)]
+    let uses: [(String, UInt8)] = [
+      ("a link", RelayFrame.link), ("a lane", RelayFrame.lane), ("a later use", 2),
+    ]
     let requests = uses.map { ($0, RelayRequest(topic: topic, target: node, use: $1)) }
     try replay(
       "relayRequests", Dictionary(uniqueKeysWithValues: requests), types: [48], encode: { $0.encoded },
@@ -218,6 +220,9 @@ import Wire
     try replay(
       "relayAnswers", Dictionary(uniqueKeysWithValues: answers), types: [50], encode: { $0.encoded },
       decode: { try RelayAnswer.decode($0) })
+    try replay(
+      "relayTokens", ["a token": RelayToken(.filled(with: 6))], types: [51], encode: { $0.encoded },
+      decode: { try RelayToken.decode($0) })
   }
 
   @Test func feedRequests() throws {

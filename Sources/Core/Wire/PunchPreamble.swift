@@ -23,7 +23,7 @@ package struct PunchPreamble: Hashable, Sendable {
   /// The first byte of a preamble. No record of TLS begins with it.
   package static let firstByte: UInt8 = 0x0B
 
-  private static let magic: [UInt8] = [firstByte, 0x6B, 0x61, 0x63]
+  static let magic: [UInt8] = [firstByte, 0x6B, 0x61, 0x63]
   private static let authenticatedBytes = 32
   private static let label = Array("kachery punch 1".utf8)
 

@@ -9,6 +9,8 @@ package enum RelayFrame {
   package static let earlyBytes = 16 << 10
   /// The use of a relayed stream that carries a link.
   package static let link: UInt8 = 0
+  /// The use of a stream that carries only the token of a joined lane.
+  package static let lane: UInt8 = 1
   /// Most endpoints in a frame, and bytes in one.
   package static let endpoints: UInt8 = 4
   static let endpointBytes = 64
@@ -18,7 +20,7 @@ package enum RelayFrame {
 package struct RelayRequest: Hashable, Sendable {
   static let frameType: UInt8 = 48
 
-  /// What the stream is to carry. `RelayFrame.link` is a link; other values belong to later versions.
+  /// What the stream is for: `RelayFrame.link` or `RelayFrame.lane`. Other values belong to later versions.
   package let use: UInt8
   /// The channel that the two nodes have in common.
   package let topic: Topic
@@ -132,11 +134,51 @@ package struct RelayAnswer: Hashable, Sendable {
   }
 }
 
-/// Whether a relay, or the target itself, agrees to a relayed link, and if not, why.
+/// Tells both nodes of a joined lane what to show the relay: the last frame on a stream whose use is `RelayFrame.lane`. To
+/// the opener it is the answer, and to the target it follows the target's own.
+package struct RelayToken: Hashable, Sendable {
+  static let frameType: UInt8 = 51
+
+  package let token: LaneToken
+
+  package init(_ token: LaneToken) { self.token = token }
+
+  /// The token as a frame.
+  package var encoded: [UInt8] { Frame.encode(Self.frameType) { $0.bytes(token.bytes) } }
+
+  /// Decodes a frame from the relay.
+  package static func decode(_ frame: Frame) throws(WireError) -> RelayToken {
+    guard frame.type == frameType else { throw .unknownType(frame.type) }
+    var reader = ByteReader(frame.body)
+    do throws(ByteReaderError) {
+      guard let token = LaneToken(bytes: try reader.bytes(limit: LaneToken.byteCount)) else { throw .malformed }
+      return RelayToken(token)
+    } catch {
+      throw .malformed(error)
+    }
+  }
+}
+
+/// A relay's answer to a request for a joined lane.
+package enum LaneAnswer: Hashable, Sendable {
+  case token(LaneToken)
+  /// There is no way, or none for lanes.
+  case refused(RelayStatus)
+
+  /// Decodes the frame that answers.
+  package static func decode(_ frame: Frame) throws(WireError) -> LaneAnswer {
+    if frame.type == RelayToken.frameType { return .token(try RelayToken.decode(frame).token) }
+    let status = try RelayAnswer.decode(frame).status
+    guard status != .granted else { throw .malformed(.malformed) }
+    return .refused(status)
+  }
+}
+
+/// Whether a relay, or the target itself, agrees to a relayed link or a joined lane, and if not, why.
 ///
 /// A node that has no channel in common with the target gets `notPermitted` whether or not the target is linked.
 package enum RelayStatus: UInt8, Sendable, CaseIterable {
-  /// The bytes of the link follow in both directions.
+  /// The bytes of the link follow in both directions, or the token of the lane.
   case granted = 0
   /// The target may be reached over this channel, but has no link to the relay.
   case notLinked = 1

@@ -12,7 +12,7 @@ package enum StreamKind: UInt8, Sendable, CaseIterable {
   /// opens this stream first, in place of the control stream.
   case lane = 5
   /// A link to a third node through the receiver: `RelayRequest` from the opener, `RelayAnswer` from the receiver, and
-  /// then the bytes of the link.
+  /// then the bytes of the link. For a lane of such a link, the receiver answers with `RelayToken` alone.
   case relay = 6
   /// A link that another node opens through the opener: `RelayedRequest` from the opener, `RelayAnswer` from the
   /// receiver, and then the bytes of the link.

@@ -70,7 +70,7 @@ package final class EventLoop: SerialExecutor {
   static var stopping: KacheryError { KacheryError(.cancelled, "The node is stopping.") }
 
   /// Runs `body` in the next turn, even while the loop is closing. Loop only.
-  func later(_ body: @escaping () -> Void) {
+  package func later(_ body: @escaping () -> Void) {
     preconditionOnLoop()
     // Posted and run only on the loop's thread.
     nonisolated(unsafe) let body = body
