@@ -69,7 +69,7 @@ actor Node {
     proxies = ProxyDialer(ProxySettings(ProxyRules(configuration)))
     links = PeerLinks(
       try TLSIdentity(key: storage.identity.key), driver: driver, loop: loop, log: log,
-      relayLimit: RateLimit(limits.relay), proxies: proxies)
+      relayLimit: RateLimit(limits.relay), relayMetrics: counters.relaying, proxies: proxies)
     localNetworks = LocalNetworkWatch(driver: driver, loop: loop)
     localAnnouncements = LocalAnnouncements(driver: driver, loop: loop, log: log)
     downloads = Downloads(store, driver: driver, loop: loop, metrics: counters, rate: limits.download)

@@ -15,6 +15,7 @@ struct NodeMetrics: Sendable {
   let requestsRefused: Counter
   let messagesKept: Counter
   let feedWatchers: Counter
+  let relaying: RelayMetrics
 
   init() {
     links = all.register("kachery_links", .gauge, "Links that are up and past their hello.")
@@ -38,5 +39,6 @@ struct NodeMetrics: Sendable {
     messagesKept = all.register(
       "kachery_feed_messages_total", .counter, "Feed messages appended here or received from other nodes.")
     feedWatchers = all.register("kachery_feed_watchers", .gauge, "Clients waiting for feed messages.")
+    relaying = RelayMetrics(in: all)
   }
 }

@@ -23,7 +23,7 @@ final class RelayWorld {
   /// - Parameter rate: in MB/s; nil for no limit.
   init(rate: Int? = nil) throws {
     let time = time
-    let clock = RelayClock(now: { time.now }, after: { time.after($0, $1) })
+    let clock = RelayClock(now: { time.now }, after: { time.after($0, $1) }, soon: { time.after(.zero, $0) })
     server = RelayServer(limit: RateLimit(try rate.map { try RateSchedule(parsing: "\($0)") }), clock: clock)
     server.permits = { [unowned self] in permission($0, $1, $2) }
     server.linkOf = { [unowned self] node in

@@ -69,7 +69,7 @@ import Wire
     #expect(asked)
   }
 
-  @Test(arguments: [(RelayFrame.link, RelayStatus.refused), (1, .doesNotRelay)])
+  @Test(arguments: [(RelayFrame.link, RelayStatus.refused), (RelayFrame.lane, .refused), (2, .doesNotRelay)])
   func anUnwantedLinkIsRefused(use: UInt8, status: RelayStatus) async throws {
     let (written, before, after): ([UInt8], Bool, Bool) = try await withAcceptance { acceptance, _, done in
       let stream = MemoryStream()

@@ -27,8 +27,10 @@ import Testing
     var opened = 0
   }
 
-  private func run(_ path: Path, seed: UInt64 = 1, for limit: Double = 120) -> Course {
-    var policy = LanePolicy()
+  private func run(
+    _ path: Path, seed: UInt64 = 1, for limit: Double = 120, isFirstCheap: Bool = false
+  ) -> Course {
+    var policy = LanePolicy(isFirstCheap: isFirstCheap)
     var course = Course()
     var random = SeededRandom(seed: seed)
     var (arrived, lanes, opening) = (0.0, 0, [Double]())
@@ -82,6 +84,21 @@ import Testing
   @Test func aShortPathHasNone() {
     let course = run(Path(roundTripTime: .microseconds(200), lane: 1e9, line: 1e9, bytes: 20 << 30))
     #expect(course.opened == 0)
+  }
+
+  /// The first lane of a relayed link is better than the link itself, however short the path is.
+  @Test(arguments: [200, 50_000]) func aCheapLaneOpensOnAnyPath(microseconds: Int) {
+    let path = Path(roundTripTime: .microseconds(microseconds), lane: 1e7, line: 1e7, bytes: 10 << 20)
+    let course = run(path, isFirstCheap: true)
+    #expect(course.opened == 1 && course.lanes.max() == 1)
+    let little = Path(roundTripTime: path.roundTripTime, lane: 1e7, line: 1e7, bytes: 1 << 20)
+    #expect(run(little, isFirstCheap: true).opened == 0)
+  }
+
+  @Test func furtherCheapLanesFollowTheRule() {
+    let path = Path(roundTripTime: .milliseconds(50), lane: 28e6, line: 112e6, bytes: 4 << 30)
+    let (course, other) = (run(path, isFirstCheap: true), run(path))
+    #expect(course.lanes == other.lanes)
   }
 
   @Test func littleDataHasNone() {

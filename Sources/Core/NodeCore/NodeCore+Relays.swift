@@ -43,9 +43,18 @@ extension NodeCore {
     return relayed < Self.maximumRelayedLinks
   }
 
+  /// Whether this node accepts a lane of its link to `opener` through the relay at the other end of `link`: only if the two
+  /// have a link through that relay.
+  package func accepts(laneFrom opener: NodeID, over topic: Topic, by link: LinkID) -> Bool {
+    guard let relay = peers.active(link), introductions.isRelay(relay.node),
+      membership[topic]?.connects(opener, node) ?? false
+    else { return false }
+    return peers.activeLinks(to: opener).contains { peers[$0]?.facts.remote == .relay(relay.node) }
+  }
+
   // MARK: At the relay
 
-  /// Whether this node passes a link on from the node at the other end of `link`.
+  /// Whether this node passes a link, or joins lanes, from the node at the other end of `link`.
   ///
   /// Both nodes must have named the channel. A node that has not gets the same answer whether or not the target is
   /// linked.

@@ -3,26 +3,31 @@ import Links
 import Primitives
 import Wire
 
-/// Opens the lanes of one link: dials its node, or asks that node to dial when it cannot be dialed. Bound to the loop.
+/// Opens the lanes of one link: dials its node, or asks that node to dial when it cannot be dialed. The lanes of a relayed
+/// link lead through its relay, and either node opens them. Bound to the loop.
 final class LaneDialer {
   /// The timeout for connecting.
   private static let dialTime: Duration = .seconds(5)
   /// How long after a failed dial until the node is dialed again; meanwhile it is asked to dial.
   private static let retryTime: Duration = .seconds(60)
-  /// Most addresses to try.
-  private static let maximumAddresses = 4
 
   /// Whether this node may open another lane.
   private let mayOpen: () -> Bool
   private unowned let connection: LinkConnection
   private let host: LinkHost
+  private let relayed: RelayedLanes
   private let loop: EventLoop
-  private var attempts: [UInt64: LinkAttempt] = [:]
+  /// Closures that give up the running attempts.
+  private var attempts: [UInt64: () -> Void] = [:]
   private var lastAttempt: UInt64 = 0
   private var failedAt: Instant?
 
   /// - Parameter connection: owns the dialer.
-  init(for connection: LinkConnection, host: LinkHost, loop: EventLoop, mayOpen: @escaping () -> Bool) {
+  init(
+    for connection: LinkConnection, host: LinkHost, relayed: RelayedLanes, loop: EventLoop,
+    mayOpen: @escaping () -> Bool
+  ) {
+    self.relayed = relayed
     self.connection = connection
     self.host = host
     self.loop = loop
@@ -37,16 +42,17 @@ final class LaneDialer {
     guard connection.laneAddresses != nil, count > 0, connection.link.passage != .webSocket else {
       return connection.lanes.failed(count)
     }
-    if let failedAt, loop.now - failedAt < Self.retryTime { return ask(count) }
+    let isResting = failedAt.map { loop.now - $0 < Self.retryTime } ?? false
+    if isResting { return connection.relay == nil ? ask(count) : connection.lanes.failed(count) }
     let possible = min(count, room)
     connection.lanes.failed(count - possible)
-    for _ in 0..<possible { dial(addresses, orAsk: true) }
+    for _ in 0..<possible { connection.relay == nil ? dial(connection.dialableAddresses, orAsk: true) : join() }
   }
 
   /// Opens lanes for a peer that cannot dial this node: only to the address that this node chose itself for the link.
   func openForPeer(_ count: Int) {
-    guard connection.link.isDialer, connection.link.passage != .webSocket else { return }
-    for _ in 0..<min(count, room) { dial(addresses, orAsk: false) }
+    guard connection.link.isDialer, connection.relay == nil, connection.link.passage != .webSocket else { return }
+    for _ in 0..<min(count, room) { dial(connection.dialableAddresses, orAsk: false) }
   }
 
   /// How many more lanes the link may have.
@@ -54,44 +60,55 @@ final class LaneDialer {
 
   /// Cancels all attempts.
   func close() {
-    for attempt in attempts.values { attempt.cancel() }
+    for cancel in attempts.values { cancel() }
     attempts = [:]
   }
 
   private func ask(_ count: Int) { connection.send(.lanesWanted(UInt8(clamping: count))) }
-
-  /// The addresses for dialing the node: the address that this node dialed before, or otherwise the node's ports at the
-  /// address from which it connected, and then its own addresses.
-  private var addresses: ArraySlice<Endpoint> {
-    guard let remote = connection.link.remoteEndpoint else { return [] }
-    if connection.link.isDialer { return [remote] }
-    let named = connection.laneAddresses ?? []
-    var found: [Endpoint] = []
-    for endpoint in named.compactMap({ Endpoint(host: remote.host, port: $0.port) }) + named
-    where !found.contains(endpoint) { found.append(endpoint) }
-    return found.prefix(Self.maximumAddresses)
-  }
 
   private func dial(_ addresses: ArraySlice<Endpoint>, orAsk: Bool) {
     guard let endpoint = addresses.first, mayOpen() else {
       if addresses.isEmpty { failedAt = loop.now }
       return orAsk && addresses.isEmpty ? ask(1) : connection.lanes.failed(1)
     }
-    lastAttempt += 1
-    let id = lastAttempt
+    let id = nextAttempt()
     // From any port: only one connection can lead from the listening port to an endpoint.
-    attempts[id] = host.dial(
-      to: endpoint, from: .anyPort, expected: connection.link.peer, timeout: Self.dialTime
-    ) { [weak self] result in
+    let attempt = host.dial(to: endpoint, from: .anyPort, expected: connection.link.peer, timeout: Self.dialTime) {
+      [weak self] result in
       guard let self, attempts.removeValue(forKey: id) != nil else { return (try? result.get())?.close() ?? () }
       switch result {
       case .failure: dial(addresses.dropFirst(), orAsk: orAsk)
-      case .success(let lane):
-        let stream = lane.openStream()
-        stream.write([StreamKind.lane.rawValue] + LaneRequest(linkWithBinding: connection.link.channelBinding).encoded)
-        stream.finish()
-        connection.adopt(lane: lane)
+      case .success(let lane): adopt(lane)
       }
     }
+    attempts[id] = { attempt.cancel() }
+  }
+
+  /// Opens a lane through the relay. If there is none, the link itself goes on carrying everything.
+  private func join() {
+    guard mayOpen() else { return connection.lanes.failed(1) }
+    let id = nextAttempt()
+    attempts[id] = relayed.open(for: connection) { [weak self] result in
+      guard let self, attempts.removeValue(forKey: id) != nil else { return (try? result.get())?.close() ?? () }
+      switch result {
+      case .failure:
+        failedAt = loop.now
+        connection.lanes.failed(1)
+      case .success(let lane): adopt(lane)
+      }
+    }
+  }
+
+  private func nextAttempt() -> UInt64 {
+    lastAttempt += 1
+    return lastAttempt
+  }
+
+  /// Tells the node which link the lane belongs to.
+  private func adopt(_ lane: Link) {
+    let stream = lane.openStream()
+    stream.write([StreamKind.lane.rawValue] + LaneRequest(linkWithBinding: connection.link.channelBinding).encoded)
+    stream.finish()
+    connection.adopt(lane: lane)
   }
 }

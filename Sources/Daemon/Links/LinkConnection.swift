@@ -14,8 +14,13 @@ final class LinkConnection {
   /// times what loading thousands of files one by one needs, and a small part of what a core can do.
   static let workRate = 5_000.0
 
+  /// Most addresses at which the peer is dialed for lanes.
+  private static let maximumAddresses = 4
+
   let id: LinkID
   let link: Link
+  /// The node through which the link leads; nil if it is direct.
+  let relay: NodeID?
   /// Called when a message arrives.
   var onMessage: ((ControlMessage) -> Void)?
   /// Called when the peer opens a fetch or batch stream, on the link or on one of its lanes.
@@ -39,12 +44,14 @@ final class LinkConnection {
   private let loop: EventLoop
   private var work: TokenBucket
 
-  init(id: LinkID, link: Link, loop: EventLoop) {
+  /// - Parameter relay: the node through which the link leads; nil if it is direct.
+  init(id: LinkID, link: Link, loop: EventLoop, by relay: NodeID? = nil) {
+    self.relay = relay
     self.id = id
     self.link = link
     self.loop = loop
     work = TokenBucket(rate: Self.workRate, at: loop.now)
-    lanes = LinkLanes(of: link, loop: loop)
+    lanes = LinkLanes(of: link, loop: loop, areCheap: relay != nil)
     feeds = FeedStreams {
       link.openStream(window: $0)
     } closeLink: {
@@ -88,6 +95,18 @@ final class LinkConnection {
   /// Whether the lane belongs to this link: it names this link, and has the same node at its other end.
   func isNamed(by request: LaneRequest, from node: NodeID) -> Bool {
     laneAddresses != nil && link.peer == node && LaneRequest(linkWithBinding: link.channelBinding) == request
+  }
+
+  /// The addresses for dialing the peer once more: the address that this node dialed before, or otherwise the peer's ports
+  /// at the address from which it connected, and then its own addresses.
+  var dialableAddresses: ArraySlice<Endpoint> {
+    guard let remote = link.remoteEndpoint else { return [] }
+    if link.isDialer { return [remote] }
+    let named = laneAddresses ?? []
+    var found: [Endpoint] = []
+    for endpoint in named.compactMap({ Endpoint(host: remote.host, port: $0.port) }) + named
+    where !found.contains(endpoint) { found.append(endpoint) }
+    return found.prefix(Self.maximumAddresses)
   }
 
   /// Whether only control messages and feeds use it.

@@ -45,7 +45,8 @@ final class PeerLinks {
   ///   - proxies: dials the hosts that are to be reached through a proxy.
   init(
     _ identity: TLSIdentity, driver: CoreDriver, loop: EventLoop, log: Log, maximumAcceptedLanes: Int = 1_024,
-    relayLimit: RateLimit = RateLimit(nil), proxies: ProxyDialer = ProxyDialer()
+    relayLimit: RateLimit = RateLimit(nil), relayMetrics: RelayMetrics = RelayMetrics(),
+    proxies: ProxyDialer = ProxyDialer()
   ) {
     self.maximumAcceptedLanes = maximumAcceptedLanes
     self.relayLimit = relayLimit
@@ -57,7 +58,7 @@ final class PeerLinks {
     paths.onMeasured = { [driver] id, measured in
       driver.input { $0.linkMeasured(id, measured, at: $1) }
     }
-    relayed = RelayedLinks(host: host, driver: driver, loop: loop, log: log, limit: relayLimit)
+    relayed = RelayedLinks(host: host, driver: driver, loop: loop, log: log, limit: relayLimit, metrics: relayMetrics)
     dials = LinkDials(host: host, relayed: relayed, loop: loop, log: log)
     punches = PunchRounds(host: host, driver: driver, loop: loop, log: log)
     punches.onOpened = { [weak self] in self?.opened($0, dial: nil, accepted: $1, path: .punched) ?? $0.close() }
@@ -66,6 +67,7 @@ final class PeerLinks {
       self?.opened($0.link, dial: $0.dial, accepted: $0.accepted, by: $0.relay) ?? $0.link.close()
     }
     relayed.connection = { [weak self] in self?.links[$0] }
+    relayed.lanes.onLink = { [weak self] in self?.accepted($0, isLane: true) ?? $0.close() }
     relayed.onLink = { [weak self] link, relay in self?.accepted(link, by: relay) ?? link.close() }
     host.onLink = { [weak self] link in self?.accepted(link) }
     host.onRefused = { endpoint, error in
@@ -139,8 +141,10 @@ final class PeerLinks {
 
   // MARK: New links
 
-  /// - Parameter relay: the node through which the link leads; nil if it is direct.
-  private func accepted(_ link: Link, by relay: NodeID? = nil) {
+  /// - Parameters:
+  ///   - relay: the node through which the link leads; nil if it is direct.
+  ///   - isLane: whether it can only be a lane.
+  private func accepted(_ link: Link, by relay: NodeID? = nil, isLane: Bool = false) {
     guard !isStopped, incoming.count < Self.maximumIncoming else { return link.close() }
     let key = ObjectIdentifier(link)
     incoming[key] = IncomingLink(link, loop: loop) { [weak self] purpose in
@@ -148,6 +152,7 @@ final class PeerLinks {
       incoming[key] = nil
       switch purpose {
       case nil: log.debug("The link from node \(link.peer.short) ended before its purpose was known.")
+      case .control where isLane: link.close()
       case .control(let stream, let first): opened(link, dial: nil, accepted: (stream, first), by: relay)
       case .lane(let request): add(lane: link, request)
       }
@@ -168,7 +173,7 @@ final class PeerLinks {
     guard !isStopped else { return link.close() }
     lastLink += 1
     let id = LinkID(number: lastLink)
-    let connection = LinkConnection(id: id, link: link, loop: loop)
+    let connection = LinkConnection(id: id, link: link, loop: loop, by: relay)
     links[id] = connection
     paths.add(connection)
     listen(to: connection)
@@ -194,7 +199,9 @@ final class PeerLinks {
     connection.feeds.onRequest = { request in driver.input { core, _ in core.received(request, on: id) } }
     connection.feeds.onAnswer = { answer in driver.input { $0.received(answer, on: id, at: $1) } }
     connection.feeds.onMessagesLeft = { driver.input { core, _ in core.feedMessagesLeft(id) } }
-    let dialer = LaneDialer(for: connection, host: host, loop: loop) { [weak self] in self?.mayOpenLane ?? false }
+    let dialer = LaneDialer(for: connection, host: host, relayed: relayed.lanes, loop: loop) { [weak self] in
+      self?.mayOpenLane ?? false
+    }
     laneDialers[id] = dialer
     connection.lanes.onWanted = { [weak dialer] in dialer?.open($0) }
     connection.onLanesWanted = { [weak dialer] in dialer?.openForPeer($0) }

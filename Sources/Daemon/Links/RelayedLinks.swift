@@ -10,7 +10,12 @@ final class RelayedLinks {
   /// Called for each link that another node has opened through a relay.
   var onLink: (Link, _ relay: NodeID) -> Void = { link, _ in link.close() }
   /// The connection with this ID; nil if it has ended.
-  var connection: (LinkID) -> LinkConnection? = { _ in nil }
+  var connection: (LinkID) -> LinkConnection? = { _ in nil } {
+    didSet { lanes.connection = connection }
+  }
+
+  /// Lanes of relayed links that end at this node.
+  let lanes: RelayedLanes
 
   private let host: LinkHost
   private let driver: CoreDriver
@@ -20,12 +25,16 @@ final class RelayedLinks {
   private let acceptance: RelayedAcceptance
 
   /// - Parameter limit: the rate of all relaying for other nodes together.
-  init(host: LinkHost, driver: CoreDriver, loop: EventLoop, log: Log, limit: RateLimit) {
+  init(
+    host: LinkHost, driver: CoreDriver, loop: EventLoop, log: Log, limit: RateLimit,
+    metrics: RelayMetrics = RelayMetrics()
+  ) {
     self.host = host
     self.driver = driver
     self.loop = loop
     self.log = log
-    server = RelayServer(limit: limit, clock: RelayClock(of: loop))
+    lanes = RelayedLanes(host: host, driver: driver, loop: loop, log: log)
+    server = RelayServer(limit: limit, clock: RelayClock(of: loop), metrics: metrics)
     acceptance = RelayedAcceptance(loop: loop)
     server.permits = { [driver] link, target, topic in
       driver.read { $0.relayStatus(from: link, to: target, over: topic) }
@@ -37,6 +46,11 @@ final class RelayedLinks {
     acceptance.wants = { [driver] request, relay in
       driver.read { $0.accepts(relayedFrom: request.opener, over: request.topic, by: relay) }
     }
+    acceptance.wantsLane = { [lanes] in lanes.wants($0, by: $1) }
+    acceptance.onToken = { [lanes] in lanes.accept($0, from: $1.opener, by: $2) }
+    let pipes = SplicePipes()
+    server.lanes.splice = { (one, other) throws(KacheryError) in try LinkHost.splice(one, other, through: pipes) }
+    host.onHalf = { [weak server] in server?.lanes.add($0) ?? $0.close() }
     acceptance.onPipe = { [weak self] pipe, request, relay in
       self?.accept(pipe, from: request.opener, by: relay, seenAt: request.seenAt) ?? pipe.close()
     }
@@ -94,12 +108,13 @@ final class RelayedLinks {
   func stop() {
     server.stop()
     acceptance.stop()
+    lanes.stop()
   }
 }
 
 extension RelayStatus {
   /// Why there is no way through the relay; nil if there is one.
-  fileprivate var problem: KacheryError? {
+  var problem: KacheryError? {
     let reason: String? =
       switch self {
       case .granted: nil

@@ -6,6 +6,8 @@ import Wire
 ///
 ///     reading ──request──▶ asking ──the target agrees──▶ open ──both directions end──▶ over
 ///        └───────────────────┴──refusal, end or garbage──┴──reset, end of a link─────▶ over
+///
+/// A stream for a joined lane is over with the token that both nodes get when the target agrees.
 final class Relay {
   /// What the relay's owner decides or has to know.
   enum Event {
@@ -13,6 +15,8 @@ final class Relay {
     case asked(RelayRequest)
     /// The target has agreed.
     case granted
+    /// The target has agreed to a lane; the owner calls `send` with a token, or `refuse`.
+    case agreed
     /// The opener gets this answer.
     case refused(RelayStatus)
     /// Bytes wait for one of the two nodes, or one of them has finished.
@@ -49,6 +53,8 @@ final class Relay {
   private(set) var isGranted = false
   /// Whether the target has yet to answer.
   var isAsking: Bool { state == .asking }
+  /// Whether the target is asked for a joined lane: then only a token passes.
+  var isForLane: Bool { target != nil && directions.isEmpty }
   /// Whether it carries a link.
   var isOpen: Bool { state == .open }
   /// The sizes of the windows: the opener's, and the target's.
@@ -101,13 +107,10 @@ final class Relay {
 
   // MARK: The target's answer
 
-  /// Opens a stream to the target and asks it.
+  /// Opens a stream to the target and asks it whether it accepts a link.
   func connect(to target: RelayLink, for request: RelayRequest, pool: RelayPool, clock: RelayClock) {
     guard state == .reading else { return }
-    state = .asking
-    self.target = target
-    let far = target.open(RelayWindow.first)
-    self.far = far
+    let far = open(target)
     let pair = NodePair(opener.node, target.node)
     directions = [
       RelayDirection(
@@ -115,8 +118,6 @@ final class Relay {
       RelayDirection(
         from: far, to: near, over: opener.id, pair: pair, roundTripTime: target.roundTripTime, pool: pool, clock: clock),
     ]
-    far.onData = { [weak self] in self?.receiveFromTarget($0) }
-    far.onEnd = { [weak self] in self?.targetEnded($0) }
     for (stream, index) in [(far, 0), (near, 1)] {
       stream.onWritable = { [weak self] in self?.unblock(index) }
       stream.onSent = { [weak self, weak stream] in
@@ -124,9 +125,29 @@ final class Relay {
         if stream?.queuedBytes == 0 { self?.unblock(index) }
       }
     }
+    ask(far, for: request, seenAt: opener.seenAt)
+  }
+
+  /// Opens a stream to the target and asks it whether it accepts a lane.
+  func askForLane(to target: RelayLink, for request: RelayRequest) {
+    guard state == .reading else { return }
+    ask(open(target), for: request)
+  }
+
+  private func open(_ target: RelayLink) -> any ByteStream {
+    state = .asking
+    self.target = target
+    let far = target.open(RelayWindow.first)
+    self.far = far
+    far.onData = { [weak self] in self?.receiveFromTarget($0) }
+    far.onEnd = { [weak self] in self?.targetEnded($0) }
+    return far
+  }
+
+  private func ask(_ far: any ByteStream, for request: RelayRequest, seenAt: [Endpoint] = []) {
     far.write(
       [StreamKind.relayed.rawValue]
-        + RelayedRequest(topic: request.topic, opener: opener.node, use: request.use, seenAt: opener.seenAt).encoded)
+        + RelayedRequest(topic: request.topic, opener: opener.node, use: request.use, seenAt: seenAt).encoded)
   }
 
   private func receiveFromTarget(_ bytes: UnsafeRawBufferPointer) {
@@ -136,6 +157,7 @@ final class Relay {
     do throws(WireError) {
       guard let frame = try decoder.next() else { return }
       guard try RelayAnswer.decode(frame).status == .granted else { return refuse(.refused) }
+      guard !isForLane else { return onEvent?(.agreed) ?? () }
       state = .open
       isGranted = true
       near.write(RelayAnswer(.granted, seenAt: target?.seenAt ?? []).encoded)
@@ -145,6 +167,14 @@ final class Relay {
     } catch {
       refuse(.refused)
     }
+  }
+
+  /// Sends both nodes the token of their lane: the stream has no other purpose.
+  func send(_ token: LaneToken) {
+    guard state == .asking else { return }
+    let streams = [near, far].compactMap(\.self)
+    end {}
+    for stream in streams { stream.sendLast(RelayToken(token).encoded) }
   }
 
   /// Tells the opener why there is no way to the target, and gives the stream up.
@@ -241,9 +271,12 @@ final class Relay {
 
 extension ByteStream {
   /// Answers with this status, and gives the stream up once the answer has left.
-  func refuse(_ status: RelayStatus) {
+  func refuse(_ status: RelayStatus) { sendLast(RelayAnswer(status).encoded) }
+
+  /// Sends a frame, and gives the stream up once it has left.
+  func sendLast(_ frame: [UInt8]) {
     onData = { [weak self] in self?.consumed($0.count) }
-    write(RelayAnswer(status).encoded)
+    write(frame)
     guard queuedBytes > 0 else { return reset() }
     onSent = { [weak self] in
       guard let self, queuedBytes == 0 else { return }

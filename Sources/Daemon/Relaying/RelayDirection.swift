@@ -5,14 +5,12 @@ import Primitives
 ///
 /// A byte is released to the sender only when the receiver's link has taken it, so what waits here is bounded by the
 /// window. `RelayTurns` decides when bytes pass.
-final class RelayDirection {
+final class RelayDirection: RelayFlow {
   /// Most bytes of a turn while others wait.
   static let turn = 64 << 10
 
   let pair: NodePair
-  /// The link that takes the bytes.
-  let sinkLink: LinkID
-  /// Whether it waits for its turn; for `RelayTurns`.
+  let sinkLink: LinkID?
   var isInLine = false
   private let source: any ByteStream
   private let sink: any ByteStream
@@ -58,7 +56,6 @@ final class RelayDirection {
   var waitingBytes: Int { held.count + inSink }
   /// The size of the window.
   var windowSize: Int { window.size }
-  /// Whether there is something to pass on.
   var hasWork: Bool { held.count > 0 || ending == .finishing }
   /// Whether the source sends nothing more.
   var hasSourceEnded: Bool { ending != .open }
@@ -90,15 +87,11 @@ final class RelayDirection {
 
   // MARK: To the sink
 
-  /// Whether the sink takes more bytes now.
   var canPass: Bool {
     guard hasWork else { return false }
     return held.count == 0 || (sink.queuedBytes == 0 && sink.isWritable)
   }
 
-  /// Passes on at most `limit` bytes, and the end once nothing waits before it.
-  ///
-  /// - Returns: the number of bytes.
   func pass(upTo limit: Int) -> Int {
     var count = 0
     if held.count > 0 {
@@ -115,6 +108,8 @@ final class RelayDirection {
     }
     return count
   }
+
+  func rest() {}
 
   /// Releases to the source what the sink's link has taken.
   func settle() {

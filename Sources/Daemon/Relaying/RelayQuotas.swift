@@ -69,11 +69,17 @@ struct RelayQuotas {
 
   /// Counts a stream that waits for the target's answer; false if there are too many of it already.
   mutating func connect(_ pair: NodePair, to target: NodeID) -> Bool {
-    guard pairs[pair, default: 0] < Self.perPair, nodes[target, default: 0] < Self.perNode,
-      asked[target, default: 0] < Self.unanswered
-    else { return false }
+    guard pairs[pair, default: 0] < Self.perPair, nodes[target, default: 0] < Self.perNode, ask(target) else {
+      return false
+    }
     pairs[pair, default: 0] += 1
     nodes[target, default: 0] += 1
+    return true
+  }
+
+  /// Counts a question that waits for the target's answer; false if there are too many already.
+  mutating func ask(_ target: NodeID) -> Bool {
+    guard asked[target, default: 0] < Self.unanswered else { return false }
     asked[target, default: 0] += 1
     return true
   }
@@ -90,7 +96,7 @@ struct RelayQuotas {
 
 extension Dictionary where Value == Int {
   /// Counts one less, and forgets what is counted no more.
-  fileprivate mutating func decrement(_ key: Key) {
+  mutating func decrement(_ key: Key) {
     guard let count = self[key] else { return }
     self[key] = count > 1 ? count - 1 : nil
   }

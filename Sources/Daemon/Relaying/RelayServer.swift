@@ -2,8 +2,8 @@ import Links
 import Primitives
 import Wire
 
-/// Relays the links of other nodes: connects a stream of one node to a stream of another, within limits. Bound to the
-/// loop.
+/// Relays the links of other nodes: connects a stream of one node to a stream of another, and connections for bulk data
+/// (`JoinedLanes`), within limits. Bound to the loop.
 ///
 /// The relay sees ciphertext only: the two nodes prove their IDs to each other inside the stream.
 final class RelayServer {
@@ -20,7 +20,11 @@ final class RelayServer {
   /// The link to a node; nil if it has none.
   var linkOf: (NodeID) -> RelayLink? = { _ in nil }
 
+  /// The lanes of relayed links.
+  let lanes: JoinedLanes
+
   private let clock: RelayClock
+  private let metrics: RelayMetrics
   private let turns: RelayTurns
   private let pool = RelayPool()
   private var quotas = RelayQuotas()
@@ -31,20 +35,23 @@ final class RelayServer {
   private var lastID: UInt64 = 0
 
   /// - Parameter limit: the rate of all relaying together.
-  init(limit: RateLimit, clock: RelayClock) {
+  init(limit: RateLimit, clock: RelayClock, metrics: RelayMetrics = RelayMetrics()) {
     self.clock = clock
-    turns = RelayTurns(limit: limit, clock: clock)
+    self.metrics = metrics
+    turns = RelayTurns(limit: limit, clock: clock, metrics: metrics)
+    lanes = JoinedLanes(turns: turns, clock: clock, metrics: metrics)
   }
 
   /// What the relay does and has done.
   var counts: RelayCounts {
     RelayCounts(
-      streams: relays.values.count { $0.isOpen }, pairs: quotas.pairCount, bytes: turns.bytes, refusals: refusals)
+      streams: relays.values.count { $0.isOpen }, pairs: quotas.pairCount, bytes: UInt64(metrics.bytes.current),
+      refusals: refusals, lanes: lanes.count, waitingLanes: lanes.waitingCount)
   }
   /// Streams, also those that are not open yet.
   var streamCount: Int { relays.count }
   /// Whether nothing is left of any stream.
-  var isIdle: Bool { relays.isEmpty && quotas.isEmpty && deadlines.isEmpty && pool.used == 0 }
+  var isIdle: Bool { relays.isEmpty && quotas.isEmpty && deadlines.isEmpty && pool.used == 0 && lanes.isIdle }
   /// Bytes that wait in all streams.
   var waitingBytes: Int { relays.values.reduce(0) { $0 + $1.waitingBytes } }
   /// Bytes of the pool of windows in use.
@@ -57,7 +64,7 @@ final class RelayServer {
   /// - Parameter first: the bytes after the stream's kind that have arrived, which no longer count against the window.
   func serve(_ stream: any ByteStream, first: [UInt8], from opener: RelayLink) {
     guard quotas.open(by: opener.node, at: clock.now()) else {
-      refusals[.limitReached, default: 0] += 1
+      count(.limitReached)
       return stream.refuse(.limitReached)
     }
     lastID += 1
@@ -69,17 +76,27 @@ final class RelayServer {
     arm()
   }
 
-  /// Gives up every stream.
-  func stop() { for id in relays.keys.sorted() { relays[id]?.giveUp() } }
+  /// Gives up every stream and every lane.
+  func stop() {
+    for id in relays.keys.sorted() { relays[id]?.giveUp() }
+    lanes.stop()
+  }
+
+  private func count(_ refusal: RelayStatus) {
+    refusals[refusal, default: 0] += 1
+    metrics.refusals.add()
+  }
 
   private func handle(_ event: Relay.Event, of id: UInt64) {
     guard let relay = relays[id] else { return }
     switch event {
     case .asked(let request): connect(relay, request)
+    case .agreed: sendToken(relay)
     case .granted:
+      metrics.streams.add()
       if let target = relay.target { quotas.answered(by: target.node) }
       deadlines.set(id, clock.now() + Self.stallPeriod)
-    case .refused(let status): refusals[status, default: 0] += 1
+    case .refused(let status): count(status)
     case .waits:
       guard relay.isOpen, deadlines[id] == nil else { return }
       deadlines.set(id, clock.now() + Self.stallPeriod)
@@ -90,17 +107,29 @@ final class RelayServer {
 
   private func connect(_ relay: Relay, _ request: RelayRequest) {
     let opener = relay.opener
-    guard request.use == RelayFrame.link else { return relay.refuse(.doesNotRelay) }
+    let isLane = request.use == RelayFrame.lane
+    guard isLane || request.use == RelayFrame.link else { return relay.refuse(.doesNotRelay) }
     guard request.target != opener.node else { return relay.refuse(.notPermitted) }
     let status = permits(opener.id, request.target, request.topic)
     // Without permission the opener learns neither whether the target is linked nor what it uses of the relay.
     guard status == .granted else { return relay.refuse(status) }
     guard let target = linkOf(request.target) else { return relay.refuse(.notLinked) }
-    guard quotas.connect(NodePair(opener.node, target.node), to: target.node) else {
-      return relay.refuse(.limitReached)
-    }
+    let pair = NodePair(opener.node, target.node)
     deadlines.set(relay.id, clock.now() + Self.answerTime)
-    relay.connect(to: target, for: request, pool: pool, clock: clock)
+    guard isLane else {
+      guard quotas.connect(pair, to: target.node) else { return relay.refuse(.limitReached) }
+      return relay.connect(to: target, for: request, pool: pool, clock: clock)
+    }
+    guard lanes.admits(pair, by: opener.node), quotas.ask(target.node) else { return relay.refuse(.limitReached) }
+    relay.askForLane(to: target, for: request)
+  }
+
+  private func sendToken(_ relay: Relay) {
+    guard let target = relay.target else { return }
+    let pair = NodePair(relay.opener.node, target.node)
+    // Others may have got theirs while the target was asked.
+    guard let token = lanes.grant(pair, to: relay.opener.node) else { return relay.refuse(.limitReached) }
+    relay.send(token)
   }
 
   private func forget(_ relay: Relay) {
@@ -108,7 +137,8 @@ final class RelayServer {
     deadlines.clear(relay.id)
     quotas.close(by: relay.opener.node)
     guard let target = relay.target else { return }
-    if !relay.isGranted { quotas.answered(by: target.node) }
+    if relay.isGranted { metrics.streams.add(-1) } else { quotas.answered(by: target.node) }
+    guard !relay.isForLane else { return }
     quotas.disconnect(NodePair(relay.opener.node, target.node), from: target.node)
   }
 
@@ -155,4 +185,8 @@ struct RelayCounts: Equatable, Sendable {
   var bytes: UInt64
   /// Refused requests by their status.
   var refusals: [RelayStatus: Int]
+  /// Lanes that are joined.
+  var lanes = 0
+  /// Lanes of which a connection is missing.
+  var waitingLanes = 0
 }

@@ -1,60 +1,74 @@
+import Links
 import Primitives
 import Transfer
 
-/// Passes on the bytes of all relayed streams in turns: one block for each pair of nodes, so that more streams between two
-/// nodes do not get more. Keeps to the rate that the owner allows. Bound to the loop.
+/// Passes on the bytes of all relayed streams and joined lanes in turns: one block for each pair of nodes, so that more of
+/// them between two nodes do not get more. Keeps to the rate that the owner allows. Bound to the loop.
 final class RelayTurns {
-  /// Bytes passed on so far.
-  private(set) var bytes: UInt64 = 0
-
-  private let limit: RateLimit
   private let clock: RelayClock
-  /// The pairs with directions that may have something to pass on, in the order of their turns.
+  private let metrics: RelayMetrics
+  /// The pairs with flows that may have something to pass on, in the order of their turns.
   private var order = Queue<NodePair>()
-  private var ready: [NodePair: [RelayDirection]] = [:]
-  /// Directions whose link takes nothing now, in the order in which they go on.
-  private var blocked: [LinkID: [RelayDirection]] = [:]
-  private var bucket: TokenBucket?
-  /// Until when the rate forbids another turn.
-  private var pausedUntil: Instant?
+  private var ready: [NodePair: [any RelayFlow]] = [:]
+  /// Flows whose link takes nothing now, in the order in which they go on.
+  private var blocked: [LinkID: [any RelayFlow]] = [:]
+  /// Flows with connections of their own: those that were added since the last round, and those that have to wait for the
+  /// next because their pair has had its turn in this one.
+  private var added: [any RelayFlow] = []
+  private var delayed: [any RelayFlow] = []
+  private var served: Set<NodePair> = []
+  private var isRoundDue = false
+  private var rate: RelayRate
   private var isWakeDue = false
   private var isAdvancing = false
 
-  init(limit: RateLimit, clock: RelayClock) {
-    self.limit = limit
+  init(limit: RateLimit, clock: RelayClock, metrics: RelayMetrics) {
+    rate = RelayRate(limit)
     self.clock = clock
+    self.metrics = metrics
   }
 
-  /// The direction may have something to pass on.
-  func add(_ direction: RelayDirection) {
-    enqueue(direction)
+  /// The flow may have something to pass on.
+  func add(_ flow: any RelayFlow) {
+    enqueue(flow)
     advance()
   }
 
-  /// A stream of this link takes bytes again. The link then has room for its other streams as well, so all directions that
-  /// wait for it are tried, in their order.
-  func unblock(_ link: LinkID) {
-    for direction in blocked.removeValue(forKey: link) ?? [] {
-      direction.isInLine = false
-      enqueue(direction)
+  /// The flow, which has a connection of its own, may have something to pass on. It gets its turn after the loop has
+  /// reported all others: the kernel has more for it as soon as some has passed, and would never let them in between.
+  func addToRound(_ flow: any RelayFlow) {
+    added.append(flow)
+    startRound()
+  }
+
+  /// A stream of this link takes bytes again. The link then has room for its other streams as well, so all flows that wait
+  /// for it are tried, in their order.
+  func unblock(_ link: LinkID?) {
+    guard let link else { return }
+    for flow in blocked.removeValue(forKey: link) ?? [] {
+      flow.isInLine = false
+      enqueue(flow)
     }
     advance()
   }
 
-  /// Forgets the direction.
-  func remove(_ direction: RelayDirection) {
-    guard direction.isInLine else { return }
-    direction.isInLine = false
-    ready[direction.pair]?.removeAll { $0 === direction }
-    blocked[direction.sinkLink]?.removeAll { $0 === direction }
-    if blocked[direction.sinkLink]?.isEmpty == true { blocked[direction.sinkLink] = nil }
+  /// Forgets the flow.
+  func remove(_ flow: any RelayFlow) {
+    added.removeAll { $0 === flow }
+    guard flow.isInLine else { return }
+    flow.isInLine = false
+    ready[flow.pair]?.removeAll { $0 === flow }
+    delayed.removeAll { $0 === flow }
+    guard let link = flow.sinkLink else { return }
+    blocked[link]?.removeAll { $0 === flow }
+    if blocked[link]?.isEmpty == true { blocked[link] = nil }
   }
 
-  private func enqueue(_ direction: RelayDirection) {
-    guard direction.hasWork, !direction.isInLine else { return }
-    direction.isInLine = true
-    if ready[direction.pair] == nil { order.append(direction.pair) }
-    ready[direction.pair, default: []].append(direction)
+  private func enqueue(_ flow: any RelayFlow) {
+    guard flow.hasWork, !flow.isInLine else { return }
+    flow.isInLine = true
+    if ready[flow.pair] == nil { order.append(flow.pair) }
+    ready[flow.pair, default: []].append(flow)
   }
 
   private func advance() {
@@ -63,47 +77,71 @@ final class RelayTurns {
     isAdvancing = true
     defer { isAdvancing = false }
     while !isPaused, let pair = order.popFirst() {
-      guard let direction = nextDirection(of: pair) else { continue }
-      passTurn(of: direction)
-      enqueue(direction)
+      guard let flow = nextFlow(of: pair) else { continue }
+      passTurn(of: flow)
+      enqueue(flow)
       if ready[pair]?.isEmpty == false { order.append(pair) } else { ready[pair] = nil }
     }
+    if !delayed.isEmpty { startRound() }
   }
 
-  /// Passes on one turn's bytes, or as many as the link takes while no other pair waits.
-  private func passTurn(of direction: RelayDirection) {
-    var left = RelayDirection.turn
+  /// Passes on one turn's bytes, or as many as the receiver takes while no other pair waits.
+  private func passTurn(of flow: any RelayFlow) {
+    // One splice costs the relay less than one block of a stream.
+    var left = flow.sinkLink == nil && !rate.isLimited ? JoinedLane.turn : RelayDirection.turn
     repeat {
-      let isAlone = order.isEmpty && limit.rate == nil
-      let count = direction.pass(upTo: isAlone ? .max : left)
+      let isAlone = order.isEmpty && !rate.isLimited
+      let count = flow.pass(upTo: isAlone ? .max : left)
       spend(count)
       left = isAlone ? RelayDirection.turn : left - count
-    } while left > 0 && direction.canPass
+    } while left > 0 && flow.canPass
   }
 
-  /// Removes the pair's next direction that can pass something on; those before it are set aside until they can.
-  private func nextDirection(of pair: NodePair) -> RelayDirection? {
-    while let direction = ready[pair]?.first {
+  /// Removes the pair's next flow that can pass something on; those before it are set aside until they can.
+  private func nextFlow(of pair: NodePair) -> (any RelayFlow)? {
+    while let flow = ready[pair]?.first {
       ready[pair]?.removeFirst()
-      direction.isInLine = false
-      if direction.canPass { return direction }
-      guard direction.hasWork else { continue }
-      direction.isInLine = true
-      blocked[direction.sinkLink, default: []].append(direction)
+      flow.isInLine = false
+      if flow.canPass, flow.sinkLink != nil || served.insert(pair).inserted { return flow }
+      guard flow.hasWork else { continue }
+      flow.isInLine = true
+      if let link = flow.sinkLink { blocked[link, default: []].append(flow) } else { delayed.append(flow) }
     }
     ready[pair] = nil
     return nil
   }
 
+  // MARK: Rounds
+
+  private func startRound() {
+    guard !isRoundDue else { return }
+    isRoundDue = true
+    clock.soon { [weak self] in self?.runRound() }
+  }
+
+  private func runRound() {
+    isRoundDue = false
+    served = []
+    let waiting = delayed
+    delayed = []
+    for flow in waiting {
+      flow.isInLine = false
+      enqueue(flow)
+    }
+    let new = added
+    added = []
+    for flow in new { enqueue(flow) }
+    advance()
+    for flow in new where flow.isInLine { flow.rest() }
+  }
+
   // MARK: The rate
 
   private var isPaused: Bool {
-    guard let pausedUntil, limit.rate != nil else { return false }
-    let left = pausedUntil - clock.now()
-    guard left > .zero else { return false }
+    guard let pause = rate.pause(at: clock.now()) else { return false }
     guard !isWakeDue, !order.isEmpty else { return true }
     isWakeDue = true
-    clock.after(left) { [weak self] in
+    clock.after(pause) { [weak self] in
       self?.isWakeDue = false
       self?.advance()
     }
@@ -111,12 +149,33 @@ final class RelayTurns {
   }
 
   private func spend(_ count: Int) {
-    bytes += UInt64(count)
+    metrics.bytes.add(count)
+    rate.spend(count, at: clock.now())
+  }
+}
+
+/// The rate that the owner allows for all relaying together. Bound to the loop.
+private struct RelayRate {
+  private let limit: RateLimit
+  private var bucket: TokenBucket?
+  /// Until when nothing more may pass.
+  private var pausedUntil: Instant?
+
+  init(_ limit: RateLimit) { self.limit = limit }
+
+  var isLimited: Bool { limit.rate != nil }
+
+  /// How long nothing more may pass; nil if it may.
+  func pause(at now: Instant) -> Duration? {
+    guard let pausedUntil, isLimited, pausedUntil > now else { return nil }
+    return pausedUntil - now
+  }
+
+  mutating func spend(_ count: Int, at now: Instant) {
     guard let rate = limit.rate else {
       (bucket, pausedUntil) = (nil, nil)
       return
     }
-    let now = clock.now()
     var bucket = bucket ?? TokenBucket(rate: rate, at: now)
     pausedUntil = now + bucket.delay(for: count, rate: rate, at: now)
     self.bucket = bucket

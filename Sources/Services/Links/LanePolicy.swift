@@ -15,6 +15,8 @@ struct LanePolicy: Sendable {
   static let longRoundTrip: Duration = .milliseconds(5)
   /// Lanes pay off if at least this many bytes are left.
   static let leastBytes: UInt64 = 16 << 20
+  /// A first lane that is better than the link itself pays off if at least this many bytes are left.
+  static let leastBytesOfCheap: UInt64 = 2 << 20
   /// At first, one lane opens per this much round-trip time: a connection starts with a few packets per round trip, so on a
   /// longer path it takes longer to reach its rate.
   private static let roundTripPerLane: Duration = .milliseconds(6)
@@ -77,10 +79,21 @@ struct LanePolicy: Sendable {
   /// The number below which the rate is known to fall, and since when.
   private var floor: (lanes: Int, since: Instant)?
 
-  init() {}
+  private let isFirstCheap: Bool
+
+  /// - Parameter isFirstCheap: whether one lane carries more than the link itself, on any path.
+  init(isFirstCheap: Bool = false) { self.isFirstCheap = isFirstCheap }
 
   /// The next step.
   mutating func next(_ seen: Observation) -> Step {
+    let step = nextByRate(seen)
+    guard step == .none, isFirstCheap, seen.lanes + seen.opening == 0, seen.bytesLeft >= Self.leastBytesOfCheap else {
+      return step
+    }
+    return .open(1)
+  }
+
+  private mutating func nextByRate(_ seen: Observation) -> Step {
     guard let roundTripTime = seen.roundTripTime, roundTripTime >= Self.longRoundTrip, seen.bytesLeft > 0 else {
       phase = .idle
       return .none

@@ -18,6 +18,12 @@ package final class LinkHost {
   /// Called for each handshake that another side opened and that failed, for the log.
   package var onRefused: ((Endpoint?, KacheryError) -> Void)?
 
+  /// Called for each connection that is to become half of a joined lane; without it, they are closed.
+  package var onHalf: ((any LaneHalf) -> Void)? {
+    get { transport.onHalf }
+    set { transport.onHalf = newValue }
+  }
+
   let loop: EventLoop
   private let transport: any LinkTransport
   private let otherTransports: [any LinkTransport]
@@ -115,6 +121,27 @@ package final class LinkHost {
   ) -> LinkAttempt {
     let attempt = LinkAttempt()
     attempt.dial = transport.punch(round, own: own) { [weak self] result in
+      if let self { opened(result, by: attempt, done) } else { Self.refuse(result, done) }
+    }
+    if attempt.dial == nil {
+      _ = loop.after(.zero) { if !attempt.isCancelled { done(.failure(Self.closing)) } }
+    }
+    return attempt
+  }
+
+  /// Opens a link by a connection that a relay joins to one of the node at the other end. `done` is called once, on the
+  /// loop, never before this returns. The link's `isDialer` is that of the lane's opener.
+  ///
+  /// - Parameters:
+  ///   - endpoint: where the relay listens.
+  ///   - expected: the node that must be at the other end.
+  ///   - timeout: until the relay has joined the two connections.
+  package func join(
+    _ preamble: JoinPreamble, at endpoint: Endpoint, expected: NodeID, timeout: Duration,
+    _ done: @escaping (Result<Link, KacheryError>) -> Void
+  ) -> LinkAttempt {
+    let attempt = LinkAttempt()
+    attempt.dial = transport.join(preamble, at: endpoint, expected: expected, timeout: timeout) { [weak self] result in
       if let self { opened(result, by: attempt, done) } else { Self.refuse(result, done) }
     }
     if attempt.dial == nil {

@@ -40,11 +40,17 @@ package final class LinkLanes: Lanes {
   private var arrivedBytes: UInt64 = 0
   /// What the lanes carried that have closed.
   private var earlierTraffic = LinkTraffic()
-  private var policy = LanePolicy()
+  private var policy: LanePolicy
+  private let areCheap: Bool
   private var timer: Timer?
 
   /// The lanes beside `main`.
-  package init(of main: Link, loop: EventLoop) {
+  ///
+  /// - Parameter areCheap: whether a lane carries bulk data better than the link also on a short path: the lanes of a
+  ///   relayed link, which encrypts everything twice.
+  package init(of main: Link, loop: EventLoop, areCheap: Bool = false) {
+    self.areCheap = areCheap
+    policy = LanePolicy(isFirstCheap: areCheap)
     self.main = main
     self.loop = loop
   }
@@ -94,7 +100,7 @@ package final class LinkLanes: Lanes {
   package func add(_ link: Link) -> LaneID? {
     failed(1)
     guard lanes.count < Self.limit else { return nil }
-    if lanes.isEmpty { linkIsLaneUntil = loop.now + Self.startingTime }
+    if lanes.isEmpty, !(areCheap && isShort) { linkIsLaneUntil = loop.now + Self.startingTime }
     lastLane += 1
     let id = LaneID(number: lastLane)
     lanes[id] = Entry(link: link)
@@ -110,6 +116,9 @@ package final class LinkLanes: Lanes {
 
   /// Reports that this number of requested lanes did not open.
   package func failed(_ count: Int) { opening = max(0, opening - count) }
+
+  /// Whether a connection reaches its rate immediately.
+  private var isShort: Bool { roundTripTime.map { $0 < LanePolicy.longRoundTrip } ?? false }
 
   private func closed(_ id: LaneID) {
     if let lane = lanes.removeValue(forKey: id) { earlierTraffic = earlierTraffic + lane.link.traffic.ended }
@@ -173,7 +182,7 @@ package final class LinkLanes: Lanes {
     guard !silent.isEmpty, silent.count < lanes.count || !main.isSilent else { return }
     for lane in silent { lane.link.giveUp() }
     // Without any lane, the measured rates mean nothing.
-    if lanes.isEmpty { policy = LanePolicy() }
+    if lanes.isEmpty { policy = LanePolicy(isFirstCheap: areCheap) }
   }
 
   private func drain(_ count: Int) {

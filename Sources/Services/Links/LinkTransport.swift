@@ -18,6 +18,9 @@ protocol LinkTransport: AnyObject {
   /// Called for each path that another side has opened. The receiver starts or cancels the handshake.
   var onHandshake: ((any CarrierHandshake) -> Void)? { get set }
 
+  /// Called for each connection that is to become half of a joined lane; without it, they are closed.
+  var onHalf: ((any LaneHalf) -> Void)? { get set }
+
   /// Accepts paths on this address.
   ///
   /// - Returns: the address, with the port that the kernel chose if `port` is 0.
@@ -38,6 +41,18 @@ protocol LinkTransport: AnyObject {
   func punch(
     _ round: PunchRound, own: NodeID, _ done: @escaping (Result<any CarrierHandshake, KacheryError>) -> Void
   ) -> (any PendingDial)?
+  /// Opens a path that a relay joins to one of the node at the other end. `done` is called once, on the loop, never before
+  /// this returns and not after a cancel.
+  ///
+  /// - Parameters:
+  ///   - endpoint: where the relay listens.
+  ///   - expected: the node that must be at the other end.
+  ///   - timeout: until the relay has joined the two connections.
+  /// - Returns: nil if the transport cannot do this.
+  func join(
+    _ preamble: JoinPreamble, at endpoint: Endpoint, expected: NodeID, timeout: Duration,
+    _ done: @escaping (Result<any CarrierHandshake, KacheryError>) -> Void
+  ) -> (any PendingDial)?
   /// Opens later paths to this host, a numeric address, for small packets only: large ones get lost.
   func avoidLargePackets(to host: String)
   /// Stops accepting. Paths that are up stay. Idempotent.
@@ -45,6 +60,16 @@ protocol LinkTransport: AnyObject {
 }
 
 extension LinkTransport {
+  var onHalf: ((any LaneHalf) -> Void)? {
+    get { nil }
+    set {}
+  }
+
+  func join(
+    _ preamble: JoinPreamble, at endpoint: Endpoint, expected: NodeID, timeout: Duration,
+    _ done: @escaping (Result<any CarrierHandshake, KacheryError>) -> Void
+  ) -> (any PendingDial)? { nil }
+
   func punch(
     _ round: PunchRound, own: NodeID, _ done: @escaping (Result<any CarrierHandshake, KacheryError>) -> Void
   ) -> (any PendingDial)? { nil }

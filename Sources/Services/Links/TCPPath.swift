@@ -2,34 +2,39 @@ import EventLoop
 import Primitives
 import Wire
 
-/// An incoming connection. Its first byte shows its purpose: TLS, or the preamble of a round in which two nodes dial each
-/// other. Bound to the loop.
+/// An incoming connection. Its first bytes show its purpose: TLS, the preamble of a round in which two nodes dial each
+/// other, or that of a joined lane. Bound to the loop.
 final class TCPPath: CarrierHandshake {
   /// How long the other side may take to show the purpose, and a preamble may wait for its round.
   static let time: Duration = .seconds(5)
 
   let remoteEndpoint: Endpoint?
-  /// Whether a round has taken the connection.
+  /// Whether a round or a joined lane has taken the connection.
   private(set) var isTaken = false
 
   private let loop: EventLoop
   private let sessions: PipeSessions
   private let onPreamble: (TCPPath) -> Void
+  private let onJoin: (TCPPath, JoinPreamble) -> Void
   private var connection: TCPConnection?
   private var session: (any CarrierHandshake)?
   private var done: ((Result<any StreamCarrier, KacheryError>) -> Void)?
   private var deadline: Timer?
   private(set) var received: [UInt8] = []
 
-  /// - Parameter onPreamble: called when the first bytes claim to be a preamble. The path waits, without reading, for a
-  ///   round to take it.
+  /// - Parameters:
+  ///   - onPreamble: called when the first bytes claim to be the preamble of a round. The path waits, without reading, for
+  ///     a round to take it.
+  ///   - onJoin: called when they are the preamble of a joined lane. It takes the path, or the path ends.
   init(
-    _ connection: TCPConnection, loop: EventLoop, sessions: PipeSessions, onPreamble: @escaping (TCPPath) -> Void
+    _ connection: TCPConnection, loop: EventLoop, sessions: PipeSessions, onPreamble: @escaping (TCPPath) -> Void,
+    onJoin: @escaping (TCPPath, JoinPreamble) -> Void
   ) {
     self.connection = connection
     self.loop = loop
     self.sessions = sessions
     self.onPreamble = onPreamble
+    self.onJoin = onJoin
     remoteEndpoint = connection.remoteEndpoint
   }
 
@@ -49,11 +54,25 @@ final class TCPPath: CarrierHandshake {
     received += bytes
     switch received.first {
     case CrossedHello.handshakeRecord: startTLS()
-    case PunchPreamble.firstByte where received.count >= PunchPreamble.byteCount:
+    case PunchPreamble.firstByte: receivePreamble()
+    case nil: break
+    default: fail(.protocolViolation, "The other side speaks another protocol.")
+    }
+  }
+
+  private func receivePreamble() {
+    switch JoinPreamble.begins(received) {
+    case nil: break
+    case true?:
+      guard received.count >= JoinPreamble.byteCount else { return }
+      connection?.pauseReading()
+      // Bytes after it could get lost, and its sender has to wait for an answer.
+      if let preamble = JoinPreamble.decode(received) { onJoin(self, preamble) }
+      fail(.protocolViolation, "The other side wants to join a lane that is not known here.")
+    case false?:
+      guard received.count >= PunchPreamble.byteCount else { return }
       connection?.pauseReading()
       onPreamble(self)
-    case PunchPreamble.firstByte, nil: break
-    default: fail(.protocolViolation, "The other side speaks another protocol.")
     }
   }
 
@@ -67,13 +86,13 @@ final class TCPPath: CarrierHandshake {
     session.start(done)
   }
 
-  /// Hands the connection over, with what has been read from it, to a round; nil if it is over.
+  /// Hands the connection over, with what has been read from it; nil if it is over.
   func take() -> TCPConnection? {
     guard let connection else { return nil }
     (connection.onData, connection.onEnd) = (nil, nil)
     self.connection = nil
     isTaken = true
-    fail(.cancelled, "A round of dials has taken the connection.")
+    fail(.cancelled, "A round of dials, or a joined lane, has taken the connection.")
     return connection
   }
 

@@ -12,6 +12,7 @@ extension ConnectAttempt: PendingDial {}
 /// Links over TCP. Bound to the loop.
 final class TCPTransport: LinkTransport {
   var onHandshake: ((any CarrierHandshake) -> Void)?
+  var onHalf: ((any LaneHalf) -> Void)?
 
   private let loop: EventLoop
   private let sessions: PipeSessions
@@ -44,7 +45,12 @@ final class TCPTransport: LinkTransport {
   private func accept(_ connection: TCPConnection) {
     guard let onHandshake else { return connection.close() }
     onHandshake(
-      TCPPath(connection, loop: loop, sessions: sessions) { [weak self] in self?.offer($0) ?? $0.cancel() })
+      TCPPath(connection, loop: loop, sessions: sessions) { [weak self] in
+        self?.offer($0) ?? $0.cancel()
+      } onJoin: { [weak self] path, preamble in
+        guard let onHalf = self?.onHalf, let connection = path.take() else { return }
+        onHalf(TCPLaneHalf(connection, preamble))
+      })
   }
 
   /// Offers a connection with a preamble to the rounds. If none takes it now, one that begins soon may.
@@ -59,9 +65,15 @@ final class TCPTransport: LinkTransport {
     to endpoint: Endpoint, from source: DialSource, expected: NodeID?, timeout: Duration,
     _ done: @escaping (Result<any CarrierHandshake, KacheryError>) -> Void
   ) -> any PendingDial {
-    let opened: (Result<TCPConnection, KacheryError>) -> Void = { result in
+    connect(to: endpoint, from: source, timeout: timeout) { result in
       done(result.map { self.sessions.handshake(over: $0, isDialer: true, expected: expected) })
     }
+  }
+
+  private func connect(
+    to endpoint: Endpoint, from source: DialSource, timeout: Duration,
+    _ opened: @escaping (Result<TCPConnection, KacheryError>) -> Void
+  ) -> any PendingDial {
     if let dial = proxies.dial(on: loop, to: endpoint, timeout: timeout, opened) { return dial }
     let limit: (String) -> Int? = { [weak self] in self?.segmentLimit(to: $0) }
     let port = source == .listeningPort ? listeners.port : nil
@@ -90,6 +102,21 @@ final class TCPTransport: LinkTransport {
     return punch
   }
 
+  func join(
+    _ preamble: JoinPreamble, at endpoint: Endpoint, expected: NodeID, timeout: Duration,
+    _ done: @escaping (Result<any CarrierHandshake, KacheryError>) -> Void
+  ) -> (any PendingDial)? {
+    let join = TCPJoin(preamble, loop: loop, timeout: timeout) { outcome in
+      done(
+        outcome.map {
+          self.sessions.handshake(
+            over: $0.0, isDialer: preamble.role == .opener, expected: expected, received: $0.received)
+        })
+    }
+    join.start { connect(to: endpoint, from: .anyPort, timeout: timeout, $0) }
+    return join
+  }
+
   func avoidLargePackets(to host: String) { narrowPaths.add(host, at: loop.now) }
 
   private func segmentLimit(to host: String) -> Int? {
@@ -98,7 +125,7 @@ final class TCPTransport: LinkTransport {
 
   func close() {
     listeners.close()
-    onHandshake = nil
+    (onHandshake, onHalf) = (nil, nil)
     for punch in punches.values { punch.cancel() }
     punches = [:]
     kept.close()

@@ -7,8 +7,10 @@ enum SeamRule {
   static let places: [String: Set<String>] = [
     "TCPConnection": [
       "TCPTransport.swift", "TCPListeners.swift", "TCPPath.swift", "TCPPunch.swift", "KeptDials.swift",
-      "WebSocketTransport.swift", "ProxyDialer.swift",
+      "WebSocketTransport.swift", "ProxyDialer.swift", "TCPJoin.swift", "TCPLaneHalf.swift",
     ],
+    "TCPJoin": ["TCPJoin.swift", "TCPTransport.swift"],
+    "TCPLaneHalf": ["TCPLaneHalf.swift", "TCPTransport.swift"],
     "ProxyDialer": ["TCPTransport.swift", "WebSocketTransport.swift", "ProxyDialer.swift"],
     "TCPListener": ["TCPListeners.swift"],
     "TCPListeners": ["TCPListeners.swift", "TCPTransport.swift", "WebSocketTransport.swift"],
