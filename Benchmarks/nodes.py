@@ -42,15 +42,19 @@ class Node:
         links = 0
         end = time.monotonic() + deadline
         while time.monotonic() < end:
-            connection = http.client.HTTPConnection("127.0.0.1", self.api_port, timeout=10)
-            token = (self.storage / "client-auth").read_text()
-            connection.request("GET", "/stats?format=json", headers={"KACHERY-CLIENT-AUTH-CODE": token})
-            links = json.loads(connection.getresponse().read())["stats"]["kachery_links"]
-            connection.close()
+            links = self.statistics()["kachery_links"]
             if links >= count:
                 return
             time.sleep(0.1)
         raise SystemExit(f"{self.name} has links to {links} nodes, not to {count}.")
+
+    def statistics(self) -> dict[str, int]:
+        """The daemon's metrics."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.api_port, timeout=10)
+        connection.request("GET", "/stats?format=json", headers={"KACHERY-CLIENT-AUTH-CODE": self.token})
+        stats: dict[str, int] = json.loads(connection.getresponse().read())["stats"]
+        connection.close()
+        return stats
 
     def stop(self) -> None:
         """Stops the daemon."""
@@ -107,13 +111,14 @@ class Nodes:
         self._machine = machine
         self._build = build
         self._channel = f"bench-{os.urandom(4).hex()}"
-        self._peer_port = free_port()
-        bootstrap = ["--isbootstrap", "--port", str(self._peer_port), "--channel", self._channel]
+        self.peer_port = free_port()
+        bootstrap = ["--isbootstrap", "--port", str(self.peer_port), "--channel", self._channel]
         self.bootstrap = Node(machine, build, name, bootstrap)
         self.bootstrap.wait_until_ready()
 
     def start(self, name: str, *options: str, waits: bool = True) -> Node:
-        joining = ["--port", "0", "--bootstrap", f"127.0.0.1:{self._peer_port}", "--channel", self._channel]
+        port = [] if "--port" in options else ["--port", "0"]
+        joining = [*port, "--bootstrap", f"127.0.0.1:{self.peer_port}", "--channel", self._channel]
         node = Node(self._machine, self._build, name, [*joining, *options])
         if waits:
             node.wait_until_ready()

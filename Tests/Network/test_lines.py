@@ -72,7 +72,11 @@ class Node:
             time.sleep(0.05)
 
     def links(self) -> int:
-        return int(self._get("/stats?format=json")["stats"]["kachery_links"])
+        return self.count("kachery_links")
+
+    def count(self, name: str) -> int:
+        """The present value of a metric."""
+        return int(self._get("/stats?format=json")["stats"][name])
 
     def address_of(self, label: str) -> str:
         """The address of the link in use to the node with this label; empty if there is none."""

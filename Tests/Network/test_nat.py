@@ -45,11 +45,16 @@ def start(stack: contextlib.ExitStack, sites: Sites, tmp_path: Path) -> Start:
     return start
 
 
+def relay_at(sites: Sites, start: Start, number: int = 1, *options: str, port: int = 14507) -> tuple[Node, str]:
+    """Starts a bootstrap node in the internet. Returns it, and its address."""
+    end = sites.machine(number)
+    node = start(end, f"R{number}", "--isbootstrap", "--port", str(port), *options)
+    return node, f"{end.address}:{port}"
+
+
 def hub(sites: Sites, start: Start, number: int = 1, *options: str, port: int = 14507) -> str:
     """Starts a bootstrap node in the internet. Returns its address."""
-    end = sites.machine(number)
-    start(end, f"R{number}", "--isbootstrap", "--port", str(port), *options)
-    return f"{end.address}:{port}"
+    return relay_at(sites, start, number, *options, port=port)[1]
 
 
 def share(a: Node, b: Node, folder: Path, size: int) -> float:
@@ -70,21 +75,45 @@ def test_nodes_behind_one_router_share_files(sites: Sites, start: Start, tmp_pat
     share(a, b, tmp_path, 3_000_000)
 
 
-def two_sites(sites: Sites, start: Start, *addresses: str) -> tuple[Node, Node]:
+def two_sites(sites: Sites, start: Start, *addresses: str, options: tuple[str, ...] = ()) -> tuple[Node, Node]:
     """Nodes A and B, each behind a router of its own. Neither can dial the other."""
-    options = [option for address in addresses for option in ("--bootstrap", address)]
-    return start(sites.site("A")[0], "A", *options), start(sites.site("B")[0], "B", *options)
+    joining = [option for address in addresses for option in ("--bootstrap", address)]
+    return start(sites.site("A")[0], "A", *joining, *options), start(sites.site("B")[0], "B", *joining, *options)
 
 
 def test_nodes_behind_two_routers_share_files_through_a_relay(sites: Sites, start: Start, tmp_path: Path) -> None:
+    relay, address = relay_at(sites, start)
     begun = time.monotonic()
-    a, b = two_sites(sites, start, hub(sites, start))
+    a, b = two_sites(sites, start, address, options=("--no-punching",))
     for node in (a, b):
         node.wait_for_links(2)
     print(f"\n  linked {time.monotonic() - begun:.1f} s after the start")
     size = 64_000_000
     took = share(a, b, tmp_path, size)
     print(f"\n  {size / took / 1e6:.0f} MB/s through the relay")
+    passed, joined = relay.count("kachery_relayed_bytes_total"), relay.count("kachery_joined_bytes_total")
+    print(f"\n  {joined / passed:.0%} of {passed} bytes over joined lanes")
+    assert passed > size
+    assert joined > 0.8 * size
+    assert relay.count("kachery_relay_refusals_total") == 0
+
+
+@pytest.mark.parametrize("verdict", ["drop", "reject with tcp reset"])
+def test_a_network_that_cuts_joined_lanes(sites: Sites, start: Start, tmp_path: Path, verdict: str) -> None:
+    """The stream goes on carrying everything."""
+    relay, address = relay_at(sites, start)
+    a, b = two_sites(sites, start, address, options=("--no-punching",))
+    for node in (a, b):
+        node.wait_for_links(2)
+    # From now on the router of B lets no further connection out.
+    router = sites.routers[1]
+    router.run(["nft", "add chain ip nat cut { type filter hook forward priority filter; }"])
+    router.run(["nft", f"add rule ip nat cut tcp flags & (syn | ack) == syn {verdict}"])
+    size = 20_000_000
+    took = share(a, b, tmp_path, size)
+    print(f"\n  {size / took / 1e6:.0f} MB/s without joined lanes")
+    assert relay.count("kachery_relayed_bytes_total") > size
+    assert relay.count("kachery_joined_bytes_total") == 0
 
 
 def test_a_direct_path_takes_over_in_mid_transfer(sites: Sites, start: Start, tmp_path: Path) -> None:
