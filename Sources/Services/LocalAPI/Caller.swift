@@ -32,14 +32,12 @@ extension Route {
   /// The callers besides the owner that may use the route: a new one is for the owner alone until it is listed here.
   var others: Set<Caller> {
     switch self {
-    case .probe, .root, .stats, .metrics, .findFile, .loadFile, .downloadFileData, .mutableGet, .peers, .read,
-      .loadBatch,
-      .explain, .storeList, .storeUsage, .feedID, .feedInfo, .feedCount, .feedRules, .feedWatch, .feeds, .feed,
-      .feedStream:
+    case .probe, .root, .stats, .metrics, .findFile, .loadFile, .loadBatch, .downloadFileData, .read, .mutableGet,
+      .peers, .storeList, .storeUsage, .feedID, .feedInfo, .feedCount, .feedRules, .feedWatch, .feeds,
+      .feed, .feedStream:
       [.page, .otherMachine]
-    case .store, .mutableSet, .mutableDelete, .doctor, .storeVerify, .storeRemove, .storePin, .storeUnpin,
-      .storeCollect,
-      .feedCreate, .feedDelete, .feedAppend, .feedSubmit, .feedSetRules:
+    case .store, .storeVerify, .storeRemove, .storePin, .storeUnpin, .storeCollect, .mutableSet, .mutableDelete,
+      .explain, .doctor, .feedCreate, .feedDelete, .feedAppend, .feedSubmit, .feedSetRules:
       [.otherMachine]
     // They take paths of this machine, or stop the daemon.
     case .storeFile, .linkFile, .halt: []
