@@ -60,6 +60,8 @@ import Wire
         plan.size, DownloadID(number: download), from: .filled(with: 1), over: LinkID(number: link))
     }
 
+    func setPatience(_ patience: Duration) { downloads.patience = patience }
+
     var laneUsers: Int { lanes.users }
 
     func answer(on stream: Int) {
@@ -104,6 +106,10 @@ import Wire
   @Test func anAnnouncedTransferUsesLanes() async throws {
     let receiver = try Receiver()
     await receiver.link()
+    await receiver.setPatience(.milliseconds(1))
+    await receiver.announce(for: 4, over: 1)
+    await receiver.until { $0.laneUsers == 0 }
+    await receiver.setPatience(.seconds(600))
     await receiver.announce(for: 1, over: 1)
     await receiver.announce(for: 1, over: 1)
     await receiver.announce(for: 2, over: 1)

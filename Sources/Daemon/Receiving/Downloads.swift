@@ -25,6 +25,9 @@ final class Downloads {
   /// Whether what was requested over the link with this ID may still come.
   var isCarrying: (LinkID) -> Bool = { _ in false }
 
+  /// How long lanes are kept for a transfer that has been announced.
+  var patience = AnnouncedTransfer.patience
+
   private let store: ContentStore
   private let loop: EventLoop
   private let driver: CoreDriver
@@ -182,7 +185,9 @@ final class Downloads {
     guard let lanes = lanes(id) else { return }
     let key = ClientKey(download: download, node: node)
     announced[key]?.end()
-    announced[key] = AnnouncedTransfer(of: count, lanes, loop: loop) { [weak self] in self?.announced[key] = nil }
+    announced[key] = AnnouncedTransfer(of: count, lanes, for: patience, loop: loop) { [weak self] in
+      self?.announced[key] = nil
+    }
   }
 
   /// Fetches a piece over this link.
