@@ -85,7 +85,10 @@ test: needed lint test-swift test-python ## Run all checks of the sources, all S
 
 # These suites wait for tasks of their own process, which would get no threads beside tests that block theirs. One of them
 # opens thousands of descriptors: if Foundation starts a program meanwhile, it reads past the end of their list.
-APART = LocalAPITests|ThreadsTests|EventLoopTests|HTTPTests|LongPollTests|DaemonTests
+APART = LocalAPITests|ThreadsTests|EventLoopTests|HTTPTests|LongPollTests
+DAEMON = DaemonTests
+# The relay's tests keep all cores busy.
+RELAYS = DaemonTests\.(Relay|Joined)
 # Thousands of handshakes, which keep all cores busy, and waits of their own.
 LINKS = LinksTests
 # Peers that live in the test's own process, and open sockets while it starts daemons: by themselves, for the same reason.
@@ -98,11 +101,15 @@ test-swift: needed
 	KACHERY_BUILD_DIR="$$($(SWIFT) build --show-bin-path)" \
 	  $(TIDILY) $(SWIFT) test --skip-build --xunit-output $(RESULTS)/swift-apart.xml --filter '$(APART)'
 	KACHERY_BUILD_DIR="$$($(SWIFT) build --show-bin-path)" \
+	  $(TIDILY) $(SWIFT) test --skip-build --xunit-output $(RESULTS)/swift-daemon.xml --filter '$(DAEMON)' --skip '$(RELAYS)'
+	KACHERY_BUILD_DIR="$$($(SWIFT) build --show-bin-path)" \
+	  $(TIDILY) $(SWIFT) test --skip-build --xunit-output $(RESULTS)/swift-relays.xml --filter '$(RELAYS)'
+	KACHERY_BUILD_DIR="$$($(SWIFT) build --show-bin-path)" \
 	  $(TIDILY) $(SWIFT) test --skip-build --xunit-output $(RESULTS)/swift-links.xml --filter '$(LINKS)'
 	KACHERY_BUILD_DIR="$$($(SWIFT) build --show-bin-path)" \
 	  $(TIDILY) $(SWIFT) test --skip-build --xunit-output $(RESULTS)/swift-alone.xml --filter '$(ALONE)'
 	KACHERY_BUILD_DIR="$$($(SWIFT) build --show-bin-path)" \
-	  $(TIDILY) $(SWIFT) test --skip-build --xunit-output $(RESULTS)/swift.xml --skip '$(APART)|$(LINKS)|$(ALONE)'
+	  $(TIDILY) $(SWIFT) test --skip-build --xunit-output $(RESULTS)/swift.xml --skip '$(APART)|$(DAEMON)|$(LINKS)|$(ALONE)'
 
 test-python: needed $(VENV)/.complete $(if $(PUBLISHED_INSTALLS),$(PUBLISHED)/.complete) $(OLDEST)/.complete $(NEWEST)/.complete
 	$(SWIFT) build --product kachery
