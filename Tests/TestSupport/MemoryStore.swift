@@ -27,6 +27,8 @@ package struct MemoryStore {
 
   /// Downloads that have begun and not ended.
   package var openDownloads: Int { open.count }
+  /// Downloads that were requested and have not ended.
+  private var wanted: Set<DownloadID> = []
 
   /// Bytes of complete pieces of a download.
   package func heldBytes(of id: DownloadID) -> Int { open[id]?.pieces.values.reduce(0) { $0 + $1.count } ?? 0 }
@@ -66,6 +68,11 @@ package struct MemoryStore {
   package mutating func alter(_ hash: ContentHash) { files[hash] = nil }
 
   // MARK: Receiving
+
+  /// A download will begin, unless it ends before.
+  package mutating func want(_ id: DownloadID) { wanted.insert(id) }
+
+  package func wants(_ id: DownloadID) -> Bool { wanted.contains(id) }
 
   /// Begins to receive a file; returns the pieces that an earlier download left.
   package mutating func begin(_ id: DownloadID, _ plan: DownloadPlan) -> Set<Int> {
@@ -140,6 +147,7 @@ package struct MemoryStore {
 
   /// Ends a download; verified pieces of a file with a manifest are kept.
   package mutating func end(_ id: DownloadID) {
+    wanted.remove(id)
     guard let incoming = open.removeValue(forKey: id), incoming.isKept, incoming.plan.manifest != nil,
       !incoming.pieces.isEmpty
     else { return }

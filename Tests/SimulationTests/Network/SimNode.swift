@@ -273,7 +273,9 @@ final class SimNode {
     case .lookUp(let lookup, let hash, _): soon { $0.core.lookedUp(lookup, $0.answer(for: hash)) }
     case .download(.readManifest(let id, _, let manifest)): soon { $0.readManifest(id, manifest) }
     case .download(.prepare(let id, let plan)):
+      store.want(id)
       soon { node in
+        guard node.store.wants(id) else { return }
         if let error = node.fullDisk { return node.transfer { $0.storageFailed(id, error, at: $1) } }
         if let room = node.diskRoom, plan.size > room {
           return node.transfer { $0.storageFailed(id, KacheryError(.diskFull, "There is no room."), at: $1) }
