@@ -23,9 +23,6 @@ enum Caller: Hashable, Sendable {
     case (.page, _), (_, .feedName), (_, .secret): false
     }
   }
-
-  /// Whether it may see the names of the joined channels, which are secrets.
-  var maySeeChannels: Bool { self != .page }
 }
 
 extension Route {

@@ -36,11 +36,4 @@ extension LocalAPIServer {
     let isSet = try await node.setMutable(key, value, update: try fields.optionalBool("update") ?? true)
     respond(exchange, ["success": .bool(isSet)])
   }
-
-  /// The node as this caller may see it.
-  func probe(for caller: Caller?) async -> ProbeReply {
-    var probe = await node.probe
-    if caller?.maySeeChannels != true { probe.joinedChannels = [] }
-    return probe
-  }
 }

@@ -8,15 +8,17 @@ extension LocalAPIServer {
     _ route: Route, _ parameters: [String], _ caller: Caller?, _ exchange: HTTPExchange
   ) async throws(KacheryError) {
     switch route {
-    case .root: await showStatusPage(exchange, to: caller)
+    case .root: await showStatusPage(exchange)
     case .probe:
-      var probe = await probe(for: caller)
+      var probe = await node.probe
+      // The names of channels are secrets. Programs of this machine list them here without a token.
+      if !isTrusted(exchange) || isKnownUser(exchange) == false { probe.joinedChannels = [] }
       if let isKnown = isKnownUser(exchange) { probe.socket = ProbeReply.Socket(hasAccess: isKnown, port: port) }
       respond(exchange, probe.json)
     case .halt:
       respond(exchange, ["success": true])
       await node.requestStop()
-    case .stats: await showStats(exchange, to: caller)
+    case .stats: await showStats(exchange)
     case .metrics:
       exchange.respond(
         HTTPResponse(

@@ -3,16 +3,16 @@ import HTTP
 import Primitives
 
 extension LocalAPIServer {
-  func showStats(_ exchange: HTTPExchange, to caller: Caller?) async {
-    guard exchange.head.query["format"] != "html" else { return await showStatusPage(exchange, to: caller) }
+  func showStats(_ exchange: HTTPExchange) async {
+    guard exchange.head.query["format"] != "html" else { return await showStatusPage(exchange) }
     var stats = JSONObject()
     for (name, value) in node.metrics.values { stats[ByteString(name)] = .integer(Int64(value)) }
     respond(exchange, ["success": true, "format": "json", "stats": .object(stats)])
   }
 
   /// A page without scripts or external resources: the node, its peers and its counters.
-  func showStatusPage(_ exchange: HTTPExchange, to caller: Caller?) async {
-    let page = StatusPage(probe: await probe(for: caller), status: await node.status, metrics: node.metrics.values)
+  func showStatusPage(_ exchange: HTTPExchange) async {
+    let page = StatusPage(probe: await node.probe, status: await node.status, metrics: node.metrics.values)
     exchange.respond(
       HTTPResponse(
         contentType: "text/html; charset=utf-8", body: Array(page.html.utf8),
