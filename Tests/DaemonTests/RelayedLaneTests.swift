@@ -11,7 +11,7 @@ import Wire
 @testable import Daemon
 @testable import NodeCore
 
-/// Two nodes that nobody can dial, and their relay, over loopback: their bulk data takes joined lanes.
+/// Two nodes that cannot be dialed, and their relay, over loopback: their bulk data takes joined lanes.
 @Suite(.timeLimit(.minutes(1))) struct RelayedLaneTests {
   private func withNodes(_ body: (Relayed) async throws -> Void) async throws {
     let nodes = try Relayed()

@@ -121,7 +121,7 @@ private actor SplicedWorld {
 
   let loop: EventLoop
   private(set) var received: [[UInt8]] = [[], []]
-  /// Whether each end has been told that the other sends nothing more.
+  /// Whether each end knows that the other sends nothing more.
   private(set) var finished = [false, false]
   /// Whether the connection of each end has broken.
   private(set) var broken = [false, false]

@@ -83,6 +83,13 @@ import Testing
     #expect(try fetch("GET", "/probe", token: token).body.contains("secret-name"))
   }
 
+  @Test func usersWithTheTokenSeeTheChannels() throws {
+    let info = try run("kachery-info", [], in: folder.path, environment: try user("dora"))
+    #expect(info.code == 0 && info.output.contains("secret-name"), "\(info)")
+    let stranger = try run("kachery-info", [], in: folder.path, environment: try user("eve", token: "x"))
+    #expect(!stranger.output.contains("secret-name"), "\(stranger)")
+  }
+
   @Test func pathsOfTheDaemonsMachineAreOutOfReach() throws {
     let good = try token
     for (path, body) in [

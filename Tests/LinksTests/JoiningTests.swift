@@ -55,7 +55,7 @@ import Wire
     }
   }
 
-  /// Nothing is told to connections that say anything else, and they are closed.
+  /// The relay sends nothing on connections that begin with anything else, and closes them.
   @Test func everythingElseIsClosed() async throws {
     try await withHosts { hosts in
       let preamble = JoinPreamble(Self.token, as: .opener).encoded

@@ -84,7 +84,7 @@ struct LinkChoice: Sendable {
 
 extension LinkChoice.Candidate {
   /// Whether the other end has answered over it, and still does.
-  var isProven: Bool { roundTrip != nil && !isSilent }
+  fileprivate var isProven: Bool { roundTrip != nil && !isSilent }
 
   /// Links that were never measured come last in their kind, and of two equal ones the older is first.
   fileprivate var rank: Rank {

@@ -52,46 +52,24 @@ extension Node {
 
   private var proxy: Checkup.Proxy? {
     let rules = proxies.settings.rules
-    let variables = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
+    guard rules.proxy != .none else { return nil }
     let source =
       if rules.source == .environment {
-        variables.first { Environment[$0].map { !$0.isEmpty } ?? false } ?? "the environment"
+        ProxyRules.variables.first { Environment[$0].map { !$0.isEmpty } ?? false } ?? "the environment"
       } else { configuration.proxy == nil ? "kachery.yaml" : "--proxy" }
-    switch rules.proxy {
-    case .none: return nil
-    case .usable(let address):
-      return Checkup.Proxy(address: "\(address)", source: source, exceptions: rules.exceptionText)
-    case .unusable(let problem):
-      return Checkup.Proxy(address: "", source: source, exceptions: rules.exceptionText, problem: problem)
-    }
+    return Checkup.Proxy(
+      address: rules.addressText, source: source, exceptions: rules.exceptionText, problem: rules.problem)
   }
 
   // MARK: Bootstrap nodes
 
   private func bootstraps(of network: NetworkSummary) async -> [Checkup.Bootstrap] {
-    let known = Array(network.bootstraps.prefix(Self.maximumBootstraps))
-    return await withTaskGroup(of: (Int, [Checkup.Attempt]).self) { group in
-      for (index, bootstrap) in known.enumerated() {
-        group.addTask { (index, await self.attempts(at: bootstrap.places)) }
-      }
-      var results = known.map { bootstrap in
-        var result = Checkup.Bootstrap(address: bootstrap.name)
-        (result.node, result.label) = (bootstrap.node, bootstrap.label)
-        result.linkedBy = bootstrap.path?.rawValue
-        return result
-      }
-      for await (index, attempts) in group { results[index].attempts = attempts }
-      return results
-    }
-  }
-
-  private func attempts(at places: [Address]) async -> [Checkup.Attempt] {
-    let places = Array(places.prefix(Self.maximumPlaces))
-    return await withTaskGroup(of: (Int, Checkup.Attempt).self) { group in
-      for (index, place) in places.enumerated() { group.addTask { (index, await self.attempt(at: place)) } }
-      var attempts: [(Int, Checkup.Attempt)] = []
-      for await attempt in group { attempts.append(attempt) }
-      return attempts.sorted { $0.0 < $1.0 }.map(\.1)
+    await network.bootstraps.prefix(Self.maximumBootstraps).concurrently { bootstrap in
+      var result = Checkup.Bootstrap(address: bootstrap.name)
+      (result.node, result.label) = (bootstrap.node, bootstrap.label)
+      result.linkedBy = bootstrap.path?.rawValue
+      result.attempts = await bootstrap.places.prefix(Self.maximumPlaces).concurrently { await self.attempt(at: $0) }
+      return result
     }
   }
 
@@ -146,6 +124,19 @@ extension Node {
         late.cancel()
         report(disk)
       }
+    }
+  }
+}
+
+extension ArraySlice where Element: Sendable {
+  /// The results of `body` for all elements, in their order.
+  fileprivate func concurrently<Value: Sendable>(_ body: @escaping @Sendable (Element) async -> Value) async -> [Value]
+  {
+    await withTaskGroup(of: (Int, Value).self) { group in
+      for (index, element) in enumerated() { group.addTask { (index, await body(element)) } }
+      var values: [(Int, Value)] = []
+      for await value in group { values.append(value) }
+      return values.sorted { $0.0 < $1.0 }.map(\.1)
     }
   }
 }

@@ -9,14 +9,12 @@ import Primitives
 final class LinkProbe {
   /// How long the whole may take.
   static let time: Duration = .seconds(5)
-  private static let lookPeriod: Duration = .milliseconds(2)
 
   private let loop: EventLoop
   private var done: ((Result<(peer: NodeID, roundTrip: Duration), KacheryError>) -> Void)?
   private var attempt: LinkAttempt?
   private var link: Link?
   private var deadline: Timer?
-  private var look: Timer?
 
   /// - Parameter done: called once, on the loop.
   init(loop: EventLoop, _ done: @escaping (Result<(peer: NodeID, roundTrip: Duration), KacheryError>) -> Void) {
@@ -40,22 +38,21 @@ final class LinkProbe {
     guard done != nil else { return link.close() }
     self.link = link
     link.onClose = { self.end(.failure($0 ?? KacheryError(.disconnected, "The node closed the link."))) }
-    link.measureRoundTrip()
-    look = loop.after(Self.lookPeriod, repeating: Self.lookPeriod) {
-      guard let time = link.recentRoundTripTime else { return }
-      self.end(.success((link.peer, time)))
+    link.onMeasured = {
+      if let time = link.recentRoundTripTime { self.end(.success((link.peer, time))) }
     }
+    link.measureRoundTrip()
   }
 
   private func end(_ result: Result<(peer: NodeID, roundTrip: Duration), KacheryError>) {
     guard let tell = done else { return }
     done = nil
     deadline?.cancel()
-    look?.cancel()
     attempt?.cancel()
     link?.onClose = nil
+    link?.onMeasured = nil
     link?.close()
-    (deadline, look, attempt, link) = (nil, nil, nil, nil)
+    (deadline, attempt, link) = (nil, nil, nil)
     tell(result)
   }
 

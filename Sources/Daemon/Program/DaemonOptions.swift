@@ -153,14 +153,15 @@ package enum DaemonOptions {
   private static func read(
     _ environment: [ByteString: String], into configuration: inout DaemonConfiguration
   ) throws(KacheryError) {
-    func value(_ names: ByteString...) -> String? {
+    func value(_ names: ByteString...) -> String? { first(of: names) }
+    func first(of names: [ByteString]) -> String? {
       names.lazy.compactMap { environment[$0] }.first { !$0.isEmpty }
     }
     let home = value("HOME") ?? "/"
     configuration.storageDirectory = absolute(value("KACHERY_STORAGE_DIR") ?? "\(home)/kachery-storage", environment)
     configuration.configurationDirectory = absolute(
       value("KACHERY_P2P_CONFIG_DIR") ?? "\(home)/.kachery-p2p", environment)
-    configuration.environmentProxy = value("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY") ?? ""
+    configuration.environmentProxy = first(of: ProxyRules.variables.map { ByteString($0) }) ?? ""
     configuration.environmentProxyExceptions = value("no_proxy", "NO_PROXY") ?? ""
     if let text = value("KACHERY_P2P_API_PORT", "KACHERY_DAEMON_PORT") {
       guard let port = UInt16(text) else {

@@ -54,7 +54,7 @@ final class JoinedLanes {
 
   /// Lanes that are joined.
   var count: Int { joined.count }
-  /// Lanes of which a connection is missing.
+  /// Lanes that still wait for a connection.
   var waitingCount: Int { granted.count }
   /// Whether nothing is left of any lane.
   var isIdle: Bool { quotas.isEmpty && granted.isEmpty && joined.isEmpty }

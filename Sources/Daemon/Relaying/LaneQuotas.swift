@@ -7,7 +7,7 @@ struct LaneQuotas {
   /// Lanes of one node.
   static let perNode = 64
   static let total = 256
-  /// Lanes of which a connection is missing.
+  /// Lanes that still wait for a connection.
   static let waiting = 64
   /// Those that one node has asked for.
   static let waitingPerNode = 16

@@ -187,6 +187,6 @@ struct RelayCounts: Equatable, Sendable {
   var refusals: [RelayStatus: Int]
   /// Lanes that are joined.
   var lanes = 0
-  /// Lanes of which a connection is missing.
+  /// Lanes that still wait for a connection.
   var waitingLanes = 0
 }

@@ -24,7 +24,7 @@ package final class SocketSplice {
     /// Whether the source may have bytes, and the sink room, as far as is known.
     var isReadable = false
     var isWritable = true
-    /// Whether the source has finished, and the sink was told.
+    /// Whether the source has finished, and its end was passed on to the sink.
     var isOver = false
 
     var canPass: Bool { !isOver && (held.isEmpty ? isReadable : isWritable) }

@@ -26,6 +26,15 @@ package struct ProxyRules: Hashable, Sendable {
   /// The proxy, as it was given; empty if there is none.
   package let text: String
 
+  /// The variables of the environment that name a proxy; the first that is not empty counts.
+  package static let variables = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
+
+  /// The proxy's address, without user and password; empty if there is none that can be used.
+  package var addressText: String { if case .usable(let address) = proxy { "\(address)" } else { "" } }
+
+  /// Why the configured proxy cannot be used; nil if it can, or if there is none.
+  package var problem: String? { if case .unusable(let problem) = proxy { problem } else { nil } }
+
   /// Rules without a proxy.
   package init() { self.init(proxy: "", except: "", from: .environment) }
 

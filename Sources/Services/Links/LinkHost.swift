@@ -103,12 +103,9 @@ package final class LinkHost {
     to endpoint: Endpoint, over kind: TransportKind = .tcp, from source: DialSource = .listeningPort, expected: NodeID?,
     timeout: Duration, _ done: @escaping (Result<Link, KacheryError>) -> Void
   ) -> LinkAttempt {
-    let attempt = LinkAttempt()
-    attempt.dial = transport(kind).dial(to: endpoint, from: source, expected: expected, timeout: timeout) {
-      [weak self] result in
-      if let self { opened(result, by: attempt, done) } else { Self.refuse(result, done) }
+    attempt(done) {
+      transport(kind).dial(to: endpoint, from: source, expected: expected, timeout: timeout, $0)
     }
-    return attempt
   }
 
   /// Opens a link to a node that dials this one at the same moment. `done` is called once, on the loop, never before this
@@ -119,14 +116,7 @@ package final class LinkHost {
   package func punch(
     _ round: PunchRound, own: NodeID, _ done: @escaping (Result<Link, KacheryError>) -> Void
   ) -> LinkAttempt {
-    let attempt = LinkAttempt()
-    attempt.dial = transport.punch(round, own: own) { [weak self] result in
-      if let self { opened(result, by: attempt, done) } else { Self.refuse(result, done) }
-    }
-    if attempt.dial == nil {
-      _ = loop.after(.zero) { if !attempt.isCancelled { done(.failure(Self.closing)) } }
-    }
-    return attempt
+    attempt(done) { transport.punch(round, own: own, $0) }
   }
 
   /// Opens a link by a connection that a relay joins to one of the node at the other end. `done` is called once, on the
@@ -140,8 +130,16 @@ package final class LinkHost {
     _ preamble: JoinPreamble, at endpoint: Endpoint, expected: NodeID, timeout: Duration,
     _ done: @escaping (Result<Link, KacheryError>) -> Void
   ) -> LinkAttempt {
+    attempt(done) { transport.join(preamble, at: endpoint, expected: expected, timeout: timeout, $0) }
+  }
+
+  /// An attempt whose path `open` opens. It fails in a later turn if that returns nil.
+  private func attempt(
+    _ done: @escaping (Result<Link, KacheryError>) -> Void,
+    _ open: (@escaping (Result<any CarrierHandshake, KacheryError>) -> Void) -> (any PendingDial)?
+  ) -> LinkAttempt {
     let attempt = LinkAttempt()
-    attempt.dial = transport.join(preamble, at: endpoint, expected: expected, timeout: timeout) { [weak self] result in
+    attempt.dial = open { [weak self] result in
       if let self { opened(result, by: attempt, done) } else { Self.refuse(result, done) }
     }
     if attempt.dial == nil {

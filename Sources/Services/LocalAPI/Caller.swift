@@ -8,7 +8,7 @@ enum Caller: Hashable, Sendable {
   case otherMachine
 
   /// Whether it may use the route.
-  func may(use route: Route) -> Bool { self == .owner || route.isOpen || route.others.contains(self) }
+  func may(use route: Route) -> Bool { self == .owner || route.others.contains(self) }
 
   func may(read kind: MutableKind) -> Bool {
     switch (self, kind) {

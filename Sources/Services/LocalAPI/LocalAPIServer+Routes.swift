@@ -3,7 +3,7 @@ import HTTP
 import Primitives
 
 extension LocalAPIServer {
-  /// - Parameter caller: nil if a request to an open route proves nothing about its sender.
+  /// - Parameter caller: nil if the route is open, and only then.
   func answer(
     _ route: Route, _ parameters: [String], _ caller: Caller?, _ exchange: HTTPExchange
   ) async throws(KacheryError) {

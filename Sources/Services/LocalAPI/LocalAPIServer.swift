@@ -147,7 +147,7 @@ package actor LocalAPIServer {
         return refuse(
           exchange, status: 405, "\(route.rawValue) takes \(route.methods.map(\.text).joined(separator: " or ")) only.")
       }
-      let caller = route.isOpen ? try? await caller(of: exchange, route) : try await caller(of: exchange, route)
+      let caller = route.isOpen ? nil : try await caller(of: exchange, route)
       try await answer(route, parameters, caller, exchange)
     } catch {
       if error.code == .forbidden { refusals.add() }

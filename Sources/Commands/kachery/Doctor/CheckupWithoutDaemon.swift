@@ -99,18 +99,14 @@ struct CheckupWithoutDaemon {
     if let proxy = settings.proxy {
       return (ProxyRules(proxy: proxy, except: exceptions, from: .configuration), "kachery.yaml")
     }
-    let names = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
-    let name = names.first { Environment[$0].map { !$0.isEmpty } ?? false } ?? "https_proxy"
+    let name = ProxyRules.variables.first { Environment[$0].map { !$0.isEmpty } ?? false } ?? "https_proxy"
     return (ProxyRules(proxy: Environment[name] ?? "", except: exceptions, from: .environment), name)
   }
 
   private func proxy(_ named: (rules: ProxyRules, source: String)) -> Checkup.Proxy? {
-    let exceptions = named.rules.exceptionText
-    switch named.rules.proxy {
-    case .none: return nil
-    case .usable(let address): return Checkup.Proxy(address: "\(address)", source: named.source, exceptions: exceptions)
-    case .unusable(let problem):
-      return Checkup.Proxy(address: "", source: named.source, exceptions: exceptions, problem: problem)
-    }
+    let (rules, source) = named
+    guard rules.proxy != .none else { return nil }
+    return Checkup.Proxy(
+      address: rules.addressText, source: source, exceptions: rules.exceptionText, problem: rules.problem)
   }
 }

@@ -103,12 +103,18 @@ struct DaemonClient: Sendable {
   }
 
   private static func remote(_ probe: ProbeReply, _ tokenFile: String) throws(KacheryError) -> DaemonClient {
-    guard let token = read(tokenFile)?.filter({ !$0.isWhitespace }), !token.isEmpty else {
+    guard let token = remoteToken else {
       throw KacheryError(
         .permissionDenied, "KACHERY_API_TOKEN_FILE is \(tokenFile), which cannot be read or is empty; correct it.")
     }
     return DaemonClient(
       probe: probe, storageDirectory: probe.storageDirectory, base: address, socket: nil, token: token, isRemote: true)
+  }
+
+  /// The token for a daemon on another machine; nil if there is none, or if it cannot be read.
+  private static var remoteToken: String? {
+    guard let token = tokenFile.flatMap(read)?.filter({ !$0.isWhitespace }), !token.isEmpty else { return nil }
+    return token
   }
 
   /// The daemon that answers.
@@ -131,9 +137,6 @@ struct DaemonClient: Sendable {
   /// Whether the daemon still answers.
   var isAnswering: Bool { ((try? Self.probe(socket: socket)) ?? nil) != nil }
 
-  /// The reply of the daemon to a client that has proved its access: with the channels.
-  func fullProbe() throws(KacheryError) -> ProbeReply { try ProbeReply(json: try get("/probe")) }
-
   /// The reply of the daemon, whether or not this user may use it; nil if none answers.
   static func whoAnswers() throws(KacheryError) -> ProbeReply? {
     if let client = try namedByDirectory() { return client.probe }
@@ -145,6 +148,10 @@ struct DaemonClient: Sendable {
     var request = HTTPRequest("GET", "\(address)/probe")
     request.unixSocket = socket
     request.certificateFile = certificateFile
+    // Another machine names its channels only to those with its token, which never travels unencrypted.
+    if socket == nil, certificateFile != nil, let token = remoteToken {
+      request.headers = [("Authorization", "Bearer \(token)")]
+    }
     request.connectTimeout = .seconds(3)
     request.timeout = .seconds(10)
     let body: [UInt8]

@@ -95,14 +95,14 @@ extension Command {
     run: { (arguments) throws(KacheryError) in
       let client = try DaemonClient.require()
       guard !arguments.has("--json") else {
-        Console.result(try client.fullProbe().json.compact)
+        Console.result(client.probe.json.compact)
         return .done
       }
       let stats = try client.get("/stats?format=json")
       Console.result("Running at \(client.address), version \(APIVersion.daemon).")
       Console.result("Node ID:           \(client.probe.node)")
       Console.result("Storage directory: \(client.probe.storageDirectory)")
-      Console.result("Channels:          \(try client.fullProbe().joinedChannels.count)")
+      Console.result("Channels:          \(client.probe.joinedChannels.count)")
       Console.result("Linked nodes:      \(stats["stats"]?["kachery_links"]?.integer ?? 0)")
       Console.result("In a browser:      \(client.pageAddress)  (for a few minutes)")
       return .done
