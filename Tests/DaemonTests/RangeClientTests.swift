@@ -7,6 +7,11 @@ import Wire
 
 @testable import Daemon
 
+/// A clock that the test sets. Bound to its user's loop.
+private final class TestClock {
+  var now = Instant(nanoseconds: 1_000_000_000)
+}
+
 /// `RangeClient`: ranges received over several unequal lanes, which open and break, arrive complete and in order.
 @Suite(.timeLimit(.minutes(1))) struct RangeClientTests {
   /// A node that answers on every lane, as far as the test lets it.
@@ -27,6 +32,8 @@ import Wire
     private var delivered: [UInt8] = []
     private var events: [String] = []
     private var lastLane: UInt64 = 100
+    private let clock: TestClock
+    private var rooms = 0
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
@@ -34,7 +41,10 @@ import Wire
       loop = try EventLoop(name: "ranges")
       lanes = MemoryLanes(count)
       content = PatternBytes.make(bytes)
-      client = RangeClient(lanes, window: 16 << 20, laneWindow: 8 << 20, loop: loop)
+      // The clock moves when the test moves it.
+      let clock = TestClock()
+      self.clock = clock
+      client = RangeClient(lanes, window: 16 << 20, laneWindow: 8 << 20, loop: loop) { clock.now }
     }
 
     func start() {
@@ -50,6 +60,22 @@ import Wire
         }
       }
       client.onEnd = { self.events.append("end") }
+      client.onRoom = { self.rooms += 1 }
+    }
+
+    /// What the client does every 250 ms.
+    func relieve(after time: Duration) {
+      clock.now = clock.now + time
+      client.relieve()
+    }
+
+    /// Everything that was requested on these streams arrives.
+    func answer(on streams: Range<Int>) throws {
+      try read()
+      for place in streams {
+        lanes.streams[place].stream.receive(answering[place].answers)
+        answering[place].answers = []
+      }
     }
 
     func request(_ range: ByteRange) {
@@ -151,6 +177,8 @@ import Wire
     var streamCount: Int { lanes.streams.count }
     var lanesUsed: Int { Set(lanes.streams.filter { $0.stream.written.count > 1 }.map(\.lane)).count }
     var users: Int { lanes.users }
+    var roomReports: Int { rooms }
+    func isReset(_ stream: Int) -> Bool { lanes.streams[stream].stream.isReset }
     func bytes(in range: ByteRange) -> [UInt8] { Array(content[Int(range.start)..<Int(range.end)]) }
 
     /// Waits until the loop has run the work of its next turn.
@@ -293,6 +321,41 @@ import Wire
     let (before, after) = (try await node.requestedBytes(over: first), try await node.requestedBytes(over: second))
     #expect(after > 10_000_000)
     if old == "runs empty" { #expect(before + after == 20_000_000, "nothing is requested twice") }
+    await node.stop()
+  }
+
+  /// A lane whose bytes do not come, while the others wait for them, loses its requests to the others.
+  @Test func aStuckLaneDoesNotHoldUpTheOthers() async throws {
+    let node = try Node(bytes: 6_000_000, lanes: 3)
+    await node.start()
+    await node.request(try range(0, 6_000_000))
+    await node.relieve(after: .milliseconds(250))
+    try await node.answer(on: 1..<3)
+    #expect(await !node.isReset(0), "a connection that has lost packets needs a moment")
+    // Their rate is known from now on.
+    await node.relieve(after: .milliseconds(250))
+    try await node.answer(on: 1..<3)
+    for _ in 0..<8 { await node.relieve(after: .milliseconds(250)) }
+    #expect(await node.isReset(0))
+    await node.turn()
+    var random = SeededRandom(seed: 1)
+    while try await node.step(&random) {}
+    let seen = await node.seen
+    #expect(seen.events == ["began", "ended"])
+    let expected = await node.bytes(in: try range(0, 6_000_000))
+    #expect(seen.bytes == expected)
+    await node.stop()
+  }
+
+  /// The owner may have had a reason to request nothing when lanes became idle.
+  @Test func idleLanesAreReportedAgain() async throws {
+    let node = try Node(bytes: 6_000_000, lanes: 3)
+    await node.start()
+    await node.request(try range(0, 3_000_000))
+    try await node.answer(on: 1..<3)
+    #expect(await node.roomReports == 1)
+    await node.relieve(after: .milliseconds(250))
+    #expect(await node.roomReports == 2)
     await node.stop()
   }
 

@@ -75,6 +75,26 @@ import Wire
     #expect(pieces == TransferEngine.mostPiecesAhead)
   }
 
+  /// A source with idle lanes gets more pieces however long those will take that it has: unless another source could give
+  /// them meanwhile.
+  @Test(arguments: [true, false]) func aSlowSourceGetsMorePiecesIfItIsTheOnlyOne(isOnlyOne: Bool) throws {
+    var engine = TransferEngine()
+    engine.load(load, FileQuery(key: FileKey(hash: hash, manifest: manifestHash)), at: start)
+    let question = try question(engine.drain())
+    let peers = isOnlyOne ? [node] : [node, other]
+    engine.asked(question.id, peers.map { AskedPeer(node: $0, topic: topic) }, at: start)
+    for peer in peers { engine.answered(question.id, by: peer, .has(FindAnswer.File(size: 200_000_000)), at: start) }
+    let id = try download(engine.drain())
+    engine.manifestRead(id, manifest(chunks: 10), at: start)
+    engine.prepared(id, at: start)
+    let first = try #require(engine.drain().fetches.first { $0.source.node == node })
+    // At this rate, the piece takes 20 s.
+    engine.received(first.id, 1_000_000, at: start + .seconds(1))
+    _ = engine.drain()
+    engine.hasRoom(id, at: node, at: start + .seconds(1))
+    #expect(engine.drain().fetches.count == (isOnlyOne ? 1 : 0))
+  }
+
   /// The next piece is requested when less than a second's worth of the first is left.
   @Test func piecesAreAskedForInOrderOneAhead() throws {
     var engine = TransferEngine()

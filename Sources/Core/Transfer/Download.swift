@@ -383,7 +383,11 @@ struct Download: Sendable {
     let count = outstanding(from: node)
     guard let fetching, count > 0 else { return true }
     let timeLeft = SourcePace(fetching: fetching, sources: sources, now: now).timeLeft(for: source)
-    if count < source.room { return timeLeft.map { $0 < SourcePace.lead } ?? true }
+    if count < source.room {
+      // Its lanes are idle. Another source could give the piece meanwhile, if there is one.
+      let isOnlyOne = !sources.values.contains { $0.node != node && !$0.isResting && !$0.isExhausted }
+      return isOnlyOne || timeLeft.map { $0 < SourcePace.lead } ?? true
+    }
     guard count < TransferEngine.piecesAhead, let timeLeft else { return false }
     return timeLeft < SourcePace.lead
   }

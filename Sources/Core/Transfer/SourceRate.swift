@@ -31,6 +31,13 @@ package struct SourceRate: Sendable {
     windowStart = nil
   }
 
+  /// The same while nothing is requested.
+  package func paused(at now: Instant) -> SourceRate {
+    var rate = self
+    if windowStart != nil { rate.pause(at: now) }
+    return rate
+  }
+
   /// Bytes have arrived.
   package mutating func add(_ bytes: UInt64, at now: Instant) {
     guard let start = windowStart else { return }

@@ -46,6 +46,10 @@ final class RangeClient: LaneUser {
   private let window: Int
   private let laneWindow: Int
   private let loop: EventLoop
+  private let clock: () -> Instant
+  /// What the streams that have ended have shown of the rates of their lanes.
+  private var meters: [LaneID: SourceRate] = [:]
+  private var checks: Timer?
   private var template: FetchRequest?
   private var queue = SpanQueue()
   private var streams: [SpanStream] = []
@@ -64,7 +68,9 @@ final class RangeClient: LaneUser {
   /// - Parameters:
   ///   - window: most bytes that may wait to be consumed, on the link itself.
   ///   - laneWindow: the same for each lane.
-  init(_ lanes: any Lanes, window: Int, laneWindow: Int, loop: EventLoop) {
+  ///   - clock: the current time, if not the loop's.
+  init(_ lanes: any Lanes, window: Int, laneWindow: Int, loop: EventLoop, clock: (() -> Instant)? = nil) {
+    self.clock = clock ?? { loop.now }
     self.lanes = lanes
     self.window = window
     self.laneWindow = laneWindow
@@ -104,6 +110,7 @@ final class RangeClient: LaneUser {
     onEvent = nil
     onEnd = nil
     onRoom = nil
+    checks?.cancel()
     lanes.leave(self)
     for stream in streams { stream.close() }
     streams = []
@@ -142,11 +149,14 @@ final class RangeClient: LaneUser {
     retire(except: Set(usable.map(\.id)))
     while !queue.isEmpty, let stream = nextStream(usable) {
       let share = usable.count > 1 ? queue.unassigned / UInt64(2 * usable.count) : .max
-      guard let span = queue.next(upTo: SpanSize.span(rate: stream.rate(at: loop.now), share: share)) else { return }
+      guard let span = queue.next(upTo: SpanSize.span(rate: stream.rate(at: clock()), share: share)) else { return }
       if arrivals[span.number] == nil { arrivals[span.number] = Arrival(span: span) }
       stream.request(
         span, FetchRequest(topic: template.topic, hash: template.hash, range: span.bytes),
-        at: loop.now)
+        at: clock())
+    }
+    if checks == nil, usable.count > 1 {
+      checks = loop.after(Takeover.period, repeating: Takeover.period) { [weak self] in self?.relieve() }
     }
     guard queue.isEmpty, !hasAnnouncedRoom, usable.count > 1, nextStream(usable) != nil else {
       return
@@ -159,7 +169,7 @@ final class RangeClient: LaneUser {
   private func nextStream(_ usable: [Lane]) -> SpanStream? {
     let number = queue.nextNumber
     for lane in usable where !streams.contains(where: { $0.lane == lane.id && $0.accepts(number) }) { open(lane) }
-    let now = loop.now
+    let now = clock()
     let open = streams.filter { stream in
       stream.accepts(number) && stream.hasRoom(roundTripTime: lanes.roundTripTime, at: now)
     }
@@ -168,9 +178,9 @@ final class RangeClient: LaneUser {
 
   private func open(_ lane: Lane) {
     for stream in streams where stream.lane == lane.id { stream.isRetiring = true }
-    let stream = SpanStream(lane.id, lane.open(lane.id.isLink ? window : laneWindow)) { [loop] in
-      loop.now
-    }
+    let earlier = streams.last { $0.lane == lane.id }?.meter ?? meters[lane.id] ?? SourceRate()
+    let stream = SpanStream(
+      lane.id, lane.open(lane.id.isLink ? window : laneWindow), meter: earlier.paused(at: clock()), clock: clock)
     stream.onEvent = { [weak self, weak stream] event in
       guard let self, let stream else { return }
       receive(event, from: stream)
@@ -187,6 +197,37 @@ final class RangeClient: LaneUser {
     for stream in streams where !usable.contains(stream.lane) { stream.isRetiring = true }
     for stream in streams where stream.isRetiring && stream.isIdle { stream.finish() }
     streams.removeAll { $0.isRetiring && $0.isIdle }
+  }
+
+  /// Sees to it that no lane stays idle.
+  func relieve() {
+    // What was refused while other sources had to be waited for may be granted now.
+    if hasAnnouncedRoom {
+      hasAnnouncedRoom = false
+      assign()
+    }
+    takeOver()
+  }
+
+  /// Requests on other lanes what a slow one holds them up with.
+  private func takeOver() {
+    guard !isClosed, let slow = streams.first(where: { $0.requested.first?.number == head }) else { return }
+    let now = clock()
+    guard let rate = slow.rate(at: now) else { return }
+    let other = streams.filter { $0 !== slow && ($0.isIdle || isHeldUp($0)) }.compactMap { $0.rate(at: now) }.max()
+    guard let other, Takeover.isDue(slow.outstandingBytes, at: rate, other: other) else { return }
+    slow.close()
+    meters[slow.lane] = slow.meter
+    streams.removeAll { $0 === slow }
+    takeBack(slow)
+  }
+
+  /// Whether half of the stream's window is taken up by bytes that wait for those of other streams.
+  private func isHeldUp(_ stream: SpanStream) -> Bool {
+    let waiting = arrivals.values.reduce(0) { sum, arrival in
+      arrival.early.reduce(sum) { $1.from === stream ? $0 + $1.bytes.count : $0 }
+    }
+    return waiting >= laneWindow / 2
   }
 
   // MARK: Answers

@@ -22,11 +22,11 @@ enum SpanSize {
   }
 
   /// The bytes to request from a lane ahead of those that have arrived: at least two spans, and enough that the node
-  /// always has one to send while the next request is in flight.
+  /// always has one to send while the next request is in flight, also when the lane is twice as fast as measured.
   static func ahead(rate: Double?, roundTripTime: Duration?) -> UInt64 {
     guard let rate else { return 2 * first }
     let roundTrip = roundTripTime?.inSeconds ?? assumedRoundTrip
-    let time = max(Self.time, 2 * roundTrip) + Self.time
+    let time = max(Self.time, 4 * roundTrip) + Self.time
     return max(2 * span(rate: rate, share: most), UInt64(rate * time))
   }
 }

@@ -37,12 +37,16 @@ final class SpanStream {
   private let stream: any ByteStream
   private var decoder = FetchReplyDecoder()
   private var lastNumber = -1
-  private var outstandingBytes: UInt64 = 0
-  private var meter = SourceRate()
+  /// Requested bytes that have not arrived.
+  private(set) var outstandingBytes: UInt64 = 0
+  /// How fast the lane is.
+  private(set) var meter: SourceRate
   private let clock: () -> Instant
 
-  init(_ lane: LaneID, _ stream: any ByteStream, clock: @escaping () -> Instant) {
+  /// - Parameter meter: what earlier streams over the lane have shown of its rate.
+  init(_ lane: LaneID, _ stream: any ByteStream, meter: SourceRate = SourceRate(), clock: @escaping () -> Instant) {
     self.lane = lane
+    self.meter = meter
     self.clock = clock
     self.stream = stream
     stream.write([StreamKind.fetch.rawValue])
@@ -64,8 +68,10 @@ final class SpanStream {
   /// Bytes per second; nil if unknown.
   func rate(at now: Instant) -> Double? { meter.bytesPerSecond(at: now) }
 
-  /// Seconds until all requested bytes have arrived.
-  func timeToDo(at now: Instant) -> Double { Double(outstandingBytes) / (rate(at: now) ?? 1e6) }
+  /// Seconds until all requested bytes and a small further span have arrived.
+  func timeToDo(at now: Instant) -> Double {
+    Double(outstandingBytes + SpanSize.least) / max(1, rate(at: now) ?? 1e6)
+  }
 
   func request(_ span: SpanQueue.Span, _ request: FetchRequest, at now: Instant) {
     if requested.isEmpty { meter.begin(at: now) }
@@ -86,6 +92,7 @@ final class SpanStream {
 
   /// Abandons all requests.
   func close() {
+    if !isIdle { meter.pause(at: clock()) }
     onEvent = nil
     onEnd = nil
     stream.reset()

@@ -30,6 +30,8 @@ struct LanePolicy: Sendable {
   /// The policy measures again if the rate falls below this fraction of the settled one.
   private static let loss = 0.8
   private static let retryTime: Duration = .seconds(30)
+  /// Round trips that a comparison of rates takes: fewer see a connection's congestion control at work, not the line.
+  private static let measuredRoundTrips = 10
   /// How long the policy keeps a number of lanes before it tries half of them, and how long it then measures.
   private static let reducingTime: Duration = .seconds(2)
   /// How long lanes may take to open; after that, the policy measures those that did.
@@ -113,12 +115,12 @@ struct LanePolicy: Sendable {
       guard seen.now - since >= interval(roundTripTime, lanes: seen.lanes) else { return .none }
       return measured(Self.rate(seen, since, bytes), seen)
     case .settled(let rest):
-      return rested(rest, seen)
+      return rested(rest, roundTripTime, seen)
     case .reducing(let lanes, let rate, let since, let bytes):
-      guard seen.now - since >= Self.reducingTime else { return .none }
+      guard seen.now - since >= max(Self.reducingTime, comparing(roundTripTime)) else { return .none }
       let current = Self.rate(seen, since, bytes)
       guard current * Self.gain < rate else {
-        settle(at: current, seen)
+        settle(at: max(rate, current), seen)
         return .none
       }
       floor = (lanes, seen.now)
@@ -127,8 +129,8 @@ struct LanePolicy: Sendable {
     }
   }
 
-  private mutating func rested(_ rest: Rest, _ seen: Observation) -> Step {
-    guard seen.now - rest.measuredAt >= .seconds(1) else { return .none }
+  private mutating func rested(_ rest: Rest, _ roundTripTime: Duration, _ seen: Observation) -> Step {
+    guard seen.now - rest.measuredAt >= comparing(roundTripTime) else { return .none }
     let current = Self.rate(seen, rest.measuredAt, rest.bytes)
     guard current >= Self.loss * rest.rate, seen.now - rest.since < Self.retryTime else {
       best = nil
@@ -138,7 +140,9 @@ struct LanePolicy: Sendable {
     }
     let isFloor = floor.map { $0.lanes >= seen.lanes && seen.now - $0.since < Self.retryTime } ?? false
     if seen.lanes > 1, !isFloor, seen.now - rest.since >= Self.reducingTime {
-      phase = .reducing(from: seen.lanes, rate: current, since: seen.now, bytes: seen.bytesArrived)
+      // Against the best so far, or several small losses would add up unnoticed.
+      phase = .reducing(
+        from: seen.lanes, rate: max(rest.rate, current), since: seen.now, bytes: seen.bytesArrived)
       return .close(seen.lanes / 2)
     }
     phase = .settled(
@@ -173,7 +177,12 @@ struct LanePolicy: Sendable {
 
   /// How long to measure: a few round trips, and longer before many lanes are opened, when the first have reached their rate.
   private func interval(_ roundTripTime: Duration, lanes: Int) -> Duration {
-    max(lanes < Self.usual ? .milliseconds(200) : .seconds(1), roundTripTime * 3)
+    lanes < Self.usual ? max(.milliseconds(200), roundTripTime * 3) : comparing(roundTripTime)
+  }
+
+  /// How long rates must be measured for a comparison.
+  private func comparing(_ roundTripTime: Duration) -> Duration {
+    max(.seconds(1), roundTripTime * Self.measuredRoundTrips)
   }
 
   private static func rate(_ seen: Observation, _ since: Instant, _ bytes: UInt64) -> Double {
