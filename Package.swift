@@ -27,10 +27,14 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
     name: name, dependencies: dependencies, path: "Tests/\(name)", resources: resources, swiftSettings: strict)
 }
 
-func shim(_ name: String, pkgConfig: String? = nil, apt: String? = nil, compiled: Bool = false) -> Target {
+func shim(
+  _ name: String, pkgConfig: String? = nil, apt: String? = nil, compiled: Bool = false, linking libraries: [String] = []
+) -> Target {
   // Always optimized, or the tests would wait for it.
   guard !compiled else {
-    return .target(name: name, path: "CShims/\(name)", cSettings: [.unsafeFlags(["-O2", "-Wall", "-Werror"])])
+    return .target(
+      name: name, path: "CShims/\(name)", cSettings: [.unsafeFlags(["-O2", "-Wall", "-Werror"])],
+      linkerSettings: libraries.map { .linkedLibrary($0) })
   }
   return .systemLibrary(
     name: name, path: "CShims/\(name)", pkgConfig: pkgConfig, providers: apt.map { [.apt([$0])] } ?? [])
@@ -55,6 +59,8 @@ let package = Package(
     shim("CWSLay", apt: "libwslay-dev"),
     shim("CPosix"),
     shim("CSHA1", compiled: true),
+    // Debian has no description of libnatpmp for pkg-config.
+    shim("CPortMapping", compiled: true, linking: ["natpmp", "miniupnpc"]),
 
     // Base: imports nothing of ours but Base.
     module("Primitives", in: "Base"),
@@ -84,6 +90,7 @@ let package = Package(
     module("TLS", in: "Platform", ["Primitives", "Crypto", "COpenSSL"]),
     module("HTTP", in: "Platform", ["Primitives", "Threads", "CMicroHTTPD", "CCurl"]),
     module("WebSocket", in: "Platform", ["Primitives", "Crypto", "COpenSSL", "CWSLay"]),
+    module("PortMapping", in: "Platform", ["Primitives", "CPortMapping"]),
     module("YAML", in: "Platform", ["Primitives", "CYAML"]),
 
     // Services: Platform + Base, and from Core only Wire and Mux.
@@ -101,8 +108,8 @@ let package = Package(
     .target(
       name: "Daemon",
       dependencies: [
-        "Primitives", "Crypto", "Diagnostics", "APIModel", "Wire", "Mux", "Discovery", "Transfer", "Feeds", "NodeCore",
-        "EventLoop", "Files", "Threads", "Process", "Database", "TLS", "HTTP", "YAML",
+        "Primitives", "Crypto", "Diagnostics", "APIModel", "Wire", "Mux", "Discovery", "Traversal", "Transfer", "Feeds",
+        "NodeCore", "EventLoop", "Files", "Threads", "Process", "Database", "TLS", "HTTP", "YAML", "PortMapping",
         "ContentStore", "FeedStore", "Links", "LocalAPI",
       ],
       path: "Sources/Daemon", exclude: ["README.md"], swiftSettings: strict),
@@ -138,7 +145,10 @@ let package = Package(
     tests("FeedsTests", ["Feeds", "Wire", "Crypto", "Primitives", "TestSupport"]),
     tests(
       "SimulationTests",
-      ["NodeCore", "Transfer", "Feeds", "Discovery", "Wire", "Crypto", "Diagnostics", "Primitives", "TestSupport"]),
+      [
+        "NodeCore", "Transfer", "Feeds", "Discovery", "Traversal", "Wire", "Crypto", "Diagnostics", "Primitives",
+        "TestSupport",
+      ]),
     tests(
       "ConformanceTests", ["ContentStore", "Transfer", "Crypto", "Diagnostics", "Files", "Primitives", "TestSupport"]),
     tests("EventLoopTests", ["EventLoop", "Primitives", "TestSupport"]),
@@ -149,6 +159,7 @@ let package = Package(
     tests("TLSTests", ["TLS", "Crypto", "Primitives", "TestSupport", "COpenSSL"]),
     tests("HTTPTests", ["HTTP", "EventLoop", "Primitives", "TestSupport"]),
     tests("WebSocketTests", ["WebSocket", "Primitives", "TestSupport"]),
+    tests("PortMappingTests", ["PortMapping", "EventLoop", "Primitives", "TestSupport"]),
     tests("YAMLTests", ["YAML", "Primitives", "TestSupport"]),
     tests("ContentStoreTests", ["ContentStore", "Files", "Crypto", "Diagnostics", "Primitives", "TestSupport"]),
     tests("FeedStoreTests", ["FeedStore", "Crypto", "Database", "Files", "Primitives", "TestSupport"]),

@@ -33,6 +33,8 @@ library_packages=(
   libcurl4-openssl-dev    # fetching channel documents; the toolchain also uses the library
   libyaml-dev             # reading channel documents
   libwslay-dev            # WebSockets
+  libnatpmp-dev           # asking routers to map a port, by NAT-PMP
+  libminiupnpc-dev        # the same by UPnP
 )
 # The demonstrations check their results with these.
 demo_packages=(curl openssl)
@@ -47,6 +49,7 @@ test_packages=(
 # Installing nginx and Redis starts servers, so only the benchmarks and the tests over lines ask for them.
 line_packages=(
   iproute2 nftables       # emulated lines, and a router between them
+  miniupnpd-nftables      # a router that maps ports
   nginx-light             # a web server in front of a node
 )
 bench_packages=(
@@ -90,6 +93,7 @@ is_provided() {
     python3 | curl | openssl | rsync | mount | shellcheck | redis-server | iperf3) command -v "$1" >/dev/null ;;
     aria2) command -v aria2c >/dev/null ;;
     iproute2) command -v ip >/dev/null || [ -x /usr/sbin/ip ] ;;
+    miniupnpd-nftables) command -v miniupnpd >/dev/null || [ -x /usr/sbin/miniupnpd ] ;;
     nginx-light) command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] ;;
     *) return 1 ;;
   esac

@@ -1,3 +1,4 @@
+import ContentStore
 package import Diagnostics
 package import Primitives
 package import Transfer
@@ -42,6 +43,12 @@ package struct DaemonConfiguration: Sendable {
   package var environmentProxyExceptions = ""
   /// Whether the node links directly to nodes that it reaches through a relay, by dialing them while they dial it.
   package var punches = true
+  /// Whether the node may ask its router to lead a port to it.
+  package var mapsPorts = true
+  /// The same according to the environment, which kachery.yaml overrides; nil if that says nothing.
+  package var environmentMapsPorts: Bool?
+  /// Whether the node may use UDP.
+  package var usesUDP = true
   package var isBootstrap = false
   /// Whether a bootstrap node passes links on between nodes that cannot reach each other.
   package var relays = true
@@ -76,5 +83,27 @@ extension DaemonConfiguration {
     if !announcesByMulticast { return "--nomulticast" }
     if hasProxy, !announcesBesideProxy { return "a proxy is configured; --multicast turns it on" }
     return nil
+  }
+  /// Whether the owner lets the router be asked, in an option, or else in kachery.yaml, or else in the environment.
+  func allowsMapping(_ settings: StoreSettings) -> Bool {
+    mapsPorts && (settings.mapsPorts ?? environmentMapsPorts ?? true)
+  }
+
+  /// Why the node asks no router to lead a port to it, for people; nil if it may. Nothing leaves the machine but through a
+  /// proxy, if there is one.
+  func reasonAgainstMapping(hasProxy: Bool, isAllowed: Bool) -> String? {
+    if !mapsPorts { return "--no-port-mapping" }
+    if !isAllowed { return "portMapping in kachery.yaml, or KACHERY_P2P_PORT_MAPPING" }
+    if !usesUDP { return "--noudp" }
+    if announcedHost != nil { return "--host names the address" }
+    if hasProxy { return "a proxy is configured" }
+    if listenHost != "::", listenHost != "0.0.0.0" { return "the node listens at one address only" }
+    return nil
+  }
+
+  /// The protocols by which the router is asked, in this order. The search for a UPnP router is multicast.
+  func mappingMethods(hasProxy: Bool, isAllowed: Bool) -> [PortMappingProtocol] {
+    guard reasonAgainstMapping(hasProxy: hasProxy, isAllowed: isAllowed) == nil else { return [] }
+    return announcesByMulticast ? [.natPMP, .upnp] : [.natPMP]
   }
 }

@@ -1,4 +1,5 @@
 import APIModel
+import ContentStore
 import Crypto
 import Diagnostics
 import EventLoop
@@ -27,6 +28,7 @@ actor Node {
   let proxies: ProxyDialer
   private let localNetworks: LocalNetworkWatch
   private let localAnnouncements: LocalAnnouncements
+  private let portMapper: PortMapper
   let downloads: Downloads
   let uploads: Uploads
   let lookups: FileLookups
@@ -43,6 +45,8 @@ actor Node {
   private(set) var listening: [Endpoint] = []
   /// Where the node accepts WebSockets; nil if it does not.
   private(set) var listeningForWebSockets: Endpoint?
+  /// Whether the owner lets the router be asked to lead a port to this node.
+  private(set) var allowsMapping: Bool
   private var isStopping = false
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
@@ -55,6 +59,7 @@ actor Node {
     self.configuration = configuration
     self.loop = loop
     self.log = log
+    allowsMapping = configuration.allowsMapping(StoreSettings())
     let storage = try NodeStorage(configuration, log: log)
     self.storage = storage
     startedAt = loop.now
@@ -72,6 +77,7 @@ actor Node {
       relayLimit: RateLimit(limits.relay), relayMetrics: counters.relaying, proxies: proxies)
     localNetworks = LocalNetworkWatch(driver: driver, loop: loop)
     localAnnouncements = LocalAnnouncements(driver: driver, loop: loop, log: log)
+    portMapper = PortMapper(driver: driver, loop: loop, log: log)
     downloads = Downloads(store, driver: driver, loop: loop, metrics: counters, rate: limits.download)
     uploads = Uploads(store, loop: loop, metrics: counters, limits: limits)
     maintenance = StoreMaintenance(store, configuration, loop: loop, log: log)
@@ -102,6 +108,7 @@ actor Node {
     connectParts()
     // Before anything is dialed: kachery.yaml may name a proxy.
     note(proxies.settings.rules)
+    portMapper.use(mappingMethods)
     await withCheckedContinuation { continuation in maintenance.readLimits { continuation.resume() } }
     let endpoint = try listenForLinks()
     try storage.writeNodeID()
@@ -151,6 +158,11 @@ actor Node {
     try links.listen(host: host, ports: [port])[0]
   }
 
+  /// The protocols by which the router is asked.
+  private var mappingMethods: [PortMappingProtocol] {
+    configuration.mappingMethods(hasProxy: proxies.settings.rules.proxy != .none, isAllowed: allowsMapping)
+  }
+
   private var announcesByMulticast: Bool {
     configuration.reasonAgainstMulticast(hasProxy: proxies.settings.rules.proxy != .none) == nil
   }
@@ -165,6 +177,7 @@ actor Node {
   func stop() async {
     guard !isStopping else { return }
     isStopping = true
+    portMapper.stop()
     driver.stop()
     channels.stop()
     localNetworks.stop()
@@ -191,7 +204,10 @@ actor Node {
 
   private func connectParts() {
     driver.onEffect = { self.perform($0) }
-    localNetworks.onInterfaces = { [localAnnouncements] in localAnnouncements.follow($0) }
+    localNetworks.onInterfaces = { [localAnnouncements, portMapper] interfaces in
+      localAnnouncements.follow(interfaces)
+      portMapper.follow(interfaces)
+    }
     links.onStream = { [uploads] kind, stream, first, link, lane in
       if kind == .batch {
         uploads.serveBatches(stream, first, on: link, lane)
@@ -216,7 +232,12 @@ actor Node {
       guard rules != self.proxies.settings.rules else { return }
       self.proxies.settings.rules = rules
       self.note(rules)
+      self.portMapper.use(self.mappingMethods)
       if !self.listening.isEmpty { self.driver.input { $0.dialingChanged(at: $1) } }
+    }
+    maintenance.onPortMapping = { isAllowed in
+      self.allowsMapping = isAllowed
+      self.portMapper.use(self.mappingMethods)
     }
     maintenance.onLimits = { [uploads, downloads, links] limits in
       links.relayLimit.schedule = limits.relay
@@ -236,6 +257,7 @@ actor Node {
     switch effect {
     case .link(let effect): links.perform(effect)
     case .local(let effect): localAnnouncements.perform(effect)
+    case .mapPort(let number, let question): portMapper.ask(number, question)
     case .lookUp(let id, let hash, let wants): lookups.lookUp(id, hash, wantsManifest: wants)
     case .download(let effect): downloads.perform(effect)
     case .fetch(let fetch, let download, let link): downloads.fetch(fetch, download, over: link)

@@ -15,6 +15,7 @@ import Testing
     checkup.outside = Checkup.Outside(port: 15_000, hosts: ["192.168.1.10"], views: [])
     checkup.bootstraps = [bootstrap("hub:14507")]
     checkup.multicast = Checkup.Multicast(isOn: true, interfaces: 1)
+    checkup.mapping = Checkup.RouterMapping(.unneeded)
     checkup.channels = [Checkup.JoinedChannelState(address: "lab-x", membership: .byName, direct: 1)]
     checkup.clock = Checkup.Clock(nodes: 2, difference: 1)
     checkup.disk = Checkup.Disk(directory: "/data", available: 1 << 40)
@@ -147,6 +148,19 @@ import Testing
       name: "a port for each destination",
       change: { $0.outside?.views = views([1, 2]) }, expected: ["advice port_per_destination"], remedy: "15000"),
     Case(
+      name: "relayed, while the router could lead a port here",
+      change: {
+        ($0.channels[0].direct, $0.channels[0].relayed) = (0, 2)
+        $0.mapping = Checkup.RouterMapping(.failed, problems: ["NAT-PMP: no answer", "UPnP: no answer"])
+      }, expected: ["advice members_relayed"], remedy: "turn on UPnP"),
+    Case(
+      name: "a port for each destination, and one that the router leads here",
+      change: {
+        $0.outside?.views = views([1, 2])
+        $0.mapping = Checkup.RouterMapping(
+          .mapped, method: .upnp, endpoint: Endpoint(host: "203.0.113.7", port: 15_000))
+      }, expected: []),
+    Case(
       name: "the same, forwarded",
       change: {
         $0.outside?.views = views([1, 2])
@@ -200,6 +214,24 @@ import Testing
     let outside = Checkup.Outside(port: 15_000, hosts: ["192.168.1.10"], views: Self.views(ports))
     #expect(outside.nat == kind)
     #expect(!kind.text.isEmpty)
+  }
+
+  @Test(arguments: Checkup.RouterMapping.State.allCases)
+  func everyStateOfTheMappingIsToldAndPassedOn(_ state: Checkup.RouterMapping.State) throws {
+    var checkup = Self.well
+    let mapping = Checkup.RouterMapping(
+      state, reason: "--noudp", method: .natPMP, endpoint: Endpoint(host: "203.0.113.7", port: 15_000),
+      problems: ["UPnP: no answer"])
+    checkup.mapping = mapping
+    #expect(try Checkup(json: try JSONParser.parse(checkup.json.compactBytes)) == checkup)
+    #expect((mapping.text == nil) == (state == .unneeded))
+    #expect((mapping.remedy != nil) == (state == .failed || state == .hidden))
+    switch state {
+    case .mapped: #expect(mapping.text?.contains("203.0.113.7:15000") == true)
+    case .failed: #expect(mapping.text?.contains("UPnP: no answer") == true)
+    case .off: #expect(mapping.text?.contains("--noudp") == true)
+    case .unneeded, .withoutRouter, .asking, .hidden: break
+    }
   }
 
   @Test func anAddressOfTheMachineIsNotTranslated() {

@@ -48,6 +48,35 @@ import Testing
     #expect(try parse([]).announcesByMulticast)
   }
 
+  /// An option comes before kachery.yaml, and that before the environment.
+  @Test func theOwnerDecidesWhetherTheRouterIsAsked() throws {
+    func isAllowed(_ arguments: [String] = [], _ variable: String? = nil, yaml: String = "limitUp: 5") throws -> Bool {
+      var environment: [ByteString: String] = ["HOME": "/h"]
+      environment["KACHERY_P2P_PORT_MAPPING"] = variable
+      return try parse(arguments, environment).allowsMapping(try StoreSettings(yaml: Array(yaml.utf8)))
+    }
+    #expect(try isAllowed() && isAllowed([], "yes") && isAllowed([], "1") && isAllowed(yaml: "portMapping: yes"))
+    #expect(try !isAllowed([], "no") && !isAllowed([], "0") && !isAllowed(yaml: "portMapping: no"))
+    #expect(try isAllowed([], "no", yaml: "portMapping: on") && !isAllowed([], "yes", yaml: "portMapping: false"))
+    #expect(try !isAllowed(["--no-port-mapping"], "yes", yaml: "portMapping: yes"))
+    #expect(throws: KacheryError.self) { try isAllowed([], "perhaps") }
+    #expect(throws: KacheryError.self) { try isAllowed(yaml: "portMapping: 5") }
+  }
+
+  @Test(
+    arguments: [
+      ([], [.natPMP, .upnp]), (["--nomulticast"], [.natPMP]), (["--noudp"], []), (["--no-port-mapping"], []),
+      (["--host", "lab.example.org"], []),
+    ] as [([String], [PortMappingProtocol])])
+  func theProtocolsFollowFromTheOptions(options: [String], methods: [PortMappingProtocol]) throws {
+    var configuration = try parse(options)
+    #expect(configuration.mappingMethods(hasProxy: false, isAllowed: true) == methods)
+    #expect(configuration.mappingMethods(hasProxy: true, isAllowed: true) == [])
+    #expect(configuration.mappingMethods(hasProxy: false, isAllowed: false) == [])
+    configuration.listenHost = "127.0.0.1"
+    #expect(configuration.mappingMethods(hasProxy: false, isAllowed: true) == [])
+  }
+
   @Test func bootstrapNodesMayBeBehindWebServers() throws {
     let configuration = try parse(
       ["a:1", "wss://b", "wss://c:8443/", "ws://[::1]", "ws://d:81"].flatMap { ["--bootstrap", $0] })

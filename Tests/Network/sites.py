@@ -49,25 +49,26 @@ class Network:
 
 
 class Sites:
-    """An internet (203.0.113.0/24), and networks behind routers that translate addresses.
+    """An internet (203.0.113.0/24 or another one), and networks behind routers that translate addresses.
 
     Each machine and each router is connected to the internet by a line, unless the round trip between any two of them,
     in milliseconds, is 0.
     """
 
-    def __init__(self, stack: contextlib.ExitStack, rtt: float = 0) -> None:
+    def __init__(self, stack: contextlib.ExitStack, rtt: float = 0, internet: str = "203.0.113") -> None:
         self._stack = stack
+        self.prefix = internet
         self._rtt = rtt
         self._lines = 0
         self.routers: list[End] = []
-        self._internet = Network(stack.enter_context(namespace("internet", "")), "203.0.113")
+        self._internet = Network(stack.enter_context(namespace("internet", "")), internet)
         with self._internet.space.entered():
             Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
             Path("/proc/sys/net/ipv6/conf/default/disable_ipv6").write_text("1")
 
     def machine(self, number: int) -> End:
         """A machine with an address in the internet."""
-        return self._connected(f"203.0.113.{number}", "cable", [])
+        return self._connected(f"{self.prefix}.{number}", "cable", [])
 
     def _connected(self, address: str, device: str, inner: list[str]) -> End:
         """A new machine with an address in the internet, which also leads to these inner addresses of the internet."""
@@ -93,8 +94,8 @@ class Sites:
         """Machines behind a new router, which does not lead back in: a connection from inside to its outside address is
         refused, as at most home and campus routers. Without a kind, the router has no filter."""
         number = len(self.routers) + 1
-        inside, outside = f"192.168.{number}", f"203.0.113.{100 + number}"
-        public = [f"203.0.113.{130 + 10 * number + place}" for place in range(len(names))]
+        inside, outside = f"192.168.{number}", f"{self.prefix}.{100 + number}"
+        public = [f"{self.prefix}.{130 + 10 * number + place}" for place in range(len(names))]
         router = self._connected(outside, "outside", public if kind is not None and not kind.translation else [])
         self.routers.append(router)
         network = Network(router, inside)

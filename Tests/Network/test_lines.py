@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import time
 import urllib.request
@@ -93,6 +94,10 @@ class Node:
     def log(self) -> str:
         """What the daemon has logged."""
         return self._daemon.log.read_text(errors="replace")
+
+    def reload(self) -> None:
+        """Makes the daemon read its settings again."""
+        self._daemon.process.send_signal(signal.SIGHUP)
 
     def stop(self) -> None:
         self._daemon.stop()

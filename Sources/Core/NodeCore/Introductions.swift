@@ -26,6 +26,8 @@ struct Introductions: Sendable {
   private var announced: [Endpoint] = []
   private var listeningPort: UInt16?
   private var furtherPorts: [UInt16] = []
+  /// Where a router leads to this node.
+  private var mapped: Endpoint?
   private var local = LocalNetwork()
   /// The hosts at which bootstrap nodes have seen this node, latest last.
   private var observedHosts: [String] = []
@@ -40,9 +42,10 @@ struct Introductions: Sendable {
 
   // MARK: This node
 
-  /// The addresses of this node: those given by its owner, those at which it was seen, and those in its local networks.
+  /// The addresses of this node: those given by its owner, that of its router, those at which it was seen, and those in
+  /// its local networks.
   var ownAddresses: [Address] {
-    var addresses = announced.map { Address.tcp($0) }
+    var addresses = (announced + [mapped].compactMap { $0 }).map { Address.tcp($0) }
     guard let port = listeningPort else { return Array(addresses.prefix(WireLimits.addresses)) }
     // Other nodes come in at the same port only if the NAT uses it for all of them.
     if !outsideView.mapping(of: port).isHard {
@@ -76,6 +79,22 @@ struct Introductions: Sendable {
     announced = addresses
     listeningPort = port
     self.furtherPorts = furtherPorts
+  }
+
+  /// The port on which this node listens, and from which it dials.
+  var port: UInt16? { listeningPort }
+
+  /// - Returns: whether anything has changed.
+  mutating func setMapped(_ endpoint: Endpoint?) -> Bool {
+    guard mapped != endpoint else { return false }
+    mapped = endpoint
+    return true
+  }
+
+  /// The hosts at which bootstrap nodes see this node, except those of its interfaces.
+  var outsideHosts: [IPAddress] {
+    let own = local.hosts.compactMap { IPAddress($0) }
+    return outsideView.endpoints.compactMap { IPAddress($0.host) }.filter { !own.contains($0) }
   }
 
   /// What this node says about itself when it asks for a direct connection.

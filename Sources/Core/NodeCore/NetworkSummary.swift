@@ -1,5 +1,6 @@
 package import Discovery
 package import Primitives
+package import Traversal
 import Wire
 
 /// What a node knows about its network, for a report to its owner.
@@ -46,6 +47,8 @@ package struct NetworkSummary: Sendable {
   /// The hosts of members that were heard there lately.
   package let neighbors: Int
   package let clocks: ClockComparison
+  /// Whether the router leads a port to this node.
+  package let mapping: MappingLease.State
 }
 
 extension NodeCore {
@@ -54,7 +57,8 @@ extension NodeCore {
     NetworkSummary(
       views: views, accepted: peers.acceptedPaths, bootstraps: bootstrapStates,
       channels: membership.inOrder.sorted { $0.address < $1.address }.map { members(of: $0, at: now) },
-      places: announcer.placeCount, neighbors: announcer.neighbors(at: now.instant), clocks: reputation.clocks)
+      places: announcer.placeCount, neighbors: announcer.neighbors(at: now.instant), clocks: reputation.clocks,
+      mapping: mapping.state)
   }
 
   /// What the linked bootstrap nodes have said. A proxy's or a relay's address is not this node's.

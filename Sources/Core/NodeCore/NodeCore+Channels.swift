@@ -51,6 +51,7 @@ extension NodeCore {
   /// Sets the networks around this node, after they have changed.
   package mutating func setLocalNetwork(_ network: LocalNetwork, at now: Timestamps) {
     guard introductions.setLocalNetwork(network) else { return }
+    reviewMapping(at: now)
     addressesChanged(at: now)
   }
 
@@ -65,6 +66,7 @@ extension NodeCore {
 
   mutating func recordObserved(_ address: Address, by observer: NodeID, at now: Timestamps) {
     guard introductions.recordObserved(address, by: observer) else { return }
+    reviewMapping(at: now)
     updateOwnSide(at: now)
     updateTargets(at: now)
     announce(at: now)

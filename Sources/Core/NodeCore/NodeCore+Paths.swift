@@ -119,7 +119,10 @@ extension NodeCore {
     peers.unchoose(node)
     emit(.event(.unlinked(node)))
     relayLeft(node, at: now)
-    if introductions.forgetObserver(node) { updateOwnSide(at: now) }
+    if introductions.forgetObserver(node) {
+      updateOwnSide(at: now)
+      reviewMapping(at: now)
+    }
     transferEngine.peerLeft(node, at: now.instant)
     feedPeerLeft(node, at: now)
   }

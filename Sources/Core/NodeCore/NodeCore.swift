@@ -34,6 +34,7 @@ package struct NodeCore: Sendable {
   var dials: DialSchedule
   var announcer: LocalAnnouncer
   var punches: PunchSchedule
+  var mapping: MappingLease
   /// The attempt to learn the NAT's next port that is running.
   var observation: Observation?
   /// Such attempts: each costs a bootstrap node a handshake.
@@ -56,6 +57,7 @@ package struct NodeCore: Sendable {
     dials = DialSchedule(random: random)
     announcer = LocalAnnouncer(random: random)
     punches = PunchSchedule(of: node, random: random)
+    mapping = MappingLease(random: random)
     transferEngine = TransferEngine(manifestThreshold: configuration.manifestThreshold, node: node)
   }
 
@@ -83,7 +85,7 @@ package struct NodeCore: Sendable {
   package var wakeAt: Instant? {
     [
       introductions.announceAt, dials.wakeAt, transferEngine.wakeAt, feedEngine.wakeAt,
-      peers.nextHelloDeadline, announcer.wakeAt, punches.wakeAt, observation?.deadline,
+      peers.nextHelloDeadline, announcer.wakeAt, punches.wakeAt, observation?.deadline, mapping.wakeAt,
     ]
     .compactMap { $0 }.min()
   }
@@ -109,6 +111,7 @@ package struct NodeCore: Sendable {
     runAnnouncer(at: now)
     runDials(now)
     wakePunches(at: now)
+    wakeMapping(at: now)
     transferEngine.wake(at: now.instant)
     drainTransfer(at: now)
     feedEngine.wake(at: now.instant)

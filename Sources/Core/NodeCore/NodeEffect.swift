@@ -15,6 +15,8 @@ package struct LookupID: Hashable, Sendable {
 package enum NodeEffect: Sendable {
   case link(LinkEffect)
   case local(LocalEffect)
+  /// Ask the router; reply with `mappingAnswered` and the number.
+  case mapPort(UInt64, PortMappingQuestion)
   /// Look the file up in the store, and create its manifest first if one is wanted and missing; reply with `lookedUp`.
   case lookUp(LookupID, ContentHash, wantsManifest: Bool)
   case download(DownloadEffect)

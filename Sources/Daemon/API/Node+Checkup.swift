@@ -6,6 +6,7 @@ import HTTP
 import NodeCore
 import Primitives
 import Process
+import Traversal
 
 /// What `kachery doctor` shows.
 extension Node {
@@ -30,6 +31,7 @@ extension Node {
     checkup.channels = network.channels.map { $0.state(for: id) }
     checkup.clock = network.clocks.state
     if checkup.proxy == nil { checkup.outside = outside(network) }
+    checkup.mapping = mapping(network)
     checkup.bootstraps = await bootstraps
     checkup.disk = await disk
     return checkup
@@ -42,6 +44,14 @@ extension Node {
       views: network.views.map { Checkup.Outside.View(observer: $0.observer, label: $0.label, endpoint: $0.endpoint) },
       wasDialedFromOutside: network.accepted.contains(.direct),
       wasDialedFromLocalNetwork: network.accepted.contains(.lan))
+  }
+
+  private func mapping(_ network: NetworkSummary) -> Checkup.RouterMapping {
+    let hasProxy = proxies.settings.rules.proxy != .none
+    if let reason = configuration.reasonAgainstMapping(hasProxy: hasProxy, isAllowed: allowsMapping) {
+      return Checkup.RouterMapping(.off, reason: reason)
+    }
+    return network.mapping.facts
   }
 
   private func multicast(_ network: NetworkSummary) -> Checkup.Multicast {
@@ -178,6 +188,39 @@ extension NetworkSummary.Members {
     return Checkup.JoinedChannelState(
       address: channel.address.text, membership: membership, direct: direct, relayed: relayed, unlinked: unlinked,
       problem: problem.map { "\($0.address): \($0.reason)" })
+  }
+}
+
+extension MappingLease.State {
+  fileprivate var facts: Checkup.RouterMapping {
+    switch self {
+    case .unneeded: Checkup.RouterMapping(.unneeded)
+    case .withoutRouter: Checkup.RouterMapping(.withoutRouter)
+    case .asking: Checkup.RouterMapping(.asking)
+    case .mapped(let method, let endpoint): Checkup.RouterMapping(.mapped, method: method, endpoint: endpoint)
+    case .hidden(let method, let outside):
+      Checkup.RouterMapping(
+        .hidden, method: method,
+        problems: [outside.map { "its outside address is \($0)" } ?? "it does not say its outside address"])
+    case .failed(let failures):
+      Checkup.RouterMapping(
+        .failed,
+        problems: PortMappingProtocol.allCases.compactMap { method in
+          failures[method].map { "\(method.name): \($0.text)" }
+        })
+    }
+  }
+}
+
+extension MappingLease.Failure {
+  fileprivate var text: String {
+    switch self {
+    case .silent: "no answer"
+    case .taken: "other machines have the ports"
+    // 718 is a port that another machine has; routers with this code make mappings without end only.
+    case .refused(code: 725): "it makes no mappings that end, error 725"
+    case .refused(let code): "it refuses, error \(code)"
+    }
   }
 }
 

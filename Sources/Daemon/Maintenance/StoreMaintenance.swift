@@ -14,6 +14,13 @@ final class StoreMaintenance {
   /// Commands without a daemon, and other nodes, store in the directory as well.
   private static let collectionPeriod: Duration = .seconds(3_600)
 
+  /// What kachery.yaml and the options say together.
+  private struct Settings: Sendable {
+    let limits: TransferLimits
+    let proxies: ProxyRules
+    let allowsMapping: Bool
+  }
+
   /// The state at the last collection.
   private struct Collection: Sendable {
     /// Bytes added to the store until then.
@@ -27,6 +34,8 @@ final class StoreMaintenance {
   var onLimits: (TransferLimits) -> Void = { _ in }
   /// Called with the rules for proxies each time that they were read.
   var onProxies: (ProxyRules) -> Void = { _ in }
+  /// Called each time with whether the router may be asked to lead a port to this node.
+  var onPortMapping: (Bool) -> Void = { _ in }
   /// Ends long work on other threads when the node stops.
   let cancellation = CancellationToken()
 
@@ -96,7 +105,9 @@ final class StoreMaintenance {
     loop.work { [configuration] in
       Result { () throws(KacheryError) in
         let settings = try StoreSettings(in: configuration.storageDirectory)
-        return (try TransferLimits(configuration, settings), ProxyRules(configuration, settings))
+        return Settings(
+          limits: try TransferLimits(configuration, settings), proxies: ProxyRules(configuration, settings),
+          allowsMapping: configuration.allowsMapping(settings))
       }
     } then: { [self] result in
       apply(result)
@@ -104,11 +115,13 @@ final class StoreMaintenance {
     }
   }
 
-  private func apply(_ result: Result<(TransferLimits, ProxyRules), KacheryError>) {
+  private func apply(_ result: Result<Settings, KacheryError>) {
     switch result {
-    case .success((let new, let rules)):
+    case .success(let settings):
       settingsProblem = nil
-      onProxies(rules)
+      onProxies(settings.proxies)
+      onPortMapping(settings.allowsMapping)
+      let new = settings.limits
       guard new != limits else { return }
       limits = new
       onLimits(new)

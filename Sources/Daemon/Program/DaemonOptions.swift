@@ -49,7 +49,8 @@ package enum DaemonOptions {
     "--no-relay": { $0.relays = false },
     "--no-punching": { $0.punches = false },
     "--no-lan": { $0.announcesLocalAddresses = false },
-    "--noudp": { _ in },
+    "--noudp": { $0.usesUDP = false },
+    "--no-port-mapping": { $0.mapsPorts = false },
     "--nomulticast": { $0.announcesByMulticast = false },
     "--multicast": { $0.announcesBesideProxy = true },
   ]
@@ -163,6 +164,12 @@ package enum DaemonOptions {
       value("KACHERY_P2P_CONFIG_DIR") ?? "\(home)/.kachery-p2p", environment)
     configuration.environmentProxy = first(of: ProxyRules.variables.map { ByteString($0) }) ?? ""
     configuration.environmentProxyExceptions = value("no_proxy", "NO_PROXY") ?? ""
+    if let text = value("KACHERY_P2P_PORT_MAPPING") {
+      guard let isWanted = switches[ByteString(text)] else {
+        throw KacheryError(.badRequest, "KACHERY_P2P_PORT_MAPPING is '\(text)'; use yes or no.")
+      }
+      configuration.environmentMapsPorts = isWanted
+    }
     if let text = value("KACHERY_P2P_API_PORT", "KACHERY_DAEMON_PORT") {
       guard let port = UInt16(text) else {
         throw KacheryError(.badRequest, "KACHERY_P2P_API_PORT is '\(text)', which is not a port number.")
@@ -170,6 +177,10 @@ package enum DaemonOptions {
       configuration.apiPort = port
     }
   }
+
+  private static let switches: [ByteString: Bool] = [
+    "yes": true, "true": true, "1": true, "no": false, "false": false, "0": false,
+  ]
 
   /// The absolute path: clients compare it, so it must not depend on the daemon's working directory.
   private static func absolute(_ path: String, _ environment: [ByteString: String]) -> String {

@@ -14,6 +14,8 @@ package struct StoreSettings: Hashable, Sendable {
   /// The proxy through which a daemon reaches other nodes, and the hosts that it reaches directly.
   package var proxy: String?
   package var proxyExceptions: String?
+  /// Whether a daemon may ask its router to lead a port to it.
+  package var mapsPorts: Bool?
   /// Most transfers that a daemon serves concurrently.
   package var maximumTransfers: Int?
 
@@ -35,6 +37,7 @@ package struct StoreSettings: Hashable, Sendable {
     relayLimit = try Self.value("limitRelay", of: document, "MB a second") { $0.text }
     proxy = try Self.value("proxy", of: document, "an address") { $0.text }
     proxyExceptions = try Self.value("noProxy", of: document, "a list of hosts, separated by commas") { $0.text }
+    mapsPorts = try Self.value("portMapping", of: document, "yes or no") { $0.bool }
     maximumTransfers = try Self.value("maxTransfers", of: document, "a whole number") { value in
       value.integer.flatMap { $0 >= 0 ? Int(exactly: $0) : nil }
     }

@@ -51,14 +51,16 @@ final class SimNode {
   /// Nodes that its clients were told to wait for, because they serve others first.
   private(set) var waitedFor: Set<NodeID> = []
   private(set) var events: [NodeEvent] = []
-  /// Nodes whose records have arrived.
-  private(set) var learnt: Set<NodeID> = []
+  /// The addresses in the latest record of each node.
+  private(set) var announced: [NodeID: [Address]] = [:]
+  var learnt: Set<NodeID> { Set(announced.keys) }
   private(set) var effectCount = 0
   /// Bytes of files that have arrived, useful or not.
   var receivedBytes = 0
 
   /// The machine on which it runs, if the network is simulated down to TCP.
   var edge: SimEdge?
+  let router = SimRouter()
   /// Where it claims to see every other node; nil if it tells the truth.
   var claimedPlace: Endpoint?
   unowned let network: SimNetwork
@@ -76,11 +78,6 @@ final class SimNode {
   private var isDraining = false
   private var wakeNumber = 0
   private var idleWakes = 0
-
-  struct StreamKey: Hashable {
-    let download: DownloadID
-    let node: NodeID
-  }
 
   init(_ network: SimNetwork, _ name: String, _ endpoint: Endpoint, _ core: NodeCore) {
     self.network = network
@@ -197,7 +194,9 @@ final class SimNode {
   func hasCancelled(_ dial: DialID) -> Bool { cancelled.contains(dial) }
 
   func received(_ message: ControlMessage, on link: LinkID) {
-    if case .presence(let records) = message { learnt.formUnion(records.map(\.node)) }
+    if case .presence(let records) = message {
+      for record in records { announced[record.node] = record.addresses }
+    }
     input { core, now in core.received(message, on: link, at: now) }
   }
 
@@ -270,6 +269,7 @@ final class SimNode {
       links[link]?.send(message, from: self)
     case .link(.close(let link, let goodbye)): links[link]?.close(goodbye, by: self)
     case .local(let effect): network.multicast?.perform(effect, of: self)
+    case .mapPort(let number, let question): router.ask(number, question, for: self)
     case .lookUp(let lookup, let hash, _): soon { $0.core.lookedUp(lookup, $0.answer(for: hash)) }
     case .download(.readManifest(let id, _, let manifest)): soon { $0.readManifest(id, manifest) }
     case .download(.prepare(let id, let plan)):

@@ -168,3 +168,11 @@ final class SimStream {
     }
   }
 }
+
+extension SimNode {
+  /// The node at the other end of a stream, and the download that it serves.
+  struct StreamKey: Hashable {
+    let download: DownloadID
+    let node: NodeID
+  }
+}

@@ -165,7 +165,8 @@ extension Checkup {
           .membersRelayed, .advice,
           "\(members(channel.relayed)) of \(name) \(channel.relayed == 1 ? "is" : "are") reached only through a relay, "
             + "which is slower.",
-          "Let one of the two be dialed: allow \(port), and forward it to this machine if there is a router."))
+          "Let one of the two be dialed: allow \(port), and forward it to this machine if there is a router\(orMapping)."
+        ))
     }
     return findings
   }
@@ -191,14 +192,19 @@ extension Checkup {
     ]
   }
 
+  /// What may take the place of a forwarded port.
+  private var orMapping: String { mapping?.remedy.map { ", or \($0)" } ?? "" }
+
   private var outsideFindings: [Finding] {
-    guard let outside, outside.nat == .perDestination, !outside.wasDialedFromOutside else { return [] }
+    guard let outside, outside.nat == .perDestination, !outside.wasDialedFromOutside, mapping?.state != .mapped else {
+      return []
+    }
     return [
       Finding(
         .portPerDestination, .advice,
         "The router chooses another port for each destination, so links to nodes behind other routers may need a relay.",
-        "Forward TCP port \(outside.port) of the router to this machine, and start the daemon with --port \(outside.port)."
-      )
+        "Forward TCP port \(outside.port) of the router to this machine, and start the daemon with --port "
+          + "\(outside.port)\(orMapping).")
     ]
   }
 }

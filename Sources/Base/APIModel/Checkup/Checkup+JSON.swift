@@ -7,6 +7,7 @@ extension Checkup {
     return [
       "isWell": .bool(!findings.contains { $0.severity == .problem }),
       "findings": .array(findings.map(\.json)), "daemon": daemon?.json ?? .null, "outside": outside?.json ?? .null,
+      "portMapping": mapping?.json ?? .null,
       "bootstraps": .array(bootstraps.map(\.json)), "proxy": proxy?.json ?? .null,
       "multicast": multicast?.json ?? .null, "channels": .array(channels.map(\.json)), "clock": clock?.json ?? .null,
       "disk": disk?.json ?? .null,
@@ -19,6 +20,7 @@ extension Checkup {
     self.init()
     daemon = try fields.read("daemon") { (fields) throws(KacheryError) in try DaemonState(fields) }
     outside = try fields.read("outside") { (fields) throws(KacheryError) in try Outside(fields) }
+    mapping = try fields.read("portMapping") { (fields) throws(KacheryError) in try RouterMapping(fields) }
     bootstraps = try fields.list("bootstraps") { (fields) throws(KacheryError) in try Bootstrap(fields) }
     proxy = try fields.read("proxy") { (fields) throws(KacheryError) in try Proxy(fields) }
     multicast = try fields.read("multicast") { (fields) throws(KacheryError) in try Multicast(fields) }

@@ -6,6 +6,8 @@ package struct Checkup: Hashable, Sendable {
   package var daemon: DaemonState?
   /// Nil if no daemon runs, or its connections leave through a proxy.
   package var outside: Outside?
+  /// Nil if no daemon runs.
+  package var mapping: RouterMapping?
   package var bootstraps: [Bootstrap] = []
   /// Nil if none is configured.
   package var proxy: Proxy?

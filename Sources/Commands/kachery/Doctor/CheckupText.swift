@@ -68,7 +68,7 @@ struct CheckupText {
       } else {
         "No other node has dialed this one yet."
       }
-    return views + [outside.nat.text, dialed]
+    return views + [outside.nat.text] + [checkup.mapping?.text].compactMap { $0 } + [dialed]
   }
 
   private var bootstraps: [String] {
