@@ -84,6 +84,11 @@ class Node:
         peers = self._get("/v1/peers")["peers"]
         return next((str(peer["address"]) for peer in peers if peer["label"] == label), "")
 
+    def paths_to(self, label: str) -> list[dict[str, Any]]:
+        """The paths to the node with this label, as the local API describes them."""
+        peers = self._get("/v1/peers")["peers"]
+        return next((list(peer["paths"]) for peer in peers if peer["label"] == label), [])
+
     def _get(self, path: str) -> dict[str, Any]:
         url = f"http://127.0.0.1:{self._daemon.api_port}{path}"
         token = (self._daemon.storage / "client-auth").read_text()
@@ -97,7 +102,11 @@ class Node:
 
     def reload(self) -> None:
         """Makes the daemon read its settings again."""
-        self._daemon.process.send_signal(signal.SIGHUP)
+        self.signal(signal.SIGHUP)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends the daemon a signal."""
+        self._daemon.process.send_signal(number)
 
     def stop(self) -> None:
         self._daemon.stop()

@@ -21,6 +21,7 @@ extension NodeCore {
       perform(
         isDirect ? dials.linked(target, except: dial) : dials.relayed(target, except: dial, now: now.instant))
     }
+    if let dial = facts.dial { standby.opened(dial, at: now.instant) }
     if let observation, facts.dial == observation.dial { peers.change(link) { $0.isObservation = true } }
     if facts.path == .punched { punched(facts, at: now) }
     if introductions.isBootstrap(facts.peer) {
@@ -89,6 +90,7 @@ extension NodeCore {
   /// An attempt to connect has failed.
   package mutating func dialFailed(_ dial: DialID, _ problem: DialProblem? = nil, at now: Timestamps) {
     if observation?.dial == dial { observed(nil, at: now) }
+    standby.failed(dial, at: now.instant)
     dials.failed(dial, problem, now: now.instant)
     runDials(now)
   }

@@ -140,7 +140,7 @@ extension NodeCore {
   /// Closes a link that is neither used nor needed as a reserve.
   private mutating func closeIfUnneeded(_ link: LinkID, at now: Timestamps) {
     guard let peer = peers.active(link), let choice = peers.choice(of: peer.node),
-      choice.link != link,
+      choice.link != link, !isStandby(peer),
       peer.measured?.isIdle == true, peer.lookups.isEmpty, feedEngine.isIdle(link),
       now.instant - peer.openedAt >= Self.trialTime,
       choice.changedAt.map({ now.instant - $0 >= Self.reserveTime }) ?? true

@@ -114,6 +114,8 @@ extension NodeCore {
     let target = DialTarget.member(record.node)
     dials.want(
       target, at: choice.addresses(record.addresses, relays: introductions.relays(for: record)), now: now.instant)
-    if peers.isLinked(record.node) { reviewDials(of: record.node, at: now) }
+    guard peers.isLinked(record.node) else { return }
+    reviewDials(of: record.node, at: now)
+    reviewStandby(of: record.node, at: now)
   }
 }

@@ -33,6 +33,7 @@ extension NodeCore {
 
   /// A link to the node has come, gone, fallen silent or been heard again.
   mutating func reviewPunching(of other: NodeID, at now: Timestamps) {
+    reviewStandby(of: other, at: now)
     guard configuration.punches else { return }
     guard !peers.hasDirectLink(to: other) else {
       return perform(punches.linked(other, now: now.instant), at: now)

@@ -4,8 +4,8 @@ package import Wire
 
 /// Links through other nodes: which relays this node uses, and which links it passes on.
 extension NodeCore {
-  /// Most relayed links to one node.
-  private static let maximumRelayedLinks = 2
+  /// Most relayed links to one node: the one in use, one in reserve, and one that is lost and has yet to end.
+  private static let maximumRelayedLinks = 3
 
   // MARK: At the ends
 

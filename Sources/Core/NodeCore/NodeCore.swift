@@ -35,6 +35,7 @@ package struct NodeCore: Sendable {
   var announcer: LocalAnnouncer
   var punches: PunchSchedule
   var mapping: MappingLease
+  var standby = StandbyRelays()
   /// The attempt to learn the NAT's next port that is running.
   var observation: Observation?
   /// Such attempts: each costs a bootstrap node a handshake.
@@ -86,6 +87,7 @@ package struct NodeCore: Sendable {
     [
       introductions.announceAt, dials.wakeAt, transferEngine.wakeAt, feedEngine.wakeAt,
       peers.nextHelloDeadline, announcer.wakeAt, punches.wakeAt, observation?.deadline, mapping.wakeAt,
+      standby.wakeAt,
     ]
     .compactMap { $0 }.min()
   }
@@ -93,7 +95,7 @@ package struct NodeCore: Sendable {
   /// Whether the stored deadlines match a scan of everything. Tests check this after each input.
   package var keepsItsDeadlines: Bool {
     dials.keepsItsDeadlines && transferEngine.keepsItsDeadlines && feedEngine.keepsItsDeadlines
-      && peers.keepsItsDeadlines && punches.keepsItsDeadlines
+      && peers.keepsItsDeadlines && punches.keepsItsDeadlines && standby.keepsItsDeadlines
   }
 
   /// Does the work that is due.
@@ -112,6 +114,7 @@ package struct NodeCore: Sendable {
     runDials(now)
     wakePunches(at: now)
     wakeMapping(at: now)
+    wakeStandby(at: now)
     transferEngine.wake(at: now.instant)
     drainTransfer(at: now)
     feedEngine.wake(at: now.instant)
