@@ -43,10 +43,16 @@ class Turn(NamedTuple):
 
 def firewall(*rules: str) -> None:
     """Replaces the rules for connections that are being opened."""
-    subprocess.run(["nft", "flush ruleset"], check=True)
-    table = "".join(f"tcp flags & (syn | ack) == syn {rule};" for rule in rules)
-    chain = f"table inet bench {{ chain input {{ type filter hook input priority 0; {table} }} }}"
-    subprocess.run(["nft", chain], check=True)
+    lines = [
+        "flush ruleset",
+        "table inet bench {",
+        "chain input {",
+        "type filter hook input priority 0;",
+        *(f"tcp flags & (syn | ack) == syn {rule}" for rule in rules),
+        "}",
+        "}",
+    ]
+    subprocess.run(["nft", "-f", "-"], input="\n".join(lines) + "\n", text=True, check=True)
 
 
 def counter(node: Node, name: str) -> int:
