@@ -220,6 +220,7 @@ actor Node {
     downloads.isCarrying = { [links] id in links.isCarrying(id) }
     uploads.onMessage = { [links] link, message in links.sendToNode(message, of: link) }
     uploads.account = { [links] link in links.account(link) }
+    uploads.origin = { [links] link in links.origin(link) }
     uploads.mayServe = { [driver] link, topic in driver.read { $0.mayServe(link, over: topic) } }
     uploads.arriving = { [downloads] hash in downloads.arriving(hash) }
     lookups.arriving = { [downloads] hash in downloads.arriving(hash) }

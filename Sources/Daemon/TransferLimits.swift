@@ -33,8 +33,8 @@ struct TransferLimits: Hashable, Sendable {
     maximumTransfers = configuration.maximumTransfers ?? Self.defaultTransfers
   }
 
-  /// Whether a peer that holds `own` of the `taken` places may have one more. A peer that has
-  /// some must leave as many free for others, so that no peer can hold them all.
+  /// Whether peers of one origin that hold `own` of the `taken` places may have one more. If they have some, they must
+  /// leave as many free for others, so that no origin can hold them all.
   func hasPlace(forPeerWith own: Int, of taken: Int) -> Bool {
     let free = maximumTransfers - taken
     return own == 0 ? free > 0 : free > own

@@ -147,7 +147,7 @@ import Wire
     let questions = 10_000
     let time = try await ends.ask(questions)
     let window = (256 << 10) / 70
-    let atRate = Double(questions - window) / LinkConnection.workRate - 0.25
+    let atRate = Double(questions - window) / WorkShares.rate - 0.25
     #expect(time > .seconds(atRate), "\(time)")
     await ends.stop()
   }

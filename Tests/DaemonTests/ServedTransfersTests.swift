@@ -1,3 +1,4 @@
+import Discovery
 import Links
 import NodeCore
 import Primitives
@@ -10,14 +11,25 @@ import Testing
   private final class Stream: ServedStream {
     let link: LinkID
     let lane: LaneID
+    let origin: PeerOrigin
 
-    init(_ link: UInt64, _ lane: UInt64) {
+    init(_ link: UInt64, _ lane: UInt64, _ origin: PeerOrigin = .unknown) {
+      self.origin = origin
       self.link = LinkID(number: link)
       self.lane = LaneID(number: lane)
     }
 
     func close() {}
     func endIfStalled(at now: Instant) {}
+  }
+
+  /// Identities cost nothing, so an address counts and not the nodes behind it.
+  @Test func transfersOfOneAddressCountTogether() {
+    let (home, other) = (PeerOrigin.endSite([192, 0, 2, 1]), PeerOrigin.endSite([192, 0, 2, 2]))
+    let transfers = ServedTransfers([Stream(1, 0, home), Stream(2, 0, home), Stream(2, 0, home), Stream(3, 0, other)])
+    #expect(transfers.count(from: home) == 3)
+    #expect(transfers.count(from: other) == 1)
+    #expect(transfers.count == 4)
   }
 
   private func transfers(_ streams: [(UInt64, UInt64)]) -> ServedTransfers {

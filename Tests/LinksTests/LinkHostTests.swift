@@ -50,6 +50,31 @@ import Testing
     #expect(loop.openHandles == 0)
   }
 
+  /// Ten addresses hold all places: others take turns with them, and nobody takes turns with one that has just one.
+  @Test func aFewAddressesDoNotKeepOthersOut() async throws {
+    let loop = try EventLoop(name: "links")
+    let identity = try TestIdentities.shared.get().listener
+    let (open, ended): (Int, [String]) = try await loop.run { () throws -> (Int, [String]) in
+      let network = MemoryNetwork(loop: loop, seed: 1)
+      let transport = MemoryTransport(network: network, loop: loop, identity: identity)
+      let host = LinkHost(loop: loop, transport: transport)
+      let endpoint = try transport.listen(host: "127.0.0.1", port: 0)
+      var pipes: [MemoryPipe] = []
+      var refused: [String] = []
+      host.onRefused = { endpoint, _ in refused.append(endpoint?.host ?? "") }
+      for number in 0..<320 { network.connect(to: endpoint, from: "192.0.2.\(number / 32)").map { pipes.append($0) } }
+      refused = []
+      for number in 0..<20 { network.connect(to: endpoint, from: "198.51.100.\(number)").map { pipes.append($0) } }
+      let result = (host.openHandshakes, refused)
+      host.close()
+      return result
+    }
+    #expect(open == LinkHost.maximumHandshakes)
+    #expect(ended.count == 20)
+    #expect(ended.allSatisfy { $0.hasPrefix("192.0.2.") })
+    await loop.shutdown()
+  }
+
   @Test(arguments: CarrierKind.allCases) func cancelledAttemptsFreeTheirPlaces(kind: CarrierKind) async throws {
     try await withHosts(over: kind) { hosts in
       let (before, after, calls): (Int, Int, Int) = try await hosts.withSilentEndpoint { hosts, endpoint, done in

@@ -112,6 +112,7 @@ package struct DialSchedule: Sendable {
   private var running: Set<DialTarget> = []
   private var targets: [DialID: DialTarget] = [:]
   private var lastNumber: UInt64 = 0
+  private var budget = DialBudget()
   private var random: any RandomNumberGenerator & Sendable
 
   /// A schedule whose pauses vary according to `random`, so that nodes do not retry in lockstep.
@@ -262,6 +263,9 @@ package struct DialSchedule: Sendable {
   /// The target of an attempt; nil if it was cancelled.
   package func target(of attempt: DialID) -> DialTarget? { targets[attempt] }
 
+  /// How often the target was dialed in vain since its last link.
+  package func failures(of target: DialTarget) -> Int { races[target]?.failures ?? 0 }
+
   /// Why the target cannot be reached; nil if it can be, or was not tried.
   package func problem(with target: DialTarget) -> DialProblem? { races[target]?.problem }
 
@@ -314,11 +318,18 @@ package struct DialSchedule: Sendable {
         race.repeatedRelays = 0
         race.begunAt = now
       }
-      guard let address = race.untried.popFirst() else {
+      guard let address = race.untried.first else {
         race.nextAt = now + Self.longestPause
         set(target, race)
         continue
       }
+      let delay = target.isOwnChoice ? .zero : budget.delay(for: address, at: now)
+      guard delay == .zero else {
+        race.nextAt = now + delay
+        set(target, race)
+        continue
+      }
+      race.untried.removeFirst()
       let surplus = race.surplus
       race.attempts = race.attempts.filter { !surplus.contains($0.key) }
       actions += cancel(surplus)
@@ -378,6 +389,9 @@ package struct DialProblem: Hashable, Sendable {
 extension DialTarget {
   /// The node that must answer; nil if any node may.
   package var node: NodeID? { if case .member(let node) = self { node } else { nil } }
+
+  /// Whether this node's owner has named the address, and not another node.
+  var isOwnChoice: Bool { if case .bootstrap = self { true } else { false } }
 
   /// Whether neither a failure nor the end of a link is a reason to dial it again.
   package var isDialedOnce: Bool { if case .nearby = self { true } else { false } }

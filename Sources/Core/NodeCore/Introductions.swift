@@ -200,11 +200,18 @@ struct Introductions: Sendable {
     presence.members(of: topic, except: excluded, at: now)
   }
 
+  /// The same, with how each record came here.
+  func entries(of topic: Topic, except excluded: NodeID, at now: WallTime) -> [PresenceTable.Entry] {
+    presence.entries(of: topic, except: excluded, at: now)
+  }
+
   /// A node's own records, in the order of the topics.
   func records(of node: NodeID, at now: WallTime) -> [PresenceRecord] { presence.records(of: node, at: now) }
 
-  /// Stores a record if it is signed, fresh and newer than the known one; returns whether it was.
-  mutating func admit(_ record: PresenceRecord, at now: WallTime) -> Bool { presence.admit(record, at: now) }
+  /// Stores a record that a peer has sent if it is signed, fresh and newer than the known one; returns whether it was.
+  mutating func admit(_ record: PresenceRecord, from peer: Peer, at now: WallTime) -> Bool {
+    presence.admit(record, by: peer.node, from: peer.facts.origin, at: now)
+  }
 
   mutating func forget(_ topic: Topic) {
     presence.remove(topic: topic)

@@ -54,6 +54,8 @@ package struct LinkFacts: Hashable, Sendable {
   package let remote: Address?
   /// How it came up.
   package let path: PathKind
+  /// With whom the other end shares what strangers may take.
+  package var origin: PeerOrigin { PeerOrigin(remote) }
   /// Where the relay sees the other end; empty if the link is not relayed, or the relay does not say.
   package let seenAt: [Endpoint]
 

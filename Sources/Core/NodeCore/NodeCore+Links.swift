@@ -36,6 +36,12 @@ extension NodeCore {
       return refuse(
         link, .full, "this node has its maximum of \(configuration.maximumLinks) links", at: now)
     }
+    // A node that this one has dialed is no stranger.
+    guard facts.dial != nil || peers.count(sharingOriginOf: facts) <= configuration.maximumLinksOfOrigin else {
+      return refuse(
+        link, .full, "this node has its maximum of \(configuration.maximumLinksOfOrigin) links from one address",
+        at: now)
+    }
     emit(.link(.send(link, .hello(hello(to: facts, at: now)))))
     noteExpectations(at: now)
   }
@@ -172,6 +178,7 @@ extension NodeCore {
   private mutating func linked(_ link: LinkID, _ hello: Hello, at now: Timestamps) {
     guard let peer = peers[link] else { return }
     reputation.recordLink(to: peer.node)
+    memberChoice.linked(peer.node)
     reviewDials(of: peer.node, at: now)
     recordClock(of: peer.node, hello.clock, at: now)
     // A proxy's address leads to the proxy, not to this node.

@@ -53,7 +53,7 @@ extension NodeCore {
         continue
       }
       recordTime(of: record, from: peer.node, at: now)
-      if introductions.admit(record, at: now.wall) { news.append(record) }
+      if introductions.admit(record, from: peer, at: now.wall) { news.append(record) }
     }
     guard !news.isEmpty else { return }
     if configuration.isBootstrap { relay(news, from: peer) }
@@ -86,17 +86,33 @@ extension NodeCore {
       dials.want(.bootstrap(endpoint), at: places(ofBootstrap: endpoint), now: now.instant)
     }
     let choice = introductions.choice
-    for channel in channels {
-      for record in introductions.members(of: channel.topic, except: node, at: now.wall) {
-        countTarget()
-        guard targets.count < Self.maximumDialedMembers, channel.connects(node, record.node) else { continue }
-        guard targets.insert(.member(record.node)).inserted else { continue }
-        want(record, choice, at: now)
-      }
+    for record in membersToDial(over: channels, besides: targets.count, at: now)
+    where targets.insert(.member(record.node)).inserted {
+      want(record, choice, at: now)
     }
     for target in dials.wanted where !targets.contains(target) && !target.isDialedOnce {
+      if let member = target.node { memberChoice.gaveUp(member, after: dials.failures(of: target)) }
       perform(dials.forget(target))
     }
+  }
+
+  /// The members to which links are wanted, as many as there may be.
+  private mutating func membersToDial(over channels: [Channel], besides others: Int, at now: Timestamps)
+    -> [PresenceRecord]
+  {
+    let room = max(0, Self.maximumDialedMembers - others)
+    var members: [NodeID: PresenceTable.Entry] = [:]
+    for channel in channels {
+      for entry in introductions.entries(of: channel.topic, except: node, at: now.wall) {
+        countTarget()
+        guard members[entry.record.node] == nil, channel.connects(node, entry.record.node) else { continue }
+        members[entry.record.node] = entry
+      }
+    }
+    let inOrder = members.sorted { $0.key < $1.key }.map(\.value)
+    guard inOrder.count > room else { return inOrder.map(\.record) }
+    let dials = dials
+    return Array(memberChoice.ordered(inOrder) { dials.failures(of: .member($0)) }.prefix(room))
   }
 
   /// The same for one member with a new record.

@@ -32,6 +32,7 @@ package struct NodeCore: Sendable {
   var introductions = Introductions()
   var reputation = Reputation()
   var dials: DialSchedule
+  var memberChoice: MemberChoice
   var announcer: LocalAnnouncer
   var punches: PunchSchedule
   var mapping: MappingLease
@@ -56,6 +57,8 @@ package struct NodeCore: Sendable {
     node = configuration.key.publicKey
     membership = Membership(node: node)
     dials = DialSchedule(random: random)
+    var random = random
+    memberChoice = MemberChoice(random: &random)
     announcer = LocalAnnouncer(random: random)
     punches = PunchSchedule(of: node, random: random)
     mapping = MappingLease(random: random)

@@ -19,6 +19,8 @@ package struct NodeCoreConfiguration: Sendable {
   package var webSocketBootstraps: [Address]
   /// Most links.
   package var maximumLinks: Int
+  /// Most links from one origin: a laboratory may have hundreds of nodes behind one address.
+  package var maximumLinksOfOrigin: Int { max(1, maximumLinks / 4) }
   /// Whether it connects to relayed nodes directly as well, by dialing them at the moment at which they dial it.
   package var punches = true
   /// Larger files, in bytes, are fetched in the chunks of their manifest. Fixed by the storage format; simulations use

@@ -9,6 +9,8 @@ struct PeerTable: Sendable {
   private var peers: [LinkID: Peer] = [:]
   /// All links to a node, including those that have not said hello or are closing.
   private var linksOfNode: [NodeID: Set<LinkID>] = [:]
+  /// How many links come from each origin.
+  private var linksOfOrigin: [PeerOrigin: Int] = [:]
   /// The link over which a node is asked.
   private var choices: [NodeID: LinkChoice] = [:]
   /// The kinds of path by which other nodes have dialed this one and said hello.
@@ -27,12 +29,16 @@ struct PeerTable: Sendable {
   /// All links, in order.
   var links: [LinkID] { peers.keys.sorted() }
 
+  /// The number of links that come from where this one does.
+  func count(sharingOriginOf facts: LinkFacts) -> Int { linksOfOrigin[facts.origin] ?? 0 }
+
   /// Whether any peer, linked or not, fulfills the condition.
   func contains(where condition: (Peer) -> Bool) -> Bool { peers.values.contains(where: condition) }
 
   mutating func open(_ peer: Peer) {
     peers[peer.link] = peer
     linksOfNode[peer.node, default: []].insert(peer.link)
+    linksOfOrigin[peer.facts.origin, default: 0] += 1
     helloDeadlines.set(peer.link, peer.openedAt + Self.helloTime)
     if peer.facts.dial != nil { meetings.insert(peer.link) }
   }
@@ -42,6 +48,8 @@ struct PeerTable: Sendable {
     guard let peer = peers.removeValue(forKey: link) else { return nil }
     linksOfNode[peer.node]?.remove(link)
     if linksOfNode[peer.node]?.isEmpty == true { linksOfNode[peer.node] = nil }
+    let origin = peer.facts.origin
+    linksOfOrigin[origin] = linksOfOrigin[origin].flatMap { $0 > 1 ? $0 - 1 : nil }
     helloDeadlines.clear(link)
     meetings.remove(link)
     return peer

@@ -1,3 +1,4 @@
+import Discovery
 import EventLoop
 import Links
 import NodeCore
@@ -9,10 +10,6 @@ import Wire
 final class LinkConnection {
   /// Message bytes that may wait for a peer that does not read; beyond this, the link is closed.
   private static let maximumBacklog = 4 << 20
-
-  /// Work per second that a peer's messages may cause; beyond this, its window closes for a while. This is several
-  /// times what loading thousands of files one by one needs, and a small part of what a core can do.
-  static let workRate = 5_000.0
 
   /// Most addresses at which the peer is dialed for lanes.
   private static let maximumAddresses = 4
@@ -31,6 +28,9 @@ final class LinkConnection {
   /// Called when the peer asks this node to open lanes, because it cannot dial this node.
   var onLanesWanted: ((Int) -> Void)?
 
+  /// With whom the peer shares what strangers may take.
+  let origin: PeerOrigin
+
   /// The feed streams.
   let feeds: FeedStreams
   /// The lanes of the link.
@@ -42,15 +42,22 @@ final class LinkConnection {
   private var decoder = FrameDecoder(limit: WireLimits.frame)
   private var backlog: [UInt8] = []
   private let loop: EventLoop
-  private var work: TokenBucket
+  private let workShares: WorkShares
 
-  /// - Parameter relay: the node through which the link leads; nil if it is direct.
-  init(id: LinkID, link: Link, loop: EventLoop, by relay: NodeID? = nil) {
+  /// - Parameters:
+  ///   - relay: the node through which the link leads; nil if it is direct.
+  ///   - workShares: how much work the peer's messages may cause.
+  ///   - origin: with whom the peer shares that.
+  init(
+    id: LinkID, link: Link, loop: EventLoop, by relay: NodeID? = nil, workShares: WorkShares = WorkShares(),
+    origin: PeerOrigin = .unknown
+  ) {
     self.relay = relay
+    self.workShares = workShares
+    self.origin = origin
     self.id = id
     self.link = link
     self.loop = loop
-    work = TokenBucket(rate: Self.workRate, at: loop.now)
     lanes = LinkLanes(of: link, loop: loop, areCheap: relay != nil)
     feeds = FeedStreams {
       link.openStream(window: $0)
@@ -180,7 +187,7 @@ final class LinkConnection {
   }
 
   private func letMoreCome(_ count: Int, after cost: Int) {
-    let delay = work.delay(for: cost, rate: Self.workRate, at: loop.now)
+    let delay = workShares.delay(for: cost, from: origin, at: loop.now)
     guard delay > .zero else { return control?.consumed(count) ?? () }
     _ = loop.after(delay) { [weak self] in self?.control?.consumed(count) }
   }

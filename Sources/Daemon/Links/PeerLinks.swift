@@ -33,6 +33,7 @@ final class PeerLinks {
   private let relayed: RelayedLinks
   /// The rate of all relaying for other nodes together.
   let relayLimit: RateLimit
+  private let workShares = WorkShares()
   private var laneDialers: [LinkID: LaneDialer] = [:]
   private let maximumAcceptedLanes: Int
   private var lastLink: UInt64 = 0
@@ -113,6 +114,9 @@ final class PeerLinks {
   /// The link under which everything that the node at the other end requests is counted.
   func account(_ id: LinkID) -> LinkID { paths.account(id) }
 
+  /// With whom the node at the other end shares what strangers may take.
+  func origin(_ id: LinkID) -> PeerOrigin { links[id]?.origin ?? .unknown }
+
   /// Sends a message over this link, or over another one to its node if it has ended.
   func sendToNode(_ message: ControlMessage, of id: LinkID) {
     send(message, to: paths.messageLink(id))
@@ -173,14 +177,15 @@ final class PeerLinks {
     guard !isStopped else { return link.close() }
     lastLink += 1
     let id = LinkID(number: lastLink)
-    let connection = LinkConnection(id: id, link: link, loop: loop, by: relay)
-    links[id] = connection
-    paths.add(connection)
-    listen(to: connection)
     let remote = relay.map { Address.relay($0) } ?? link.remoteEndpoint.map { .tcp($0) }
     let facts = LinkFacts(
       peer: link.peer, dial: dial, binding: link.channelBinding, remote: remote, path: path ?? PathKind(link.passage),
       seenAt: link.seenAt)
+    let connection = LinkConnection(
+      id: id, link: link, loop: loop, by: relay, workShares: workShares, origin: facts.origin)
+    links[id] = connection
+    paths.add(connection)
+    listen(to: connection)
     driver.input { $0.linkOpened(id, facts, at: $1) }
     connection.start(accepted)
   }

@@ -1,3 +1,4 @@
+import Discovery
 import Links
 import NodeCore
 import Primitives
@@ -9,6 +10,8 @@ protocol ServedStream: AnyObject {
   var link: LinkID { get }
   /// The link under which everything that its node requests is counted, over whichever links.
   var account: LinkID { get }
+  /// With whom the node shares the places that strangers may take.
+  var origin: PeerOrigin { get }
   /// The lane of the link on which it was opened.
   var lane: LaneID { get }
   /// Gives the stream up.
@@ -19,6 +22,7 @@ protocol ServedStream: AnyObject {
 
 extension ServedStream {
   var account: LinkID { link }
+  var origin: PeerOrigin { .unknown }
 }
 
 /// What the owner of a served stream has to know.

@@ -1,3 +1,4 @@
+import Discovery
 import EventLoop
 import Links
 import NodeCore
@@ -11,6 +12,7 @@ import Wire
 final class StreamServer<Answers: StreamAnswers>: ServedStream {
   let link: LinkID
   let account: LinkID
+  let origin: PeerOrigin
   let lane: LaneID
   private let stream: any ByteStream
   private let loop: EventLoop
@@ -36,12 +38,13 @@ final class StreamServer<Answers: StreamAnswers>: ServedStream {
   }
 
   init(
-    link: LinkID, account: LinkID? = nil, lane: LaneID = .link, stream: any ByteStream,
-    answers: Answers, loop: EventLoop,
+    link: LinkID, account: LinkID? = nil, origin: PeerOrigin = .unknown, lane: LaneID = .link,
+    stream: any ByteStream, answers: Answers, loop: EventLoop,
     scheduler: UploadScheduler
   ) {
     self.link = link
     self.account = account ?? link
+    self.origin = origin
     self.lane = lane
     self.stream = stream
     self.answers = answers

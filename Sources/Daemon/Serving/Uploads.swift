@@ -1,4 +1,5 @@
 import ContentStore
+import Discovery
 import EventLoop
 import Links
 import NodeCore
@@ -19,6 +20,8 @@ final class Uploads {
 
   /// The link under which what is requested over this one is counted: the first of its node.
   var account: (LinkID) -> LinkID = { $0 }
+  /// With whom the peer at the other end shares the places that strangers may take.
+  var origin: (LinkID) -> PeerOrigin = { _ in .unknown }
   /// A message for the peer at the other end of a link. The link may have ended, if its node has another.
   var onMessage: ((LinkID, ControlMessage) -> Void)?
   /// Whether the peer may ask over this topic.
@@ -67,7 +70,7 @@ final class Uploads {
       return stream.reset()
     }
     let server = StreamServer(
-      link: link, account: account, lane: lane, stream: stream,
+      link: link, account: account, origin: origin(link), lane: lane, stream: stream,
       answers: answers(files(for: link, account, lane)),
       loop: loop, scheduler: scheduler)
     let key = ObjectIdentifier(server)
@@ -101,7 +104,7 @@ final class Uploads {
     // The place that a stream has, or has not, lasts as long as the stream.
     let isTooMany =
       !transfers.includesNext(over: account, lane)
-      && !limits.hasPlace(forPeerWith: transfers.count(over: account), of: transfers.count)
+      && !limits.hasPlace(forPeerWith: transfers.count(from: origin(link)), of: transfers.count)
     return ServedFiles(store: store, metrics: metrics, arriving: arriving) { [weak self] topic in
       guard self?.mayServe(link, topic) == true else { return .notAuthorized }
       return isTooMany ? .limitReached : nil

@@ -5,6 +5,7 @@ import Primitives
 final class LinkHandshake {
   let isIncoming: Bool
   let remoteEndpoint: Endpoint?
+  let startedAt: Instant
 
   private let loop: EventLoop
   private let handshake: any CarrierHandshake
@@ -15,6 +16,7 @@ final class LinkHandshake {
     self.loop = loop
     self.handshake = handshake
     self.isIncoming = isIncoming
+    startedAt = loop.now
     remoteEndpoint = handshake.remoteEndpoint
   }
 

@@ -30,11 +30,11 @@ final class MemoryNetwork {
 
   fileprivate func remove(_ transport: MemoryTransport) { listeners = listeners.filter { $0.value !== transport } }
 
-  /// A pipe to whatever listens at this endpoint; nil if nothing does.
-  func connect(to endpoint: Endpoint) -> MemoryPipe? {
+  /// A pipe from a host to whatever listens at this endpoint; nil if nothing does.
+  func connect(to endpoint: Endpoint, from host: String = "127.0.0.1") -> MemoryPipe? {
     guard let listener = listeners[endpoint] else { return nil }
     seed += 1
-    let dialer = Endpoint(host: "127.0.0.1", port: 65_535)
+    let dialer = Endpoint(host: host, port: 65_535)
     let (near, far) = MemoryWire.pair(on: loop, seed: seed, addresses: (endpoint, dialer))
     onPair(near, far)
     listener.accept(far)

@@ -75,6 +75,10 @@ package struct IPAddress: Hashable, Sendable, CustomStringConvertible {
     bytes.count == 4 ? bytes.starts(with: [169, 254]) : bytes[0] == 0xfe && bytes[1] & 0xc0 == 0x80
   }
 
+  /// The bytes that distinguish end sites: all of an IPv4 address, and half of an IPv6 address, of which one subscriber has
+  /// at least 2⁶⁴ (RFC 6177).
+  package var endSite: [UInt8] { bytes.count == 4 ? bytes : Array(bytes.prefix(8)) }
+
   private static let mapped: [UInt8] = [UInt8](repeating: 0, count: 10) + [0xff, 0xff]
 
   private static func ipv4(_ text: Substring.UTF8View) -> [UInt8]? {
