@@ -19,7 +19,7 @@ private actor DocumentServer {
 
   init(loop: EventLoop) throws {
     self.loop = loop
-    server = try HTTPServer(host: "127.0.0.1", port: 0)
+    server = try HTTPServer(host: "127.0.0.1", port: 0, now: { loop.now })
   }
 
   var address: String { "http://127.0.0.1:\(server.port)/channel.yaml" }
@@ -63,6 +63,26 @@ private actor DocumentServer {
     await loop.shutdown()
     await #expect(throws: KacheryError.self) { try await source.fetch(address) }
     #expect(await ChannelSource(folder: folder.path("channels")).copy(of: address)?.label == "lab")
+  }
+
+  /// One source accepts connections and never answers; the others do not wait for it, nor do the copies.
+  @Test func aSilentSourceDelaysNoOther() async throws {
+    let folder = try TemporaryFolder()
+    let loop = try EventLoop(name: "documents")
+    let silent = try HTTPServer(host: "127.0.0.1", port: 0, now: { loop.now })
+    let source = ChannelSource(folder: folder.path("channels"))
+    let address: ByteString = "http://127.0.0.1:\(silent.port)/channel.yaml"
+    let slow = Task { try await source.fetch(address) }
+    let begin = ContinuousClock.now
+    for number in 0..<20 {
+      let path = try folder.write("channel-\(number).yaml", good)
+      #expect(try await source.fetch(ByteString(path)).label == "lab")
+      #expect(await source.copy(of: ByteString(path))?.label == "lab")
+    }
+    #expect(begin.duration(to: .now) < .seconds(20), "less than the silent source's time")
+    silent.close()
+    await #expect(throws: KacheryError.self) { try await slow.value }
+    await loop.shutdown()
   }
 
   @Test func aFileIsReadByItsPathOrItsURL() async throws {

@@ -4,14 +4,21 @@ import HTTP
 import Primitives
 import Threads
 
-/// Fetches channels' documents on a separate thread, and keeps the last valid copy of each in case its source fails.
+/// Fetches channels' documents, and keeps the last valid copy of each in case its source fails.
+///
+/// Each document is fetched on a thread of its own, so that a source that does not answer delays no other one. The
+/// copies are read and written on one more thread.
 actor ChannelSource {
-  /// The timeout for fetching a document.
-  private static let fetchTime: Duration = .seconds(30)
+  /// The reader of a document, and the number of those who wait for it.
+  private struct Fetching {
+    let reader: DocumentReader
+    var waiting = 0
+  }
 
   private let worker = ThreadExecutor(name: "channels")
   private let folder: String
   private let proxies: ProxySettings
+  private var fetching: [ByteString: Fetching] = [:]
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { worker.asUnownedSerialExecutor() }
 
@@ -35,8 +42,8 @@ actor ChannelSource {
   /// The current document.
   ///
   /// - Throws: if its source cannot be reached or returns no valid document; the copy then stays unchanged.
-  func fetch(_ address: ByteString) throws(KacheryError) -> ChannelDocument {
-    let bytes = try bytes(of: address.text)
+  func fetch(_ address: ByteString) async throws(KacheryError) -> ChannelDocument {
+    let bytes = try await bytes(of: address).get()
     let document = try ChannelDocument(yaml: bytes)
     try FileSystem.createFolder(folder, permissions: 0o700)
     let copy = path(of: address)
@@ -45,22 +52,14 @@ actor ChannelSource {
     return document
   }
 
-  private func bytes(of address: String) throws(KacheryError) -> [UInt8] {
-    if address.begins(with: "/") { return try FileSystem.read(address, limit: 1 << 20) }
-    if let path = address.removing(prefix: "file://") { return try FileSystem.read(String(path), limit: 1 << 20) }
-    guard address.begins(with: "http://") || address.begins(with: "https://") else {
-      throw KacheryError(.badConfiguration, "The channel \(address) is neither http, https nor a file.")
-    }
-    var request = HTTPRequest("GET", address)
-    request.timeout = Self.fetchTime
-    request.redirects = 5
-    let rules = proxies.rules
-    request.proxies = rules.source == .environment ? .environment : .rules(rules)
-    let (status, body) = try HTTPClient.fetch(request, limit: 1 << 20)
-    guard status == 200 else {
-      throw KacheryError(.disconnected, "The channel's document at \(address) was answered with status \(status).")
-    }
-    return body
+  private func bytes(of address: ByteString) async -> Result<[UInt8], KacheryError> {
+    var own = fetching[address] ?? Fetching(reader: DocumentReader(proxies))
+    own.waiting += 1
+    fetching[address] = own
+    let result = await own.reader.read(address.text)
+    let waiting = (fetching[address]?.waiting ?? 1) - 1
+    if waiting > 0 { fetching[address]?.waiting = waiting } else { fetching[address] = nil }
+    return result
   }
 
   private func path(of address: ByteString) -> String { "\(folder)/\(ChannelSecret(name: address).topic).yaml" }
@@ -74,8 +73,10 @@ extension ChannelSource {
     Task { await self.report(address, then) }
   }
 
-  private func report(_ address: ByteString, _ then: (Result<ChannelDocument, KacheryError>) -> Void) {
-    then(Result { () throws(KacheryError) in try fetch(address) })
+  private func report(_ address: ByteString, _ then: (Result<ChannelDocument, KacheryError>) -> Void) async {
+    let result: Result<ChannelDocument, KacheryError>
+    do throws(KacheryError) { result = .success(try await fetch(address)) } catch { result = .failure(error) }
+    then(result)
   }
 
   /// The last valid copies of these documents, if any. `then` is called on a thread of the source's.

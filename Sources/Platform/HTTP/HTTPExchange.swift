@@ -17,6 +17,8 @@ package final class HTTPExchange {
   package var onCancel: (() -> Void)?
   package private(set) var isCancelled = false
 
+  /// The number of its connection.
+  let number: ConnectionTable.Number
   private weak var server: HTTPServer?
   private let connection: OpaquePointer
   private var isSuspended = false
@@ -24,6 +26,7 @@ package final class HTTPExchange {
 
   private var bodyChunks: [[UInt8]] = []
   private var bodyBytes = 0
+  private var bodyReceived: UInt64 = 0
   private var hasBodyEnded = false
   private var bodyReader: CheckedContinuation<Void, Never>?
   private var refusesBody = false
@@ -40,11 +43,26 @@ package final class HTTPExchange {
   private var hasFinished = false
   private var writer: CheckedContinuation<Void, Never>?
 
-  init(server: HTTPServer, connection: OpaquePointer, head: HTTPRequestHead, peer: PeerCredentials?) {
+  init(
+    server: HTTPServer, connection: OpaquePointer, number: ConnectionTable.Number, head: HTTPRequestHead,
+    peer: PeerCredentials?
+  ) {
     self.server = server
+    self.number = number
     self.peer = peer
     self.connection = connection
     self.head = head
+  }
+
+  /// The IPv4 address of the client, in network byte order; 0 on a Unix socket.
+  package var address: UInt32 { CMicroHTTPD_peer_address(CMicroHTTPD_socket(connection)) }
+
+  /// Records who sent the request, which keeps its connection from being closed in favor of others.
+  ///
+  /// - Parameter waits: whether the answer can take long, as that of a long poll does.
+  /// - Returns: false if the holder has as many requests as it may have; this one must not be served.
+  package func claim(for holder: HTTPHolder, waits: Bool) -> Bool {
+    server?.claim(number, for: holder, waits: waits) ?? true
   }
 
   // MARK: The body
@@ -172,20 +190,34 @@ package final class HTTPExchange {
 
   // MARK: Calls from the server
 
+  /// Refuses a request of which it is not certain where its body ends, and closes the connection.
+  func refuse(_ reason: String) {
+    refusesBody = true
+    respond(HTTPResponse(status: 400, contentType: "text/plain; charset=utf-8", body: Array(reason.utf8)))
+  }
+
   func headReceived() -> MHD_Result {
     // An answer that is ready before the body is a refusal: the body is not needed.
-    hasAnswer ? queueAnswer() : .YES
+    if hasAnswer { return queueAnswer() }
+    // The library would wait for a chunk. It calls again after the suspension, and closes the connection in the end.
+    if head.framing == .emptyBody {
+      hasBodyEnded = true
+      suspend()
+    }
+    return .YES
   }
 
   func received(_ data: UnsafePointer<CChar>?, _ count: UnsafeMutablePointer<Int>) -> MHD_Result {
     if isCancelled { return .NO }
     if count.pointee > 0 {
+      bodyReceived += UInt64(count.pointee)
       if refusesBody, head.contentLength == nil { return .NO }
       if hasAnswer || refusesBody {
         count.pointee = 0
         return .YES
       }
       guard bodyBytes < Self.bufferLimit else {
+        bodyReceived -= UInt64(count.pointee)
         suspend()
         return .YES
       }
@@ -195,6 +227,7 @@ package final class HTTPExchange {
       wake(&bodyReader)
       return .YES
     }
+    if head.framing == .emptyBody, hasUnexpectedBody { return .NO }
     if !hasBodyEnded {
       hasBodyEnded = true
       wake(&bodyReader)
@@ -202,6 +235,11 @@ package final class HTTPExchange {
     if hasAnswer { return queueAnswer() }
     suspend()
     return .YES
+  }
+
+  /// Whether something other than the end of a body in chunks follows an empty body.
+  private var hasUnexpectedBody: Bool {
+    server?.isEncrypted == false && ![-1, Int32(UInt8(ascii: "0"))].contains(CMicroHTTPD_next_byte(connection))
   }
 
   private func queueAnswer() -> MHD_Result {
@@ -212,6 +250,9 @@ package final class HTTPExchange {
     self.response = nil
     return result
   }
+
+  /// How many bytes of the body have arrived, while the client owes more; nil if it owes nothing, or must wait itself.
+  var missingBody: UInt64? { hasBodyEnded || isSuspended || isQueued ? nil : bodyReceived }
 
   func checkHangUp() {
     guard isSuspended, CMicroHTTPD_has_hung_up(connection) != 0 else { return }

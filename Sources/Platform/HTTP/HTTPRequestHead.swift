@@ -11,37 +11,51 @@ package struct HTTPRequestHead: Sendable {
   /// The headers by lower-case name; the last one with the same name wins.
   package let headers: [ByteString: String]
 
-  init(_ connection: OpaquePointer, method: String, path: String) {
-    self.method = method
+  /// Whether the head says in one way where the body ends.
+  let framing: RequestFraming
+
+  /// The arguments are those of the library's access handler.
+  init(_ connection: OpaquePointer, method: UnsafePointer<CChar>, path: String, version: UnsafePointer<CChar>) {
+    self.method = String(cString: method)
     self.path = path
-    query = Self.values(of: connection, .GET_ARGUMENT_KIND) { $0 }
-    headers = Self.values(of: connection, .HEADER_KIND) { $0.lowercasedASCII }
+    query = Self.table(Self.values(of: connection, .GET_ARGUMENT_KIND))
+    let headers = Self.values(of: connection, .HEADER_KIND)
+    self.headers = Self.table(headers.map { ($0.name.lowercasedASCII, $0.value) })
+    let framing = RequestFraming(of: headers, version: String(cString: version))
+    guard CMicroHTTPD_lines_are_plain(connection, method, version) != 0 else {
+      self.framing = .refused("A line of the head is folded, or does not end with CRLF.")
+      return
+    }
+    // The end of a body in chunks begins with this digit as well.
+    let isFollowed = ![0, UInt8(ascii: "0")].contains(CMicroHTTPD_byte_after_head(connection, method))
+    self.framing =
+      framing == .emptyBody && isFollowed
+      ? .refused("The header 'Content-Length' is 0, but a body follows.") : framing
   }
 
   /// The announced length of the body; nil if the request does not state it.
   package var contentLength: UInt64? { headers["content-length"].flatMap { UInt64($0) } }
 
   /// Collects values that the library passes one by one.
-  private final class Collector {
-    var values: [ByteString: String] = [:]
-    let name: (String) -> String
-
-    init(name: @escaping (String) -> String) { self.name = name }
-  }
+  private final class Collector { var values: [(name: String, value: String)] = [] }
 
   private static func values(
-    of connection: OpaquePointer, _ kind: MHD_ValueKind, _ name: @escaping (String) -> String
-  ) -> [ByteString: String] {
-    let collector = Collector(name: name)
+    of connection: OpaquePointer, _ kind: MHD_ValueKind
+  ) -> [(name: String, value: String)] {
+    let collector = Collector()
     MHD_get_connection_values(
       connection, kind,
       { context, _, key, value in
         guard let context, let key else { return .YES }
         let collector = Unmanaged<Collector>.fromOpaque(context).takeUnretainedValue()
-        collector.values[ByteString(collector.name(String(cString: key)))] = value.map { String(cString: $0) } ?? ""
+        collector.values.append((String(cString: key), value.map { String(cString: $0) } ?? ""))
         return .YES
       }, Unmanaged.passUnretained(collector).toOpaque())
     return collector.values
+  }
+
+  private static func table(_ values: [(name: String, value: String)]) -> [ByteString: String] {
+    Dictionary(values.map { (ByteString($0.name), $0.value) }) { _, last in last }
   }
 }
 

@@ -7,7 +7,9 @@ package import Primitives
 /// Bound to its owner's loop. Each request is delivered as an `HTTPExchange`, which may be answered later.
 package final class HTTPServer {
   /// The default and largest limit on concurrent connections: thousands of long polls may wait.
-  package static let maximumConnections: UInt32 = 8_192
+  package static let maximumConnections = 8_192
+  /// Connections in addition to the limit, for those that are being closed. The library accepts at most 10 at a time.
+  private static let closingConnections = 32
   /// Seconds after which an idle connection is closed. A connection that waits for an answer is not idle.
   package static let idleSeconds: UInt32 = 120
 
@@ -17,10 +19,17 @@ package final class HTTPServer {
   package var onWorkReady: (() -> Void)?
 
   private var daemon: OpaquePointer?
+  private let now: () -> Instant
   private var socketPath: String?
-  private var exchanges: [ObjectIdentifier: HTTPExchange] = [:]
+  private var connections: ConnectionTable
+  private var sockets: [ConnectionTable.Number: Int32] = [:]
+  private var exchanges: [ConnectionTable.Number: HTTPExchange] = [:]
+  private var closing: [ConnectionTable.Number] = []
   private var isProcessing = false
   private var hasWork = false
+
+  /// Whether what connections carry is encrypted.
+  private(set) var isEncrypted = false
 
   /// The certificate and private key of a TLS server, both in PEM.
   package struct Credentials: Sendable {
@@ -35,28 +44,24 @@ package final class HTTPServer {
 
   /// Serves on a numeric IPv4 address, with TLS if there are `credentials`.
   ///
-  /// - Parameter connections: most concurrent connections; further ones wait.
+  /// - Parameters:
+  ///   - connections: most concurrent connections; for a further one, an older one is closed.
+  ///   - now: the monotonic clock.
   /// - Throws: `alreadyRunning` if another process has the port.
   package init(
-    host: String, port: UInt16, credentials: Credentials? = nil, connections: UInt32 = maximumConnections
+    host: String, port: UInt16, credentials: Credentials? = nil, connections: Int = maximumConnections,
+    now: @escaping () -> Instant
   ) throws(KacheryError) {
+    self.now = now
+    self.connections = ConnectionTable(limit: connections)
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_port = port.bigEndian
     guard inet_pton(AF_INET, host, &address.sin_addr) == 1 else {
       throw KacheryError(.badConfiguration, "'\(host)' is not an IPv4 address for the local API to listen on.")
     }
-    let context = Unmanaged.passUnretained(self).toOpaque()
-    daemon = withUnsafePointer(to: &address) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-        guard let credentials else {
-          return CMicroHTTPD_start(
-            address, connections, Self.idleSeconds, HTTPServer.handle, context, HTTPServer.completed)
-        }
-        return CMicroHTTPD_start_tls(
-          address, connections, Self.idleSeconds, HTTPServer.handle, context, HTTPServer.completed,
-          credentials.certificate, credentials.key)
-      }
+    withUnsafePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { start(CMicroHTTPD_settings($0), credentials) }
     }
     guard daemon != nil else {
       throw KacheryError(
@@ -74,16 +79,36 @@ package final class HTTPServer {
   /// uses it.
   ///
   /// - Throws: `storageFailed` if the file system does not support sockets there.
-  package init(unixSocket path: String, connections: UInt32 = maximumConnections) throws(KacheryError) {
-    let descriptor = try UnixSocket.listen(at: path)
-    daemon = CMicroHTTPD_start_on(
-      descriptor, connections, Self.idleSeconds, HTTPServer.handle,
-      Unmanaged.passUnretained(self).toOpaque(), HTTPServer.completed)
+  package init(
+    unixSocket path: String, connections: Int = maximumConnections, now: @escaping () -> Instant
+  ) throws(KacheryError) {
+    self.now = now
+    self.connections = ConnectionTable(limit: connections)
+    start(CMicroHTTPD_settings(try UnixSocket.listen(at: path)), nil)
     guard daemon != nil else {
       UnixSocket.remove(path)
       throw KacheryError(.internalError, "There is no memory for the server on the socket \(path).")
     }
     socketPath = path
+  }
+
+  private func start(_ settings: CMicroHTTPD_settings, _ credentials: Credentials?) {
+    var settings = settings
+    settings.connections = UInt32(clamping: connections.limit + Self.closingConnections)
+    settings.idle_seconds = Self.idleSeconds
+    let context = Unmanaged.passUnretained(self).toOpaque()
+    guard let credentials else {
+      daemon = CMicroHTTPD_start(settings, Self.handle, Self.completed, Self.noticed, context)
+      return
+    }
+    isEncrypted = true
+    credentials.certificate.withCString { certificate in
+      credentials.key.withCString { key in
+        settings.certificate = certificate
+        settings.key = key
+        daemon = CMicroHTTPD_start(settings, Self.handle, Self.completed, Self.noticed, context)
+      }
+    }
   }
 
   deinit { close() }
@@ -105,6 +130,7 @@ package final class HTTPServer {
     for _ in 0..<16 {
       hasWork = false
       MHD_run(daemon)
+      closeUnwanted()
       // The library's descriptor signals new data only once; whether some was left unread must be asked.
       if isImpatient(daemon) { hasWork = true }
       if !hasWork { break }
@@ -118,9 +144,31 @@ package final class HTTPServer {
     return MHD_get_timeout(daemon, &timeout) == .YES && timeout == 0
   }
 
-  /// Detects clients that hang up while they wait for an answer. Call it every second or so.
-  package func checkHangUps() {
-    for exchange in exchanges.values { exchange.checkHangUp() }
+  /// Closes the connections of clients that have hung up while they wait for an answer, or that have kept the server
+  /// waiting for too long. Call it every second or so.
+  package func checkConnections() {
+    let now = now()
+    for (number, exchange) in exchanges {
+      exchange.checkHangUp()
+      connections.noteBody(of: number, received: exchange.missingBody, at: now)
+    }
+    closing += connections.removeOverdue(at: now)
+    closeUnwanted()
+  }
+
+  private func closeUnwanted() {
+    for number in closing {
+      // The library notices at the next turn.
+      if let socket = sockets[number] { shutdown(socket, Int32(SHUT_RDWR)) }
+      exchanges[number]?.serverCloses()
+    }
+    if !closing.isEmpty { workIsReady() }
+    closing = []
+  }
+
+  /// Records who sent the request; false if the sender has as many requests as it may have.
+  func claim(_ number: ConnectionTable.Number, for holder: HTTPHolder, waits: Bool) -> Bool {
+    connections.claim(number, for: holder, waits: waits)
   }
 
   /// Schedules a call of `process` because something changed.
@@ -144,19 +192,21 @@ package final class HTTPServer {
   // MARK: Callbacks of the library
 
   private static let handle: MHD_AccessHandlerCallback = {
-    context, connection, url, method, _, uploadData, uploadCount, state in
-    guard let context, let connection, let url, let method, let uploadCount, let state else { return .NO }
+    context, connection, url, method, version, uploadData, uploadCount, state in
+    guard let context, let connection, let url, let method, let version, let uploadCount, let state else { return .NO }
     let server = Unmanaged<HTTPServer>.fromOpaque(context).takeUnretainedValue()
     if let known = state.pointee {
       return Unmanaged<HTTPExchange>.fromOpaque(known).takeUnretainedValue().received(uploadData, uploadCount)
     }
-    let head = HTTPRequestHead(connection, method: String(cString: method), path: String(cString: url))
+    let head = HTTPRequestHead(connection, method: method, path: String(cString: url), version: version)
     let peer = server.socketPath == nil ? nil : PeerCredentials(CMicroHTTPD_socket(connection))
-    let exchange = HTTPExchange(server: server, connection: connection, head: head, peer: peer)
+    let number = ConnectionTable.Number(bitPattern: CMicroHTTPD_connection_context(connection))
+    let exchange = HTTPExchange(server: server, connection: connection, number: number, head: head, peer: peer)
     // Balanced in `completed`, which the library calls exactly once per request.
     state.pointee = Unmanaged.passRetained(exchange).toOpaque()
-    server.exchanges[ObjectIdentifier(exchange)] = exchange
-    server.onRequest?(exchange)
+    server.exchanges[number] = exchange
+    server.connections.receivedHead(number, at: server.now())
+    if case .refused(let reason) = head.framing { exchange.refuse(reason) } else { server.onRequest?(exchange) }
     return exchange.headReceived()
   }
 
@@ -164,7 +214,53 @@ package final class HTTPServer {
     guard let context, let known = state?.pointee else { return }
     let exchange = Unmanaged<HTTPExchange>.fromOpaque(known).takeRetainedValue()
     state?.pointee = nil
-    Unmanaged<HTTPServer>.fromOpaque(context).takeUnretainedValue().exchanges[ObjectIdentifier(exchange)] = nil
+    let server = Unmanaged<HTTPServer>.fromOpaque(context).takeUnretainedValue()
+    server.exchanges[exchange.number] = nil
+    server.connections.answered(exchange.number, at: server.now())
     exchange.completed()
+  }
+
+  /// The library remembers the number of each connection.
+  private static let noticed: MHD_NotifyConnectionCallback = { context, connection, state, event in
+    guard let context, let connection, let state else { return }
+    let server = Unmanaged<HTTPServer>.fromOpaque(context).takeUnretainedValue()
+    if event.rawValue == 0 {
+      state.pointee = UnsafeMutableRawPointer(bitPattern: server.accepted(CMicroHTTPD_socket(connection)))
+    } else {
+      server.closed(ConnectionTable.Number(bitPattern: state.pointee))
+    }
+  }
+
+  private func accepted(_ socket: Int32) -> ConnectionTable.Number {
+    let origin: HTTPOrigin
+    if socketPath == nil {
+      CMicroHTTPD_keep_alive(socket)
+      origin = .address(CMicroHTTPD_peer_address(socket))
+    } else {
+      origin = .user(PeerCredentials.user(socket))
+    }
+    let (number, unwanted) = connections.accept(from: origin, at: now())
+    sockets[number] = socket
+    if let unwanted { closing.append(unwanted) }
+    return number
+  }
+
+  private func closed(_ number: ConnectionTable.Number) {
+    sockets[number] = nil
+    connections.remove(number)
+  }
+}
+
+extension CMicroHTTPD_settings {
+  /// A server at this address.
+  fileprivate init(_ address: UnsafePointer<sockaddr>) {
+    self.init()
+    self.address = address
+  }
+
+  /// A server on a socket that is listening.
+  fileprivate init(_ socket: Int32) {
+    self.init()
+    self.socket = socket
   }
 }

@@ -27,6 +27,13 @@ package struct PeerCredentials: Hashable, Sendable {
     self.init(user: UInt32(truncatingIfNeeded: known), groups: Self.groups(descriptor).union([primary]))
   }
 
+  /// The user at the other end of a socket, as in `init`.
+  static func user(_ descriptor: Int32) -> UInt32 {
+    var primary: UInt32 = 0
+    let known = CMicroHTTPD_peer_user(descriptor, &primary)
+    return known < 0 ? .max : UInt32(truncatingIfNeeded: known)
+  }
+
   private static func groups(_ descriptor: Int32) -> Set<UInt32> {
     var room = 64
     while room <= maximumGroups {

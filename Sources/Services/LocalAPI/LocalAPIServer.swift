@@ -9,8 +9,8 @@ package import Primitives
 package actor LocalAPIServer {
   /// The largest JSON body: batches of feed messages are large.
   static let maximumBody = 64 << 20
-  /// How often to check whether waiting clients have hung up.
-  private static let hangUpPeriod: Duration = .milliseconds(500)
+  /// How often to check whether clients have hung up or are late.
+  private static let checkPeriod: Duration = .milliseconds(500)
 
   /// The largest share of this process's descriptors that one API server's clients may use. The rest is for files,
   /// other nodes and the other API servers.
@@ -19,9 +19,8 @@ package actor LocalAPIServer {
     case eighth = 8
   }
 
-  private static func connections(_ share: Share) -> UInt32 {
-    let limit = max(256, FileSystem.raiseDescriptorLimit())
-    return min(HTTPServer.maximumConnections, UInt32(clamping: limit / share.rawValue))
+  private static func connections(_ share: Share) -> Int {
+    min(HTTPServer.maximumConnections, max(256, FileSystem.raiseDescriptorLimit()) / share.rawValue)
   }
 
   private let loop: EventLoop
@@ -42,9 +41,12 @@ package actor LocalAPIServer {
   package nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
   /// Listens on `host` and `port`, 0 for any free port, and on a Unix socket if one is named and can be created.
+  ///
+  /// - Parameter connections: most connections to each; by default a share of this process's descriptors.
   package init(
     loop: EventLoop, node: any LocalNode, host: String, port: UInt16, access: APIAccess,
-    credentials: HTTPServer.Credentials? = nil, socket: SocketAccess? = nil, policy: AccessPolicy, log: Log
+    credentials: HTTPServer.Credentials? = nil, socket: SocketAccess? = nil, connections: Int? = nil,
+    policy: AccessPolicy, log: Log
   ) throws(KacheryError) {
     self.loop = loop
     self.node = node
@@ -55,17 +57,20 @@ package actor LocalAPIServer {
       "kachery_api_requests_total", .counter, "Requests to the local API, refused ones included.")
     refusals = node.metrics.register("kachery_api_refusals_total", .counter, "Requests without a good token or host.")
     server = try HTTPServer(
-      host: host, port: port, credentials: credentials, connections: Self.connections(access.isRemote ? .eighth : .half)
-    )
+      host: host, port: port, credentials: credentials,
+      connections: connections ?? Self.connections(access.isRemote ? .eighth : .half), now: { loop.now })
     socketAccess = socket
-    socketServer = Self.listen(on: socket, log)
+    socketServer = Self.listen(on: socket, connections ?? Self.connections(.eighth), loop, log)
   }
 
   /// Some network file systems do not support sockets; clients can still use the port.
-  private static func listen(on socket: SocketAccess?, _ log: Log) -> HTTPServer? {
+  private static func listen(
+    on socket: SocketAccess?, _ connections: Int, _ loop: EventLoop, _ log: Log
+  ) -> HTTPServer? {
     guard let socket else { return nil }
-    do throws(KacheryError) { return try HTTPServer(unixSocket: socket.path, connections: connections(.eighth)) } catch
-    {
+    do throws(KacheryError) {
+      return try HTTPServer(unixSocket: socket.path, connections: connections, now: { loop.now })
+    } catch {
       log.warning("The Unix socket is not available, so clients have to use the port: \(error)")
       return nil
     }
@@ -85,9 +90,9 @@ package actor LocalAPIServer {
       watches.append(try loop.watch(descriptor: server.descriptor) { server.process() })
     }
     timers = [
-      loop.after(Self.hangUpPeriod, repeating: Self.hangUpPeriod) {
+      loop.after(Self.checkPeriod, repeating: Self.checkPeriod) {
         for server in self.servers {
-          server.checkHangUps()
+          server.checkConnections()
           server.process()
         }
       },
@@ -148,6 +153,10 @@ package actor LocalAPIServer {
           exchange, status: 405, "\(route.rawValue) takes \(route.methods.map(\.text).joined(separator: " or ")) only.")
       }
       let caller = route.isOpen ? nil : try await caller(of: exchange, route)
+      if let caller, !exchange.claim(for: holder(caller, exchange), waits: route.waits) {
+        return refuse(
+          exchange, status: 503, "Too many requests of this client are being served; end some of them first.")
+      }
       try await answer(route, parameters, caller, exchange)
     } catch {
       if error.code == .forbidden { refusals.add() }
@@ -208,6 +217,21 @@ package actor LocalAPIServer {
         "The client token is wrong or has expired; read client-auth in the storage directory again.")
     }
     return .page
+  }
+
+  /// Whose share of the connections the request counts towards.
+  private func holder(_ caller: Caller, _ exchange: HTTPExchange) -> HTTPHolder {
+    switch caller {
+    case .owner:
+      guard let peer = exchange.peer, socketAccess?.isOwner(peer) == false else { return .owner }
+      return HTTPHolder("user \(peer.user)", divisor: 4)
+    case .otherMachine: return HTTPHolder("address \(exchange.address)", divisor: 2)
+    case .page: return HTTPHolder("token \(shownToken(exchange) ?? "")", divisor: 8)
+    }
+  }
+
+  private func shownToken(_ exchange: HTTPExchange) -> String? {
+    exchange.head.headers[ByteString(APIVersion.tokenHeader.lowercasedASCII)] ?? exchange.head.query["token"]
   }
 
   func refuse(_ exchange: HTTPExchange, status: Int, _ sentence: String, _ code: KacheryError.Code? = nil) {

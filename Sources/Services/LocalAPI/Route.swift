@@ -65,6 +65,16 @@ enum Route: String, CaseIterable {
   /// Whether it needs no token, because nothing in its answer is secret.
   var isOpen: Bool { self == .probe }
 
+  /// Whether its answer can take long: it waits for other nodes or for messages, or is as large as a file.
+  var waits: Bool {
+    switch self {
+    case .store, .findFile, .loadFile, .loadBatch, .downloadFileData, .read, .explain, .doctor, .storeVerify, .feedInfo,
+      .feedSubmit, .feedWatch, .feedStream:
+      true
+    default: false
+    }
+  }
+
   /// Whether browsers open it without a custom header, with the token in the address.
   var isPage: Bool { [.root, .stats, .feedStream].contains(self) }
 }

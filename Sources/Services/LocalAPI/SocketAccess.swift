@@ -27,9 +27,12 @@ package struct SocketAccess: Sendable {
     self.group = group
   }
 
+  /// Whether a client runs as the user who runs the daemon, or as root.
+  func isOwner(_ peer: PeerCredentials) -> Bool { peer.user == owner || peer.user == 0 }
+
   /// Whether a client is admitted because of its user.
   package func admits(_ peer: PeerCredentials) -> Bool {
-    peer.user == owner || peer.user == 0 || group.map { peer.groups.contains($0.number) } ?? false
+    isOwner(peer) || group.map { peer.groups.contains($0.number) } ?? false
   }
 
   /// The error for a client that is not admitted.
