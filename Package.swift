@@ -27,10 +27,14 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
     name: name, dependencies: dependencies, path: "Tests/\(name)", resources: resources, swiftSettings: strict)
 }
 
-func shim(_ name: String, pkgConfig: String? = nil, apt: String? = nil, compiled: Bool = false) -> Target {
+func shim(
+  _ name: String, pkgConfig: String? = nil, apt: String? = nil, compiled: Bool = false, linking libraries: [String] = []
+) -> Target {
   // Always optimized, or the tests would wait for it.
   guard !compiled else {
-    return .target(name: name, path: "CShims/\(name)", cSettings: [.unsafeFlags(["-O2", "-Wall", "-Werror"])])
+    return .target(
+      name: name, path: "CShims/\(name)", cSettings: [.unsafeFlags(["-O2", "-Wall", "-Werror"])],
+      linkerSettings: libraries.map { .linkedLibrary($0) })
   }
   return .systemLibrary(
     name: name, path: "CShims/\(name)", pkgConfig: pkgConfig, providers: apt.map { [.apt([$0])] } ?? [])
@@ -55,6 +59,8 @@ let package = Package(
     shim("CWSLay", apt: "libwslay-dev"),
     shim("CPosix"),
     shim("CSHA1", compiled: true),
+    shim("CDatagrams", compiled: true),
+    shim("CNgtcp2", compiled: true, linking: ["ngtcp2_crypto_gnutls", "ngtcp2", "gnutls"]),
 
     // Base: imports nothing of ours but Base.
     module("Primitives", in: "Base"),
@@ -75,7 +81,7 @@ let package = Package(
       ["Primitives", "Crypto", "Diagnostics", "Wire", "Discovery", "Traversal", "Transfer", "Feeds"]),
 
     // Platform: I/O and C.
-    module("EventLoop", in: "Platform", ["Primitives", "Threads", "CUV"]),
+    module("EventLoop", in: "Platform", ["Primitives", "Threads", "CUV", "CDatagrams"]),
     module("Files", in: "Platform", ["Primitives", "CPosix"]),
     module("Threads", in: "Platform", ["Primitives", "CPosix"]),
     module("Process", in: "Platform", ["Primitives", "Threads"]),
@@ -84,6 +90,7 @@ let package = Package(
     module("TLS", in: "Platform", ["Primitives", "Crypto", "COpenSSL"]),
     module("HTTP", in: "Platform", ["Primitives", "Threads", "CMicroHTTPD", "CCurl"]),
     module("WebSocket", in: "Platform", ["Primitives", "Crypto", "COpenSSL", "CWSLay"]),
+    module("QUIC", in: "Platform", ["Primitives", "Crypto", "CNgtcp2"]),
     module("YAML", in: "Platform", ["Primitives", "CYAML"]),
 
     // Services: Platform + Base, and from Core only Wire and Mux.
@@ -93,7 +100,7 @@ let package = Package(
     module("FeedStore", in: "Services", ["Primitives", "Crypto", "Database", "Files", "Threads"]),
     module(
       "Links", in: "Services",
-      ["Primitives", "Crypto", "Diagnostics", "EventLoop", "TLS", "HTTP", "WebSocket", "Wire", "Mux"]),
+      ["Primitives", "Crypto", "Diagnostics", "EventLoop", "TLS", "HTTP", "WebSocket", "QUIC", "Wire", "Mux"]),
     module(
       "LocalAPI", in: "Services", ["Primitives", "APIModel", "Crypto", "Diagnostics", "EventLoop", "Files", "HTTP"]),
 
@@ -102,7 +109,7 @@ let package = Package(
       name: "Daemon",
       dependencies: [
         "Primitives", "Crypto", "Diagnostics", "APIModel", "Wire", "Mux", "Discovery", "Transfer", "Feeds", "NodeCore",
-        "EventLoop", "Files", "Threads", "Process", "Database", "TLS", "HTTP", "YAML",
+        "EventLoop", "Files", "Threads", "Process", "Database", "TLS", "HTTP", "QUIC", "YAML",
         "ContentStore", "FeedStore", "Links", "LocalAPI",
       ],
       path: "Sources/Daemon", exclude: ["README.md"], swiftSettings: strict),
@@ -149,11 +156,13 @@ let package = Package(
     tests("TLSTests", ["TLS", "Crypto", "Primitives", "TestSupport", "COpenSSL"]),
     tests("HTTPTests", ["HTTP", "EventLoop", "Primitives", "TestSupport"]),
     tests("WebSocketTests", ["WebSocket", "Primitives", "TestSupport"]),
+    tests("QUICTests", ["QUIC", "Crypto", "Primitives", "TestSupport"]),
     tests("YAMLTests", ["YAML", "Primitives", "TestSupport"]),
     tests("ContentStoreTests", ["ContentStore", "Files", "Crypto", "Diagnostics", "Primitives", "TestSupport"]),
     tests("FeedStoreTests", ["FeedStore", "Crypto", "Database", "Files", "Primitives", "TestSupport"]),
     tests(
-      "LinksTests", ["Links", "EventLoop", "TLS", "Wire", "Mux", "Crypto", "Diagnostics", "Primitives", "TestSupport"]),
+      "LinksTests",
+      ["Links", "EventLoop", "TLS", "QUIC", "Wire", "Mux", "Crypto", "Diagnostics", "Primitives", "TestSupport"]),
     tests(
       "LocalAPITests",
       ["LocalAPI", "HTTP", "EventLoop", "APIModel", "Crypto", "Diagnostics", "Primitives", "TestSupport"]),
@@ -161,7 +170,7 @@ let package = Package(
       "DaemonTests",
       [
         "Daemon", "APIModel", "Transfer", "NodeCore", "Discovery", "Wire", "FeedStore", "ContentStore", "Links", "TLS",
-        "EventLoop", "Crypto", "HTTP",
+        "QUIC", "EventLoop", "Crypto", "HTTP",
         "Diagnostics", "Primitives", "TestSupport",
       ]),
     tests("ArchitectureTests", ["TestSupport"]),

@@ -33,6 +33,7 @@ library_packages=(
   libcurl4-openssl-dev    # fetching channel documents; the toolchain also uses the library
   libyaml-dev             # reading channel documents
   libwslay-dev            # WebSockets
+  libngtcp2-dev libngtcp2-crypto-gnutls-dev libgnutls28-dev  # QUIC
 )
 # The demonstrations check their results with these.
 demo_packages=(curl openssl)
