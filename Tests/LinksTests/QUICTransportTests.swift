@@ -117,6 +117,39 @@ import Testing
     }
   }
 
+  @Test func anAddressGetsOnlySomeHandshakesAndTheOthersNoAnswer() async throws {
+    try await withHosts(over: .quic) { hosts in
+      let packets: [[UInt8]] = await hosts.run { hosts, done in
+        do throws(KacheryError) { try self.packets(of: 20, on: hosts, done) } catch { done([]) }
+      }
+      #expect(packets.count == 20)
+      let answers: [[UInt8]] = await hosts.run { hosts, done in
+        hosts.listener.maximumHandshakesPerAddress = 5
+        do throws(KacheryError) {
+          try replay(packets, on: hosts, for: .seconds(20), until: { $0.count >= 5 }, done)
+        } catch { done([]) }
+      }
+      #expect(answers.count >= 5)
+      try await hosts.until { $0.openHandshakes == 5 }
+    }
+  }
+
+  @Test func attemptsThatAreCancelledImmediatelySendNothing() async throws {
+    try await withHosts(over: .quic) { hosts in
+      let handles: Int = await hosts.run { hosts, done in
+        let handles = hosts.loop.openHandles
+        for _ in 0..<10 { hosts.dialer.dial(to: hosts.endpoint, expected: nil, timeout: .seconds(1)) { _ in }.cancel() }
+        let transport = QUICTransport(loop: hosts.loop, identity: hosts.quicIdentity)
+        _ = transport.dial(to: hosts.endpoint, from: .anyPort, expected: nil, timeout: .seconds(1)) { result in
+          (try? result.get())?.cancel()
+          done(handles)
+        }
+      }
+      try await hosts.until { $0.loop.openHandles == handles && $0.openHandshakes == 0 }
+      #expect(await hosts.refused.isEmpty)
+    }
+  }
+
   @Test func aDialerWithoutAPortOfItsOwnKeepsNoSocket() async throws {
     try await withHosts(over: .quic) { hosts in
       let handles: Int = await hosts.run { hosts, done in done(hosts.loop.openHandles) }

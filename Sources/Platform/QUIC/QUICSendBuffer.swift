@@ -60,7 +60,7 @@ package struct QUICSendBuffer {
       head += 1
     }
     // No more blocks are moved than were removed.
-    guard head > 0, head * 2 >= blocks.count || head > 64 else { return }
+    guard head > 0, head * 2 >= blocks.count else { return }
     blocks.removeFirst(head)
     next.block -= head
     head = 0

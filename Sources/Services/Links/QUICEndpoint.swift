@@ -205,6 +205,7 @@ final class QUICEndpoint {
     guard let trains = path.connection.write(into: buffer, limit: limit, at: loop.now) else {
       return path.fail("a packet cannot be written")
     }
+    if !trains.isEmpty { path.wrote() }
     for train in trains { send(train.range, segment: train.segment, to: path.connection.destination) }
     if path.isEstablished { table.unfinished.remove(path.number) }
     deadlines.set(path.number, path.connection.expiry)
@@ -269,7 +270,7 @@ final class QUICEndpoint {
     if let first = table.firstIDs.removeValue(forKey: path.number) { table.byFirstID[first] = nil }
     table.unfinished.remove(path.number)
     deadlines.clear(path.number)
-    if let farewell { sendFarewell(farewell, of: path) }
+    if let farewell, path.hasBegun { sendFarewell(farewell, of: path) }
     reportIdle()
     arm()
   }

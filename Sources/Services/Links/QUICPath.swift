@@ -36,6 +36,8 @@ final class QUICPath {
   private(set) var ids: Set<QUICConnectionID> = []
   private(set) var isOver = false
   private(set) var isEstablished = false
+  /// Whether a packet has passed in either direction: before, there is nothing to tell the other end, and no key for it.
+  private(set) var hasBegun = false
   /// Whether it waits for its turn to write packets.
   var isTouched = false
 
@@ -65,13 +67,16 @@ final class QUICPath {
     endpoint.register(id, isUsed ? self : nil)
   }
 
+  /// Packets were written.
+  func wrote() { hasBegun = true }
+
   /// Writes what there is to write, soon.
   func flushSoon() { if !isOver { endpoint.touch(self) } }
 
   /// Processes a packet from this address in the kernel's form.
   func read(_ packet: UnsafeRawBufferPointer, from sender: UnsafeRawBufferPointer, at now: Instant) {
     guard !isOver else { return }
-    isReading = true
+    (isReading, hasBegun) = (true, true)
     let outcome = connection.read(packet, from: sender, at: now)
     isReading = false
     if let code = pendingCode { return endpoint.end(self, with: .code(code)) }

@@ -51,6 +51,7 @@ actor Hosts {
   let nested: NestedNetwork
   let dialer: LinkHost
   let listener: LinkHost
+  let quicIdentity: QUICIdentity
   private var listening: Endpoint?
   var dialed: [Link] = []
   var accepted: [Link] = []
@@ -87,6 +88,7 @@ actor Hosts {
       }
     }
     (self.loop, self.kind, self.network, self.nested) = (loop, kind, network, nested)
+    quicIdentity = quicDialer
     self.dialer = host(dialer, quicDialer, .seconds(30))
     listener = host(identities.listener, identities.quicListener, handshakeTime)
   }
