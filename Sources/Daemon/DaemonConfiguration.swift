@@ -24,6 +24,10 @@ package struct DaemonConfiguration: Sendable {
   package var port: UInt16 = 0
   /// Further ports for links from other nodes.
   package var furtherPorts: [UInt16] = []
+  /// Whether links by QUIC are dialed and accepted.
+  package var usesQUIC = true
+  /// The UDP port for links by QUIC; nil for the number of `port`, 0 for any free one.
+  package var udpPort: UInt16?
   /// The port for links within WebSockets; nil for none.
   package var webSocketPort: UInt16?
   /// The host at which other nodes reach this one, if its owner knows it.
@@ -69,6 +73,13 @@ package struct DaemonConfiguration: Sendable {
 }
 
 extension DaemonConfiguration {
+  /// Why the node does not use QUIC, for people; nil if it does. Nothing leaves the machine but through a proxy, if there
+  /// is one.
+  func reasonAgainstQUIC(hasProxy: Bool) -> String? {
+    if !usesQUIC { return "--noudp" }
+    return hasProxy ? "a proxy is configured" : nil
+  }
+
   /// Why the node does not look for others by multicast, for people; nil if it does. Nothing leaves the machine but
   /// through a proxy, if there is one, unless the owner wants it.
   func reasonAgainstMulticast(hasProxy: Bool) -> String? {

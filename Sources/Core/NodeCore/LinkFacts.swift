@@ -54,6 +54,8 @@ package struct LinkFacts: Hashable, Sendable {
   package let remote: Address?
   /// How it came up.
   package let path: PathKind
+  /// Whether it is one of QUIC.
+  package var isQUIC: Bool { if case .quic = remote { true } else { false } }
   /// Where the relay sees the other end; empty if the link is not relayed, or the relay does not say.
   package let seenAt: [Endpoint]
 

@@ -53,6 +53,8 @@ package struct NodeCore: Sendable {
     self.configuration = configuration
     node = configuration.key.publicKey
     membership = Membership(node: node)
+    peers.prefersQUIC = configuration.prefersQUIC
+    introductions.usesQUIC = configuration.usesQUIC
     dials = DialSchedule(random: random)
     announcer = LocalAnnouncer(random: random)
     punches = PunchSchedule(of: node, random: random)

@@ -49,7 +49,7 @@ package enum DaemonOptions {
     "--no-relay": { $0.relays = false },
     "--no-punching": { $0.punches = false },
     "--no-lan": { $0.announcesLocalAddresses = false },
-    "--noudp": { _ in },
+    "--noudp": { $0.usesQUIC = false },
     "--nomulticast": { $0.announcesByMulticast = false },
     "--multicast": { $0.announcesBesideProxy = true },
   ]
@@ -67,6 +67,10 @@ package enum DaemonOptions {
       guard let port = UInt16(value) else { return false }
       configuration.port = port
       return true
+    },
+    "--udp-port": { configuration, value in
+      configuration.udpPort = UInt16(value)
+      return value.isEmpty || configuration.udpPort != nil
     },
     "--websocket-port": { configuration, value in
       configuration.webSocketPort = UInt16(value)
@@ -130,7 +134,6 @@ package enum DaemonOptions {
       return true
     },
     // Accepted for older scripts; without effect.
-    "--udp-port": { _, value in value.isEmpty || UInt16(value) != nil },
     "--public-url": { _, _ in true },
     "--static-config": { _, _ in true },
   ]
