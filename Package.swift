@@ -61,6 +61,8 @@ let package = Package(
     shim("CSHA1", compiled: true),
     // Debian has no description of libnatpmp for pkg-config.
     shim("CPortMapping", compiled: true, linking: ["natpmp", "miniupnpc"]),
+    shim("CDatagrams", compiled: true),
+    shim("CNgtcp2", compiled: true, linking: ["ngtcp2_crypto_gnutls", "ngtcp2", "gnutls"]),
 
     // Base: imports nothing of ours but Base.
     module("Primitives", in: "Base"),
@@ -81,7 +83,7 @@ let package = Package(
       ["Primitives", "Crypto", "Diagnostics", "Wire", "Discovery", "Traversal", "Transfer", "Feeds"]),
 
     // Platform: I/O and C.
-    module("EventLoop", in: "Platform", ["Primitives", "Threads", "CUV"]),
+    module("EventLoop", in: "Platform", ["Primitives", "Threads", "CUV", "CDatagrams"]),
     module("Files", in: "Platform", ["Primitives", "CPosix"]),
     module("Threads", in: "Platform", ["Primitives", "CPosix"]),
     module("Process", in: "Platform", ["Primitives", "Threads"]),
@@ -91,6 +93,7 @@ let package = Package(
     module("HTTP", in: "Platform", ["Primitives", "Threads", "CMicroHTTPD", "CCurl"]),
     module("WebSocket", in: "Platform", ["Primitives", "Crypto", "COpenSSL", "CWSLay"]),
     module("PortMapping", in: "Platform", ["Primitives", "CPortMapping"]),
+    module("QUIC", in: "Platform", ["Primitives", "Crypto", "CNgtcp2"]),
     module("YAML", in: "Platform", ["Primitives", "CYAML"]),
 
     // Services: Platform + Base, and from Core only Wire and Mux.
@@ -100,7 +103,7 @@ let package = Package(
     module("FeedStore", in: "Services", ["Primitives", "Crypto", "Database", "Files", "Threads"]),
     module(
       "Links", in: "Services",
-      ["Primitives", "Crypto", "Diagnostics", "EventLoop", "TLS", "HTTP", "WebSocket", "Wire", "Mux"]),
+      ["Primitives", "Crypto", "Diagnostics", "EventLoop", "TLS", "HTTP", "WebSocket", "QUIC", "Wire", "Mux"]),
     module(
       "LocalAPI", in: "Services", ["Primitives", "APIModel", "Crypto", "Diagnostics", "EventLoop", "Files", "HTTP"]),
 
@@ -109,7 +112,8 @@ let package = Package(
       name: "Daemon",
       dependencies: [
         "Primitives", "Crypto", "Diagnostics", "APIModel", "Wire", "Mux", "Discovery", "Traversal", "Transfer", "Feeds",
-        "NodeCore", "EventLoop", "Files", "Threads", "Process", "Database", "TLS", "HTTP", "YAML", "PortMapping",
+        "NodeCore", "EventLoop", "Files", "Threads", "Process", "Database", "TLS", "HTTP", "QUIC", "YAML",
+        "PortMapping",
         "ContentStore", "FeedStore", "Links", "LocalAPI",
       ],
       path: "Sources/Daemon", exclude: ["README.md"], swiftSettings: strict),
@@ -160,11 +164,13 @@ let package = Package(
     tests("HTTPTests", ["HTTP", "EventLoop", "Primitives", "TestSupport"]),
     tests("WebSocketTests", ["WebSocket", "Primitives", "TestSupport"]),
     tests("PortMappingTests", ["PortMapping", "EventLoop", "Primitives", "TestSupport"]),
+    tests("QUICTests", ["QUIC", "Crypto", "Primitives", "TestSupport"]),
     tests("YAMLTests", ["YAML", "Primitives", "TestSupport"]),
     tests("ContentStoreTests", ["ContentStore", "Files", "Crypto", "Diagnostics", "Primitives", "TestSupport"]),
     tests("FeedStoreTests", ["FeedStore", "Crypto", "Database", "Files", "Primitives", "TestSupport"]),
     tests(
-      "LinksTests", ["Links", "EventLoop", "TLS", "Wire", "Mux", "Crypto", "Diagnostics", "Primitives", "TestSupport"]),
+      "LinksTests",
+      ["Links", "EventLoop", "TLS", "QUIC", "Wire", "Mux", "Crypto", "Diagnostics", "Primitives", "TestSupport"]),
     tests(
       "LocalAPITests",
       ["LocalAPI", "HTTP", "EventLoop", "APIModel", "Crypto", "Diagnostics", "Primitives", "TestSupport"]),
@@ -172,7 +178,7 @@ let package = Package(
       "DaemonTests",
       [
         "Daemon", "APIModel", "Transfer", "NodeCore", "Discovery", "Wire", "FeedStore", "ContentStore", "Links", "TLS",
-        "EventLoop", "Crypto", "HTTP",
+        "QUIC", "EventLoop", "Crypto", "HTTP",
         "Diagnostics", "Primitives", "TestSupport",
       ]),
     tests("ArchitectureTests", ["TestSupport"]),

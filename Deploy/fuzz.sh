@@ -21,6 +21,7 @@ codecs=(
   'links: HostileLinkTests'
   'websockets: WebSocketSessionTests.*damagedFramesNeverTrap'
   'http heads: WebSocketUpgradeTests.*damagedHeadsNeverTrap'
+  'quic packets: QUICHostileTests'
   'channel documents: ChannelDocumentTests.*mutatedDocumentsNeverTrap'
 )
 

@@ -35,6 +35,7 @@ library_packages=(
   libwslay-dev            # WebSockets
   libnatpmp-dev           # asking routers to map a port, by NAT-PMP
   libminiupnpc-dev        # the same by UPnP
+  libngtcp2-dev libngtcp2-crypto-gnutls-dev libgnutls28-dev  # QUIC
 )
 # The demonstrations check their results with these.
 demo_packages=(curl openssl)

@@ -25,6 +25,8 @@ package struct DaemonConfiguration: Sendable {
   package var port: UInt16 = 0
   /// Further ports for links from other nodes.
   package var furtherPorts: [UInt16] = []
+  /// The UDP port for links by QUIC; nil for the number of `port`, 0 for any free one.
+  package var udpPort: UInt16?
   /// The port for links within WebSockets; nil for none.
   package var webSocketPort: UInt16?
   /// The host at which other nodes reach this one, if its owner knows it.
@@ -47,7 +49,7 @@ package struct DaemonConfiguration: Sendable {
   package var mapsPorts = true
   /// The same according to the environment, which kachery.yaml overrides; nil if that says nothing.
   package var environmentMapsPorts: Bool?
-  /// Whether the node may use UDP.
+  /// Whether the node may use UDP beyond its local networks: for links by QUIC, and for asking routers.
   package var usesUDP = true
   package var isBootstrap = false
   /// Whether a bootstrap node passes links on between nodes that cannot reach each other.
@@ -76,6 +78,13 @@ package struct DaemonConfiguration: Sendable {
 }
 
 extension DaemonConfiguration {
+  /// Why the node does not use QUIC, for people; nil if it does. Nothing leaves the machine but through a proxy, if there
+  /// is one.
+  func reasonAgainstQUIC(hasProxy: Bool) -> String? {
+    if !usesUDP { return "--noudp" }
+    return hasProxy ? "a proxy is configured" : nil
+  }
+
   /// Why the node does not look for others by multicast, for people; nil if it does. Nothing leaves the machine but
   /// through a proxy, if there is one, unless the owner wants it.
   func reasonAgainstMulticast(hasProxy: Bool) -> String? {
@@ -84,6 +93,7 @@ extension DaemonConfiguration {
     if hasProxy, !announcesBesideProxy { return "a proxy is configured; --multicast turns it on" }
     return nil
   }
+
   /// Whether the owner lets the router be asked, in an option, or else in kachery.yaml, or else in the environment.
   func allowsMapping(_ settings: StoreSettings) -> Bool {
     mapsPorts && (settings.mapsPorts ?? environmentMapsPorts ?? true)

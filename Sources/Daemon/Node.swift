@@ -10,6 +10,7 @@ import Links
 import LocalAPI
 import NodeCore
 import Primitives
+import QUIC
 import TLS
 
 /// One node: what `NodeCore` decides, carried out by parts that each own their state. `README.md` lists them.
@@ -43,6 +44,8 @@ actor Node {
   private var servers: APIServers?
   /// Where the node accepts links; empty before it has started.
   private(set) var listening: [Endpoint] = []
+  /// Where the node accepts links by QUIC; nil if it does not.
+  private(set) var listeningForQUIC: Endpoint?
   /// Where the node accepts WebSockets; nil if it does not.
   private(set) var listeningForWebSockets: Endpoint?
   /// Whether the owner lets the router be asked to lead a port to this node.
@@ -70,10 +73,14 @@ actor Node {
       isBootstrap: configuration.isBootstrap, relays: configuration.isBootstrap && configuration.relays,
       bootstraps: configuration.bootstraps, webSocketBootstraps: configuration.webSocketBootstraps)
     core.punches = configuration.punches
+    core.usesQUIC = configuration.usesUDP
+    core.prefersQUIC = configuration.usesUDP && !TCPConnection.canPreferThroughput
     driver = CoreDriver(NodeCore(core, random: SecureRandom()), loop: loop)
     proxies = ProxyDialer(ProxySettings(ProxyRules(configuration)))
     links = PeerLinks(
-      try TLSIdentity(key: storage.identity.key), driver: driver, loop: loop, log: log,
+      try TLSIdentity(key: storage.identity.key),
+      quic: configuration.usesUDP ? try QUICIdentity(key: storage.identity.key) : nil, driver: driver, loop: loop,
+      log: log,
       relayLimit: RateLimit(limits.relay), relayMetrics: counters.relaying, proxies: proxies)
     localNetworks = LocalNetworkWatch(driver: driver, loop: loop)
     localAnnouncements = LocalAnnouncements(driver: driver, loop: loop, log: log)
@@ -116,8 +123,10 @@ actor Node {
     self.servers = servers
     let ports = listening.map(\.port)
     let announced = configuration.announcedHost.map { host in ports.compactMap { Endpoint(host: host, port: $0) } }
+    let quicPort = listeningForQUIC?.port
     driver.input {
-      $0.setAddresses(announced ?? [], port: endpoint.port, furtherPorts: Array(ports.dropFirst()), at: $1)
+      $0.setAddresses(
+        announced ?? [], port: endpoint.port, furtherPorts: Array(ports.dropFirst()), quicPort: quicPort, at: $1)
     }
     if announcesByMulticast {
       localAnnouncements.start(listening: endpoint.host)
@@ -134,10 +143,24 @@ actor Node {
     let endpoint = try listenOnMainPort()
     listening =
       [endpoint] + (try links.listen(host: host, ports: configuration.furtherPorts.filter { $0 != endpoint.port }))
+    listeningForQUIC = listenForQUIC(endpoint.port)
     listeningForWebSockets = try links.listen(
       host: host, ports: configuration.webSocketPort.map { [$0] } ?? [], over: .webSocket
     ).first
     return endpoint
+  }
+
+  /// Listens for links by QUIC, without which a node reaches fewer others, and still works.
+  ///
+  /// - Parameter port: the port for links by TCP.
+  private func listenForQUIC(_ port: UInt16) -> Endpoint? {
+    guard configuration.reasonAgainstQUIC(hasProxy: proxies.settings.rules.proxy != .none) == nil else { return nil }
+    do throws(KacheryError) {
+      return try links.listen(host: configuration.listenHost, port: configuration.udpPort ?? port, over: .quic)
+    } catch {
+      log.warning("Links by QUIC are not accepted: \(error)")
+      return nil
+    }
   }
 
   /// Listens on the port of the configuration, or else on the port that was chosen before, if it is still free.

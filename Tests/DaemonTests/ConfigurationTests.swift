@@ -88,6 +88,15 @@ import Testing
     #expect(try parse(["--websocket-port", ""]).webSocketPort == nil)
   }
 
+  @Test func quicUsesThePortForLinksUnlessItIsToldOtherwise() throws {
+    #expect(try parse([]).udpPort == nil)
+    #expect(try parse(["--udp-port", ""]).udpPort == nil)
+    #expect(try parse(["--udp-port", "81"]).udpPort == 81)
+    #expect(try parse([]).reasonAgainstQUIC(hasProxy: false) == nil)
+    #expect(try parse([]).reasonAgainstQUIC(hasProxy: true) == "a proxy is configured")
+    #expect(try parse(["--noudp"]).reasonAgainstQUIC(hasProxy: false) == "--noudp")
+  }
+
   @Test func aProxyIsNamedByTheOptionOrElseByTheEnvironment() throws {
     let variables: [ByteString: String] = ["HOME": "/h", "https_proxy": "http://a:1", "no_proxy": "x.org"]
     func proxy(_ arguments: [String], yaml: String = "") throws -> String {

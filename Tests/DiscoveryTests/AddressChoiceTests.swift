@@ -5,14 +5,15 @@ import Testing
 @Suite struct AddressChoiceTests {
   private func address(_ text: String) throws -> Address { try #require(Address(text)) }
 
-  private func choice(outside: [String] = [], networks: [(String, Int)] = [], own: [String] = []) throws
-    -> AddressChoice
-  {
+  private func choice(
+    outside: [String] = [], networks: [(String, Int)] = [], own: [String] = [], usesQUIC: Bool = false
+  ) throws -> AddressChoice {
     let networks = try networks.map { host, length in
       let address = try #require(IPAddress(host))
       return try #require(IPNetwork(of: address, length: length))
     }
-    return AddressChoice(outside: outside, networks: networks, own: Set(try own.map { try address($0) }))
+    return AddressChoice(
+      outside: outside, networks: networks, own: Set(try own.map { try address($0) }), usesQUIC: usesQUIC)
   }
 
   private func chosen(_ choice: AddressChoice, _ addresses: [String]) throws -> [String] {
@@ -25,6 +26,14 @@ import Testing
     #expect(
       try chosen(choice, ["203.0.113.5:20", "10.9.0.2:20", "192.168.1.8:20"])
         == ["192.168.1.8:20", "10.9.0.2:20", "203.0.113.5:20"])
+  }
+
+  /// Elsewhere, addresses of QUIC may lead where others do not, and are as dangerous.
+  @Test func addressesOfQUICFollowTheOthers() throws {
+    let offered = ["quic://203.0.113.9:20", "198.51.100.1:20", "quic://127.0.0.1:22", "quic://lab.example.org:20"]
+    #expect(try chosen(try choice(), offered) == ["198.51.100.1:20"])
+    #expect(try chosen(try choice(usesQUIC: true), offered) == ["198.51.100.1:20", "quic://203.0.113.9:20"])
+    #expect(try chosen(try choice(own: ["quic://203.0.113.9:20"], usesQUIC: true), offered) == ["198.51.100.1:20"])
   }
 
   /// Elsewhere, the same local addresses belong to other machines.

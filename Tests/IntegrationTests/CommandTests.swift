@@ -94,7 +94,7 @@ import Testing
       #expect(help.output.contains("Example"))
       #expect(help.output.contains("Exit codes:"))
     }
-    #expect(try call("kachery-p2p-start-daemon", "--help").output.contains("without effect: --udp-port"))
+    #expect(try call("kachery-p2p-start-daemon", "--help").output.contains("without effect: --nobootstrap"))
     #expect(try call("kachery", "version").output.hasPrefix("kachery "))
   }
 

@@ -1,6 +1,5 @@
 import Crypto
 import Primitives
-import TLS
 import Testing
 
 @testable import Links
@@ -44,15 +43,14 @@ import Testing
   }
 
   @Test(arguments: CarrierKind.allCases) func anotherProtocolIsRefusedAtBothEnds(kind: CarrierKind) async throws {
-    let stranger = try TLSIdentity(key: try SigningKey.generate(), applicationProtocol: "other/1")
-    try await withHosts(over: kind, dialer: stranger) { hosts in
+    try await withHosts(over: kind, dialerProtocol: "other/1") { hosts in
       await #expect { try await hosts.connect() } throws: { ($0 as? KacheryError)?.code == .protocolViolation }
       try await hosts.until { $0.refused.count == 1 && $0.listener.openHandshakes == 0 }
       #expect(await hosts.acceptedCount == 0)
     }
   }
 
-  @Test(arguments: CarrierKind.allCases) func garbageInPlaceOfAHandshakeIsDropped(kind: CarrierKind) async throws {
+  @Test(arguments: CarrierKind.overPipes) func garbageInPlaceOfAHandshakeIsDropped(kind: CarrierKind) async throws {
     try await withHosts(over: kind) { hosts in
       let ended: Bool = await hosts.run { hosts, done in
         hosts.openPipe { pipe in
@@ -71,7 +69,7 @@ import Testing
     }
   }
 
-  @Test(arguments: CarrierKind.allCases) func aSilentHandshakeEndsAtItsDeadline(kind: CarrierKind) async throws {
+  @Test(arguments: CarrierKind.overPipes) func aSilentHandshakeEndsAtItsDeadline(kind: CarrierKind) async throws {
     try await withHosts(over: kind, handshakeTime: .milliseconds(50)) { hosts in
       let ended: Bool = await hosts.run { hosts, done in
         hosts.openPipe { pipe in

@@ -21,11 +21,11 @@ import Testing
   }
 
   @Test func streamsWithLittleToSendGoFirst() {
-    var turns = StreamTurns()
+    var turns = StreamTurns<StreamID>()
     let ids = (UInt32(1)...5).map { StreamID(number: $0) }
     turns.add(ids[0], count: 1 << 20)
-    turns.add(ids[1], count: StreamTurns.small + 1)
-    turns.add(ids[2], count: StreamTurns.small)
+    turns.add(ids[1], count: StreamTurns<StreamID>.small + 1)
+    turns.add(ids[2], count: StreamTurns<StreamID>.small)
     turns.add(ids[3], count: 1)
     turns.add(ids[0], count: 1)
     var order = [turns.next()]

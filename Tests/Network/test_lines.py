@@ -12,8 +12,9 @@ import signal
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -31,13 +32,27 @@ class Node:
     """A daemon at one end, which detects its own address."""
 
     def __init__(
-        self, end: End, folder: Path, label: str, *options: str, channel: str = CHANNEL, multicast: bool = False
+        self,
+        end: End,
+        folder: Path,
+        label: str,
+        *options: str,
+        channel: str = CHANNEL,
+        multicast: bool = False,
+        environment: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._end = end
         self._folder = folder
         with end.entered():
             self._daemon = RealDaemon(
-                folder / label, label, *options, "--channel", channel, host=None, multicast=multicast
+                folder / label,
+                label,
+                *options,
+                "--channel",
+                channel,
+                host=None,
+                multicast=multicast,
+                environment=environment,
             )
             self._daemon.wait_until_ready()
             self.node_id = str(self._daemon.probe["nodeId"])

@@ -57,6 +57,18 @@ import Testing
     #expect(taken.first == "0: 2")
   }
 
+  @Test func ofEqualPathsTheBetterTransportWins() {
+    var slower = link(2, .direct, 120)
+    var second = link(1)
+    second.isSecondChoice = true
+    var choice = LinkChoice(LinkID(number: 1))
+    #expect(play(&choice, 0..<20) { _ in [second, slower] } == ["0: 2"])
+    // A better kind of path is better by any transport.
+    slower.isSecondChoice = true
+    choice = LinkChoice(LinkID(number: 1))
+    #expect(play(&choice, 0..<20) { _ in [link(1, .relayed, 1), slower] } == ["0: 2"])
+  }
+
   @Test func aBetterKindThatComesUpLaterDoesNotWait() {
     var choice = LinkChoice(LinkID(number: 1))
     let taken = play(&choice, 0..<100) { second -> [LinkChoice.Candidate] in

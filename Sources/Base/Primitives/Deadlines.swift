@@ -21,6 +21,9 @@ package struct Deadlines<Key: Hashable & Comparable & Sendable>: Sendable {
   /// The earliest deadline; nil if there is none.
   package var next: Instant? { heap.first?.instant }
 
+  /// A key whose deadline has passed, of those the earliest; nil if there is none. Takes constant time.
+  package func first(at now: Instant) -> Key? { heap.first.flatMap { $0.instant <= now ? $0.key : nil } }
+
   /// The deadline of a key; nil if it has none.
   package subscript(key: Key) -> Instant? { instants[key] }
 

@@ -10,12 +10,15 @@ package struct AddressChoice: Sendable {
   private let scopes: Set<IPAddress.Scope>
   private let networks: [IPNetwork]
   private let own: Set<Address>
+  private let usesQUIC: Bool
 
   /// - Parameters:
   ///   - outside: the hosts at which this node was seen, or that its owner announces.
   ///   - networks: the networks of this node's interfaces.
   ///   - own: this node's own addresses, which are not dialed.
-  package init(outside: [String], networks: [IPNetwork], own: Set<Address>) {
+  ///   - usesQUIC: whether it dials addresses of QUIC.
+  package init(outside: [String], networks: [IPNetwork], own: Set<Address>, usesQUIC: Bool = false) {
+    self.usesQUIC = usesQUIC
     self.outside = Set(outside.map { ByteString($0) })
     self.networks = networks
     self.own = own
@@ -29,12 +32,22 @@ package struct AddressChoice: Sendable {
     return own.prefix(1) + relays.map { .relay($0) } + own.dropFirst()
   }
 
-  /// The addresses of the node itself to dial, most likely first.
+  /// The addresses of the node itself to dial, most likely first; those of QUIC after those of TCP, if this node uses
+  /// them.
   package func addresses(_ all: [Address]) -> [Address] {
-    let hosts = all.compactMap(\.tcpEndpoint?.host)
+    ranked(all, \.tcpEndpoint) + (usesQUIC ? quicAddresses(all) : [])
+  }
+
+  /// The addresses of QUIC among them, most likely first.
+  package func quicAddresses(_ all: [Address]) -> [Address] {
+    ranked(all.filter { $0.quicEndpoint.map { IPAddress($0.host) != nil } ?? false }, \.quicEndpoint)
+  }
+
+  private func ranked(_ all: [Address], _ endpoint: (Address) -> Endpoint?) -> [Address] {
+    let hosts = all.compactMap { endpoint($0)?.host }
     let isNear = hosts.contains { outside.contains(ByteString($0)) && Self.scope($0) == .global }
     let ranked = all.compactMap { address -> (rank: Int, address: Address)? in
-      guard !own.contains(address), let host = address.tcpEndpoint?.host else { return nil }
+      guard !own.contains(address), let host = endpoint(address)?.host else { return nil }
       return rank(of: host, isNear: isNear).map { ($0, address) }
     }
     return (0...4).flatMap { rank in ranked.filter { $0.rank == rank }.map(\.address) }

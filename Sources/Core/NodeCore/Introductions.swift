@@ -9,6 +9,8 @@ import Wire
 struct Introductions: Sendable {
   /// Most hosts remembered at which this node was seen.
   private static let maximumObserved = 4
+  /// Most addresses of QUIC that are announced.
+  private static let maximumQUIC = 4
   /// Most addresses in local networks that are announced: a server may have many more.
   private static let maximumLocal = 8
   /// How long a signed record may be sent to further peers. Peers read this node's clock from it, so not for long.
@@ -28,6 +30,8 @@ struct Introductions: Sendable {
   private var furtherPorts: [UInt16] = []
   /// Where a router leads to this node.
   private var mapped: Endpoint?
+  /// The port on which this node accepts QUIC; nil if it does not.
+  private var quicPort: UInt16?
   private var local = LocalNetwork()
   /// The hosts at which bootstrap nodes have seen this node, latest last.
   private var observedHosts: [String] = []
@@ -37,6 +41,8 @@ struct Introductions: Sendable {
   private var ownRecords: [Topic: PresenceRecord] = [:]
   /// Records signed so far: the expensive part of an introduction. Tests use it to bound the cost of a message.
   private(set) var signedRecords: UInt64 = 0
+  /// Whether this node dials addresses of QUIC.
+  var usesQUIC = false
   /// When this node announces itself next; nil before the first announcement.
   var announceAt: Instant?
 
@@ -59,13 +65,26 @@ struct Introductions: Sendable {
         if !addresses.contains(address) { addresses.append(address) }
       }
     }
-    return Array(addresses.prefix(WireLimits.addresses))
+    return Array((addresses.prefix(WireLimits.addresses - quicAddresses.count) + quicAddresses))
+  }
+
+  /// The addresses at which this node accepts QUIC. A router between would use another port for it.
+  private var quicAddresses: [Address] {
+    guard let quicPort else { return [] }
+    let seen = isBehindRouter ? [] : observedHosts.reversed()
+    var addresses: [Address] = []
+    for host in announced.map(\.host) + seen + local.hosts where IPAddress(host) != nil {
+      guard let address = Endpoint(host: host, port: quicPort).map({ Address.quic($0) }) else { continue }
+      if !addresses.contains(address) { addresses.append(address) }
+    }
+    return Array(addresses.prefix(Self.maximumQUIC))
   }
 
   /// Chooses which addresses of other nodes to dial.
   var choice: AddressChoice {
     AddressChoice(
-      outside: observedHosts + announced.map(\.host), networks: local.networks, own: Set(ownAddresses))
+      outside: observedHosts + announced.map(\.host), networks: local.networks, own: Set(ownAddresses),
+      usesQUIC: usesQUIC)
   }
 
   /// - Returns: whether anything has changed.
@@ -75,7 +94,8 @@ struct Introductions: Sendable {
     return true
   }
 
-  mutating func setAddresses(_ addresses: [Endpoint], port: UInt16?, furtherPorts: [UInt16]) {
+  mutating func setAddresses(_ addresses: [Endpoint], port: UInt16?, furtherPorts: [UInt16], quicPort: UInt16?) {
+    self.quicPort = quicPort
     announced = addresses
     listeningPort = port
     self.furtherPorts = furtherPorts

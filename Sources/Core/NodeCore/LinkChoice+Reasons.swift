@@ -58,19 +58,19 @@ extension LinkChoice {
     guard !others.isEmpty else { return .only }
     let rivals = others.filter { !$0.isSilent }
     guard !rivals.isEmpty else { return current.isSilent ? .noneAnswers : .othersSilent }
-    if rivals.contains(where: { $0.path.rank < current.path.rank || $0.isAhead(of: current) }) {
+    if rivals.contains(where: { $0.kind < current.kind || $0.isAhead(of: current) }) {
       return decides ? .betterOneIsNew : .chosenByOther
     }
-    let equals = rivals.filter { $0.path.rank == current.path.rank }
+    let equals = rivals.filter { $0.kind == current.kind }
     guard !equals.isEmpty else { return .betterKind }
     return equals.allSatisfy { current.isFaster(than: $0) } ? .shorterRoundTrip : .equal
   }
 
   private func reason(against other: Candidate, for current: Candidate, decides: Bool) -> PathReason {
     if other.isSilent { return .silent }
-    if other.path.rank > current.path.rank { return .worseKind }
+    if other.kind > current.kind { return .worseKind }
     if other.roundTrip == nil { return .unmeasured }
-    if other.path.rank < current.path.rank || other.isAhead(of: current) {
+    if other.kind < current.kind || other.isAhead(of: current) {
       return decides ? .soonUsed : .otherNodeChose
     }
     return current.isFaster(than: other) ? .longerRoundTrip : .notBetter
@@ -79,5 +79,5 @@ extension LinkChoice {
 
 extension LinkChoice.Candidate {
   /// Whether it is of the same kind, and clearly faster.
-  fileprivate func isAhead(of other: Self) -> Bool { path.rank == other.path.rank && isFaster(than: other) }
+  fileprivate func isAhead(of other: Self) -> Bool { kind == other.kind && isFaster(than: other) }
 }

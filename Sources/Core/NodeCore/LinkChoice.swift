@@ -16,12 +16,21 @@ struct LinkChoice: Sendable {
   static let shorterPart = 0.75
   static let shorterBy: Duration = .milliseconds(5)
 
+  /// From this round trip on, QUIC comes before TCP between nodes one of which prefers it; on shorter ways TCP costs
+  /// less, and loses little time when it repeats a packet.
+  static let longRoundTrip: Duration = .milliseconds(5)
+
   /// A link that can be used.
   struct Candidate: Sendable {
     let link: LinkID
     let path: PathKind
     let roundTrip: Duration?
     let isSilent: Bool
+    /// Whether it is one of QUIC, or of TCP, and the other would be better.
+    var isSecondChoice = false
+
+    /// Smaller for better kinds of links, and the same for kinds that are equally good.
+    var kind: Int { path.rank * 2 + (isSecondChoice ? 1 : 0) }
   }
 
   /// The chosen link.
@@ -66,11 +75,11 @@ struct LinkChoice: Sendable {
       let best = candidates.filter({ $0.isProven }).min(by: { $0.rank < $1.rank })
     else { return nil }
     let mayChange = improved.map { now - $0.at >= Self.changePeriod } ?? true
-    if best.path.rank < current.path.rank {
+    if best.kind < current.kind {
       rival = nil
       guard mayChange || improved.map({ best.link > $0.newest }) ?? true else { return nil }
     } else {
-      guard best.path.rank == current.path.rank, best.isFaster(than: current) else {
+      guard best.kind == current.kind, best.isFaster(than: current) else {
         rival = nil
         return nil
       }
@@ -88,18 +97,18 @@ extension LinkChoice.Candidate {
 
   /// Links that were never measured come last in their kind, and of two equal ones the older is first.
   fileprivate var rank: Rank {
-    Rank(isSilent: isSilent, path: path.rank, roundTrip: roundTrip ?? .seconds(3_600), link: link)
+    Rank(isSilent: isSilent, kind: kind, roundTrip: roundTrip ?? .seconds(3_600), link: link)
   }
 
   fileprivate struct Rank: Comparable {
     let isSilent: Bool
-    let path: Int
+    let kind: Int
     let roundTrip: Duration
     let link: LinkID
 
     static func < (left: Rank, right: Rank) -> Bool {
       guard left.isSilent == right.isSilent else { return right.isSilent }
-      return (left.path, left.roundTrip, left.link) < (right.path, right.roundTrip, right.link)
+      return (left.kind, left.roundTrip, left.link) < (right.kind, right.roundTrip, right.link)
     }
   }
 

@@ -56,6 +56,8 @@ package struct LinkFacts: Hashable, Sendable {
   package let path: PathKind
   /// With whom the other end shares what strangers may take.
   package var origin: PeerOrigin { PeerOrigin(remote) }
+  /// Whether it is one of QUIC.
+  package var isQUIC: Bool { if case .quic = remote { true } else { false } }
   /// Where the relay sees the other end; empty if the link is not relayed, or the relay does not say.
   package let seenAt: [Endpoint]
 

@@ -39,11 +39,11 @@ extension NodeCore {
     drainTransfer(at: now)
   }
 
-  /// Sets the port on which this node listens, further ones, and its addresses as far as it knows them.
+  /// Sets the port on which this node listens, further ones, that of QUIC, and its addresses as far as it knows them.
   package mutating func setAddresses(
-    _ addresses: [Endpoint], port: UInt16?, furtherPorts: [UInt16] = [], at now: Timestamps
+    _ addresses: [Endpoint], port: UInt16?, furtherPorts: [UInt16] = [], quicPort: UInt16? = nil, at now: Timestamps
   ) {
-    introductions.setAddresses(addresses, port: port, furtherPorts: furtherPorts)
+    introductions.setAddresses(addresses, port: port, furtherPorts: furtherPorts, quicPort: quicPort)
     announcer.setPort(port, at: now.instant)
     addressesChanged(at: now)
   }

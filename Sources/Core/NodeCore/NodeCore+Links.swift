@@ -55,6 +55,7 @@ extension NodeCore {
       proofs: membership.proofs(binding: facts.binding))
     if configuration.relays { hello.features |= Hello.relays }
     if configuration.punches { hello.features |= Hello.punching }
+    if configuration.prefersQUIC { hello.features |= Hello.prefersQUIC }
     return hello
   }
 
@@ -170,6 +171,7 @@ extension NodeCore {
       return
     }
     linked(link, hello, at: now)
+    tryQUIC(beside: link, at: now)
     reviewPunching(of: peer.node, at: now)
     noteExpectations(at: now)
   }

@@ -55,6 +55,7 @@ extension NodeCore {
     guard let peer = peers[link] else { return }
     peers.change(link) { $0.measured = measured }
     guard peer.isActive else { return }
+    tryQUIC(beside: link, at: now)
     if peer.measured == nil, peer.facts.path == .relayed { reviewPunching(of: peer.node, at: now) }
     guard decides(for: peer.node) else { return }
     improvePath(of: peer.node, at: now)

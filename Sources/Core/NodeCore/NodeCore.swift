@@ -56,6 +56,8 @@ package struct NodeCore: Sendable {
     self.configuration = configuration
     node = configuration.key.publicKey
     membership = Membership(node: node)
+    peers.prefersQUIC = configuration.prefersQUIC
+    introductions.usesQUIC = configuration.usesQUIC
     dials = DialSchedule(random: random)
     var random = random
     memberChoice = MemberChoice(random: &random)

@@ -23,6 +23,10 @@ package struct NodeCoreConfiguration: Sendable {
   package var maximumLinksOfOrigin: Int { max(1, maximumLinks / 4) }
   /// Whether it connects to relayed nodes directly as well, by dialing them at the moment at which they dial it.
   package var punches = true
+  /// Whether it opens links by QUIC.
+  package var usesQUIC = false
+  /// Whether its kernel's TCP slows down at every lost packet, so that QUIC carries more over long ways.
+  package var prefersQUIC = false
   /// Larger files, in bytes, are fetched in the chunks of their manifest. Fixed by the storage format; simulations use
   /// smaller files.
   package var manifestThreshold = Limits.manifestThreshold

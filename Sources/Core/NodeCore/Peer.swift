@@ -27,6 +27,8 @@ struct Peer: Sendable {
   var isWantedAsBootstrap = false
   /// Whether this node dialed the peer because an announcement in a local network led there: it may be any node.
   var isFromAnnouncement = false
+  /// Whether a link by QUIC was dialed beside it.
+  var hasTriedQUIC = false
   /// Whether it was opened only to learn where its other end sees this node.
   var isObservation = false
 

@@ -1,10 +1,14 @@
 import Discovery
 import Primitives
+import Wire
 
 /// The links, the peers at their other ends, and the link that is preferred for each node.
 struct PeerTable: Sendable {
   /// How long a peer may take to say hello.
   static let helloTime: Duration = .seconds(10)
+
+  /// Whether this node sends by QUIC rather than by TCP over long ways.
+  var prefersQUIC = false
 
   private var peers: [LinkID: Peer] = [:]
   /// All links to a node, including those that have not said hello or are closing.
@@ -128,11 +132,26 @@ struct PeerTable: Sendable {
 
   /// The links among which one is preferred.
   func candidates(of node: NodeID) -> [LinkChoice.Candidate] {
-    activeLinks(to: node).compactMap { peers[$0] }.map { peer in
+    let links = activeLinks(to: node).compactMap { peers[$0] }
+    let wantsQUIC = wantsQUIC(links)
+    return links.map { peer in
       LinkChoice.Candidate(
-        link: peer.link, path: peer.facts.path, roundTrip: peer.measured?.roundTrip,
-        isSilent: peer.isSilent)
+        link: peer.link, path: peer.facts.path, roundTrip: peer.measured?.roundTrip, isSilent: peer.isSilent,
+        isSecondChoice: peer.facts.isQUIC != wantsQUIC)
     }
+  }
+
+  /// Whether QUIC is better than TCP between this node and the one at the other ends of these links.
+  private func wantsQUIC(_ links: [Peer]) -> Bool {
+    guard prefersQUIC || links.contains(where: { $0.has(Hello.prefersQUIC) }) else { return false }
+    let direct = links.filter { $0.facts.path != .relayed }.compactMap { $0.measured?.roundTrip }
+    return direct.min().map { $0 >= LinkChoice.longRoundTrip } ?? false
+  }
+
+  /// Whether the node has only links of TCP, although QUIC is better.
+  func lacksQUIC(_ node: NodeID) -> Bool {
+    let links = activeLinks(to: node).compactMap { peers[$0] }
+    return wantsQUIC(links) && !links.contains { $0.facts.isQUIC }
   }
 
   /// Prefers this link of its node.

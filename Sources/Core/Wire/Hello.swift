@@ -18,6 +18,9 @@ package struct Hello: Hashable, Sendable {
   /// The bit of `features` for connecting directly to a node that is linked through a relay, see `Reach`.
   package static let punching: UInt64 = 8
 
+  /// The bit of `features` for sending by QUIC rather than by TCP over long ways, because the kernel's TCP has no BBR.
+  package static let prefersQUIC: UInt64 = 16
+
   /// The node's features, one bit each; unknown bits are ignored.
   package var features: UInt64 = lanes | severalLinks
   /// The name given by the node's owner.

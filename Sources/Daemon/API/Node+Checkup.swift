@@ -25,7 +25,8 @@ extension Node {
     var checkup = Checkup()
     checkup.daemon = Checkup.DaemonState(
       node: id, label: configuration.label, version: APIVersion.daemon, isBootstrap: configuration.isBootstrap,
-      ports: listening.map(\.port), webSocketPort: listeningForWebSockets?.port, links: driver.read(\.linkedCount))
+      ports: listening.map(\.port), webSocketPort: listeningForWebSockets?.port, quicPort: listeningForQUIC?.port,
+      links: driver.read(\.linkedCount))
     checkup.proxy = proxy
     checkup.multicast = multicast(network)
     checkup.channels = network.channels.map { $0.state(for: id) }

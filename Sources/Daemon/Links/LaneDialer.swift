@@ -39,7 +39,7 @@ final class LaneDialer {
 
   /// Opens this number of lanes for transfers of this node.
   func open(_ count: Int) {
-    guard connection.laneAddresses != nil, count > 0, connection.link.passage != .webSocket else {
+    guard connection.laneAddresses != nil, count > 0, connection.link.passage.allowsLanes else {
       return connection.lanes.failed(count)
     }
     let isResting = failedAt.map { loop.now - $0 < Self.retryTime } ?? false
@@ -51,7 +51,7 @@ final class LaneDialer {
 
   /// Opens lanes for a peer that cannot dial this node: only to the address that this node chose itself for the link.
   func openForPeer(_ count: Int) {
-    guard connection.link.isDialer, connection.relay == nil, connection.link.passage != .webSocket else { return }
+    guard connection.link.isDialer, connection.relay == nil, connection.link.passage.allowsLanes else { return }
     for _ in 0..<min(count, room) { dial(connection.dialableAddresses, orAsk: false) }
   }
 

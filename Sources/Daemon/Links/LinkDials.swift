@@ -52,6 +52,7 @@ final class LinkDials {
     }
     switch (address, expected) {
     case (.tcp(let endpoint), _): attempts[id] = dialEndpoint(endpoint, .tcp)
+    case (.quic(let endpoint), _?): attempts[id] = dialEndpoint(endpoint, .quic)
     case (.webSocket(let endpoint), _): attempts[id] = dialEndpoint(endpoint, .webSocket)
     case (.secureWebSocket(let endpoint), _): attempts[id] = dialEndpoint(endpoint, .secureWebSocket)
     case (.relay(let relay), let target?):

@@ -4,6 +4,7 @@ import EventLoop
 import Links
 import NodeCore
 import Primitives
+import QUIC
 import TLS
 import Wire
 
@@ -40,12 +41,14 @@ final class PeerLinks {
   private var isStopped = false
 
   /// - Parameters:
+  ///   - quic: the same identity for links by QUIC; nil if there are none.
   ///   - maximumAcceptedLanes: the most lanes of all links together while others still open some: each takes a
   ///     descriptor, and identities cost nothing.
   ///   - relayLimit: the rate of all relaying for other nodes together.
   ///   - proxies: dials the hosts that are to be reached through a proxy.
   init(
-    _ identity: TLSIdentity, driver: CoreDriver, loop: EventLoop, log: Log, maximumAcceptedLanes: Int = 1_024,
+    _ identity: TLSIdentity, quic: QUICIdentity? = nil, driver: CoreDriver, loop: EventLoop, log: Log,
+    maximumAcceptedLanes: Int = 1_024,
     relayLimit: RateLimit = RateLimit(nil), relayMetrics: RelayMetrics = RelayMetrics(),
     proxies: ProxyDialer = ProxyDialer()
   ) {
@@ -54,7 +57,7 @@ final class PeerLinks {
     self.driver = driver
     self.loop = loop
     self.log = log
-    host = LinkHost(loop: loop, identity: identity, proxies: proxies)
+    host = LinkHost(loop: loop, identity: identity, quic: quic, proxies: proxies)
     paths = NodePaths(loop: loop)
     paths.onMeasured = { [driver] id, measured in
       driver.input { $0.linkMeasured(id, measured, at: $1) }
@@ -177,7 +180,8 @@ final class PeerLinks {
     guard !isStopped else { return link.close() }
     lastLink += 1
     let id = LinkID(number: lastLink)
-    let remote = relay.map { Address.relay($0) } ?? link.remoteEndpoint.map { .tcp($0) }
+    let isQUIC = link.passage == .datagrams
+    let remote = relay.map { Address.relay($0) } ?? link.remoteEndpoint.map { isQUIC ? .quic($0) : .tcp($0) }
     let facts = LinkFacts(
       peer: link.peer, dial: dial, binding: link.channelBinding, remote: remote, path: path ?? PathKind(link.passage),
       seenAt: link.seenAt)

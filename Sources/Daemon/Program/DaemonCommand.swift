@@ -34,11 +34,12 @@ package enum DaemonCommand {
       let node = try Node(configuration, loop: loop, log: log)
       try await node.watchSignals()
       let port = try await node.start()
-      let ports = await node.listening.map { "\($0.port)" }
+      let ports = await node.listening.map { "\($0.port)" }.joined(separator: " and ")
+      let quic = await node.listeningForQUIC.map { ", QUIC on UDP port \($0.port)" } ?? ""
       let webSockets = await node.listeningForWebSockets.map { ", WebSockets on port \($0.port)" } ?? ""
       log.info(
         "Node '\(configuration.label)' (\(node.id)) is running: local API on http://\(configuration.apiHost):\(port), "
-          + "links on port \(ports.joined(separator: " and "))\(webSockets), files in \(configuration.storageDirectory)."
+          + "links on port \(ports)\(quic)\(webSockets), files in \(configuration.storageDirectory)."
       )
       await node.untilStopRequested()
       log.info("Stopping.")

@@ -69,6 +69,10 @@ package enum DaemonOptions {
       configuration.port = port
       return true
     },
+    "--udp-port": { configuration, value in
+      configuration.udpPort = UInt16(value)
+      return value.isEmpty || configuration.udpPort != nil
+    },
     "--websocket-port": { configuration, value in
       configuration.webSocketPort = UInt16(value)
       return value.isEmpty || configuration.webSocketPort != nil
@@ -131,7 +135,6 @@ package enum DaemonOptions {
       return true
     },
     // Accepted for older scripts; without effect.
-    "--udp-port": { _, value in value.isEmpty || UInt16(value) != nil },
     "--public-url": { _, _ in true },
     "--static-config": { _, _ in true },
   ]

@@ -19,6 +19,39 @@ struct SocketAddress {
     }
   }
 
+  /// An address of the kernel; nil if it is not one of IPv4 or IPv6.
+  init?(bytes: UnsafeRawBufferPointer) {
+    guard bytes.count <= MemoryLayout<sockaddr_storage>.size else { return nil }
+    withUnsafeMutableBytes(of: &storage) { $0.copyMemory(from: bytes) }
+    guard byteCount > 0, bytes.count >= byteCount else { return nil }
+  }
+
+  /// Bytes of the kernel's form.
+  var byteCount: Int {
+    switch Int32(storage.ss_family) {
+    case AF_INET: MemoryLayout<sockaddr_in>.size
+    case AF_INET6: MemoryLayout<sockaddr_in6>.size
+    default: 0
+    }
+  }
+
+  /// The kernel's form.
+  var bytes: [UInt8] { withUnsafeBytes(of: storage) { Array($0.prefix(byteCount)) } }
+
+  var endpoint: Endpoint? {
+    var copy = self
+    return copy.withPointer { Self.endpoint($0) }
+  }
+
+  /// The form of this address for a socket at an address of that family: an IPv6 socket sends to IPv4 in IPv6's form
+  /// (RFC 4291, section 2.5.5.2). Nil if such a socket cannot send there.
+  func address(forFamilyOf own: [UInt8]) -> [UInt8]? {
+    let family = own.withUnsafeBytes { Self(bytes: $0) }.map { Int32($0.storage.ss_family) }
+    guard family != Int32(storage.ss_family) else { return bytes }
+    guard family == AF_INET6, let endpoint else { return nil }
+    return (try? Self(numericHost: "::ffff:\(endpoint.host)", port: endpoint.port))?.bytes
+  }
+
   mutating func withPointer<T>(_ body: (UnsafePointer<sockaddr>) -> T) -> T {
     withUnsafeMutablePointer(to: &storage) { storage in
       storage.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0) }
@@ -52,6 +85,16 @@ struct SocketAddress {
   }
 
   static func local(of tcp: UnsafePointer<uv_tcp_t>) -> Endpoint? { name(tcp, uv_tcp_getsockname) }
+
+  static func local(of descriptor: Int32) -> SocketAddress? {
+    var storage = sockaddr_storage()
+    var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+    let result = withUnsafeMutablePointer(to: &storage) { storage in
+      storage.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
+    }
+    guard result == 0 else { return nil }
+    return withUnsafeBytes(of: storage) { Self(bytes: $0) }
+  }
 
   static func local(of udp: UnsafePointer<uv_udp_t>) -> Endpoint? { name(udp, uv_udp_getsockname) }
 

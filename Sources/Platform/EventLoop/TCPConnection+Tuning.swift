@@ -25,10 +25,21 @@ extension TCPConnection {
 
   /// Asks for BBR, which keeps its rate when packets are lost, if the kernel has it and lets this user choose it.
   package func preferThroughput() {
-    guard let descriptor else { return }
-    let name = "bbr"
     // Without it the connection stays as it is, only slower.
-    _ = setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_CONGESTION, name, socklen_t(name.utf8.count))
+    if let descriptor { _ = Self.chooseBBR(on: descriptor) }
+  }
+
+  /// Whether the kernel has BBR and lets this user choose it.
+  package static var canPreferThroughput: Bool {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    guard descriptor >= 0 else { return false }
+    defer { Glibc.close(descriptor) }
+    return chooseBBR(on: descriptor)
+  }
+
+  private static func chooseBBR(on descriptor: Int32) -> Bool {
+    let name = "bbr"
+    return setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_CONGESTION, name, socklen_t(name.utf8.count)) == 0
   }
 
   /// Lets the kernel accept only a few bytes ahead of those that it sends, so that later bytes do not wait behind many.

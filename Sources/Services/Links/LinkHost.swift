@@ -13,6 +13,9 @@ package final class LinkHost {
   /// The most handshakes under way at a time that one address has opened.
   package static let maximumHandshakesPerAddress = 32
 
+  /// The most handshakes under way at a time that one address has opened, at this host.
+  var maximumHandshakesPerAddress = LinkHost.maximumHandshakesPerAddress
+
   /// Called for each link that another node has opened.
   package var onLink: ((Link) -> Void)?
   /// Called for each handshake that another side opened and that failed, for the log.
@@ -27,7 +30,7 @@ package final class LinkHost {
   let loop: EventLoop
   private let transport: any LinkTransport
   private let otherTransports: [any LinkTransport]
-  private let webSockets: [TransportKind: any LinkTransport]
+  private let transports: [TransportKind: any LinkTransport]
   /// For links within streams of other links.
   private let nested: PipeSessions?
   private let handshakeTime: Duration
@@ -37,14 +40,14 @@ package final class LinkHost {
   /// A host that listens and dials over `transport`, and accepts what arrives over the others as well.
   ///
   /// - Parameters:
-  ///   - webSockets: the transports over WebSockets; without them, those are not used.
+  ///   - transports: those for certain kinds. Kinds without one are opened by `transport`, and QUIC not at all.
   ///   - nested: for links within streams of other links; nil if there are none.
   init(
     loop: EventLoop, transport: any LinkTransport, accepting otherTransports: [any LinkTransport] = [],
-    webSockets: [TransportKind: any LinkTransport] = [:], nested: PipeSessions? = nil,
+    transports: [TransportKind: any LinkTransport] = [:], nested: PipeSessions? = nil,
     handshakeTime: Duration = LinkHost.handshakeTime
   ) {
-    self.webSockets = webSockets
+    self.transports = transports
     self.nested = nested
     self.loop = loop
     self.transport = transport
@@ -65,7 +68,7 @@ package final class LinkHost {
     }
   }
 
-  private var allTransports: [any LinkTransport] { [transport] + otherTransports + webSockets.values }
+  private var allTransports: [any LinkTransport] { [transport] + otherTransports + transports.values }
 
   /// Handshakes under way.
   package var openHandshakes: Int { handshakes.count }
@@ -74,10 +77,15 @@ package final class LinkHost {
   ///
   /// - Returns: the address, with the port that the kernel chose if `port` is 0.
   package func listen(host: String, port: UInt16, over kind: TransportKind = .tcp) throws(KacheryError) -> Endpoint {
-    try transport(kind).listen(host: host, port: port)
+    guard let transport = transport(kind) else {
+      throw KacheryError(.badConfiguration, "This node does not use QUIC.")
+    }
+    return try transport.listen(host: host, port: port)
   }
 
-  private func transport(_ kind: TransportKind) -> any LinkTransport { webSockets[kind] ?? transport }
+  private func transport(_ kind: TransportKind) -> (any LinkTransport)? {
+    transports[kind] ?? (kind == .quic ? nil : transport)
+  }
 
   private func accept(_ handshake: any CarrierHandshake) {
     let endpoint = handshake.remoteEndpoint
@@ -95,7 +103,7 @@ package final class LinkHost {
   private func makeRoom(for origin: [UInt8]?) -> Bool {
     let incoming = Dictionary(grouping: handshakes.values.filter(\.isIncoming)) { Self.origin(of: $0.remoteEndpoint) }
     let own = incoming[origin]?.count ?? 0
-    guard own < Self.maximumHandshakesPerAddress else { return false }
+    guard own < maximumHandshakesPerAddress else { return false }
     guard handshakes.count >= Self.maximumHandshakes else { return true }
     guard let most = incoming.values.max(by: { $0.count < $1.count }), most.count > own + 1,
       let oldest = most.min(by: { $0.startedAt < $1.startedAt })
@@ -120,7 +128,7 @@ package final class LinkHost {
     timeout: Duration, _ done: @escaping (Result<Link, KacheryError>) -> Void
   ) -> LinkAttempt {
     attempt(done) {
-      transport(kind).dial(to: endpoint, from: source, expected: expected, timeout: timeout, $0)
+      transport(kind)?.dial(to: endpoint, from: source, expected: expected, timeout: timeout, $0)
     }
   }
 

@@ -9,6 +9,8 @@ package enum TransportKind: Hashable, Sendable {
   case webSocket
   /// Within a WebSocket, inside TLS with the server that accepts it.
   case secureWebSocket
+  /// By datagrams.
+  case quic
 }
 
 /// One way to reach other nodes: opens and accepts paths on which both ends prove their IDs. Bound to the loop.

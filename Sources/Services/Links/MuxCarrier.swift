@@ -28,7 +28,7 @@ final class MuxCarrier: StreamCarrier {
   private var mux: MuxSession
   private var streams: [StreamID: MuxStream] = [:]
   /// Streams with bytes to send.
-  private var waiting = StreamTurns()
+  private var waiting = StreamTurns<StreamID>()
   /// When this number of bytes waits for the pipe, streams stop being writable.
   private var mark = HighWaterMark()
   /// Whether small messages are not to wait behind bulk data.
@@ -239,7 +239,7 @@ final class MuxCarrier: StreamCarrier {
     channel.close()
     let ended = streams.values
     streams = [:]
-    waiting = StreamTurns()
+    waiting = StreamTurns<StreamID>()
     for stream in ended { stream.end(.linkClosed) }
     let tell = onClose
     onClose = nil

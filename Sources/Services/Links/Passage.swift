@@ -6,4 +6,10 @@ package enum Passage: Hashable, Sendable {
   case proxy
   /// Within a WebSocket, which may lead through a server in front of the other node.
   case webSocket
+  /// By datagrams between the two nodes: QUIC.
+  case datagrams
+
+  /// Whether further connections make transfers faster: a WebSocket's server may admit few, and QUIC fills a line by
+  /// itself.
+  package var allowsLanes: Bool { self == .direct || self == .proxy }
 }

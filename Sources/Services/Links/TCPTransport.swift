@@ -1,5 +1,6 @@
 package import EventLoop
 import Primitives
+package import QUIC
 package import TLS
 import Wire
 
@@ -135,17 +136,20 @@ final class TCPTransport: LinkTransport {
 extension LinkHost {
   /// A host whose links run over TCP and WebSockets and prove `identity` to other nodes.
   ///
-  /// - Parameter proxies: dials the hosts that are to be reached through a proxy.
+  /// - Parameters:
+  ///   - quic: the same identity for links over QUIC; nil if there are none.
+  ///   - proxies: dials the hosts that are to be reached through a proxy.
   package convenience init(
-    loop: EventLoop, identity: TLSIdentity, proxies: ProxyDialer = ProxyDialer(),
+    loop: EventLoop, identity: TLSIdentity, quic: QUICIdentity? = nil, proxies: ProxyDialer = ProxyDialer(),
     handshakeTime: Duration = LinkHost.handshakeTime
   ) {
+    var transports: [TransportKind: any LinkTransport] = [
+      .webSocket: WebSocketTransport(loop: loop, identity: identity, isSecure: false, proxies: proxies),
+      .secureWebSocket: WebSocketTransport(loop: loop, identity: identity, isSecure: true, proxies: proxies),
+    ]
+    if let quic { transports[.quic] = QUICTransport(loop: loop, identity: quic, proxies: proxies) }
     self.init(
-      loop: loop, transport: TCPTransport(loop: loop, identity: identity, proxies: proxies),
-      webSockets: [
-        .webSocket: WebSocketTransport(loop: loop, identity: identity, isSecure: false, proxies: proxies),
-        .secureWebSocket: WebSocketTransport(loop: loop, identity: identity, isSecure: true, proxies: proxies),
-      ],
+      loop: loop, transport: TCPTransport(loop: loop, identity: identity, proxies: proxies), transports: transports,
       nested: PipeSessions(loop: loop, identity: identity), handshakeTime: handshakeTime)
   }
 }

@@ -1,6 +1,7 @@
 import Crypto
 import EventLoop
 import Primitives
+import QUIC
 import TLS
 import Testing
 
@@ -16,12 +17,19 @@ enum CarrierKind: CaseIterable, Sendable {
   case nested
   /// yamux on TLS in a WebSocket.
   case webSocket
+  /// QUIC, over the loopback interface.
+  case quic
+
+  /// Those on which bytes can be sent that are not of a link.
+  static let overPipes = allCases.filter { $0 != .quic }
 }
 
 /// The identities of all test links: keys are made once, since thousands of links use them.
 struct TestIdentities: Sendable {
   let dialer: TLSIdentity
   let listener: TLSIdentity
+  let quicDialer: QUICIdentity
+  let quicListener: QUICIdentity
   let dialerID: NodeID
   let listenerID: NodeID
 
@@ -30,6 +38,7 @@ struct TestIdentities: Sendable {
   private init() throws {
     let keys = (try SigningKey.generate(), try SigningKey.generate())
     (dialer, listener) = (try TLSIdentity(key: keys.0), try TLSIdentity(key: keys.1))
+    (quicDialer, quicListener) = (try QUICIdentity(key: keys.0), try QUICIdentity(key: keys.1))
     (dialerID, listenerID) = (keys.0.publicKey, keys.1.publicKey)
   }
 }
@@ -42,6 +51,7 @@ actor Hosts {
   let nested: NestedNetwork
   let dialer: LinkHost
   let listener: LinkHost
+  let quicIdentity: QUICIdentity
   private var listening: Endpoint?
   var dialed: [Link] = []
   var accepted: [Link] = []
@@ -52,12 +62,15 @@ actor Hosts {
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
   init(
-    _ loop: EventLoop, over kind: CarrierKind, dialer: TLSIdentity? = nil, handshakeTime: Duration = .seconds(30)
+    _ loop: EventLoop, over kind: CarrierKind, dialerProtocol: String? = nil, handshakeTime: Duration = .seconds(30)
   ) throws {
     let identities = try TestIdentities.shared.get()
+    let stranger = try dialerProtocol.map { ($0, try SigningKey.generate()) }
+    let dialer = try stranger.map { try TLSIdentity(key: $1, applicationProtocol: $0) } ?? identities.dialer
+    let quicDialer = try stranger.map { try QUICIdentity(key: $1, applicationProtocol: $0) } ?? identities.quicDialer
     let network = MemoryNetwork(loop: loop, seed: 1)
     let nested = NestedNetwork(loop: loop)
-    func host(_ identity: TLSIdentity, _ time: Duration) -> LinkHost {
+    func host(_ identity: TLSIdentity, _ quic: QUICIdentity, _ time: Duration) -> LinkHost {
       switch kind {
       case .memory:
         let transport = MemoryTransport(network: network, loop: loop, identity: identity)
@@ -69,11 +82,15 @@ actor Hosts {
       case .webSocket:
         let transport = WebSocketTransport(loop: loop, identity: identity, isSecure: false)
         return LinkHost(loop: loop, transport: transport, handshakeTime: time)
+      case .quic:
+        let transport = QUICTransport(loop: loop, identity: quic)
+        return LinkHost(loop: loop, transport: transport, handshakeTime: time)
       }
     }
     (self.loop, self.kind, self.network, self.nested) = (loop, kind, network, nested)
-    self.dialer = host(dialer ?? identities.dialer, .seconds(30))
-    listener = host(identities.listener, handshakeTime)
+    quicIdentity = quicDialer
+    self.dialer = host(dialer, quicDialer, .seconds(30))
+    listener = host(identities.listener, identities.quicListener, handshakeTime)
   }
 
   func listen() throws {
@@ -110,6 +127,7 @@ actor Hosts {
     case .tcp:
       _ = TCPConnection.connect(on: loop, to: endpoint, timeout: .seconds(30)) { done(try? $0.get()) }
     case .nested: nested.connect(to: endpoint) { done($0) }
+    case .quic: done(nil)
     case .webSocket:
       let loop = loop
       let host = "\(endpoint)"
@@ -136,11 +154,11 @@ actor Hosts {
 
 /// Runs a test with two hosts and shows that they leave nothing open.
 func withHosts(
-  over kind: CarrierKind = .memory, dialer: TLSIdentity? = nil, handshakeTime: Duration = .seconds(30),
+  over kind: CarrierKind = .memory, dialerProtocol: String? = nil, handshakeTime: Duration = .seconds(30),
   _ body: (Hosts) async throws -> Void
 ) async throws {
   let loop = try EventLoop(name: "links")
-  let hosts = try Hosts(loop, over: kind, dialer: dialer, handshakeTime: handshakeTime)
+  let hosts = try Hosts(loop, over: kind, dialerProtocol: dialerProtocol, handshakeTime: handshakeTime)
   try await hosts.listen()
   try await body(hosts)
   await hosts.close()

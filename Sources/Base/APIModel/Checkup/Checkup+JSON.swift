@@ -70,7 +70,8 @@ extension Checkup.DaemonState {
     [
       "nodeId": .string(node.hex), "label": .string(label), "version": .string(version),
       "isBootstrapNode": .bool(isBootstrap), "ports": .array(ports.map { .integer(Int64($0)) }),
-      "webSocketPort": webSocketPort.map { .integer(Int64($0)) } ?? .null, "linkedNodes": .integer(Int64(links)),
+      "webSocketPort": webSocketPort.map { .integer(Int64($0)) } ?? .null,
+      "quicPort": quicPort.map { .integer(Int64($0)) } ?? .null, "linkedNodes": .integer(Int64(links)),
     ]
   }
 
@@ -79,7 +80,8 @@ extension Checkup.DaemonState {
       node: try fields.fixed("nodeId"), label: try fields.string("label"), version: try fields.string("version"),
       isBootstrap: try fields.bool("isBootstrapNode"),
       ports: try fields.elements("ports").compactMap { $0.unsigned.flatMap { UInt16(exactly: $0) } },
-      webSocketPort: try fields.port("webSocketPort"), links: try fields.count("linkedNodes"))
+      webSocketPort: try fields.port("webSocketPort"), quicPort: try fields.port("quicPort"),
+      links: try fields.count("linkedNodes"))
   }
 }
 

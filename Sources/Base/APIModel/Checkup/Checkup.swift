@@ -29,12 +29,14 @@ package struct Checkup: Hashable, Sendable {
     package var ports: [UInt16]
     /// The port for WebSockets; nil if there is none.
     package var webSocketPort: UInt16?
+    /// The UDP port for QUIC; nil if there is none.
+    package var quicPort: UInt16?
     /// How many nodes are linked.
     package var links: Int
 
     package init(
       node: NodeID, label: String, version: String, isBootstrap: Bool, ports: [UInt16], webSocketPort: UInt16? = nil,
-      links: Int
+      quicPort: UInt16? = nil, links: Int
     ) {
       self.node = node
       self.label = label
@@ -42,6 +44,7 @@ package struct Checkup: Hashable, Sendable {
       self.isBootstrap = isBootstrap
       self.ports = ports
       self.webSocketPort = webSocketPort
+      self.quicPort = quicPort
       self.links = links
     }
   }

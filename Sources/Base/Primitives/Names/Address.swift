@@ -11,6 +11,9 @@ package enum Address: Hashable, Sendable, CustomStringConvertible {
   /// The endpoint that a TCP connection leads to; nil for every other transport.
   package var tcpEndpoint: Endpoint? { if case .tcp(let endpoint) = self { endpoint } else { nil } }
 
+  /// The endpoint that packets of QUIC lead to; nil for every other transport.
+  package var quicEndpoint: Endpoint? { if case .quic(let endpoint) = self { endpoint } else { nil } }
+
   /// Whether it leads through another node.
   package var isRelayed: Bool { if case .relay = self { true } else { false } }
 

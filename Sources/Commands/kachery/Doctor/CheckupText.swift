@@ -45,11 +45,12 @@ struct CheckupText {
   private var node: [String] {
     guard let daemon = checkup.daemon else { return ["no daemon runs"] }
     let ports = "port\(daemon.ports.count == 1 ? "" : "s") " + daemon.ports.map { "\($0)" }.joined(separator: " and ")
+    let quic = daemon.quicPort.map { ", QUIC on UDP port \($0)" } ?? ""
     let webSockets = daemon.webSocketPort.map { ", WebSockets on port \($0)" } ?? ""
     return [
       "\(daemon.label), kachery \(daemon.version)\(daemon.isBootstrap ? ", a bootstrap node" : "")",
       daemon.node.hex,
-      "listens on TCP \(ports)\(webSockets); \(daemon.links) node\(daemon.links == 1 ? "" : "s") linked",
+      "listens on TCP \(ports)\(quic)\(webSockets); \(daemon.links) node\(daemon.links == 1 ? "" : "s") linked",
     ]
   }
 
