@@ -94,10 +94,9 @@ def test_without_udp_they_stay_on_the_relay(sites: Sites, start: Start) -> None:
     assert sha1_of_copy(reader.load(uri)) == digest
 
 
-@pytest.mark.parametrize("loss", [0.1])
-def test_a_long_line_that_loses_packets_is_used_by_quic(loss: float, start: Start, capsys: Any) -> None:
+def test_a_long_line_that_loses_packets_is_used_by_quic(start: Start, capsys: Any) -> None:
     network = {"LD_PRELOAD": str(built("congestion")), **CUBIC}
-    with Line(rate=1000, rtt=50, loss=loss) as line:
+    with Line(rate=1000, rtt=50, loss=0.1) as line:
         with line.a.entered():
             port = free_port()
         start(line.a, "bootstrap", "--isbootstrap", "--port", str(port), environment=network)
@@ -112,8 +111,8 @@ def test_a_long_line_that_loses_packets_is_used_by_quic(loss: float, start: Star
         assert sha1_of_copy(reader.load(uri)) == digest
         seconds = time.monotonic() - begun
         show(capsys, f"32 MB over {address}: {32 / seconds:.1f} MB/s")
-        # TCP with CUBIC, over 16 connections: 10 MB/s.
-        assert seconds < 16
+        received = {path["address"]: path["bytesReceived"] for path in reader.paths_to("source")}
+        assert received[address] > 32_000_000, received
 
 
 def test_with_bbr_the_same_line_is_used_by_tcp(start: Start) -> None:
