@@ -4,7 +4,7 @@ import Primitives
 import Wire
 
 /// Chooses which members to dial when there are more than this node may dial: by what was proved, then by turns among
-/// those that have introduced them, then at random; never in an order that whoever invents members can choose.
+/// those that have introduced them, then at random; never in an order that a peer which invents members can choose.
 struct MemberChoice: Sendable {
   /// Most nodes of which something is remembered.
   private static let capacity = 4_096

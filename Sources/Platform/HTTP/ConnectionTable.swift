@@ -33,7 +33,7 @@ package struct HTTPHolder: Hashable, Sendable {
 /// A server's connections: how long each may keep the server waiting, and which one goes when there is no room.
 ///
 /// A value without I/O and without a clock. The newest connection always gets in. To make room, the oldest connection
-/// goes of the origin with the most unproved ones: those on which nobody has shown a right to be served. Proved ones go
+/// goes of the origin with the most unproved ones: those whose clients have shown no right to be served. Proved ones go
 /// only while they are idle.
 package struct ConnectionTable {
   /// A number that is never used again.
