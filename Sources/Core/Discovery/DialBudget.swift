@@ -1,7 +1,7 @@
 import Primitives
 
-/// Bounds how often the addresses that others have named are dialed: else records of invented nodes would make this node
-/// open thousands of connections to a host, or try its ports, on behalf of a stranger.
+/// Bounds how often the addresses that others have named are dialed: else records of invented nodes would make this
+/// node open thousands of connections to a host, or try its ports, on behalf of a stranger.
 struct DialBudget: Sendable {
   /// Attempts per second that are made in the long run, and how many may be made in one moment.
   private struct Rate {
