@@ -74,12 +74,10 @@ private actor DocumentServer {
     let address: ByteString = "http://127.0.0.1:\(silent.port)/channel.yaml"
     let slow = Task { try await source.fetch(address) }
     let begin = ContinuousClock.now
-    for number in 0..<20 {
-      let path = try folder.write("channel-\(number).yaml", good)
-      #expect(try await source.fetch(ByteString(path)).label == "lab")
-      #expect(await source.copy(of: ByteString(path))?.label == "lab")
-    }
-    #expect(begin.duration(to: .now) < .seconds(20), "less than the silent source's time")
+    let path = ByteString(try folder.write("channel.yaml", good))
+    #expect(try await source.fetch(path).label == "lab")
+    #expect(await source.copy(of: path)?.label == "lab")
+    #expect(begin.duration(to: .now) < .seconds(29), "less than the silent source's time")
     silent.close()
     await #expect(throws: KacheryError.self) { try await slow.value }
     await loop.shutdown()
