@@ -353,9 +353,11 @@ private final class TestClock {
     await node.start()
     await node.request(try range(0, 3_000_000))
     try await node.answer(on: 1..<3)
-    #expect(await node.roomReports == 1)
+    // The client's own timer may have reported it again by now.
+    let before = await node.roomReports
+    #expect(before >= 1)
     await node.relieve(after: .milliseconds(250))
-    #expect(await node.roomReports == 2)
+    #expect(await node.roomReports > before)
     await node.stop()
   }
 
