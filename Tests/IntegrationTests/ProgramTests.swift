@@ -118,7 +118,7 @@ import Testing
     #expect(try complete("/usr/local/bin/kachery-p2p-start-daemon", "--isb") == ["--isbootstrap"])
     #expect(try complete("kachery-p2p", "find") == ["find-file"])
     #expect(try complete("kachery-client", "cat-file", "--st") == ["--start"])
-    #expect(try complete("kachery-p2p-start-daemon", "--udp").isEmpty)
+    #expect(try complete("kachery-p2p-start-daemon", "--nob").isEmpty)
     for name in ["kachery", "kachery-p2p-find", "kachery-client", "kachery-store"] {
       #expect(script.split(separator: "\n").last?.contains(" \(name)") == true, "\(name)")
     }

@@ -50,6 +50,8 @@ final class RangeClient: LaneUser {
   /// What the streams that have ended have shown of the rates of their lanes.
   private var meters: [LaneID: SourceRate] = [:]
   private var checks: Timer?
+  /// The stream that others wait for, and since when.
+  private var late: (stream: SpanStream, since: Instant)?
   private var template: FetchRequest?
   private var queue = SpanQueue()
   private var streams: [SpanStream] = []
@@ -211,15 +213,26 @@ final class RangeClient: LaneUser {
 
   /// Requests on other lanes what a slow one holds them up with.
   private func takeOver() {
-    guard !isClosed, let slow = streams.first(where: { $0.requested.first?.number == head }) else { return }
+    guard !isClosed else { return }
     let now = clock()
-    guard let rate = slow.rate(at: now) else { return }
-    let other = streams.filter { $0 !== slow && ($0.isIdle || isHeldUp($0)) }.compactMap { $0.rate(at: now) }.max()
-    guard let other, Takeover.isDue(slow.outstandingBytes, at: rate, other: other) else { return }
+    let slow = streams.first { $0.requested.first?.number == head && isLate($0, at: now) }
+    guard let slow, late?.stream === slow else {
+      late = slow.map { ($0, now) }
+      return
+    }
+    guard let since = late?.since, now - since >= Takeover.confirmation else { return }
+    late = nil
     slow.close()
     meters[slow.lane] = slow.meter
     streams.removeAll { $0 === slow }
     takeBack(slow)
+  }
+
+  /// Whether other lanes, which wait for this one, would have its bytes here much earlier.
+  private func isLate(_ slow: SpanStream, at now: Instant) -> Bool {
+    let others = streams.filter { $0 !== slow && ($0.isIdle || isHeldUp($0)) }.compactMap { $0.rate(at: now) }
+    guard let rate = slow.rate(at: now), let other = others.max() else { return false }
+    return Takeover.isDue(slow.outstandingBytes, at: rate, other: other)
   }
 
   /// Whether half of the stream's window is taken up by bytes that wait for those of other streams.

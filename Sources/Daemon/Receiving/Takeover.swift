@@ -10,6 +10,8 @@ enum Takeover {
   /// How long the slow lane may need at least, in seconds: longer than a round trip, and than a connection that has lost
   /// packets takes to recover.
   static let patience = 1.0
+  /// How long it must have been so: after a pause of this node, all lanes seem slow for a moment.
+  static let confirmation: Duration = .seconds(1)
 
   /// Whether the other lane should take over.
   ///
