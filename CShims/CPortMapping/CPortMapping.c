@@ -102,7 +102,7 @@ static CPortMapping_Answer ask_natpmp(const CPortMapping_Question *question) {
 
 // MARK: UPnP
 
-// Whether the URL leads to the gateway: whoever answers a search could otherwise have this machine send anything
+// Whether the URL leads to the gateway. Otherwise, any machine that answers the search could make this one send anything
 // anywhere.
 static int leads_to(uint32_t gateway, const char *url) {
   char prefix[32], host[INET_ADDRSTRLEN];
@@ -160,7 +160,7 @@ static CPortMapping_Answer ask_device(const CPortMapping_Question *question, con
   CPortMapping_Answer answer = ask_connection(question, urls.controlURL, device.first.servicetype, own);
   if (answer.outcome == CPortMapping_GRANTED) return located(answer, description);
   if (device.second.servicetype[0] == 0) return answer;
-  // A router with two kinds of connection, of which one is in use.
+  // The router offers a second kind of connection, which may be the one in use.
   device.first = device.second;
   GetUPNPUrls(&urls, &device, description, 0);
   if (!leads_to(question->gateway, urls.controlURL)) return answer;

@@ -154,7 +154,7 @@ actor Node {
   ///
   /// - Parameter port: the port for links by TCP.
   private func listenForQUIC(_ port: UInt16) -> Endpoint? {
-    guard configuration.reasonAgainstQUIC(hasProxy: proxies.settings.rules.proxy != .none) == nil else { return nil }
+    guard configuration.reasonAgainstQUIC(hasProxy: hasProxy) == nil else { return nil }
     do throws(KacheryError) {
       return try links.listen(host: configuration.listenHost, port: configuration.udpPort ?? port, over: .quic)
     } catch {
@@ -183,11 +183,14 @@ actor Node {
 
   /// The protocols by which the router is asked.
   private var mappingMethods: [PortMappingProtocol] {
-    configuration.mappingMethods(hasProxy: proxies.settings.rules.proxy != .none, isAllowed: allowsMapping)
+    configuration.mappingMethods(hasProxy: hasProxy, isAllowed: allowsMapping)
   }
 
+  /// Whether other nodes are reached through a proxy.
+  var hasProxy: Bool { proxies.settings.rules.proxy != .none }
+
   private var announcesByMulticast: Bool {
-    configuration.reasonAgainstMulticast(hasProxy: proxies.settings.rules.proxy != .none) == nil
+    configuration.reasonAgainstMulticast(hasProxy: hasProxy) == nil
   }
 
   /// Reloads the channels, the mutables and kachery.yaml after the owner has changed something.

@@ -10,7 +10,7 @@ import Testing
     var queue = Queue<Int>()
     var model: [Int] = []
     for step in 0..<400 {
-      switch Int.random(in: 0..<6, using: &random) {
+      switch Int.random(in: 0..<7, using: &random) {
       case 0...1:
         queue.append(step)
         model.append(step)
@@ -23,6 +23,10 @@ import Testing
         let count = Int.random(in: 0..<4, using: &random)
         queue.removeFirst(count)
         model.removeFirst(min(count, model.count))
+      case 5:
+        let divisor = Int.random(in: 2..<8, using: &random)
+        queue.removeAll { $0.isMultiple(of: divisor) }
+        model.removeAll { $0.isMultiple(of: divisor) }
       default:
         let count = Int.random(in: 0..<10, using: &random)
         #expect(queue.prefix(count) == Array(model.prefix(count)))

@@ -27,8 +27,8 @@ int CDatagrams_open(const struct sockaddr *address, socklen_t size);
 // Receives what is there into consecutive slots, and returns how many of them are filled.
 int CDatagrams_receive(int descriptor, uint8_t *slots, CDatagrams_received *received);
 
-// Sends bytes as datagrams of `segment` bytes each, the last of which may have fewer. `*is_batching` becomes 0 if the
-// kernel or the device does not divide them; each datagram then takes a call. Returns the number of bytes sent.
+// Sends bytes in datagrams of `segment` bytes each; the last one may be shorter. If the kernel or the device does not
+// divide the bytes, `*is_batching` becomes 0, and each datagram takes a call. Returns the number of bytes sent.
 ssize_t CDatagrams_send(
     int descriptor, const uint8_t *bytes, size_t count, size_t segment, const void *address, size_t address_size,
     int *is_batching);

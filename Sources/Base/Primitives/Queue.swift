@@ -43,6 +43,12 @@ package struct Queue<Element> {
     head = 0
   }
 
+  /// Removes the elements that fulfill the condition.
+  package mutating func removeAll(where condition: (Element) -> Bool) {
+    elements = elements[head...].filter { element in element.map { !condition($0) } ?? false }
+    head = 0
+  }
+
   /// Removes all elements.
   package mutating func removeAll() { (elements, head) = ([], 0) }
 }

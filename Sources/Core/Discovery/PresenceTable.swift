@@ -101,10 +101,9 @@ package struct PresenceTable: Sendable {
 
   /// Forgets places of records that are gone when they are most of all.
   private mutating func discardStale(of origin: PeerOrigin) {
-    guard let known = places[origin], known.count > 2 * origins[origin] + 16 else { return }
-    var current = Queue<Place>()
-    current.append(contentsOf: known.prefix(known.count).filter(isCurrent))
-    places[origin] = current
+    guard var known = places.removeValue(forKey: origin) else { return }
+    if known.count > 2 * origins[origin] + 16 { known.removeAll { !isCurrent($0) } }
+    places[origin] = known
   }
 
   /// The nodes that serve `topic`, except `excluded` and those whose records have expired.

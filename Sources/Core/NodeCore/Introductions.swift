@@ -26,7 +26,8 @@ struct Introductions: Sendable {
   private var relays: Set<NodeID> = []
   /// The addresses at which this node listens, according to its owner.
   private var announced: [Endpoint] = []
-  private var listeningPort: UInt16?
+  /// The port on which this node listens, and from which it dials.
+  private(set) var listeningPort: UInt16?
   private var furtherPorts: [UInt16] = []
   /// Where a router leads to this node.
   private var mapped: Endpoint?
@@ -65,7 +66,8 @@ struct Introductions: Sendable {
         if !addresses.contains(address) { addresses.append(address) }
       }
     }
-    return Array((addresses.prefix(WireLimits.addresses - quicAddresses.count) + quicAddresses))
+    let quic = quicAddresses
+    return addresses.prefix(WireLimits.addresses - quic.count) + quic
   }
 
   /// The addresses at which this node accepts QUIC. A router between would use another port for it.
@@ -101,9 +103,6 @@ struct Introductions: Sendable {
     self.furtherPorts = furtherPorts
   }
 
-  /// The port on which this node listens, and from which it dials.
-  var port: UInt16? { listeningPort }
-
   /// - Returns: whether anything has changed.
   mutating func setMapped(_ endpoint: Endpoint?) -> Bool {
     guard mapped != endpoint else { return false }
@@ -112,10 +111,10 @@ struct Introductions: Sendable {
   }
 
   /// The hosts at which bootstrap nodes see this node, except those of its interfaces.
-  var outsideHosts: [IPAddress] {
-    let own = local.hosts.compactMap { IPAddress($0) }
-    return outsideView.endpoints.compactMap { IPAddress($0.host) }.filter { !own.contains($0) }
-  }
+  var outsideHosts: [IPAddress] { seenHosts.filter { !interfaces.contains($0) } }
+
+  private var seenHosts: [IPAddress] { outsideView.endpoints.compactMap { IPAddress($0.host) } }
+  private var interfaces: [IPAddress] { local.hosts.compactMap { IPAddress($0) } }
 
   /// What this node says about itself when it asks for a direct connection.
   var ownSide: OwnSide {
@@ -160,8 +159,7 @@ struct Introductions: Sendable {
 
   /// Whether bootstrap nodes see this node at hosts that none of its interfaces has.
   var isBehindRouter: Bool {
-    let hosts = outsideView.endpoints.compactMap { IPAddress($0.host) }.filter { $0.scope == .global }
-    let own = local.hosts.compactMap { IPAddress($0) }
+    let (hosts, own) = (seenHosts.filter { $0.scope == .global }, interfaces)
     return !hosts.isEmpty && !hosts.contains { own.contains($0) }
   }
 

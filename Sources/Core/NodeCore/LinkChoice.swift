@@ -16,8 +16,8 @@ struct LinkChoice: Sendable {
   static let shorterPart = 0.75
   static let shorterBy: Duration = .milliseconds(5)
 
-  /// From this round trip on, QUIC comes before TCP between nodes one of which prefers it; on shorter ways TCP costs
-  /// less, and loses little time when it repeats a packet.
+  /// If one of two nodes prefers QUIC, it comes before TCP on paths with at least this round trip. On shorter paths TCP
+  /// costs less, and loses little time when it repeats a packet.
   static let longRoundTrip: Duration = .milliseconds(5)
 
   /// A link that can be used.

@@ -6,8 +6,16 @@ import Wire
 /// Chooses which members to dial when there are more than this node may dial: by what was proved, then by turns among
 /// those that have introduced them, then at random; never in an order that a peer which invents members can choose.
 struct MemberChoice: Sendable {
-  /// Most nodes of which something is remembered.
+  /// The most nodes about which anything is remembered.
   private static let capacity = 4_096
+
+  private struct Candidate {
+    let entry: PresenceTable.Entry
+    /// Smaller for what was proved, larger for what was tried in vain.
+    let rank: Int
+    let hash: UInt64
+    var turn = 0
+  }
 
   /// Nodes that were linked.
   private var met: Set<NodeID> = []
@@ -37,25 +45,23 @@ struct MemberChoice: Sendable {
   /// - Parameters:
   ///   - members: each with the node that has introduced it.
   ///   - rounds: how often a node is being dialed in vain.
-  func ordered(
-    _ members: [PresenceTable.Entry], failing rounds: (NodeID) -> Int
-  ) -> [PresenceRecord] {
-    typealias Ranked = (record: PresenceRecord, rank: Int, hash: UInt64)
-    let ranked = members.map { entry -> (Ranked, NodeID) in
+  func ordered(_ members: [PresenceTable.Entry], failing rounds: (NodeID) -> Int) -> [PresenceRecord] {
+    var candidates = members.map { entry in
       let node = entry.record.node
       let failures = max(self.failures[node] ?? 0, rounds(node))
       let rank = met.contains(node) ? 0 : 1 + min(failures, 8)
-      return ((entry.record, rank, hash(of: node)), entry.introducer)
+      return Candidate(entry: entry, rank: rank, hash: hash(of: node))
     }
+    candidates.sort { ($0.rank, $0.hash) < ($1.rank, $1.hash) }
     // Each introducer's members take turns with those of the others.
     var turns: [NodeID: Int] = [:]
-    return ranked.sorted { ($0.0.rank, $0.0.hash) < ($1.0.rank, $1.0.hash) }
-      .map { member, introducer -> (Ranked, Int) in
-        defer { turns[introducer, default: 0] += 1 }
-        return (member, turns[introducer] ?? 0)
-      }
-      .sorted { ($0.0.rank, $0.1, $0.0.hash) < ($1.0.rank, $1.1, $1.0.hash) }
-      .map(\.0.record)
+    for place in candidates.indices {
+      let introducer = candidates[place].entry.introducer
+      candidates[place].turn = turns[introducer] ?? 0
+      turns[introducer, default: 0] += 1
+    }
+    candidates.sort { ($0.rank, $0.turn, $0.hash) < ($1.rank, $1.turn, $1.hash) }
+    return candidates.map(\.entry.record)
   }
 
   private func hash(of node: NodeID) -> UInt64 {

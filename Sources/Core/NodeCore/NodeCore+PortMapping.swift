@@ -10,7 +10,7 @@ extension NodeCore {
 
   /// Sets the router of this machine's network; nil if there is none.
   package mutating func setRouter(_ router: MappingLease.Router?, at now: Timestamps) {
-    perform(mapping.setRouter(router, port: introductions.port, at: now.instant), at: now)
+    perform(mapping.setRouter(router, port: introductions.listeningPort, at: now.instant), at: now)
     reviewMapping(at: now)
   }
 

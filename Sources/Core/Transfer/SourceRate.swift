@@ -34,7 +34,7 @@ package struct SourceRate: Sendable {
   /// The same while nothing is requested.
   package func paused(at now: Instant) -> SourceRate {
     var rate = self
-    if windowStart != nil { rate.pause(at: now) }
+    rate.pause(at: now)
     return rate
   }
 

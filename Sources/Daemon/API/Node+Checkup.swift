@@ -48,7 +48,6 @@ extension Node {
   }
 
   private func mapping(_ network: NetworkSummary) -> Checkup.RouterMapping {
-    let hasProxy = proxies.settings.rules.proxy != .none
     if let reason = configuration.reasonAgainstMapping(hasProxy: hasProxy, isAllowed: allowsMapping) {
       return Checkup.RouterMapping(.off, reason: reason)
     }
@@ -56,7 +55,7 @@ extension Node {
   }
 
   private func multicast(_ network: NetworkSummary) -> Checkup.Multicast {
-    let reason = configuration.reasonAgainstMulticast(hasProxy: proxies.settings.rules.proxy != .none)
+    let reason = configuration.reasonAgainstMulticast(hasProxy: hasProxy)
     return Checkup.Multicast(
       isOn: reason == nil, reason: reason, interfaces: network.places, neighbors: network.neighbors)
   }

@@ -201,7 +201,7 @@ final class RangeClient: LaneUser {
     streams.removeAll { $0.isRetiring && $0.isIdle }
   }
 
-  /// Sees to it that no lane stays idle.
+  /// Gives idle lanes something to do.
   func relieve() {
     // What was refused while other sources had to be waited for may be granted now.
     if hasAnnouncedRoom {

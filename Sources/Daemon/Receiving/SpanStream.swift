@@ -92,7 +92,7 @@ final class SpanStream {
 
   /// Abandons all requests.
   func close() {
-    if !isIdle { meter.pause(at: clock()) }
+    meter.pause(at: clock())
     onEvent = nil
     onEnd = nil
     stream.reset()

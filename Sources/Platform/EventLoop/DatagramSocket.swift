@@ -121,7 +121,7 @@ package final class DatagramSocket: LoopHandle {
     SocketAddress(bytes: address)?.endpoint
   }
 
-  /// Sends datagrams of `segment` bytes each, the last of which may have fewer.
+  /// Sends the bytes in datagrams of `segment` bytes each; the last one may be shorter.
   package func send(
     _ bytes: UnsafeRawBufferPointer, segment: Int, to address: UnsafeRawBufferPointer
   ) -> Sending {

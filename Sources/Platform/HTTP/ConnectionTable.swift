@@ -143,11 +143,7 @@ package struct ConnectionTable {
       arrivals[origin] = nil
       return
     }
-    if own.order.count > 2 * own.count + 16 {
-      var kept = Queue<Number>()
-      kept.append(contentsOf: own.order.prefix(own.order.count).filter { connections[$0]?.isProved == false })
-      own.order = kept
-    }
+    if own.order.count > 2 * own.count + 16 { own.order.removeAll { connections[$0]?.isProved != false } }
     arrivals[origin] = own
   }
 
@@ -201,8 +197,9 @@ package struct ConnectionTable {
 
   // MARK: Deadlines
 
-  /// Notes whether the server is waiting for the client's body, of which `received` bytes have arrived; nil if the
-  /// server is not waiting. To be called regularly.
+  /// Counts the time for which the client keeps the server waiting for its body. The server calls this regularly.
+  ///
+  /// - Parameter received: the bytes of the body that have arrived; nil if the server is not waiting for any.
   package mutating func noteBody(of number: Number, received: UInt64?, at now: Instant) {
     guard case .request(var waited, let checked)? = connections[number]?.phase else { return }
     if let received {

@@ -5,6 +5,8 @@ import Primitives
 final class LinkHandshake {
   let isIncoming: Bool
   let remoteEndpoint: Endpoint?
+  /// What the handshakes of one end site have in common; nil if the path has no address.
+  let origin: [UInt8]?
   let startedAt: Instant
 
   private let loop: EventLoop
@@ -18,6 +20,7 @@ final class LinkHandshake {
     self.isIncoming = isIncoming
     startedAt = loop.now
     remoteEndpoint = handshake.remoteEndpoint
+    origin = handshake.remoteEndpoint.flatMap { IPAddress($0.host)?.endSite }
   }
 
   func start(timeout: Duration, _ done: @escaping (Result<Link, KacheryError>) -> Void) {

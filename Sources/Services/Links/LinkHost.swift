@@ -89,8 +89,9 @@ package final class LinkHost {
 
   private func accept(_ handshake: any CarrierHandshake) {
     let endpoint = handshake.remoteEndpoint
-    guard makeRoom(for: Self.origin(of: endpoint)) else { return handshake.cancel() }
-    start(LinkHandshake(loop: loop, handshake: handshake, isIncoming: true)) { [weak self] result in
+    let incoming = LinkHandshake(loop: loop, handshake: handshake, isIncoming: true)
+    guard makeRoom(for: incoming) else { return handshake.cancel() }
+    start(incoming) { [weak self] result in
       switch result {
       case .success(let link): if let onLink = self?.onLink { onLink(link) } else { link.close() }
       case .failure(let error): if !handshake.isTaken { self?.onRefused?(endpoint, error) }
@@ -98,23 +99,18 @@ package final class LinkHost {
     }
   }
 
-  /// Whether a handshake from this address may begin. If there are too many, the oldest one of the address with the most
-  /// makes room, so that a few addresses do not keep all others out.
-  private func makeRoom(for origin: [UInt8]?) -> Bool {
-    let incoming = Dictionary(grouping: handshakes.values.filter(\.isIncoming)) { Self.origin(of: $0.remoteEndpoint) }
-    let own = incoming[origin]?.count ?? 0
+  /// Whether the handshake may begin. If there are too many, the oldest one of the address with the most makes room, so
+  /// that a few addresses do not keep all others out.
+  private func makeRoom(for new: LinkHandshake) -> Bool {
+    let own = handshakes.values.count { $0.isIncoming && $0.origin == new.origin }
     guard own < maximumHandshakesPerAddress else { return false }
     guard handshakes.count >= Self.maximumHandshakes else { return true }
+    let incoming = Dictionary(grouping: handshakes.values.filter(\.isIncoming), by: \.origin)
     guard let most = incoming.values.max(by: { $0.count < $1.count }), most.count > own + 1,
       let oldest = most.min(by: { $0.startedAt < $1.startedAt })
     else { return false }
     oldest.fail(KacheryError(.cancelled, "Too many handshakes are under way."))
     return true
-  }
-
-  /// What the handshakes of one end site have in common; nil if the path has no address.
-  private static func origin(of endpoint: Endpoint?) -> [UInt8]? {
-    endpoint.flatMap { IPAddress($0.host)?.endSite }
   }
 
   /// Opens a link to `endpoint`. `done` is called once, on the loop, never before this returns.

@@ -145,10 +145,7 @@ final class QUICCarrier: StreamCarrier {
   func reset(_ stream: QUICStream) {
     guard state != .over else { return }
     guard let id = stream.id else {
-      let others = unopened.prefix(unopened.count).filter { $0 !== stream }
-      unopened.removeAll()
-      unopened.append(contentsOf: others)
-      return
+      return unopened.removeAll { $0 === stream }
     }
     drop(stream)
     path.connection.resetStream(id)

@@ -75,8 +75,8 @@ package struct IPAddress: Hashable, Sendable, CustomStringConvertible {
     bytes.count == 4 ? bytes.starts(with: [169, 254]) : bytes[0] == 0xfe && bytes[1] & 0xc0 == 0x80
   }
 
-  /// The bytes that distinguish end sites: all of an IPv4 address, and half of an IPv6 address, of which one subscriber has
-  /// at least 2⁶⁴ (RFC 6177).
+  /// The bytes that tell one end site from another: all of an IPv4 address, but only the first half of an IPv6 address,
+  /// because a subscriber has at least 2⁶⁴ of those (RFC 6177).
   package var endSite: [UInt8] { bytes.count == 4 ? bytes : Array(bytes.prefix(8)) }
 
   private static let mapped: [UInt8] = [UInt8](repeating: 0, count: 10) + [0xff, 0xff]
