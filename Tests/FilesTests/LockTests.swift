@@ -1,7 +1,9 @@
-import Files
+import Glibc
 import Primitives
 import TestSupport
 import Testing
+
+@testable import Files
 
 @Suite struct LockTests {
   let folder: TemporaryFolder
@@ -40,6 +42,16 @@ import Testing
     #expect(try !second.tryLock())
     first.close()
     #expect(try second.tryLock())
+  }
+
+  /// As while a child process has a copy of each descriptor and has not started its program yet.
+  @Test func aLockEndsWithItsFileDespiteACopyOfTheDescriptor() throws {
+    let first = try File(folder.path("a"), .create(permissions: 0o644))
+    #expect(try first.tryLock())
+    let copy = try first.call("copy") { dup($0) }
+    defer { close(copy) }
+    first.close()
+    #expect(try File(folder.path("a"), .update).tryLock())
   }
 
   @Test func noticesRemovalAndReplacement() throws {

@@ -59,6 +59,7 @@ extension File {
   package func tryLock() throws(KacheryError) -> Bool {
     do {
       try call("lock") { CPosix_flock($0, LOCK_EX | LOCK_NB) }
+      noteLocked()
       return true
     } catch  where error.systemNumber == EWOULDBLOCK { return false }
   }

@@ -32,6 +32,13 @@ package final class File: Sendable {
     var descriptor: Int32?
     var callsInside = 0
     var isClosing = false
+    var isLocked = false
+
+    /// Hands over the descriptor to close once the file is closed and no call uses it.
+    mutating func takeToClose() -> (descriptor: Int32, isLocked: Bool)? {
+      guard isClosing, callsInside == 0, let descriptor = descriptor.take() else { return nil }
+      return (descriptor, isLocked)
+    }
   }
 
   /// The path under which the file was opened; for an unnamed file, its folder's path.
@@ -52,11 +59,22 @@ package final class File: Sendable {
 
   /// Closes the file after calls on other threads have finished. Idempotent.
   package func close() {
-    let descriptor = state.withLock { state -> Int32? in
-      state.isClosing = true
-      return state.callsInside == 0 ? state.descriptor.take() : nil
-    }
-    if let descriptor { _ = CPosix_close(descriptor) }
+    release(
+      state.withLock { state in
+        state.isClosing = true
+        return state.takeToClose()
+      })
+  }
+
+  /// Remembers that this file holds its lock.
+  func noteLocked() { state.withLock { $0.isLocked = true } }
+
+  /// Closes a descriptor. A child process that has not started its program yet holds a copy, which would keep the lock:
+  /// the lock is released explicitly.
+  private func release(_ last: (descriptor: Int32, isLocked: Bool)?) {
+    guard let last else { return }
+    if last.isLocked { _ = CPosix_flock(last.descriptor, LOCK_UN) }
+    _ = CPosix_close(last.descriptor)
   }
 
   /// Makes a system call on the descriptor, which stays open until the call returns.
@@ -102,11 +120,11 @@ package final class File: Sendable {
   }
 
   private func leave() {
-    let descriptor = state.withLock { state -> Int32? in
-      state.callsInside -= 1
-      return state.isClosing && state.callsInside == 0 ? state.descriptor.take() : nil
-    }
-    if let descriptor { _ = CPosix_close(descriptor) }
+    release(
+      state.withLock { state in
+        state.callsInside -= 1
+        return state.takeToClose()
+      })
   }
 }
 
