@@ -66,9 +66,8 @@ def take_turn(running: Machine, options: argparse.Namespace, way: Way, source: P
     firewall(*closed)
     nodes = Nodes(running, options.build, f"R{number}")
     relay = nodes.bootstrap
-    started = {
-        name: nodes.start(f"{name}{number}", "--port", str(port), "--no-punching") for name, port in zip("AB", ports)
-    }
+    alone = ["--no-punching", "--noudp"]
+    started = {name: nodes.start(f"{name}{number}", "--port", str(port), *alone) for name, port in zip("AB", ports)}
     a, b = started.values()
     for node in (a, b):
         node.wait_for_links(2)

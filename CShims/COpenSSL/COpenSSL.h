@@ -26,10 +26,12 @@ static inline void COpenSSL_sha1_final(unsigned char *digest, SHA_CTX *state) { 
 static inline int COpenSSL_set_minimum_version(SSL_CTX *context, int version) {
   return (int)SSL_CTX_set_min_proto_version(context, version);
 }
-static inline void COpenSSL_set_read_ahead(SSL_CTX *context) { SSL_CTX_set_read_ahead(context, 1); }
 static inline void COpenSSL_set_mode(SSL_CTX *context) {
   SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                 SSL_MODE_RELEASE_BUFFERS);
+}
+static inline int COpenSSL_releases_buffers(const SSL *session) {
+  return (SSL_get_mode(session) & SSL_MODE_RELEASE_BUFFERS) != 0;
 }
 static inline void COpenSSL_set_server_name(SSL *session, const char *name) { SSL_set_tlsext_host_name(session, name); }
 static inline void COpenSSL_bio_set_retry_read(BIO *bio) { BIO_set_retry_read(bio); }

@@ -1,7 +1,8 @@
 import Crypto
 import Primitives
-import TLS
 import Testing
+
+@testable import TLS
 
 /// Two sessions joined in memory.
 private final class Pair {
@@ -57,6 +58,11 @@ private final class Pair {
     return Pair(
       try TLSSession(identity: client, role: .client, expectedPeer: expected),
       try TLSSession(identity: server, role: .server))
+  }
+
+  /// A bootstrap node has thousands of idle links.
+  @Test func anIdleSessionHoldsNoBuffers() throws {
+    #expect(try TLSSession(identity: TLSIdentity(key: clientKey), role: .server).releasesBuffers)
   }
 
   @Test(arguments: [1, 2, 7, 100, 1_000, Int.max])

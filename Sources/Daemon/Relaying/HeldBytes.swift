@@ -5,6 +5,8 @@ import Primitives
 struct HeldBytes {
   /// Blocks up to this length are joined.
   private static let joinedBytes = 64 << 10
+  /// A block of this length is expected to become full.
+  private static let bulkBytes = 8 << 10
 
   private(set) var count = 0
   private var blocks = Queue<[UInt8]>()
@@ -17,7 +19,13 @@ struct HeldBytes {
     guard !bytes.isEmpty else { return }
     count += bytes.count
     if tail.count + bytes.count > Self.joinedBytes { closeTail() }
-    if tail.isEmpty { tail = Array(bytes) } else { tail.append(contentsOf: bytes) }
+    guard !tail.isEmpty else {
+      tail = Array(bytes)
+      return
+    }
+    // Bulk data fills the block: growing it step by step would copy it again and again.
+    if tail.count > Self.bulkBytes { tail.reserveCapacity(Self.joinedBytes) }
+    tail.append(contentsOf: bytes)
   }
 
   /// Removes and returns the first bytes, at most `limit`: the rest of one block.

@@ -191,7 +191,7 @@ final class Relay {
   private func pass(_ bytes: UnsafeRawBufferPointer, _ index: Int, areReleased: Bool = false) {
     guard directions.indices.contains(index), !bytes.isEmpty else { return }
     directions[index].receive(bytes, areReleased: areReleased)
-    turns.add(directions[index])
+    if bytes.count < RelayDirection.bulk { turns.add(directions[index]) } else { turns.addBulk(directions[index]) }
     if waitingBytes > 0 { onEvent?(.waits) }
   }
 

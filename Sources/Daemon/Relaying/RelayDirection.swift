@@ -8,6 +8,8 @@ import Primitives
 final class RelayDirection: RelayFlow {
   /// Most bytes of a turn while others wait.
   static let turn = 64 << 10
+  /// From this number of bytes in one record on, more are expected to follow.
+  static let bulk = 8 << 10
 
   let pair: NodePair
   let sinkLink: LinkID?

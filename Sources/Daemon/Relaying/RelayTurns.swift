@@ -34,6 +34,13 @@ final class RelayTurns {
     advance()
   }
 
+  /// The flow has bulk data to pass on. It gets its turn when all that one read brought has been reported: passing on
+  /// each record by itself costs the relay a quarter more.
+  func addBulk(_ flow: any RelayFlow) {
+    enqueue(flow)
+    startRound()
+  }
+
   /// The flow, which has a connection of its own, may have something to pass on. It gets its turn after the loop has
   /// reported all others: the kernel has more for it as soon as some has passed, and would never let them in between.
   func addToRound(_ flow: any RelayFlow) {

@@ -31,6 +31,8 @@ package final class TLSIdentity: @unchecked Sendable {
       SSL_CTX_set_num_tickets(context, 0) == 1,
       SSL_CTX_set_alpn_protos(context, applicationProtocol, UInt32(applicationProtocol.count)) == 0
     else { throw TLSError.capture("TLS cannot be set up") }
+    // Without it, every idle session holds two buffers of 16 KiB.
+    COpenSSL_set_mode(context)
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nil)
     SSL_CTX_set_cert_verify_callback(
       context,

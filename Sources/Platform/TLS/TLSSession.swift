@@ -45,6 +45,8 @@ package final class TLSSession {
   deinit { SSL_free(session) }
 
   package var isEstablished: Bool { peer != nil }
+  /// Whether an idle session returns its buffers of 16 KiB for each direction.
+  var releasesBuffers: Bool { COpenSSL_releases_buffers(session) != 0 }
 
   /// Processes ciphertext: continues the handshake, and passes available plaintext to `deliver` through `scratch`.
   ///
