@@ -94,7 +94,7 @@ LINKS = LinksTests
 # Two ends that must act within fractions of a second of each other.
 PUNCHING = LinksTests\.PunchingTests
 # Peers that live in the test's own process, and open sockets while it starts daemons: by themselves, for the same reason.
-ALONE = HostileNodeTests|PortMappingTests\.Router
+ALONE = HostileNodeTests|ExtremeMessageTests|AttackTests|PortMappingTests\.Router
 
 # The debug build contains every assertion, so tests that start programs use it.
 test-swift: needed

@@ -22,6 +22,7 @@ codecs=(
   'websockets: WebSocketSessionTests.*damagedFramesNeverTrap'
   'http heads: WebSocketUpgradeTests.*damagedHeadsNeverTrap'
   'quic packets: QUICHostileTests'
+  'extreme messages: ExtremeMessageTests'
   'channel documents: ChannelDocumentTests.*mutatedDocumentsNeverTrap'
 )
 

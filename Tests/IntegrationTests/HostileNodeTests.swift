@@ -8,32 +8,17 @@ import Wire
 
 /// A real daemon linked to a member of its channel that speaks the protocol and makes false claims.
 @Suite(.serialized, .timeLimit(.minutes(2))) struct HostileNodeTests {
-  private static let channel: ByteString = "hostile-3f2"
+  private static let channel = AttackedPair.channel
 
   /// Most memory for a load of 45 MB, whatever peers claim: windows and blocks, but no list of claims.
   private static let memory = 128 << 20
 
-  private let folder: TemporaryFolder
-  private let honest: RunningDaemon
-  private let victim: RunningDaemon
+  private let pair: AttackedPair
+  private var folder: TemporaryFolder { pair.folder }
+  private var honest: RunningDaemon { pair.honest }
+  private var victim: RunningDaemon { pair.victim }
 
-  init() throws {
-    folder = try TemporaryFolder()
-    let options = ["--channel", Self.channel.text, "--nomulticast"]
-    honest = try RunningDaemon(in: folder.path("honest"), ["--isbootstrap", "--port", "0"] + options)
-    victim = try RunningDaemon(
-      in: folder.path("victim"), ["--bootstrap", "127.0.0.1:\(honest.linkPort)", "--port", "0"] + options)
-    try victim.waitForLinks(1)
-  }
-
-  private func expectToWork(_ size: Int, sourceLocation: SourceLocation = #_sourceLocation) async throws {
-    #expect(victim.isRunning, sourceLocation: sourceLocation)
-    let path = try folder.file("other", bytes: size)
-    let key = FileKey(hash: try honest.store(path).hash)
-    let loader = Loader(daemon: victim)
-    let loaded = try await onOwnThread { try loader.load(key) }
-    #expect(FileManager.default.contentsEqual(atPath: path, andPath: loaded), sourceLocation: sourceLocation)
-  }
+  init() throws { pair = try AttackedPair() }
 
   /// The honest node is stopped until the daemon has believed the others.
   private func load(beside liars: [HostilePeer]) async throws {
@@ -124,7 +109,7 @@ import Wire
       await peer.stop()
       #expect(victim.isRunning, "\(nonsense.testDescription)")
     }
-    try await expectToWork(70_000)
+    try await pair.expectToWork(70_000)
   }
 
   /// Valid messages in the wrong place.
@@ -134,7 +119,7 @@ import Wire
     try await peer.say(.hello(try await peer.hello()))
     try await peer.waitForEnd(of: nil)
     await peer.stop()
-    try await expectToWork(70_001)
+    try await pair.expectToWork(70_001)
   }
 
   // MARK: What is in a file's place
@@ -163,6 +148,6 @@ import Wire
       #expect(victim.isRunning)
     }
     await peer.stop()
-    try await expectToWork(70_002)
+    try await pair.expectToWork(70_002)
   }
 }

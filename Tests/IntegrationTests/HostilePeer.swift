@@ -18,9 +18,21 @@ actor HostilePeer {
     case drips
   }
 
+  /// How it introduces itself.
+  enum Standing: CaseIterable, Sendable {
+    /// It proves that it knows the channel.
+    case member
+    /// It proves nothing.
+    case stranger
+  }
+
   nonisolated let loop: EventLoop
+  nonisolated let key: SigningKey
   private let node: NodeID
   private let host: LinkHost
+  private let standing: Standing
+  /// Answers whatever the daemon asks, instead of `giving`.
+  private var extremes: ExtremeMessages?
   private let secret: ChannelSecret
   private let claimedSize: UInt64
   private let giving: Giving
@@ -41,9 +53,17 @@ actor HostilePeer {
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
   /// A peer that claims to have every file, with this many bytes.
-  init(channel: ByteString, claiming size: UInt64 = 1_000, giving: Giving = .nothing) throws {
+  ///
+  /// - Parameter extremes: what it answers instead, to whatever the daemon asks.
+  init(
+    channel: ByteString, as standing: Standing = .member, claiming size: UInt64 = 1_000, giving: Giving = .nothing,
+    key: SigningKey? = nil, extremes: ExtremeMessages? = nil
+  ) throws {
     loop = try EventLoop(name: "hostile")
-    let key = try SigningKey.generate()
+    let key = try key ?? SigningKey.generate()
+    self.key = key
+    self.standing = standing
+    self.extremes = extremes
     node = key.publicKey
     host = LinkHost(loop: loop, identity: try TLSIdentity(key: key))
     secret = ChannelSecret(name: channel)
@@ -80,7 +100,7 @@ actor HostilePeer {
     let link = try #require(link)
     return Hello(
       label: "hostile", software: "hostile 1", isBootstrap: false, clock: WallTime(milliseconds: 1_700_000_000_000),
-      proofs: [secret.proof(by: node, binding: link.channelBinding)])
+      proofs: standing == .member ? [secret.proof(by: node, binding: link.channelBinding)] : [])
   }
 
   nonisolated var topic: Topic { secret.topic }
@@ -100,6 +120,7 @@ actor HostilePeer {
       case .hello: hasJoined = true
       case .find(let request):
         claims += 1
+        if let answer = extremes?.found(request.id) { return stream.write(answer) }
         stream.write(
           ControlMessage.found(FindAnswer(id: request.id, .has(FindAnswer.File(size: claimedSize)))).encoded)
       default: break
@@ -115,6 +136,7 @@ actor HostilePeer {
       stream.consumed(bytes.count)
       var rest = bytes[...]
       if kind == nil { kind = rest.popFirst().flatMap { StreamKind(rawValue: $0) } }
+      if let kind, let answer = self.extremes?.answer(kind) { return stream.write(answer) }
       frames.append(rest)
       while kind == .fetch, let frame = (try? frames.next()) ?? nil, let request = try? FetchRequest.decode(frame) {
         self.give(request, on: stream)
