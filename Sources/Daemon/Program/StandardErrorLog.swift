@@ -8,9 +8,7 @@ enum StandardErrorLog {
   static func write(_ level: Log.Level, _ message: String) {
     let now = CalendarTime.local
     let clock = "\(padded(now.hour, 2)):\(padded(now.minute, 2)):\(padded(now.second, 2))"
-    // Messages may quote untrusted text: replace its control characters.
-    let clean = String(message.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : Character($0) })
-    write("\(clock) \(name(of: level))\(clean)\n")
+    write("\(clock) \(name(of: level))\(message.printable)\n")
   }
 
   /// Writes a message as a JSON object on one line: `{"time", "level", "message"}`, the time in UTC (RFC 3339).
@@ -20,7 +18,9 @@ enum StandardErrorLog {
     let date = "\(padded(now.year, 4))-\(padded(now.month, 2))-\(padded(now.day, 2))"
     let clock = "\(padded(now.hour, 2)):\(padded(now.minute, 2)):\(padded(now.second, 2))"
     let time = "\(date)T\(clock).\(padded(Int(wall.milliseconds % 1_000), 3))Z"
-    let object: JSONValue = ["time": .string(time), "level": .string("\(level)"), "message": .string(message)]
+    let object: JSONValue = [
+      "time": .string(time), "level": .string("\(level)"), "message": .string(message.printable),
+    ]
     write(object.compact + "\n")
   }
 

@@ -88,6 +88,8 @@ package final class HTTPExchange {
   package func readBody(limit: Int) async throws(KacheryError) -> [UInt8] {
     if let length = head.contentLength, length > UInt64(limit) { throw refuseBody(limit: limit) }
     var body: [UInt8] = []
+    // Growing step by step would need twice the memory.
+    if let length = head.contentLength { body.reserveCapacity(Int(length)) }
     while let chunk = try await nextBodyChunk() {
       guard body.count + chunk.count <= limit else { throw refuseBody(limit: limit) }
       body += chunk

@@ -156,7 +156,9 @@ struct FeedLedger {
     let row = try connection.firstRow(
       "SELECT message FROM subfeedMessages WHERE feedId = ? AND subfeedHash = ? AND position = ?",
       key.columns + [.integer(Int64(clamping: message.number))])
-    guard let text = row?[0].text, let kept = try? SignedMessage(Array(text.utf8)) else { return true }
+    guard let text = row?[0].text, let kept = try? SignedMessage(Array(text.utf8)), kept.number == message.number else {
+      throw KacheryError(.storageFailed, "The message \(message.number) of \(key) in \(connection.path) is damaged.")
+    }
     return kept.signature == message.signature
   }
 

@@ -7,8 +7,6 @@ package import Primitives
 
 /// The daemon's HTTP API for programs on this machine. Runs on the node's loop.
 package actor LocalAPIServer {
-  /// The largest JSON body: batches of feed messages are large.
-  static let maximumBody = 64 << 20
   /// How often to check whether clients have hung up or are late.
   private static let checkPeriod: Duration = .milliseconds(500)
 
@@ -23,7 +21,7 @@ package actor LocalAPIServer {
     min(HTTPServer.maximumConnections, max(256, FileSystem.raiseDescriptorLimit()) / share.rawValue)
   }
 
-  private let loop: EventLoop
+  let loop: EventLoop
   let node: any LocalNode
   let log: Log
   let policy: AccessPolicy
@@ -35,6 +33,7 @@ package actor LocalAPIServer {
   private var watches: [DescriptorWatch] = []
   private var timers: [Timer] = []
   private var isWorkPosted = false
+  let largeBodies = TaskQueue()
   private let requests: Counter
   private let refusals: Counter
 
@@ -242,10 +241,12 @@ package actor LocalAPIServer {
         headers: policy.crossOriginHeaders(for: exchange.head) + codeHeader))
   }
 
-  func respond(_ exchange: HTTPExchange, _ json: JSONValue) {
+  func respond(_ exchange: HTTPExchange, _ json: JSONValue) { respond(exchange, bytes: json.compactBytes) }
+
+  /// Answers with JSON that is written already.
+  func respond(_ exchange: HTTPExchange, bytes: [UInt8]) {
     exchange.respond(
       HTTPResponse(
-        contentType: "application/json", body: json.compactBytes, headers: policy.crossOriginHeaders(for: exchange.head)
-      ))
+        contentType: "application/json", body: bytes, headers: policy.crossOriginHeaders(for: exchange.head)))
   }
 }

@@ -65,7 +65,7 @@ struct StatusPage {
   static func escape(_ text: String) -> String {
     var escaped = String.UnicodeScalarView()
     // By code point: a `<` with a combining mark after it is a different `Character`.
-    for scalar in text.unicodeScalars {
+    for scalar in text.printable.unicodeScalars {
       switch scalar {
       case "&": escaped += "&amp;".unicodeScalars
       case "<": escaped += "&lt;".unicodeScalars
