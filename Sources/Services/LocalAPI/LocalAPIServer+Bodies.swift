@@ -8,7 +8,7 @@ extension LocalAPIServer {
   private static let smallBody = 32 << 10
 
   /// What the body of a request says. A large one is read on the pool, and one at a time: in between, the loop and the
-  /// other threads of the pool serve everybody else.
+  /// other threads of the pool serve all other clients.
   func read<Request: Sendable>(
     _ exchange: HTTPExchange, limit: Int,
     _ make: @escaping @Sendable (JSONFields) throws(KacheryError) -> Request

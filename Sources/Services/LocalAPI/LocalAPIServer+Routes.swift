@@ -8,17 +8,16 @@ extension LocalAPIServer {
     _ route: Route, _ parameters: [String], _ caller: Caller?, _ exchange: HTTPExchange
   ) async throws(KacheryError) {
     switch route {
-    case .root: await showStatusPage(exchange)
+    case .root: await showStatusPage(caller, exchange)
     case .probe:
       var probe = await node.probe
-      // The names of channels are secrets. Programs of this machine list them here without a token.
-      if !isTrusted(exchange) || isKnownUser(exchange) == false { probe.joinedChannels = [] }
+      if !mayReadChannels(exchange) { probe.joinedChannels = [] }
       if let isKnown = isKnownUser(exchange) { probe.socket = ProbeReply.Socket(hasAccess: isKnown, port: port) }
       respond(exchange, probe.json)
     case .halt:
       respond(exchange, ["success": true])
       await node.requestStop()
-    case .stats: await showStats(exchange)
+    case .stats: await showStats(caller, exchange)
     case .metrics:
       exchange.respond(
         HTTPResponse(

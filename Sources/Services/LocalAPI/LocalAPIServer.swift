@@ -181,6 +181,19 @@ package actor LocalAPIServer {
     return socketAccess.admits(peer)
   }
 
+  /// Whether the sender of a request that needs no token may know the names of channels, which are secrets.
+  ///
+  /// Published clients list channels without a token: the kernel says whether their user is the daemon's own.
+  func mayReadChannels(_ exchange: HTTPExchange) -> Bool {
+    guard case .storageDirectory(let token) = access else { return isTrusted(exchange) }
+    if isKnownUser(exchange) == true || shownToken(exchange).map(token.accepts) == true { return true }
+    // Not what a page of another origin asks in that user's browser.
+    guard exchange.peer == nil, exchange.head.headers["origin"] == nil, let user = exchange.loopbackUser else {
+      return false
+    }
+    return user == FileSystem.user || user == 0
+  }
+
   /// Who sends the request.
   ///
   /// - Throws: `forbidden` if its token is missing or wrong, or insufficient for the route.
