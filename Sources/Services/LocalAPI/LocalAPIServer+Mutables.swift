@@ -30,10 +30,10 @@ extension LocalAPIServer {
   private func set(
     _ key: JSONValue, _ fields: JSONFields, _ caller: Caller?, _ exchange: HTTPExchange
   ) async throws(KacheryError) {
-    let value = try fields.anyValue("value")
+    var value = try fields.anyValue("value")
     if caller == .otherMachine, key == JoinedChannel.mutableKey {
       let joined = JoinedChannel.list(from: try await node.mutable(key))
-      try RemoteChannels.check(JoinedChannel.list(from: value), joined: joined)
+      value = JoinedChannel.value(of: try RemoteChannels.marked(JoinedChannel.list(from: value), joined: joined))
     }
     let isSet = try await node.setMutable(key, value, update: try fields.optionalBool("update") ?? true)
     respond(exchange, ["success": .bool(isSet)])
