@@ -140,12 +140,29 @@ final class FeedReplicator {
 
   private func lookUp(_ lookup: FeedLookupID, _ feed: FeedID, _ binding: [UInt8]) {
     loop.work { [feeds] in
-      let key = try? feeds.key(of: feed)
-      let proof = key.flatMap { Signature(bytes: $0.sign(FeedAnswer.writerStatement(feed, binding: binding))) }
-      return (isHeld: proof != nil || (try? feeds.isKnown(feed)) ?? false, proof: proof)
-    } then: { [driver] found in
-      driver.feeds { engine, _ in engine.lookedUp(lookup, isHeld: found.isHeld, proof: found.proof) }
+      Result { () throws(KacheryError) in try Self.find(feed, binding, in: feeds) }
+    } then: { [driver, log] found in
+      switch found {
+      case .success(let found): driver.feeds { engine, _ in engine.lookedUp(lookup, isHeld: found.0, proof: found.1) }
+      case .failure(let error):
+        log.error("Another node asks for the feed \(feed), which cannot be looked up: \(error)")
+        driver.feeds { engine, _ in engine.lookUpFailed(lookup) }
+      }
     }
+  }
+
+  /// Whether the feed is here, with a proof if this node writes it.
+  private static func find(
+    _ feed: FeedID, _ binding: [UInt8], in feeds: FeedStore
+  ) throws(KacheryError) -> (Bool, Signature?) {
+    let key: SigningKey?
+    do throws(KacheryError) { key = try feeds.key(of: feed) } catch {
+      // Other nodes can read its messages even if this one can no longer write any.
+      guard try feeds.isKnown(feed) else { throw error }
+      return (true, nil)
+    }
+    guard let key else { return (try feeds.isKnown(feed), nil) }
+    return (true, Signature(bytes: key.sign(FeedAnswer.writerStatement(feed, binding: binding))))
   }
 
   private func read(_ read: FeedReadID, _ key: SubfeedKey, _ position: UInt64) {
