@@ -139,7 +139,7 @@ let package = Package(
     tests("PrimitivesTests", ["Primitives", "TestSupport"]),
     tests("Ed25519BatchTests", ["Ed25519Batch", "Crypto", "Primitives", "TestSupport"]),
     tests("CryptoTests", ["Crypto", "Primitives", "TestSupport"]),
-    tests("DiagnosticsTests", ["Diagnostics", "TestSupport"]),
+    tests("DiagnosticsTests", ["Diagnostics", "Primitives", "TestSupport"]),
     tests("APIModelTests", ["APIModel", "Primitives", "TestSupport"]),
     tests("WireTests", ["Wire", "Crypto", "Primitives", "TestSupport"]),
     tests("MuxTests", ["Mux", "Wire", "Primitives", "TestSupport"]),

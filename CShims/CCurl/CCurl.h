@@ -30,6 +30,11 @@ static inline CURLcode CCurl_set_callback(CURL *handle, CURLoption option,
   return curl_easy_setopt(handle, option, value);
 }
 
+// As above: `opener` opens the socket of each connection, or refuses its address.
+static inline CURLcode CCurl_set_opener(CURL *handle, curl_opensocket_callback opener) {
+  return curl_easy_setopt(handle, CURLOPT_OPENSOCKETFUNCTION, opener);
+}
+
 // curl_easy_getinfo is variadic as well.
 static inline long CCurl_status(CURL *handle) {
   long status = 0;

@@ -2,6 +2,9 @@
 #define KACHERY_CMICROHTTPD_H
 
 #include <errno.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -9,6 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 // Where a server listens, and its limits.
 struct CMicroHTTPD_settings {
@@ -110,6 +114,47 @@ static inline int64_t CMicroHTTPD_peer_user(int descriptor, uint32_t *group) {
 static inline int CMicroHTTPD_peer_groups(int descriptor, uint32_t *groups, int count) {
   socklen_t size = (socklen_t)(sizeof *groups * (size_t)count);
   return getsockopt(descriptor, SOL_SOCKET, 59, groups, &size) != 0 ? -1 : (int)(size / sizeof *groups);
+}
+
+// The user who owns the other end of a TCP connection over the loopback interface, or -1 if the kernel does not name one
+// (sock_diag(7)). Only of an open socket in use: the kernel reports root as the owner of one that was closed.
+static inline int64_t CMicroHTTPD_loopback_user(int descriptor) {
+  struct sockaddr_in here, there;
+  socklen_t size = sizeof here;
+  if (getsockname(descriptor, (struct sockaddr *)&here, &size) != 0 || here.sin_family != AF_INET) return -1;
+  size = sizeof there;
+  if (getpeername(descriptor, (struct sockaddr *)&there, &size) != 0 || ntohl(there.sin_addr.s_addr) >> 24 != 127) {
+    return -1;
+  }
+  struct { struct nlmsghdr head; struct inet_diag_req_v2 socket; } request;
+  memset(&request, 0, sizeof request);
+  request.head.nlmsg_len = sizeof request;
+  request.head.nlmsg_type = SOCK_DIAG_BY_FAMILY;
+  request.head.nlmsg_flags = NLM_F_REQUEST;
+  request.socket.sdiag_family = AF_INET;
+  request.socket.sdiag_protocol = IPPROTO_TCP;
+  request.socket.idiag_states = 1u << TCP_ESTABLISHED;
+  request.socket.id.idiag_sport = there.sin_port;
+  request.socket.id.idiag_dport = here.sin_port;
+  request.socket.id.idiag_src[0] = there.sin_addr.s_addr;
+  request.socket.id.idiag_dst[0] = here.sin_addr.s_addr;
+  request.socket.id.idiag_cookie[0] = request.socket.id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
+  int kernel = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+  if (kernel < 0) return -1;
+  union { struct nlmsghdr head; struct { struct nlmsghdr head; struct inet_diag_msg socket; } found; char room[1024]; }
+      reply;
+  memset(&reply, 0, sizeof reply);
+  // The kernel answers before `send` returns.
+  ssize_t count = send(kernel, &request, sizeof request, 0) == (ssize_t)sizeof request
+                      ? recv(kernel, &reply, sizeof reply, MSG_DONTWAIT) : -1;
+  close(kernel);
+  if (count < (ssize_t)sizeof reply.found || reply.head.nlmsg_type != SOCK_DIAG_BY_FAMILY) return -1;
+  const struct inet_diag_msg *found = &reply.found.socket;
+  int is_this_one = found->idiag_state == TCP_ESTABLISHED && found->idiag_inode != 0
+                    && found->id.idiag_sport == there.sin_port && found->id.idiag_dport == here.sin_port
+                    && found->id.idiag_src[0] == there.sin_addr.s_addr
+                    && found->id.idiag_dst[0] == here.sin_addr.s_addr;
+  return is_this_one ? (int64_t)found->idiag_uid : -1;
 }
 
 #if MHD_VERSION < 0x01000000

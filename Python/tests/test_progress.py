@@ -59,6 +59,13 @@ def test_a_load_that_waits_says_for_whom(immediately: None, monkeypatch: pytest.
     assert lines == ["", "waiting for c925ad33, which serves others first", "100.0 %  70.9 MB of 70.9 MB"]
 
 
+def test_nothing_that_a_terminal_obeys_is_shown(immediately: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    wait = {"type": "waiting", "nodeId": "\x1b[2J\u202e\x9b\x07", "others": None}
+    text = shown(monkeypatch, Terminal(), wait)
+    assert "waiting for  [2J   , which" in text
+    assert all(letter.isprintable() or letter in "\r\n" for letter in text)
+
+
 def test_nothing_is_shown_where_nobody_looks_or_wants_it(immediately: None, monkeypatch: pytest.MonkeyPatch) -> None:
     assert shown(monkeypatch, io.StringIO(), REPORT, LAST) == ""
     monkeypatch.setenv("KACHERY_QUIET", "1")

@@ -19,6 +19,6 @@ struct ChosenPort: Sendable {
   /// Keeps this port from now on.
   func keep(_ port: UInt16) throws(KacheryError) {
     guard value != port else { return }
-    try FileSystem.replace(path, with: Array("\(port)\n".utf8), permissions: 0o644)
+    try FileSystem.replace(path, with: Array("\(port)\n".utf8), permissions: 0o600)
   }
 }

@@ -83,6 +83,25 @@ private actor DocumentServer {
     await loop.shutdown()
   }
 
+  /// A name of the public network that leads to this machine, and an address that redirects there, may be joined by
+  /// clients on other machines; here both are this machine's own.
+  @Test func whatOthersHaveJoinedComesFromPublicAddresses() async throws {
+    let folder = try TemporaryFolder()
+    let loop = try EventLoop(name: "documents")
+    let server = try DocumentServer(loop: loop)
+    try await server.start()
+    await server.serve(good)
+    let source = ChannelSource(folder: folder.path("channels"))
+    for host in ["127.0.0.1", "localhost"] {
+      let address = ByteString(await server.address.replacing("127.0.0.1", with: host))
+      let error = await #expect(throws: KacheryError.self) { try await source.fetch(address, onlyPublic: true) }
+      #expect(error?.code == .forbidden && error?.message.contains("not a public address") == true, "\(host)")
+      #expect(try await source.fetch(address).label == "lab")
+    }
+    await server.stop()
+    await loop.shutdown()
+  }
+
   @Test func aFileIsReadByItsPathOrItsURL() async throws {
     let folder = try TemporaryFolder()
     let path = try folder.write("channel.yaml", good)

@@ -19,6 +19,9 @@ import Wire
     func linkAbandoned(_ link: LinkID) {}
   }
 
+  /// The end of a link that refuses it.
+  enum Refuser: CaseIterable { case dialer, acceptor }
+
   /// Two ends of one link on a loop.
   private actor Ends {
     let loop: EventLoop
@@ -126,6 +129,49 @@ import Wire
       }
     }
 
+    /// What one end says to the other before the link closes or `isEnough` is true of what arrived. The dialer writes
+    /// `bytes` to its control stream; if there are none, the end that `refuses` closes the link before it has started.
+    func messages(
+      of bytes: [UInt8] = [], refusing refuses: Refuser? = nil, until isEnough: @escaping (ControlMessage) -> Bool
+    ) async throws -> [ControlMessage] {
+      let endpoint = try listening.listen(host: "127.0.0.1", port: 0)
+      let refusal = Goodbye(.full, "this node has its maximum of links")
+      return await withCheckedContinuation { continuation in
+        var received: [ControlMessage] = []
+        var waiting: CheckedContinuation<[ControlMessage], Never>? = continuation
+        func end() {
+          waiting?.resume(returning: received)
+          waiting = nil
+        }
+        func listen(to connection: LinkConnection) {
+          connection.onMessage = { message in
+            received.append(message)
+            if isEnough(message) { end() }
+          }
+          connection.link.onClose = { _ in end() }
+        }
+        listening.onLink = { link in
+          self.accepted = link
+          self.incoming = IncomingLink(link, loop: self.loop) { purpose in
+            guard case .control(let control, let first) = purpose else { return end() }
+            let connection = LinkConnection(id: LinkID(number: 2), link: link, loop: self.loop)
+            self.answering = connection
+            if refuses == .acceptor { connection.close(refusal) } else { listen(to: connection) }
+            connection.start((control, first))
+          }
+        }
+        _ = dialing.dial(to: endpoint, expected: nil, timeout: .seconds(5)) { result in
+          guard let link = try? result.get() else { return end() }
+          self.dialed = link
+          guard bytes.isEmpty else { return link.openStream().write([StreamKind.control.rawValue] + bytes) }
+          let connection = LinkConnection(id: LinkID(number: 1), link: link, loop: self.loop)
+          self.asking = connection
+          if refuses == .dialer { connection.close(refusal) } else { listen(to: connection) }
+          connection.start(nil)
+        }
+      }
+    }
+
     func stop() async {
       dialing.close()
       listening.close()
@@ -157,6 +203,33 @@ import Wire
     let sent = try await ends.flood(messagesOf: 60_000)
     // Four MiB may wait; everything after them is discarded.
     #expect(sent > 4 << 20)
+    await ends.stop()
+  }
+
+  /// Its user learns why, although neither end has said anything yet.
+  @Test(.timeLimit(.minutes(1)), arguments: Refuser.allCases)
+  func theReasonOfARefusalArrives(refuser: Refuser) async throws {
+    let ends = try Ends()
+    let messages = try await ends.messages(refusing: refuser) { _ in true }
+    let expected = Goodbye(.full, "this node has its maximum of links")
+    if case .goodbye(let goodbye) = messages.first { #expect(goodbye == expected) } else { Issue.record("\(messages)") }
+    await ends.stop()
+  }
+
+  /// A message of a later version, which may be long, and after it one that arrives if the first was accepted.
+  @Test(.timeLimit(.minutes(1)), arguments: [true, false])
+  func onlyAHelloComesFirst(isHelloFirst: Bool) async throws {
+    let hello = Hello(
+      label: "lab", software: "test", isBootstrap: false, clock: WallTime(milliseconds: 1), addresses: [],
+      observed: nil, proofs: [])
+    let long = Frame.encode(250) { $0.raw([UInt8](repeating: 7, count: 40_000)) }
+    let goodbye = ControlMessage.goodbye(Goodbye(.stopping, "after it")).encoded
+    let first = isHelloFirst ? ControlMessage.hello(hello).encoded : []
+    let ends = try Ends()
+    let messages = try await ends.messages(of: first + long + goodbye) { message in
+      if case .goodbye = message { true } else { false }
+    }
+    #expect(messages.count == (isHelloFirst ? 2 : 0), "\(messages)")
     await ends.stop()
   }
 }

@@ -1,4 +1,5 @@
 import Diagnostics
+import Primitives
 import Synchronization
 import Testing
 
@@ -18,6 +19,29 @@ import Testing
         things_total 4
 
         """)
+  }
+
+  /// However often other nodes cause a line, and without keeping other lines out.
+  @Test func eachPlaceAddsABoundedNumberOfLines() {
+    let time = Mutex(Instant(nanoseconds: 0))
+    let limit = LogLimit(lines: 3, period: .seconds(60)) { time.withLock { $0 } }
+    let lines = Mutex<[String]>([])
+    let log = Log(minimum: .info, limit: limit) { _, line in lines.withLock { $0.append(line) } }
+    func provoke(_ count: Int) -> [String] {
+      for number in 0..<count { log.warning("refused \(number)") }
+      log.error("own")
+      return lines.withLock { lines in
+        defer { lines = [] }
+        return lines
+      }
+    }
+    let last = "Further lines of this kind are left out for some minutes."
+    #expect(provoke(1_000) == ["refused 0", "refused 1", "refused 2 \(last)", "own"])
+    #expect(provoke(1_000) == ["own"])
+    time.withLock { $0 = $0 + .seconds(60) }
+    #expect(provoke(2) == ["refused 0 (1997 lines of this kind were left out.)", "refused 1", "own"])
+    time.withLock { $0 = $0 + .seconds(61) }
+    #expect(provoke(1) == ["refused 0", "own"])
   }
 
   @Test func aLogDropsLinesBelowItsLevel() {

@@ -124,6 +124,27 @@ import Testing
     #expect(try store.feeds.isWriteable(key.feed) == false)
   }
 
+  /// Whoever has the feed's key can sign any number of contradictions.
+  @Test func forksAddABoundedAmount() async throws {
+    let store = try open()
+    let writer = try SigningKey.generate()
+    let feed = FeedID(key: writer.publicKey)
+    let large = String(repeating: "x", count: 20_000)
+    for subfeed in 0..<20 {
+      let key = SubfeedKey(feed, try SubfeedHash(name: .string("\(subfeed)")))
+      #expect(try await store.admit(try Self.chain(1, by: writer), to: key).count == 1)
+      for number in 0..<10 {
+        #expect(try await store.admit(try Self.chain(1, by: writer, named: "\(number)\(large)"), to: key).fork == 0)
+      }
+    }
+    let kept = try (0..<20).map { subfeed in
+      try store.feeds.forks(of: SubfeedKey(feed, try SubfeedHash(name: .string("\(subfeed)"))))
+    }
+    #expect(kept[0].count == 10, "proof that the feed has forked")
+    let bytes = kept.joined().reduce(0) { $0 + $1.text.count }
+    #expect(bytes > 900_000 && bytes <= 1 << 20, "\(bytes)")
+  }
+
   @Test func aGapIsNotFilledByLaterMessages() async throws {
     let store = try open()
     let writer = try SigningKey.generate()

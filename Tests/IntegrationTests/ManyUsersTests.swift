@@ -141,6 +141,33 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: left))
   }
 
+  /// Not the files that the daemon keeps for itself either, and not what an earlier version has let them read.
+  @Test func otherUsersReadNothingOfTheDaemonsOwn() throws {
+    let stored = try daemon.store(try folder.write("removed.txt", "removed"))
+    let keeping = try owner.run(
+      "kachery", ["rm", "sha1://\(stored.hash)"], in: folder.path("node"), environment: variables("node"))
+    #expect(keeping.code == 0, "\(keeping.errors)")
+    let pinned = try daemon.store(try folder.write("pinned.txt", "pinned"))
+    let pinning = try owner.run(
+      "kachery", ["pin", "sha1://\(pinned.hash)"], in: folder.path("node"), environment: variables("node"))
+    #expect(pinning.code == 0, "\(pinning.errors)")
+    let own = "\(daemon.storage)/kachery-node"
+    func readable() throws -> Set<String> {
+      // The socket is open to all.
+      let found = try stranger.run(
+        "/usr/bin/find", [own, "-mindepth", "1", "-readable", "!", "-type", "s"], in: folder.path("stranger"))
+      return Set(found.output.split(separator: "\n").map { String($0.dropFirst(own.count + 1)) })
+    }
+    #expect(try readable() == ["pins"])
+    #expect(daemon.stop() == 0)
+    for name in ["daemon.lock", "port"] { #expect(chmod("\(own)/\(name)", 0o644) == 0) }
+    for name in ["temporary", "trash"] { #expect(chmod("\(own)/\(name)", 0o755) == 0) }
+    #expect(try readable().count > 4, "as earlier versions have left them")
+    try daemon.start()
+    #expect(try readable() == ["pins"])
+    #expect(try overSocket(stranger, "/probe").body.contains(#""hasAccess":false"#))
+  }
+
   /// Other users cannot write there, whatever groups they are in.
   @Test func otherUsersCannotWriteToTheDirectory() throws {
     let text = try folder.write("shared.txt", "shared")

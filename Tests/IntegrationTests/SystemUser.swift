@@ -40,7 +40,9 @@ struct SystemUser {
     process.arguments =
       ["--reuid", "\(number)", "--regid", "\(number)"]
       + (groups.isEmpty ? ["--clear-groups"] : ["--groups", groups.map(String.init).joined(separator: ",")])
-      + ["--", FileManager.default.fileExists(atPath: own) ? own : program] + arguments
+      // With the most careless umask.
+      + ["--", "/bin/sh", "-c", "umask 000; exec \"$0\" \"$@\""]
+      + [FileManager.default.fileExists(atPath: own) ? own : program] + arguments
   }
 
   /// Runs a program to its end; returns its exit code and output.

@@ -26,7 +26,19 @@ import Testing
   /// A client sends the whole list to change one entry.
   @Test func channelsOfTheOwnerMayStay() throws {
     let own = JoinedChannel(address: "/lab/channel.yaml")
-    try RemoteChannels.check([own, JoinedChannel(address: "lab")], joined: [own])
-    #expect(throws: KacheryError.self) { try RemoteChannels.check([own], joined: []) }
+    let list = [own, JoinedChannel(address: "lab")]
+    #expect(try RemoteChannels.marked(list, joined: [own]) == list)
+    #expect(throws: KacheryError.self) { _ = try RemoteChannels.marked([own], joined: []) }
+  }
+
+  /// A client cannot remove the mark by sending the list without it.
+  @Test func documentsThatOthersJoinAreMarked() throws {
+    let joined = JoinedChannel(address: "https://example.org/channel.yaml")
+    let marked = try RemoteChannels.marked([joined], joined: [])
+    #expect(marked.map(\.isJoinedRemotely) == [true])
+    #expect(JoinedChannel.list(from: JoinedChannel.value(of: marked)) == marked)
+    #expect(try RemoteChannels.marked([joined], joined: marked) == marked)
+    // Nor does it mark what the owner has joined.
+    #expect(try RemoteChannels.marked(marked, joined: [joined]) == [joined])
   }
 }

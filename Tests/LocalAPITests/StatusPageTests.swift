@@ -10,14 +10,23 @@ import Testing
   private static let node = NodeID.filled(with: 0xab)
   private static let hostile = "<b>\"x\"</b>&"
 
-  private func page(_ peers: [NodeStatus.Peer]) -> String {
-    let probe = ProbeReply(node: Self.node, isBootstrap: false, joinedChannels: [], storageDirectory: "/data")
+  private func page(
+    _ peers: [NodeStatus.Peer], _ channels: [JoinedChannel] = [], showsChannels: Bool = true
+  ) -> String {
+    let probe = ProbeReply(node: Self.node, isBootstrap: false, joinedChannels: channels, storageDirectory: "/data")
     let status = NodeStatus(label: "lab", listening: "port 1", uptime: 3_700, peers: peers)
-    return StatusPage(probe: probe, status: status, metrics: [("a", 1)]).html
+    return StatusPage(probe: probe, status: status, metrics: [("a", 1)], showsChannels: showsChannels).html
   }
 
   private func path(_ kind: String, isInUse: Bool, reason: String) -> PeerPath {
     PeerPath(kind: kind, address: "10.0.0.1:1", dialedBy: "thisNode", isInUse: isInUse, reason: reason)
+  }
+
+  @Test func channelsAreShownToThoseWhoMayKnowThem() {
+    let channels = [JoinedChannel(address: "secret-lab")]
+    #expect(page([], channels).contains("secret-lab"))
+    let withheld = page([], channels, showsChannels: false)
+    #expect(!withheld.contains("secret-lab") && withheld.contains("with the full token"))
   }
 
   @Test func aNodeWithoutPeersSaysSo() {

@@ -203,6 +203,25 @@ import Wire
     #expect(fail(lab, lab.members[1], key, .timedOut).summary.contains(lab.members[0].id.short))
   }
 
+  /// What a node that answers nothing has, as one that was stopped (SIGSTOP), is not known.
+  @Test(arguments: seeds)
+  func theSourceIsStopped(_ seed: UInt64) throws {
+    let lab = try Lab(seed: seed, members: 2)
+    defer { lab.network.dismantle() }
+    let (source, asker) = (lab.members[0], lab.members[1])
+    let key = source.store.store(lab.bytes(1_500))
+    lab.network.isolate(source)
+    let load = asker.load(key)
+    #expect(lab.finish([(asker, load)]), "seed \(seed)")
+    let code = asker.outcomes[load]?.code
+    #expect(code == .timedOut || code == .unreachable, "seed \(seed): \(String(describing: code))")
+    let diagnosis = asker.diagnose(key)
+    #expect(diagnosis.summary.contains(source.id.short) && diagnosis.summary.contains("not answer"), "\(diagnosis)")
+    #expect(!says(diagnosis, "not have it"), "\(diagnosis)")
+    let own = diagnosis.evidence.filter { $0.contains(source.id.short) }
+    #expect(!own.contains { $0.contains("not here") }, "\(own)")
+  }
+
   @Test(arguments: seeds)
   func thereIsNoRoom(_ seed: UInt64) throws {
     let lab = try Lab(seed: seed, members: 2)

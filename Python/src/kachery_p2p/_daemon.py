@@ -32,7 +32,6 @@ class Daemon:
     def __init__(self, endpoint: Endpoint, probe: dict[str, Any]) -> None:
         self.endpoint = endpoint
         self.node_id: str = probe["nodeId"]
-        self.joined_channels: list[dict[str, Any]] = list(probe.get("joinedChannels") or [])
         self.storage_directory: str = probe["kacheryStorageDir"]
         self.is_remote = False
 
@@ -43,6 +42,10 @@ class Daemon:
         daemon = cls(endpoint, _probe(endpoint, fresh))
         daemon._check_storage_directory()
         return daemon
+
+    def channels(self) -> list[dict[str, Any]]:
+        """The channels that this node has joined, which are named only to those with the token."""
+        return list(self.get("/probe").get("joinedChannels") or [])
 
     def get(self, path: str) -> dict[str, Any]:
         """Returns a JSON object from the daemon."""

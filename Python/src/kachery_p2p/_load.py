@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, TypeVar
 from . import _environment
 from ._errors import BadRequest
 from ._locate import Sources, Unavailable, locate, or_raise
+from ._text import printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -149,7 +150,7 @@ def unless_absent(uri: str, strict: bool | None, find: Callable[[], T]) -> T | N
         import logging
 
         # If the program has not configured logging, Python prints warnings on standard error.
-        logging.getLogger("kachery_p2p").warning("kachery: %s: %s", uri, failure.reason)
+        logging.getLogger("kachery_p2p").warning("kachery: %s: %s", printable(uri), printable(failure.reason))
         return None
 
 

@@ -19,7 +19,7 @@ def get_node_id(api_port: int | None = None) -> str:
 
 def get_channels() -> list[dict[str, Any]]:
     """The channels that this node has joined: a list of ``{"channelConfigUrl", "isMessageProxy", …}``."""
-    return require_daemon("The list of channels", fresh=True).joined_channels
+    return require_daemon("The list of channels").channels()
 
 
 def find_file(uri: str, timeout_sec: float = 5) -> Iterator[dict[str, Any]]:

@@ -28,11 +28,11 @@ def find_place() -> tuple[LocalStore, Daemon | None]:
     return LocalStore(directory), daemon
 
 
-def require_daemon(purpose: str, port: int | None = None, *, fresh: bool = False) -> Daemon:
+def require_daemon(purpose: str, port: int | None = None) -> Daemon:
     """The daemon, for an operation that needs one."""
     if _environment.offline_storage_directory() is not None:
         raise NoDaemon(f"{purpose} needs a daemon: unset KACHERY_OFFLINE_STORAGE_DIR to use one.")
-    return Daemon.find(port, fresh=fresh)
+    return Daemon.find(port)
 
 
 def storage_directory() -> str | None:

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from . import _environment
+from ._text import printable
 
 _DELAY = 0.5  # seconds before the first line, so that quick loads show none
 _INTERVAL = 0.2  # seconds between two lines
@@ -47,8 +48,9 @@ class Progress:
     def _show(self, text: str, is_last: bool) -> None:
         import logging
 
-        logging.getLogger("kachery_p2p").debug("%s: %s", self._uri, text)
+        logging.getLogger("kachery_p2p").debug("%s: %s", printable(self._uri), printable(text))
         now = time.monotonic()
+        text = printable(text)
         if self._shows and (now >= self._due or is_last):
             print(f"\r{text:<{_WIDTH}}", end="", file=sys.stderr, flush=True)
             self._due = now + _INTERVAL

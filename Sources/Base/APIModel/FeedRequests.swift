@@ -75,15 +75,23 @@ package struct SubmitRequest: Sendable {
     guard let message = fields.value("message")?.object else {
       throw KacheryError(.badRequest, "The field 'message' is not a JSON object.")
     }
-    let length = JSONValue.object(message).compactBytes.count
-    guard length <= Self.longestMessage else {
-      throw KacheryError(
-        .tooLarge,
-        "A submitted message has at most \(Self.longestMessage) characters as JSON, not \(length); "
-          + "store large content as a file and submit its URI.")
-    }
+    try Self.checkLength(of: JSONValue.object(message).compactBytes)
     self.message = message
     timeout = try fields.optionalMilliseconds("timeoutMsec", longest: Self.longestTimeout) ?? Self.defaultTimeout
+  }
+
+  /// Checks that a submitted message is short enough, on the node that submits it and on the one that writes the feed.
+  ///
+  /// - Throws: `tooLarge` if not.
+  package static func checkLength(of message: [UInt8]) throws(KacheryError) {
+    // In the units of UTF-16, in which earlier software counts.
+    let length = message.count <= longestMessage ? message.count : String(decoding: message, as: UTF8.self).utf16.count
+    guard length <= longestMessage else {
+      throw KacheryError(
+        .tooLarge,
+        "A submitted message has at most \(longestMessage) characters as JSON, not \(length); "
+          + "store large content as a file and submit its URI.")
+    }
   }
 }
 

@@ -1,7 +1,10 @@
 package import Primitives
 
 /// Reads the members of a request's JSON object; each error message names the field.
-package struct JSONFields {
+package struct JSONFields: Sendable {
+  /// Most values in a body: each may take a hundred bytes of memory, whatever it takes in the document.
+  package static let maximumValues = 2_000_000
+
   private let object: JSONObject
 
   /// The members of a request's body.
@@ -9,7 +12,7 @@ package struct JSONFields {
   /// - Throws: `badRequest` if it is not a JSON object.
   package init(body: [UInt8]) throws(KacheryError) {
     let document: JSONValue
-    do { document = try JSONParser.parse(body) } catch {
+    do { document = try JSONParser.parse(body, maximumValues: Self.maximumValues) } catch {
       throw KacheryError(.badRequest, "The body of the request is not JSON: \(error).", cause: error)
     }
     try self.init(document, named: "the body of the request")

@@ -11,6 +11,8 @@ package struct JoinedChannel: Hashable, Sendable {
   package var isMessageProxy: Bool
   package var isDataProxy: Bool
   package var isPublic: Bool
+  /// Whether a client on another machine has joined it: its document is then fetched from public addresses only.
+  package var isJoinedRemotely = false
 
   package init(address: ByteString, isMessageProxy: Bool = false, isDataProxy: Bool = false, isPublic: Bool = false) {
     self.address = address
@@ -21,20 +23,24 @@ package struct JoinedChannel: Hashable, Sendable {
 
   /// The channel in the form that clients use.
   package var json: JSONValue {
-    [
+    var fields: JSONObject = [
       "channelConfigUrl": .string(address.text), "isMessageProxy": .bool(isMessageProxy),
       "isDataProxy": .bool(isDataProxy),
       "isPublic": .bool(isPublic),
     ]
+    if isJoinedRemotely { fields["isJoinedRemotely"] = true }
+    return .object(fields)
   }
 
   /// Reads the value of the mutable that stores the joined channels. Skips entries without an address.
   package static func list(from value: JSONValue?) -> [JoinedChannel] {
     (value?["joinedChannels"]?.array ?? []).compactMap { entry in
       guard let address = entry["channelConfigUrl"]?.string, !address.isEmpty else { return nil }
-      return JoinedChannel(
+      var channel = JoinedChannel(
         address: ByteString(address), isMessageProxy: entry["isMessageProxy"]?.bool ?? false,
         isDataProxy: entry["isDataProxy"]?.bool ?? false, isPublic: entry["isPublic"]?.bool ?? false)
+      channel.isJoinedRemotely = entry["isJoinedRemotely"]?.bool ?? false
+      return channel
     }
   }
 

@@ -22,6 +22,12 @@ extension FeedEngine {
     emit(.answer(asker.link, .known(id: asker.id, isHeld: isHeld, proof: proof)))
   }
 
+  /// The store cannot say whether it has the feed: the peer gets no answer, rather than a wrong one.
+  package mutating func lookUpFailed(_ lookup: FeedLookupID) {
+    guard let asker = lookups.removeValue(forKey: lookup) else { return }
+    links[asker.link]?.lookups.remove(lookup)
+  }
+
   mutating func serve(
     _ subscriber: Subscriber, _ key: SubfeedKey, over topic: Topic, from position: UInt64
   ) {

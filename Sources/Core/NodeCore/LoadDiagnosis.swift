@@ -135,6 +135,7 @@ struct LoadDiagnosis {
         "\(name(node).capitalizedFirst), which may have the file, cannot be reached at \(problem.address): "
           + "\(problem.reason)\(relay)", advice: advice(toReach: node))
     }
+    if let silent { return silent }
     guard asked == 0 else {
       let whom =
         asked == 1
@@ -152,6 +153,18 @@ struct LoadDiagnosis {
     }
     let whom = query.node.map { "\(name($0)) is not online on them" } ?? "no other member of its channels is online"
     return Diagnosis(.noMemberOnline, "The file is not on this node, and \(whom).")
+  }
+
+  /// Nodes that were asked and have not answered, such as stopped ones; nil if all have answered. Nothing is known about
+  /// what they have.
+  private var silent: Diagnosis? {
+    let nodes = history.answers.filter { $0.value == .none }.keys.sorted()
+    guard let first = nodes.first else { return nil }
+    let who = nodes.count == 1 ? "\(name(first)) does" : "\(name(first)) and \(nodes.count - 1) more do"
+    let others = nodes.count < askable.count ? ", no other member that was asked has it," : ""
+    return Diagnosis(
+      .timedOut, "The file is not on this node\(others) and \(who) not answer.",
+      advice: ["Look whether that machine is stopped, suspended or overloaded, then try again."])
   }
 
   /// Why this node may ask no other node, according to its own channels; nil if it may.

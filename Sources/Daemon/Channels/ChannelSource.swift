@@ -41,9 +41,10 @@ actor ChannelSource {
 
   /// The current document.
   ///
+  /// - Parameter onlyPublic: whether it may come from a public address only.
   /// - Throws: if its source cannot be reached or returns no valid document; the copy then stays unchanged.
-  func fetch(_ address: ByteString) async throws(KacheryError) -> ChannelDocument {
-    let bytes = try await bytes(of: address).get()
+  func fetch(_ address: ByteString, onlyPublic: Bool = false) async throws(KacheryError) -> ChannelDocument {
+    let bytes = try await bytes(of: address, onlyPublic: onlyPublic).get()
     let document = try ChannelDocument(yaml: bytes)
     try FileSystem.createFolder(folder, permissions: 0o700)
     let copy = path(of: address)
@@ -52,11 +53,11 @@ actor ChannelSource {
     return document
   }
 
-  private func bytes(of address: ByteString) async -> Result<[UInt8], KacheryError> {
+  private func bytes(of address: ByteString, onlyPublic: Bool) async -> Result<[UInt8], KacheryError> {
     var own = fetching[address] ?? Fetching(reader: DocumentReader(proxies))
     own.waiting += 1
     fetching[address] = own
-    let result = await own.reader.read(address.text)
+    let result = await own.reader.read(address.text, onlyPublic: onlyPublic)
     let waiting = (fetching[address]?.waiting ?? 1) - 1
     if waiting > 0 { fetching[address]?.waiting = waiting } else { fetching[address] = nil }
     return result
@@ -68,14 +69,18 @@ actor ChannelSource {
 extension ChannelSource {
   /// The current document. `then` is called on a thread of the source's.
   nonisolated func fetch(
-    _ address: ByteString, then: @escaping @Sendable (Result<ChannelDocument, KacheryError>) -> Void
+    _ address: ByteString, onlyPublic: Bool, then: @escaping @Sendable (Result<ChannelDocument, KacheryError>) -> Void
   ) {
-    Task { await self.report(address, then) }
+    Task { await self.report(address, onlyPublic, then) }
   }
 
-  private func report(_ address: ByteString, _ then: (Result<ChannelDocument, KacheryError>) -> Void) async {
+  private func report(
+    _ address: ByteString, _ onlyPublic: Bool, _ then: (Result<ChannelDocument, KacheryError>) -> Void
+  ) async {
     let result: Result<ChannelDocument, KacheryError>
-    do throws(KacheryError) { result = .success(try await fetch(address)) } catch { result = .failure(error) }
+    do throws(KacheryError) { result = .success(try await fetch(address, onlyPublic: onlyPublic)) } catch {
+      result = .failure(error)
+    }
     then(result)
   }
 

@@ -16,11 +16,13 @@ actor DocumentReader {
   init(_ proxies: ProxySettings) { self.proxies = proxies }
 
   /// The bytes of the document at this path or URL.
-  func read(_ address: String) -> Result<[UInt8], KacheryError> {
-    Result { () throws(KacheryError) in try bytes(of: address) }
+  ///
+  /// - Parameter onlyPublic: whether it may come from a public address only.
+  func read(_ address: String, onlyPublic: Bool) -> Result<[UInt8], KacheryError> {
+    Result { () throws(KacheryError) in try bytes(of: address, onlyPublic: onlyPublic) }
   }
 
-  private func bytes(of address: String) throws(KacheryError) -> [UInt8] {
+  private func bytes(of address: String, onlyPublic: Bool) throws(KacheryError) -> [UInt8] {
     if address.begins(with: "/") { return try FileSystem.read(address, limit: 1 << 20) }
     if let path = address.removing(prefix: "file://") { return try FileSystem.read(String(path), limit: 1 << 20) }
     guard address.begins(with: "http://") || address.begins(with: "https://") else {
@@ -30,11 +32,23 @@ actor DocumentReader {
     request.timeout = Self.fetchTime
     request.redirects = 5
     let rules = proxies.rules
+    if onlyPublic {
+      // A proxy resolves names itself; where it would lead a redirect cannot be seen here.
+      let isProxied = try rules.proxy(for: Self.host(in: address)) != nil
+      request.onlyPublicAddresses = !isProxied
+      if isProxied { request.redirects = 0 }
+    }
     request.proxies = rules.source == .environment ? .environment : .rules(rules)
     let (status, body) = try HTTPClient.fetch(request, limit: 1 << 20)
     guard status == 200 else {
       throw KacheryError(.disconnected, "The channel's document at \(address) was answered with status \(status).")
     }
     return body
+  }
+
+  private static func host(in address: String) -> String {
+    let rest = address.removing(prefix: "https://") ?? address.removing(prefix: "http://") ?? ""
+    let authority = rest.cut(at: "/").head.cut(at: "?").head.cut(at: "#").head
+    return String((authority.removing(prefix: "[")?.cut(at: "]") ?? authority.cut(at: ":")).head)
   }
 }

@@ -22,6 +22,8 @@ final class JoinedChannels {
   private let log: Log
   private var joined: [JoinedChannel] = []
   private var documents: [ByteString: ChannelDocument] = [:]
+  /// Why documents could not be read the last time.
+  private var problems: [ByteString: String] = [:]
   private var refresher: Timer?
 
   init(
@@ -48,22 +50,37 @@ final class JoinedChannels {
 
   /// Joins the channels that are now stored.
   func reload(then: @escaping () -> Void = {}) {
-    loop.work { [mutables, configured] in
-      Self.read(mutables, adding: configured)
-    } then: { [self] channels in
+    loop.work { [mutables] in
+      Result { () throws(KacheryError) in JoinedChannel.list(from: try mutables.get(JoinedChannel.mutableKey)) }
+    } then: { [self] stored in
+      switch stored {
+      case .success(let channels): add(configured, to: channels, then: then)
+      case .failure(let error):
+        // Not none: a stored list would then be replaced by the configured channels.
+        log.error("The joined channels cannot be read: \(error)")
+        replace(joined.isEmpty ? Self.channels(configured, besides: []) : joined, then: then)
+      }
+    }
+  }
+
+  private func add(_ configured: [String], to stored: [JoinedChannel], then: @escaping () -> Void) {
+    let new = Self.channels(configured, besides: stored)
+    let channels = stored + new
+    guard !new.isEmpty else { return replace(channels, then: then) }
+    loop.work { [mutables] in
+      Result { () throws(KacheryError) in
+        _ = try mutables.set(JoinedChannel.mutableKey, JoinedChannel.value(of: channels))
+      }
+    } then: { [self] kept in
+      if case .failure(let error) = kept { log.error("The joined channels cannot be stored: \(error)") }
       replace(channels, then: then)
     }
   }
 
-  private static func read(_ mutables: MutableTable, adding configured: [String]) -> [JoinedChannel] {
-    var channels = JoinedChannel.list(from: (try? mutables.get(JoinedChannel.mutableKey)) ?? nil)
-    let new = configured.map { JoinedChannel.followingLatest(ByteString($0)) }.filter { address in
-      !channels.contains { $0.address == address }
-    }
-    guard !new.isEmpty else { return channels }
-    channels += new.map { JoinedChannel(address: $0) }
-    _ = try? mutables.set(JoinedChannel.mutableKey, JoinedChannel.value(of: channels))
-    return channels
+  /// The configured channels that are not among these.
+  private static func channels(_ configured: [String], besides known: [JoinedChannel]) -> [JoinedChannel] {
+    configured.map { JoinedChannel.followingLatest(ByteString($0)) }
+      .filter { address in !known.contains { $0.address == address } }.map { JoinedChannel(address: $0) }
   }
 
   /// Replaces the joined channels. Unknown documents are first read from their stored copies, then fetched.
@@ -71,6 +88,8 @@ final class JoinedChannels {
   /// - Parameter then: called when the node has joined them.
   func replace(_ channels: [JoinedChannel], then: @escaping () -> Void) {
     joined = channels
+    let addresses = Set(channels.map(\.address))
+    problems = problems.filter { addresses.contains($0.key) }
     let unknown = channels.map(\.address).filter { ChannelSource.isDocument($0) && documents[$0] == nil }
     let receive = loop.receiver { [self] (copies: [ByteString: ChannelDocument]) in
       documents.merge(copies) { known, _ in known }
@@ -95,18 +114,22 @@ final class JoinedChannels {
   /// Refreshes every document.
   func refresh() {
     for channel in joined where ChannelSource.isDocument(channel.address) {
-      source.fetch(channel.address, then: loop.receiver { [self] result in fetched(channel.address, result) })
+      let then = loop.receiver { [self] result in fetched(channel.address, result) }
+      source.fetch(channel.address, onlyPublic: channel.isJoinedRemotely, then: then)
     }
   }
 
   private func fetched(_ address: ByteString, _ result: Result<ChannelDocument, KacheryError>) {
     switch result {
     case .success(let document):
+      problems[address] = nil
       guard joined.contains(where: { $0.address == address }), documents[address] != document else { return }
       documents[address] = document
       log.info("Channel \(address): this node is \(document.member(node) == nil ? "not a member" : "a member").")
       updateCore()
     case .failure(let error):
+      // Once, not every few minutes for as long as it lasts.
+      guard problems.updateValue(error.message, forKey: address) != error.message else { return }
       let copy = documents[address] == nil ? "" : " Its last good copy stays in use."
       log.warning("The channel \(address) could not be read: \(error)\(copy)")
     }

@@ -1,3 +1,4 @@
+import APIModel
 import Crypto
 import Diagnostics
 import EventLoop
@@ -13,6 +14,9 @@ final class FeedReplicator {
   private static let answerBytes = 512 << 10
   /// Messages that justify another thread: signatures are cheap to check in batches of this size.
   private static let checkedTogether = 256
+
+  /// When to count the messages of a subfeed again after the database failed.
+  private static let countAgain: Duration = .seconds(10)
 
   /// Called when new messages of a subfeed are on disk.
   var onKept: ([SignedMessage], SubfeedKey) -> Void = { _, _ in }
@@ -57,9 +61,15 @@ final class FeedReplicator {
 
   private func count(_ key: SubfeedKey) {
     loop.work { [feeds] in
-      (try? feeds.count(key)) ?? 0
-    } then: { [driver] count in
-      driver.feeds { $0.counted(key, count, at: $1) }
+      Result { () throws(KacheryError) in try feeds.count(key) }
+    } then: { [self] result in
+      switch result {
+      case .success(let count): driver.feeds { $0.counted(key, count, at: $1) }
+      case .failure(let error):
+        // Counting none would make this node read all messages again, and admit others in the place of its own.
+        log.error("The messages of \(key) cannot be counted: \(error)")
+        _ = loop.after(Self.countAgain) { [weak self] in self?.count(key) }
+      }
     }
   }
 
@@ -130,19 +140,39 @@ final class FeedReplicator {
 
   private func lookUp(_ lookup: FeedLookupID, _ feed: FeedID, _ binding: [UInt8]) {
     loop.work { [feeds] in
-      let key = try? feeds.key(of: feed)
-      let proof = key.flatMap { Signature(bytes: $0.sign(FeedAnswer.writerStatement(feed, binding: binding))) }
-      return (isHeld: proof != nil || (try? feeds.isKnown(feed)) ?? false, proof: proof)
-    } then: { [driver] found in
-      driver.feeds { engine, _ in engine.lookedUp(lookup, isHeld: found.isHeld, proof: found.proof) }
+      Result { () throws(KacheryError) in try Self.find(feed, binding, in: feeds) }
+    } then: { [driver, log] found in
+      switch found {
+      case .success(let found): driver.feeds { engine, _ in engine.lookedUp(lookup, isHeld: found.0, proof: found.1) }
+      case .failure(let error):
+        log.error("Another node asks for the feed \(feed), which cannot be looked up: \(error)")
+        driver.feeds { engine, _ in engine.lookUpFailed(lookup) }
+      }
     }
+  }
+
+  /// Whether the feed is here, with a proof if this node writes it.
+  private static func find(
+    _ feed: FeedID, _ binding: [UInt8], in feeds: FeedStore
+  ) throws(KacheryError) -> (Bool, Signature?) {
+    let key: SigningKey?
+    do throws(KacheryError) { key = try feeds.key(of: feed) } catch {
+      // Other nodes can read its messages even if this one can no longer write any.
+      guard try feeds.isKnown(feed) else { throw error }
+      return (true, nil)
+    }
+    guard let key else { return (try feeds.isKnown(feed), nil) }
+    return (true, Signature(bytes: key.sign(FeedAnswer.writerStatement(feed, binding: binding))))
   }
 
   private func read(_ read: FeedReadID, _ key: SubfeedKey, _ position: UInt64) {
     loop.work { [feeds] in
-      try? feeds.messages(of: key, from: position, count: FeedAnswer.maximumMessages, bytes: Self.answerBytes)
-    } then: { [driver] messages in
-      driver.feeds { engine, _ in engine.messagesRead(read, messages) }
+      Result { () throws(KacheryError) in
+        try feeds.messages(of: key, from: position, count: FeedAnswer.maximumMessages, bytes: Self.answerBytes)
+      }
+    } then: { [driver, log] result in
+      if case .failure(let error) = result { log.error("Messages of \(key) are not served: \(error)") }
+      driver.feeds { engine, _ in engine.messagesRead(read, try? result.get()) }
     }
   }
 
@@ -171,6 +201,7 @@ final class FeedReplicator {
         .forbidden,
         "The feed's owner has not granted node \(node) write access to \(key); add it to the subfeed's access rules.")
     }
+    try SubmitRequest.checkLength(of: text)
     guard let message = (try? JSONParser.parse(text))?.object else {
       throw KacheryError(.badRequest, "The submitted message is not a JSON object.")
     }

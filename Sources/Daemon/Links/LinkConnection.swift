@@ -39,8 +39,10 @@ final class LinkConnection {
   private(set) var laneAddresses: [Endpoint]?
 
   private var control: (any ByteStream)?
-  private var decoder = FrameDecoder(limit: WireLimits.frame)
+  /// A node that has not introduced itself cannot make this one keep more than a hello.
+  private var decoder = FrameDecoder(limit: WireLimits.helloFrame)
   private var backlog: [UInt8] = []
+  private var isClosing = false
   private let loop: EventLoop
   private let workShares: WorkShares
 
@@ -132,10 +134,11 @@ final class LinkConnection {
     control.write(message.encoded)
   }
 
-  /// Sends a last message and closes the link.
+  /// Sends a last message and closes the link. Before the control stream is up, both wait for it.
   func close(_ goodbye: Goodbye) {
     send(.goodbye(goodbye))
-    link.close()
+    isClosing = true
+    if control != nil { link.close() }
   }
 
   private func opened(_ kind: StreamKind, _ stream: any ByteStream, _ first: [UInt8]) {
@@ -156,9 +159,9 @@ final class LinkConnection {
     control = stream
     stream.onData = { [weak self] bytes in self?.receive(Array(bytes), isConsumed: false) }
     stream.onEnd = { [weak self] _ in self?.link.close() }
-    guard !backlog.isEmpty else { return }
-    stream.write(backlog)
+    if !backlog.isEmpty { stream.write(backlog) }
     backlog = []
+    if isClosing { link.close() }
   }
 
   private func receive(_ bytes: [UInt8], isConsumed: Bool = false) {
@@ -180,6 +183,7 @@ final class LinkConnection {
     switch message {
     case .lanesWanted(let count): onLanesWanted?(Int(count))
     case .hello(let hello):
+      decoder.limit = WireLimits.frame
       if hello.features & Hello.lanes != 0 { laneAddresses = hello.addresses.compactMap(\.tcpEndpoint) }
       onMessage?(message)
     default: onMessage?(message)

@@ -26,7 +26,8 @@ package enum DaemonCommand {
       let configuration = try DaemonOptions.parse(
         arguments, environment: Environment.all, hostName: CurrentProcess.hostName)
       let logsJSON = configuration.logsJSON
-      let log = Log(minimum: configuration.logLevel) { level, message in
+      let limit = LogLimit { Instant(nanoseconds: UInt64(SteadyClock.seconds * 1e9)) }
+      let log = Log(minimum: configuration.logLevel, limit: limit) { level, message in
         logsJSON ? StandardErrorLog.writeJSON(level, message) : StandardErrorLog.write(level, message)
       }
       FileSystem.raiseDescriptorLimit()

@@ -5,12 +5,13 @@ import Process
 
 /// The log of a daemon in a terminal or under a service manager: one line per message, on standard error.
 enum StandardErrorLog {
+  /// Most characters of a message: what others send may be long.
+  private static let longestMessage = 2_000
+
   static func write(_ level: Log.Level, _ message: String) {
     let now = CalendarTime.local
     let clock = "\(padded(now.hour, 2)):\(padded(now.minute, 2)):\(padded(now.second, 2))"
-    // Messages may quote untrusted text: replace its control characters.
-    let clean = String(message.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : Character($0) })
-    write("\(clock) \(name(of: level))\(clean)\n")
+    write("\(clock) \(name(of: level))\(shown(message))\n")
   }
 
   /// Writes a message as a JSON object on one line: `{"time", "level", "message"}`, the time in UTC (RFC 3339).
@@ -20,9 +21,13 @@ enum StandardErrorLog {
     let date = "\(padded(now.year, 4))-\(padded(now.month, 2))-\(padded(now.day, 2))"
     let clock = "\(padded(now.hour, 2)):\(padded(now.minute, 2)):\(padded(now.second, 2))"
     let time = "\(date)T\(clock).\(padded(Int(wall.milliseconds % 1_000), 3))Z"
-    let object: JSONValue = ["time": .string(time), "level": .string("\(level)"), "message": .string(message)]
+    let object: JSONValue = [
+      "time": .string(time), "level": .string("\(level)"), "message": .string(shown(message)),
+    ]
     write(object.compact + "\n")
   }
+
+  private static func shown(_ message: String) -> String { String(message.printable.prefix(longestMessage)) }
 
   /// Writes text, ignoring failures: a broken log must not stop the daemon.
   private static func write(_ line: String) {

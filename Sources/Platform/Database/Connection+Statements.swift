@@ -57,10 +57,13 @@ extension Connection {
   }
 
   /// Begins a transaction; `commit` or `rollBack` must follow, `rollBack` also if `commit` fails.
+  ///
+  /// - Throws: `storageFailed` also if the file was removed or replaced.
   package func begin() throws(KacheryError) {
     guard !isInTransaction else {
       throw KacheryError(.internalError, "A transaction on \(path) was begun inside another one.")
     }
+    try requireFile()
     try execute("BEGIN IMMEDIATE")
     isInTransaction = true
   }

@@ -1,4 +1,5 @@
 import CSQLite
+import Glibc
 package import Primitives
 
 /// An open SQLite database. One thread or lock owns it at a time: it is not Sendable, and SQLite's own locking is off
@@ -19,7 +20,21 @@ package final class Connection {
   /// How long a statement waits for another process that has locked the database.
   private static let busyMilliseconds: Int32 = 5_000
 
+  /// What identifies a file, whatever its path.
+  private struct Identity: Equatable {
+    let device: UInt
+    let number: UInt
+
+    init?(_ path: String) {
+      var status = stat()
+      guard stat(path, &status) == 0 else { return nil }
+      (device, number) = (UInt(status.st_dev), UInt(status.st_ino))
+    }
+  }
+
   package let path: String
+  private let journal: Journal
+  private var identity: Identity?
   private let handle: OpaquePointer
   private var isOpen = true
   private var statements: [String: Statement] = [:]
@@ -37,6 +52,7 @@ package final class Connection {
     let code = ResultCode(rawValue: sqlite3_open_v2(path, &handle, flags, journal == .expendable ? "unix-none" : nil))
     guard let handle else { throw KacheryError(.internalError, "There is not enough memory to open \(path).") }
     self.path = path
+    self.journal = journal
     self.handle = handle
     do throws(KacheryError) {
       try check(code)
@@ -46,6 +62,7 @@ package final class Connection {
       try execute("PRAGMA foreign_keys = ON")
       // Opening reads nothing: only reading the schema shows whether the file is a database.
       try rows("SELECT count(*) FROM sqlite_schema")
+      identity = journal == .expendable ? nil : Identity(path)
     } catch {
       close()
       throw error
@@ -63,6 +80,17 @@ package final class Connection {
       try execute("PRAGMA synchronous = OFF")
       try rows("PRAGMA journal_mode = WAL")
     }
+  }
+
+  /// Checks that the file is still the one at its path: SQLite would go on writing to a file that was removed, and
+  /// everything written would be lost. To be called before writing.
+  ///
+  /// - Throws: `storageFailed` if the file was removed or replaced.
+  package func requireFile() throws(KacheryError) {
+    guard journal != .expendable, Identity(path) != identity else { return }
+    throw KacheryError(
+      .storageFailed,
+      "The database \(path) was removed or replaced while it was in use, so nothing is written; restart the daemon.")
   }
 
   deinit { close() }

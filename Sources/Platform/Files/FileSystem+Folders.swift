@@ -47,6 +47,11 @@ extension FileSystem {
     }
   }
 
+  /// Sets the permissions of a file or folder, without opening it.
+  package static func setPermissions(_ permissions: UInt32, of path: String) throws(KacheryError) {
+    try check("change the permissions of", path, in: nil) { CPosix_chmod($0, $1, permissions) }
+  }
+
   /// Returns once everything on the file system of the folder is on the disk, including other processes' writes: one
   /// wait instead of one for each of many files.
   package static func syncFileSystem(holding path: String) throws(KacheryError) {

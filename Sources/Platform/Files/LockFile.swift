@@ -6,6 +6,7 @@ package import Primitives
 /// never removed: otherwise two processes could lock two different files of the same name.
 package final class LockFile: Sendable {
   private static let maximumContent = 4096
+  private static let permissions: UInt32 = 0o600
   private let file: File
 
   /// Takes the lock.
@@ -15,7 +16,7 @@ package final class LockFile: Sendable {
   ///   - subject: what the lock protects, as the beginning of a sentence: "The storage directory /data".
   /// - Throws: `alreadyRunning` with a message that names the holder's process.
   package init(_ path: String, protecting subject: String) throws(KacheryError) {
-    file = try File(path, .create(permissions: 0o644))
+    file = try File(path, .create(permissions: Self.permissions))
     guard try file.tryLock() else { throw Self.refusal(subject, file) }
     try file.truncate(to: 0)
     try file.write(at: 0, Array("\(FileSystem.processID)\n".utf8))

@@ -36,6 +36,9 @@ package struct HTTPRequest: Sendable {
   package var unixSocket: String?
   /// The proxies to use. Never any for a daemon on this machine.
   package var proxies = Proxies.none
+  /// Whether only addresses that can be reached from everywhere may be connected to, whatever the URL's name resolves to
+  /// and wherever it redirects. The address of a proxy counts as well.
+  package var onlyPublicAddresses = false
 
   package init(_ method: String, _ url: String) {
     self.method = method
@@ -90,6 +93,7 @@ private final class CurlTransfer {
   private var problem = [CChar](repeating: 0, count: Int(CURL_ERROR_SIZE))
   private var sent = 0
   private var hasStopped = false
+  private var refusedAddress: IPAddress?
   private var socketAddress: UnixSocket.Address?
 
   init(_ request: HTTPRequest, _ receive: @escaping (Int, UnsafeRawBufferPointer) -> Bool) throws(KacheryError) {
@@ -110,6 +114,9 @@ private final class CurlTransfer {
     let result = curl_easy_perform(handle)
     guard result != CURLE_OK else { return CCurl_status(handle) }
     if hasStopped { throw KacheryError(.cancelled, "The transfer was cancelled.") }
+    if let refusedAddress {
+      throw KacheryError(.forbidden, "\(request.url) leads to \(refusedAddress), which is not a public address.")
+    }
     let code: KacheryError.Code =
       switch result {
       case CURLE_OPERATION_TIMEDOUT: .timedOut
@@ -144,6 +151,7 @@ private final class CurlTransfer {
       CCurl_set_text(handle, CURLOPT_PROXY, rules.text)
       CCurl_set_text(handle, CURLOPT_NOPROXY, rules.exceptionText)
     }
+    if request.onlyPublicAddresses { checkAddresses(context) }
     CCurl_set_long(handle, CURLOPT_BUFFERSIZE, 256 << 10)
     for (name, value) in request.headers { headers = curl_slist_append(headers, "\(name): \(value)") }
     // Waiting for "100 Continue" would add a round trip without any benefit on one machine.
@@ -156,6 +164,19 @@ private final class CurlTransfer {
       return transfer.received(UnsafeRawBufferPointer(start: bytes, count: size * count))
     }
     configureBody(context)
+  }
+
+  private func checkAddresses(_ context: UnsafeMutableRawPointer) {
+    CCurl_set_pointer(handle, CURLOPT_OPENSOCKETDATA, context)
+    CCurl_set_opener(handle) { context, _, address in
+      guard let context, let address else { return CURL_SOCKET_BAD }
+      let wanted = IPAddress(UnsafePointer(address))
+      guard wanted?.scope == .global else {
+        Unmanaged<CurlTransfer>.fromOpaque(context).takeUnretainedValue().refusedAddress = wanted
+        return CURL_SOCKET_BAD
+      }
+      return socket(address.pointee.family, address.pointee.socktype | O_CLOEXEC, address.pointee.protocol)
+    }
   }
 
   private func configureBody(_ context: UnsafeMutableRawPointer) {
@@ -205,6 +226,20 @@ private final class CurlTransfer {
         if count < 0, errno == EINTR { continue }
         return count < 0 ? Int(CURL_READFUNC_ABORT) : count
       }
+    }
+  }
+}
+
+extension IPAddress {
+  /// The address to which libcurl is about to connect; nil if it is of another kind.
+  fileprivate init?(_ address: UnsafePointer<curl_sockaddr>) {
+    guard let offset = MemoryLayout<curl_sockaddr>.offset(of: \.addr) else { return nil }
+    // The structure continues beyond its declared size: sockaddr_in, or sockaddr_in6.
+    let start = UnsafeRawPointer(address) + offset
+    switch address.pointee.family {
+    case AF_INET: self.init(bytes: Array(UnsafeRawBufferPointer(start: start + 4, count: 4)))
+    case AF_INET6: self.init(bytes: Array(UnsafeRawBufferPointer(start: start + 8, count: 16)))
+    default: return nil
     }
   }
 }

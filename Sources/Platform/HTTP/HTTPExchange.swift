@@ -57,6 +57,12 @@ package final class HTTPExchange {
   /// The IPv4 address of the client, in network byte order; 0 on a Unix socket.
   package var address: UInt32 { CMicroHTTPD_peer_address(CMicroHTTPD_socket(connection)) }
 
+  /// The user of this machine who owns the other end of a connection over the loopback interface; nil if the kernel names
+  /// none. A forwarded port counts as that of the user who forwards it.
+  package var loopbackUser: UInt32? {
+    UInt32(exactly: CMicroHTTPD_loopback_user(CMicroHTTPD_socket(connection)))
+  }
+
   /// Records who sent the request, which keeps its connection from being closed in favor of others.
   ///
   /// - Parameter waits: whether the answer can take long, as that of a long poll does.
@@ -88,6 +94,8 @@ package final class HTTPExchange {
   package func readBody(limit: Int) async throws(KacheryError) -> [UInt8] {
     if let length = head.contentLength, length > UInt64(limit) { throw refuseBody(limit: limit) }
     var body: [UInt8] = []
+    // Growing step by step would need twice the memory.
+    if let length = head.contentLength { body.reserveCapacity(Int(length)) }
     while let chunk = try await nextBodyChunk() {
       guard body.count + chunk.count <= limit else { throw refuseBody(limit: limit) }
       body += chunk

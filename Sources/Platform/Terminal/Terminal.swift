@@ -34,9 +34,4 @@ package struct Terminal: Sendable {
 
   /// The text in red if this stream may have colors.
   package func red(_ text: String) -> String { hasColor ? "\u{1b}[31m\(text)\u{1b}[0m" : text }
-
-  /// Replaces control characters by spaces, so that text of untrusted origin cannot control the terminal.
-  package static func printable(_ text: String) -> String {
-    String(String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
-  }
 }

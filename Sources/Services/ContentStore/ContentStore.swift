@@ -42,6 +42,7 @@ package struct ContentStore: Sendable {
     } else {
       index = nil
     }
+    if indexOwner != nil { makePrivate(layout.own) }
     removeLeftovers()
   }
 

@@ -6,10 +6,17 @@ struct StoreLayout: Sendable {
   /// Readable by everyone: a storage directory may be shared, and its files are named by their hashes anyway. Writable
   /// by no one: clients get the paths of stored files.
   static let filePermissions: UInt32 = 0o444
-  /// For links, which earlier software may overwrite, and pins.
+  /// For links, which earlier software may overwrite.
   static let notePermissions: UInt32 = 0o644
+  /// For this software's own files.
+  static let ownFilePermissions: UInt32 = 0o600
   /// For the storage directory itself, if it is created here.
   static let folderPermissions: UInt32 = 0o755
+
+  /// Permissions of a folder in `own`, from those of the storage directory: for those who may write to that directory.
+  static func ownFolderPermissions(in shared: UInt32) -> UInt32 {
+    0o700 | (shared & 0o020 != 0 ? 0o070 : 0) | (shared & 0o002 != 0 ? 0o007 : 0)
+  }
 
   /// Appended to the name of a partial file: the list of its verified chunks.
   static let journalSuffix = ".verified"
@@ -46,6 +53,9 @@ struct StoreLayout: Sendable {
 
   /// The folder for everything that is specific to this software and unknown to other software on the directory.
   var own: String { "\(root)/kachery-node" }
+
+  /// The folders in `own` that other users need not look into.
+  var privateFolders: [String] { [temporary, partial, trash, damaged, "\(own)/links"] }
 
   /// Files being stored.
   var temporary: String { "\(own)/temporary" }

@@ -31,8 +31,15 @@ struct FeedKeys: Sendable {
     return feed
   }
 
+  /// - Throws: `storageFailed` if something other than a feed's ID is stored: taken for none, it would be replaced by a
+  ///   new feed.
   func feed(named name: String) throws(KacheryError) -> FeedID? {
-    try mutables.get(Self.name(name))?.string.flatMap { FeedID(hex: $0) }
+    guard let value = try mutables.get(Self.name(name)), !value.isNull, value != "" else { return nil }
+    guard let feed = value.string.flatMap({ FeedID(hex: $0) }) else {
+      throw KacheryError(
+        .storageFailed, "What mutables.db stores for the feed named '\(name)' is not a feed's ID; restore it.")
+    }
+    return feed
   }
 
   /// The names of each feed. A name given to several feeds belongs to the last.

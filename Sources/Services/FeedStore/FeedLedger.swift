@@ -5,7 +5,7 @@ import Primitives
 /// Writes `feeds.db`. One thread at a time uses it, and keeps a transaction open around each call.
 struct FeedLedger {
   /// The last message of a subfeed, which the next one must follow.
-  private struct Tail {
+  struct Tail: Hashable, Sendable {
     var count: UInt64 = 0
     var signature: Signature?
   }
@@ -109,8 +109,25 @@ struct FeedLedger {
   mutating func append(
     _ messages: [JSONObject], to key: SubfeedKey, metaData: JSONObject?, at time: WallTime
   ) throws(KacheryError) -> [SignedMessage] {
+    let begin = try beginAppending(to: key)
+    var tail = begin
+    let signed = try sign(messages[...], for: key, after: &tail, metaData: metaData, at: time)
+    try write(signed, to: key, from: begin, to: tail)
+    return signed
+  }
+
+  /// The last message of a subfeed that this node writes.
+  mutating func beginAppending(to key: SubfeedKey) throws(KacheryError) -> Tail {
+    _ = try signingKey(of: key.feed)
+    return try tail(of: key)
+  }
+
+  /// Signs messages that are to follow `tail`, which then is the last of them. Writes nothing.
+  mutating func sign(
+    _ messages: ArraySlice<JSONObject>, for key: SubfeedKey, after tail: inout Tail, metaData: JSONObject?,
+    at time: WallTime
+  ) throws(KacheryError) -> [SignedMessage] {
     let signingKey = try signingKey(of: key.feed)
-    var tail = try tail(of: key)
     var signed: [SignedMessage] = []
     for message in messages {
       let next = try SignedMessage(
@@ -118,9 +135,20 @@ struct FeedLedger {
       signed.append(next)
       tail = Tail(count: tail.count + 1, signature: next.signature)
     }
-    for message in signed { try write(message, to: key) }
-    tails[key] = tail
     return signed
+  }
+
+  /// Writes messages that were signed to follow `begin`, the last of them being `end`.
+  ///
+  /// - Throws: `cancelled` if others were stored meanwhile, as after the feed was deleted.
+  mutating func write(
+    _ signed: [SignedMessage], to key: SubfeedKey, from begin: Tail, to end: Tail
+  ) throws(KacheryError) {
+    guard try beginAppending(to: key) == begin else {
+      throw KacheryError(.cancelled, "The subfeed \(key) changed while messages for it were signed; append them again.")
+    }
+    for message in signed { try write(message, to: key) }
+    tails[key] = end
   }
 
   /// Stores verified messages of another node's feed, as far as they continue the stored ones.
@@ -156,7 +184,9 @@ struct FeedLedger {
     let row = try connection.firstRow(
       "SELECT message FROM subfeedMessages WHERE feedId = ? AND subfeedHash = ? AND position = ?",
       key.columns + [.integer(Int64(clamping: message.number))])
-    guard let text = row?[0].text, let kept = try? SignedMessage(Array(text.utf8)) else { return true }
+    guard let text = row?[0].text, let kept = try? SignedMessage(Array(text.utf8)), kept.number == message.number else {
+      throw KacheryError(.storageFailed, "The message \(message.number) of \(key) in \(connection.path) is damaged.")
+    }
     return kept.signature == message.signature
   }
 
@@ -166,13 +196,17 @@ struct FeedLedger {
       key.columns + [.integer(Int64(clamping: message.number)), .text(String(decoding: message.text, as: UTF8.self))])
   }
 
-  /// Most forks of one subfeed that are kept as proof; a forger could create any number.
+  /// Most forks of one feed that are kept as proof, and most bytes of those after the first: a user of the feed's
+  /// key can create any number.
   private static let keptForks: Int64 = 100
+  private static let keptForkBytes: Int64 = 1 << 20
 
   private func keepApart(_ message: SignedMessage, of key: SubfeedKey) throws(KacheryError) {
     let row = try connection.firstRow(
-      "SELECT count(*) FROM feedForks WHERE feedId = ? AND subfeedHash = ?", key.columns)
-    guard let count = row?[0].integer, count < Self.keptForks else { return }
+      "SELECT count(*), coalesce(sum(length(message)), 0) FROM feedForks WHERE feedId = ?", [.text(key.feed.hex)])
+    guard let count = row?[0].integer, let bytes = row?[1].integer, count < Self.keptForks,
+      count == 0 || bytes + Int64(message.text.count) <= Self.keptForkBytes
+    else { return }
     try connection.execute(
       "INSERT OR IGNORE INTO feedForks(feedId, subfeedHash, position, signature, message) VALUES(?, ?, ?, ?, ?)",
       key.columns + [

@@ -37,7 +37,9 @@ extension FeedStore {
   }
 
   /// Stored messages of a subfeed from `position` on: at most `count`, ending once they have `bytes` bytes in total,
-  /// but at least one if there is one.
+  /// but at least one if there is one. They end before one that is damaged.
+  ///
+  /// - Throws: `storageFailed` if the first one is damaged, or a message is missing.
   package func messages(
     of key: SubfeedKey, from position: UInt64, count: Int = .max, bytes: Int = .max
   ) throws(KacheryError) -> [[UInt8]] {
@@ -51,14 +53,31 @@ extension FeedStore {
       ) { (row) throws(KacheryError) in
         // A gap would give messages the wrong numbers.
         guard let text = row[1].text, row[0].integer == start + Int64(messages.count) else {
-          throw KacheryError(.storageFailed, "The message \(messages.count + Int(start)) of \(key) is damaged.")
+          throw damage(of: start + Int64(messages.count), key)
         }
         messages.append(Array(text.utf8))
         total += text.utf8.count
         return messages.count < count && total < bytes
       }
     }
-    return messages
+    let whole = wholeMessages(messages, from: position, of: key.feed)
+    guard whole > 0 || messages.isEmpty else { throw damage(of: start, key) }
+    return Array(messages.prefix(whole))
+  }
+
+  private func damage(of number: Int64, _ key: SubfeedKey) -> KacheryError {
+    KacheryError(.storageFailed, "The message \(number) of \(key) in \(path) is damaged.")
+  }
+
+  /// How many of the messages, from the first on, are as they were signed.
+  private func wholeMessages(_ texts: [[UInt8]], from position: UInt64, of feed: FeedID) -> Int {
+    guard let verifier = try? VerifyingKey(NodeID(feed)) else { return 0 }
+    var signed: [SignedBytes] = []
+    for text in texts {
+      guard let message = try? SignedMessage(text), message.number == position + UInt64(signed.count) else { break }
+      signed.append(message.signed)
+    }
+    return verifier.firstInvalid(in: signed) ?? signed.count
   }
 
   /// A stored feed.

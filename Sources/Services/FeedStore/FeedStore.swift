@@ -17,6 +17,7 @@ package final class FeedStore: Sendable {
   let reader: Mutex<Connection>
   let keys: FeedKeys
   private let writer: FeedWriter
+  private let appends: AppendLine
 
   /// Opens `feeds.db` in a storage directory; creates it if it does not exist.
   ///
@@ -36,6 +37,7 @@ package final class FeedStore: Sendable {
     }
     keys = FeedKeys(mutables: mutables)
     writer = try FeedWriter(FeedLedger(connection: connection, keys: keys))
+    appends = AppendLine(writer)
     reader = Mutex(try Connection(path, journal: journal))
   }
 
@@ -101,9 +103,7 @@ package final class FeedStore: Sendable {
     _ messages: [JSONObject], to key: SubfeedKey, metaData: JSONObject? = nil, at time: WallTime,
     then: @escaping @Sendable (Result<[SignedMessage], KacheryError>) -> Void
   ) {
-    writer.write(
-      { (ledger) throws(KacheryError) in try ledger.append(messages, to: key, metaData: metaData, at: time) },
-      then: then)
+    appends.add(AppendLine.Request(messages: messages, key: key, metaData: metaData, time: time, then: then))
   }
 
   /// Stores messages from another node as far as they continue the stored ones. Their signatures must have been

@@ -38,7 +38,8 @@ package final class MutableTable: Sendable {
   ///
   /// - Parameter update: whether to replace an existing value of the key.
   /// - Returns: whether the value was stored; false only if the key has a value and `update` is false.
-  /// - Throws: `badRequest` if the key contains a number that canonical JSON rounds.
+  /// - Throws: `badRequest` if the key contains a number that canonical JSON rounds; `storageFailed` if the file was
+  ///   removed.
   @discardableResult
   package func set(_ key: JSONValue, _ value: JSONValue, update: Bool = true) throws(KacheryError) -> Bool {
     let name = try Self.name(of: key)
@@ -47,7 +48,10 @@ package final class MutableTable: Sendable {
       ? "INSERT INTO mutables(sha1, key, value) VALUES(?, ?, ?) ON CONFLICT(sha1) DO UPDATE SET value = excluded.value"
       : "INSERT INTO mutables(sha1, key, value) VALUES(?, ?, ?) ON CONFLICT(sha1) DO NOTHING"
     let values = [Self.hash(name), Self.text(name), Self.text(CanonicalJSON.encodeKeepingNumbers(value))]
-    return try connection.withLock { (connection) throws(KacheryError) in try connection.execute(sql, values) > 0 }
+    return try connection.withLock { (connection) throws(KacheryError) in
+      try connection.requireFile()
+      return try connection.execute(sql, values) > 0
+    }
   }
 
   /// The value of a key; nil if it has none.
@@ -73,7 +77,8 @@ package final class MutableTable: Sendable {
   package func delete(_ key: JSONValue) throws(KacheryError) -> Bool {
     let hash = Self.hash(try Self.name(of: key))
     return try connection.withLock { (connection) throws(KacheryError) in
-      try connection.execute("DELETE FROM mutables WHERE sha1 = ?", [hash]) > 0
+      try connection.requireFile()
+      return try connection.execute("DELETE FROM mutables WHERE sha1 = ?", [hash]) > 0
     }
   }
 

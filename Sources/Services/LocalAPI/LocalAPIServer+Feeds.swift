@@ -8,10 +8,26 @@ import Primitives
 /// These clients read `success` and `error` in each answer, so a feed that cannot be used does not fail the request.
 extension LocalAPIServer {
   func answerFeed(_ route: Route, _ exchange: HTTPExchange) async throws(KacheryError) {
-    let fields = try JSONFields(body: try await exchange.readBody(limit: Self.maximumBody))
-    do throws(KacheryError) {
-      try await answerFeed(route, fields, exchange)
-    } catch {
+    guard route == .feedAppend else {
+      let fields = try await fields(of: exchange, route)
+      return try await report(to: exchange) { () async throws(KacheryError) in
+        try await answerFeed(route, fields, exchange)
+      }
+    }
+    // Of many messages, the numbers are checked away from the loop as well.
+    let request = try await read(exchange, limit: route.largestBody) { (fields) throws(KacheryError) in
+      Result { () throws(KacheryError) in try Self.checked(try AppendRequest(fields)) }
+    }
+    try await report(to: exchange) { () async throws(KacheryError) in
+      try await node.append(try request.get())
+      respond(exchange, ["success": true])
+    }
+  }
+
+  private func report(
+    to exchange: HTTPExchange, _ answer: () async throws(KacheryError) -> Void
+  ) async throws(KacheryError) {
+    do throws(KacheryError) { try await answer() } catch {
       guard error.code != .badRequest, error.code != .disconnected else { throw error }
       respond(
         exchange, ["success": false, "error": .string(error.message), "code": .string(error.code.rawValue)])
@@ -36,9 +52,6 @@ extension LocalAPIServer {
           "success": true, "isWriteable": .bool(info.isWriteable),
           "nodeId": info.node.map { .string($0.hex) } ?? .null,
         ])
-    case .feedAppend:
-      try await node.append(try checked(try AppendRequest(fields)))
-      respond(exchange, ["success": true])
     case .feedSubmit:
       let request = try SubmitRequest(fields)
       try SignedMessage.checkNumbers(of: .object(request.message), at: .root.member("message"))
@@ -60,7 +73,7 @@ extension LocalAPIServer {
 
   /// The request, if all its numbers can be signed unchanged. Checked here because the error can name the place in the
   /// client's own request.
-  private func checked(_ request: AppendRequest) throws(KacheryError) -> AppendRequest {
+  private static func checked(_ request: AppendRequest) throws(KacheryError) -> AppendRequest {
     let messages = JSONPlace.root.member("messages")
     for (index, message) in request.messages.enumerated() {
       try SignedMessage.checkNumbers(of: .object(message), at: messages.element(index))

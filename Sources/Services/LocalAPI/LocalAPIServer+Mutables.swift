@@ -5,7 +5,7 @@ import Primitives
 extension LocalAPIServer {
   /// Reads, sets or removes a mutable if the caller may, judged by the mutable's key.
   func answerMutable(_ route: Route, _ caller: Caller?, _ exchange: HTTPExchange) async throws(KacheryError) {
-    let fields = try JSONFields(body: try await body(of: exchange))
+    let fields = try await fields(of: exchange, route)
     let key = try fields.anyValue("key")
     let kind = MutableKind(of: key)
     let isAllowed = route == .mutableGet ? caller?.may(read: kind) : caller?.may(write: kind)
@@ -21,17 +21,19 @@ extension LocalAPIServer {
       respond(exchange, ["success": true])
     default:
       let value = try await node.mutable(key)
-      respond(exchange, ["success": true, "found": .bool(value != nil), "value": value ?? ""])
+      let reply: JSONValue = ["success": true, "found": .bool(value != nil), "value": value ?? ""]
+      // A value may be as large as a request.
+      respond(exchange, bytes: try await loop.onPool { reply.compactBytes })
     }
   }
 
   private func set(
     _ key: JSONValue, _ fields: JSONFields, _ caller: Caller?, _ exchange: HTTPExchange
   ) async throws(KacheryError) {
-    let value = try fields.anyValue("value")
+    var value = try fields.anyValue("value")
     if caller == .otherMachine, key == JoinedChannel.mutableKey {
       let joined = JoinedChannel.list(from: try await node.mutable(key))
-      try RemoteChannels.check(JoinedChannel.list(from: value), joined: joined)
+      value = JoinedChannel.value(of: try RemoteChannels.marked(JoinedChannel.list(from: value), joined: joined))
     }
     let isSet = try await node.setMutable(key, value, update: try fields.optionalBool("update") ?? true)
     respond(exchange, ["success": .bool(isSet)])

@@ -8,42 +8,41 @@ extension LocalAPIServer {
     _ route: Route, _ parameters: [String], _ caller: Caller?, _ exchange: HTTPExchange
   ) async throws(KacheryError) {
     switch route {
-    case .root: await showStatusPage(exchange)
+    case .root: await showStatusPage(caller, exchange)
     case .probe:
       var probe = await node.probe
-      // The names of channels are secrets. Programs of this machine list them here without a token.
-      if !isTrusted(exchange) || isKnownUser(exchange) == false { probe.joinedChannels = [] }
+      if !mayReadChannels(exchange) { probe.joinedChannels = [] }
       if let isKnown = isKnownUser(exchange) { probe.socket = ProbeReply.Socket(hasAccess: isKnown, port: port) }
       respond(exchange, probe.json)
     case .halt:
       respond(exchange, ["success": true])
       await node.requestStop()
-    case .stats: await showStats(exchange)
+    case .stats: await showStats(caller, exchange)
     case .metrics:
       exchange.respond(
         HTTPResponse(
           contentType: "text/plain; version=0.0.4; charset=utf-8", body: Array(node.metrics.exposition.utf8)))
     case .store: try await store(exchange)
     case .storeFile:
-      let path = try JSONFields(body: try await body(of: exchange)).string("localFilePath")
+      let path = try await fields(of: exchange, route).string("localFilePath")
       await respondToStore(exchange) { (node) throws(KacheryError) in try await node.storeFile(at: path) }
     case .linkFile:
-      let request = try LinkRequest(try JSONFields(body: try await body(of: exchange)))
+      let request = try LinkRequest(try await fields(of: exchange, route))
       await respondToStore(exchange) { (node) throws(KacheryError) in try await node.linkFile(request) }
-    case .findFile: try await find(exchange)
-    case .loadFile: try await load(exchange)
+    case .findFile: try await find(route, exchange)
+    case .loadFile: try await load(route, exchange)
     case .peers: respond(exchange, ["peers": .array(await node.status.peers.map(\.json))])
-    case .loadBatch: try await loadBatch(exchange)
+    case .loadBatch: try await loadBatch(route, exchange)
     case .downloadFileData:
-      let request = try DownloadRequest(try JSONFields(body: try await body(of: exchange)))
+      let request = try DownloadRequest(try await fields(of: exchange, route))
       try await send(try await node.openFile(request), exchange)
     case .read:
-      let request = try ReadRequest(try JSONFields(body: try await body(of: exchange)))
+      let request = try ReadRequest(try await fields(of: exchange, route))
       try await send(try await node.openRange(request), exchange)
     case .mutableSet, .mutableGet, .mutableDelete: try await answerMutable(route, caller, exchange)
-    case .explain: try await explain(exchange)
+    case .explain: try await explain(route, exchange)
     case .doctor:
-      _ = try JSONFields(body: try await body(of: exchange))
+      _ = try await fields(of: exchange, route)
       respond(exchange, await node.checkUp().json)
     case .storeList, .storeUsage, .storeVerify, .storeRemove, .storePin, .storeUnpin, .storeCollect:
       try await answerStore(route, exchange)
@@ -54,10 +53,6 @@ extension LocalAPIServer {
     case .feed: try await describeFeed(parameters, exchange)
     case .feedStream: try await streamFeed(parameters, exchange)
     }
-  }
-
-  func body(of exchange: HTTPExchange) async throws(KacheryError) -> [UInt8] {
-    try await exchange.readBody(limit: Self.maximumBody)
   }
 
   // MARK: Storing
@@ -106,15 +101,15 @@ extension LocalAPIServer {
       headers: [("Content-Type", "application/octet-stream")] + policy.crossOriginHeaders(for: exchange.head))
   }
 
-  private func find(_ exchange: HTTPExchange) async throws(KacheryError) {
-    let request = try FindFileRequest(try JSONFields(body: try await body(of: exchange)))
+  private func find(_ route: Route, _ exchange: HTTPExchange) async throws(KacheryError) {
+    let request = try FindFileRequest(try await fields(of: exchange, route))
     beginMessages(exchange)
     for await found in await node.findFile(request) { try await exchange.write(MessageStream.frame(found.json)) }
     exchange.finish()
   }
 
-  private func load(_ exchange: HTTPExchange) async throws(KacheryError) {
-    let request = try LoadRequest(try JSONFields(body: try await body(of: exchange)))
+  private func load(_ route: Route, _ exchange: HTTPExchange) async throws(KacheryError) {
+    let request = try LoadRequest(try await fields(of: exchange, route))
     try await stream(await node.loadFile(request), to: exchange) { MessageStream.frame($0.json) }
   }
 

@@ -3,16 +3,19 @@ import HTTP
 import Primitives
 
 extension LocalAPIServer {
-  func showStats(_ exchange: HTTPExchange) async {
-    guard exchange.head.query["format"] != "html" else { return await showStatusPage(exchange) }
+  func showStats(_ caller: Caller?, _ exchange: HTTPExchange) async {
+    guard exchange.head.query["format"] != "html" else { return await showStatusPage(caller, exchange) }
     var stats = JSONObject()
     for (name, value) in node.metrics.values { stats[ByteString(name)] = .integer(Int64(value)) }
     respond(exchange, ["success": true, "format": "json", "stats": .object(stats)])
   }
 
-  /// A page without scripts or external resources: the node, its peers and its counters.
-  func showStatusPage(_ exchange: HTTPExchange) async {
-    let page = StatusPage(probe: await node.probe, status: await node.status, metrics: node.metrics.values)
+  /// A page without scripts or external resources: the node, its peers and its counters, and its channels if the caller
+  /// may know them.
+  func showStatusPage(_ caller: Caller?, _ exchange: HTTPExchange) async {
+    let page = StatusPage(
+      probe: await node.probe, status: await node.status, metrics: node.metrics.values,
+      showsChannels: caller?.may(read: .channels) ?? false)
     exchange.respond(
       HTTPResponse(
         contentType: "text/html; charset=utf-8", body: Array(page.html.utf8),
@@ -20,6 +23,9 @@ extension LocalAPIServer {
           ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
           ("X-Frame-Options", "DENY"),
           ("X-Content-Type-Options", "nosniff"),
+          // The address of the page may contain a token.
+          ("Referrer-Policy", "no-referrer"),
+          ("Cache-Control", "no-store"),
         ]))
   }
 }

@@ -8,7 +8,7 @@ extension LocalAPIServer {
   private static let maximumHashes = 100_000
 
   func answerStore(_ route: Route, _ exchange: HTTPExchange) async throws(KacheryError) {
-    let fields = try JSONFields(body: try await exchange.readBody(limit: Self.maximumBody))
+    let fields = try await fields(of: exchange, route)
     switch route {
     case .storeList:
       respond(exchange, try await node.listStore(after: try fields.optionalFixed("after")))

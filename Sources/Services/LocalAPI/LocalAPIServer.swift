@@ -7,8 +7,6 @@ package import Primitives
 
 /// The daemon's HTTP API for programs on this machine. Runs on the node's loop.
 package actor LocalAPIServer {
-  /// The largest JSON body: batches of feed messages are large.
-  static let maximumBody = 64 << 20
   /// How often to check whether clients have hung up or are late.
   private static let checkPeriod: Duration = .milliseconds(500)
 
@@ -23,7 +21,7 @@ package actor LocalAPIServer {
     min(HTTPServer.maximumConnections, max(256, FileSystem.raiseDescriptorLimit()) / share.rawValue)
   }
 
-  private let loop: EventLoop
+  let loop: EventLoop
   let node: any LocalNode
   let log: Log
   let policy: AccessPolicy
@@ -35,6 +33,7 @@ package actor LocalAPIServer {
   private var watches: [DescriptorWatch] = []
   private var timers: [Timer] = []
   private var isWorkPosted = false
+  let largeBodies = TaskQueue()
   private let requests: Counter
   private let refusals: Counter
 
@@ -182,6 +181,19 @@ package actor LocalAPIServer {
     return socketAccess.admits(peer)
   }
 
+  /// Whether the sender of a request that needs no token may know the names of channels, which are secrets.
+  ///
+  /// Published clients list channels without a token: the kernel says whether their user is the daemon's own.
+  func mayReadChannels(_ exchange: HTTPExchange) -> Bool {
+    guard case .storageDirectory(let token) = access else { return isTrusted(exchange) }
+    if isKnownUser(exchange) == true || shownToken(exchange).map(token.accepts) == true { return true }
+    // Not what a page of another origin asks in that user's browser.
+    guard exchange.peer == nil, exchange.head.headers["origin"] == nil, let user = exchange.loopbackUser else {
+      return false
+    }
+    return user == FileSystem.user || user == 0
+  }
+
   /// Who sends the request.
   ///
   /// - Throws: `forbidden` if its token is missing or wrong, or insufficient for the route.
@@ -242,10 +254,12 @@ package actor LocalAPIServer {
         headers: policy.crossOriginHeaders(for: exchange.head) + codeHeader))
   }
 
-  func respond(_ exchange: HTTPExchange, _ json: JSONValue) {
+  func respond(_ exchange: HTTPExchange, _ json: JSONValue) { respond(exchange, bytes: json.compactBytes) }
+
+  /// Answers with JSON that is written already.
+  func respond(_ exchange: HTTPExchange, bytes: [UInt8]) {
     exchange.respond(
       HTTPResponse(
-        contentType: "application/json", body: json.compactBytes, headers: policy.crossOriginHeaders(for: exchange.head)
-      ))
+        contentType: "application/json", body: bytes, headers: policy.crossOriginHeaders(for: exchange.head)))
   }
 }

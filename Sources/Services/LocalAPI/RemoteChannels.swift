@@ -6,15 +6,24 @@ import Primitives
 /// The node fetches a channel's document from its address, so an address must not lead to this machine or its local
 /// network, which the client may not reach itself. Its owner may join such channels.
 enum RemoteChannels {
-  /// - Throws: `forbidden` if one of the channels that are not joined yet has an address that only the owner may use.
-  static func check(_ channels: [JoinedChannel], joined: [JoinedChannel]) throws(KacheryError) {
-    let known = Set(joined.map(\.address))
-    for channel in channels where !known.contains(channel.address) && !mayJoin(channel.address.text) {
-      throw KacheryError(
-        .forbidden,
-        "A channel at \(channel.address) can be joined only on the daemon's own machine; use a name, or an http or https "
-          + "address of a public host.")
+  /// The channels as they are to be stored: those that are not joined yet are marked, because a public name may resolve,
+  /// and a public host redirect, to anywhere.
+  ///
+  /// - Throws: `forbidden` if one of these has an address that only the owner may use.
+  static func marked(_ channels: [JoinedChannel], joined: [JoinedChannel]) throws(KacheryError) -> [JoinedChannel] {
+    let known = Dictionary(joined.map { ($0.address, $0.isJoinedRemotely) }) { first, _ in first }
+    var marked: [JoinedChannel] = []
+    for var channel in channels {
+      guard known[channel.address] != nil || mayJoin(channel.address.text) else {
+        throw KacheryError(
+          .forbidden,
+          "A channel at \(channel.address) can be joined only on the daemon's own machine; use a name, or an http or "
+            + "https address of a public host.")
+      }
+      channel.isJoinedRemotely = known[channel.address] ?? channel.address.text.contains(bytesOf: "://")
+      marked.append(channel)
     }
+    return marked
   }
 
   static func mayJoin(_ address: String) -> Bool {

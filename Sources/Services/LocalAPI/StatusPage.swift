@@ -6,6 +6,8 @@ struct StatusPage {
   let probe: ProbeReply
   let status: NodeStatus
   let metrics: [(name: String, value: Int)]
+  /// Whether the reader may know the names of the channels.
+  let showsChannels: Bool
 
   var html: String {
     """
@@ -54,6 +56,9 @@ struct StatusPage {
   }
 
   private var channels: String {
+    guard showsChannels else {
+      return "<p class=\"none\">Shown only to programs of this machine with the full token.</p>"
+    }
     guard !probe.joinedChannels.isEmpty else {
       return "<p class=\"none\">None yet. Join one with <code>kachery-p2p-join-channel NAME-OR-URL</code>.</p>"
     }
@@ -65,7 +70,7 @@ struct StatusPage {
   static func escape(_ text: String) -> String {
     var escaped = String.UnicodeScalarView()
     // By code point: a `<` with a combining mark after it is a different `Character`.
-    for scalar in text.unicodeScalars {
+    for scalar in text.printable.unicodeScalars {
       switch scalar {
       case "&": escaped += "&amp;".unicodeScalars
       case "<": escaped += "&lt;".unicodeScalars

@@ -10,6 +10,7 @@ from typing import Any, Callable, TypeVar
 import kachery_p2p as kp
 
 from .._errors import KacheryError
+from .._text import printable
 from ._messages import REQUESTS, Call, read_call, store_result
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -93,7 +94,7 @@ class Worker:
             if call is not None:
                 self._serve_call(call, str(message.get("id")))
         except KacheryError as error:
-            logging.getLogger("kachery_p2p").warning("kachery: a job request failed: %s", error)
+            logging.getLogger("kachery_p2p").warning("kachery: a job request failed: %s", printable(error))
         self._finish(position)
 
     def _serve_call(self, call: Call, request_id: str) -> None:

@@ -15,7 +15,8 @@ package struct KacheryError: Error, Sendable, CustomStringConvertible {
 
   package init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
     self.code = code
-    self.message = message
+    // Messages quote names and reasons of other nodes, and reach terminals, logs and pages.
+    self.message = message.printable
     self.cause = cause
   }
 

@@ -7,6 +7,9 @@ package struct JSONParser {
   /// largest folder document has fewer.
   package static let maximumValues = 4_000_000
 
+  /// Longer numbers are rejected: no reader keeps so many digits, and reading them takes the square of the time.
+  package static let longestNumber = 1_000
+
   private let bytes: UnsafeBufferPointer<UInt8>
   private var position = 0
   private var depth = 0
@@ -148,6 +151,9 @@ package struct JSONParser {
       isInteger = false
       if let sign = next, sign == UInt8(ascii: "+") || sign == UInt8(ascii: "-") { position += 1 }
       guard digits() > 0 else { throw error("a number has no digit in its exponent") }
+    }
+    guard position - start <= Self.longestNumber else {
+      throw error("a number has more than \(Self.longestNumber) characters; write it as a string")
     }
     if isInteger, let integer = integer(from: start, digits: whole) { return .integer(integer) }
     let literal = String(decoding: bytes[start..<position], as: UTF8.self)

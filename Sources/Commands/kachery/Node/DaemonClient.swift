@@ -216,6 +216,9 @@ struct DaemonClient: Sendable {
     return KacheryError(code, sentence.isEmpty ? "The daemon answered with status \(status)." : sentence)
   }
 
+  /// The daemon's reply to a program that shows its token, with the channels.
+  func currentProbe() throws(KacheryError) -> ProbeReply { try ProbeReply(json: try get("/probe")) }
+
   /// Asks for a path that changes nothing.
   func get(_ path: String) throws(KacheryError) -> JSONValue { try json(request("GET", path)) }
 

@@ -95,15 +95,16 @@ extension Command {
     options: [json], examples: ["kachery daemon status"],
     run: { (arguments) throws(KacheryError) in
       let client = try DaemonClient.require()
+      let probe = try client.currentProbe()
       guard !arguments.has("--json") else {
-        Console.result(client.probe.json.compact)
+        Console.result(probe.json.compact)
         return .done
       }
       let stats = try client.get("/stats?format=json")
       Console.result("Running at \(client.address), version \(APIVersion.daemon).")
-      Console.result("Node ID:           \(client.probe.node)")
-      Console.result("Storage directory: \(client.probe.storageDirectory)")
-      Console.result("Channels:          \(client.probe.joinedChannels.count)")
+      Console.result("Node ID:           \(probe.node)")
+      Console.result("Storage directory: \(probe.storageDirectory)")
+      Console.result("Channels:          \(probe.joinedChannels.count)")
       Console.result("Linked nodes:      \(stats["stats"]?["kachery_links"]?.integer ?? 0)")
       Console.result("In a browser:      \(client.pageAddress)  (for a few minutes)")
       return .done

@@ -9,8 +9,9 @@ extension Command {
     options: [json] + publishedInfo,
     examples: ["kachery-info"],
     run: { (arguments) throws(KacheryError) in
-      guard let probe = try DaemonClient.whoAnswers() else { throw DaemonClient.missing("") }
-      let refusal = accessRefusal()
+      guard var probe = try DaemonClient.whoAnswers() else { throw DaemonClient.missing("") }
+      var refusal: KacheryError?
+      do throws(KacheryError) { probe = try DaemonClient.require().currentProbe() } catch { refusal = error }
       guard !arguments.has("--json") else {
         var fields = probe.json.object ?? [:]
         fields["hasAccess"] = .bool(refusal == nil)
@@ -25,16 +26,6 @@ extension Command {
       if let refusal { Console.note(refusal.message) }
       return .done
     })
-
-  /// Why this user may not use the daemon that answers; nil if access is allowed.
-  private static func accessRefusal() -> KacheryError? {
-    do throws(KacheryError) {
-      _ = try DaemonClient.require()
-      return nil
-    } catch {
-      return error
-    }
-  }
 
   /// `kachery daemon peers`
   static let daemonPeers = Command(

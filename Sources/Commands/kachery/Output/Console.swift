@@ -11,6 +11,9 @@ enum Console {
   /// Whether standard error is a terminal.
   static var isInteractive: Bool { notes.isInteractive }
 
+  /// Whether a person sees the results.
+  private static let isShown = Terminal(descriptor: FileStream.standardOutput.descriptor).isInteractive
+
   /// Whether a line on standard error may be drawn again.
   static var canRedraw: Bool { notes.canRedraw }
 
@@ -26,9 +29,11 @@ enum Console {
   static func result(_ line: String) { results([line]) }
 
   /// Writes lines of the result in one write, so that a reader need not wake up for each.
+  /// Exactly, for programs; a terminal gets them without characters that it would obey.
   static func results(_ lines: [String]) {
     guard !lines.isEmpty else { return }
-    Array((lines.joined(separator: "\n") + "\n").utf8).withUnsafeBytes { output($0) }
+    let text = lines.joined(separator: "\n") + "\n"
+    Array((isShown ? text.printableLines : text).utf8).withUnsafeBytes { output($0) }
   }
 
   /// Writes to standard output. If that fails, for example because the disk is full, the command ends with an error.
@@ -40,7 +45,7 @@ enum Console {
   }
 
   /// Writes a line to standard error.
-  static func note(_ line: String) { show(line + "\n") }
+  static func note(_ line: String) { show(line.printableLines + "\n") }
 
   /// Writes text to standard error, unchanged. Ignores failures.
   static func show(_ text: String) {
@@ -57,16 +62,16 @@ enum Console {
   /// Writes an error to standard error.
   static func error(_ sentence: String) {
     let mark = notes.red("Error:")
-    let text = Terminal.printable(sentence)
+    let text = sentence.printable
     // One line for programs; wrapped between words on a terminal.
-    guard isInteractive else { return note("\(mark) \(text)") }
+    guard isInteractive else { return show("\(mark) \(text)\n") }
     let lines = Paragraph.lines(text, width: width, first: "Error: ", rest: "       ")
-    note(mark + lines.joined(separator: "\n").dropFirst("Error:".count))
+    show(mark + lines.joined(separator: "\n").dropFirst("Error:".count) + "\n")
   }
 
   /// Replaces control characters: messages may quote untrusted text from other nodes.
-  static func printable(_ text: String) -> String { Terminal.printable(text) }
+  static func printable(_ text: String) -> String { text.printable }
 
   /// Draws a line on standard error over the last one, cut to the width of the terminal.
-  static func redraw(_ line: String) { show(Terminal.redrawing(String(line.prefix(width - 1)))) }
+  static func redraw(_ line: String) { show(Terminal.redrawing(String(line.printable.prefix(width - 1)))) }
 }

@@ -9,8 +9,9 @@ extension ContentStore {
   @discardableResult
   package func pin(_ hash: ContentHash) throws(KacheryError) -> Bool {
     guard try !isPinned(hash) else { return false }
-    try prepareOwnFolder(layout.pins)
-    try File(layout.pin(hash), .create(permissions: StoreLayout.notePermissions)).close()
+    // Users who may list the stored files may list the pins as well.
+    try FileSystem.createFolder(layout.pins, permissions: try folderPermissions())
+    try File(layout.pin(hash), .create(permissions: StoreLayout.ownFilePermissions)).close()
     try FileSystem.syncFolder(layout.pins)
     return true
   }

@@ -80,7 +80,9 @@ extension ContentStore {
     defer { file.close() }
     do throws(KacheryError) {
       try file.write(at: 0, link.json.compactBytes)
-      try place(file, at: path, in: folder, permissions: StoreLayout.notePermissions)
+      let isOwn = path.begins(with: "\(layout.own)/")
+      try place(
+        file, at: path, in: folder, permissions: isOwn ? StoreLayout.ownFilePermissions : StoreLayout.notePermissions)
     } catch {
       try? FileSystem.remove(file.path)
       throw error

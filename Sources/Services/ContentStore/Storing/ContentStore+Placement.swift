@@ -10,7 +10,18 @@ extension ContentStore {
 
   /// Creates one of this software's own folders.
   func prepareOwnFolder(_ path: String) throws(KacheryError) {
-    try FileSystem.createFolder(path, permissions: try folderPermissions())
+    // All users reach the daemon's socket through the folder above.
+    if try FileSystem.statusIfPresent(layout.own) == nil {
+      try FileSystem.createFolder(layout.own, permissions: try folderPermissions())
+    }
+    try FileSystem.createFolder(path, permissions: try permissions(ofFolder: path))
+  }
+
+  /// Permissions of a new folder at this path: this software's own are for those alone who may write to the storage
+  /// directory.
+  private func permissions(ofFolder path: String) throws(KacheryError) -> UInt32 {
+    let shared = try folderPermissions()
+    return path.begins(with: "\(layout.own)/") ? StoreLayout.ownFolderPermissions(in: shared) : shared
   }
 
   /// Gives a complete file, whose bytes are known to have this hash, its final name, and returns once both are on the
@@ -35,7 +46,7 @@ extension ContentStore {
     _ file: File, at final: String, in folder: String, permissions: UInt32
   ) throws(KacheryError) {
     try file.sync()
-    let changed = try FileSystem.createFolder(folder, permissions: try folderPermissions())
+    let changed = try FileSystem.createFolder(folder, permissions: try self.permissions(ofFolder: folder))
     // Not earlier: if the process ended first, a read-only file could not be resumed.
     try file.setPermissions(permissions)
     try FileSystem.rename(file.path, to: final)
