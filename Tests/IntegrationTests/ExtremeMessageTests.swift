@@ -22,7 +22,8 @@ import Wire
     }
     let feed = FeedID(key: peer.key.publicKey)
     return ExtremeMessages.Known(
-      topics: [peer.topic], hashes: hashes, nodes: [try pair.honest.nodeID, try pair.victim.nodeID, peer.key.publicKey],
+      topics: [peer.topic], hashes: hashes,
+      nodes: [try pair.honest.nodeID, try pair.victim.nodeID, peer.key.publicKey],
       feeds: [SubfeedKey(feed, SubfeedHash(ContentHash.of([])))])
   }
 
@@ -34,7 +35,11 @@ import Wire
     while sent < count, await !peer.isCutOff {
       let kind = messages.random.chance(50) ? .control : StreamKind.allCases.randomElement(using: &messages.random)
       let bytes = (0..<messages.random.number(1...4)).flatMap { _ in messages.request(kind ?? .control) }
-      if kind == .control { try await peer.sayBytes(bytes) } else { _ = try await peer.open([kind?.rawValue ?? 0] + bytes) }
+      if kind == .control {
+        try await peer.sayBytes(bytes)
+      } else {
+        _ = try await peer.open([kind?.rawValue ?? 0] + bytes)
+      }
       sent += 1
     }
     return sent

@@ -120,8 +120,16 @@ struct ExtremeMessages {
         $1.flag($0.random.chance(50))
       }
     case 5: return found(nil)
-    case 7: return frame(7) { $1.raw($0.fixed($0.known.hashes)); $1.integer($0.number(UInt32.self)) }
-    case 8: return frame(8) { $1.raw($0.fixed($0.known.hashes)); $1.integer($0.refusal()) }
+    case 7:
+      return frame(7) {
+        $1.raw($0.fixed($0.known.hashes))
+        $1.integer($0.number(UInt32.self))
+      }
+    case 8:
+      return frame(8) {
+        $1.raw($0.fixed($0.known.hashes))
+        $1.integer($0.refusal())
+      }
     case 9:
       return frame(9) {
         $1.integer($0.one(of: $0.numbers, or: 0))
@@ -134,7 +142,11 @@ struct ExtremeMessages {
         $1.raw([$0.number(UInt8.self), $0.number(UInt8.self), $0.number(UInt8.self)])
         $1.raw($0.candidates())
       }
-    case 11: return frame(11) { $1.integer($0.one(of: $0.numbers, or: 0)); $1.integer($0.number(UInt8.self)) }
+    case 11:
+      return frame(11) {
+        $1.integer($0.one(of: $0.numbers, or: 0))
+        $1.integer($0.number(UInt8.self))
+      }
     case 12: return frame(12) { $1.integer($0.number(UInt64.self)) }
     case 13: return frame(13) { $1.integer($0.number(UInt8.self)) }
     case 14:
