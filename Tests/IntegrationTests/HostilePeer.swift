@@ -46,7 +46,7 @@ actor HostilePeer {
     let key = try SigningKey.generate()
     node = key.publicKey
     host = LinkHost(loop: loop, identity: try TLSIdentity(key: key))
-    secret = ChannelSecret(name: channel)
+    secret = ChannelSecret(name: channel, cost: ChannelSecret.cost)
     claimedSize = size
     self.giving = giving
   }
@@ -77,13 +77,15 @@ actor HostilePeer {
   }
 
   func hello() throws -> Hello {
-    let link = try #require(link)
-    return Hello(
+    Hello(
       label: "hostile", software: "hostile 1", isBootstrap: false, clock: WallTime(milliseconds: 1_700_000_000_000),
-      proofs: [secret.proof(by: node, binding: link.channelBinding)])
+      proofs: [try channel])
   }
 
-  nonisolated var topic: Topic { secret.topic }
+  /// What stands for the channel in its requests.
+  var channel: ChannelProof {
+    get throws { secret.proof(by: node, binding: try #require(link).channelBinding) }
+  }
 
   func say(_ message: ControlMessage) throws { try #require(control).write(message.encoded) }
 
