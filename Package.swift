@@ -133,7 +133,7 @@ let package = Package(
 
     // Tests mirror the sources.
     .target(
-      name: "TestSupport", dependencies: ["Primitives", "Crypto", "Files", "Wire", "Transfer"],
+      name: "TestSupport", dependencies: ["Primitives", "Crypto", "Files", "Wire", "Discovery", "Transfer"],
       path: "Tests/TestSupport",
       swiftSettings: strict),
     tests("PrimitivesTests", ["Primitives", "TestSupport"]),

@@ -93,9 +93,9 @@ actor Node {
     batches = BatchLoads(requests, store, driver: driver, loop: loop, metrics: counters)
     feedRequests = FeedRequests(driver: driver, metrics: counters)
     replicator = FeedReplicator(storage.feeds, driver: driver, loop: loop, log: log)
+    let channelFolder = "\(configuration.storageDirectory)/kachery-node/channels"
     channels = JoinedChannels(
-      ChannelSource(
-        folder: "\(configuration.storageDirectory)/kachery-node/channels", proxies: proxies.settings),
+      ChannelSource(folder: channelFolder, proxies: proxies.settings), ChannelSecrets(folder: channelFolder),
       storage.mutables,
       configured: configuration.channels, node: node, driver: driver, loop: loop, log: log)
     stopRequest = StopRequest(loop: loop)
@@ -243,11 +243,12 @@ actor Node {
     }
     links.onClosed = { [uploads] link in uploads.linkEnded(link) }
     downloads.lanes = { [links] id in links.lanes(id) }
+    downloads.proof = { [driver] topic, link in driver.read { $0.proof(of: topic, on: link) } }
     downloads.isCarrying = { [links] id in links.isCarrying(id) }
     uploads.onMessage = { [links] link, message in links.sendToNode(message, of: link) }
     uploads.account = { [links] link in links.account(link) }
     uploads.origin = { [links] link in links.origin(link) }
-    uploads.mayServe = { [driver] link, topic in driver.read { $0.mayServe(link, over: topic) } }
+    uploads.mayServe = { [driver] link, channel in driver.read { $0.mayServe(link, over: channel) } }
     uploads.arriving = { [downloads] hash in downloads.arriving(hash) }
     lookups.arriving = { [downloads] hash in downloads.arriving(hash) }
     lookups.serves = { [uploads] in uploads.limits.maximumTransfers > 0 }

@@ -56,7 +56,7 @@ import Wire
       let transfer = BatchDownload(
         store: store, loop: loop, limiter: RateLimiter(RateLimit(nil), loop: loop),
         isCarrying: { $0 == Self.second || isCarrying },
-        sources: { [BatchSource(node: self.node, topic: .filled(with: 7), link: self.link, open: self.open)] })
+        sources: { [BatchSource(node: self.node, channel: .filled(with: 7), link: self.link, open: self.open)] })
       await withCheckedContinuation { continuation in
         var isDone = false
         transfer.onEvent = { event in

@@ -18,12 +18,12 @@ import Wire
   private let stream = MemoryStream()
   private let heard = Heard()
   private let client: BatchClient
-  private let topic: Topic = .filled(with: 7)
+  private let channel: ChannelProof = .filled(with: 7)
 
   /// A client without a rate limit, which holds nothing back.
   init() throws {
     let loop = try EventLoop(name: "batch")
-    client = BatchClient(stream, topic: topic, limiter: RateLimiter(RateLimit(nil), loop: loop))
+    client = BatchClient(stream, channel: channel, limiter: RateLimiter(RateLimit(nil), loop: loop))
     client.onReply = { [heard] index, reply in
       switch reply {
       case .bytes(let bytes): heard.replies.append("\(index) \(String(decoding: bytes, as: UTF8.self))")
@@ -52,7 +52,7 @@ import Wire
     var asked: [BatchRequest] = []
     while let frame = try decoder.next() { asked.append(try BatchRequest.decode(frame)) }
     #expect(asked.map(\.hashes) == [[.filled(with: 3), .filled(with: 1)], [.filled(with: 2)]])
-    #expect(asked.allSatisfy { $0.topic == topic })
+    #expect(asked.allSatisfy { $0.channel == channel })
   }
 
   @Test(arguments: [1, 3, 14, 1_000]) func answersComeInOrder(slice: Int) {

@@ -41,7 +41,7 @@ import Wire
 
     let loop: EventLoop
     let store: ContentStore
-    private let topic: Topic
+    private let channel: ChannelProof
     private let files: [[UInt8]]
     private var peers: [NodeID: Peer] = [:]
     private var ended: [Int: String] = [:]
@@ -53,7 +53,7 @@ import Wire
     init(storingIn folder: String, files: [[UInt8]]) throws {
       loop = try EventLoop(name: "loading")
       store = try ContentStore(directory: folder, log: .disabled)
-      topic = try #require(Topic(bytes: [UInt8](repeating: 7, count: Topic.byteCount)))
+      channel = .filled(with: 7)
       self.files = files
     }
 
@@ -97,7 +97,7 @@ import Wire
     }
 
     private func source(_ node: NodeID) -> BatchSource {
-      BatchSource(node: node, topic: topic, link: peers[node]?.link ?? LinkID(number: 0)) {
+      BatchSource(node: node, channel: channel, link: peers[node]?.link ?? LinkID(number: 0)) {
         let stream = MemoryStream()
         self.peers[node]?.stream = stream
         self.peers[node]?.decoder = FrameDecoder(limit: 64 << 10)

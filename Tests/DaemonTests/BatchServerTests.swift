@@ -10,7 +10,7 @@ import Wire
 /// `StreamServer` with `BatchAnswers`: many small files on one stream.
 @Suite(.timeLimit(.minutes(1))) struct BatchServerTests {
   private static func request(_ hashes: [ContentHash]) throws -> [UInt8] {
-    BatchRequest(topic: try #require(ServingNode.topic), hashes: hashes).encoded
+    BatchRequest(channel: ServingNode.channel, hashes: hashes).encoded
   }
 
   @Test func filesArriveInOrderAndAbsentOnesAreRefused() async throws {

@@ -33,6 +33,7 @@ import Wire
       store = try ContentStore(directory: folder.path("store"), log: .disabled)
       let driver = CoreDriver(key: try SigningKey.generate(), loop: loop)
       downloads = Downloads(store, driver: driver, loop: loop, metrics: metrics, rate: nil)
+      downloads.proof = { _, _ in .filled(with: 7) }
     }
 
     private var plan: DownloadPlan { DownloadPlan(hash: .of(content), size: 100_000, stripe: 1 << 20) }

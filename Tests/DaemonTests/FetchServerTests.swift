@@ -12,7 +12,7 @@ import Wire
 @Suite(.timeLimit(.minutes(1))) struct FetchServerTests {
   private static func request(_ hash: ContentHash, _ start: UInt64, _ end: UInt64) throws -> [UInt8] {
     FetchRequest(
-      topic: try #require(ServingNode.topic), hash: hash, range: try #require(ByteRange(start: start, end: end))
+      channel: ServingNode.channel, hash: hash, range: try #require(ByteRange(start: start, end: end))
     ).encoded
   }
 

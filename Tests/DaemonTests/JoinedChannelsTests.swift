@@ -36,8 +36,8 @@ import Testing
 
     private func make() -> JoinedChannels {
       JoinedChannels(
-        ChannelSource(folder: folder.path("copies")), mutables, configured: configured, node: node, driver: driver,
-        loop: loop, log: .disabled)
+        ChannelSource(folder: folder.path("copies")), ChannelSecrets(folder: folder.path("copies")), mutables,
+        configured: configured, node: node, driver: driver, loop: loop, log: .disabled)
     }
 
     /// Restarts with nothing but the files on the disk.
@@ -83,7 +83,7 @@ import Testing
     }
   }
 
-  private func topic(_ name: ByteString) -> Topic { ChannelSecret(name: name).topic }
+  private func topic(_ name: ByteString) -> Topic { ChannelSecret(name: name, cost: ChannelSecret.cost).topic }
 
   @Test func whatTheCommandLineNamesIsJoinedAndKept() async throws {
     let member = try Member(configured: ["lab", "other"])
@@ -94,6 +94,26 @@ import Testing
     ]
     #expect(await member.list == expected)
     #expect(try await member.kept == expected)
+    #expect(try await member.topic("lab") == topic("lab"))
+    await member.stop()
+  }
+
+  /// The derivation is slow by intention, so its result is kept, for the node's user only.
+  @Test func aSecretIsDerivedOnce() async throws {
+    let member = try Member(configured: ["lab"])
+    await member.start()
+    let folder = member.folder.path("copies")
+    let name = try #require(try FileSystem.names(in: folder).first { $0.hasSuffix(".secret") })
+    let kept = try FileSystem.read("\(folder)/\(name)", limit: 100)
+    #expect(kept == ChannelSecret(name: "lab", cost: ChannelSecret.cost).bytes)
+    #expect(try FileSystem.status("\(folder)/\(name)").permissions & 0o777 == 0o600)
+    let other = ChannelSecret(name: "another one")
+    try FileSystem.replace("\(folder)/\(name)", with: other.bytes, permissions: 0o600)
+    await member.restart()
+    #expect(try await member.topic("lab") == other.topic)
+    // What is no secret is derived again.
+    try FileSystem.replace("\(folder)/\(name)", with: [1, 2, 3], permissions: 0o600)
+    await member.restart()
     #expect(try await member.topic("lab") == topic("lab"))
     await member.stop()
   }

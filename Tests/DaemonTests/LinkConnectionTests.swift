@@ -74,7 +74,7 @@ import Wire
     /// Sends `count` queries at the same time to a peer that handles each; returns the time until the last one arrived.
     func ask(_ count: Int) async throws -> Duration {
       let endpoint = try listening.listen(host: "127.0.0.1", port: 0)
-      let topic = try #require(Topic(bytes: [UInt8](repeating: 7, count: Topic.byteCount)))
+      let channel: ChannelProof = .filled(with: 7)
       return await withCheckedContinuation { continuation in
         var received = 0
         let start = loop.now
@@ -97,7 +97,7 @@ import Wire
           let connection = LinkConnection(id: LinkID(number: 1), link: link, loop: self.loop)
           self.asking = connection
           connection.start(nil)
-          for id in 0..<UInt32(count) { connection.send(.find(FindRequest(id: id, topic: topic, hash: .of([1])))) }
+          for id in 0..<UInt32(count) { connection.send(.find(FindRequest(id: id, channel: channel, hash: .of([1])))) }
         }
       }
     }

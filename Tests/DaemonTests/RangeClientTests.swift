@@ -48,6 +48,7 @@ private final class TestClock {
     }
 
     func start() {
+      client.proof = { _, _ in .filled(with: 7) }
       client.onEvent = { event in
         switch event {
         case .began: self.events.append("began")
@@ -79,7 +80,7 @@ private final class TestClock {
     }
 
     func request(_ range: ByteRange) {
-      client.request(FetchRequest(topic: .filled(with: 7), hash: .filled(with: 1), range: range))
+      client.request(range, of: .filled(with: 1), over: .filled(with: 7))
     }
 
     /// Reads the requests.

@@ -10,7 +10,7 @@ import Wire
 
 /// A store, a scheduler and the streams served from them, on a separate loop.
 actor ServingNode {
-  static let topic = Topic(bytes: [UInt8](repeating: 7, count: Topic.byteCount))
+  static let channel: ChannelProof = .filled(with: 7)
 
   /// What a stream's peer and its node observe.
   struct Sight: Sendable {

@@ -39,8 +39,11 @@ import Wire
     }
   }
 
+  /// The channel has another proof on each link.
+  private func proof(over link: LinkID) -> ChannelProof { .filled(with: UInt8(link.number)) }
+
   private mutating func use(_ link: LinkID) {
-    engine.setPeers([(peer, [topic], link)], at: now)
+    engine.setPeers([(peer, [AskableChannel(topic: topic, proof: proof(over: link))], link)], at: now)
     drain()
   }
 
@@ -127,7 +130,7 @@ import Wire
   /// A peer answers each request over the link on which it came, and serves each link separately.
   @Test mutating func requestsAreAnsweredOverTheirLinks() throws {
     for link in [first, second] {
-      engine.received(.subscribe(id: 7, topic, key, position: 0), over: link, isPermitted: true)
+      engine.received(.subscribe(id: 7, proof(over: link), key, position: 0), over: link, isPermitted: true)
     }
     var answers: [LinkID] = []
     while let effect = engine.nextEffect() {

@@ -107,7 +107,8 @@ final class FeedNode {
     lastArrival[other.index] = nil
     input { [world] engine, now in
       engine.linkOpened(link, to: other.id, binding: binding)
-      engine.setPeers([(other.id, [world.topic], link)], at: now)
+      engine.setPeers(
+        [(other.id, [AskableChannel(topic: world.topic, proof: .filled(with: 7))], link)], at: now)
     }
   }
 

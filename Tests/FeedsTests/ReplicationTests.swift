@@ -274,21 +274,21 @@ import Testing
     var engine = FeedEngine()
     let now = Instant(nanoseconds: 1)
     let peer = try SigningKey.generate().publicKey
-    let topic = try #require(Topic(bytes: [UInt8](repeating: 1, count: Topic.byteCount)))
+    let channel = AskableChannel(topic: .filled(with: 1), proof: .filled(with: 2))
     let key = SubfeedKey(FeedID(key: peer), try SubfeedHash(name: "main"))
     let link = LinkID(number: 1)
     engine.linkOpened(link, to: peer, binding: [])
-    engine.setPeers([(peer, [topic], link)], at: now)
+    engine.setPeers([(peer, [channel], link)], at: now)
     var refused = 0
     var reads = 0
     for id in 0..<UInt32(FeedEngine.maximumServed + 10) {
-      engine.received(.subscribe(id: id, topic, key, position: 0), over: link, isPermitted: true)
+      engine.received(.subscribe(id: id, channel.proof, key, position: 0), over: link, isPermitted: true)
     }
     for id in 0..<UInt32(FeedEngine.maximumPending + 10) {
-      engine.received(.query(id: id, topic, key.feed), over: link, isPermitted: true)
-      engine.received(.submit(id: id, topic, key, message: []), over: link, isPermitted: true)
+      engine.received(.query(id: id, channel.proof, key.feed), over: link, isPermitted: true)
+      engine.received(.submit(id: id, channel.proof, key, message: []), over: link, isPermitted: true)
     }
-    engine.received(.query(id: 9, topic, key.feed), over: link, isPermitted: false)
+    engine.received(.query(id: 9, channel.proof, key.feed), over: link, isPermitted: false)
     while let effect = engine.nextEffect() {
       if case .answer(_, .refused) = effect { refused += 1 }
       if case .work(.read) = effect { reads += 1 }

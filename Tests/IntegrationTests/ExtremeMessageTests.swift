@@ -57,6 +57,7 @@ import Wire
       while sent < Self.messages {
         let peer = try HostilePeer(channel: AttackedPair.channel, as: standing, extremes: messages)
         try await peer.join(port: target.linkPort)
+        messages.known.channels = [try await peer.channel]
         // A node that introduces no others ends links to strangers immediately: fifty of them are enough.
         sent += max(Self.messages / 50, try await send(&messages, Self.messages - sent, from: peer))
         await peer.stop()

@@ -9,13 +9,15 @@ struct ExtremeMessages {
   /// Values that mean something to the node that gets them.
   struct Known: Sendable {
     var topics: [Topic]
+    /// What stands for the channel on one link.
+    var channels: [ChannelProof] = []
     var hashes: [ContentHash]
     var nodes: [NodeID]
     var feeds: [SubfeedKey]
   }
 
   var random: SeededRandom
-  private let known: Known
+  var known: Known
   private let key: SigningKey
   /// Numbers of questions and sessions: few, so that some meet those that are open.
   private var numbers: [UInt32] { [0, 1, 2, 3, 7, .max, .max - 1, 1 << 31] }
@@ -115,7 +117,7 @@ struct ExtremeMessages {
     case 4:
       return frame(4) {
         $1.integer($0.one(of: $0.numbers, or: 0))
-        $1.raw($0.fixed($0.known.topics))
+        $1.raw($0.fixed($0.known.channels))
         $1.raw($0.fixed($0.known.hashes))
         $1.flag($0.random.chance(50))
       }
@@ -188,14 +190,14 @@ struct ExtremeMessages {
     case .control: return control()
     case .fetch:
       return frame(16) {
-        $1.raw($0.fixed($0.known.topics))
+        $1.raw($0.fixed($0.known.channels))
         $1.raw($0.fixed($0.known.hashes))
         $1.integer($0.position())
         $1.integer($0.position())
       }
     case .batch:
       return frame(24) {
-        $1.raw($0.fixed($0.known.topics))
+        $1.raw($0.fixed($0.known.channels))
         let count = $0.count(BatchRequest.maximumFiles)
         $1.integer(UInt16(count))
         let same = $0.random.chance(50) ? $0.fixed($0.known.hashes) : nil
@@ -218,7 +220,7 @@ struct ExtremeMessages {
     return frame(type) {
       $1.integer($0.one(of: $0.numbers, or: 0))
       guard type != 34 else { return }
-      $1.raw($0.fixed($0.known.topics))
+      $1.raw($0.fixed($0.known.channels))
       $1.raw($0.fixed($0.known.feeds.map(\.feed)))
       guard type != 32 else { return }
       $1.raw($0.fixed($0.known.feeds.map(\.subfeed)))

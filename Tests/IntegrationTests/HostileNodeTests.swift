@@ -128,8 +128,9 @@ import Wire
     let peer = try HostilePeer(channel: Self.channel)
     try await peer.join(port: victim.linkPort)
     let good = FileKey(hash: try victim.store(try folder.file("good", bytes: 3)).hash)
+    let channel = try await peer.channel
     func request(_ hash: ContentHash, _ count: UInt64) -> [UInt8] {
-      FetchRequest(topic: peer.topic, hash: hash, range: ByteRange(whole: count)).encoded
+      FetchRequest(channel: channel, hash: hash, range: ByteRange(whole: count)).encoded
     }
     for (number, obstacle) in [
       { mkdir($0, 0o755) }, { mkfifo($0, 0o644) }, { symlink("/nowhere", $0) }, { symlink($0, $0) },

@@ -66,7 +66,7 @@ actor HostilePeer {
     self.extremes = extremes
     node = key.publicKey
     host = LinkHost(loop: loop, identity: try TLSIdentity(key: key))
-    secret = ChannelSecret(name: channel)
+    secret = ChannelSecret(name: channel, cost: ChannelSecret.cost)
     claimedSize = size
     self.giving = giving
   }
@@ -97,13 +97,17 @@ actor HostilePeer {
   }
 
   func hello() throws -> Hello {
-    let link = try #require(link)
-    return Hello(
+    Hello(
       label: "hostile", software: "hostile 1", isBootstrap: false, clock: WallTime(milliseconds: 1_700_000_000_000),
-      proofs: standing == .member ? [secret.proof(by: node, binding: link.channelBinding)] : [])
+      proofs: standing == .member ? [try channel] : [])
   }
 
   nonisolated var topic: Topic { secret.topic }
+
+  /// What stands for the channel in its requests.
+  var channel: ChannelProof {
+    get throws { secret.proof(by: node, binding: try #require(link).channelBinding) }
+  }
 
   func say(_ message: ControlMessage) throws { try #require(control).write(message.encoded) }
 
@@ -181,6 +185,37 @@ actor HostilePeer {
     try await until { self.received[number].bytes.count >= count }
     return received[number].bytes
   }
+
+  // MARK: Attacks
+
+  /// Sends bytes on the control stream unless others still wait there.
+  func sayIfThereIsRoom(_ bytes: [UInt8]) {
+    if control?.isWritable == true { control?.write(bytes) }
+  }
+
+  /// Opens a stream, and resets it.
+  func openAndReset(_ bytes: [UInt8]) {
+    guard let stream = link?.openStream() else { return }
+    stream.write(bytes)
+    stream.reset()
+  }
+
+  /// Opens a stream of which nothing is ever taken.
+  func openWithoutReader(_ bytes: [UInt8]) throws {
+    let stream = try #require(link).openStream()
+    stream.onData = { _ in }
+    stream.write(bytes)
+    streams.append(stream)
+  }
+
+  func ping() { link?.measureRoundTrip() }
+
+  /// Does something again and again until it is stopped.
+  func every(_ period: Duration, _ body: @escaping (isolated HostilePeer) -> Void) {
+    timers.append(loop.after(period, repeating: period) { body(self) })
+  }
+
+  // MARK: Waiting
 
   /// Returns once the daemon has ended the stream or the link.
   func waitForEnd(of number: Int?) async throws {

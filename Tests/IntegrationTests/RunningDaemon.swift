@@ -114,6 +114,13 @@ final class RunningDaemon {
     return kilobytes << 10
   }
 
+  /// The processor time that the process has used, in seconds.
+  func processorSeconds() throws -> Double {
+    let fields = try String(contentsOfFile: "/proc/\(processIdentifier)/stat", encoding: .utf8).split(separator: " ")
+    let ticks = try #require(Double(fields[13])) + #require(Double(fields[14]))
+    return ticks / Double(sysconf(Int32(_SC_CLK_TCK)))
+  }
+
   // MARK: The API
 
   var token: String { (try? String(contentsOfFile: "\(storage)/client-auth", encoding: .utf8)) ?? "" }

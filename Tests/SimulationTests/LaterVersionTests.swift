@@ -19,10 +19,9 @@ import Wire
       let link = LinkID(number: UInt64(number) + 1)
       let binding = [UInt8](repeating: UInt8(number), count: 32)
       core.linkOpened(link, LinkFacts(peer: key.publicKey, dial: nil, binding: binding, remote: nil), at: Self.now)
-      let proof = Lab.channel.secret.proof(by: key.publicKey, binding: binding)
-      let hello = Hello(
-        label: "peer", software: "test", isBootstrap: false, clock: Self.now.wall, proofs: [proof])
+      let hello = Hello(label: "peer", software: "test", isBootstrap: false, clock: Self.now.wall)
       core.received(.hello(hello), on: link, at: Self.now)
+      core.received(.topics([Lab.channel.topic]), on: link, at: Self.now)
     }
     while core.nextEffect() != nil {}
     let known = PresenceRecord(

@@ -5,7 +5,7 @@ import Testing
 import Wire
 
 @Suite struct BatchTests {
-  private func topic() throws -> Topic { try #require(Topic(bytes: [UInt8](repeating: 7, count: Topic.byteCount))) }
+  private let channel: ChannelProof = .filled(with: 7)
 
   private func decode(_ bytes: [UInt8]) throws -> BatchRequest? {
     var decoder = FrameDecoder(limit: 32 << 10)
@@ -17,13 +17,13 @@ import Wire
   @Test(arguments: [0, 1, 1_024])
   func requestsSurviveTheWay(count: Int) throws {
     let hashes = (0..<count).map { ContentHash.of(Array("\($0)".utf8)) }
-    let request = BatchRequest(topic: try topic(), hashes: hashes)
+    let request = BatchRequest(channel: channel, hashes: hashes)
     #expect(try decode(request.encoded) == request)
   }
 
   @Test func moreFilesThanAllowedAreRefused() throws {
     let hashes = [ContentHash](repeating: .of([]), count: BatchRequest.maximumFiles + 1)
-    let bytes = BatchRequest(topic: try topic(), hashes: hashes).encoded
+    let bytes = BatchRequest(channel: channel, hashes: hashes).encoded
     #expect(throws: WireError.self) { try decode(bytes) }
   }
 
@@ -32,7 +32,7 @@ import Wire
   func noBytesDoHarm(seed: UInt64) throws {
     var random = SeededRandom(seed: seed)
     let hashes = (0..<random.number(0...20)).map { ContentHash.of([UInt8(truncatingIfNeeded: $0)]) }
-    try expectNoHarm(from: random.mutated(BatchRequest(topic: try topic(), hashes: hashes).encoded), "seed \(seed)")
+    try expectNoHarm(from: random.mutated(BatchRequest(channel: channel, hashes: hashes).encoded), "seed \(seed)")
   }
 
   @Test func inputsThatWereKeptDoNoHarm() throws {

@@ -7,14 +7,14 @@ import Wire
 /// The messages on feed streams.
 @Suite struct FeedMessageTests {
   private static func examples() throws -> (requests: [FeedRequest], answers: [FeedAnswer]) {
-    let topic = try #require(Topic(bytes: [UInt8](repeating: 7, count: Topic.byteCount)))
+    let channel: ChannelProof = .filled(with: 7)
     let feed = try #require(FeedID(bytes: [UInt8](repeating: 9, count: FeedID.byteCount)))
     let key = SubfeedKey(feed, try SubfeedHash(name: "main"))
     let proof = try #require(Signature(bytes: [UInt8](repeating: 5, count: Signature.byteCount)))
     return (
       [
-        .query(id: 1, topic, feed), .subscribe(id: .max, topic, key, position: .max), .unsubscribe(id: 3),
-        .submit(id: 4, topic, key, message: Array("{\"n\":1}".utf8)),
+        .query(id: 1, channel, feed), .subscribe(id: .max, channel, key, position: .max), .unsubscribe(id: 3),
+        .submit(id: 4, channel, key, message: Array("{\"n\":1}".utf8)),
       ],
       [
         .known(id: 1, isHeld: true, proof: proof), .known(id: 2, isHeld: false, proof: nil),

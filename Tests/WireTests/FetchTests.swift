@@ -10,7 +10,7 @@ import Wire
 
   @Test func requestsSurviveTheWay() throws {
     let range = try #require(ByteRange(start: 5, end: Limits.maximumFileSize))
-    let request = FetchRequest(topic: try fixed(1), hash: try fixed(2), range: range)
+    let request = FetchRequest(channel: try fixed(1), hash: try fixed(2), range: range)
     var decoder = FrameDecoder(limit: 256)
     decoder.append(request.encoded)
     #expect(try FetchRequest.decode(try #require(try decoder.next())) == request)
@@ -20,7 +20,7 @@ import Wire
   @Test func positionsBehindEveryFileAreRefused() throws {
     let range = try #require(ByteRange(start: 5, end: Limits.maximumFileSize + 1))
     var decoder = FrameDecoder(limit: 256)
-    decoder.append(FetchRequest(topic: try fixed(1), hash: try fixed(2), range: range).encoded)
+    decoder.append(FetchRequest(channel: try fixed(1), hash: try fixed(2), range: range).encoded)
     let frame = try #require(try decoder.next())
     #expect(throws: WireError.malformed(.malformed)) { try FetchRequest.decode(frame) }
   }

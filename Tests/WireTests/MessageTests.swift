@@ -164,13 +164,13 @@ struct RandomMessages {
   mutating func next() throws -> ControlMessage {
     switch random.number(0...14) {
     case 0: return .hello(try hello())
-    case 1: return .channels(try (0..<random.number(0...5)).map { _ in try proof() })
+    case 1: return .channels(try (0..<random.number(0...5)).map { _ in try fixed() })
     case 2: return .presence(try (0..<random.number(0...4)).map { _ in try record(hostLength: 12, addresses: 3) })
     case 3:
       return .find(
         FindRequest(
-          id: UInt32(random.number(0...1_000)), topic: try fixed(), hash: try fixed(), wantsManifest: random.chance(50))
-      )
+          id: UInt32(random.number(0...1_000)), channel: try fixed(), hash: try fixed(),
+          wantsManifest: random.chance(50)))
     case 4:
       let refusal = try #require(Refusal.allCases.randomElement(using: &random))
       return .found(FindAnswer(id: 1, .refuses(refusal)))
@@ -222,13 +222,9 @@ struct RandomMessages {
       clock: WallTime(milliseconds: random.next()),
       addresses: try (0..<random.number(0...3)).map { _ in try address(length: 9) },
       observed: random.chance(50) ? try address(length: 3) : nil,
-      proofs: try (0..<random.number(0...4)).map { _ in try proof() })
+      proofs: try (0..<random.number(0...4)).map { _ in try fixed() })
     hello.features = random.next()
     return hello
-  }
-
-  private mutating func proof() throws -> ChannelProof {
-    ChannelProof(topic: try fixed(), proof: random.bytes(random.number(0...WireLimits.proof)))
   }
 
   mutating func record(hostLength: Int, addresses: Int) throws -> PresenceRecord {

@@ -7,21 +7,18 @@ import Wire
 /// The wire format of every message: `Tests/Vectors/wire.json`, which other software may replay as well.
 @Suite struct WireVectorTests {
   private static let topic: Topic = .filled(with: 7)
+  private static let channel: ChannelProof = .filled(with: 7)
   private static let hash: ContentHash = .filled(with: 1)
   private static let manifest: ContentHash = .filled(with: 2)
   private static let feed: FeedID = .filled(with: 9)
   private static let subfeed = SubfeedKey(feed, .filled(with: 10))
-
-  private static func proof(_ topic: Topic, bytes count: Int) -> ChannelProof {
-    ChannelProof(topic: topic, proof: [UInt8](repeating: 11, count: count))
-  }
 
   private static func control() throws -> [String: ControlMessage] {
     var full = Hello(
       label: "größer", software: "kachery 1.2", isBootstrap: true, clock: WallTime(milliseconds: 1_700_000_000_123),
       addresses: [try #require(Address("node.example.org:15351")), .relay(.filled(with: 6))],
       observed: Address("192.0.2.7:65535"),
-      proofs: [proof(topic, bytes: 32), proof(.filled(with: 8), bytes: 0)])
+      proofs: [channel, .filled(with: 8)])
     full.minor = 3
     full.features = 5
     var record = PresenceRecord(
@@ -39,11 +36,12 @@ import Wire
       "the shortest hello": .hello(shortest), "lanes wanted": .lanesWanted(3),
       "prefer": .prefer(0x0102_0304_0506_0708),
       "a full hello": .hello(full), "no channels": .channels([]),
-      "two channels": .channels([proof(topic, bytes: 32), proof(.filled(with: 8), bytes: 32)]),
+      "two channels": .channels([channel, .filled(with: 8)]),
+      "no topics": .topics([]), "two topics": .topics([topic, .filled(with: 8)]),
       "no presence": .presence([]), "presence": .presence([record]),
       "presence of a later version": .presence([later, record]),
-      "find": .find(FindRequest(id: 7, topic: topic, hash: hash)),
-      "find with a manifest": .find(FindRequest(id: .max, topic: topic, hash: hash, wantsManifest: true)),
+      "find": .find(FindRequest(id: 7, channel: channel, hash: hash)),
+      "find with a manifest": .find(FindRequest(id: .max, channel: channel, hash: hash, wantsManifest: true)),
       "found": .found(FindAnswer(id: 7, .has(FindAnswer.File(size: 10_000)))),
       "found with a manifest": .found(
         FindAnswer(id: 7, .has(FindAnswer.File(size: Limits.maximumFileSize, manifest: manifest)))),
@@ -81,8 +79,8 @@ import Wire
   private static func fetchRequests() throws -> [String: FetchRequest] {
     let range = try #require(ByteRange(start: 20_000_000, end: 40_000_000))
     return [
-      "a range": FetchRequest(topic: topic, hash: hash, range: range),
-      "an empty file": FetchRequest(topic: topic, hash: hash, range: ByteRange(whole: 0)),
+      "a range": FetchRequest(channel: channel, hash: hash, range: range),
+      "an empty file": FetchRequest(channel: channel, hash: hash, range: ByteRange(whole: 0)),
     ]
   }
 
@@ -91,13 +89,13 @@ import Wire
       + Refusal.allCases.map { ("\($0)", FetchReply($0)) })
 
   private static let batchRequests = [
-    "no files": BatchRequest(topic: topic, hashes: []),
-    "two files": BatchRequest(topic: topic, hashes: [hash, manifest]),
+    "no files": BatchRequest(channel: channel, hashes: []),
+    "two files": BatchRequest(channel: channel, hashes: [hash, manifest]),
   ]
 
   private static let feedRequests: [String: FeedRequest] = [
-    "query": .query(id: 1, topic, feed), "subscribe": .subscribe(id: 2, topic, subfeed, position: .max),
-    "unsubscribe": .unsubscribe(id: 2), "submit": .submit(id: 3, topic, subfeed, message: Array(#"{"n":1}"#.utf8)),
+    "query": .query(id: 1, channel, feed), "subscribe": .subscribe(id: 2, channel, subfeed, position: .max),
+    "unsubscribe": .unsubscribe(id: 2), "submit": .submit(id: 3, channel, subfeed, message: Array(#"{"n":1}"#.utf8)),
   ]
 
   private static let feedAnswers: [String: FeedAnswer] = [
@@ -148,7 +146,7 @@ import Wire
 
   @Test func controlMessages() throws {
     try replay(
-      "control", Self.control(), types: Array(1...14), encode: { $0.encoded },
+      "control", Self.control(), types: Array(1...15), encode: { $0.encoded },
       decode: { try ControlMessage.decode($0) })
   }
 

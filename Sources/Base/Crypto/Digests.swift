@@ -24,6 +24,38 @@ package enum HMACSHA256 {
   }
 }
 
+/// Scrypt (RFC 7914): a derivation of keys that takes time and memory, so that guessing the secret does too.
+package enum Scrypt {
+  /// How much a derivation costs.
+  package struct Cost: Hashable, Sendable {
+    /// The parameter N, a power of two greater than 1. A derivation takes 128 · N · `blockSize` bytes of memory.
+    package let iterations: UInt64
+    /// The parameter r.
+    package let blockSize: UInt64
+    /// The parameter p.
+    package let parallelism: UInt64
+
+    package init(iterations: UInt64, blockSize: UInt64, parallelism: UInt64) {
+      self.iterations = iterations
+      self.blockSize = blockSize
+      self.parallelism = parallelism
+    }
+
+    /// The memory of one derivation, with the room that OpenSSL counts for its own blocks.
+    fileprivate var memory: UInt64 { 128 * blockSize * (iterations + parallelism + 2) + 1 << 20 }
+  }
+
+  /// Derives `count` bytes from a secret. Takes as long as `cost` demands.
+  package static func derive(_ count: Int, from secret: [UInt8], salt: [UInt8], cost: Cost) -> [UInt8] {
+    var derived = [UInt8](repeating: 0, count: count)
+    let isDone = EVP_PBE_scrypt(
+      secret.map { CChar(bitPattern: $0) }, secret.count, salt, salt.count, cost.iterations, cost.blockSize,
+      cost.parallelism, cost.memory, &derived, count)
+    precondition(isDone == 1, "OpenSSL offers scrypt, and the memory is there")
+    return derived
+  }
+}
+
 /// Cryptographically secure random numbers.
 package struct SecureRandom: RandomNumberGenerator, Sendable {
   package init() {}

@@ -18,11 +18,11 @@ package struct Channel: Hashable, Sendable {
   /// too.
   package let isPublic: Bool
 
-  package init(address: ByteString, membership: Membership, isPublic: Bool = false) {
+  package init(address: ByteString, secret: ChannelSecret, membership: Membership, isPublic: Bool = false) {
     self.address = address
+    self.secret = secret
     self.membership = membership
     self.isPublic = isPublic
-    secret = ChannelSecret(name: address)
   }
 
   package var topic: Topic { secret.topic }

@@ -1,41 +1,46 @@
-import Crypto
+package import Crypto
 package import Primitives
-package import Wire
 
-/// The secret shared by a channel's members: its name, or the address of its document. It never leaves the node.
+/// What is derived from a channel's name, or from the address of its document. Neither leaves the node.
 ///
-/// Two values are derived from it: the topic, which is announced, and the key with which members prove to each other
-/// that they know it. Anyone who can guess the name can join, so a name that must keep strangers out has to be hard to
-/// guess.
+/// The topic is told to bootstrap nodes. With the key, which only members have, they prove to each other that they know
+/// the channel. Anyone who can guess the name can join, so a name that must keep strangers out has to be hard to guess;
+/// the derivation is slow to make guessing expensive.
 package struct ChannelSecret: Hashable, Sendable {
-  /// Announced in place of the channel.
+  /// 16 MiB and at least 10 ms of a core for each guess, 77 ms on a server of 2019. All nodes must use the same.
+  package static let cost = Scrypt.Cost(iterations: 1 << 14, blockSize: 8, parallelism: 1)
+  /// The same for all channels, because only the name is known to all members.
+  private static let salt = Array("kachery channel 2".utf8)
+  /// Bytes of a topic and of a key.
+  package static let byteCount = 2 * Topic.byteCount
+
+  /// Told to bootstrap nodes in place of the channel.
   package let topic: Topic
   private let key: [UInt8]
 
-  /// The secret of the channel with this name or address.
-  package init(name: ByteString) {
-    topic = Self.topic(of: name)
-    key = SHA256Digest.of(Array("kachery channel key 1\0".utf8) + Array(name.utf8))
+  /// Derives the secret of the channel with this name or address. Takes as long as `cost` demands.
+  package init(name: ByteString, cost: Scrypt.Cost) {
+    let derived = Scrypt.derive(Self.byteCount, from: Array(name.utf8), salt: Self.salt, cost: cost)
+    guard let secret = ChannelSecret(bytes: derived) else { preconditionFailure("scrypt derives what is asked for") }
+    self = secret
   }
 
-  private static func topic(of name: ByteString) -> Topic {
-    let digest = SHA256Digest.of(Array("kachery channel topic 1\0".utf8) + Array(name.utf8))
-    guard let topic = Topic(bytes: digest) else { preconditionFailure("a SHA-256 has as many bytes as a topic") }
-    return topic
+  /// The secret that was derived earlier; nil unless there are `byteCount` bytes.
+  package init?(bytes: [UInt8]) {
+    guard bytes.count == Self.byteCount, let topic = Topic(bytes: bytes.prefix(Topic.byteCount)) else { return nil }
+    self.topic = topic
+    key = Array(bytes.suffix(Topic.byteCount))
   }
+
+  /// The topic and the key.
+  package var bytes: [UInt8] { topic.bytes + key }
 
   /// The proof of membership that `prover` sends on the link with this binding. It covers the prover's ID, so that
   /// neither side can send the other's proof back.
   package func proof(by prover: NodeID, binding: [UInt8]) -> ChannelProof {
-    ChannelProof(topic: topic, proof: HMACSHA256.authenticate(binding + prover.bytes + topic.bytes, key: key))
-  }
-
-  /// Whether `proof` shows that `prover`, at the other end of the link with this binding, knows this channel.
-  package func accepts(_ proof: ChannelProof, from prover: NodeID, binding: [UInt8]) -> Bool {
-    let expected = self.proof(by: prover, binding: binding)
-    guard proof.topic == topic, proof.proof.count == expected.proof.count else { return false }
-    // Compares every byte, so that the time taken does not reveal the position of the first difference.
-    return zip(proof.proof, expected.proof).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) } == 0
+    let code = HMACSHA256.authenticate(Array("kachery channel proof 2".utf8) + binding + prover.bytes, key: key)
+    guard let proof = ChannelProof(bytes: code) else { preconditionFailure("a proof is as long as an HMAC") }
+    return proof
   }
 
   /// The tag by which this channel's members recognize an announcement in a local network, or an answer to one. Other

@@ -82,22 +82,22 @@ extension FeedEngine {
   }
 
   mutating func query(_ feed: FeedID, of node: NodeID, over topics: TopicFilter, at now: Instant) {
-    guard let peer = peers[node], let topic = peer.topic(among: topics),
+    guard let peer = peers[node], let channel = peer.channel(among: topics),
       let id = peers[node]?.nextID()
     else { return }
     peers[node]?.queries[id] = FeedPeer.Query(feed: feed, link: peer.link, sentAt: now)
     peers[node]?.knowledge[feed] = .asked
-    emit(.request(peer.link, .query(id: id, topic, feed)))
+    emit(.request(peer.link, .query(id: id, channel.proof, feed)))
   }
 
   private mutating func subscribe(to key: SubfeedKey, at node: NodeID, at now: Instant) {
     guard let following = followed[key], let count = following.count,
-      let peer = peers[node], let topic = peer.topic(among: following.topics),
+      let peer = peers[node], let channel = peer.channel(among: following.topics),
       let id = peers[node]?.nextID()
     else { return }
     peers[node]?.subscriptions[id] = key
-    followed[key]?.sources[node] = Following.Source(id: id, topic: topic, at: now)
-    emit(.request(peer.link, .subscribe(id: id, topic, key, position: count)))
+    followed[key]?.sources[node] = Following.Source(id: id, topic: channel.topic, at: now)
+    emit(.request(peer.link, .subscribe(id: id, channel.proof, key, position: count)))
   }
 
   /// Stops reading a subfeed from this node.

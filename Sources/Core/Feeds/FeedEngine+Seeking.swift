@@ -48,7 +48,7 @@ extension FeedEngine {
   }
 
   private func writer(of feed: FeedID) -> NodeID? {
-    peers.values.filter { $0.knowledge[feed] == .writer && !$0.topics.isEmpty }.map(\.node).min()
+    peers.values.filter { $0.knowledge[feed] == .writer && !$0.channels.isEmpty }.map(\.node).min()
   }
 
   mutating func settleSeeks(of feed: FeedID, at now: Instant) {
@@ -94,13 +94,13 @@ extension FeedEngine {
     guard let writer = writer(of: submission.key.feed) else {
       return askEverybody(about: submission.key.feed, at: now)
     }
-    guard let peer = peers[writer], let topic = peer.topic(among: Self.anyTopic),
+    guard let peer = peers[writer], let channel = peer.channel(among: Self.anyTopic),
       let request = peers[writer]?.nextID()
     else { return }
     peers[writer]?.submits[request] = FeedPeer.Submit(id: id, link: peer.link)
     submissions[id]?.sentTo = writer
     emit(
-      .request(peer.link, .submit(id: request, topic, submission.key, message: submission.message)))
+      .request(peer.link, .submit(id: request, channel.proof, submission.key, message: submission.message)))
   }
 
   mutating func endSubmission(_ id: SubmitID, _ error: KacheryError?) {

@@ -29,7 +29,7 @@ extension FeedEngine {
   }
 
   mutating func serve(
-    _ subscriber: Subscriber, _ key: SubfeedKey, over topic: Topic, from position: UInt64
+    _ subscriber: Subscriber, _ key: SubfeedKey, over channel: ChannelProof, from position: UInt64
   ) {
     guard let link = links[subscriber.link] else { return }
     guard link.served.count < Self.maximumServed else {
@@ -37,7 +37,7 @@ extension FeedEngine {
     }
     endServing(subscriber)
     links[subscriber.link]?.served[subscriber.id] = Served(
-      key: key, topic: topic, position: position)
+      key: key, channel: channel, position: position)
     servedBy[key, default: []].insert(subscriber)
     links[subscriber.link]?.turns.append(subscriber.id)
     readNext(over: subscriber.link)

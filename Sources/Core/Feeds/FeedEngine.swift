@@ -100,11 +100,13 @@ package struct FeedEngine: Sendable {
   /// Nodes were linked, their permissions changed, or another of their links is to be used: the link over which each is
   /// asked, and the channels over which it may be asked for feeds. What one may no longer be asked for is not requested
   /// from another that is about to lose the same permission.
-  package mutating func setPeers(_ permissions: [(node: NodeID, topics: [Topic], link: LinkID)], at now: Instant) {
+  package mutating func setPeers(
+    _ permissions: [(node: NodeID, channels: [AskableChannel], link: LinkID)], at now: Instant
+  ) {
     var changed: [(node: NodeID, before: [Topic])] = []
-    for (node, topics, link) in permissions where peers[node]?.topics != topics || peers[node]?.link != link {
+    for (node, channels, link) in permissions where peers[node]?.channels != channels || peers[node]?.link != link {
       changed.append((node, peers[node]?.topics ?? []))
-      peers[node, default: FeedPeer(node: node, link: link)].topics = topics
+      peers[node, default: FeedPeer(node: node, link: link)].channels = channels
     }
     for (node, _, link) in permissions where peers[node]?.link != link { move(node, to: link, at: now) }
     for (node, before) in changed { review(node, before: before, at: now) }
@@ -128,7 +130,7 @@ package struct FeedEngine: Sendable {
     peers[node]?.subscriptions = [:]
     for (id, key) in peer.subscriptions.sorted(by: { $0.key < $1.key }) {
       emit(.request(peer.link, .unsubscribe(id: id)))
-      guard let source = followed[key]?.sources[node], peer.topics.contains(source.topic),
+      guard let source = followed[key]?.sources[node], let proof = peer.proof(of: source.topic),
         let position = followed[key]?.nextPosition(of: node), let next = peers[node]?.nextID()
       else {
         followed[key]?.sources[node] = nil
@@ -136,7 +138,7 @@ package struct FeedEngine: Sendable {
       }
       peers[node]?.subscriptions[next] = key
       followed[key]?.sources[node]?.renew(next, at: now)
-      emit(.request(link, .subscribe(id: next, source.topic, key, position: position)))
+      emit(.request(link, .subscribe(id: next, proof, key, position: position)))
     }
   }
 
@@ -198,9 +200,9 @@ package struct FeedEngine: Sendable {
     "The link to the node that writes the feed broke before it answered; the message may have been appended.")
 
   /// Stops serving a node over channels that no longer permit it.
-  package mutating func withdraw(_ link: LinkID, where isWithdrawn: (Topic) -> Bool) {
+  package mutating func withdraw(_ link: LinkID, where isWithdrawn: (ChannelProof) -> Bool) {
     for (id, served) in (links[link]?.served ?? [:]).sorted(by: { $0.key < $1.key })
-    where isWithdrawn(served.topic) {
+    where isWithdrawn(served.channel) {
       endServing(Subscriber(link: link, id: id))
       emit(.answer(link, .refused(id: id, .notAuthorized)))
     }
@@ -215,9 +217,9 @@ package struct FeedEngine: Sendable {
     case .query(let id, _, let feed):
       guard isPermitted else { return emit(.answer(link, .refused(id: id, .notAuthorized))) }
       lookUp(feed, for: Subscriber(link: link, id: id))
-    case .subscribe(let id, let topic, let key, let position):
+    case .subscribe(let id, let channel, let key, let position):
       guard isPermitted else { return emit(.answer(link, .refused(id: id, .notAuthorized))) }
-      serve(Subscriber(link: link, id: id), key, over: topic, from: position)
+      serve(Subscriber(link: link, id: id), key, over: channel, from: position)
     case .unsubscribe(let id): endServing(Subscriber(link: link, id: id))
     case .submit(let id, _, let key, let message):
       guard isPermitted else { return emit(.answer(link, .refused(id: id, .notAuthorized))) }

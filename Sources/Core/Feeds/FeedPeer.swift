@@ -27,8 +27,8 @@ struct FeedPeer: Sendable {
   let node: NodeID
   /// The link over which it is asked.
   var link: LinkID
-  /// The channels over which it may be asked.
-  var topics: [Topic] = []
+  /// The channels over which it may be asked on that link.
+  var channels: [AskableChannel] = []
   private var lastID: UInt32 = 0
 
   // Requests to it, by request number. Subscriptions are all on the link over which it is asked.
@@ -47,8 +47,14 @@ struct FeedPeer: Sendable {
     return lastID
   }
 
+  /// The topics of these channels.
+  var topics: [Topic] { channels.map(\.topic) }
+
   /// The channel over which it may be asked, restricted to `wanted`; nil if there is none.
-  func topic(among wanted: TopicFilter) -> Topic? { topics.first { wanted.admits($0) } }
+  func channel(among wanted: TopicFilter) -> AskableChannel? { channels.first { wanted.admits($0.topic) } }
+
+  /// What stands for a channel on its link; nil if it may not be asked over that channel.
+  func proof(of topic: Topic) -> ChannelProof? { channels.first { $0.topic == topic }?.proof }
 }
 
 /// What is served over one link. A node with several links is served on each what it requests there.
@@ -107,7 +113,8 @@ struct Subscriber: Hashable, Comparable, Sendable {
 /// A subfeed that another node follows here.
 struct Served: Sendable {
   let key: SubfeedKey
-  let topic: Topic
+  /// The node's proof for the channel over which it asked.
+  let channel: ChannelProof
   /// The next message to send.
   var position: UInt64
   /// Whether it has everything that is stored here.

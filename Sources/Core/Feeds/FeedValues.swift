@@ -34,6 +34,17 @@ package struct SubmitID: Hashable, Comparable, Sendable {
   package static func < (left: SubmitID, right: SubmitID) -> Bool { left.number < right.number }
 }
 
+/// A channel over which a node may be asked, and what stands for it on the link to that node.
+package struct AskableChannel: Hashable, Sendable {
+  package let topic: Topic
+  package let proof: ChannelProof
+
+  package init(topic: Topic, proof: ChannelProof) {
+    self.topic = topic
+    self.proof = proof
+  }
+}
+
 /// A submission from another node that waits for its answer.
 package struct ForeignSubmission: Hashable, Sendable {
   package let node: NodeID

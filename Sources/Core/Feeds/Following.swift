@@ -116,7 +116,7 @@ struct Following: Sendable {
   var canAsk: Bool { count != nil && retryAt == nil }
 
   /// Whether the node may be asked.
-  func admits(_ peer: FeedPeer) -> Bool { shunned[peer.node] == nil && peer.topic(among: topics) != nil }
+  func admits(_ peer: FeedPeer) -> Bool { shunned[peer.node] == nil && peer.channel(among: topics) != nil }
 
   /// The nodes to read from: the writer if it answers, otherwise several nodes with messages of the subfeed, preferring
   /// those that send them.

@@ -1,5 +1,6 @@
 import Crypto
 import Discovery
+import Feeds
 import Primitives
 import Wire
 
@@ -9,9 +10,10 @@ struct Membership: Sendable {
   private var channels: [Topic: Channel] = [:]
   /// The channels in the order of their topics.
   private(set) var inOrder: [Channel] = []
-  /// The links whose peers claim to know a topic, so that a change of its channel affects only those.
-  private var claims: [Topic: Set<LinkID>] = [:]
-  /// Proofs checked so far: the expensive part of a hello. Tests use it to bound the cost of a message.
+  /// The links whose peers have proved that they know a channel, or named its topic, so that a change of the channel
+  /// affects only those.
+  private var knowing: [Topic: Set<LinkID>] = [:]
+  /// Proofs of peers computed so far: the expensive part of a hello. Tests use it to bound the cost of a message.
   private(set) var checkedProofs: UInt64 = 0
 
   init(node: NodeID) { self.node = node }
@@ -35,45 +37,53 @@ struct Membership: Sendable {
 
   // MARK: Proofs
 
-  /// The proofs of this node's channels for the link with this binding.
+  /// The proofs of this node's channels for the link with this binding, in an order that says nothing about them.
   func proofs(binding: [UInt8]) -> [ChannelProof] {
-    inOrder.prefix(WireLimits.channels).map { $0.secret.proof(by: node, binding: binding) }
+    inOrder.prefix(WireLimits.channels).map { $0.secret.proof(by: node, binding: binding) }.sorted()
   }
 
-  /// Records the topics that a peer claims now; none once its link is gone.
-  mutating func setClaims(of link: LinkID, from old: Set<Topic>, to new: Set<Topic>) {
+  /// What stands for a channel in this node's requests on the link with this binding; nil if it is not joined.
+  func proof(of topic: Topic, binding: [UInt8]) -> ChannelProof? {
+    channels[topic]?.secret.proof(by: node, binding: binding)
+  }
+
+  /// The topics that are named to bootstrap nodes.
+  var namedTopics: [Topic] { inOrder.prefix(WireLimits.channels).map(\.topic) }
+
+  /// The proofs by which the peer shows that it knows each of this node's channels. Those of `peer.expected` are not
+  /// computed again.
+  mutating func expectedProofs(of peer: Peer) -> [ChannelProof: Topic] {
+    var expected = peer.expected.filter { channels[$0.value] != nil }
+    guard expected.count < channels.count else { return expected }
+    let known = Set(expected.values)
+    for channel in inOrder where !known.contains(channel.topic) {
+      checkedProofs += 1
+      expected[channel.secret.proof(by: peer.node, binding: peer.facts.binding)] = channel.topic
+    }
+    return expected
+  }
+
+  /// Records the topics that a peer knows now; none once its link is gone.
+  mutating func setKnown(by link: LinkID, from old: Set<Topic>, to new: Set<Topic>) {
     // in any order: each topic has its own set
     for topic in old.subtracting(new) {
-      claims[topic]?.remove(link)
-      if claims[topic]?.isEmpty == true { claims[topic] = nil }
+      knowing[topic]?.remove(link)
+      if knowing[topic]?.isEmpty == true { knowing[topic] = nil }
     }
     // in any order: each topic has its own set
-    for topic in new.subtracting(old) { claims[topic, default: []].insert(link) }
+    for topic in new.subtracting(old) { knowing[topic, default: []].insert(link) }
   }
 
-  /// The links whose peers claim to know one of these topics, in order.
-  func links(claiming topics: Set<Topic>) -> [LinkID] {
-    topics.reduce(into: Set<LinkID>()) { $0.formUnion(claims[$1] ?? []) }.sorted()
-  }
-
-  /// The channels for which the peer's proofs are valid. Topics that it has proved before are checked again only if
-  /// they are among `changed`; nil checks all of them.
-  mutating func proven(by peer: Peer, changed: Set<Topic>?) -> Set<Topic> {
-    let unchanged = changed.map { peer.proven.subtracting($0) } ?? []
-    var proven = unchanged
-    for proof in peer.proofs where changed?.contains(proof.topic) ?? true {
-      guard let channel = channels[proof.topic] else { continue }
-      checkedProofs += 1
-      if channel.secret.accepts(proof, from: peer.node, binding: peer.facts.binding) { proven.insert(proof.topic) }
-    }
-    return proven
+  /// The links whose peers know one of these topics, in order.
+  func links(knowing topics: Set<Topic>) -> [LinkID] {
+    topics.reduce(into: Set<LinkID>()) { $0.formUnion(knowing[$1] ?? []) }.sorted()
   }
 
   // MARK: Permissions
 
-  /// Whether the peer may request files from this node over the channel with this topic.
-  func mayServe(_ peer: Peer, over topic: Topic) -> Bool {
-    guard peer.isActive, peer.proven.contains(topic), let channel = channels[topic] else { return false }
+  /// Whether the peer may request files from this node over the channel for which it gave this proof.
+  func mayServe(_ peer: Peer, over proof: ChannelProof) -> Bool {
+    guard peer.isActive, let topic = peer.topic(of: proof), let channel = channels[topic] else { return false }
     return channel.permits(peer.node, toAsk: node, serverIsPublic: channel.isPublic)
   }
 
@@ -83,9 +93,16 @@ struct Membership: Sendable {
     return peer.proven.sorted().filter { channels[$0]?.permits(node, toAsk: peer.node, serverIsPublic: true) ?? false }
   }
 
+  /// The same, with what stands for each channel on the peer's link.
+  func askableChannels(of peer: Peer) -> [AskableChannel] {
+    askableTopics(of: peer).compactMap { topic in
+      proof(of: topic, binding: peer.facts.binding).map { AskableChannel(topic: topic, proof: $0) }
+    }
+  }
+
   /// The topics whose members are introduced to the peer.
   func topicsToIntroduce(to peer: Peer, isBootstrap: Bool) -> Set<Topic> {
-    let named = isBootstrap ? peer.claimed : peer.proven
+    let named = isBootstrap ? peer.known : peer.proven
     return named.filter { channels[$0]?.introduces(peer.node) ?? isBootstrap }
   }
 }

@@ -14,9 +14,12 @@ extension NodeCore {
     if !configuration.isBootstrap {
       for topic in oldTopics.subtracting(membership.topics).sorted() { introductions.forget(topic) }
     }
-    if oldTopics != membership.topics { sendProofs() }
-    let affected = membership.links(claiming: changed)
-    for link in affected { checkProofs(of: link, changed: changed) }
+    var affected = membership.links(knowing: changed)
+    if oldTopics != membership.topics {
+      sendProofs()
+      for link in peers.links { recognize(link) }
+      affected = Set(affected).union(membership.links(knowing: changed)).sorted()
+    }
     reviewPermissions(of: affected, at: now)
     updateTargets(at: now)
     announce(at: now)
@@ -30,7 +33,17 @@ extension NodeCore {
     for link in peers.links {
       guard let peer = peers[link], !peer.isClosing else { continue }
       emit(.link(.send(link, .channels(membership.proofs(binding: peer.facts.binding)))))
+      nameTopics(to: link)
     }
+  }
+
+  /// Names this node's topics to a bootstrap node, which introduces it and passes its links on by them. No other node is
+  /// told topics.
+  mutating func nameTopics(to link: LinkID) {
+    let topics = membership.namedTopics
+    guard let peer = peers.active(link), peer.isBootstrap, peer.toldTopics != topics else { return }
+    peers.change(link) { $0.toldTopics = topics }
+    emit(.link(.send(link, .topics(topics))))
   }
 
   /// No node can appear over a channel that is not joined.
@@ -74,19 +87,35 @@ extension NodeCore {
 
   /// Records a peer's proofs of its channels, in its hello or later. The caller reviews the peer's permissions.
   mutating func setProofs(_ proofs: [ChannelProof], of link: LinkID) {
-    guard let old = peers[link]?.claimed else { return }
-    peers.change(link) { $0.proofs = proofs }
-    membership.setClaims(of: link, from: old, to: Set(proofs.map(\.topic)))
-    checkProofs(of: link)
+    peers.change(link) { $0.proofs = Set(proofs) }
+    recognize(link)
+  }
+
+  /// Records the topics of a peer's channels. Only a bootstrap node needs them.
+  mutating func setNamed(_ topics: [Topic], of link: LinkID) {
+    guard configuration.isBootstrap else { return }
+    changeKnown(by: link) { $0.named = Set(topics) }
   }
 
   /// Determines the channels for which a peer's proofs are valid.
-  ///
-  /// - Parameter changed: the topics whose channels have changed; nil if the proofs have.
-  private mutating func checkProofs(of link: LinkID, changed: Set<Topic>? = nil) {
+  private mutating func recognize(_ link: LinkID) {
     guard let peer = peers[link], peer.hello != nil, !peer.isClosing else { return }
-    let proven = membership.proven(by: peer, changed: changed)
-    peers.change(link) { $0.proven = proven }
+    let expected = membership.expectedProofs(of: peer)
+    changeKnown(by: link) { peer in
+      peer.expected = expected
+      peer.proven = Set(peer.proofs.compactMap { expected[$0] })
+    }
+  }
+
+  private mutating func changeKnown(by link: LinkID, _ body: (inout Peer) -> Void) {
+    guard let old = peers[link]?.known else { return }
+    peers.change(link, body)
+    membership.setKnown(by: link, from: old, to: peers[link]?.known ?? [])
+  }
+
+  /// What stands for a channel in this node's requests on a link; nil if the channel is not joined or the link is gone.
+  package func proof(of topic: Topic, on link: LinkID) -> ChannelProof? {
+    peers[link].flatMap { membership.proof(of: topic, binding: $0.facts.binding) }
   }
 
   /// Withdraws requests that are no longer permitted in either direction, and sends queries that are permitted now. The
@@ -97,16 +126,17 @@ extension NodeCore {
     guard !reviewed.isEmpty else { return }
     for _ in reviewed { countReview() }
     let permissions = links.compactMap { peers.preferred($0) }
-      .map { (node: $0.node, topics: membership.askableTopics(of: $0), link: $0.link) }
-    transferEngine.withdraw(except: permissions.map { ($0.node, Set($0.topics)) }, at: now.instant)
+      .map { (node: $0.node, channels: membership.askableChannels(of: $0), link: $0.link) }
+    transferEngine.withdraw(
+      except: permissions.map { ($0.node, Set($0.channels.map(\.topic))) }, at: now.instant)
     drainTransfer(at: now)
     feedEngine.setPeers(permissions, at: now.instant)
     for peer in reviewed { feedEngine.withdraw(peer.link) { !membership.mayServe(peer, over: $0) } }
     drainFeeds()
   }
 
-  /// Whether the peer at the other end may request files from this node over the channel with this topic.
-  package func mayServe(_ link: LinkID, over topic: Topic) -> Bool {
-    peers[link].map { membership.mayServe($0, over: topic) } ?? false
+  /// Whether the peer at the other end may request files from this node over the channel for which it gave this proof.
+  package func mayServe(_ link: LinkID, over proof: ChannelProof) -> Bool {
+    peers[link].map { membership.mayServe($0, over: proof) } ?? false
   }
 }

@@ -12,7 +12,7 @@ extension NodeCore {
   /// A peer's request about a feed.
   package mutating func received(_ request: FeedRequest, on link: LinkID) {
     guard let peer = peers.active(link) else { return }
-    let isPermitted = request.topic.map { mayServe(link, over: $0) } ?? true
+    let isPermitted = request.channel.map { mayServe(link, over: $0) } ?? true
     feedEngine.received(request, over: peer.link, isPermitted: isPermitted)
     drainFeeds()
   }

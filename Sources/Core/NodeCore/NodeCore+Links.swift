@@ -62,7 +62,7 @@ extension NodeCore {
   /// A link has ended, closed by either side.
   package mutating func linkClosed(_ link: LinkID, at now: Timestamps) {
     guard let peer = peers.close(link) else { return }
-    membership.setClaims(of: link, from: peer.claimed, to: [])
+    membership.setKnown(by: link, from: peer.known, to: [])
     // in any order: each removal is independent
     for lookup in peer.lookups { lookups[lookup] = nil }
     leavePath(link, of: peer.node, at: now)
@@ -128,6 +128,9 @@ extension NodeCore {
       reviewPermissions(of: [peer.link], at: now)
       introduce(to: peer.link, at: now)
       askOpenQuestions(to: peer.link, at: now)
+    case .topics(let topics):
+      setNamed(topics, of: peer.link)
+      if peers.link(of: peer.node) == peer.link { introduce(to: peer.link, at: now) }
     case .presence(let records): recordPresence(records, from: peer, at: now)
     case .find(let request): answer(request, on: peer, at: now)
     case .found(let answer): take(answer, from: peer, at: now)
@@ -165,6 +168,7 @@ extension NodeCore {
     guard allowsSeveral || settleDuplicate(of: link, at: now), makeRoom(for: link, at: now) else {
       // The remaining link may only now be known to lead to a bootstrap node.
       if isBootstrap, let kept = peers.link(of: peer.node) {
+        nameTopics(to: kept)
         introduce(to: kept, at: now)
         relayAppeared(peer, at: now)
       }
@@ -188,6 +192,8 @@ extension NodeCore {
       recordObserved(observed, by: peer.node, at: now)
     }
     feedEngine.linkOpened(link, to: peer.node, binding: peer.facts.binding)
+    // That the node is a bootstrap node may only now be known of its older links.
+    for open in peers.activeLinks(to: peer.node) { nameTopics(to: open) }
     guard !peers.isLinked(peer.node) else {
       addPath(link, at: now)
       return relayAppeared(peer, at: now)

@@ -63,7 +63,7 @@ extension NodeCore {
   }
 
   private mutating func relay(_ records: [PresenceRecord], from sender: Peer) {
-    for link in membership.links(claiming: Set(records.map(\.topic))) where link != sender.link {
+    for link in membership.links(knowing: Set(records.map(\.topic))) where link != sender.link {
       guard let peer = peers.preferred(link) else { continue }
       let topics = membership.topicsToIntroduce(to: peer, isBootstrap: configuration.isBootstrap)
       send(records.filter { topics.contains($0.topic) && $0.node != peer.node }, to: link)

@@ -56,14 +56,14 @@ extension NodeCore {
 
   /// Whether this node passes a link, or joins lanes, from the node at the other end of `link`.
   ///
-  /// Both nodes must have named the channel. A node that has not gets the same answer whether or not the target is
+  /// Both nodes must have named the channel's topic. A node that has not gets the same answer whether or not the target is
   /// linked.
   package func relayStatus(from link: LinkID, to target: NodeID, over topic: Topic) -> RelayStatus {
     guard configuration.relays else { return .doesNotRelay }
-    guard let opener = peers.active(link), opener.claimed.contains(topic), opener.node != target else {
+    guard let opener = peers.active(link), opener.known.contains(topic), opener.node != target else {
       return .notPermitted
     }
-    guard let other = peers.peer(of: target), other.claimed.contains(topic) else { return .notLinked }
+    guard let other = peers.peer(of: target), other.known.contains(topic) else { return .notLinked }
     return opener.facts.path == .relayed || other.facts.path == .relayed ? .nested : .granted
   }
 

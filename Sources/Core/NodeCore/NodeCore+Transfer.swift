@@ -82,9 +82,11 @@ extension NodeCore {
   private mutating func put(_ question: Question, to link: LinkID) -> AskedPeer? {
     guard let peer = peers[link], question.node == nil || question.node == peer.node else { return nil }
     let topics = membership.askableTopics(of: peer)
-    guard let topic = topics.first(where: { question.topic == nil || question.topic == $0 }) else { return nil }
+    guard let topic = topics.first(where: { question.topic == nil || question.topic == $0 }),
+      let proof = proof(of: topic, on: link)
+    else { return nil }
     let request = FindRequest(
-      id: question.id, topic: topic, hash: question.hash, wantsManifest: question.wantsManifest)
+      id: question.id, channel: proof, hash: question.hash, wantsManifest: question.wantsManifest)
     emit(.link(.send(link, .find(request))))
     return AskedPeer(node: peer.node, topic: topic)
   }
@@ -116,7 +118,7 @@ extension NodeCore {
 
   /// Answers a peer. A peer without permission gets the same refusal for any file, before the store is consulted.
   mutating func answer(_ request: FindRequest, on peer: Peer, at now: Timestamps) {
-    guard mayServe(peer.link, over: request.topic) else {
+    guard mayServe(peer.link, over: request.channel) else {
       return emit(.link(.send(peer.link, .found(FindAnswer(id: request.id, .refuses(.notAuthorized))))))
     }
     guard peer.lookups.count < Self.maximumLookups else {
@@ -137,7 +139,7 @@ extension NodeCore {
     guard let (link, request) = lookups.removeValue(forKey: lookup) else { return }
     peers.change(link) { $0.lookups.remove(lookup) }
     // The membership may have been withdrawn during the lookup.
-    let answer = mayServe(link, over: request.topic) ? outcome : .refuses(.notAuthorized)
+    let answer = mayServe(link, over: request.channel) ? outcome : .refuses(.notAuthorized)
     guard peers[link]?.isActive == true else { return }
     emit(.link(.send(link, .found(FindAnswer(id: request.id, answer)))))
   }

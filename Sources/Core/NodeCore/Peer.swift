@@ -9,9 +9,15 @@ struct Peer: Sendable {
   /// Nil until it has arrived; until then the peer may request nothing.
   var hello: Hello?
   /// Its latest proofs of channels.
-  var proofs: [ChannelProof] = []
+  var proofs: Set<ChannelProof> = []
+  /// The proofs by which it would show that it knows each of this node's channels.
+  var expected: [ChannelProof: Topic] = [:]
   /// The channels of this node for which its proofs are valid.
   var proven: Set<Topic> = []
+  /// The topics that it has named to this node, which is a bootstrap node and introduces it by them.
+  var named: Set<Topic> = []
+  /// The topics that this node has named to it, a bootstrap node.
+  var toldTopics: [Topic] = []
   /// The topics for which it was sent this node's record.
   var announced: Set<Topic> = []
   /// The topics for which it was sent the other members' records.
@@ -39,8 +45,11 @@ struct Peer: Sendable {
   /// Whether the node may have several links.
   var allowsSeveral: Bool { has(Hello.severalLinks) }
   var isBootstrap: Bool { isWantedAsBootstrap && hello?.isBootstrap ?? false }
-  /// Every topic that it has named, proved or not: a bootstrap node introduces nodes by these.
-  var claimed: Set<Topic> { Set(proofs.map(\.topic)) }
+  /// Every topic that it has proved or named.
+  var known: Set<Topic> { proven.union(named) }
+
+  /// The channel for which it has given this proof; nil if the proof is not valid.
+  func topic(of proof: ChannelProof) -> Topic? { proofs.contains(proof) ? expected[proof] : nil }
 
   /// Whether it has said that it has this feature.
   func has(_ feature: UInt64) -> Bool { hello.map { $0.features & feature != 0 } ?? false }

@@ -9,18 +9,19 @@ package struct BatchRequest: Hashable, Sendable {
   /// Bytes in the largest file that is sent in a batch; larger ones are fetched in pieces.
   package static let maximumSize: UInt64 = 1 << 20
 
-  package let topic: Topic
+  /// The asker's proof for the channel.
+  package let channel: ChannelProof
   package let hashes: [ContentHash]
 
-  package init(topic: Topic, hashes: [ContentHash]) {
-    self.topic = topic
+  package init(channel: ChannelProof, hashes: [ContentHash]) {
+    self.channel = channel
     self.hashes = hashes
   }
 
   /// The request as a frame.
   package var encoded: [UInt8] {
     Frame.encode(Self.frameType) { writer in
-      writer.fixed(topic)
+      writer.fixed(channel)
       writer.list(hashes) { $0.fixed($1) }
     }
   }
@@ -30,11 +31,11 @@ package struct BatchRequest: Hashable, Sendable {
     guard frame.type == frameType else { throw .unknownType(frame.type) }
     var reader = ByteReader(frame.body)
     do throws(ByteReaderError) {
-      let topic = try reader.fixed(Topic.self)
+      let channel = try reader.fixed(ChannelProof.self)
       let hashes = try reader.list(limit: maximumFiles) { (reader) throws(ByteReaderError) in
         try reader.fixed(ContentHash.self)
       }
-      return BatchRequest(topic: topic, hashes: hashes)
+      return BatchRequest(channel: channel, hashes: hashes)
     } catch {
       throw .malformed(error)
     }

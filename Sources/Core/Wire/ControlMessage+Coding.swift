@@ -16,13 +16,15 @@ extension ControlMessage {
     static let prefer: UInt8 = 12
     static let lanesWanted: UInt8 = 13
     static let punchEnd: UInt8 = 14
+    static let topics: UInt8 = 15
   }
 
   /// The message as a frame.
   package var encoded: [UInt8] {
     switch self {
     case .hello(let hello): Frame.encode(FrameType.hello) { $0.write(hello) }
-    case .channels(let proofs): Frame.encode(FrameType.channels) { $0.list(proofs) { $0.write($1) } }
+    case .channels(let proofs): Frame.encode(FrameType.channels) { $0.list(proofs) { $0.fixed($1) } }
+    case .topics(let topics): Frame.encode(FrameType.topics) { $0.list(topics) { $0.fixed($1) } }
     case .presence(let records): Frame.encode(FrameType.presence) { $0.list(records) { $0.write($1) } }
     case .find(let request): Frame.encode(FrameType.find) { $0.write(request) }
     case .found(let answer): Frame.encode(FrameType.found) { $0.write(answer) }
@@ -45,6 +47,7 @@ extension ControlMessage {
       switch frame.type {
       case FrameType.hello: return .hello(try reader.hello())
       case FrameType.channels: return .channels(try reader.proofs())
+      case FrameType.topics: return .topics(try reader.topics())
       case FrameType.presence: return .presence(try reader.presenceRecords())
       case FrameType.find: return .find(try reader.findRequest())
       case FrameType.found: return .found(try reader.findAnswer())
@@ -68,7 +71,7 @@ extension ControlMessage {
 extension ByteWriter {
   fileprivate mutating func write(_ request: FindRequest) {
     integer(request.id)
-    fixed(request.topic)
+    fixed(request.channel)
     fixed(request.hash)
     flag(request.wantsManifest)
   }
@@ -104,12 +107,16 @@ extension ByteWriter {
 }
 
 extension ByteReader {
+  fileprivate mutating func topics() throws(ByteReaderError) -> [Topic] {
+    try list(limit: WireLimits.channels) { (reader) throws(ByteReaderError) in try reader.fixed() }
+  }
+
   fileprivate mutating func presenceRecords() throws(ByteReaderError) -> [PresenceRecord] {
     try list(limit: WireLimits.records) { (reader) throws(ByteReaderError) in try reader.presenceRecord() }
   }
 
   fileprivate mutating func findRequest() throws(ByteReaderError) -> FindRequest {
-    FindRequest(id: try integer(), topic: try fixed(), hash: try fixed(), wantsManifest: try flag())
+    FindRequest(id: try integer(), channel: try fixed(), hash: try fixed(), wantsManifest: try flag())
   }
 
   fileprivate mutating func findAnswer() throws(ByteReaderError) -> FindAnswer {

@@ -6,6 +6,8 @@ package enum ControlMessage: Hashable, Sendable {
   case hello(Hello)
   /// The channels that the sender has joined have changed: these proofs replace the earlier ones.
   case channels([ChannelProof])
+  /// The topics of the sender's channels, which replace the earlier ones. Only a bootstrap node is told them.
+  case topics([Topic])
   /// Records of the sender itself, or of nodes that serve one of the receiver's topics.
   case presence([PresenceRecord])
   /// Which nodes on this channel have a file?
@@ -62,14 +64,15 @@ package struct WaitingNotice: Hashable, Sendable {
 package struct FindRequest: Hashable, Sendable {
   /// Chosen by the sender; the answer repeats it.
   package let id: UInt32
-  package let topic: Topic
+  /// The sender's proof for the channel.
+  package let channel: ChannelProof
   package let hash: ContentHash
   /// Whether a node that has a large file without a manifest should create one before it answers.
   package let wantsManifest: Bool
 
-  package init(id: UInt32, topic: Topic, hash: ContentHash, wantsManifest: Bool = false) {
+  package init(id: UInt32, channel: ChannelProof, hash: ContentHash, wantsManifest: Bool = false) {
     self.id = id
-    self.topic = topic
+    self.channel = channel
     self.hash = hash
     self.wantsManifest = wantsManifest
   }

@@ -8,20 +8,20 @@ package enum FeedRequest: Hashable, Sendable {
   package static let longestMessage = 60_000
 
   /// Does the node write the feed, or have messages of it? Answered by `known`.
-  case query(id: UInt32, Topic, FeedID)
+  case query(id: UInt32, ChannelProof, FeedID)
   /// Send the messages of a subfeed from this one on, those available now and later ones.
-  case subscribe(id: UInt32, Topic, SubfeedKey, position: UInt64)
+  case subscribe(id: UInt32, ChannelProof, SubfeedKey, position: UInt64)
   /// Send no more for this subscription.
   case unsubscribe(id: UInt32)
   /// Append this JSON object to a subfeed that the node writes. Answered by `submitted` or `rejected`.
-  case submit(id: UInt32, Topic, SubfeedKey, message: [UInt8])
+  case submit(id: UInt32, ChannelProof, SubfeedKey, message: [UInt8])
 }
 
 extension FeedRequest {
-  /// The channel of the request; nil if none is needed.
-  package var topic: Topic? {
+  /// The asker's proof for the channel of the request; nil if none is needed.
+  package var channel: ChannelProof? {
     switch self {
-    case .query(_, let topic, _), .subscribe(_, let topic, _, _), .submit(_, let topic, _, _): topic
+    case .query(_, let channel, _), .subscribe(_, let channel, _, _), .submit(_, let channel, _, _): channel
     case .unsubscribe: nil
     }
   }
@@ -36,24 +36,24 @@ extension FeedRequest {
   /// The request as a frame.
   package var encoded: [UInt8] {
     switch self {
-    case .query(let id, let topic, let feed):
+    case .query(let id, let channel, let feed):
       Frame.encode(FrameType.query) { writer in
         writer.integer(id)
-        writer.fixed(topic)
+        writer.fixed(channel)
         writer.fixed(feed)
       }
-    case .subscribe(let id, let topic, let key, let position):
+    case .subscribe(let id, let channel, let key, let position):
       Frame.encode(FrameType.subscribe) { writer in
         writer.integer(id)
-        writer.fixed(topic)
+        writer.fixed(channel)
         writer.write(key)
         writer.integer(position)
       }
     case .unsubscribe(let id): Frame.encode(FrameType.unsubscribe) { $0.integer(id) }
-    case .submit(let id, let topic, let key, let message):
+    case .submit(let id, let channel, let key, let message):
       Frame.encode(FrameType.submit) { writer in
         writer.integer(id)
-        writer.fixed(topic)
+        writer.fixed(channel)
         writer.write(key)
         writer.bytes(message)
       }

@@ -4,13 +4,14 @@ package import Primitives
 package struct FetchRequest: Hashable, Sendable {
   static let frameType: UInt8 = 16
 
-  package let topic: Topic
+  /// The asker's proof for the channel.
+  package let channel: ChannelProof
   package let hash: ContentHash
   /// The requested bytes; empty only if the file is.
   package let range: ByteRange
 
-  package init(topic: Topic, hash: ContentHash, range: ByteRange) {
-    self.topic = topic
+  package init(channel: ChannelProof, hash: ContentHash, range: ByteRange) {
+    self.channel = channel
     self.hash = hash
     self.range = range
   }
@@ -18,7 +19,7 @@ package struct FetchRequest: Hashable, Sendable {
   /// The request as a frame.
   package var encoded: [UInt8] {
     Frame.encode(Self.frameType) { writer in
-      writer.fixed(topic)
+      writer.fixed(channel)
       writer.fixed(hash)
       writer.integer(range.start)
       writer.integer(range.end)
@@ -30,12 +31,12 @@ package struct FetchRequest: Hashable, Sendable {
     guard frame.type == frameType else { throw .unknownType(frame.type) }
     var reader = ByteReader(frame.body)
     do throws(ByteReaderError) {
-      let topic = try reader.fixed(Topic.self)
+      let channel = try reader.fixed(ChannelProof.self)
       let hash = try reader.fixed(ContentHash.self)
       guard let range = ByteRange(start: try reader.integer(), end: try reader.integer()),
         range.end <= Limits.maximumFileSize
       else { throw .malformed }
-      return FetchRequest(topic: topic, hash: hash, range: range)
+      return FetchRequest(channel: channel, hash: hash, range: range)
     } catch {
       throw .malformed(error)
     }

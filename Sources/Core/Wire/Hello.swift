@@ -3,7 +3,7 @@ package import Primitives
 /// The first message of each side on a link.
 package struct Hello: Hashable, Sendable {
   /// The version of the protocol. Nodes with different major versions do not link.
-  package static let majorVersion: UInt16 = 2
+  package static let majorVersion: UInt16 = 3
   /// The minor version of this software; higher ones only add fields and messages that may be ignored.
   package static let minorVersion: UInt16 = 0
 
@@ -58,24 +58,7 @@ extension Hello {
   }
 }
 
-/// Shows, on this link only, that the sender knows a channel, without revealing its name.
-package struct ChannelProof: Hashable, Sendable {
-  package let topic: Topic
-  /// A keyed digest over the link's binding; see `Discovery.ChannelSecret`.
-  package let proof: [UInt8]
-
-  package init(topic: Topic, proof: [UInt8]) {
-    self.topic = topic
-    self.proof = proof
-  }
-}
-
 extension ByteWriter {
-  mutating func write(_ proof: ChannelProof) {
-    fixed(proof.topic)
-    bytes(proof.proof)
-  }
-
   mutating func write(_ hello: Hello) {
     integer(hello.major)
     integer(hello.minor)
@@ -86,7 +69,7 @@ extension ByteWriter {
     integer(hello.clock.milliseconds)
     list(hello.addresses) { $0.bytes($1.encoded) }
     optional(hello.observed) { $0.bytes($1.encoded) }
-    list(hello.proofs) { $0.write($1) }
+    list(hello.proofs) { $0.fixed($1) }
   }
 }
 
@@ -96,13 +79,8 @@ extension ByteReader {
     try Address.decode(try bytes(limit: Address.maximumBytes))
   }
 
-  mutating func proof() throws(ByteReaderError) -> ChannelProof {
-    let topic = try fixed(Topic.self)
-    return ChannelProof(topic: topic, proof: Array(try bytes(limit: WireLimits.proof)))
-  }
-
   mutating func proofs() throws(ByteReaderError) -> [ChannelProof] {
-    try list(limit: WireLimits.channels) { (reader) throws(ByteReaderError) in try reader.proof() }
+    try list(limit: WireLimits.channels) { (reader) throws(ByteReaderError) in try reader.fixed() }
   }
 
   mutating func hello() throws(ByteReaderError) -> Hello {

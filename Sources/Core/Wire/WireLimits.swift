@@ -27,8 +27,6 @@ package enum WireLimits {
   package static let records = 256
   /// Bytes in a signature (RFC 8032, section 5.1.6).
   package static let signature = 64
-  /// Bytes in a proof of membership: an HMAC-SHA-256.
-  package static let proof = 32
 }
 
 /// Why a peer's bytes were rejected. Each error ends the link: a peer that violates the protocol cannot be understood

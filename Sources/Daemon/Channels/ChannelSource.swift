@@ -1,3 +1,4 @@
+import Crypto
 import Discovery
 import Files
 import HTTP
@@ -63,7 +64,10 @@ actor ChannelSource {
     return result
   }
 
-  private func path(of address: ByteString) -> String { "\(folder)/\(ChannelSecret(name: address).topic).yaml" }
+  private func path(of address: ByteString) -> String {
+    let digest = SHA256Digest.of(Array("kachery channel topic 1\0".utf8) + Array(address.utf8))
+    return "\(folder)/\(Hex.encode(digest)).yaml"
+  }
 }
 
 extension ChannelSource {

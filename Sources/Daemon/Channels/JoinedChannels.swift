@@ -13,6 +13,7 @@ final class JoinedChannels {
   private static let period: Duration = .seconds(180)
 
   private let source: ChannelSource
+  private let secrets: ChannelSecrets
   private let mutables: MutableTable
   /// Channels to join at the start.
   private let configured: [String]
@@ -24,13 +25,16 @@ final class JoinedChannels {
   private var documents: [ByteString: ChannelDocument] = [:]
   /// Why documents could not be read the last time.
   private var problems: [ByteString: String] = [:]
+  /// The secrets of the joined channels, as far as they are derived.
+  private var derived: [ByteString: ChannelSecret] = [:]
   private var refresher: Timer?
 
   init(
-    _ source: ChannelSource, _ mutables: MutableTable, configured: [String], node: NodeID, driver: CoreDriver,
-    loop: EventLoop, log: Log
+    _ source: ChannelSource, _ secrets: ChannelSecrets, _ mutables: MutableTable, configured: [String], node: NodeID,
+    driver: CoreDriver, loop: EventLoop, log: Log
   ) {
     self.source = source
+    self.secrets = secrets
     self.mutables = mutables
     self.configured = configured
     self.node = node
@@ -83,28 +87,46 @@ final class JoinedChannels {
       .filter { address in !known.contains { $0.address == address } }.map { JoinedChannel(address: $0) }
   }
 
-  /// Replaces the joined channels. Unknown documents are first read from their stored copies, then fetched.
+  /// Replaces the joined channels. Each is joined as soon as its secret is known. Unknown documents are first read from
+  /// their stored copies, then fetched.
   ///
-  /// - Parameter then: called when the node has joined them.
+  /// - Parameter then: called when the node has joined them all.
   func replace(_ channels: [JoinedChannel], then: @escaping () -> Void) {
     joined = channels
     let addresses = Set(channels.map(\.address))
     problems = problems.filter { addresses.contains($0.key) }
     let unknown = channels.map(\.address).filter { ChannelSource.isDocument($0) && documents[$0] == nil }
-    let receive = loop.receiver { [self] (copies: [ByteString: ChannelDocument]) in
-      documents.merge(copies) { known, _ in known }
+    derived = derived.filter { known in channels.contains { $0.address == known.key } }
+    let missing = Set(channels.map(\.address).filter { derived[$0] == nil }).sorted()
+    var steps = 1 + missing.count
+    let stepDone = { [self] in
+      steps -= 1
       updateCore()
+      guard steps == 0 else { return }
       refresh()
       then()
+    }
+    for address in missing {
+      secrets.secret(
+        of: address,
+        then: loop.receiver { [self] secret in
+          derived[address] = secret
+          stepDone()
+        })
+    }
+    let receive = loop.receiver { [self] (copies: [ByteString: ChannelDocument]) in
+      documents.merge(copies) { known, _ in known }
+      stepDone()
     }
     guard !unknown.isEmpty else { return receive([:]) }
     source.copies(of: unknown, then: receive)
   }
 
   private func updateCore() {
-    let channels = joined.map { channel in
-      Channel(
-        address: channel.address,
+    let channels: [Channel] = joined.compactMap { channel in
+      guard let secret = derived[channel.address] else { return nil }
+      return Channel(
+        address: channel.address, secret: secret,
         membership: ChannelSource.isDocument(channel.address) ? .byDocument(documents[channel.address]) : .byName,
         isPublic: channel.isPublic)
     }
@@ -145,7 +167,10 @@ final class JoinedChannels {
       throw KacheryError(
         .notFound, "This node has not joined the channel '\(name)'; join it with kachery-p2p-join-channel.")
     }
-    return Channel(address: match.address, membership: .byName).topic
+    guard let secret = derived[match.address] else {
+      throw KacheryError(.notFound, "This node is still joining the channel '\(name)'; try again in a moment.")
+    }
+    return secret.topic
   }
 
   func stop() { refresher?.cancel() }

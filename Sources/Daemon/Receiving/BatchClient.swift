@@ -21,7 +21,8 @@ final class BatchClient {
   private(set) var hasArrived = false
 
   private let stream: any ByteStream
-  private let topic: Topic
+  /// This node's proof for the channel.
+  private let channel: ChannelProof
   private let limiter: RateLimiter
   private var decoder = FetchReplyDecoder()
   /// Indices of the requested files, in the order in which they will arrive.
@@ -30,9 +31,9 @@ final class BatchClient {
   private var isClosed = false
 
   /// - Parameter stream: new; its window is what the node may send ahead of what has been put to the disk.
-  init(_ stream: any ByteStream, topic: Topic, limiter: RateLimiter) {
+  init(_ stream: any ByteStream, channel: ChannelProof, limiter: RateLimiter) {
     self.stream = stream
-    self.topic = topic
+    self.channel = channel
     self.limiter = limiter
     stream.write([StreamKind.batch.rawValue])
     stream.onData = { [weak self] in self?.receive($0) }
@@ -46,7 +47,7 @@ final class BatchClient {
   func request(_ files: [(index: Int, hash: ContentHash)]) {
     guard !isClosed, !files.isEmpty else { return }
     expected.append(contentsOf: files.map(\.index))
-    stream.write(BatchRequest(topic: topic, hashes: files.map(\.hash)).encoded)
+    stream.write(BatchRequest(channel: channel, hashes: files.map(\.hash)).encoded)
   }
 
   /// Bytes of files have been put to the disk: the node may send as many more.

@@ -9,7 +9,8 @@ import Wire
 /// A node that small files are asked of.
 struct BatchSource {
   let node: NodeID
-  let topic: Topic
+  /// What stands for the channel on the link.
+  let channel: ChannelProof
   /// The node's link: another one means that the first was lost.
   let link: LinkID
   /// Opens a stream to it.
@@ -151,7 +152,7 @@ final class BatchDownload {
   }
 
   private func open(_ source: BatchSource) {
-    let client = BatchClient(source.open(), topic: source.topic, limiter: limiter)
+    let client = BatchClient(source.open(), channel: source.channel, limiter: limiter)
     let stream = streams.add(client, to: source.node, over: source.link)
     client.onReply = { [weak self] index, reply in self?.receive(index, reply, on: stream) }
     client.onBytes = { [weak self] in self?.input { $0.heard(stream.node, at: $1) } }

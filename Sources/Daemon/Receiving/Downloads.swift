@@ -22,6 +22,8 @@ final class Downloads {
 
   /// The lanes to the node at the other end of this link; nil if it is not up.
   var lanes: (LinkID) -> (any Lanes)? = { _ in nil }
+  /// What stands for a channel in requests on this link; nil if it is not joined or the link is not up.
+  var proof: (Topic, LinkID) -> ChannelProof? = { _, _ in nil }
   /// Whether what was requested over the link with this ID may still come.
   var isCarrying: (LinkID) -> Bool = { _ in false }
 
@@ -70,8 +72,8 @@ final class Downloads {
       let share = Self.batchMemory / max(1, batches * linked.count)
       let window = FetchWindow.kept(min(Self.batchWindow, share), to: limiter.limit.rate)
       return linked.compactMap { peer, id, lanes in
-        guard let lane = lanes.usable.first else { return nil }
-        return BatchSource(node: peer.node, topic: peer.topic, link: id) { lane.open(window) }
+        guard let lane = lanes.usable.first, let channel = proof(peer.topic, id) else { return nil }
+        return BatchSource(node: peer.node, channel: channel, link: id) { lane.open(window) }
       }
     }
   }
@@ -200,14 +202,17 @@ final class Downloads {
       return driver.transfer { $0.fetched(fetch.id, .verified, at: $1) }
     }
     let key = ClientKey(download: download, node: fetch.source.node)
-    let client = clients[key] ?? newClient(key, lanes, file)
+    let client = clients[key] ?? newClient(key, lanes, file, over: id)
     client.request(fetch, range)
   }
 
-  private func newClient(_ key: ClientKey, _ lanes: any Lanes, _ file: IncomingFile) -> FetchClient {
+  private func newClient(
+    _ key: ClientKey, _ lanes: any Lanes, _ file: IncomingFile, over id: LinkID
+  ) -> FetchClient {
     let window = FetchWindow.next(beside: clients.values.map(\.window), rate: limiter.limit.rate)
     let ranges = RangeClient(
       lanes, window: window, laneWindow: FetchWindow.kept(FetchWindow.lane, to: limiter.limit.rate), loop: loop)
+    ranges.proof = { [weak self] topic, link in self?.proof(topic, link ?? id) }
     let client = FetchClient(ranges, window: window, incoming: file, loop: loop, limiter: limiter)
     let saves = saves[key.download]
     client.onProgress = { [driver, metrics] fetch, count, received in

@@ -74,7 +74,7 @@ final class FetchClient {
   func request(_ fetch: PieceFetch, _ range: ByteRange) {
     guard !isClosed else { return }
     expected.append(fetch)
-    ranges.request(FetchRequest(topic: fetch.source.topic, hash: fetch.source.hash, range: range))
+    ranges.request(range, of: fetch.source.hash, over: fetch.source.topic)
   }
 
   /// Abandons every piece that is not verified. Idempotent.

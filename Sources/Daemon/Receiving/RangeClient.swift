@@ -39,6 +39,8 @@ final class RangeClient: LaneUser {
   var onEnd: (() -> Void)?
   /// Called when several lanes are up and some are idle: more ranges can be requested.
   var onRoom: (() -> Void)?
+  /// What stands for a channel in requests on a link; nil if it is not joined or the link is not up.
+  var proof: (Topic, LinkID?) -> ChannelProof? = { _, _ in nil }
   /// The bytes that the transfer still needs, for deciding how many lanes are worthwhile.
   var left: () -> UInt64 = { 0 }
 
@@ -52,7 +54,8 @@ final class RangeClient: LaneUser {
   private var checks: Timer?
   /// The stream that others wait for, and since when.
   private var late: (stream: SpanStream, since: Instant)?
-  private var template: FetchRequest?
+  /// The file that is fetched, and the channel over which.
+  private var file: (hash: ContentHash, topic: Topic)?
   private var queue = SpanQueue()
   private var streams: [SpanStream] = []
   private var arrivals: [Int: Arrival] = [:]
@@ -82,12 +85,12 @@ final class RangeClient: LaneUser {
 
   var bytesLeft: UInt64 { max(left(), queue.unassigned) }
 
-  /// Requests a range. All ranges are of the same file.
-  func request(_ request: FetchRequest) {
+  /// Requests a range over the channel with this topic. All ranges are of the same file.
+  func request(_ range: ByteRange, of hash: ContentHash, over topic: Topic) {
     guard !isClosed else { return }
-    template = request
+    file = (hash, topic)
     hasAnnouncedRoom = false
-    queue.add(request.range)
+    queue.add(range)
     assign()
   }
 
@@ -144,18 +147,19 @@ final class RangeClient: LaneUser {
 
   /// Assigns spans to the lanes until each has enough to do.
   private func assign() {
-    guard !isClosed, let template else { return }
+    guard !isClosed, let file else { return }
     arrivedSinceAssigning = 0
     let usable = lanes.usable
     guard !usable.isEmpty else { return end() }
     retire(except: Set(usable.map(\.id)))
     while !queue.isEmpty, let stream = nextStream(usable) {
+      // The same channel has another proof on each link.
+      guard let channel = proof(file.topic, stream.lane.owner) else { return end() }
       let share = usable.count > 1 ? queue.unassigned / UInt64(2 * usable.count) : .max
       guard let span = queue.next(upTo: SpanSize.span(rate: stream.rate(at: clock()), share: share)) else { return }
       if arrivals[span.number] == nil { arrivals[span.number] = Arrival(span: span) }
       stream.request(
-        span, FetchRequest(topic: template.topic, hash: template.hash, range: span.bytes),
-        at: clock())
+        span, FetchRequest(channel: channel, hash: file.hash, range: span.bytes), at: clock())
     }
     if checks == nil, usable.count > 1 {
       checks = loop.after(Takeover.period, repeating: Takeover.period) { [weak self] in self?.relieve() }

@@ -30,7 +30,7 @@ struct BatchAnswers: StreamAnswers {
   }
 
   private let source: ServedFiles
-  private var waiting = Queue<(topic: Topic, hash: ContentHash)>()
+  private var waiting = Queue<(channel: ChannelProof, hash: ContentHash)>()
 
   init(_ source: ServedFiles) { self.source = source }
 
@@ -38,7 +38,7 @@ struct BatchAnswers: StreamAnswers {
 
   mutating func add(_ frame: Frame) throws(WireError) {
     let request = try BatchRequest.decode(frame)
-    waiting.append(contentsOf: request.hashes.map { (request.topic, $0) })
+    waiting.append(contentsOf: request.hashes.map { (request.channel, $0) })
   }
 
   mutating func next() -> AnswerStep<Group>? {
@@ -49,11 +49,11 @@ struct BatchAnswers: StreamAnswers {
   }
 
   /// Membership may be withdrawn at any time, so each group checks it again; but not for each file, because most are
-  /// requested over one topic.
+  /// requested over one channel.
   private func nextQuestions() -> [Question] {
-    var last: (topic: Topic, refusal: Refusal?)?
+    var last: (channel: ChannelProof, refusal: Refusal?)?
     return waiting.prefix(Self.groupFiles).map { asked in
-      if last?.topic != asked.topic { last = (asked.topic, source.refusal(over: asked.topic)) }
+      if last?.channel != asked.channel { last = (asked.channel, source.refusal(over: asked.channel)) }
       return Question(hash: asked.hash, refusal: last?.refusal)
     }
   }

@@ -8,8 +8,8 @@ struct ServedFiles {
   let metrics: NodeMetrics
   /// The file with this hash while it is being received here.
   let arriving: (ContentHash) -> IncomingFile?
-  /// Why the peer is not served over this topic; nil if it is. Asked again before every block.
-  let barrier: (Topic) -> Refusal?
+  /// Why the peer is not served over the channel for which it gave this proof; nil if it is. Asked again before every block.
+  let barrier: (ChannelProof) -> Refusal?
 
-  func refusal(over topic: Topic) -> Refusal? { barrier(topic) }
+  func refusal(over channel: ChannelProof) -> Refusal? { barrier(channel) }
 }

@@ -24,8 +24,8 @@ final class Uploads {
   var origin: (LinkID) -> PeerOrigin = { _ in .unknown }
   /// A message for the peer at the other end of a link. The link may have ended, if its node has another.
   var onMessage: ((LinkID, ControlMessage) -> Void)?
-  /// Whether the peer may ask over this topic.
-  var mayServe: (LinkID, Topic) -> Bool = { _, _ in false }
+  /// Whether the peer may ask over the channel for which it gave this proof.
+  var mayServe: (LinkID, ChannelProof) -> Bool = { _, _ in false }
   /// The file with this hash while it is being received here.
   var arriving: (ContentHash) -> IncomingFile? = { _ in nil }
   /// How many transfers may run at a time.
@@ -105,8 +105,8 @@ final class Uploads {
     let isTooMany =
       !transfers.includesNext(over: account, lane)
       && !limits.hasPlace(forPeerWith: transfers.count(from: origin(link)), of: transfers.count)
-    return ServedFiles(store: store, metrics: metrics, arriving: arriving) { [weak self] topic in
-      guard self?.mayServe(link, topic) == true else { return .notAuthorized }
+    return ServedFiles(store: store, metrics: metrics, arriving: arriving) { [weak self] channel in
+      guard self?.mayServe(link, channel) == true else { return .notAuthorized }
       return isTooMany ? .limitReached : nil
     }
   }

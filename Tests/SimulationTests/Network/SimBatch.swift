@@ -201,7 +201,7 @@ final class SimBatch {
     stream.busyUntil = ready
     server.node.after(ready - network.clock.now) { [self] other in
       guard link.isUp else { return }
-      let reply = answer(hashes[file], stream.topic, other, server.id)
+      let reply = answer(hashes[file], node.core.proof(of: stream.topic, on: link.end(of: node).id), other, server.id)
       if case .success = reply, !other.permits(node, over: stream.topic) {
         network.complain(
           "\(other.name) sends a small file to \(node.name), which has no permission")
@@ -216,9 +216,11 @@ final class SimBatch {
   }
 
   private func answer(
-    _ hash: ContentHash, _ topic: Topic, _ server: SimNode, _ link: LinkID
+    _ hash: ContentHash, _ channel: ChannelProof?, _ server: SimNode, _ link: LinkID
   ) -> Result<[UInt8], RefusedFile> {
-    guard server.core.mayServe(link, over: topic) else { return .failure(RefusedFile(reason: .notAuthorized)) }
+    guard let channel, server.core.mayServe(link, over: channel) else {
+      return .failure(RefusedFile(reason: .notAuthorized))
+    }
     if server.conduct == .refuses { return .failure(RefusedFile(reason: server.refusal)) }
     guard server.conduct != .boasts, var bytes = server.store.files[hash] else {
       return .failure(RefusedFile(reason: .notHere))

@@ -132,11 +132,12 @@ final class SimFeeds {
 
   func send(_ request: FeedRequest, over link: LinkID, _ carrier: SimLink) {
     let end = carrier.other(node)
-    if let topic = request.topic, !node.mayAsk(end.node, over: topic) {
+    let topic = request.channel.flatMap { node.channel(of: $0, on: link)?.topic }
+    if request.channel != nil, topic.map({ node.mayAsk(end.node, over: $0) }) != true {
       network.complain("\(node.name) asks \(end.node.name) about a feed without permission")
     }
     switch request {
-    case .subscribe(let id, let topic, _, _): subscriptions[link, default: [:]][id] = topic
+    case .subscribe(let id, _, _, _): subscriptions[link, default: [:]][id] = topic
     case .unsubscribe(let id): subscriptions[link]?[id] = nil
     case .query, .submit: break
     }
@@ -144,7 +145,7 @@ final class SimFeeds {
       return network.complain("\(node.name) sent \(request), which cannot be read")
     }
     carrier.travel {
-      if case .subscribe(let id, let topic, _, _) = frame { end.node.feeds.served[end.id, default: [:]][id] = topic }
+      if case .subscribe(let id, _, _, _) = frame { end.node.feeds.served[end.id, default: [:]][id] = topic }
       end.node.input { core, _ in core.received(frame, on: end.id) }
     }
   }

@@ -31,6 +31,24 @@ extension SimNode {
     channels.contains { $0.topic == topic && $0.permits(id, toAsk: server.id, serverIsPublic: true) }
   }
 
+  /// The same for the channel for which this node gives this proof on one of its links.
+  func mayAsk(_ server: SimNode, over proof: ChannelProof, on link: LinkID) -> Bool {
+    channel(of: proof, on: link).map { mayAsk(server, over: $0.topic) } ?? false
+  }
+
+  /// Complains about a question that this node may not ask.
+  func check(_ message: ControlMessage, on link: LinkID) {
+    guard case .find(let request) = message, let server = peer(of: link),
+      !mayAsk(server, over: request.channel, on: link)
+    else { return }
+    network.complain("\(name) asks \(server.name), which it may not ask, for a file")
+  }
+
+  /// The channel for which this node gives this proof on one of its links.
+  func channel(of proof: ChannelProof, on link: LinkID) -> Channel? {
+    channels.first { core.proof(of: $0.topic, on: link) == proof }
+  }
+
   /// Whether the other may ask this node over the channel with this topic.
   func permits(_ asker: SimNode, over topic: Topic) -> Bool {
     channels.contains { $0.topic == topic && $0.permits(asker.id, toAsk: id, serverIsPublic: $0.isPublic) }

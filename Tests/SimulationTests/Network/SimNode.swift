@@ -263,9 +263,7 @@ final class SimNode {
       cancelled.insert(id)
       edge?.cancel(id)
     case .link(.send(let link, let message)):
-      if case .find(let request) = message, let server = peer(of: link), !mayAsk(server, over: request.topic) {
-        network.complain("\(name) asks \(server.name), which it may not ask, for a file")
-      }
+      check(message, on: link)
       links[link]?.send(message, from: self)
     case .link(.close(let link, let goodbye)): links[link]?.close(goodbye, by: self)
     case .local(let effect): network.multicast?.perform(effect, of: self)

@@ -33,13 +33,19 @@ final class SimSpanServer {
     serveNext()
   }
 
+  /// Whether this node may serve the channel for which the opener gives its proof on the link.
+  private func mayServe(_ fetch: PieceFetch) -> Bool {
+    let proof = stream.opener.core.proof(of: fetch.source.topic, on: link.end(of: stream.opener).id)
+    return proof.map { node.core.mayServe(id, over: $0) } ?? false
+  }
+
   private func serveNext() {
     guard !isServing, !waiting.isEmpty, node.conduct != .silent else { return }
     let span = waiting.removeFirst()
     guard stream.expects(span, over: link) else { return serveNext() }
     isServing = true
     let request = span.request
-    guard node.core.mayServe(id, over: request.source.topic) else { return refuse(.notAuthorized) }
+    guard mayServe(request) else { return refuse(.notAuthorized) }
     if node.conduct == .refuses { return refuse(node.refusal) }
     if node.conduct == .boasts { return refuse(.notHere) }
     guard let range = span.range, let whole = request.range else { return refuse(.outOfRange) }
@@ -82,7 +88,7 @@ final class SimSpanServer {
 
   private func send(_ block: [UInt8], of span: SimStream.Span, rest: ArraySlice<UInt8>) {
     guard link.isUp else { return }
-    guard node.core.mayServe(id, over: span.request.source.topic) else {
+    guard mayServe(span.request) else {
       return link.travel { self.stream.fail(.disconnected) }
     }
     network.noteServed(by: node, to: stream.opener)

@@ -1,7 +1,10 @@
-/// Announced in place of a channel's name or address: a digest that only nodes that know the channel can derive, so
-/// that strangers learn neither.
+/// Identifies a channel without its name: derived from the name so slowly that guessing names takes long.
+///
+/// Only bootstrap nodes, which belong to no channel and have to know which nodes belong together, are told a topic, and
+/// members read it in the records that bootstrap nodes pass on. On each link to another node, a `ChannelProof` stands
+/// for the channel instead.
 package struct Topic: FixedBytes {
-  /// A SHA-256 digest has 32 bytes (FIPS 180-4).
+  /// Half of what is derived from a channel's name; see `Discovery.ChannelSecret`.
   package static let byteCount = 32
 
   package let bytes: [UInt8]
