@@ -185,8 +185,8 @@ let package = Package(
     tests(
       "IntegrationTests",
       [
-        "Discovery", "Wire", "Links", "TLS", "EventLoop", "APIModel", "Crypto", "Files", "HTTP", "Primitives",
-        "TestSupport",
+        "Discovery", "Wire", "Links", "TLS", "EventLoop", "APIModel", "Crypto", "Database", "Files", "HTTP",
+        "Primitives", "TestSupport",
       ]),
   ]
 )

@@ -81,10 +81,23 @@ import Testing
     #"{"body":{"messageNumber":1,"message":{},"timestamp":1},"signature":"SIGNATURE"}"#,
     #"{"body":{"messageNumber":0,"previousSignature":"SIGNATURE","message":{}},"signature":"SIGNATURE"}"#,
     #"{"body":{"messageNumber":1,"previousSignature":"zz","message":{}},"signature":"SIGNATURE"}"#,
+    #"{"body":{"messageNumber":0,"message":{},"timestamp":1},"signature":"SIGNATURE","note":"not signed"}"#,
+    #"{"note":null,"body":{"messageNumber":0,"message":{},"timestamp":1},"signature":"SIGNATURE"}"#,
   ])
   func documentsThatAreNotSignedMessagesAreRejected(text: String) {
     let filled = text.replacing("SIGNATURE", with: String(repeating: "ab", count: 64))
     #expect(throws: KacheryError.self) { try SignedMessage(Array(filled.utf8)) }
+  }
+
+  /// Members of the body that are not known here are signed as well.
+  @Test func anUnknownMemberIsAcceptedOnlyInTheBody() throws {
+    let body = #"{"later":[1],"message":{},"messageNumber":0,"timestamp":1}"#
+    let signature = Hex.encode(try signer().sign(Array(body.utf8)))
+    let verifier = try VerifyingKey(try signer().publicKey)
+    #expect(try SignedMessage(Array(#"{"body":\#(body),"signature":"\#(signature)"}"#.utf8)).isSigned(by: verifier))
+    #expect(throws: KacheryError.self) {
+      try SignedMessage(Array(#"{"body":\#(body),"signature":"\#(signature)","later":1}"#.utf8))
+    }
   }
 
   /// A damaged message is rejected, or has another signature or body, and then the signature is invalid.

@@ -39,7 +39,9 @@ import Wire
   }
 
   private func messages(_ count: Int, of size: Int) -> FeedAnswer {
-    .messages(id: 8, position: 0, Array(repeating: [UInt8](repeating: 0x20, count: size), count: count))
+    .messages(
+      id: 8, position: 0, SubfeedStatement(.filled(with: 6)),
+      Array(repeating: [UInt8](repeating: 0x20, count: size), count: count))
   }
 
   // MARK: Requests of this node
@@ -130,7 +132,7 @@ import Wire
     // Without a request from the peer there is none to answer.
     streams.answer(messages(1, of: 10))
     #expect(link.departures == 0)
-    let stream = MemoryStream(room: 100)
+    let stream = MemoryStream(room: 200)
     streams.opened(stream, [])
     streams.answer(.caughtUp(id: 8, count: 0))
     #expect(link.departures == 0, "only messages count")

@@ -30,8 +30,10 @@ struct OpenFeeds: Sendable {
     try await written { feeds.append(messages, to: key, at: time, then: $0) }
   }
 
-  func admit(_ messages: [SignedMessage], to key: SubfeedKey) async throws -> MessageAdmission {
-    try await written { feeds.admit(messages, to: key, then: $0) }
+  func admit(
+    _ messages: [SignedMessage], _ statement: SubfeedStatement, to key: SubfeedKey
+  ) async throws -> MessageAdmission {
+    try await written { feeds.admit(messages, statement, to: key, then: $0) }
   }
 
   private func written<Outcome: Sendable>(

@@ -10,6 +10,7 @@ import Wire
   private let now = Instant(nanoseconds: 1)
   private let peer: NodeID
   private let topic: Topic
+  private let statement = SubfeedStatement(.filled(with: 3))
   private let key: SubfeedKey
   private let first = LinkID(number: 1)
   private let second = LinkID(number: 2)
@@ -31,7 +32,7 @@ import Wire
     while let effect = engine.nextEffect() {
       switch effect {
       case .request(let link, let request): requests.append((link, request))
-      case .work(.admit(let id, _, let position, _)): admitted.append((id, position))
+      case .work(.admit(let id, _, let position, _, _)): admitted.append((id, position))
       case .released(let link, _): released.append(link)
       case .client(.submitted(_, let error)): submitted.append(error)
       default: break
@@ -77,7 +78,7 @@ import Wire
 
   @Test mutating func readingContinuesAfterTheLastMessageThatHasCome() throws {
     let old = try beginReading()
-    answer(.messages(id: old, position: 0, [[1], [2]]), over: first)
+    answer(.messages(id: old, position: 0, statement, [[1], [2]]), over: first)
     #expect(admitted.map(\.position) == [0])
     use(second)
     let ended = requests.contains { $0.link == first && $0.request == .unsubscribe(id: old) }
@@ -88,8 +89,8 @@ import Wire
     }
     #expect(position == [2], "the first two are being stored")
     // What still comes over the old link is dropped, and what comes over the new one follows.
-    answer(.messages(id: old, position: 2, [[3]]), over: first)
-    answer(.messages(id: next, position: 2, [[3], [4]]), over: second)
+    answer(.messages(id: old, position: 2, statement, [[3]]), over: first)
+    answer(.messages(id: next, position: 2, statement, [[3], [4]]), over: second)
     #expect(admitted.map(\.position) == [0, 2])
     #expect(released == [first])
     for batch in admitted {
@@ -135,7 +136,7 @@ import Wire
     var answers: [LinkID] = []
     while let effect = engine.nextEffect() {
       switch effect {
-      case .work(.read(let read, _, _)): engine.messagesRead(read, [])
+      case .work(.read(let read, _, _)): engine.messagesRead(read, .read([], nil))
       case .answer(let link, .caughtUp(7, _)): answers.append(link)
       default: break
       }

@@ -28,6 +28,8 @@ final class FeedNode {
     case repeats
     /// Sends one message per second.
     case drips
+    /// Sends the messages of another subfeed of the same feed.
+    case swaps
   }
 
   let index: Int
@@ -43,6 +45,9 @@ final class FeedNode {
   /// The keys of the feeds that this node writes.
   var keys: [FeedID: SigningKey] = [:]
   private(set) var messages: [SubfeedKey: [SignedMessage]] = [:]
+  private var statements: [SubfeedKey: SubfeedStatement] = [:]
+  /// The subfeed whose messages it sends in place of all others if it `swaps`.
+  var swapped: SubfeedKey?
   /// Nodes that may submit to any of its feeds.
   var mayWrite: Set<NodeID> = []
   var isDiskFull = false
@@ -77,8 +82,20 @@ final class FeedNode {
     input { engine, _ in engine.appended(log[Int(start)...].map(\.text), to: key, position: start) }
   }
 
-  /// Sets earlier messages, as after a restart from a backup.
-  func restore(_ log: [SignedMessage], of key: SubfeedKey) { messages[key] = log }
+  /// The writer's statement about a subfeed.
+  func proof(of key: SubfeedKey) -> SubfeedStatement? {
+    if let known = statements[key] { return known }
+    guard let signer = keys[key.feed], let first = messages[key]?.first else { return nil }
+    statements[key] = SubfeedStatement(of: key, beginningWith: first.signature, by: signer)
+    return statements[key]
+  }
+
+  /// Sets earlier messages, as after a restart from a backup. Without the statement and the writer's key, they are those
+  /// of a replica that earlier software has left.
+  func restore(_ log: [SignedMessage], _ statement: SubfeedStatement? = nil, of key: SubfeedKey) {
+    messages[key] = log
+    statements[key] = statement
+  }
 
   func follow(_ key: SubfeedKey) { input { [world] in $0.follow(key, over: world.topic, at: $1) } }
 
@@ -155,13 +172,15 @@ final class FeedNode {
       }
     case .answer(let link, let answer): self.answer(answer, over: link)
     case .work(.count(let key)):
-      soon { [self] in input { $0.counted(key, UInt64(messages[key]?.count ?? 0), at: $1) } }
-    case .work(.admit(let id, let key, let position, let texts)):
+      soon { [self] in
+        input { $0.counted(key, proof(of: key) == nil ? 0 : UInt64(messages[key]?.count ?? 0), at: $1) }
+      }
+    case .work(.admit(let id, let key, let position, let statement, let texts)):
       // In order, however long each takes.
       let earliest = lastAdmission[key] ?? world.now
       let due = max(earliest, world.now + .microseconds(world.random.number(0...3_000)))
       lastAdmission[key] = due
-      world.after(due - world.now) { [self] in admit(id, texts, position, key) }
+      world.after(due - world.now) { [self] in admit(id, texts, position, statement, key) }
     case .released(_, let bytes): unreleased -= bytes
     case .work(.lookUp(let lookup, let feed, let binding)): lookUp(lookup, feed, binding)
     case .work(.read(let read, let key, let position)):
@@ -172,7 +191,10 @@ final class FeedNode {
         let log = messages[key] ?? []
         let end = min(log.count, Int(position) + (conduct == .drips ? 1 : world.random.number(1...20)))
         let texts = Int(position) < end ? log[Int(position)..<end].map(\.text) : []
-        input { engine, _ in engine.messagesRead(read, texts) }
+        let statement = proof(of: key)
+        input { engine, _ in
+          engine.messagesRead(read, log.isEmpty || statement != nil ? .read(texts, statement) : .unproven)
+        }
       }
     case .work(.append(let submission, let key, let message)): append(submission, key, message)
     case .client(.sought(let id, let whereabouts)): sought[id] = whereabouts
@@ -193,7 +215,7 @@ final class FeedNode {
       let frame = Self.decoded(changed(answer).encoded, FeedAnswer.decode)
     else { return }
     world.carry(from: index, over: link) { receiver in
-      if case .messages(_, _, let texts) = frame {
+      if case .messages(_, _, _, let texts) = frame {
         receiver.unreleased += FeedAnswer.memory(of: texts)
         receiver.mostUndealt = max(receiver.mostUndealt, receiver.unreleased)
       }
@@ -209,28 +231,39 @@ final class FeedNode {
   }
 
   private func changed(_ answer: FeedAnswer) -> FeedAnswer {
-    guard case .messages(let id, let position, let texts) = answer else { return answer }
+    guard case .messages(let id, let position, let statement, let texts) = answer else { return answer }
     switch conduct {
     case .alters:
       let altered = texts.map {
         Array(String(decoding: $0, as: UTF8.self).replacing("\"text\":\"", with: "\"text\":\"not ").utf8)
       }
-      return .messages(id: id, position: position, altered)
+      return .messages(id: id, position: position, statement, altered)
     case .leavesOut:
-      return .messages(id: id, position: position, texts.enumerated().filter { $0.offset % 2 == 0 }.map(\.element))
+      return .messages(
+        id: id, position: position, statement, texts.enumerated().filter { $0.offset % 2 == 0 }.map(\.element))
     case .claimsTheEnd: return .caughtUp(id: id, count: position)
-    case .beginsLate: return .messages(id: id, position: position + 5, texts)
-    case .repeats: return .messages(id: id, position: 0, (messages.values.first ?? []).prefix(2).map(\.text))
+    case .beginsLate: return .messages(id: id, position: position + 5, statement, texts)
+    case .repeats:
+      return .messages(id: id, position: 0, statement, (messages.values.first ?? []).prefix(2).map(\.text))
+    case .swaps:
+      // What the node has of another subfeed, with the statement about that one or with the one that is asked for.
+      guard let other = messages.first(where: { $0.key == swapped }) else { return answer }
+      let own = statements[other.key].flatMap { world.random.chance(50) ? $0 : nil }
+      return .messages(id: id, position: position, own ?? statement, other.value.dropFirst(Int(position)).map(\.text))
     default: return answer
     }
   }
 
-  private func admit(_ id: MessageBatchID, _ texts: [[UInt8]], _ position: UInt64, _ key: SubfeedKey) {
-    let outcome = outcome(texts, position, key)
+  private func admit(
+    _ id: MessageBatchID, _ texts: [[UInt8]], _ position: UInt64, _ statement: SubfeedStatement, _ key: SubfeedKey
+  ) {
+    let outcome = outcome(texts, position, statement, key)
     input { $0.admitted(id, key, outcome, at: $1) }
   }
 
-  private func outcome(_ texts: [[UInt8]], _ position: UInt64, _ key: SubfeedKey) -> MessagesOutcome {
+  private func outcome(
+    _ texts: [[UInt8]], _ position: UInt64, _ statement: SubfeedStatement, _ key: SubfeedKey
+  ) -> MessagesOutcome {
     if isDiskFull { return .failed(KacheryError(.diskFull, "full")) }
     var log = messages[key] ?? []
     let start = log.count
@@ -245,6 +278,11 @@ final class FeedNode {
       guard number == log.count else { break }
       guard message.previous == log.last?.signature else { return .forked(at: message.number) }
       log.append(message)
+    }
+    if proof(of: key) == nil {
+      guard let first = log.first else { return .kept(count: 0) }
+      guard statement.holds(for: key, beginningWith: first.signature) else { return .invalid }
+      statements[key] = statement
     }
     messages[key] = log
     let new = log[start...].map(\.text)

@@ -134,7 +134,7 @@ import Testing
     let log = world.nodes[0].messages[key] ?? []
     let (honest, reader) = (isWriter ? 0 : world.random.number(1...bad + 1), bad + 2)
     for node in 1...bad + 1 {
-      world.nodes[node].restore(log, of: key)
+      world.nodes[node].restore(log, world.nodes[0].proof(of: key), of: key)
       if node != honest { world.nodes[node].conduct = conducts[(node - 1) % bad] }
     }
     world.nodes[reader].follow(key)
@@ -152,7 +152,7 @@ import Testing
       let world = try FeedWorld(seed: 9, nodes: 3)
       let key = try writer(world)
       try world.nodes[0].append(texts(0..<30), to: key)
-      world.nodes[1].restore(world.nodes[0].messages[key] ?? [], of: key)
+      world.nodes[1].restore(world.nodes[0].messages[key] ?? [], world.nodes[0].proof(of: key), of: key)
       world.nodes[0].conduct = conduct
       world.nodes[2].follow(key)
       world.link(0, 2)

@@ -1,4 +1,5 @@
 import Crypto
+import Database
 import Foundation
 import HTTP
 import Primitives
@@ -107,6 +108,35 @@ import Testing
     try append(numbers(20..<21), to: feed)
     #expect(try read(third, feed, from: 20) == numbers(20..<21))
     #expect(try read(reader, feed, from: 20) == numbers(20..<21))
+  }
+
+  private func statements(of node: RunningDaemon) throws -> Int64? {
+    let database = try Connection("\(node.storage)/feeds.db", journal: .asFound)
+    defer { database.close() }
+    return try database.firstRow("SELECT count(*) FROM subfeedStatements")?[0].integer
+  }
+
+  /// Earlier software has left the messages on the writer and on a replica, without the writer's statement.
+  @Test func messagesOfEarlierSoftwareAreProvenByTheirWriter() throws {
+    let feed = try createFeed(with: 20)
+    #expect(try readAll(reader, feed, 20).count == 20)
+    for node in [writer, reader] {
+      #expect(try statements(of: node) == 1)
+      node.kill()
+      let database = try Connection("\(node.storage)/feeds.db", journal: .asFound)
+      try database.execute("DROP TABLE subfeedStatements")
+      database.close()
+    }
+    try reader.start()
+    let third = try RunningDaemon(in: folder.path("third"), options)
+    try third.waitForLinks(2)
+    #expect(try read(third, feed, from: 0, wait: 2_000).isEmpty, "no node can prove them")
+    #expect(try read(reader, feed, from: 0, wait: 0) == numbers(0..<20), "they are read where they are")
+    try writer.start()
+    #expect(try readAll(third, feed, 20) == numbers(0..<20))
+    // The replica was asked for them, and therefore looks for the statement.
+    for _ in 0..<1_000 where try statements(of: reader) != 1 { Thread.sleep(forTimeInterval: 0.01) }
+    #expect(try statements(of: reader) == 1)
   }
 
   @Test func onlyNodesWithARuleMaySubmit() throws {

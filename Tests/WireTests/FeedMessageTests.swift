@@ -18,7 +18,8 @@ import Wire
       ],
       [
         .known(id: 1, isHeld: true, proof: proof), .known(id: 2, isHeld: false, proof: nil),
-        .messages(id: 3, position: 7, [Array("{}".utf8), [], [1, 2, 3]]), .caughtUp(id: 4, count: 12),
+        .messages(id: 3, position: 7, SubfeedStatement(.filled(with: 6)), [Array("{}".utf8), [], [1, 2, 3]]),
+        .caughtUp(id: 4, count: 12),
         .refused(id: 5, .notAuthorized), .submitted(id: 6), .rejected(id: 7, reason: "This node may not."),
       ]
     )
@@ -38,11 +39,13 @@ import Wire
 
   @Test(arguments: [65_535, 65_536, SignedMessage.maximumBytes])
   func largeMessagesSurviveTheWay(count: Int) throws {
-    let answer = FeedAnswer.messages(id: 1, position: 2, [[1], [UInt8](repeating: 2, count: count), [3]])
+    let answer = FeedAnswer.messages(
+      id: 1, position: 2, SubfeedStatement(.filled(with: 6)), [[1], [UInt8](repeating: 2, count: count), [3]])
     let isSame = try frame(answer.encoded).flatMap { try FeedAnswer.decode($0) } == answer
     #expect(isSame)
     let tooLong = FeedAnswer.messages(
-      id: 1, position: 2, [[UInt8](repeating: 2, count: SignedMessage.maximumBytes + 1)])
+      id: 1, position: 2, SubfeedStatement(.filled(with: 6)),
+      [[UInt8](repeating: 2, count: SignedMessage.maximumBytes + 1)])
     let read = try frame(tooLong.encoded)
     #expect(throws: WireError.self) { try read.map { try FeedAnswer.decode($0) } }
   }

@@ -101,7 +101,7 @@ import Wire
   private static let feedAnswers: [String: FeedAnswer] = [
     "written here": .known(id: 1, isHeld: true, proof: .filled(with: 5)),
     "unknown": .known(id: 1, isHeld: false, proof: nil),
-    "messages": .messages(id: 2, position: 7, [Array("{}".utf8), [], [1, 2, 3]]),
+    "messages": .messages(id: 2, position: 7, SubfeedStatement(.filled(with: 6)), [Array("{}".utf8), [], [1, 2, 3]]),
     "caught up": .caughtUp(id: 2, count: 12), "submitted": .submitted(id: 3),
     "rejected": .rejected(id: 3, reason: "This node may not."),
   ].merging(Refusal.allCases.map { ("refused: \($0)", .refused(id: 2, $0)) }) { one, _ in one }

@@ -28,7 +28,9 @@ package struct SignedMessage: Hashable, Sendable {
     guard text.count <= Self.maximumBytes else {
       throw KacheryError(.tooLarge, "A message has at most \(Self.maximumBytes) bytes, not \(text.count).")
     }
-    guard let document = try? JSONParser.parse(text), let body = document["body"], body["message"]?.object != nil,
+    // The signature covers the body, so anyone could have added a third member.
+    guard let document = try? JSONParser.parse(text), document.object?.members.count == 2,
+      let body = document["body"], body["message"]?.object != nil,
       let number = body["messageNumber"]?.unsigned, let signature = Signature(json: document["signature"])
     else { throw Self.malformed }
     let previous = body["previousSignature"].map { Signature(json: $0) }

@@ -139,14 +139,14 @@ extension FeedEngine {
   // MARK: Received messages
 
   mutating func take(
-    _ messages: [[UInt8]], _ position: UInt64, _ subscription: UInt32, over link: LinkID,
-    at now: Instant
+    _ messages: [[UInt8]], _ position: UInt64, _ statement: SubfeedStatement, _ subscription: UInt32,
+    over link: LinkID, at now: Instant
   ) {
     guard let node = links[link]?.node else { return }
     lastNumber += 1
     let id = MessageBatchID(number: lastNumber)
     let batch = Following.Batch(
-      id: id, node: node, link: link, position: position, messages: messages)
+      id: id, node: node, link: link, position: position, statement: statement, messages: messages)
     guard let key = peers[node]?.subscriptions[subscription], followed[key]?.sources[node] != nil,
       !position.addingReportingOverflow(UInt64(messages.count)).overflow
     else { return emit(.released(link, bytes: batch.bytes)) }
@@ -179,7 +179,7 @@ extension FeedEngine {
       }
       batch.expected = expected
       followed[key]?.admitting.append(batch)
-      emit(.work(.admit(batch.id, key, position: batch.position, batch.messages)))
+      emit(.work(.admit(batch.id, key, position: batch.position, batch.statement, batch.messages)))
     }
   }
 

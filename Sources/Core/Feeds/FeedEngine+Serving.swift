@@ -71,17 +71,20 @@ extension FeedEngine {
     emit(.work(.read(read, served.key, position: served.position)))
   }
 
-  /// Messages were read for another node; nil if they could not be read.
-  package mutating func messagesRead(_ read: FeedReadID, _ messages: [[UInt8]]?) {
+  /// Messages were read for another node.
+  package mutating func messagesRead(_ read: FeedReadID, _ outcome: ReadMessages) {
     guard let subscriber = reads.removeValue(forKey: read) else { return }
     let link = subscriber.link
     links[link]?.reading = nil
     defer { readNext(over: link) }
     guard let served = links[link]?.served[subscriber.id] else { return }
-    guard let messages else {
+    guard case .read(let messages, let statement) = outcome else {
       endServing(subscriber)
-      return emit(.answer(link, .refused(id: subscriber.id, .unreadable)))
+      var reason = Refusal.unreadable
+      if case .unproven = outcome { reason = .unproven }
+      return emit(.answer(link, .refused(id: subscriber.id, reason)))
     }
+    links[link]?.served[subscriber.id]?.statement = statement
     guard messages.isEmpty else {
       send(messages, to: subscriber)
       links[link]?.turns.append(subscriber.id)
@@ -93,11 +96,11 @@ extension FeedEngine {
   }
 
   private mutating func send(_ messages: [[UInt8]], to subscriber: Subscriber) {
-    guard let served = links[subscriber.link]?.served[subscriber.id] else { return }
+    guard let served = links[subscriber.link]?.served[subscriber.id], let statement = served.statement else { return }
     links[subscriber.link]?.isBlocked = true
     links[subscriber.link]?.served[subscriber.id]?.position += UInt64(messages.count)
     emit(
-      .answer(subscriber.link, .messages(id: subscriber.id, position: served.position, messages)))
+      .answer(subscriber.link, .messages(id: subscriber.id, position: served.position, statement, messages)))
   }
 
   /// The last messages for this link were sent: it may get more.
@@ -119,7 +122,8 @@ extension FeedEngine {
         links[subscriber.link]?.served[subscriber.id]?.hasMore = true
         continue
       }
-      if isSmall, served.position == position, !link.isBlocked {
+      // The first message of a subfeed is read, and with it the statement.
+      if isSmall, served.position == position, served.statement != nil, !link.isBlocked {
         send(messages, to: subscriber)
         continue
       }

@@ -232,8 +232,8 @@ package struct FeedEngine: Sendable {
     guard let node = links[link]?.node else { return }
     switch answer {
     case .known(let id, let isHeld, let proof): learn(id, isHeld, proof, over: link, at: now)
-    case .messages(let id, let position, let messages):
-      take(messages, position, id, over: link, at: now)
+    case .messages(let id, let position, let statement, let messages):
+      take(messages, position, statement, id, over: link, at: now)
     case .caughtUp(let id, _):
       guard let key = peers[node]?.subscriptions[id] else { return }
       followed[key]?.sources[node]?.hasAnswered = true

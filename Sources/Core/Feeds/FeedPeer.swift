@@ -1,3 +1,4 @@
+import Crypto
 import Primitives
 
 /// What is requested of one linked node.
@@ -117,6 +118,8 @@ struct Served: Sendable {
   let channel: ChannelProof
   /// The next message to send.
   var position: UInt64
+  /// With which message the subfeed begins; nil until it was read.
+  var statement: SubfeedStatement?
   /// Whether it has everything that is stored here.
   var isAtEnd = false
   /// Whether messages were added since the last read began.

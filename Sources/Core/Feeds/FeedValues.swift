@@ -1,3 +1,4 @@
+package import Crypto
 package import Primitives
 package import Wire
 
@@ -63,7 +64,7 @@ package struct ForeignSubmission: Hashable, Sendable {
 package enum MessagesOutcome: Sendable {
   /// New messages are on the disk; `count` messages of the subfeed are now stored.
   case kept(count: UInt64)
-  /// A message is not signed by the feed, or not in its place.
+  /// A message is not signed by the feed, or not in its place, or the subfeed does not begin as stated.
   case invalid
   /// The message with this number is signed by the feed but contradicts a stored one.
   case forked(at: UInt64)
@@ -94,11 +95,12 @@ package enum FeedEffect: Sendable {
 
 /// Work for the feed store.
 package enum FeedWork: Sendable {
-  /// Count the stored messages of the subfeed; reply with `counted`.
+  /// Count the stored messages of the subfeed, none if the writer's statement about it is missing; reply with `counted`.
   case count(SubfeedKey)
-  /// Check these messages, the first with this number, and store the new ones; reply with `admitted`. Messages of one
-  /// subfeed are stored in the order of these effects.
-  case admit(MessageBatchID, SubfeedKey, position: UInt64, [[UInt8]])
+  /// Check these messages, the first with this number, and the statement with which message the subfeed begins; store
+  /// the new ones, and the statement if it is missing; reply with `admitted`. Messages of one subfeed are stored in the
+  /// order of these effects.
+  case admit(MessageBatchID, SubfeedKey, position: UInt64, SubfeedStatement, [[UInt8]])
   /// Find out whether this node writes the feed or has messages of it; reply with `lookedUp`, with a proof for this
   /// link.
   case lookUp(FeedLookupID, FeedID, binding: [UInt8])
@@ -106,6 +108,16 @@ package enum FeedWork: Sendable {
   case read(FeedReadID, SubfeedKey, position: UInt64)
   /// Append a message if the rules let this node write; reply with `submissionEnded`.
   case append(ForeignSubmission, SubfeedKey, message: [UInt8])
+}
+
+/// What was read of a subfeed for another node.
+package enum ReadMessages: Sendable {
+  /// The next messages, none if there are no more. The statement is nil only if the subfeed has no messages.
+  case read([[UInt8]], SubfeedStatement?)
+  /// The messages are here without the writer's statement.
+  case unproven
+  /// They could not be read.
+  case unreadable
 }
 
 /// How a client's search or submission ended.

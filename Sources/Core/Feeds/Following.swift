@@ -1,3 +1,4 @@
+import Crypto
 import Primitives
 import Wire
 
@@ -69,6 +70,7 @@ struct Following: Sendable {
     /// The link over which they came, whose window they take up.
     let link: LinkID
     let position: UInt64
+    let statement: SubfeedStatement
     let messages: [[UInt8]]
     /// The next expected message when the batch was passed to the store.
     var expected: UInt64 = 0

@@ -68,6 +68,7 @@ struct DiagnosisEvidence {
     case .limitReached: "this node is serving its maximum number of transfers"
     case .notAuthorized: "you may not request files from this node over that channel"
     case .changed: "the file was a link, and its target has changed"
+    case .unproven: "it lacks the writer's statement about the subfeed"
     case .damaged: "its copy was damaged and was set aside"
     }
   }

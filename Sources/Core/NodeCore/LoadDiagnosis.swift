@@ -230,6 +230,8 @@ struct LoadDiagnosis {
       return Diagnosis(.hashMismatch, "\(who) has a file of another size than the requested one.")
     // This answers only a batch, and then the file is fetched in pieces.
     case .tooLarge: return Diagnosis(.protocolViolation, "\(who) says that the file is too large for the request.")
+    // This answers only requests about feeds.
+    case .unproven: return Diagnosis(.protocolViolation, "\(who) answers a request for a file as one for a feed.")
     case .unreadable: return Diagnosis(.sourceUnreadable, "\(who) has the file but cannot read it.")
     case .limitReached:
       return Diagnosis(.sourceBusy, "\(who) is serving its maximum number of transfers.")

@@ -10,8 +10,9 @@ package enum FeedAnswer: Hashable, Sendable {
 
   /// The node writes the feed, as the proof shows, or has messages of it, or neither.
   case known(id: UInt32, isHeld: Bool, proof: Signature?)
-  /// Signed messages of a subscription, the first of them with number `position`.
-  case messages(id: UInt32, position: UInt64, [[UInt8]])
+  /// Signed messages of a subscription, the first of them with number `position`, and the writer's statement with which
+  /// message the subfeed begins.
+  case messages(id: UInt32, position: UInt64, SubfeedStatement, [[UInt8]])
   /// All available messages were sent; there are `count` of them.
   case caughtUp(id: UInt32, count: UInt64)
   /// The request is not permitted, or no longer.
@@ -41,10 +42,11 @@ extension FeedAnswer {
         writer.flag(isHeld)
         writer.optional(proof) { $0.fixed($1) }
       }
-    case .messages(let id, let position, let messages):
+    case .messages(let id, let position, let statement, let messages):
       Frame.encode(FrameType.messages) { writer in
         writer.integer(id)
         writer.integer(position)
+        writer.fixed(statement.signature)
         writer.list(messages) { writer, message in
           // A message may be longer than 16 bits can express.
           writer.integer(UInt32(message.count))
@@ -81,7 +83,9 @@ extension FeedAnswer {
           id: try reader.integer(), isHeld: try reader.flag(),
           proof: try reader.optional { (reader) throws(ByteReaderError) in try reader.fixed() })
       case FrameType.messages:
-        return .messages(id: try reader.integer(), position: try reader.integer(), try reader.messages())
+        return .messages(
+          id: try reader.integer(), position: try reader.integer(), SubfeedStatement(try reader.fixed()),
+          try reader.messages())
       case FrameType.caughtUp: return .caughtUp(id: try reader.integer(), count: try reader.integer())
       case FrameType.refused: return .refused(id: try reader.integer(), try reader.refusal())
       case FrameType.submitted: return .submitted(id: try reader.integer())

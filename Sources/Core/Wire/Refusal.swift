@@ -20,6 +20,8 @@ package enum Refusal: UInt8, Error, Sendable, CaseIterable {
   case damaged = 7
   /// The file is stored but too large for a batch; the peer may fetch it in pieces.
   case tooLarge = 8
+  /// The node has messages of the subfeed, but not the statement of its writer without which no other node accepts them.
+  case unproven = 9
 }
 
 extension ByteReader {

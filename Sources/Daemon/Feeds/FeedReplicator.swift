@@ -17,6 +17,9 @@ final class FeedReplicator {
 
   /// When to count the messages of a subfeed again after the database failed.
   private static let countAgain: Duration = .seconds(10)
+  /// How long not to look for the same statement again, and for how many statements to look in that time.
+  private static let seekPause: Duration = .seconds(600)
+  private static let maximumSought = 1_000
 
   /// Called when new messages of a subfeed are on disk.
   var onKept: ([SignedMessage], SubfeedKey) -> Void = { _, _ in }
@@ -27,6 +30,8 @@ final class FeedReplicator {
   private let log: Log
   private var checks: [MessageBatchID: MessageCheck] = [:]
   private var checkOrder: [SubfeedKey: [MessageBatchID]] = [:]
+  /// When statements that are missing here were looked for. Two nodes that both lack one must not keep each other busy.
+  private var soughtStatements: [SubfeedKey: Instant] = [:]
 
   init(_ feeds: FeedStore, driver: CoreDriver, loop: EventLoop, log: Log) {
     self.feeds = feeds
@@ -38,7 +43,8 @@ final class FeedReplicator {
   func perform(_ work: FeedWork) {
     switch work {
     case .count(let key): count(key)
-    case .admit(let id, let key, let position, let messages): check(id, messages, from: position, of: key)
+    case .admit(let id, let key, let position, let statement, let messages):
+      check(id, messages, statement, from: position, of: key)
     case .lookUp(let lookup, let feed, let binding): lookUp(lookup, feed, binding)
     case .read(let read, let key, let position): self.read(read, key, position)
     case .append(let submission, let key, let message): append(submission, key, message)
@@ -61,7 +67,7 @@ final class FeedReplicator {
 
   private func count(_ key: SubfeedKey) {
     loop.work { [feeds] in
-      Result { () throws(KacheryError) in try feeds.count(key) }
+      Result { () throws(KacheryError) in try feeds.provenCount(key) }
     } then: { [self] result in
       switch result {
       case .success(let count): driver.feeds { $0.counted(key, count, at: $1) }
@@ -74,10 +80,13 @@ final class FeedReplicator {
   }
 
   /// Checks signatures, on two threads if there are many, then stores the messages.
-  private func check(_ id: MessageBatchID, _ messages: [[UInt8]], from position: UInt64, of key: SubfeedKey) {
+  private func check(
+    _ id: MessageBatchID, _ messages: [[UInt8]], _ statement: SubfeedStatement, from position: UInt64,
+    of key: SubfeedKey
+  ) {
     let size = max(Self.checkedTogether, (messages.count + 1) / 2)
     let starts = Array(stride(from: 0, to: messages.count, by: size))
-    checks[id] = MessageCheck(parts: starts.count)
+    checks[id] = MessageCheck(parts: starts.count, statement)
     checkOrder[key, default: []].append(id)
     for (index, start) in starts.enumerated() {
       let part = Array(messages[start..<min(start + size, messages.count)])
@@ -97,7 +106,7 @@ final class FeedReplicator {
       checkOrder[key]?.removeFirst()
       if checkOrder[key]?.isEmpty == true { checkOrder[key] = nil }
       checks[id] = nil
-      keep(id, check.messages, of: key)
+      keep(id, check.messages, check.statement, of: key)
     }
   }
 
@@ -116,9 +125,11 @@ final class FeedReplicator {
     return verifier.firstInvalid(in: checked.map(\.signed)) == nil ? checked : nil
   }
 
-  private func keep(_ id: MessageBatchID, _ messages: [SignedMessage]?, of key: SubfeedKey) {
+  private func keep(
+    _ id: MessageBatchID, _ messages: [SignedMessage]?, _ statement: SubfeedStatement, of key: SubfeedKey
+  ) {
     guard let messages else { return admitted(id, key, .invalid) }
-    feeds.admit(messages, to: key, then: loop.receiver { [self] outcome in kept(id, outcome, of: key) })
+    feeds.admit(messages, statement, to: key, then: loop.receiver { [self] outcome in kept(id, outcome, of: key) })
   }
 
   private func kept(_ id: MessageBatchID, _ outcome: Result<MessageAdmission, KacheryError>, of key: SubfeedKey) {
@@ -126,6 +137,7 @@ final class FeedReplicator {
     case .failure(let error):
       log.error("Cannot store messages of \(key): \(error)")
       admitted(id, key, .failed(error))
+    case .success(let admission) where admission.isUnproven: admitted(id, key, .invalid)
     case .success(let admission):
       onKept(admission.kept, key)
       admitted(id, key, admission.fork.map { .forked(at: $0) } ?? .kept(count: admission.count))
@@ -167,12 +179,39 @@ final class FeedReplicator {
 
   private func read(_ read: FeedReadID, _ key: SubfeedKey, _ position: UInt64) {
     loop.work { [feeds] in
-      Result { () throws(KacheryError) in
-        try feeds.messages(of: key, from: position, count: FeedAnswer.maximumMessages, bytes: Self.answerBytes)
-      }
-    } then: { [driver, log] result in
+      Result { () throws(KacheryError) in try Self.read(key, from: position, in: feeds) }
+    } then: { [self] result in
       if case .failure(let error) = result { log.error("Messages of \(key) are not served: \(error)") }
-      driver.feeds { engine, _ in engine.messagesRead(read, try? result.get()) }
+      let outcome = (try? result.get()) ?? .unreadable
+      driver.feeds { engine, _ in engine.messagesRead(read, outcome) }
+      if case .unproven = outcome { seekStatement(of: key) }
+    }
+  }
+
+  private static func read(
+    _ key: SubfeedKey, from position: UInt64, in feeds: FeedStore
+  ) throws(KacheryError) -> ReadMessages {
+    let messages = try feeds.messages(
+      of: key, from: position, count: FeedAnswer.maximumMessages, bytes: answerBytes)
+    switch try feeds.proof(of: key) {
+    case .empty: return .read([], nil)
+    case .proven(let statement): return .read(messages, statement)
+    case .unproven: return .unproven
+    }
+  }
+
+  /// Another node wants messages that earlier software has received, without the statement that it did not know: asks
+  /// the other nodes for it by following the subfeed for a while.
+  private func seekStatement(of key: SubfeedKey) {
+    soughtStatements = soughtStatements.filter { loop.now - $0.value < Self.seekPause }
+    guard soughtStatements[key] == nil, soughtStatements.count < Self.maximumSought else { return }
+    soughtStatements[key] = loop.now
+    log.warning(
+      "Other nodes cannot read \(key) from this one yet: earlier software stored its messages without the writer's "
+        + "statement about the subfeed. This node is looking for the statement at the writer and at other nodes.")
+    driver.feeds {
+      $0.follow(key, over: nil, at: $1)
+      $0.unfollow(key, at: $1)
     }
   }
 
@@ -228,8 +267,11 @@ final class FeedReplicator {
 struct MessageCheck {
   private var parts: [[SignedMessage]?]
   private var remaining: Int
+  /// With which message the subfeed begins.
+  let statement: SubfeedStatement
 
-  init(parts count: Int) {
+  init(parts count: Int, _ statement: SubfeedStatement) {
+    self.statement = statement
     parts = [[SignedMessage]?](repeating: nil, count: count)
     remaining = count
   }

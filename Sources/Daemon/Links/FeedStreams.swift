@@ -58,7 +58,7 @@ final class FeedStreams {
     do throws(WireError) {
       while let frame = try answers.next() {
         guard let answer = try FeedAnswer.decode(frame) else { continue }
-        if case .messages(_, _, let messages) = answer { unreleased += FeedAnswer.memory(of: messages) }
+        if case .messages(_, _, _, let messages) = answer { unreleased += FeedAnswer.memory(of: messages) }
         onAnswer?(answer)
       }
     } catch {

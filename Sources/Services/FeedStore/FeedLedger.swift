@@ -8,6 +8,8 @@ struct FeedLedger {
   struct Tail: Hashable, Sendable {
     var count: UInt64 = 0
     var signature: Signature?
+    /// Whether the writer's statement about the subfeed is stored.
+    var isProven = false
   }
 
   /// Subfeeds whose tails are cached; beyond that number the cache is cleared.
@@ -44,6 +46,7 @@ struct FeedLedger {
     let isWriteable = try keys.key(of: feed) != nil
     let count = try connection.execute("DELETE FROM feeds WHERE feedId = ?", [.text(feed.hex)])
     try connection.execute("DELETE FROM feedForks WHERE feedId = ?", [.text(feed.hex)])
+    try connection.execute("DELETE FROM subfeedStatements WHERE feedId = ?", [.text(feed.hex)])
     return count > 0 || isWriteable
   }
 
@@ -100,7 +103,9 @@ struct FeedLedger {
       throw KacheryError(
         .storageFailed, "The last message of \(key) in \(connection.path) is damaged, so none can follow it.")
     }
-    let tail = Tail(count: message.number + 1, signature: message.signature)
+    let statement = try connection.firstRow(
+      "SELECT 1 FROM subfeedStatements WHERE feedId = ? AND subfeedHash = ?", key.columns)
+    let tail = Tail(count: message.number + 1, signature: message.signature, isProven: statement != nil)
     tails[key] = tail
     return tail
   }
@@ -128,12 +133,21 @@ struct FeedLedger {
     at time: WallTime
   ) throws(KacheryError) -> [SignedMessage] {
     let signingKey = try signingKey(of: key.feed)
+    var time = time
+    if tail.count == 0, let first = messages.first {
+      // Two subfeeds that began with the same message at the same time would begin with the same signature, and what
+      // follows it in one could be taken for the other's.
+      while try isBeginning(
+        SignedMessage(first, number: 0, previous: nil, at: time, metaData: metaData, with: signingKey), of: key.feed)
+      { time = time + .milliseconds(1) }
+    }
     var signed: [SignedMessage] = []
     for message in messages {
       let next = try SignedMessage(
         message, number: tail.count, previous: tail.signature, at: time, metaData: metaData, with: signingKey)
       signed.append(next)
-      tail = Tail(count: tail.count + 1, signature: next.signature)
+      tail.count += 1
+      tail.signature = next.signature
     }
     return signed
   }
@@ -149,12 +163,47 @@ struct FeedLedger {
     }
     for message in signed { try write(message, to: key) }
     tails[key] = end
+    guard let first = signed.first, first.number == 0 else { return }
+    let statement = try SubfeedStatement(
+      of: key, beginningWith: first.signature, by: signingKey(of: key.feed))
+    try keep(statement, beginningWith: first.signature, of: key)
   }
 
-  /// Stores verified messages of another node's feed, as far as they continue the stored ones.
-  mutating func admit(_ messages: [SignedMessage], to key: SubfeedKey) throws(KacheryError) -> MessageAdmission {
+  /// Whether a subfeed of the feed begins with a message that has the same signature.
+  private func isBeginning(_ message: SignedMessage, of feed: FeedID) throws(KacheryError) -> Bool {
+    try connection.firstRow(
+      "SELECT 1 FROM subfeedStatements WHERE firstSignature = ? AND feedId = ?",
+      [.text(message.signature.hex), .text(feed.hex)]) != nil
+  }
+
+  /// Stores the writer's statement about a subfeed.
+  mutating func keep(
+    _ statement: SubfeedStatement, beginningWith first: Signature, of key: SubfeedKey
+  ) throws(KacheryError) {
+    try connection.execute(
+      "INSERT OR REPLACE INTO subfeedStatements(feedId, subfeedHash, firstSignature, signature) VALUES(?, ?, ?, ?)",
+      key.columns + [.text(first.hex), .text(statement.signature.hex)])
+    tails[key]?.isProven = true
+  }
+
+  /// Stores verified messages of another node's feed, as far as they continue the stored ones, if the subfeed begins as
+  /// the statement says.
+  mutating func admit(
+    _ messages: [SignedMessage], _ statement: SubfeedStatement, to key: SubfeedKey
+  ) throws(KacheryError) -> MessageAdmission {
     var tail = try tail(of: key)
     var admission = MessageAdmission(count: tail.count)
+    var first: Signature?
+    if !tail.isProven {
+      first = messages.first { $0.number == 0 }?.signature
+      if first == nil { first = try firstSignature(of: key) }
+      // Without the first message nothing can be kept.
+      guard let first else { return admission }
+      guard statement.holds(for: key, beginningWith: first) else {
+        admission.isUnproven = true
+        return admission
+      }
+    }
     for message in messages {
       if message.number < tail.count {
         guard try isKept(message, in: key) else {
@@ -170,7 +219,13 @@ struct FeedLedger {
       }
       try write(message, to: key)
       admission.kept.append(message)
-      tail = Tail(count: tail.count + 1, signature: message.signature)
+      tail.count += 1
+      tail.signature = message.signature
+    }
+    // A stored message that contradicts the first one is not what the statement is about.
+    if let first, tail.count > 0, admission.fork != 0 {
+      try keep(statement, beginningWith: first, of: key)
+      tail.isProven = true
     }
     if let fork = admission.fork, let proof = messages.first(where: { $0.number == fork }) {
       try keepApart(proof, of: key)
@@ -178,6 +233,12 @@ struct FeedLedger {
     tails[key] = tail
     admission.count = tail.count
     return admission
+  }
+
+  private func firstSignature(of key: SubfeedKey) throws(KacheryError) -> Signature? {
+    let row = try connection.firstRow(
+      "SELECT message FROM subfeedMessages WHERE feedId = ? AND subfeedHash = ? AND position = 0", key.columns)
+    return row?[0].text.flatMap { try? SignedMessage(Array($0.utf8)) }?.signature
   }
 
   private func isKept(_ message: SignedMessage, in key: SubfeedKey) throws(KacheryError) -> Bool {

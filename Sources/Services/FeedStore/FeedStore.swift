@@ -21,7 +21,7 @@ package final class FeedStore: Sendable {
 
   /// Opens `feeds.db` in a storage directory; creates it if it does not exist.
   ///
-  /// A database written by other software is used unchanged, except that a table for forks is added.
+  /// A database written by other software is used unchanged, except that tables for forks and for statements are added.
   /// - Parameter mutables: the table with the keys and names of feeds.
   /// - Throws: `permissionDenied`, `diskFull`, or `storageFailed` if it is damaged.
   package init(directory: String, mutables: MutableTable) throws(KacheryError) {
@@ -41,7 +41,7 @@ package final class FeedStore: Sendable {
     reader = Mutex(try Connection(path, journal: journal))
   }
 
-  /// The layout of earlier software, plus `feedForks`.
+  /// The layout of earlier software, plus `feedForks` and `subfeedStatements`.
   private static let layout = [
     "CREATE TABLE IF NOT EXISTS feeds(feedId TEXT PRIMARY KEY) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS subfeeds(feedId TEXT, subfeedHash TEXT, accessRules TEXT, "
@@ -51,6 +51,9 @@ package final class FeedStore: Sendable {
       + "REFERENCES subfeeds(feedId, subfeedHash) ON DELETE CASCADE) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS feedForks(feedId TEXT, subfeedHash TEXT, position INTEGER, signature TEXT, "
       + "message TEXT, PRIMARY KEY(feedId, subfeedHash, position, signature)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS subfeedStatements(feedId TEXT, subfeedHash TEXT, firstSignature TEXT, signature TEXT, "
+      + "PRIMARY KEY(feedId, subfeedHash)) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS subfeedBeginnings ON subfeedStatements(firstSignature)",
   ]
 
   deinit { close() }
@@ -106,12 +109,18 @@ package final class FeedStore: Sendable {
     appends.add(AppendLine.Request(messages: messages, key: key, metaData: metaData, time: time, then: then))
   }
 
-  /// Stores messages from another node as far as they continue the stored ones. Their signatures must have been
-  /// verified.
+  /// Stores messages from another node as far as they continue the stored ones, provided that the subfeed begins as the
+  /// statement says. The signatures of the messages must have been verified.
   package func admit(
-    _ messages: [SignedMessage], to key: SubfeedKey,
+    _ messages: [SignedMessage], _ statement: SubfeedStatement, to key: SubfeedKey,
     then: @escaping @Sendable (Result<MessageAdmission, KacheryError>) -> Void
   ) {
-    writer.write({ (ledger) throws(KacheryError) in try ledger.admit(messages, to: key) }, then: then)
+    writer.write({ (ledger) throws(KacheryError) in try ledger.admit(messages, statement, to: key) }, then: then)
+  }
+
+  /// Stores this node's statement about a subfeed that it writes. If that fails, it is made again.
+  func keep(_ statement: SubfeedStatement, beginningWith first: Signature, of key: SubfeedKey) {
+    writer.write(
+      { (ledger) throws(KacheryError) in try ledger.keep(statement, beginningWith: first, of: key) }, then: { _ in })
   }
 }

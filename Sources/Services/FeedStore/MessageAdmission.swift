@@ -8,4 +8,6 @@ package struct MessageAdmission: Sendable {
   package var kept: [SignedMessage] = []
   /// The position of a message that contradicts a stored one: the writer signed two messages for the same position.
   package var fork: UInt64?
+  /// Whether the subfeed does not begin as the statement says, so that nothing was stored.
+  package var isUnproven = false
 }

@@ -13,6 +13,7 @@ final class SimFeeds {
   /// The keys of the feeds that it writes.
   var keys: [FeedID: SigningKey] = [:]
   private(set) var messages: [SubfeedKey: [SignedMessage]] = [:]
+  private var statements: [SubfeedKey: SubfeedStatement] = [:]
   /// Whether it alters its messages before it sends them.
   var alters = false
   /// Nodes that sent messages that are not the feed's.
@@ -152,14 +153,14 @@ final class SimFeeds {
 
   func send(_ answer: FeedAnswer, over link: LinkID, _ carrier: SimLink) {
     let end = carrier.other(node)
-    if case .messages(let id, _, _) = answer, let topic = served[link]?[id], !node.permits(end.node, over: topic) {
+    if case .messages(let id, _, _, _) = answer, let topic = served[link]?[id], !node.permits(end.node, over: topic) {
       network.complain("\(node.name) sends messages to \(end.node.name), which has no permission")
     }
     guard let frame = Self.decoded(altered(answer).encoded, FeedAnswer.decode) else {
       return network.complain("\(node.name) sent \(answer), which cannot be read")
     }
     carrier.travel {
-      if case .messages(_, _, let texts) = frame {
+      if case .messages(_, _, _, let texts) = frame {
         end.node.feeds.unreleased[end.id, default: 0] += FeedAnswer.memory(of: texts)
       }
       end.node.input { $0.received(frame, on: end.id, at: $1) }
@@ -173,23 +174,23 @@ final class SimFeeds {
   }
 
   private func altered(_ answer: FeedAnswer) -> FeedAnswer {
-    guard alters, case .messages(let id, let position, let texts) = answer else { return answer }
+    guard alters, case .messages(let id, let position, let statement, let texts) = answer else { return answer }
     let altered = texts.map {
       Array(String(decoding: $0, as: UTF8.self).replacing("\"text\":\"", with: "\"text\":\"not ").utf8)
     }
-    return .messages(id: id, position: position, altered)
+    return .messages(id: id, position: position, statement, altered)
   }
 
   func perform(_ work: FeedWork) {
     switch work {
     case .count(let key):
       node.soon { $0.feeds.input { $0.counted(key, UInt64(self.messages[key]?.count ?? 0), at: $1) } }
-    case .admit(let id, let key, let position, let texts):
+    case .admit(let id, let key, let position, let statement, let texts):
       // In order, whatever time each takes.
       let due = max(
         lastAdmission[key] ?? network.clock.now, network.clock.now + .microseconds(network.random.number(0...3_000)))
       lastAdmission[key] = due
-      node.after(due - network.clock.now) { $0.feeds.admit(id, texts, position, key) }
+      node.after(due - network.clock.now) { $0.feeds.admit(id, texts, position, statement, key) }
     case .lookUp(let lookup, let feed, let binding):
       node.soon { node in
         let proof = node.feeds.keys[feed].flatMap {
@@ -203,7 +204,8 @@ final class SimFeeds {
         let log = node.feeds.messages[key] ?? []
         let end = min(log.count, Int(position) + self.network.random.number(1...20))
         let texts = Int(position) < end ? log[Int(position)..<end].map(\.text) : []
-        node.feeds.input { engine, _ in engine.messagesRead(read, texts) }
+        let statement = node.feeds.proof(of: key)
+        node.feeds.input { engine, _ in engine.messagesRead(read, .read(texts, statement)) }
       }
     case .append(let submission, let key, let message):
       node.soon { node in
@@ -240,17 +242,28 @@ final class SimFeeds {
     }
   }
 
-  private func admit(_ id: MessageBatchID, _ texts: [[UInt8]], _ position: UInt64, _ key: SubfeedKey) {
+  /// The writer's statement about a subfeed.
+  private func proof(of key: SubfeedKey) -> SubfeedStatement? {
+    if let known = statements[key] { return known }
+    guard let signer = keys[key.feed], let first = messages[key]?.first else { return nil }
+    statements[key] = SubfeedStatement(of: key, beginningWith: first.signature, by: signer)
+    return statements[key]
+  }
+
+  private func admit(
+    _ id: MessageBatchID, _ texts: [[UInt8]], _ position: UInt64, _ statement: SubfeedStatement, _ key: SubfeedKey
+  ) {
     let before = messages[key]?.count ?? 0
-    let outcome = outcome(texts, position, key)
+    let outcome = outcome(texts, position, statement, key)
     let new = (messages[key] ?? [])[before...].map(\.text)
     if !new.isEmpty { input { engine, _ in engine.appended(new, to: key, position: UInt64(before)) } }
     input { $0.admitted(id, key, outcome, at: $1) }
   }
 
-  private func outcome(_ texts: [[UInt8]], _ position: UInt64, _ key: SubfeedKey) -> MessagesOutcome {
+  private func outcome(
+    _ texts: [[UInt8]], _ position: UInt64, _ statement: SubfeedStatement, _ key: SubfeedKey
+  ) -> MessagesOutcome {
     var log = messages[key] ?? []
-    defer { messages[key] = log }
     for (offset, text) in texts.enumerated() {
       guard let message = network.checked(text, of: key.feed), message.number == position + UInt64(offset) else {
         return .invalid
@@ -265,6 +278,12 @@ final class SimFeeds {
       guard message.previous == log.last?.signature else { return .forked(at: message.number) }
       log.append(message)
     }
+    if proof(of: key) == nil {
+      guard let first = log.first else { return .kept(count: 0) }
+      guard statement.holds(for: key, beginningWith: first.signature) else { return .invalid }
+      statements[key] = statement
+    }
+    messages[key] = log
     return .kept(count: UInt64(log.count))
   }
 }
