@@ -13,7 +13,7 @@ package struct HTTPHolder: Hashable, Sendable {
   let name: String
   /// The holder's requests may occupy the `divisor`-th part of all connections; nil if they are not limited, except
   /// that those which wait leave room for others.
-  let divisor: Int?
+  package let divisor: Int?
 
   /// The holder of the full token, or the user who runs the server.
   package static let owner = HTTPHolder(name: "the owner", divisor: nil)

@@ -63,12 +63,16 @@ package final class HTTPExchange {
     UInt32(exactly: CMicroHTTPD_loopback_user(CMicroHTTPD_socket(connection)))
   }
 
+  /// Who sent the request, as far as that was recorded.
+  package private(set) var holder: HTTPHolder?
+
   /// Records who sent the request, which keeps its connection from being closed in favor of others.
   ///
   /// - Parameter waits: whether the answer can take long, as that of a long poll does.
   /// - Returns: false if the holder has as many requests as it may have; this one must not be served.
   package func claim(for holder: HTTPHolder, waits: Bool) -> Bool {
-    server?.claim(number, for: holder, waits: waits) ?? true
+    self.holder = holder
+    return server?.claim(number, for: holder, waits: waits) ?? true
   }
 
   // MARK: The body

@@ -13,6 +13,13 @@ extension LocalAPIServer {
     _ exchange: HTTPExchange, limit: Int,
     _ make: @escaping @Sendable (JSONFields) throws(KacheryError) -> Request
   ) async throws(KacheryError) -> Request {
+    let size = min(exchange.head.contentLength.map { Int(clamping: $0) } ?? limit, limit)
+    let holder = exchange.holder ?? .owner
+    guard bodyShares.take(size, for: holder) else {
+      throw KacheryError(
+        .tooLarge, "This body and others of the same client would take too much memory; send it when those have ended.")
+    }
+    defer { bodyShares.release(size, of: holder) }
     let body = try await exchange.readBody(limit: limit)
     guard body.count > Self.smallBody else { return try make(try JSONFields(body: body)) }
     await largeBodies.begin()
@@ -23,6 +30,33 @@ extension LocalAPIServer {
   /// The fields in the body of a request.
   func fields(of exchange: HTTPExchange, _ route: Route) async throws(KacheryError) -> JSONFields {
     try await read(exchange, limit: route.largestBody) { (fields) throws(KacheryError) in fields }
+  }
+}
+
+/// How many bytes of bodies a server holds at a time, and for whom: the same parts as of its connections.
+struct BodyShares {
+  /// Eight of the largest bodies.
+  static let total = 512 << 20
+
+  private var held: [HTTPHolder: Int] = [:]
+  private var heldForAll = 0
+
+  /// Reserves room for a body; false if there is none.
+  mutating func take(_ count: Int, for holder: HTTPHolder) -> Bool {
+    let own = held[holder] ?? 0
+    // As for connections, a quarter is left to the owner.
+    let room = (holder.divisor == nil ? Self.total : Self.total / 4 * 3) - heldForAll
+    guard count <= room, own + count <= Self.total / (holder.divisor ?? 1) else { return false }
+    held[holder] = own + count
+    heldForAll += count
+    return true
+  }
+
+  /// Releases what `take` has reserved.
+  mutating func release(_ count: Int, of holder: HTTPHolder) {
+    let left = (held[holder] ?? 0) - count
+    held[holder] = left > 0 ? left : nil
+    heldForAll -= count
   }
 }
 

@@ -34,6 +34,7 @@ package actor LocalAPIServer {
   private var timers: [Timer] = []
   private var isWorkPosted = false
   let largeBodies = TaskQueue()
+  var bodyShares = BodyShares()
   private let requests: Counter
   private let refusals: Counter
 
