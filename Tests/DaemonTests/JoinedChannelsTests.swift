@@ -20,11 +20,13 @@ import Testing
     private let driver: CoreDriver
     private let node: NodeID
     private let configured: [String]
+    private let patience: Duration
     private lazy var channels = make()
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
-    init(configured: [String] = []) throws {
+    init(configured: [String] = [], patience: Duration = .seconds(60)) throws {
+      self.patience = patience
       folder = try TemporaryFolder()
       loop = try EventLoop(name: "member")
       mutables = try MutableTable(directory: folder.path)
@@ -35,9 +37,11 @@ import Testing
     }
 
     private func make() -> JoinedChannels {
-      JoinedChannels(
+      let channels = JoinedChannels(
         ChannelSource(folder: folder.path("copies")), ChannelSecrets(folder: folder.path("copies")), mutables,
         configured: configured, node: node, driver: driver, loop: loop, log: .disabled)
+      channels.patience = patience
+      return channels
     }
 
     /// Restarts with nothing but the files on the disk.
@@ -95,6 +99,18 @@ import Testing
     #expect(await member.list == expected)
     #expect(try await member.kept == expected)
     #expect(try await member.topic("lab") == topic("lab"))
+    await member.stop()
+  }
+
+  /// A start with many new channels does not wait for all of them; each is joined as soon as its secret is known.
+  @Test func aStartDoesNotWaitForManyNewChannels() async throws {
+    let names = (0..<8).map { "room \($0)" }
+    let member = try Member(configured: names, patience: .zero)
+    await member.start()
+    var early = 0
+    for name in names where (try? await member.topic(name)) != nil { early += 1 }
+    #expect(early < names.count)
+    for name in names { await member.until(name, leadsSomewhere: true) }
     await member.stop()
   }
 

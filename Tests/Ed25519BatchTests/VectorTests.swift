@@ -61,6 +61,16 @@ import Testing
     }
   }
 
+  /// With a batch of the size at which a release build begins to check together, and as a debug build checks.
+  @Test func theResultDoesNotDependOnTheBuild() throws {
+    for example in try Self.examples("ed25519-small-order.json") {
+      let batch = [SignedBytes](repeating: example.signed, count: 128)
+      let expected = example.isValid == true ? nil : 0
+      #expect(example.verifier.firstInvalid(in: batch, togetherFrom: 128) == expected, "\(example.comment)")
+      #expect(example.verifier.firstInvalid(in: batch, togetherFrom: .max) == expected, "\(example.comment)")
+    }
+  }
+
   /// In the sum of the equations alone, such components cancel in up to half of all attempts.
   @Test(arguments: 1...7) func componentsOfSmallOrderAreAlwaysRefused(_ multiple: Int) throws {
     let examples = try Self.examples("ed25519-small-order.json")

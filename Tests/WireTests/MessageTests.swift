@@ -162,9 +162,10 @@ struct RandomMessages {
   init(seed: UInt64) { random = SeededRandom(seed: seed) }
 
   mutating func next() throws -> ControlMessage {
-    switch random.number(0...14) {
+    switch random.number(0...15) {
     case 0: return .hello(try hello())
     case 1: return .channels(try (0..<random.number(0...5)).map { _ in try fixed() })
+    case 15: return .topics(try (0..<random.number(0...5)).map { _ in try fixed() })
     case 2: return .presence(try (0..<random.number(0...4)).map { _ in try record(hostLength: 12, addresses: 3) })
     case 3:
       return .find(

@@ -12,6 +12,9 @@ final class JoinedChannels {
   /// How often the documents are refreshed; a withdrawn membership ends within that time.
   private static let period: Duration = .seconds(180)
 
+  /// How long a start waits for the secrets of new channels. The others are joined while the node is already of use.
+  var patience: Duration = .seconds(2)
+
   private let source: ChannelSource
   private let secrets: ChannelSecrets
   private let mutables: MutableTable
@@ -47,9 +50,18 @@ final class JoinedChannels {
   var list: [JoinedChannel] { joined }
 
   /// Joins the stored channels and those named on the command line; then refreshes their documents regularly.
+  ///
+  /// - Parameter then: called when the node has joined them all, or after `patience`.
   func start(then: @escaping () -> Void) {
     refresher = loop.after(Self.period, repeating: Self.period) { [weak self] in self?.refresh() }
-    reload(then: then)
+    var isStarted = false
+    let started = {
+      guard !isStarted else { return }
+      isStarted = true
+      then()
+    }
+    _ = loop.after(patience, started)
+    reload(then: started)
   }
 
   /// Joins the channels that are now stored.
