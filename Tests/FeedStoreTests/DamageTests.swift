@@ -51,9 +51,12 @@ import Testing
   @Test func aDamagedMessageEqualsNoOther() async throws {
     let key = SubfeedKey(try await store.create(nil), try SubfeedHash(name: "s"))
     let signed = try await store.append([["n": 0], ["n": 1]], to: key, at: time)
-    #expect(try await store.admit(signed, to: key).count == 2)
+    guard case .proven(let statement) = try store.feeds.proof(of: key) else {
+      throw KacheryError(.internalError, "The subfeed has no statement.")
+    }
+    #expect(try await store.admit(signed, statement, to: key).count == 2)
     try alter(1) { _ in "{" }
-    await #expect(throws: KacheryError.self) { _ = try await store.admit(signed, to: key) }
+    await #expect(throws: KacheryError.self) { _ = try await store.admit(signed, statement, to: key) }
     store.close()
   }
 

@@ -133,9 +133,12 @@ import Testing
     let large = String(repeating: "x", count: 20_000)
     for subfeed in 0..<20 {
       let key = SubfeedKey(feed, try SubfeedHash(name: .string("\(subfeed)")))
-      #expect(try await store.admit(try Self.chain(1, by: writer), to: key).count == 1)
+      let chain = try Self.chain(1, by: writer)
+      let statement = SubfeedStatement(of: key, beginningWith: chain[0].signature, by: writer)
+      #expect(try await store.admit(chain, statement, to: key).count == 1)
       for number in 0..<10 {
-        #expect(try await store.admit(try Self.chain(1, by: writer, named: "\(number)\(large)"), to: key).fork == 0)
+        let other = try Self.chain(1, by: writer, named: "\(number)\(large)")
+        #expect(try await store.admit(other, statement, to: key).fork == 0)
       }
     }
     let kept = try (0..<20).map { subfeed in
