@@ -18,6 +18,8 @@ class Router(NamedTuple):
     never: str = ""  # a rule for what comes from outside, whatever was sent before
 
 
+_NO_SYN = 'iifname "outside" tcp flags & (syn | ack) == syn drop'
+
 ROUTERS = {
     "port": Router("translates, keeps ports, drops what comes unasked: most home routers", "masquerade", _DROP),
     "rst": Router("the same, but refuses what comes unasked", "masquerade", _REFUSE),
@@ -28,8 +30,9 @@ ROUTERS = {
         "opens no TCP connection from both sides: drops every SYN from outside",
         "masquerade",
         _DROP,
-        never='iifname "outside" tcp flags & (syn | ack) == syn drop',
+        never=_NO_SYN,
     ),
+    "tcponly": Router("lets only TCP out", "masquerade", _DROP, "meta l4proto tcp"),
     "campus": Router("lets only TCP to port 443 out", "masquerade", _DROP, "tcp dport 443"),
 }
 

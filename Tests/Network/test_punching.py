@@ -127,6 +127,16 @@ def test_where_tcp_has_no_way_udp_does(
         assert [path["kind"] for path in node.paths_to(other) if path["isInUse"]] == ["punched"]
 
 
+def test_where_udp_has_no_way_tcp_does(sites: Sites, start: Start, tmp_path: Path) -> None:
+    begun = time.monotonic()
+    a, b = pair(sites, start, ("tcponly", "port"))
+    for node in (a, b):
+        node.wait_for_links(2)
+    assert seconds_until_direct(a, b, begun) is not None, f"no direct link\n{a.log()}\n{b.log()}"
+    assert a.address_of("B").startswith("203.0.113.")
+    share(a, b, tmp_path, 3_000_000)
+
+
 @pytest.mark.parametrize("options", [("--noudp",), ("--no-punching",)], ids=" ".join)
 def test_without_udp_or_punching_they_stay_on_the_relay(
     sites: Sites,

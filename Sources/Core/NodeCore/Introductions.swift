@@ -39,7 +39,7 @@ struct Introductions: Sendable {
   /// Where bootstrap nodes see this node's connections.
   private var outsideView = OutsideView()
   /// Where bootstrap nodes see this node's datagrams.
-  private var outsideUDP = OutsideView()
+  private(set) var outsideUDP = OutsideView()
   /// The latest signed records of this node: many peers get the same ones.
   private var ownRecords: [Topic: PresenceRecord] = [:]
   /// Records signed so far: the expensive part of an introduction. Tests use it to bound the cost of a message.
