@@ -119,6 +119,35 @@ ssize_t CDatagrams_send(
   return (ssize_t)done;
 }
 
+ssize_t CDatagrams_send_near(
+    int descriptor, const uint8_t *bytes, size_t count, const void *address, size_t address_size, int hops) {
+  struct iovec vector = {(void *)bytes, count};
+  union {
+    char bytes[CMSG_SPACE(sizeof(int))];
+    struct cmsghdr alignment;
+  } control;
+  memset(&control, 0, sizeof control);
+  struct msghdr message = {
+      .msg_name = (void *)address,
+      .msg_namelen = (socklen_t)address_size,
+      .msg_iov = &vector,
+      .msg_iovlen = 1,
+      .msg_control = &control,
+      .msg_controllen = sizeof control};
+  const struct sockaddr_in6 *target = address;
+  // The kernel sends to an IPv4 address that is mapped into IPv6 by IPv4, and reads that protocol's options then.
+  int is_new = target->sin6_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&target->sin6_addr);
+  struct cmsghdr *item = CMSG_FIRSTHDR(&message);
+  item->cmsg_level = is_new ? IPPROTO_IPV6 : IPPROTO_IP;
+  item->cmsg_type = is_new ? IPV6_HOPLIMIT : IP_TTL;
+  item->cmsg_len = CMSG_LEN(sizeof hops);
+  memcpy(CMSG_DATA(item), &hops, sizeof hops);
+  ssize_t sent;
+  do sent = sendmsg(descriptor, &message, MSG_NOSIGNAL);
+  while (sent < 0 && errno == EINTR);
+  return sent < 0 ? -errno : sent;
+}
+
 int CDatagrams_open_timer(void) {
   int descriptor = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
   return descriptor < 0 ? -errno : descriptor;

@@ -216,6 +216,18 @@ import Testing
     #expect(!kind.text.isEmpty)
   }
 
+  @Test(arguments: [
+    ([], false, TranslationKind?.none), ([4_000], false, .portChangedForOne), ([15_001, 15_001], false, .portKept),
+    ([4_000, 4_001], false, .perDestination), ([], true, nil),
+  ])
+  func whatIsKnownAboutUDPIsPassedOn(_ ports: [UInt16], isBlocked: Bool, _ kind: TranslationKind?) throws {
+    var checkup = Self.well
+    checkup.outside?.datagrams = Checkup.Outside.Datagrams(
+      port: 15_001, isBlocked: isBlocked, views: Self.views(ports))
+    #expect(checkup.outside?.udpNAT == kind)
+    #expect(try Checkup(json: try JSONParser.parse(checkup.json.compactBytes)) == checkup)
+  }
+
   @Test(arguments: Checkup.RouterMapping.State.allCases)
   func everyStateOfTheMappingIsToldAndPassedOn(_ state: Checkup.RouterMapping.State) throws {
     var checkup = Self.well

@@ -15,7 +15,10 @@ class Router(NamedTuple):
     translation: str  # of the source of what leaves; empty if machines behind it have addresses of the internet
     unasked: str  # a rule for what comes from outside and answers nothing; empty to leave it to the router's kernel
     leaving: str = ""  # a condition on what may leave
+    never: str = ""  # a rule for what comes from outside, whatever was sent before
 
+
+_NO_SYN = 'iifname "outside" tcp flags & (syn | ack) == syn drop'
 
 ROUTERS = {
     "port": Router("translates, keeps ports, drops what comes unasked: most home routers", "masquerade", _DROP),
@@ -23,6 +26,13 @@ ROUTERS = {
     "greedy": Router("has no filter: its own kernel refuses what comes unasked, and takes the port", "masquerade", ""),
     "symrand": Router("a random outside port for each destination: symmetric", "masquerade fully-random", _DROP),
     "fw": Router("a firewall before an address of the internet", "", _DROP),
+    "nosim": Router(
+        "opens no TCP connection from both sides: drops every SYN from outside",
+        "masquerade",
+        _DROP,
+        never=_NO_SYN,
+    ),
+    "tcponly": Router("lets only TCP out", "masquerade", _DROP, "meta l4proto tcp"),
     "campus": Router("lets only TCP to port 443 out", "masquerade", _DROP, "tcp dport 443"),
 }
 
@@ -34,6 +44,7 @@ def rules(router: Router) -> str:
     text = (
         "table inet filter {\n"
         " chain forward { type filter hook forward priority 0; policy drop;\n"
+        f"  {router.never}\n"
         "  ct state established,related accept\n"
         '  iifname "switch" oifname "switch" accept\n'
         f"  {leaving}\n{unasked}"

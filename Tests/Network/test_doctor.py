@@ -85,8 +85,21 @@ def test_behind_a_router(campus: Campus, kind: str, count: int, nat: str) -> Non
     assert outside["nat"] == nat
     assert {view["address"].split(":")[0] for view in outside["views"]} == {"203.0.113.101"}
     assert not outside["wasDialedFromOutside"]
+    udp = outside["udp"]
+    assert udp["nat"] == nat and not udp["isBlocked"] and len(udp["views"]) == count
+    assert {view["address"].split(":")[0] for view in udp["views"]} == {"203.0.113.101"}
     assert ("advice port_per_destination" in verdict.findings) == (nat == "perDestination")
     assert attempts(verdict)["203.0.113.1:14507"] and not attempts(verdict)["203.0.113.1:443"]
+
+
+def test_udp_does_not_get_through(campus: Campus) -> None:
+    hubs(campus, 1, "--also-listen", "443")
+    a = campus.start(campus.sites.site("A", kind=ROUTERS["campus"])[0], "A", *bootstraps(1))
+    a.wait_for_links(1)
+    deadline = time.monotonic() + 20
+    while not (udp := doctor(a).facts["outside"]["udp"])["isBlocked"]:
+        assert time.monotonic() < deadline, udp
+    assert udp["views"] == [] and udp["nat"] is None
 
 
 def test_a_node_in_the_internet_is_dialed_by_others(campus: Campus) -> None:

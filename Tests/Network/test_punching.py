@@ -97,6 +97,65 @@ def test_a_pair_without_a_way_stays_on_the_relay(
     assert not are_direct(a, b)
 
 
+# Of these, neither router opens a TCP connection from both sides.
+BY_UDP = [("nosim", "nosim")]
+
+
+@pytest.mark.parametrize("kinds", BY_UDP, ids="-".join)
+def test_where_tcp_has_no_way_udp_does(
+    sites: Sites,
+    start: Start,
+    tmp_path: Path,
+    kinds: tuple[str, str],
+) -> None:
+    begun = time.monotonic()
+    a, b = pair(sites, start, kinds, "--limit-relay", "1")
+    for node in (a, b):
+        node.wait_for_links(2)
+    relayed = time.monotonic() - begun
+    direct = seconds_until_direct(a, b, begun)
+    assert direct is not None, f"no direct link\n{a.log()}\n{b.log()}"
+    addresses = (a.address_of("B"), b.address_of("A"))
+    assert all(address.startswith("quic://203.0.113.") for address in addresses), addresses
+    # The relay alone would need a minute.
+    took = share(a, b, tmp_path, 64_000_000)
+    print(
+        f"\n  {'-'.join(kinds)}: first link after {relayed:.2f} s, direct after {direct:.2f} s; 64 MB in {took:.1f} s"
+    )
+    assert took < 45, "the relay carries it"
+    for node, other in ((a, "B"), (b, "A")):
+        assert [path["kind"] for path in node.paths_to(other) if path["isInUse"]] == ["punched"]
+
+
+def test_where_udp_has_no_way_tcp_does(sites: Sites, start: Start, tmp_path: Path) -> None:
+    begun = time.monotonic()
+    a, b = pair(sites, start, ("tcponly", "port"))
+    for node in (a, b):
+        node.wait_for_links(2)
+    assert seconds_until_direct(a, b, begun) is not None, f"no direct link\n{a.log()}\n{b.log()}"
+    assert a.address_of("B").startswith("203.0.113.")
+    share(a, b, tmp_path, 3_000_000)
+
+
+@pytest.mark.parametrize("options", [("--noudp",), ("--no-punching",)], ids=" ".join)
+def test_without_udp_or_punching_they_stay_on_the_relay(
+    sites: Sites,
+    start: Start,
+    tmp_path: Path,
+    options: tuple[str, ...],
+) -> None:
+    address = hub(sites, start)
+    ends = [sites.site(name, kind=ROUTERS["nosim"])[0] for name in "AB"]
+    a = start(ends[0], "A", "--bootstrap", address, *options)
+    b = start(ends[1], "B", "--bootstrap", address)
+    for node in (a, b):
+        node.wait_for_links(2)
+    # Beyond a whole session of three rounds.
+    time.sleep(5)
+    share(a, b, tmp_path, 1_000_000)
+    assert not are_direct(a, b)
+
+
 def test_the_relay_is_left_in_mid_transfer(sites: Sites, start: Start, tmp_path: Path) -> None:
     address = hub(sites, start, 1, "--limit-relay", "2")
     ends = [sites.site(name, kind=ROUTERS["port"])[0] for name in "AB"]

@@ -105,6 +105,15 @@ import Testing
     #expect(world.run { $0.server?.datagrams == [[1, 2, 3]] })
   }
 
+  /// The first ones, which measure the path, wait for the packets that complete the handshake.
+  @Test func datagramsOfTheFirstMomentArrive() throws {
+    let world = try QUICWorld(client: keys.client, server: keys.server)
+    world.client.datagramsToSend = [[1]]
+    #expect(world.run { $0.server != nil })
+    world.server?.datagramsToSend = [[2]]
+    #expect(world.run { $0.server?.datagrams == [[1]] && $0.client.datagrams == [[2]] })
+  }
+
   @Test func aPeerThatFallsSilentIsGivenUp() throws {
     let world = try established()
     world.loss = 100

@@ -62,7 +62,9 @@ final class QUICTestEnd: QUICConnectionUser {
   func mayOpenStreams() { admissions += 1 }
   func receivedDatagram(_ bytes: UnsafeRawBufferPointer) { datagrams.append(Array(bytes)) }
 
-  func nextDatagram() -> [UInt8]? { datagramsToSend.isEmpty ? nil : datagramsToSend.removeFirst() }
+  func nextDatagram() -> [UInt8]? { datagramsToSend.first }
+
+  func tookDatagram() { datagramsToSend.removeFirst() }
 
   func nextChunk() -> QUICChunk? {
     for (stream, state) in sending.sorted(by: { $0.key < $1.key }) where !state.isBlocked && !state.hasEnded {

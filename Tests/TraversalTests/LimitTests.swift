@@ -18,10 +18,12 @@ import Wire
     var admitted: [Int] = []
     for second in 0..<700 {
       let now = Self.start + .seconds(second)
-      if budget.admit(endpoints(1), for: .filled(with: 1), at: now) != nil { admitted.append(second) }
+      if budget.admit(PunchTargets(tcp: endpoints(1)), for: .filled(with: 1), at: now) != nil {
+        admitted.append(second)
+      }
     }
     #expect(admitted == [0, 1, 2, 10, 11, 12, 20, 21, 22, 30, 600, 601, 602, 610, 611, 612, 620, 621, 622, 630])
-    let other = budget.admit(endpoints(2), for: .filled(with: 1), at: Self.start + .seconds(100))
+    let other = budget.admit(PunchTargets(udp: endpoints(2)), for: .filled(with: 1), at: Self.start + .seconds(100))
     #expect(other != nil)
   }
 
@@ -79,18 +81,49 @@ import Wire
     #expect(side.candidates(after: last).count <= WireLimits.candidates)
   }
 
+  /// Datagrams count as a round against their host, like dials.
+  @Test func probesCountAsDialsDo() {
+    var budget = PunchBudget()
+    let mixed = PunchTargets(tcp: endpoints(1), udp: endpoints(1, 3), open: [.tcp, .udp])
+    let counts = (0..<4).map { budget.admit(mixed, for: .filled(with: 1), at: Self.start + .seconds($0))?.udp.count }
+    #expect(counts == [3, 3, 3, nil])
+    #expect(budget.free(endpoints(1) + endpoints(2), at: Self.start + .seconds(4)) == endpoints(2))
+  }
+
+  /// Candidates for UDP never displace those for TCP that are needed.
+  @Test func bothTransportsHaveCandidates() throws {
+    var outside = OutsideView()
+    for number in 1...4 as ClosedRange<UInt8> {
+      let endpoint = try #require(Endpoint("203.0.113.\(number):4000"))
+      _ = outside.record(endpoint, by: .filled(with: number))
+    }
+    let hosts = (1...6).map { "192.168.1.\($0)" } + (1...6).map { "2001:db8::\($0)" }
+    let datagrams = OwnSide.Datagrams(outside: outside, port: 7_001, isBlocked: false)
+    let side = OwnSide(outside: outside, port: 7_000, interfaces: hosts, networks: [], datagrams: datagrams)
+    #expect(side.candidates.count == WireLimits.candidates)
+    let udp = side.candidates.filter { $0.transport == .udp }
+    #expect(udp.map(\.kind) == [.seen, .seen, .local, .local, .ipv6, .ownPort])
+    #expect(udp.map(\.port) == [4_000, 4_000, 7_001, 7_001, 7_001, 7_001])
+    let next = try #require(Endpoint("203.0.113.4:4004"))
+    #expect(side.candidates(after: next).filter { $0.transport == .udp } == udp)
+    #expect(side.candidates(after: next).count <= WireLimits.candidates)
+    let blocked = OwnSide.Datagrams(outside: outside, port: 7_001, isBlocked: true)
+    let without = OwnSide(outside: outside, port: 7_000, interfaces: hosts, networks: [], datagrams: blocked)
+    #expect(without.candidates.allSatisfy { $0.transport == .tcp } && without.udpMapping == .none)
+  }
+
   @Test func unfinishedDialsAreLimited() {
     var budget = PunchBudget()
     let counts = (1...4).map { peer in
-      budget.admit(endpoints(peer, 15), for: .filled(with: UInt8(peer)), at: Self.start)?.count
+      budget.admit(PunchTargets(tcp: endpoints(peer, 15)), for: .filled(with: UInt8(peer)), at: Self.start)?.tcp.count
     }
     #expect(counts == [15, 15, 2, nil])
     budget.ended(.filled(with: 1))
-    let next = budget.admit(endpoints(5, 16), for: .filled(with: 5), at: Self.start)
-    #expect(next?.count == 15)
+    let next = budget.admit(PunchTargets(tcp: endpoints(5, 16)), for: .filled(with: 5), at: Self.start)
+    #expect(next?.tcp.count == 15)
     // A round that only waits needs no dial.
-    let waiting = budget.admit([], for: .filled(with: 6), at: Self.start)
-    #expect(waiting == [])
+    let waiting = budget.admit(PunchTargets(), for: .filled(with: 6), at: Self.start)
+    #expect(waiting == PunchTargets())
   }
 
   /// Sixteen sessions take place; the others follow.

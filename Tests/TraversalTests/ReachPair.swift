@@ -15,10 +15,17 @@ final class ReachPair {
     var schedule: PunchSchedule
     /// Where the bootstrap nodes see it.
     var outside = OutsideView()
+    /// The same for datagrams; nil if it uses none.
+    var observers: UDPObservers?
+    var outsideUDP = OutsideView()
+    /// The datagrams of rounds that it has sent.
+    var probes: [ProbeDatagram] = []
     var sent: [ControlMessage] = []
     var rounds: [PunchRound] = []
     /// The connections that were agreed on.
     var connections: [(round: PunchRound, socket: SimSocket)] = []
+    /// The endpoint at the other end of a connection by QUIC.
+    var quic: Endpoint?
     var isMuted = false
 
     init(_ node: NodeID, _ host: SimHost, seed: UInt64) {
@@ -39,9 +46,13 @@ final class ReachPair {
   var knowsRoundTrip = false
   private let link = LinkID(number: 1)
   private var wakeNumbers = [0, 0]
+  /// What the bootstrap nodes know about datagrams.
+  private var answers: [ObservationAnswers] = [ObservationAnswers(), ObservationAnswers()]
 
   /// The first of the two has the smaller ID.
-  init(_ kinds: [NATKind], seed: UInt64) {
+  ///
+  /// - Parameter usesUDP: whether both use UDP as well.
+  init(_ kinds: [NATKind], seed: UInt64, usesUDP: Bool = false) {
     internet = SimInternet(clock: clock, seed: seed)
     let internet = internet
     observers = (1...2).map { SimHost("192.0.2.\($0)", in: internet) }
@@ -57,7 +68,87 @@ final class ReachPair {
       }
       end.puncher.onConnection = { [weak self] in self?.agreed(number, $0, $1) }
     }
+    if usesUDP { prepareDatagrams() }
   }
+
+  /// From now on TCP leads to the bootstrap nodes only.
+  func dropTCP() { internet.tcpHosts = Set(observers.map(\.address)) }
+
+  // MARK: Datagrams
+
+  private static func observer(_ number: Int) -> NodeID { .filled(with: UInt8(100 + number)) }
+
+  private func prepareDatagrams() {
+    for (number, end) in ends.enumerated() {
+      var asking = UDPObservers(of: end.node)
+      for observer in observers.indices {
+        let binding = [UInt8(number), UInt8(observer)]
+        let place = Endpoint(host: observers[observer].address, port: 443)
+        answers[observer].add(LinkID(number: UInt64(number)), to: end.node, binding: binding)
+        guard let place else { continue }
+        asking.add(Self.observer(observer), by: link, binding: binding, at: place, now: clock.now)
+      }
+      end.observers = asking
+      end.host.onDatagram = { [weak self] in self?.received($0, from: $1, number) }
+    }
+    for (number, observer) in observers.enumerated() {
+      observer.onDatagram = { [weak self] bytes, sender in
+        guard let self, let probe = Probe(bytes) else { return }
+        let answer = answers[number].answer(probe, bytes, from: sender, as: Self.observer(number), at: clock.now)
+        if let answer { observers[number].send(answer.bytes, from: 443, to: answer.endpoint) }
+      }
+    }
+  }
+
+  private func received(_ bytes: [UInt8], from sender: Endpoint, _ number: Int) {
+    let (end, other) = (ends[number], ends[1 - number])
+    guard let probe = Probe(bytes) else {
+      // A handshake of QUIC, of one datagram in each direction.
+      if bytes == [1], end.schedule.hasMet(other.node, at: sender) {
+        end.quic = sender
+        end.host.send([2], from: Self.port, to: sender)
+      } else if bytes == [2] {
+        end.quic = sender
+        for index in ends.indices { input(index) { [self] in $0.linked(ends[1 - index].node, now: $1) } }
+      }
+      return
+    }
+    if probe.kind == .observed {
+      perform(end.observers?.received(probe, bytes, at: clock.now) ?? [], number)
+    } else {
+      input(number) { $0.received(probe, bytes, from: sender, at: $1) }
+    }
+  }
+
+  private func perform(_ actions: [UDPObservers.Action], _ number: Int) {
+    for action in actions {
+      switch action {
+      case .send(let datagram): ends[number].host.send(datagram.bytes, from: Self.port, to: datagram.endpoint)
+      case .seen(let endpoint, let observer): _ = ends[number].outsideUDP.record(endpoint, by: observer)
+      case .unseen(let observer): _ = ends[number].outsideUDP.forget(observer)
+      }
+    }
+    if !actions.isEmpty { describe(number) }
+  }
+
+  /// Asks the bootstrap nodes from time to time.
+  private func observe(for number: Int, at due: Instant) {
+    clock.after(due - clock.now) { [weak self] in
+      guard let self else { return }
+      perform(ends[number].observers?.wake(at: clock.now) ?? [], number)
+      if let next = ends[number].observers?.wakeAt { observe(for: number, at: max(next, clock.now + .milliseconds(1))) }
+    }
+  }
+
+  private func dial(_ place: PunchSchedule.ProvedPlace, _ number: Int) {
+    ends[number].host.send([1], from: Self.port, to: place.endpoint)
+    clock.after(.seconds(10)) { [weak self] in
+      guard let self, ends[number].quic == nil else { return }
+      input(number) { $0.dialFailed(place, at: $1) }
+    }
+  }
+
+  // MARK: Meeting
 
   /// An end has agreed on a connection. It becomes a link once the other end has, too.
   private func agreed(_ number: Int, _ round: PunchRound, _ socket: SimSocket) {
@@ -75,6 +166,7 @@ final class ReachPair {
   /// Both are seen by the bootstrap nodes, and then, unless `isLinking` is false, linked through the relay.
   func meet(isLinking: Bool = true) {
     for (number, end) in ends.enumerated() {
+      if end.observers != nil { observe(for: number, at: clock.now) }
       for observer in observers { see(end, from: observer, port: Self.port) { self.seen(number, $0, by: $1) } }
       _ = clock.run(for: .milliseconds(300))
     }
@@ -107,7 +199,16 @@ final class ReachPair {
   private func seen(_ number: Int, _ endpoint: Endpoint, by observer: NodeID) {
     let end = ends[number]
     _ = end.outside.record(endpoint, by: observer)
-    let own = OwnSide(outside: end.outside, port: Self.port, interfaces: [], networks: [])
+    describe(number)
+  }
+
+  /// Tells the schedule what is known about the machine.
+  private func describe(_ number: Int) {
+    let end = ends[number]
+    let datagrams = end.observers.map {
+      OwnSide.Datagrams(outside: end.outsideUDP, port: Self.port, isBlocked: $0.isBlocked)
+    }
+    let own = OwnSide(outside: end.outside, port: Self.port, interfaces: [], networks: [], datagrams: datagrams)
     input(number) { $0.setOwn(own, at: $1) }
   }
 
@@ -141,6 +242,10 @@ final class ReachPair {
     case .cancel(let peer): end.puncher.cancel(peer)
     case .quiet: break
     case .observe: observe(number)
+    case .probe(let datagram):
+      end.probes.append(datagram)
+      end.host.send(datagram.bytes, from: Self.port, to: datagram.endpoint, isNear: datagram.hopLimit != nil)
+    case .dial(let place): dial(place, number)
     }
   }
 
@@ -162,8 +267,10 @@ final class ReachPair {
 
   // MARK: Results
 
-  /// Whether both ends agree on one connection.
-  var isConnected: Bool {
+  /// Whether both ends agree on one connection over TCP, or by QUIC.
+  var isConnected: Bool { isConnectedByTCP || ends.allSatisfy { $0.quic != nil } }
+
+  var isConnectedByTCP: Bool {
     guard let one = ends[0].connections.last, let other = ends[1].connections.last else { return false }
     return one.socket.peer === other.socket && one.socket.isOpen && other.socket.isOpen
   }

@@ -33,6 +33,10 @@ ssize_t CDatagrams_send(
     int descriptor, const uint8_t *bytes, size_t count, size_t segment, const void *address, size_t address_size,
     int *is_batching);
 
+// Sends one datagram that at most `hops` routers pass on. Returns the number of bytes sent.
+ssize_t CDatagrams_send_near(
+    int descriptor, const uint8_t *bytes, size_t count, const void *address, size_t address_size, int hops);
+
 // A timer on the monotonic clock, as a descriptor that is readable once it has fired.
 int CDatagrams_open_timer(void);
 // Fires at this time; 0 for never.

@@ -32,12 +32,14 @@ struct Introductions: Sendable {
   /// Where a router leads to this node.
   private var mapped: Endpoint?
   /// The port on which this node accepts QUIC; nil if it does not.
-  private var quicPort: UInt16?
+  private(set) var quicPort: UInt16?
   private var local = LocalNetwork()
   /// The hosts at which bootstrap nodes have seen this node, latest last.
   private var observedHosts: [String] = []
   /// Where bootstrap nodes see this node's connections.
   private var outsideView = OutsideView()
+  /// Where bootstrap nodes see this node's datagrams.
+  private(set) var outsideUDP = OutsideView()
   /// The latest signed records of this node: many peers get the same ones.
   private var ownRecords: [Topic: PresenceRecord] = [:]
   /// Records signed so far: the expensive part of an introduction. Tests use it to bound the cost of a message.
@@ -70,7 +72,8 @@ struct Introductions: Sendable {
     return addresses.prefix(WireLimits.addresses - quic.count) + quic
   }
 
-  /// The addresses at which this node accepts QUIC. A router between would use another port for it.
+  /// The addresses at which this node accepts QUIC. Where a router is between, other nodes must not dial it before it has
+  /// sent to them: some routers keep out for half a minute what they have refused once.
   private var quicAddresses: [Address] {
     guard let quicPort else { return [] }
     let seen = isBehindRouter ? [] : observedHosts.reversed()
@@ -117,8 +120,13 @@ struct Introductions: Sendable {
   private var interfaces: [IPAddress] { local.hosts.compactMap { IPAddress($0) } }
 
   /// What this node says about itself when it asks for a direct connection.
-  var ownSide: OwnSide {
-    OwnSide(outside: outsideView, port: listeningPort, interfaces: local.hosts, networks: local.networks)
+  ///
+  /// - Parameter isUDPBlocked: whether no bootstrap node has answered its datagrams.
+  func ownSide(isUDPBlocked: Bool) -> OwnSide {
+    let datagrams = quicPort.map { OwnSide.Datagrams(outside: outsideUDP, port: $0, isBlocked: isUDPBlocked) }
+    return OwnSide(
+      outside: outsideView, port: listeningPort, interfaces: local.hosts, networks: local.networks,
+      datagrams: usesQUIC ? datagrams : nil)
   }
 
   /// Records where a bootstrap node has seen this node.
@@ -136,6 +144,16 @@ struct Introductions: Sendable {
   ///
   /// - Returns: whether anything has changed.
   mutating func forgetObserver(_ observer: NodeID) -> Bool { outsideView.forget(observer) }
+
+  /// Records where a bootstrap node sees this node's datagrams.
+  ///
+  /// - Returns: whether anything has changed.
+  mutating func recordDatagrams(from endpoint: Endpoint, by observer: NodeID) -> Bool {
+    outsideUDP.record(endpoint, by: observer)
+  }
+
+  /// The node sees this one's datagrams no longer.
+  mutating func forgetDatagrams(by observer: NodeID) { _ = outsideUDP.forget(observer) }
 
   /// This node's record for peers that may know that it serves the topic.
   mutating func ownRecord(of topic: Topic, for life: Duration, with key: SigningKey, at now: WallTime) -> PresenceRecord

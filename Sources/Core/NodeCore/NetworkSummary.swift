@@ -12,6 +12,15 @@ package struct NetworkSummary: Sendable {
     package let endpoint: Endpoint
   }
 
+  /// How this node's datagrams leave.
+  package struct Datagrams: Hashable, Sendable {
+    /// The port from which they are sent.
+    package let port: UInt16
+    /// Whether no bootstrap node that was asked has answered.
+    package let isBlocked: Bool
+    package let views: [View]
+  }
+
   /// A bootstrap node that this node wants to be linked to.
   package struct Bootstrap: Hashable, Sendable {
     /// As it is configured.
@@ -37,6 +46,8 @@ package struct NetworkSummary: Sendable {
   }
 
   package let views: [View]
+  /// Nil if this node does not use UDP.
+  package let datagrams: Datagrams?
   /// The kinds of path by which other nodes have dialed this one since it started.
   package let accepted: Set<PathKind>
   package let bootstraps: [Bootstrap]
@@ -55,7 +66,7 @@ extension NodeCore {
   /// What the node knows about its network now.
   package func networkSummary(at now: Timestamps) -> NetworkSummary {
     NetworkSummary(
-      views: views, accepted: peers.acceptedPaths, bootstraps: bootstrapStates,
+      views: views, datagrams: datagrams, accepted: peers.acceptedPaths, bootstraps: bootstrapStates,
       channels: membership.inOrder.sorted { $0.address < $1.address }.map { members(of: $0, at: now) },
       places: announcer.placeCount, neighbors: announcer.neighbors(at: now.instant), clocks: reputation.clocks,
       mapping: mapping.state)
@@ -68,6 +79,16 @@ extension NodeCore {
         link.facts.dial != nil && link.facts.path.showsAddresses
       }.compactMap { $0.hello?.observed?.tcpEndpoint }.last
       return seen.map { NetworkSummary.View(observer: peer.node, label: peer.hello?.label ?? "", endpoint: $0) }
+    }
+  }
+
+  private var datagrams: NetworkSummary.Datagrams? {
+    introductions.quicPort.map { port in
+      let views = introductions.outsideUDP.views.map { view in
+        NetworkSummary.View(
+          observer: view.observer, label: peers.peer(of: view.observer)?.hello?.label ?? "", endpoint: view.endpoint)
+      }
+      return NetworkSummary.Datagrams(port: port, isBlocked: udpObservers.isBlocked, views: views)
     }
   }
 

@@ -8,6 +8,7 @@ extension NodeCore {
 
   /// A link is up: the handshake has proved the node at its other end.
   package mutating func linkOpened(_ link: LinkID, _ facts: LinkFacts, at now: Timestamps) {
+    let facts = withPunchedPath(facts)
     peers.open(Peer(link: link, facts: facts, openedAt: now.instant))
     if let dial = facts.dial, let target = dials.target(of: dial) {
       switch target {
@@ -42,6 +43,7 @@ extension NodeCore {
         link, .full, "this node has its maximum of \(configuration.maximumLinksOfOrigin) links from one address",
         at: now)
     }
+    if answersObservations { observationAnswers.add(link, to: facts.peer, binding: facts.binding) }
     emit(.link(.send(link, .hello(hello(to: facts, at: now)))))
     noteExpectations(at: now)
   }
@@ -56,6 +58,7 @@ extension NodeCore {
     if configuration.relays { hello.features |= Hello.relays }
     if configuration.punches { hello.features |= Hello.punching }
     if configuration.prefersQUIC { hello.features |= Hello.prefersQUIC }
+    if answersObservations { hello.features |= Hello.observes }
     return hello
   }
 
@@ -76,6 +79,8 @@ extension NodeCore {
       reviewDials(of: peer.node, at: now)
     }
     if peer.isObservation, observation?.dial == peer.facts.dial { observed(nil, at: now) }
+    observationAnswers.remove(link)
+    reviewObserver(peer.node, at: now)
     reviewPunching(of: peer.node, at: now)
     drainTransfer(at: now)
     noteExpectations(at: now)
@@ -97,6 +102,7 @@ extension NodeCore {
   /// An attempt to connect has failed.
   package mutating func dialFailed(_ dial: DialID, _ problem: DialProblem? = nil, at now: Timestamps) {
     if observation?.dial == dial { observed(nil, at: now) }
+    dialFailed(dial, ofRoundAt: now)
     standby.failed(dial, at: now.instant)
     dials.failed(dial, problem, now: now.instant)
     runDials(now)
@@ -176,6 +182,7 @@ extension NodeCore {
     }
     linked(link, hello, at: now)
     tryQUIC(beside: link, at: now)
+    reviewObserver(peer.node, at: now)
     reviewPunching(of: peer.node, at: now)
     noteExpectations(at: now)
   }

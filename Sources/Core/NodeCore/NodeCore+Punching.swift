@@ -29,7 +29,28 @@ extension NodeCore {
     perform(punches.received(message, from: peer.node, over: reachLink(peer), at: now.instant), at: now)
   }
 
+  /// A datagram of a round has arrived, sent by anyone.
+  mutating func receivedOfRound(_ probe: Probe, _ bytes: [UInt8], from sender: Endpoint, at now: Timestamps) {
+    perform(punches.received(probe, bytes, from: sender, at: now.instant), at: now)
+  }
+
+  /// An attempt to connect has failed.
+  mutating func dialFailed(_ dial: DialID, ofRoundAt now: Timestamps) {
+    guard let place = provedPlaces.removeValue(forKey: dial) else { return }
+    perform(punches.dialFailed(place, at: now.instant), at: now)
+  }
+
   // MARK: Links
+
+  /// The facts about a link that has opened, with its kind of path if a round over UDP has led to it.
+  mutating func withPunchedPath(_ facts: LinkFacts) -> LinkFacts {
+    let isDialed = facts.dial.map { provedPlaces.removeValue(forKey: $0) != nil } ?? false
+    let isAccepted = facts.dial == nil && facts.remote?.quicEndpoint.map { punches.hasMet(facts.peer, at: $0) } ?? false
+    guard isDialed || isAccepted else { return facts }
+    return LinkFacts(
+      peer: facts.peer, dial: facts.dial, binding: facts.binding, remote: facts.remote, path: .punched,
+      seenAt: facts.seenAt)
+  }
 
   /// A link to the node has come, gone, fallen silent or been heard again.
   mutating func reviewPunching(of other: NodeID, at now: Timestamps) {
@@ -45,7 +66,7 @@ extension NodeCore {
 
   /// A round has led to a link, whose peer has yet to say hello.
   mutating func punched(_ facts: LinkFacts, at now: Timestamps) {
-    perform(punches.linked(facts.peer, at: facts.remote?.tcpEndpoint, now: now.instant), at: now)
+    perform(punches.linked(facts.peer, at: facts.remote, now: now.instant), at: now)
   }
 
   private func reachLink(_ peer: Peer) -> ReachLink {
@@ -54,7 +75,8 @@ extension NodeCore {
     let throughSameRelay = links.filter { $0.facts.path == .relayed && $0.facts.remote == peer.facts.remote }
     return ReachLink(
       id: peer.link, binding: peer.facts.binding, seen: peer.facts.seenAt + seen,
-      roundTrip: throughSameRelay.compactMap { $0.measured?.roundTrip }.min())
+      roundTrip: throughSameRelay.compactMap { $0.measured?.roundTrip }.min(),
+      prefersQUIC: configuration.prefersQUIC || peer.has(Hello.prefersQUIC))
   }
 
   // MARK: This node
@@ -62,7 +84,7 @@ extension NodeCore {
   /// The ways to reach this node directly may have changed.
   mutating func updateOwnSide(at now: Timestamps) {
     guard configuration.punches else { return }
-    perform(punches.setOwn(introductions.ownSide, at: now.instant), at: now)
+    perform(punches.setOwn(introductions.ownSide(isUDPBlocked: udpObservers.isBlocked), at: now.instant), at: now)
   }
 
   /// Dials a bootstrap node again, from a port that was not used before: it says from which outside port.
@@ -101,6 +123,11 @@ extension NodeCore {
       case .cancel(let peer): emit(.link(.cancelPunch(peer)))
       case .quiet(let peer): for target in dialTargets(of: peer) { perform(dials.quiet(target, now: now.instant)) }
       case .observe: observe(at: now)
+      case .probe(let datagram): emit(.link(.probe(datagram)))
+      case .dial(let place):
+        let dial = dials.newAttempt()
+        provedPlaces[dial] = place
+        emit(.link(.dial(dial, .quic(place.endpoint), expected: place.peer)))
       }
     }
   }

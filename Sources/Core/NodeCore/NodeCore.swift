@@ -35,6 +35,10 @@ package struct NodeCore: Sendable {
   var memberChoice: MemberChoice
   var announcer: LocalAnnouncer
   var punches: PunchSchedule
+  /// The attempts to connect to where rounds over UDP have led.
+  var provedPlaces: [DialID: PunchSchedule.ProvedPlace] = [:]
+  var udpObservers: UDPObservers
+  var observationAnswers = ObservationAnswers()
   var mapping: MappingLease
   var standby = StandbyRelays()
   /// The attempt to learn the NAT's next port that is running.
@@ -63,6 +67,7 @@ package struct NodeCore: Sendable {
     memberChoice = MemberChoice(random: &random)
     announcer = LocalAnnouncer(random: random)
     punches = PunchSchedule(of: node, random: random)
+    udpObservers = UDPObservers(of: node)
     mapping = MappingLease(random: random)
     transferEngine = TransferEngine(manifestThreshold: configuration.manifestThreshold, node: node)
   }
@@ -92,7 +97,7 @@ package struct NodeCore: Sendable {
     [
       introductions.announceAt, dials.wakeAt, transferEngine.wakeAt, feedEngine.wakeAt,
       peers.nextHelloDeadline, announcer.wakeAt, punches.wakeAt, observation?.deadline, mapping.wakeAt,
-      standby.wakeAt,
+      standby.wakeAt, udpObservers.wakeAt,
     ]
     .compactMap { $0 }.min()
   }
@@ -118,6 +123,7 @@ package struct NodeCore: Sendable {
     runAnnouncer(at: now)
     runDials(now)
     wakePunches(at: now)
+    wakeObservers(at: now)
     wakeMapping(at: now)
     wakeStandby(at: now)
     transferEngine.wake(at: now.instant)

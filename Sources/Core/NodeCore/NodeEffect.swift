@@ -60,6 +60,8 @@ package enum LinkEffect: Sendable {
   case punch(PunchRound)
   /// Stop the round with this node.
   case cancelPunch(NodeID)
+  /// Send this datagram from the socket on which this node accepts QUIC.
+  case probe(ProbeDatagram)
 }
 
 /// A datagram to send in the local networks.

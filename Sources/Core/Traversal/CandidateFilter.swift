@@ -1,7 +1,7 @@
 import Primitives
 import Wire
 
-/// Chooses which candidates of another node to dial.
+/// Chooses which candidates of another node to dial and to probe.
 ///
 /// A node may claim to be anywhere. Its hosts are believed only if the relay of the link, or this node itself, has seen
 /// it there, so that it cannot make this node dial others.
@@ -28,22 +28,24 @@ struct CandidateFilter: Sendable {
 
   /// The candidates that may be dialed, in order, without repetition.
   func admitted(_ candidates: [Candidate]) -> [Candidate] {
-    var unseen = 0
-    var chosen: Set<Endpoint> = []
+    var unseen: Set<IPAddress> = []
+    var chosen: [Candidate.Transport: Set<Endpoint>] = [:]
     return candidates.prefix(WireLimits.candidates).filter { candidate in
-      guard candidate.transport == .tcp, !own.owns(candidate), let endpoint = candidate.endpoint,
-        hasUsablePort(candidate, endpoint)
+      guard own.ways.contains(candidate.transport == .tcp ? .tcp : .udp), !own.owns(candidate),
+        let endpoint = candidate.endpoint, hasUsablePort(candidate, endpoint)
       else { return false }
       switch candidate.address.scope {
       case .loopback, .unusable: return false
       case .site: guard isLocal(candidate.address) else { return false }
       case .global:
         if !seenHosts.contains(candidate.address) {
-          guard candidate.address.bytes.count == 16, unseen < Self.unseenIPv6 else { return false }
-          unseen += 1
+          guard candidate.address.bytes.count == 16,
+            unseen.contains(candidate.address) || unseen.count < Self.unseenIPv6
+          else { return false }
+          unseen.insert(candidate.address)
         }
       }
-      return chosen.insert(endpoint).inserted
+      return chosen[candidate.transport, default: []].insert(endpoint).inserted
     }
   }
 

@@ -1,7 +1,7 @@
 package import Primitives
 package import Wire
 
-/// Where this node's TCP connections seem to come from, according to the nodes at their other ends.
+/// Where this node's TCP connections, or its datagrams, seem to come from, according to the nodes at their other ends.
 ///
 /// Each statement is a claim of one observer. Observers that disagree about the host are all believed: the limits of
 /// `PunchBudget` bound what a wrong one can cause.
@@ -58,6 +58,13 @@ package struct OutsideView: Hashable, Sendable {
     guard let low = ports.min(), let high = ports.max() else { return .unknown }
     if low == high { return low == port ? .kept : .same }
     return Int(high) - Int(low) <= Self.sequenceGap ? .sequence : .random
+  }
+
+  /// What each observer sees, newest first.
+  package var views: [(observer: NodeID, endpoint: Endpoint)] {
+    observations.reversed().compactMap { seen in
+      Endpoint(host: seen.address.description, port: seen.port).map { (seen.observer, $0) }
+    }
   }
 
   /// The outside endpoints, newest first.

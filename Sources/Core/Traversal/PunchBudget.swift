@@ -18,21 +18,29 @@ struct PunchBudget: Sendable {
   /// Since when hosts whose rounds are all over are remembered.
   private var prunedAt: Instant?
 
-  /// The endpoints to dial in a round with this node, which begins now; nil if each of them is over a limit.
+  /// The endpoints to dial and to probe in a round with this node, which begins now; nil if each of them is over a limit.
   ///
   /// A round without endpoints is always admitted: it waits for the other node's connections.
-  mutating func admit(_ endpoints: [Endpoint], for peer: NodeID, at now: Instant) -> [Endpoint]? {
+  mutating func admit(_ wanted: PunchTargets, for peer: NodeID, at now: Instant) -> PunchTargets? {
     prune(at: now)
     ended(peer)
     let used = dials.values.reduce(0, +)
-    let targets = endpoints.compactMap { endpoint in IPAddress(endpoint.host).map { (endpoint: endpoint, host: $0) } }
-    let hosts = Set(targets.map(\.host)).filter { isFree($0, at: now) }
-    let admitted = targets.filter { hosts.contains($0.host) }.prefix(Self.maximumDials - used)
-    guard endpoints.isEmpty || !admitted.isEmpty else { return nil }
+    let hosts = wanted.hosts.filter { isFree($0, at: now) }
+    let isAdmitted: (Endpoint) -> Bool = { IPAddress($0.host).map(hosts.contains) ?? false }
+    var admitted = wanted
+    admitted.tcp = Array(wanted.tcp.filter(isAdmitted).prefix(Self.maximumDials - used))
+    admitted.udp = wanted.udp.filter(isAdmitted)
+    let admittedHosts = admitted.hosts
+    guard wanted.hosts.isEmpty || !admittedHosts.isEmpty else { return nil }
     // in any order: each host has its own list
-    for host in Set(admitted.map(\.host)) { rounds[host, default: []].append(now) }
-    dials[peer] = admitted.count
-    return admitted.map(\.endpoint)
+    for host in admittedHosts { rounds[host, default: []].append(now) }
+    dials[peer] = admitted.tcp.count
+    return admitted
+  }
+
+  /// Those of the endpoints whose hosts may be sent to now.
+  func free(_ endpoints: [Endpoint], at now: Instant) -> [Endpoint] {
+    endpoints.filter { endpoint in IPAddress(endpoint.host).map { isFree($0, at: now) } ?? false }
   }
 
   /// The round with this node is over.

@@ -1,7 +1,7 @@
 import Primitives
 import Wire
 
-/// What to dial in a round, from what the two nodes know about each other.
+/// What to dial, or to probe, in a round, from what the two nodes know about each other.
 ///
 /// What can work, works in the first round. So further rounds change the means: they try all candidates, and the two
 /// nodes begin at slightly different times, in either order.
@@ -14,7 +14,9 @@ struct PunchPlan: Sendable {
   /// How this node's NAT chooses ports, and how the other's does.
   let own: MappingKind
   let other: MappingKind
-  /// The candidates of the other node that may be dialed.
+  /// Whether the ports that sequential NATs choose next are among the candidates.
+  let predictsPorts: Bool
+  /// The candidates of the other node that may be dialed, of one transport.
   let candidates: [Candidate]
 
   /// Whether no round can succeed: neither node can know from where the other's connection will come.
@@ -23,7 +25,7 @@ struct PunchPlan: Sendable {
       return false
     }
     // Sequences that were not met in the first round are not predictable.
-    return round > 1 || own == .random || other == .random
+    return round > 1 || !predictsPorts || own == .random || other == .random
   }
 
   /// The endpoints to dial in this round, best first.

@@ -11,10 +11,22 @@ package struct PunchSchedule: Sendable {
     case punch(PunchRound)
     /// Stop the round with this node.
     case cancel(NodeID)
+    /// Send this datagram.
+    case probe(ProbeDatagram)
+    /// The way to this endpoint is proved: open a connection by QUIC; reply with `dialFailed` or `linked`.
+    case dial(ProvedPlace)
     /// Dial this node's addresses no more for now: a round is about to dial them.
     case quiet(NodeID)
     /// Learn which port the NAT chooses next; reply with `observed`.
     case observe
+  }
+
+  /// Where a round over UDP has led.
+  package struct ProvedPlace: Hashable, Sendable {
+    package let peer: NodeID
+    package let endpoint: Endpoint
+    let session: UInt32
+    let round: UInt8
   }
 
   private let node: NodeID
@@ -25,7 +37,7 @@ package struct PunchSchedule: Sendable {
   /// A schedule of the node with this ID.
   package init(of node: NodeID, random: some RandomNumberGenerator & Sendable) {
     self.node = node
-    shared = SharedReach(random: random)
+    shared = SharedReach(probes: ProbeRounds(of: node), random: random)
   }
 
   /// Sets what this node says about itself.
@@ -60,9 +72,9 @@ package struct PunchSchedule: Sendable {
 
   /// A direct link to the node is up, or about to be.
   ///
-  /// - Parameter endpoint: the endpoint at its other end, if a round has led to it.
-  package mutating func linked(_ peer: NodeID, at endpoint: Endpoint? = nil, now: Instant) -> [Action] {
-    change(peer) { $0.linked(at: endpoint, &$1, at: now) }
+  /// - Parameter place: the address at its other end, if a round has led to it.
+  package mutating func linked(_ peer: NodeID, at place: Address? = nil, now: Instant) -> [Action] {
+    change(peer) { $0.linked(at: place, &$1, at: now) }
     return takeActions()
   }
 
@@ -71,6 +83,7 @@ package struct PunchSchedule: Sendable {
     change(peer) { $0.cancel(&$1) }
     sessions[peer] = nil
     shared.active.remove(peer)
+    shared.probes.forget(peer)
     deadlines.clear(peer)
     return takeActions()
   }
@@ -97,10 +110,42 @@ package struct PunchSchedule: Sendable {
     return takeActions()
   }
 
-  /// A round has led to no connection.
+  /// A round over TCP has led to no connection.
   package mutating func failed(_ peer: NodeID, session: UInt32, round: UInt8, at now: Instant) -> [Action] {
-    change(peer) { if $0.number == session { $0.failed(round, &$1, at: now) } }
+    change(peer) { if $0.number == session { $0.failed(round, by: .tcp, &$1, at: now) } }
     return takeActions()
+  }
+
+  /// No connection by QUIC has come up where a round over UDP has led.
+  package mutating func dialFailed(_ place: ProvedPlace, at now: Instant) -> [Action] {
+    change(place.peer) { if $0.number == place.session { $0.failed(place.round, by: .udp, &$1, at: now) } }
+    return takeActions()
+  }
+
+  // MARK: Datagrams
+
+  /// A datagram of a round has arrived, from anyone.
+  ///
+  /// - Parameter bytes: those of `probe`.
+  package mutating func received(_ probe: Probe, _ bytes: [UInt8], from sender: Endpoint, at now: Instant) -> [Action] {
+    perform(shared.probes.received(probe, bytes, from: sender, at: now), at: now)
+    return takeActions()
+  }
+
+  /// Whether datagrams of this node have come from there in the round that takes place.
+  package func hasMet(_ peer: NodeID, at endpoint: Endpoint) -> Bool { shared.probes.hasMet(peer, at: endpoint) }
+
+  private mutating func perform(_ requests: [ProbeRounds.Request], at now: Instant) {
+    for request in requests {
+      let (session, round) = (request.session, request.round)
+      switch request.step {
+      case .send(let datagram): shared.actions.append(.probe(datagram))
+      case .dial(let endpoint):
+        let place = ProvedPlace(peer: request.peer, endpoint: endpoint, session: session, round: round)
+        shared.actions.append(.dial(place))
+      case .fail: change(request.peer) { if $0.number == session { $0.failed(round, by: .udp, &$1, at: now) } }
+      }
+    }
   }
 
   /// Where this node was seen just now, from a port that it had not used; nil if it was not seen.
@@ -112,7 +157,7 @@ package struct PunchSchedule: Sendable {
   // MARK: Time
 
   /// When to call `wake` next.
-  package var wakeAt: Instant? { deadlines.next }
+  package var wakeAt: Instant? { [deadlines.next, shared.probes.wakeAt].compactMap { $0 }.min() }
 
   /// Whether the stored deadlines match a scan of all sessions. Tests check this after each input.
   package var keepsItsDeadlines: Bool {
@@ -124,6 +169,7 @@ package struct PunchSchedule: Sendable {
   /// Does what is due.
   package mutating func wake(at now: Instant) -> [Action] {
     for peer in deadlines.due(at: now) { change(peer) { $0.wake(&$1, at: now) } }
+    perform(shared.probes.wake(at: now), at: now)
     return takeActions()
   }
 
@@ -146,8 +192,8 @@ extension ReachSession {
   fileprivate mutating func take(
     _ reach: Reach, over link: ReachLink, _ shared: inout SharedReach, at now: Instant
   ) {
-    guard reach.ways.contains(.tcp) else { return }
-    let other = Other(mapping: reach.tcp, candidates: reach.candidates)
+    guard !reach.ways.isDisjoint(with: shared.own.ways) else { return }
+    let other = Other(reach, isOpen: isControlling && reach.session == number)
     guard !isControlling else {
       switch phase {
       case .asking where reach.session == number || reach.session == 0:

@@ -10,15 +10,21 @@ package struct ReachLink: Hashable, Sendable {
   let seen: [Endpoint]
   /// How long a message and its answer take; nil if that is not known yet.
   let roundTrip: Duration?
+  /// Whether the two nodes send by QUIC rather than by TCP where they can.
+  let prefersQUIC: Bool
 
   /// - Parameters:
   ///   - binding: bytes that only the two ends of the link know.
   ///   - seen: where the relay, or this node itself, has seen the other node.
   ///   - roundTrip: how long a message and its answer take; nil if that is not known yet.
-  package init(id: LinkID, binding: [UInt8], seen: [Endpoint], roundTrip: Duration? = nil) {
+  ///   - prefersQUIC: whether the two nodes send by QUIC rather than by TCP where they can.
+  package init(
+    id: LinkID, binding: [UInt8], seen: [Endpoint], roundTrip: Duration? = nil, prefersQUIC: Bool = false
+  ) {
     self.id = id
     self.seen = seen
     self.roundTrip = roundTrip
+    self.prefersQUIC = prefersQUIC
     key = HMACSHA256.authenticate(Array("kachery punch".utf8), key: binding)
   }
 }

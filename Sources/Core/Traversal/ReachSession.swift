@@ -40,15 +40,6 @@ struct ReachSession: Sendable {
   /// Messages of the other node that are handled in a second.
   static let messagesPerSecond = 10
 
-  /// What the other node has said about itself in this session.
-  struct Other: Hashable, Sendable {
-    var mapping: MappingKind
-    var candidates: [Candidate]
-
-    /// Whether it has yet to send the ports that its NAT will choose.
-    var isPredicting: Bool { mapping == .sequence && !candidates.contains { $0.kind == .predicted } }
-  }
-
   /// What identifies a session at both ends.
   struct Name: Hashable, Sendable {
     /// 0 as long as the controlling node has not chosen it.
@@ -67,8 +58,8 @@ struct ReachSession: Sendable {
   private(set) var name: Name
   private(set) var other: Other?
   private var answerTimes = AnswerTimes()
-  /// The endpoints of the round that is about to start.
-  private var endpoints: [Endpoint] = []
+  /// What the round sends to that is about to start, or takes place.
+  private var targets = PunchTargets()
   /// Sessions that have failed since the last one that did not.
   private var failures = 0
   /// Whether the own candidates wait for an observation.
@@ -118,8 +109,17 @@ struct ReachSession: Sendable {
     self.link = link
     name = Name(number: session, key: link.key)
     self.other = other
+    open(&shared, at: now)
     ask(&shared, at: now)
     predict(&shared)
+  }
+
+  /// Opens this node's router for the other one's datagrams, before that knows where to send them: some routers keep out
+  /// for half a minute what they have refused once.
+  private func open(_ shared: inout SharedReach, at now: Instant) {
+    guard let plan = plans(shared.own)[.udp], !plan.isHopeless(in: 1) else { return }
+    let endpoints = shared.budget.free(plan.endpoints(in: 1), at: now)
+    shared.actions += shared.probes.openers(punchRound(1), to: endpoints, at: now).map { .probe($0) }
   }
 
   /// The other node has said where it may be reached.
@@ -152,7 +152,7 @@ struct ReachSession: Sendable {
     set(.asking, until: now + Self.answerTime)
     let own = shared.own
     let mapping = endpoint == nil ? MappingKind.random : own.mapping
-    send(.reach(Reach(session: number, tcp: mapping, candidates: own.candidates(after: endpoint))), &shared)
+    send(.reach(reach(own, mapping, after: endpoint)), &shared)
     startIfReady(&shared, at: now)
   }
 
@@ -170,8 +170,12 @@ struct ReachSession: Sendable {
   }
 
   private func sendCandidates(_ shared: inout SharedReach) {
-    let own = shared.own
-    send(.reach(Reach(session: number, tcp: own.mapping, candidates: own.candidates(after: nil))), &shared)
+    send(.reach(reach(shared.own, shared.own.mapping)), &shared)
+  }
+
+  private func reach(_ own: OwnSide, _ mapping: MappingKind, after last: Endpoint? = nil) -> Reach {
+    Reach(
+      session: number, tcp: mapping, udp: own.udpMapping, ways: own.ways, candidates: own.candidates(after: last))
   }
 
   // MARK: Rounds
@@ -187,18 +191,26 @@ struct ReachSession: Sendable {
   /// Prepares this round; the controlling node tells the other one.
   mutating func start(_ round: UInt8, _ shared: inout SharedReach, at now: Instant) {
     guard let other else { return }
-    let filter = CandidateFilter(own: shared.own, seen: link.seen)
-    let plan = PunchPlan(
-      own: shared.own.mapping, other: other.mapping, candidates: filter.admitted(other.candidates))
-    guard !plan.isHopeless(in: round) else {
+    let plans = plans(shared.own).filter { !$0.value.isHopeless(in: round) }
+    guard !plans.isEmpty else {
       failures = Self.rests.count
       return refuse(round, &shared, at: now)
     }
-    guard let admitted = shared.budget.admit(plan.endpoints(in: round), for: peer, at: now) else {
+    var wanted = PunchTargets()
+    if let plan = plans[.tcp] { (wanted.tcp, wanted.open) = (plan.endpoints(in: round), .tcp) }
+    if let plan = plans[.udp] { (wanted.udp, wanted.open) = (plan.endpoints(in: round), wanted.open.union(.udp)) }
+    guard let admitted = shared.budget.admit(wanted, for: peer, at: now) else {
       return refuse(round, &shared, at: now)
     }
-    endpoints = admitted
+    targets = admitted
     shared.actions.append(.quiet(peer))
+    if targets.open.contains(.udp) {
+      // Otherwise the other node opens its router when it has the message.
+      let pause = isControlling && !other.isOpen ? roundTrip ?? .zero : .zero
+      let isPatient = targets.open.contains(.tcp) && !link.prefersQUIC
+      shared.probes.begin(
+        punchRound(round), probing: targets.udp, from: now + pause, patience: isPatient ? ProbeRound.patience : .zero)
+    }
     var wait = PunchPlan.delay(in: round, isControlling: isControlling)
     if isControlling {
       send(.punchStart(PunchStart(session: number, round: round)), &shared)
@@ -210,16 +222,23 @@ struct ReachSession: Sendable {
 
   private mutating func run(_ round: UInt8, _ shared: inout SharedReach, at now: Instant) {
     set(.punching(round), until: now + Self.roundTime)
-    shared.actions.append(
-      .punch(
-        PunchRound(
-          peer: peer, session: number, number: round, isControlling: isControlling, key: name.key,
-          candidates: endpoints)))
+    if targets.open.contains(.tcp) { shared.actions.append(.punch(punchRound(round))) }
+    if targets.open.isEmpty { failed(round, by: [], &shared, at: now) }
   }
 
-  /// The round has led to no connection.
-  mutating func failed(_ round: UInt8, _ shared: inout SharedReach, at now: Instant) {
-    guard phase == .punching(round) else { return }
+  private func punchRound(_ round: UInt8) -> PunchRound {
+    PunchRound(
+      peer: peer, session: number, number: round, isControlling: isControlling, key: name.key,
+      candidates: targets.tcp)
+  }
+
+  /// The round has led to no connection by these ways.
+  mutating func failed(_ round: UInt8, by ways: PunchWays, _ shared: inout SharedReach, at now: Instant) {
+    guard phase == .punching(round) || phase == .starting(round) else { return }
+    targets.open.subtract(ways)
+    if targets.open == .udp { shared.probes.hurry(peer, at: now) }
+    guard phase == .punching(round), targets.open.isEmpty else { return }
+    shared.probes.end(peer)
     shared.budget.ended(peer)
     guard round < PunchPlan.rounds else {
       if isControlling { send(.punchEnd(PunchEnd(session: number, round: round, .failed)), &shared) }
@@ -247,7 +266,9 @@ struct ReachSession: Sendable {
 
   private mutating func sendCandidates(for round: UInt8, _ shared: inout SharedReach, at now: Instant) {
     answerTimes.asked(at: now)
-    send(.punch(Punch(session: number, round: round, candidates: shared.own.candidates(after: nil))), &shared)
+    let own = shared.own
+    send(
+      .punch(Punch(session: number, round: round, ways: own.ways, candidates: own.candidates(after: nil))), &shared)
   }
 
   /// The other node starts this round.
@@ -259,12 +280,14 @@ struct ReachSession: Sendable {
   // MARK: Ends
 
   /// A direct link is up, or about to be.
-  mutating func linked(at endpoint: Endpoint?, _ shared: inout SharedReach, at now: Instant) {
+  mutating func linked(at place: Address?, _ shared: inout SharedReach, at now: Instant) {
     if case .linked = phase { return }
     let round = punchedRound
     cancel(&shared)
     if isControlling, let round {
-      let winner = endpoint.flatMap { Candidate(.met, at: $0) }
+      let winner =
+        place?.tcpEndpoint.flatMap { Candidate(.met, at: $0) }
+        ?? place?.quicEndpoint.flatMap { Candidate(.met, at: $0, over: .udp) }
       send(.punchEnd(PunchEnd(session: number, round: round, .won, winner: winner)), &shared)
     }
     set(.linked(since: now), until: nil)
@@ -326,6 +349,7 @@ struct ReachSession: Sendable {
   mutating func cancel(_ shared: inout SharedReach) {
     shared.budget.ended(peer)
     isPredicting = false
+    shared.probes.end(peer)
     if case .punching = phase { shared.actions.append(.cancel(peer)) }
   }
 
@@ -339,7 +363,7 @@ struct ReachSession: Sendable {
     case .asking, .agreeing: rest(&shared, at: now)
     case .punching(let round):
       cancel(&shared)
-      failed(round, &shared, at: now)
+      failed(round, by: targets.open, &shared, at: now)
     case .linked: set(phase, until: nil)
     }
   }
@@ -351,19 +375,5 @@ struct ReachSession: Sendable {
 
   private func send(_ message: ControlMessage, _ shared: inout SharedReach) {
     shared.actions.append(.send(link.id, message))
-  }
-}
-
-/// How long the other node takes to answer, which is a round trip on the relayed link if it answers immediately.
-private struct AnswerTimes: Hashable, Sendable {
-  private var askedAt: Instant?
-  private(set) var shortest: Duration?
-
-  mutating func asked(at now: Instant) { askedAt = now }
-
-  mutating func answered(at now: Instant) {
-    guard let askedAt else { return }
-    shortest = min(shortest ?? now - askedAt, now - askedAt)
-    self.askedAt = nil
   }
 }

@@ -5,6 +5,8 @@ import Wire
 struct SharedReach: Sendable {
   var own = OwnSide()
   var budget = PunchBudget()
+  /// What takes place over UDP.
+  var probes: ProbeRounds
   /// The nodes with which a session takes place.
   var active: Set<NodeID> = []
   /// What the sessions have requested since the last input.

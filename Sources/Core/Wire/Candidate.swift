@@ -41,9 +41,9 @@ package struct Candidate: Hashable, Sendable {
   }
 
   /// The candidate at this endpoint; nil if its host is a name.
-  package init?(_ kind: Kind, at endpoint: Endpoint) {
+  package init?(_ kind: Kind, at endpoint: Endpoint, over transport: Transport = .tcp) {
     guard let address = IPAddress(endpoint.host) else { return nil }
-    self.init(kind, address, port: endpoint.port)
+    self.init(kind, over: transport, address, port: endpoint.port)
   }
 
   /// Where to dial.

@@ -21,6 +21,9 @@ package struct Hello: Hashable, Sendable {
   /// The bit of `features` for sending by QUIC rather than by TCP over long ways, because the kernel's TCP has no BBR.
   package static let prefersQUIC: UInt64 = 16
 
+  /// The bit of `features` for telling linked nodes from where their datagrams come, see `Probe`.
+  package static let observes: UInt64 = 32
+
   /// The node's features, one bit each; unknown bits are ignored.
   package var features: UInt64 = lanes | severalLinks
   /// The name given by the node's owner.

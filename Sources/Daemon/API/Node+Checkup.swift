@@ -42,7 +42,10 @@ extension Node {
     guard let port = listening.first?.port else { return nil }
     return Checkup.Outside(
       port: port, hosts: NetworkInterface.all.filter { $0.address.scope != .loopback }.map(\.host),
-      views: network.views.map { Checkup.Outside.View(observer: $0.observer, label: $0.label, endpoint: $0.endpoint) },
+      views: network.views.map(\.fact),
+      datagrams: network.datagrams.map {
+        Checkup.Outside.Datagrams(port: $0.port, isBlocked: $0.isBlocked, views: $0.views.map(\.fact))
+      },
       wasDialedFromOutside: network.accepted.contains(.direct),
       wasDialedFromLocalNetwork: network.accepted.contains(.lan))
   }
@@ -166,6 +169,12 @@ extension KacheryError {
   fileprivate func reason(at place: Address) -> String {
     let rest = place.tcpEndpoint.flatMap { message.removing(prefix: "Connecting to \($0) failed: ") }
     return rest.map { $0.prefix(1).uppercased() + $0.dropFirst() } ?? message
+  }
+}
+
+extension NetworkSummary.View {
+  fileprivate var fact: Checkup.Outside.View {
+    Checkup.Outside.View(observer: observer, label: label, endpoint: endpoint)
   }
 }
 

@@ -74,6 +74,7 @@ final class PeerLinks {
     relayed.lanes.onLink = { [weak self] in self?.accepted($0, isLane: true) ?? $0.close() }
     relayed.onLink = { [weak self] link, relay in self?.accepted(link, by: relay) ?? link.close() }
     host.onLink = { [weak self] link in self?.accepted(link) }
+    host.onProbe = { bytes, sender in driver.input { $0.receivedProbe(bytes, from: sender, at: $1) } }
     host.onRefused = { endpoint, error in
       log.debug("A connection from \(endpoint?.description ?? "an unknown address") failed: \(error)")
     }
@@ -103,6 +104,7 @@ final class PeerLinks {
     case .abandon(let link): paths.abandon(link)
     case .punch(let round): punches.punch(round)
     case .cancelPunch(let peer): punches.cancel(peer)
+    case .probe(let datagram): host.send(datagram)
     }
   }
 

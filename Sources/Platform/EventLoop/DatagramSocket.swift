@@ -136,6 +136,13 @@ package final class DatagramSocket: LoopHandle {
     return .full(accepted: max(0, sent))
   }
 
+  /// Sends one datagram that at most `hopLimit` routers pass on. It is lost if the kernel does not take it.
+  package func send(_ bytes: [UInt8], hopLimit: UInt8, to address: [UInt8]) {
+    loop.preconditionOnLoop()
+    guard !isClosing else { return }
+    _ = CDatagrams_send_near(descriptor, bytes, bytes.count, address, address.count, Int32(hopLimit))
+  }
+
   override func closedByLoop() {
     let tell = onLoopEnd
     close()

@@ -243,6 +243,8 @@ package final class QUICConnection {
       var isTaken: Int32 = 0
       let count = CNgtcp2_write_datagram(
         raw, start, packet.count, address, &remoteCount, datagram, datagram.count, &isTaken, now.nanoseconds)
+      // Until then it may have to wait: for the handshake's last packets, or because too much is on its way.
+      if isTaken != 0 { user?.tookDatagram() }
       return count < 0 ? nil : count
     }
     while true {

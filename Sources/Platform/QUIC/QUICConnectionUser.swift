@@ -32,8 +32,10 @@ package protocol QUICConnectionUser: AnyObject {
   /// Bytes have arrived that belong to no stream.
   func receivedDatagram(_ bytes: UnsafeRawBufferPointer)
 
-  /// The next bytes to send without a stream; nil if there are none. They are lost if a packet is.
+  /// The next bytes to send without a stream; nil if there are none. They are lost if their packet is.
   func nextDatagram() -> [UInt8]?
+  /// These bytes were taken into a packet.
+  func tookDatagram()
   /// What to send next; nil if there is nothing.
   func nextChunk() -> QUICChunk?
   /// The first `count` bytes of the last chunk were taken into a packet, and the end with them if they are all.

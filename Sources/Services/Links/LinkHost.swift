@@ -27,6 +27,12 @@ package final class LinkHost {
     set { transport.onHalf = newValue }
   }
 
+  /// Called with each datagram that begins like a probe, and with its sender: anyone.
+  package var onProbe: (([UInt8], Endpoint) -> Void)? {
+    get { transports[.quic]?.onProbe }
+    set { transports[.quic]?.onProbe = newValue }
+  }
+
   let loop: EventLoop
   private let transport: any LinkTransport
   private let otherTransports: [any LinkTransport]
@@ -127,6 +133,9 @@ package final class LinkHost {
       transport(kind)?.dial(to: endpoint, from: source, expected: expected, timeout: timeout, $0)
     }
   }
+
+  /// Sends a probe from the socket on which links by QUIC are accepted; if there is none, it is lost.
+  package func send(_ probe: ProbeDatagram) { transports[.quic]?.send(probe) }
 
   /// Opens a link to a node that dials this one at the same moment. `done` is called once, on the loop, never before this
   /// returns. The link's `isDialer` is that of the round's controlling node. Another round with the same node ends without

@@ -23,6 +23,9 @@ protocol LinkTransport: AnyObject {
   /// Called for each connection that is to become half of a joined lane; without it, they are closed.
   var onHalf: ((any LaneHalf) -> Void)? { get set }
 
+  /// Called with each datagram that begins like a probe, and with its sender; never by a transport without datagrams.
+  var onProbe: (([UInt8], Endpoint) -> Void)? { get set }
+
   /// Accepts paths on this address.
   ///
   /// - Returns: the address, with the port that the kernel chose if `port` is 0.
@@ -55,6 +58,8 @@ protocol LinkTransport: AnyObject {
     _ preamble: JoinPreamble, at endpoint: Endpoint, expected: NodeID, timeout: Duration,
     _ done: @escaping (Result<any CarrierHandshake, KacheryError>) -> Void
   ) -> (any PendingDial)?
+  /// Sends a probe from where this transport listens, if it has datagrams and listens.
+  func send(_ probe: ProbeDatagram)
   /// Opens later paths to this host, a numeric address, for small packets only: large ones get lost.
   func avoidLargePackets(to host: String)
   /// Stops accepting. Paths that are up stay. Idempotent.
@@ -65,6 +70,15 @@ extension LinkTransport {
   var onHalf: ((any LaneHalf) -> Void)? {
     get { nil }
     set {}
+  }
+
+  var onProbe: (([UInt8], Endpoint) -> Void)? {
+    get { nil }
+    set {}
+  }
+
+  func send(_ probe: ProbeDatagram) {
+    // Only transports with datagrams send any.
   }
 
   func join(

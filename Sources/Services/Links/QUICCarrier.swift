@@ -301,7 +301,9 @@ extension QUICCarrier: QUICConnectionUser {
 
   // MARK: Sending
 
-  func nextDatagram() -> [UInt8]? { state == .over ? nil : datagrams.popFirst() }
+  func nextDatagram() -> [UInt8]? { state == .over ? nil : datagrams.first }
+
+  func tookDatagram() { _ = datagrams.popFirst() }
 
   func nextChunk() -> QUICChunk? {
     while let id = waiting.first {

@@ -1,6 +1,7 @@
 import EventLoop
 import Primitives
 import QUIC
+import Wire
 
 /// The QUIC connections of one UDP socket. Bound to the loop.
 ///
@@ -22,6 +23,8 @@ final class QUICEndpoint {
 
   /// Called for each path that another side opens, before its first packet is processed; without it there are none.
   var onPath: ((QUICPath) -> Void)?
+  /// Called with each datagram that begins like a probe, and with its sender.
+  var onProbe: (([UInt8], Endpoint) -> Void)?
   /// Called when the last path has ended, and nothing is left to be sent.
   var onIdle: (() -> Void)?
   let local: Endpoint
@@ -125,6 +128,10 @@ final class QUICEndpoint {
 
   private func receive(_ packet: UnsafeRawBufferPointer, from sender: UnsafeRawBufferPointer) {
     isBusy = true
+    guard !Probe.begins(packet) else {
+      if let onProbe, let sender = DatagramSocket.endpoint(of: sender) { onProbe(Array(packet), sender) }
+      return
+    }
     guard let destination = QUICPacket.destination(of: packet) else { return }
     if let id = QUICConnectionID(bytes: destination) {
       if let path = table.byID[id] { return path.read(packet, from: sender, at: loop.now) }
@@ -170,6 +177,21 @@ final class QUICEndpoint {
   }
 
   // MARK: Sending
+
+  /// Sends a probe. It is lost if the kernel does not take it.
+  ///
+  /// - Returns: whether the socket can send to this address.
+  func send(_ probe: ProbeDatagram) -> Bool {
+    guard let address = socket.address(of: probe.endpoint) else { return false }
+    guard probe.hopLimit == nil else {
+      socket.send(probe.bytes, hopLimit: probe.hopLimit ?? 0, to: address)
+      return true
+    }
+    probe.bytes.withUnsafeBytes { bytes in
+      address.withUnsafeBytes { _ = socket.send(bytes, segment: bytes.count, to: $0) }
+    }
+    return true
+  }
 
   /// A path has something to write, or its time has changed.
   func touch(_ path: QUICPath) {
@@ -297,7 +319,7 @@ final class QUICEndpoint {
   /// Closes the socket and drops what is left. Idempotent.
   func close() {
     lose()
-    (onPath, onIdle) = (nil, nil)
+    (onPath, onProbe, onIdle) = (nil, nil, nil)
     socket.close()
     timer.close()
   }

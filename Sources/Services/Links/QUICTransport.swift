@@ -1,10 +1,12 @@
 import EventLoop
 import Primitives
 import QUIC
+import Wire
 
 /// Links over QUIC. Bound to the loop.
 final class QUICTransport: LinkTransport {
   var onHandshake: ((any CarrierHandshake) -> Void)?
+  var onProbe: (([UInt8], Endpoint) -> Void)?
 
   private let loop: EventLoop
   private let identity: QUICIdentity
@@ -29,6 +31,7 @@ final class QUICTransport: LinkTransport {
       guard let onHandshake = self?.onHandshake else { return path.close(.cut) }
       onHandshake(QUICHandshake(loop: loop, path: path))
     }
+    endpoint.onProbe = { [weak self] in self?.onProbe?($0, $1) }
     listeners.append(endpoint)
     return endpoint.local
   }
@@ -63,6 +66,11 @@ final class QUICTransport: LinkTransport {
     return path
   }
 
+  func send(_ probe: ProbeDatagram) {
+    guard proxies.dialsDirectly(probe.endpoint.host) else { return }
+    for listener in listeners where listener.send(probe) { return }
+  }
+
   private func dialer(isIPv6: Bool) throws(KacheryError) -> QUICEndpoint {
     if let dialer = dialers[isIPv6] { return dialer }
     let dialer = try QUICEndpoint(loop: loop, identity: identity, host: isIPv6 ? "::" : "0.0.0.0", port: 0)
@@ -80,9 +88,9 @@ final class QUICTransport: LinkTransport {
   }
 
   func close() {
-    onHandshake = nil
+    (onHandshake, onProbe) = (nil, nil)
     for listener in listeners {
-      listener.onPath = nil
+      (listener.onPath, listener.onProbe) = (nil, nil)
       listener.onIdle = { [weak listener] in listener?.close() }
       if listener.isIdle { listener.close() }
     }

@@ -59,7 +59,8 @@ package enum NATKind: String, CaseIterable, Sendable {
     case .cone: (behavior.filtering, behavior.ports) = (.independent, .random)
     case .addr: (behavior.filtering, behavior.ports) = (.address, .random)
     case .fw: behavior.mapping = nil
-    case .rst, .greedy: behavior.unasked = .refused
+    case .rst: behavior.unasked = .refused
+    case .greedy: behavior.unasked = .refusedAndRemembered
     case .collide: behavior.taken = [port]
     case .nosim: behavior.opensSimultaneously = false
     case .symseq: (behavior.mapping, behavior.ports) = (.addressAndPort, .sequence)
@@ -67,6 +68,14 @@ package enum NATKind: String, CaseIterable, Sendable {
     case .campus: behavior.onlyPort = 443
     }
     return behavior
+  }
+
+  /// Whether two nodes behind edges of these kinds can connect over UDP without guessing ports.
+  package func connectsByUDP(to other: NATKind) -> Bool {
+    let pair = [self, other]
+    guard !pair.contains(.campus) else { return false }
+    let easy = pair.filter { $0 != .symseq && $0 != .symrand }
+    return easy.count == 2 || (easy.first.map { [.publicHost, .cone, .addr].contains($0) } ?? false)
   }
 
   /// Whether two nodes behind edges of these kinds can connect over TCP: the table was measured with real kernels and

@@ -1,6 +1,6 @@
 package import Primitives
 
-/// A machine with TCP as Linux has it: one connection for each pair of endpoints, listeners beside dials from the same
+/// A machine with UDP, and with TCP as Linux has it: one connection for each pair of endpoints, listeners beside dials from the same
 /// port, simultaneous open.
 package final class SimHost: SimStation {
   /// Why a dial fails.
@@ -21,6 +21,8 @@ package final class SimHost: SimStation {
   private var sockets: [Pair: SimSocket] = [:]
   private var listeners: [UInt16: (SimSocket) -> Void] = [:]
   private var nextPort: UInt16 = 40_000
+  /// Called with each datagram that arrives, and its sender.
+  package var onDatagram: ([UInt8], Endpoint) -> Void = { _, _ in }
 
   /// - Parameter gateway: the NAT behind which it is; nil if it has a public address.
   package init(_ address: String, in internet: SimInternet, behind gateway: SimNAT? = nil) {
@@ -56,6 +58,14 @@ package final class SimHost: SimStation {
     return socket
   }
 
+  /// Sends a datagram.
+  ///
+  /// - Parameter isNear: whether it leaves the site, and arrives at no other.
+  package func send(_ bytes: [UInt8], from port: UInt16, to remote: Endpoint, isNear: Bool = false) {
+    guard let local = Endpoint(host: address, port: port) else { return }
+    send(SimPacket(kind: .datagram(bytes, isNear: isNear), source: local, destination: remote, socket: nil))
+  }
+
   private func sendSYN(of socket: SimSocket, again pauses: ArraySlice<Duration>) {
     guard socket.state == .synSent else { return }
     send(.syn, socket)
@@ -72,6 +82,7 @@ package final class SimHost: SimStation {
     for socket in Array(sockets.values) { socket.forget() }
     sockets = [:]
     listeners = [:]
+    onDatagram = { _, _ in }
   }
 
   // MARK: Packets
@@ -99,6 +110,7 @@ package final class SimHost: SimStation {
       guard let socket, socket.state != .synSent else { return send(packet.refusal) }
       socket.open()
     case .rst: socket?.refused()
+    case .datagram(let bytes, _): onDatagram(bytes, packet.source)
     }
   }
 

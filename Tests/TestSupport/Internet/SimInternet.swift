@@ -1,13 +1,19 @@
 package import Primitives
 
-/// A TCP packet without data, and the socket that sent it.
+/// A TCP packet without data, and the socket that sent it, or a datagram.
 package struct SimPacket {
-  package enum Kind { case syn, synAck, ack, rst }
+  package enum Kind: Equatable {
+    case syn, synAck, ack, rst
+    /// - Parameter isNear: whether it leaves its own site, and arrives at no other.
+    case datagram([UInt8], isNear: Bool)
+  }
 
   package let kind: Kind
   package var source: Endpoint
   package var destination: Endpoint
   let socket: SimSocket?
+
+  var isDatagram: Bool { if case .datagram = kind { true } else { false } }
 
   /// The refusal of this packet.
   var refusal: SimPacket { SimPacket(kind: .rst, source: destination, destination: source, socket: nil) }
@@ -26,6 +32,10 @@ package final class SimInternet {
   package var delay: Duration = .milliseconds(25)
   /// Packets of a hundred that are lost.
   package var loss = 0
+  /// The hosts to and from which TCP is let through; nil if it is everywhere.
+  package var tcpHosts: Set<String>?
+  /// Datagrams that left a site for each host.
+  package var datagrams: [String: Int] = [:]
   /// SYNs that left a site for each host.
   package var syns: [String: Int] = [:]
   private var stations: [String: any SimStation] = [:]
@@ -39,8 +49,14 @@ package final class SimInternet {
 
   func carry(_ packet: SimPacket) {
     if packet.kind == .syn { syns[packet.destination.host, default: 0] += 1 }
-    guard !random.chance(loss) else { return }
+    if packet.isDatagram { datagrams[packet.destination.host, default: 0] += 1 }
+    if case .datagram(_, isNear: true) = packet.kind { return }
+    guard packet.isDatagram || letsThrough(packet), !random.chance(loss) else { return }
     clock.after(delay) { [unowned self] in stations[packet.destination.host]?.receive(packet) }
+  }
+
+  private func letsThrough(_ packet: SimPacket) -> Bool {
+    tcpHosts.map { !$0.isDisjoint(with: [packet.source.host, packet.destination.host]) } ?? true
   }
 
   /// Releases everything: machines and their sockets refer to each other.

@@ -19,6 +19,8 @@ package final class SimNAT: SimStation {
     case dropped
     /// Answered by RST. Linux also remembers such a packet, but lets a SYN from inside take its place.
     case refused
+    /// The same, and a datagram keeps its port from nodes inside for a while.
+    case refusedAndRemembered
   }
 
   /// How it behaves.
@@ -48,6 +50,8 @@ package final class SimNAT: SimStation {
 
   /// How long a mapping lasts without a connection.
   private static let halfOpenLife: Duration = .seconds(120)
+  /// How long one of datagrams lasts without datagrams from inside, and how long what was refused is remembered.
+  private static let datagramLife: Duration = .seconds(30)
   /// Within the site.
   private static let localDelay: Duration = .milliseconds(1)
 
@@ -59,14 +63,23 @@ package final class SimNAT: SimStation {
     var permitted: Set<Endpoint> = []
   }
 
+  /// What it knows about one protocol.
+  private struct Table {
+    var outsides: [Key: Endpoint] = [:]
+    var mappings: [Endpoint: Mapping] = [:]
+    var nextPort: UInt16
+    /// Until when ports are kept from nodes inside.
+    var occupied: [UInt16: Instant] = [:]
+    let life: Duration
+  }
+
   package let address: String
   private let behavior: Behavior
   private unowned let internet: SimInternet
   private let outer: SimNAT?
   private var inside: [String: any SimStation] = [:]
-  private var outsides: [Key: Endpoint] = [:]
-  private var mappings: [Endpoint: Mapping] = [:]
-  private var nextPort: UInt16
+  private var tcp: Table
+  private var udp = Table(nextPort: 30_000, life: datagramLife)
 
   /// - Parameters:
   ///   - address: its outside address; without translation, only a name.
@@ -76,7 +89,7 @@ package final class SimNAT: SimStation {
     self.behavior = behavior
     self.internet = internet
     self.outer = outer
-    nextPort = UInt16(internet.random.number(20_000...50_000))
+    tcp = Table(nextPort: UInt16(internet.random.number(20_000...50_000)), life: Self.halfOpenLife)
     if let outer { outer.attach(self, at: address) } else { internet.attach(self, at: address) }
   }
 
@@ -95,8 +108,12 @@ package final class SimNAT: SimStation {
 
   /// Forgets every mapping, as after a restart, and uses other ports from now on.
   package func restart() {
-    (outsides, mappings) = ([:], [:])
-    nextPort = UInt16(internet.random.number(20_000...50_000))
+    tcp = Table(nextPort: UInt16(internet.random.number(20_000...50_000)), life: Self.halfOpenLife)
+    udp = Table(nextPort: tcp.nextPort, life: Self.datagramLife)
+  }
+
+  private func change<Value>(_ packet: SimPacket, _ body: (inout Table) -> Value) -> Value {
+    packet.isDatagram ? body(&udp) : body(&tcp)
   }
 
   // MARK: From inside
@@ -105,10 +122,13 @@ package final class SimNAT: SimStation {
     if let near = inside[packet.destination.host] {
       return internet.clock.after(Self.localDelay) { near.receive(packet) }
     }
-    if let only = behavior.onlyPort, packet.destination.port != only { return }
-    guard let outside = outside(of: packet) else { return }
-    mappings[outside]?.permitted.insert(packet.destination)
-    mappings[outside]?.usedAt = internet.clock.now
+    if let only = behavior.onlyPort, packet.isDatagram || packet.destination.port != only { return }
+    guard let outside = change(packet, { outside(of: packet, in: &$0) }) else { return }
+    let now = internet.clock.now
+    change(packet) {
+      $0.mappings[outside]?.permitted.insert(packet.destination)
+      $0.mappings[outside]?.usedAt = now
+    }
     var packet = packet
     packet.source = outside
     if packet.destination.host == address {
@@ -118,7 +138,7 @@ package final class SimNAT: SimStation {
     if let outer { outer.send(packet) } else { internet.carry(packet) }
   }
 
-  private func outside(of packet: SimPacket) -> Endpoint? {
+  private func outside(of packet: SimPacket, in table: inout Table) -> Endpoint? {
     let remote = packet.destination
     let key: Key
     switch behavior.mapping {
@@ -126,37 +146,41 @@ package final class SimNAT: SimStation {
     case .address: key = Key(inner: packet.source, remoteHost: remote.host, remotePort: nil)
     case .addressAndPort: key = Key(inner: packet.source, remoteHost: remote.host, remotePort: remote.port)
     case nil:
-      if mappings[packet.source] == nil {
-        mappings[packet.source] = Mapping(inner: packet.source, usedAt: internet.clock.now)
+      if table.mappings[packet.source] == nil {
+        table.mappings[packet.source] = Mapping(inner: packet.source, usedAt: internet.clock.now)
       }
       return packet.source
     }
-    if let known = outsides[key], isAlive(known) { return known }
-    guard let outside = Endpoint(host: address, port: newPort(for: packet.source.port)) else { return nil }
-    outsides[key] = outside
-    mappings[outside] = Mapping(inner: packet.source, usedAt: internet.clock.now)
+    if let known = table.outsides[key], isAlive(known, in: table) { return known }
+    let port = newPort(for: packet.source.port, in: &table)
+    guard let outside = Endpoint(host: address, port: port) else { return nil }
+    table.outsides[key] = outside
+    table.mappings[outside] = Mapping(inner: packet.source, usedAt: internet.clock.now)
     return outside
   }
 
-  private func isAlive(_ outside: Endpoint) -> Bool {
-    guard let mapping = mappings[outside] else { return false }
-    return mapping.isEstablished || internet.clock.now - mapping.usedAt < Self.halfOpenLife
+  private func isAlive(_ outside: Endpoint, in table: Table) -> Bool {
+    guard let mapping = table.mappings[outside] else { return false }
+    return mapping.isEstablished || internet.clock.now - mapping.usedAt < table.life
   }
 
-  private func newPort(for inner: UInt16) -> UInt16 {
-    func isFree(_ port: UInt16) -> Bool {
+  private func newPort(for inner: UInt16, in table: inout Table) -> UInt16 {
+    func isFree(_ port: UInt16, _ table: Table) -> Bool {
       guard let outside = Endpoint(host: address, port: port) else { return false }
-      return !behavior.taken.contains(port) && !isAlive(outside)
+      let isOccupied = table.occupied[port].map { internet.clock.now < $0 } ?? false
+      return !behavior.taken.contains(port) && !isOccupied && !isAlive(outside, in: table)
     }
     switch behavior.ports {
-    case .kept where isFree(inner): return inner
+    case .kept where isFree(inner, table): return inner
     case .sequence:
-      repeat { nextPort = nextPort == .max ? 1_024 : nextPort + 1 } while !isFree(nextPort)
-      return nextPort
+      repeat {
+        table.nextPort = table.nextPort == .max ? 1_024 : table.nextPort + 1
+      } while !isFree(table.nextPort, table)
+      return table.nextPort
     case .kept, .random:
       while true {
         let port = UInt16(internet.random.number(1_024...65_535))
-        if isFree(port) { return port }
+        if isFree(port, table) { return port }
       }
     }
   }
@@ -164,16 +188,20 @@ package final class SimNAT: SimStation {
   // MARK: From outside
 
   func receive(_ packet: SimPacket) {
-    guard let mapping = mappings[packet.destination], isAlive(packet.destination),
+    let table = packet.isDatagram ? udp : tcp
+    guard let mapping = table.mappings[packet.destination], isAlive(packet.destination, in: table),
       permits(packet.source, mapping)
     else {
-      guard behavior.unasked == .refused, packet.kind != .rst else { return }
+      if packet.isDatagram, behavior.unasked == .refusedAndRemembered, !isAlive(packet.destination, in: table) {
+        udp.occupied[packet.destination.port] = internet.clock.now + Self.datagramLife
+      }
+      guard behavior.unasked != .dropped, packet.kind != .rst, !packet.isDatagram else { return }
       let refusal = packet.refusal
       if let outer { outer.send(refusal) } else { internet.carry(refusal) }
       return
     }
     if packet.kind == .syn, !behavior.opensSimultaneously { return }
-    if packet.kind == .synAck || packet.kind == .ack { mappings[packet.destination]?.isEstablished = true }
+    if packet.kind == .synAck || packet.kind == .ack { tcp.mappings[packet.destination]?.isEstablished = true }
     var packet = packet
     packet.destination = mapping.inner
     inside[mapping.inner.host]?.receive(packet)

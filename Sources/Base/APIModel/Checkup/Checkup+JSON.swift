@@ -89,12 +89,13 @@ extension Checkup.Outside {
   var json: JSONValue {
     [
       "port": .integer(Int64(port)), "hosts": .array(hosts.map { .string($0) }), "nat": .string(nat.rawValue),
-      "views": .array(
-        views.map {
-          [
-            "nodeId": .string($0.observer.hex), "label": .string($0.label), "address": .string($0.endpoint.description),
-          ]
-        }), "wasDialedFromOutside": .bool(wasDialedFromOutside),
+      "views": .array(views.map(\.json)),
+      "udp": datagrams.map {
+        [
+          "port": .integer(Int64($0.port)), "isBlocked": .bool($0.isBlocked),
+          "nat": udpNAT.map { .string($0.rawValue) } ?? .null, "views": .array($0.views.map(\.json)),
+        ]
+      } ?? .null, "wasDialedFromOutside": .bool(wasDialedFromOutside),
       "wasDialedFromLocalNetwork": .bool(wasDialedFromLocalNetwork),
     ]
   }
@@ -103,12 +104,25 @@ extension Checkup.Outside {
     self.init(
       port: try fields.port("port") ?? 0, hosts: try fields.elements("hosts").compactMap(\.string),
       views: try fields.list("views") { (fields) throws(KacheryError) in try View(fields) },
+      datagrams: try fields.read("udp") { (fields) throws(KacheryError) in try Datagrams(fields) },
       wasDialedFromOutside: try fields.bool("wasDialedFromOutside"),
       wasDialedFromLocalNetwork: try fields.bool("wasDialedFromLocalNetwork"))
   }
 }
 
+extension Checkup.Outside.Datagrams {
+  fileprivate init(_ fields: JSONFields) throws(KacheryError) {
+    self.init(
+      port: try fields.port("port") ?? 0, isBlocked: try fields.bool("isBlocked"),
+      views: try fields.list("views") { (fields) throws(KacheryError) in try Checkup.Outside.View(fields) })
+  }
+}
+
 extension Checkup.Outside.View {
+  fileprivate var json: JSONValue {
+    ["nodeId": .string(observer.hex), "label": .string(label), "address": .string(endpoint.description)]
+  }
+
   fileprivate init(_ fields: JSONFields) throws(KacheryError) {
     let text = try fields.string("address")
     guard let endpoint = Endpoint(text) else {

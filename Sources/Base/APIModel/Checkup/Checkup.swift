@@ -65,19 +65,37 @@ package struct Checkup: Hashable, Sendable {
       }
     }
 
+    /// How the node's datagrams look from there.
+    package struct Datagrams: Hashable, Sendable {
+      /// The UDP port from which they are sent, and at which the node accepts QUIC.
+      package var port: UInt16
+      /// Whether no bootstrap node has answered any.
+      package var isBlocked: Bool
+      package var views: [View]
+
+      package init(port: UInt16, isBlocked: Bool, views: [View]) {
+        self.port = port
+        self.isBlocked = isBlocked
+        self.views = views
+      }
+    }
+
     /// The port from which bootstrap nodes are dialed, and at which the node listens.
     package var port: UInt16
     /// The addresses of the machine's interfaces.
     package var hosts: [String]
     package var views: [View]
+    /// Nil if the node does not use UDP.
+    package var datagrams: Datagrams?
     /// Whether a node outside the local networks has ever dialed this one.
     package var wasDialedFromOutside: Bool
     package var wasDialedFromLocalNetwork: Bool
 
     package init(
-      port: UInt16, hosts: [String], views: [View], wasDialedFromOutside: Bool = false,
+      port: UInt16, hosts: [String], views: [View], datagrams: Datagrams? = nil, wasDialedFromOutside: Bool = false,
       wasDialedFromLocalNetwork: Bool = false
     ) {
+      self.datagrams = datagrams
       self.port = port
       self.hosts = hosts
       self.views = views

@@ -1,6 +1,6 @@
 import Primitives
 
-/// How the routers between a node and others translate its TCP connections, according to bootstrap nodes.
+/// How the routers between a node and others translate its connections or datagrams, according to bootstrap nodes.
 package enum TranslationKind: String, Sendable, CaseIterable {
   /// No bootstrap node outside the node's own networks has seen it.
   case unknown
@@ -36,8 +36,16 @@ package enum TranslationKind: String, Sendable, CaseIterable {
 }
 
 extension Checkup.Outside {
-  /// What the views together show. IPv4 counts if there is any, because IPv6 is rarely translated.
-  package var nat: TranslationKind {
+  /// What the views of TCP together show.
+  package var nat: TranslationKind { nat(of: views, from: port) }
+
+  /// What those of UDP show; nil if there are none.
+  package var udpNAT: TranslationKind? {
+    datagrams.flatMap { $0.views.isEmpty ? nil : nat(of: $0.views, from: $0.port) }
+  }
+
+  /// IPv4 counts if there is any, because IPv6 is rarely translated.
+  private func nat(of views: [View], from port: UInt16) -> TranslationKind {
     let global = views.map(\.endpoint).filter { IPAddress($0.host)?.scope == .global }
     let old = global.filter { IPAddress($0.host)?.bytes.count == 4 }
     let seen = old.isEmpty ? global : old

@@ -58,9 +58,7 @@ struct CheckupText {
     guard let outside = checkup.outside else {
       return checkup.daemon == nil ? [] : ["not known: connections leave through the proxy"]
     }
-    let views = outside.views.map { view in
-      "\(view.endpoint), as \(view.label.isEmpty ? "node \(view.observer.short)" : view.label) sees it"
-    }
+    let views = outside.views.map { "\($0.endpoint), as \(Self.name(of: $0)) sees it" }
     let dialed =
       if outside.wasDialedFromOutside {
         "Other nodes can dial this one: one has done so from outside."
@@ -69,7 +67,23 @@ struct CheckupText {
       } else {
         "No other node has dialed this one yet."
       }
-    return views + [outside.nat.text] + [checkup.mapping?.text].compactMap { $0 } + [dialed]
+    return views + [outside.nat.text] + Self.lines(on: outside.datagrams, in: outside)
+      + [checkup.mapping?.text].compactMap { $0 } + [dialed]
+  }
+
+  private static func name(of view: Checkup.Outside.View) -> String {
+    view.label.isEmpty ? "node \(view.observer.short)" : view.label
+  }
+
+  /// What is known about UDP, without what is true of TCP as well.
+  private static func lines(on datagrams: Checkup.Outside.Datagrams?, in outside: Checkup.Outside) -> [String] {
+    guard let datagrams else { return [] }
+    guard !datagrams.isBlocked else {
+      return ["UDP does not get through: no bootstrap node answers what leaves UDP port \(datagrams.port)."]
+    }
+    let views = datagrams.views.map { "UDP gets through: \($0.endpoint), as \(name(of: $0)) sees it" }
+    guard let nat = outside.udpNAT, nat != outside.nat else { return views }
+    return views + ["By UDP: \(nat.text)"]
   }
 
   private var bootstraps: [String] {
