@@ -19,6 +19,8 @@ class Router(NamedTuple):
 
 
 _NO_SYN = 'iifname "outside" tcp flags & (syn | ack) == syn drop'
+# These networks are a hop apart. From further away, what leaves with a small hop limit would not arrive.
+_FAR = 'iifname "outside" ip ttl < 32 drop'
 
 ROUTERS = {
     "port": Router("translates, keeps ports, drops what comes unasked: most home routers", "masquerade", _DROP),
@@ -31,6 +33,12 @@ ROUTERS = {
         "masquerade",
         _DROP,
         never=_NO_SYN,
+    ),
+    "keeper": Router(
+        "the same, but its own kernel refuses datagrams that come unasked, and keeps their port",
+        "masquerade",
+        "",
+        never=f"{_NO_SYN}\n  {_FAR}",
     ),
     "tcponly": Router("lets only TCP out", "masquerade", _DROP, "meta l4proto tcp"),
     "campus": Router("lets only TCP to port 443 out", "masquerade", _DROP, "tcp dport 443"),
@@ -49,6 +57,7 @@ def rules(router: Router) -> str:
         '  iifname "switch" oifname "switch" accept\n'
         f"  {leaving}\n{unasked}"
         " }\n chain input { type filter hook input priority 0; policy accept;\n"
+        f"  {router.never}\n"
         f"  ct state established,related accept\n{unasked}"
         " }\n}\n"
     )

@@ -98,7 +98,7 @@ def test_a_pair_without_a_way_stays_on_the_relay(
 
 
 # Of these, neither router opens a TCP connection from both sides.
-BY_UDP = [("nosim", "nosim")]
+BY_UDP = [("nosim", "nosim"), ("keeper", "nosim"), ("keeper", "keeper")]
 
 
 @pytest.mark.parametrize("kinds", BY_UDP, ids="-".join)

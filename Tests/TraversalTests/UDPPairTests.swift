@@ -59,6 +59,7 @@ import Traversal
         pair.meet(isLinking: false)
         pair.dropTCP()
         pair.relayDelay = .milliseconds(relayed)
+        pair.knowsRoundTrip = seed.isMultiple(of: 2)
         if seed.isMultiple(of: 3) { pair.linkByRelay() } else { pair.want(Int(seed % 3) - 1) }
         pair.run(for: .seconds(9))
         #expect(pair.isConnected && pair.rounds <= 1, "seed \(seed): \(kinds), relayed \(relayed) ms")

@@ -205,8 +205,11 @@ struct ReachSession: Sendable {
     targets = admitted
     shared.actions.append(.quiet(peer))
     if targets.open.contains(.udp) {
-      // Otherwise the other node opens its router when it has the message.
+      // Otherwise the other node opens its router when it has the message, and probes immediately.
       let pause = isControlling && !other.isOpen ? roundTrip ?? .zero : .zero
+      if pause > .zero {
+        shared.actions += shared.probes.openers(punchRound(round), to: targets.udp, at: now).map { .probe($0) }
+      }
       let isPatient = targets.open.contains(.tcp) && !link.prefersQUIC
       shared.probes.begin(
         punchRound(round), probing: targets.udp, from: now + pause, patience: isPatient ? ProbeRound.patience : .zero)
