@@ -116,6 +116,28 @@ import Wire
     await node.stop()
   }
 
+  /// Peers that take nothing must not fill the memory, and others still get everything.
+  @Test func whileOthersHoldMuchABlockComesWhenTheLastIsSent() async throws {
+    let node = try ServingNode()
+    let content = PatternBytes.make(100_000)
+    let hash = try await node.store(content).hash
+    await node.setOthersHold(streams: 1_000, bytes: UploadMemory.limit + 1)
+    let stream = await node.open({ FetchAnswers($0) })
+    await node.send(try Self.request(hash, 0, 100_000), on: stream)
+    await node.finish(stream)
+    var sight = await node.until(stream) { !$0.written.isEmpty }
+    var blocks = 1
+    while !sight.isFinished {
+      let before = sight.written.count
+      #expect(before <= blocks * UploadMemory.smallBlock + 100)
+      await node.take(stream)
+      sight = await node.until(stream) { $0.written.count > before || $0.isFinished }
+      blocks += 1
+    }
+    #expect(try Self.replies(sight.written) == [.success(content)])
+    await node.stop()
+  }
+
   @Test func aMembershipThatEndsStopsTheBytes() async throws {
     let node = try ServingNode()
     let hash = try await node.store(PatternBytes.make(2_000_000)).hash

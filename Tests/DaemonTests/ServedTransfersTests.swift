@@ -11,6 +11,7 @@ import Testing
   private final class Stream: ServedStream {
     let link: LinkID
     let lane: LaneID
+    let heldBytes = 0
     let origin: PeerOrigin
 
     init(_ link: UInt64, _ lane: UInt64, _ origin: PeerOrigin = .unknown) {

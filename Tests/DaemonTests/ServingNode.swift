@@ -87,16 +87,24 @@ actor ServingNode {
 
   // MARK: Streams
 
+  /// The streams of others, and the bytes that they hold.
+  private var othersHold = (streams: 0, bytes: 0)
+
+  func setOthersHold(streams: Int, bytes: Int) { othersHold = (streams, bytes) }
+
   /// Opens a stream and returns its number. `room` is the number of bytes accepted before the peer reads.
   func open<Answers: StreamAnswers>(
     _ make: @Sendable (ServedFiles) -> Answers, room: Int = .max, first: [UInt8] = []
   ) -> Int {
     let stream = MemoryStream(room: room)
+    let othersHold = othersHold
+    let memory = UploadMemory(now: { [loop] in loop.now }, held: { othersHold })
     let files = ServedFiles(
-      store: store, metrics: NodeMetrics(), arriving: { _ in nil },
+      store: store, metrics: NodeMetrics(), arriving: { _ in nil }, memory: memory,
       barrier: { _ in self.isMember ? nil : .notAuthorized })
     let server = StreamServer(
-      link: LinkID(number: 1), stream: stream, answers: make(files), loop: loop, scheduler: scheduler)
+      link: LinkID(number: 1), stream: stream, answers: make(files), loop: loop, scheduler: scheduler,
+      memory: memory)
     let served = Served(stream, server)
     streams.append(served)
     server.start(with: first) { event in

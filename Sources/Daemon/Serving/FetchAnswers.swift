@@ -71,7 +71,7 @@ struct FetchAnswers: StreamAnswers {
 
   private mutating func read(_ current: Current) -> StreamRead<Block> {
     let request = current.request
-    let range = current.rest.prefix(UInt64(Limits.blockSize))
+    let range = current.rest.prefix(UInt64(source.memory.blockSize))
     let ahead = readAhead.next(needing: range, before: wantedEnd(after: request))
     if let file {
       var read = StreamRead<Block>(hash: request.hash, cost: Int(range.count), work: { Self.block(range, of: file) })

@@ -8,6 +8,7 @@ struct ServedFiles {
   let metrics: NodeMetrics
   /// The file with this hash while it is being received here.
   let arriving: (ContentHash) -> IncomingFile?
+  let memory: UploadMemory
   /// Why the peer is not served over the channel for which it gave this proof; nil if it is. Asked again before every block.
   let barrier: (ChannelProof) -> Refusal?
 

@@ -14,6 +14,8 @@ protocol ServedStream: AnyObject {
   var origin: PeerOrigin { get }
   /// The lane of the link on which it was opened.
   var lane: LaneID { get }
+  /// Bytes that were read for it and have not been sent.
+  var heldBytes: Int { get }
   /// Gives the stream up.
   func close()
   /// Gives the stream up if the peer has taken nothing for too long. Called every `StallClock.period`.

@@ -17,6 +17,7 @@ final class StreamServer<Answers: StreamAnswers>: ServedStream {
   private let stream: any ByteStream
   private let loop: EventLoop
   private let scheduler: UploadScheduler
+  private let memory: UploadMemory
   private var answers: Answers
   private var decoder = FrameDecoder(limit: Answers.frameLimit)
   /// The turn in which the next read runs, or will run.
@@ -40,7 +41,7 @@ final class StreamServer<Answers: StreamAnswers>: ServedStream {
   init(
     link: LinkID, account: LinkID? = nil, origin: PeerOrigin = .unknown, lane: LaneID = .link,
     stream: any ByteStream, answers: Answers, loop: EventLoop,
-    scheduler: UploadScheduler
+    scheduler: UploadScheduler, memory: UploadMemory
   ) {
     self.link = link
     self.account = account ?? link
@@ -50,6 +51,7 @@ final class StreamServer<Answers: StreamAnswers>: ServedStream {
     self.answers = answers
     self.loop = loop
     self.scheduler = scheduler
+    self.memory = memory
   }
 
   /// Starts to serve; `first` holds the bytes that arrived with the stream's kind.
@@ -66,6 +68,7 @@ final class StreamServer<Answers: StreamAnswers>: ServedStream {
       self.advance()
     }
     stream.onWritable = { self.advance() }
+    stream.onSent = { if self.stream.queuedBytes == 0 { self.advance() } }
     receive(first)
   }
 
@@ -81,6 +84,8 @@ final class StreamServer<Answers: StreamAnswers>: ServedStream {
     }
     advance()
   }
+
+  var heldBytes: Int { stream.queuedBytes + (ready?.bytesRead ?? 0) }
 
   func close() { end(nil) }
 
@@ -106,6 +111,7 @@ final class StreamServer<Answers: StreamAnswers>: ServedStream {
     stream.onData = nil
     stream.onEnd = nil
     stream.onWritable = nil
+    stream.onSent = nil
     let tell = onEvent
     onEvent = nil
     tell?(.ended)
@@ -117,9 +123,12 @@ final class StreamServer<Answers: StreamAnswers>: ServedStream {
     // A read that memory serves ends before it has begun: the loop below takes it up, not a call within the call.
     guard !isAdvancing else { return }
     isAdvancing = true
-    while state != .ended, stream.isWritable, step() {}
+    while state != .ended, hasRoom, step() {}
     isAdvancing = false
   }
+
+  /// Whether more may be read for the stream.
+  private var hasRoom: Bool { stream.isWritable && (stream.queuedBytes == 0 || !memory.isCrowded) }
 
   /// Does the next thing; returns false if there is nothing to do until something happens.
   private func step() -> Bool {
@@ -141,7 +150,7 @@ final class StreamServer<Answers: StreamAnswers>: ServedStream {
     case .abort(let notice): end(notice)
     case .bytes(let pieces):
       // The next block is read while this one is encrypted and sent.
-      _ = readNext()
+      if !memory.isCrowded { _ = readNext() }
       for piece in pieces { stream.write(piece) }
     }
   }

@@ -10,7 +10,7 @@ import Wire
 ///
 /// It knows nothing of links, channels and downloads: its owner says who may be served, and carries its messages.
 final class Uploads {
-  /// Fetch streams of one peer that are served at a time: each may hold two blocks of a file.
+  /// Fetch streams of one peer that are served at a time: each may hold two blocks of a file, see `UploadMemory`.
   private static let maximumFetchStreams = 256
   /// Batch streams of one peer that are served at a time.
   private static let maximumBatchStreams = 16
@@ -40,6 +40,7 @@ final class Uploads {
   private var fetches: [ObjectIdentifier: any ServedStream] = [:]
   private var batches: [ObjectIdentifier: any ServedStream] = [:]
   private var sweeper: Timer?
+  private lazy var memory = UploadMemory(now: { [loop] in loop.now }, held: { [weak self] in self?.held() ?? (0, 0) })
 
   init(_ store: ContentStore, loop: EventLoop, metrics: NodeMetrics, limits: TransferLimits) {
     self.store = store
@@ -72,7 +73,7 @@ final class Uploads {
     let server = StreamServer(
       link: link, account: account, origin: origin(link), lane: lane, stream: stream,
       answers: answers(files(for: link, account, lane)),
-      loop: loop, scheduler: scheduler)
+      loop: loop, scheduler: scheduler, memory: memory)
     let key = ObjectIdentifier(server)
     self[keyPath: table][key] = server
     start(server, first) { [weak self] in self?[keyPath: table][key] = nil }
@@ -105,10 +106,15 @@ final class Uploads {
     let isTooMany =
       !transfers.includesNext(over: account, lane)
       && !limits.hasPlace(forPeerWith: transfers.count(from: origin(link)), of: transfers.count)
-    return ServedFiles(store: store, metrics: metrics, arriving: arriving) { [weak self] channel in
+    return ServedFiles(store: store, metrics: metrics, arriving: arriving, memory: memory) { [weak self] channel in
       guard self?.mayServe(link, channel) == true else { return .notAuthorized }
       return isTooMany ? .limitReached : nil
     }
+  }
+
+  private func held() -> (streams: Int, bytes: Int) {
+    let all = [fetches, batches]
+    return (all.reduce(0) { $0 + $1.count }, all.reduce(0) { $1.values.reduce($0) { $0 + $1.heldBytes } })
   }
 
   /// The link has ended, and with it the streams that it carried.
