@@ -8,18 +8,14 @@ of its own, so that no other packets are counted; needs root.
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import NamedTuple
 
 from nodes import Node
 from pairs import machine, parse, parser
-from processes import Machine, free_port
+from processes import Machine, enter_namespace, free_port
 
-INSIDE = "KACHERY_BENCH_NAMESPACE"
 # After the links are up, records and pings of the beginning settle.
 SETTLING = 20
 
@@ -70,12 +66,7 @@ def measure(running: Machine, options: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    if os.geteuid() != 0:
-        raise SystemExit("The benchmark needs root, for a network namespace.")
-    if INSIDE not in os.environ:
-        os.environ[INSIDE] = "1"
-        os.execvp("unshare", ["unshare", "--net", sys.executable, *sys.argv])
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    enter_namespace()
     arguments = parser((__doc__ or "").split("\n", maxsplit=1)[0])
     arguments.add_argument("--nodes", type=int, default=100, help="the nodes that are linked in the end (100)")
     arguments.add_argument("--first", type=int, default=20, help="the nodes that the rest is compared with (20)")

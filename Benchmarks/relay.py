@@ -9,17 +9,14 @@ dialing each other; needs root.
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
 from nodes import Node, Nodes
 from pairs import machine, median, parse, parser
-from processes import Machine, free_port
+from processes import Machine, enter_namespace, free_port
 
-INSIDE = "KACHERY_BENCH_NAMESPACE"
 GIB = 1 << 30
 
 
@@ -115,12 +112,7 @@ def measure(running: Machine, options: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    if os.geteuid() != 0:
-        raise SystemExit("The benchmark needs root, for a network namespace.")
-    if INSIDE not in os.environ:
-        os.environ[INSIDE] = "1"
-        os.execvp("unshare", ["unshare", "--net", sys.executable, *sys.argv])
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    enter_namespace()
     arguments = parser((__doc__ or "").split("\n", maxsplit=1)[0], turns=3)
     arguments.add_argument("--size-mib", type=int, default=1024, help="the file's size in MiB (1024)")
     options = parse(arguments, room=lambda chosen: 4 * chosen.size_mib << 20)
