@@ -54,7 +54,7 @@ NAMES = kachery-store kachery-load kachery-cat kachery-link kachery-info kachery
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help deps needed build demo demo-jobs test test-swift test-python bench lint format fuzz simulate sanitize \
+.PHONY: help deps needed build demo demo-jobs test test-swift test-python bench lint format attack fuzz simulate sanitize \
   test-address test-thread test-nfs test-lines test-bare install installable uninstall install-service uninstall-service clean
 
 help: ## List the targets
@@ -169,6 +169,13 @@ format: needed $(LINT_VENV)/.complete ## Format all Swift and Python sources
 	$(SWIFT) format --in-place --parallel --recursive $(SWIFT_SOURCES)
 	$(LINT_VENV)/bin/ruff check --quiet --fix-only --select I $(PYTHON_SOURCES)
 	$(LINT_VENV)/bin/ruff format --quiet $(PYTHON_SOURCES)
+
+attack: deps ## Attack a daemon in ten ways for KACHERY_ATTACK_SECONDS (20) each, and show what honest nodes notice
+	$(SWIFT) build --build-tests
+	$(SWIFT) build -c release --product kacheryd
+	KACHERY_ATTACK_SECONDS="$${KACHERY_ATTACK_SECONDS:-20}" \
+	  KACHERY_ATTACKED_PROGRAMS="$$($(SWIFT) build -c release --show-bin-path)" \
+	  $(TIDILY) $(SWIFT) test --skip-build --filter AttackTests
 
 fuzz: deps ## Test every parser with damaged inputs, for a minute each
 	@Deploy/fuzz.sh

@@ -5,6 +5,9 @@ import TestSupport
 import Testing
 
 /// Two real daemons of one channel. Attackers connect to either; the two must go on sharing files.
+///
+/// What strangers may take is counted by their address. The victim is linked to 127.0.0.2, and attackers come from
+/// 127.0.0.1.
 struct AttackedPair {
   static let channel: ByteString = "hostile-3f2"
 
@@ -19,7 +22,7 @@ struct AttackedPair {
     let options = ["--channel", Self.channel.text, "--nomulticast"]
     honest = try RunningDaemon(in: folder.path("honest"), ["--isbootstrap", "--port", "0"] + options)
     victim = try RunningDaemon(
-      in: folder.path("victim"), ["--bootstrap", "127.0.0.1:\(honest.linkPort)", "--port", "0"] + options)
+      in: folder.path("victim"), ["--bootstrap", "127.0.0.2:\(honest.linkPort)", "--port", "0"] + options)
     try victim.waitForLinks(1)
   }
 

@@ -20,8 +20,10 @@ final class RunningDaemon {
 
   var storage: String { "\(folder)/storage" }
 
-  /// The programs are in the folder of the tests' build.
-  static let programs: URL = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+  /// The programs are in the folder of the tests' build, unless `make attack` names others.
+  static let programs: URL =
+    ProcessInfo.processInfo.environment["KACHERY_ATTACKED_PROGRAMS"].map { URL(filePath: $0) }
+    ?? URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
 
   /// Sanitizer options for the tests also apply to the programs that they start.
   static let sanitizerOptions = ProcessInfo.processInfo.environment.filter {
@@ -63,11 +65,15 @@ final class RunningDaemon {
     let logPath = "\(folder)/daemon.log"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     try Data().write(to: URL(filePath: logPath))
-    process.standardError = try FileHandle(forWritingTo: URL(filePath: logPath))
+    let log = try FileHandle(forWritingTo: URL(filePath: logPath))
+    process.standardError = log
     try process.run()
-    let log = try waitForStart(logPath)
-    apiPort = try #require(log.firstMatch(of: /http:\/\/127\.0\.0\.1:(\d+)/).flatMap { UInt16($0.1) })
-    linkPort = try #require(log.firstMatch(of: /links on port (\d+)/).flatMap { UInt16($0.1) })
+    // Foundation keeps every process that it has started, and its files with it. With thousands of descriptors it no
+    // longer notices that processes end.
+    try log.close()
+    let start = try waitForStart(logPath)
+    apiPort = try #require(start.firstMatch(of: /http:\/\/127\.0\.0\.1:(\d+)/).flatMap { UInt16($0.1) })
+    linkPort = try #require(start.firstMatch(of: /links on port (\d+)/).flatMap { UInt16($0.1) })
   }
 
   /// The log up to the line that reports the start.
@@ -229,6 +235,8 @@ func finish(_ process: Process, input: String? = nil) throws -> (code: Int32, ou
   try source.fileHandleForWriting.close()
   let printed = output.fileHandleForReading.readDataToEndOfFile()
   let complained = errors.fileHandleForReading.readDataToEndOfFile()
+  // See `RunningDaemon.start`.
+  for end in [output, errors] { try end.fileHandleForReading.close() }
   process.waitForEnd()
   return (
     process.terminationStatus, String(decoding: printed, as: UTF8.self), String(decoding: complained, as: UTF8.self)
