@@ -45,6 +45,12 @@ final class LinkConnection {
   private var isClosing = false
   private let loop: EventLoop
   private let workShares: WorkShares
+  /// Units of work that messages may cause in one turn of the loop, see `WorkShares`: some 10 ms.
+  private static let turn = 256
+  /// Bytes of the control stream that were received and do not count as consumed yet.
+  private var unconsumed = 0
+  /// Whether messages wait for the next turn.
+  private var hasHadTurn = false
 
   /// - Parameters:
   ///   - relay: the node through which the link leads; nil if it is direct.
@@ -166,9 +172,17 @@ final class LinkConnection {
 
   private func receive(_ bytes: [UInt8], isConsumed: Bool = false) {
     decoder.append(bytes)
+    if !isConsumed { unconsumed += bytes.count }
+    if !hasHadTurn { takeTurn() }
+  }
+
+  /// Handles messages that have arrived, as many as one turn of the loop has time for. The others wait until it is the
+  /// peer's turn again.
+  private func takeTurn() {
     var cost = 0
     do throws(WireError) {
-      while let frame = try decoder.next() {
+      while cost < Self.turn {
+        guard let frame = try decoder.next() else { return letMoreCome(after: cost) }
         let message = try ControlMessage.decode(frame)
         cost += message?.work ?? 1
         if let message { receive(message) }
@@ -176,7 +190,13 @@ final class LinkConnection {
     } catch {
       return violation("\(error)")
     }
-    letMoreCome(isConsumed ? 0 : bytes.count, after: cost)
+    hasHadTurn = true
+    let delay = workShares.delay(for: cost, from: origin, at: loop.now)
+    _ = loop.after(max(delay, .milliseconds(1))) { [weak self] in
+      guard let self else { return }
+      hasHadTurn = false
+      if !isClosing { takeTurn() }
+    }
   }
 
   private func receive(_ message: ControlMessage) {
@@ -190,7 +210,9 @@ final class LinkConnection {
     }
   }
 
-  private func letMoreCome(_ count: Int, after cost: Int) {
+  private func letMoreCome(after cost: Int) {
+    let count = unconsumed
+    unconsumed = 0
     let delay = workShares.delay(for: cost, from: origin, at: loop.now)
     guard delay > .zero else { return control?.consumed(count) ?? () }
     _ = loop.after(delay) { [weak self] in self?.control?.consumed(count) }
