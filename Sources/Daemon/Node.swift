@@ -119,8 +119,6 @@ actor Node {
     await withCheckedContinuation { continuation in maintenance.readLimits { continuation.resume() } }
     let endpoint = try listenForLinks()
     try storage.writeNodeID()
-    let servers = try await APIServers(for: self, loop: loop, log: log)
-    self.servers = servers
     let ports = listening.map(\.port)
     let announced = configuration.announcedHost.map { host in ports.compactMap { Endpoint(host: host, port: $0) } }
     let quicPort = listeningForQUIC?.port
@@ -133,6 +131,9 @@ actor Node {
     }
     localNetworks.start(listening: endpoint.host, announces: configuration.announcesLocalAddresses)
     await withCheckedContinuation { continuation in channels.start { continuation.resume() } }
+    // A client that gets an answer finds the channels joined.
+    let servers = try await APIServers(for: self, loop: loop, log: log)
+    self.servers = servers
     maintenance.start()
     return await servers.port
   }
