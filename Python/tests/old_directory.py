@@ -193,7 +193,9 @@ def describe(path: Path) -> tuple[Any, ...]:
 
 def describe_feeds(path: Path) -> tuple[Any, ...]:
     connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    old = "SELECT name, sql FROM sqlite_schema WHERE name <> 'feedForks' ORDER BY name"
+    # The two tables are ours; older software ignores them.
+    ours = "('feedForks', 'subfeedStatements')"
+    old = f"SELECT name, sql FROM sqlite_schema WHERE tbl_name NOT IN {ours} ORDER BY name"
     schema = connection.execute(old).fetchall()
     rows = [connection.execute(f"SELECT * FROM {name} ").fetchall() for name, _ in schema]
     journal = connection.execute("PRAGMA journal_mode").fetchone()
