@@ -111,8 +111,8 @@ struct ExtremeMessages {
 
   /// A message for the control stream, after the hello.
   mutating func control() -> [UInt8] {
-    switch random.number(2...16) {
-    case 2: return ControlMessage.channels([]).encoded
+    switch random.number(2...17) {
+    case 2: return ControlMessage.channels(random.chance(50) ? [] : known.channels).encoded
     case 3: return ControlMessage.presence((0..<random.number(0...4)).compactMap { _ in record() }).encoded
     case 4:
       return frame(4) {
@@ -122,6 +122,11 @@ struct ExtremeMessages {
         $1.flag($0.random.chance(50))
       }
     case 5: return found(nil)
+    case 6:
+      return frame(6) {
+        $1.integer(UInt8($0.random.number(1...6)))
+        $1.text($0.text(WireLimits.reason))
+      }
     case 7:
       return frame(7) {
         $1.raw($0.fixed($0.known.hashes))
@@ -155,6 +160,12 @@ struct ExtremeMessages {
       return frame(14) {
         $1.integer($0.one(of: $0.numbers, or: 0))
         $1.raw([$0.number(UInt8.self), $0.number(UInt8.self), 0])
+      }
+    case 15:
+      return frame(15) {
+        let count = $0.count(WireLimits.channels)
+        $1.integer(UInt16(count))
+        for _ in 0..<count { $1.raw($0.fixed($0.known.topics)) }
       }
     // Of later versions.
     default: return frame(UInt8(random.number(60...255))) { $1.raw($0.random.bytes($0.count(1_000))) }
@@ -253,6 +264,7 @@ struct ExtremeMessages {
         $1.flag(false)
       case 41:
         $1.integer($0.position())
+        $1.raw($0.random.bytes(WireLimits.signature))
         let count = $0.count(100)
         $1.integer(UInt16(count))
         for _ in 0..<count {

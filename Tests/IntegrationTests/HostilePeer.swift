@@ -200,7 +200,7 @@ actor HostilePeer {
     stream.reset()
   }
 
-  /// Opens a stream of which nothing is ever taken.
+  /// Opens a stream and never takes what arrives on it.
   func openWithoutReader(_ bytes: [UInt8]) throws {
     let stream = try #require(link).openStream()
     stream.onData = { _ in }

@@ -12,26 +12,6 @@ import Testing
 @Suite struct ChannelNamesTests {
   private static let name = "lab</b>"
 
-  /// A server for the tests' own user, and requests to it.
-  private func withServer(
-    _ clients: @escaping @Sendable (_ base: String, _ token: String) throws -> Void
-  ) async throws {
-    let folder = try TemporaryFolder()
-    let loop = try EventLoop(name: "api")
-    let server = try LocalAPIServer(
-      loop: loop, node: try FakeNode(loop: loop), host: "127.0.0.1", port: 0,
-      access: .storageDirectory(try ClientToken(path: folder.path("client-auth"))), policy: AccessPolicy(),
-      log: .disabled)
-    try await server.start()
-    let token = try String(contentsOfFile: folder.path("client-auth"), encoding: .utf8)
-    let base = "http://127.0.0.1:\(await server.port)"
-    let result: Result<Void, any Error>
-    do { result = .success(try await onOwnThread { try clients(base, token) }) } catch { result = .failure(error) }
-    await server.stop()
-    await loop.shutdown()
-    try result.get()
-  }
-
   private static func get(
     _ url: String, _ headers: [(name: String, value: String)] = []
   ) throws -> (status: Int, body: String) {
@@ -52,7 +32,7 @@ import Testing
 
   /// The kernel names the owner of a connection, whom published clients do not prove with a token.
   @Test func theDaemonsUserSeesThemWithoutAToken() async throws {
-    try await withServer { base, token in
+    try await withOwnServer { base, token in
       let open = try Self.get("\(base)/probe")
       #expect(open.status == 200 && open.body.contains(Self.name))
       // A page in that user's browser is not that user.
@@ -65,7 +45,7 @@ import Testing
   }
 
   @Test(.asRoot) func otherUsersSeeThemOnlyWithTheToken() async throws {
-    try await withServer { base, token in
+    try await withOwnServer { base, token in
       func ask(_ options: [String]) throws -> String {
         let process = Process()
         process.executableURL = URL(filePath: "/usr/bin/setpriv")
@@ -85,7 +65,7 @@ import Testing
   }
 
   @Test func aReadingTokenDoesNotShowThem() async throws {
-    try await withServer { base, token in
+    try await withOwnServer { base, token in
       let tokens = #"{"key":"_other_client_auth_codes","value":["page"]}"#
       #expect(try Self.post("\(base)/mutable/set", token, tokens) == 200)
       let escaped = "lab&lt;/b&gt;"

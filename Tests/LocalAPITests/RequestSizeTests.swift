@@ -25,20 +25,7 @@ import Testing
   }
 
   private func withService(_ clients: @escaping @Sendable (Service) throws -> Void) async throws {
-    let folder = try TemporaryFolder()
-    let loop = try EventLoop(name: "api")
-    let server = try LocalAPIServer(
-      loop: loop, node: try FakeNode(loop: loop), host: "127.0.0.1", port: 0,
-      access: .storageDirectory(try ClientToken(path: folder.path("client-auth"))), policy: AccessPolicy(),
-      log: .disabled)
-    try await server.start()
-    let token = try String(contentsOfFile: folder.path("client-auth"), encoding: .utf8)
-    let service = Service(base: "http://127.0.0.1:\(await server.port)", token: token)
-    let result: Result<Void, any Error>
-    do { result = .success(try await onOwnThread { try clients(service) }) } catch { result = .failure(error) }
-    await server.stop()
-    await loop.shutdown()
-    try result.get()
+    try await withOwnServer { base, token in try clients(Service(base: base, token: token)) }
   }
 
   private static let names =

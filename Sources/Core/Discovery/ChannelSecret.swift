@@ -3,8 +3,7 @@ package import Primitives
 
 /// What is derived from a channel's name, or from the address of its document. Neither leaves the node.
 ///
-/// The topic is told to bootstrap nodes. With the key, which only members have, they prove to each other that they know
-/// the channel. Anyone who can guess the name can join, so a name that must keep strangers out has to be hard to guess;
+/// A node names the topic to bootstrap nodes. With the key, members prove to each other that they know the channel. Anyone who can guess the name can join, so a name that must keep strangers out has to be hard to guess;
 /// the derivation is slow to make guessing expensive.
 package struct ChannelSecret: Hashable, Sendable {
   /// 16 MiB and at least 10 ms of a core for each guess, 77 ms on a server of 2019. All nodes must use the same.
@@ -14,7 +13,7 @@ package struct ChannelSecret: Hashable, Sendable {
   /// Bytes of a topic and of a key.
   package static let byteCount = 2 * Topic.byteCount
 
-  /// Told to bootstrap nodes in place of the channel.
+  /// Names the channel to bootstrap nodes.
   package let topic: Topic
   private let key: [UInt8]
 

@@ -37,8 +37,8 @@ extension NodeCore {
     }
   }
 
-  /// Names this node's topics to a bootstrap node, which introduces it and passes its links on by them. No other node is
-  /// told topics.
+  /// Names this node's topics to a bootstrap node, which introduces it and passes its links on by them. No other node
+  /// gets them.
   mutating func nameTopics(to link: LinkID) {
     let topics = membership.namedTopics
     guard let peer = peers.active(link), peer.isBootstrap, peer.toldTopics != topics else { return }

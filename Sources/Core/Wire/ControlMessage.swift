@@ -6,7 +6,7 @@ package enum ControlMessage: Hashable, Sendable {
   case hello(Hello)
   /// The channels that the sender has joined have changed: these proofs replace the earlier ones.
   case channels([ChannelProof])
-  /// The topics of the sender's channels, which replace the earlier ones. Only a bootstrap node is told them.
+  /// The topics of the sender's channels, which replace the earlier ones. Sent to bootstrap nodes only.
   case topics([Topic])
   /// Records of the sender itself, or of nodes that serve one of the receiver's topics.
   case presence([PresenceRecord])

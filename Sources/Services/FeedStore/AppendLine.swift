@@ -29,7 +29,7 @@ final class AppendLine: Sendable {
   }
 
   private let writer: FeedWriter
-  /// Later requests for the subfeeds of which messages are being signed in pieces.
+  /// Requests that wait because earlier messages of the same subfeed are still being signed in pieces.
   private let waiting = Mutex<[SubfeedKey: [Request]]>([:])
 
   init(_ writer: FeedWriter) { self.writer = writer }

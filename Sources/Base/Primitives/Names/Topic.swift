@@ -1,8 +1,8 @@
 /// Identifies a channel without its name: derived from the name so slowly that guessing names takes long.
 ///
-/// Only bootstrap nodes, which belong to no channel and have to know which nodes belong together, are told a topic, and
-/// members read it in the records that bootstrap nodes pass on. On each link to another node, a `ChannelProof` stands
-/// for the channel instead.
+/// A node names its topics only to bootstrap nodes: they belong to no channel, but have to know which nodes belong
+/// together. Members read a topic in the records that bootstrap nodes pass on. On every other link, a `ChannelProof`
+/// stands for the channel.
 package struct Topic: FixedBytes {
   /// Half of what is derived from a channel's name; see `Discovery.ChannelSecret`.
   package static let byteCount = 32

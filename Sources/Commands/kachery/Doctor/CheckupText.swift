@@ -17,7 +17,7 @@ struct CheckupText {
       for entry in entries {
         // Two spaces at its start make an entry a detail of the one before.
         let indent = entry.begins(with: "  ") ? "    " : "  "
-        lines += Paragraph.lines(Console.printable(entry), width: width, first: indent, rest: indent + "  ")
+        lines += Paragraph.lines(entry.printable, width: width, first: indent, rest: indent + "  ")
       }
     }
     return lines + verdict(width)
@@ -32,8 +32,8 @@ struct CheckupText {
       guard !matching.isEmpty else { continue }
       lines += ["", title]
       for finding in matching {
-        lines += Paragraph.lines(Console.printable(finding.summary), width: width, first: "  - ", rest: "    ")
-        lines += Paragraph.lines(Console.printable("→ \(finding.remedy)"), width: width, first: "    ", rest: "      ")
+        lines += Paragraph.lines(finding.summary.printable, width: width, first: "  - ", rest: "    ")
+        lines += Paragraph.lines("→ \(finding.remedy)".printable, width: width, first: "    ", rest: "      ")
       }
     }
     if !findings.contains(where: { $0.severity == .problem }) { lines += ["", "Nothing prevents sharing."] }

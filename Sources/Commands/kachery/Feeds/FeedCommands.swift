@@ -40,7 +40,7 @@ extension Command {
       return "\(number) \(thing)\(number == 1 ? "" : "s")"
     }
     let mark = feed["isWriteable"]?.bool == true ? "w" : "-"
-    let name = names(of: feed).map { "  \(Console.printable($0))" } ?? ""
+    let name = names(of: feed).map { "  \($0.printable)" } ?? ""
     let sizes = "\(count("subfeeds", "subfeed")), \(count("messages", "message"))"
     return "feed://\(feed["feedId"]?.string ?? "")  \(mark)  \(sizes)\(name)"
   }
@@ -68,7 +68,7 @@ extension Command {
       if arguments.has("--json") {
         Console.result(report.json.compact)
       } else {
-        for line in report.lines { Console.result(Console.printable(line)) }
+        for line in report.lines { Console.result(line.printable) }
       }
       return .done
     })

@@ -153,6 +153,6 @@ private enum MessageStyle {
 
   /// Printable text: messages are untrusted, so no control character reaches the terminal.
   private static func text(_ message: JSONValue) -> String {
-    Console.printable(String(decoding: message.bytes(in: .readable), as: UTF8.self))
+    String(decoding: message.bytes(in: .readable), as: UTF8.self).printable
   }
 }

@@ -78,7 +78,7 @@ extension Command {
         let line =
           arguments.isPublishedCall
           ? [channel.address.text, marks.joined(separator: " ")] : [channel.address.text] + marks
-        Console.result(Console.printable(line.joined(separator: " ")))
+        Console.result(line.joined(separator: " ").printable)
       }
       return .done
     })

@@ -33,13 +33,13 @@ extension Command {
   /// The summary, its evidence and advice, wrapped to fit the terminal.
   private static func lines(of diagnosis: Diagnosis) -> [String] {
     let width = Console.width
-    var lines = Paragraph.lines(Console.printable(diagnosis.summary), width: width)
+    var lines = Paragraph.lines(diagnosis.summary.printable, width: width)
     if let code = diagnosis.code { lines.append("(\(code.rawValue))") }
     for (title, entries) in [("Evidence", diagnosis.evidence), ("What helps", diagnosis.advice)]
     where !entries.isEmpty {
       lines += ["", "\(title):"]
       for entry in entries {
-        lines += Paragraph.lines(Console.printable(entry), width: width, first: "  - ", rest: "    ")
+        lines += Paragraph.lines(entry.printable, width: width, first: "  - ", rest: "    ")
       }
     }
     return lines

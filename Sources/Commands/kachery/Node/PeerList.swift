@@ -10,16 +10,16 @@ struct PeerList {
   func lines(width: Int) -> [String] { peers.flatMap { Self.lines(of: $0, width: width) } }
 
   private static func lines(of peer: JSONValue, width: Int) -> [String] {
-    let label = Console.printable(peer["label"]?.string ?? "")
+    let label = (peer["label"]?.string ?? "").printable
     let role = peer["isBootstrapNode"]?.bool == true ? " (bootstrap node)" : ""
-    let version = peer["version"]?.string.map { ", \(Console.printable($0))" } ?? ""
+    let version = peer["version"]?.string.map { ", \($0.printable)" } ?? ""
     let name = "\(label.isEmpty ? "a node without a name" : label)\(role)\(version)"
     var lines = Paragraph.lines(name, width: width, rest: "  ")
-    lines.append("  \(Console.printable(peer["nodeId"]?.string ?? ""))")
+    lines.append("  \((peer["nodeId"]?.string ?? "").printable)")
     let paths = (peer["paths"]?.array ?? []).compactMap { try? PeerPath(json: $0) }
     lines += paths.flatMap { Self.lines(of: $0, width: width) }
     // Earlier daemons name only the address in use.
-    if paths.isEmpty { lines.append("  * \(Console.printable(peer["address"]?.string ?? ""))") }
+    if paths.isEmpty { lines.append("  * \((peer["address"]?.string ?? "").printable)") }
     return lines + remarks(on: peer).flatMap { Paragraph.lines($0, width: width, first: "  ! ", rest: "    ") }
   }
 
@@ -31,7 +31,7 @@ struct PeerList {
     if path.lanes > 0 { facts.append("\(path.lanes) lane\(path.lanes == 1 ? "" : "s")") }
     facts += ["for \(Quantity.age(path.age))", path.dialedByText]
     return Paragraph.lines(
-      Console.printable("\(path.place), \(use)"), width: width, first: path.isInUse ? "  * " : "  - ", rest: "    ")
+      "\(path.place), \(use)".printable, width: width, first: path.isInUse ? "  * " : "  - ", rest: "    ")
       + Paragraph.lines(facts.joined(separator: ", "), width: width, first: "    ", rest: "    ")
   }
 

@@ -28,8 +28,8 @@ enum Console {
   /// Writes a line of the result.
   static func result(_ line: String) { results([line]) }
 
-  /// Writes lines of the result in one write, so that a reader need not wake up for each.
-  /// Exactly, for programs; a terminal gets them without characters that it would obey.
+  /// Writes lines of the result in one write, so that a reader need not wake up for each. A program gets them exactly as
+  /// they are, a terminal without characters that it would obey.
   static func results(_ lines: [String]) {
     guard !lines.isEmpty else { return }
     let text = lines.joined(separator: "\n") + "\n"
@@ -68,9 +68,6 @@ enum Console {
     let lines = Paragraph.lines(text, width: width, first: "Error: ", rest: "       ")
     show(mark + lines.joined(separator: "\n").dropFirst("Error:".count) + "\n")
   }
-
-  /// Replaces control characters: messages may quote untrusted text from other nodes.
-  static func printable(_ text: String) -> String { text.printable }
 
   /// Draws a line on standard error over the last one, cut to the width of the terminal.
   static func redraw(_ line: String) { show(Terminal.redrawing(String(line.printable.prefix(width - 1)))) }

@@ -13,7 +13,7 @@ struct ProgressBar {
 
   init(name: String, isQuiet: Bool) {
     isShown = !isQuiet && Console.canRedraw
-    self.name = Console.printable(name)
+    self.name = name.printable
     start = SteadyClock.seconds
   }
 

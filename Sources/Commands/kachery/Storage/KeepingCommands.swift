@@ -35,8 +35,8 @@ extension Command {
       Console.result(folder.json.compact)
       return .done
     }
-    for entry in folder.folders { Console.result("\(Console.printable(entry.name.text))/") }
-    for file in folder.files { Console.result(Console.printable(file.name.text)) }
+    for entry in folder.folders { Console.result("\(entry.name.text.printable)/") }
+    for file in folder.files { Console.result(file.name.text.printable) }
     return .done
   }
 
@@ -48,7 +48,7 @@ extension Command {
     let padded = String(repeating: " ", count: max(0, 8 - size.count)) + size
     let lastUse = try file.unsigned("lastUse")
     let use = lastUse == 0 ? "-               " : Day(seconds: Int(clamping: lastUse)).description
-    return "\(hash)  \(padded)  \(use)  \(pin)\(link)\(target.map { "  \(Console.printable($0))" } ?? "")"
+    return "\(hash)  \(padded)  \(use)  \(pin)\(link)\(target.map { "  \($0.printable)" } ?? "")"
   }
 
   /// `kachery du`

@@ -49,12 +49,12 @@ private struct Check {
     let hash = message["sha1"]?.string ?? ""
     let path = message["target"]?.string ?? message["setAside"]?.string ?? message["path"]?.string ?? ""
     switch message["type"]?.string {
-    case "damaged": Console.result("damaged     \(hash)  set aside as \(Console.printable(path))")
-    case "brokenLink": Console.result("link broken \(hash)  \(Console.printable(path)) has changed")
+    case "damaged": Console.result("damaged     \(hash)  set aside as \(path.printable)")
+    case "brokenLink": Console.result("link broken \(hash)  \(path.printable) has changed")
     case "absent": Console.result("not here    \(hash)")
     case "unreadable":
-      Console.result("unreadable  \(hash)  \(Console.printable(message["reason"]?.string ?? ""))")
-    default: Console.result("foreign     \(Console.printable(path))")
+      Console.result("unreadable  \(hash)  \((message["reason"]?.string ?? "").printable)")
+    default: Console.result("foreign     \(path.printable)")
     }
   }
 
