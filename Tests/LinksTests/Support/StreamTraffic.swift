@@ -4,7 +4,7 @@ import Primitives
 @testable import Links
 
 /// Writes all bytes to a stream, as fast as it takes them, and finishes it.
-func pour(_ bytes: [UInt8], into stream: any ByteStream) {
+func pour(_ bytes: [UInt8], into stream: any ByteStream, finishing: Bool = true) {
   var sent = 0
   let step = { [weak stream] in
     guard let stream else { return }
@@ -13,7 +13,7 @@ func pour(_ bytes: [UInt8], into stream: any ByteStream) {
       stream.write(Array(bytes[sent..<end]))
       sent = end
     }
-    if sent == bytes.count { stream.finish() }
+    if finishing, sent == bytes.count { stream.finish() }
   }
   stream.onWritable = step
   step()
