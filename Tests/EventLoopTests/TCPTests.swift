@@ -126,6 +126,60 @@ import Testing
     #expect(drained)
   }
 
+  /// Its bytes take a microsecond each, as small messages do.
+  @Test func aBusyConnectionLeavesTimeForOthers() async throws {
+    let turns: Int = try await withPair { loop, dialed, accepted, continuation in
+      var (count, turns) = (0, 0)
+      var timer: Timer?
+      timer = loop.after(.zero, repeating: .milliseconds(1)) { turns += 1 }
+      accepted.onData = { bytes in
+        let end = loop.now + .microseconds(bytes.count)
+        while loop.now < end {}
+        count += bytes.count
+        guard count > 600_000 else { return }
+        timer?.cancel()
+        accepted.close()
+        continuation.resume(returning: turns)
+      }
+      dialed.write([UInt8](repeating: 1, count: 4 << 20))
+      accepted.resumeReading()
+    }
+    // The first read may take a quarter of a second.
+    #expect(turns > 20)
+  }
+
+  /// Also while other connections have their turns.
+  @Test func nothingArrivesWhileReadingIsPaused() async throws {
+    let (paused, all): (Int, Int) = try await withPair { loop, dialed, accepted, continuation in
+      var count = 0
+      let total = 2 << 20
+      accepted.onData = { bytes in
+        let isFirst = count == 0
+        count += bytes.count
+        guard isFirst else { return }
+        // The others' turn comes, and meanwhile the reader decides to wait.
+        let end = loop.now + .milliseconds(6)
+        while loop.now < end {}
+        loop.later {
+          accepted.pauseReading()
+          let before = count
+          _ = loop.after(.milliseconds(50)) {
+            let paused = count - before
+            accepted.onData = { bytes in
+              count += bytes.count
+              if count == total { continuation.resume(returning: (paused, count)) }
+            }
+            accepted.resumeReading()
+          }
+        }
+      }
+      dialed.write([UInt8](repeating: 1, count: total))
+      accepted.resumeReading()
+    }
+    #expect(paused == 0)
+    #expect(all == 2 << 20)
+  }
+
   @Test func theEndIsReportedExactlyOnce() async throws {
     let ends: Int = try await withPair { loop, dialed, accepted, continuation in
       var ends = 0

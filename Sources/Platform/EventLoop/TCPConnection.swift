@@ -19,6 +19,9 @@ package final class TCPConnection: LoopHandle {
   private(set) var writtenBytes: UInt64 = 0
 
   private var isReading = false
+  /// Whether reading goes on in the next turn of the loop.
+  private var isResuming = false
+  private var pace = ReadPace(largest: EventLoop.readBufferSize)
 
   init(loop: EventLoop) {
     super.init(loop: loop, byteCount: MemoryLayout<uv_tcp_t>.size)
@@ -42,14 +45,15 @@ package final class TCPConnection: LoopHandle {
 
   /// Starts or resumes reading. Nothing is read before the first call.
   package func resumeReading() {
-    guard !isReading, !isClosing else { return }
+    guard !isReading, !isResuming, !isClosing else { return }
     isReading = true
     uv_read_start(
       stream,
       { handle, _, buffer in
-        guard let connection = LoopHandle.owner(of: handle) else { return }
+        guard let connection = LoopHandle.owner(of: handle) as? TCPConnection else { return }
         let memory = connection.loop.core.readBuffer
-        buffer?.pointee = uv_buf_init(memory.baseAddress?.assumingMemoryBound(to: CChar.self), UInt32(memory.count))
+        let count = min(memory.count, connection.pace.size)
+        buffer?.pointee = uv_buf_init(memory.baseAddress?.assumingMemoryBound(to: CChar.self), UInt32(count))
       },
       { stream, count, buffer in
         guard let connection = LoopHandle.owner(of: stream) as? TCPConnection else { return }
@@ -59,6 +63,7 @@ package final class TCPConnection: LoopHandle {
 
   /// Stops reading until `resumeReading`, which slows down the peer.
   package func pauseReading() {
+    isResuming = false
     guard isReading, !isClosing else { return }
     isReading = false
     uv_read_stop(stream)
@@ -66,10 +71,29 @@ package final class TCPConnection: LoopHandle {
 
   private func read(_ count: Int, _ base: UnsafeMutablePointer<CChar>?) {
     if count > 0 {
+      let start = loop.now
       onData?(UnsafeRawBufferPointer(start: base, count: count))
+      let isFull = count == pace.size
+      let others = pace.handled(count, within: loop.now - start, turn: uv_now(loop.core.loop))
+      // If nothing more has arrived, they have their turns anyway.
+      if isFull, others { letOthersRead() }
     } else if count < 0 {
       end(count == Int(UV_EOF.rawValue) ? nil : UVError.error(Int32(count), "The connection broke"))
     }
+  }
+
+  /// Goes on in the next turn of the loop.
+  private func letOthersRead() {
+    guard isReading, !isClosing else { return }
+    pauseReading()
+    isResuming = true
+    loop.later { [weak self] in self?.resumeAfterOthers() }
+  }
+
+  private func resumeAfterOthers() {
+    guard isResuming else { return }
+    isResuming = false
+    resumeReading()
   }
 
   private func end(_ error: KacheryError?) {
