@@ -130,6 +130,7 @@ extension NodeCore {
   private mutating func receivedFromActive(_ message: ControlMessage, _ peer: Peer, at now: Timestamps) {
     switch message {
     case .channels(let proofs):
+      guard peer.proofs != Set(proofs) else { return }
       setProofs(proofs, of: peer.link)
       reviewPermissions(of: [peer.link], at: now)
       introduce(to: peer.link, at: now)

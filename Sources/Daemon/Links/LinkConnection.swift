@@ -3,6 +3,7 @@ import EventLoop
 import Links
 import NodeCore
 import Primitives
+import Threads
 import Transfer
 import Wire
 
@@ -45,8 +46,10 @@ final class LinkConnection {
   private var isClosing = false
   private let loop: EventLoop
   private let workShares: WorkShares
-  /// Units of work that messages may cause in one turn of the loop, see `WorkShares`: some 10 ms.
+  /// Units of work that messages may cause in one turn of the loop, see `WorkShares`.
   private static let turn = 256
+  /// How long they may take, if that is less.
+  private static let longestTurn: Duration = .milliseconds(4)
   /// Bytes of the control stream that were received and do not count as consumed yet.
   private var unconsumed = 0
   /// Whether messages wait for the next turn.
@@ -164,7 +167,7 @@ final class LinkConnection {
   private func attach(_ stream: any ByteStream) {
     control = stream
     stream.onData = { [weak self] bytes in self?.receive(Array(bytes), isConsumed: false) }
-    stream.onEnd = { [weak self] _ in self?.link.close() }
+    stream.onEnd = { [weak self] _ in self?.controlEnded() }
     if !backlog.isEmpty { stream.write(backlog) }
     backlog = []
     if isClosing { link.close() }
@@ -179,24 +182,35 @@ final class LinkConnection {
   /// Handles messages that have arrived, as many as one turn of the loop has time for. The others wait until it is the
   /// peer's turn again.
   private func takeTurn() {
-    var cost = 0
+    var price = 0
+    let start = ProcessorTime.ofThisThread
     do throws(WireError) {
-      while cost < Self.turn {
-        guard let frame = try decoder.next() else { return letMoreCome(after: cost) }
+      while price < Self.turn, ProcessorTime.ofThisThread - start < Self.longestTurn {
+        guard let frame = try decoder.next() else { return letMoreCome(after: delay(for: price, since: start)) }
         let message = try ControlMessage.decode(frame)
-        cost += message?.work ?? 1
+        price += message?.price ?? 1
         if let message { receive(message) }
       }
     } catch {
       return violation("\(error)")
     }
     hasHadTurn = true
-    let delay = workShares.delay(for: cost, from: origin, at: loop.now)
-    _ = loop.after(max(delay, .milliseconds(1))) { [weak self] in
+    _ = loop.after(max(delay(for: price, since: start), .milliseconds(1))) { [weak self] in
       guard let self else { return }
       hasHadTurn = false
       if !isClosing { takeTurn() }
     }
+  }
+
+  /// The peer's last messages say why it leaves: they do not wait for its turn.
+  private func controlEnded() {
+    if hasHadTurn, !isClosing { takeTurn() }
+    link.close()
+  }
+
+  private func delay(for price: Int, since start: Duration) -> Duration {
+    workShares.delay(
+      for: price, within: ProcessorTime.ofThisThread - start, of: link.peer, from: origin, at: loop.now)
   }
 
   private func receive(_ message: ControlMessage) {
@@ -210,10 +224,9 @@ final class LinkConnection {
     }
   }
 
-  private func letMoreCome(after cost: Int) {
+  private func letMoreCome(after delay: Duration) {
     let count = unconsumed
     unconsumed = 0
-    let delay = workShares.delay(for: cost, from: origin, at: loop.now)
     guard delay > .zero else { return control?.consumed(count) ?? () }
     _ = loop.after(delay) { [weak self] in self?.control?.consumed(count) }
   }
@@ -224,13 +237,15 @@ final class LinkConnection {
 }
 
 extension ControlMessage {
-  /// The approximate work that it causes: 1 for a file lookup, 2 for checking a signature.
-  fileprivate var work: Int {
+  /// The units of work that it usually causes, see `WorkShares`: 1 for looking up a file, 8 for checking and
+  /// keeping a record.
+  fileprivate var price: Int {
     switch self {
-    case .presence(let records): 1 + 2 * records.count
-    case .channels(let proofs): 1 + proofs.count
-    case .topics(let topics): 1 + topics.count
-    case .hello(let hello): 1 + hello.proofs.count
+    case .presence(let records): 1 + 8 * records.count
+    // This node introduces members to the peer.
+    case .channels(let proofs): 10 + proofs.count
+    case .topics(let topics): 10 + topics.count
+    case .hello(let hello): 10 + hello.proofs.count
     case .find, .found, .goodbye, .waiting, .aborted, .punchEnd: 1
     // They make this node move its requests to another link.
     case .prefer: 50
