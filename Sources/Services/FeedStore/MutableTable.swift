@@ -8,14 +8,15 @@ import Synchronization
 ///
 /// Keys and values are any JSON; two keys are the same if their canonical JSON is. A value keeps each number as it was
 /// spelled; a key with a number that canonical JSON rounds is rejected, because two different keys would become one.
-/// All methods block on the disk: call them only where blocking is allowed. Thread-safe; calls are serialized. A change
-/// is on the disk when its method returns.
+/// All methods block on the disk: call them only where blocking is allowed. Thread-safe. A change is on the disk when its
+/// method returns; reads do not wait for changes.
 package final class MutableTable: Sendable {
   /// The table contains keys of feeds.
   private static let permissions: UInt32 = 0o600
 
   private let path: String
   private let connection: Mutex<Connection>
+  private let reader: Mutex<Connection>
 
   /// Opens `mutables.db` in a storage directory; creates it if it does not exist.
   ///
@@ -26,10 +27,12 @@ package final class MutableTable: Sendable {
     let isNew = try FileSystem.statusIfPresent(path).map { $0.size == 0 } ?? true
     // Otherwise the umask would decide the permissions of a new file.
     if isNew { try File(path, .create(permissions: Self.permissions)).close() }
-    let connection = try Connection(path, journal: isNew ? .writeAhead : .asFound)
+    let journal: Connection.Journal = isNew ? .writeAhead : .asFound
+    let connection = try Connection(path, journal: journal)
     try connection.execute(
       "CREATE TABLE IF NOT EXISTS mutables(sha1 TEXT PRIMARY KEY, key TEXT, value TEXT) WITHOUT ROWID")
     self.connection = Mutex(connection)
+    reader = Mutex(try Connection(path, journal: journal))
   }
 
   deinit { close() }
@@ -59,7 +62,7 @@ package final class MutableTable: Sendable {
   /// - Throws: `storageFailed` if the stored value is damaged; `badRequest` as for `set`.
   package func get(_ key: JSONValue) throws(KacheryError) -> JSONValue? {
     let hash = Self.hash(try Self.name(of: key))
-    let row = try connection.withLock { (connection) throws(KacheryError) in
+    let row = try reader.withLock { (connection) throws(KacheryError) in
       try connection.firstRow("SELECT value FROM mutables WHERE sha1 = ?", [hash])
     }
     guard let row else { return nil }
@@ -85,7 +88,7 @@ package final class MutableTable: Sendable {
   /// The keys and values whose key is an object with this `type`.
   package func all(ofType type: String) throws(KacheryError) -> [(key: JSONValue, value: JSONValue)] {
     let sql = "SELECT key, value FROM mutables WHERE instr(key, ?) > 0 ORDER BY key"
-    let rows = try connection.withLock { (connection) throws(KacheryError) in
+    let rows = try reader.withLock { (connection) throws(KacheryError) in
       try connection.rows(sql, [.text("\"type\":\(JSONValue.string(type).compact)")])
     }
     return rows.compactMap { row in
@@ -97,7 +100,10 @@ package final class MutableTable: Sendable {
   }
 
   /// Closes the database. Idempotent. Other methods fail afterwards.
-  package func close() { connection.withLock { $0.close() } }
+  package func close() {
+    connection.withLock { $0.close() }
+    reader.withLock { $0.close() }
+  }
 
   /// The canonical JSON of a key.
   private static func name(of key: JSONValue) throws(KacheryError) -> [UInt8] {
