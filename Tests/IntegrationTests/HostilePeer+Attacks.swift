@@ -10,8 +10,8 @@ extension HostilePeer {
   enum Deed: Sendable {
     /// Sends the same message again and again.
     case message([UInt8])
-    /// Sends presence records of nodes that do not exist, each signed by its own key.
-    case inventedNodes
+    /// Sends presence records of nodes that do not exist, each signed by its own key, at this port of this machine.
+    case inventedNodes(UInt16)
     /// Opens streams with these bytes, and resets them.
     case openAndReset([UInt8])
     /// Opens this number of streams with these bytes, and takes none of what comes.
@@ -32,7 +32,7 @@ extension HostilePeer {
       for _ in 0..<rate where !peer.isCutOff {
         switch deed {
         case .message(let bytes): peer.sayIfThereIsRoom(bytes)
-        case .inventedNodes: peer.sayIfThereIsRoom(peer.inventedRecords())
+        case .inventedNodes(let port): peer.sayIfThereIsRoom(peer.inventedRecords(at: port))
         case .openAndReset(let bytes): peer.openAndReset(bytes)
         case .pings: peer.ping()
         case .takeNothing: break
@@ -41,12 +41,12 @@ extension HostilePeer {
     }
   }
 
-  private func inventedRecords() -> [UInt8] {
+  private func inventedRecords(at port: UInt16) -> [UInt8] {
     let now = WallTime(milliseconds: UInt64(Date().timeIntervalSince1970 * 1_000))
     let records = (0..<4).compactMap { _ -> PresenceRecord? in
       guard let key = try? SigningKey.generate() else { return nil }
       var record = PresenceRecord(
-        node: key.publicKey, topic: topic, addresses: Endpoint(host: "127.0.0.1", port: 9).map { [.tcp($0)] } ?? [],
+        node: key.publicKey, topic: topic, addresses: Endpoint(host: "127.0.0.1", port: port).map { [.tcp($0)] } ?? [],
         issued: now, expires: now + .seconds(300))
       record.signature = key.sign(record.signedBytes)
       return record

@@ -1,4 +1,5 @@
 import APIModel
+import Crypto
 import Foundation
 import HTTP
 import Primitives
@@ -144,6 +145,22 @@ final class RunningDaemon {
     #expect(status == 200, "\(String(decoding: bytes, as: UTF8.self))")
     return try JSONParser.parse(bytes)
   }
+
+  /// Creates a feed with this number of messages.
+  func createFeed(of count: Int) throws -> SubfeedKey {
+    let feed = try #require(try post("/feed/createFeed", [:])["feedId"]?.string.flatMap { FeedID(hex: $0) })
+    let key = SubfeedKey(feed, SubfeedHash(ContentHash.of(Array("main".utf8))))
+    _ = try post(
+      "/feed/appendMessages",
+      [
+        "feedId": .string(feed.hex), "subfeedHash": .string(key.subfeed.hex),
+        "messages": .array((0..<count).map { ["n": .integer(Int64($0))] }),
+      ])
+    return key
+  }
+
+  /// What it has logged.
+  func log() throws -> String { try String(contentsOfFile: "\(folder)/daemon.log", encoding: .utf8) }
 
   func store(_ path: String) throws -> StoreReply {
     try StoreReply(json: try post("/storeFile", ["localFilePath": .string(path)]))
