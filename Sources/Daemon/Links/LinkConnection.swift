@@ -230,6 +230,8 @@ extension ControlMessage {
     case .presence(let records): 1 + 2 * records.count
     case .channels(let proofs): 1 + proofs.count
     case .topics(let topics): 1 + topics.count
+    // They may make this node dial again, and announce its relays.
+    case .relaying(let offers): 10 + offers.count
     case .hello(let hello): 1 + hello.proofs.count
     case .find, .found, .goodbye, .waiting, .aborted, .punchEnd: 1
     // They make this node move its requests to another link.
