@@ -70,7 +70,7 @@ actor Node {
     let limits = TransferLimits(configuration)
     var core = NodeCoreConfiguration(
       key: storage.identity.key, label: configuration.label, software: "kachery \(APIVersion.daemon)",
-      isBootstrap: configuration.isBootstrap, relays: configuration.isBootstrap && configuration.relays,
+      isBootstrap: configuration.isBootstrap, relays: configuration.relays,
       bootstraps: configuration.bootstraps, webSocketBootstraps: configuration.webSocketBootstraps)
     core.punches = configuration.punches
     core.usesQUIC = configuration.usesUDP

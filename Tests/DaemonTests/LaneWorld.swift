@@ -109,8 +109,8 @@ final class LaneWorld {
     let soon = soon
     let clock = RelayClock(
       now: { time.now }, after: { time.after($0, $1) }, soon: { soon.bodies.append($0) })
-    turns = RelayTurns(
-      limit: RateLimit(try rate.map { try RateSchedule(parsing: "\($0)") }), clock: clock, metrics: metrics)
+    let rate = rate.map { Double($0 * 1_000_000) }
+    turns = RelayTurns(rates: [RelayRate { rate }], clock: clock, metrics: metrics)
     lanes = JoinedLanes(turns: turns, clock: clock, metrics: metrics)
     lanes.splice = { [unowned self] (one, other) throws(KacheryError) in
       guard !failsToSplice else {

@@ -303,8 +303,10 @@ import Wire
     #expect(line.taken.allSatisfy { $0 >= 800_000 })
   }
 
-  @Test func aRateHoldsForAllStreamsTogether() throws {
-    let world = try RelayWorld(rate: 1)
+  /// By the owner's limit, or because the node relays messages only.
+  @Test(arguments: [false, true]) func aRateHoldsForAllStreamsTogether(isForMessages: Bool) throws {
+    let world = try RelayWorld(rate: isForMessages ? 50 : 1)
+    if isForMessages { world.server.traffic = { _ in .messages } }
     for number in 0..<8 { world.link(number) }
     let pairs = try [0, 2, 4].map { try #require(world.connect($0, $0 + 1)) }
     let start = pairs.map { $0.far.written.count }

@@ -64,6 +64,13 @@ import Wire
     #expect(world.server.counts.refusals == [status: 1])
   }
 
+  @Test func whoRelaysMessagesOnlyJoinsNoLanes() throws {
+    let world = try world(1, 2)
+    world.server.traffic = { $0 == RelayWorld.topic ? .messages : .everything }
+    #expect(try answer(ask(world, 1, for: 2)) == .refused(.doesNotRelay))
+    #expect(world.far(2) == nil && world.server.isIdle)
+  }
+
   @Test(arguments: RelayStatus.allCases.filter { $0 != .granted })
   func aTargetMayRefuse(status: RelayStatus) throws {
     let world = try world(1, 2)

@@ -100,7 +100,13 @@ private actor Relayed {
     var relayed: [LinkID] {
       driver.read { core in core.peers.links.filter { core.peers.active($0)?.facts.path == .relayed } }
     }
-    var link: LinkID? { relayed.first }
+    /// The first of them that came up: which one it is must not change when the other one follows.
+    var link: LinkID? {
+      let links = relayed
+      if used.map({ !links.contains($0) }) ?? true { used = links.first }
+      return used
+    }
+    private var used: LinkID?
     var node: NodeID { driver.read { $0.node } }
   }
 

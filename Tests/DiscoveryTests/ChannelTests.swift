@@ -73,6 +73,18 @@ import Wire
     #expect(!channel.permits(a, toAsk: c, serverIsPublic: true))
   }
 
+  /// Who relays is the owner's choice, and the document's if there is one. Data includes messages.
+  @Test func aDocumentSaysWhoMayRelay() {
+    let byName = Channel(address: "lab", membership: .byName)
+    #expect(byName.granted(.everything, to: a) == .everything && byName.granted(.messages, to: a) == .messages)
+    let unread = Channel(address: "https://example.org/c.yaml", membership: .byDocument(nil))
+    #expect(unread.granted(.everything, to: a) == nil)
+    let listed = channel([.init(node: a, isMessageProxy: true), .init(node: b, isDataProxy: true), .init(node: c)])
+    #expect(listed.granted(.everything, to: a) == .messages && listed.granted(.messages, to: a) == .messages)
+    #expect(listed.granted(.everything, to: b) == .everything && listed.granted(.messages, to: b) == .messages)
+    #expect(listed.granted(.everything, to: c) == nil)
+  }
+
   /// A channel must be public by its document and by the owner's choice, and only the public node answers.
   @Test func aPublicNodeAnswersNodesThatAreNotListed() {
     let channel = channel([.init(node: a, isPublic: true), .init(node: b)])

@@ -132,6 +132,13 @@ import Wire
       core.received(.presence([record]), on: link(number), at: now)
     }
 
+    /// The peer relays for the first of its channels, or no longer does.
+    mutating func offer(_ number: Int, _ isOffered: Bool) {
+      let proof = MessageCostTests.channels[0].secret.proof(by: keys[number].publicKey, binding: binding(number))
+      let offers = isOffered ? [RelayOffer(channel: proof, includesData: true)] : []
+      core.received(.relaying(offers), on: link(number), at: now)
+    }
+
     mutating func wait(_ duration: Duration) { time += UInt64(duration.components.seconds) * 1_000_000_000 }
   }
 
@@ -169,6 +176,22 @@ import Wire
   func aRecordOfOneMemberAffectsOnlyThatOne(_ peers: Int) throws {
     var world = try World(peers: peers)
     #expect(world.cost { $0.announce(4) } == Cost(targets: 1))
+  }
+
+  /// A peer that offers to relay, and takes that back, again and again, makes this node send its records once in a while.
+  @Test(arguments: [12, 96])
+  func aRelayThatChangesItsMindIsAnnouncedSeldom(_ peers: Int) throws {
+    var world = try World(peers: peers)
+    let first = world.cost { $0.offer(4, true) }
+    #expect(first.signatures == 12 && first.targets == UInt64(peers))
+    let repeated = world.cost { world in
+      for _ in 0..<100 {
+        world.offer(4, false)
+        world.offer(4, true)
+      }
+    }
+    #expect(repeated == first)
+    #expect(world.cost { $0.offer(4, true) } == Cost())
   }
 
   /// Each record is signed once, however many peers receive it.

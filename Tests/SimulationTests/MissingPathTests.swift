@@ -52,7 +52,8 @@ import Transfer
     _ = site.network.clock.run(for: .seconds(40))
     let diagnosis = explain(site)
     #expect(diagnosis.code == .unreachable)
-    #expect(diagnosis.summary.contains("this node is linked to no bootstrap node, which could relay"))
+    #expect(diagnosis.summary.contains("this node is linked to no bootstrap node and to no member that relays"))
     #expect(diagnosis.advice.contains { $0.contains("kachery doctor") })
+    #expect(diagnosis.advice.contains { $0.contains("--data-proxy") })
   }
 }

@@ -40,10 +40,13 @@ final class MixedRun {
   private var followed: [NodeID: [SubfeedKey]] = [:]
   private var appended: [SubfeedKey: Int] = [:]
   private var complaints: [String] = []
+  /// What all members relay for each other.
+  private let offered: RelayedTraffic?
   private var faultsEndedAt = Instant(nanoseconds: 0)
 
   init(seed: UInt64, keepsTrace: Bool = false) throws {
     random = SeededRandom(seed: seed &* 0x1000 &+ 99)
+    offered = [nil, .messages, .everything][Int(seed % 3)]
     lab = try Lab(
       seed: seed, members: random.number(3...5), channel: Self.open,
       manifestThreshold: UInt64(random.number(1...3)) * 1_000, keepsTrace: keepsTrace)
@@ -68,11 +71,11 @@ final class MixedRun {
 
   /// The channels of a node: one by name, and one whose document lists every member except `unlisted`.
   private func channels(without unlisted: SimNode? = nil) throws -> [Channel] {
-    let members = lab.members.filter { $0 !== unlisted }.map { ChannelDocument.Member(node: $0.id) }
+    let members = lab.members.filter { $0 !== unlisted }.map { ChannelDocument.Member(node: $0.id, isDataProxy: true) }
     let document = ChannelDocument(label: "lab", bootstrapAddresses: [], members: members)
     return [
-      Self.open,
-      Channel(address: "https://example.org/lab.yaml", membership: .byDocument(document)),
+      Channel(address: Self.open.address, membership: .byName, offered: offered),
+      Channel(address: "https://example.org/lab.yaml", membership: .byDocument(document), offered: offered),
     ]
   }
 

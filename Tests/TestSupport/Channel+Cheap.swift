@@ -11,8 +11,11 @@ extension ChannelSecret {
 
 extension Channel {
   /// A channel with such a secret.
-  package init(address: ByteString, membership: Membership, isPublic: Bool = false) {
+  package init(
+    address: ByteString, membership: Membership, isPublic: Bool = false, offered: RelayedTraffic? = nil
+  ) {
     self.init(
-      address: address, secret: ChannelSecret(name: address), membership: membership, isPublic: isPublic)
+      address: address, secret: ChannelSecret(name: address), membership: membership, isPublic: isPublic,
+      offered: offered)
   }
 }

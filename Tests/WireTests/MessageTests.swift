@@ -162,10 +162,13 @@ struct RandomMessages {
   init(seed: UInt64) { random = SeededRandom(seed: seed) }
 
   mutating func next() throws -> ControlMessage {
-    switch random.number(0...15) {
+    switch random.number(0...16) {
     case 0: return .hello(try hello())
     case 1: return .channels(try (0..<random.number(0...5)).map { _ in try fixed() })
     case 15: return .topics(try (0..<random.number(0...5)).map { _ in try fixed() })
+    case 16:
+      return .relaying(
+        try (0..<random.number(0...5)).map { _ in RelayOffer(channel: try fixed(), includesData: random.chance(50)) })
     case 2: return .presence(try (0..<random.number(0...4)).map { _ in try record(hostLength: 12, addresses: 3) })
     case 3:
       return .find(

@@ -36,8 +36,8 @@ import Wire
     #expect(try read((0..<16).flatMap { _ in Self.field(1, [99]) }).addresses.isEmpty)
     #expect(throws: ByteReaderError.tooLong) { try read((0..<17).flatMap { _ in Self.field(1, [99]) }) }
     let relay = Self.field(2, [UInt8](repeating: 1, count: 32))
-    #expect(try read(relay + relay).relays.count == 2)
-    #expect(throws: ByteReaderError.tooLong) { try read(relay + relay + relay) }
+    #expect(try read(relay + relay + relay + relay).relays.count == 4)
+    #expect(throws: ByteReaderError.tooLong) { try read(relay + relay + relay + relay + relay) }
     #expect(throws: ByteReaderError.truncated) { try read([1, 0, 9, 1]) }
     #expect(throws: ByteReaderError.truncated) { try read(Self.field(1, [])) }
     #expect(throws: ByteReaderError.truncated) { try read(Self.field(2, [1])) }

@@ -37,6 +37,10 @@ import Wire
       "prefer": .prefer(0x0102_0304_0506_0708),
       "a full hello": .hello(full), "no channels": .channels([]),
       "two channels": .channels([channel, .filled(with: 8)]),
+      "no offers": .relaying([]),
+      "two offers": .relaying([
+        RelayOffer(channel: channel, includesData: false), RelayOffer(channel: .filled(with: 8), includesData: true),
+      ]),
       "no topics": .topics([]), "two topics": .topics([topic, .filled(with: 8)]),
       "no presence": .presence([]), "presence": .presence([record]),
       "presence of a later version": .presence([later, record]),
@@ -146,7 +150,7 @@ import Wire
 
   @Test func controlMessages() throws {
     try replay(
-      "control", Self.control(), types: Array(1...15), encode: { $0.encoded },
+      "control", Self.control(), types: Array(1...16), encode: { $0.encoded },
       decode: { try ControlMessage.decode($0) })
   }
 

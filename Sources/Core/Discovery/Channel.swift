@@ -17,12 +17,18 @@ package struct Channel: Hashable, Sendable {
   /// Whether this node's owner allows nodes that are not authorized to ask it for files, if the document allows that
   /// too.
   package let isPublic: Bool
+  /// What this node's owner lets it relay between the channel's members, if the document allows that too; nil for nothing.
+  package let offered: RelayedTraffic?
 
-  package init(address: ByteString, secret: ChannelSecret, membership: Membership, isPublic: Bool = false) {
+  package init(
+    address: ByteString, secret: ChannelSecret, membership: Membership, isPublic: Bool = false,
+    offered: RelayedTraffic? = nil
+  ) {
     self.address = address
     self.secret = secret
     self.membership = membership
     self.isPublic = isPublic
+    self.offered = offered
   }
 
   package var topic: Topic { secret.topic }
@@ -59,6 +65,14 @@ package struct Channel: Hashable, Sendable {
     switch membership {
     case .byName: true
     case .byDocument(let document): document?.member(node) != nil
+    }
+  }
+
+  /// What `relay` relays between the channel's members, if its owner lets it relay this; nil if it may not.
+  package func granted(_ offered: RelayedTraffic, to relay: NodeID) -> RelayedTraffic? {
+    switch membership {
+    case .byName: offered
+    case .byDocument(let document): document?.member(relay)?.relayedTraffic.map { min($0, offered) }
     }
   }
 

@@ -29,6 +29,10 @@ package struct ChannelDocument: Hashable, Sendable {
       self.isDataProxy = isDataProxy
       self.isPublic = isPublic
     }
+
+    /// What it may relay between the channel's members; nil for nothing. A link carries messages and data, so who may
+    /// relay data may relay both.
+    package var relayedTraffic: RelayedTraffic? { isDataProxy ? .everything : isMessageProxy ? .messages : nil }
   }
 
   package let label: ByteString

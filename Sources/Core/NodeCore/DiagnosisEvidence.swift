@@ -20,7 +20,7 @@ struct DiagnosisEvidence {
       let silence =
         source.silence >= .seconds(2) ? "; it has sent nothing for \(source.silence.components.seconds) s" : ""
       guard let wait = source.wait else {
-        let path = core.peers.peer(of: source.node)?.facts.path == .relayed ? " through a relay" : ""
+        let path = relay(to: source.node).map { " through \($0)" } ?? ""
         return "\(load.name(source.node)) sends it\(path); its rate: \(rate)\(silence)"
       }
       return "\(load.name(source.node)) has it, and this node waits for its turn there: \(Self.describe(wait))"
@@ -29,6 +29,11 @@ struct DiagnosisEvidence {
       "\(load.name(node)) \(Self.describe(loss))"
     }
     return progress + losses.prefix(Self.maximumNodes)
+  }
+
+  /// The node through which the link to this one leads; nil if it is direct.
+  private func relay(to node: NodeID) -> String? {
+    core.peers.peer(of: node)?.facts.remote?.relayNode.map { load.name($0) }
   }
 
   private static func describe(_ wait: LoadProgress.Wait) -> String {
@@ -53,7 +58,9 @@ struct DiagnosisEvidence {
       switch answer {
       case .none: "\(load.name(node)) has not answered"
       case .has(let file) where !file.isWhole: "\(load.name(node)) is loading the file itself"
-      case .has(let file): "\(load.name(node)) says that it has the file, \(file.size) bytes"
+      case .has(let file):
+        "\(load.name(node)) says that it has the file, \(file.size) bytes"
+          + (relay(to: node).map { "; it is linked through \($0)" } ?? "")
       case .refused(let refusal): "\(load.name(node)) says: \(Self.describe(refusal))"
       }
     }

@@ -23,7 +23,7 @@ struct Introductions: Sendable {
   /// The linked nodes that have answered at addresses announced in a local network.
   private var nearbyNodes: [Endpoint: NodeID] = [:]
   /// The linked nodes that pass links on to this one.
-  private var relays: Set<NodeID> = []
+  var relays = KnownRelays()
   /// The addresses at which this node listens, according to its owner.
   private var announced: [Endpoint] = []
   /// The port on which this node listens, and from which it dials.
@@ -158,7 +158,7 @@ struct Introductions: Sendable {
   /// This node's record for peers that may know that it serves the topic.
   mutating func ownRecord(of topic: Topic, for life: Duration, with key: SigningKey, at now: WallTime) -> PresenceRecord
   {
-    let (addresses, relays) = (ownAddresses, ownRelays)
+    let (addresses, relays) = (ownAddresses, relays.named(for: topic))
     if let known = ownRecords[topic], known.addresses == addresses, known.relays == relays,
       known.issued <= now + Self.reuse, now < known.issued + Self.reuse
     {
@@ -213,18 +213,10 @@ struct Introductions: Sendable {
 
   // MARK: Relays
 
-  /// The relays that this node's records name. Nodes that use the same bootstrap nodes choose the same ones.
-  var ownRelays: [NodeID] { Array(relays.sorted().prefix(WireLimits.relays)) }
-
-  func isRelay(_ node: NodeID) -> Bool { relays.contains(node) }
-
-  /// - Returns: whether anything has changed.
-  mutating func setRelay(_ node: NodeID, isLinked: Bool) -> Bool {
-    isLinked ? relays.insert(node).inserted : relays.remove(node) != nil
-  }
-
   /// The relays through which the record's node can be reached from this one.
-  func relays(for record: PresenceRecord) -> [NodeID] { record.relays.filter { relays.contains($0) } }
+  func relays(for record: PresenceRecord) -> [NodeID] {
+    record.relays.filter { relays.traffic(by: $0, over: record.topic) != nil }
+  }
 
   // MARK: Other nodes
 

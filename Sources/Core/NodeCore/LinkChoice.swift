@@ -26,7 +26,7 @@ struct LinkChoice: Sendable {
     let path: PathKind
     let roundTrip: Duration?
     let isSilent: Bool
-    /// Whether it is one of QUIC, or of TCP, and the other would be better.
+    /// Whether it is one of QUIC, or of TCP, and the other would be better; or leads through a relay for messages only.
     var isSecondChoice = false
 
     /// Smaller for better kinds of links, and the same for kinds that are equally good.

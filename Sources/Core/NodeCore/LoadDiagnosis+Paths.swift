@@ -10,7 +10,7 @@ extension LoadDiagnosis {
     let records = core.introductions.records(of: other, at: now.wall)
     guard records.allSatisfy({ core.introductions.relays(for: $0).isEmpty }) else { return nil }
     let router = core.introductions.isBehindRouter ? "this node is behind a router itself, and " : ""
-    guard core.introductions.ownRelays.isEmpty else {
+    guard core.introductions.relays.isEmpty else {
       let isElsewhere = records.contains { !$0.relays.isEmpty }
       return router
         + (isElsewhere ? "the two nodes are linked to different relays" : "the other node is linked to no relay")
@@ -18,7 +18,7 @@ extension LoadDiagnosis {
     return router
       + (core.peers.linked.contains(where: \.isBootstrap)
         ? "the bootstrap nodes that this node is linked to do not relay"
-        : "this node is linked to no bootstrap node, which could relay")
+        : "this node is linked to no bootstrap node and to no member that relays")
   }
 
   /// What helps if a member cannot be dialed.
@@ -27,8 +27,8 @@ extension LoadDiagnosis {
       return ["Check that the other node is running; kachery doctor shows what this node's network allows."]
     }
     return [
-      "Check that the other node is running, and that both use the same bootstrap node, one that relays; or let one of "
-        + "the two be dialed: allow its TCP port, and forward it if there is a router.",
+      "Check that the other node is running, and that both use the same bootstrap node, one that relays, or share a "
+        + "member that joined the channel with --data-proxy; or let one of the two be dialed: allow its TCP port, and forward it if there is a router.",
       "kachery doctor shows what this node's network allows.",
     ]
   }

@@ -100,6 +100,38 @@ struct Membership: Sendable {
     }
   }
 
+  // MARK: Relaying
+
+  /// What this node relays between the members of a channel; nil for nothing.
+  func relayed(over topic: Topic) -> RelayedTraffic? {
+    channels[topic].flatMap { channel in channel.offered.flatMap { channel.granted($0, to: node) } }
+  }
+
+  /// Whether the node is a member for which this node relays over the channel.
+  func relays(for peer: Peer, over topic: Topic) -> Bool {
+    peer.isActive && peer.proven.contains(topic) && channels[topic]?.lists(peer.node) ?? false
+  }
+
+  /// What this node relays for the peer, as it is told.
+  func relayOffers(to peer: Peer) -> [RelayOffer] {
+    peer.proven.sorted().compactMap { topic in
+      guard relays(for: peer, over: topic), let traffic = relayed(over: topic) else { return nil }
+      return proof(of: topic, binding: peer.facts.binding).map {
+        RelayOffer(channel: $0, includesData: traffic == .everything)
+      }
+    }
+  }
+
+  /// What the peer relays for this node, as far as the channels' documents allow it.
+  func traffic(relayedBy peer: Peer) -> [Topic: RelayedTraffic] {
+    var traffic: [Topic: RelayedTraffic] = [:]
+    for offer in peer.offers {
+      guard let topic = peer.topic(of: offer.channel) else { continue }
+      traffic[topic] = channels[topic]?.granted(offer.includesData ? .everything : .messages, to: peer.node)
+    }
+    return traffic
+  }
+
   /// The topics whose members are introduced to the peer.
   func topicsToIntroduce(to peer: Peer, isBootstrap: Bool) -> Set<Topic> {
     let named = isBootstrap ? peer.known : peer.proven

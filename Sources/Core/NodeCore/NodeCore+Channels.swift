@@ -21,6 +21,8 @@ extension NodeCore {
       affected = Set(affected).union(membership.links(knowing: changed)).sorted()
     }
     reviewPermissions(of: affected, at: now)
+    for link in affected { offerRelaying(to: link) }
+    reviewRelays()
     updateTargets(at: now)
     announce(at: now)
     for link in affected { askOpenQuestions(to: link, at: now) }

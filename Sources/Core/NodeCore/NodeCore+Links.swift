@@ -10,6 +10,9 @@ extension NodeCore {
   package mutating func linkOpened(_ link: LinkID, _ facts: LinkFacts, at now: Timestamps) {
     let facts = withPunchedPath(facts)
     peers.open(Peer(link: link, facts: facts, openedAt: now.instant))
+    if let relay = facts.remote?.relayNode, introductions.relays.isForMessagesOnly(relay) {
+      peers.change(link) { $0.isForMessagesOnly = true }
+    }
     if let dial = facts.dial, let target = dials.target(of: dial) {
       switch target {
       case .bootstrap(let endpoint): introductions.recordBootstrap(facts.peer, at: endpoint)
@@ -55,7 +58,7 @@ extension NodeCore {
       // Where a relay or a server in front of this node sees the other node is not known here.
       observed: facts.path.showsAddresses ? facts.remote : nil,
       proofs: membership.proofs(binding: facts.binding))
-    if configuration.relays { hello.features |= Hello.relays }
+    if configuration.isBootstrap, configuration.relays { hello.features |= Hello.relays }
     if configuration.punches { hello.features |= Hello.punching }
     if configuration.prefersQUIC { hello.features |= Hello.prefersQUIC }
     if answersObservations { hello.features |= Hello.observes }
@@ -69,6 +72,7 @@ extension NodeCore {
     // in any order: each removal is independent
     for lookup in peer.lookups { lookups[lookup] = nil }
     leavePath(link, of: peer.node, at: now)
+    reviewRelay(peer.node, at: now)
     feedEngine.linkClosed(link, at: now.instant)
     drainFeeds()
     if !peers.hasOpenLink(to: peer.node) {
@@ -132,12 +136,17 @@ extension NodeCore {
     case .channels(let proofs):
       guard peer.proofs != Set(proofs) else { return }
       setProofs(proofs, of: peer.link)
+      offerRelaying(to: peer.link)
+      reviewRelay(peer.node, at: now)
       reviewPermissions(of: [peer.link], at: now)
       introduce(to: peer.link, at: now)
       askOpenQuestions(to: peer.link, at: now)
     case .topics(let topics):
       setNamed(topics, of: peer.link)
       if peers.link(of: peer.node) == peer.link { introduce(to: peer.link, at: now) }
+    case .relaying(let offers):
+      peers.change(peer.link) { $0.offers = offers }
+      reviewRelay(peer.node, at: now)
     case .presence(let records): recordPresence(records, from: peer, at: now)
     case .find(let request): answer(request, on: peer, at: now)
     case .found(let answer): take(answer, from: peer, at: now)
@@ -177,7 +186,7 @@ extension NodeCore {
       if isBootstrap, let kept = peers.link(of: peer.node) {
         nameTopics(to: kept)
         introduce(to: kept, at: now)
-        relayAppeared(peer, at: now)
+        reviewRelay(peer.node, at: now)
       }
       return
     }
@@ -202,9 +211,10 @@ extension NodeCore {
     feedEngine.linkOpened(link, to: peer.node, binding: peer.facts.binding)
     // That the node is a bootstrap node may only now be known of its older links.
     for open in peers.activeLinks(to: peer.node) { nameTopics(to: open) }
+    offerRelaying(to: link)
     guard !peers.isLinked(peer.node) else {
       addPath(link, at: now)
-      return relayAppeared(peer, at: now)
+      return reviewRelay(peer.node, at: now)
     }
     peers.choose(link)
     emit(.link(.prefer(link)))
@@ -213,7 +223,7 @@ extension NodeCore {
     introduce(to: link, at: now)
     askOpenQuestions(to: link, at: now)
     reviewPermissions(of: [link], at: now)
-    relayAppeared(peer, at: now)
+    reviewRelay(peer.node, at: now)
   }
 
   /// Closes one of two links to a node that can have only one. Returns whether `link` is the one that stays.

@@ -119,7 +119,6 @@ extension NodeCore {
     guard !replacePath(of: node, at: now) else { return }
     peers.unchoose(node)
     emit(.event(.unlinked(node)))
-    relayLeft(node, at: now)
     if introductions.forgetObserver(node) {
       updateOwnSide(at: now)
       reviewMapping(at: now)

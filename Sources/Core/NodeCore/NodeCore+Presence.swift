@@ -56,13 +56,19 @@ extension NodeCore {
       if introductions.admit(record, from: peer, at: now.wall) { news.append(record) }
     }
     guard !news.isEmpty else { return }
-    if configuration.isBootstrap { relay(news, from: peer) }
+    passOn(news, from: peer)
     let choice = introductions.choice
     for node in Set(news.map(\.node)).sorted() { updateTarget(node, choice, at: now) }
     runDials(now)
   }
 
-  private mutating func relay(_ records: [PresenceRecord], from sender: Peer) {
+  /// Sends a node's new records to the other members, if this node relays between them. What others send of a node is not
+  /// passed on, or several relays would send it in circles.
+  private mutating func passOn(_ news: [PresenceRecord], from sender: Peer) {
+    let records = news.filter {
+      passesOnRecords(of: $0.topic) && (configuration.isBootstrap || $0.node == sender.node)
+    }
+    guard !records.isEmpty else { return }
     for link in membership.links(knowing: Set(records.map(\.topic))) where link != sender.link {
       guard let peer = peers.preferred(link) else { continue }
       let topics = membership.topicsToIntroduce(to: peer, isBootstrap: configuration.isBootstrap)
@@ -129,7 +135,7 @@ extension NodeCore {
   private mutating func want(_ record: PresenceRecord, _ choice: AddressChoice, at now: Timestamps) {
     let target = DialTarget.member(record.node)
     dials.want(
-      target, at: choice.addresses(record.addresses, relays: introductions.relays(for: record)), now: now.instant)
+      target, at: choice.addresses(record.addresses, relays: relays(to: record.node, at: now)), now: now.instant)
     guard peers.isLinked(record.node) else { return }
     reviewDials(of: record.node, at: now)
     reviewStandby(of: record.node, at: now)

@@ -1,4 +1,4 @@
-import Discovery
+package import Discovery
 package import Primitives
 package import Wire
 
@@ -9,35 +9,70 @@ extension NodeCore {
 
   // MARK: At the ends
 
-  /// A node has said hello: if it is a bootstrap node that relays, this node can be reached through it, and can reach
-  /// others.
-  mutating func relayAppeared(_ peer: Peer, at now: Timestamps) {
-    guard isRelay(peer), introductions.setRelay(peer.node, isLinked: true) else { return }
-    addressesChanged(at: now)
+  /// The links to a node have changed, or what it says of itself: this node may be reached through it, and reach others.
+  mutating func reviewRelay(_ node: NodeID, at now: Timestamps) {
+    let links = peers.activeLinks(to: node).compactMap { peers[$0] }.filter { $0.facts.path != .relayed }
+    let isBootstrap = links.contains { $0.isBootstrap && $0.has(Hello.relays) }
+    if introductions.relays.setBootstrap(node, isBootstrap) { addressesChanged(at: now) }
+    guard setRelaying(of: node, over: links) else { return }
+    guard let later = introductions.relays.postponed(at: now.instant) else { return addressesChanged(at: now) }
+    introductions.announceAt = introductions.announceAt.map { min($0, later) } ?? later
   }
 
-  /// The last link to a node has ended.
-  mutating func relayLeft(_ node: NodeID, at now: Timestamps) {
-    guard introductions.setRelay(node, isLinked: false) else { return }
-    addressesChanged(at: now)
+  /// - Returns: whether anything has changed.
+  private mutating func setRelaying(of node: NodeID, over links: [Peer]) -> Bool {
+    var channels: [Topic: RelayedTraffic] = [:]
+    for link in links { channels.merge(membership.traffic(relayedBy: link)) { max($0, $1) } }
+    return introductions.relays.setMember(node, channels)
   }
 
-  private func isRelay(_ peer: Peer) -> Bool {
-    peer.isBootstrap && peer.facts.path != .relayed && peer.has(Hello.relays)
+  /// The channels or their documents have changed: members may relay that did not, and the other way round. The caller
+  /// announces this node.
+  mutating func reviewRelays() {
+    for peer in peers.linked {
+      let links = peers.activeLinks(to: peer.node).compactMap { peers[$0] }.filter { $0.facts.path != .relayed }
+      _ = setRelaying(of: peer.node, over: links)
+    }
+  }
+
+  /// Tells a peer for which channels this node relays, if that has changed.
+  mutating func offerRelaying(to link: LinkID) {
+    guard configuration.relays, let peer = peers.active(link), peer.facts.path != .relayed else { return }
+    let offers = membership.relayOffers(to: peer)
+    guard offers != peer.toldOffers else { return }
+    peers.change(link) { $0.toldOffers = offers }
+    emit(.link(.send(link, .relaying(offers))))
+  }
+
+  /// The relays that lead to a node, according to its records: those for everything first.
+  func relays(to other: NodeID, at now: Timestamps) -> [NodeID] {
+    var relays: [NodeID: RelayedTraffic] = [:]
+    var order: [NodeID] = []
+    for record in introductions.records(of: other, at: now.wall)
+    where membership[record.topic]?.connects(node, other) ?? false {
+      for relay in introductions.relays(for: record) {
+        guard let traffic = introductions.relays.traffic(by: relay, over: record.topic) else { continue }
+        if relays[relay] == nil { order.append(relay) }
+        relays[relay] = max(traffic, relays[relay] ?? traffic)
+      }
+    }
+    return order.filter { relays[$0] == .everything } + order.filter { relays[$0] == .messages }
   }
 
   /// By which link and channel a relay leads to a node; nil if there is no way.
   package func relayRoute(to target: NodeID, by relay: NodeID) -> (link: LinkID, topic: Topic)? {
-    guard introductions.isRelay(relay), let link = peers.link(of: relay) else { return nil }
+    guard let link = peers.link(of: relay) else { return nil }
     let topics = introductions.topics(of: target)
-    let channel = membership.inOrder.first { topics.contains($0.topic) && $0.connects(node, target) }
-    return channel.map { (link, $0.topic) }
+    let ways = membership.inOrder.filter { topics.contains($0.topic) && $0.connects(node, target) }.map(\.topic)
+      .compactMap { topic in introductions.relays.traffic(by: relay, over: topic).map { (topic: topic, traffic: $0) } }
+    let way = ways.first { $0.traffic == .everything } ?? ways.first
+    return way.map { (link, $0.topic) }
   }
 
   /// Whether this node accepts a link from `opener` through the relay at the other end of `link`.
   package func accepts(relayedFrom opener: NodeID, over topic: Topic, by link: LinkID) -> Bool {
-    guard let relay = peers.active(link), introductions.isRelay(relay.node), opener != node, opener != relay.node,
-      membership[topic]?.connects(opener, node) ?? false
+    guard let relay = peers.active(link), introductions.relays.traffic(by: relay.node, over: topic) != nil,
+      opener != node, opener != relay.node, membership[topic]?.connects(opener, node) ?? false
     else { return false }
     let relayed = peers.links(to: opener).count { peers[$0]?.facts.path == .relayed }
     return relayed < Self.maximumRelayedLinks
@@ -46,7 +81,7 @@ extension NodeCore {
   /// Whether this node accepts a lane of its link to `opener` through the relay at the other end of `link`: only if the two
   /// have a link through that relay.
   package func accepts(laneFrom opener: NodeID, over topic: Topic, by link: LinkID) -> Bool {
-    guard let relay = peers.active(link), introductions.isRelay(relay.node),
+    guard let relay = peers.active(link), introductions.relays.traffic(by: relay.node, over: topic) == .everything,
       membership[topic]?.connects(opener, node) ?? false
     else { return false }
     return peers.activeLinks(to: opener).contains { peers[$0]?.facts.remote == .relay(relay.node) }
@@ -56,15 +91,36 @@ extension NodeCore {
 
   /// Whether this node passes a link, or joins lanes, from the node at the other end of `link`.
   ///
-  /// Both nodes must have named the channel's topic. A node that has not gets the same answer whether or not the target is
-  /// linked.
+  /// At a bootstrap node both nodes must have named the channel's topic; another node relays for the members of its
+  /// channels. A node without permission gets the same answer whether or not the target is linked.
   package func relayStatus(from link: LinkID, to target: NodeID, over topic: Topic) -> RelayStatus {
     guard configuration.relays else { return .doesNotRelay }
+    guard configuration.isBootstrap else { return memberStatus(from: link, to: target, over: topic) }
     guard let opener = peers.active(link), opener.known.contains(topic), opener.node != target else {
       return .notPermitted
     }
     guard let other = peers.peer(of: target), other.known.contains(topic) else { return .notLinked }
     return opener.facts.path == .relayed || other.facts.path == .relayed ? .nested : .granted
+  }
+
+  private func memberStatus(from link: LinkID, to target: NodeID, over topic: Topic) -> RelayStatus {
+    // Strangers do not learn whether this node is in the channel.
+    guard let opener = peers.active(link), membership.relays(for: opener, over: topic),
+      membership.relayed(over: topic) != nil
+    else { return .doesNotRelay }
+    guard opener.node != target else { return .notPermitted }
+    guard let other = peers.peer(of: target), membership.relays(for: other, over: topic) else { return .notLinked }
+    return opener.facts.path == .relayed || other.facts.path == .relayed ? .nested : .granted
+  }
+
+  /// What this node passes on over a channel, if it relays.
+  package func relayedTraffic(over topic: Topic) -> RelayedTraffic {
+    configuration.isBootstrap ? .everything : membership.relayed(over: topic) ?? .messages
+  }
+
+  /// Whether this node passes the records of a channel's members on to the others: they find each other by them.
+  func passesOnRecords(of topic: Topic) -> Bool {
+    configuration.isBootstrap || (configuration.relays && membership.relayed(over: topic) != nil)
   }
 
   /// Where this node sees another one: it tells the node at the other end of a relayed link.

@@ -14,17 +14,14 @@ extension NodeCore {
 
   mutating func endStandby(of other: NodeID) { cancel(standby.end(other)) }
 
-  /// The relays that the node's record names and that answer, the nearest first.
+  /// The relays that the node's records name and that answer: those for everything first, of them the nearest.
   private func relaysInOrder(to other: NodeID, at now: Timestamps) -> [NodeID] {
-    var relays: [NodeID] = []
-    for record in introductions.records(of: other, at: now.wall) {
-      for relay in introductions.relays(for: record) where !relays.contains(relay) { relays.append(relay) }
-    }
-    let near = relays.compactMap { relay -> (roundTrip: Duration, relay: NodeID)? in
+    let near = relays(to: other, at: now).compactMap { relay -> (kind: Int, roundTrip: Duration, relay: NodeID)? in
       guard let peer = peers.peer(of: relay), !peer.isSilent else { return nil }
-      return (peer.measured?.roundTrip ?? .seconds(3_600), relay)
+      let kind = introductions.relays.isForMessagesOnly(relay) ? 1 : 0
+      return (kind, peer.measured?.roundTrip ?? .seconds(3_600), relay)
     }
-    return near.sorted { ($0.roundTrip, $0.relay) < ($1.roundTrip, $1.relay) }.map(\.relay)
+    return near.sorted { ($0.kind, $0.roundTrip, $0.relay) < ($1.kind, $1.roundTrip, $1.relay) }.map(\.relay)
   }
 
   /// Whether the link is kept although another one is used: it is the oldest through its relay, while no link is direct.

@@ -11,7 +11,8 @@ package struct NodeCoreConfiguration: Sendable {
   package var software: String
   /// Whether it introduces nodes to each other.
   package var isBootstrap: Bool
-  /// Whether it passes links on between other nodes.
+  /// Whether it passes links on between other nodes: as a bootstrap node, or for the members of channels in which its
+  /// owner offers that.
   package var relays: Bool
   /// Bootstrap nodes in addition to those that the channels' documents name.
   package var bootstraps: [Endpoint]
@@ -31,16 +32,15 @@ package struct NodeCoreConfiguration: Sendable {
   /// smaller files.
   package var manifestThreshold = Limits.manifestThreshold
 
-  /// - Parameter relays: as the property; nil if it is to relay exactly if it is a bootstrap node.
   package init(
-    key: SigningKey, label: String, software: String, isBootstrap: Bool = false, relays: Bool? = nil,
+    key: SigningKey, label: String, software: String, isBootstrap: Bool = false, relays: Bool = true,
     bootstraps: [Endpoint] = [], webSocketBootstraps: [Address] = [], maximumLinks: Int = 4_096
   ) {
     self.key = key
     self.label = label
     self.software = software
     self.isBootstrap = isBootstrap
-    self.relays = relays ?? isBootstrap
+    self.relays = relays
     self.bootstraps = bootstraps
     self.webSocketBootstraps = webSocketBootstraps
     self.maximumLinks = maximumLinks

@@ -18,6 +18,10 @@ struct Peer: Sendable {
   var named: Set<Topic> = []
   /// The topics that this node has named to it, a bootstrap node.
   var toldTopics: [Topic] = []
+  /// The channels for whose members it relays, according to its latest message about that.
+  var offers: [RelayOffer] = []
+  /// The same of this node, as it was told.
+  var toldOffers: [RelayOffer] = []
   /// The topics for which it was sent this node's record.
   var announced: Set<Topic> = []
   /// The topics for which it was sent the other members' records.
@@ -35,6 +39,8 @@ struct Peer: Sendable {
   var isFromAnnouncement = false
   /// Whether a link by QUIC was dialed beside it.
   var hasTriedQUIC = false
+  /// Whether it leads through a relay that passes on messages only.
+  var isForMessagesOnly = false
   /// Whether it was opened only to learn where its other end sees this node.
   var isObservation = false
 

@@ -137,7 +137,7 @@ struct PeerTable: Sendable {
     return links.map { peer in
       LinkChoice.Candidate(
         link: peer.link, path: peer.facts.path, roundTrip: peer.measured?.roundTrip, isSilent: peer.isSilent,
-        isSecondChoice: peer.facts.isQUIC != wantsQUIC)
+        isSecondChoice: peer.facts.isQUIC != wantsQUIC || peer.isForMessagesOnly)
     }
   }
 

@@ -17,6 +17,7 @@ extension ControlMessage {
     static let lanesWanted: UInt8 = 13
     static let punchEnd: UInt8 = 14
     static let topics: UInt8 = 15
+    static let relaying: UInt8 = 16
   }
 
   /// The message as a frame.
@@ -25,6 +26,7 @@ extension ControlMessage {
     case .hello(let hello): Frame.encode(FrameType.hello) { $0.write(hello) }
     case .channels(let proofs): Frame.encode(FrameType.channels) { $0.list(proofs) { $0.fixed($1) } }
     case .topics(let topics): Frame.encode(FrameType.topics) { $0.list(topics) { $0.fixed($1) } }
+    case .relaying(let offers): Frame.encode(FrameType.relaying) { $0.list(offers) { $0.write($1) } }
     case .presence(let records): Frame.encode(FrameType.presence) { $0.list(records) { $0.write($1) } }
     case .find(let request): Frame.encode(FrameType.find) { $0.write(request) }
     case .found(let answer): Frame.encode(FrameType.found) { $0.write(answer) }
@@ -48,6 +50,7 @@ extension ControlMessage {
       case FrameType.hello: return .hello(try reader.hello())
       case FrameType.channels: return .channels(try reader.proofs())
       case FrameType.topics: return .topics(try reader.topics())
+      case FrameType.relaying: return .relaying(try reader.relayOffers())
       case FrameType.presence: return .presence(try reader.presenceRecords())
       case FrameType.find: return .find(try reader.findRequest())
       case FrameType.found: return .found(try reader.findAnswer())

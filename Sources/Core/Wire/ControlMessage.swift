@@ -8,6 +8,8 @@ package enum ControlMessage: Hashable, Sendable {
   case channels([ChannelProof])
   /// The topics of the sender's channels, which replace the earlier ones. Sent to bootstrap nodes only.
   case topics([Topic])
+  /// The channels for whose members the sender relays, although it is no bootstrap node. They replace the earlier ones.
+  case relaying([RelayOffer])
   /// Records of the sender itself, or of nodes that serve one of the receiver's topics.
   case presence([PresenceRecord])
   /// Which nodes on this channel have a file?

@@ -18,8 +18,8 @@ package enum WireLimits {
   package static let addresses = 16
   /// Most candidates in a message.
   package static let candidates = 16
-  /// Most relays of a node.
-  package static let relays = 2
+  /// Most relays of a node: two bootstrap nodes, and two members of the channel.
+  package static let relays = 4
   /// Bytes in the signed part of a presence record. The whole record, with the part's length and the signature, has at
   /// most 1,024 bytes, so that 20,000 of them fit into 20 MB.
   package static let presenceBody = 1_024 - 2 - signature

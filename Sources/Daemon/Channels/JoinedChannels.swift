@@ -140,7 +140,8 @@ final class JoinedChannels {
       return Channel(
         address: channel.address, secret: secret,
         membership: ChannelSource.isDocument(channel.address) ? .byDocument(documents[channel.address]) : .byName,
-        isPublic: channel.isPublic)
+        isPublic: channel.isPublic,
+        offered: channel.isDataProxy ? .everything : channel.isMessageProxy ? .messages : nil)
     }
     driver.input { $0.setChannels(channels, at: $1) }
   }

@@ -245,6 +245,8 @@ extension ControlMessage {
     // This node introduces members to the peer.
     case .channels(let proofs): 10 + proofs.count
     case .topics(let topics): 10 + topics.count
+    // They may make this node dial again, and announce its relays.
+    case .relaying(let offers): 10 + offers.count
     case .hello(let hello): 10 + hello.proofs.count
     case .find, .found, .goodbye, .waiting, .aborted, .punchEnd: 1
     // They make this node move its requests to another link.

@@ -39,6 +39,7 @@ final class RelayedLinks {
     server.permits = { [driver] link, target, topic in
       driver.read { $0.relayStatus(from: link, to: target, over: topic) }
     }
+    server.traffic = { [driver] topic in driver.read { $0.relayedTraffic(over: topic) } }
     server.linkOf = { [weak self] node in
       guard let self else { return nil }
       return self.driver.read { $0.relayLink(to: node) }.flatMap { self.connection($0) }.map { self.relayLink($0) }

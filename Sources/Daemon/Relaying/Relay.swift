@@ -38,14 +38,14 @@ final class Relay {
   /// Of the frame that is expected: the request, then the answer.
   private var decoder = FrameDecoder(limit: RelayFrame.limit)
   private var earlyBytes = 0
-  private let turns: RelayTurns
+  /// Nil until there is a way to the target.
+  private var turns: RelayTurns?
   private var onEvent: ((Event) -> Void)?
 
-  init(id: UInt64, opener: RelayLink, stream: any ByteStream, turns: RelayTurns, onEvent: @escaping (Event) -> Void) {
+  init(id: UInt64, opener: RelayLink, stream: any ByteStream, onEvent: @escaping (Event) -> Void) {
     self.id = id
     self.opener = opener
     near = stream
-    self.turns = turns
     self.onEvent = onEvent
   }
 
@@ -108,8 +108,11 @@ final class Relay {
   // MARK: The target's answer
 
   /// Opens a stream to the target and asks it whether it accepts a link.
-  func connect(to target: RelayLink, for request: RelayRequest, pool: RelayPool, clock: RelayClock) {
+  func connect(
+    to target: RelayLink, for request: RelayRequest, in turns: RelayTurns, pool: RelayPool, clock: RelayClock
+  ) {
     guard state == .reading else { return }
+    self.turns = turns
     let far = open(target)
     let pair = NodePair(opener.node, target.node)
     directions = [
@@ -191,7 +194,7 @@ final class Relay {
   private func pass(_ bytes: UnsafeRawBufferPointer, _ index: Int, areReleased: Bool = false) {
     guard directions.indices.contains(index), !bytes.isEmpty else { return }
     directions[index].receive(bytes, areReleased: areReleased)
-    if bytes.count < RelayDirection.bulk { turns.add(directions[index]) } else { turns.addBulk(directions[index]) }
+    if bytes.count < RelayDirection.bulk { turns?.add(directions[index]) } else { turns?.addBulk(directions[index]) }
     if waitingBytes > 0 { onEvent?(.waits) }
   }
 
@@ -203,14 +206,14 @@ final class Relay {
 
   private func unblock(_ index: Int) {
     guard directions.indices.contains(index) else { return }
-    turns.unblock(directions[index].sinkLink)
+    turns?.unblock(directions[index].sinkLink)
     endIfDone()
   }
 
   private func finish(_ index: Int) {
     guard directions.indices.contains(index) else { return }
     directions[index].finish()
-    turns.add(directions[index])
+    turns?.add(directions[index])
     endIfDone()
     onEvent?(.waits)
   }
@@ -259,7 +262,7 @@ final class Relay {
       (stream.onData, stream.onEnd, stream.onWritable, stream.onSent) = (nil, nil, nil, nil)
     }
     for direction in directions {
-      turns.remove(direction)
+      turns?.remove(direction)
       direction.close()
     }
     body()

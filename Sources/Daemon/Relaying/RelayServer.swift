@@ -1,3 +1,4 @@
+import Discovery
 import Links
 import Primitives
 import Wire
@@ -11,12 +12,17 @@ final class RelayServer {
   static let answerTime: Duration = .seconds(10)
   /// How long a node may take none of the bytes that wait for it, or send none after the other one has finished.
   static let stallTime: Duration = .seconds(30)
+  /// Bytes per second that pass in all links together of channels in which this node relays messages only: messages take
+  /// much less, and a file that comes this way is no burden.
+  static let messageRate = 1_000_000.0
   /// How often it is checked whether a node takes its bytes.
   private static let stallPeriod: Duration = .seconds(10)
 
   /// Whether the node at the other end of this link may have a way to that node over this channel. The answer for a node
   /// that is not linked, or does not exist, must be the one for a node that is linked and has not named the channel.
   var permits: (_ opener: LinkID, _ target: NodeID, _ topic: Topic) -> RelayStatus = { _, _, _ in .doesNotRelay }
+  /// What this node passes on over a channel, if it relays there.
+  var traffic: (Topic) -> RelayedTraffic = { _ in .everything }
   /// The link to a node; nil if it has none.
   var linkOf: (NodeID) -> RelayLink? = { _ in nil }
 
@@ -26,6 +32,8 @@ final class RelayServer {
   private let clock: RelayClock
   private let metrics: RelayMetrics
   private let turns: RelayTurns
+  /// The same for links of channels in which this node relays messages only.
+  private let messageTurns: RelayTurns
   private let pool = RelayPool()
   private var quotas = RelayQuotas()
   private var relays: [UInt64: Relay] = [:]
@@ -38,7 +46,10 @@ final class RelayServer {
   init(limit: RateLimit, clock: RelayClock, metrics: RelayMetrics = RelayMetrics()) {
     self.clock = clock
     self.metrics = metrics
-    turns = RelayTurns(limit: limit, clock: clock, metrics: metrics)
+    let rate = RelayRate { limit.rate }
+    turns = RelayTurns(rates: [rate], clock: clock, metrics: metrics)
+    messageTurns = RelayTurns(
+      rates: [rate, RelayRate { Self.messageRate }], clock: clock, metrics: metrics)
     lanes = JoinedLanes(turns: turns, clock: clock, metrics: metrics)
   }
 
@@ -69,7 +80,7 @@ final class RelayServer {
     }
     lastID += 1
     let id = lastID
-    let relay = Relay(id: id, opener: opener, stream: stream, turns: turns) { [weak self] in self?.handle($0, of: id) }
+    let relay = Relay(id: id, opener: opener, stream: stream) { [weak self] in self?.handle($0, of: id) }
     relays[id] = relay
     deadlines.set(id, clock.now() + Self.answerTime)
     relay.start(with: first)
@@ -118,8 +129,10 @@ final class RelayServer {
     deadlines.set(relay.id, clock.now() + Self.answerTime)
     guard isLane else {
       guard quotas.connect(pair, to: target.node) else { return relay.refuse(.limitReached) }
-      return relay.connect(to: target, for: request, pool: pool, clock: clock)
+      let turns = traffic(request.topic) == .everything ? turns : messageTurns
+      return relay.connect(to: target, for: request, in: turns, pool: pool, clock: clock)
     }
+    guard traffic(request.topic) == .everything else { return relay.refuse(.doesNotRelay) }
     guard lanes.admits(pair, by: opener.node), quotas.ask(target.node) else { return relay.refuse(.limitReached) }
     relay.askForLane(to: target, for: request)
   }

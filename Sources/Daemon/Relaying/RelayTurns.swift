@@ -18,12 +18,13 @@ final class RelayTurns {
   private var delayed: [any RelayFlow] = []
   private var served: Set<NodePair> = []
   private var isRoundDue = false
-  private var rate: RelayRate
+  private let rates: [RelayRate]
   private var isWakeDue = false
   private var isAdvancing = false
 
-  init(limit: RateLimit, clock: RelayClock, metrics: RelayMetrics) {
-    rate = RelayRate(limit)
+  /// - Parameter rates: all of them hold; each may be shared with others.
+  init(rates: [RelayRate], clock: RelayClock, metrics: RelayMetrics) {
+    self.rates = rates
     self.clock = clock
     self.metrics = metrics
   }
@@ -95,9 +96,9 @@ final class RelayTurns {
   /// Passes on one turn's bytes, or as many as the receiver takes while no other pair waits.
   private func passTurn(of flow: any RelayFlow) {
     // One splice costs the relay less than one block of a stream.
-    var left = flow.sinkLink == nil && !rate.isLimited ? JoinedLane.turn : RelayDirection.turn
+    var left = flow.sinkLink == nil && !isLimited ? JoinedLane.turn : RelayDirection.turn
     repeat {
-      let isAlone = order.isEmpty && !rate.isLimited
+      let isAlone = order.isEmpty && !isLimited
       let count = flow.pass(upTo: isAlone ? .max : left)
       spend(count)
       left = isAlone ? RelayDirection.turn : left - count
@@ -144,8 +145,11 @@ final class RelayTurns {
 
   // MARK: The rate
 
+  private var isLimited: Bool { rates.contains { $0.isLimited } }
+
   private var isPaused: Bool {
-    guard let pause = rate.pause(at: clock.now()) else { return false }
+    let now = clock.now()
+    guard let pause = rates.compactMap({ $0.pause(at: now) }).max() else { return false }
     guard !isWakeDue, !order.isEmpty else { return true }
     isWakeDue = true
     clock.after(pause) { [weak self] in
@@ -157,20 +161,21 @@ final class RelayTurns {
 
   private func spend(_ count: Int) {
     metrics.bytes.add(count)
-    rate.spend(count, at: clock.now())
+    for rate in rates { rate.spend(count, at: clock.now()) }
   }
 }
 
-/// The rate that the owner allows for all relaying together. Bound to the loop.
-private struct RelayRate {
-  private let limit: RateLimit
+/// A rate at which bytes are relayed. Bound to the loop.
+final class RelayRate {
+  private let limit: () -> Double?
   private var bucket: TokenBucket?
   /// Until when nothing more may pass.
   private var pausedUntil: Instant?
 
-  init(_ limit: RateLimit) { self.limit = limit }
+  /// - Parameter limit: in bytes per second; nil for none.
+  init(_ limit: @escaping () -> Double?) { self.limit = limit }
 
-  var isLimited: Bool { limit.rate != nil }
+  var isLimited: Bool { limit() != nil }
 
   /// How long nothing more may pass; nil if it may.
   func pause(at now: Instant) -> Duration? {
@@ -178,8 +183,8 @@ private struct RelayRate {
     return pausedUntil - now
   }
 
-  mutating func spend(_ count: Int, at now: Instant) {
-    guard let rate = limit.rate else {
+  func spend(_ count: Int, at now: Instant) {
+    guard let rate = limit() else {
       (bucket, pausedUntil) = (nil, nil)
       return
     }

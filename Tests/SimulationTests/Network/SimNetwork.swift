@@ -59,7 +59,7 @@ final class SimNetwork {
   ///   - punches: whether it connects to relayed nodes directly.
   func addNode(
     _ name: String, isBootstrap: Bool = false, bootstraps: [SimNode] = [], manifestThreshold: UInt64 = 2_000,
-    on place: SimHost? = nil, punches: Bool = true, relays: Bool? = nil
+    on place: SimHost? = nil, punches: Bool = true, relays: Bool = true
   ) throws -> SimNode {
     let host = place?.address ?? "10.0.0.\(nodes.count + 1)"
     let port: UInt16 = place == nil ? 20_000 : isBootstrap ? 443 : 15_351

@@ -156,7 +156,8 @@ extension Checkup {
         Finding(
           .membersUnreachable, isProblem ? .problem : .advice,
           "\(members(channel.unlinked)) of \(name) \(channel.unlinked == 1 ? "is" : "are") online but not linked\(why)",
-          "Use a bootstrap node that relays, or let one of the two be dialed: forward its TCP port to it."))
+          "Use a bootstrap node that relays, or let a member that can be dialed join the channel with --data-proxy, or "
+            + "let one of the two be dialed: forward its TCP port to it."))
     }
     if channel.relayed > 0 {
       let port = daemon?.ports.first.map { "TCP port \($0)" } ?? "its TCP port"

@@ -12,8 +12,8 @@ extension Command {
       them. Anyone who can guess the name can join.
       """,
     options: [
-      Option("--message-proxy", nil, "relay messages between members that cannot reach each other (no effect yet)"),
-      Option("--data-proxy", nil, "relay data between members that cannot reach each other (no effect yet)"),
+      Option("--message-proxy", nil, "relay messages, and files slowly, between members that cannot reach each other"),
+      Option("--data-proxy", nil, "relay everything between members that cannot reach each other"),
       Option("--public", nil, "serve nodes that are not authorized, if the channel's document allows it"),
     ],
     examples: ["kachery-p2p-join-channel our-lab-7f3a9c", "kachery-p2p-join-channel https://example.org/channel.yaml"],
