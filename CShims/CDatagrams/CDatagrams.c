@@ -2,9 +2,11 @@
 #include "CDatagrams.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -15,10 +17,15 @@
 #define UDP_GRO 104
 #endif
 
-// Bytes of the socket's buffers, as far as the system admits.
-static const int buffer_size = 4 << 20;
+void CDatagrams_set_buffers(int descriptor, int bytes) {
+  // The forced sizes are for root alone; the others end at the system's limits.
+  if (setsockopt(descriptor, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) < 0)
+    setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+  if (setsockopt(descriptor, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof bytes) < 0)
+    setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+}
 
-int CDatagrams_open(const struct sockaddr *address, socklen_t size) {
+int CDatagrams_open(const struct sockaddr *address, socklen_t size, int buffer_size) {
   int descriptor = socket(address->sa_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (descriptor < 0) return -errno;
   int on = 1, off = 0;
@@ -30,15 +37,17 @@ int CDatagrams_open(const struct sockaddr *address, socklen_t size) {
   }
   setsockopt(descriptor, IPPROTO_IP, IP_MTU_DISCOVER, &discover, sizeof discover);
   setsockopt(descriptor, SOL_UDP, UDP_GRO, &on, sizeof on);
-  // The forced sizes are for root alone; the others end at the system's limits.
-  if (setsockopt(descriptor, SOL_SOCKET, SO_RCVBUFFORCE, &buffer_size, sizeof buffer_size) < 0)
-    setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &buffer_size, sizeof buffer_size);
-  if (setsockopt(descriptor, SOL_SOCKET, SO_SNDBUFFORCE, &buffer_size, sizeof buffer_size) < 0)
-    setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &buffer_size, sizeof buffer_size);
+  CDatagrams_set_buffers(descriptor, buffer_size);
   if (bind(descriptor, address, size) == 0) return descriptor;
   int failure = -errno;
   close(descriptor);
   return failure;
+}
+
+ssize_t CDatagrams_further(int descriptor) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return 0;
+  return (ssize_t)(limit.rlim_cur < INT_MAX ? limit.rlim_cur : INT_MAX) - 1 - descriptor;
 }
 
 int CDatagrams_receive(int descriptor, uint8_t *slots, CDatagrams_received *received) {

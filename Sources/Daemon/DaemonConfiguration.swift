@@ -45,6 +45,8 @@ package struct DaemonConfiguration: Sendable {
   package var environmentProxyExceptions = ""
   /// Whether the node links directly to nodes that it reaches through a relay, by dialing them while they dial it.
   package var punches = true
+  /// Whether it takes part in guessing the ports of routers that choose them at random.
+  package var guessesPorts = true
   /// Whether the node may ask its router to lead a port to it.
   package var mapsPorts = true
   /// The same according to the environment, which kachery.yaml overrides; nil if that says nothing.

@@ -73,6 +73,7 @@ actor Node {
       isBootstrap: configuration.isBootstrap, relays: configuration.relays,
       bootstraps: configuration.bootstraps, webSocketBootstraps: configuration.webSocketBootstraps)
     core.punches = configuration.punches
+    core.guessesPorts = configuration.guessesPorts
     core.usesQUIC = configuration.usesUDP
     core.prefersQUIC = configuration.usesUDP && !TCPConnection.canPreferThroughput
     driver = CoreDriver(NodeCore(core, random: SecureRandom()), loop: loop)

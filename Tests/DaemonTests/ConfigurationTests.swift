@@ -25,6 +25,7 @@ import Testing
     #expect(configuration.port == 0)
     #expect(configuration.punches)
     #expect(try !parse(["--no-punching"]).punches)
+    #expect(try !parse(["--no-port-guessing"]).guessesPorts && parse([]).guessesPorts)
     #expect(try parse(["--isbootstrap"]).port == DaemonConfiguration.defaultBootstrapPort)
     #expect(try parse(["--isbootstrap", "--port", "0"]).port == 0)
   }

@@ -35,7 +35,7 @@ import Wire
         else { return done(Arrived()) }
         var arrived = Arrived()
         arrived.expected = [near.port]
-        transports[1].onProbe = { bytes, sender in
+        transports[1].onProbe = { bytes, sender, _ in
           guard bytes != last else {
             transports[1].onProbe = nil
             // Not while a socket is reading.

@@ -9,11 +9,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
+import os
+import socket
 import time
 from pathlib import Path
+from typing import Callable
 
 import pytest
 
+from packets import capture
 from routers import ROUTERS
 from sites import Sites
 from test_lines import Node, finished
@@ -125,6 +129,75 @@ def test_where_tcp_has_no_way_udp_does(
     assert took < 45, "the relay carries it"
     for node, other in ((a, "B"), (b, "A")):
         assert [path["kind"] for path in node.paths_to(other) if path["isInUse"]] == ["punched"]
+
+
+TRIES = int(os.environ.get("KACHERY_TRIES", "2"))
+IN_TIME = 6.0  # seconds, from the moment when a file waits
+
+
+def members(sites: Sites, start: Start, kinds: tuple[str, str], *options: str) -> Callable[[], tuple[Node, Node]]:
+    """Prepares two bootstrap nodes, who tell nodes how their routers choose ports, and starts A and B when called."""
+    addresses = [hub(sites, start, number, "--limit-relay", "8") for number in (1, 2)]
+    bootstraps = [word for address in addresses for word in ("--bootstrap", address)]
+    ends = [sites.site(name, kind=ROUTERS[kind])[0] for name, kind in zip("AB", kinds)]
+
+    def begin() -> tuple[Node, Node]:
+        a, b = (start(end, name, *bootstraps, "--verbose", "1", *options) for end, name in zip(ends, "AB"))
+        for node in (a, b):
+            node.wait_for_links(3)
+        return a, b
+
+    return begin
+
+
+@pytest.mark.parametrize("kinds", [("symrand", "port"), ("port", "symrand")], ids="-".join)
+def test_a_random_port_is_guessed_for_a_file(sites: Sites, start: Start, kinds: tuple[str, str]) -> None:
+    """`KACHERY_TRIES` sets the number of tries. Nodes that have just met, and ones that were idle before."""
+    begin = members(sites, start, kinds)
+    times: list[float | None] = []
+    for number in range(TRIES):
+        a, b = begin()
+        if number % 2 == 1:
+            # Longer than a session, and the rest after it.
+            time.sleep(15)
+            assert not are_direct(a, b), "ports were guessed for nothing"
+        uri, _ = a.store(100_000_000)
+        begun = time.monotonic()
+        load = b.load(uri)
+        times.append(seconds_until_direct(a, b, begun))
+        assert times[-1] is not None, f"no direct link\n{a.log()}\n{b.log()}"
+        assert a.address_of("B").startswith("quic://203.0.113.")
+        finished(load)
+        a.stop()
+        b.stop()
+    known = sorted(took for took in times if took is not None)
+    in_time = sum(took <= IN_TIME for took in known)
+    print(
+        f"\n  {'-'.join(kinds)}: {in_time} of {TRIES} direct within {IN_TIME:.0f} s of the request;"
+        f" {', '.join(f'{took:.1f}' for took in known)} s"
+    )
+
+
+@pytest.mark.parametrize("refusing", ["A", "B"])
+def test_guessing_can_be_turned_off_at_either_end(sites: Sites, start: Start, tmp_path: Path, refusing: str) -> None:
+    addresses = [hub(sites, start, number) for number in (1, 2)]
+    bootstraps = [word for address in addresses for word in ("--bootstrap", address)]
+    ends = {name: sites.site(name, kind=ROUTERS[kind])[0] for name, kind in (("A", "symrand"), ("B", "port"))}
+    with capture(ends["A"]) as at_a, capture(ends["B"]) as at_b:
+        a, b = (
+            start(end, name, *bootstraps, *(["--no-port-guessing"] if name == refusing else []))
+            for name, end in ends.items()
+        )
+        for node in (a, b):
+            node.wait_for_links(3)
+        share(a, b, tmp_path, 40_000_000)
+        # Beyond a whole session of three rounds.
+        time.sleep(8)
+        probed = {f"protocol {socket.IPPROTO_UDP} to 203.0.113.{100 + number}" for number in (1, 2)}
+        sent = sum(packet.is_sent and packet.target in probed for packets in (at_a, at_b) for packet in packets())
+    assert not are_direct(a, b)
+    # The probes of single ports; up to 2,000 would follow.
+    assert 0 < sent < 1_000, sent
 
 
 def test_where_udp_has_no_way_tcp_does(sites: Sites, start: Start, tmp_path: Path) -> None:

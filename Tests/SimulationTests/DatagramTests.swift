@@ -96,7 +96,7 @@ import Wire
     #expect(probes(effects(&bootstrap)).isEmpty)
     node.receivedProbe(answers[0].bytes, from: place, at: now)
     let reach = try reach(of: &node)
-    #expect(reach.ways == [.tcp, .udp])
+    #expect(reach.ways == [.tcp, .udp, .guessing])
     let udp = reach.candidates.filter { $0.transport == .udp && $0.kind == .seen }
     #expect(udp.compactMap(\.endpoint) == [outside])
   }

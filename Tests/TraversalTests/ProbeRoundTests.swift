@@ -22,7 +22,8 @@ import Wire
     let place: Endpoint
 
     mutating func receive(_ bytes: [UInt8], from sender: Endpoint, at now: Instant = start) -> [ProbeRound.Step] {
-      Probe(bytes).map { round.received($0, bytes, from: sender, &clock, at: now) } ?? []
+      let route = ProbeRound.Route(endpoint: sender, source: nil)
+      return Probe(bytes).map { round.received($0, bytes, by: route, &clock, at: now) } ?? []
     }
 
     mutating func wake(at now: Instant) -> [ProbeRound.Step] { round.wake(&clock, at: now) }
@@ -43,6 +44,8 @@ import Wire
         patience: patience), place: places[number])
   }
 
+  private func way(to endpoint: Endpoint) -> ProbeRound.Route { ProbeRound.Route(endpoint: endpoint, source: nil) }
+
   private func datagrams(_ steps: [ProbeRound.Step]) -> [ProbeDatagram] {
     steps.compactMap { if case .send(let datagram) = $0 { datagram } else { nil } }
   }
@@ -54,7 +57,7 @@ import Wire
     let answer = try #require(datagrams(two.receive(probe.bytes, from: places[0])).first)
     let confirmation = try #require(datagrams(one.receive(answer.bytes, from: places[1])).first)
     #expect(two.receive(confirmation.bytes, from: places[0]) == [])
-    #expect(one.wake(at: Self.start) == [.dial(places[1])])
+    #expect(one.wake(at: Self.start) == [.dial(way(to: places[1]))])
     // The other end waits for the connection.
     #expect(two.round.wakeAt == nil && two.round.hasMet(places[0]))
     #expect([probe, answer, confirmation].allSatisfy { $0.bytes.count == 48 })
@@ -69,7 +72,7 @@ import Wire
     #expect(answer.endpoint == elsewhere)
     let confirmation = try #require(datagrams(two.receive(answer.bytes, from: places[0])).first)
     #expect(one.receive(confirmation.bytes, from: elsewhere) == [])
-    #expect(one.wake(at: Self.start) == [.dial(elsewhere)])
+    #expect(one.wake(at: Self.start) == [.dial(way(to: elsewhere))])
   }
 
   @Test func tcpGetsItsTurnFirst() throws {
@@ -81,8 +84,8 @@ import Wire
     #expect(one.round.wakeAt == Self.start + ProbeRound.patience)
     var impatient = one
     impatient.round.hurry(at: Self.start)
-    #expect(impatient.wake(at: Self.start) == [.dial(places[1])])
-    #expect(one.wake(at: Self.start + ProbeRound.patience) == [.dial(places[1])])
+    #expect(impatient.wake(at: Self.start) == [.dial(way(to: places[1]))])
+    #expect(one.wake(at: Self.start + ProbeRound.patience) == [.dial(way(to: places[1]))])
   }
 
   @Test func withoutAnswersItEnds() {
@@ -111,7 +114,7 @@ import Wire
     // The node itself did not send it there, so it proves nothing.
     let answer = try #require(answers.first)
     #expect(one.receive(answer.bytes, from: stranger) == [])
-    #expect(one.round.wakeAt != nil && one.wake(at: Self.start + .milliseconds(50)) != [.dial(stranger)])
+    #expect(one.round.wakeAt != nil && one.wake(at: Self.start + .milliseconds(50)) != [.dial(way(to: stranger))])
   }
 
   /// One's own datagrams sent back, those of another key, session or round, and any with a changed bit.
@@ -128,7 +131,7 @@ import Wire
     #expect(two.receive(other, from: places[0]) == [])
     let confirmation = Probe(.confirmation, round: 1, session: 77, clock: 6, echo: 1)
     #expect(one.receive(confirmation.encoded(with: Self.key, from: Self.nodes[1]), from: stranger) == [])
-    #expect(one.wake(at: Self.start + .milliseconds(50)) != [.dial(stranger)])
+    #expect(one.wake(at: Self.start + .milliseconds(50)) != [.dial(way(to: stranger))])
     #expect(two.receive(probe.bytes, from: places[0]).count == 1)
   }
 
@@ -144,12 +147,13 @@ import Wire
 
   /// Sessions that strangers do not know cost a look into a table, and those that they do a bounded number of digests.
   @Test func roundsAreFoundByTheirSessions() throws {
-    var rounds = ProbeRounds(of: Self.nodes[1])
-    rounds.begin(Self.round(of: 1), probing: [places[0]], from: Self.start, patience: .zero)
+    var rounds = ProbeRounds(of: Self.nodes[1], random: SeededRandom(seed: 1))
+    rounds.begin(
+      Self.round(of: 1), PunchTargets(udp: [places[0]]), from: Self.start, patience: .zero, at: Self.start)
     let right = Probe(.probe, round: 1, session: 77, clock: 1).encoded(with: Self.key, from: Self.nodes[0])
     let other = Probe(.probe, round: 1, session: 78, clock: 1).encoded(with: Self.key, from: Self.nodes[0])
     func receive(_ bytes: [UInt8]) throws -> [ProbeRounds.Request] {
-      rounds.received(try #require(Probe(bytes)), bytes, from: places[0], at: Self.start)
+      rounds.received(try #require(Probe(bytes)), bytes, by: way(to: places[0]), at: Self.start)
     }
     #expect(try receive(other) == [])
     for _ in 1..<ProbeRounds.checksPerSecond { _ = try receive(Array(right.dropLast()) + [right[47] ^ 1]) }
@@ -162,7 +166,7 @@ import Wire
 
   /// A node that begins session after session gets openers now and then.
   @Test func openersAreRare() {
-    var rounds = ProbeRounds(of: Self.nodes[1])
+    var rounds = ProbeRounds(of: Self.nodes[1], random: SeededRandom(seed: 1))
     let counts = (0..<10).map { second in
       rounds.openers(Self.round(of: 1), to: [places[0]], at: Self.start + .seconds(second)).count
     }

@@ -26,6 +26,10 @@ final class ReachPair {
     var connections: [(round: PunchRound, socket: SimSocket)] = []
     /// The endpoint at the other end of a connection by QUIC.
     var quic: Endpoint?
+    /// When it has opened further sockets.
+    var openings: [Instant] = []
+    /// The ports of its further sockets.
+    var sockets: Set<UInt16> = []
     var isMuted = false
 
     init(_ node: NodeID, _ host: SimHost, seed: UInt64) {
@@ -44,15 +48,21 @@ final class ReachPair {
   var relayDelay: Duration = .milliseconds(50)
   /// Whether both have measured the round trip through the relay.
   var knowsRoundTrip = false
+  /// Whether a file waits for a direct link.
+  var carriesWork = false
   private let link = LinkID(number: 1)
   private var wakeNumbers = [0, 0]
   /// What the bootstrap nodes know about datagrams.
   private var answers: [ObservationAnswers] = [ObservationAnswers(), ObservationAnswers()]
+  private let guessesPorts: Bool
 
   /// The first of the two has the smaller ID.
   ///
-  /// - Parameter usesUDP: whether both use UDP as well.
-  init(_ kinds: [NATKind], seed: UInt64, usesUDP: Bool = false) {
+  /// - Parameters:
+  ///   - usesUDP: whether both use UDP as well.
+  ///   - guessesPorts: whether they guess ports.
+  init(_ kinds: [NATKind], seed: UInt64, usesUDP: Bool = false, guessesPorts: Bool = false) {
+    self.guessesPorts = guessesPorts
     internet = SimInternet(clock: clock, seed: seed)
     let internet = internet
     observers = (1...2).map { SimHost("192.0.2.\($0)", in: internet) }
@@ -89,10 +99,10 @@ final class ReachPair {
         asking.add(Self.observer(observer), by: link, binding: binding, at: place, now: clock.now)
       }
       end.observers = asking
-      end.host.onDatagram = { [weak self] in self?.received($0, from: $1, number) }
+      end.host.onDatagram = { [weak self] in self?.received($0, from: $1, at: $2, number) }
     }
     for (number, observer) in observers.enumerated() {
-      observer.onDatagram = { [weak self] bytes, sender in
+      observer.onDatagram = { [weak self] bytes, sender, _ in
         guard let self, let probe = Probe(bytes) else { return }
         let answer = answers[number].answer(probe, bytes, from: sender, as: Self.observer(number), at: clock.now)
         if let answer { observers[number].send(answer.bytes, from: 443, to: answer.endpoint) }
@@ -100,13 +110,14 @@ final class ReachPair {
     }
   }
 
-  private func received(_ bytes: [UInt8], from sender: Endpoint, _ number: Int) {
+  private func received(_ bytes: [UInt8], from sender: Endpoint, at port: UInt16, _ number: Int) {
     let (end, other) = (ends[number], ends[1 - number])
+    guard port == Self.port || end.sockets.contains(port) else { return }
     guard let probe = Probe(bytes) else {
       // A handshake of QUIC, of one datagram in each direction.
       if bytes == [1], end.schedule.hasMet(other.node, at: sender) {
         end.quic = sender
-        end.host.send([2], from: Self.port, to: sender)
+        end.host.send([2], from: port, to: sender)
       } else if bytes == [2] {
         end.quic = sender
         for index in ends.indices { input(index) { [self] in $0.linked(ends[1 - index].node, now: $1) } }
@@ -116,7 +127,7 @@ final class ReachPair {
     if probe.kind == .observed {
       perform(end.observers?.received(probe, bytes, at: clock.now) ?? [], number)
     } else {
-      input(number) { $0.received(probe, bytes, from: sender, at: $1) }
+      input(number) { $0.received(probe, bytes, from: sender, at: port == Self.port ? nil : port, now: $1) }
     }
   }
 
@@ -141,7 +152,7 @@ final class ReachPair {
   }
 
   private func dial(_ place: PunchSchedule.ProvedPlace, _ number: Int) {
-    ends[number].host.send([1], from: Self.port, to: place.endpoint)
+    ends[number].host.send([1], from: place.source ?? Self.port, to: place.endpoint)
     clock.after(.seconds(10)) { [weak self] in
       guard let self, ends[number].quic == nil else { return }
       input(number) { $0.dialFailed(place, at: $1) }
@@ -185,7 +196,7 @@ final class ReachPair {
   func reachLink(_ number: Int) -> ReachLink {
     ReachLink(
       id: link, binding: [7, 7, 7], seen: Array(ends[1 - number].outside.endpoints.prefix(1)),
-      roundTrip: knowsRoundTrip ? relayDelay * 2 : nil)
+      roundTrip: knowsRoundTrip ? relayDelay * 2 : nil, carriesWork: carriesWork)
   }
 
   private func see(_ end: End, from observer: SimHost, port: UInt16?, _ done: @escaping (Endpoint, NodeID) -> Void) {
@@ -206,7 +217,8 @@ final class ReachPair {
   private func describe(_ number: Int) {
     let end = ends[number]
     let datagrams = end.observers.map {
-      OwnSide.Datagrams(outside: end.outsideUDP, port: Self.port, isBlocked: $0.isBlocked)
+      OwnSide.Datagrams(
+        outside: end.outsideUDP, port: Self.port, isBlocked: $0.isBlocked, guessesPorts: guessesPorts)
     }
     let own = OwnSide(outside: end.outside, port: Self.port, interfaces: [], networks: [], datagrams: datagrams)
     input(number) { $0.setOwn(own, at: $1) }
@@ -244,7 +256,17 @@ final class ReachPair {
     case .observe: observe(number)
     case .probe(let datagram):
       end.probes.append(datagram)
-      end.host.send(datagram.bytes, from: Self.port, to: datagram.endpoint, isNear: datagram.hopLimit != nil)
+      end.host.send(
+        datagram.bytes, from: datagram.source ?? Self.port, to: datagram.endpoint, isNear: datagram.hopLimit != nil)
+    case .openSockets(_, let opening):
+      end.openings.append(clock.now)
+      for index in 0..<opening.count {
+        let port = UInt16(20_000 + index)
+        end.sockets.insert(port)
+        end.host.send(opening.datagram.bytes, from: port, to: opening.datagram.endpoint, isNear: true)
+      }
+    case .keepSocket(_, let port): end.sockets = [port]
+    case .closeSockets: end.sockets = []
     case .dial(let place): dial(place, number)
     }
   }

@@ -197,7 +197,9 @@ struct RandomMessages {
           udp: .same, ways: PunchWays(rawValue: UInt8(random.number(0...255))), candidates: candidates()))
     case 11:
       return .punch(
-        Punch(session: UInt32.max, round: UInt8(random.number(0...255)), part: 1, candidates: candidates()))
+        Punch(
+          session: UInt32.max, round: UInt8(random.number(0...255)),
+          part: Punch.Part.allCases.randomElement(using: &random) ?? .nothing, candidates: candidates()))
     case 12: return .punchStart(PunchStart(session: 7, round: UInt8(random.number(0...255))))
     case 13:
       let outcome = PunchEnd.Outcome.allCases.randomElement(using: &random) ?? .won

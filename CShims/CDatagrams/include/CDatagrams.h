@@ -22,7 +22,15 @@ typedef struct {
 } CDatagrams_received;
 
 // Opens a socket that never blocks, never fragments, and is bound to this address. An IPv6 socket receives IPv4 as well.
-int CDatagrams_open(const struct sockaddr *address, socklen_t size);
+//
+// buffer_size: bytes of each of its two buffers, as far as the system admits.
+int CDatagrams_open(const struct sockaddr *address, socklen_t size, int buffer_size);
+
+// Changes the size of the buffers.
+void CDatagrams_set_buffers(int descriptor, int bytes);
+
+// How many descriptors above this one the process may have.
+ssize_t CDatagrams_further(int descriptor);
 
 // Receives what is there into consecutive slots, and returns how many of them are filled.
 int CDatagrams_receive(int descriptor, uint8_t *slots, CDatagrams_received *received);

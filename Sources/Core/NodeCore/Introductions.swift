@@ -121,9 +121,13 @@ struct Introductions: Sendable {
 
   /// What this node says about itself when it asks for a direct connection.
   ///
-  /// - Parameter isUDPBlocked: whether no bootstrap node has answered its datagrams.
-  func ownSide(isUDPBlocked: Bool) -> OwnSide {
-    let datagrams = quicPort.map { OwnSide.Datagrams(outside: outsideUDP, port: $0, isBlocked: isUDPBlocked) }
+  /// - Parameters:
+  ///   - isUDPBlocked: whether no bootstrap node has answered its datagrams.
+  ///   - guessesPorts: whether it takes part in guessing ports.
+  func ownSide(isUDPBlocked: Bool, guessesPorts: Bool) -> OwnSide {
+    let datagrams = quicPort.map {
+      OwnSide.Datagrams(outside: outsideUDP, port: $0, isBlocked: isUDPBlocked, guessesPorts: guessesPorts)
+    }
     return OwnSide(
       outside: outsideView, port: listeningPort, interfaces: local.hosts, networks: local.networks,
       datagrams: usesQUIC ? datagrams : nil)

@@ -79,9 +79,18 @@ package struct LinkMeasurement: Hashable, Sendable {
   package let roundTrip: Duration?
   /// Whether it carries neither files nor parts of them.
   package let isIdle: Bool
+  /// The bytes that it has carried, in both directions.
+  package let carried: UInt64
 
-  package init(roundTrip: Duration?, isIdle: Bool) {
+  package init(roundTrip: Duration?, isIdle: Bool, carried: UInt64 = 0) {
     self.roundTrip = roundTrip
     self.isIdle = isIdle
+    self.carried = carried
   }
+
+  /// From here on, a link has carried enough to look for a better one with all means.
+  private static let muchCarried: UInt64 = 16 << 20
+
+  /// Whether a file waits, or much was carried.
+  var showsWork: Bool { !isIdle || carried >= Self.muchCarried }
 }

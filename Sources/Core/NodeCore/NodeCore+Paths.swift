@@ -48,7 +48,7 @@ extension NodeCore {
   }
 
   /// What was measured on a link. The owner reports it once the round trip is known, and then about every second while
-  /// the node at the other end has several links.
+  /// the node at the other end has several links, or the link leads through a relay and is not idle.
   package mutating func linkMeasured(
     _ link: LinkID, _ measured: LinkMeasurement, at now: Timestamps
   ) {
@@ -56,7 +56,8 @@ extension NodeCore {
     peers.change(link) { $0.measured = measured }
     guard peer.isActive else { return }
     tryQUIC(beside: link, at: now)
-    if peer.measured == nil, peer.facts.path == .relayed { reviewPunching(of: peer.node, at: now) }
+    let isNews = peer.measured.map { $0.showsWork != measured.showsWork } ?? true
+    if isNews, peer.facts.path == .relayed { reviewPunching(of: peer.node, at: now) }
     guard decides(for: peer.node) else { return }
     improvePath(of: peer.node, at: now)
     closeIfUnneeded(link, at: now)

@@ -5,14 +5,18 @@ import Wire
 /// Datagrams on the socket of QUIC that belong to no connection: they show where this node, and others, can be reached.
 extension NodeCore {
   /// A datagram that begins like a probe has arrived, sent by anyone.
-  package mutating func receivedProbe(_ bytes: [UInt8], from sender: Endpoint, at now: Timestamps) {
+  ///
+  /// - Parameter source: the port of the further socket at which it has arrived; nil for the one that accepts QUIC.
+  package mutating func receivedProbe(
+    _ bytes: [UInt8], from sender: Endpoint, on source: UInt16? = nil, at now: Timestamps
+  ) {
     guard let probe = Probe(bytes) else { return }
     switch probe.kind {
     case .observe:
       let answer = observationAnswers.answer(probe, bytes, from: sender, as: node, at: now.instant)
       if let answer { emit(.link(.probe(answer))) }
     case .observed: perform(udpObservers.received(probe, bytes, at: now.instant), at: now)
-    case .probe, .answer, .confirmation: receivedOfRound(probe, bytes, from: sender, at: now)
+    case .probe, .answer, .confirmation: receivedOfRound(probe, bytes, from: sender, at: source, now: now)
     }
   }
 

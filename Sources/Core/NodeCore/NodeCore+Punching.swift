@@ -30,8 +30,10 @@ extension NodeCore {
   }
 
   /// A datagram of a round has arrived, sent by anyone.
-  mutating func receivedOfRound(_ probe: Probe, _ bytes: [UInt8], from sender: Endpoint, at now: Timestamps) {
-    perform(punches.received(probe, bytes, from: sender, at: now.instant), at: now)
+  mutating func receivedOfRound(
+    _ probe: Probe, _ bytes: [UInt8], from sender: Endpoint, at source: UInt16?, now: Timestamps
+  ) {
+    perform(punches.received(probe, bytes, from: sender, at: source, now: now.instant), at: now)
   }
 
   /// An attempt to connect has failed.
@@ -76,7 +78,8 @@ extension NodeCore {
     return ReachLink(
       id: peer.link, binding: peer.facts.binding, seen: peer.facts.seenAt + seen,
       roundTrip: throughSameRelay.compactMap { $0.measured?.roundTrip }.min(),
-      prefersQUIC: configuration.prefersQUIC || peer.has(Hello.prefersQUIC))
+      prefersQUIC: configuration.prefersQUIC || peer.has(Hello.prefersQUIC),
+      carriesWork: links.contains { $0.facts.path == .relayed && $0.measured?.showsWork ?? false })
   }
 
   // MARK: This node
@@ -84,7 +87,8 @@ extension NodeCore {
   /// The ways to reach this node directly may have changed.
   mutating func updateOwnSide(at now: Timestamps) {
     guard configuration.punches else { return }
-    perform(punches.setOwn(introductions.ownSide(isUDPBlocked: udpObservers.isBlocked), at: now.instant), at: now)
+    let own = introductions.ownSide(isUDPBlocked: udpObservers.isBlocked, guessesPorts: configuration.guessesPorts)
+    perform(punches.setOwn(own, at: now.instant), at: now)
   }
 
   /// Dials a bootstrap node again, from a port that was not used before: it says from which outside port.
@@ -127,7 +131,14 @@ extension NodeCore {
       case .dial(let place):
         let dial = dials.newAttempt()
         provedPlaces[dial] = place
-        emit(.link(.dial(dial, .quic(place.endpoint), expected: place.peer)))
+        guard let source = place.source else {
+          emit(.link(.dial(dial, .quic(place.endpoint), expected: place.peer)))
+          break
+        }
+        emit(.link(.dialFrom(source, dial, place.endpoint, expected: place.peer)))
+      case .openSockets(let peer, let opening): emit(.link(.openSockets(peer, opening)))
+      case .keepSocket(let peer, let port): emit(.link(.keepSocket(peer, port)))
+      case .closeSockets(let peer): emit(.link(.closeSockets(peer)))
       }
     }
   }

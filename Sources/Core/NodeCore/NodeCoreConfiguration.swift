@@ -24,6 +24,8 @@ package struct NodeCoreConfiguration: Sendable {
   package var maximumLinksOfOrigin: Int { max(1, maximumLinks / 4) }
   /// Whether it connects to relayed nodes directly as well, by dialing them at the moment at which they dial it.
   package var punches = true
+  /// Whether it takes part in guessing the ports of NATs that choose them at random.
+  package var guessesPorts = true
   /// Whether it opens links by QUIC.
   package var usesQUIC = false
   /// Whether its kernel's TCP slows down at every lost packet, so that QUIC carries more over long ways.

@@ -60,8 +60,16 @@ package enum LinkEffect: Sendable {
   case punch(PunchRound)
   /// Stop the round with this node.
   case cancelPunch(NodeID)
-  /// Send this datagram from the socket on which this node accepts QUIC.
+  /// Send this datagram.
   case probe(ProbeDatagram)
+  /// Open further sockets for the round with this node, within some tenths of a second.
+  case openSockets(NodeID, SocketOpening)
+  /// Accept links by QUIC at the one with this port, and close the others.
+  case keepSocket(NodeID, UInt16)
+  /// Close the further sockets of the round with this node.
+  case closeSockets(NodeID)
+  /// Connect by QUIC from the further socket with this port, which was kept; reply as to `dial`.
+  case dialFrom(UInt16, DialID, Endpoint, expected: NodeID)
 }
 
 /// A datagram to send in the local networks.

@@ -19,12 +19,15 @@ package struct OwnSide: Hashable, Sendable {
     let outside: OutsideView
     let port: UInt16
     let isBlocked: Bool
+    let guessesPorts: Bool
 
     /// - Parameters:
     ///   - outside: where bootstrap nodes see them come from.
     ///   - port: the port from which they are sent.
     ///   - isBlocked: whether no bootstrap node that was asked has answered.
-    package init(outside: OutsideView, port: UInt16, isBlocked: Bool) {
+    ///   - guessesPorts: whether it takes part in guessing ports.
+    package init(outside: OutsideView, port: UInt16, isBlocked: Bool, guessesPorts: Bool = false) {
+      self.guessesPorts = guessesPorts
       self.outside = outside
       self.port = port
       self.isBlocked = isBlocked
@@ -66,7 +69,8 @@ package struct OwnSide: Hashable, Sendable {
       (udpMapping, ways, udp) = (datagrams == nil ? .unknown : .none, .tcp, [])
       return
     }
-    (udpMapping, ways) = (datagrams.outside.mapping(of: datagrams.port), [.tcp, .udp])
+    udpMapping = datagrams.outside.mapping(of: datagrams.port)
+    ways = datagrams.guessesPorts ? [.tcp, .udp, .guessing] : [.tcp, .udp]
     // Without an observer, the hosts are those of TCP.
     let seenUDP = datagrams.outside.endpoints.isEmpty ? [] : Array(datagrams.outside.endpoints.prefix(2))
     let guessed = seen.compactMap { Endpoint(host: $0.host, port: datagrams.port) }.filter { !seenUDP.contains($0) }

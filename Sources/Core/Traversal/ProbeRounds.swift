@@ -21,9 +21,16 @@ struct ProbeRounds: Sendable {
   private var openedAt: [NodeID: Instant] = [:]
   private var clock = ProbeClock()
   private var checks = SecondlyAllowance(limit: checksPerSecond)
+  private var guesses = PortGuessLog()
+  /// The nodes whose further sockets are to be closed.
+  private var closing: [NodeID] = []
+  private var random: any RandomNumberGenerator & Sendable
 
   /// The rounds of the node with this ID.
-  init(of own: NodeID) { self.own = own }
+  init(of own: NodeID, random: some RandomNumberGenerator & Sendable) {
+    self.own = own
+    self.random = random
+  }
 
   /// When to call `wake`; nil if nothing is due.
   var wakeAt: Instant? { rounds.values.compactMap(\.wakeAt).min() }
@@ -32,13 +39,39 @@ struct ProbeRounds: Sendable {
   ///
   /// - Parameter patience: how long a connection over TCP may still come once a way is proved.
   mutating func begin(
-    _ round: PunchRound, probing candidates: [Endpoint], from start: Instant, patience: Duration
+    _ round: PunchRound, _ targets: PunchTargets, from start: Instant, patience: Duration, at now: Instant
   ) {
-    rounds[round.peer] = ProbeRound(round, own: own, candidates: candidates, from: start, patience: patience)
+    end(round.peer)
+    let guess = targets.guess.flatMap { admit($0, with: round.peer, at: now) }
+    rounds[round.peer] = ProbeRound(
+      round, own: own, candidates: targets.udp, from: start, patience: patience, guess: guess)
+  }
+
+  /// Whether ports may be guessed so now: with one node at a time, and rarely.
+  func allows(_ guess: PortGuess, with peer: NodeID, at now: Instant) -> Bool {
+    guesses.allows(peer, at: guess.host, now: now) && !rounds.contains { $0.key != peer && $0.value.isGuessing }
+  }
+
+  /// The guess with the ports to probe; nil if it is not to take place.
+  private mutating func admit(
+    _ guess: PortGuess, with peer: NodeID, at now: Instant
+  ) -> (kind: PortGuess, ports: [UInt16])? {
+    guard allows(guess, with: peer, at: now) else { return nil }
+    guesses.record(peer, at: guess.host, now: now)
+    guard case .probing = guess else { return (guess, []) }
+    return (guess, Array(PortGuess.ports.shuffled(using: &random).prefix(PortGuess.probes)))
   }
 
   /// Ends the round with this node.
-  mutating func end(_ peer: NodeID) { rounds[peer] = nil }
+  mutating func end(_ peer: NodeID) {
+    if let round = rounds.removeValue(forKey: peer), round.hasSockets { closing.append(peer) }
+  }
+
+  /// Removes and returns the nodes whose further sockets are to be closed.
+  mutating func takeClosing() -> [NodeID] {
+    defer { closing = [] }
+    return closing
+  }
 
   /// There is no session with this node any more.
   mutating func forget(_ peer: NodeID) {
@@ -64,12 +97,12 @@ struct ProbeRounds: Sendable {
   func hasMet(_ peer: NodeID, at endpoint: Endpoint) -> Bool { rounds[peer]?.hasMet(endpoint) ?? false }
 
   /// A datagram has arrived, from anyone.
-  mutating func received(_ probe: Probe, _ bytes: [UInt8], from sender: Endpoint, at now: Instant) -> [Request] {
+  mutating func received(_ probe: Probe, _ bytes: [UInt8], by route: ProbeRound.Route, at now: Instant) -> [Request] {
     // Strangers do not know the number of a session.
     guard let peer = rounds.keys.sorted().first(where: { rounds[$0]?.session == probe.session }),
       checks.take(at: now)
     else { return [] }
-    return change(peer) { $0.received(probe, bytes, from: sender, &$1, at: now) }
+    return change(peer) { $0.received(probe, bytes, by: route, &$1, at: now) }
   }
 
   /// Does what is due.

@@ -30,6 +30,7 @@ struct PunchBudget: Sendable {
     var admitted = wanted
     admitted.tcp = Array(wanted.tcp.filter(isAdmitted).prefix(Self.maximumDials - used))
     admitted.udp = wanted.udp.filter(isAdmitted)
+    if let host = wanted.guess?.host, !hosts.contains(host) { admitted.guess = nil }
     let admittedHosts = admitted.hosts
     guard wanted.hosts.isEmpty || !admittedHosts.isEmpty else { return nil }
     // in any order: each host has its own list

@@ -13,6 +13,12 @@ package struct PunchSchedule: Sendable {
     case cancel(NodeID)
     /// Send this datagram.
     case probe(ProbeDatagram)
+    /// Open further sockets for the round with this node.
+    case openSockets(NodeID, SocketOpening)
+    /// Accept connections at the one with this port, and close the others.
+    case keepSocket(NodeID, UInt16)
+    /// Close them.
+    case closeSockets(NodeID)
     /// The way to this endpoint is proved: open a connection by QUIC; reply with `dialFailed` or `linked`.
     case dial(ProvedPlace)
     /// Dial this node's addresses no more for now: a round is about to dial them.
@@ -25,6 +31,8 @@ package struct PunchSchedule: Sendable {
   package struct ProvedPlace: Hashable, Sendable {
     package let peer: NodeID
     package let endpoint: Endpoint
+    /// The port of the further socket that it leads from; nil for the usual socket.
+    package let source: UInt16?
     let session: UInt32
     let round: UInt8
   }
@@ -37,7 +45,7 @@ package struct PunchSchedule: Sendable {
   /// A schedule of the node with this ID.
   package init(of node: NodeID, random: some RandomNumberGenerator & Sendable) {
     self.node = node
-    shared = SharedReach(probes: ProbeRounds(of: node), random: random)
+    shared = SharedReach(probes: ProbeRounds(of: node, random: random), random: random)
   }
 
   /// Sets what this node says about itself.
@@ -100,7 +108,7 @@ package struct PunchSchedule: Sendable {
       switch message {
       case .reach(let reach): session.take(reach, over: link, &shared, at: now)
       case .punch(let punch) where punch.session == session.number && punch.round > 1:
-        session.agree(on: punch.round, punch.candidates, &shared, at: now)
+        session.agree(on: punch, &shared, at: now)
       case .punchStart(let start) where start.session == session.number:
         session.follow(start.round, &shared, at: now)
       case .punchEnd(let end) where end.session == session.number: session.ended(end.outcome, &shared, at: now)
@@ -126,9 +134,14 @@ package struct PunchSchedule: Sendable {
 
   /// A datagram of a round has arrived, from anyone.
   ///
-  /// - Parameter bytes: those of `probe`.
-  package mutating func received(_ probe: Probe, _ bytes: [UInt8], from sender: Endpoint, at now: Instant) -> [Action] {
-    perform(shared.probes.received(probe, bytes, from: sender, at: now), at: now)
+  /// - Parameters:
+  ///   - bytes: those of `probe`.
+  ///   - source: the port of the further socket at which it has arrived; nil for the usual socket.
+  package mutating func received(
+    _ probe: Probe, _ bytes: [UInt8], from sender: Endpoint, at source: UInt16? = nil, now: Instant
+  ) -> [Action] {
+    let route = ProbeRound.Route(endpoint: sender, source: source)
+    perform(shared.probes.received(probe, bytes, by: route, at: now), at: now)
     return takeActions()
   }
 
@@ -140,8 +153,11 @@ package struct PunchSchedule: Sendable {
       let (session, round) = (request.session, request.round)
       switch request.step {
       case .send(let datagram): shared.actions.append(.probe(datagram))
-      case .dial(let endpoint):
-        let place = ProvedPlace(peer: request.peer, endpoint: endpoint, session: session, round: round)
+      case .open(let opening): shared.actions.append(.openSockets(request.peer, opening))
+      case .keep(let port): shared.actions.append(.keepSocket(request.peer, port))
+      case .dial(let route):
+        let place = ProvedPlace(
+          peer: request.peer, endpoint: route.endpoint, source: route.source, session: session, round: round)
         shared.actions.append(.dial(place))
       case .fail: change(request.peer) { if $0.number == session { $0.failed(round, by: .udp, &$1, at: now) } }
       }
@@ -183,7 +199,7 @@ package struct PunchSchedule: Sendable {
 
   private mutating func takeActions() -> [Action] {
     defer { shared.actions = [] }
-    return shared.actions
+    return shared.actions + shared.probes.takeClosing().map { .closeSockets($0) }
   }
 }
 

@@ -7,6 +7,8 @@ struct PunchTargets: Hashable, Sendable {
   var tcp: [Endpoint] = []
   /// The endpoints to probe over UDP, best first.
   var udp: [Endpoint] = []
+  /// Whether ports are to be guessed if no probe is answered.
+  var guess: PortGuess?
   /// The ways by which the round may still lead to a connection.
   var open: PunchWays = []
 

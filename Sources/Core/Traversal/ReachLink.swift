@@ -12,15 +12,20 @@ package struct ReachLink: Hashable, Sendable {
   let roundTrip: Duration?
   /// Whether the two nodes send by QUIC rather than by TCP where they can.
   let prefersQUIC: Bool
+  /// Whether so much depends on a direct link that ports may be guessed for it.
+  let carriesWork: Bool
 
   /// - Parameters:
   ///   - binding: bytes that only the two ends of the link know.
   ///   - seen: where the relay, or this node itself, has seen the other node.
   ///   - roundTrip: how long a message and its answer take; nil if that is not known yet.
   ///   - prefersQUIC: whether the two nodes send by QUIC rather than by TCP where they can.
+  ///   - carriesWork: whether a file, or part of one, is sent over a relayed link, or many bytes were.
   package init(
-    id: LinkID, binding: [UInt8], seen: [Endpoint], roundTrip: Duration? = nil, prefersQUIC: Bool = false
+    id: LinkID, binding: [UInt8], seen: [Endpoint], roundTrip: Duration? = nil, prefersQUIC: Bool = false,
+    carriesWork: Bool = false
   ) {
+    self.carriesWork = carriesWork
     self.id = id
     self.seen = seen
     self.roundTrip = roundTrip

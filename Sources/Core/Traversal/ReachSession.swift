@@ -12,21 +12,6 @@ import Wire
 /// The **controlling** node, the one with the smaller ID, numbers the sessions and starts the rounds, so two nodes that
 /// begin at the same time have one session.
 struct ReachSession: Sendable {
-  enum Phase: Hashable, Sendable {
-    /// Waits until fewer sessions take place.
-    case idle
-    /// Has sent its candidates, and waits for the other node.
-    case asking
-    /// This round begins at the deadline.
-    case starting(UInt8)
-    case punching(UInt8)
-    /// Waits for the other node's candidates for this round, or for its start.
-    case agreeing(UInt8)
-    /// There is a direct link.
-    case linked(since: Instant)
-    case resting
-  }
-
   /// How long the other node may take for an answer.
   static let answerTime: Duration = .seconds(3)
   /// How long a round may take, including the handshake on its connection. Its owner ends it earlier.
@@ -35,6 +20,7 @@ struct ReachSession: Sendable {
   static let turnPause: Duration = .seconds(1)
   /// The rests after sessions that failed; the last one is repeated.
   static let rests: [Duration] = [.seconds(10), .seconds(60), .seconds(600)]
+  static let hurriedRest: Duration = .seconds(3)
   /// A direct link that was lost sooner counts as a failed session.
   static let shortLife: Duration = .seconds(30)
   /// Messages of the other node that are handled in a second.
@@ -59,9 +45,13 @@ struct ReachSession: Sendable {
   private(set) var other: Other?
   private var answerTimes = AnswerTimes()
   /// What the round sends to that is about to start, or takes place.
-  private var targets = PunchTargets()
+  private(set) var targets = PunchTargets()
   /// Sessions that have failed since the last one that did not.
   private var failures = 0
+  /// Whether a round has failed since the candidates of this node changed, or there was a direct link.
+  private var hasFailed = false
+  /// Whether work has come up for which no guess was offered yet.
+  private var isWorkNew = false
   /// Whether the own candidates wait for an observation.
   private(set) var isPredicting = false
   var allowance = SecondlyAllowance(limit: messagesPerSecond)
@@ -158,6 +148,7 @@ struct ReachSession: Sendable {
 
   /// The own candidates have changed.
   mutating func ownChanged(_ shared: inout SharedReach, at now: Instant) {
+    hasFailed = false
     switch phase {
     case .asking where !isPredicting:
       sendCandidates(&shared)
@@ -185,7 +176,12 @@ struct ReachSession: Sendable {
 
   private mutating func startIfReady(_ shared: inout SharedReach, at now: Instant) {
     guard isControlling, !isPredicting, let other, !other.isPredicting, roundTrip != nil else { return }
-    start(1, &shared, at: now)
+    guard hasFailed, link.carriesWork, guess(inAnswerTo: nil, shared, at: now) != nil else {
+      return start(1, &shared, at: now)
+    }
+    // An earlier session has tried what the first round does.
+    set(.agreeing(PortGuess.firstRound), until: now + Self.answerTime)
+    sendCandidates(for: PortGuess.firstRound, &shared, at: now)
   }
 
   /// Prepares this round; the controlling node tells the other one.
@@ -198,7 +194,10 @@ struct ReachSession: Sendable {
     }
     var wanted = PunchTargets()
     if let plan = plans[.tcp] { (wanted.tcp, wanted.open) = (plan.endpoints(in: round), .tcp) }
-    if let plan = plans[.udp] { (wanted.udp, wanted.open) = (plan.endpoints(in: round), wanted.open.union(.udp)) }
+    if let plan = plans[.udp] {
+      (wanted.udp, wanted.open) = (plan.endpoints(in: round), wanted.open.union(.udp))
+      if round >= PortGuess.firstRound { wanted.guess = targets.guess }
+    }
     guard let admitted = shared.budget.admit(wanted, for: peer, at: now) else {
       return refuse(round, &shared, at: now)
     }
@@ -212,7 +211,7 @@ struct ReachSession: Sendable {
       }
       let isPatient = targets.open.contains(.tcp) && !link.prefersQUIC
       shared.probes.begin(
-        punchRound(round), probing: targets.udp, from: now + pause, patience: isPatient ? ProbeRound.patience : .zero)
+        punchRound(round), targets, from: now + pause, patience: isPatient ? ProbeRound.patience : .zero, at: now)
     }
     var wait = PunchPlan.delay(in: round, isControlling: isControlling)
     if isControlling {
@@ -241,6 +240,7 @@ struct ReachSession: Sendable {
     targets.open.subtract(ways)
     if targets.open == .udp { shared.probes.hurry(peer, at: now) }
     guard phase == .punching(round), targets.open.isEmpty else { return }
+    hasFailed = true
     shared.probes.end(peer)
     shared.budget.ended(peer)
     guard round < PunchPlan.rounds else {
@@ -252,26 +252,34 @@ struct ReachSession: Sendable {
     sendCandidates(for: round + 1, &shared, at: now)
   }
 
-  /// The other node's candidates for this round have arrived.
-  mutating func agree(on round: UInt8, _ candidates: [Candidate], _ shared: inout SharedReach, at now: Instant) {
+  /// The other node's candidates for a further round have arrived.
+  mutating func agree(on punch: Punch, _ shared: inout SharedReach, at now: Instant) {
+    let round = punch.round
     switch phase {
     case .agreeing(round): break
+    // The controlling node leaves out the first round.
+    case .asking where !isControlling && round == PortGuess.firstRound: break
     // The other end of the last round noticed its end first.
     case .punching(let last) where !isControlling && last + 1 == round: cancel(&shared)
     case .idle, .asking, .starting, .punching, .agreeing, .linked, .resting: return
     }
-    other?.candidates = candidates
+    other?.candidates = punch.candidates
     set(.agreeing(round), until: now + Self.answerTime)
-    guard isControlling else { return sendCandidates(for: round, &shared, at: now) }
+    guard isControlling else { return sendCandidates(for: round, inAnswerTo: punch, &shared, at: now) }
+    if !agreesToGuess(punch) { targets.guess = nil }
     answerTimes.answered(at: now)
+    // Plain probes would fail again, and use up what the host may be sent when there is work.
+    guard targets.guess != nil || possibleGuess(shared.own) == nil else { return refuse(round, &shared, at: now) }
     start(round, &shared, at: now)
   }
 
-  private mutating func sendCandidates(for round: UInt8, _ shared: inout SharedReach, at now: Instant) {
+  private mutating func sendCandidates(
+    for round: UInt8, inAnswerTo question: Punch? = nil, _ shared: inout SharedReach, at now: Instant
+  ) {
     answerTimes.asked(at: now)
-    let own = shared.own
-    send(
-      .punch(Punch(session: number, round: round, ways: own.ways, candidates: own.candidates(after: nil))), &shared)
+    targets.guess = guess(inAnswerTo: question, shared, at: now)
+    if targets.guess != nil, link.carriesWork { isWorkNew = false }
+    send(.punch(punch(round, shared.own, isAnswer: question != nil)), &shared)
   }
 
   /// The other node starts this round.
@@ -293,16 +301,8 @@ struct ReachSession: Sendable {
         ?? place?.quicEndpoint.flatMap { Candidate(.met, at: $0, over: .udp) }
       send(.punchEnd(PunchEnd(session: number, round: round, .won, winner: winner)), &shared)
     }
+    hasFailed = false
     set(.linked(since: now), until: nil)
-  }
-
-  /// The round that has led, or may yet lead, to a connection.
-  private var punchedRound: UInt8? {
-    switch phase {
-    case .punching(let round): round
-    case .agreeing(let round): round - 1
-    case .idle, .asking, .starting, .linked, .resting: nil
-    }
   }
 
   /// The direct link is lost.
@@ -323,8 +323,20 @@ struct ReachSession: Sendable {
 
   /// More is known about the link on which the session takes place.
   mutating func update(_ link: ReachLink, _ shared: inout SharedReach, at now: Instant) {
+    if link.carriesWork && !self.link.carriesWork { isWorkNew = true }
     self.link = link
     if phase == .asking { startIfReady(&shared, at: now) }
+    if phase == .resting { hurry(&shared, at: now) }
+  }
+
+  /// Ends the rest soon if there is reason now for what the last session did not try.
+  private mutating func hurry(_ shared: inout SharedReach, at now: Instant) {
+    guard isWorkNew, let endpoint = guess(inAnswerTo: nil, shared, at: now)?.endpoint else { return }
+    isWorkNew = false
+    failures = 0
+    // Its host may have had as many rounds as it may have for now.
+    guard shared.budget.free([endpoint], at: now).isEmpty else { return begin(&shared, at: now) }
+    set(.resting, until: now + Self.hurriedRest)
   }
 
   /// The link on which the session takes place is gone.
@@ -346,6 +358,7 @@ struct ReachSession: Sendable {
     let pause = Self.rests[min(failures, Self.rests.count - 1)]
     failures += 1
     set(.resting, until: now + shared.spread(pause))
+    hurry(&shared, at: now)
   }
 
   /// Stops the running round.

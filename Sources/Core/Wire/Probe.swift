@@ -132,11 +132,25 @@ package struct ProbeDatagram: Hashable, Sendable {
   package let endpoint: Endpoint
   /// How many routers may pass it on; nil for as many as usual.
   package let hopLimit: UInt8?
+  /// The port of the further socket from which to send it; nil for the socket on which the node accepts QUIC.
+  package let source: UInt16?
 
-  package init(_ bytes: [UInt8], to endpoint: Endpoint, hopLimit: UInt8? = nil) {
+  package init(_ bytes: [UInt8], to endpoint: Endpoint, hopLimit: UInt8? = nil, source: UInt16? = nil) {
     self.bytes = bytes
     self.endpoint = endpoint
     self.hopLimit = hopLimit
+    self.source = source
+  }
+}
+
+/// Further sockets to open, each of which sends the same datagram.
+package struct SocketOpening: Hashable, Sendable {
+  package let count: Int
+  package let datagram: ProbeDatagram
+
+  package init(_ count: Int, sending datagram: ProbeDatagram) {
+    self.count = count
+    self.datagram = datagram
   }
 }
 

@@ -26,6 +26,8 @@ package struct PunchWays: OptionSet, Hashable, Sendable {
 
   package static let tcp = PunchWays(rawValue: 1)
   package static let udp = PunchWays(rawValue: 2)
+  /// Guessing the port of a NAT that chooses one at random for each destination.
+  package static let guessing = PunchWays(rawValue: 4)
 }
 
 /// Asks for a direct connection to a node that is linked through a relay, or answers that question: the sender's
@@ -55,11 +57,21 @@ package struct Punch: Hashable, Sendable {
   package let session: UInt32
   package let round: UInt8
   package let ways: PunchWays
-  /// What the sender does besides dialing; 0 is nothing, other values belong to later versions.
-  package let part: UInt8
+  package let part: Part
   package let candidates: [Candidate]
 
-  package init(session: UInt32, round: UInt8, ways: PunchWays = .tcp, part: UInt8 = 0, candidates: [Candidate]) {
+  /// What the sender wants to do besides dialing and probing the candidates.
+  package enum Part: UInt8, Sendable, CaseIterable {
+    case nothing = 0
+    /// It probes random ports of the other node's NAT.
+    case guesses = 1
+    /// It opens many ports of its own NAT.
+    case opens = 2
+  }
+
+  package init(
+    session: UInt32, round: UInt8, ways: PunchWays = .tcp, part: Part = .nothing, candidates: [Candidate]
+  ) {
     self.session = session
     self.round = round
     self.ways = ways
@@ -119,7 +131,7 @@ extension ByteWriter {
     integer(punch.session)
     integer(punch.round)
     integer(punch.ways.rawValue)
-    integer(punch.part)
+    integer(punch.part.rawValue)
     list(punch.candidates) { $0.write($1) }
   }
 
@@ -148,10 +160,11 @@ extension ByteReader {
       candidates: try candidates())
   }
 
+  /// A part that this version does not know counts as none.
   mutating func punch() throws(ByteReaderError) -> Punch {
     Punch(
-      session: try integer(), round: try byte(), ways: PunchWays(rawValue: try byte()), part: try byte(),
-      candidates: try candidates())
+      session: try integer(), round: try byte(), ways: PunchWays(rawValue: try byte()),
+      part: Punch.Part(rawValue: try byte()) ?? .nothing, candidates: try candidates())
   }
 
   mutating func punchStart() throws(ByteReaderError) -> PunchStart {

@@ -3,11 +3,12 @@ import Links
 import NodeCore
 import Primitives
 
-/// The links of each node: which one is preferred, and what is measured while a node has several. Bound to the loop.
+/// The links of each node: which one is preferred, and what is measured while that matters. Bound to the loop.
 final class NodePaths {
   private static let period: Duration = .seconds(1)
 
-  /// Called for each link once its round trip is known, and then every second while its node has several links.
+  /// Called for each link once its round trip is known, and then every second while its node has several links, or while
+  /// it leads through a relay and is not idle.
   var onMeasured: ((LinkID, LinkMeasurement) -> Void)?
 
   private let loop: EventLoop
@@ -15,6 +16,8 @@ final class NodePaths {
   /// The nodes by the first of their links, which may have ended.
   private var accounts: [LinkID: NodeID] = [:]
   private var connections: [LinkID: LinkConnection] = [:]
+  /// The relayed links that were not idle when they were last reported.
+  private var busy: Set<LinkID> = []
   private var timer: Timer?
 
   init(loop: EventLoop) { self.loop = loop }
@@ -37,12 +40,13 @@ final class NodePaths {
     lanes.add(connection.id, connection.lanes)
     connections[connection.id] = connection
     connection.link.onMeasured = { [weak self, weak connection] in connection.map { self?.report($0) } }
-    guard timer == nil, lanes.ids.count > 1 else { return }
+    guard timer == nil, lanes.ids.count > 1 || connection.relay != nil else { return }
     timer = loop.after(Self.period, repeating: Self.period) { [weak self] in self?.measure() }
   }
 
   func remove(_ connection: LinkConnection) {
     connections[connection.id] = nil
+    busy.remove(connection.id)
     guard let lanes = nodes[connection.link.peer] else { return }
     lanes.remove(connection.id)
     guard lanes.ids.isEmpty else { return }
@@ -60,15 +64,21 @@ final class NodePaths {
   }
 
   private func measure() {
-    let severals = nodes.values.filter { $0.ids.count > 1 }
-    for id in severals.flatMap(\.ids).sorted() {
+    let several = Set(nodes.values.filter { $0.ids.count > 1 }.flatMap(\.ids))
+    let relayed = connections.values.filter { $0.relay != nil }
+    let working = relayed.filter { !$0.isIdle || busy.contains($0.id) }.map(\.id)
+    for id in several.union(working).sorted() {
       if let connection = connections[id] { report(connection) }
     }
-    if severals.isEmpty { stop() }
+    if several.isEmpty, relayed.isEmpty { stop() }
   }
 
   private func report(_ connection: LinkConnection) {
+    let (isIdle, traffic) = (connection.isIdle, connection.traffic)
+    if connection.relay != nil, !isIdle { busy.insert(connection.id) } else { busy.remove(connection.id) }
     onMeasured?(
-      connection.id, LinkMeasurement(roundTrip: connection.link.recentRoundTripTime, isIdle: connection.isIdle))
+      connection.id,
+      LinkMeasurement(
+        roundTrip: connection.link.recentRoundTripTime, isIdle: isIdle, carried: traffic.received + traffic.sent))
   }
 }

@@ -74,7 +74,9 @@ final class PeerLinks {
     relayed.lanes.onLink = { [weak self] in self?.accepted($0, isLane: true) ?? $0.close() }
     relayed.onLink = { [weak self] link, relay in self?.accepted(link, by: relay) ?? link.close() }
     host.onLink = { [weak self] link in self?.accepted(link) }
-    host.onProbe = { bytes, sender in driver.input { $0.receivedProbe(bytes, from: sender, at: $1) } }
+    host.onProbe = { bytes, sender, socket in
+      driver.input { $0.receivedProbe(bytes, from: sender, on: socket, at: $1) }
+    }
     host.onRefused = { endpoint, error in
       log.debug("A connection from \(endpoint?.description ?? "an unknown address") failed: \(error)")
     }
@@ -105,6 +107,10 @@ final class PeerLinks {
     case .punch(let round): punches.punch(round)
     case .cancelPunch(let peer): punches.cancel(peer)
     case .probe(let datagram): host.send(datagram)
+    case .openSockets(let peer, let opening): host.openSockets(opening, for: peer)
+    case .keepSocket(let peer, let port): host.keepSocket(port, for: peer)
+    case .closeSockets(let peer): host.closeSockets(for: peer)
+    case .dialFrom(let port, let id, let endpoint, let node): dials.dial(id, .quic(endpoint), node, from: .socket(port))
     }
   }
 

@@ -48,6 +48,7 @@ package enum DaemonOptions {
     "--isbootstrap": { $0.isBootstrap = true },
     "--no-relay": { $0.relays = false },
     "--no-punching": { $0.punches = false },
+    "--no-port-guessing": { $0.guessesPorts = false },
     "--no-lan": { $0.announcesLocalAddresses = false },
     "--noudp": { $0.usesUDP = false },
     "--no-port-mapping": { $0.mapsPorts = false },

@@ -7,6 +7,9 @@ package import Primitives
 package final class DatagramSocket: LoopHandle {
   /// The most bytes that one call sends, and the most datagrams in them.
   package static let maximumTrain = (bytes: 65_000, datagrams: 44)
+  /// Bytes of each of a socket's two buffers.
+  private static let largeBuffer: Int32 = 4 << 20
+  private static let smallBuffer: Int32 = 8 << 10
   /// Calls for receiving in a row before the loop gets its turn.
   private static let maximumBatches = 8
 
@@ -37,14 +40,19 @@ package final class DatagramSocket: LoopHandle {
 
   /// A socket at this address; `::` means every IPv4 and IPv6 address. Loop only.
   ///
-  /// - Parameter port: 0 for any free one.
+  /// - Parameters:
+  ///   - port: 0 for any free one.
+  ///   - hasSmallBuffers: whether a few datagrams are all that it is to hold, until `enlargeBuffers`.
   /// - Throws: `alreadyRunning` if another socket has the port, `badConfiguration` if the address does not belong to
   ///   this machine.
-  package static func bind(on loop: EventLoop, host: String, port: UInt16) throws(KacheryError) -> DatagramSocket {
+  package static func bind(
+    on loop: EventLoop, host: String, port: UInt16, hasSmallBuffers: Bool = false
+  ) throws(KacheryError) -> DatagramSocket {
     var wanted = try SocketAddress(numericHost: host == "localhost" ? "127.0.0.1" : host, port: port)
     let action = "Opening a UDP socket at \(host) port \(port) failed"
     let size = wanted.byteCount
-    let descriptor = wanted.withPointer { CDatagrams_open($0, socklen_t(size)) }
+    let buffer = hasSmallBuffers ? smallBuffer : largeBuffer
+    let descriptor = wanted.withPointer { CDatagrams_open($0, socklen_t(size), buffer) }
     try UVError.check(descriptor, action)
     guard let address = SocketAddress.local(of: descriptor), let endpoint = address.endpoint else {
       _ = CUV.close(descriptor)
@@ -142,6 +150,14 @@ package final class DatagramSocket: LoopHandle {
     guard !isClosing else { return }
     _ = CDatagrams_send_near(descriptor, bytes, bytes.count, address, address.count, Int32(hopLimit))
   }
+
+  /// Prepares a socket with small buffers for whole files.
+  package func enlargeBuffers() {
+    if !isClosing { CDatagrams_set_buffers(descriptor, Self.largeBuffer) }
+  }
+
+  /// How many descriptors this process may have beyond this one, which is the lowest that was free.
+  package var furtherDescriptors: Int { CDatagrams_further(descriptor) }
 
   override func closedByLoop() {
     let tell = onLoopEnd

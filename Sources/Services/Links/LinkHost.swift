@@ -27,8 +27,8 @@ package final class LinkHost {
     set { transport.onHalf = newValue }
   }
 
-  /// Called with each datagram that begins like a probe, and with its sender: anyone.
-  package var onProbe: (([UInt8], Endpoint) -> Void)? {
+  /// Called with each datagram that begins like a probe, sent by anyone.
+  package var onProbe: ProbeHandler? {
     get { transports[.quic]?.onProbe }
     set { transports[.quic]?.onProbe = newValue }
   }
@@ -136,6 +136,17 @@ package final class LinkHost {
 
   /// Sends a probe from the socket on which links by QUIC are accepted; if there is none, it is lost.
   package func send(_ probe: ProbeDatagram) { transports[.quic]?.send(probe) }
+
+  /// Opens further sockets for a round with this node. They close after some seconds.
+  package func openSockets(_ opening: SocketOpening, for peer: NodeID) {
+    transports[.quic]?.openSockets(opening, for: peer)
+  }
+
+  /// Accepts and opens links at the one with this port, as long as it has any, and closes the others.
+  package func keepSocket(_ port: UInt16, for peer: NodeID) { transports[.quic]?.keepSocket(port, for: peer) }
+
+  /// Closes them. Idempotent.
+  package func closeSockets(for peer: NodeID) { transports[.quic]?.closeSockets(for: peer) }
 
   /// Opens a link to a node that dials this one at the same moment. `done` is called once, on the loop, never before this
   /// returns. The link's `isDialer` is that of the round's controlling node. Another round with the same node ends without

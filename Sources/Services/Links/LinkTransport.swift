@@ -1,4 +1,4 @@
-import Primitives
+package import Primitives
 import Wire
 
 /// How a host can be asked to listen and to dial.
@@ -23,8 +23,8 @@ protocol LinkTransport: AnyObject {
   /// Called for each connection that is to become half of a joined lane; without it, they are closed.
   var onHalf: ((any LaneHalf) -> Void)? { get set }
 
-  /// Called with each datagram that begins like a probe, and with its sender; never by a transport without datagrams.
-  var onProbe: (([UInt8], Endpoint) -> Void)? { get set }
+  /// Called with each datagram that begins like a probe; never by a transport without datagrams.
+  var onProbe: ProbeHandler? { get set }
 
   /// Accepts paths on this address.
   ///
@@ -60,6 +60,12 @@ protocol LinkTransport: AnyObject {
   ) -> (any PendingDial)?
   /// Sends a probe from where this transport listens, if it has datagrams and listens.
   func send(_ probe: ProbeDatagram)
+  /// Opens further sockets for a round with this node, if it has datagrams. They close after some seconds.
+  func openSockets(_ opening: SocketOpening, for peer: NodeID)
+  /// Accepts and opens paths at the one with this port, as long as it has any, and closes the others.
+  func keepSocket(_ port: UInt16, for peer: NodeID)
+  /// Closes them. Idempotent.
+  func closeSockets(for peer: NodeID)
   /// Opens later paths to this host, a numeric address, for small packets only: large ones get lost.
   func avoidLargePackets(to host: String)
   /// Stops accepting. Paths that are up stay. Idempotent.
@@ -72,14 +78,16 @@ extension LinkTransport {
     set {}
   }
 
-  var onProbe: (([UInt8], Endpoint) -> Void)? {
+  var onProbe: ProbeHandler? {
     get { nil }
     set {}
   }
 
-  func send(_ probe: ProbeDatagram) {
-    // Only transports with datagrams send any.
-  }
+  // Only transports with datagrams have sockets for them.
+  func send(_ probe: ProbeDatagram) {}
+  func openSockets(_ opening: SocketOpening, for peer: NodeID) {}
+  func keepSocket(_ port: UInt16, for peer: NodeID) {}
+  func closeSockets(for peer: NodeID) {}
 
   func join(
     _ preamble: JoinPreamble, at endpoint: Endpoint, expected: NodeID, timeout: Duration,
@@ -91,12 +99,18 @@ extension LinkTransport {
   ) -> (any PendingDial)? { nil }
 }
 
+/// Receives a datagram that begins like a probe, its sender, and the port of the further socket at which it has arrived;
+/// nil for a socket that listens.
+package typealias ProbeHandler = (_ bytes: [UInt8], _ sender: Endpoint, _ socket: UInt16?) -> Void
+
 /// The local port that a path leaves from.
-package enum DialSource: Sendable {
+package enum DialSource: Sendable, Equatable {
   /// The port on which this node listens, if the system admits it: what the other end, and the routers between, see is
   /// then where this node can be reached. There can be only one such path to an endpoint.
   case listeningPort
   case anyPort
+  /// The further socket with this port, which was kept.
+  case socket(UInt16)
 }
 
 /// An attempt to open a path.

@@ -81,10 +81,14 @@ final class QUICEndpoint {
   }
 
   /// An endpoint at this address; `::` means every IPv4 and IPv6 address.
-  init(loop: EventLoop, identity: QUICIdentity, host: String, port: UInt16) throws(KacheryError) {
+  convenience init(loop: EventLoop, identity: QUICIdentity, host: String, port: UInt16) throws(KacheryError) {
+    try self.init(loop: loop, identity: identity, socket: try DatagramSocket.bind(on: loop, host: host, port: port))
+  }
+
+  /// An endpoint on this socket, which it closes, also if this throws.
+  init(loop: EventLoop, identity: QUICIdentity, socket: DatagramSocket) throws(KacheryError) {
     self.loop = loop
     self.identity = identity
-    let socket = try DatagramSocket.bind(on: loop, host: host, port: port)
     var fire: (() -> Void)?
     do throws(KacheryError) { timer = try PreciseTimer(on: loop) { fire?() } } catch {
       socket.close()
@@ -182,15 +186,7 @@ final class QUICEndpoint {
   ///
   /// - Returns: whether the socket can send to this address.
   func send(_ probe: ProbeDatagram) -> Bool {
-    guard let address = socket.address(of: probe.endpoint) else { return false }
-    guard probe.hopLimit == nil else {
-      socket.send(probe.bytes, hopLimit: probe.hopLimit ?? 0, to: address)
-      return true
-    }
-    probe.bytes.withUnsafeBytes { bytes in
-      address.withUnsafeBytes { _ = socket.send(bytes, segment: bytes.count, to: $0) }
-    }
-    return true
+    socket.send(probe)
   }
 
   /// A path has something to write, or its time has changed.

@@ -6,7 +6,7 @@ import Wire
 /// Links over QUIC. Bound to the loop.
 final class QUICTransport: LinkTransport {
   var onHandshake: ((any CarrierHandshake) -> Void)?
-  var onProbe: (([UInt8], Endpoint) -> Void)?
+  var onProbe: ProbeHandler?
 
   private let loop: EventLoop
   private let identity: QUICIdentity
@@ -15,6 +15,12 @@ final class QUICTransport: LinkTransport {
   private var listeners: [QUICEndpoint] = []
   /// The sockets for IPv6 (true) and IPv4 of a transport that does not listen. They close when they are not used.
   private var dialers: [Bool: QUICEndpoint] = [:]
+  /// The sockets of rounds that guess ports.
+  private var guesses: [NodeID: GuessSockets] = [:]
+  /// Those of them that were kept, by their ports.
+  private var kept: [UInt16: QUICEndpoint] = [:]
+  /// How long a socket is kept without a path.
+  private static let keepingTime: Duration = .seconds(20)
 
   /// A transport that proves `identity` to other nodes.
   ///
@@ -27,13 +33,17 @@ final class QUICTransport: LinkTransport {
 
   func listen(host: String, port: UInt16) throws(KacheryError) -> Endpoint {
     let endpoint = try QUICEndpoint(loop: loop, identity: identity, host: host, port: port)
+    accept(at: endpoint, socket: nil)
+    listeners.append(endpoint)
+    return endpoint.local
+  }
+
+  private func accept(at endpoint: QUICEndpoint, socket: UInt16?) {
     endpoint.onPath = { [weak self, loop] path in
       guard let onHandshake = self?.onHandshake else { return path.close(.cut) }
       onHandshake(QUICHandshake(loop: loop, path: path))
     }
-    endpoint.onProbe = { [weak self] in self?.onProbe?($0, $1) }
-    listeners.append(endpoint)
-    return endpoint.local
+    endpoint.onProbe = { [weak self] in self?.onProbe?($0, $1, socket) }
   }
 
   func dial(
@@ -44,7 +54,7 @@ final class QUICTransport: LinkTransport {
     QUICDial(
       timer: loop.after(.zero) { [loop] in
         do throws(KacheryError) {
-          let path = try self.path(to: endpoint, expected: expected)
+          let path = try self.path(to: endpoint, from: source, expected: expected)
           done(.success(QUICHandshake(loop: loop, path: path)))
         } catch {
           done(.failure(error))
@@ -52,12 +62,20 @@ final class QUICTransport: LinkTransport {
       })
   }
 
-  private func path(to endpoint: Endpoint, expected: NodeID?) throws(KacheryError) -> QUICPath {
+  private func path(
+    to endpoint: Endpoint, from source: DialSource, expected: NodeID?
+  ) throws(KacheryError) -> QUICPath {
     guard let address = IPAddress(endpoint.host) else {
       throw KacheryError(.badConfiguration, "'\(endpoint.host)' is not a numeric address, as QUIC needs it.")
     }
     guard proxies.dialsDirectly(endpoint.host) else {
       throw KacheryError(.forbidden, "\(endpoint) is to be reached through a proxy, which does not pass QUIC.")
+    }
+    if case .socket(let port) = source {
+      guard let path = try kept[port]?.path(to: endpoint, expected: expected) else {
+        throw KacheryError(.disconnected, "The socket with UDP port \(port) is closed.")
+      }
+      return path
     }
     for listener in listeners { if let path = try listener.path(to: endpoint, expected: expected) { return path } }
     guard let path = try dialer(isIPv6: address.bytes.count == 16).path(to: endpoint, expected: expected) else {
@@ -68,8 +86,42 @@ final class QUICTransport: LinkTransport {
 
   func send(_ probe: ProbeDatagram) {
     guard proxies.dialsDirectly(probe.endpoint.host) else { return }
-    for listener in listeners where listener.send(probe) { return }
+    guard let port = probe.source else {
+      for listener in listeners where listener.send(probe) { return }
+      return
+    }
+    if let endpoint = kept[port] { _ = endpoint.send(probe) }
+    // In any order: a port is that of one socket.
+    for guess in guesses.values { guess.send(probe, from: port) }
   }
+
+  func openSockets(_ opening: SocketOpening, for peer: NodeID) {
+    closeSockets(for: peer)
+    // As the listening sockets: a node that listens at one address only uses no other one.
+    let hosts = listeners.map { $0.local.host == "::" ? "0.0.0.0" : $0.local.host }
+    guard let host = hosts.first(where: { IPAddress($0)?.bytes.count == 4 }),
+      proxies.dialsDirectly(opening.datagram.endpoint.host)
+    else { return }
+    guesses[peer] = GuessSockets(opening, at: host, on: loop) { [weak self] in self?.onProbe?($0, $1, $2) }
+  }
+
+  func keepSocket(_ port: UInt16, for peer: NodeID) {
+    let socket = guesses[peer]?.take(port)
+    closeSockets(for: peer)
+    guard let socket, let endpoint = try? QUICEndpoint(loop: loop, identity: identity, socket: socket) else { return }
+    accept(at: endpoint, socket: port)
+    kept[port] = endpoint
+    endpoint.onIdle = { [weak self] in self?.release(port) }
+    _ = loop.after(Self.keepingTime) { [weak self] in self?.release(port) }
+  }
+
+  private func release(_ port: UInt16) {
+    guard let endpoint = kept[port], endpoint.isIdle else { return }
+    kept[port] = nil
+    endpoint.close()
+  }
+
+  func closeSockets(for peer: NodeID) { guesses.removeValue(forKey: peer)?.close() }
 
   private func dialer(isIPv6: Bool) throws(KacheryError) -> QUICEndpoint {
     if let dialer = dialers[isIPv6] { return dialer }
@@ -89,13 +141,14 @@ final class QUICTransport: LinkTransport {
 
   func close() {
     (onHandshake, onProbe) = (nil, nil)
-    for listener in listeners {
+    for guess in guesses.values { guess.close() }
+    for listener in listeners + kept.values {
       (listener.onPath, listener.onProbe) = (nil, nil)
       listener.onIdle = { [weak listener] in listener?.close() }
       if listener.isIdle { listener.close() }
     }
     listeners = []
-    dialers = [:]
+    (dialers, guesses, kept) = ([:], [:], [:])
   }
 }
 

@@ -282,7 +282,8 @@ final class SimNode {
         node.transfer { $0.prepared(id, verified: PieceSet(verified), at: $1) }
       }
     case .fetch(let fetch, let id, let link): self.fetch(fetch, id, link)
-    case .willFetch, .link(.probe): break
+    case .willFetch, .link(.probe), .link(.openSockets), .link(.keepSocket), .link(.closeSockets), .link(.dialFrom):
+      break
     case .download(.abandon(let id, let node)):
       streams.removeValue(forKey: StreamKey(download: id, node: node))?.close()
     case .download(.complete(let id)):

@@ -21,8 +21,8 @@ package final class SimHost: SimStation {
   private var sockets: [Pair: SimSocket] = [:]
   private var listeners: [UInt16: (SimSocket) -> Void] = [:]
   private var nextPort: UInt16 = 40_000
-  /// Called with each datagram that arrives, and its sender.
-  package var onDatagram: ([UInt8], Endpoint) -> Void = { _, _ in }
+  /// Called with each datagram that arrives, its sender, and the port at which it arrives.
+  package var onDatagram: ([UInt8], Endpoint, UInt16) -> Void = { _, _, _ in }
 
   /// - Parameter gateway: the NAT behind which it is; nil if it has a public address.
   package init(_ address: String, in internet: SimInternet, behind gateway: SimNAT? = nil) {
@@ -82,7 +82,7 @@ package final class SimHost: SimStation {
     for socket in Array(sockets.values) { socket.forget() }
     sockets = [:]
     listeners = [:]
-    onDatagram = { _, _ in }
+    onDatagram = { _, _, _ in }
   }
 
   // MARK: Packets
@@ -110,7 +110,7 @@ package final class SimHost: SimStation {
       guard let socket, socket.state != .synSent else { return send(packet.refusal) }
       socket.open()
     case .rst: socket?.refused()
-    case .datagram(let bytes, _): onDatagram(bytes, packet.source)
+    case .datagram(let bytes, _): onDatagram(bytes, packet.source, packet.destination.port)
     }
   }
 

@@ -34,6 +34,8 @@ package final class SimInternet {
   package var loss = 0
   /// The hosts to and from which TCP is let through; nil if it is everywhere.
   package var tcpHosts: Set<String>?
+  /// The same for datagrams.
+  package var datagramHosts: Set<String>?
   /// Datagrams that left a site for each host.
   package var datagrams: [String: Int] = [:]
   /// SYNs that left a site for each host.
@@ -51,12 +53,13 @@ package final class SimInternet {
     if packet.kind == .syn { syns[packet.destination.host, default: 0] += 1 }
     if packet.isDatagram { datagrams[packet.destination.host, default: 0] += 1 }
     if case .datagram(_, isNear: true) = packet.kind { return }
-    guard packet.isDatagram || letsThrough(packet), !random.chance(loss) else { return }
+    guard letsThrough(packet), !random.chance(loss) else { return }
     clock.after(delay) { [unowned self] in stations[packet.destination.host]?.receive(packet) }
   }
 
   private func letsThrough(_ packet: SimPacket) -> Bool {
-    tcpHosts.map { !$0.isDisjoint(with: [packet.source.host, packet.destination.host]) } ?? true
+    let ends = [packet.source.host, packet.destination.host]
+    return (packet.isDatagram ? datagramHosts : tcpHosts).map { !$0.isDisjoint(with: ends) } ?? true
   }
 
   /// Releases everything: machines and their sockets refer to each other.

@@ -41,6 +41,7 @@ extension Command {
     Option("--channel", "NAME-OR-URL", "a channel to join; repeatable"),
     Option("--isbootstrap", nil, "introduce nodes to each other, and relay between those that cannot reach each other"),
     Option("--no-punching", nil, "stay on the relay with nodes that cannot be dialed"),
+    Option("--no-port-guessing", nil, "do not guess the ports of routers that choose them at random"),
     Option("--no-port-mapping", nil, "do not ask the router to lead a port to this node"),
     Option("--no-relay", nil, "do not relay for others, neither as a bootstrap node nor as a member"),
     Option("--auth-group", "GROUP", "let the members of this group use the daemon"),
