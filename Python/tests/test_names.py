@@ -13,7 +13,7 @@ import pytest
 
 import kachery_client as kc
 import kachery_p2p as kp
-from kachery_p2p._directory import parse_folder, resolve_directory_uri, write_folder
+from kachery_p2p._directory import find_entry, parse_folder, resolve_directory_uri, write_folder
 from kachery_p2p._feed_names import name_in_uri, parse_feed_uri, subfeed_hash
 from kachery_p2p._uri import escape_label, parse_directory_uri, parse_uri
 from real_daemon import RealDaemon, program
@@ -102,6 +102,24 @@ def test_a_name_in_a_folder_says_nothing_about_a_manifest() -> None:
         {"files": {"a#b c": {"size": 1, "sha1": HASH}, name: {"size": 1, "sha1": HASH}}, "dirs": {}}
     )
     assert resolve_directory_uri(f"sha1dir://{HASH}/a#b c", lambda _: document) == f"sha1://{HASH}/a%23b%20c"
+
+
+@pytest.mark.parametrize("vector", NAMES["inFolders"], ids=lambda vector: ascii(vector["path"]))
+def test_a_path_in_a_folder_is_decoded_and_found_as_it_is_written(vector: dict[str, Any]) -> None:
+    folder: dict[str, Any] = {"files": {}, "dirs": {}}
+    for size, path in enumerate(vector["files"]):
+        *above, name = path.split("/")
+        inner = folder
+        for part in above:
+            inner = inner["dirs"].setdefault(part, {"files": {}, "dirs": {}})
+        inner["files"][name] = {"size": size, "sha1": HASH}
+    uri = f"sha1dir://{HASH}.label/{vector['path']}"
+    if vector["found"] is None:
+        with pytest.raises(kp.NotInFolder):
+            find_entry(uri, lambda _: write_folder(folder))
+        return
+    entry, path = find_entry(uri, lambda _: write_folder(folder))
+    assert (vector["files"][entry["size"]], path) == (vector["found"], vector["found"])
 
 
 def test_a_name_that_is_not_utf8_has_a_label_that_is(offline: Path, tmp_path: Path) -> None:

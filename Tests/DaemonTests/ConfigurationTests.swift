@@ -78,6 +78,40 @@ import Testing
     #expect(configuration.mappingMethods(hasProxy: false, isAllowed: true) == [])
   }
 
+  /// The recipe for a bootstrap node in the documentation of the published daemon.
+  @Test func aNodeWithAHostAndAPortIntroducesOthers() throws {
+    let configuration = try parse(["--host", "lab.example.org", "--port", "3008"])
+    #expect(configuration.isBootstrap && !configuration.relays && configuration.port == 3_008)
+    for options in [["--host", "a"], ["--port", "3008"], ["--host", "a", "--port", "0"]] {
+      #expect(try !parse(options).isBootstrap)
+    }
+    #expect(try parse(["--host", "a", "--port", "3008", "--isbootstrap"]).relays)
+  }
+
+  @Test func whatIsNoChannelIsRefused() throws {
+    for name in ["", "lab ", "http://", "ftp://a/b"] {
+      #expect {
+        try parse(["--channel", name])
+      } throws: { error in
+        (error as? KacheryError)?.message.contains("--channel: The channel") == true
+      }
+    }
+  }
+
+  /// Nothing is written to the root of the file system because the home folder is unknown.
+  @Test(arguments: [nil, "", "/", "relative", "//"] as [String?])
+  func withoutAHomeFolderTheAccountHasOne(home: String?) throws {
+    let variables = home.map { [ByteString("HOME"): $0] } ?? [:]
+    let account = try String(cString: #require(getpwuid(geteuid())).pointee.pw_dir)
+    guard account.hasPrefix("/"), account != "/" else {
+      #expect(throws: KacheryError.self) { try parse([], variables) }
+      return
+    }
+    let configuration = try parse([], variables)
+    #expect(configuration.storageDirectory == "\(account)/kachery-storage")
+    #expect(configuration.configurationDirectory == "\(account)/.kachery-p2p")
+  }
+
   @Test func bootstrapNodesMayBeBehindWebServers() throws {
     let configuration = try parse(
       ["a:1", "wss://b", "wss://c:8443/", "ws://[::1]", "ws://d:81"].flatMap { ["--bootstrap", $0] })

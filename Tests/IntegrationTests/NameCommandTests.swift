@@ -52,9 +52,11 @@ import Testing
         let file = try line("kachery-store", ["\(path)/\(member.name)"], in: environment)
         let label = URILabel.escape(String(member.name.text.lastPathName))
         #expect(file == "sha1://\(ContentHash.of(Array(text.utf8)))/\(label)")
-        guard !member.name.utf8.contains(UInt8(ascii: "?")) else { continue }
-        let inside = try folder.call("kachery-cat", ["\(uri)/\(member.name)"], in: environment).output
-        #expect(ByteString(inside) == ByteString(text))
+        let encoded = PercentEncoding.encode(member.name.text)
+        for name in [member.name.text, encoded] {
+          let inside = try folder.call("kachery-cat", ["\(uri)/\(name)"], in: environment).output
+          #expect(ByteString(inside) == ByteString(text))
+        }
       }
       let again = try line(
         "kachery-store", ["copy \(number)", "--label", try vector.text("name").text], in: environment)
@@ -93,6 +95,51 @@ import Testing
     let missing = "sha1://" + String(repeating: "0", count: 40)
     let other = try folder.call("kachery-load", [missing, "--channel", names[1]], in: daemon.environment, code: 3)
     #expect(other.errors.contains("has not joined the channel"))
+    #expect(daemon.stop() == 0)
+  }
+
+  /// What looks alike is shown with its bytes, by which it can also be left.
+  @Test func channelsThatLookAlikeAreClearlyTwo() throws {
+    let daemon = try RunningDaemon(in: folder.path("node"), [])
+    for name in ["lab 7", "M\u{fc}ller", "Mu\u{308}ller"] {
+      try folder.call("kachery", ["channel", "join", name], in: daemon.environment)
+    }
+    let lines = try folder.call("kachery", ["channel", "list"], in: daemon.environment).output
+    let decomposed = "Mu\u{308}ller  [Mu%CC%88ller]"
+    #expect(ByteString(lines) == ByteString("lab 7\nM\u{fc}ller  [M%C3%BCller]\n\(decomposed)\n"))
+    let published = try folder.call("kachery-p2p-get-channels", [], in: daemon.environment).output
+    #expect(ByteString(published) == "lab 7 \nM\u{fc}ller \nMu\u{308}ller \n")
+    try folder.call("kachery", ["channel", "leave", "Mu%CC%88ller"], in: daemon.environment)
+    #expect(try listed(daemon) == ["lab 7", "M\u{fc}ller"])
+    #expect(daemon.stop() == 0)
+  }
+
+  @Test(arguments: [
+    "", " ", "lab ", "\u{a0}lab", "a\nb", "a\u{202e}b", "http://", "https:///x", "http:/x", "ftp://a/b", "HTTP://a/b",
+    "https://exa mple.org/", "file://", "file://a/b",
+  ])
+  func whatIsNoChannelIsRefusedAtOnce(name: String) throws {
+    let refused = try folder.call("kachery", ["channel", "join", name], in: offline, code: 2)
+    #expect(refused.errors.contains("channel"))
+  }
+
+  @Test func aFeedIsFoundByANameWithSlashes() throws {
+    let daemon = try RunningDaemon(in: folder.path("node"), [])
+    let environment = daemon.environment
+    try folder.call("kachery", ["feed", "create", "lab/notes"], in: environment)
+    try folder.call("kachery", ["feed", "append", "lab/notes/a/b", "{\"n\": 1}"], in: environment)
+    for named in [["lab/notes/a/b"], ["lab/notes", "--subfeed", "a/b"]] {
+      let read = try folder.call("kachery", ["feed", "read", "--json"] + named, in: environment).output
+      #expect(read == "{\"n\":1}\n")
+    }
+    let noSubfeed = [["read", "lab/notes/"], ["read", "lab/notes", "--subfeed", ""]]
+    for wrong in [["create", ""], ["create", "a://b"]] + noSubfeed {
+      let refused = try folder.call("kachery", ["feed"] + wrong, in: environment, code: 2)
+      #expect(refused.errors.contains("name"))
+    }
+    let missing = "sha1://" + String(repeating: "0", count: 40)
+    let empty = try folder.call("kachery-load", [missing, "--channel", ""], in: environment, code: 2)
+    #expect(empty.errors.contains("The channel's name is empty"))
     #expect(daemon.stop() == 0)
   }
 

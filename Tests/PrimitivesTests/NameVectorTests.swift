@@ -45,6 +45,35 @@ import Testing
     }
   }
 
+  /// A path in a folder's URI is percent-encoded; what older software wrote as it was is found as well.
+  @Test func pathsInFolders() throws {
+    let hash = try #require(ContentHash(bytes: [UInt8](repeating: 7, count: 20)))
+    let vectors = try Vectors.json("names.json").list("inFolders")
+    #expect(vectors.count >= 20)
+    for vector in vectors {
+      let names = try #require(vector["files"]?.array).compactMap(\.string)
+      let folder = try names.enumerated().map { try Self.folder(with: $1, of: UInt64($0), hash) }.merged()
+      let uri = try FolderURI(parsing: "sha1dir://\(hash).label/\(try vector.text("path"))")
+      guard let found = vector["found"]?.string else {
+        #expect(throws: KacheryError.self, "\(uri)") { try folder.entry(of: uri) }
+        continue
+      }
+      let index = try #require(names.firstIndex { ByteString($0) == ByteString(found) })
+      let name = ByteString(found.lastPathName)
+      #expect(try folder.entry(of: uri) == .file(.init(name: name, size: UInt64(index), hash: hash)), "\(uri)")
+    }
+  }
+
+  /// A folder that contains one file, at this path.
+  private static func folder(with path: String, of size: UInt64, _ hash: ContentHash) throws -> FolderDocument {
+    let (name, rest) = path.cut(at: "/")
+    guard let rest else {
+      return try FolderDocument(files: [.init(name: ByteString(name), size: size, hash: hash)], folders: [])
+    }
+    return try FolderDocument(
+      files: [], folders: [.init(name: ByteString(name), content: try folder(with: String(rest), of: size, hash))])
+  }
+
   /// Thousands of names that differ only in spelling.
   @Test func aLargeFolderIsReadAsItWasWritten() throws {
     let hash = try #require(ContentHash(bytes: [UInt8](repeating: 7, count: 20)))
@@ -54,5 +83,11 @@ import Testing
     let folder = try FolderDocument(files: files, folders: [])
     #expect(try FolderDocument(parsing: folder.json.compactBytes) == folder)
     #expect(folder.files.count == 6_000)
+  }
+}
+
+extension [FolderDocument] {
+  fileprivate func merged() throws -> FolderDocument {
+    try FolderDocument(files: flatMap(\.files), folders: flatMap(\.folders))
   }
 }

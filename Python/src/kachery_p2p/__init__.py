@@ -7,6 +7,7 @@ machine, or on any node of a channel that this node has joined.
 from ._control import start_daemon, stop_daemon
 from ._errors import (
     AlreadyRunning,
+    BadContent,
     BadFolder,
     BadKey,
     BadManifest,
@@ -21,7 +22,10 @@ from ._errors import (
     Forbidden,
     HashMismatch,
     InternalError,
+    IsAFolder,
     KacheryError,
+    MissingFile,
+    NeverChanges,
     NoChannel,
     NoDaemon,
     NoMemberOnline,
@@ -65,10 +69,12 @@ from .feeds import (
 __version__ = "0.9.0"
 
 LoadFileError = KacheryError  # its published name
+save_file = store_file  # another published name
 _published = (_kachery_storage_dir, _kachery_temp_dir)  # private names that programs use nevertheless
 
 __all__ = [
     "AlreadyRunning",
+    "BadContent",
     "BadFolder",
     "BadKey",
     "BadManifest",
@@ -84,8 +90,11 @@ __all__ = [
     "Forbidden",
     "HashMismatch",
     "InternalError",
+    "IsAFolder",
     "KacheryError",
     "LoadFileError",
+    "MissingFile",
+    "NeverChanges",
     "NoChannel",
     "NoDaemon",
     "NoMemberOnline",
@@ -128,6 +137,7 @@ __all__ = [
     "load_text",
     "open",
     "read_dir",
+    "save_file",
     "set",
     "start_daemon",
     "stop_daemon",

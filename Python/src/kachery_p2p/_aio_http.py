@@ -9,7 +9,7 @@ from typing import Any
 
 from . import _tokens
 from ._daemon import Daemon
-from ._errors import Disconnected, Forbidden, TimedOut
+from ._errors import Disconnected, Forbidden, KacheryError, TimedOut
 from ._http import Endpoint, parse_object, refusal
 from ._place import require_daemon
 
@@ -38,6 +38,8 @@ async def _exchange(daemon: Daemon, path: str, value: Any, timeout: float) -> di
         return _parse(await asyncio.wait_for(_round_trip(daemon.endpoint, request), timeout))
     except asyncio.TimeoutError as error:
         raise TimedOut(f"The daemon at {daemon.endpoint} did not answer {path} within {timeout:g} s.") from error
+    except KacheryError:
+        raise
     except OSError as error:
         raise Disconnected(f"The connection to the daemon at {daemon.endpoint} broke: {error}.") from error
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Callable
 
-from ._errors import BadFolder, NotInFolder
-from ._uri import escape_label, parse_directory_uri
+from ._errors import BadFolder, IsAFolder, NotInFolder
+from ._uri import decode_name, escape_label, parse_directory_uri, paths_in_directory_uri
 
 MAXIMUM_DEPTH = 30  # of nested folders
 _MAXIMUM_NAME = 255  # bytes; the limit of Linux file systems
@@ -16,33 +16,60 @@ _MAXIMUM_DOCUMENT = 64 << 20  # bytes
 
 Read = Callable[[str], bytes]
 Folder = dict[str, dict[str, Any]]  # {"files": {NAME: {"size", "sha1"}}, "dirs": {NAME: Folder}}
+# The names in a folder that a part of a path may mean, in the order in which to look for them.
+Spellings = Callable[[Folder, str], Iterable[str]]
 
 
 def resolve_directory_uri(uri: str, read: Read) -> str:
     """The ``sha1://`` URI of a file inside a folder. ``read`` returns the document that a URI names."""
     entry, path = find_entry(uri, read)
     if "sha1" not in entry:
-        raise NotInFolder(f"{uri} is a folder, not a file.")
+        raise IsAFolder(f"{uri} is a folder, not a file.")
     return f"sha1://{entry['sha1']}/{escape_label(path.rpartition('/')[2])}"
 
 
 def find_entry(uri: str, read: Read) -> tuple[dict[str, Any], str]:
-    """The entry at the URI's path, a folder or ``{"size", "sha1"}``, and that path."""
-    sha1, path = parse_directory_uri(uri)
-    return find_in(parse_folder(read(f"sha1://{sha1}")), path, uri)
+    """The entry at the URI's path, a folder or ``{"size", "sha1"}``, and that path.
+
+    The path is percent-encoded. If there is no entry with the decoded name, the name is as the URI spells it.
+    """
+    sha1, _ = parse_directory_uri(uri)
+    return find_in(parse_folder(read(f"sha1://{sha1}")), paths_in_directory_uri(uri), uri, _spellings_in_uri)
 
 
-def find_in(folder: Folder, path: str, uri: str) -> tuple[dict[str, Any], str]:
-    """The entry at a path inside a folder, and that path without empty names. ``uri`` is for the error message."""
-    entry: dict[str, Any] = folder
-    names = [name for name in path.split("/") if name]
-    for index, name in enumerate(names):
-        is_last = index == len(names) - 1
-        found = entry["dirs"].get(name) or (entry["files"].get(name) if is_last else None)
-        if found is None:
-            raise NotInFolder(f"There is no {'file or folder' if is_last else 'folder'} '{name}' in {uri}.")
-        entry = found
-    return entry, "/".join(names)
+def _spellings_in_uri(_: Folder, part: str) -> Iterable[str]:
+    return dict.fromkeys((decode_name(part), part))
+
+
+def find_in(folder: Folder, paths: Sequence[str], uri: str, spellings: Spellings) -> tuple[dict[str, Any], str]:
+    """The entry at the first of these paths that exists in a folder, and its path. ``uri`` is for the error message."""
+    reason: NotInFolder | None = None
+    for path in paths:
+        try:
+            entry, names = _descend(folder, [part for part in path.split("/") if part], uri, spellings)
+        except NotInFolder as error:
+            reason = error
+        else:
+            return entry, "/".join(names)
+    raise reason or NotInFolder(f"{uri} names nothing.")
+
+
+def _descend(folder: Folder, parts: list[str], uri: str, spellings: Spellings) -> tuple[dict[str, Any], list[str]]:
+    if not parts:
+        return folder, []
+    reason: NotInFolder | None = None
+    for name in spellings(folder, parts[0]):
+        if name in folder["dirs"]:
+            try:
+                entry, names = _descend(folder["dirs"][name], parts[1:], uri, spellings)
+            except NotInFolder as error:
+                reason = reason or error
+            else:
+                return entry, [name, *names]
+        elif len(parts) == 1 and name in folder["files"]:
+            return folder["files"][name], [name]
+    kind = "file or folder" if len(parts) == 1 else "folder"
+    raise reason or NotInFolder(f"There is no {kind} '{decode_name(parts[0])}' in {uri}.")
 
 
 def parse_folder(content: bytes) -> Folder:

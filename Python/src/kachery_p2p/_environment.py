@@ -58,8 +58,24 @@ def certificate_file() -> str | None:
 
 def cache_directory() -> str:
     """The cache for files from a daemon on another machine. Users may empty it at any time."""
-    base = _first("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return _first("KACHERY_CACHE_DIR") or os.path.join(base, "kachery")
+    named = _first("KACHERY_CACHE_DIR")
+    if named is not None:
+        return named
+    base = _first("XDG_CACHE_HOME")
+    if base is None or not os.path.isabs(base):
+        base = os.path.join(home(), ".cache")
+    return os.path.join(base, "kachery")
+
+
+def home() -> str:
+    """The user's home folder: ``HOME`` if it is an absolute path below the root, or else the account's."""
+    import pwd
+
+    account = [entry.pw_dir for entry in pwd.getpwall() if entry.pw_uid == os.geteuid()]
+    for path in (_first("HOME"), *account):
+        if path is not None and os.path.isabs(path) and path.strip("/"):
+            return path
+    raise BadRequest("There is no home folder for the cache; set KACHERY_CACHE_DIR to a folder of yours.")
 
 
 def temporary_directory() -> str | None:

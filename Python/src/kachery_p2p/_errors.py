@@ -20,7 +20,11 @@ class NotFound(KacheryError):
     code = "not_found"
 
 
-class NotInFolder(NotFound):
+class MissingFile(NotFound, FileNotFoundError):
+    """The file does not exist, or none of the nodes that were asked has it."""
+
+
+class NotInFolder(MissingFile):
     """The stored folder does not list this name, so no node can have it."""
 
 
@@ -96,6 +100,18 @@ class BadRequest(KacheryError):
     code = "bad_request"
 
 
+class IsAFolder(BadRequest, IsADirectoryError):
+    """A folder, where a file is required."""
+
+
+class BadContent(BadRequest, ValueError):
+    """A file does not contain what it was loaded as."""
+
+
+class NeverChanges(BadRequest, OSError):
+    """Something would write to what is stored."""
+
+
 class Forbidden(KacheryError):
     """The daemon does not accept this client."""
 
@@ -120,7 +136,7 @@ class HashMismatch(KacheryError):
     code = "hash_mismatch"
 
 
-class BadManifest(KacheryError):
+class BadManifest(KacheryError, ValueError):
     """A manifest contradicts itself or its file."""
 
     code = "bad_manifest"
@@ -174,7 +190,7 @@ class TooLarge(BadRequest):
     code = "too_large"
 
 
-class BadFolder(KacheryError):
+class BadFolder(KacheryError, ValueError):
     """A stored document is not a folder, or contains a name that no file can have."""
 
     code = "bad_folder"
@@ -214,6 +230,15 @@ _BY_CODE: dict[str, type[KacheryError]] = {
         WrongStorageDirectory,
     )
 }  # fmt: skip
+
+
+def missing(error: KacheryError) -> KacheryError:
+    """The same error, as a ``FileNotFoundError`` if it says that the file does not exist.
+
+    What opens files for other libraries does not raise that: an array would have fill values in place of data that
+    another node may have. Nor is a file missing because no node can be asked.
+    """
+    return MissingFile(str(error), error.code) if type(error) is NotFound else error
 
 
 def error_for(code: str | None, message: str, otherwise: type[KacheryError] = KacheryError) -> KacheryError:

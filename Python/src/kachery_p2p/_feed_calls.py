@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ._errors import KacheryError, TimedOut, error_for
-from ._feed_names import subfeed_hash
+from ._errors import BadRequest, KacheryError, TimedOut, error_for
+from ._feed_names import check_feed_name, subfeed_hash
 from ._json_values import MESSAGE, plain
 from ._place import require_daemon
 
@@ -25,6 +25,8 @@ class FeedInfo(NamedTuple):
 
 def create(name: str | None) -> str:
     """Creates a feed and returns its ID."""
+    if name is not None:
+        check_feed_name(name)
     # Never repeated: a second request would create a second feed.
     return str(_call("createFeed", {} if name is None else {"feedName": name}, is_repeatable=False)["feedId"])
 
@@ -36,6 +38,7 @@ def delete(feed_id: str) -> None:
 
 def id_of(name: str) -> str | None:
     """The ID of the feed with this name; ``None`` if there is none."""
+    check_feed_name(name)
     answer = _ask("getFeedId", {"feedName": name})
     feed_id = answer.get("feedId")
     return feed_id if answer.get("success") and isinstance(feed_id, str) else None
@@ -112,6 +115,8 @@ def watch_request(
     max_num_messages: int,
 ) -> dict[str, Any]:
     """The request of ``watch``."""
+    if channel == "":
+        raise BadRequest("The channel's name is empty; leave the channel out to read over every channel.")
     return {
         "subfeedWatches": {name: _watch(watch, channel) for name, watch in watches.items()},
         "waitMsec": wait_msec,

@@ -65,6 +65,8 @@ class SubfeedCore:
     """One log of a feed, and the position from which messages are read."""
 
     def __init__(self, *, feed: FeedCore, subfeed_name: SubfeedName, position: int, channel: str | None = None) -> None:
+        if channel == "":
+            raise BadRequest("The channel's name is empty; leave the channel out to read over every channel.")
         self._feed = feed
         self._channel = channel
         self._subfeed_name = subfeed_name

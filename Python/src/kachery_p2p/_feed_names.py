@@ -35,6 +35,14 @@ def parse_feed_uri(uri: str) -> FeedURI:
     return FeedURI(feed_id, unquote(name) or None)
 
 
+def check_feed_name(name: str) -> None:
+    """Raises ``BadRequest`` for a name by which a feed could not be found."""
+    if not isinstance(name, str) or not name:
+        raise BadRequest("A feed's name is text that is not empty; leave it out for a feed without a name.")
+    if "://" in name:
+        raise BadRequest(f"'{name}' cannot be a feed's name, because it would be taken for a URI; leave out the ://.")
+
+
 def subfeed_hash(name: SubfeedName) -> str:
     """The hash that identifies a subfeed.
 
@@ -42,6 +50,8 @@ def subfeed_hash(name: SubfeedName) -> str:
     JSON is written in ASCII, as by every published client, so that all clients compute the same hash.
     """
     plain_name = plain(name, SUBFEED_NAME)
+    if name == "":
+        raise BadRequest("A subfeed's name cannot be empty.")
     if not isinstance(name, str):
         name = _json(name, plain_name)
     elif name.startswith("~"):

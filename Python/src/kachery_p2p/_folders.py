@@ -6,10 +6,12 @@ import os
 from typing import Any
 
 from ._directory import MAXIMUM_DEPTH, Folder, all_files, all_folders, check_name, find_entry, write_folder
-from ._errors import BadFolder, BadRequest, NotFound
+from ._errors import BadFolder, BadRequest, MissingFile, NotFound
 from ._load import copy_file, unless_absent
 from ._locate import Sources, Unavailable, locate, read_bytes
+from ._os_errors import translated
 from ._store import store_bytes, store_file
+from ._text import path_text
 from ._uri import escape_label, parse_uri
 
 _THREADS = 8  # that load the files of a folder: enough to keep the daemon busy with small files
@@ -24,8 +26,10 @@ def store_dir(path: str, label: str | None = None) -> str:
         path: The folder.
         label: A name for people, after the hash; the default is the folder's name.
     """
+    path = path_text(path)
     if not os.path.isdir(path):
-        raise NotFound(f"There is no folder {path}.")
+        reason = "is a file; store it with kachery_p2p.store_file" if os.path.exists(path) else "does not exist"
+        raise MissingFile(f"The folder {path} {reason}.")
     name = escape_label(_name_of(path) if label is None else label)
     document = store_bytes(write_folder(_store_folder(path, 0)), "folder.json")
     return f"sha1dir://{parse_uri(document).sha1}" + (f".{name}" if name else "")
@@ -59,6 +63,7 @@ def load_dir(
 
     Nothing is written until everything has been loaded. The other arguments are those of ``load_file``.
     """
+    dest = path_text(dest)
     if os.path.exists(dest) and not os.path.isdir(dest):
         raise BadRequest(f"{dest} is not a folder; name a folder to load to.")
     return unless_absent(uri, strict, lambda: _load(uri, dest, Sources(p2p, from_node, from_channel)))
@@ -87,9 +92,10 @@ def _load(uri: str, dest: str, sources: Sources) -> str:
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
-    os.makedirs(dest, exist_ok=True)
-    for path in all_folders(folder):
-        os.makedirs(os.path.join(dest, path), exist_ok=True)
+    with translated("write to", dest, "Check the disk, or choose another destination."):
+        os.makedirs(dest, exist_ok=True)
+        for path in all_folders(folder):
+            os.makedirs(os.path.join(dest, path), exist_ok=True)
     for (path, _), source in zip(files, paths):
         copy_file(source, os.path.join(dest, path))
     return dest
@@ -106,7 +112,7 @@ def _store_folder(path: str, depth: int) -> Folder:
             f"{path} is more than {MAXIMUM_DEPTH} folders deep; does a link point to one of its own parents?"
         )
     folder: Folder = {"files": {}, "dirs": {}}
-    with os.scandir(path) as entries:
+    with translated("read", path, "Check the disk, then store the folder again."), os.scandir(path) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
             check_name(entry.name)
             if entry.is_dir():

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, Union
 
 from . import _connections
-from ._errors import Disconnected, KacheryError, NoDaemon, ProtocolViolation, TimedOut, error_for
+from ._errors import BadRequest, Disconnected, KacheryError, NoDaemon, ProtocolViolation, TimedOut, error_for
 
 if TYPE_CHECKING:
     import http.client
@@ -87,6 +87,8 @@ class Endpoint:
             if response.isclosed() and not response.will_close:
                 _connections.keep(self.address, connection)
                 connection = None
+        except KacheryError:
+            raise
         except socket.timeout as error:
             raise TimedOut(f"The daemon at {self} did not answer {path} within {timeout:g} s.") from error
         except (OSError, http.client.HTTPException) as error:
@@ -110,7 +112,10 @@ class Endpoint:
         repeatable: bool = True,
     ) -> dict[str, Any]:
         """Sends a JSON request and returns the JSON object that the daemon answers."""
-        body = None if value is None else json.dumps(value).encode()
+        try:
+            body = None if value is None else json.dumps(value).encode()
+        except RecursionError as error:
+            raise BadRequest("This cannot be sent as JSON: its lists or dicts are nested too deeply.") from error
         fields = {**(headers or {}), **({} if body is None else {"Content-Type": "application/json"})}
         with self.request(method, path, body, fields, timeout=timeout, repeatable=repeatable) as response:
             return parse_object(response.read())
@@ -169,7 +174,7 @@ def parse_object(content: bytes) -> dict[str, Any]:
     """Parses an answer, which must be a JSON object."""
     try:
         value = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ProtocolViolation("The daemon's answer is not JSON; is something else listening at its port?") from error
     if not isinstance(value, dict):
         raise ProtocolViolation("The daemon's answer is not a JSON object.")

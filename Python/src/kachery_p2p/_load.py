@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from . import _environment
-from ._errors import BadRequest
-from ._locate import Sources, Unavailable, locate, or_raise
-from ._text import printable
+from ._errors import BadContent, BadRequest, IsAFolder, MissingFile, missing
+from ._locate import Sources, Unavailable, locate, reading
+from ._os_errors import translated
+from ._text import path_text, printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +35,8 @@ def load_file(
 
     Args:
         uri: ``sha1://…``, ``sha1dir://…/path/inside``, or the path of a local file.
-        dest: Where to write a copy. If it is given, its path is returned.
+        dest: Where to write a copy. If it is given, its path is returned. A file that is there keeps its permissions, a
+            symbolic link stays one, and a pipe or device is written to.
         p2p: Whether to ask other nodes for a file that is not on this one.
         from_node: The ID of the only node to ask.
         from_channel: The only channel to ask on.
@@ -42,6 +45,8 @@ def load_file(
     Returns:
         The path, or ``None`` if the file is unavailable. The reason is logged and printed on standard error.
     """
+    if dest is not None:
+        check_destination(dest)
     path = _find(uri, Sources(p2p, from_node, from_channel), strict, all_of_it=dest is not None)
     return path if path is None or dest is None else copy_file(path, dest)
 
@@ -62,8 +67,11 @@ def load_text(
     path = _find(uri, Sources(p2p, from_node, from_channel), strict)
     if path is None:
         return None
-    with open(path, encoding="utf-8", newline="") as file:
-        return file.read()
+    with reading(path), open(path, encoding="utf-8", newline="") as file:
+        try:
+            return file.read()
+        except UnicodeDecodeError as error:
+            raise BadContent(f"{printable(uri)} is not text in UTF-8: {error}.") from error
 
 
 def load_json(
@@ -76,7 +84,12 @@ def load_json(
 ) -> Any:
     """Loads a JSON value. The arguments are those of ``load_file``."""
     text = load_text(uri, p2p, from_node, from_channel, strict=strict)
-    return None if text is None else json.loads(text)
+    if text is None:
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadContent(f"{printable(uri)} cannot be read as JSON: {error}.") from error
 
 
 def load_object(
@@ -116,7 +129,8 @@ def load_npy(
         return None
     from . import _npy
 
-    return _npy.load(path, mmap_mode)
+    with reading(path):
+        return _npy.load(path, mmap_mode)
 
 
 def load_pkl(
@@ -136,17 +150,17 @@ def load_pkl(
     path = _find(uri, Sources(p2p, from_node, from_channel), strict)
     if path is None:
         return None
-    with open(path, "rb") as file:
+    with reading(path), open(path, "rb") as file:
         return _pickle.load(file)
 
 
 def unless_absent(uri: str, strict: bool | None, find: Callable[[], T]) -> T | None:
     """The result of ``find``. If the file is unavailable, logs a warning and returns ``None``; ``strict`` raises."""
-    if _environment.is_strict(strict):
-        return or_raise(find)
     try:
         return find()
     except Unavailable as failure:
+        if _environment.is_strict(strict):
+            raise missing(failure.reason) from failure.reason.__cause__
         import logging
 
         # If the program has not configured logging, Python prints warnings on standard error.
@@ -154,29 +168,60 @@ def unless_absent(uri: str, strict: bool | None, find: Callable[[], T]) -> T | N
         return None
 
 
+def check_destination(dest: str) -> None:
+    """Raises if no file can have this path."""
+    dest = path_text(dest)
+    if not dest:
+        raise BadRequest("The destination is empty; name the file to write.")
+    if os.path.isdir(dest) or dest.endswith("/"):
+        raise IsAFolder(f"{dest} is a folder; name the file to write.")
+    folder = os.path.dirname(os.path.realpath(dest))
+    if not os.path.isdir(folder):
+        raise MissingFile(f"There is no folder {folder} to write {os.path.basename(dest)} to; create it first.")
+
+
 def copy_file(path: str, dest: str) -> str:
-    """Copies to ``dest``, which appears complete or not at all.
+    """Copies to ``dest``, which appears complete or not at all, unless it is a pipe, a socket or a device.
 
     A linked file that is copied onto itself stays as it is: a copy would have another time and so break the link.
     """
+    check_destination(dest)
+    with translated("write to", path_text(dest), "Check the disk, or choose another destination."):
+        present = _status(dest)
+        if present is not None and not stat.S_ISREG(present.st_mode):
+            _write_to(path, dest)
+        elif not _is_same_file(path, dest):
+            _replace(path, os.path.realpath(dest), 0o666 & ~_umask() if present is None else present.st_mode)
+    return dest
+
+
+def _status(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except FileNotFoundError:
+        return None
+
+
+def _write_to(path: str, dest: str) -> None:
+    import shutil
+
+    with open(path, "rb") as source, open(dest, "wb") as file:
+        shutil.copyfileobj(source, file)
+
+
+def _replace(path: str, dest: str, mode: int) -> None:
     import shutil
     import tempfile
 
-    if _is_same_file(path, dest):
-        return dest
-    folder = os.path.dirname(os.path.abspath(dest))
-    if os.path.isdir(dest):
-        raise BadRequest(f"{dest} is a folder; name the file to write.")
-    descriptor, temporary = tempfile.mkstemp(prefix=".kachery-", dir=folder)
+    descriptor, temporary = tempfile.mkstemp(prefix=".kachery-", dir=os.path.dirname(dest))
     os.close(descriptor)
     try:
         shutil.copyfile(path, temporary)
-        os.chmod(temporary, 0o666 & ~_umask())
+        os.chmod(temporary, stat.S_IMODE(mode))
         os.replace(temporary, dest)
     except BaseException:
         os.unlink(temporary)
         raise
-    return dest
 
 
 def _is_same_file(path: str, dest: str) -> bool:

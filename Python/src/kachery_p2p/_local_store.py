@@ -19,6 +19,7 @@ CHUNK_SIZE = 20_000_000  # bytes of a chunk in a manifest; a file larger than on
 _BLOCK = 1 << 20
 _FILE_MODE = 0o444  # read-only, because clients get the paths of stored files
 _LINK_MODE = 0o644
+_OWN = "kachery-node"  # the folder of what only this software knows
 _MAXIMUM_PLACES = 32  # further places at which one content may be linked
 _CHECK = "Check the disk and its mount."
 _MTIME_TOLERANCE = 0.002  # seconds; other software rounds the times that it records
@@ -58,10 +59,10 @@ class LocalStore:
         Returns:
             The new path, or ``None`` if this user may not move it.
         """
-        folder = os.path.join(self._home, "kachery-node", "damaged")
+        folder = os.path.join(self._home, _OWN, "damaged")
         place = os.path.join(folder, sha1 + suffix)
         try:
-            os.makedirs(folder, exist_ok=True)
+            self._make_folder(folder)
             os.rename(self.path(sha1) + suffix, place)
         except OSError:
             return None
@@ -95,7 +96,7 @@ class LocalStore:
 
     def _places(self, sha1: str) -> list[str]:
         """The link documents of the further places at which a content is linked."""
-        folder = os.path.join(self._home, "kachery-node", "links", sha1)
+        folder = os.path.join(self._home, _OWN, "links", sha1)
         try:
             names = sorted(name for name in os.listdir(folder) if name.startswith(sha1) and name.endswith(".link"))
         except OSError:
@@ -104,7 +105,7 @@ class LocalStore:
 
     def _place_of(self, sha1: str, target: str) -> str:
         name = f"{sha1}-{hashlib.sha1(os.fsencode(target)).hexdigest()[:16]}.link"
-        return os.path.join(self._home, "kachery-node", "links", sha1, name)
+        return os.path.join(self._home, _OWN, "links", sha1, name)
 
     def _keep_place(self, sha1: str, new_target: str) -> None:
         """Keeps the old place of a content as a further one, unless something else is there now."""
@@ -153,8 +154,8 @@ class LocalStore:
     @contextmanager
     def _temporary_file(self) -> Iterator[IO[bytes]]:
         """A new, locked temporary file. A starting daemon removes only temporary files that no process has locked."""
-        folder = os.path.join(self._home, "kachery-node", "temporary")
-        os.makedirs(folder, exist_ok=True)
+        folder = os.path.join(self._home, _OWN, "temporary")
+        self._make_folder(folder)
         path = os.path.join(folder, f"{os.getpid()}-{secrets.token_hex(8)}")
         with open(path, "xb") as file:
             try:
@@ -162,6 +163,30 @@ class LocalStore:
                 yield file
             finally:
                 _ignoring_absence(lambda: os.unlink(path))
+
+    def _make_folder(self, path: str) -> None:
+        """Creates a folder for those who may use the storage directory, whatever the umask of this process."""
+        if os.path.isdir(path):
+            return
+        parent = os.path.dirname(path)
+        if path == self._home:
+            os.makedirs(path, exist_ok=True)
+            return
+        self._make_folder(parent)
+        root, above = os.stat(self._home), os.stat(parent)
+        mode = stat.S_IMODE(root.st_mode) & 0o777 | 0o700
+        if os.path.dirname(parent) == self._home and os.path.basename(parent) == _OWN:
+            # Only for those who may write: these folders contain unfinished and removed files.
+            mode = 0o700 | (0o070 if mode & 0o020 else 0) | (0o007 if mode & 0o002 else 0)
+        try:
+            os.mkdir(path, mode)
+        except FileExistsError:  # another process has just created it
+            return
+        made = os.stat(path)
+        if made.st_gid != above.st_gid:
+            with suppress(PermissionError):  # of a group that this user is not in
+                os.chown(path, -1, above.st_gid)
+        os.chmod(path, stat.S_IMODE(os.stat(path).st_mode) & 0o7000 | mode)
 
     def _admit(self, file: IO[bytes], sha1: str) -> None:
         final = self.path(sha1)
@@ -173,7 +198,7 @@ class LocalStore:
         file.flush()
         os.fsync(file.fileno())
         folder = os.path.dirname(final)
-        os.makedirs(folder, exist_ok=True)
+        self._make_folder(folder)
         os.fchmod(file.fileno(), mode)
         os.rename(file.name, final)
         _sync_folder(folder)

@@ -12,10 +12,13 @@ from ._daemon import Daemon
 from ._directory import resolve_directory_uri
 from ._errors import (
     AlreadyRunning,
+    BadRequest,
     Disconnected,
     FileChanged,
     HashMismatch,
+    IsAFolder,
     KacheryError,
+    MissingFile,
     NotFound,
     ProtocolViolation,
     error_for,
@@ -24,17 +27,28 @@ from ._local_store import LocalStore
 from ._os_errors import translated
 from ._place import find_place
 from ._progress import Progress
-from ._uri import KacheryURI, parse_uri
+from ._text import path_text
+from ._uri import KacheryURI, is_hash, parse_uri
 
 T = TypeVar("T")
 
 
-class Sources(NamedTuple):
-    """Which nodes to ask for a missing file: none, all, one node, or the nodes of one channel."""
-
+class _Sources(NamedTuple):
     p2p: bool = True
     node: str | None = None
     channel: str | None = None
+
+
+class Sources(_Sources):
+    """Which nodes to ask for a missing file: none, all, one node, or the nodes of one channel."""
+
+    __slots__ = ()
+
+    def __new__(cls, p2p: bool = True, node: str | None = None, channel: str | None = None) -> Sources:
+        """Raises ``BadRequest`` for an empty name, which no channel has."""
+        if channel == "":
+            raise BadRequest("The channel's name is empty; leave the channel out to ask on every channel.")
+        return super().__new__(cls, p2p, node, channel)
 
 
 class Unavailable(Exception):
@@ -66,14 +80,21 @@ def locate(uri: str, sources: Sources, *, all_of_it: bool = False) -> str:
 
 
 def resolve(uri: str, sources: Sources) -> str | KacheryURI:
-    """The path of a local file, or the URI of a stored one, that a name stands for."""
+    """The path of a local file, or the URI of a stored one, that a name stands for: a URI, a path or a bare hash."""
+    uri = path_text(uri)
     if uri.startswith("sha1dir://"):
         uri = _resolve_in_directory(uri, sources)
     if uri.startswith("sha1://"):
         return parse_uri(uri)
-    if not os.path.isfile(uri):
-        raise NotFound(f"'{uri}' is neither a kachery URI nor a file on this machine.")
-    return uri
+    if os.path.isfile(uri):
+        return uri
+    if os.path.isdir(uri):
+        raise IsAFolder(f"'{uri}' is a folder on this machine, not a file.")
+    if is_hash(uri):
+        return KacheryURI(uri.lower())
+    if "://" in uri:
+        raise BadRequest(f"'{uri}' is not a kachery URI, which begins with sha1:// or sha1dir://.")
+    raise MissingFile(f"'{uri}' is neither a kachery URI nor a file on this machine.")
 
 
 def locate_parsed(uri: KacheryURI, sources: Sources, *, all_of_it: bool = False) -> str:
@@ -105,7 +126,7 @@ def reading(path: str) -> AbstractContextManager[None]:
 def _resolve_in_directory(uri: str, sources: Sources) -> str:
     try:
         return resolve_directory_uri(uri, lambda document: read_bytes(document, sources))
-    except NotFound as reason:
+    except (NotFound, IsAFolder) as reason:
         raise Unavailable(reason) from reason
 
 

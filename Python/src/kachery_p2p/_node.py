@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from ._daemon import Daemon
-from ._directory import resolve_directory_uri
-from ._locate import Sources, or_raise, read_bytes
+from ._errors import BadRequest
+from ._locate import Sources, or_raise, resolve
 from ._place import require_daemon
-from ._uri import parse_uri
 
 
 def get_node_id(api_port: int | None = None) -> str:
@@ -24,10 +23,10 @@ def get_channels() -> list[dict[str, Any]]:
 
 def find_file(uri: str, timeout_sec: float = 5) -> Iterator[dict[str, Any]]:
     """Yields ``{"nodeId", "fileKey", "fileSize"}`` for each node that has a file, as it answers; this node is first."""
-    if uri.startswith("sha1dir://"):
-        directory = uri
-        uri = or_raise(lambda: resolve_directory_uri(directory, lambda document: read_bytes(document, Sources())))
-    key = parse_uri(uri).file_key
+    named = or_raise(lambda: resolve(uri, Sources()))
+    if isinstance(named, str):
+        raise BadRequest(f"'{uri}' is a file on this machine, not a URI.")
+    key = named.file_key
     daemon = require_daemon("Finding a file")
     return _find(daemon, {"fileKey": key, "timeoutMsec": round(timeout_sec * 1000)})
 

@@ -6,11 +6,12 @@ from typing import IO, Any
 
 import numpy as np
 
-from ._errors import BadRequest
+from ._errors import BadContent, BadRequest
 from ._remedies import has_labels, instead_of, is_foreign, kind_of
 
 # numpy.load refuses a longer header (max_header_size), such as that of a type with hundreds of fields.
 _LONGEST_HEADER = 10_000
+_MAGIC = b"\x93NUMPY"
 _PADDING = 128  # the most that a header has beyond its text
 _PLAIN_SUBCLASSES = ("ndarray", "memmap", "matrix", "recarray", "chararray")
 _PLAIN = (bool, int, float, complex, str, bytes, list, tuple, range)
@@ -30,7 +31,19 @@ def save(array: Any, file: IO[bytes]) -> None:
 
 def load(path: str, mmap_mode: str | None) -> np.ndarray[Any, Any]:
     """Reads an array. Raises for an array of Python objects."""
-    array: np.ndarray[Any, Any] = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)  # type: ignore[arg-type]
+    with open(path, "rb") as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            raise BadContent("This file is not an array in the .npy format; load it as what it was stored.")
+    try:
+        array: np.ndarray[Any, Any] = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)  # type: ignore[arg-type]
+    except (ValueError, EOFError, OverflowError, MemoryError, SyntaxError, TypeError) as error:
+        # NumPy's own message suggests a switch that would run code from the file.
+        if "allow_pickle" in str(error):
+            raise BadContent(
+                "This array contains Python objects, which could run code when they are loaded; ask its author for "
+                "numbers, text or times."
+            ) from None
+        raise BadContent(f"This array cannot be read: {error}.") from error
     return array
 
 

@@ -6,7 +6,7 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ._errors import DiskFull, PermissionDenied, StorageFailed
+from ._errors import DiskFull, KacheryError, PermissionDenied, StorageFailed
 
 
 @contextmanager
@@ -22,6 +22,8 @@ def translated(action: str, path: str, remedy: str) -> Iterator[None]:
     """
     try:
         yield
+    except KacheryError:
+        raise
     except PermissionError as error:
         raise PermissionDenied(f"You may not {action} {path} ({error}); ask its owner for permission.") from error
     except OSError as error:

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import IO, Any, Callable, ClassVar
 
 from . import _pickled_arrays
-from ._errors import BadRequest, KacheryError
+from ._errors import BadContent, BadRequest, KacheryError
 from ._remedies import instead_of, is_array, kind_of, type_name
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, range)
@@ -39,10 +39,10 @@ def _load(file: IO[bytes], size: int) -> Any:
     except KacheryError:
         raise
     except RecursionError as error:
-        raise BadRequest("The pickle cannot be read: its lists or dicts are nested too deeply.") from error
+        raise BadContent("The pickle cannot be read: its lists or dicts are nested too deeply.") from error
     except Exception as error:
         # A damaged pickle can raise nearly any exception.
-        raise BadRequest(f"The pickle cannot be read: {error or type(error).__name__}.") from error
+        raise BadContent(f"The pickle cannot be read: {error or type(error).__name__}.") from error
 
 
 class _Check:
@@ -150,11 +150,11 @@ class _Unpickler(pickle._Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         known = self._known.get((module, name))
         if known is None:
-            raise BadRequest(f"The pickle contains {module}.{name}; only plain data and arrays are read, never code.")
+            raise BadContent(f"The pickle contains {module}.{name}; only plain data and arrays are read, never code.")
         return known
 
     def persistent_load(self, _: Any) -> Any:
-        raise BadRequest("The pickle refers to something outside itself.")
+        raise BadContent("The pickle refers to something outside itself.")
 
 
 class _Bounded:
@@ -167,14 +167,14 @@ class _Bounded:
 
     def read(self, count: int) -> bytes:
         if not 0 <= count <= self._left:
-            raise BadRequest("The pickle is cut short.")
+            raise BadContent("The pickle is cut short.")
         return self._file.read(count)
 
 
 def _of_list(kind: Callable[[list[Any]], Any]) -> Callable[[list[Any]], Any]:
     def make(items: list[Any]) -> Any:
         if type(items) is not list:
-            raise BadRequest("The pickle contains a set that is not made from a list.")
+            raise BadContent("The pickle contains a set that is not made from a list.")
         return kind(items)
 
     return make
@@ -183,5 +183,5 @@ def _of_list(kind: Callable[[list[Any]], Any]) -> Callable[[list[Any]], Any]:
 def _latin1(text: str, encoding: str) -> bytes:
     """Stands in for ``codecs.encode``, with which protocol 2 writes bytes."""
     if encoding != "latin1":
-        raise BadRequest(f"The pickle contains bytes in an unknown encoding, {encoding!r}.")
+        raise BadContent(f"The pickle contains bytes in an unknown encoding, {encoding!r}.")
     return text.encode("latin1")

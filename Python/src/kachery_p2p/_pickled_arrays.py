@@ -9,7 +9,7 @@ import math
 import sys
 from typing import Any, Callable
 
-from ._errors import BadRequest
+from ._errors import BadContent
 
 _OLD_MODULE = "numpy.core.multiarray"
 _MODULES = (_OLD_MODULE, "numpy._core.multiarray")
@@ -119,7 +119,7 @@ def _dtype(name: str, state: Any, finish: Callable[[Any], Any]) -> Any:
     import numpy as np
 
     if name[:1] not in _SIMPLE_KINDS and name != "?":
-        raise BadRequest(f"The pickle contains an array of type '{name}'; only numbers, text and times are read.")
+        raise BadContent(f"The pickle contains an array of type '{name}'; only numbers, text and times are read.")
     if state is None:
         return np.dtype(name)
     order, subarray, names, fields = state[1:5]
@@ -150,7 +150,7 @@ def _structured(names: Any, fields: dict[str, tuple[Any, ...]], size: int) -> An
     titles = [fields[name][2] if len(fields[name]) > 2 else None for name in names]
     if any(titles):
         if not all(title is None or type(title) is str for title in titles):
-            raise BadRequest("The pickle contains an array with a field title that is not text.")
+            raise BadContent("The pickle contains an array with a field title that is not text.")
         description["titles"] = titles
     return np.dtype(description)
 
@@ -159,11 +159,11 @@ def _array(dtype: Any, shape: Any, content: Any, is_fortran: bool) -> Any:
     import numpy as np
 
     if not isinstance(dtype, np.dtype) or dtype.hasobject:
-        raise BadRequest("The pickle contains an array of Python objects; only numbers, text and times are read.")
+        raise BadContent("The pickle contains an array of Python objects; only numbers, text and times are read.")
     if isinstance(content, str):
         content = content.encode("latin1")
     if not isinstance(content, bytes) or len(content) != math.prod(shape) * dtype.itemsize:
-        raise BadRequest("The pickle contains an array whose bytes do not match its shape.")
+        raise BadContent("The pickle contains an array whose bytes do not match its shape.")
     if dtype.itemsize == 0:
         # NumPy turns a zero-length text type into one of length one, except in a field.
         return np.zeros(shape, [("", dtype)])["f0"]

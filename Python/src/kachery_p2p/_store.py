@@ -6,15 +6,17 @@ import hashlib
 import io
 import json
 import os
+import stat
 from typing import IO, TYPE_CHECKING, Any, Callable, Union
 
-from . import _environment
 from ._daemon import Daemon
 from ._errors import (
     BadRequest,
     FileChanged,
     HashMismatch,
+    IsAFolder,
     KacheryError,
+    MissingFile,
     NotFound,
     PermissionDenied,
     StorageFailed,
@@ -22,7 +24,10 @@ from ._errors import (
 )
 from ._json_values import FILE, plain
 from ._local_store import LocalStore, Stored
+from ._os_errors import translated
 from ._place import find_place
+from ._temporary import named_directory
+from ._text import is_text, path_text
 from ._uri import KacheryURI, escape_label
 
 if TYPE_CHECKING:
@@ -42,15 +47,18 @@ def store_file(path: str, basename: str | None = None) -> str:
         basename: A name for people at the end of the URI; the default is the file's name. Characters that would end
             or break the URI are written as ``%XX``; slashes stay.
     """
-    store, daemon = find_place()
+    path = path_text(path)
     label = os.path.basename(path) if basename is None else basename
     with _open(path) as file:
+        store, daemon = find_place()
         size = _size(file, path)
         stored = None
-        if daemon is not None and daemon.endpoint.is_this_machine and not daemon.is_remote:
+        if daemon is not None and daemon.endpoint.is_this_machine and not daemon.is_remote and is_text(path):
             stored = _let_daemon_read(daemon, path)
         if stored is None:
             stored = _store(file, size, store, daemon)
+            if file.tell() != size:  # the kernel makes up such files, in /proc
+                raise FileChanged(f"{path} is longer than its size says; store it when no program is writing to it.")
         if _size(file, path) != size:
             raise FileChanged(f"{path} changed while it was stored; store it again.")
     return _uri(stored, label)
@@ -85,7 +93,10 @@ def store_json(
     come back as something else is refused: NaN, keys that become the same string, bytes, sets, arrays, objects.
     """
     _check_form(separators, indent)
-    text = json.dumps(plain(object, FILE), separators=separators, indent=indent, allow_nan=False)
+    try:
+        text = json.dumps(plain(object, FILE), separators=separators, indent=indent, allow_nan=False)
+    except RecursionError as error:
+        raise BadRequest("This cannot be stored as JSON: its lists or dicts are nested too deeply.") from error
     return store_text(text, "file.json" if basename is None else basename)
 
 
@@ -129,18 +140,23 @@ def _store_written(write: Callable[[IO[bytes]], None], label: str) -> str:
     """Stores what ``write`` writes to a temporary file, and returns its URI."""
     import tempfile
 
-    with tempfile.TemporaryFile(dir=_environment.temporary_directory()) as file:
-        write(file)
-        size = file.tell()
+    folder = named_directory()
+    with tempfile.TemporaryFile(dir=folder) as file:
+        with translated("write to", folder or tempfile.gettempdir(), "Set KACHERY_TEMP_DIR to another folder."):
+            write(file)
+            size = file.tell()
         file.seek(0)
         return _uri(_store(file, size, *find_place()), label)
 
 
 def link_file(path: str, basename: str | None = None) -> str:
     """Shares a file without copying it, and returns its URI. It is served as long as it does not change."""
-    store, daemon = find_place()
+    path = path_text(path)
     label = os.path.basename(path) if basename is None else basename
+    if not is_text(path):
+        raise BadRequest(f"{os.fsencode(path)!r} is not UTF-8, so no other program could follow the link; rename it.")
     with _open(path) as file:
+        store, daemon = find_place()
         size, status = _size(file, path), os.fstat(file.fileno())
         if daemon is None:
             return _uri(store.link(file, path, status), label)
@@ -227,21 +243,34 @@ def _check_presence(store: LocalStore, stored: Stored, size: int) -> None:
 
 
 def _open(path: str) -> IO[bytes]:
+    """Opens a regular file. Opening a pipe would wait, and opening a device could change it."""
     try:
-        return open(path, "rb")
-    except IsADirectoryError as error:
-        raise BadRequest(f"{path} is a folder; store it with kachery_p2p.store_dir.") from error
-    except FileNotFoundError as error:
-        raise NotFound(f"There is no file {path}.") from error
-    except PermissionError as error:
-        raise PermissionDenied(f"You may not read {path}; ask its owner for permission.") from error
+        with translated("read", path, "Check the disk, then store the file again."):
+            _require_regular(os.stat(path), path)
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                _require_regular(os.fstat(descriptor), path)
+                return os.fdopen(descriptor, "rb")
+            except BaseException:
+                os.close(descriptor)
+                raise
+    except StorageFailed as error:
+        if isinstance(error.__cause__, (FileNotFoundError, NotADirectoryError)):
+            raise MissingFile(f"There is no file {path}.") from error.__cause__
+        raise
+
+
+def _require_regular(status: os.stat_result, path: str) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise IsAFolder(f"{path} is a folder; store it with kachery_p2p.store_dir.")
+    if not stat.S_ISREG(status.st_mode):
+        raise BadRequest(f"{path} is a device, pipe or socket; only regular files can be stored.")
 
 
 def _size(file: IO[bytes], path: str) -> int:
-    status = os.fstat(file.fileno())
     if not os.path.isfile(path):
-        raise BadRequest(f"{path} is not a regular file, so it cannot be stored.")
-    return status.st_size
+        raise FileChanged(f"{path} was removed while it was read.")
+    return os.fstat(file.fileno()).st_size
 
 
 def _uri(stored: Stored, label: str) -> str:

@@ -18,12 +18,22 @@ def temporary_directory() -> str:
     """
     import tempfile
 
-    named = _environment.temporary_directory()
+    named = named_directory()
     if named is not None:
-        os.makedirs(named, exist_ok=True)
         return named
     base = _environment.offline_storage_directory() or tempfile.gettempdir()
     return _private_folder(base, f"kachery-tmp-{os.geteuid()}")
+
+
+def named_directory() -> str | None:
+    """``KACHERY_TEMP_DIR``, created if necessary; ``None`` if it is not set."""
+    named = _environment.temporary_directory()
+    if named is not None:
+        try:
+            os.makedirs(named, exist_ok=True)
+        except OSError as error:
+            raise StorageFailed(f"KACHERY_TEMP_DIR is {named}, which cannot be created ({error}).") from error
+    return named
 
 
 def _private_folder(base: str, name: str) -> str:

@@ -55,6 +55,17 @@ class KacheryURI(NamedTuple):
         return f"{text}?manifest={self.manifest}" if self.manifest is not None else text
 
 
+def _parts(place: str) -> tuple[str, str, str]:
+    """The hash, the label and the query. The label may also follow the query: ``HASH?manifest=HASH2/label``."""
+    first, _, label = place.partition("/")
+    name, _, query = first.partition("?")
+    if query.startswith(("manifest=", "chunkOf=")):
+        return name, label.partition("?")[0], query
+    path, _, query = place.partition("?")
+    name, _, label = path.partition("/")
+    return name, label, query
+
+
 def escape_label(name: str) -> str:
     """Escapes a name for the end of a URI: characters that would end or break the URI become ``%XX``."""
     return _BREAKING.sub(lambda match: f"%{ord(match[0]) & 0xFF:02X}", name)
@@ -64,8 +75,7 @@ def parse_uri(text: str) -> KacheryURI:
     """Parses a ``sha1://`` URI in any form that was ever published."""
     if not text.startswith("sha1://"):
         raise BadRequest(f"'{text}' is not a kachery URI: it does not begin with sha1://.")
-    path, _, query = text[len("sha1://") :].partition("?")
-    name, _, label = path.partition("/")
+    name, label, query = _parts(text[len("sha1://") :])
     # Old clients wrote an extension after the hash. It never had a meaning.
     sha1 = _hash(name.partition(".")[0], text)
     manifest: str | None = None
@@ -81,10 +91,41 @@ def parse_uri(text: str) -> KacheryURI:
     return KacheryURI(sha1, label, manifest, chunk)
 
 
+def decode_name(part: str) -> str:
+    """The name that a part of a path in a URI stands for; the part itself if it decodes to no name in UTF-8."""
+    if "%" not in part:
+        return part
+    from urllib.parse import unquote_to_bytes
+
+    try:
+        name = unquote_to_bytes(part).decode()
+    except UnicodeError:
+        return part
+    return part if "/" in name else name
+
+
 def parse_directory_uri(text: str) -> tuple[str, str]:
-    """The document's hash and the path inside the folder, from ``sha1dir://HASH[.label]/path/inside``."""
+    """The document's hash and the path inside the folder, from ``sha1dir://HASH[.label]/path/inside``.
+
+    The path is as it is written.
+    """
     name, _, path = text[len("sha1dir://") :].partition("?")[0].partition("/")
     return _hash(name.partition(".")[0], text), path
+
+
+def paths_in_directory_uri(text: str) -> list[str]:
+    """The paths that a folder's URI may mean, as they are written.
+
+    A question mark begins a query, unless an entry has the name with it.
+    """
+    path = parse_directory_uri(text)[1]
+    with_query = text[len("sha1dir://") :].partition("/")[2]
+    return [with_query, path] if path and with_query != path else [path]
+
+
+def is_hash(text: str) -> bool:
+    """Whether this is a bare hash, which stands for the file."""
+    return _HASH.match(text) is not None
 
 
 def _hash(text: str, uri: str) -> str:

@@ -5,30 +5,37 @@ The package registers both schemes with fsspec, so nothing needs to be imported.
 
 fsspec and the libraries that use it take some exceptions to mean that a file is absent, and they read an absent chunk
 of an array as fill values; Zarr 2 does so for every ``OSError``. Therefore the only such errors that this module raises
-are ``FileNotFoundError``, if the folder's document does not list the name, and ``IsADirectoryError``. A listed file
-that is unavailable raises a ``KacheryError``, which is neither an ``OSError`` nor a ``KeyError``.
+when it reads are ``FileNotFoundError``, if the folder's document does not list the name, and ``IsADirectoryError``. A
+listed file that is unavailable raises a ``KacheryError``, which is neither an ``OSError`` nor a ``KeyError``.
+
+Paths are those of fsspec: names as they are, not percent-encoded. A URI is decoded when its protocol is stripped.
 """
 
 from __future__ import annotations
 
 import errno
+import io
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 from fsspec.spec import AbstractFileSystem
+from fsspec.utils import stringify_path
 
+from . import _open
 from ._directory import Folder, find_in, parse_folder
-from ._errors import HashMismatch, KacheryError, NotInFolder, StorageFailed
+from ._errors import HashMismatch, KacheryError, NeverChanges, NotInFolder, StorageFailed
 from ._locate import Sources, or_raise, read_bytes
-from ._open import open_content
-from ._ranges import Content, find_content
-from ._uri import parse_directory_uri, parse_uri
+from ._open import Chunks, LocalFile
+from ._ranges import ChunkedFile, Content, find_content
+from ._uri import decode_name, escape_label, parse_directory_uri, parse_uri
 
 Info = dict[str, Any]
 
 _ABSENT = (FileNotFoundError, IsADirectoryError)
+_QUERY = re.compile(r"(.*)(\?(?:manifest|chunkOf)=[0-9a-fA-F]{40}[^/]*)\Z", re.DOTALL)
 
 
 class _ReadOnlyFileSystem(AbstractFileSystem):  # type: ignore[misc]
@@ -47,12 +54,12 @@ class _ReadOnlyFileSystem(AbstractFileSystem):  # type: ignore[misc]
         super().__init__(**options)
         self._sources = Sources(p2p, from_node, from_channel)
 
-    def _open(self, path: str, mode: str = "rb", **_: Any) -> Any:
+    def _open(self, path: str, mode: str = "rb", block_size: int | None = None, **_: Any) -> Any:
         if mode != "rb":
-            raise OSError(errno.EROFS, "Files stored in kachery never change", path)
+            _never(path)
         content = self._content(path)
         with _as_kachery_errors(self._uri(path)):
-            return open_content(content)
+            return _File(self, path, content, block_size or _open._BUFFER)
 
     def cat_file(self, path: str, start: int | None = None, end: int | None = None, **_: Any) -> bytes:
         """The bytes from ``start`` to ``end``. Negative values count from the end, as in a slice."""
@@ -135,8 +142,51 @@ class _ReadOnlyFileSystem(AbstractFileSystem):  # type: ignore[misc]
         except FileNotFoundError:
             return None
 
+    @classmethod
+    def _strip_protocol(cls, path: Any) -> Any:
+        if isinstance(path, (list, tuple)):
+            return [cls._strip_protocol(one) for one in path]
+        text = str(stringify_path(path))
+        scheme = f"{cls.protocol}://"
+        return (cls._path_of(text[len(scheme) :]) if text.startswith(scheme) else text).rstrip("/")
+
+    @classmethod
+    def _path_of(cls, place: str) -> str:
+        """The path for what follows ``://`` in a URI."""
+        raise NotImplementedError
+
+    def unstrip_protocol(self, name: str) -> str:
+        """The URI of a path. Two colons, which in fsspec separate URIs, are escaped as well."""
+        scheme = f"{self.protocol}://"
+        return scheme + self._uri(name)[len(scheme) :].replace("::", "%3A%3A")
+
     def _uri(self, path: str) -> str:
-        return f"{self.protocol}://{self._strip_protocol(path)}"
+        first, *names = self._strip_protocol(path).split("/")
+        return f"{self.protocol}://" + "/".join([first, *map(escape_label, names)])
+
+    def mkdir(self, path: str, *_: Any, **__: Any) -> None:
+        """Raises, as all that would write do: what is stored never changes."""
+        _never(path)
+
+    makedirs = rmdir = rm_file = _rm = touch = pipe_file = mkdir
+
+    def rm(self, path: Any, *_: Any, **__: Any) -> None:
+        """Raises: files are removed with the command kachery rm."""
+        _never(path)
+
+    def cp_file(self, path1: str, path2: str, **_: Any) -> None:
+        """Raises."""
+        _never(path2)
+
+    def mv(self, path1: str, path2: str, *_: Any, **__: Any) -> None:
+        """Raises."""
+        _never(path1)
+
+    def put_file(self, lpath: Any, rpath: str, *_: Any, **__: Any) -> None:
+        """Raises: files are stored with ``kachery_p2p.store_file``."""
+        _never(rpath)
+
+    put = copy = put_file
 
     def _content(self, path: str) -> Content:
         raise NotImplementedError
@@ -146,9 +196,39 @@ class _ReadOnlyFileSystem(AbstractFileSystem):  # type: ignore[misc]
 
 
 class KacheryFileSystem(_ReadOnlyFileSystem):
-    """Single files: ``sha1://HASH/name?manifest=…``. They always exist, because some node may have the file."""
+    """Single files: ``sha1://HASH/name?manifest=…``. They always exist, because some node may have the file.
+
+    The path of such a file is ``HASH?manifest=…/name``. It ends with the name, from which fsspec infers the compression
+    and the name of a copy.
+    """
 
     protocol = "sha1"
+
+    @classmethod
+    def _path_of(cls, place: str) -> str:
+        first, slash, label = place.partition("/")
+        query = parameters = ""
+        if "?" not in first:
+            rest, query, parameters = place.partition("?")
+            first, slash, label = rest.partition("/")
+        return first + query + parameters + slash + "/".join(map(decode_name, label.split("/")))
+
+    @classmethod
+    def _strip_protocol(cls, path: Any) -> Any:
+        stripped = super()._strip_protocol(path)
+        if isinstance(stripped, list) or "?" in stripped.partition("/")[0]:
+            return stripped
+        # A path whose query has not moved: a URI without its scheme.
+        parts = _QUERY.match(stripped)
+        if parts is None:
+            return stripped
+        return cls._path_of(stripped)
+
+    def _uri(self, path: str) -> str:
+        first, slash, label = self._strip_protocol(path).partition("/")
+        sha1, query, parameters = first.partition("?")
+        name = "/".join(map(escape_label, label.split("/")))
+        return f"{self.protocol}://{sha1}{slash}{name}{query}{parameters}"
 
     def info(self, path: str, **_: Any) -> Info:
         """``{"name", "size", "type", "sha1"}``."""
@@ -180,6 +260,11 @@ class KacheryFolderFileSystem(_ReadOnlyFileSystem):
     """Folders: ``sha1dir://HASH.label/path/inside``."""
 
     protocol = "sha1dir"
+
+    @classmethod
+    def _path_of(cls, place: str) -> str:
+        first, *names = place.split("/")
+        return "/".join([first, *map(decode_name, names)])
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -219,19 +304,32 @@ class KacheryFolderFileSystem(_ReadOnlyFileSystem):
 
     def _find(self, path: str) -> tuple[str, dict[str, Any]]:
         """The URI and the entry at a path: a folder or ``{"size", "sha1"}``. Each folder's document is read once."""
-        uri = f"sha1dir://{path}"
-        sha1, inner = parse_directory_uri(uri)
+        uri = self._uri(path)
+        sha1, _ = parse_directory_uri(uri)
         if sha1 not in self._folders:
             with _as_kachery_errors(uri):
                 document = or_raise(lambda: read_bytes(f"sha1://{sha1}", self._sources))
                 self._folders[sha1] = parse_folder(document)
-        # A question mark begins a URI's query, but a name from `ls` may also contain one.
-        for candidate in (path.partition("/")[2], inner):
-            try:
-                return uri, find_in(self._folders[sha1], candidate, uri)[0]
-            except NotInFolder as error:
-                reason = error
-        raise FileNotFoundError(errno.ENOENT, str(reason), path) from reason
+        # A question mark begins a URI's query, but a name may also contain one.
+        inner = path.partition("/")[2]
+        paths = dict.fromkeys((inner, inner.rpartition("?")[0] or inner, inner.partition("?")[0]))
+        try:
+            return uri, find_in(self._folders[sha1], list(paths), uri, _spellings)[0]
+        except NotInFolder as reason:
+            raise FileNotFoundError(errno.ENOENT, str(reason), path) from reason
+
+
+def _spellings(folder: Folder, part: str) -> Iterable[str]:
+    """The name itself, or else one that its URI spells like a percent-encoded one."""
+    yield part
+    if part not in folder["files"] and part not in folder["dirs"]:
+        for name in (*folder["dirs"], *folder["files"]):
+            if "%" in name and decode_name(name) == part:
+                yield name
+
+
+def _never(path: Any) -> NoReturn:
+    raise NeverChanges(f"{path} cannot be written: what is stored in kachery never changes. Store a new version of it.")
 
 
 def _info(name: str, entry: dict[str, Any]) -> Info:
@@ -240,12 +338,46 @@ def _info(name: str, entry: dict[str, Any]) -> Info:
     return {"name": name, "size": 0, "type": "directory"}
 
 
+class _File(io.BufferedReader):
+    """An open file. It can be pickled, and then opens again elsewhere.
+
+    fsspec's ``blockcache`` sets ``cache``, and then reads through it.
+    """
+
+    def __init__(self, fs: _ReadOnlyFileSystem, path: str, content: Content, block_size: int) -> None:
+        self.fs, self.path, self.blocksize, self.size = fs, path, block_size, content.size
+        self.cache: Any = None
+        self._content = content
+        if isinstance(content, ChunkedFile):
+            super().__init__(Chunks(self.size, self._through_cache), block_size)
+        else:
+            super().__init__(LocalFile(content.path), block_size)
+
+    def _through_cache(self, start: int, end: int) -> bytes:
+        return self._fetch_range(start, end) if self.cache is None else bytes(self.cache._fetch(start, end))
+
+    def _fetch_range(self, start: int, end: int) -> bytes:
+        with _as_kachery_errors(self.fs.unstrip_protocol(self.path)):
+            return or_raise(lambda: self._content.read(start, min(end, self.size)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _open_again, (self.fs, self.path, self.blocksize, self.tell())
+
+
+def _open_again(fs: _ReadOnlyFileSystem, path: str, block_size: int, position: int) -> _File:
+    file: _File = fs.open(path, block_size=block_size)
+    file.seek(position)
+    return file
+
+
 @contextmanager
 def _as_kachery_errors(uri: str) -> Iterator[None]:
     """Adds the URI to every error, and translates errors that would be taken for absence."""
     try:
         yield
     except KacheryError as error:
+        if isinstance(error, (OSError, LookupError)):
+            raise KacheryError(f"{uri}: {error}", error.code) from error
         raise type(error)(f"{uri}: {error}", error.code) from error
     except (OSError, LookupError) as error:
         raise StorageFailed(

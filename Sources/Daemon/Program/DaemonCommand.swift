@@ -1,3 +1,4 @@
+import APIModel
 import Diagnostics
 import EventLoop
 import Files
@@ -9,9 +10,15 @@ package enum DaemonCommand {
   /// Runs the daemon with these arguments (without the program's name), and ends the process.
   package static func runAndEnd(_ arguments: [String]) async -> Never {
     if arguments.map({ ByteString($0) }).contains(help) { showHelp() }
+    if arguments.map({ ByteString($0) }).contains(version) {
+      let line = Array("kacheryd \(APIVersion.daemon) (peer protocol \(APIVersion.peerProtocol))\n".utf8)
+      line.withUnsafeBytes { _ = try? FileStream.standardOutput.write($0) }
+      CurrentProcess.end(0)
+    }
     CurrentProcess.end(await run(arguments))
   }
 
+  private static let version = ByteString("--version")
   private static let help = ByteString("--help")
 
   /// Replaces this process with `kachery daemon start --help`, which describes the options.

@@ -1,5 +1,7 @@
+import APIModel
 import HTTP
 package import Primitives
+import Process
 import Transfer
 
 /// Reads the daemon's options and environment. Options override the environment, which overrides the
@@ -39,6 +41,16 @@ package enum DaemonOptions {
       do throws(KacheryError) { _ = try ProxyAddress(proxy) } catch {
         throw KacheryError(.badRequest, "--proxy: \(error.message)", cause: error)
       }
+    }
+    for channel in configuration.channels {
+      do throws(KacheryError) { try JoinedChannel.requireJoinable(ByteString(channel)) } catch {
+        throw KacheryError(.badRequest, "--channel: \(error.message)", cause: error)
+      }
+    }
+    // The recipe for a bootstrap node in the documentation of the published daemon. It did not relay.
+    if !configuration.isBootstrap, configuration.announcedHost != nil, port ?? 0 > 0 {
+      configuration.isBootstrap = true
+      configuration.relays = false
     }
     if configuration.isBootstrap, port == nil { configuration.port = DaemonConfiguration.defaultBootstrapPort }
     return configuration
@@ -99,7 +111,7 @@ package enum DaemonOptions {
     },
     "--channel": { configuration, value in
       configuration.channels.append(value)
-      return !value.isEmpty
+      return true
     },
     "--auth-group": { configuration, value in
       configuration.authorizedGroup = value.isEmpty ? nil : value
@@ -162,10 +174,17 @@ package enum DaemonOptions {
     func first(of names: [ByteString]) -> String? {
       names.lazy.compactMap { environment[$0] }.first { !$0.isEmpty }
     }
-    let home = value("HOME") ?? "/"
-    configuration.storageDirectory = absolute(value("KACHERY_STORAGE_DIR") ?? "\(home)/kachery-storage", environment)
-    configuration.configurationDirectory = absolute(
-      value("KACHERY_P2P_CONFIG_DIR") ?? "\(home)/.kachery-p2p", environment)
+    let home = Environment.home(named: value("HOME"))
+    func folder(_ variable: ByteString, _ name: String) throws(KacheryError) -> String {
+      if let named = value(variable) { return absolute(named, environment) }
+      guard let home else {
+        throw KacheryError(
+          .badConfiguration, "There is no home folder: set KACHERY_STORAGE_DIR and KACHERY_P2P_CONFIG_DIR to folders.")
+      }
+      return absolute("\(home)/\(name)", environment)
+    }
+    configuration.storageDirectory = try folder("KACHERY_STORAGE_DIR", "kachery-storage")
+    configuration.configurationDirectory = try folder("KACHERY_P2P_CONFIG_DIR", ".kachery-p2p")
     configuration.environmentProxy = first(of: ProxyRules.variables.map { ByteString($0) }) ?? ""
     configuration.environmentProxyExceptions = value("no_proxy", "NO_PROXY") ?? ""
     if let text = value("KACHERY_P2P_PORT_MAPPING") {

@@ -83,6 +83,12 @@ package final class FileStream: Sendable {
     return poll(&entry, 1, 0) != 0
   }
 
+  /// Returns when what is written to this pipe, socket or terminal has no reader any more; for a file, never.
+  package func waitUntilUnread() {
+    var entry = pollfd(fd: descriptor, events: 0, revents: 0)
+    while poll(&entry, 1, -1) < 1 {}
+  }
+
   /// The status of the open file.
   package func status() throws(KacheryError) -> FileStatus {
     var status = stat()

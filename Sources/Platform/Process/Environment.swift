@@ -10,6 +10,18 @@ package enum Environment {
     return text.isEmpty ? nil : text
   }
 
+  /// The user's home folder: the one of the variable `HOME`, or else the account's; nil if neither is the absolute path
+  /// of a folder below the root.
+  package static var home: String? { home(named: Environment["HOME"]) }
+
+  /// The same for another value of the variable `HOME`.
+  package static func home(named variable: String?) -> String? {
+    let account = getpwuid(geteuid())?.pointee.pw_dir.map { String(cString: $0) }
+    return [variable, account].compactMap(\.self).first {
+      $0.begins(with: "/") && $0.utf8.contains { $0 != UInt8(ascii: "/") }
+    }
+  }
+
   /// All variables.
   package static var all: [ByteString: String] {
     var variables: [ByteString: String] = [:]

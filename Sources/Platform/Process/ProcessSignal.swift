@@ -6,6 +6,7 @@ package struct ProcessSignal: Hashable, Sendable {
   package static let interrupt = ProcessSignal(number: SIGINT)
   package static let terminate = ProcessSignal(number: SIGTERM)
   package static let hangUp = ProcessSignal(number: SIGHUP)
+  package static let brokenPipe = ProcessSignal(number: SIGPIPE)
 
   package let number: Int32
 

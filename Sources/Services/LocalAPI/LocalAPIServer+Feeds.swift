@@ -37,7 +37,9 @@ extension LocalAPIServer {
   private func answerFeed(_ route: Route, _ fields: JSONFields, _ exchange: HTTPExchange) async throws(KacheryError) {
     switch route {
     case .feedCreate:
-      let feed = try await node.createFeed(named: try fields.optionalString("feedName"))
+      let name = try fields.optionalString("feedName")
+      if let name { try FeedName.require(name) }
+      let feed = try await node.createFeed(named: name)
       respond(exchange, ["success": true, "feedId": .string(feed.hex)])
     case .feedDelete: try await deleteFeed(try fields.fixed("feedId"), exchange)
     case .feedID:

@@ -31,9 +31,16 @@ extension LocalAPIServer {
     _ key: JSONValue, _ fields: JSONFields, _ caller: Caller?, _ exchange: HTTPExchange
   ) async throws(KacheryError) {
     var value = try fields.anyValue("value")
-    if caller == .otherMachine, key == JoinedChannel.mutableKey {
+    if key == JoinedChannel.mutableKey {
       let joined = JoinedChannel.list(from: try await node.mutable(key))
-      value = JoinedChannel.value(of: try RemoteChannels.marked(JoinedChannel.list(from: value), joined: joined))
+      let channels = JoinedChannel.list(from: value)
+      let known = Set(joined.map(\.address))
+      for channel in channels where !known.contains(channel.address) {
+        try JoinedChannel.requireJoinable(channel.address)
+      }
+      if caller == .otherMachine {
+        value = JoinedChannel.value(of: try RemoteChannels.marked(channels, joined: joined))
+      }
     }
     let isSet = try await node.setMutable(key, value, update: try fields.optionalBool("update") ?? true)
     respond(exchange, ["success": .bool(isSet)])

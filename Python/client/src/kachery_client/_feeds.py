@@ -9,7 +9,7 @@ import kachery_p2p as kp
 from kachery_p2p import _feed_calls
 from kachery_p2p._feed_calls import LOCAL, Message
 from kachery_p2p._feed_core import FeedCore, SubfeedCore
-from kachery_p2p._feed_names import SubfeedName, parse_feed_uri
+from kachery_p2p._feed_names import SubfeedName, check_feed_name, parse_feed_uri
 
 
 class Feed(FeedCore):
@@ -80,6 +80,8 @@ class Subfeed(SubfeedCore):
 
 def create_feed(feed_name: str | None = None) -> Feed:
     """Creates a feed that this node writes. The name finds it again on this node."""
+    if feed_name is not None:
+        check_feed_name(feed_name)
     feed_id = _feed_calls.create(None)
     if feed_name is not None:
         kp.set(_name_key(feed_name), feed_id)
@@ -94,6 +96,7 @@ def delete_feed(feed_name_or_uri: str) -> None:
 
 def get_feed_id(feed_name: str, *, create: bool = False) -> str:
     """The ID of the feed with this name on this node. If there is none, creates one or raises."""
+    check_feed_name(feed_name)
     feed_id = kp.get(_name_key(feed_name))
     if isinstance(feed_id, str):
         return feed_id

@@ -13,6 +13,10 @@ package enum PercentEncoding {
 
   /// Unescapes the text; keeps a `%` without two hexadecimal digits after it, and replaces invalid UTF-8 with U+FFFD.
   package static func decode(_ text: some StringProtocol) -> String {
+    String(decoding: decodedBytes(text), as: UTF8.self)
+  }
+
+  private static func decodedBytes(_ text: some StringProtocol) -> [UInt8] {
     var decoded: [UInt8] = []
     var rest = Array(text.utf8)[...]
     while let byte = rest.popFirst() {
@@ -24,7 +28,13 @@ package enum PercentEncoding {
       decoded += escaped
       rest = rest.dropFirst(2)
     }
-    return String(decoding: decoded, as: UTF8.self)
+    return decoded
+  }
+
+  /// The name that a part of a path in a URI stands for; nil if it decodes to something that is not a name in UTF-8.
+  package static func decodeName(_ part: some StringProtocol) -> String? {
+    guard let name = String(validating: decodedBytes(part), as: UTF8.self) else { return nil }
+    return name.utf8.contains(UInt8(ascii: "/")) ? nil : name
   }
 
   private static func isPlain(_ byte: UInt8) -> Bool {

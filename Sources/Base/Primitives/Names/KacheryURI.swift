@@ -25,8 +25,7 @@ package struct KacheryURI: Hashable, Sendable, CustomStringConvertible {
     guard let rest = text.removing(prefix: "sha1://") else {
       throw KacheryError(.badRequest, "'\(text)' is not a kachery URI: it does not begin with sha1://.")
     }
-    let (path, query) = rest.cut(at: "?")
-    let (name, label) = path.cut(at: "/")
+    let (name, label, query) = Self.parts(of: rest)
     // Old clients wrote an extension after the hash; it never had a meaning.
     let digits = name.cut(at: ".").head
     guard let hash = ContentHash(hex: digits) else {
@@ -48,6 +47,19 @@ package struct KacheryURI: Hashable, Sendable, CustomStringConvertible {
       }
     }
     key = FileKey(hash: hash, manifest: manifest, chunkOf: chunk)
+  }
+
+  /// The hash, the label and the query. The label may also follow the query, so that software that looks at the end of
+  /// a URI finds the file's name there: `HASH?manifest=HASH2/label`.
+  private static func parts(of text: Substring) -> (name: Substring, label: Substring?, query: Substring?) {
+    let (first, rest) = text.cut(at: "/")
+    let (hash, early) = first.cut(at: "?")
+    if let early, early.begins(with: "manifest=") || early.begins(with: "chunkOf=") {
+      return (hash, rest?.cut(at: "?").head, early)
+    }
+    let (path, query) = text.cut(at: "?")
+    let (name, label) = path.cut(at: "/")
+    return (name, label, query)
   }
 
   private static func chunk(_ value: Substring, in text: String) throws(KacheryError) -> ChunkLocation {

@@ -17,7 +17,7 @@ struct CheckupWithoutDaemon {
   let bootstraps: [Endpoint]
 
   private var directory: String {
-    Environment["KACHERY_STORAGE_DIR"] ?? "\(Environment["HOME"] ?? "")/kachery-storage"
+    Environment["KACHERY_STORAGE_DIR"] ?? "\(Environment.home ?? "")/kachery-storage"
   }
 
   var result: Checkup {

@@ -8,7 +8,7 @@ extension Command {
     examples: ["kachery feed create", "kachery feed create lab-notes"],
     run: { (arguments) throws(KacheryError) in
       let name = arguments.operands.first
-      if name != nil { _ = try arguments.operand("name") }
+      if name != nil { try FeedName.require(try arguments.operand("name")) }
       let client = try FeedClient.require()
       if let name, let known = try client.feed(named: name) {
         throw KacheryError(

@@ -1,4 +1,7 @@
+import Files
 import Primitives
+import Process
+import Threads
 
 extension Command {
   private static let signed = Option("--signed", nil, "print each message as it was signed, as JSON")
@@ -117,8 +120,14 @@ private struct Reading {
   }
 
   /// Prints messages as they arrive, without end.
+  ///
+  /// Ends when the reader of the output does, even while there is nothing to print.
   func follow(from position: UInt64) throws(KacheryError) {
     var reader = reader(from: position)
+    try SystemThread.run(named: "output") {
+      FileStream.standardOutput.waitUntilUnread()
+      ProcessSignal.brokenPipe.endProcess()
+    }
     try reader.follow { messages in
       for message in messages { style.print(message) }
       return true

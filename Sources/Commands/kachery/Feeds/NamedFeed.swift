@@ -44,11 +44,19 @@ struct NamedFeed {
     return names
   }
 
-  /// Finds a feed by its name, which may contain slashes; a subfeed's name may follow it.
+  /// Finds a feed by its name; a subfeed's name may follow it. Both may contain slashes: the shortest name of a feed
+  /// counts.
   private static func find(_ text: String, _ client: FeedClient) throws(KacheryError) -> (FeedID, ByteString?) {
     if let feed = try client.feed(named: text) { return (feed, nil) }
-    let (name, subfeed) = text.cut(at: "/")
-    if let subfeed, let feed = try client.feed(named: String(name)) { return (feed, ByteString(subfeed)) }
+    guard !text.ends(with: "/") else {
+      throw KacheryError(.badRequest, "'\(text)' names no subfeed after the slash; leave the slash out, or add a name.")
+    }
+    let parts = text.parts(separatedBy: "/")
+    for count in parts.indices.dropFirst() {
+      let name = parts[..<count].joined(separator: "/")
+      guard !name.isEmpty, let feed = try client.feed(named: name) else { continue }
+      return (feed, ByteString(parts[count...].joined(separator: "/")))
+    }
     throw KacheryError(
       .notFound, "No feed on this node has the name '\(text)'; 'kachery feed list' lists the feeds.")
   }

@@ -13,6 +13,7 @@ enum SubfeedName: Hashable {
   func hash() throws(KacheryError) -> SubfeedHash {
     switch self {
     case .text(let name):
+      guard !name.isEmpty else { throw KacheryError(.badRequest, "A subfeed's name cannot be empty.") }
       guard let digits = name.text.removing(prefix: "~") else { return try Self.hash(of: Array(name.utf8)) }
       guard let hash = SubfeedHash(hex: digits) else {
         throw KacheryError(.badRequest, "'\(name)' is not a subfeed: the ~ must be followed by 40 hexadecimal digits.")

@@ -56,7 +56,7 @@ struct FileBatch {
     _ keys: [FileKey], from client: DaemonClient
   ) throws(KacheryError) -> [Result<String, KacheryError>] {
     let request = BatchLoadRequest(
-      keys: keys, node: try arguments.node(askedBy: client), channel: arguments.askedChannel)
+      keys: keys, node: try arguments.node(askedBy: client), channel: try arguments.askedChannel())
     var outcomes: [Result<String, KacheryError>?] = Array(repeating: nil, count: keys.count)
     var refusal: KacheryError?
     var isFinished = false

@@ -39,5 +39,13 @@ extension Arguments {
   }
 
   /// The only channel whose members may be asked; nil for any.
-  var askedChannel: String? { value(Command.fromChannel.name) ?? value(Command.channel.name) }
+  ///
+  /// - Throws: `badRequest` if its name is empty.
+  func askedChannel() throws(KacheryError) -> String? {
+    let name = value(Command.fromChannel.name) ?? value(Command.channel.name)
+    guard name?.isEmpty != true else {
+      throw KacheryError(.badRequest, "The channel's name is empty; leave the option out to ask on every channel.")
+    }
+    return name
+  }
 }

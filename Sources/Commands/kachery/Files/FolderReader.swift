@@ -14,7 +14,7 @@ struct FolderReader {
     switch try ContentURI(parsing: text) {
     case .file(let uri): return uri
     case .folder(let uri):
-      guard case .file(let file) = try document(of: uri).entry(at: uri.path) else {
+      guard case .file(let file) = try document(of: uri).entry(of: uri) else {
         throw KacheryError(.badRequest, "'\(text)' is a folder; 'kachery-load-dir' loads it.")
       }
       return KacheryURI(key: FileKey(hash: file.hash), label: URILabel.escape(file.name.text))
@@ -26,7 +26,7 @@ struct FolderReader {
   /// - Throws: `badRequest` if it is a file.
   func folder(_ text: String) throws(KacheryError) -> FolderDocument {
     let uri = try FolderURI(parsing: text)
-    guard case .folder(let folder) = try document(of: uri).entry(at: uri.path) else {
+    guard case .folder(let folder) = try document(of: uri).entry(of: uri) else {
       throw KacheryError(.badRequest, "'\(text)' is a file; 'kachery-load' loads it.")
     }
     return folder

@@ -54,7 +54,7 @@ struct LoadedFile {
   }
 
   private static func name(of uri: KacheryURI) -> String {
-    uri.label.isEmpty ? String(uri.key.hash.hex.prefix(10)) : uri.label.text
+    uri.label.isEmpty ? String(uri.key.hash.hex.prefix(10)) : PercentEncoding.decode(uri.label.text)
   }
 
   /// The error for a file that is not in the directory if no daemon runs.
@@ -76,7 +76,8 @@ struct LoadedFile {
     _ uri: KacheryURI, _ arguments: Arguments, from client: DaemonClient
   ) throws(KacheryError) -> String {
     let request = LoadRequest(
-      key: uri.key, node: try arguments.node(askedBy: client), channel: arguments.askedChannel, reportWaiting: true)
+      key: uri.key, node: try arguments.node(askedBy: client), channel: try arguments.askedChannel(),
+      reportWaiting: true)
     var bar = ProgressBar(name: name(of: uri), isQuiet: arguments.has("--quiet"))
     var outcome: Result<String, KacheryError>?
     let timeout = try arguments.seconds("--timeout")

@@ -10,9 +10,19 @@ struct RemoteCache {
   private let store: ContentStore
 
   init() throws(KacheryError) {
-    let home = Environment["HOME"] ?? "/"
-    let base = Environment["XDG_CACHE_HOME"] ?? "\(home)/.cache"
-    store = try ContentStore(directory: Environment["KACHERY_CACHE_DIR"] ?? "\(base)/kachery", log: .disabled)
+    store = try ContentStore(directory: try Self.directory, log: .disabled)
+  }
+
+  private static var directory: String {
+    get throws(KacheryError) {
+      if let named = Environment["KACHERY_CACHE_DIR"] { return named }
+      let base = Environment["XDG_CACHE_HOME"].flatMap { $0.begins(with: "/") ? $0 : nil }
+      guard let base = base ?? Environment.home.map({ "\($0)/.cache" }) else {
+        throw KacheryError(
+          .badConfiguration, "There is no home folder for the cache; set KACHERY_CACHE_DIR to a folder of yours.")
+      }
+      return "\(base)/kachery"
+    }
   }
 
   /// The cached file's path; nil if it is not cached, or was altered.

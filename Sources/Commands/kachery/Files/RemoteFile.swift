@@ -41,7 +41,8 @@ struct RemoteFile {
     _ start: UInt64, _ end: UInt64?, _ receive: (UnsafeRawBufferPointer) -> Bool
   ) throws(KacheryError) {
     let request = ReadRequest(
-      key: key, start: start, end: end, node: try arguments.node(askedBy: client), channel: arguments.askedChannel)
+      key: key, start: start, end: end, node: try arguments.node(askedBy: client),
+      channel: try arguments.askedChannel())
     try client.download(request.json, from: "/v1/read", timeout: try arguments.seconds("--timeout"), receive)
   }
 }

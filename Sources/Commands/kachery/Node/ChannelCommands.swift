@@ -23,6 +23,7 @@ extension Command {
       if address != given {
         Console.note("The address names one revision of a gist; following the latest revision instead.")
       }
+      try JoinedChannel.requireJoinable(address)
       let client = try DaemonClient.require()
       let channel = JoinedChannel(
         address: address, isMessageProxy: arguments.has("--message-proxy"), isDataProxy: arguments.has("--data-proxy"),
@@ -34,7 +35,8 @@ extension Command {
       if arguments.isPublishedCall {
         Console.result(index == nil ? "Joined channel" : "Updated existing channel configuration")
       } else {
-        Console.note(index == nil ? "Joined the channel \(address)." : "Updated the channel \(address).")
+        let name = JoinedChannel.shown(address)
+        Console.note(index == nil ? "Joined the channel \(name)." : "Updated the channel \(name).")
       }
       return .done
     })
@@ -44,17 +46,19 @@ extension Command {
     name: "channel leave", usage: "NAME-OR-URL", summary: "Leaves a channel.",
     examples: ["kachery-p2p-leave-channel our-lab-7f3a9c"],
     run: { (arguments) throws(KacheryError) in
-      let address = JoinedChannel.followingLatest(absolute(try arguments.operand("channel's name or address")))
+      let given = JoinedChannel.followingLatest(absolute(try arguments.operand("channel's name or address")))
       let client = try DaemonClient.require()
       let channels = try joinedChannels(client)
-      guard channels.contains(where: { $0.address == address }) else {
-        throw KacheryError(.notFound, "This node has not joined the channel \(address); see kachery-p2p-get-channels.")
+      let isMeant = { (channel: JoinedChannel) in channel.address == given }
+      let isWritten = { (channel: JoinedChannel) in JoinedChannel.encoded(channel.address) == given }
+      guard let address = (channels.first(where: isMeant) ?? channels.first(where: isWritten))?.address else {
+        throw KacheryError(.notFound, "This node has not joined the channel \(given); see kachery-p2p-get-channels.")
       }
       try setJoinedChannels(channels.filter { $0.address != address }, client)
       if arguments.isPublishedCall {
         Console.result("Left channel: \(address)")
       } else {
-        Console.note("Left the channel \(address).")
+        Console.note("Left the channel \(JoinedChannel.shown(address)).")
       }
       return .done
     })
@@ -77,7 +81,7 @@ extension Command {
         // The published command writes the space even if nothing follows; scripts may compare.
         let line =
           arguments.isPublishedCall
-          ? [channel.address.text, marks.joined(separator: " ")] : [channel.address.text] + marks
+          ? [channel.address.text, marks.joined(separator: " ")] : [JoinedChannel.shown(channel.address)] + marks
         Console.result(line.joined(separator: " ").printable)
       }
       return .done

@@ -18,9 +18,9 @@ struct DaemonClient: Sendable {
   let isRemote: Bool
 
   /// The file of the token that the user was given for a daemon on another machine.
-  private static var tokenFile: String? { Environment["KACHERY_API_TOKEN_FILE"] }
+  static var tokenFile: String? { Environment["KACHERY_API_TOKEN_FILE"] }
   /// The file of that daemon's certificate.
-  private static var certificateFile: String? { Environment["KACHERY_API_CERTIFICATE_FILE"] }
+  static var certificateFile: String? { Environment["KACHERY_API_CERTIFICATE_FILE"] }
 
   /// Where a daemon would be: `http://HOST:PORT`, or `https://…` if a certificate is named.
   static var address: String {
@@ -43,7 +43,8 @@ struct DaemonClient: Sendable {
       throw KacheryError(
         .forbidden,
         "The daemon at \(address) says that its storage directory is \(probe.storageDirectory), but "
-          + "\(directory) cannot be read from here. Ask its owner for access, or correct KACHERY_STORAGE_DIR.")
+          + "\(directory) cannot be read from here. "
+          + (remoteRemedy ?? "Ask its owner for access, or correct KACHERY_STORAGE_DIR."))
     }
     guard node == probe.node.hex else {
       throw KacheryError(
@@ -69,7 +70,7 @@ struct DaemonClient: Sendable {
       "KACHERY_API_TOKEN_FILE", "KACHERY_API_CERTIFICATE_FILE",
     ]
     guard names.allSatisfy({ Environment[$0] == nil }),
-      let directory = Environment["KACHERY_STORAGE_DIR"] ?? Environment["HOME"].map({ "\($0)/kachery-storage" })
+      let directory = Environment["KACHERY_STORAGE_DIR"] ?? Environment.home.map({ "\($0)/kachery-storage" })
     else { return nil }
     return try throughSocket(in: directory)
   }
@@ -128,6 +129,9 @@ struct DaemonClient: Sendable {
   /// The error if no daemon answers and one is needed.
   static func missing(_ more: String) -> KacheryError {
     let variable = ["KACHERY_P2P_API_HOST", "KACHERY_DAEMON_HOST"].first { Environment[$0] != nil }
+    if let remoteRemedy {
+      return KacheryError(.noDaemon, "No kachery daemon answers at \(address). \(remoteRemedy)")
+    }
     let remedy = variable.map { "Start one there with kachery-p2p-start-daemon, correct \($0)" }
     return KacheryError(
       .noDaemon,
@@ -154,8 +158,8 @@ struct DaemonClient: Sendable {
     }
     request.connectTimeout = .seconds(3)
     request.timeout = .seconds(10)
-    let body: [UInt8]
-    do throws(KacheryError) { body = try HTTPClient.fetch(request, limit: 4 << 20).body } catch {
+    let (status, body): (Int, [UInt8])
+    do throws(KacheryError) { (status, body) = try HTTPClient.fetch(request, limit: 4 << 20) } catch {
       switch error.code {
       case .disconnected: return nil
       case .timedOut:
@@ -168,9 +172,12 @@ struct DaemonClient: Sendable {
       default: throw error
       }
     }
+    guard status != 401, status != 403 else { throw tokenRefused(error(status, body)) }
     guard let json = try? JSONParser.parse(body) else {
       throw KacheryError(
-        .noDaemon, "The program at \(address) is not a kachery daemon; choose its port with KACHERY_P2P_API_PORT.")
+        .noDaemon,
+        "The program at \(address) is not a kachery daemon. \(remoteRemedy ?? "Choose its port with KACHERY_P2P_API_PORT.")"
+      )
     }
     return try ProbeReply(json: json)
   }

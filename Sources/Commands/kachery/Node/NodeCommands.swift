@@ -18,7 +18,7 @@ extension Command {
         Console.result(JSONValue.object(fields).compact)
         return .done
       }
-      let channels = probe.joinedChannels.map { $0.address.text.printable }.joined(separator: ", ")
+      let channels = probe.joinedChannels.map { JoinedChannel.shown($0.address) }.joined(separator: ", ")
       Console.result("Node ID: \(probe.node)")
       Console.result("Storage directory: \(probe.storageDirectory)")
       Console.result("Channels: \(channels.isEmpty ? "none" : channels)")

@@ -31,6 +31,11 @@ extension ContentStore {
       try activity.requireTime()
       digester.update(block)
     }
+    // The kernel makes up files, in /proc and /sys, whose size is not that of their content.
+    guard try source.bytes(at: before.size, count: 1).isEmpty else {
+      throw KacheryError(
+        .fileChanged, "\(path) is longer than its size says; link it when no program is writing to it.")
+    }
     try Self.requireUnchanged(source, since: before, path)
     let (hash, manifest) = digester.finish()
     let manifestHash = try manifest.map(storeManifest)

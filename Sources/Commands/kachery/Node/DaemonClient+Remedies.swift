@@ -1,0 +1,26 @@
+import Primitives
+import Process
+
+extension DaemonClient {
+  /// What to do if the environment names a daemon on another machine but no token for it; nil if it does not, or if both
+  /// are named.
+  static var remoteRemedy: String? {
+    let names = ["KACHERY_P2P_API_HOST", "KACHERY_DAEMON_HOST"]
+    guard let name = names.first(where: { Environment[$0] != nil }), let host = Environment[name],
+      host != "localhost", !host.begins(with: "127."), host != "::1", host != "[::1]",
+      tokenFile == nil || certificateFile == nil
+    else { return nil }
+    return "To use a daemon on another machine, its owner starts it with --api-listen and gives you a token and a "
+      + "certificate; name their files in KACHERY_API_TOKEN_FILE and KACHERY_API_CERTIFICATE_FILE. Otherwise correct "
+      + "\(name)."
+  }
+
+  /// The error if the daemon does not accept the token.
+  static func tokenRefused(_ refusal: KacheryError) -> KacheryError {
+    guard let tokenFile else { return refusal }
+    return KacheryError(
+      .forbidden,
+      "The daemon at \(address) does not accept the token in \(tokenFile), which KACHERY_API_TOKEN_FILE names; ask its "
+        + "owner for the current one.", cause: refusal)
+  }
+}
