@@ -127,7 +127,8 @@ let package = Package(
 
     // `Benchmarks/scaling.py` runs it.
     .executableTarget(
-      name: "scaling", dependencies: ["Primitives", "Wire", "Transfer"], path: "Benchmarks/Scaling",
+      name: "scaling", dependencies: ["Primitives", "Crypto", "Wire", "Transfer", "Discovery", "NodeCore"],
+      path: "Benchmarks/Scaling",
       swiftSettings: strict,
       linkerSettings: [.linkedLibrary("m")]),
 

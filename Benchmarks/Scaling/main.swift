@@ -1,4 +1,5 @@
-// Measures what one piece of a download costs the core, for several file sizes: the time must not grow with the size.
+// Measures what one piece of a download costs the core, for several file sizes, and with the argument `members` what a
+// member costs a bootstrap node, for several numbers of them: the time must not grow with the size or the number.
 //
 // The core decides which node is asked for which piece; no bytes are moved. Two sources send pieces of 20 MB in turn.
 // The sizes take turns, so that other work on the machine affects each of them. `Benchmarks/scaling.py` builds and runs
@@ -67,30 +68,47 @@ struct Simulation {
   }
 }
 
-let sizes: [(name: String, bytes: UInt64)] = [
-  ("1 GB", 1_000_000_000), ("10 GB", 10_000_000_000), ("100 GB", 100_000_000_000), ("1 TB", 1_000_000_000_000),
-  ("10 TB", 10_000_000_000_000),
-]
-let clock = ContinuousClock()
-var microseconds = [[Double]](repeating: [], count: sizes.count)
-for _ in 0..<5 {
-  for (index, size) in sizes.enumerated() {
-    // Small files are downloaded several times; otherwise the clock would be too coarse.
-    var (pieces, time) = (0, Duration.zero)
-    repeat {
-      var simulation = Simulation(bytes: size.bytes)
-      time += clock.measure { simulation.run() }
-      guard simulation.isLoaded else { fatalError("the simulated load of \(size.name) did not end") }
-      pieces += simulation.pieces
-    } while pieces < 20_000
-    microseconds[index].append(
-      Double(time.components.attoseconds) / 1e12 / Double(pieces) + Double(time.components.seconds) * 1e6
-        / Double(pieces))
+func printDownloads() {
+  let sizes: [(name: String, bytes: UInt64)] = [
+    ("1 GB", 1_000_000_000), ("10 GB", 10_000_000_000), ("100 GB", 100_000_000_000), ("1 TB", 1_000_000_000_000),
+    ("10 TB", 10_000_000_000_000),
+  ]
+  let clock = ContinuousClock()
+  var microseconds = [[Double]](repeating: [], count: sizes.count)
+  for _ in 0..<5 {
+    for (index, size) in sizes.enumerated() {
+      // Small files are downloaded several times; otherwise the clock would be too coarse.
+      var (pieces, time) = (0, Duration.zero)
+      repeat {
+        var simulation = Simulation(bytes: size.bytes)
+        time += clock.measure { simulation.run() }
+        guard simulation.isLoaded else { fatalError("the simulated load of \(size.name) did not end") }
+        pieces += simulation.pieces
+      } while pieces < 20_000
+      microseconds[index].append(
+        Double(time.components.attoseconds) / 1e12 / Double(pieces) + Double(time.components.seconds) * 1e6
+          / Double(pieces))
+    }
+  }
+  let medians = microseconds.map { $0.sorted()[$0.count / 2] }
+  for (size, median) in zip(sizes, medians) {
+    print(
+      "\(size.name)\t\(size.bytes / Limits.chunkSize)\t\((median * 100).rounded() / 100)\t\((median / medians[0] * 100).rounded() / 100)"
+    )
   }
 }
-let medians = microseconds.map { $0.sorted()[$0.count / 2] }
-for (size, median) in zip(sizes, medians) {
-  print(
-    "\(size.name)\t\(size.bytes / Limits.chunkSize)\t\((median * 100).rounded() / 100)\t\((median / medians[0] * 100).rounded() / 100)"
-  )
+
+func printMembers() {
+  let counts = [100, 1_000, 10_000]
+  var meetings = counts.map { Meeting(members: $0) }
+  var costs = [[MeetingCost]](repeating: [], count: counts.count)
+  for _ in 0..<9 {
+    for index in meetings.indices { costs[index].append(MeetingCost(of: &meetings[index])) }
+  }
+  for (count, costs) in zip(counts, costs) {
+    let medians = [costs.map(\.member), costs.map(\.record), costs.map(\.messages)].map { $0.sorted()[$0.count / 2] }
+    print("\(count)\t\(count / Meeting.membersOfChannel)\t\(medians[0])\t\(medians[1])\t\(medians[2])")
+  }
 }
+
+if CommandLine.arguments.dropFirst().first == "members" { printMembers() } else { printDownloads() }

@@ -125,6 +125,22 @@ import Testing
     #expect(try call("kachery-p2p-find", "\(uri)/sub/b.txt").output.contains("\"fileSize\": 3"))
   }
 
+  /// Options without effect, and a part of what is said about each.
+  private static let withoutEffect = [
+    "kachery-p2p-start-daemon": [
+      "--public-url": "--api-listen", "--static-config": "--bootstrap and channels with --channel",
+      "--method": "a separate program", "--node-arg": "a separate program",
+    ],
+    "kachery-p2p": [
+      "--config": "--bootstrap and channels with --channel", "--nobootstrap": "named with --bootstrap",
+      "--ismessageproxy": "join a channel with --message-proxy", "--isdataproxy": "join a channel with --data-proxy",
+      "--dverbose": "see --verbose",
+    ],
+    "kachery-daemon": [
+      "--owner": "key owns the node", "--kachery-hub-url": "no longer exists", "--method": "a separate program",
+    ],
+  ]
+
   /// Every option that daemons were ever started with.
   @Test(arguments: [
     [
@@ -166,7 +182,12 @@ import Testing
     }
     let port = try #require(log.firstMatch(of: /http:\/\/127\.0\.0\.1:(\d+)/)?.1, "\(log)")
     #expect(log.contains("Node 'x'"))
-    #expect(log.contains("has no effect: "))
+    // What has no effect is said, each with what replaces it.
+    let ignored = try #require(Self.withoutEffect[words[0]])
+    for (option, remedy) in ignored {
+      #expect(log.contains("Note: \(option) has no effect: ") && log.contains(remedy), "\(option): \(log)")
+    }
+    #expect(log.components(separatedBy: "has no effect: ").count - 1 == ignored.count)
     environment["KACHERY_P2P_API_PORT"] = String(port)
     let stopped = try run("kachery-p2p-stop-daemon", [], in: folder.path, environment: environment)
     #expect(stopped.code == 0)

@@ -316,4 +316,9 @@ package struct MuxSession {
     buffer.append(contentsOf: output)
     output.removeAll(keepingCapacity: true)
   }
+
+  /// Frees the memory that output took, if none waits.
+  package mutating func releaseMemory() {
+    if output.isEmpty { output = [] }
+  }
 }

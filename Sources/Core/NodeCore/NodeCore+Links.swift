@@ -171,7 +171,11 @@ extension NodeCore {
       refuse(link, .duplicate, "this node has learned its address", at: now)
       return observed(hello.observed?.tcpEndpoint, at: now)
     }
-    peers.change(link) { $0.hello = hello }
+    peers.change(link) {
+      $0.hello = hello
+      // They are stored with those that follow.
+      $0.hello?.proofs = []
+    }
     recordBootstrapPorts(of: peer.node, hello, at: now)
     setProofs(hello.proofs, of: link)
     let sharesNothing = peers[link]?.proven.isEmpty ?? true

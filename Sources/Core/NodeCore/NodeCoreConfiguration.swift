@@ -18,7 +18,7 @@ package struct NodeCoreConfiguration: Sendable {
   package var bootstraps: [Endpoint]
   /// Bootstrap nodes at addresses of WebSockets.
   package var webSocketBootstraps: [Address]
-  /// Most links.
+  /// Most links: 12,000 of a bootstrap node, 4,096 of another one.
   package var maximumLinks: Int
   /// Most links from one origin: a laboratory may have hundreds of nodes behind one address.
   package var maximumLinksOfOrigin: Int { max(1, maximumLinks / 4) }
@@ -36,7 +36,7 @@ package struct NodeCoreConfiguration: Sendable {
 
   package init(
     key: SigningKey, label: String, software: String, isBootstrap: Bool = false, relays: Bool = true,
-    bootstraps: [Endpoint] = [], webSocketBootstraps: [Address] = [], maximumLinks: Int = 4_096
+    bootstraps: [Endpoint] = [], webSocketBootstraps: [Address] = [], maximumLinks: Int? = nil
   ) {
     self.key = key
     self.label = label
@@ -45,7 +45,8 @@ package struct NodeCoreConfiguration: Sendable {
     self.relays = relays
     self.bootstraps = bootstraps
     self.webSocketBootstraps = webSocketBootstraps
-    self.maximumLinks = maximumLinks
+    // All members of many channels meet at a bootstrap node; a link costs it 26 KiB.
+    self.maximumLinks = maximumLinks ?? (isBootstrap ? 12_000 : 4_096)
   }
 }
 

@@ -51,7 +51,10 @@ package struct FrameDecoder: Sendable {
     let start = head + Self.lengthBytes
     guard buffer.count - start >= length else { return nil }
     head = start + length
-    return Frame(type: buffer[start], body: ArraySlice(Array(buffer[start + 1..<head])))
+    let frame = Frame(type: buffer[start], body: ArraySlice(Array(buffer[start + 1..<head])))
+    // Most control streams are idle, and a node may have thousands.
+    if head == buffer.count { (buffer, head) = ([], 0) }
+    return frame
   }
 
   /// Removes and returns the bytes after the last frame.

@@ -13,6 +13,11 @@ final class TLSPipe {
     output.removeAll(keepingCapacity: output.capacity <= 1 << 20)
   }
 
+  /// Frees the memory that output took, if none waits.
+  func releaseMemory() {
+    if output.isEmpty { output = [] }
+  }
+
   /// Creates a BIO on this pipe. The pipe must outlive it: the session owns both and frees the BIO first.
   func makeBIO() -> OpaquePointer? {
     let bio = BIO_new(Self.method)

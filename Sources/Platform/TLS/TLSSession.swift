@@ -113,6 +113,9 @@ package final class TLSSession {
   /// Passes the output to `send` and clears it. The pointer is valid only during the call.
   package func drainOutput(_ send: (UnsafeRawBufferPointer) -> Void) { pipe.drainOutput(send) }
 
+  /// Frees what the output took before it was drained; further output takes it again.
+  package func releaseMemory() { pipe.releaseMemory() }
+
   /// Bytes that only the two ends of this session can derive (RFC 8446, section 7.5). Allowed only once established.
   package func exportKeyingMaterial(label: String, count: Int) throws(KacheryError) -> [UInt8] {
     var material = [UInt8](repeating: 0, count: count)

@@ -117,6 +117,15 @@ final class MuxCarrier: StreamCarrier {
   func ping() {
     pings.sent(mux.ping(), at: loop.now)
     flush()
+    releaseMemory()
+  }
+
+  /// Frees buffers that have grown in the handshake or in a burst: most links are idle most of the time, and a node may
+  /// have thousands.
+  private func releaseMemory() {
+    frame = []
+    mux.releaseMemory()
+    channel.releaseMemory()
   }
 
   func preferThroughput() {

@@ -141,6 +141,9 @@ final class TLSChannel {
   /// Sends what has been encrypted.
   func flush() { session.drainOutput { pipe.write($0) } }
 
+  /// Frees buffers that are empty and have grown.
+  func releaseMemory() { session.releaseMemory() }
+
   /// Ends this side of the session in order, after what was written: the peer can tell this end from a cut. Idempotent.
   func finish() {
     guard !isFinished, !isOver else { return }

@@ -55,7 +55,7 @@ extension Command {
     Option("--verbose", "LEVEL", "0: important messages; 1 and up: everything (0)"),
     Option("--http-port", "PORT", "the same as --port"),
     .ignored("--nobootstrap", nil, "only the nodes named with --bootstrap are asked"),
-    .ignored("--public-url", "URL", "files are not served over HTTP"),
+    .ignored("--public-url", "URL", "files are not served over HTTP; for other machines see --api-listen"),
     .ignored("--static-config", "FILE", "name bootstrap nodes with --bootstrap and channels with --channel"),
     .ignored("--config", "FILE", "name bootstrap nodes with --bootstrap and channels with --channel"),
     .ignored("--ismessageproxy", nil, "join a channel with --message-proxy, or see --isbootstrap"),
