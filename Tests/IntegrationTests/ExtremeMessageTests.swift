@@ -8,7 +8,7 @@ import Wire
 /// Real daemons that get well-formed messages with extreme values, after a valid hello.
 @Suite(.serialized, .timeLimit(.minutes(3))) struct ExtremeMessageTests {
   /// Messages of a run.
-  private static let messages = 400
+  private static let messages = 200
   /// Bytes that a daemon may add to its log in a run, whatever is sent.
   private static let log = 256 << 10
 
@@ -58,8 +58,8 @@ import Wire
         let peer = try HostilePeer(channel: AttackedPair.channel, as: standing, extremes: messages)
         try await peer.join(port: target.linkPort)
         messages.known.channels = [try await peer.channel]
-        // A node that introduces no others ends links to strangers immediately: fifty of them are enough.
-        sent += max(Self.messages / 50, try await send(&messages, Self.messages - sent, from: peer))
+        // A node that introduces no others ends links to strangers immediately: forty of them are enough.
+        sent += max(Self.messages / 40, try await send(&messages, Self.messages - sent, from: peer))
         await peer.stop()
         #expect(target.isRunning, "seed \(seed)")
       }

@@ -168,7 +168,7 @@ import Testing
   /// A few links at a time, each with a stream; in the end neither objects nor handles of any of them are left.
   @Test(arguments: CarrierKind.allCases) func manyLinksLeaveNothingBehind(kind: CarrierKind) async throws {
     // Handshakes within others, and over datagrams, take longer.
-    let count = kind == .nested || kind == .quic ? 200 : 500
+    let count = kind == .nested || kind == .quic ? 60 : 150
     try await withHosts(over: kind) { hosts in
       let handles = hosts.loop.openHandles
       let remains = Remains()

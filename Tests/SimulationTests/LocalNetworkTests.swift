@@ -6,7 +6,7 @@ import Testing
 
 /// Nodes of one local network, which know no bootstrap node, or none that answers.
 @Suite struct SimulatedLocalNetworkTests {
-  private static let seeds: Range<UInt64> = 0..<30
+  private static let seeds: Range<UInt64> = 0..<10
   private static let channels = (0..<4).map { Channel(address: "channel \($0)", membership: .byName) }
 
   private func network(seed: UInt64) -> SimNetwork {

@@ -8,7 +8,7 @@ import Transfer
 
 /// Which nodes may learn what, under many seeds.
 @Suite struct SimulatedMembershipTests {
-  private static let seeds: Range<UInt64> = 0..<12
+  private static let seeds: Range<UInt64> = 0..<6
 
   @Test(arguments: seeds)
   func aStrangerLearnsNothing(_ seed: UInt64) throws {
