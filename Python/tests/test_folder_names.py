@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import subprocess
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from fsspec.core import url_to_fs
 
 import kachery_client as kc
 import kachery_p2p as kp
-from kachery_p2p.filesystem import KacheryFileSystem, KacheryFolderFileSystem
+from kachery_p2p.filesystem import KacheryFileSystem
 from real_daemon import RealDaemon, program
 
 NAMES = [
@@ -23,10 +22,7 @@ NAMES = [
 ]  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def registered() -> None:
-    fsspec.register_implementation("sha1", KacheryFileSystem, clobber=True)
-    fsspec.register_implementation("sha1dir", KacheryFolderFileSystem, clobber=True)
+pytestmark = pytest.mark.usefixtures("registered")
 
 
 @pytest.fixture
@@ -73,7 +69,7 @@ def test_names_that_older_software_wrote_unencoded_still_load(folder: str) -> No
 
 
 def test_a_file_is_copied_under_the_name_in_front_of_its_manifest(offline: Path, tmp_path: Path) -> None:
-    content = random.Random(1).randbytes(20_000_001)
+    content = os.urandom(20_000_001)
     (tmp_path / "recording one?.dat").write_bytes(content)
     uri = kp.store_file(str(tmp_path / "recording one?.dat"))
     assert "/recording%20one%3F.dat?manifest=" in uri
