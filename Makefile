@@ -159,6 +159,7 @@ lint: needed .build/lint/swift .build/lint/python .build/lint/shell ## Check the
 	$(LINT_VENV)/bin/ruff format --check --quiet $(PYTHON_SOURCES)
 	$(LINT_VENV)/bin/ruff check --quiet $(PYTHON_SOURCES)
 	$(LINT_VENV)/bin/mypy --no-error-summary
+	$(LINT_VENV)/bin/vermin --quiet --no-tips --target=3.8- --violations Python/src Python/client/src
 	@mkdir -p $(@D) && touch $@
 
 .build/lint/shell: $(SCRIPTS)

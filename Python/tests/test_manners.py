@@ -268,3 +268,38 @@ def test_a_command_from_pip_finds_the_program(tmp_path: Path) -> None:
     assert run.stdout.startswith("Usage: kachery-load ")
     run = call("kachery-client", tmp_path, "version", PATH="/nowhere", KACHERY_PROGRAM=str(tmp_path / "none"))
     assert run.returncode == 127 and "make install" in run.stderr
+
+
+def test_the_remedy_for_a_daemon_elsewhere_is_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KACHERY_DAEMON_HOST", "lab.invalid")
+    with pytest.raises(kp.NoDaemon, match="KACHERY_API_TOKEN_FILE and KACHERY_API_CERTIFICATE_FILE"):
+        kp.get_node_id()
+    environment = {"KACHERY_DAEMON_HOST": "lab.invalid", "PATH": os.environ["PATH"]}
+    for arguments in (["info"], ["load", "sha1://" + "0" * 40]):
+        run = subprocess.run(
+            [str(program("kachery")), *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert run.returncode == 4 and "KACHERY_API_TOKEN_FILE and KACHERY_API_CERTIFICATE_FILE" in run.stderr
+
+
+def test_what_is_installed_agrees() -> None:
+    """The conda environment installs both packages, for every Python that they allow."""
+    python = Path(__file__).parents[1]
+    lines = [line.strip().lstrip("- ") for line in (python / "environment.yaml").read_text().splitlines()]
+    assert {"python>=3.8", "numpy", "fsspec>=2023.1", "./", "./client"} <= {*lines}
+    for project in (python / "pyproject.toml", python / "client" / "pyproject.toml"):
+        assert 'requires-python = ">=3.8"' in project.read_text()
+    makefile = (python.parent / "Makefile").read_text()
+    names = makefile[makefile.index("NAMES = ") : makefile.index(".DEFAULT_GOAL")].replace("\\", "").split()[2:]
+    scripts = [
+        line.split(" = ")[0]
+        for project in (python / "pyproject.toml", python / "client" / "pyproject.toml")
+        for line in project.read_text().splitlines()
+        if line.endswith('= "kachery_program:main"')
+    ]
+    assert sorted(scripts) == sorted(names)
