@@ -24,7 +24,7 @@ NEWEST = .build/python-venv-newest
 TIDILY = Tests/leaving-nothing.sh
 OUR_PACKAGES = PYTHONPATH=Python/src:Python/client/src
 # Tests that depend on NumPy, fsspec and Zarr, and so run with old and new versions of these.
-ARRAY_TESTS = $(addprefix Python/tests/test_,offline.py pickle.py values.py ranges.py filesystem.py unavailable.py)
+ARRAY_TESTS = $(addprefix Python/tests/test_,offline.py pickle.py values.py ranges.py filesystem.py unavailable.py folder_names.py manners.py)
 ZARR_TESTS = Python/tests/libraries/test_unavailable_chunks.py
 # The sources that `make lint` checks. ruff.toml and mypy.ini say how the Python sources are checked.
 SWIFT_SOURCES = Package.swift Sources Tests
@@ -159,6 +159,7 @@ lint: needed .build/lint/swift .build/lint/python .build/lint/shell ## Check the
 	$(LINT_VENV)/bin/ruff format --check --quiet $(PYTHON_SOURCES)
 	$(LINT_VENV)/bin/ruff check --quiet $(PYTHON_SOURCES)
 	$(LINT_VENV)/bin/mypy --no-error-summary
+	$(LINT_VENV)/bin/vermin --quiet --no-tips --target=3.8- --violations Python/src Python/client/src
 	@mkdir -p $(@D) && touch $@
 
 .build/lint/shell: $(SCRIPTS)
@@ -206,12 +207,13 @@ test-lines: needed $(VENV)/.complete ## Run two nodes over long, lossy and inter
 test-bare: ## Run demo, tests, install and uninstall on bare Debian 12 and 13 (as root; BARE= are options of run.sh)
 	Tests/Bare/run.sh $(BARE)
 
-# Checks before the build what would fail late or unclearly. sudo sets a PATH of its own, without the toolchain, and building
-# as root would leave root's files among the user's. So with sudo, `make install` installs the programs that the user built.
+# Checks before the build what would fail late or unclearly. What is built is installed without the toolchain, which sudo
+# takes from the PATH. With sudo nothing is built: that would leave root's files among the user's.
 installable:
 	@[ -z '$(PYTHON)' ] || Deploy/check-python.sh '$(PYTHON)'
-	@if [ -z "$$SUDO_UID" ] || [ "$$SUDO_UID" -eq 0 ]; then $(MAKE) --no-print-directory build; \
-	  elif [ ! -e .build/built ] || [ -n "$$(find Package.swift Sources CShims -newer .build/built)" ]; then \
+	@if [ -e .build/built ] && [ -z "$$(find Package.swift Sources CShims -newer .build/built)" ]; then :; \
+	  elif [ -z "$$SUDO_UID" ] || [ "$$SUDO_UID" -eq 0 ]; then $(MAKE) --no-print-directory build; \
+	  else \
 	    echo "install: the programs are missing or older than their sources. Run 'make build' without sudo first." >&2; \
 	    exit 1; fi
 
@@ -222,6 +224,7 @@ install: installable ## Install the commands below PREFIX (/usr/local), and the 
 	for name in $(NAMES); do ln -sfn kachery "$(BINDIR)/$$name" || exit 1; done
 	install -d '$(MANDIR)' '$(BASHDIR)' '$(ZSHDIR)' '$(FISHDIR)'
 	.build/release/kachery manual > '$(MANDIR)/kachery.1'
+	for name in kacheryd $(NAMES); do ln -sfn kachery.1 "$(MANDIR)/$$name.1" || exit 1; done
 	.build/release/kachery completion bash > '$(BASHDIR)/kachery'
 	.build/release/kachery completion zsh > '$(ZSHDIR)/_kachery'
 	.build/release/kachery completion fish > '$(FISHDIR)/kachery.fish'
@@ -232,9 +235,9 @@ install: installable ## Install the commands below PREFIX (/usr/local), and the 
 	  (*) echo "Put $(PREFIX)/bin on your PATH: export PATH=\"$(PREFIX)/bin:\$$PATH\"" ;; esac)
 
 uninstall: ## Remove exactly what install created, and folders that are then empty
-	for name in kachery kacheryd $(NAMES); do rm -f "$(BINDIR)/$$name" || exit 1; done
+	for name in kachery kacheryd $(NAMES); do rm -f "$(BINDIR)/$$name" "$(MANDIR)/$$name.1" || exit 1; done
 	for name in kachery $(NAMES); do rm -f "$(BASHDIR)/$$name" "$(FISHDIR)/$$name.fish" || exit 1; done
-	rm -f '$(MANDIR)/kachery.1' '$(ZSHDIR)/_kachery'
+	rm -f '$(ZSHDIR)/_kachery'
 	for folder in '$(MANDIR)' '$(BASHDIR)' '$(ZSHDIR)' '$(FISHDIR)' $(if $(SYSTEM_PREFIX),,'$(BINDIR)'); do \
 	  while case "$$folder" in ($(FOLDERS_TO_KEEP)) false ;; (*) rmdir "$$folder" 2>/dev/null ;; esac; do \
 	    folder=$$(dirname "$$folder"); done; done

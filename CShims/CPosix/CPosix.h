@@ -117,6 +117,11 @@ static inline int CPosix_chmod(int folder, const char *path, mode_t mode) {
   CPosix_RESULT(int, fchmodat(folder, path, mode, 0));
 }
 
+// Leaves the owner unchanged.
+static inline int CPosix_chown_group(int folder, const char *path, gid_t group) {
+  CPosix_RESULT(int, fchownat(folder, path, (uid_t)-1, group, 0));
+}
+
 // errno, as above; Swift sees both a struct and a function named flock.
 static inline int CPosix_flock(int descriptor, int operation) { CPosix_RESULT(int, flock(descriptor, operation)); }
 

@@ -3,6 +3,8 @@
 python jobs_worker.py CLIENT_NODE_ID…       (kachery-p2p-node-info on the client's machine prints its ID)
 """
 
+from __future__ import annotations
+
 import signal
 import sys
 from collections import Counter

@@ -12,12 +12,12 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Callable
+from typing import Any, Callable, Dict, Tuple
 
 from kachery_p2p._local_store import LocalStore
 
 NODE_ID = "ab" * 32
-Answer = Callable[[dict[str, Any]], tuple[Any, ...]]  # returns the status, the body, and optionally headers
+Answer = Callable[[Dict[str, Any]], Tuple[Any, ...]]  # returns the status, the body, and optionally headers
 
 
 def frames(*messages: Any) -> bytes:

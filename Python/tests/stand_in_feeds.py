@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from typing import Any, Callable
+from typing import Any, Callable, Dict
 
 from stand_in import NODE_ID, StandIn
 
-Reply = dict[str, Any]
+Reply = Dict[str, Any]
 
 
 class StandInFeeds:

@@ -1,5 +1,7 @@
 """Messages of the scripts of `make` on incomplete machines. Stand-ins replace the programs that they call."""
 
+from __future__ import annotations
+
 import shutil
 import subprocess
 import sys

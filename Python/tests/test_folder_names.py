@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import subprocess
 from pathlib import Path
 
@@ -13,7 +12,9 @@ from fsspec.core import url_to_fs
 
 import kachery_client as kc
 import kachery_p2p as kp
-from kachery_p2p.filesystem import KacheryFileSystem, KacheryFolderFileSystem
+from kachery_p2p import _local_store
+from kachery_p2p._uri import parse_uri
+from kachery_p2p.filesystem import KacheryFileSystem
 from real_daemon import RealDaemon, program
 
 NAMES = [
@@ -23,10 +24,7 @@ NAMES = [
 ]  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def registered() -> None:
-    fsspec.register_implementation("sha1", KacheryFileSystem, clobber=True)
-    fsspec.register_implementation("sha1dir", KacheryFolderFileSystem, clobber=True)
+pytestmark = pytest.mark.usefixtures("registered")
 
 
 @pytest.fixture
@@ -73,7 +71,7 @@ def test_names_that_older_software_wrote_unencoded_still_load(folder: str) -> No
 
 
 def test_a_file_is_copied_under_the_name_in_front_of_its_manifest(offline: Path, tmp_path: Path) -> None:
-    content = random.Random(1).randbytes(20_000_001)
+    content = os.urandom(20_000_001)
     (tmp_path / "recording one?.dat").write_bytes(content)
     uri = kp.store_file(str(tmp_path / "recording one?.dat"))
     assert "/recording%20one%3F.dat?manifest=" in uri
@@ -145,3 +143,16 @@ def test_feeds_with_a_slash_in_their_name_work_and_names_like_uris_are_refused(d
         assert package.get_feed_id(name) == (feed.get_feed_id() if package is kp else feed.feed_id)
         with pytest.raises(kp.BadRequest, match="taken for a URI"):
             package.create_feed("a://b")
+
+
+def test_the_manifest_of_a_snapshot_is_not_lost_behind_its_subfeed(
+    offline: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_local_store, "CHUNK_SIZE", 10)
+    uri = kp.store_json({"subfeeds": {}}, basename="feed.json")
+    for package in (kp, kc):
+        subfeed = package.load_feed(uri).load_subfeed("a/b c")
+        named = subfeed.get_uri() if package is kp else subfeed.uri
+        assert named == f"{uri}&subfeedName=a/b%20c"
+        assert parse_uri(named).manifest == parse_uri(uri).manifest is not None
+        assert kp.load_json(named) == {"subfeeds": {}}

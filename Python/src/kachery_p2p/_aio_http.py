@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import functools
 import io
 import json
-from typing import Any
+from typing import Any, Callable, TypeVar
 
 from . import _tokens
 from ._daemon import Daemon
@@ -13,26 +15,34 @@ from ._errors import Disconnected, Forbidden, KacheryError, TimedOut
 from ._http import Endpoint, parse_object, refusal
 from ._place import require_daemon
 
+T = TypeVar("T")
+
 _PATIENCE = 30.0  # seconds that an answer may take beyond the time that the daemon may wait
 _MAXIMUM_ANSWER = 256 << 20  # bytes
 
 
+async def to_thread(function: Callable[..., T], *arguments: Any, **options: Any) -> T:
+    """The result of a function, which runs on a thread; ``asyncio`` has this from Python 3.9 on."""
+    run = functools.partial(contextvars.copy_context().run, function, *arguments, **options)
+    return await asyncio.get_running_loop().run_in_executor(None, run)
+
+
 async def call(path: str, value: Any, wait: float) -> dict[str, Any]:
     """Sends a JSON request, which the daemon may take ``wait`` seconds to answer. Returns the JSON object."""
-    daemon = await asyncio.to_thread(require_daemon, "A feed")
+    daemon = await to_thread(require_daemon, "A feed")
     if daemon.endpoint.certificate is not None:
         # The synchronous client checks certificates. A daemon on another machine has few waiting tasks.
-        return await asyncio.to_thread(daemon.call, path, value, timeout=wait + _PATIENCE)
+        return await to_thread(daemon.call, path, value, timeout=wait + _PATIENCE)
     try:
         return await _exchange(daemon, path, value, wait + _PATIENCE)
     except Forbidden:
-        if not await asyncio.to_thread(_tokens.renew, daemon.storage_directory):
+        if not await to_thread(_tokens.renew, daemon.storage_directory):
             raise
         return await _exchange(daemon, path, value, wait + _PATIENCE)
 
 
 async def _exchange(daemon: Daemon, path: str, value: Any, timeout: float) -> dict[str, Any]:
-    headers = await asyncio.to_thread(_tokens.headers, daemon.storage_directory)
+    headers = await to_thread(_tokens.headers, daemon.storage_directory)
     request = _request(daemon.endpoint, path, json.dumps(value).encode(), headers)
     try:
         return _parse(await asyncio.wait_for(_round_trip(daemon.endpoint, request), timeout))

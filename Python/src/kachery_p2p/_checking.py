@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from typing import Tuple
 
 from ._daemon import Daemon
 from ._errors import AlreadyRunning, FileChanged, HashMismatch, KacheryError, NotFound
@@ -17,7 +18,7 @@ _HASHED_HERE = 1 << 20  # bytes up to which hashing a file takes no longer than 
 _HASHED_ALONE = CHUNK_SIZE  # bytes up to which a file is hashed if there is no daemon to ask
 _MAXIMUM_KNOWN = 10_000
 
-_Stamp = tuple[int, int, int, int]
+_Stamp = Tuple[int, int, int, int]
 _known: dict[tuple[str, str], _Stamp] = {}
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 import select
 import threading
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Optional, Tuple
 
 if TYPE_CHECKING:
     import http.client
     import ssl
 
-Address = tuple[str, int, Optional[str]]  # host, port, and the certificate file if the daemon uses TLS
+Address = Tuple[str, int, Optional[str]]  # host, port, and the certificate file if the daemon uses TLS
 
 
 class _Idle:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import kachery_program
+
 from ._daemon import Daemon, find_endpoint
 from ._errors import AlreadyRunning, BadRequest, KacheryError, NoDaemon
 
@@ -39,9 +41,7 @@ def start_daemon(
         pass
     if install_only:
         return
-    import shutil
-
-    program = shutil.which("kacheryd")
+    program = kachery_program.find("kacheryd")
     if program is None:
         raise BadRequest("There is no program kacheryd on the PATH; install kachery, then start the daemon again.")
     command = [program, "--label", label, "--verbose", str(verbose), "--port", str(port)]

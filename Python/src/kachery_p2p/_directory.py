@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Callable
+from collections.abc import Iterator, Sequence
+from typing import Any, Callable, Dict, Iterable
 
 from ._errors import BadFolder, IsAFolder, NotInFolder
 from ._uri import decode_name, escape_label, parse_directory_uri, paths_in_directory_uri
@@ -15,7 +15,7 @@ _MAXIMUM_NAME = 255  # bytes; the limit of Linux file systems
 _MAXIMUM_DOCUMENT = 64 << 20  # bytes
 
 Read = Callable[[str], bytes]
-Folder = dict[str, dict[str, Any]]  # {"files": {NAME: {"size", "sha1"}}, "dirs": {NAME: Folder}}
+Folder = Dict[str, Dict[str, Any]]  # {"files": {NAME: {"size", "sha1"}}, "dirs": {NAME: Folder}}
 # The names in a folder that a part of a path may mean, in the order in which to look for them.
 Spellings = Callable[[Folder, str], Iterable[str]]
 

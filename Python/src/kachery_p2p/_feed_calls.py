@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Dict, NamedTuple
 
 from ._errors import BadRequest, KacheryError, TimedOut, error_for
 from ._feed_names import check_feed_name, subfeed_hash
@@ -11,7 +11,7 @@ from ._json_values import MESSAGE, plain
 from ._place import require_daemon
 
 LOCAL = "*local*"  # the channel that means this node alone
-Message = dict[str, Any]
+Message = Dict[str, Any]
 
 _PATIENCE = 30.0  # seconds that an answer may take beyond the time that the daemon may wait
 

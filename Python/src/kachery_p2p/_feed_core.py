@@ -76,8 +76,10 @@ class SubfeedCore:
     @property
     def _uri(self) -> str:
         name = name_in_uri(self._subfeed_name)
-        is_snapshot = self._feed._snapshot is not None
-        return f"{self._feed._feed_uri}{'?subfeedName=' if is_snapshot else '/'}{name}"
+        uri = self._feed._feed_uri
+        if self._feed._snapshot is None:
+            return f"{uri}/{name}"
+        return f"{uri}{'&' if '?' in uri else '?'}subfeedName={name}"
 
     def set_position(self, position: int) -> None:
         """Sets the number of the message that is read next."""

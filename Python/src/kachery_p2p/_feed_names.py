@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from typing import Any, NamedTuple, Union
+from typing import Any, Dict, List, NamedTuple, Union
 
 from ._errors import BadRequest
 from ._json_values import SUBFEED_NAME, plain
 
-SubfeedName = Union[str, dict[str, Any], list[Any]]
+SubfeedName = Union[str, Dict[str, Any], List[Any]]
 
 _FEED_ID = re.compile(r"[0-9a-f]{64}\Z")
 _HASH = re.compile(r"[0-9a-f]{40}\Z")

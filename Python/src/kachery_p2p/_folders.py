@@ -87,10 +87,12 @@ def _load(uri: str, dest: str, sources: Sources) -> str:
     folder = _find_folder(uri, sources)
     files = list(all_files(folder))
     with ThreadPoolExecutor(_THREADS) as pool:
+        loads = [pool.submit(locate, f"sha1://{file['sha1']}", sources, all_of_it=True) for _, file in files]
         try:
-            paths = list(pool.map(lambda file: locate(f"sha1://{file[1]['sha1']}", sources, all_of_it=True), files))
+            paths = [load.result() for load in loads]
         except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
+            for load in loads:
+                load.cancel()
             raise
     with translated("write to", dest, "Check the disk, or choose another destination."):
         os.makedirs(dest, exist_ok=True)

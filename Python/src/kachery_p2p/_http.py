@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, Union
 
-from . import _connections
+from . import _connections, _environment
 from ._errors import BadRequest, Disconnected, KacheryError, NoDaemon, ProtocolViolation, TimedOut, error_for
 
 if TYPE_CHECKING:
@@ -152,10 +152,17 @@ class Endpoint:
                     f"The server at {self} does not have the certificate in {self.address[2]} ({error}). Ask the "
                     "daemon's owner for its certificate, and name its file in KACHERY_API_CERTIFICATE_FILE."
                 ) from error
-            raise NoDaemon(
-                f"No kachery daemon answers at {self} ({error}). Start one with kachery-p2p-start-daemon, or set "
-                "KACHERY_OFFLINE_STORAGE_DIR to work without one."
-            ) from error
+            raise NoDaemon(f"No kachery daemon answers at {self} ({error}). {self._remedy}") from error
+
+    @property
+    def _remedy(self) -> str:
+        if not self.is_this_machine and (self.certificate is None or _environment.token_file() is None):
+            return (
+                "To use a daemon on another machine, its owner starts it with --api-listen and gives you a token and a "
+                "certificate; name their files in KACHERY_API_TOKEN_FILE and KACHERY_API_CERTIFICATE_FILE. Otherwise "
+                "correct KACHERY_P2P_API_HOST or KACHERY_DAEMON_HOST."
+            )
+        return "Start one with kachery-p2p-start-daemon, or set KACHERY_OFFLINE_STORAGE_DIR to work without one."
 
 
 def _send(

@@ -9,7 +9,7 @@ import math
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, NoReturn, Optional
+from typing import Any, NamedTuple, NoReturn, Optional, Tuple
 
 from ._errors import BadRequest
 from ._remedies import instead_of, is_array, kind_of
@@ -38,7 +38,7 @@ SUBFEED_NAME = Purpose("part of a subfeed's name", is_for_daemon=False)
 ARGUMENT = Purpose("an argument", is_for_daemon=False)
 
 # The place of a value: the place of its container, and its key or index in it.
-_Place = Optional[tuple[Any, Any]]
+_Place = Optional[Tuple[Any, Any]]
 
 
 def plain(value: Any, purpose: Purpose) -> Any:

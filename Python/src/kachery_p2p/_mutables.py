@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Union
+from typing import Any, Dict, List, Union
 
 from ._errors import KacheryError, error_for
 from ._json_values import KEY, VALUE, plain
 from ._place import require_daemon
 
-Key = Union[str, dict[str, Any], list[Any]]
+Key = Union[str, Dict[str, Any], List[Any]]
 Value = Any  # anything that JSON can represent
 
 

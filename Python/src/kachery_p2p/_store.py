@@ -7,7 +7,7 @@ import io
 import json
 import os
 import stat
-from typing import IO, TYPE_CHECKING, Any, Callable, Union
+from typing import IO, TYPE_CHECKING, Any, Callable, Dict, List, Union
 
 from ._daemon import Daemon
 from ._errors import (
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 # The daemon answers only after it has read and synced the file.
 _READING_TIMEOUT = 3600.0
 
-Jsonable = Union[dict[str, Any], list[Any], int, float, str]
+Jsonable = Union[Dict[str, Any], List[Any], int, float, str]
 
 
 def store_file(path: str, basename: str | None = None) -> str:

@@ -6,7 +6,6 @@ Waiting for messages needs no thread, so thousands of tasks can wait concurrentl
 
 from __future__ import annotations
 
-import asyncio
 import functools
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
@@ -29,7 +28,7 @@ _STREAM_WAIT_MSEC = 5000  # of one long poll of a message stream
 def _on_thread(function: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
     @functools.wraps(function)
     async def call(*arguments: P.args, **options: P.kwargs) -> T:
-        return await asyncio.to_thread(function, *arguments, **options)
+        return await _aio_http.to_thread(function, *arguments, **options)
 
     return call
 
@@ -67,9 +66,9 @@ load_subfeed = _on_thread(kp.load_subfeed)
 
 async def find_file(uri: str, timeout_sec: float = 5) -> AsyncIterator[dict[str, Any]]:
     """Yields ``{"nodeId", "fileKey", "fileSize"}`` for each node that has a file, as it answers."""
-    found = await asyncio.to_thread(lambda: iter(kp.find_file(uri, timeout_sec)))
+    found = await _aio_http.to_thread(lambda: iter(kp.find_file(uri, timeout_sec)))
     while True:
-        node = await asyncio.to_thread(next, found, None)
+        node = await _aio_http.to_thread(next, found, None)
         if node is None:
             return
         yield node
@@ -77,7 +76,7 @@ async def find_file(uri: str, timeout_sec: float = 5) -> AsyncIterator[dict[str,
 
 async def append_messages(subfeed: kp.Subfeed, messages: list[Message]) -> None:
     """Appends messages to a subfeed; they are on the node's disk when this returns."""
-    await asyncio.to_thread(subfeed.append_messages, messages)
+    await _aio_http.to_thread(subfeed.append_messages, messages)
 
 
 async def watch_for_new_messages(

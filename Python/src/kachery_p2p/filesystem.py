@@ -19,7 +19,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any, Dict, NoReturn
 
 from fsspec.spec import AbstractFileSystem
 from fsspec.utils import stringify_path
@@ -32,7 +32,7 @@ from ._open import Chunks, LocalFile
 from ._ranges import ChunkedFile, Content, find_content
 from ._uri import decode_name, escape_label, parse_directory_uri, parse_uri
 
-Info = dict[str, Any]
+Info = Dict[str, Any]
 
 _ABSENT = (FileNotFoundError, IsADirectoryError)
 _QUERY = re.compile(r"(.*)(\?(?:manifest|chunkOf)=[0-9a-fA-F]{40}[^/]*)\Z", re.DOTALL)
@@ -341,7 +341,7 @@ def _info(name: str, entry: dict[str, Any]) -> Info:
 class _File(io.BufferedReader):
     """An open file. It can be pickled, and then opens again elsewhere.
 
-    fsspec's ``blockcache`` sets ``cache``, and then reads through it.
+    fsspec's ``blockcache`` sets ``cache``, and then reads through it; when it has closed the file, it sets ``closed``.
     """
 
     def __init__(self, fs: _ReadOnlyFileSystem, path: str, content: Content, block_size: int) -> None:
@@ -352,6 +352,14 @@ class _File(io.BufferedReader):
             super().__init__(Chunks(self.size, self._through_cache), block_size)
         else:
             super().__init__(LocalFile(content.path), block_size)
+
+    @property
+    def closed(self) -> bool:
+        return super().closed
+
+    @closed.setter
+    def closed(self, _: bool) -> None:
+        pass
 
     def _through_cache(self, start: int, end: int) -> bytes:
         return self._fetch_range(start, end) if self.cache is None else bytes(self.cache._fetch(start, end))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Tuple
 
 import fsspec
 import numpy as np
@@ -31,7 +31,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
 ]
 OpenArray = Callable[[str], Any]
-StoreKind = Callable[[str], tuple[str, OpenArray]]
+StoreKind = Callable[[str], Tuple[str, OpenArray]]
 
 
 def new_array(path: Path, **options: Any) -> Any:

@@ -8,17 +8,18 @@ extension FileSystem {
   ///   - permissions: of each folder created here, regardless of the umask; a set-group-ID bit inherited from the
   ///     parent folder is kept.
   ///   - folder: an open folder to which the path is relative; nil for any other path.
+  ///   - keepsGroup: whether a folder created here gets the group of the one above it, if this user may give it that.
   /// - Returns: the folders that have a new entry, lowest first: `syncFolder` must save them before the new folders are
   ///   durable.
   @discardableResult
   package static func createFolder(
-    _ path: String, permissions: UInt32, in folder: File? = nil
+    _ path: String, permissions: UInt32, in folder: File? = nil, keepsGroup: Bool = false
   ) throws(KacheryError) -> [String] {
     // Usually only the lowest one is missing.
     var isAboveMissing = false
     do throws(KacheryError) {
       try check("create the folder", path, in: folder) { CPosix_mkdir($0, $1, permissions) }
-      try setExactly(permissions, of: path, in: folder)
+      try setExactly(permissions, of: path, in: folder, keepsGroup: keepsGroup)
       return [parent(of: path)]
     } catch { isAboveMissing = error.systemNumber == ENOENT }
     if !isAboveMissing, let present = try statusIfPresent(path, in: folder) {
@@ -28,19 +29,25 @@ extension FileSystem {
       return []
     }
     let above = parent(of: path)
-    let changed = above == path ? [] : try createFolder(above, permissions: permissions, in: folder)
+    let changed =
+      above == path ? [] : try createFolder(above, permissions: permissions, in: folder, keepsGroup: keepsGroup)
     // Another process may create the same folder concurrently, which is just as good.
     do { try check("create the folder", path, in: folder) { CPosix_mkdir($0, $1, permissions) } } catch
       where error.systemNumber == EEXIST
     { return [above] + changed }
-    try setExactly(permissions, of: path, in: folder)
+    try setExactly(permissions, of: path, in: folder, keepsGroup: keepsGroup)
     return [above] + changed
   }
 
   private static func setExactly(
-    _ permissions: UInt32, of path: String, in folder: File?
+    _ permissions: UInt32, of path: String, in folder: File?, keepsGroup: Bool
   ) throws(KacheryError) {
-    let made = try status(path, in: folder).permissions
+    let new = try status(path, in: folder)
+    if keepsGroup, let group = try statusIfPresent(parent(of: path), in: folder)?.group, group != new.group {
+      // A user gives away no folder to a group that they are not in.
+      _ = try? check("change the group of", path, in: folder) { CPosix_chown_group($0, $1, group) }
+    }
+    let made = new.permissions
     guard made & 0o777 != permissions else { return }
     try check("change the permissions of", path, in: folder) {
       CPosix_chmod($0, $1, made & 0o7000 | permissions)

@@ -195,16 +195,15 @@ package actor LocalAPIServer {
     return user == FileSystem.user || user == 0
   }
 
+  static let wrongToken = KacheryError(
+    .forbidden, "The header 'Authorization: Bearer …' with the token of this daemon is missing, or the token is wrong.")
+
   /// Who sends the request.
   ///
   /// - Throws: `forbidden` if its token is missing or wrong, or insufficient for the route.
   private func caller(of exchange: HTTPExchange, _ route: Route) async throws(KacheryError) -> Caller {
     guard case .storageDirectory(let token) = access else {
-      guard isTrusted(exchange) else {
-        throw KacheryError(
-          .forbidden,
-          "The header 'Authorization: Bearer …' with the token of this daemon is missing, or the token is wrong.")
-      }
+      guard isTrusted(exchange) else { throw Self.wrongToken }
       guard Caller.otherMachine.may(use: route) else {
         throw KacheryError(
           .forbidden, "\(route.rawValue) is for programs on the daemon's own machine; send bytes to /store instead.")

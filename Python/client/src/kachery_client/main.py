@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Union
+from typing import Any, Dict, List, Union
 
 import kachery_p2p as kp
 from kachery_p2p import get, get_string, link_file, store_file, store_json, store_npy, store_pkl, store_text
@@ -12,7 +12,7 @@ from ._feeds import create_feed, delete_feed, get_feed_id, load_feed, load_subfe
 from ._load import load_bytes, load_file, load_json, load_npy, load_pkl, load_text
 from ._uri import KacheryUri, build_uri, parse_uri
 
-Key = Union[str, dict[str, Any], list[Any]]
+Key = Union[str, Dict[str, Any], List[Any]]
 
 
 def set(key: Key, value: Any, update: bool = True) -> bool:

@@ -10,7 +10,7 @@ extension ContentStore {
   package func pin(_ hash: ContentHash) throws(KacheryError) -> Bool {
     guard try !isPinned(hash) else { return false }
     // Users who may list the stored files may list the pins as well.
-    try FileSystem.createFolder(layout.pins, permissions: try folderPermissions())
+    try FileSystem.createFolder(layout.pins, permissions: try folderPermissions(), keepsGroup: true)
     try File(layout.pin(hash), .create(permissions: StoreLayout.ownFilePermissions)).close()
     try FileSystem.syncFolder(layout.pins)
     return true

@@ -12,9 +12,9 @@ extension ContentStore {
   func prepareOwnFolder(_ path: String) throws(KacheryError) {
     // All users reach the daemon's socket through the folder above.
     if try FileSystem.statusIfPresent(layout.own) == nil {
-      try FileSystem.createFolder(layout.own, permissions: try folderPermissions())
+      try FileSystem.createFolder(layout.own, permissions: try folderPermissions(), keepsGroup: true)
     }
-    try FileSystem.createFolder(path, permissions: try permissions(ofFolder: path))
+    try FileSystem.createFolder(path, permissions: try permissions(ofFolder: path), keepsGroup: true)
   }
 
   /// Permissions of a new folder at this path: this software's own are for those alone who may write to the storage
@@ -46,7 +46,8 @@ extension ContentStore {
     _ file: File, at final: String, in folder: String, permissions: UInt32
   ) throws(KacheryError) {
     try file.sync()
-    let changed = try FileSystem.createFolder(folder, permissions: try self.permissions(ofFolder: folder))
+    let changed = try FileSystem.createFolder(
+      folder, permissions: try self.permissions(ofFolder: folder), keepsGroup: true)
     // Not earlier: if the process ended first, a read-only file could not be resumed.
     try file.setPermissions(permissions)
     try FileSystem.rename(file.path, to: final)

@@ -58,7 +58,7 @@ extension ContentStore {
   }
 
   func openFolderOfFiles(_ permissions: UInt32) throws(KacheryError) -> File {
-    try FileSystem.createFolder(layout.files, permissions: permissions)
+    try FileSystem.createFolder(layout.files, permissions: permissions, keepsGroup: true)
     return try File(layout.files, .folder)
   }
 
@@ -107,7 +107,8 @@ extension ContentStore {
     defer { isPlaced ? unplaced.file.close() : unplaced.discard() }
     let name = StoreLayout.nameInFiles(of: small.hash)
     let final = "\(layout.files)/\(name)"
-    try FileSystem.createFolder(FileSystem.parent(of: name), permissions: permissions, in: folder)
+    let above = FileSystem.parent(of: name)
+    try FileSystem.createFolder(above, permissions: permissions, in: folder, keepsGroup: true)
     try unplaced.file.setPermissions(StoreLayout.filePermissions)
     switch unplaced {
     case .unnamed(let file):
