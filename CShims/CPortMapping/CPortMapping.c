@@ -60,8 +60,10 @@ static int read_answer(natpmp_t *router, int type, natpmpresp_t *answer) {
     struct pollfd socket = {.fd = router->s, .events = POLLIN};
     poll(&socket, 1, (int)(wait < left ? wait : left));
     const int result = readnatpmpresponseorretry(router, answer);
-    if (result == NATPMP_TRYAGAIN || (result == 0 && answer->type != type)) continue;
-    return result;
+    if (result == NATPMP_TRYAGAIN) continue;
+    if (result != 0 || answer->type == type) return result;
+    // A late answer to a repetition of the question before. The library takes it for the one that is awaited.
+    router->has_pending_request = 1;
   }
 }
 
@@ -90,9 +92,11 @@ static CPortMapping_Answer ask_natpmp(const CPortMapping_Question *question) {
   }
   // RFC 6886, section 3.4: a mapping is removed with the outside port 0.
   const uint16_t outer = question->seconds > 0 ? question->outer_port : 0;
-  result = sendnewportmappingrequest(&router, NATPMP_PROTOCOL_TCP, question->inner_port, outer, question->seconds);
+  const int protocol = question->is_udp ? NATPMP_PROTOCOL_UDP : NATPMP_PROTOCOL_TCP;
+  result = sendnewportmappingrequest(&router, protocol, question->inner_port, outer, question->seconds);
   if (result < 0) return natpmp_failure(result);
-  result = read_answer(&router, NATPMP_RESPTYPE_TCPPORTMAPPING, &answer);
+  const int type = question->is_udp ? NATPMP_RESPTYPE_UDPPORTMAPPING : NATPMP_RESPTYPE_TCPPORTMAPPING;
+  result = read_answer(&router, type, &answer);
   if (result < 0) return natpmp_failure(result);
   if (answer.pnu.newportmapping.privateport != question->inner_port) return outcome(CPortMapping_SILENT, 0);
   granted.outer_port = answer.pnu.newportmapping.mappedpublicport;
@@ -116,12 +120,13 @@ static int leads_to(uint32_t gateway, const char *url) {
 static CPortMapping_Answer ask_connection(
   const CPortMapping_Question *question, const char *url, const char *service, const char *own
 ) {
+  const char *const protocol = question->is_udp ? "UDP" : "TCP";
   char outer[8], inner[8], seconds[12], outside[40] = "";
   snprintf(outer, sizeof outer, "%u", question->outer_port);
   snprintf(inner, sizeof inner, "%u", question->inner_port);
   snprintf(seconds, sizeof seconds, "%u", question->seconds);
   if (question->seconds == 0) {
-    const int code = UPNP_DeletePortMapping(url, service, outer, "TCP", NULL);
+    const int code = UPNP_DeletePortMapping(url, service, outer, protocol, NULL);
     return code == UPNPCOMMAND_SUCCESS ? outcome(CPortMapping_GRANTED, 0) : outcome(CPortMapping_REFUSED, code);
   }
   int code = UPNP_GetExternalIPAddress(url, service, outside);
@@ -131,7 +136,7 @@ static CPortMapping_Answer ask_connection(
   struct in_addr address;
   outside[sizeof outside - 1] = 0;
   if (inet_pton(AF_INET, outside, &address) == 1) granted.outside = address.s_addr;
-  code = UPNP_AddPortMapping(url, service, outer, inner, own, "kachery", "TCP", NULL, seconds);
+  code = UPNP_AddPortMapping(url, service, outer, inner, own, "kachery", protocol, NULL, seconds);
   if (code != UPNPCOMMAND_SUCCESS) {
     if (code == upnp_conflict) return outcome(CPortMapping_TAKEN, code);
     return outcome(code > 0 ? CPortMapping_REFUSED : CPortMapping_SILENT, code);

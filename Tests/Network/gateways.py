@@ -55,10 +55,13 @@ class Gateway:
     def __init__(self, router: End) -> None:
         self._router = router
 
-    def mapped(self) -> list[int]:
-        """The outside ports that lead to machines inside."""
-        words = self._router.run(["nft", "list", "chain", "inet", "miniupnpd", "before"]).split()
-        return [int(after) for word, after in zip(words, words[1:]) if word == "dport"]
+    def mapped(self, transport: str = "tcp") -> list[int]:
+        """The outside ports that lead to machines inside, of ``tcp`` or ``udp``."""
+        # nft shows the number of the protocol if it does not know what miniupnpd compares.
+        names = {transport, {"tcp": "0x6", "udp": "0x11"}[transport]}
+        lines = self._router.run(["nft", "list", "chain", "inet", "miniupnpd", "before"]).splitlines()
+        rules = [line.split() for line in lines if " dport " in line]
+        return [int(rule[rule.index("dport") + 1]) for rule in rules if names & set(rule)]
 
     def map_for(self, end: End, port: int) -> None:
         """Another machine asks for a port by UPnP."""
@@ -87,10 +90,10 @@ class Gateway:
         with end.entered(), urllib.request.urlopen(request, timeout=10) as answer:
             assert answer.status == 200
 
-    def wait_for(self, ports: list[int], within: float) -> None:
+    def wait_for(self, ports: list[int], within: float, transport: str = "tcp") -> None:
         deadline = time.monotonic() + within
-        while self.mapped() != ports:
-            assert time.monotonic() < deadline, f"{self.mapped()} are mapped, not {ports}"
+        while self.mapped(transport) != ports:
+            assert time.monotonic() < deadline, f"{self.mapped(transport)} are mapped, not {ports}"
             time.sleep(0.05)
 
 

@@ -89,6 +89,7 @@ def test_a_mapped_node_is_dialed_through_its_router(
     a = place.start("A", "--port", str(PORT))
     router.wait_for([PORT], MAPPED)
     print(f"\n  mapped {time.monotonic() - begun:.1f} s after the start")
+    router.wait_for([PORT], MAPPED, "udp")
     b = place.start("B")
     b.wait_for_links(2)
     deadline = time.monotonic() + 20
@@ -99,10 +100,25 @@ def test_a_mapped_node_is_dialed_through_its_router(
     said = mapping(a)
     assert said["state"] == "mapped" and said["method"] == name and said["address"] == f"{INTERNET}.101:{PORT}"
     assert len(wait_for_state(b, "failed")["problems"]) == 2
+    assert said["udpAddress"] == f"{INTERNET}.101:{PORT}"
     text, _ = a.kachery("doctor").communicate(timeout=60)
     assert f"({name})" in text and "one has done so from outside" in text
     a.stop()
-    assert router.mapped() == [], "the mapping outlives the node"
+    assert router.mapped() + router.mapped("udp") == [], "a mapping outlives the node"
+
+
+def test_quic_comes_in_by_the_mapped_port(place: Place, stack: contextlib.ExitStack, tmp_path: Path) -> None:
+    """TCP has no way in, and the nodes do not punch: without the mapping B reaches A through the relay only."""
+    router = stack.enter_context(gateway(place.sites.routers[0], tmp_path / "router", "natpmp"))
+    a = place.start("A", "--port", str(PORT), multicast=False)
+    router.wait_for([PORT], MAPPED, "udp")
+    place.sites.routers[0].run(["nft", "insert rule inet filter forward tcp dport", str(PORT), "drop"])
+    b = place.start("B", multicast=False)
+    deadline = time.monotonic() + 30
+    while b.address_of("A") != f"quic://{INTERNET}.101:{PORT}":
+        assert time.monotonic() < deadline, f"B reaches A at {b.address_of('A')}"
+        time.sleep(0.1)
+    share(a, b, tmp_path, 3_000_000)
 
 
 def test_a_restarted_node_has_the_same_mapping(place: Place, stack: contextlib.ExitStack, tmp_path: Path) -> None:

@@ -9,11 +9,13 @@ import Testing
   private static let service = "urn:schemas-upnp-org:service:WANIPConnection:1"
 
   private func ask(
-    _ router: FakeRouter, _ method: PortMappingProtocol, lifetime: Duration = .seconds(7_200),
+    _ router: FakeRouter, _ method: PortMappingProtocol, _ transport: PortMappingQuestion.Transport = .tcp,
+    lifetime: Duration = .seconds(7_200),
     location: String? = nil, within limit: Duration = limit
   ) async throws -> PortMappingAnswer {
     var question = PortMappingQuestion(
-      method, gateway: router.address, interface: "lo", innerPort: 15_000, outerPort: 15_000, lifetime: lifetime)
+      method, transport, gateway: router.address, interface: "lo", innerPort: 15_000, outerPort: 15_000,
+      lifetime: lifetime)
     question.location = method == .upnp ? location ?? router.location : ""
     let asked = question
     return try await router.loop.onPool { RouterQuestions().ask(asked, within: limit) }
@@ -48,6 +50,18 @@ import Testing
       writer.integer(outer)
       writer.integer(seconds)
     }
+  }
+
+  /// The question and the answer have numbers of their own, and a late answer to another question changes nothing.
+  @Test func aRouterMapsAUDPPortByNATPMP() async throws {
+    let router = try await FakeRouter(natPMP: { request in
+      guard request.count > 2 else { return [Self.addressAnswer()] }
+      let answer = Self.mapAnswer(outer: 4_000, seconds: 600)
+      return request[1] == 1 ? [Self.addressAnswer(), [0, 129] + answer.dropFirst(2)] : [answer]
+    })
+    let answer = try await ask(router, .natPMP, .udp)
+    #expect(answer == .granted(outside: IPAddress("203.0.113.9"), port: 4_000, lifetime: .seconds(600)))
+    await router.stop()
   }
 
   @Test func aRouterMapsByNATPMP() async throws {

@@ -57,7 +57,7 @@ import Traversal
     #expect(place.state(of: place.members[0]) == .mapped(.natPMP, endpoint))
     #expect(place.announced.first == .tcp(endpoint))
     #expect(place.members[0].router.questions.count == 1)
-    #expect(place.members[0].core.mappingRemoval?.outerPort == 15_351)
+    #expect(place.members[0].core.mappingRemovals.first?.outerPort == 15_351)
     // Nodes that are not behind a router ask none.
     #expect(place.relays.allSatisfy { $0.router.questions.isEmpty && place.state(of: $0) == .unneeded })
     // It is renewed, and stays announced.

@@ -104,6 +104,11 @@ import Wire
     let udp = side.candidates.filter { $0.transport == .udp }
     #expect(udp.map(\.kind) == [.seen, .seen, .local, .local, .ipv6, .ownPort])
     #expect(udp.map(\.port) == [4_000, 4_000, 7_001, 7_001, 7_001, 7_001])
+    let router = try #require(Endpoint("203.0.113.9:7001"))
+    let led = OwnSide.Datagrams(outside: outside, port: 7_001, isBlocked: false, mapped: router)
+    let mapped = OwnSide(outside: outside, port: 7_000, interfaces: hosts, networks: [], datagrams: led).candidates
+    #expect(mapped.count == WireLimits.candidates)
+    #expect(mapped.filter { $0.transport == .udp }.map(\.kind) == [.mapped, .seen, .seen, .local, .local, .ipv6])
     let next = try #require(Endpoint("203.0.113.4:4004"))
     #expect(side.candidates(after: next).filter { $0.transport == .udp } == udp)
     #expect(side.candidates(after: next).count <= WireLimits.candidates)

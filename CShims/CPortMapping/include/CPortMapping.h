@@ -21,6 +21,7 @@ enum {
 // Addresses are in network order, everything else in host order.
 typedef struct {
   int32_t protocol;
+  int32_t is_udp; // whose ports: those of UDP, or those of TCP
   uint32_t gateway;
   char interface[16]; // by which the gateway is reached
   uint16_t inner_port, outer_port;

@@ -29,8 +29,8 @@ struct Introductions: Sendable {
   /// The port on which this node listens, and from which it dials.
   private(set) var listeningPort: UInt16?
   private var furtherPorts: [UInt16] = []
-  /// Where a router leads to this node.
-  private var mapped: Endpoint?
+  /// Where a router leads to this node by TCP, and by UDP.
+  private var mapped: (tcp: Endpoint?, udp: Endpoint?)
   /// The port on which this node accepts QUIC; nil if it does not.
   private(set) var quicPort: UInt16?
   private var local = LocalNetwork()
@@ -54,7 +54,7 @@ struct Introductions: Sendable {
   /// The addresses of this node: those given by its owner, that of its router, those at which it was seen, and those in
   /// its local networks.
   var ownAddresses: [Address] {
-    var addresses = (announced + [mapped].compactMap { $0 }).map { Address.tcp($0) }
+    var addresses = (announced + [mapped.tcp].compactMap { $0 }).map { Address.tcp($0) }
     guard let port = listeningPort else { return Array(addresses.prefix(WireLimits.addresses)) }
     // Other nodes come in at the same port only if the NAT uses it for all of them.
     if !outsideView.mapping(of: port).isHard {
@@ -77,7 +77,7 @@ struct Introductions: Sendable {
   private var quicAddresses: [Address] {
     guard let quicPort else { return [] }
     let seen = isBehindRouter ? [] : observedHosts.reversed()
-    var addresses: [Address] = []
+    var addresses = [mapped.udp].compactMap { $0 }.map { Address.quic($0) }
     for host in announced.map(\.host) + seen + local.hosts where IPAddress(host) != nil {
       guard let address = Endpoint(host: host, port: quicPort).map({ Address.quic($0) }) else { continue }
       if !addresses.contains(address) { addresses.append(address) }
@@ -107,9 +107,9 @@ struct Introductions: Sendable {
   }
 
   /// - Returns: whether anything has changed.
-  mutating func setMapped(_ endpoint: Endpoint?) -> Bool {
-    guard mapped != endpoint else { return false }
-    mapped = endpoint
+  mutating func setMapped(tcp: Endpoint?, udp: Endpoint?) -> Bool {
+    guard mapped != (tcp, udp) else { return false }
+    mapped = (tcp, udp)
     return true
   }
 
@@ -126,7 +126,8 @@ struct Introductions: Sendable {
   ///   - guessesPorts: whether it takes part in guessing ports.
   func ownSide(isUDPBlocked: Bool, guessesPorts: Bool) -> OwnSide {
     let datagrams = quicPort.map {
-      OwnSide.Datagrams(outside: outsideUDP, port: $0, isBlocked: isUDPBlocked, guessesPorts: guessesPorts)
+      OwnSide.Datagrams(
+        outside: outsideUDP, port: $0, isBlocked: isUDPBlocked, mapped: mapped.udp, guessesPorts: guessesPorts)
     }
     return OwnSide(
       outside: outsideView, port: listeningPort, interfaces: local.hosts, networks: local.networks,

@@ -60,6 +60,8 @@ package struct NetworkSummary: Sendable {
   package let clocks: ClockComparison
   /// Whether the router leads a port to this node.
   package let mapping: MappingLease.State
+  /// The same for its UDP port.
+  package let datagramMapping: MappingLease.State
 }
 
 extension NodeCore {
@@ -69,7 +71,7 @@ extension NodeCore {
       views: views, datagrams: datagrams, accepted: peers.acceptedPaths, bootstraps: bootstrapStates,
       channels: membership.inOrder.sorted { $0.address < $1.address }.map { members(of: $0, at: now) },
       places: announcer.placeCount, neighbors: announcer.neighbors(at: now.instant), clocks: reputation.clocks,
-      mapping: mapping.state)
+      mapping: mapping.tcp.state, datagramMapping: mapping.udp.state)
   }
 
   /// What the linked bootstrap nodes have said. A proxy's or a relay's address is not this node's.

@@ -39,7 +39,7 @@ package struct NodeCore: Sendable {
   var provedPlaces: [DialID: PunchSchedule.ProvedPlace] = [:]
   var udpObservers: UDPObservers
   var observationAnswers = ObservationAnswers()
-  var mapping: MappingLease
+  var mapping: MappingLeases
   var standby = StandbyRelays()
   /// The attempt to learn the NAT's next port that is running.
   var observation: Observation?
@@ -68,7 +68,7 @@ package struct NodeCore: Sendable {
     announcer = LocalAnnouncer(random: random)
     punches = PunchSchedule(of: node, random: random)
     udpObservers = UDPObservers(of: node)
-    mapping = MappingLease(random: random)
+    mapping = MappingLeases(random: random)
     transferEngine = TransferEngine(manifestThreshold: configuration.manifestThreshold, node: node)
   }
 

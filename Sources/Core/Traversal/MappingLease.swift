@@ -62,6 +62,13 @@ package struct MappingLease: Sendable {
     package let question: PortMappingQuestion
   }
 
+  /// Where a router answers.
+  struct Place: Hashable, Sendable {
+    let method: PortMappingProtocol
+    /// Of the description of a UPnP router; else empty.
+    let location: String
+  }
+
   private struct Mapping: Sendable {
     let method: PortMappingProtocol
     let port: UInt16
@@ -70,6 +77,7 @@ package struct MappingLease: Sendable {
     let expires: Instant
   }
 
+  private let transport: PortMappingQuestion.Transport
   private var methods: [PortMappingProtocol] = []
   private var router: Router?
   private var port: UInt16?
@@ -77,6 +85,8 @@ package struct MappingLease: Sendable {
   private var seen: Set<IPAddress> = []
   private var wasSeen = false
   private var mapping: Mapping?
+  /// Where a router was found for another lease.
+  var knownPlace: Place?
   private var asked: Action?
   private var askedAt: Instant?
   private var lastNumber: UInt64 = 0
@@ -87,7 +97,12 @@ package struct MappingLease: Sendable {
   private var askAt: Instant?
   private var random: any RandomNumberGenerator & Sendable
 
-  package init(random: some RandomNumberGenerator & Sendable) { self.random = random }
+  package init(
+    of transport: PortMappingQuestion.Transport = .tcp, random: some RandomNumberGenerator & Sendable
+  ) {
+    self.transport = transport
+    self.random = random
+  }
 
   // MARK: Results
 
@@ -102,6 +117,9 @@ package struct MappingLease: Sendable {
     }
     return Endpoint(host: outside.description, port: mapping.port)
   }
+
+  /// The router that has mapped the port; nil if none has.
+  var place: Place? { mapping.map { Place(method: $0.method, location: $0.location) } }
 
   package var state: State {
     guard wasSeen else { return .unneeded }
@@ -256,9 +274,13 @@ package struct MappingLease: Sendable {
     _ method: PortMappingProtocol, _ router: Router, _ port: UInt16, outerPort: UInt16
   ) -> PortMappingQuestion {
     var question = PortMappingQuestion(
-      method, gateway: router.gateway, interface: router.interface, innerPort: port, outerPort: outerPort,
+      method, transport, gateway: router.gateway, interface: router.interface, innerPort: port, outerPort: outerPort,
       lifetime: Self.lifetime)
-    if let mapping, mapping.method == method { question.location = mapping.location }
+    if let mapping, mapping.method == method {
+      question.location = mapping.location
+    } else if let place = knownPlace, place.method == method {
+      question.location = place.location
+    }
     return question
   }
 }

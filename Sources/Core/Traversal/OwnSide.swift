@@ -19,14 +19,19 @@ package struct OwnSide: Hashable, Sendable {
     let outside: OutsideView
     let port: UInt16
     let isBlocked: Bool
+    let mapped: Endpoint?
     let guessesPorts: Bool
 
     /// - Parameters:
     ///   - outside: where bootstrap nodes see them come from.
     ///   - port: the port from which they are sent.
     ///   - isBlocked: whether no bootstrap node that was asked has answered.
+    ///   - mapped: where the router leads to them; nil if it does not.
     ///   - guessesPorts: whether it takes part in guessing ports.
-    package init(outside: OutsideView, port: UInt16, isBlocked: Bool, guessesPorts: Bool = false) {
+    package init(
+      outside: OutsideView, port: UInt16, isBlocked: Bool, mapped: Endpoint? = nil, guessesPorts: Bool = false
+    ) {
+      self.mapped = mapped
       self.guessesPorts = guessesPorts
       self.outside = outside
       self.port = port
@@ -75,8 +80,9 @@ package struct OwnSide: Hashable, Sendable {
     let seenUDP = datagrams.outside.endpoints.isEmpty ? [] : Array(datagrams.outside.endpoints.prefix(2))
     let guessed = seen.compactMap { Endpoint(host: $0.host, port: datagrams.port) }.filter { !seenUDP.contains($0) }
     let few = (local: local.prefix(Self.maximumFurtherUDP), global: global.prefix(1))
+    let mapped = datagrams.mapped.flatMap { Candidate(.mapped, at: $0, over: .udp) }
     udp = Array(
-      (seenUDP.compactMap { Candidate(.seen, at: $0, over: .udp) }
+      ([mapped].compactMap { $0 } + seenUDP.compactMap { Candidate(.seen, at: $0, over: .udp) }
         + few.local.compactMap { Candidate(.local, over: .udp, $0, port: datagrams.port) }
         + few.global.compactMap { Candidate(.ipv6, over: .udp, $0, port: datagrams.port) }
         + guessed.prefix(1).compactMap { Candidate(.ownPort, at: $0, over: .udp) }).prefix(Self.maximumUDP))

@@ -54,7 +54,9 @@ extension Node {
     if let reason = configuration.reasonAgainstMapping(hasProxy: hasProxy, isAllowed: allowsMapping) {
       return Checkup.RouterMapping(.off, reason: reason)
     }
-    return network.mapping.facts
+    var mapping = network.mapping.facts
+    if case .mapped(_, let endpoint) = network.datagramMapping { mapping.datagramEndpoint = endpoint }
+    return mapping
   }
 
   private func multicast(_ network: NetworkSummary) -> Checkup.Multicast {

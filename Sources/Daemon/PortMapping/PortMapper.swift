@@ -6,7 +6,7 @@ import PortMapping
 import Primitives
 import Traversal
 
-/// Asks the router of this machine's network to lead a port to this node, as the core decides. Bound to the loop.
+/// Asks the router of this machine's network to lead ports to this node, as the core decides. Bound to the loop.
 final class PortMapper {
   /// How long the router may take: a NAT-PMP router answers within 1.75 s or not at all, and UPnP begins with a search of
   /// up to 2 s.
@@ -19,7 +19,7 @@ final class PortMapper {
   private let loop: EventLoop
   private let log: Log
   private let questions = RouterQuestions()
-  private var mapped: Endpoint?
+  private var mapped: [Endpoint?] = [nil, nil]
 
   init(driver: CoreDriver, loop: EventLoop, log: Log) {
     self.driver = driver
@@ -51,27 +51,31 @@ final class PortMapper {
     loop.work { [questions] in
       questions.ask(question, within: limit)
     } then: { [self] answer in
-      driver.input { $0.mappingAnswered(number, answer, at: $1) }
+      driver.input { $0.mappingAnswered(number, question.transport, answer, at: $1) }
       note()
     }
   }
 
-  /// Removes the mapping, and asks no more.
+  /// Removes the mappings, and asks no more.
   func stop() {
     questions.cancel()
-    guard let removal = driver.read({ $0.mappingRemoval }) else { return }
-    loop.work {
-      RouterQuestions().ask(removal, within: Self.removalTime)
-    } then: { _ in
+    for removal in driver.read({ $0.mappingRemovals }) {
+      loop.work {
+        RouterQuestions().ask(removal, within: Self.removalTime)
+      } then: { _ in
+      }
     }
   }
 
   private func note() {
     let now = driver.now
-    let state = driver.read { $0.networkSummary(at: now).mapping }
-    let new: Endpoint? = if case .mapped(_, let endpoint) = state { endpoint } else { nil }
-    guard new != mapped else { return }
-    mapped = new
-    if let new { log.info("The router leads \(new) to this node.") }
+    let network = driver.read { $0.networkSummary(at: now) }
+    let new = [network.mapping, network.datagramMapping].map { state in
+      if case .mapped(_, let endpoint) = state { endpoint } else { nil as Endpoint? }
+    }
+    defer { mapped = new }
+    for (name, endpoints) in zip(["TCP", "UDP"], zip(mapped, new)) where endpoints.0 != endpoints.1 {
+      if let endpoint = endpoints.1 { log.info("The router leads \(name) to \(endpoint) to this node.") }
+    }
   }
 }

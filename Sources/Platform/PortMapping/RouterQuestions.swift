@@ -17,6 +17,7 @@ package final class RouterQuestions: Sendable {
     guard question.gateway.bytes.count == 4, question.innerPort > 0, question.outerPort > 0 else { return .silent }
     var raw = CPortMapping_Question()
     raw.protocol = Int32(question.method == .natPMP ? CPortMapping_NATPMP : CPortMapping_UPNP)
+    raw.is_udp = question.transport == .udp ? 1 : 0
     raw.gateway = question.gateway.bytes.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) }
     guard Self.copy(question.interface, into: &raw.interface) else { return .silent }
     // Without the location the router is searched for.

@@ -10,6 +10,8 @@ final class SimRouter {
   func ask(_ number: UInt64, _ question: PortMappingQuestion, for node: SimNode) {
     questions.append(question)
     let answer = answer(question)
-    node.after(.milliseconds(50)) { node in node.input { $0.mappingAnswered(number, answer, at: $1) } }
+    node.after(.milliseconds(50)) { node in
+      node.input { $0.mappingAnswered(number, question.transport, answer, at: $1) }
+    }
   }
 }

@@ -28,13 +28,16 @@ extension Checkup {
     package var method: PortMappingProtocol?
     /// Where the router leads to the node.
     package var endpoint: Endpoint?
+    /// The same for UDP; nil if it leads no port of that to the node.
+    package var datagramEndpoint: Endpoint?
     /// What the router has answered in each protocol, for people.
     package var problems: [String]
 
     package init(
       _ state: State, reason: String? = nil, method: PortMappingProtocol? = nil, endpoint: Endpoint? = nil,
-      problems: [String] = []
+      datagramEndpoint: Endpoint? = nil, problems: [String] = []
     ) {
+      self.datagramEndpoint = datagramEndpoint
       self.state = state
       self.reason = reason
       self.method = method
@@ -50,11 +53,14 @@ extension Checkup {
       case .withoutRouter: "No router is known that could lead a port to this node."
       case .asking: "The router is being asked to lead a port to this node."
       case .mapped:
-        "The router leads \(endpoint?.description ?? "a port") to this node (\(method?.name ?? "unknown protocol"))."
+        "The router leads \(endpoint?.description ?? "a port")\(datagramText) to this node"
+          + " (\(method?.name ?? "unknown protocol"))."
       case .hidden: "The router leads a port to this node, but another router stands in front of it."
       case .failed: "The router leads no port to this node: \(problems.joined(separator: "; "))."
       }
     }
+
+    private var datagramText: String { datagramEndpoint.map { ", and for UDP \($0)," } ?? "" }
 
     /// What the owner can do about it; nil if others can dial the node, or it is not known whether they can.
     package var remedy: String? {
@@ -82,6 +88,7 @@ extension Checkup.RouterMapping {
     [
       "state": .string(state.rawValue), "reason": reason.map { .string($0) } ?? .null,
       "method": method.map { .string($0.name) } ?? .null, "address": endpoint.map { .string($0.description) } ?? .null,
+      "udpAddress": datagramEndpoint.map { .string($0.description) } ?? .null,
       "problems": .array(problems.map { .string($0) }),
     ]
   }
@@ -92,6 +99,7 @@ extension Checkup.RouterMapping {
       State(rawValue: try fields.string("state")) ?? .unneeded, reason: try fields.optionalString("reason"),
       method: PortMappingProtocol.allCases.first { protocolName in method.map { $0 == protocolName.name } ?? false },
       endpoint: try fields.optionalString("address").flatMap { Endpoint($0) },
+      datagramEndpoint: try fields.optionalString("udpAddress").flatMap { Endpoint($0) },
       problems: (fields.value("problems")?.array ?? []).compactMap(\.string))
   }
 }

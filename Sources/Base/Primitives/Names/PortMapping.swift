@@ -6,9 +6,16 @@ package enum PortMappingProtocol: String, Hashable, Sendable, CaseIterable {
   case upnp
 }
 
-/// What a router is asked: to lead a TCP port to this machine, for some time.
+/// What a router is asked: to lead a port to this machine, for some time.
 package struct PortMappingQuestion: Hashable, Sendable {
+  /// Whose ports: those of the two are independent.
+  package enum Transport: Hashable, Sendable {
+    case tcp
+    case udp
+  }
+
   package var method: PortMappingProtocol
+  package var transport: Transport
   /// The router's address in this machine's network.
   package var gateway: IPAddress
   /// The interface by which the router is reached.
@@ -23,9 +30,10 @@ package struct PortMappingQuestion: Hashable, Sendable {
   package var location = ""
 
   package init(
-    _ method: PortMappingProtocol, gateway: IPAddress, interface: String, innerPort: UInt16, outerPort: UInt16,
-    lifetime: Duration
+    _ method: PortMappingProtocol, _ transport: Transport = .tcp, gateway: IPAddress, interface: String,
+    innerPort: UInt16, outerPort: UInt16, lifetime: Duration
   ) {
+    self.transport = transport
     self.method = method
     self.gateway = gateway
     self.interface = interface
