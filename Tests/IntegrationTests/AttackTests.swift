@@ -89,7 +89,9 @@ import Wire
       return .takeNothing(Self.isShort ? 2 : 12, [StreamKind.batch.rawValue] + request.encoded)
     case .feeds:
       guard let feed else { return nil }
-      let requests = (0..<(Self.isShort ? 10 : 100)).flatMap { FeedRequest.subscribe(id: $0, channel, feed, position: 0).encoded }
+      let requests = (0..<(Self.isShort ? 10 : 100)).flatMap {
+        FeedRequest.subscribe(id: $0, channel, feed, position: 0).encoded
+      }
       return .takeNothing(1, [StreamKind.feed.rawValue] + requests)
     case .identities, .halfHandshakes, .halfRequests, .silentClients, .largeBodies: return nil
     case .questions:

@@ -108,11 +108,10 @@ def test_a_mapped_node_is_dialed_through_its_router(
 
 
 def test_quic_comes_in_by_the_mapped_port(place: Place, stack: contextlib.ExitStack, tmp_path: Path) -> None:
-    """B is behind a router that chooses ports at random: without the mapping it has no way to A but the relay."""
+    """TCP has no way in, and the nodes do not punch: without the mapping B reaches A through the relay only."""
     router = stack.enter_context(gateway(place.sites.routers[0], tmp_path / "router", "natpmp"))
     a = place.start("A", "--port", str(PORT), multicast=False)
     router.wait_for([PORT], MAPPED, "udp")
-    # TCP has no way in.
     place.sites.routers[0].run(["nft", "insert rule inet filter forward tcp dport", str(PORT), "drop"])
     b = place.start("B", multicast=False)
     deadline = time.monotonic() + 30
