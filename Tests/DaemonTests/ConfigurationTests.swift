@@ -112,6 +112,16 @@ import Testing
     #expect(configuration.configurationDirectory == "\(account)/.kachery-p2p")
   }
 
+  /// Relative to the current folder, not to the root, if the shell does not say where that is.
+  @Test(arguments: [nil, "", "relative"] as [String?])
+  func aRelativeFolderIsInTheCurrentOne(pwd: String?) throws {
+    var variables: [ByteString: String] = ["HOME": "/home/me", "KACHERY_STORAGE_DIR": "data"]
+    variables["PWD"] = pwd
+    let current = try #require(realpath(".", nil))
+    defer { free(current) }
+    #expect(try parse([], variables).storageDirectory == "\(String(cString: current))/data")
+  }
+
   @Test func bootstrapNodesMayBeBehindWebServers() throws {
     let configuration = try parse(
       ["a:1", "wss://b", "wss://c:8443/", "ws://[::1]", "ws://d:81"].flatMap { ["--bootstrap", $0] })

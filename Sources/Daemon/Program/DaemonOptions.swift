@@ -1,4 +1,5 @@
 import APIModel
+import Files
 import HTTP
 package import Primitives
 import Process
@@ -208,6 +209,8 @@ package enum DaemonOptions {
   /// The absolute path: clients compare it, so it must not depend on the daemon's working directory.
   private static func absolute(_ path: String, _ environment: [ByteString: String]) -> String {
     let trimmed = path == "/" ? path : path.removing(suffix: "/").map { String($0) } ?? path
-    return trimmed.begins(with: "/") ? trimmed : "\(environment["PWD"] ?? "")/\(trimmed)"
+    guard !trimmed.begins(with: "/") else { return trimmed }
+    let folder = environment["PWD"].flatMap { $0.begins(with: "/") ? $0 : nil } ?? (try? FileSystem.resolved("."))
+    return "\(folder ?? ".")/\(trimmed)"
   }
 }
