@@ -4,7 +4,7 @@ import Testing
 /// Files, batches and feeds together. A failing run names its seed. `KACHERY_SIMULATED_RUNS` sets the number of runs
 /// (`make simulate`), `KACHERY_SIMULATED_FIRST` the first seed.
 @Suite struct MixedRunTests {
-  private static let parts = SimulatedRuns.parts(of: 15, usually: 30)
+  private static let parts = SimulatedRuns.parts(of: 12, usually: 24)
 
   @Test(arguments: parts)
   func everythingArrivesAndNothingIsLeft(_ seeds: Range<UInt64>) throws {
