@@ -171,7 +171,7 @@ format: needed $(LINT_VENV)/.complete ## Format all Swift and Python sources
 	$(LINT_VENV)/bin/ruff check --quiet --fix-only --select I $(PYTHON_SOURCES)
 	$(LINT_VENV)/bin/ruff format --quiet $(PYTHON_SOURCES)
 
-attack: deps ## Attack a daemon in ten ways for KACHERY_ATTACK_SECONDS (20) each, and show what honest nodes notice
+attack: deps ## Attack a daemon in many ways for KACHERY_ATTACK_SECONDS (20) each, and show what honest nodes notice
 	$(SWIFT) build --build-tests
 	$(SWIFT) build -c release --product kacheryd
 	KACHERY_ATTACK_SECONDS="$${KACHERY_ATTACK_SECONDS:-20}" \

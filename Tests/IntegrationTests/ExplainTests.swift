@@ -94,6 +94,20 @@ import Testing
     }
   }
 
+  /// Two people who have just joined a channel by its name, each on a network of their own.
+  @Test func noPlaceToMeetIsKnown() async throws {
+    try await blocking {
+      let alone = try node("a", ["--channel", "lab"])
+      try expect(.noMemberOnline, nowhere, on: alone)
+      let advice = try explain(nowhere, alone.environment).diagnosis.advice
+      #expect(advice.contains { $0.contains("knows no bootstrap node") && $0.contains("--bootstrap HOST:PORT") })
+      let (_, options) = try meetingPoint()
+      let other = try node("b", options + ["--channel", "lab"])
+      try other.waitForLinks(1)
+      #expect(!(try explain(nowhere, other.environment)).diagnosis.advice.contains { $0.contains("knows no bootstrap") })
+    }
+  }
+
   @Test func noMemberIsOnline() async throws {
     try await blocking {
       let (bootstrap, options) = try meetingPoint()

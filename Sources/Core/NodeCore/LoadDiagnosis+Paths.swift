@@ -28,7 +28,8 @@ extension LoadDiagnosis {
     }
     return [
       "Check that the other node is running, and that both use the same bootstrap node, one that relays, or share a "
-        + "member that joined the channel with --data-proxy; or let one of the two be dialed: allow its TCP port, and forward it if there is a router.",
+        + "member that joined the channel with --data-proxy; or let one of the two be dialed: allow its TCP port, and "
+        + "forward it if there is a router.",
       "kachery doctor shows what this node's network allows.",
     ]
   }

@@ -152,7 +152,19 @@ struct LoadDiagnosis {
         ])
     }
     let whom = query.node.map { "\(name($0)) is not online on them" } ?? "no other member of its channels is online"
-    return Diagnosis(.noMemberOnline, "The file is not on this node, and \(whom).")
+    return Diagnosis(.noMemberOnline, "The file is not on this node, and \(whom).", advice: adviceToMeet)
+  }
+
+  /// What helps if no member is met because this node knows no place where members meet; empty if it knows one.
+  private var adviceToMeet: [String] {
+    let knowsBootstrap = core.dials.wanted.contains { if case .bootstrap = $0 { true } else { false } }
+    guard !knowsBootstrap, !core.configuration.isBootstrap, !core.peers.linked.contains(where: \.isBootstrap) else {
+      return []
+    }
+    return [
+      "This node knows no bootstrap node, so it meets only nodes of its local network. Start the daemon with "
+        + "--bootstrap HOST:PORT, the address of a bootstrap node that the others use as well."
+    ] + (ErrorExplanation.of(.noMemberOnline).map { [$0.remedy] } ?? [])
   }
 
   /// Nodes that were asked and have not answered, such as stopped ones; nil if all have answered. Nothing is known about
