@@ -1,7 +1,8 @@
-import EventLoop
 import Primitives
 import Synchronization
 import Testing
+
+@testable import EventLoop
 
 /// Operations that are running or start while a loop ends.
 @Suite struct TeardownTests {
@@ -71,6 +72,14 @@ import Testing
     #expect(tally["worked"] == 1)
     #expect(loop.openHandles == 0)
     #expect(!loop.isOnLoop)
+  }
+
+  /// The thread that shuts it down may ask it to close after a handle, opened meanwhile, has asked for the same.
+  @Test(.timeLimit(.minutes(1))) func aStoppedLoopMayBeAskedToClose() async throws {
+    let loop = try EventLoop(name: "teardown")
+    await loop.shutdown()
+    await loop.run { loop.core.closeEverything() }
+    #expect(loop.openHandles == 0)
   }
 
   @Test(.timeLimit(.minutes(1))) func poolWorkIsAnsweredWheneverTheLoopEnds() async throws {

@@ -162,7 +162,10 @@ final class LoopCore: @unchecked Sendable {
   var isStopped: Bool { inbox.withLock { $0.isStopped } }
 
   /// Closes every handle; the loop then ends by itself once the last request has completed.
+  ///
+  /// It may be asked for this again when it has ended: a handle that was opened meanwhile asks as well.
   func closeEverything() {
+    guard !isStopped else { return }
     // The wake-up handle stays open until the end, to receive submitted work, but does not keep the loop alive.
     uv_unref(wakeUpHandle)
     closeHandles()
