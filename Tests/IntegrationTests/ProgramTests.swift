@@ -57,6 +57,9 @@ import Testing
 
   @Test func whatIsMistypedIsSuggested() throws {
     #expect(try call("kachery", "laod").errors.contains("Did you mean 'load'?"))
+    for (word, command) in [("status", "daemon status"), ("peers", "daemon peers"), ("channels", "channel list")] {
+      #expect(try call("kachery", word).errors.contains("Did you mean '\(command)'?"))
+    }
     #expect(try call("kachery-load", "--dset", "x").errors.contains("Did you mean '--dest'?"))
     // An error in an operand is explained; the help would add nothing.
     #expect(try !call("kachery-load", "sha1://12").errors.contains("--help"))

@@ -47,7 +47,7 @@ struct Overview {
       return Program.run(Command.version, [], caller: "\(program) version")
     default:
       let known = sections.flatMap(\.entries).map(\.name)
-      let meant = Suggestion.nearest(to: first, among: known).map { " Did you mean '\($0)'?" } ?? ""
+      let meant = Suggestion.command(for: first, among: known).map { " Did you mean '\($0)'?" } ?? ""
       Console.error("\(program) has no command '\(first)'.\(meant)")
       Console.note("See \(program) --help.")
       return ExitCode.wrongUsage.rawValue
