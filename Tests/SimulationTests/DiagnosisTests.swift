@@ -9,7 +9,7 @@ import Wire
 /// Each possible cause of a failed load is produced, and must be named exactly: by the load itself and by the
 /// diagnosis.
 @Suite struct SimulatedDiagnosisTests {
-  private static let seeds: Range<UInt64> = 0..<4
+  private static let seeds: Range<UInt64> = 0..<2
 
   /// Loads the file, which must fail, and requests a diagnosis; both must name `code`. Returns the diagnosis.
   private func fail(

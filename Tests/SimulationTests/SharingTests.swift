@@ -5,7 +5,7 @@ import Transfer
 
 /// Nodes that load one file at the same time, and exchange what they have of it.
 @Suite struct SimulatedSharingTests {
-  private static let seeds: Range<UInt64> = 0..<12
+  private static let seeds: Range<UInt64> = 0..<6
   private static let size = 2_000_000
   private static let rate = 100_000
 

@@ -26,7 +26,7 @@ import Transfer
     #expect(isSame, "seed \(seed): \(String(describing: asker.outcomes[load]))")
   }
 
-  @Test(arguments: 0..<12 as Range<UInt64>)
+  @Test(arguments: 0..<6 as Range<UInt64>)
   func aBadAnswerIsRemembered(_ seed: UInt64) throws {
     let lab = try Lab(seed: seed, members: 2)
     defer { lab.network.dismantle() }
@@ -43,7 +43,7 @@ import Transfer
     #expect(asker.store.openDownloads == 0)
   }
 
-  @Test(arguments: 0..<12 as Range<UInt64>)
+  @Test(arguments: 0..<6 as Range<UInt64>)
   func theLastToLeaveEndsTheDownload(_ seed: UInt64) throws {
     let lab = try Lab(seed: seed, members: 2)
     defer { lab.network.dismantle() }
@@ -58,7 +58,7 @@ import Transfer
     #expect(asker.outcomes.isEmpty)
   }
 
-  @Test(arguments: 0..<20 as Range<UInt64>)
+  @Test(arguments: 0..<8 as Range<UInt64>)
   func twoNodesKeepOneLinkAndMakeItAgain(_ seed: UInt64) throws {
     let lab = try Lab(seed: seed, members: 2)
     defer { lab.network.dismantle() }

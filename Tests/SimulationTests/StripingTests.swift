@@ -7,7 +7,7 @@ import Transfer
 
 /// Several sources of one file, each with a different speed.
 @Suite struct StripingTests {
-  private static let seeds: Range<UInt64> = 0..<12
+  private static let seeds: Range<UInt64> = 0..<6
 
   /// Loads a file from these members, each with its rate in bytes per second; returns the time taken.
   private func time(

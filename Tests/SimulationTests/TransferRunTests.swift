@@ -11,7 +11,7 @@ import Transfer
 /// A failing run names its seed. Seeds that once failed are kept. `KACHERY_SIMULATED_RUNS=5000` sets the number of runs
 /// (`make simulate`), starting at `KACHERY_SIMULATED_FIRST`.
 @Suite struct TransferRunTests {
-  private static let parts = SimulatedRuns.parts(of: 50, usually: 150)
+  private static let parts = SimulatedRuns.parts(of: 50, usually: 100)
 
   private func play(_ seed: UInt64) throws -> [String] {
     let run = try TransferRun(seed: seed)

@@ -8,7 +8,7 @@ import Transfer
 
 /// One fault at a time, each under many seeds.
 @Suite struct SimulatedTransferTests {
-  private static let seeds: Range<UInt64> = 0..<12
+  private static let seeds: Range<UInt64> = 0..<6
 
   @Test(arguments: seeds)
   func aFileTravels(_ seed: UInt64) throws {
