@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import kachery_p2p as kp
+from kachery_p2p import _local_store
 
 
 def stored_path(directory: Path, sha1: str) -> Path:
@@ -25,3 +29,25 @@ def load_path(uri: str) -> str:
     path = kp.load_file(uri, strict=True)
     assert path is not None
     return path
+
+
+def store_in_chunks(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[bytes, str, list[str]]:
+    """Stores a file as chunks, and not as a whole: its bytes, its URI, and the paths of the chunks."""
+    content, uri = store_with_manifest(folder, monkeypatch)
+    manifest = kp.load_text("sha1://" + uri[-40:])
+    assert manifest is not None
+    monkeypatch.setenv("KACHERY_OFFLINE_STORAGE_DIR", str(folder / "chunks"))
+    kp.store_text(manifest)
+    paths = []
+    for start in range(0, len(content), _local_store.CHUNK_SIZE):
+        (folder / "piece").write_bytes(content[start : start + _local_store.CHUNK_SIZE])
+        paths.append(load_path(kp.store_file(str(folder / "piece"))))
+    return content, uri, paths
+
+
+def store_with_manifest(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[bytes, str]:
+    """Stores a file of three small chunks, the last of them shorter: its bytes and its URI."""
+    monkeypatch.setattr(_local_store, "CHUNK_SIZE", 1000)
+    content = os.urandom(2500)
+    (folder / "large.dat").write_bytes(content)
+    return content, kp.store_file(str(folder / "large.dat"))

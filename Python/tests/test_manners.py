@@ -17,8 +17,9 @@ from fsspec.core import url_to_fs
 
 import kachery_client as kc
 import kachery_p2p as kp
-from kachery_p2p import _local_store, aio
+from kachery_p2p import aio
 from real_daemon import RealDaemon, program
+from storage_layout import store_in_chunks, store_with_manifest
 
 pytestmark = pytest.mark.usefixtures("registered")
 
@@ -119,18 +120,9 @@ def test_the_other_published_name(offline: Path, tmp_path: Path) -> None:
 @pytest.fixture(params=["whole", "in chunks"])
 def large(request: pytest.FixtureRequest, offline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The bytes and the URI of a file with a manifest: here as a whole, or only its chunks."""
-    monkeypatch.setattr(_local_store, "CHUNK_SIZE", 1000)
-    content = os.urandom(2500)
-    (tmp_path / "large.dat").write_bytes(content)
-    uri = kp.store_file(str(tmp_path / "large.dat"))
-    if request.param == "in chunks":
-        manifest = kp.load_text("sha1://" + uri[-40:])
-        monkeypatch.setenv("KACHERY_OFFLINE_STORAGE_DIR", str(tmp_path / "chunks"))
-        assert manifest is not None
-        kp.store_text(manifest)
-        for start in range(0, 2500, 1000):
-            (tmp_path / "piece").write_bytes(content[start : start + 1000])
-            kp.store_file(str(tmp_path / "piece"))
+    if request.param == "whole":
+        return store_with_manifest(tmp_path, monkeypatch)
+    content, uri, _ = store_in_chunks(tmp_path, monkeypatch)
     return content, uri
 
 

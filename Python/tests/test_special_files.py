@@ -156,7 +156,7 @@ def test_a_missing_temporary_folder_is_created(offline: Path, tmp_path: Path, mo
 
 
 def modes(store: Path) -> dict[str, int]:
-    """The modes of the folders of a store, without those of which the names say what was stored."""
+    """The modes of a store's folders. Where a folder's name depends on the content, x stands for the name."""
     found = {}
     for folder, _, _ in os.walk(store):
         path = os.path.relpath(folder, store)

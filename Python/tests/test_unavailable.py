@@ -16,7 +16,7 @@ import kachery_p2p as kp
 from kachery_p2p import _local_store, aio
 from losses import CODES, WAYS, Share, refuses, said
 from stand_in import StandIn
-from storage_layout import load_path
+from storage_layout import store_in_chunks
 
 pytestmark = [
     pytest.mark.usefixtures("registered"),
@@ -252,17 +252,7 @@ def test_a_file_that_vanishes_after_it_was_found_is_not_absent(
 def test_a_chunk_that_is_too_short_is_not_read_as_the_next(
     offline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_local_store, "CHUNK_SIZE", 1000)
-    content = os.urandom(2500)
-    (tmp_path / "large").write_bytes(content)
-    uri = kp.store_file(str(tmp_path / "large"))
-    manifest = kp.load_text("sha1://" + uri[-40:])
-    monkeypatch.setenv("KACHERY_OFFLINE_STORAGE_DIR", str(tmp_path / "chunks"))
-    assert manifest is not None
-    kp.store_text(manifest)
-    for start in range(0, 2500, 1000):
-        (tmp_path / "piece").write_bytes(content[start : start + 1000])
-        piece = load_path(kp.store_file(str(tmp_path / "piece")))
+    content, uri, (*_, piece) = store_in_chunks(tmp_path, monkeypatch)
     os.chmod(piece, 0o644)
     os.truncate(piece, 10)
     assert kp.load_bytes(uri, 0, 2000) == content[:2000]

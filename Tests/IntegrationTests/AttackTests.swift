@@ -114,19 +114,29 @@ private struct HalfConnection {
 
   init(to port: UInt16, saying bytes: [UInt8]) {
     descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_port = port.bigEndian
-    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-    let result = withUnsafePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-      }
-    }
+    var address = sockaddr_in(loopbackPort: port)
+    let result = withGenericPointer(to: &address) { connect(descriptor, $0, $1) }
     if result == 0, !bytes.isEmpty { _ = send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) }
   }
 
   func close() { _ = Glibc.close(descriptor) }
+}
+
+extension sockaddr_in {
+  fileprivate init(loopbackPort port: UInt16) {
+    self.init()
+    sin_family = sa_family_t(AF_INET)
+    sin_port = port.bigEndian
+    sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+  }
+}
+
+private func withGenericPointer<Result>(
+  to address: inout sockaddr_in, _ body: (UnsafeMutablePointer<sockaddr>, socklen_t) -> Result
+) -> Result {
+  withUnsafeMutablePointer(to: &address) {
+    $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+  }
 }
 
 /// A port at which attackers want the daemon to knock.
@@ -136,16 +146,12 @@ private struct PortWatch {
 
   init() {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue), 0)
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    withUnsafeMutablePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        _ = bind(descriptor, $0, length)
-        _ = listen(descriptor, 4_096)
-        _ = getsockname(descriptor, $0, &length)
-      }
+    var address = sockaddr_in(loopbackPort: 0)
+    withGenericPointer(to: &address) { pointer, size in
+      var length = size
+      _ = bind(descriptor, pointer, size)
+      _ = listen(descriptor, 4_096)
+      _ = getsockname(descriptor, pointer, &length)
     }
     self.descriptor = descriptor
     port = UInt16(bigEndian: address.sin_port)

@@ -37,9 +37,7 @@ import Testing
   }
 
   private func createFeed(with count: Int) throws -> String {
-    let feed = try #require(try writer.post("/feed/createFeed", [:])["feedId"]?.string)
-    try append((0..<count).map { ["n": .integer(Int64($0))] }, to: feed)
-    return feed
+    try writer.createFeed(of: count).feed.hex
   }
 
   private func append(_ messages: [JSONValue], to feed: String) throws {

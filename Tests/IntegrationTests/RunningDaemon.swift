@@ -150,12 +150,13 @@ final class RunningDaemon {
   func createFeed(of count: Int) throws -> SubfeedKey {
     let feed = try #require(try post("/feed/createFeed", [:])["feedId"]?.string.flatMap { FeedID(hex: $0) })
     let key = SubfeedKey(feed, SubfeedHash(ContentHash.of(Array("main".utf8))))
-    _ = try post(
+    let answer = try post(
       "/feed/appendMessages",
       [
         "feedId": .string(feed.hex), "subfeedHash": .string(key.subfeed.hex),
         "messages": .array((0..<count).map { ["n": .integer(Int64($0))] }),
       ])
+    #expect(answer == ["success": true])
     return key
   }
 
