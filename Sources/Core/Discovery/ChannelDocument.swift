@@ -30,9 +30,10 @@ package struct ChannelDocument: Hashable, Sendable {
       self.isPublic = isPublic
     }
 
-    /// What it may relay between the channel's members; nil for nothing. A link carries messages and data, so who may
-    /// relay data may relay both.
-    package var relayedTraffic: RelayedTraffic? { isDataProxy ? .everything : isMessageProxy ? .messages : nil }
+    /// What it may relay between the channel's members; nil for nothing.
+    package var relayedTraffic: RelayedTraffic? {
+      RelayedTraffic(isMessageProxy: isMessageProxy, isDataProxy: isDataProxy)
+    }
   }
 
   package let label: ByteString

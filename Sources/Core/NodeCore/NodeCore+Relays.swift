@@ -11,28 +11,24 @@ extension NodeCore {
 
   /// The links to a node have changed, or what it says of itself: this node may be reached through it, and reach others.
   mutating func reviewRelay(_ node: NodeID, at now: Timestamps) {
-    let links = peers.activeLinks(to: node).compactMap { peers[$0] }.filter { $0.facts.path != .relayed }
-    let isBootstrap = links.contains { $0.isBootstrap && $0.has(Hello.relays) }
+    let isBootstrap = peers.directLinks(to: node).contains { $0.isBootstrap && $0.has(Hello.relays) }
     if introductions.relays.setBootstrap(node, isBootstrap) { addressesChanged(at: now) }
-    guard setRelaying(of: node, over: links) else { return }
+    guard setRelaying(of: node) else { return }
     guard let later = introductions.relays.postponed(at: now.instant) else { return addressesChanged(at: now) }
     introductions.announceAt = introductions.announceAt.map { min($0, later) } ?? later
   }
 
   /// - Returns: whether anything has changed.
-  private mutating func setRelaying(of node: NodeID, over links: [Peer]) -> Bool {
+  private mutating func setRelaying(of node: NodeID) -> Bool {
     var channels: [Topic: RelayedTraffic] = [:]
-    for link in links { channels.merge(membership.traffic(relayedBy: link)) { max($0, $1) } }
+    for link in peers.directLinks(to: node) { channels.merge(membership.traffic(relayedBy: link)) { max($0, $1) } }
     return introductions.relays.setMember(node, channels)
   }
 
   /// The channels or their documents have changed: members may relay that did not, and the other way round. The caller
   /// announces this node.
   mutating func reviewRelays() {
-    for peer in peers.linked {
-      let links = peers.activeLinks(to: peer.node).compactMap { peers[$0] }.filter { $0.facts.path != .relayed }
-      _ = setRelaying(of: peer.node, over: links)
-    }
+    for peer in peers.linked { _ = setRelaying(of: peer.node) }
   }
 
   /// Tells a peer for which channels this node relays, if that has changed.
@@ -125,7 +121,7 @@ extension NodeCore {
 
   /// Where this node sees another one: it tells the node at the other end of a relayed link.
   package func seenAt(_ node: NodeID) -> [Endpoint] {
-    let facts = peers.activeLinks(to: node).compactMap { peers[$0]?.facts }.filter { $0.path != .relayed }
+    let facts = peers.directLinks(to: node).map(\.facts)
     return Array(facts.compactMap { $0.remote?.tcpEndpoint }.prefix(Int(RelayFrame.endpoints)))
   }
 

@@ -86,6 +86,11 @@ struct PeerTable: Sendable {
     } ?? false
   }
 
+  /// The peers at the other ends of the direct links to the node that can be used, in order.
+  func directLinks(to node: NodeID) -> [Peer] {
+    links(to: node).compactMap { active($0) }.filter { $0.facts.path != .relayed }
+  }
+
   /// The peers at the other ends of the relayed links to the node that can be used and are not silent, in order.
   func relayedLinks(to node: NodeID) -> [Peer] {
     links(to: node).compactMap { active($0) }.filter { !$0.isSilent && $0.facts.path == .relayed }

@@ -141,7 +141,7 @@ final class JoinedChannels {
         address: channel.address, secret: secret,
         membership: ChannelSource.isDocument(channel.address) ? .byDocument(documents[channel.address]) : .byName,
         isPublic: channel.isPublic,
-        offered: channel.isDataProxy ? .everything : channel.isMessageProxy ? .messages : nil)
+        offered: RelayedTraffic(isMessageProxy: channel.isMessageProxy, isDataProxy: channel.isDataProxy))
     }
     driver.input { $0.setChannels(channels, at: $1) }
   }

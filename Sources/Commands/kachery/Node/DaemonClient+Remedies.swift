@@ -2,11 +2,15 @@ import Primitives
 import Process
 
 extension DaemonClient {
+  /// The variable of the environment that names the daemon's machine; nil if none does.
+  static var hostVariable: String? {
+    ["KACHERY_P2P_API_HOST", "KACHERY_DAEMON_HOST"].first { Environment[$0] != nil }
+  }
+
   /// What to do if the environment names a daemon on another machine but no token for it; nil if it does not, or if both
   /// are named.
   static var remoteRemedy: String? {
-    let names = ["KACHERY_P2P_API_HOST", "KACHERY_DAEMON_HOST"]
-    guard let name = names.first(where: { Environment[$0] != nil }), let host = Environment[name],
+    guard let name = hostVariable, let host = Environment[name],
       host != "localhost", !host.begins(with: "127."), host != "::1", host != "[::1]",
       tokenFile == nil || certificateFile == nil
     else { return nil }

@@ -128,11 +128,10 @@ struct DaemonClient: Sendable {
 
   /// The error if no daemon answers and one is needed.
   static func missing(_ more: String) -> KacheryError {
-    let variable = ["KACHERY_P2P_API_HOST", "KACHERY_DAEMON_HOST"].first { Environment[$0] != nil }
     if let remoteRemedy {
       return KacheryError(.noDaemon, "No kachery daemon answers at \(address). \(remoteRemedy)")
     }
-    let remedy = variable.map { "Start one there with kachery-p2p-start-daemon, correct \($0)" }
+    let remedy = hostVariable.map { "Start one there with kachery-p2p-start-daemon, correct \($0)" }
     return KacheryError(
       .noDaemon,
       "No kachery daemon answers at \(address). \(remedy ?? "Start one with kachery-p2p-start-daemon")\(more).")
