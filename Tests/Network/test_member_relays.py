@@ -26,7 +26,7 @@ class Place:
         sites = Sites(stack)
         self._stack, self._folder = stack, folder
         end = sites.machine(1)
-        # It introduces nobody as a bootstrap node would: the two name it only to find it.
+        # It is no bootstrap node: the two nodes name it only to find it.
         self.m = self._start("M", end, "--port", "14507", *options)
         joining = ("--bootstrap", f"{end.address}:14507", WITHOUT_PUNCHING)
         self.a, self.b = (self._start(name, sites.site(name)[0], *joining) for name in "AB")

@@ -138,7 +138,7 @@ import Wire
     #expect(site.load(within: .seconds(20)) == isRelay)
     let status = site.proxy.core.relayStatus(from: try site.link(to: one), to: other.id, over: topic)
     #expect(status == (isRelay ? .granted : .doesNotRelay))
-    // It may ask the members, which are public, and is told nothing by the relay.
+    // The members are public, so the stranger may ask them for files; the relay tells it nothing.
     #expect(!stranger.isLinked(to: one))
     if let link = site.proxy.preferredLink(to: stranger)?.end(of: site.proxy).id {
       #expect(site.proxy.core.relayStatus(from: link, to: one.id, over: topic) == .doesNotRelay)

@@ -3,8 +3,9 @@ package import Primitives
 
 /// What is derived from a channel's name, or from the address of its document. Neither leaves the node.
 ///
-/// A node names the topic to bootstrap nodes. With the key, members prove to each other that they know the channel. Anyone who can guess the name can join, so a name that must keep strangers out has to be hard to guess;
-/// the derivation is slow to make guessing expensive.
+/// A node names the topic to bootstrap nodes. With the key, members prove to each other that they know the channel.
+/// Anyone who can guess the name can join, so a name that must keep strangers out has to be hard to guess; the derivation
+/// is slow to make guessing expensive.
 package struct ChannelSecret: Hashable, Sendable {
   /// 16 MiB and at least 10 ms of a core for each guess, 77 ms on a server of 2019. All nodes must use the same.
   package static let cost = Scrypt.Cost(iterations: 1 << 14, blockSize: 8, parallelism: 1)

@@ -112,7 +112,7 @@ struct Membership: Sendable {
     peer.isActive && peer.proven.contains(topic) && channels[topic]?.lists(peer.node) ?? false
   }
 
-  /// What this node relays for the peer, as it is told.
+  /// The channels for whose members this node relays, as the peer is to be told.
   func relayOffers(to peer: Peer) -> [RelayOffer] {
     peer.proven.sorted().compactMap { topic in
       guard relays(for: peer, over: topic), let traffic = relayed(over: topic) else { return nil }

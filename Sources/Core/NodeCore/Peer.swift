@@ -20,7 +20,7 @@ struct Peer: Sendable {
   var toldTopics: [Topic] = []
   /// The channels for whose members it relays, according to its latest message about that.
   var offers: [RelayOffer] = []
-  /// The same of this node, as it was told.
+  /// The channels for whose members this node relays, as it last told the peer.
   var toldOffers: [RelayOffer] = []
   /// The topics for which it was sent this node's record.
   var announced: Set<Topic> = []

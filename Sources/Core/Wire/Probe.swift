@@ -143,7 +143,7 @@ package struct ProbeDatagram: Hashable, Sendable {
   }
 }
 
-/// Further sockets to open, each of which sends the same datagram.
+/// Opens further sockets and sends the same datagram from each.
 package struct SocketOpening: Hashable, Sendable {
   package let count: Int
   package let datagram: ProbeDatagram

@@ -75,7 +75,7 @@ final class PortMapper {
     }
     defer { mapped = new }
     for (name, endpoints) in zip(["TCP", "UDP"], zip(mapped, new)) where endpoints.0 != endpoints.1 {
-      if let endpoint = endpoints.1 { log.info("The router leads \(name) to \(endpoint) to this node.") }
+      if let endpoint = endpoints.1 { log.info("The router leads \(endpoint) to this node (\(name)).") }
     }
   }
 }

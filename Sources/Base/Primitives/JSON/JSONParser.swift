@@ -7,7 +7,8 @@ package struct JSONParser {
   /// largest folder document has fewer.
   package static let maximumValues = 4_000_000
 
-  /// Longer numbers are rejected: no reader keeps that many digits, and the time to parse one grows with the square of its length.
+  /// Longer numbers are rejected: no reader keeps that many digits, and the time to parse one grows with the square of
+  /// its length.
   package static let longestNumber = 1_000
 
   private let bytes: UnsafeBufferPointer<UInt8>
