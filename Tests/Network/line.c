@@ -4,8 +4,8 @@
 // does not fit, leaves it at the rate of the line, and arrives after the delay. This process ends when its standard input
 // does, and ends all processes in the namespaces. These have no names, so they vanish with their processes.
 //
-// The devices pass on TCP segments in groups of up to 64 KiB, as network cards do. That is what makes 1 Gbit/s cheap.
-// Loss, queue and rate still apply to each segment: a group is split where one is lost.
+// The devices pass on TCP segments in groups of up to 64 KiB, as network cards do, and UDP datagrams if the kernel can. That
+// is what makes 1 Gbit/s cheap. Loss, queue and rate still apply to each of them: a group is split where one is lost.
 //
 // The first line on standard output gives the descriptors of the two namespaces. Then each line of standard input is a
 // setting (`rate 1e8`, in the units of `change` below) or `counters`; after each the counters are printed. SIGUSR1
@@ -21,6 +21,7 @@
 #include <linux/virtio_net.h>
 #include <netinet/ip.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -35,6 +36,8 @@
 #include <time.h>
 #include <unistd.h>
 
+// Since Linux 6.2; older headers lack them.
+enum { GROUPS_OF_UDP = 5, OFFLOAD_OF_UDP = 0x20 | 0x40 };
 enum { HEADER = sizeof(struct virtio_net_hdr), LARGEST_READ = HEADER + 65536, READS_PER_TURN = 64 };
 
 // Segments of one group that the line carries within this time arrive together, as with a card that coalesces
@@ -133,7 +136,8 @@ static uint16_t folded(uint32_t sum) {
   return (uint16_t)sum;
 }
 
-// A group of TCP segments: one packet whose payload the receiver's device would have got in segments of `segment` bytes.
+// A group of TCP segments or UDP datagrams: one packet whose payload the receiver's device would have got in parts of
+// `segment` bytes.
 struct group {
   const unsigned char *bytes; // as read from the device
   size_t headers, payload, segment;
@@ -150,17 +154,23 @@ static void append_part(struct direction *direction, const struct group *group, 
   if (size <= group->segment) device->gso_type = VIRTIO_NET_HDR_GSO_NONE, device->gso_size = 0;
   struct iphdr *ip = (struct iphdr *)(packet->bytes + HEADER);
   size_t ip_size = ip->ihl * 4u;
-  struct tcphdr *tcp = (struct tcphdr *)(packet->bytes + HEADER + ip_size);
   ip->tot_len = htons((uint16_t)(group->headers + size));
   ip->id = htons((uint16_t)(ntohs(ip->id) + start / group->segment));
   ip->check = 0;
   ip->check = (uint16_t)~folded(sum_of(ip, ip_size));
-  tcp->seq = htonl(ntohl(tcp->seq) + (uint32_t)start);
-  if (end < group->payload) tcp->fin = 0, tcp->psh = 0;
   // The rest of the checksum is left to the receiver's device, which need not compute it. The field holds the sum of the
   // pseudo-header: both addresses, the protocol and the length.
-  uint32_t length = htons((uint16_t)(group->headers - ip_size + size));
-  tcp->check = folded(sum_of(&ip->saddr, 8) + htons(IPPROTO_TCP) + length);
+  uint16_t length = htons((uint16_t)(group->headers - ip_size + size));
+  uint16_t check = folded(sum_of(&ip->saddr, 8) + htons(ip->protocol) + length);
+  if (ip->protocol == IPPROTO_UDP) {
+    struct udphdr *udp = (struct udphdr *)(packet->bytes + HEADER + ip_size);
+    udp->len = length, udp->check = check;
+    return;
+  }
+  struct tcphdr *tcp = (struct tcphdr *)(packet->bytes + HEADER + ip_size);
+  tcp->seq = htonl(ntohl(tcp->seq) + (uint32_t)start);
+  if (end < group->payload) tcp->fin = 0, tcp->psh = 0;
+  tcp->check = check;
 }
 
 static void offer_group(struct direction *direction, const struct group *group, uint64_t time) {
@@ -189,12 +199,13 @@ static void take(struct direction *direction, const unsigned char *bytes, size_t
     return;
   }
   const struct iphdr *ip = (const struct iphdr *)(bytes + HEADER);
-  if (device->gso_type != VIRTIO_NET_HDR_GSO_TCPV4 || ip->version != 4 || !device->gso_size) {
+  bool is_tcp = device->gso_type == VIRTIO_NET_HDR_GSO_TCPV4;
+  if (!(is_tcp || device->gso_type == GROUPS_OF_UDP) || ip->version != 4 || !device->gso_size) {
     fprintf(stderr, "line: a group of an unknown kind, %u\n", device->gso_type);
     exit(1);
   }
   const struct tcphdr *tcp = (const struct tcphdr *)(bytes + HEADER + ip->ihl * 4u);
-  size_t headers = ip->ihl * 4u + tcp->doff * 4u;
+  size_t headers = ip->ihl * 4u + (is_tcp ? tcp->doff * 4u : sizeof(struct udphdr));
   offer_group(direction, &(struct group){bytes, headers, size - HEADER - headers, device->gso_size}, time);
 }
 
@@ -282,7 +293,8 @@ static int new_device(int *space) {
   if (*space < 0 || device < 0) fail("cannot open /dev/net/tun");
   struct ifreq request = {.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR, .ifr_name = "line"};
   if (ioctl(device, TUNSETIFF, &request)) fail("cannot create a TUN device");
-  if (ioctl(device, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4)) fail("cannot enable segmentation offload");
+  unsigned offload = TUN_F_CSUM | TUN_F_TSO4;
+  if (ioctl(device, TUNSETOFFLOAD, offload | OFFLOAD_OF_UDP) && ioctl(device, TUNSETOFFLOAD, offload)) fail("cannot enable segmentation offload");
   return device;
 }
 

@@ -114,6 +114,36 @@ def datagrams_that_arrive(near: End, far: End) -> list[int]:
     return numbers
 
 
+def test_groups_of_datagrams_are_lost_one_by_one(line: Line) -> None:
+    """The kernel passes on what a program sends at once as a group, and the receiver gets datagrams."""
+    line.change(loss=10)
+    size, udp_segment, receive_buffer_force = 1_200, 103, 33
+    with line.b.entered():
+        receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        receiver.bind((line.b.address, 0))
+    with line.a.entered():
+        sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sent = [os.urandom(size) for _ in range(2_000)]
+    arrived: list[bytes] = []
+    with receiver, sender:
+        receiver.settimeout(1)
+        receiver.setsockopt(socket.SOL_SOCKET, receive_buffer_force, 32 << 20)
+        sender.setsockopt(socket.IPPROTO_UDP, udp_segment, size)
+        for start in range(0, len(sent), 40):
+            # Slower than the line, whose queue would overflow otherwise.
+            time.sleep(0.002)
+            sender.sendto(b"".join(sent[start : start + 40]), receiver.getsockname())
+        with suppress(socket.timeout):
+            while True:
+                arrived.append(receiver.recv(65_536))
+    forward = line.counters()[0]
+    assert forward.packets + forward.lost == len(sent)
+    assert len(arrived) == forward.packets
+    assert 0.05 < forward.lost / len(sent) < 0.15
+    known = set(sent)
+    assert all(datagram in known for datagram in arrived)
+
+
 def test_large_packets_disappear(line: Line) -> None:
     near, far = connected(line)
     line.change(largest=1280)

@@ -13,8 +13,12 @@ package struct SourceRate: Sendable {
   private var windowStart: Instant?
   private var windowBytes: UInt64 = 0
   private var average: Double?
+  private var windows = 0
   /// Whether it has ever sent anything.
   private(set) var hasGiven = false
+
+  /// Whether the rate is that of more than the first moments, in which a connection over a long path is still slow.
+  package var isSettled: Bool { windows >= 2 }
 
   package init() {}
 
@@ -47,6 +51,7 @@ package struct SourceRate: Sendable {
     guard elapsed >= Self.window else { return }
     let latest = Double(windowBytes) / elapsed.inSeconds
     average = average.map { $0 * (1 - Self.weight) + latest * Self.weight } ?? latest
+    windows += 1
     windowStart = now
     windowBytes = 0
   }

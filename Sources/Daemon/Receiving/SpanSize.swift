@@ -23,10 +23,17 @@ enum SpanSize {
 
   /// The bytes to request from a lane ahead of those that have arrived: at least two spans, and enough that the node
   /// always has one to send while the next request is in flight, also when the lane is twice as fast as measured.
-  static func ahead(rate: Double?, roundTripTime: Duration?) -> UInt64 {
+  ///
+  /// - Parameters:
+  ///   - rate: of the lane, in bytes per second; nil if unknown.
+  ///   - growth: the bytes that have arrived, while the lane is probably still becoming faster; nil afterwards. Twice as
+  ///     many are requested then, as such a lane doubles its rate with each round trip, and no fewer than while its rate
+  ///     was unknown. With what the first moments suggest, it would run empty.
+  static func ahead(rate: Double?, growth: UInt64?, roundTripTime: Duration?) -> UInt64 {
     guard let rate else { return 2 * first }
     let roundTrip = roundTripTime?.inSeconds ?? assumedRoundTrip
     let time = max(Self.time, 4 * roundTrip) + Self.time
-    return max(2 * span(rate: rate, share: most), UInt64(rate * time))
+    let least = growth.map { 2 * max(first, min($0, most)) } ?? 2 * span(rate: rate, share: most)
+    return max(least, UInt64(rate * time))
   }
 }

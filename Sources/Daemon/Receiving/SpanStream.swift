@@ -39,6 +39,7 @@ final class SpanStream {
   private var lastNumber = -1
   /// Requested bytes that have not arrived.
   private(set) var outstandingBytes: UInt64 = 0
+  private var arrivedBytes: UInt64 = 0
   /// How fast the lane is.
   private(set) var meter: SourceRate
   private let clock: () -> Instant
@@ -62,7 +63,9 @@ final class SpanStream {
 
   func hasRoom(roundTripTime: Duration?, at now: Instant) -> Bool {
     requested.count < Self.maximumRequests
-      && outstandingBytes < SpanSize.ahead(rate: rate(at: now), roundTripTime: roundTripTime)
+      && outstandingBytes
+        < SpanSize.ahead(
+          rate: rate(at: now), growth: meter.isSettled ? nil : arrivedBytes, roundTripTime: roundTripTime)
   }
 
   /// Bytes per second; nil if unknown.
@@ -135,6 +138,7 @@ final class SpanStream {
   private func arrived(_ bytes: UnsafeRawBufferPointer) {
     guard let span = requested.first else { return }
     release(UInt64(bytes.count))
+    arrivedBytes += UInt64(bytes.count)
     meter.add(UInt64(bytes.count), at: clock())
     onEvent?(.bytes(span, bytes))
   }
