@@ -41,7 +41,7 @@ PUBLISHED_INSTALLS := $(shell python3 -c 'import sys; print("yes" if sys.version
 NEEDS = --build
 demo demo-jobs: NEEDS = --demo
 test test-swift test-python: NEEDS =
-test-lines: NEEDS = --lines
+test-network: NEEDS = --lines
 lint format: NEEDS = --lint
 bench: NEEDS = --bench
 
@@ -55,7 +55,7 @@ NAMES = kachery-store kachery-load kachery-cat kachery-link kachery-info kachery
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help deps needed build demo demo-jobs test test-swift test-python bench lint format attack fuzz simulate sanitize \
-  test-address test-thread test-nfs test-lines test-bare install installable uninstall install-service uninstall-service clean
+  test-address test-thread test-nfs test-network test-bare install installable uninstall install-service uninstall-service clean
 
 help: ## List the targets
 	@echo 'kachery: share files by their content.'
@@ -197,8 +197,8 @@ test-thread: deps ## Run the Swift tests with the thread sanitizer, which finds 
 test-nfs: deps ## Run the tests of shared directories on NFS, in a user-mode kernel without privileges
 	Tests/Network/nfs.sh
 
-test-lines: needed $(VENV)/.complete ## Run two nodes over long, lossy and interrupted lines, which are emulated (as root)
-	@[ "$$(id -u)" -eq 0 ] || { echo 'test-lines: emulated lines need network namespaces, so run this as root.' >&2; exit 1; }
+test-network: needed $(VENV)/.complete ## Run two nodes over long, lossy and interrupted lines, which are emulated (as root)
+	@[ "$$(id -u)" -eq 0 ] || { echo 'test-network: emulated lines need network namespaces, so run this as root.' >&2; exit 1; }
 	$(SWIFT) build --product kachery
 	$(SWIFT) build --product kacheryd
 	KACHERY_BUILD_DIR="$$($(SWIFT) build --show-bin-path)" PYTHONPATH=Python/src:Python/tests:Tests/Network \

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from line import End, Line
-from routers import Router, rules
+from routers import ROUTERS, Router, rules
 
 
 @contextlib.contextmanager
@@ -96,22 +96,12 @@ class Sites:
         number = len(self.routers) + 1
         inside, outside = f"192.168.{number}", f"{self.prefix}.{100 + number}"
         public = [f"{self.prefix}.{130 + 10 * number + place}" for place in range(len(names))]
-        router = self._connected(outside, "outside", public if kind is not None and not kind.translation else [])
-        self.routers.append(router)
-        network = Network(router, inside)
-        router.run(["ip", "address", "add", f"{inside}.1/24", "dev", "switch"])
-        with router.entered():
-            Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
-            # Answers for the machines that have addresses of the internet.
-            Path("/proc/sys/net/ipv4/conf/outside/proxy_arp").write_text("1")
-            # Otherwise it answers after a random time of up to 0.8 s.
-            Path("/proc/sys/net/ipv4/neigh/outside/proxy_delay").write_text("0")
-        if kind is not None:
-            router.run(["nft", rules(kind)])
+        if kind is not None and kind.carrier:
+            router = self._behind_a_carrier(outside, f"100.64.{number}", ROUTERS[kind.carrier])
         else:
-            router.run(["nft", "add table ip nat"])
-            router.run(["nft", "add chain ip nat after { type nat hook postrouting priority srcnat; }"])
-            router.run(["nft", 'add rule ip nat after oifname "outside" masquerade'])
+            router = self._connected(outside, "outside", public if kind is not None and not kind.translation else [])
+        self.routers.append(router)
+        network = self._routed(router, inside, kind)
         ends = []
         for place, (name, own) in enumerate(zip(names, public)):
             address = f"{inside}.{10 + place}" if kind is None or kind.translation else own
@@ -122,3 +112,39 @@ class Sites:
                 router.run(["ip", "route", "add", own, "dev", "switch"])
             ends.append(end)
         return ends
+
+    def occupy(self, end: End, command: list[str]) -> None:
+        """Starts a program at a machine that says when it is ready, and runs it until the networks end."""
+        process = end.start(command, stdout=subprocess.PIPE)
+        self._stack.callback(process.wait)
+        self._stack.callback(process.kill)
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n", command
+
+    def _behind_a_carrier(self, outside: str, between: str, kind: Router) -> End:
+        """A machine, to be a router, behind the router of a carrier, whose address in the internet is ``outside``."""
+        carrier = self._connected(outside, "outside", [])
+        network = self._routed(carrier, between, kind)
+        router = self._stack.enter_context(namespace(f"{between}.10", f"{between}.10"))
+        network.connect(router, router.address, "outside")
+        router.run(["ip", "route", "add", "default", "via", f"{between}.1", "dev", "outside"])
+        return router
+
+    @staticmethod
+    def _routed(router: End, inside: str, kind: Router | None) -> Network:
+        """Makes this machine the router of a new network, and returns that."""
+        network = Network(router, inside)
+        router.run(["ip", "address", "add", f"{inside}.1/24", "dev", "switch"])
+        with router.entered():
+            Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
+            # Answers for the machines that have addresses of the internet.
+            Path("/proc/sys/net/ipv4/conf/outside/proxy_arp").write_text("1")
+            # Otherwise it answers after a random time of up to 0.8 s.
+            Path("/proc/sys/net/ipv4/neigh/outside/proxy_delay").write_text("0")
+        if kind is not None:
+            router.run(["nft", rules(kind, router.address, f"{inside}.10")])
+        else:
+            router.run(["nft", "add table ip nat"])
+            router.run(["nft", "add chain ip nat after { type nat hook postrouting priority srcnat; }"])
+            router.run(["nft", 'add rule ip nat after oifname "outside" masquerade'])
+        return network

@@ -1,6 +1,6 @@
 """Nodes in campus networks, whose firewalls let connections out to TCP port 443 alone.
 
-`make test-lines` runs this as root.
+`make test-network` runs this as root.
 """
 
 from __future__ import annotations

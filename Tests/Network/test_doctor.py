@@ -1,6 +1,6 @@
 """What `kachery doctor` says in networks of several kinds.
 
-`make test-lines` runs this as root.
+`make test-network` runs this as root.
 """
 
 from __future__ import annotations

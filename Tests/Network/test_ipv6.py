@@ -1,6 +1,6 @@
 """Networks without IPv4: a bootstrap node and two members, each in a network of its own behind one router.
 
-`make test-lines` runs this as root.
+`make test-network` runs this as root.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Nodes at the ends of an emulated line that is long, loses packets, or is interrupted.
 
-`make test-lines` runs these as root. They print how long a transfer took to continue.
+`make test-network` runs these as root. They print how long a transfer took to continue.
 """
 
 from __future__ import annotations

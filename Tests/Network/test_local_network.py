@@ -1,6 +1,6 @@
 """Nodes on one network, which find each other by multicast, without a bootstrap node that answers.
 
-`make test-lines` runs this as root. It prints how long two nodes took to meet.
+`make test-network` runs this as root. It prints how long two nodes took to meet.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Nodes behind two routers that share a member which can be dialed, and no bootstrap node that relays.
 
-`make test-lines` runs this as root.
+`make test-network` runs this as root.
 """
 
 from __future__ import annotations

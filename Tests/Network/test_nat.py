@@ -1,6 +1,6 @@
 """Nodes behind routers that translate addresses, met at a bootstrap node outside.
 
-`make test-lines` runs this as root.
+`make test-network` runs this as root.
 """
 
 from __future__ import annotations

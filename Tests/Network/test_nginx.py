@@ -1,6 +1,6 @@
 """Nodes behind nginx, which passes WebSockets on to them.
 
-`make test-lines` runs this.
+`make test-network` runs this.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Nodes whose routers are asked to lead a port to them.
 
-`make test-lines` runs this as root.
+`make test-network` runs this as root.
 """
 
 from __future__ import annotations

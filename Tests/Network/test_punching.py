@@ -1,7 +1,7 @@
 # ruff: noqa: F811
 """Nodes behind two routers, which reach each other through a relay and then directly, by dialing at the same moment.
 
-`make test-lines` runs this as root. It prints how long after the start the relayed and the direct link were up.
+`make test-network` runs this as root. It prints how long after the start the relayed and the direct link were up.
 """
 
 from __future__ import annotations

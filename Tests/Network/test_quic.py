@@ -1,6 +1,6 @@
 """Links by QUIC: where TCP does not lead, and where the kernel's TCP slows down at every lost packet.
 
-`make test-lines` runs this as root.
+`make test-network` runs this as root.
 """
 
 from __future__ import annotations

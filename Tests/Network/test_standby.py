@@ -1,6 +1,6 @@
 """Two nodes that reach each other only through relays, of which the one in use is lost.
 
-`make test-lines` runs this as root. It prints how long a transfer and a feed stood still.
+`make test-network` runs this as root. It prints how long a transfer and a feed stood still.
 """
 
 from __future__ import annotations
