@@ -84,8 +84,9 @@ import Testing
   @Test func everyCommandHasHelpWithAnExample() throws {
     for name in [
       ["store"], ["link"], ["load"], ["cat"], ["find"], ["ls"], ["du"], ["verify"], ["rm"], ["gc"], ["pin"], ["unpin"],
-      ["channel", "join"], ["channel", "leave"], ["channel", "list"], ["feed", "create"], ["feed", "list"],
-      ["feed", "append"], ["feed", "read"], ["feed", "tail"], ["feed", "info"], ["feed", "grant"], ["feed", "revoke"],
+      ["channel", "join"], ["channel", "leave"], ["channel", "list"], ["channel", "reload"], ["feed", "create"],
+      ["feed", "list"], ["feed", "append"], ["feed", "read"], ["feed", "tail"], ["feed", "info"], ["feed", "grant"],
+      ["feed", "revoke"],
       ["feed", "snapshot"], ["feed", "delete"], ["print-messages"],
       ["daemon", "start"], ["daemon", "stop"], ["daemon", "status"], ["node-info"], ["version"],
     ] {

@@ -42,6 +42,7 @@ extension LocalAPIServer {
       let request = try ReadRequest(try await fields(of: exchange, route))
       try await send(try await node.openRange(request), exchange)
     case .mutableSet, .mutableGet, .mutableDelete: try await answerMutable(route, caller, exchange)
+    case .channels, .channelsReload, .channelsCheck: try await answerChannels(route, caller, exchange)
     case .explain: try await explain(route, exchange)
     case .doctor:
       _ = try await fields(of: exchange, route)

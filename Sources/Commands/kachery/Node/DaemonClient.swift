@@ -229,8 +229,9 @@ struct DaemonClient: Sendable {
   func get(_ path: String) throws(KacheryError) -> JSONValue { try json(request("GET", path)) }
 
   /// Sends a JSON body and returns the JSON of the answer.
-  func post(_ path: String, _ body: JSONValue) throws(KacheryError) -> JSONValue {
+  func post(_ path: String, _ body: JSONValue, timeout: Duration? = nil) throws(KacheryError) -> JSONValue {
     var request = request("POST", path)
+    request.timeout = timeout
     request.body = .bytes(body.compactBytes)
     return try json(request)
   }

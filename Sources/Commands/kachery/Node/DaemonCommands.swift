@@ -106,10 +106,22 @@ extension Command {
       Console.result("Node ID:           \(probe.node)")
       Console.result("Storage directory: \(probe.storageDirectory)")
       Console.result("Channels:          \(probe.joinedChannels.count)")
+      for line in channelLines(client) { Console.result("  \(line)") }
       Console.result("Linked nodes:      \(stats["stats"]?["kachery_links"]?.integer ?? 0)")
       Console.result("In a browser:      \(client.pageAddress)  (for a few minutes)")
       return .done
     })
+
+  /// The joined channels, each in one line; none if the daemon is of an earlier version.
+  private static func channelLines(_ client: DaemonClient) -> [String] {
+    let elements = (try? client.post("/v1/channels", [:]))?["channels"]?.array ?? []
+    return elements.compactMap { try? ChannelState(json: $0) }.map { state in
+      let own = state.isByName ? "by name" : "this node: \(state.ownState), read \(state.lastRead ?? "never")"
+      let members =
+        "\(state.memberCount) other member\(state.memberCount == 1 ? "" : "s"), \(state.onlineCount) on line"
+      return "\(JoinedChannel.shown(state.channel.address)): \(own); \(members)"
+    }
+  }
 
   /// `kachery node-info`
   static let nodeInfo = Command(
