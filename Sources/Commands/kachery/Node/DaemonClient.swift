@@ -44,7 +44,7 @@ struct DaemonClient: Sendable {
         .forbidden,
         "The daemon at \(address) says that its storage directory is \(probe.storageDirectory), but "
           + "\(directory) cannot be read from here. "
-          + (remoteRemedy ?? "Ask its owner for access, or correct KACHERY_STORAGE_DIR."))
+          + (remoteRemedy ?? (Environment["KACHERY_STORAGE_DIR"] == nil ? waysOut : "Correct KACHERY_STORAGE_DIR.")))
     }
     guard node == probe.node.hex else {
       throw KacheryError(
@@ -56,8 +56,8 @@ struct DaemonClient: Sendable {
     guard let token = read("\(directory)/client-auth") else {
       throw KacheryError(
         .permissionDenied,
-        "The file \(directory)/client-auth cannot be read: you may not use this daemon. Its owner can "
-          + "grant access by starting it with --auth-group and a group that you are in.")
+        "The daemon at \(address) is another user's: you may not use this daemon, because \(directory)/client-auth cannot "
+          + "be read. \(waysOut)")
     }
     return DaemonClient(
       probe: probe, storageDirectory: directory, base: address, socket: nil, token: token, isRemote: false)
@@ -130,6 +130,9 @@ struct DaemonClient: Sendable {
   static func missing(_ more: String) -> KacheryError {
     if let remoteRemedy {
       return KacheryError(.noDaemon, "No kachery daemon answers at \(address). \(remoteRemedy)")
+    }
+    if hostVariable == nil, let failure = DaemonLog.ownDirectory.flatMap({ DaemonLog(directory: $0).failedStart }) {
+      return KacheryError(.noDaemon, "No kachery daemon answers at \(address). \(failure)")
     }
     let remedy = hostVariable.map { "Start one there with kachery-p2p-start-daemon, correct \($0)" }
     return KacheryError(

@@ -17,6 +17,9 @@ extension Command {
     ],
     run: { (arguments) throws(KacheryError) in
       if let extra = arguments.operands.first { throw KacheryError(.badRequest, "Unexpected argument '\(extra)'.") }
+      if Console.isInteractive, let directory = DaemonLog.ownDirectory {
+        Console.note("The log appears here; once this terminal is closed, in \(directory)/\(APIVersion.logName).")
+      }
       try runDaemon(arguments.passingOn(daemonOptions))
     })
 
@@ -108,6 +111,9 @@ extension Command {
       Console.result("Channels:          \(probe.joinedChannels.count)")
       for line in channelLines(client) { Console.result("  \(line)") }
       Console.result("Linked nodes:      \(stats["stats"]?["kachery_links"]?.integer ?? 0)")
+      if let place = DaemonLog(directory: probe.storageDirectory).place {
+        Console.result("Log:               \(place)")
+      }
       Console.result("In a browser:      \(client.pageAddress)  (for a few minutes)")
       return .done
     })
