@@ -5,6 +5,7 @@ import Files
 import HTTP
 import LocalAPI
 import Primitives
+import Process
 import TLS
 
 /// The API for clients on other machines: over TLS, with a token.
@@ -21,7 +22,9 @@ enum RemoteAPI {
     let (certificatePath, keyPath, tokenPath) =
       ("\(folder)/api-certificate.pem", "\(folder)/api-key.pem", "\(folder)/api-token")
     if try FileSystem.statusIfPresent(certificatePath) == nil, try FileSystem.statusIfPresent(keyPath) == nil {
-      let made = try ServerCertificate(for: configuration.label.isEmpty ? "kachery" : configuration.label)
+      let made = try ServerCertificate(
+        for: configuration.label.isEmpty ? "kachery" : configuration.label,
+        reachedAt: places(of: endpoint, configuration))
       try FileSystem.replace(keyPath, with: Array(made.key.utf8), permissions: 0o600)
       try FileSystem.replace(certificatePath, with: Array(made.certificate.utf8), permissions: 0o644)
     }
@@ -40,6 +43,18 @@ enum RemoteAPI {
       "The API for other machines is on https://\(endpoint.host):\(port): give its users \(certificatePath) and "
         + "the token in \(tokenPath).")
     return server
+  }
+
+  /// Where clients may reach the API: at this machine's names, and at the address on which it listens, or at all.
+  private static func places(of endpoint: Endpoint, _ configuration: DaemonConfiguration) -> [String] {
+    let isAnywhere = ["0.0.0.0", "::"].contains(endpoint.host)
+    let addresses = isAnywhere ? NetworkInterface.all.map(\.host) : [endpoint.host]
+    let names = [configuration.announcedHost, CurrentProcess.hostName, "localhost"].compactMap { $0 }
+    var places: [String] = []
+    for place in names + addresses + ["127.0.0.1", "::1"] where !places.contains(where: { ByteString($0) == ByteString(place) }) {
+      places.append(place)
+    }
+    return places
   }
 
   private static func text(_ path: String) throws(KacheryError) -> String {

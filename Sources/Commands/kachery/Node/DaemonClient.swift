@@ -38,6 +38,13 @@ struct DaemonClient: Sendable {
     if let client = try namedByDirectory() { return client }
     guard let probe = try probe() else { return nil }
     if let tokenFile { return try remote(probe, tokenFile) }
+    // What is served with a certificate wants the token for other machines, also from this one.
+    guard certificateFile == nil else {
+      throw KacheryError(
+        .permissionDenied,
+        "The daemon at \(address) wants a token; name the file of the one that its owner gave you in "
+          + "KACHERY_API_TOKEN_FILE.")
+    }
     let directory = Environment["KACHERY_STORAGE_DIR"] ?? probe.storageDirectory
     guard let node = read("\(directory)/kachery-node-id") else {
       throw KacheryError(

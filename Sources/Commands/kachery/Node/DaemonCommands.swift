@@ -100,17 +100,22 @@ extension Command {
     run: { (arguments) throws(KacheryError) in
       let client = try DaemonClient.require()
       let probe = try client.currentProbe()
+      let linked = try client.get("/v1/peers")
+      let label = linked["nodeLabel"]?.string ?? ""
       guard !arguments.has("--json") else {
-        Console.result(probe.json.compact)
+        var fields = probe.json.object ?? [:]
+        fields["nodeLabel"] = .string(label)
+        fields["linkedNodes"] = linked["peers"] ?? []
+        Console.result(JSONValue.object(fields).compact)
         return .done
       }
-      let stats = try client.get("/stats?format=json")
       Console.result("Running at \(client.address), version \(APIVersion.daemon).")
+      if !label.isEmpty { Console.result("Label:             \(label)") }
       Console.result("Node ID:           \(probe.node)")
       Console.result("Storage directory: \(probe.storageDirectory)")
       Console.result("Channels:          \(probe.joinedChannels.count)")
       for line in channelLines(client) { Console.result("  \(line)") }
-      Console.result("Linked nodes:      \(stats["stats"]?["kachery_links"]?.integer ?? 0)")
+      Console.result("Linked nodes:      \(linked["peers"]?.array?.count ?? 0)")
       if let place = DaemonLog(directory: probe.storageDirectory).place {
         Console.result("Log:               \(place)")
       }
