@@ -22,7 +22,8 @@ struct NodeStorage: Sendable {
     lock = try LockFile("\(directory)/\(APIVersion.lockName)", protecting: "The storage directory \(directory)")
     chosenPort = ChosenPort(in: "\(directory)/kachery-node")
     identity = try NodeIdentity(
-      storageDirectory: directory, configurationDirectory: configuration.configurationDirectory)
+      storageDirectory: directory, configurationDirectory: configuration.configurationDirectory,
+      besides: configuration.remoteAPISecrets)
     store = try ContentStore(
       directory: directory, log: log, indexOwner: identity.key.publicKey,
       clientScope: try configuration.group().map { .group($0.number) } ?? .ownUser)

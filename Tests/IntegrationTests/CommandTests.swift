@@ -93,6 +93,10 @@ import Testing
       let help = try run("kachery", name + ["--help"], in: folder.path, environment: environment)
       #expect(help.code == 0)
       #expect(help.output.contains("Example"))
+      // zsh refuses an unquoted question mark.
+      for line in help.output.split(separator: "\n") where line.contains("sha1://") && line.contains("?") {
+        #expect(line.contains("'sha1://"), "\(line)")
+      }
       #expect(help.output.contains("Exit codes:"))
     }
     #expect(try call("kachery-p2p-start-daemon", "--help").output.contains("without effect: --nobootstrap"))

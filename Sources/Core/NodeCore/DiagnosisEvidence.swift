@@ -109,7 +109,8 @@ struct DiagnosisEvidence {
   private var agreement: String {
     guard let difference = load.clocks.largestDifference else { return "clocks: no other node's is known yet" }
     let (count, most) = (load.clocks.count, Quantity.age(Int(clamping: difference)))
-    return "clocks: \(count == 1 ? "the other node's agrees" : "those of \(count) other nodes agree") with this machine's "
+    return
+      "clocks: \(count == 1 ? "the other node's agrees" : "those of \(count) other nodes agree") with this machine's "
       + "within \(most)"
   }
 

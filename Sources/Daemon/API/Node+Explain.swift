@@ -52,7 +52,8 @@ extension Node {
       if let file = found {
         let place = "its path is \(file.path)\(file.isLink ? " (linked)" : "")"
         return LocalEvidence(
-          here: Diagnosis(nil, "The file is on this node.", evidence: ["\(place); \(Quantity.bytes(Double(file.size)))"]))
+          here: Diagnosis(
+            nil, "The file is on this node.", evidence: ["\(place); \(Quantity.bytes(Double(file.size)))"]))
       }
       var evidence = LocalEvidence(room: try? FileSystem.availableBytes(at: directory))
       if let altered { evidence.lines.append(altered.message) }

@@ -31,7 +31,6 @@ enum RemoteAPI {
     if try FileSystem.statusIfPresent(tokenPath) == nil {
       try FileSystem.replace(tokenPath, with: Array(Hex.encode(SecureRandom.bytes(24)).utf8), permissions: 0o600)
     }
-    for secret in [keyPath, tokenPath] { try requireSecret(secret) }
     let server = try LocalAPIServer(
       loop: loop, node: node, host: endpoint.host, port: endpoint.port,
       access: .bearer(try BearerToken(try text(tokenPath))),
@@ -51,7 +50,8 @@ enum RemoteAPI {
     let addresses = isAnywhere ? NetworkInterface.all.map(\.host) : [endpoint.host]
     let names = [configuration.announcedHost, CurrentProcess.hostName, "localhost"].compactMap { $0 }
     var places: [String] = []
-    for place in names + addresses + ["127.0.0.1", "::1"] where !places.contains(where: { ByteString($0) == ByteString(place) }) {
+    for place in names + addresses + ["127.0.0.1", "::1"]
+    where !places.contains(where: { ByteString($0) == ByteString(place) }) {
       places.append(place)
     }
     return places
@@ -60,12 +60,12 @@ enum RemoteAPI {
   private static func text(_ path: String) throws(KacheryError) -> String {
     String(decoding: try FileSystem.read(path, limit: maximumFile), as: UTF8.self)
   }
+}
 
-  private static func requireSecret(_ path: String) throws(KacheryError) {
-    guard try FileSystem.status(path).permissions & 0o077 == 0 else {
-      throw KacheryError(
-        .badConfiguration,
-        "\(path) can be read by others, and anyone who has it can use the daemon. Run: chmod 600 \(path)")
-    }
+extension DaemonConfiguration {
+  /// The files of the API for other machines that no other user may read: who has them can use the daemon. None if it does
+  /// not serve other machines.
+  var remoteAPISecrets: [String] {
+    remoteAPI == nil ? [] : ["api-key.pem", "api-token"].map { "\(configurationDirectory)/\($0)" }
   }
 }

@@ -40,11 +40,13 @@ package struct ServerCertificate: Sendable {
   /// A place as OpenSSL reads it in the list of alternative names, of which a comma would begin another one.
   private static func alternativeName(_ place: String) -> String? {
     if let address = IPAddress(place) { return "IP:\(address)" }
-    let isName = !place.isEmpty && place.utf8.count <= 253 && place.utf8.allSatisfy { byte in
-      let isLetter = UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte | 0x20
-      return isLetter || UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte || byte == UInt8(ascii: "-")
-        || byte == UInt8(ascii: ".")
-    }
+    let isName =
+      !place.isEmpty && place.utf8.count <= 253
+      && place.utf8.allSatisfy { byte in
+        let isLetter = UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte | 0x20
+        return isLetter || UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte || byte == UInt8(ascii: "-")
+          || byte == UInt8(ascii: ".")
+      }
     return isName ? "DNS:\(place)" : nil
   }
 

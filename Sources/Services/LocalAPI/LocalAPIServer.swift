@@ -217,10 +217,13 @@ package actor LocalAPIServer {
     let inAddress = route.isPage ? exchange.head.query["token"] : nil
     guard let shown = exchange.head.headers[ByteString(APIVersion.tokenHeader.lowercasedASCII)] ?? inAddress else {
       if let peer = exchange.peer, let socketAccess { throw socketAccess.refusal(peer) }
+      let forBrowsers =
+        route.isPage && exchange.head.method == "GET"
+        ? " In a browser, open the address that 'kachery daemon status' prints: it contains the token." : ""
       throw KacheryError(
         .forbidden,
         "The header \(APIVersion.tokenHeader) is missing; its value is in client-auth in the storage directory."
-      )
+          + forBrowsers)
     }
     if token.accepts(shown) { return try allowed(tokenHolder(exchange), route) }
     guard Caller.page.may(use: route), !shown.isEmpty,
