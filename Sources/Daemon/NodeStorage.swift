@@ -1,3 +1,4 @@
+import APIModel
 import ContentStore
 import Diagnostics
 import FeedStore
@@ -18,10 +19,11 @@ struct NodeStorage: Sendable {
   init(_ configuration: DaemonConfiguration, log: Log) throws(KacheryError) {
     directory = configuration.storageDirectory
     try FileSystem.createFolder("\(directory)/kachery-node", permissions: 0o755)
-    lock = try LockFile("\(directory)/kachery-node/daemon.lock", protecting: "The storage directory \(directory)")
+    lock = try LockFile("\(directory)/\(APIVersion.lockName)", protecting: "The storage directory \(directory)")
     chosenPort = ChosenPort(in: "\(directory)/kachery-node")
     identity = try NodeIdentity(
-      storageDirectory: directory, configurationDirectory: configuration.configurationDirectory)
+      storageDirectory: directory, configurationDirectory: configuration.configurationDirectory,
+      besides: configuration.remoteAPISecrets)
     store = try ContentStore(
       directory: directory, log: log, indexOwner: identity.key.publicKey,
       clientScope: try configuration.group().map { .group($0.number) } ?? .ownUser)

@@ -88,6 +88,12 @@ import Testing
     #expect(try parse(["--host", "a", "--port", "3008", "--isbootstrap"]).relays)
   }
 
+  @Test(arguments: [("--bootstrap", "HOST:PORT"), ("--api-listen", "ADDRESS:PORT"), ("--port", "from 0 to 65535")])
+  func aWrongValueIsToldWhatItShouldBe(option: String, form: String) {
+    let error = #expect(throws: KacheryError.self) { try parse([option, "lab"]) }
+    #expect(error?.message.contains("\(option): 'lab' is not") == true && error?.message.contains(form) == true)
+  }
+
   @Test func whatIsNoChannelIsRefused() throws {
     for name in ["", "lab ", "http://", "ftp://a/b"] {
       #expect {

@@ -36,6 +36,22 @@ import Testing
     #expect(try NodeID(pem: pem) == id)
   }
 
+  /// Whoever repairs one is not sent back for the next.
+  @Test func allFilesOpenToOthersAreNamedAtOnce() throws {
+    try put("private.pem", try key.pem(), permissions: 0o644)
+    try put("api-token", "token", permissions: 0o640)
+    try put("api-key.pem", "key")
+    let paths = ["api-key.pem", "api-token", "missing"].map { folder.path("config/\($0)") }
+    #expect {
+      _ = try NodeIdentity(
+        storageDirectory: folder.path("storage"), configurationDirectory: folder.path("config"), besides: paths)
+    } throws: {
+      let message = ($0 as? KacheryError)?.message ?? ""
+      return message.contains("chmod 600 \(folder.path("config/private.pem")) \(paths[1])")
+        && !message.contains(paths[0])
+    }
+  }
+
   @Test(arguments: [0o640, 0o604, 0o644] as [UInt32])
   func aPrivateKeyOpenToOthersIsRefused(permissions: UInt32) throws {
     try put("private.pem", try key.pem(), permissions: permissions)

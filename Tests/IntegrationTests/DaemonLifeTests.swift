@@ -97,6 +97,19 @@ import Testing
     #expect(daemon.stop() == 0)
     chmod("\(daemon.folder)/config/private.pem", 0o644)
     #expect { try daemon.start() } throws: { ($0 as? KacheryError)?.message.contains("chmod 600") == true }
+    // Those who look for the daemon learn why there is none, until there is one again.
+    let status = try folder.call("kachery", ["daemon", "status"], in: daemon.environment, code: 4)
+    #expect(status.errors.contains("Its last start,") && status.errors.contains("chmod 600"), "\(status)")
+    chmod("\(daemon.folder)/config/private.pem", 0o600)
+    try daemon.start()
+    let running = try folder.call("kachery", ["daemon", "status"], in: daemon.environment).output
+    #expect(running.contains("Label:             test\n") && running.contains("Log: "), "\(running)")
+    let json = try JSONParser.parse(
+      folder.call("kachery", ["daemon", "status", "--json"], in: daemon.environment).output)
+    #expect(json["nodeLabel"] == "test" && json["linkedNodes"] == [])
+    #expect(daemon.stop() == 0)
+    let missing = try folder.call("kachery", ["daemon", "status"], in: daemon.environment, code: 4)
+    #expect(missing.errors.contains("Start one with"), "\(missing)")
   }
 
   @Test func haltEndsItInOrder() throws {

@@ -87,6 +87,7 @@ import Testing
       #expect(answer.code == 1)
       #expect(answer.errors.contains("you may not use this daemon"), "\(answer.errors)")
       #expect(answer.errors.contains("--auth-group"), "\(answer.errors)")
+      #expect(answer.errors.contains("export KACHERY_P2P_API_PORT="), "\(answer.errors)")
     }
     let info = try stranger.run("kachery-info", [], in: folder.path("stranger"), environment: variables("stranger"))
     #expect(info.output.contains("You do not have access"))
@@ -110,6 +111,44 @@ import Testing
     var request = daemon.request("/mutable/get", ["key": "x"])
     request.headers = []
     #expect(try HTTPClient.fetch(request, limit: 1 << 16).status == 403)
+  }
+
+  /// What the owner keeps and shares is not for the group to decide, over the socket and with the token that the group
+  /// can read.
+  @Test func aMemberNeitherStopsNorRemovesNorJoins() throws {
+    let stored = try daemon.store(try folder.write("kept.txt", "kept"))
+    let hashes = #"{"sha1s":["\#(stored.hash)"]}"#
+    let channels = #"{"key":"_joined_channels_config","value":{"joinedChannels":[]}}"#
+    let forbidden = [
+      ("/v1/store/remove", hashes), ("/v1/store/pin", hashes), ("/v1/store/unpin", hashes), ("/v1/store/collect", "{}"),
+      ("/v1/store/verify", "{}"), ("/feed/deleteFeed", "{}"), ("/v1/channels/reload", "{}"),
+      ("/v1/channels/check", "{}"), ("/mutable/set", channels), ("/halt", ""),
+    ]
+    let allowed = [
+      ("/v1/store/list", "{}"), ("/v1/channels", "{}"), ("/mutable/set", #"{"key":"color","value":1}"#),
+      ("/feed/createFeed", "{}"), ("/v1/peers", ""),
+    ]
+    for way in [
+      ["--unix-socket", "\(daemon.storage)/\(APIVersion.socketName)", "http://localhost"],
+      ["-H", "\(APIVersion.tokenHeader): \(daemon.token)", "http://127.0.0.1:\(daemon.apiPort)"],
+    ] {
+      for (user, calls, expected) in [(member, forbidden, "403"), (member, allowed, "200"), (owner, allowed, "200")] {
+        for (path, body) in calls {
+          let data = body.isEmpty ? [] : ["-d", body]
+          let answer = try user.run(
+            "/usr/bin/curl", ["-s", "-w", "%{http_code}"] + data + way.dropLast() + ["\(way[way.count - 1])\(path)"],
+            in: folder.path)
+          #expect(answer.output.hasSuffix(expected), "\(user.number) \(path): \(answer)")
+          if expected == "403" { #expect(answer.output.contains("'users'"), "\(path): \(answer)") }
+        }
+      }
+    }
+    #expect(daemon.isRunning)
+    let stopping = try member.run("kachery", ["daemon", "stop"], in: folder.path, environment: variables("member"))
+    #expect(stopping.code == 1 && stopping.errors.contains("Only user 61001"), "\(stopping)")
+    let stopped = try owner.run(
+      "kachery", ["daemon", "stop"], in: folder.path("node"), environment: variables("node"))
+    #expect(stopped.code == 0, "\(stopped)")
   }
 
   /// Nor can the daemon's own user write there by mistake; read-only files can still be removed.

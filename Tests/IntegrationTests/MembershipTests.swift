@@ -88,4 +88,69 @@ import Testing
       ($0 as? KacheryError)?.message.contains("does not list this node") == true
     }
   }
+
+  /// A member that is removed from the document loses its access as soon as the others have read it, keeps what it has,
+  /// and sees who refuses it.
+  @Test func aRemovedMemberLosesItsAccess() throws {
+    let (a, b) = (try node("a", []), try node("b", []))
+    let document = try writeDocument([try a.nodeID, try b.nodeID])
+    for daemon in [a, b] {
+      let joined = try folder.call("kachery", ["channel", "join", document], in: daemon.environment)
+      #expect(joined.errors.contains("lists this node and 1 other."))
+    }
+    let before = try storeText(on: a)
+    try a.waitForLinks(2)
+    try b.waitForLinks(2)
+    _ = try b.load(before)
+    let list = try folder.call("kachery", ["channel", "list"], in: b.environment).output
+    let server = try a.nodeID.hex
+    #expect(list.contains("list  listed") && list.contains(server) && list.contains("linked"), "\(list)")
+
+    _ = try writeDocument([try a.nodeID])
+    let reloaded = try folder.call("kachery", ["channel", "reload"], in: a.environment).output
+    #expect(reloaded.contains("removed: somebody (\(try b.nodeID))"), "\(reloaded)")
+    let path = folder.path("later")
+    try Data("later".utf8).write(to: URL(filePath: path))
+    let later = FileKey(hash: try a.store(path).hash)
+    #expect {
+      try b.load(later)
+    } throws: {
+      ($0 as? KacheryError)?.code == .refusedByPeer
+    }
+    let refused = try folder.call("kachery", ["channel", "list"], in: b.environment).output
+    #expect(refused.contains("refuses: this node is not in its list"), "\(refused)")
+    // What it has loaded stays.
+    _ = try b.load(before)
+    try folder.call("kachery", ["channel", "reload"], in: b.environment)
+    #expect(try folder.call("kachery", ["channel", "list"], in: b.environment).output.contains("not listed"))
+  }
+
+  /// A wrong address is told at once; an address whose document cannot be read now can be joined all the same.
+  @Test func anAddressIsCheckedBeforeItIsJoined() throws {
+    let a = try node("a", [])
+    // The daemon's own API is the web server: it knows one address, and answers there with something else.
+    let server = "http://127.0.0.1:\(a.apiPort)"
+    let good = try writeDocument([NodeID.filled(with: 0xab)])
+    let nothing = "http://127.0.0.1:1/channel.yaml"
+    for (address, reason) in [
+      ("\(server)/none.yaml", "status 404"), ("\(server)/probe", "authorizedNodes"),
+      (nothing, "127.0.0.1"), (folder.path("none.yaml"), "none.yaml"),
+    ] {
+      let refused = try run(
+        "kachery", ["channel", "join", address], in: folder.path, environment: a.environment)
+      #expect(refused.code != 0 && refused.errors.contains("was not joined"), "\(refused)")
+      #expect(refused.errors.contains(reason) && refused.errors.contains("--force"), "\(refused)")
+    }
+    #expect(try folder.call("kachery-p2p-get-channels", [], in: a.environment).output.isEmpty)
+    let joined = try folder.call("kachery", ["channel", "join", good], in: a.environment)
+    #expect(joined.errors.contains("nodeId: \(try a.nodeID)"), "\(joined)")
+    let forced = try folder.call("kachery", ["channel", "join", "--force", nothing], in: a.environment)
+    #expect(forced.errors.contains("cannot be read now"), "\(forced)")
+    let published = try folder.call("kachery-p2p-join-channel", ["\(nothing)?2"], in: a.environment)
+    #expect(published.output == "Joined channel\n" && published.errors.contains("cannot be read now"))
+    let list = try folder.call("kachery", ["channel", "list"], in: a.environment)
+    #expect(list.output.contains("not listed") && list.output.contains("never"), "\(list)")
+    let status = try folder.call("kachery", ["daemon", "status"], in: a.environment).output
+    #expect(status.contains("this node: not listed"), "\(status)")
+  }
 }

@@ -90,6 +90,17 @@ import Testing
     #expect(stranger.code == 1 && stranger.errors.contains("does not accept the token"), "\(stranger)")
   }
 
+  /// Also on the daemon's own machine, where the token of the storage directory could be read.
+  @Test func withoutTheTokenThereIsNoAccess() throws {
+    var environment = try user("fred")
+    environment["KACHERY_API_TOKEN_FILE"] = nil
+    environment["KACHERY_STORAGE_DIR"] = daemon.storage
+    let info = try run("kachery-info", [], in: folder.path, environment: environment)
+    #expect(info.code == 0 && info.output.contains("You do not have access"), "\(info)")
+    #expect(
+      info.output.contains("Channels: shown only to") && info.errors.contains("KACHERY_API_TOKEN_FILE"), "\(info)")
+  }
+
   @Test func pathsOfTheDaemonsMachineAreOutOfReach() throws {
     let good = try token
     for (path, body) in [
@@ -120,6 +131,17 @@ import Testing
       #expect(try join(address) == 403)
     }
     #expect(try join("another-lab") == 200)
+  }
+
+  /// Clients that check the name find it in the certificate, with the address at which the API listens.
+  @Test func theCertificateNamesThePlacesOfTheAPI() throws {
+    let node = try daemon.nodeID.hex
+    for place in ["localhost", "127.0.0.1"] {
+      let answer = try runProgram(
+        "/usr/bin/curl", ["-sS", "--cacert", certificate, "https://\(place):\(port)/probe"], in: folder.path,
+        environment: ["PATH": "/usr/bin:/bin"])
+      #expect(answer.code == 0 && answer.output.contains(node), "\(place): \(answer)")
+    }
   }
 
   @Test func anotherCertificateIsRefused() throws {

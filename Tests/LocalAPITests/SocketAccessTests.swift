@@ -36,6 +36,6 @@ import Testing
   @Test func theRefusalNamesTheUserAndTheGroup() {
     let refusal = access.refusal(PeerCredentials(user: 2_000, groups: []))
     #expect(refusal.code == .forbidden)
-    for part in ["2000", "1000", "'lab'"] { #expect(refusal.message.contains(part)) }
+    for part in ["2000", "1000", "'lab'", "of your own"] { #expect(refusal.message.contains(part)) }
   }
 }

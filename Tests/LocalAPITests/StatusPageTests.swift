@@ -15,7 +15,10 @@ import Testing
   ) -> String {
     let probe = ProbeReply(node: Self.node, isBootstrap: false, joinedChannels: channels, storageDirectory: "/data")
     let status = NodeStatus(label: "lab", listening: "port 1", uptime: 3_700, peers: peers)
-    return StatusPage(probe: probe, status: status, metrics: [("a", 1)], showsChannels: showsChannels).html
+    let states = channels.map { ChannelState($0, isByName: true) }
+    return StatusPage(
+      probe: probe, status: status, channelStates: states, metrics: [("a", 1)], showsChannels: showsChannels
+    ).html
   }
 
   private func path(_ kind: String, isInUse: Bool, reason: String) -> PeerPath {
@@ -27,6 +30,24 @@ import Testing
     #expect(page([], channels).contains("secret-lab"))
     let withheld = page([], channels, showsChannels: false)
     #expect(!withheld.contains("secret-lab") && withheld.contains("with the full token"))
+  }
+
+  @Test func aChannelsMembersAndProblemsAreShown() {
+    var state = ChannelState(JoinedChannel(address: "https://example.org/<b>"), isByName: false)
+    state.hasDocument = true
+    state.lastReadAge = 130
+    state.problem = Self.hostile
+    (state.memberCount, state.onlineCount) = (7, 1)
+    state.members = [
+      ChannelState.Member(
+        node: Self.node, label: "\(Self.hostile)mouse", version: "kachery 9", rights: [], isOnline: true,
+        isLinked: true, refuses: false)
+    ]
+    let html = ChannelTable(channels: [state]).html
+    for part in ["<td>list</td>", "not listed", "2 min ago", "mouse kachery 9", ">7</td>", "<td>1<br>"] {
+      #expect(html.contains(part), "\(part)")
+    }
+    #expect(!html.contains("<b>"))
   }
 
   @Test func aNodeWithoutPeersSaysSo() {

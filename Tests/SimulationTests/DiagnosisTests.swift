@@ -74,6 +74,8 @@ import Wire
     server.join([try SimulatedMembershipTests.channel(listing: [1])])
     let diagnosis = fail(lab, asker, key, .refusedByPeer)
     #expect(says(diagnosis, server.id.short))
+    #expect(says(diagnosis, "linked, refuses: this node is not in its list"), "\(diagnosis)")
+    #expect(says(diagnosis, "with this machine's within 0 s"), "\(diagnosis)")
     // Its refusal does not reveal whether the file exists.
     let other = fail(lab, asker, nowhere, .refusedByPeer)
     #expect(other == diagnosis)

@@ -49,6 +49,21 @@ package struct ChannelDocument: Hashable, Sendable {
   /// Whether any member serves nodes that are not authorized.
   package var hasPublicMember: Bool { members.values.contains { $0.isPublic } }
 
+  /// How many nodes it authorizes.
+  package var memberCount: Int { members.count }
+
+  /// Its entries, in the order of the nodes.
+  package var membersInOrder: [Member] { members.values.sorted { $0.node < $1.node } }
+
+  /// The nodes whose entries differ from those of an earlier document, or are only in one of the two.
+  package func changes(since earlier: ChannelDocument?) -> (added: [Member], removed: [Member], changed: [Member]) {
+    let earlierMembers = earlier?.members ?? [:]
+    let added = membersInOrder.filter { earlierMembers[$0.node] == nil }
+    let removed = (earlier?.membersInOrder ?? []).filter { members[$0.node] == nil }
+    let changed = membersInOrder.filter { member in earlierMembers[member.node].map { $0 != member } ?? false }
+    return (added, removed, changed)
+  }
+
   /// The entry of this node; nil if it is not authorized.
   package func member(_ node: NodeID) -> Member? { members[node] }
 }

@@ -34,8 +34,9 @@ package struct ClockComparison: Sendable {
     return -sorted[sorted.count / 2]
   }
 
-  /// `90 s ahead of` or `90 s behind`.
+  /// `30 s ahead of` or `12 min behind`.
   package static func relation(_ seconds: Int64) -> String {
-    seconds >= 0 ? "\(seconds) s ahead of" : "\(seconds.magnitude) s behind"
+    let time = Quantity.age(Int(clamping: seconds.magnitude))
+    return seconds >= 0 ? "\(time) ahead of" : "\(time) behind"
   }
 }

@@ -16,9 +16,9 @@ struct DiagnosisEvidence {
 
   private var sources: [String] {
     let progress = (load.progress?.sources ?? []).map { source in
-      let rate = source.bytesPerSecond.map { "\(Int64($0 / 1_000)) kB/s" } ?? "not known yet"
+      let rate = source.bytesPerSecond.map { "\(Quantity.bytes($0))/s" } ?? "not known yet"
       let silence =
-        source.silence >= .seconds(2) ? "; it has sent nothing for \(source.silence.components.seconds) s" : ""
+        source.silence >= .seconds(2) ? "; it has sent nothing for \(Self.time(source.silence))" : ""
       guard let wait = source.wait else {
         let path = relay(to: source.node).map { " through \($0)" } ?? ""
         return "\(load.name(source.node)) sends it\(path); its rate: \(rate)\(silence)"
@@ -37,7 +37,7 @@ struct DiagnosisEvidence {
   }
 
   private static func describe(_ wait: LoadProgress.Wait) -> String {
-    let time = "for \(wait.time.components.seconds) s so far"
+    let time = "for \(Self.time(wait.time)) so far"
     guard let others = wait.others else {
       return "the source has reached its limit on transfers and is asked again every few seconds, \(time)"
     }
@@ -59,8 +59,10 @@ struct DiagnosisEvidence {
       case .none: "\(load.name(node)) has not answered"
       case .has(let file) where !file.isWhole: "\(load.name(node)) is loading the file itself"
       case .has(let file):
-        "\(load.name(node)) says that it has the file, \(file.size) bytes"
+        "\(load.name(node)) says that it has the file, \(Quantity.bytes(Double(file.size)))"
           + (relay(to: node).map { "; it is linked through \($0)" } ?? "")
+      case .refused(.notAuthorized):
+        "\(load.name(node)) is \(core.peers.isLinked(node) ? "linked" : "gone"), refuses: this node is not in its list"
       case .refused(let refusal): "\(load.name(node)) says: \(Self.describe(refusal))"
       }
     }
@@ -73,7 +75,7 @@ struct DiagnosisEvidence {
     case .tooLarge: "the file is too large for a batch"
     case .unreadable: "the file is here but cannot be read"
     case .limitReached: "this node is serving its maximum number of transfers"
-    case .notAuthorized: "you may not request files from this node over that channel"
+    case .notAuthorized: "this node is not in its list"
     case .changed: "the file was a link, and its target has changed"
     case .unproven: "it lacks the writer's statement about the subfeed"
     case .damaged: "its copy was damaged and was set aside"
@@ -95,16 +97,35 @@ struct DiagnosisEvidence {
   }
 
   private var clocks: [String] {
-    core.reputation.clocks(apartBy: 60).prefix(Self.maximumNodes).map {
-      "the clock of \(load.name($0.node)) is \(ClockComparison.relation($0.offset)) this machine's"
+    let apart = core.reputation.clocks(apartBy: 60).prefix(Self.maximumNodes).map { node, offset in
+      let isRejected = load.clocks.strangers.contains(node)
+      return "the clock of \(load.name(node)) is \(ClockComparison.relation(offset)) this machine's"
+        + (isRejected ? ", so each rejects what the other announces" : "")
     }
+    return apart.isEmpty ? [agreement] : apart
   }
+
+  /// What is known about the clocks if none is far from this machine's.
+  private var agreement: String {
+    guard let difference = load.clocks.largestDifference else { return "clocks: no other node's is known yet" }
+    let (count, most) = (load.clocks.count, Quantity.age(Int(clamping: difference)))
+    return
+      "clocks: \(count == 1 ? "the other node's agrees" : "those of \(count) other nodes agree") with this machine's "
+      + "within \(most)"
+  }
+
+  private static func time(_ time: Duration) -> String { Quantity.age(Int(time.components.seconds)) }
 
   private var channels: [String] {
     load.channels.map { channel in
       let online = core.peers.linked.filter { $0.proven.contains(channel.topic) }
       let askable = online.count { core.membership.askableTopics(of: $0).contains(channel.topic) }
-      let count = "\(online.count) other member\(online.count == 1 ? "" : "s") linked, \(askable) may be asked"
+      let names = online.prefix(Self.maximumNodes).map { peer in
+        let isListed = channel.lists(peer.node) ? "" : ", which its document does not list"
+        return "\(load.name(peer.node))\(isListed)"
+      }
+      let whom = names.isEmpty ? "" : ": \(names.joined(separator: "; "))"
+      let count = "\(online.count) other member\(online.count == 1 ? "" : "s") linked, \(askable) may be asked\(whom)"
       switch channel.membership {
       case .byDocument(nil): return "channel \(channel.address): its document could not be read yet"
       case .byDocument where !channel.lists(core.node):

@@ -34,6 +34,9 @@ struct LoadDiagnosis {
     return diagnosis
   }
 
+  /// Most nodes named in a sentence.
+  private static let maximumNames = 3
+
   // MARK: Known nodes
 
   /// The nodes that may be asked, or have been.
@@ -96,7 +99,8 @@ struct LoadDiagnosis {
     if let size, let room, query.key.chunkOf == nil, size > room {
       return Diagnosis(
         .diskFull,
-        "The file needs \(size) bytes, but the disk with this node's storage directory has room for only \(room).")
+        "The file needs \(Quantity.bytes(Double(size))), but the disk with this node's storage directory has room for only "
+          + "\(Quantity.bytes(Double(room))).")
     }
     let others = sound.count > 1 ? " and \(sound.count - 1) more" : ""
     return Diagnosis(nil, "The file can be loaded: \(name(first))\(others) \(sound.count > 1 ? "have" : "has") it.")
@@ -137,10 +141,12 @@ struct LoadDiagnosis {
     }
     if let silent { return silent }
     guard asked == 0 else {
+      let names = askable.prefix(Self.maximumNames).map(name).joined(separator: ", ")
+      let more = asked > Self.maximumNames ? " and \(asked - Self.maximumNames) more" : ""
       let whom =
         asked == 1
-        ? "the one member of its channels that was asked does not have it"
-        : "none of the \(asked) members of its channels that were asked has it"
+        ? "the one member of its channels that was asked does not have it: \(names)"
+        : "none of the \(asked) members of its channels that were asked has it: \(names)\(more)"
       return Diagnosis(.notFound, "The file is not on this node, and \(whom).")
     }
     if let problem = unreachableBootstraps.first, core.peers.isEmpty {
@@ -250,7 +256,8 @@ struct LoadDiagnosis {
     case .notAuthorized:
       return Diagnosis(
         .refusedByPeer,
-        "\(who) refuses this node (\(core.node)): according to its channels, this one is not authorized.")
+        "\(who) is linked and refuses: this node (\(core.node)) is not in its list of the channel's members, or its "
+          + "copy of the list is older.")
     case .changed:
       return Diagnosis(
         .sourceChanged, "\(who) had the file as a link, but its target has changed or was removed since.")
@@ -260,16 +267,16 @@ struct LoadDiagnosis {
   }
 
   private func describe(_ progress: LoadProgress) -> String {
-    let total = progress.total.map { " of \($0)" } ?? ""
+    let amount = Quantity.bytes(Double(progress.loaded))
+    let total = progress.total.map { " of \(Quantity.bytes(Double($0)))" } ?? ""
     guard !progress.sources.isEmpty else {
       return
-        "The file is being loaded, and this node is searching for a source: \(progress.loaded)\(total) bytes are here."
+        "The file is being loaded, and this node is searching for a source: \(amount)\(total) are here."
     }
     let count = progress.sources.count
     let limit = progress.sources.allSatisfy { $0.wait != nil } ? ", waiting for the source's limit" : ""
     return
-      "The file is being loaded from \(count) node\(count == 1 ? "" : "s")\(limit): \(progress.loaded)\(total) bytes are "
-      + "here."
+      "The file is being loaded from \(count) node\(count == 1 ? "" : "s")\(limit): \(amount)\(total) are here."
   }
 }
 

@@ -35,6 +35,14 @@ struct Membership: Sendable {
     return Set(old.keys).union(channels.keys).filter { old[$0] != channels[$0] }
   }
 
+  /// The name of a node in the documents of the channels; empty if none lists it with a name.
+  func label(of node: NodeID) -> String {
+    for case .byDocument(let document?) in inOrder.map(\.membership) {
+      if let label = document.member(node)?.label, !label.isEmpty { return label.text }
+    }
+    return ""
+  }
+
   // MARK: Proofs
 
   /// The proofs of this node's channels for the link with this binding, in an order that says nothing about them.

@@ -44,7 +44,8 @@ extension NodeCore {
 
   /// A node's name for people.
   package func name(of node: NodeID) -> String {
-    let label = peers.peer(of: node)?.hello?.label ?? ""
+    let stated = peers.peer(of: node)?.hello?.label ?? ""
+    let label = stated.isEmpty ? membership.label(of: node) : stated
     return label.isEmpty ? "node \(node.short)" : "node \(node.short) ('\(label)')"
   }
 

@@ -112,6 +112,10 @@ extension NodeCore {
   }
 
   mutating func take(_ answer: FindAnswer, from peer: Peer, at now: Timestamps) {
+    if let topic = transferEngine.topic(ofQuestion: answer.id, to: peer.node) {
+      let isRefused = answer.outcome == .refuses(.notAuthorized)
+      reputation.record(isRefused: isRefused, by: peer.node, over: topic)
+    }
     transferEngine.answered(answer.id, by: peer.node, answer.outcome, at: now.instant)
     drainTransfer(at: now)
   }

@@ -16,10 +16,25 @@ struct Reputation: Sendable {
   private var goodbyes: [NodeID: Goodbye] = [:]
   /// How many times each node has sent wrong bytes or made a false claim.
   private var badAnswers: [NodeID: Int] = [:]
+  /// The channels over which nodes have refused a question of this node's, and answered none since.
+  private var refusing: [NodeID: Set<Topic>] = [:]
 
   func clockOffset(of node: NodeID) -> Int64? { clockOffsets[node] }
 
   func badAnswers(of node: NodeID) -> Int { badAnswers[node] ?? 0 }
+
+  /// Whether the node's last answer over the channel was that this one is not authorized.
+  func refuses(_ node: NodeID, over topic: Topic) -> Bool { refusing[node]?.contains(topic) ?? false }
+
+  mutating func record(isRefused: Bool, by node: NodeID, over topic: Topic) {
+    guard isRefused else {
+      refusing[node]?.remove(topic)
+      if refusing[node]?.isEmpty == true { refusing[node] = nil }
+      return
+    }
+    guard refusing[node] != nil || refusing.count < Self.capacity else { return }
+    refusing[node, default: []].insert(topic)
+  }
 
   func hasDeparted(_ node: NodeID) -> Bool { departed.contains(node) }
 
@@ -62,5 +77,6 @@ struct Reputation: Sendable {
   mutating func recordLink(to node: NodeID) {
     departed.remove(node)
     goodbyes[node] = nil
+    refusing[node] = nil
   }
 }

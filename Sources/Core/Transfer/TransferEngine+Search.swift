@@ -65,6 +65,9 @@ extension TransferEngine {
     searches.inOrder.compactMap { searches[$0] }.filter { $0.pending[peer] != nil }.map(\.question)
   }
 
+  /// The channel over which a question was put to a peer that has not answered it; nil if there is no such question.
+  package func topic(ofQuestion question: UInt32, to peer: NodeID) -> Topic? { searches[question]?.pending[peer] }
+
   /// A peer has answered: it has the file, or the reason why it does not send it.
   package mutating func answered(
     _ question: UInt32, by peer: NodeID, _ outcome: FindAnswer.Outcome, at now: Instant

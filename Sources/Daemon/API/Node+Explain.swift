@@ -52,7 +52,8 @@ extension Node {
       if let file = found {
         let place = "its path is \(file.path)\(file.isLink ? " (linked)" : "")"
         return LocalEvidence(
-          here: Diagnosis(nil, "The file is on this node.", evidence: ["\(place); \(file.size) bytes"]))
+          here: Diagnosis(
+            nil, "The file is on this node.", evidence: ["\(place); \(Quantity.bytes(Double(file.size)))"]))
       }
       var evidence = LocalEvidence(room: try? FileSystem.availableBytes(at: directory))
       if let altered { evidence.lines.append(altered.message) }
@@ -61,7 +62,7 @@ extension Node {
       }
       if store.hasSetAside(key.hash) { evidence.lines.append("a damaged copy of it was set aside here") }
       if let room = evidence.room {
-        evidence.lines.append("room on the disk of this node's storage: \(room / 1_000_000) MB")
+        evidence.lines.append("room on the disk of this node's storage: \(Quantity.bytes(Double(room)))")
       }
       return evidence
     }

@@ -5,6 +5,7 @@ import Files
 import HTTP
 import LocalAPI
 import Primitives
+import Process
 import TLS
 
 /// The API for clients on other machines: over TLS, with a token.
@@ -21,14 +22,15 @@ enum RemoteAPI {
     let (certificatePath, keyPath, tokenPath) =
       ("\(folder)/api-certificate.pem", "\(folder)/api-key.pem", "\(folder)/api-token")
     if try FileSystem.statusIfPresent(certificatePath) == nil, try FileSystem.statusIfPresent(keyPath) == nil {
-      let made = try ServerCertificate(for: configuration.label.isEmpty ? "kachery" : configuration.label)
+      let made = try ServerCertificate(
+        for: configuration.label.isEmpty ? "kachery" : configuration.label,
+        reachedAt: places(of: endpoint, configuration))
       try FileSystem.replace(keyPath, with: Array(made.key.utf8), permissions: 0o600)
       try FileSystem.replace(certificatePath, with: Array(made.certificate.utf8), permissions: 0o644)
     }
     if try FileSystem.statusIfPresent(tokenPath) == nil {
       try FileSystem.replace(tokenPath, with: Array(Hex.encode(SecureRandom.bytes(24)).utf8), permissions: 0o600)
     }
-    for secret in [keyPath, tokenPath] { try requireSecret(secret) }
     let server = try LocalAPIServer(
       loop: loop, node: node, host: endpoint.host, port: endpoint.port,
       access: .bearer(try BearerToken(try text(tokenPath))),
@@ -42,15 +44,28 @@ enum RemoteAPI {
     return server
   }
 
+  /// Where clients may reach the API: at this machine's names, and at the address on which it listens, or at all.
+  private static func places(of endpoint: Endpoint, _ configuration: DaemonConfiguration) -> [String] {
+    let isAnywhere = ["0.0.0.0", "::"].contains(endpoint.host)
+    let addresses = isAnywhere ? NetworkInterface.all.map(\.host) : [endpoint.host]
+    let names = [configuration.announcedHost, CurrentProcess.hostName, "localhost"].compactMap { $0 }
+    var places: [String] = []
+    for place in names + addresses + ["127.0.0.1", "::1"]
+    where !places.contains(where: { ByteString($0) == ByteString(place) }) {
+      places.append(place)
+    }
+    return places
+  }
+
   private static func text(_ path: String) throws(KacheryError) -> String {
     String(decoding: try FileSystem.read(path, limit: maximumFile), as: UTF8.self)
   }
+}
 
-  private static func requireSecret(_ path: String) throws(KacheryError) {
-    guard try FileSystem.status(path).permissions & 0o077 == 0 else {
-      throw KacheryError(
-        .badConfiguration,
-        "\(path) can be read by others, and anyone who has it can use the daemon. Run: chmod 600 \(path)")
-    }
+extension DaemonConfiguration {
+  /// The files of the API for other machines that no other user may read: who has them can use the daemon. None if it does
+  /// not serve other machines.
+  var remoteAPISecrets: [String] {
+    remoteAPI == nil ? [] : ["api-key.pem", "api-token"].map { "\(configurationDirectory)/\($0)" }
   }
 }

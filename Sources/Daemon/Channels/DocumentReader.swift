@@ -41,7 +41,10 @@ actor DocumentReader {
     request.proxies = rules.source == .environment ? .environment : .rules(rules)
     let (status, body) = try HTTPClient.fetch(request, limit: 1 << 20)
     guard status == 200 else {
-      throw KacheryError(.disconnected, "The channel's document at \(address) was answered with status \(status).")
+      let isGone = status == 404 || status == 410
+      throw KacheryError(
+        isGone ? .notFound : .disconnected,
+        "The web server answers for \(address) with status \(status)\(isGone ? ", so there is no document" : "").")
     }
     return body
   }

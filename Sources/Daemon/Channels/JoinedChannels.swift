@@ -9,7 +9,7 @@ import Primitives
 
 /// The channels that this node has joined, and the documents of those that have one. Bound to the loop.
 final class JoinedChannels {
-  /// How often the documents are refreshed; a withdrawn membership ends within that time.
+  /// How often the documents are read; a withdrawn membership ends within that time, and that of the reading.
   private static let period: Duration = .seconds(180)
 
   /// How long a start waits for the secrets of new channels. The others are joined while the node is already of use.
@@ -25,9 +25,7 @@ final class JoinedChannels {
   private let loop: EventLoop
   private let log: Log
   private var joined: [JoinedChannel] = []
-  private var documents: [ByteString: ChannelDocument] = [:]
-  /// Why documents could not be read the last time.
-  private var problems: [ByteString: String] = [:]
+  private(set) var documents = ChannelDocuments()
   /// The secrets of the joined channels, as far as they are derived.
   private var derived: [ByteString: ChannelSecret] = [:]
   private var refresher: Timer?
@@ -106,7 +104,7 @@ final class JoinedChannels {
   func replace(_ channels: [JoinedChannel], then: @escaping () -> Void) {
     joined = channels
     let addresses = Set(channels.map(\.address))
-    problems = problems.filter { addresses.contains($0.key) }
+    documents.keep(only: addresses)
     let unknown = channels.map(\.address).filter { ChannelSource.isDocument($0) && documents[$0] == nil }
     derived = derived.filter { known in channels.contains { $0.address == known.key } }
     let missing = Set(channels.map(\.address).filter { derived[$0] == nil }).sorted()
@@ -127,7 +125,7 @@ final class JoinedChannels {
         })
     }
     let receive = loop.receiver { [self] (copies: [ByteString: ChannelDocument]) in
-      documents.merge(copies) { known, _ in known }
+      documents.add(copies: copies)
       stepDone()
     }
     guard !unknown.isEmpty else { return receive([:]) }
@@ -148,27 +146,49 @@ final class JoinedChannels {
 
   /// Refreshes every document.
   func refresh() {
-    for channel in joined where ChannelSource.isDocument(channel.address) {
-      let then = loop.receiver { [self] result in fetched(channel.address, result) }
-      source.fetch(channel.address, onlyPublic: channel.isJoinedRemotely, then: then)
+    for channel in joined where ChannelSource.isDocument(channel.address) { read(channel) { _ in } }
+  }
+
+  /// A document that was read, and the one that was known before.
+  typealias Reading = Result<(document: ChannelDocument, earlier: ChannelDocument?), KacheryError>
+
+  /// Reads a joined channel's document, and applies it.
+  func read(_ channel: JoinedChannel, then: @escaping (Reading) -> Void) {
+    let receive = loop.receiver { [self] result in then(fetched(channel.address, result)) }
+    source.fetch(channel.address, onlyPublic: channel.isJoinedRemotely, then: receive)
+  }
+
+  /// Reads the document of a channel that need not be joined.
+  ///
+  /// - Parameter onlyPublic: whether it may come from a public address only.
+  func look(at address: ByteString, onlyPublic: Bool, then: @escaping (Result<ChannelDocument, KacheryError>) -> Void) {
+    source.fetch(address, onlyPublic: onlyPublic, then: loop.receiver(then))
+  }
+
+  private func fetched(_ address: ByteString, _ result: Result<ChannelDocument, KacheryError>) -> Reading {
+    switch result {
+    case .success(let document):
+      guard joined.contains(where: { $0.address == address }) else { return .success((document, nil)) }
+      let earlier = documents.record(document, at: address, loop.now)
+      guard earlier != document else { return .success((document, earlier)) }
+      log.info("Channel \(address): this node is \(document.member(node) == nil ? "not a member" : "a member").")
+      updateCore()
+      return .success((document, earlier))
+    case .failure(let error):
+      // Once, not every few minutes for as long as it lasts.
+      if documents.record(error.message, at: address) {
+        let copy = documents[address] == nil ? "" : " Its last good copy stays in use."
+        log.warning("The channel \(address) could not be read: \(error)\(copy)")
+      }
+      return .failure(error)
     }
   }
 
-  private func fetched(_ address: ByteString, _ result: Result<ChannelDocument, KacheryError>) {
-    switch result {
-    case .success(let document):
-      problems[address] = nil
-      guard joined.contains(where: { $0.address == address }), documents[address] != document else { return }
-      documents[address] = document
-      log.info("Channel \(address): this node is \(document.member(node) == nil ? "not a member" : "a member").")
-      updateCore()
-    case .failure(let error):
-      // Once, not every few minutes for as long as it lasts.
-      guard problems.updateValue(error.message, forKey: address) != error.message else { return }
-      let copy = documents[address] == nil ? "" : " Its last good copy stays in use."
-      log.warning("The channel \(address) could not be read: \(error)\(copy)")
-    }
-  }
+  /// Whether a document lists the channel's members.
+  func hasDocument(_ channel: JoinedChannel) -> Bool { ChannelSource.isDocument(channel.address) }
+
+  /// The topic of a joined channel; nil while its secret is being derived.
+  func topic(of channel: JoinedChannel) -> Topic? { derived[channel.address]?.topic }
 
   /// The topic of the channel that a client names by its address or its label.
   ///

@@ -238,7 +238,8 @@ final class FeedReplicator {
     guard try feeds.rules(of: key).permitsWriting(by: node) else {
       throw KacheryError(
         .forbidden,
-        "The feed's owner has not granted node \(node) write access to \(key); add it to the subfeed's access rules.")
+        "No rule of the subfeed lets node \(node) submit messages; on the node that writes the feed, its owner runs: "
+          + "kachery feed grant \(key) \(node)")
     }
     try SubmitRequest.checkLength(of: text)
     guard let message = (try? JSONParser.parse(text))?.object else {

@@ -40,6 +40,8 @@ package enum DaemonCommand {
       FileSystem.raiseDescriptorLimit()
       let loop = try EventLoop(name: "kachery")
       let node = try Node(configuration, loop: loop, log: log)
+      // Not before the directory is locked: it would be another daemon's log.
+      StandardErrorLog.continue(in: LogFile(in: configuration.storageDirectory))
       try await node.watchSignals()
       let port = try await node.start()
       let ports = await node.listening.map { "\($0.port)" }.joined(separator: " and ")
@@ -49,6 +51,7 @@ package enum DaemonCommand {
         "Node '\(configuration.label)' (\(node.id)) is running: local API on http://\(configuration.apiHost):\(port), "
           + "links on port \(ports)\(quic)\(webSockets), files in \(configuration.storageDirectory)."
       )
+      FailedStart.forget(in: configuration.storageDirectory)
       await node.untilStopRequested()
       log.info("Stopping.")
       endAnyway(log)
@@ -57,8 +60,16 @@ package enum DaemonCommand {
       return 0
     } catch {
       StandardErrorLog.write(.error, error.message)
+      noteFailure(error)
       return error.code == .badRequest ? 2 : 1
     }
+  }
+
+  /// Keeps the reason of a failed start, also if it is a wrong option: the environment names the directory.
+  private static func noteFailure(_ error: KacheryError) {
+    let configuration = try? DaemonOptions.parse([], environment: Environment.all, hostName: CurrentProcess.hostName)
+    guard let directory = configuration?.storageDirectory, !directory.isEmpty else { return }
+    FailedStart.note(error, in: directory)
   }
 
   /// Ends the process even if a disk or a file server does not answer: every acknowledged operation is on disk, and the

@@ -34,7 +34,9 @@ package enum DaemonOptions {
       }
       if name == "--port" { port = UInt16(value) }
       guard apply(&configuration, value) else {
-        throw KacheryError(.badRequest, "\(name): '\(value)' is not a valid value; see kachery daemon start --help.")
+        throw KacheryError(
+          .badRequest,
+          "\(name): '\(value)' is not \(forms[name] ?? "a valid value"); see kachery daemon start --help.")
       }
     }
     if let proxy = configuration.proxy, proxy != "none" {
@@ -56,6 +58,18 @@ package enum DaemonOptions {
     if configuration.isBootstrap, port == nil { configuration.port = DaemonConfiguration.defaultBootstrapPort }
     return configuration
   }
+
+  /// What the values of options look like.
+  private static let forms: [ByteString: String] = [
+    "--bootstrap": "HOST:PORT, such as lab.example.org:14507, or wss://HOST[:PORT]",
+    "--api-listen": "ADDRESS:PORT, such as 192.168.1.5:20443", "--host": "a host name or an address",
+    "--port": "a port number from 0 to 65535", "--udp-port": "a port number from 0 to 65535",
+    "--also-listen": "a port number from 1 to 65535", "--websocket-port": "a port number from 0 to 65535",
+    "--log-format": "text or json", "--max-transfers": "a whole number, 0 or more", "--verbose": "a whole number",
+    "--limit-up": "a rate in MB/s, such as 50 or 50,08:00-18:00=5",
+    "--limit-down": "a rate in MB/s, such as 50 or 50,08:00-18:00=5",
+    "--limit-relay": "a rate in MB/s, such as 50 or 50,08:00-18:00=5",
+  ]
 
   private static let flags: [ByteString: @Sendable (inout DaemonConfiguration) -> Void] = [
     "--isbootstrap": { $0.isBootstrap = true },

@@ -2,11 +2,21 @@ import Diagnostics
 import Files
 import Primitives
 import Process
+import Synchronization
 
-/// The log of a daemon in a terminal or under a service manager: one line per message, on standard error.
+/// The log of a daemon in a terminal or under a service manager: one line per message, on standard error, and in a file
+/// once that is closed.
 enum StandardErrorLog {
   /// Most characters of a message: what others send may be long.
   private static let longestMessage = 2_000
+
+  private static let file = Mutex<LogFile?>(nil)
+
+  /// Names the file in which the log continues if standard error can no longer be written to.
+  static func `continue`(in next: LogFile) {
+    next.setAside()
+    file.withLock { $0 = next }
+  }
 
   static func write(_ level: Log.Level, _ message: String) {
     let now = CalendarTime.local
@@ -31,7 +41,9 @@ enum StandardErrorLog {
 
   /// Writes text, ignoring failures: a broken log must not stop the daemon.
   private static func write(_ line: String) {
-    Array(line.utf8).withUnsafeBytes { bytes in _ = try? FileStream.standardError.write(bytes) }
+    let isWritten = Array(line.utf8).withUnsafeBytes { bytes in (try? FileStream.standardError.write(bytes)) != nil }
+    guard !isWritten else { return }
+    file.withLock { $0?.append(line, heading: "The terminal that showed the log is closed; it continues here.\n") }
   }
 
   private static func padded(_ number: Int, _ width: Int) -> String {

@@ -1,7 +1,9 @@
 /// The sender of a request, which decides what the request may do.
 enum Caller: Hashable, Sendable {
-  /// A program of this machine with the current token, or of a user whom the Unix socket admits. It may do everything.
+  /// A program of the user who runs the daemon, or of root. It may do everything.
   case owner
+  /// A program of another user of this machine, who is in the group that the daemon serves.
+  case groupMember
   /// A browser page with a token for reading.
   case page
   /// A client on another machine.
@@ -12,15 +14,15 @@ enum Caller: Hashable, Sendable {
 
   func may(read kind: MutableKind) -> Bool {
     switch (self, kind) {
-    case (.owner, _), (_, .value), (_, .feedName), (.otherMachine, .channels): true
+    case (.owner, _), (_, .value), (_, .feedName), (.otherMachine, .channels), (.groupMember, .channels): true
     case (.page, .channels), (_, .secret): false
     }
   }
 
   func may(write kind: MutableKind) -> Bool {
     switch (self, kind) {
-    case (.owner, _), (.otherMachine, .value), (.otherMachine, .channels): true
-    case (.page, _), (_, .feedName), (_, .secret): false
+    case (.owner, _), (.otherMachine, .value), (.groupMember, .value), (.otherMachine, .channels): true
+    case (.page, _), (_, .feedName), (_, .secret), (.groupMember, .channels): false
     }
   }
 }
@@ -32,12 +34,17 @@ extension Route {
     case .probe, .root, .stats, .metrics, .findFile, .loadFile, .loadBatch, .downloadFileData, .read, .mutableGet,
       .peers, .storeList, .storeUsage, .feedID, .feedInfo, .feedCount, .feedRules, .feedWatch, .feeds,
       .feed, .feedStream:
-      [.page, .otherMachine]
-    case .store, .storeVerify, .storeRemove, .storePin, .storeUnpin, .storeCollect, .mutableSet, .mutableDelete,
-      .explain, .doctor, .feedCreate, .feedDelete, .feedAppend, .feedSubmit, .feedSetRules:
+      [.page, .otherMachine, .groupMember]
+    case .store, .mutableSet, .mutableDelete, .explain, .doctor, .channels, .feedCreate, .feedAppend, .feedSubmit,
+      .feedSetRules:
+      [.otherMachine, .groupMember]
+    // What the owner keeps, and with whom the owner shares it, is not for the group to decide.
+    case .storeVerify, .storeRemove, .storePin, .storeUnpin, .storeCollect, .feedDelete, .channelsReload,
+      .channelsCheck:
       [.otherMachine]
-    // They take paths of this machine, or stop the daemon.
-    case .storeFile, .linkFile, .halt: []
+    // They take paths of this machine: of files that every member of the group can read.
+    case .storeFile, .linkFile: [.groupMember]
+    case .halt: []
     }
   }
 }

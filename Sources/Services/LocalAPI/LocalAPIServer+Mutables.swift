@@ -10,6 +10,7 @@ extension LocalAPIServer {
     let kind = MutableKind(of: key)
     let isAllowed = route == .mutableGet ? caller?.may(read: kind) : caller?.may(write: kind)
     guard isAllowed == true else {
+      if caller == .groupMember, kind == .channels, let refusal = socketAccess?.refusal(route) { throw refusal }
       throw KacheryError(
         .forbidden, "The value with this key is only for programs on the daemon's own machine that have its full token."
       )

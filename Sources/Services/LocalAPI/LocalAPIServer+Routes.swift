@@ -33,7 +33,9 @@ extension LocalAPIServer {
       await respondToStore(exchange) { (node) throws(KacheryError) in try await node.linkFile(request) }
     case .findFile: try await find(route, exchange)
     case .loadFile: try await load(route, exchange)
-    case .peers: respond(exchange, ["peers": .array(await node.status.peers.map(\.json))])
+    case .peers:
+      let status = await node.status
+      respond(exchange, ["nodeLabel": .string(status.label), "peers": .array(status.peers.map(\.json))])
     case .loadBatch: try await loadBatch(route, exchange)
     case .downloadFileData:
       let request = try DownloadRequest(try await fields(of: exchange, route))
@@ -42,6 +44,7 @@ extension LocalAPIServer {
       let request = try ReadRequest(try await fields(of: exchange, route))
       try await send(try await node.openRange(request), exchange)
     case .mutableSet, .mutableGet, .mutableDelete: try await answerMutable(route, caller, exchange)
+    case .channels, .channelsReload, .channelsCheck: try await answerChannels(route, caller, exchange)
     case .explain: try await explain(route, exchange)
     case .doctor:
       _ = try await fields(of: exchange, route)

@@ -13,9 +13,11 @@ extension LocalAPIServer {
   /// A page without scripts or external resources: the node, its peers and its counters, and its channels if the caller
   /// may know them.
   func showStatusPage(_ caller: Caller?, _ exchange: HTTPExchange) async {
+    let showsChannels = caller?.may(read: .channels) ?? false
     let page = StatusPage(
-      probe: await node.probe, status: await node.status, metrics: node.metrics.values,
-      showsChannels: caller?.may(read: .channels) ?? false)
+      probe: await node.probe, status: await node.status,
+      channelStates: showsChannels ? await node.channelStates(withAllMembers: false) : [],
+      metrics: node.metrics.values, showsChannels: showsChannels)
     exchange.respond(
       HTTPResponse(
         contentType: "text/html; charset=utf-8", body: Array(page.html.utf8),

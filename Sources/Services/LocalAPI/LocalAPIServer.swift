@@ -28,7 +28,7 @@ package actor LocalAPIServer {
   private let server: HTTPServer
   /// The same API on a Unix socket, and who may use it.
   private let socketServer: HTTPServer?
-  private let socketAccess: SocketAccess?
+  let socketAccess: SocketAccess?
   private var access: APIAccess
   private var watches: [DescriptorWatch] = []
   private var timers: [Timer] = []
@@ -210,17 +210,22 @@ package actor LocalAPIServer {
       }
       return .otherMachine
     }
-    if isKnownUser(exchange) == true { return .owner }
+    if let peer = exchange.peer, isKnownUser(exchange) == true {
+      return try allowed(socketAccess?.isOwner(peer) == true ? .owner : .groupMember, route)
+    }
     // A person who opens the status page in a browser cannot add a header.
     let inAddress = route.isPage ? exchange.head.query["token"] : nil
     guard let shown = exchange.head.headers[ByteString(APIVersion.tokenHeader.lowercasedASCII)] ?? inAddress else {
       if let peer = exchange.peer, let socketAccess { throw socketAccess.refusal(peer) }
+      let forBrowsers =
+        route.isPage && exchange.head.method == "GET"
+        ? " In a browser, open the address that 'kachery daemon status' prints: it contains the token." : ""
       throw KacheryError(
         .forbidden,
         "The header \(APIVersion.tokenHeader) is missing; its value is in client-auth in the storage directory."
-      )
+          + forBrowsers)
     }
-    if token.accepts(shown) { return .owner }
+    if token.accepts(shown) { return try allowed(tokenHolder(exchange), route) }
     guard Caller.page.may(use: route), !shown.isEmpty,
       let others = try await node.mutable("_other_client_auth_codes")?.array, others.contains(.string(shown))
     else {
@@ -231,12 +236,25 @@ package actor LocalAPIServer {
     return .page
   }
 
+  private func allowed(_ caller: Caller, _ route: Route) throws(KacheryError) -> Caller {
+    guard caller.may(use: route) else { throw socketAccess?.refusal(route) ?? Self.wrongToken }
+    return caller
+  }
+
+  /// Who shows the token. If the daemon serves a group, the members can read it too, so the kernel says whose program it
+  /// is; one for which it names no user gets no more than they do.
+  private func tokenHolder(_ exchange: HTTPExchange) -> Caller {
+    guard let socketAccess, socketAccess.hasGroup else { return .owner }
+    guard let user = exchange.peer?.user ?? exchange.loopbackUser else { return .groupMember }
+    return socketAccess.isOwner(user) ? .owner : .groupMember
+  }
+
   /// Whose share of the connections the request counts towards.
   private func holder(_ caller: Caller, _ exchange: HTTPExchange) -> HTTPHolder {
     switch caller {
-    case .owner:
-      guard let peer = exchange.peer, socketAccess?.isOwner(peer) == false else { return .owner }
-      return HTTPHolder("user \(peer.user)", divisor: 4)
+    case .owner: return .owner
+    case .groupMember:
+      return HTTPHolder("user \(exchange.peer?.user ?? exchange.loopbackUser ?? .max)", divisor: 4)
     case .otherMachine: return HTTPHolder("address \(exchange.address)", divisor: 2)
     case .page: return HTTPHolder("token \(shownToken(exchange) ?? "")", divisor: 8)
     }

@@ -3,7 +3,7 @@ package import Diagnostics
 package import Primitives
 
 /// What the local API needs from its node.
-package protocol LocalNode: LocalStoreKeeping, LocalBatchLoading, LocalExplaining, LocalFeeds {
+package protocol LocalNode: LocalStoreKeeping, LocalBatchLoading, LocalExplaining, LocalFeeds, LocalChannels {
   /// The answer to `/probe`.
   var probe: ProbeReply { get }
   /// The node's counters.

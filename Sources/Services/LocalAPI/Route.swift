@@ -17,6 +17,9 @@ enum Route: String, CaseIterable {
   case mutableGet = "/mutable/get"
   case mutableDelete = "/mutable/delete"
   case peers = "/v1/peers"
+  case channels = "/v1/channels"
+  case channelsReload = "/v1/channels/reload"
+  case channelsCheck = "/v1/channels/check"
   case read = "/v1/read"
   case loadBatch = "/v1/load"
   case explain = "/v1/explain"
@@ -69,7 +72,7 @@ enum Route: String, CaseIterable {
   var waits: Bool {
     switch self {
     case .store, .findFile, .loadFile, .loadBatch, .downloadFileData, .read, .explain, .doctor, .storeVerify, .feedInfo,
-      .feedSubmit, .feedWatch, .feedStream:
+      .feedSubmit, .feedWatch, .feedStream, .channelsReload, .channelsCheck:
       true
     default: false
     }

@@ -28,7 +28,20 @@ package struct SocketAccess: Sendable {
   }
 
   /// Whether a client runs as the user who runs the daemon, or as root.
-  func isOwner(_ peer: PeerCredentials) -> Bool { peer.user == owner || peer.user == 0 }
+  func isOwner(_ peer: PeerCredentials) -> Bool { isOwner(peer.user) }
+
+  func isOwner(_ user: UInt32) -> Bool { user == owner || user == 0 }
+
+  /// Whether the daemon serves a group, so that other users than its own can have its token.
+  var hasGroup: Bool { group != nil }
+
+  /// The error for a member of the group who wants what only the owner may.
+  func refusal(_ route: Route) -> KacheryError {
+    KacheryError(
+      .forbidden,
+      "Only user \(owner), who runs this daemon, and root may do this (\(route.rawValue)). Members of the group "
+        + "'\(group?.name ?? "")' store, link, find and load files, and write and read feeds.")
+  }
 
   /// Whether a client is admitted because of its user.
   package func admits(_ peer: PeerCredentials) -> Bool {
@@ -42,11 +55,11 @@ package struct SocketAccess: Sendable {
       return KacheryError(
         .forbidden,
         "User \(peer.user) may not use this daemon: \(served). Ask that user to start it with --auth-group and a group "
-          + "of yours.")
+          + "of yours, or start a daemon of your own on another port.")
     }
     return KacheryError(
       .forbidden,
       "User \(peer.user) may not use this daemon: \(served), and the members of the group '\(group.name)'. Ask to be taken "
-        + "into that group; it counts from your next login.")
+        + "into that group, which counts from your next login, or start a daemon of your own on another port.")
   }
 }

@@ -5,6 +5,7 @@ import Primitives
 struct StatusPage {
   let probe: ProbeReply
   let status: NodeStatus
+  let channelStates: [ChannelState]
   let metrics: [(name: String, value: Int)]
   /// Whether the reader may know the names of the channels.
   let showsChannels: Bool
@@ -59,11 +60,7 @@ struct StatusPage {
     guard showsChannels else {
       return "<p class=\"none\">Shown only to programs of this machine with the full token.</p>"
     }
-    guard !probe.joinedChannels.isEmpty else {
-      return "<p class=\"none\">None yet. Join one with <code>kachery-p2p-join-channel NAME-OR-URL</code>.</p>"
-    }
-    let items = probe.joinedChannels.map { "<li><code>\(Self.escape($0.address.text))</code></li>" }
-    return "<ul>\(items.joined())</ul>"
+    return ChannelTable(channels: channelStates).html
   }
 
   /// Labels are received from other nodes: nothing in them may become markup.

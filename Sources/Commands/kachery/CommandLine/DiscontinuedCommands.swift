@@ -6,9 +6,7 @@ extension Command {
     nothing(
       "config-ephemeral-node", "Used to set up an ephemeral node of a service that no longer exists.",
       "There is nothing to set up: to work without a daemon, set KACHERY_OFFLINE_STORAGE_DIR to a folder."),
-    nothing(
-      "log", "Used to print the daemon's log from a feed.",
-      "The daemon logs to its standard error; as a service, see journalctl -u kacheryd."),
+    .log,
   ]
 
   private static func nothing(_ name: String, _ summary: String, _ advice: String) -> Command {

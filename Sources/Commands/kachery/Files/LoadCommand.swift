@@ -21,7 +21,7 @@ extension Command {
       quiet, localOnly,
     ] + publishedLoading,
     examples: [
-      "kachery-load sha1://…/recording.bin?manifest=…", "cat `kachery-load sha1://…/notes.txt`",
+      "kachery-load 'sha1://…/recording.bin?manifest=…'", "cat `kachery-load sha1://…/notes.txt`",
       "kachery-load sha1://…/table.csv --dest table.csv", "kachery-load sha1dir://….session7/sub/a.txt",
     ],
     run: { (arguments) throws(KacheryError) in

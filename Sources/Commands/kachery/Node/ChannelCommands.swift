@@ -9,12 +9,14 @@ extension Command {
     summary: "Joins a channel: shares files with its members.",
     details: """
       A channel is a name that its members agree on, or the address (http, https or a file) of a document that lists
-      them. Anyone who can guess the name can join.
+      them. Anyone who can guess the name can join. A document is read first: if that fails, the channel is joined only
+      with --force, and the daemon tries again every 3 minutes.
       """,
     options: [
       Option("--message-proxy", nil, "relay messages, and files slowly, between members that cannot reach each other"),
       Option("--data-proxy", nil, "relay everything between members that cannot reach each other"),
       Option("--public", nil, "serve nodes that are not authorized, if the channel's document allows it"),
+      Option("--force", nil, "join even if the document cannot be read now"),
     ],
     examples: ["kachery-p2p-join-channel our-lab-7f3a9c", "kachery-p2p-join-channel https://example.org/channel.yaml"],
     run: { (arguments) throws(KacheryError) in
@@ -30,13 +32,21 @@ extension Command {
         isPublic: arguments.has("--public"))
       var channels = try joinedChannels(client)
       let index = channels.firstIndex { $0.address == address }
+      // A published name joins whatever the document says, as it always has.
+      let check = arguments.isPublishedCall ? nil : try ChannelCheck(address, client)
+      if let error = check?.error, index == nil, !arguments.has("--force") { throw ChannelCheck.notJoined(error) }
       if let index { channels[index] = channel } else { channels.append(channel) }
       try setJoinedChannels(channels, client)
       if arguments.isPublishedCall {
         Console.result(index == nil ? "Joined channel" : "Updated existing channel configuration")
+        for line in (try? ChannelCheck(address, client, patience: .seconds(5)))?.warnings(of: channel) ?? [] {
+          Console.note(line)
+        }
       } else {
         let name = JoinedChannel.shown(address)
         Console.note(index == nil ? "Joined the channel \(name)." : "Updated the channel \(name).")
+        for line in check?.lines(of: channel) ?? [] { Console.note(line) }
+        noteFile(named: given)
       }
       return .done
     })
@@ -63,39 +73,23 @@ extension Command {
       return .done
     })
 
-  /// `kachery channel list`
-  static let channelList = Command(
-    name: "channel list", usage: "", summary: "Lists the channels that this node has joined.", options: [json],
-    examples: ["kachery channel list"],
-    run: { (arguments) throws(KacheryError) in
-      let channels = try joinedChannels(try DaemonClient.require())
-      guard !arguments.has("--json") else {
-        Console.result(JSONValue.array(channels.map(\.json)).compact)
-        return .done
-      }
-      for channel in channels {
-        let marks = [
-          channel.isMessageProxy ? "(message-proxy)" : nil, channel.isDataProxy ? "(data-proxy)" : nil,
-          channel.isPublic ? "(public)" : nil,
-        ].compactMap { $0 }
-        // The published command writes the space even if nothing follows; scripts may compare.
-        let line =
-          arguments.isPublishedCall
-          ? [channel.address.text, marks.joined(separator: " ")] : [JoinedChannel.shown(channel.address)] + marks
-        Console.result(line.joined(separator: " ").printable)
-      }
-      return .done
-    })
+  /// A name that is also that of a file here was probably meant as the file.
+  private static func noteFile(named name: ByteString) {
+    guard !name.text.contains(bytesOf: "://"), !name.text.begins(with: "/"),
+      (try? FileSystem.statusIfPresent(name.text)) ?? nil != nil
+    else { return }
+    Console.note("'\(name)' is the channel's name, not the file of that name in this folder, which is ./\(name).")
+  }
 
   /// The absolute form of a relative path: the daemon has another working directory.
-  private static func absolute(_ address: String) -> ByteString {
+  static func absolute(_ address: String) -> ByteString {
     guard address.begins(with: "./") || address.begins(with: "../"), let path = try? FileSystem.resolved(address) else {
       return ByteString(address)
     }
     return ByteString(path)
   }
 
-  private static func joinedChannels(_ client: DaemonClient) throws(KacheryError) -> [JoinedChannel] {
+  static func joinedChannels(_ client: DaemonClient) throws(KacheryError) -> [JoinedChannel] {
     let answer = try client.post("/mutable/get", ["key": JoinedChannel.mutableKey])
     return JoinedChannel.list(from: answer["value"])
   }

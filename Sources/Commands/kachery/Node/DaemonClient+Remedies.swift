@@ -7,6 +7,11 @@ extension DaemonClient {
     ["KACHERY_P2P_API_HOST", "KACHERY_DAEMON_HOST"].first { Environment[$0] != nil }
   }
 
+  /// What to do if the daemon that answers is another user's.
+  static let waysOut =
+    "Its owner can grant access by starting it with --auth-group and a group that you are in. Or start a daemon of your "
+    + "own on another port: export KACHERY_P2P_API_PORT=20433, then kachery-p2p-start-daemon."
+
   /// What to do if the environment names a daemon on another machine but no token for it; nil if it does not, or if both
   /// are named.
   static var remoteRemedy: String? {

@@ -38,13 +38,20 @@ struct DaemonClient: Sendable {
     if let client = try namedByDirectory() { return client }
     guard let probe = try probe() else { return nil }
     if let tokenFile { return try remote(probe, tokenFile) }
+    // What is served with a certificate wants the token for other machines, also from this one.
+    guard certificateFile == nil else {
+      throw KacheryError(
+        .permissionDenied,
+        "The daemon at \(address) wants a token; name the file of the one that its owner gave you in "
+          + "KACHERY_API_TOKEN_FILE.")
+    }
     let directory = Environment["KACHERY_STORAGE_DIR"] ?? probe.storageDirectory
     guard let node = read("\(directory)/kachery-node-id") else {
       throw KacheryError(
         .forbidden,
         "The daemon at \(address) says that its storage directory is \(probe.storageDirectory), but "
           + "\(directory) cannot be read from here. "
-          + (remoteRemedy ?? "Ask its owner for access, or correct KACHERY_STORAGE_DIR."))
+          + (remoteRemedy ?? (Environment["KACHERY_STORAGE_DIR"] == nil ? waysOut : "Correct KACHERY_STORAGE_DIR.")))
     }
     guard node == probe.node.hex else {
       throw KacheryError(
@@ -56,8 +63,8 @@ struct DaemonClient: Sendable {
     guard let token = read("\(directory)/client-auth") else {
       throw KacheryError(
         .permissionDenied,
-        "The file \(directory)/client-auth cannot be read: you may not use this daemon. Its owner can "
-          + "grant access by starting it with --auth-group and a group that you are in.")
+        "The daemon at \(address) is another user's: you may not use this daemon, because \(directory)/client-auth cannot "
+          + "be read. \(waysOut)")
     }
     return DaemonClient(
       probe: probe, storageDirectory: directory, base: address, socket: nil, token: token, isRemote: false)
@@ -130,6 +137,9 @@ struct DaemonClient: Sendable {
   static func missing(_ more: String) -> KacheryError {
     if let remoteRemedy {
       return KacheryError(.noDaemon, "No kachery daemon answers at \(address). \(remoteRemedy)")
+    }
+    if hostVariable == nil, let failure = DaemonLog.ownDirectory.flatMap({ DaemonLog(directory: $0).failedStart }) {
+      return KacheryError(.noDaemon, "No kachery daemon answers at \(address). \(failure)")
     }
     let remedy = hostVariable.map { "Start one there with kachery-p2p-start-daemon, correct \($0)" }
     return KacheryError(
@@ -229,8 +239,9 @@ struct DaemonClient: Sendable {
   func get(_ path: String) throws(KacheryError) -> JSONValue { try json(request("GET", path)) }
 
   /// Sends a JSON body and returns the JSON of the answer.
-  func post(_ path: String, _ body: JSONValue) throws(KacheryError) -> JSONValue {
+  func post(_ path: String, _ body: JSONValue, timeout: Duration? = nil) throws(KacheryError) -> JSONValue {
     var request = request("POST", path)
+    request.timeout = timeout
     request.body = .bytes(body.compactBytes)
     return try json(request)
   }

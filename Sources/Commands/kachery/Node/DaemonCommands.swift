@@ -17,6 +17,9 @@ extension Command {
     ],
     run: { (arguments) throws(KacheryError) in
       if let extra = arguments.operands.first { throw KacheryError(.badRequest, "Unexpected argument '\(extra)'.") }
+      if Console.isInteractive, let directory = DaemonLog.ownDirectory {
+        Console.note("The log appears here; once this terminal is closed, in \(directory)/\(APIVersion.logName).")
+      }
       try runDaemon(arguments.passingOn(daemonOptions))
     })
 
@@ -97,19 +100,39 @@ extension Command {
     run: { (arguments) throws(KacheryError) in
       let client = try DaemonClient.require()
       let probe = try client.currentProbe()
+      let linked = try client.get("/v1/peers")
+      let label = linked["nodeLabel"]?.string ?? ""
       guard !arguments.has("--json") else {
-        Console.result(probe.json.compact)
+        var fields = probe.json.object ?? [:]
+        fields["nodeLabel"] = .string(label)
+        fields["linkedNodes"] = linked["peers"] ?? []
+        Console.result(JSONValue.object(fields).compact)
         return .done
       }
-      let stats = try client.get("/stats?format=json")
       Console.result("Running at \(client.address), version \(APIVersion.daemon).")
+      if !label.isEmpty { Console.result("Label:             \(label)") }
       Console.result("Node ID:           \(probe.node)")
       Console.result("Storage directory: \(probe.storageDirectory)")
       Console.result("Channels:          \(probe.joinedChannels.count)")
-      Console.result("Linked nodes:      \(stats["stats"]?["kachery_links"]?.integer ?? 0)")
+      for line in channelLines(client) { Console.result("  \(line)") }
+      Console.result("Linked nodes:      \(linked["peers"]?.array?.count ?? 0)")
+      if let place = DaemonLog(directory: probe.storageDirectory).place {
+        Console.result("Log:               \(place)")
+      }
       Console.result("In a browser:      \(client.pageAddress)  (for a few minutes)")
       return .done
     })
+
+  /// The joined channels, each in one line; none if the daemon is of an earlier version.
+  private static func channelLines(_ client: DaemonClient) -> [String] {
+    let elements = (try? client.post("/v1/channels", [:]))?["channels"]?.array ?? []
+    return elements.compactMap { try? ChannelState(json: $0) }.map { state in
+      let own = state.isByName ? "by name" : "this node: \(state.ownState), read \(state.lastRead ?? "never")"
+      let members =
+        "\(state.memberCount) other member\(state.memberCount == 1 ? "" : "s"), \(state.onlineCount) on line"
+      return "\(JoinedChannel.shown(state.channel.address)): \(own); \(members)"
+    }
+  }
 
   /// `kachery node-info`
   static let nodeInfo = Command(

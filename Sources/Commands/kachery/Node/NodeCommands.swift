@@ -21,7 +21,8 @@ extension Command {
       let channels = probe.joinedChannels.map { JoinedChannel.shown($0.address) }.joined(separator: ", ")
       Console.result("Node ID: \(probe.node)")
       Console.result("Storage directory: \(probe.storageDirectory)")
-      Console.result("Channels: \(channels.isEmpty ? "none" : channels)")
+      let withoutChannels = refusal == nil ? "none" : "shown only to those who have access"
+      Console.result("Channels: \(channels.isEmpty ? withoutChannels : channels)")
       Console.result(refusal == nil ? "You have access to this daemon" : "You do not have access to this daemon")
       if let refusal { Console.note(refusal.message) }
       return .done

@@ -44,7 +44,9 @@ struct PeerList {
     var remarks: [String] = []
     let ahead = (peer["clockOffsetSeconds"] ?? peer["clockAhead"])?.integer ?? 0
     if ahead.magnitude >= 60 {
-      remarks.append("its clock is \(ahead.magnitude) s \(ahead > 0 ? "ahead of" : "behind") this machine's")
+      remarks.append(
+        "its clock is \(Quantity.age(Int(clamping: ahead.magnitude))) \(ahead > 0 ? "ahead of" : "behind") this machine's"
+      )
     }
     let badAnswers = (peer["badAnswers"] ?? peer["lies"])?.integer ?? 0
     if badAnswers > 0 {

@@ -1,4 +1,5 @@
 import APIModel
+import Primitives
 import Process
 
 /// A progress line on the terminal. Drawn only if standard error is a terminal, at most ten times a second.
