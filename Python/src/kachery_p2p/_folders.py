@@ -6,13 +6,15 @@ import os
 from typing import Any
 
 from ._directory import MAXIMUM_DEPTH, Folder, all_files, all_folders, check_name, find_entry, write_folder
-from ._errors import BadFolder, BadRequest, MissingFile, NotFound
+from ._errors import BadFolder, BadRequest, MissingFile, NotFound, StorageFailed
+from ._folder_destination import FolderDestination, written_files
 from ._load import copy_file, unless_absent
-from ._locate import Sources, Unavailable, locate, read_bytes
+from ._locate import Sources, Unavailable, locate_parsed, read_bytes
 from ._os_errors import translated
+from ._progress import FileOfFolder, FolderProgress
 from ._store import store_bytes, store_file
 from ._text import path_text
-from ._uri import escape_label, parse_uri
+from ._uri import KacheryURI, escape_label, parse_uri
 
 _THREADS = 8  # that load the files of a folder: enough to keep the daemon busy with small files
 
@@ -61,7 +63,10 @@ def load_dir(
 ) -> str | None:
     """Loads a stored folder to ``dest``, creates ``dest`` if necessary, and returns it.
 
-    Nothing is written until everything has been loaded. The other arguments are those of ``load_file``.
+    Nothing is written until everything has been loaded. A new folder appears when all files are in it: until then it is
+    a hidden folder beside ``dest``. In a folder that exists, files of the same name are replaced and other files stay;
+    until all are in it, it contains a file ``unfinished-….kachery-partial``. After an interruption, the next call
+    continues. The other arguments are those of ``load_file``.
     """
     dest = path_text(dest)
     if os.path.exists(dest) and not os.path.isdir(dest):
@@ -82,25 +87,61 @@ def _find_folder(uri: str, sources: Sources) -> Folder:
 
 
 def _load(uri: str, dest: str, sources: Sources) -> str:
+    folder = _find_folder(uri, sources)
+    written = written_files(dest, folder)
+    paths = _load_files(uri, folder, written, sources)
+    with translated("write to", dest, "Check the disk, or choose another destination."):
+        _place(paths, written, dest, folder)
+    return dest
+
+
+def _place(paths: dict[str, str], written: set[str], dest: str, folder: Folder) -> None:
+    """Writes the folder, of which the files that are not ``written`` are at these paths."""
+    with FolderDestination(dest, folder) as destination:
+        _write(paths, destination.place, folder)
+        if destination.finish():
+            return
+        # The folder has appeared in the meantime, such as by another process.
+        there = {path: os.path.join(destination.place, path) for path in written}
+        with FolderDestination(dest, folder) as other:
+            _write({**paths, **there}, other.place, folder)
+            other.finish()
+        destination.remove_hidden()
+
+
+def _load_files(uri: str, folder: Folder, written: set[str], sources: Sources) -> dict[str, str]:
+    """Loads the files that are not written yet. Returns where the bytes of each are."""
     from concurrent.futures import ThreadPoolExecutor
 
-    folder = _find_folder(uri, sources)
     files = list(all_files(folder))
-    with ThreadPoolExecutor(_THREADS) as pool:
-        loads = [pool.submit(locate, f"sha1://{file['sha1']}", sources, all_of_it=True) for _, file in files]
+    missing = [(path, file) for path, file in files if path not in written]
+    with FolderProgress(uri, [file["size"] for _, file in files]) as progress, ThreadPoolExecutor(_THREADS) as pool:
+
+        def load(file: dict[str, Any]) -> str:
+            path = locate_parsed(KacheryURI(file["sha1"]), sources, all_of_it=True, progress=FileOfFolder(progress))
+            progress.has(file["size"])
+            return path
+
+        for path, file in files:
+            if path in written:
+                progress.has(file["size"])
+        loads = [pool.submit(load, file) for _, file in missing]
         try:
-            paths = [load.result() for load in loads]
+            return {path: found.result() for (path, _), found in zip(missing, loads)}
         except BaseException:
-            for load in loads:
-                load.cancel()
+            for found in loads:
+                found.cancel()
             raise
-    with translated("write to", dest, "Check the disk, or choose another destination."):
-        os.makedirs(dest, exist_ok=True)
-        for path in all_folders(folder):
-            os.makedirs(os.path.join(dest, path), exist_ok=True)
-    for (path, _), source in zip(files, paths):
-        copy_file(source, os.path.join(dest, path))
-    return dest
+
+
+def _write(paths: dict[str, str], place: str, folder: Folder) -> None:
+    for path in all_folders(folder):
+        os.makedirs(os.path.join(place, path), exist_ok=True)
+    for path, _ in all_files(folder):
+        if path in paths:
+            copy_file(paths[path], os.path.join(place, path))
+        elif not os.path.exists(os.path.join(place, path)):
+            raise StorageFailed(f"{os.path.join(place, path)} has disappeared; load the folder again.")
 
 
 def _name_of(path: str) -> str:

@@ -34,7 +34,7 @@ struct FolderReader {
 
   private func document(of uri: FolderURI) throws(KacheryError) -> FolderDocument {
     let name: ByteString = uri.label.isEmpty ? "folder" : uri.label
-    let file = try LoadedFile.load(KacheryURI(key: uri.document, label: name), arguments)
+    let file = try LoadedFile.load(KacheryURI(key: uri.document, label: name), arguments, isStep: true)
     return try FolderDocument(parsing: try file.bytes(limit: FolderDocument.maximumSize))
   }
 }

@@ -20,16 +20,17 @@ struct FolderToStore {
     let paths = sizes.keys.sorted()
     var bar = ProgressBar(name: path, isQuiet: isQuiet)
     defer { bar.end() }
-    var progress = BatchLoadEvent.Progress()
-    progress.filesTotal = paths.count
+    let total = FileBatch.Amount(files: paths.count, bytes: sizes.values.reduce(0) { $0 &+ $1 })
+    var done = FileBatch.Amount(files: 0, bytes: 0)
+    bar.update(done, of: total)
     var hashes: [ByteString: ContentHash] = [:]
     for group in FilesToStore.groups(of: paths.map(\.text)) {
       for (path, outcome) in zip(group, FilesToStore(storage: storage, isQuiet: true).store(group)) {
         hashes[ByteString(path)] = try outcome.get().hash
-        progress.bytesLoaded += sizes[ByteString(path)] ?? 0
+        done.bytes = (done.bytes ?? 0) &+ (sizes[ByteString(path)] ?? 0)
       }
-      progress.filesEnded = hashes.count
-      bar.update(progress)
+      done.files = hashes.count
+      bar.update(done, of: total)
     }
     return try storage.store(try contents.document(hashes).json.compactBytes).hash
   }
