@@ -20,11 +20,21 @@ extension FakeNode {
     ["removed": .array(hashes.map { .string($0.hex) })]
   }
 
-  func setPinned(_ isPinned: Bool, _ hashes: [ContentHash]) async throws(KacheryError) -> JSONValue {
-    ["changed": .integer(Int64(hashes.count)), "isPinned": .bool(isPinned)]
+  func previewRemoval(_ hashes: [ContentHash]) async throws(KacheryError) -> JSONValue {
+    ["preview": .array(hashes.map { .string($0.hex) })]
   }
 
-  func collectStore(emptyingTrash: Bool, removingDamaged: Bool) async throws(KacheryError) -> JSONValue {
-    ["trash": .bool(emptyingTrash), "damaged": .bool(removingDamaged)]
+  func setPinned(
+    _ isPinned: Bool, _ hashes: [ContentHash], sparingFolders: Bool
+  ) async throws(KacheryError) -> JSONValue {
+    ["changed": .integer(Int64(hashes.count)), "isPinned": .bool(isPinned), "sparing": .bool(sparingFolders)]
   }
+
+  func collectStore(
+    emptyingTrash: Bool, removingDamaged: Bool, isPreview: Bool
+  ) async throws(KacheryError) -> JSONValue {
+    ["trash": .bool(emptyingTrash), "damaged": .bool(removingDamaged), "isPreview": .bool(isPreview)]
+  }
+
+  func noteName(_ name: String, of hash: ContentHash) async { names[hash] = name }
 }

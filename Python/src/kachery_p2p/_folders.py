@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from ._directory import MAXIMUM_DEPTH, Folder, all_files, all_folders, check_name, find_entry, write_folder
 from ._errors import BadFolder, BadRequest, MissingFile, NotFound, StorageFailed
 from ._folder_destination import FolderDestination, written_files
+from ._globs import GlobPattern
 from ._load import copy_file, unless_absent
 from ._locate import Sources, Unavailable, locate_parsed, read_bytes
 from ._os_errors import translated
 from ._progress import FileOfFolder, FolderProgress
-from ._store import store_bytes, store_file
+from ._store import store_bytes, store_path
 from ._text import path_text
 from ._uri import KacheryURI, escape_label, parse_uri
 
 _THREADS = 8  # that load the files of a folder: enough to keep the daemon busy with small files
 
 
-def store_dir(path: str, label: str | None = None) -> str:
+def store_dir(path: str, label: str | None = None, exclude: Sequence[str] = ()) -> str:
     """Stores all files in a folder and its subfolders. Returns one URI for all of it: ``sha1dir://HASH.label``.
 
     Names and contents are stored; times, owners and permissions are not. Links are followed.
@@ -27,13 +29,19 @@ def store_dir(path: str, label: str | None = None) -> str:
     Args:
         path: The folder.
         label: A name for people, after the hash; the default is the folder's name.
+        exclude: Patterns of what to leave out, as for ``kachery store --exclude``: ``*.tmp``, ``.git/``, ``raw/**/x``.
     """
+    if isinstance(exclude, str):
+        raise BadRequest(f"exclude is a list of patterns: write [{exclude!r}].")
     path = path_text(path)
     if not os.path.isdir(path):
         reason = "is a file; store it with kachery_p2p.store_file" if os.path.exists(path) else "does not exist"
         raise MissingFile(f"The folder {path} {reason}.")
-    name = escape_label(_name_of(path) if label is None else label)
-    document = store_bytes(write_folder(_store_folder(path, 0)), "folder.json")
+    given = _name_of(path) if label is None else label
+    name = escape_label(given)
+    patterns = [GlobPattern(pattern) for pattern in exclude]
+    place = f"{given}/" if given else ""
+    document = store_bytes(write_folder(_store_folder(path, place, "", patterns, 0)), place)
     return f"sha1dir://{parse_uri(document).sha1}" + (f".{name}" if name else "")
 
 
@@ -113,19 +121,21 @@ def _load_files(uri: str, folder: Folder, written: set[str], sources: Sources) -
     """Loads the files that are not written yet. Returns where the bytes of each are."""
     from concurrent.futures import ThreadPoolExecutor
 
+    label = _label_of(uri)
     files = list(all_files(folder))
     missing = [(path, file) for path, file in files if path not in written]
     with FolderProgress(uri, [file["size"] for _, file in files]) as progress, ThreadPoolExecutor(_THREADS) as pool:
 
-        def load(file: dict[str, Any]) -> str:
-            path = locate_parsed(KacheryURI(file["sha1"]), sources, all_of_it=True, progress=FileOfFolder(progress))
+        def load(name: str, file: dict[str, Any]) -> str:
+            named = KacheryURI(file["sha1"], escape_label(label + name))
+            path = locate_parsed(named, sources, all_of_it=True, progress=FileOfFolder(progress))
             progress.has(file["size"])
             return path
 
         for path, file in files:
             if path in written:
                 progress.has(file["size"])
-        loads = [pool.submit(load, file) for _, file in missing]
+        loads = [pool.submit(load, path, file) for path, file in missing]
         try:
             return {path: found.result() for (path, _), found in zip(missing, loads)}
         except BaseException:
@@ -144,12 +154,21 @@ def _write(paths: dict[str, str], place: str, folder: Folder) -> None:
             raise StorageFailed(f"{os.path.join(place, path)} has disappeared; load the folder again.")
 
 
+def _label_of(uri: str) -> str:
+    """What to write before the names of a folder's files."""
+    from urllib.parse import unquote
+
+    label = uri[len("sha1dir://") :].partition("/")[0].partition(".")[2]
+    return f"{unquote(label)}/" if label else ""
+
+
 def _name_of(path: str) -> str:
     name = os.path.basename(path.rstrip("/"))
     return name if name not in ("", ".", "..") else os.path.basename(os.path.realpath(path))
 
 
-def _store_folder(path: str, depth: int) -> Folder:
+def _store_folder(path: str, place: str, below: str, exclude: list[GlobPattern], depth: int) -> Folder:
+    """Stores the folder at ``path``, which is ``below`` in the whole one; the files are listed below ``place``."""
     if depth > MAXIMUM_DEPTH:
         raise BadFolder(
             f"{path} is more than {MAXIMUM_DEPTH} folders deep; does a link point to one of its own parents?"
@@ -158,10 +177,13 @@ def _store_folder(path: str, depth: int) -> Folder:
     with translated("read", path, "Check the disk, then store the folder again."), os.scandir(path) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
             check_name(entry.name)
+            relative = below + entry.name
+            if any(pattern.matches(relative, entry.is_dir()) for pattern in exclude):
+                continue
             if entry.is_dir():
-                folder["dirs"][entry.name] = _store_folder(entry.path, depth + 1)
+                folder["dirs"][entry.name] = _store_folder(entry.path, place, f"{relative}/", exclude, depth + 1)
             elif entry.is_file():
-                sha1 = parse_uri(store_file(entry.path, "")).sha1
+                sha1 = store_path(entry.path, place + relative).sha1
                 folder["files"][entry.name] = {"size": entry.stat().st_size, "sha1": sha1}
             else:
                 raise BadFolder(f"{entry.path} is neither a file nor a folder, so its folder cannot be stored.")

@@ -171,6 +171,7 @@ def _fetch_what_is_there(store: LocalStore, daemon: Daemon, uri: KacheryURI) -> 
 def _ask_daemon(daemon: Daemon, uri: KacheryURI, sources: Sources, progress: Progress) -> Any:
     request: dict[str, Any] = {
         "fileKey": uri.file_key, "fromNode": sources.node, "fromChannel": sources.channel, "reportWaiting": True,
+        "name": uri.name or None,
     }  # fmt: skip
     with daemon.stream("/loadFile", request) as messages, progress:
         for message in messages:

@@ -33,8 +33,9 @@ extension Route {
       .peers, .storeList, .storeUsage, .feedID, .feedInfo, .feedCount, .feedRules, .feedWatch, .feeds,
       .feed, .feedStream:
       [.page, .otherMachine]
-    case .store, .storeVerify, .storeRemove, .storePin, .storeUnpin, .storeCollect, .mutableSet, .mutableDelete,
-      .explain, .doctor, .feedCreate, .feedDelete, .feedAppend, .feedSubmit, .feedSetRules:
+    case .store, .storeVerify, .storeRemove, .storeRemovePreview, .storePin, .storeUnpin, .storeCollect,
+      .storeCollectPreview, .mutableSet, .mutableDelete, .explain, .doctor, .feedCreate, .feedDelete, .feedAppend,
+      .feedSubmit, .feedSetRules:
       [.otherMachine]
     // They take paths of this machine, or stop the daemon.
     case .storeFile, .linkFile, .halt: []

@@ -3,11 +3,17 @@ import Primitives
 
 /// Many files to load with one request.
 struct FileBatch {
+  /// Files of one request: with their names they fit into what the daemon accepts.
+  private static let atOnce = 25_000
+
   private let keys: [FileKey]
+  /// The names of the files for people, in the order of the keys.
+  private let names: [String?]
   private let arguments: Arguments
 
-  init(_ keys: [FileKey], _ arguments: Arguments) {
+  init(_ keys: [FileKey], named names: [String?], _ arguments: Arguments) {
     self.keys = keys
+    self.names = names
     self.arguments = arguments
   }
 
@@ -59,10 +65,10 @@ struct FileBatch {
     case .online(let client):
       var outcomes: [Result<String, KacheryError>] = []
       var done = before
-      for start in stride(from: 0, to: keys.count, by: BatchLoadRequest.maximumFiles) {
-        let end = min(start + BatchLoadRequest.maximumFiles, keys.count)
+      for start in stride(from: 0, to: keys.count, by: Self.atOnce) {
+        let end = min(start + Self.atOnce, keys.count)
         let keys = Array(keys[start..<end])
-        let loaded = try load(keys, from: client, showing: &bar, &done, of: total)
+        let loaded = try load(keys, Array(names[start..<end]), from: client, showing: &bar, &done, of: total)
         outcomes += client.isRemote ? try bring(keys, loaded, from: client) : loaded
       }
       return outcomes
@@ -85,12 +91,12 @@ struct FileBatch {
   }
 
   private func load(
-    _ keys: [FileKey], from client: DaemonClient, showing bar: inout ProgressBar, _ done: inout Amount,
-    of total: Amount
+    _ keys: [FileKey], _ names: [String?], from client: DaemonClient, showing bar: inout ProgressBar,
+    _ done: inout Amount, of total: Amount
   ) throws(KacheryError) -> [Result<String, KacheryError>] {
     let before = done
     let request = BatchLoadRequest(
-      keys: keys, node: try arguments.node(askedBy: client), channel: try arguments.askedChannel())
+      keys: keys, names: names, node: try arguments.node(askedBy: client), channel: try arguments.askedChannel())
     var outcomes: [Result<String, KacheryError>?] = Array(repeating: nil, count: keys.count)
     var refusal: KacheryError?
     var isFinished = false

@@ -24,7 +24,8 @@ extension Command {
       Interruption.expect(advice: arguments.has("--quiet") ? nil : resumeAdvice)
       let path = try FolderDestination.name(destination)
       let folder = try FolderReader(arguments).folder(text)
-      let load = FolderLoad(folder: folder, path: path, arguments: arguments)
+      let label = PercentEncoding.decode(try FolderURI(parsing: text).label.text)
+      let load = FolderLoad(folder: folder, name: label.isEmpty ? "" : "\(label)/", path: path, arguments: arguments)
       do throws(KacheryError) { try load.run() } catch  where error.code == .diskFull {
         throw KacheryError(
           .diskFull, "\(error.message) What was written stays: free some space and run the same command to continue.",
@@ -39,6 +40,8 @@ extension Command {
 /// Loads the files of a folder, and then writes them.
 private struct FolderLoad {
   let folder: FolderDocument
+  /// What to write before the names of its files: the folder's own and a slash.
+  let name: String
   let path: String
   let arguments: Arguments
 
@@ -49,8 +52,9 @@ private struct FolderLoad {
     let written = FolderDestination.written(folder, for: path)
     let missing = files.filter { !written.contains($0.path) }
     let present = files.filter { written.contains($0.path) }.map(\.file)
-    let outcomes = try FileBatch(missing.map { FileKey(hash: $0.file.hash) }, arguments)
-      .load(showing: &bar, after: FileBatch.Amount(present), of: FileBatch.Amount(files.map(\.file)))
+    let outcomes = try FileBatch(
+      missing.map { FileKey(hash: $0.file.hash) }, named: missing.map { "\(name)\($0.path)" }, arguments
+    ).load(showing: &bar, after: FileBatch.Amount(present), of: FileBatch.Amount(files.map(\.file)))
     var sources: [ByteString: String] = [:]
     for (entry, outcome) in zip(missing, outcomes) { sources[entry.path] = try outcome.get() }
     let destination = try FolderDestination(path, folder)

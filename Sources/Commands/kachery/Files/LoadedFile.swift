@@ -81,7 +81,7 @@ struct LoadedFile {
   ) throws(KacheryError) -> String {
     let request = LoadRequest(
       key: uri.key, node: try arguments.node(askedBy: client), channel: try arguments.askedChannel(),
-      reportWaiting: true)
+      reportWaiting: true, name: uri.shownLabel)
     var bar = ProgressBar(name: name(of: uri), isQuiet: arguments.has("--quiet"), isStep: isStep)
     var outcome: Result<String, KacheryError>?
     let timeout = try arguments.seconds("--timeout")
