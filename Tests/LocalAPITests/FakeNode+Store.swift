@@ -1,3 +1,4 @@
+import APIModel
 import LocalAPI
 import Primitives
 
@@ -18,6 +19,16 @@ extension FakeNode {
 
   func removeFromStore(_ hashes: [ContentHash]) async throws(KacheryError) -> JSONValue {
     ["removed": .array(hashes.map { .string($0.hex) })]
+  }
+
+  func releaseFromStore(_ request: ReleaseRequest) -> AsyncThrowingStream<ReleaseEvent, any Error> {
+    AsyncThrowingStream { continuation in
+      for hash in request.hashes ?? [] {
+        continuation.yield(.released(hash, bytes: request.isPreview ? 1 : 2, id, label: "other"))
+      }
+      continuation.yield(.finished)
+      continuation.finish()
+    }
   }
 
   func previewRemoval(_ hashes: [ContentHash]) async throws(KacheryError) -> JSONValue {

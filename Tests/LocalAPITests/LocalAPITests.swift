@@ -78,6 +78,10 @@ import Testing
       #expect(try await service.post("/v1/store/remove/preview", #"{"sha1s":["\#(hash)"]}"#).body.contains("preview"))
       let sparing = try await service.post("/v1/store/unpin", #"{"sha1s":[],"spareFolders":true}"#)
       #expect(sparing.body.contains(#""sparing":true"#))
+      let released = try await service.post("/v1/store/release", #"{"sha1s":["\#(hash)"],"dryRun":true}"#).body
+      #expect(released.contains(#""type":"released","sha1":"\#(hash)","bytes":1"#))
+      #expect(released.hasSuffix(#"{"type":"finished"}"#))
+      #expect(try await service.post("/v1/store/release", #"{"sha1s":["no hash"]}"#).status == 400)
     }
   }
 

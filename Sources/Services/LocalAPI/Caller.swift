@@ -33,7 +33,7 @@ extension Route {
       .peers, .storeList, .storeUsage, .feedID, .feedInfo, .feedCount, .feedRules, .feedWatch, .feeds,
       .feed, .feedStream:
       [.page, .otherMachine]
-    case .store, .storeVerify, .storeRemove, .storeRemovePreview, .storePin, .storeUnpin, .storeCollect,
+    case .store, .storeVerify, .storeRemove, .storeRemovePreview, .storeRelease, .storePin, .storeUnpin, .storeCollect,
       .storeCollectPreview, .mutableSet, .mutableDelete, .explain, .doctor, .feedCreate, .feedDelete, .feedAppend,
       .feedSubmit, .feedSetRules:
       [.otherMachine]

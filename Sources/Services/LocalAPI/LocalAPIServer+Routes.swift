@@ -51,7 +51,7 @@ extension LocalAPIServer {
       _ = try await fields(of: exchange, route)
       respond(exchange, await node.checkUp().json)
     case .storeList, .storeUsage, .storeVerify, .storeRemove, .storeRemovePreview, .storePin, .storeUnpin,
-      .storeCollect, .storeCollectPreview:
+      .storeCollect, .storeCollectPreview, .storeRelease:
       try await answerStore(route, exchange)
     case .feedCreate, .feedDelete, .feedID, .feedInfo, .feedAppend, .feedSubmit, .feedCount, .feedRules, .feedSetRules,
       .feedWatch:

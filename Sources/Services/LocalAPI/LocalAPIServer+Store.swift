@@ -15,6 +15,10 @@ extension LocalAPIServer {
     case .storeUsage: respond(exchange, try await node.storeUsage())
     case .storeVerify: try await verify(try Self.optionalHashes(fields), exchange)
     case .storeRemove: respond(exchange, try await node.removeFromStore(try Self.hashes(fields)))
+    case .storeRelease:
+      try await stream(await node.releaseFromStore(try ReleaseRequest(fields)), to: exchange) {
+        MessageStream.frame($0.json)
+      }
     case .storeRemovePreview: respond(exchange, try await node.previewRemoval(try Self.hashes(fields)))
     case .storePin: respond(exchange, try await node.setPinned(true, try Self.hashes(fields), sparingFolders: false))
     case .storeUnpin:

@@ -1,3 +1,4 @@
+package import APIModel
 package import Primitives
 
 /// What the local API needs to maintain a node's storage directory. Answers are JSON as `docs/local-api.md` describes.
@@ -12,6 +13,8 @@ package protocol LocalStoreKeeping: Actor {
   func verifyStore(only: Set<ContentHash>?) -> AsyncThrowingStream<JSONValue, any Error>
   /// Moves files to the trash.
   func removeFromStore(_ hashes: [ContentHash]) async throws(KacheryError) -> JSONValue
+  /// Moves files to the trash that other members prove to hold.
+  func releaseFromStore(_ request: ReleaseRequest) -> AsyncThrowingStream<ReleaseEvent, any Error>
   /// What `removeFromStore` would do.
   func previewRemoval(_ hashes: [ContentHash]) async throws(KacheryError) -> JSONValue
   /// Pins or unpins files.

@@ -26,6 +26,7 @@ enum Route: String, CaseIterable {
   case storeVerify = "/v1/store/verify"
   case storeRemove = "/v1/store/remove"
   case storeRemovePreview = "/v1/store/remove/preview"
+  case storeRelease = "/v1/store/release"
   case storePin = "/v1/store/pin"
   case storeUnpin = "/v1/store/unpin"
   case storeCollect = "/v1/store/collect"
@@ -71,7 +72,7 @@ enum Route: String, CaseIterable {
   var waits: Bool {
     switch self {
     case .store, .findFile, .loadFile, .loadBatch, .downloadFileData, .read, .explain, .doctor, .storeVerify,
-      .feedInfo,
+      .storeRelease, .feedInfo,
       .feedSubmit, .feedWatch, .feedStream:
       true
     default: false

@@ -9,13 +9,22 @@ extension Command {
       The limit is set in kachery.yaml in the storage directory, as 'maxCacheSizeGiB: 500'. The least recently used
       files go to the trash first, larger ones before smaller ones; files that are pinned or were used in the last ten
       minutes stay. Files in the trash are deleted, the oldest first, when the limit or the disk needs the room.
+      \(ifElsewhereDetails)
       """,
     options: [
       Option("--trash", nil, "also empty the trash, permanently"),
-      Option("--damaged", nil, "also delete damaged files that were set aside, permanently"), dryRun, json, quiet,
+      Option("--damaged", nil, "also delete damaged files that were set aside, permanently"), ifElsewhere,
+      countThisMachine, dryRun, json, quiet,
     ],
     examples: ["kachery gc", "kachery gc --trash", "kachery gc --dry-run"],
     run: { (arguments) throws(KacheryError) in
+      if arguments.has("--if-elsewhere") {
+        guard !arguments.has("--trash"), !arguments.has("--damaged") else {
+          throw KacheryError(
+            .badRequest, "--if-elsewhere goes with neither --trash nor --damaged, which delete without asking others.")
+        }
+        return try ReleaseReport.run(nil, arguments)
+      }
       let isPreview = arguments.has("--dry-run")
       let answer = try Storage.current()
         .collect(

@@ -11,13 +11,16 @@ extension Command {
       Pinned files stay, and so do files being read. For a folder, sha1dir://…, its document and every file below it go,
       also those that other folders contain; pin a folder to keep what belongs to it. 'kachery gc --trash' frees the disk
       space.
+      \(ifElsewhereDetails)
       """,
-    options: [dryRun, json, quiet],
+    options: [ifElsewhere, countThisMachine, dryRun, json, quiet],
     examples: [
       "kachery rm sha1://…/recording.bin", "kachery rm --dry-run sha1dir://….session7",
+      "kachery rm --if-elsewhere sha1dir://….session7",
     ],
     run: { (arguments) throws(KacheryError) in
       let selection = try StoredSelection.required(arguments, from: .here)
+      if arguments.has("--if-elsewhere") { return try ReleaseReport.run(selection.all, arguments) }
       let answer = try Storage.current().remove(selection.all, isPreview: arguments.has("--dry-run"))
       return try RemovalReport(answer, of: selection).show(arguments)
     })
