@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import logging
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from kachery_p2p import _progress
-from kachery_p2p._progress import Progress
+from kachery_p2p._progress import FileOfFolder, FolderProgress, Progress
 
 REPORT: dict[str, Any] = {"bytesLoaded": 36_700_000, "bytesTotal": 70_900_000, "nodeId": "c925ad33" + "0" * 56}
 LAST: dict[str, Any] = {"bytesLoaded": 70_900_000, "bytesTotal": 70_900_000, "nodeId": None}
@@ -88,3 +89,19 @@ def test_the_log_has_every_report(monkeypatch: pytest.MonkeyPatch, caplog: pytes
     with caplog.at_level(logging.DEBUG, "kachery_p2p"):
         shown(monkeypatch, io.StringIO(), REPORT, LAST, {"bytesLoaded": 0, "bytesTotal": 0})
     assert "51.8 %" in caplog.text and "0 B of 0 B" in caplog.text and len(caplog.records) == 3
+
+
+def test_a_folder_shows_one_line_over_all_bytes_and_files(immediately: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream, clock = Terminal(), iter(range(1000, 2000))
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr("kachery_p2p._progress.time", SimpleNamespace(monotonic=lambda: float(next(clock))))
+    with FolderProgress("sha1dir://x", [60_000_000, 40_000_000]) as folder:
+        for size in (60_000_000, 40_000_000):
+            file = FileOfFolder(folder)
+            with file:
+                file.report({"bytesLoaded": size // 2, "bytesTotal": size, "nodeId": None})
+            folder.has(size)
+    lines = [line.rstrip() for line in stream.getvalue().rstrip("\n").split("\r")][1:]
+    assert lines[0].startswith(" 30.0 %  30.0 MB of 100.0 MB  0 of 2 files  0:") and lines[0].endswith(" left")
+    assert lines[-1] == "100.0 %  100.0 MB of 100.0 MB  2 of 2 files"
+    assert all(len(line) <= 76 for line in lines)

@@ -31,7 +31,13 @@ def test_a_load_follows_the_stream_to_its_end(stand_in: StandIn, tmp_path: Path)
     assert kp.load_file(URI, from_node="cd" * 32, from_channel="lab") == str(there)
     assert stand_in.requests[-1] == (
         "/loadFile",
-        {"fileKey": {"sha1": HASH}, "fromNode": "cd" * 32, "fromChannel": "lab", "reportWaiting": True},
+        {
+            "fileKey": {"sha1": HASH},
+            "fromNode": "cd" * 32,
+            "fromChannel": "lab",
+            "reportWaiting": True,
+            "name": "x.bin",
+        },
     )
 
 

@@ -13,7 +13,7 @@ import Testing
     folder = try TemporaryFolder()
     environment = [
       "HOME": folder.path, "KACHERY_OFFLINE_STORAGE_DIR": folder.path("offline"), "PATH": "/usr/bin:/bin",
-      "TERM": "xterm",
+      "TERM": "xterm", "LC_ALL": "C.UTF-8",
     ]
   }
 
@@ -59,11 +59,20 @@ import Testing
     #expect(try show("store large", adding: ["TERM": "dumb"]).text.hasPrefix("sha1://"))
   }
 
-  @Test func aFolderShowsHowManyFilesAreStored() throws {
+  /// One bar over all bytes and files, from the first line to the last, for storing and for loading.
+  @Test func aFolderShowsOneBarOverAllItsBytesAndFiles() throws {
     try FileManager.default.createDirectory(atPath: folder.path("many"), withIntermediateDirectories: true)
     for number in 0..<100 { try Data("\(number)".utf8).write(to: URL(filePath: folder.path("many/\(number)"))) }
     let stored = try show("store many")
-    #expect(stored.code == 0)
-    #expect(stored.text.contains("100 of 100 files  190 B"))
+    let uri = try #require(stored.text.split(separator: "\n").last)
+    for text in [stored.text, try show("load-dir '\(uri)' --dest copy").text] {
+      let drawn = text.split(separator: "\r\u{1b}[K").map { $0.prefix { $0 != "\n" } }
+      #expect(try #require(drawn.first).contains(/^(many|copy) ░+  0%  0 B of 190 B  0 of 100 files$/), "\(text)")
+      let last = try #require(drawn.last { $0.contains("files") })
+      #expect(last.contains(/^(many|copy) █+  100%  190 B of 190 B  100 of 100 files/), "\(text)")
+    }
+    let plain = try show("load-dir '\(uri)' --dest größer", adding: ["LC_ALL": "C"]).text
+    #expect(plain.contains(/gr\?\?er #+  100%  190 B of 190 B  100 of 100 files/), "\(plain)")
+    #expect(plain.split(separator: "\n").dropLast().allSatisfy { $0.utf8.allSatisfy { $0 < 128 } })
   }
 }

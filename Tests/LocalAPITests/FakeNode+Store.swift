@@ -1,3 +1,4 @@
+import APIModel
 import LocalAPI
 import Primitives
 
@@ -20,11 +21,31 @@ extension FakeNode {
     ["removed": .array(hashes.map { .string($0.hex) })]
   }
 
-  func setPinned(_ isPinned: Bool, _ hashes: [ContentHash]) async throws(KacheryError) -> JSONValue {
-    ["changed": .integer(Int64(hashes.count)), "isPinned": .bool(isPinned)]
+  func releaseFromStore(_ request: ReleaseRequest) -> AsyncThrowingStream<ReleaseEvent, any Error> {
+    AsyncThrowingStream { continuation in
+      for hash in request.hashes ?? [] {
+        continuation.yield(.released(hash, bytes: request.isPreview ? 1 : 2, id, label: "other"))
+      }
+      continuation.yield(.finished)
+      continuation.finish()
+    }
   }
 
-  func collectStore(emptyingTrash: Bool, removingDamaged: Bool) async throws(KacheryError) -> JSONValue {
-    ["trash": .bool(emptyingTrash), "damaged": .bool(removingDamaged)]
+  func previewRemoval(_ hashes: [ContentHash]) async throws(KacheryError) -> JSONValue {
+    ["preview": .array(hashes.map { .string($0.hex) })]
   }
+
+  func setPinned(
+    _ isPinned: Bool, _ hashes: [ContentHash], sparingFolders: Bool
+  ) async throws(KacheryError) -> JSONValue {
+    ["changed": .integer(Int64(hashes.count)), "isPinned": .bool(isPinned), "sparing": .bool(sparingFolders)]
+  }
+
+  func collectStore(
+    emptyingTrash: Bool, removingDamaged: Bool, isPreview: Bool
+  ) async throws(KacheryError) -> JSONValue {
+    ["trash": .bool(emptyingTrash), "damaged": .bool(removingDamaged), "isPreview": .bool(isPreview)]
+  }
+
+  func noteName(_ name: String, of hash: ContentHash) async { names[hash] = name }
 }

@@ -14,6 +14,7 @@ actor FakeNode: LocalNode {
   private(set) var cancelledLoads = 0
   private(set) var wasStopped = false
   var appended: [JSONObject] = []
+  var names: [ContentHash: String] = [:]
   var rules = AccessRules()
   private var waiters: [CheckedContinuation<Void, Never>] = []
 

@@ -72,7 +72,16 @@ import Testing
       #expect(try await service.post("/v1/store/pin", #"{"sha1s":[]}"#).body.contains(#""isPinned":true"#))
       #expect(try await service.post("/v1/store/unpin", #"{"sha1s":[]}"#).body.contains(#""isPinned":false"#))
       #expect(
-        try await service.post("/v1/store/collect", #"{"emptyTrash":true}"#).body == #"{"trash":true,"damaged":false}"#)
+        try await service.post("/v1/store/collect", #"{"emptyTrash":true}"#).body
+          == #"{"trash":true,"damaged":false,"isPreview":false}"#)
+      #expect(try await service.post("/v1/store/collect/preview", "{}").body.contains(#""isPreview":true"#))
+      #expect(try await service.post("/v1/store/remove/preview", #"{"sha1s":["\#(hash)"]}"#).body.contains("preview"))
+      let sparing = try await service.post("/v1/store/unpin", #"{"sha1s":[],"spareFolders":true}"#)
+      #expect(sparing.body.contains(#""sparing":true"#))
+      let released = try await service.post("/v1/store/release", #"{"sha1s":["\#(hash)"],"dryRun":true}"#).body
+      #expect(released.contains(#""type":"released","sha1":"\#(hash)","bytes":1"#))
+      #expect(released.hasSuffix(#"{"type":"finished"}"#))
+      #expect(try await service.post("/v1/store/release", #"{"sha1s":["no hash"]}"#).status == 400)
     }
   }
 

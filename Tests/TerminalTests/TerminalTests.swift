@@ -55,6 +55,17 @@ import Testing
     #expect(dumb.isInteractive && !dumb.canRedraw && !dumb.hasColor)
   }
 
+  @Test func theLocaleDecidesAboutUTF8() {
+    for name in ["C.UTF-8", "de_DE.utf8", "en_US.UTF-8@euro"] { #expect(Terminal.isUTF8(locale: name), "\(name)") }
+    for name in [nil, "", "C", "POSIX", "de_DE.ISO-8859-1", "UTF-8", "en_US"] {
+      #expect(!Terminal.isUTF8(locale: name), "\(name ?? "none")")
+    }
+  }
+
+  @Test func textWithoutUTF8IsASCII() {
+    #expect(Terminal.inASCII("größe ██░  3 s… 名") == "gr??e ##-  3 s... ?")
+  }
+
   @Test func redrawingReplacesTheLine() {
     #expect(Terminal.redrawing("50%") == "\r\u{1b}[K50%")
   }

@@ -59,11 +59,18 @@ class Daemon:
 
         return self._with_token(send)
 
-    def upload(self, path: str, open_body: Callable[[], Body], size: int) -> dict[str, Any]:
-        """Sends ``size`` raw bytes. Each call of ``open_body`` returns them from the beginning."""
+    def upload(self, path: str, open_body: Callable[[], Body], size: int, name: str = "") -> dict[str, Any]:
+        """Sends ``size`` raw bytes. Each call of ``open_body`` returns them from the beginning.
+
+        The daemon lists the file under ``name``.
+        """
 
         def send(headers: dict[str, str]) -> dict[str, Any]:
             fields = {**headers, "Content-Length": str(size), "Content-Type": "application/octet-stream"}
+            if name:
+                from urllib.parse import quote
+
+                fields["X-Kachery-Name"] = quote(name, errors="replace")
             with self.endpoint.request("POST", path, open_body(), fields, timeout=_UPLOAD_TIMEOUT) as response:
                 return parse_object(response.read())
 

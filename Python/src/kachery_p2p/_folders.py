@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from ._directory import MAXIMUM_DEPTH, Folder, all_files, all_folders, check_name, find_entry, write_folder
-from ._errors import BadFolder, BadRequest, MissingFile, NotFound
+from ._errors import BadFolder, BadRequest, MissingFile, NotFound, StorageFailed
+from ._folder_destination import FolderDestination, written_files
+from ._globs import GlobPattern
 from ._load import copy_file, unless_absent
-from ._locate import Sources, Unavailable, locate, read_bytes
+from ._locate import Sources, Unavailable, locate_parsed, read_bytes
 from ._os_errors import translated
-from ._store import store_bytes, store_file
+from ._progress import FileOfFolder, FolderProgress
+from ._store import store_bytes, store_path
 from ._text import path_text
-from ._uri import escape_label, parse_uri
+from ._uri import KacheryURI, escape_label, parse_uri
 
 _THREADS = 8  # that load the files of a folder: enough to keep the daemon busy with small files
 
 
-def store_dir(path: str, label: str | None = None) -> str:
+def store_dir(path: str, label: str | None = None, exclude: Sequence[str] = ()) -> str:
     """Stores all files in a folder and its subfolders. Returns one URI for all of it: ``sha1dir://HASH.label``.
 
     Names and contents are stored; times, owners and permissions are not. Links are followed.
@@ -25,13 +29,19 @@ def store_dir(path: str, label: str | None = None) -> str:
     Args:
         path: The folder.
         label: A name for people, after the hash; the default is the folder's name.
+        exclude: Patterns of what to leave out, as for ``kachery store --exclude``: ``*.tmp``, ``.git/``, ``raw/**/x``.
     """
+    if isinstance(exclude, str):
+        raise BadRequest(f"exclude is a list of patterns: write [{exclude!r}].")
     path = path_text(path)
     if not os.path.isdir(path):
         reason = "is a file; store it with kachery_p2p.store_file" if os.path.exists(path) else "does not exist"
         raise MissingFile(f"The folder {path} {reason}.")
-    name = escape_label(_name_of(path) if label is None else label)
-    document = store_bytes(write_folder(_store_folder(path, 0)), "folder.json")
+    given = _name_of(path) if label is None else label
+    name = escape_label(given)
+    patterns = [GlobPattern(pattern) for pattern in exclude]
+    place = f"{given}/" if given else ""
+    document = store_bytes(write_folder(_store_folder(path, place, "", patterns, 0)), place)
     return f"sha1dir://{parse_uri(document).sha1}" + (f".{name}" if name else "")
 
 
@@ -61,7 +71,10 @@ def load_dir(
 ) -> str | None:
     """Loads a stored folder to ``dest``, creates ``dest`` if necessary, and returns it.
 
-    Nothing is written until everything has been loaded. The other arguments are those of ``load_file``.
+    Nothing is written until everything has been loaded. A new folder appears when all files are in it: until then it is
+    a hidden folder beside ``dest``. In a folder that exists, files of the same name are replaced and other files stay;
+    until all are in it, it contains a file ``unfinished-….kachery-partial``. After an interruption, the next call
+    continues. The other arguments are those of ``load_file``.
     """
     dest = path_text(dest)
     if os.path.exists(dest) and not os.path.isdir(dest):
@@ -82,25 +95,71 @@ def _find_folder(uri: str, sources: Sources) -> Folder:
 
 
 def _load(uri: str, dest: str, sources: Sources) -> str:
+    folder = _find_folder(uri, sources)
+    written = written_files(dest, folder)
+    paths = _load_files(uri, folder, written, sources)
+    with translated("write to", dest, "Check the disk, or choose another destination."):
+        _place(paths, written, dest, folder)
+    return dest
+
+
+def _place(paths: dict[str, str], written: set[str], dest: str, folder: Folder) -> None:
+    """Writes the folder, of which the files that are not ``written`` are at these paths."""
+    with FolderDestination(dest, folder) as destination:
+        _write(paths, destination.place, folder)
+        if destination.finish():
+            return
+        # The folder has appeared in the meantime, such as by another process.
+        there = {path: os.path.join(destination.place, path) for path in written}
+        with FolderDestination(dest, folder) as other:
+            _write({**paths, **there}, other.place, folder)
+            other.finish()
+        destination.remove_hidden()
+
+
+def _load_files(uri: str, folder: Folder, written: set[str], sources: Sources) -> dict[str, str]:
+    """Loads the files that are not written yet. Returns where the bytes of each are."""
     from concurrent.futures import ThreadPoolExecutor
 
-    folder = _find_folder(uri, sources)
+    label = _label_of(uri)
     files = list(all_files(folder))
-    with ThreadPoolExecutor(_THREADS) as pool:
-        loads = [pool.submit(locate, f"sha1://{file['sha1']}", sources, all_of_it=True) for _, file in files]
+    missing = [(path, file) for path, file in files if path not in written]
+    with FolderProgress(uri, [file["size"] for _, file in files]) as progress, ThreadPoolExecutor(_THREADS) as pool:
+
+        def load(name: str, file: dict[str, Any]) -> str:
+            named = KacheryURI(file["sha1"], escape_label(label + name))
+            path = locate_parsed(named, sources, all_of_it=True, progress=FileOfFolder(progress))
+            progress.has(file["size"])
+            return path
+
+        for path, file in files:
+            if path in written:
+                progress.has(file["size"])
+        loads = [pool.submit(load, path, file) for path, file in missing]
         try:
-            paths = [load.result() for load in loads]
+            return {path: found.result() for (path, _), found in zip(missing, loads)}
         except BaseException:
-            for load in loads:
-                load.cancel()
+            for found in loads:
+                found.cancel()
             raise
-    with translated("write to", dest, "Check the disk, or choose another destination."):
-        os.makedirs(dest, exist_ok=True)
-        for path in all_folders(folder):
-            os.makedirs(os.path.join(dest, path), exist_ok=True)
-    for (path, _), source in zip(files, paths):
-        copy_file(source, os.path.join(dest, path))
-    return dest
+
+
+def _write(paths: dict[str, str], place: str, folder: Folder) -> None:
+    for path in all_folders(folder):
+        os.makedirs(os.path.join(place, path), exist_ok=True)
+    for path, _ in all_files(folder):
+        if path in paths:
+            copy_file(paths[path], os.path.join(place, path))
+        elif not os.path.exists(os.path.join(place, path)):
+            raise StorageFailed(f"{os.path.join(place, path)} has disappeared; load the folder again.")
+
+
+def _label_of(uri: str) -> str:
+    """What to write before the names of a folder's files."""
+    from urllib.parse import unquote
+
+    label = uri[len("sha1dir://") :].partition("/")[0].partition(".")[2]
+    return f"{unquote(label)}/" if label else ""
 
 
 def _name_of(path: str) -> str:
@@ -108,7 +167,8 @@ def _name_of(path: str) -> str:
     return name if name not in ("", ".", "..") else os.path.basename(os.path.realpath(path))
 
 
-def _store_folder(path: str, depth: int) -> Folder:
+def _store_folder(path: str, place: str, below: str, exclude: list[GlobPattern], depth: int) -> Folder:
+    """Stores the folder at ``path``, which is ``below`` in the whole one; the files are listed below ``place``."""
     if depth > MAXIMUM_DEPTH:
         raise BadFolder(
             f"{path} is more than {MAXIMUM_DEPTH} folders deep; does a link point to one of its own parents?"
@@ -117,10 +177,13 @@ def _store_folder(path: str, depth: int) -> Folder:
     with translated("read", path, "Check the disk, then store the folder again."), os.scandir(path) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
             check_name(entry.name)
+            relative = below + entry.name
+            if any(pattern.matches(relative, entry.is_dir()) for pattern in exclude):
+                continue
             if entry.is_dir():
-                folder["dirs"][entry.name] = _store_folder(entry.path, depth + 1)
+                folder["dirs"][entry.name] = _store_folder(entry.path, place, f"{relative}/", exclude, depth + 1)
             elif entry.is_file():
-                sha1 = parse_uri(store_file(entry.path, "")).sha1
+                sha1 = store_path(entry.path, place + relative).sha1
                 folder["files"][entry.name] = {"size": entry.stat().st_size, "sha1": sha1}
             else:
                 raise BadFolder(f"{entry.path} is neither a file nor a folder, so its folder cannot be stored.")

@@ -97,8 +97,13 @@ def resolve(uri: str, sources: Sources) -> str | KacheryURI:
     raise MissingFile(f"'{uri}' is neither a kachery URI nor a file on this machine.")
 
 
-def locate_parsed(uri: KacheryURI, sources: Sources, *, all_of_it: bool = False) -> str:
-    """The path of a file with these bytes, which are fetched if this node lacks them."""
+def locate_parsed(
+    uri: KacheryURI, sources: Sources, *, all_of_it: bool = False, progress: Progress | None = None
+) -> str:
+    """The path of a file with these bytes, which are fetched if this node lacks them.
+
+    ``progress`` is shown in place of a line of its own.
+    """
     store, daemon = find_place()
     path = store.find(uri.sha1)
     try:
@@ -108,7 +113,7 @@ def locate_parsed(uri: KacheryURI, sources: Sources, *, all_of_it: bool = False)
         # A daemon on another machine sends it again.
         if daemon is None or not daemon.is_remote:
             raise Unavailable(reason) from reason
-    return _fetch(store, daemon, uri, sources)
+    return _fetch(store, daemon, uri, sources, progress)
 
 
 def read_bytes(uri: str, sources: Sources) -> bytes:
@@ -130,7 +135,9 @@ def _resolve_in_directory(uri: str, sources: Sources) -> str:
         raise Unavailable(reason) from reason
 
 
-def _fetch(store: LocalStore, daemon: Daemon | None, uri: KacheryURI, sources: Sources) -> str:
+def _fetch(
+    store: LocalStore, daemon: Daemon | None, uri: KacheryURI, sources: Sources, progress: Progress | None
+) -> str:
     if daemon is None:
         raise Unavailable(
             NotFound(
@@ -144,7 +151,7 @@ def _fetch(store: LocalStore, daemon: Daemon | None, uri: KacheryURI, sources: S
         raise Unavailable(
             NotFound("This node does not have the file, and p2p=False forbids asking other nodes; leave it out.")
         )
-    path = _ask_daemon(daemon, uri, sources)
+    path = _ask_daemon(daemon, uri, sources, progress or Progress(str(uri)))
     if daemon.is_remote:
         return _remote.fetch(store, daemon, uri)
     if not isinstance(path, str) or not os.path.isfile(path):
@@ -161,11 +168,12 @@ def _fetch_what_is_there(store: LocalStore, daemon: Daemon, uri: KacheryURI) -> 
         raise Unavailable(reason) from reason
 
 
-def _ask_daemon(daemon: Daemon, uri: KacheryURI, sources: Sources) -> Any:
+def _ask_daemon(daemon: Daemon, uri: KacheryURI, sources: Sources, progress: Progress) -> Any:
     request: dict[str, Any] = {
         "fileKey": uri.file_key, "fromNode": sources.node, "fromChannel": sources.channel, "reportWaiting": True,
+        "name": uri.name or None,
     }  # fmt: skip
-    with daemon.stream("/loadFile", request) as messages, Progress(str(uri)) as progress:
+    with daemon.stream("/loadFile", request) as messages, progress:
         for message in messages:
             kind = message.get("type")
             if kind == "progress":

@@ -49,19 +49,24 @@ def store_file(path: str, basename: str | None = None) -> str:
     """
     path = path_text(path)
     label = os.path.basename(path) if basename is None else basename
+    return _uri(store_path(path, label), label)
+
+
+def store_path(path: str, name: str) -> Stored:
+    """Stores the file at a path. The daemon lists it under ``name``."""
     with _open(path) as file:
         store, daemon = find_place()
         size = _size(file, path)
         stored = None
         if daemon is not None and daemon.endpoint.is_this_machine and not daemon.is_remote and is_text(path):
-            stored = _let_daemon_read(daemon, path)
+            stored = _let_daemon_read(daemon, path, name)
         if stored is None:
-            stored = _store(file, size, store, daemon)
+            stored = _store(file, size, store, daemon, name)
             if file.tell() != size:  # the kernel makes up such files, in /proc
                 raise FileChanged(f"{path} is longer than its size says; store it when no program is writing to it.")
         if _size(file, path) != size:
             raise FileChanged(f"{path} changed while it was stored; store it again.")
-    return _uri(stored, label)
+    return stored
 
 
 def store_text(text: str, basename: str | None = None) -> str:
@@ -146,7 +151,7 @@ def _store_written(write: Callable[[IO[bytes]], None], label: str) -> str:
             write(file)
             size = file.tell()
         file.seek(0)
-        return _uri(_store(file, size, *find_place()), label)
+        return _uri(_store(file, size, *find_place(), label), label)
 
 
 def link_file(path: str, basename: str | None = None) -> str:
@@ -175,15 +180,15 @@ def link_file(path: str, basename: str | None = None) -> str:
 
 def store_bytes(content: bytes, label: str) -> str:
     """Stores bytes and returns their URI."""
-    return _uri(_store(io.BytesIO(content), len(content), *find_place()), label)
+    return _uri(_store(io.BytesIO(content), len(content), *find_place(), label), label)
 
 
-def _store(file: IO[bytes], size: int, store: LocalStore, daemon: Daemon | None) -> Stored:
+def _store(file: IO[bytes], size: int, store: LocalStore, daemon: Daemon | None, name: str) -> Stored:
     if daemon is None:
         return store.store(file)
 
     body = _Hashing(file)
-    stored = _receipt(daemon.upload("/store", body.from_the_start, size))
+    stored = _receipt(daemon.upload("/store", body.from_the_start, size, name))
     if stored.sha1 != body.sha1:
         raise HashMismatch(f"The daemon stored {stored.sha1}, but {body.sha1} was sent; store it again.")
     if not daemon.is_remote:
@@ -213,10 +218,11 @@ class _Hashing:
         return self._digest.hexdigest()
 
 
-def _let_daemon_read(daemon: Daemon, path: str) -> Stored | None:
+def _let_daemon_read(daemon: Daemon, path: str, name: str) -> Stored | None:
     """Lets the daemon read the file itself, which avoids a copy. ``None`` if it may not or cannot."""
     try:
-        return _receipt(daemon.call("/storeFile", {"localFilePath": os.path.abspath(path)}, timeout=_READING_TIMEOUT))
+        request = {"localFilePath": os.path.abspath(path), "name": name if is_text(name) else ""}
+        return _receipt(daemon.call("/storeFile", request, timeout=_READING_TIMEOUT))
     except (PermissionDenied, NotFound):
         return None
     except KacheryError as error:

@@ -46,6 +46,15 @@ class KacheryURI(NamedTuple):
             }
         return key
 
+    @property
+    def name(self) -> str:
+        """The label as people read it."""
+        if "%" not in self.label:
+            return self.label
+        from urllib.parse import unquote
+
+        return unquote(self.label)
+
     def __str__(self) -> str:
         text = f"sha1://{self.sha1}"
         if self.label:

@@ -16,6 +16,8 @@ package enum APIVersion {
   package static let failedStartName = "kachery-node/failed-start"
   /// The header that carries a client's token.
   package static let tokenHeader = "KACHERY-CLIENT-AUTH-CODE"
+  /// The header with the name of an uploaded file for people, percent-encoded.
+  package static let nameHeader = "X-Kachery-Name"
   /// The header with the error code of a refused request; the body is the message.
   package static let errorCodeHeader = "KACHERY-ERROR-CODE"
 }

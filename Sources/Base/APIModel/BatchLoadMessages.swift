@@ -4,15 +4,21 @@ package import Primitives
 package struct BatchLoadRequest: Hashable, Sendable {
   /// Most files that one request may name.
   package static let maximumFiles = 100_000
+  /// Bytes of a name that are sent.
+  private static let maximumNameLength = 255
 
   package var keys: [FileKey]
+  /// The names of the files for people, in the order of the keys; nil for a file without a known name. Empty if there
+  /// are none.
+  package var names: [String?]
   /// Load only from this node; nil for any.
   package var node: NodeID?
   /// Load only over this channel, given by name or address; nil for any.
   package var channel: String?
 
-  package init(keys: [FileKey], node: NodeID? = nil, channel: String? = nil) {
+  package init(keys: [FileKey], names: [String?] = [], node: NodeID? = nil, channel: String? = nil) {
     self.keys = keys
+    self.names = names
     self.node = node
     self.channel = channel
   }
@@ -25,15 +31,26 @@ package struct BatchLoadRequest: Hashable, Sendable {
     var keys: [FileKey] = []
     for file in files { keys.append(try FileKey(json: file)) }
     self.keys = keys
+    names = files.map { $0["name"]?.string }
     node = try fields.optionalFixed("fromNode")
     channel = try fields.optionalString("fromChannel")
   }
 
   package var json: JSONValue {
     [
-      "files": .array(keys.map(\.json)), "fromNode": node.map { .string($0.hex) } ?? .null,
+      "files": .array(keys.indices.map { json(ofFile: $0) }), "fromNode": node.map { .string($0.hex) } ?? .null,
       "fromChannel": channel.map { .string($0) } ?? .null,
     ]
+  }
+}
+
+extension BatchLoadRequest {
+  private func json(ofFile index: Int) -> JSONValue {
+    guard var file = keys[index].json.object, names.indices.contains(index), let name = names[index] else {
+      return keys[index].json
+    }
+    file["name"] = .string(String(name.prefix(bytes: Self.maximumNameLength)))
+    return .object(file)
   }
 }
 

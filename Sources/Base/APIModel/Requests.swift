@@ -9,8 +9,13 @@ package struct LoadRequest: Hashable, Sendable {
   package var channel: String?
   /// Whether the client understands the message `waiting`; the published clients do not.
   package var reportWaiting: Bool
+  /// The name of the file for people; nil if the client knows none.
+  package var name: String?
 
-  package init(key: FileKey, node: NodeID? = nil, channel: String? = nil, reportWaiting: Bool = false) {
+  package init(
+    key: FileKey, node: NodeID? = nil, channel: String? = nil, reportWaiting: Bool = false, name: String? = nil
+  ) {
+    self.name = name
     self.key = key
     self.node = node
     self.channel = channel
@@ -28,12 +33,14 @@ package struct LoadRequest: Hashable, Sendable {
     let reportWaiting = try fields.optionalBool("reportWaiting")
     let tellsWaits = try fields.optionalBool("tellsWaits")
     self.reportWaiting = reportWaiting ?? tellsWaits ?? false
+    name = try fields.optionalString("name")
   }
 
   package var json: JSONValue {
     [
       "fileKey": key.json, "fromNode": node.map { .string($0.hex) } ?? .null,
       "fromChannel": channel.map { .string($0) } ?? .null, "reportWaiting": .bool(reportWaiting),
+      "name": name.map { .string($0) } ?? .null,
     ]
   }
 }

@@ -84,9 +84,15 @@ extension Node: LocalNode {
     let observer = LoadObserver(
       progress: { continuation.yield(.progress(loaded: $0, total: $1, node: $2)) },
       waits: request.reportWaiting ? { continuation.yield(.waiting($0)) } : nil,
-      end: { outcome in
+      end: { [loop, store = storage.store] outcome in
         switch outcome {
         case .success(let path):
+          if let name = request.name {
+            loop.work {
+              store.index?.note(names: [(request.key.hash, name)])
+            } then: {
+            }
+          }
           continuation.yield(.finished(path: path))
           continuation.finish()
         case .failure(let error): continuation.finish(throwing: error)

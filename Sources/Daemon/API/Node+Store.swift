@@ -18,6 +18,13 @@ extension Node {
     try await loop.onPool { [store = storage.store] () throws(KacheryError) in try store.page(after: last) }
   }
 
+  func noteName(_ name: String, of hash: ContentHash) async {
+    // A name that cannot be kept is not worth an error.
+    _ = try? await loop.onPool { [index = storage.store.index] () throws(KacheryError) in
+      index?.note(names: [(hash, name)])
+    }
+  }
+
   func storeUsage() async throws(KacheryError) -> JSONValue {
     try await loop.onPool { [store = storage.store] () throws(KacheryError) in try store.usage().json }
   }
@@ -26,13 +33,23 @@ extension Node {
     try await loop.onPool { [store = storage.store] () throws(KacheryError) in store.removeAll(hashes) }
   }
 
-  func setPinned(_ isPinned: Bool, _ hashes: [ContentHash]) async throws(KacheryError) -> JSONValue {
-    try await loop.onPool { [store = storage.store] () throws(KacheryError) in try store.setPinned(isPinned, hashes) }
+  func previewRemoval(_ hashes: [ContentHash]) async throws(KacheryError) -> JSONValue {
+    try await loop.onPool { [store = storage.store] () throws(KacheryError) in store.previewRemoval(hashes) }
   }
 
-  func collectStore(emptyingTrash: Bool, removingDamaged: Bool) async throws(KacheryError) -> JSONValue {
+  func setPinned(
+    _ isPinned: Bool, _ hashes: [ContentHash], sparingFolders: Bool
+  ) async throws(KacheryError) -> JSONValue {
     try await loop.onPool { [store = storage.store] () throws(KacheryError) in
-      try store.collect(emptyingTrash: emptyingTrash, removingDamaged: removingDamaged)
+      try store.setPinned(isPinned, hashes, sparingFolders: sparingFolders)
+    }
+  }
+
+  func collectStore(
+    emptyingTrash: Bool, removingDamaged: Bool, isPreview: Bool
+  ) async throws(KacheryError) -> JSONValue {
+    try await loop.onPool { [store = storage.store] () throws(KacheryError) in
+      try store.collect(emptyingTrash: emptyingTrash, removingDamaged: removingDamaged, isPreview: isPreview)
     }
   }
 

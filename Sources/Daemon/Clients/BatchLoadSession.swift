@@ -26,6 +26,8 @@ final class BatchLoadSession {
   private var progress = BatchLoadEvent.Progress()
   private var bytesEnded: UInt64 = 0
   private var failed = 0
+  /// The names of the files that have loaded.
+  private(set) var loadedNames: [(hash: ContentHash, name: String)] = []
   private var toldAt: Instant
   private var toldWaitAt: Instant?
   /// The events of this loop turn, sent together: one message per small file would cost more than the file.
@@ -57,7 +59,11 @@ final class BatchLoadSession {
     progress.filesEnded += 1
     bytesEnded += bytes
     switch outcome {
-    case .success(let path): report(.loaded(index: index, path: path))
+    case .success(let path):
+      report(.loaded(index: index, path: path))
+      if request.names.indices.contains(index), let name = request.names[index] {
+        loadedNames.append((request.keys[index].hash, name))
+      }
     case .failure(let error):
       failed += 1
       report(.failed(index: index, error))

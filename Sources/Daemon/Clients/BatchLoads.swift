@@ -54,6 +54,13 @@ final class BatchLoads {
   func cancel(_ number: UInt64) {
     guard let session = sessions.removeValue(forKey: number) else { return }
     session.abandon()
+    let names = session.loadedNames
+    if !names.isEmpty {
+      loop.work { [store] in
+        store.index?.note(names: names)
+      } then: {
+      }
+    }
     for load in session.underway.keys.sorted(by: { $0.number < $1.number }) { requests.cancel(load) }
   }
 

@@ -40,6 +40,7 @@ final class Downloads {
   private var wanted: Set<DownloadID> = []
   private var queue = KeyedQueue()
   private var clients: [ClientKey: FetchClient] = [:]
+  private var checks: [ObjectIdentifier: PossessionCheck] = [:]
   /// Of clients that do not exist yet.
   private var announced: [ClientKey: AnnouncedTransfer] = [:]
 
@@ -78,6 +79,27 @@ final class Downloads {
     }
   }
 
+  /// Has a peer send parts of a file, and compares them with what is here. Nothing is stored.
+  ///
+  /// - Parameter then: called once with why the peer has not proved to hold the file; nil if it has.
+  func compare(
+    _ parts: PossessionCheck.Sample, of hash: ContentHash, with peer: AskedPeer, over id: LinkID,
+    then: @escaping (KacheryError?) -> Void
+  ) {
+    guard let lanes = lanes(id) else { return then(KacheryError(.disconnected, "it is not linked")) }
+    let window = FetchWindow.kept(FetchWindow.least, to: limiter.limit.rate)
+    let ranges = RangeClient(lanes, window: window, laneWindow: window, loop: loop)
+    ranges.proof = { [weak self] topic, link in self?.proof(topic, link ?? id) }
+    var key: ObjectIdentifier?
+    let check = PossessionCheck(ranges, parts, loop: loop, limiter: limiter) { [weak self] problem in
+      if let key { self?.checks[key] = nil }
+      then(problem)
+    }
+    key = ObjectIdentifier(check)
+    checks[ObjectIdentifier(check)] = check
+    check.begin(hash, over: peer.topic)
+  }
+
   func perform(_ effect: DownloadEffect) {
     switch effect {
     case .readManifest(let download, let hash, let manifest): readManifest(download, hash, manifest)
@@ -97,6 +119,7 @@ final class Downloads {
   func stop() -> [IncomingFile] {
     for client in clients.values { client.close() }
     clients = [:]
+    for check in Array(checks.values) { check.close() }
     for transfer in announced.values { transfer.end() }
     return Array(incoming.values)
   }

@@ -54,7 +54,8 @@ struct BatchAnswers: StreamAnswers {
     var last: (channel: ChannelProof, refusal: Refusal?)?
     return waiting.prefix(Self.groupFiles).map { asked in
       if last?.channel != asked.channel { last = (asked.channel, source.refusal(over: asked.channel)) }
-      return Question(hash: asked.hash, refusal: last?.refusal)
+      return Question(
+        hash: asked.hash, refusal: last?.refusal ?? (source.isWithheld(asked.hash) ? .limitReached : nil))
     }
   }
 

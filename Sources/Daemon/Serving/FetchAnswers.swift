@@ -65,7 +65,8 @@ struct FetchAnswers: StreamAnswers {
       file = nil
       return nil
     }
-    if let refusal = source.refusal(over: current.request.channel) { return .ready(Block(refusal)) }
+    let request = current.request
+    if let refusal = source.refusal(of: request.hash, over: request.channel) { return .ready(Block(refusal)) }
     return .read(read(current))
   }
 
@@ -99,7 +100,7 @@ struct FetchAnswers: StreamAnswers {
     do throws(Refusal) {
       let bytes = try block.bytes.get()
       // Membership may be withdrawn while a large file is on its way.
-      if let refusal = source.refusal(over: request.channel) { throw refusal }
+      if let refusal = source.refusal(of: request.hash, over: request.channel) { throw refusal }
       file = block.file
       current.rest = current.rest.dropFirst(UInt64(bytes.count))
       let head = current.hasReplied ? [] : [FetchReply(count: request.range.count).encoded]

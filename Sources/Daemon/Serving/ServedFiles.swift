@@ -11,6 +11,12 @@ struct ServedFiles {
   let memory: UploadMemory
   /// Why the peer is not served over the channel for which it gave this proof; nil if it is. Asked again before every block.
   let barrier: (ChannelProof) -> Refusal?
+  /// Whether the file is not served for now, because this node is about to remove it.
+  var isWithheld: (ContentHash) -> Bool = { _ in false }
 
   func refusal(over channel: ChannelProof) -> Refusal? { barrier(channel) }
+
+  func refusal(of hash: ContentHash, over channel: ChannelProof) -> Refusal? {
+    refusal(over: channel) ?? (isWithheld(hash) ? .limitReached : nil)
+  }
 }

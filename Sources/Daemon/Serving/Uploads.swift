@@ -40,6 +40,8 @@ final class Uploads {
   private var fetches: [ObjectIdentifier: any ServedStream] = [:]
   private var batches: [ObjectIdentifier: any ServedStream] = [:]
   private var sweeper: Timer?
+  /// Files that are not served for now, with the number of those who want that.
+  private var withheld: [ContentHash: Int] = [:]
   private lazy var memory = UploadMemory(now: { [loop] in loop.now }, held: { [weak self] in self?.held() ?? (0, 0) })
 
   init(_ store: ContentStore, loop: EventLoop, metrics: NodeMetrics, limits: TransferLimits) {
@@ -106,15 +108,27 @@ final class Uploads {
     let isTooMany =
       !transfers.includesNext(over: account, lane)
       && !limits.hasPlace(forPeerWith: transfers.count(from: origin(link)), of: transfers.count)
-    return ServedFiles(store: store, metrics: metrics, arriving: arriving, memory: memory) { [weak self] channel in
+    var files = ServedFiles(store: store, metrics: metrics, arriving: arriving, memory: memory) { [weak self] channel in
       guard self?.mayServe(link, channel) == true else { return .notAuthorized }
       return isTooMany ? .limitReached : nil
     }
+    files.isWithheld = { [weak self] hash in self?.withheld[hash] != nil }
+    return files
   }
 
   private func held() -> (streams: Int, bytes: Int) {
     let all = [fetches, batches]
     return (all.reduce(0) { $0 + $1.count }, all.reduce(0) { $1.values.reduce($0) { $0 + $1.heldBytes } })
+  }
+
+  /// Stops serving a file until `serveAgain`: the node asks others to prove that they have it, and must not be where they
+  /// get it, nor be a proof for them at the same time.
+  func withhold(_ hash: ContentHash) { withheld[hash, default: 0] += 1 }
+
+  /// Ends `withhold`.
+  func serveAgain(_ hash: ContentHash) {
+    let count = (withheld[hash] ?? 1) - 1
+    withheld[hash] = count > 0 ? count : nil
   }
 
   /// The link has ended, and with it the streams that it carried.

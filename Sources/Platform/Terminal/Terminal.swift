@@ -32,6 +32,28 @@ package struct Terminal: Sendable {
   /// Text that draws a line over the current one.
   package static func redrawing(_ line: String) -> String { "\r\u{1b}[K\(line)" }
 
+  /// Whether a locale such as `de_DE.UTF-8` has characters in UTF-8; nil is the locale C.
+  package static func isUTF8(locale: String?) -> Bool {
+    let name = locale?.utf8.filter { $0 != UInt8(ascii: "-") }.map { $0 | 0x20 } ?? []
+    let codeset = name.drop { $0 != UInt8(ascii: ".") }.dropFirst()
+    return codeset.prefix(4).elementsEqual("utf8".utf8)
+  }
+
+  /// The text without characters that a terminal without UTF-8 cannot show.
+  package static func inASCII(_ text: String) -> String {
+    var result = ""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "█": result += "#"
+      case "░": result += "-"
+      case "…": result += "..."
+      case _ where scalar.isASCII: result.unicodeScalars.append(scalar)
+      default: result += "?"
+      }
+    }
+    return result
+  }
+
   /// The text in red if this stream may have colors.
   package func red(_ text: String) -> String { hasColor ? "\u{1b}[31m\(text)\u{1b}[0m" : text }
 }

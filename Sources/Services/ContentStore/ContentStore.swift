@@ -38,7 +38,7 @@ package struct ContentStore: Sendable {
     if let indexOwner {
       let permissions = try FileSystem.status(directory).permissions & 0o777 | 0o700
       try FileSystem.createFolder(layout.own, permissions: permissions, keepsGroup: true)
-      index = StoreIndex(path: "\(layout.own)/index-\(indexOwner.hex.prefix(16)).db", log: log)
+      index = StoreIndex(path: layout.index(of: indexOwner), log: log)
     } else {
       index = nil
     }

@@ -54,6 +54,9 @@ struct StoreLayout: Sendable {
   /// The folder for everything that is specific to this software and unknown to other software on the directory.
   var own: String { "\(root)/kachery-node" }
 
+  /// The index of a node that uses the directory.
+  func index(of node: NodeID) -> String { "\(own)/index-\(node.hex.prefix(16)).db" }
+
   /// The folders in `own` that other users need not look into.
   var privateFolders: [String] { [temporary, partial, trash, damaged, "\(own)/links"] }
 

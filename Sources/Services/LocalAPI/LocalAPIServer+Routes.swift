@@ -26,11 +26,15 @@ extension LocalAPIServer {
           contentType: "text/plain; version=0.0.4; charset=utf-8", body: Array(node.metrics.exposition.utf8)))
     case .store: try await store(exchange)
     case .storeFile:
-      let path = try await fields(of: exchange, route).string("localFilePath")
-      await respondToStore(exchange) { (node) throws(KacheryError) in try await node.storeFile(at: path) }
+      let fields = try await fields(of: exchange, route)
+      let path = try fields.string("localFilePath")
+      let name = try fields.optionalString("name") ?? String(path.lastPathName)
+      await respondToStore(exchange, name) { (node) throws(KacheryError) in try await node.storeFile(at: path) }
     case .linkFile:
       let request = try LinkRequest(try await fields(of: exchange, route))
-      await respondToStore(exchange) { (node) throws(KacheryError) in try await node.linkFile(request) }
+      await respondToStore(exchange, String(request.path.lastPathName)) { (node) throws(KacheryError) in
+        try await node.linkFile(request)
+      }
     case .findFile: try await find(route, exchange)
     case .loadFile: try await load(route, exchange)
     case .peers:
@@ -49,7 +53,8 @@ extension LocalAPIServer {
     case .doctor:
       _ = try await fields(of: exchange, route)
       respond(exchange, await node.checkUp().json)
-    case .storeList, .storeUsage, .storeVerify, .storeRemove, .storePin, .storeUnpin, .storeCollect:
+    case .storeList, .storeUsage, .storeVerify, .storeRemove, .storeRemovePreview, .storePin, .storeUnpin,
+      .storeCollect, .storeCollectPreview, .storeRelease:
       try await answerStore(route, exchange)
     case .feedCreate, .feedDelete, .feedID, .feedInfo, .feedAppend, .feedSubmit, .feedCount, .feedRules, .feedSetRules,
       .feedWatch:
@@ -76,7 +81,11 @@ extension LocalAPIServer {
       if let announced = exchange.head.contentLength, announced != count {
         throw KacheryError(.disconnected, "\(count) of \(announced) bytes arrived; nothing was stored.")
       }
-      respond(exchange, try await upload.finish().json)
+      let reply = try await upload.finish()
+      if let name = exchange.head.headers[ByteString(APIVersion.nameHeader.lowercasedASCII)] {
+        await node.noteName(PercentEncoding.decode(name), of: reply.hash)
+      }
+      respond(exchange, reply.json)
     } catch {
       await upload.cancel()
       respond(exchange, Self.storeFailure(error))
@@ -84,9 +93,13 @@ extension LocalAPIServer {
   }
 
   private func respondToStore(
-    _ exchange: HTTPExchange, _ store: (any LocalNode) async throws(KacheryError) -> StoreReply
+    _ exchange: HTTPExchange, _ name: String, _ store: (any LocalNode) async throws(KacheryError) -> StoreReply
   ) async {
-    do throws(KacheryError) { respond(exchange, try await store(node).json) } catch {
+    do throws(KacheryError) {
+      let reply = try await store(node)
+      await node.noteName(name, of: reply.hash)
+      respond(exchange, reply.json)
+    } catch {
       respond(exchange, Self.storeFailure(error))
     }
   }

@@ -15,12 +15,20 @@ extension LocalAPIServer {
     case .storeUsage: respond(exchange, try await node.storeUsage())
     case .storeVerify: try await verify(try Self.optionalHashes(fields), exchange)
     case .storeRemove: respond(exchange, try await node.removeFromStore(try Self.hashes(fields)))
-    case .storePin: respond(exchange, try await node.setPinned(true, try Self.hashes(fields)))
-    case .storeUnpin: respond(exchange, try await node.setPinned(false, try Self.hashes(fields)))
-    case .storeCollect:
+    case .storeRelease:
+      try await stream(await node.releaseFromStore(try ReleaseRequest(fields)), to: exchange) {
+        MessageStream.frame($0.json)
+      }
+    case .storeRemovePreview: respond(exchange, try await node.previewRemoval(try Self.hashes(fields)))
+    case .storePin: respond(exchange, try await node.setPinned(true, try Self.hashes(fields), sparingFolders: false))
+    case .storeUnpin:
+      let answer = try await node.setPinned(
+        false, try Self.hashes(fields), sparingFolders: try fields.optionalBool("spareFolders") ?? false)
+      respond(exchange, answer)
+    case .storeCollect, .storeCollectPreview:
       let report = try await node.collectStore(
         emptyingTrash: try fields.optionalBool("emptyTrash") ?? false,
-        removingDamaged: try fields.optionalBool("removeDamaged") ?? false)
+        removingDamaged: try fields.optionalBool("removeDamaged") ?? false, isPreview: route == .storeCollectPreview)
       respond(exchange, report)
     default: throw KacheryError(.notFound, "There is no \(route.rawValue) below /v1/store.")
     }

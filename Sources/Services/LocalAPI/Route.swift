@@ -28,9 +28,12 @@ enum Route: String, CaseIterable {
   case storeUsage = "/v1/store/usage"
   case storeVerify = "/v1/store/verify"
   case storeRemove = "/v1/store/remove"
+  case storeRemovePreview = "/v1/store/remove/preview"
+  case storeRelease = "/v1/store/release"
   case storePin = "/v1/store/pin"
   case storeUnpin = "/v1/store/unpin"
   case storeCollect = "/v1/store/collect"
+  case storeCollectPreview = "/v1/store/collect/preview"
   case feedCreate = "/feed/createFeed"
   case feedDelete = "/feed/deleteFeed"
   case feedID = "/feed/getFeedId"
@@ -71,8 +74,8 @@ enum Route: String, CaseIterable {
   /// Whether its answer can take long: it waits for other nodes or for messages, or is as large as a file.
   var waits: Bool {
     switch self {
-    case .store, .findFile, .loadFile, .loadBatch, .downloadFileData, .read, .explain, .doctor, .storeVerify, .feedInfo,
-      .feedSubmit, .feedWatch, .feedStream, .channelsReload, .channelsCheck:
+    case .store, .findFile, .loadFile, .loadBatch, .downloadFileData, .read, .explain, .doctor, .storeVerify, .storeRelease,
+      .feedInfo, .feedSubmit, .feedWatch, .feedStream, .channelsReload, .channelsCheck:
       true
     default: false
     }

@@ -14,6 +14,14 @@ package enum Address: Hashable, Sendable, CustomStringConvertible {
   /// The endpoint that packets of QUIC lead to; nil for every other transport.
   package var quicEndpoint: Endpoint? { if case .quic(let endpoint) = self { endpoint } else { nil } }
 
+  /// The endpoint that it leads to; nil if it leads through another node.
+  package var endpoint: Endpoint? {
+    switch self {
+    case .tcp(let endpoint), .quic(let endpoint), .webSocket(let endpoint), .secureWebSocket(let endpoint): endpoint
+    case .relay: nil
+    }
+  }
+
   /// Whether it leads through another node.
   package var isRelayed: Bool { if case .relay = self { true } else { false } }
 

@@ -6,7 +6,9 @@ struct FeedClient {
   let daemon: DaemonClient
 
   /// - Throws: `noDaemon` if no daemon answers.
-  static func require() throws(KacheryError) -> FeedClient { FeedClient(daemon: try DaemonClient.require()) }
+  static func require() throws(KacheryError) -> FeedClient {
+    FeedClient(daemon: try DaemonClient.require(for: "A feed"))
+  }
 
   /// Where a feed is written.
   struct Location {

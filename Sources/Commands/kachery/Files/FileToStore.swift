@@ -7,6 +7,8 @@ import Primitives
 /// A file to store, or standard input.
 struct FileToStore {
   let path: String
+  /// Its name for people.
+  let name: String
 
   /// The size in bytes from which progress is shown.
   private static let longSize: UInt64 = 100_000_000
@@ -34,7 +36,8 @@ struct FileToStore {
     let resolved: String
     do throws(KacheryError) { resolved = try FileSystem.resolved(path) } catch { throw problem(error) }
     do throws(KacheryError) {
-      return try StoreReply(json: try client.post("/storeFile", ["localFilePath": .string(resolved)]))
+      let request: JSONValue = ["localFilePath": .string(resolved), "name": .string(name)]
+      return try StoreReply(json: try client.post("/storeFile", request))
     } catch  where error.code == .permissionDenied || error.code == .notFound {
       return try sendBytes(to: storage)
     }
@@ -83,7 +86,7 @@ struct FileToStore {
 
   private func upload(_ stream: FileStream, size: UInt64?, to storage: Storage) throws(KacheryError) -> StoreReply {
     switch storage {
-    case .online(let client): return try client.upload(stream, size: size)
+    case .online(let client): return try client.upload(stream, size: size, named: name)
     case .offline(let store):
       let writer = try store.beginStore()
       while true {

@@ -11,6 +11,8 @@ struct FilesToStore {
 
   let storage: Storage
   let isQuiet: Bool
+  /// The name of the file at a path, for people.
+  let name: @Sendable (String) -> String
 
   /// The paths in order, in groups that are stored together.
   static func groups(of paths: [String]) -> [[String]] {
@@ -31,11 +33,15 @@ struct FilesToStore {
   func store(_ group: [String]) -> [Result<StoreReply, KacheryError>] {
     if let path = group.first, group.count == 1 {
       return [
-        Result { () throws(KacheryError) in try FileToStore(path: path).store(in: storage, isQuiet: isQuiet) }
+        Result { () throws(KacheryError) in
+          try FileToStore(path: path, name: name(path)).store(in: storage, isQuiet: isQuiet)
+        }
       ]
     }
-    return ParallelWork.map(group) { [storage] path in
-      Result { () throws(KacheryError) in try FileToStore(path: path).store(in: storage, isQuiet: true) }
+    return ParallelWork.map(group) { [storage, name] path in
+      Result { () throws(KacheryError) in
+        try FileToStore(path: path, name: name(path)).store(in: storage, isQuiet: true)
+      }
     }
   }
 

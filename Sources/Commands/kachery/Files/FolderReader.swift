@@ -32,9 +32,10 @@ struct FolderReader {
     return folder
   }
 
-  private func document(of uri: FolderURI) throws(KacheryError) -> FolderDocument {
-    let name: ByteString = uri.label.isEmpty ? "folder" : uri.label
-    let file = try LoadedFile.load(KacheryURI(key: uri.document, label: name), arguments)
+  /// The document of the folder.
+  func document(of uri: FolderURI) throws(KacheryError) -> FolderDocument {
+    let name: ByteString = uri.label.isEmpty ? "" : "\(uri.label)/"
+    let file = try LoadedFile.load(KacheryURI(key: uri.document, label: name), arguments, isStep: true)
     return try FolderDocument(parsing: try file.bytes(limit: FolderDocument.maximumSize))
   }
 }

@@ -5,6 +5,10 @@ import Primitives
 /// Stores a folder: every file in it, recursively, and a document of their names.
 struct FolderToStore {
   let storage: Storage
+  /// The folder's name for people.
+  let name: String
+  /// What to leave out.
+  let exclusions: [GlobPattern]
   let isQuiet: Bool
 
   static func isFolder(_ path: String) -> Bool {
@@ -15,23 +19,29 @@ struct FolderToStore {
   /// - Throws: `badFolder` if a name cannot be stored or folders are nested too deeply, as when a link points back to
   ///   its own folder; any error of storing a file.
   func store(_ path: String) throws(KacheryError) -> ContentHash {
-    let contents = try FolderContents(path, depth: 0)
+    let contents = try FolderContents(path, below: "", exclusions, depth: 0)
     let sizes = contents.sizes
     let paths = sizes.keys.sorted()
     var bar = ProgressBar(name: path, isQuiet: isQuiet)
     defer { bar.end() }
-    var progress = BatchLoadEvent.Progress()
-    progress.filesTotal = paths.count
+    let total = FileBatch.Amount(files: paths.count, bytes: sizes.values.reduce(0) { $0 &+ $1 })
+    var done = FileBatch.Amount(files: 0, bytes: 0)
+    bar.update(done, of: total)
     var hashes: [ByteString: ContentHash] = [:]
-    for group in FilesToStore.groups(of: paths.map(\.text)) {
-      for (path, outcome) in zip(group, FilesToStore(storage: storage, isQuiet: true).store(group)) {
-        hashes[ByteString(path)] = try outcome.get().hash
-        progress.bytesLoaded += sizes[ByteString(path)] ?? 0
-      }
-      progress.filesEnded = hashes.count
-      bar.update(progress)
+    let start = ByteString(path.ends(with: "/") ? path : "\(path)/").utf8.count
+    let files = FilesToStore(storage: storage, isQuiet: true) { [name] path in
+      name.isEmpty ? "" : "\(name)/\(String(decoding: path.utf8.dropFirst(start), as: UTF8.self))"
     }
-    return try storage.store(try contents.document(hashes).json.compactBytes).hash
+    for group in FilesToStore.groups(of: paths.map(\.text)) {
+      for (path, outcome) in zip(group, files.store(group)) {
+        hashes[ByteString(path)] = try outcome.get().hash
+        done.bytes = (done.bytes ?? 0) &+ (sizes[ByteString(path)] ?? 0)
+      }
+      done.files = hashes.count
+      bar.update(done, of: total)
+    }
+    let document = try contents.document(hashes).json.compactBytes
+    return try storage.store(document, named: name.isEmpty ? "" : "\(name)/").hash
   }
 }
 
@@ -40,7 +50,9 @@ private struct FolderContents {
   private var files: [(name: ByteString, path: ByteString, size: UInt64)] = []
   private var folders: [(name: ByteString, contents: FolderContents)] = []
 
-  init(_ folder: String, depth: Int) throws(KacheryError) {
+  /// - Parameter place: the path of the folder below the one that is stored, with a slash at its end unless it is that
+  ///   folder itself.
+  init(_ folder: String, below place: String, _ exclusions: [GlobPattern], depth: Int) throws(KacheryError) {
     guard depth <= FolderDocument.maximumDepth else {
       throw KacheryError(
         .badFolder,
@@ -54,8 +66,10 @@ private struct FolderContents {
     }
     for name in names.map({ ByteString($0) }).sorted() {
       let path = folder.ends(with: "/") ? "\(folder)\(name)" : "\(folder)/\(name)"
-      if FolderToStore.isFolder(path) {
-        folders.append((name, try FolderContents(path, depth: depth + 1)))
+      let isFolder = FolderToStore.isFolder(path)
+      if exclusions.contains(where: { $0.matches("\(place)\(name)", isFolder: isFolder) }) { continue }
+      if isFolder {
+        folders.append((name, try FolderContents(path, below: "\(place)\(name)/", exclusions, depth: depth + 1)))
       } else {
         files.append((name, ByteString(path), try Self.size(of: path)))
       }
@@ -93,9 +107,11 @@ private struct FolderContents {
 
 extension Storage {
   /// Stores bytes.
-  func store(_ bytes: [UInt8]) throws(KacheryError) -> StoreReply {
+  ///
+  /// - Parameter name: for people; empty for none.
+  func store(_ bytes: [UInt8], named name: String) throws(KacheryError) -> StoreReply {
     switch self {
-    case .online(let client): return try client.upload(bytes)
+    case .online(let client): return try client.upload(bytes, named: name)
     case .offline(let store):
       let writer = try store.beginStore()
       try writer.write(bytes)

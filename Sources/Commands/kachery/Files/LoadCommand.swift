@@ -49,7 +49,9 @@ extension Command {
   private static func loadMany(_ arguments: Arguments) throws(KacheryError) -> ExitCode {
     var files: [FileOperand] = []
     for text in arguments.operands { files.append(try FileOperand(text, arguments)) }
-    var outcomes = try FileBatch(files.compactMap(\.uri?.key), arguments).load().makeIterator()
+    var outcomes = try FileBatch(
+      files.compactMap(\.uri?.key), named: files.compactMap { $0.uri.map(\.shownLabel) }, arguments
+    ).load().makeIterator()
     var exit = ExitCode.done
     var lines: [String] = []
     for (text, file) in zip(arguments.operands, files) {
@@ -71,4 +73,9 @@ extension Command {
     Console.results(lines)
     return exit
   }
+}
+
+extension KacheryURI {
+  /// The label as people read it; nil if there is none.
+  var shownLabel: String? { label.isEmpty ? nil : PercentEncoding.decode(label.text) }
 }

@@ -6,8 +6,10 @@ extension Command {
   static let loadFolder = Command(
     name: "load-dir", usage: "URI --dest FOLDER", summary: "Loads a stored folder and writes it as a folder.",
     details: """
-      Nothing is written until every file has been loaded, and each file is written whole or not at all. Existing files
-      of the same name are replaced; other files in the folder stay.
+      Nothing is written until every file has been loaded. A new folder appears when all files are in it: until then it
+      is a hidden folder beside its place, '.NAME.….kachery-partial'. In a folder that exists, files of the same name are
+      replaced and other files stay; until all are in it, it contains a file 'unfinished-….kachery-partial'. After an
+      interruption the same command continues.
       """,
     options: [
       Option("--dest", "FOLDER", "the folder to write; created if missing"), fromNode, fromChannel, channel, timeout,
@@ -20,22 +22,72 @@ extension Command {
         throw KacheryError(.badRequest, "--dest is missing: name the folder to write.")
       }
       Interruption.expect(advice: arguments.has("--quiet") ? nil : resumeAdvice)
+      let path = try FolderDestination.name(destination)
       let folder = try FolderReader(arguments).folder(text)
-      let files = folder.allFiles
-      let outcomes = try FileBatch(files.map { FileKey(hash: $0.file.hash) }, arguments).load()
-      var paths: [String] = []
-      for outcome in outcomes { paths.append(try outcome.get()) }
-      for path in [destination] + folder.allFolders.map({ "\(destination)/\($0)" }) {
-        _ = try FileSystem.createFolder(path, permissions: 0o755)
+      let label = PercentEncoding.decode(try FolderURI(parsing: text).label.text)
+      let load = FolderLoad(folder: folder, name: label.isEmpty ? "" : "\(label)/", path: path, arguments: arguments)
+      do throws(KacheryError) { try load.run() } catch  where error.code == .diskFull {
+        throw KacheryError(
+          .diskFull, "\(error.message) What was written stays: free some space and run the same command to continue.",
+          cause: error.cause)
       }
-      let client = try Storage.forReading().storage.client.flatMap { $0.isRemote ? nil : $0 }
-      for (entry, path) in zip(files, paths) {
-        let uri = KacheryURI(key: FileKey(hash: entry.file.hash), label: "")
-        let place = "\(destination)/\(entry.path)"
-        try LoadedFile(path: path, uri: uri, client: client).copy(to: try Destination(place), named: place)
-      }
-      let result: JSONValue = ["path": .string(destination), "files": .integer(Int64(files.count))]
+      let result: JSONValue = ["path": .string(destination), "files": .integer(Int64(folder.allFiles.count))]
       Console.result(arguments.has("--json") ? result.compact : destination)
       return .done
     })
+}
+
+/// Loads the files of a folder, and then writes them.
+private struct FolderLoad {
+  let folder: FolderDocument
+  /// What to write before the names of its files: the folder's own and a slash.
+  let name: String
+  let path: String
+  let arguments: Arguments
+
+  func run() throws(KacheryError) {
+    let files = folder.allFiles
+    var bar = ProgressBar(name: String(path.lastPathName), isQuiet: arguments.has("--quiet"))
+    defer { bar.end() }
+    let written = FolderDestination.written(folder, for: path)
+    let missing = files.filter { !written.contains($0.path) }
+    let present = files.filter { written.contains($0.path) }.map(\.file)
+    let outcomes = try FileBatch(
+      missing.map { FileKey(hash: $0.file.hash) }, named: missing.map { "\(name)\($0.path)" }, arguments
+    ).load(showing: &bar, after: FileBatch.Amount(present), of: FileBatch.Amount(files.map(\.file)))
+    var sources: [ByteString: String] = [:]
+    for (entry, outcome) in zip(missing, outcomes) { sources[entry.path] = try outcome.get() }
+    let destination = try FolderDestination(path, folder)
+    try write(sources, to: destination, showing: &bar)
+    if try !destination.finish() {
+      // The folder has appeared in the meantime, such as by another command.
+      for path in written { sources[path] = "\(destination.place)/\(path)" }
+      let other = try FolderDestination(path, folder)
+      try write(sources, to: other, showing: &bar)
+      _ = try other.finish()
+      try destination.removeHidden()
+    }
+    let all = FileBatch.Amount(files.map(\.file))
+    bar.update(all, of: all)
+  }
+
+  private func write(
+    _ sources: [ByteString: String], to destination: FolderDestination, showing bar: inout ProgressBar
+  ) throws(KacheryError) {
+    try destination.createFolders()
+    let client = try Storage.forReading().storage.client.flatMap { $0.isRemote ? nil : $0 }
+    let files = folder.allFiles
+    for (number, (path, file)) in files.enumerated() {
+      let place = "\(destination.place)/\(path)"
+      guard let source = sources[path] else {
+        guard FileSystem.exists(place) else {
+          throw KacheryError(.storageFailed, "'\(place)' has disappeared; run the same command again.")
+        }
+        continue
+      }
+      bar.writes(number, of: files.count)
+      let uri = KacheryURI(key: FileKey(hash: file.hash), label: "")
+      try LoadedFile(path: source, uri: uri, client: client).copy(to: try Destination(place), named: place)
+    }
+  }
 }

@@ -25,7 +25,11 @@ struct LoadedFile {
   }
 
   /// Loads the file; shows progress on a terminal.
-  static func load(_ uri: KacheryURI, _ arguments: Arguments) throws(KacheryError) -> LoadedFile {
+  ///
+  /// - Parameter isStep: whether it is a step of a load that shows its own progress.
+  static func load(
+    _ uri: KacheryURI, _ arguments: Arguments, isStep: Bool = false
+  ) throws(KacheryError) -> LoadedFile {
     let (storage, refusal) = try Storage.forReading()
     switch storage {
     case .offline(let store):
@@ -35,20 +39,20 @@ struct LoadedFile {
       return LoadedFile(path: file.path, uri: uri, client: nil)
     case .online(let client):
       guard client.isRemote else {
-        return LoadedFile(path: try load(uri, arguments, from: client), uri: uri, client: client)
+        return LoadedFile(path: try load(uri, arguments, from: client, isStep: isStep), uri: uri, client: client)
       }
-      return LoadedFile(path: try bring(uri, arguments, from: client), uri: uri, client: nil)
+      return LoadedFile(path: try bring(uri, arguments, from: client, isStep: isStep), uri: uri, client: nil)
     }
   }
 
   /// Copies the file from a daemon on another machine to this one, unless it is cached.
   private static func bring(
-    _ uri: KacheryURI, _ arguments: Arguments, from client: DaemonClient
+    _ uri: KacheryURI, _ arguments: Arguments, from client: DaemonClient, isStep: Bool
   ) throws(KacheryError) -> String {
     let cache = try RemoteCache()
     if let present = try cache.find(uri.key.hash) { return present }
-    _ = try load(uri, arguments, from: client)
-    var bar = ProgressBar(name: name(of: uri), isQuiet: arguments.has("--quiet"))
+    _ = try load(uri, arguments, from: client, isStep: isStep)
+    var bar = ProgressBar(name: name(of: uri), isQuiet: arguments.has("--quiet"), isStep: isStep)
     defer { bar.end() }
     return try cache.path(of: RemoteFile(key: uri.key, client: client, arguments: arguments), showing: &bar)
   }
@@ -73,12 +77,12 @@ struct LoadedFile {
   }
 
   private static func load(
-    _ uri: KacheryURI, _ arguments: Arguments, from client: DaemonClient
+    _ uri: KacheryURI, _ arguments: Arguments, from client: DaemonClient, isStep: Bool
   ) throws(KacheryError) -> String {
     let request = LoadRequest(
       key: uri.key, node: try arguments.node(askedBy: client), channel: try arguments.askedChannel(),
-      reportWaiting: true)
-    var bar = ProgressBar(name: name(of: uri), isQuiet: arguments.has("--quiet"))
+      reportWaiting: true, name: uri.shownLabel)
+    var bar = ProgressBar(name: name(of: uri), isQuiet: arguments.has("--quiet"), isStep: isStep)
     var outcome: Result<String, KacheryError>?
     let timeout = try arguments.seconds("--timeout")
     defer { bar.end() }

@@ -10,12 +10,18 @@ extension Command {
     summary: "Stores files and folders, and prints their URIs.",
     details: """
       Other nodes can load a file by its URI. A folder is stored with all its contents under one URI, sha1dir://…; links
-      are followed. '-' is standard input. A file that is already stored is not copied again.
+      are followed. '-' is standard input. A file that is already stored is not copied again. --exclude leaves files and
+      folders out of folders: a pattern is compared with their names, or, if it contains a slash, with their paths below
+      the folder; with a slash at its end it is one for folders. '*' and '?' match no slash, '**' does.
       """,
-    options: [Option("--label", "NAME", "the name at the end of the URI, instead of the file's"), json, quiet]
-      + publishedStoring,
+    options: [
+      Option("--label", "NAME", "the name at the end of the URI, instead of the file's"),
+      Option("--exclude", "PATTERN", "leave out what matches, such as '*.tmp', '.git/' or 'raw/**/*.avi'; repeatable"),
+      json, quiet,
+    ] + publishedStoring,
     examples: [
       "kachery-store recording.bin", "kachery-store session7/",
+      "kachery store session7 --exclude '*.tmp' --exclude .git/",
       "gzip -c notes.txt | kachery-store - --label notes.txt.gz",
     ],
     run: { (arguments) throws(KacheryError) in
@@ -54,13 +60,20 @@ private struct StoreTask {
     if let folder = group.first, FolderToStore.isFolder(folder) {
       return [
         Result { () throws(KacheryError) in
-          let hash = try FolderToStore(storage: storage, isQuiet: arguments.has("--quiet")).store(folder)
+          let name = arguments.value("--label") ?? Self.lastName(of: folder)
+          let hash = try FolderToStore(
+            storage: storage, name: name, exclusions: arguments.allValues("--exclude").map { GlobPattern($0) },
+            isQuiet: arguments.has("--quiet")
+          ).store(folder)
           return FolderURI(hash: hash, label: label(of: folder, isFolder: true)).description
         }
       ]
     }
-    return zip(group, FilesToStore(storage: storage, isQuiet: arguments.has("--quiet")).store(group)).map {
-      path, outcome in
+    let given = arguments.value("--label")
+    let files = FilesToStore(storage: storage, isQuiet: arguments.has("--quiet")) { path in
+      given ?? (path == "-" ? "" : Self.lastName(of: path))
+    }
+    return zip(group, files.store(group)).map { path, outcome in
       outcome.map { reply in
         KacheryURI(key: FileKey(hash: reply.hash, manifest: reply.manifest), label: label(of: path)).description
       }

@@ -2,6 +2,18 @@ import Primitives
 import Process
 
 extension DaemonClient {
+  /// The daemon, for what no command does without one.
+  ///
+  /// - Parameter purpose: the beginning of the sentence that says so: "Reading a feed".
+  /// - Throws: `noDaemon` also if the environment says to ask none.
+  static func require(for purpose: String) throws(KacheryError) -> DaemonClient {
+    guard let directory = Environment[Storage.offlineVariable] else { return try require() }
+    throw KacheryError(
+      .noDaemon,
+      "\(purpose) needs a daemon, but \(Storage.offlineVariable) is set (\(directory)), so none is asked. Unset it to "
+        + "use one.")
+  }
+
   /// The variable of the environment that names the daemon's machine; nil if none does.
   static var hostVariable: String? {
     ["KACHERY_P2P_API_HOST", "KACHERY_DAEMON_HOST"].first { Environment[$0] != nil }

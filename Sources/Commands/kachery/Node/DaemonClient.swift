@@ -247,16 +247,18 @@ struct DaemonClient: Sendable {
   }
 
   /// Sends everything from a stream as a file to be stored.
-  func upload(_ stream: FileStream, size: UInt64?) throws(KacheryError) -> StoreReply {
+  func upload(_ stream: FileStream, size: UInt64?, named name: String = "") throws(KacheryError) -> StoreReply {
     var request = request("POST", "/store")
+    if !name.isEmpty { request.headers.append((APIVersion.nameHeader, PercentEncoding.encode(name))) }
     request.body = .descriptor(stream.descriptor, size: size)
     let reply = try json(request)
     return try withExtendedLifetime(stream) { () throws(KacheryError) in try StoreReply(json: reply) }
   }
 
   /// Sends bytes as a file to be stored.
-  func upload(_ bytes: [UInt8]) throws(KacheryError) -> StoreReply {
+  func upload(_ bytes: [UInt8], named name: String = "") throws(KacheryError) -> StoreReply {
     var request = request("POST", "/store")
+    if !name.isEmpty { request.headers.append((APIVersion.nameHeader, PercentEncoding.encode(name))) }
     request.body = .bytes(bytes)
     return try StoreReply(json: try json(request))
   }

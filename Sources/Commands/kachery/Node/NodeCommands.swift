@@ -1,4 +1,5 @@
 import APIModel
+import ContentStore
 import Crypto
 import Primitives
 
@@ -6,9 +7,11 @@ extension Command {
   /// `kachery info`
   static let info = Command(
     name: "info", usage: "", summary: "Shows which daemon answers, and whether you may use it.",
+    details: "With KACHERY_OFFLINE_STORAGE_DIR set, it shows that directory; no daemon is asked.",
     options: [json] + publishedInfo,
     examples: ["kachery-info"],
     run: { (arguments) throws(KacheryError) in
+      if let store = try Storage.namedOffline() { return describe(store, arguments) }
       guard var probe = try DaemonClient.whoAnswers() else { throw DaemonClient.missing("") }
       var refusal: KacheryError?
       do throws(KacheryError) { probe = try DaemonClient.require().currentProbe() } catch { refusal = error }
@@ -27,6 +30,17 @@ extension Command {
       if let refusal { Console.note(refusal.message) }
       return .done
     })
+
+  /// What there is to say without a daemon.
+  private static func describe(_ store: ContentStore, _ arguments: Arguments) -> ExitCode {
+    if arguments.has("--json") {
+      Console.result((["storageDirectory": .string(store.directory), "isOffline": true] as JSONValue).compact)
+    } else {
+      Console.result("Storage directory: \(store.directory)")
+      Console.result("Offline: \(Storage.offlineVariable) is set, so commands use this directory and no daemon")
+    }
+    return .done
+  }
 
   /// `kachery daemon peers`
   static let daemonPeers = Command(

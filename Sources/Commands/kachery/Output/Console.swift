@@ -70,5 +70,12 @@ enum Console {
   }
 
   /// Draws a line on standard error over the last one, cut to the width of the terminal.
-  static func redraw(_ line: String) { show(Terminal.redrawing(String(line.printable.prefix(width - 1)))) }
+  static func redraw(_ line: String) {
+    let text = hasUTF8 ? line.printable : Terminal.inASCII(line.printable)
+    show(Terminal.redrawing(String(text.prefix(width - 1))))
+  }
+
+  /// Whether the locale's characters are in UTF-8. The first variable that is set decides (locale(7)).
+  private static let hasUTF8 = Terminal.isUTF8(
+    locale: Environment["LC_ALL"] ?? Environment["LC_CTYPE"] ?? Environment["LANG"])
 }

@@ -32,27 +32,70 @@ extension Storage {
     }
   }
 
-  func remove(_ hashes: [ContentHash]) throws(KacheryError) -> JSONValue {
+  /// Most files that are named in one request.
+  private static let atOnce = 50_000
+
+  /// Moves files to the trash; a preview changes nothing.
+  ///
+  /// - Returns: `{"removed", "refused"}`, as `/v1/store/remove`.
+  func remove(_ hashes: [ContentHash], isPreview: Bool) throws(KacheryError) -> JSONValue {
+    var (removed, refused): ([JSONValue], [JSONValue]) = ([], [])
+    for hashes in Self.groups(of: hashes) {
+      let answer =
+        switch self {
+        case .offline(let store): isPreview ? store.previewRemoval(hashes) : store.removeAll(hashes)
+        case .online(let client):
+          try client.post(isPreview ? "/v1/store/remove/preview" : "/v1/store/remove", Self.body(hashes))
+        }
+      removed += answer["removed"]?.array ?? []
+      refused += answer["refused"]?.array ?? []
+    }
+    return ["removed": .array(removed), "refused": .array(refused)]
+  }
+
+  /// Pins or unpins the files; in the latter case, files of other pinned folders stay pinned unless they were named
+  /// themselves.
+  ///
+  /// - Returns: how many were in the other state before, and how many stay pinned.
+  func setPinned(
+    _ isPinned: Bool, _ selection: StoredSelection
+  ) throws(KacheryError) -> (changed: UInt64, kept: UInt64) {
+    var (changed, kept): (UInt64, UInt64) = (0, 0)
+    for (hashes, isSparing) in [(selection.files, false), (selection.inFolders, !isPinned)] {
+      for hashes in Self.groups(of: hashes) {
+        let answer = try setPinned(isPinned, hashes, isSparing)
+        changed += answer["changed"]?.unsigned ?? 0
+        kept += answer["kept"]?.unsigned ?? 0
+      }
+    }
+    return (changed, kept)
+  }
+
+  private func setPinned(
+    _ isPinned: Bool, _ hashes: [ContentHash], _ isSparing: Bool
+  ) throws(KacheryError) -> JSONValue {
     switch self {
-    case .offline(let store): store.removeAll(hashes)
-    case .online(let client): try client.post("/v1/store/remove", Self.body(hashes))
+    case .offline(let store): return try store.setPinned(isPinned, hashes, sparingFolders: isSparing)
+    case .online(let client):
+      var body = Self.body(hashes).object ?? [:]
+      if isSparing { body["spareFolders"] = true }
+      return try client.post(isPinned ? "/v1/store/pin" : "/v1/store/unpin", .object(body))
     }
   }
 
-  func setPinned(_ isPinned: Bool, _ hashes: [ContentHash]) throws(KacheryError) -> JSONValue {
+  func collect(emptyingTrash: Bool, removingDamaged: Bool, isPreview: Bool) throws(KacheryError) -> JSONValue {
     switch self {
-    case .offline(let store): try store.setPinned(isPinned, hashes)
-    case .online(let client): try client.post(isPinned ? "/v1/store/pin" : "/v1/store/unpin", Self.body(hashes))
-    }
-  }
-
-  func collect(emptyingTrash: Bool, removingDamaged: Bool) throws(KacheryError) -> JSONValue {
-    switch self {
-    case .offline(let store): try store.collect(emptyingTrash: emptyingTrash, removingDamaged: removingDamaged)
+    case .offline(let store):
+      try store.collect(emptyingTrash: emptyingTrash, removingDamaged: removingDamaged, isPreview: isPreview)
     case .online(let client):
       try client.post(
-        "/v1/store/collect", ["emptyTrash": .bool(emptyingTrash), "removeDamaged": .bool(removingDamaged)])
+        isPreview ? "/v1/store/collect/preview" : "/v1/store/collect",
+        ["emptyTrash": .bool(emptyingTrash), "removeDamaged": .bool(removingDamaged)])
     }
+  }
+
+  private static func groups(of hashes: [ContentHash]) -> [[ContentHash]] {
+    stride(from: 0, to: hashes.count, by: atOnce).map { Array(hashes[$0..<min($0 + atOnce, hashes.count)]) }
   }
 
   /// Checks these files, or all; passes on each message as it arrives. The last one has the type `finished`.
@@ -77,27 +120,5 @@ extension Storage {
 
   private static func body(_ hashes: [ContentHash]) -> JSONValue {
     ["sha1s": .array(hashes.map { .string($0.hex) })]
-  }
-}
-
-extension Arguments {
-  /// The operands as hashes; each may be a URI or 40 digits.
-  func hashes() throws(KacheryError) -> [ContentHash] {
-    var hashes: [ContentHash] = []
-    for operand in operands {
-      if let hash = ContentHash(hex: operand) {
-        hashes.append(hash)
-      } else {
-        hashes.append(try KacheryURI(parsing: operand).key.hash)
-      }
-    }
-    return hashes
-  }
-
-  /// As above, at least one.
-  func requiredHashes() throws(KacheryError) -> [ContentHash] {
-    let hashes = try hashes()
-    guard !hashes.isEmpty else { throw KacheryError(.badRequest, "The URI is missing.") }
-    return hashes
   }
 }

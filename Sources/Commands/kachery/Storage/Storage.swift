@@ -9,14 +9,23 @@ enum Storage: Sendable {
   case online(DaemonClient)
   case offline(ContentStore)
 
+  /// The variable that names a storage directory to work on without a daemon.
+  static let offlineVariable = "KACHERY_OFFLINE_STORAGE_DIR"
+
+  /// The storage directory that this variable names; nil if it is not set.
+  static func namedOffline() throws(KacheryError) -> ContentStore? {
+    guard let directory = Environment[offlineVariable] else { return nil }
+    return try open(directory, named: offlineVariable, createIfMissing: false)
+  }
+
   /// The storage that the environment and the running daemon determine.
   ///
   /// - Parameter createIfMissing: whether to create a missing directory. For reading, a missing
   ///   directory is an error.
   /// - Throws: `noDaemon` if there is neither, `notFound` if the directory does not exist.
   static func current(createIfMissing: Bool = false) throws(KacheryError) -> Storage {
-    if let directory = Environment["KACHERY_OFFLINE_STORAGE_DIR"] {
-      return .offline(try open(directory, named: "KACHERY_OFFLINE_STORAGE_DIR", createIfMissing: createIfMissing))
+    if let directory = Environment[offlineVariable] {
+      return .offline(try open(directory, named: offlineVariable, createIfMissing: createIfMissing))
     }
     if let client = try DaemonClient.connect() { return .online(client) }
     guard let directory = Environment["KACHERY_STORAGE_DIR"] else {

@@ -6,13 +6,15 @@ extension Command {
   static let verify = Command(
     name: "verify", usage: "[URI…]", summary: "Hashes stored files again; sets damaged ones aside.",
     details: """
-      Without a URI all files are checked. A damaged file is moved out of the way and never served; load or store it again.
+      Without a URI all files are checked; for a folder, sha1dir://…, its document and every file below it. A damaged file
+      is moved out of the way and never served; load or store it again.
       A damaged link target is only reported, because it belongs to its owner.
       """,
-    options: [json, quiet], examples: ["kachery verify", "kachery verify sha1://…/recording.bin"],
+    options: [json, quiet],
+    examples: ["kachery verify", "kachery verify sha1://…/recording.bin", "kachery verify sha1dir://….session7"],
     run: { (arguments) throws(KacheryError) in
       var check = Check(arguments)
-      try Storage.current().verify(try arguments.hashes()) { check.receive($0) }
+      try Storage.current().verify(try StoredSelection(arguments, from: .here).all) { check.receive($0) }
       return try check.outcome()
     })
 }

@@ -13,6 +13,8 @@ package struct ListedFile: Hashable, Sendable {
   package let isPinned: Bool
   /// In seconds since 1970.
   package let lastUse: Int64
+  /// The names under which it was stored or loaded, as far as they are known, the latest first.
+  package var names: [String] = []
 }
 
 /// Disk usage of a storage directory.
@@ -63,7 +65,7 @@ extension ContentStore {
         return try body(
           ListedFile(
             hash: hash, size: status.size, target: nil, isValid: true, isPinned: pins.contains(hash),
-            lastUse: lastUse(of: hash, status)))
+            lastUse: lastUse(of: hash, status), names: index?.names(of: hash) ?? []))
       case .link(let hash):
         guard let link = try? link(hash) else { return true }
         let place = validPlace(hash, first: link)
@@ -71,7 +73,8 @@ extension ContentStore {
         return try body(
           ListedFile(
             hash: hash, size: link.size, target: place?.link.path ?? link.path, isValid: place != nil,
-            isPinned: pins.contains(hash), lastUse: index?.lastUse(of: hash) ?? status.map(Self.lastUse) ?? 0))
+            isPinned: pins.contains(hash), lastUse: index?.lastUse(of: hash) ?? status.map(Self.lastUse) ?? 0,
+            names: index?.names(of: hash) ?? []))
       }
     }
   }

@@ -4,8 +4,8 @@ import Files
 package import Primitives
 import Synchronization
 
-/// A node's cache of facts about the files in its storage directory: manifest, size, last use, and how each file looked
-/// when its bytes were last known to have its hash.
+/// A node's cache of facts about the files in its storage directory: manifest, size, last use, names, and how each file
+/// looked when its bytes were last known to have its hash.
 ///
 /// It is never the truth. It may be lost, incomplete or wrong at any time; the files are authoritative, and callers
 /// check an answer against them. No method fails: if the database does, the index is rebuilt.
@@ -43,6 +43,13 @@ package final class StoreIndex: Sendable {
       "ALTER TABLE files ADD COLUMN changed INTEGER",
       // Visit all files once more, for their times.
       "DELETE FROM facts WHERE name = 'complete'",
+    ],
+    [
+      // A higher number is a later name.
+      """
+      CREATE TABLE names(
+        hash BLOB NOT NULL, name TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY(hash, name)) WITHOUT ROWID
+      """
     ],
   ]
 
@@ -145,7 +152,10 @@ package final class StoreIndex: Sendable {
   func forget(_ hash: ContentHash) {
     state.withLock { $0.uses[hash] = nil }
     use { (connection) throws(KacheryError) in
-      _ = try connection.execute("DELETE FROM files WHERE hash = ?", [.blob(hash.bytes)])
+      try connection.transaction { () throws(KacheryError) in
+        try connection.execute("DELETE FROM files WHERE hash = ?", [.blob(hash.bytes)])
+        try connection.execute("DELETE FROM names WHERE hash = ?", [.blob(hash.bytes)])
+      }
     }
   }
 
@@ -225,7 +235,7 @@ package final class StoreIndex: Sendable {
   }
 
   @discardableResult
-  private func use<Answer: Sendable>(_ body: @Sendable (Connection) throws(KacheryError) -> Answer) -> Answer? {
+  func use<Answer: Sendable>(_ body: @Sendable (Connection) throws(KacheryError) -> Answer) -> Answer? {
     state.withLock { state in
       guard let connection = state.connection else { return nil }
       do throws(KacheryError) { return try body(connection) } catch {

@@ -11,6 +11,10 @@ package struct CollectReport: Hashable, Sendable {
   package var remaining: UInt64 = 0
   /// The limit that applied; nil if there is none.
   package var limit: UInt64?
+  /// What is in the trash afterwards.
+  package var trash = StoreUsage.Amount()
+  /// For a preview, the files that would be moved to the trash, the first one first.
+  package var files: [ListedFile] = []
 
   package init() {}
 
@@ -24,8 +28,7 @@ extension ContentStore {
 
   /// A file that may be removed.
   private struct Candidate {
-    let hash: ContentHash
-    let size: UInt64
+    let file: ListedFile
     let score: Int64
   }
 
@@ -38,10 +41,31 @@ extension ContentStore {
   ///
   /// - Parameters:
   ///   - emptyingTrash: whether to remove everything in the trash for good.
+  ///   - isPreview: whether to report only what would be removed.
   ///   - now: in seconds since 1970.
   package func collect(
-    emptyingTrash: Bool = false, now: Int64 = FileSystem.now
+    emptyingTrash: Bool = false, isPreview: Bool = false, now: Int64 = FileSystem.now
   ) throws(KacheryError) -> CollectReport {
+    var (report, candidates) = try candidates(now: now)
+    if let limit = report.limit, report.remaining > limit {
+      if isPreview {
+        previewRoom(for: limit / 10 * 9, among: candidates, &report)
+      } else {
+        makeRoom(for: limit / 10 * 9, among: candidates, &report)
+      }
+    }
+    let room = report.limit.map { $0 > report.remaining ? $0 - report.remaining : 0 }
+    if isPreview {
+      previewTrash(upTo: emptyingTrash ? 0 : room, &report)
+    } else {
+      report.freed += emptyingTrash ? emptyTrash() : room.map { trimTrash(to: $0) } ?? 0
+      report.trash = trashed
+    }
+    return report
+  }
+
+  /// What is stored, and the files that may be removed, the first one first.
+  func candidates(now: Int64) throws(KacheryError) -> (CollectReport, [ListedFile]) {
     var report = CollectReport()
     report.limit = try settings().maximumBytes
     var candidates: [Candidate] = []
@@ -50,21 +74,34 @@ extension ContentStore {
       report.remaining += file.size
       let age = now - file.lastUse
       guard report.limit != nil, !file.isPinned, age >= Self.restingSeconds else { return true }
-      candidates.append(Candidate(hash: file.hash, size: file.size, score: Self.score(age: age, size: file.size)))
+      candidates.append(Candidate(file: file, score: Self.score(age: age, size: file.size)))
       return true
     }
-    if let limit = report.limit, report.remaining > limit {
-      makeRoom(for: limit / 10 * 9, among: candidates.sorted { $0.score > $1.score }, &report)
-    }
-    if emptyingTrash {
-      report.freed += emptyTrash()
-    } else if let limit = report.limit {
-      report.freed += trimTrash(to: limit > report.remaining ? limit - report.remaining : 0)
-    }
-    return report
+    return (report, candidates.sorted { $0.score > $1.score }.map(\.file))
   }
 
-  private func makeRoom(for target: UInt64, among candidates: [Candidate], _ report: inout CollectReport) {
+  private func previewRoom(for target: UInt64, among candidates: [ListedFile], _ report: inout CollectReport) {
+    for candidate in candidates where report.remaining > target {
+      guard (try? requireRemovable(candidate.hash)) != nil else { continue }
+      report.remaining -= candidate.size
+      report.removed.add(candidate.size)
+      report.files.append(candidate)
+    }
+  }
+
+  private func previewTrash(upTo maximum: UInt64?, _ report: inout CollectReport) {
+    let now = contents(of: layout.trash).sorted { $0.status.changedNanoseconds < $1.status.changedNanoseconds }
+    var sizes = now.map(\.status.size)[...]
+    sizes += report.files.map(\.size)
+    for size in sizes { report.trash.add(size) }
+    while let maximum, report.trash.bytes > maximum, let size = sizes.popFirst() {
+      report.trash.bytes -= size
+      report.trash.count -= 1
+      report.freed += size
+    }
+  }
+
+  private func makeRoom(for target: UInt64, among candidates: [ListedFile], _ report: inout CollectReport) {
     for candidate in candidates where report.remaining > target {
       do throws(KacheryError) { try remove(candidate.hash) } catch {
         log.debug("\(error.message)")

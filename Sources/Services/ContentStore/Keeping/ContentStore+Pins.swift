@@ -32,6 +32,30 @@ extension ContentStore {
     try FileSystem.statusIfPresent(layout.pin(hash), followingLinks: false) != nil
   }
 
+  /// The files of all stored folders whose documents are pinned, besides these documents.
+  func filesOfPinnedFolders(besides documents: Set<ContentHash>) throws(KacheryError) -> Set<ContentHash> {
+    var files: Set<ContentHash> = []
+    for hash in try pins() where !documents.contains(hash) {
+      guard let folder = folder(hash) else { continue }
+      files.formUnion(folder.allFiles.map(\.file.hash))
+    }
+    return files
+  }
+
+  /// The folder of which a stored file is the document; nil if it is not here, or something else.
+  private func folder(_ hash: ContentHash) -> FolderDocument? {
+    guard let reader = try? open(hash) else { return nil }
+    defer { reader.close() }
+    let start = ByteRange(start: 0, end: min(reader.size, 64)).flatMap { try? reader.bytes($0) } ?? []
+    // Most pinned files are no documents, and are not read as a whole.
+    let beginning = start.filter { $0 > 0x20 }
+    guard reader.size <= FolderDocument.maximumSize,
+      beginning.starts(with: #"{"files":"#.utf8) || beginning.starts(with: #"{"dirs":"#.utf8),
+      let whole = ByteRange(start: 0, end: reader.size), let bytes = try? reader.bytes(whole)
+    else { return nil }
+    return try? FolderDocument(parsing: bytes)
+  }
+
   /// Every file that is pinned.
   func pins() throws(KacheryError) -> Set<ContentHash> {
     guard try FileSystem.statusIfPresent(layout.pins) != nil else { return [] }

@@ -9,6 +9,20 @@ extension ContentStore {
   /// - Throws: `notFound` if it is not stored, `forbidden` if it is pinned, `alreadyRunning` while it is read.
   @discardableResult
   package func remove(_ hash: ContentHash) throws(KacheryError) -> UInt64 {
+    let (file, link) = try requireRemovable(hash)
+    // Before the link; otherwise one of these paths would become the link again.
+    try removePlaces(of: hash)
+    if link != nil { try moveAside(layout.link(hash), to: layout.trash) }
+    if file != nil { try moveAside(layout.file(hash), to: layout.trash) }
+    index?.forget(hash)
+    return file?.size ?? 0
+  }
+
+  /// The status of a file, and that of its link, if `remove` would remove them.
+  ///
+  /// - Throws: as `remove`.
+  @discardableResult
+  func requireRemovable(_ hash: ContentHash) throws(KacheryError) -> (file: FileStatus?, link: FileStatus?) {
     let file = try FileSystem.statusIfPresent(layout.file(hash), followingLinks: false)
     let link = try FileSystem.statusIfPresent(layout.link(hash), followingLinks: false)
     guard file != nil || link != nil else {
@@ -20,12 +34,7 @@ extension ContentStore {
     guard !activity.isRead(hash) else {
       throw KacheryError(.alreadyRunning, "The file \(hash) is being read; try again later.")
     }
-    // Before the link; otherwise one of these paths would become the link again.
-    try removePlaces(of: hash)
-    if link != nil { try moveAside(layout.link(hash), to: layout.trash) }
-    if file != nil { try moveAside(layout.file(hash), to: layout.trash) }
-    index?.forget(hash)
-    return file?.size ?? 0
+    return (file, link)
   }
 
   /// Moves a file into one of this software's own folders, under its own name. A missing file is not an error.
@@ -62,6 +71,18 @@ extension ContentStore {
       freed += file.status.size
     }
     return freed
+  }
+
+  /// The files in the trash.
+  var trashed: StoreUsage.Amount { amount(in: layout.trash) }
+
+  /// The damaged files that were set aside.
+  var setAside: StoreUsage.Amount { amount(in: layout.damaged) }
+
+  private func amount(in folder: String) -> StoreUsage.Amount {
+    var amount = StoreUsage.Amount()
+    for file in contents(of: folder) { amount.add(file.status.size) }
+    return amount
   }
 
   private func empty(_ folder: String) -> UInt64 {

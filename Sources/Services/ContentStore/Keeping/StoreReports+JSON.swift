@@ -27,6 +27,7 @@ extension ListedFile {
       "sha1": .string(hash.hex), "bytes": .integer(Int64(clamping: size)),
       "target": target.map { .string($0) } ?? .null,
       "isValid": .bool(isValid), "isPinned": .bool(isPinned), "lastUse": .integer(lastUse),
+      "names": .array(names.map { .string($0) }),
     ]
   }
 }
@@ -35,6 +36,7 @@ extension CollectReport {
   /// The answer of `/v1/store/collect`.
   package var json: JSONValue {
     [
+      "files": .array(files.map(\.json)), "trash": trash.json,
       "removed": removed.json, "freed": .integer(Int64(clamping: freed)),
       "remaining": .integer(Int64(clamping: remaining)), "limit": limit.map { .integer(Int64(clamping: $0)) } ?? .null,
       "isOverLimit": .bool(isOverLimit),
