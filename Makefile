@@ -29,7 +29,7 @@ ZARR_TESTS = Python/tests/libraries/test_unavailable_chunks.py
 # The sources that `make lint` checks. ruff.toml and mypy.ini say how the Python sources are checked.
 SWIFT_SOURCES = Package.swift Sources Tests
 PYTHON_SOURCES = Python Benchmarks Deploy Tests/Network
-SCRIPTS = .ci/run $(wildcard Deploy/*.sh Tests/*.sh Tests/*/*.sh)
+SCRIPTS = .ci/run $(wildcard Deploy/*.sh Deploy/*/*.sh Tests/*.sh Tests/*/*.sh)
 LINT_VENV = .build/python-venv-lint
 # The results of all tests, from which the skipped ones are counted.
 RESULTS = .build/results
@@ -54,7 +54,7 @@ NAMES = kachery-store kachery-load kachery-cat kachery-link kachery-info kachery
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help deps needed build demo demo-jobs test test-swift test-python bench lint format attack fuzz simulate sanitize \
+.PHONY: help deps needed build demo demo-jobs test test-swift test-python bench lint format attack fuzz simulate sanitize wheels \
   test-address test-thread test-nfs test-lines test-bare install installable uninstall install-service uninstall-service clean
 
 help: ## List the targets
@@ -206,6 +206,12 @@ test-lines: needed $(VENV)/.complete ## Run two nodes over long, lossy and inter
 
 test-bare: ## Run demo, tests, install and uninstall on bare Debian 12 and 13 (as root; BARE= are options of run.sh)
 	Tests/Bare/run.sh $(BARE)
+
+# What the targets below build.
+PACKAGES = .build/packages
+
+wheels: $(VENV)/.complete ## Build wheels and source distributions of the Python packages into .build/packages
+	Deploy/package/wheels.sh $(PACKAGES) $(VENV)/bin/python
 
 # Checks before the build what would fail late or unclearly. What is built is installed without the toolchain, which sudo
 # takes from the PATH. With sudo nothing is built: that would leave root's files among the user's.
