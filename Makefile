@@ -43,6 +43,7 @@ demo demo-jobs: NEEDS = --demo
 test test-swift test-python: NEEDS =
 test-lines: NEEDS = --lines
 lint format: NEEDS = --lint
+deb tarball: NEEDS = --package
 bench: NEEDS = --bench
 
 # Every published name of the commands. Each is a link to the one program, which checks the name under which it was called.
@@ -54,8 +55,8 @@ NAMES = kachery-store kachery-load kachery-cat kachery-link kachery-info kachery
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help deps needed build demo demo-jobs test test-swift test-python bench lint format attack fuzz simulate sanitize wheels \
-  test-address test-thread test-nfs test-lines test-bare install installable uninstall install-service uninstall-service clean
+.PHONY: help deps needed build demo demo-jobs test test-swift test-python bench lint format attack fuzz simulate sanitize wheels deb tarball \
+  test-packages test-address test-thread test-nfs test-lines test-bare install installable uninstall install-service uninstall-service clean
 
 help: ## List the targets
 	@echo 'kachery: share files by their content.'
@@ -212,6 +213,15 @@ PACKAGES = .build/packages
 
 wheels: $(VENV)/.complete ## Build wheels and source distributions of the Python packages into .build/packages
 	Deploy/package/wheels.sh $(PACKAGES) $(VENV)/bin/python
+
+deb: needed installable ## Build the Debian packages of this machine's release into .build/packages
+	Deploy/package/deb.sh $(PACKAGES)
+
+tarball: needed installable ## Build a tarball that runs wherever it is unpacked, with the libraries that it needs
+	Deploy/package/tarball.sh $(PACKAGES)
+
+test-packages: ## Install, upgrade, remove and purge the packages on bare Debian 12 and 13 (as root; TESTED= are options)
+	Tests/Packages/run.sh $(TESTED)
 
 # Checks before the build what would fail late or unclearly. What is built is installed without the toolchain, which sudo
 # takes from the PATH. With sudo nothing is built: that would leave root's files among the user's.

@@ -1,0 +1,190 @@
+#!/usr/bin/env bash
+# Tests the packages on bare machines: installs, starts, upgrades, removes and purges them in a minimal root of each Debian
+# release, in which systemd runs as it does on a real machine (systemd-nspawn), and runs the tarball where nothing is
+# installed. Needs root, mmdebstrap and systemd-container.
+#
+#   Tests/Packages/run.sh [--release bookworm|trixie] [--keep]
+#
+# It tests what is in .build/packages. If packages of a release are missing or older than their sources, they are built: by
+# `make deb` for this machine's release, otherwise in a bare root with this machine's toolchain, which takes minutes.
+# Output goes to .build/bare; the roots are below ${TMPDIR:-/var/tmp}, 1 GB each. --keep keeps them.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+releases=(bookworm trixie)
+keep=no
+
+fail() {
+  printf 'test-packages: %s\n' "$1" >&2
+  exit 2
+}
+
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --release)
+      case "${2:-}" in
+        12 | bookworm) releases=(bookworm) ;;
+        13 | trixie) releases=(trixie) ;;
+        *) fail "'${2:-}' is not a release; use bookworm or trixie." ;;
+      esac
+      shift
+      ;;
+    --keep) keep=yes ;;
+    *) fail "unknown option '$1'; see the head of Tests/Packages/run.sh." ;;
+  esac
+  shift
+done
+
+[ "$(id -u)" -eq 0 ] || fail "creating the root of a system needs root."
+command -v mmdebstrap >/dev/null || fail "mmdebstrap is missing; run: apt-get install mmdebstrap"
+command -v systemd-nspawn >/dev/null || fail "systemd-nspawn is missing; run: apt-get install systemd-container"
+
+folder=$(mktemp -d "${TMPDIR:-/var/tmp}/kachery-packages.XXXXXX")
+unset TMPDIR # the roots do not contain that folder
+packages=$PWD/.build/packages
+logs=$PWD/.build/bare
+minutes=20
+running=''
+mkdir -p "$packages" "$logs"
+
+# shellcheck disable=SC2317 # the trap calls it
+finish() {
+  local status=$?
+  trap - EXIT INT TERM
+  [ -z "$running" ] || { kill "$running" 2>/dev/null && wait "$running" 2>/dev/null; } || true
+  if [ "$keep" = yes ]; then echo "test-packages: the roots are kept in $folder"; else rm -rf --one-file-system "$folder"; fi
+  exit "$status"
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# shellcheck source=Tests/Bare/roots.sh
+. Tests/Bare/roots.sh
+
+version=$(Deploy/version.sh)
+# shellcheck source=/dev/null
+here=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+
+# Sets suffix to the end of the packages' versions for a release.
+choose_suffix() {
+  case "$1" in bookworm) suffix=+deb12 ;; trixie) suffix=+deb13 ;; esac
+}
+
+# Builds the packages of a release, unless they are newer than what they are made from.
+build() {
+  local release=$1 suffix package
+  choose_suffix "$release"
+  package=$(compgen -G "$packages/kachery_$version-1${suffix}_*.deb" || true)
+  if [ -n "$package" ] && [ -z "$(find Package.swift Makefile Sources CShims Deploy Python/src -newer "$package" -type f \
+    -not -name '*.pyc' -print -quit)" ]; then
+    return
+  fi
+  echo "test-packages: building the packages of $release"
+  if [ "$release" = "$here" ]; then
+    make --no-print-directory deb >"$logs/$release-deb.log" 2>&1 || { tail -n 20 "$logs/$release-deb.log"; return 1; }
+  else
+    Tests/Bare/run.sh --release "$release" --user root --steps deb
+  fi
+}
+
+# Puts a newer revision of a package, which is otherwise the same, into a folder: newer PACKAGE FOLDER
+newer() {
+  local unpacked=$folder/unpacked
+  dpkg-deb -R "$1" "$unpacked"
+  sed -i "s/^Version: $version-1/Version: $version-2/" "$unpacked/DEBIAN/control"
+  dpkg-deb --root-owner-group -b "$unpacked" "$2" >/dev/null
+  rm -r "$unpacked"
+}
+
+# Prints what apt would install from Debian for the packages in /opt of a root.
+dependencies() {
+  chroot "$1" sh -c 'apt-get --simulate --quiet=2 install --no-install-recommends /opt/*.deb systemd-sysv' \
+    | sed -n 's/^Inst \([^ ]*\) .*/\1/p' | grep -vx -e kachery -e python3-kachery-p2p
+}
+
+# Boots systemd in a root without a network, which runs steps.sh as a service and then ends with its result.
+boot() {
+  local root=$1 log=$2
+  cp Tests/Packages/steps.sh "$root/opt/steps.sh"
+  cat >"$root/etc/systemd/system/steps.service" <<'END'
+[Unit]
+After=basic.target network.target
+SuccessAction=exit-force
+FailureAction=exit-force
+
+[Service]
+Type=oneshot
+Environment=DEBIAN_FRONTEND=noninteractive LANG=C.UTF-8 HOME=/root
+ExecStart=/bin/bash /opt/steps.sh
+StandardOutput=file:/opt/log
+StandardError=inherit
+TimeoutStartSec=600
+END
+  ln -sf ../steps.service "$root/etc/systemd/system/multi-user.target.wants/steps.service"
+  rm -f "$root/opt/log" "$root/opt/passed"
+  local code=0
+  logged "$log" systemd-nspawn --quiet --directory "$root" --boot --private-network --register=no --keep-unit \
+    --console=pipe --link-journal=no || code=$?
+  cat "$root/opt/log" >>"$log" || return 1
+  [ "$code" -eq 0 ] && [ -e "$root/opt/passed" ]
+}
+
+failed=0
+table=()
+
+# record RELEASE WHAT CODE SECONDS LOG
+record() {
+  local outcome=passed
+  [ "$3" -eq 0 ] || { outcome=FAILED && failed=$((failed + 1)); }
+  table+=("$(printf '%-9s %-8s %-7s %5d s' "$1" "$2" "$outcome" "$4")")
+  printf '%s\n' "${table[-1]}"
+  [ "$3" -eq 0 ] || { echo "  The last lines of $5:" && tail -n 40 "$5" | sed 's/^/    /'; }
+}
+
+# Installs, upgrades, removes and purges the packages.
+test_deb() {
+  local release=$1 root=$folder/$1 log=$logs/$1-packages.log suffix began=$SECONDS code=0 needed
+  choose_suffix "$release"
+  mkdir -p "$root/opt/new"
+  cp "$packages/"*"_$version-1${suffix}_"*.deb "$root/opt"
+  newer "$root/opt/kachery_$version-1${suffix}_"*.deb "$root/opt/new"
+  chroot "$root" apt-get --quiet=2 update >"$log" 2>&1 || code=$?
+  # What apt would fetch for the packages is there already, since they are installed where there is no network.
+  mapfile -t needed < <(dependencies "$root" 2>>"$log")
+  { chroot "$root" env DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends "${needed[@]}" \
+    >>"$log" 2>&1 && boot "$root" "$log"; } || code=$?
+  record "$release" packages "$code" "$((SECONDS - began))" "$log"
+}
+
+# Runs the tarball where nothing of what it needs is installed.
+test_tarball() {
+  local release=$1 root=$folder/$1-tarball log=$logs/$1-tarball.log began=$SECONDS code=0
+  cp "$packages/kachery-$version-linux-"*.tar.gz "$root/opt"
+  cp Tests/Packages/tarball-steps.sh "$root/opt"
+  logged "$log" systemd-nspawn --quiet --directory "$root" --private-network --register=no --keep-unit --pipe \
+    /bin/bash /opt/tarball-steps.sh || code=$?
+  record "$release" tarball "$code" "$((SECONDS - began))" "$log"
+}
+
+main() {
+  local release
+  for release in "${releases[@]}"; do build "$release" || fail "the packages of $release could not be built."; done
+  for release in "${releases[@]}"; do
+    echo "$release: creating a bare root"
+    make_root "$release" "$folder/$release" ca-certificates || {
+      record "$release" root 1 0 "$logs/$release-root.log"
+      continue
+    }
+    cp -a "$folder/$release" "$folder/$release-tarball"
+    test_deb "$release"
+    [ "$keep" = yes ] || rm -rf --one-file-system "${folder:?}/$release"
+    [ -z "$(compgen -G "$packages/kachery-$version-linux-*.tar.gz")" ] || test_tarball "$release"
+  done
+  echo
+  printf '%s\n' "${table[@]}"
+  [ "$failed" -eq 0 ] || { echo "test-packages: $failed failed; the complete output is below $logs"; exit 1; }
+  exit
+}
+
+main
