@@ -71,15 +71,18 @@ choose_suffix() {
   case "$1" in bookworm) suffix=+deb12 ;; trixie) suffix=+deb13 ;; esac
 }
 
-# Builds the packages of a release, unless they are newer than what they are made from.
+# Succeeds if there is such a file, and it is newer than what packages are made from.
+is_current() {
+  local file
+  file=$(compgen -G "$packages/$1") \
+    && [ -z "$(find Package.swift Makefile Sources CShims Deploy Python/src -newer "$file" -type f -not -name '*.pyc' -print -quit)" ]
+}
+
+# Builds the packages of a release, unless they are there.
 build() {
-  local release=$1 suffix package
+  local release=$1 suffix
   choose_suffix "$release"
-  package=$(compgen -G "$packages/kachery_$version-1${suffix}_*.deb" || true)
-  if [ -n "$package" ] && [ -z "$(find Package.swift Makefile Sources CShims Deploy Python/src -newer "$package" -type f \
-    -not -name '*.pyc' -print -quit)" ]; then
-    return
-  fi
+  ! is_current "kachery_$version-1${suffix}_*.deb" || return 0
   echo "test-packages: building the packages of $release"
   if [ "$release" = "$here" ]; then
     make --no-print-directory deb >"$logs/$release-deb.log" 2>&1 || { tail -n 20 "$logs/$release-deb.log"; return 1; }
@@ -170,6 +173,8 @@ test_tarball() {
 main() {
   local release
   for release in "${releases[@]}"; do build "$release" || fail "the packages of $release could not be built."; done
+  is_current "kachery-$version-linux-*.tar.gz" || make --no-print-directory tarball >"$logs/tarball.log" 2>&1 \
+    || { tail -n 20 "$logs/tarball.log"; fail "the tarball could not be built."; }
   for release in "${releases[@]}"; do
     echo "$release: creating a bare root"
     make_root "$release" "$folder/$release" ca-certificates || {
@@ -179,7 +184,11 @@ main() {
     cp -a "$folder/$release" "$folder/$release-tarball"
     test_deb "$release"
     [ "$keep" = yes ] || rm -rf --one-file-system "${folder:?}/$release"
-    [ -z "$(compgen -G "$packages/kachery-$version-linux-*.tar.gz")" ] || test_tarball "$release"
+    if [ "$here" = trixie ] && [ "$release" = bookworm ]; then
+      echo "bookworm: the tarball is not tested, because it needs the newer glibc of trixie, where it was built"
+    else
+      test_tarball "$release"
+    fi
   done
   echo
   printf '%s\n' "${table[@]}"
