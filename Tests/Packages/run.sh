@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Tests the packages on bare machines: installs, starts, upgrades, removes and purges them in a minimal root of each Debian
-# release, in which systemd runs as it does on a real machine (systemd-nspawn), and runs the tarball where nothing is
-# installed. Needs root, mmdebstrap and systemd-container.
+# release, in which systemd runs as it does on a real machine (systemd-nspawn), makes one a bootstrap node, and runs the
+# tarball where nothing is installed. Needs root, mmdebstrap and systemd-container.
 #
 #   Tests/Packages/run.sh [--release bookworm|trixie] [--keep]
 #
@@ -106,10 +106,10 @@ dependencies() {
     | sed -n 's/^Inst \([^ ]*\) .*/\1/p' | grep -vx -e kachery -e python3-kachery-p2p
 }
 
-# Boots systemd in a root without a network, which runs steps.sh as a service and then ends with its result.
+# Boots systemd in a root without a network, which runs a script as a service and then ends: boot ROOT LOG SCRIPT
 boot() {
   local root=$1 log=$2
-  cp Tests/Packages/steps.sh "$root/opt/steps.sh"
+  cp "Tests/Packages/$3" "$root/opt/steps.sh"
   cat >"$root/etc/systemd/system/steps.service" <<'END'
 [Unit]
 After=basic.target network.target
@@ -140,7 +140,7 @@ table=()
 record() {
   local outcome=passed
   [ "$3" -eq 0 ] || { outcome=FAILED && failed=$((failed + 1)); }
-  table+=("$(printf '%-9s %-8s %-7s %5d s' "$1" "$2" "$outcome" "$4")")
+  table+=("$(printf '%-9s %-9s %-7s %5d s' "$1" "$2" "$outcome" "$4")")
   printf '%s\n' "${table[-1]}"
   [ "$3" -eq 0 ] || { echo "  The last lines of $5:" && tail -n 40 "$5" | sed 's/^/    /'; }
 }
@@ -156,8 +156,21 @@ test_deb() {
   # What apt would fetch for the packages is there already, since they are installed where there is no network.
   mapfile -t needed < <(dependencies "$root" 2>>"$log")
   { chroot "$root" env DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends "${needed[@]}" \
-    >>"$log" 2>&1 && boot "$root" "$log"; } || code=$?
+    >>"$log" 2>&1 && cp -a "$root" "$root-bootstrap" && boot "$root" "$log" steps.sh; } || code=$?
   record "$release" packages "$code" "$((SECONDS - began))" "$log"
+}
+
+# Makes a host a bootstrap node with the user data of Deploy/bootstrap-node, in a root that test_deb has left.
+test_bootstrap_node() {
+  local release=$1 root=$folder/$1-bootstrap log=$logs/$1-bootstrap.log suffix began=$SECONDS code=0 package
+  choose_suffix "$release"
+  package=$(basename "$(compgen -G "$packages/kachery_$version-1${suffix}_*.deb")")
+  Deploy/bootstrap-node/cloud-init.sh --package "/opt/$package" \
+    --sha256 "$(sha256sum "$packages/$package" | cut -d ' ' -f 1)" --channel our-lab-x7k2 --label meeting-point \
+    --also-443 --behind-web-server --firewall >"$root/opt/user-data"
+  { chroot "$root" env DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends iproute2 nftables \
+    >"$log" 2>&1 && boot "$root" "$log" bootstrap-steps.sh; } || code=$?
+  record "$release" bootstrap "$code" "$((SECONDS - began))" "$log"
 }
 
 # Runs the tarball where nothing of what it needs is installed.
@@ -183,7 +196,8 @@ main() {
     }
     cp -a "$folder/$release" "$folder/$release-tarball"
     test_deb "$release"
-    [ "$keep" = yes ] || rm -rf --one-file-system "${folder:?}/$release"
+    test_bootstrap_node "$release"
+    [ "$keep" = yes ] || rm -rf --one-file-system "${folder:?}/$release" "${folder:?}/$release-bootstrap"
     if [ "$here" = trixie ] && [ "$release" = bookworm ]; then
       echo "bookworm: the tarball is not tested, because it needs the newer glibc of trixie, where it was built"
     else
