@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Tests the packages on bare machines: installs, starts, upgrades, removes and purges them in a minimal root of each Debian
 # release, in which systemd runs as it does on a real machine (systemd-nspawn), makes one a bootstrap node, and runs the
-# tarball where nothing is installed. Needs root, mmdebstrap and systemd-container.
+# tarball where nothing is installed. Needs root, mmdebstrap and systemd-container; and prometheus, whose promtool checks the
+# alerts of Deploy/transfer-node.
 #
 #   Tests/Packages/run.sh [--release bookworm|trixie] [--keep]
 #
@@ -37,6 +38,7 @@ done
 
 [ "$(id -u)" -eq 0 ] || fail "creating the root of a system needs root."
 command -v mmdebstrap >/dev/null || fail "mmdebstrap is missing; run: apt-get install mmdebstrap"
+command -v promtool >/dev/null || fail "promtool is missing; run: apt-get install prometheus"
 command -v systemd-nspawn >/dev/null || fail "systemd-nspawn is missing; run: apt-get install systemd-container"
 
 folder=$(mktemp -d "${TMPDIR:-/var/tmp}/kachery-packages.XXXXXX")
@@ -183,8 +185,17 @@ test_tarball() {
   record "$release" tarball "$code" "$((SECONDS - began))" "$log"
 }
 
+# Checks the settings of Prometheus, and what the alerts do with given metrics.
+test_alerts() {
+  local log=$logs/alerts.log code=0
+  (cd Deploy/transfer-node && promtool check config --syntax-only prometheus.yml && promtool check rules kachery-alerts.yml \
+    && promtool test rules alerts-test.yml) >"$log" 2>&1 || code=$?
+  record any alerts "$code" 0 "$log"
+}
+
 main() {
   local release
+  test_alerts
   for release in "${releases[@]}"; do build "$release" || fail "the packages of $release could not be built."; done
   is_current "kachery-$version-linux-*.tar.gz" || make --no-print-directory tarball >"$logs/tarball.log" 2>&1 \
     || { tail -n 20 "$logs/tarball.log"; fail "the tarball could not be built."; }
