@@ -28,11 +28,11 @@ refuses() {
   grep -qF -- "$text" <<<"$output" || fail "'$*' does not print '$text', but: $output"
 }
 
-# Lists all files but those of package tools, the journal and what changes by itself.
+# Lists all files but those of package tools, the journal, what changes by itself, and copies that useradd makes of its files.
 snapshot() {
   find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /opt -o -path /var/cache \
     -o -path /var/log -o -path /var/tmp -o -path /var/lib/apt -o -path /var/lib/dpkg -o -path /var/lib/systemd \) -prune \
-    -o -print | sort
+    -o -print | grep -v '^/etc/\(passwd\|group\|shadow\|gshadow\|subuid\|subgid\)-$' | sort
 }
 
 # Runs a command as a user, as after a login.
