@@ -29,7 +29,7 @@ ZARR_TESTS = Python/tests/libraries/test_unavailable_chunks.py
 # The sources that `make lint` checks. ruff.toml and mypy.ini say how the Python sources are checked.
 SWIFT_SOURCES = Package.swift Sources Tests
 PYTHON_SOURCES = Python Benchmarks Deploy Tests/Network
-SCRIPTS = .ci/run $(wildcard Deploy/*.sh Tests/*.sh Tests/*/*.sh)
+SCRIPTS = .ci/run $(wildcard Deploy/*.sh Deploy/*/*.sh Tests/*.sh Tests/*/*.sh)
 LINT_VENV = .build/python-venv-lint
 # The results of all tests, from which the skipped ones are counted.
 RESULTS = .build/results
@@ -43,6 +43,7 @@ demo demo-jobs: NEEDS = --demo
 test test-swift test-python: NEEDS =
 test-network: NEEDS = --lines
 lint format: NEEDS = --lint
+deb tarball: NEEDS = --package
 bench: NEEDS = --bench
 
 # Every published name of the commands. Each is a link to the one program, which checks the name under which it was called.
@@ -55,7 +56,8 @@ NAMES = kachery-store kachery-load kachery-cat kachery-link kachery-info kachery
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help deps needed build demo demo-jobs test test-swift test-python bench lint format attack fuzz simulate sanitize \
-  test-address test-thread test-nfs test-network test-bare install installable uninstall install-service uninstall-service clean
+  wheels deb tarball test-packages test-address test-thread test-nfs test-network test-bare install installable uninstall \
+  install-service uninstall-service clean
 
 help: ## List the targets
 	@echo 'kachery: share files by their content.'
@@ -206,6 +208,21 @@ test-network: needed $(VENV)/.complete ## Run two nodes over long, lossy and int
 
 test-bare: ## Run demo, tests, install and uninstall on bare Debian 12 and 13 (as root; BARE= are options of run.sh)
 	Tests/Bare/run.sh $(BARE)
+
+# What the targets below build.
+PACKAGES = .build/packages
+
+wheels: $(VENV)/.complete ## Build wheels and source distributions of the Python packages into .build/packages
+	Deploy/package/wheels.sh $(PACKAGES) $(VENV)/bin/python
+
+deb: needed installable ## Build the Debian packages of this machine's release into .build/packages
+	Deploy/package/deb.sh $(PACKAGES)
+
+tarball: needed installable ## Build a tarball that runs wherever it is unpacked, with the libraries that it needs
+	Deploy/package/tarball.sh $(PACKAGES)
+
+test-packages: ## Install, upgrade, remove and purge the packages on bare Debian 12 and 13 (as root; TESTED= are options)
+	Tests/Packages/run.sh $(TESTED)
 
 # Checks before the build what would fail late or unclearly. What is built is installed without the toolchain, which sudo
 # takes from the PATH. With sudo nothing is built: that would leave root's files among the user's.

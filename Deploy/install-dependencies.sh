@@ -5,6 +5,7 @@
 #   Deploy/install-dependencies.sh --build    only for building
 #   Deploy/install-dependencies.sh --demo     for building and the demonstrations
 #   Deploy/install-dependencies.sh --lint     only for checking the sources
+#   Deploy/install-dependencies.sh --package  for building, and for the packages of kachery
 #   Deploy/install-dependencies.sh --lines    for building and testing, with the tests over emulated lines
 #   Deploy/install-dependencies.sh --bench    everything, including the programs that the benchmarks compare with
 #   Deploy/install-dependencies.sh --list     prints the names and changes nothing
@@ -47,11 +48,16 @@ test_packages=(
   systemd                 # systemd-analyze checks the service units
   util-linux mount        # setpriv and unshare: tests run as other users, and fill a small disk
 )
+package_packages=(
+  debhelper dh-python     # the Debian packages
+  python3 python3-build python3-wheel python3-setuptools  # the Python packages in them, without PyPI
+  patchelf                # the tarball's programs find the libraries beside them
+)
 # Installing nginx and Redis starts servers, so only the benchmarks and the tests over lines ask for them.
 line_packages=(
   iproute2 nftables       # emulated lines, and a router between them
   miniupnpd-nftables      # a router that maps ports
-  nginx-light             # a web server in front of a node
+  nginx-light caddy       # web servers in front of a node
 )
 bench_packages=(
   "${line_packages[@]}"
@@ -69,11 +75,13 @@ packages=("${swift_packages[@]}" "${library_packages[@]}")
 case "${1:-}" in
   --build) ;;
   --demo) packages+=("${demo_packages[@]}") ;;
+  --package) packages+=("${package_packages[@]}") ;;
   --lint) packages=("${swift_packages[@]}" "${lint_packages[@]}") ;;
   '') packages+=("${demo_packages[@]}" "${test_packages[@]}") ;;
   --lines) packages+=("${demo_packages[@]}" "${test_packages[@]}" "${line_packages[@]}") ;;
-  --bench | --list) packages+=("${demo_packages[@]}" "${test_packages[@]}" "${bench_packages[@]}") ;;
-  *) fail "unknown option '$1'; use --build, --demo, --lint, --lines, --bench, --list, or nothing." ;;
+  --bench) packages+=("${demo_packages[@]}" "${test_packages[@]}" "${bench_packages[@]}") ;;
+  --list) packages+=("${demo_packages[@]}" "${test_packages[@]}" "${package_packages[@]}" "${bench_packages[@]}") ;;
+  *) fail "unknown option '$1'; use --build, --demo, --package, --lint, --lines, --bench, --list, or nothing." ;;
 esac
 if [ "${1:-}" = --list ]; then
   printf '%s\n' "${packages[@]}"
@@ -92,6 +100,7 @@ is_provided() {
     systemd) command -v systemd-analyze >/dev/null ;;
     util-linux) command -v setpriv >/dev/null && command -v unshare >/dev/null ;;
     python3 | curl | openssl | rsync | mount | shellcheck | redis-server | iperf3) command -v "$1" >/dev/null ;;
+    caddy) command -v caddy >/dev/null ;;
     aria2) command -v aria2c >/dev/null ;;
     iproute2) command -v ip >/dev/null || [ -x /usr/sbin/ip ] ;;
     miniupnpd-nftables) command -v miniupnpd >/dev/null || [ -x /usr/sbin/miniupnpd ] ;;

@@ -14,7 +14,7 @@ def find(name: str) -> str | None:
     """The path of the program ``kachery`` or ``kacheryd``; ``None`` if it is not installed.
 
     ``KACHERY_PROGRAM`` is the path of ``kachery``, beside which ``kacheryd`` is. Otherwise both are searched for on the
-    ``PATH``, beside this Python, and where `make install` puts them.
+    ``PATH``, beside this Python, and where packages and `make install` put them.
     """
     named = os.environ.get("KACHERY_PROGRAM")
     if named:
@@ -22,7 +22,7 @@ def find(name: str) -> str | None:
         return path if os.access(path, os.X_OK) else None
     folders = [
         *os.environ.get("PATH", os.defpath).split(os.pathsep), os.path.dirname(sys.executable), "/usr/local/bin",
-        os.path.expanduser("~/.local/bin"),
+        "/usr/bin", os.path.expanduser("~/.local/bin"),
     ]  # fmt: skip
     return shutil.which(name, path=os.pathsep.join(folder for folder in folders if os.path.isabs(folder)))
 
@@ -34,8 +34,9 @@ def main() -> int:
     if program is not None:
         os.execv(program, [name, *sys.argv[1:]])
     print(
-        f"{name}: the program kachery is not installed: pip installs only what programs in Python need. Build and "
-        "install it from kachery's sources (make install PREFIX=$HOME/.local), or set KACHERY_PROGRAM to its path.",
+        f"{name}: the program kachery is not installed: pip installs only what programs in Python need. Install the "
+        "Debian package kachery, unpack kachery's tarball, or build it from the sources (make install "
+        "PREFIX=$HOME/.local). If it is elsewhere, set KACHERY_PROGRAM to its path.",
         file=sys.stderr,
     )
     return 127

@@ -5,7 +5,8 @@
 #   Tests/Bare/run.sh [--release bookworm|trixie] [--user root|ordinary] [--steps STEP,STEP…] [--minutes N] [--keep]
 #
 # Steps, in this order: refusals (messages about missing packages), lint, demo, install (and uninstall), test. By default
-# all of them run for both users on both releases. --minutes limits the time of each step (90). --keep keeps the roots.
+# all of them run for both users on both releases. A further step, deb, builds the Debian packages of the release, as root,
+# and puts them into .build/packages. --minutes limits the time of each step (90). --keep keeps the roots.
 # Output goes to .build/bare; the roots are below ${TMPDIR:-/var/tmp}, up to 6 GB each, one at a time.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -15,7 +16,7 @@ users=(root ordinary)
 steps=(refusals lint demo install test)
 minutes=90
 keep=no
-all_steps=" ${steps[*]} "
+all_steps=" ${steps[*]} deb "
 
 fail() {
   printf 'test-bare: %s\n' "$1" >&2
@@ -88,69 +89,8 @@ trap 'exit 143' TERM
 free_kb=$(df -Pk "$folder" | awk 'NR == 2 { print $4 }')
 [ "$free_kb" -gt 8000000 ] || fail "only $((free_kb / 1000)) MB are free below $folder, but this needs 8,000; set TMPDIR."
 
-# Runs a command with a time limit and writes its output to a log. A signal interrupts the wait.
-logged() {
-  local log=$1 code=0
-  shift
-  timeout --kill-after=30 "${minutes}m" "$@" >"$log" 2>&1 </dev/null &
-  running=$!
-  wait "$running" || code=$?
-  running=''
-  [ "$code" -ne 124 ] || printf '\ntest-bare: stopped after %s minutes.\n' "$minutes" >>"$log"
-  return "$code"
-}
-
-# Prints the Debian mirrors of this machine's apt, for another release; nothing on other systems.
-sources() {
-  local release=$1
-  # shellcheck disable=SC2016 # apt-get fills these in
-  apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(ORIGIN) $(LABEL)' 'Created-By: Packages' 2>/dev/null \
-    | awk -v release="$release" '
-        $3 != "Debian" { next }
-        $4 == "Debian-Security" { name = release "-security" }
-        $4 == "Debian" { name = $2 ~ /-updates$/ ? release "-updates" : $2 ~ /-/ ? "" : release }
-        name != "" && !seen[name]++ { print "deb", $1, name, "main" }'
-}
-
-# Prints this machine's apt settings for proxies, certificates and time limits.
-apt_settings() {
-  apt-config dump --no-empty | grep -E '^Acquire::(https?|Retries|Check-Valid-Until|Check-Date)(::| )' || true
-}
-
-# Creates the bare root of a release.
-make_root() {
-  local release=$1 root=$2 mirrors=()
-  mapfile -t mirrors < <(sources "$release")
-  apt_settings >"$folder/apt.conf"
-  [ "${#mirrors[@]}" -eq 0 ] || printf '%s\n' "${mirrors[@]}" >"$folder/sources.list"
-  # These roots need not survive a power cut.
-  local options=(--variant=minbase --dpkgopt=force-unsafe-io --include=git --include=make --include=ca-certificates --include=python3)
-  [ ! -s "$folder/apt.conf" ] || options+=(--aptopt="$folder/apt.conf")
-  # Without a list of mirrors, mmdebstrap uses Debian's.
-  logged "$logs/$release-root.log" mmdebstrap "${options[@]}" "$release" "$root" \
-    ${mirrors[@]:+"$folder/sources.list"} || return 1
-  mkdir -p "$root/opt/swift"
-  # The certificates that this machine trusts, and the settings of its pip.
-  cp /etc/resolv.conf "$root/etc/resolv.conf" || return 1
-  # As Debian's installer writes it.
-  printf '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n' >"$root/etc/hosts" || return 1
-  if compgen -G '/usr/local/share/ca-certificates/*.crt' >/dev/null; then
-    cp /usr/local/share/ca-certificates/*.crt "$root/usr/local/share/ca-certificates/"
-    chroot "$root" update-ca-certificates >/dev/null 2>&1 || return 1
-  fi
-  [ ! -f /etc/pip.conf ] || cp /etc/pip.conf "$root/etc/pip.conf"
-  chroot "$root" useradd --create-home --shell /bin/bash ordinary
-}
-
-# Prints the network settings of the environment, without paths that do not exist in the root.
-network_settings() {
-  local root=$1 name value
-  while IFS='=' read -r -d '' name value; do
-    [[ "$name" =~ ^(PIP_.*|.*_proxy|.*_PROXY|SSL_CERT_FILE|SSL_CERT_DIR|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE)$ ]] || continue
-    [[ "$value" != /* ]] || [ -e "$root$value" ] || continue
-    printf '%s=%s\0' "$name" "$value"
-  done < <(env -0)
-}
+# shellcheck source=Tests/Bare/roots.sh
+. Tests/Bare/roots.sh
 
 # Runs a step in the root, as one of its users: enter ROOT USER LOG STEP
 enter() {
@@ -198,7 +138,9 @@ main() {
   local release user step root home
   for release in "${releases[@]}"; do
     echo "$release: creating a bare root"
-    make_root "$release" "$folder/$release" || {
+    { make_root "$release" "$folder/$release" git make ca-certificates python3 \
+      && mkdir -p "$folder/$release/opt/swift" \
+      && chroot "$folder/$release" useradd --create-home --shell /bin/bash ordinary; } || {
       record "$release" - root 1 0 "$logs/$release-root.log"
       continue
     }
@@ -210,6 +152,10 @@ main() {
       cp -a "$folder/kachery" "$root$home/kachery"
       chroot "$root" chown -R "$user:" "$home/kachery"
       for step in "${steps[@]}"; do run_step "$release" "$user" "$step" "$root"; done
+      if [[ " ${steps[*]} " == *" deb "* ]]; then
+        mkdir -p .build/packages
+        cp "$root$home/kachery/.build/packages/"*.deb .build/packages/ || failed=$((failed + 1))
+      fi
       [ "$keep" = yes ] || rm -rf --one-file-system "$root"
     done
   done

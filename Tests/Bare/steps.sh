@@ -88,8 +88,13 @@ install_and_uninstall() {
   diff <(echo "$before") <(echo "$after") || fail "the files differ from those before 'make install'."
 }
 
+deb() {
+  Deploy/install-dependencies.sh --package
+  make build deb
+}
+
 case "$1" in
-  refusals | packages | demo) "$1" ;;
+  refusals | packages | demo | deb) "$1" ;;
   install) install_and_uninstall ;;
   lint | test) make "$1" ;;
   *) fail "'$1' is not a step." ;;

@@ -24,15 +24,28 @@ from test_websockets import DEADLINE, Hub, Join, hub, join, share
 __all__ = ["hub", "join"]
 
 
-# As docs/operations.md recommends.
-BUFFERS = "proxy_buffer_size 64k; proxy_buffers 4 64k; proxy_busy_buffers_size 128k;"
+# What docs/operations.md recommends.
+RECOMMENDED = Path(__file__).parents[2] / "Deploy" / "bootstrap-node" / "nginx.conf"
 
 
 class Nginx:
     """A web server with TLS in front of a node."""
 
-    def __init__(self, folder: Path, backend: int, settings: str = "", path: str = "/kachery") -> None:
+    def __init__(
+        self, folder: Path, backend: int, settings: str = "", path: str = "/kachery", location: str | None = None
+    ) -> None:
         folder.mkdir()
+        location = (
+            location
+            or f"""
+            location {path} {{
+              proxy_pass http://127.0.0.1:{backend};
+              proxy_http_version 1.1;
+              proxy_set_header Upgrade $http_upgrade;
+              proxy_set_header Connection upgrade;
+              {settings}
+            }}"""
+        )
         self.port = free_port()
         self._log = folder / "error.log"
         command = (
@@ -57,13 +70,7 @@ class Nginx:
               server {{
                 listen 127.0.0.1:{self.port} ssl;
                 ssl_certificate {folder}/certificate.pem; ssl_certificate_key {folder}/key.pem;
-                location {path} {{
-                  proxy_pass http://127.0.0.1:{backend};
-                  proxy_http_version 1.1;
-                  proxy_set_header Upgrade $http_upgrade;
-                  proxy_set_header Connection upgrade;
-                  {settings}
-                }}
+                {location}
               }}
             }}""")
         program = shutil.which("nginx") or "/usr/sbin/nginx"
@@ -103,7 +110,9 @@ def nginx(tmp_path: Path, hub: Hub) -> Iterator[Callable[..., Nginx]]:
 
 def test_files_pass_through_nginx(hub: Hub, nginx: Callable[..., Nginx], join: Join, tmp_path: Path) -> None:
     """Its certificate is of another name and of no authority: the nodes prove their IDs inside."""
-    member = join(nginx(settings=BUFFERS).address)
+    location = RECOMMENDED.read_text()
+    assert location.count("127.0.0.1:14508") == 1
+    member = join(nginx(location=location.replace("14508", str(hub.port))).address)
     wait_for_link(member)
     share(hub.daemon, member, tmp_path)
     share(member, hub.daemon, tmp_path)

@@ -43,7 +43,10 @@ def start_daemon(
         return
     program = kachery_program.find("kacheryd")
     if program is None:
-        raise BadRequest("There is no program kacheryd on the PATH; install kachery, then start the daemon again.")
+        raise BadRequest(
+            "There is no program kacheryd on the PATH. Install kachery (its Debian package, tarball or sources), "
+            "or set KACHERY_PROGRAM to the path of the program kachery beside it."
+        )
     command = [program, "--label", label, "--verbose", str(verbose), "--port", str(port)]
     command += _flags(isbootstrap=isbootstrap, noudp=noudp, nomulticast=nomulticast)
     command += _values(host=host, public_url=public_url, static_config=static_config, auth_group=auth_group)
