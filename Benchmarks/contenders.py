@@ -11,6 +11,16 @@ from pairs import Run
 from processes import Machine, Usage, children_of, free_port, sync, usage_of, wait_for_port
 
 
+def certificate(machine: Machine, folder: Path) -> tuple[Path, Path]:
+    """Makes a key and a certificate of this machine for itself, in this folder."""
+    key, chain = folder / "key.pem", folder / "certificate.pem"
+    machine.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+         "-subj", "/CN=127.0.0.1", "-keyout", str(key), "-out", str(chain)]
+    )  # fmt: skip
+    return key, chain
+
+
 class Kachery:
     """Two nodes on one channel. One has the file, and the other loads it in every turn."""
 
@@ -50,10 +60,7 @@ class NginxAndCurl:
         folder = machine.folder / "nginx"
         folder.mkdir()
         self._destination.parent.mkdir()
-        machine.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-             "-subj", "/CN=127.0.0.1", "-keyout", str(folder / "key.pem"), "-out", str(folder / "certificate.pem")]
-        )  # fmt: skip
+        certificate(machine, folder)
         (folder / "nginx.conf").write_text(self._configuration(folder, source.parent))
         nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin") or "nginx"
         command = [nginx, "-e", str(folder / "error.log"), "-c", str(folder / "nginx.conf")]

@@ -107,12 +107,13 @@ def environment_of(home: Path, api_port: int) -> dict[str, str]:
 class Nodes:
     """A bootstrap node, and the nodes that find each other through it."""
 
-    def __init__(self, machine: Machine, build: Path, name: str = "bootstrap") -> None:
+    def __init__(self, machine: Machine, build: Path, name: str = "bootstrap", *options: str) -> None:
+        """Starts the bootstrap node. ``options`` are further ones of its daemon."""
         self._machine = machine
         self._build = build
         self._channel = f"bench-{os.urandom(4).hex()}"
         self.peer_port = free_port()
-        bootstrap = ["--isbootstrap", "--port", str(self.peer_port), "--channel", self._channel]
+        bootstrap = ["--isbootstrap", "--port", str(self.peer_port), "--channel", self._channel, *options]
         self.bootstrap = Node(machine, build, name, bootstrap)
         self.bootstrap.wait_until_ready()
 

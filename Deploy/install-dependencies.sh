@@ -63,6 +63,8 @@ bench_packages=(
   "${line_packages[@]}"
   rsync redis-server
   iperf3                  # checks emulated lines
+  ngtcp2-client           # measured beside kachery's links by QUIC
+  ngtcp2-server           # likewise
   aria2                   # downloads over several connections
 )
 

@@ -1,6 +1,6 @@
 """Files that go only if a member on another machine proves to hold them.
 
-`make test-lines` runs this as root.
+`make test-network` runs this as root.
 """
 
 from __future__ import annotations
