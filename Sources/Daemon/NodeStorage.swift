@@ -11,6 +11,8 @@ struct NodeStorage: Sendable {
   let mutables: MutableTable
   let feeds: FeedStore
   let chosenPort: ChosenPort
+  let chosenUDPPort: ChosenPort
+  let memberAddresses: MemberAddressFile
   private let directory: String
   private let lock: LockFile
 
@@ -20,6 +22,8 @@ struct NodeStorage: Sendable {
     try FileSystem.createFolder("\(directory)/kachery-node", permissions: 0o755)
     lock = try LockFile("\(directory)/kachery-node/daemon.lock", protecting: "The storage directory \(directory)")
     chosenPort = ChosenPort(in: "\(directory)/kachery-node")
+    chosenUDPPort = ChosenPort(in: "\(directory)/kachery-node", isUDP: true)
+    memberAddresses = MemberAddressFile(in: "\(directory)/kachery-node")
     identity = try NodeIdentity(
       storageDirectory: directory, configurationDirectory: configuration.configurationDirectory)
     store = try ContentStore(

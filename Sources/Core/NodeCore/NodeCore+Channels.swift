@@ -14,6 +14,7 @@ extension NodeCore {
     if !configuration.isBootstrap {
       for topic in oldTopics.subtracting(membership.topics).sorted() { introductions.forget(topic) }
     }
+    remembered.forget(at: now.instant) { oldTopics.contains($0) && membership[$0] == nil }
     var affected = membership.links(knowing: changed)
     if oldTopics != membership.topics {
       sendProofs()
@@ -66,6 +67,7 @@ extension NodeCore {
   /// Sets the networks around this node, after they have changed.
   package mutating func setLocalNetwork(_ network: LocalNetwork, at now: Timestamps) {
     guard introductions.setLocalNetwork(network) else { return }
+    remembered.endPauses()
     reviewMapping(at: now)
     addressesChanged(at: now)
   }

@@ -206,6 +206,7 @@ extension NodeCore {
     guard let peer = peers[link] else { return }
     reputation.recordLink(to: peer.node)
     memberChoice.linked(peer.node)
+    defer { remember(peer.node, at: now) }
     reviewDials(of: peer.node, at: now)
     recordClock(of: peer.node, hello.clock, at: now)
     // A proxy's address leads to the proxy, not to this node.

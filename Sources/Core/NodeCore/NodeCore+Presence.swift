@@ -10,6 +10,7 @@ extension NodeCore {
     for peer in peers.linked {
       peers.change(peer.link) { $0.announced = [] }
       send(newOwnRecords(for: peer.link, at: now), to: peer.link)
+      remember(peer.node, at: now)
     }
   }
 
@@ -96,6 +97,7 @@ extension NodeCore {
     where targets.insert(.member(record.node)).inserted {
       want(record, choice, at: now)
     }
+    wantRemembered(besides: &targets, choice, at: now)
     for target in dials.wanted where !targets.contains(target) && !target.isDialedOnce {
       if let member = target.node { memberChoice.gaveUp(member, after: dials.failures(of: target)) }
       perform(dials.forget(target))

@@ -41,6 +41,7 @@ package struct NodeCore: Sendable {
   var observationAnswers = ObservationAnswers()
   var mapping: MappingLeases
   var standby = StandbyRelays()
+  var remembered = RememberedMembers()
   /// The attempt to learn the NAT's next port that is running.
   var observation: Observation?
   /// Such attempts: each costs a bootstrap node a handshake.
@@ -97,7 +98,7 @@ package struct NodeCore: Sendable {
     [
       introductions.announceAt, dials.wakeAt, transferEngine.wakeAt, feedEngine.wakeAt,
       peers.nextHelloDeadline, announcer.wakeAt, punches.wakeAt, observation?.deadline, mapping.wakeAt,
-      standby.wakeAt, udpObservers.wakeAt,
+      standby.wakeAt, udpObservers.wakeAt, remembered.saveAt,
     ]
     .compactMap { $0 }.min()
   }
@@ -126,6 +127,7 @@ package struct NodeCore: Sendable {
     wakeObservers(at: now)
     wakeMapping(at: now)
     wakeStandby(at: now)
+    saveMembers(at: now)
     transferEngine.wake(at: now.instant)
     drainTransfer(at: now)
     feedEngine.wake(at: now.instant)

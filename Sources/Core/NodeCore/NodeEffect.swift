@@ -32,6 +32,8 @@ package enum NodeEffect: Sendable {
   case feedClient(FeedClientEffect)
   case feedEvent(FeedEvent)
   case event(NodeEvent)
+  /// Store these members and their addresses in place of the earlier ones, for `restore` after the next start.
+  case save([RememberedMember])
 }
 
 /// An action on links.
