@@ -39,6 +39,7 @@ actor Node {
   let feedRequests: FeedRequests
   let replicator: FeedReplicator
   let channels: JoinedChannels
+  private let introduced: IntroducedNodes
   let maintenance: StoreMaintenance
   let stopRequest: StopRequest
 
@@ -96,8 +97,10 @@ actor Node {
     feedRequests = FeedRequests(driver: driver, metrics: counters)
     replicator = FeedReplicator(storage.feeds, driver: driver, loop: loop, log: log)
     let channelFolder = "\(configuration.storageDirectory)/kachery-node/channels"
+    let secrets = ChannelSecrets(folder: channelFolder)
+    introduced = IntroducedNodes(secrets, driver: driver, log: log, isBootstrap: configuration.isBootstrap)
     channels = JoinedChannels(
-      ChannelSource(folder: channelFolder, proxies: proxies.settings), ChannelSecrets(folder: channelFolder),
+      ChannelSource(folder: channelFolder, proxies: proxies.settings), secrets,
       storage.mutables,
       configured: configuration.channels, node: node, driver: driver, loop: loop, log: log)
     stopRequest = StopRequest(loop: loop)
@@ -118,7 +121,11 @@ actor Node {
     // Before anything is dialed: kachery.yaml may name a proxy.
     note(proxies.settings.rules)
     portMapper.use(mappingMethods)
+    // What an option says holds even if kachery.yaml cannot be read.
+    if let names = configuration.introduced { introduced.use(names, on: loop) }
     await withCheckedContinuation { continuation in maintenance.readLimits { continuation.resume() } }
+    // Before anyone is introduced.
+    await withCheckedContinuation { continuation in introduced.whenSettled { continuation.resume() } }
     let endpoint = try listenForLinks()
     try storage.writeNodeID()
     let ports = listening.map(\.port)
@@ -279,6 +286,7 @@ actor Node {
       self.allowsMapping = isAllowed
       self.portMapper.use(self.mappingMethods)
     }
+    maintenance.onIntroduced = { self.introduced.use($0, on: self.loop) }
     maintenance.onLimits = { [uploads, downloads, links] limits in
       links.relayLimit.schedule = limits.relay
       uploads.limits = limits

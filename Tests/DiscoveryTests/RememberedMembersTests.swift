@@ -26,10 +26,19 @@ import Testing
   }
 
   @Test mutating func theMostRecentAreKept() throws {
-    for number in 0..<300 { try record(number, at: number) }
+    for number in 0..<300 { try record(number, at: number * 3_600) }
     #expect(members.inOrder.count == RememberedMembers.capacity)
     #expect(try members.inOrder.first?.node == node(299))
     #expect(try members.inOrder.last?.node == node(300 - RememberedMembers.capacity))
+  }
+
+  /// The members of a large channel do not take turns, or each announcement would be a reason to store them.
+  @Test mutating func ofManyThatAreLinkedTheFirstStay() throws {
+    for number in 0..<300 { try record(number, at: number) }
+    members.saved(at: instant(300))
+    for number in 0..<300 { try record(number, at: 400 + number) }
+    #expect(members.inOrder.count == RememberedMembers.capacity && members.saveAt == nil)
+    #expect(try members.inOrder.last?.node == node(0))
   }
 
   @Test mutating func theOldAreNotRestored() throws {

@@ -48,7 +48,7 @@ import Testing
     #expect(lab.network.clock.run(for: .seconds(10)) { one.isLinked(to: other) }, "seed \(seed)")
   }
 
-  /// Of 30 days nobody pays for a member that is gone more than a few dials an hour.
+  /// A member that is gone costs a few dials an hour.
   @Test func aMemberThatIsGoneIsDialedRarely() throws {
     let lab = try Lab(seed: 1, members: 2)
     defer { lab.network.dismantle() }

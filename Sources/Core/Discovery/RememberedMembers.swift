@@ -48,6 +48,9 @@ package struct RememberedMembers: Sendable {
   package static let savingDelay: Duration = .seconds(10)
   /// The least time between two such moments.
   package static let savingPeriod: Duration = .seconds(120)
+  /// Among more members than are remembered, one that was linked within this time is not replaced by another: those of a
+  /// large channel would take turns.
+  private static let steadyTime: Duration = .seconds(3_600)
   /// A member that stays linked is stored again after this time, so that a crash does not make it seem long gone.
   private static let refreshPeriod: Duration = .seconds(86_400)
 
@@ -67,10 +70,9 @@ package struct RememberedMembers: Sendable {
 
   /// Adds what an earlier process has stored, as far as it is not too old.
   package mutating func restore(_ stored: [RememberedMember], at now: WallTime) {
-    for member in stored where members[member.node] == nil && member.linkedAt + Self.life > now {
+    for member in stored.prefix(Self.capacity) where member.linkedAt + Self.life > now {
       members[member.node] = member
     }
-    evict()
   }
 
   /// Records that the member is linked.
@@ -97,15 +99,14 @@ package struct RememberedMembers: Sendable {
           || old.linkedAt + Self.refreshPeriod <= wall
       } ?? true
     // Until then the time of the stored one is near enough.
-    guard isNews else { return }
+    guard isNews, known != nil || makeRoom(at: wall) else { return }
     members[node] = member
-    evict()
     changed(at: now)
   }
 
   /// Sets the time of members that are linked, before they are stored.
-  package mutating func touch(_ nodes: some Sequence<NodeID>, at now: WallTime) {
-    for node in nodes {
+  package mutating func touch(_ linked: [NodeID], at now: WallTime) {
+    for node in linked {
       guard let member = members[node] else { continue }
       members[node] = RememberedMember(
         node: node, topics: member.topics, reached: member.reached, named: member.named, linkedAt: now)
@@ -150,10 +151,16 @@ package struct RememberedMembers: Sendable {
     if members.removeValue(forKey: node) != nil { changed(at: now) }
   }
 
-  private mutating func evict() {
-    while members.count > Self.capacity, let oldest = inOrder.last {
-      members[oldest.node] = nil
-      pausedUntil[oldest.node] = nil
-    }
+  /// Makes room for one more member; returns whether there is any.
+  private mutating func makeRoom(at now: WallTime) -> Bool {
+    guard members.count >= Self.capacity, let oldest else { return true }
+    guard oldest.linkedAt + Self.steadyTime <= now else { return false }
+    members[oldest.node] = nil
+    pausedUntil[oldest.node] = nil
+    return true
+  }
+
+  private var oldest: RememberedMember? {
+    members.values.min { ($0.linkedAt, $1.node) < ($1.linkedAt, $0.node) }
   }
 }

@@ -18,6 +18,7 @@ extension NodeCore {
     var affected = membership.links(knowing: changed)
     if oldTopics != membership.topics {
       sendProofs()
+      forgetFailedBootstraps()
       for link in peers.links { recognize(link) }
       affected = Set(affected).union(membership.links(knowing: changed)).sorted()
     }
@@ -93,6 +94,7 @@ extension NodeCore {
   mutating func setProofs(_ proofs: [ChannelProof], of link: LinkID) {
     peers.change(link) { $0.proofs = Set(proofs) }
     recognize(link)
+    limitIntroductions(of: link)
   }
 
   /// Records the topics of a peer's channels. Only a bootstrap node needs them.
@@ -111,7 +113,7 @@ extension NodeCore {
     }
   }
 
-  private mutating func changeKnown(by link: LinkID, _ body: (inout Peer) -> Void) {
+  mutating func changeKnown(by link: LinkID, _ body: (inout Peer) -> Void) {
     guard let old = peers[link]?.known else { return }
     peers.change(link, body)
     membership.setKnown(by: link, from: old, to: peers[link]?.known ?? [])

@@ -46,10 +46,12 @@ extension NodeCore {
   /// Handles a peer's presence records. A bootstrap node accepts from each node only that node's own records, and
   /// relays them.
   mutating func recordPresence(_ records: [PresenceRecord], from peer: Peer, at now: Timestamps) {
+    guard !peer.isContested else { return hold(records, from: peer) }
     var news: [PresenceRecord] = []
     for record in records where record.node != node {
       let isOwnTopic = membership[record.topic] != nil
-      guard isOwnTopic || configuration.isBootstrap else { continue }
+      let isIntroduced = peer.introducedTopics?.contains(record.topic) ?? true
+      guard isOwnTopic || (configuration.isBootstrap && isIntroduced) else { continue }
       guard record.node == peer.node || (isOwnTopic && (peer.isBootstrap || peer.proven.contains(record.topic))) else {
         continue
       }

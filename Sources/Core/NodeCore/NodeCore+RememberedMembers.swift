@@ -29,7 +29,7 @@ extension NodeCore {
 
   /// The node is linked: remembers it if one of the two may request files from the other.
   mutating func remember(_ other: NodeID, at now: Timestamps) {
-    guard let peer = peers.peer(of: other) else { return }
+    guard !membership.isEmpty, let peer = peers.peer(of: other) else { return }
     let topics = peer.proven.filter { membership[$0]?.connects(node, other) ?? false }
     let reached = peers.directLinks(to: other).filter { $0.facts.dial != nil && $0.facts.path.showsAddresses }
       .compactMap(\.facts.remote).filter { $0.tcpEndpoint != nil || $0.quicEndpoint != nil }

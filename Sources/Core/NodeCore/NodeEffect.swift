@@ -90,6 +90,8 @@ package enum NodeEvent: Hashable, Sendable {
   case refused(NodeID, Goodbye, byPeer: Bool)
   /// A node sent wrong bytes.
   case misbehaved(NodeID, ContentHash)
+  /// Something that a person has to change at one of two nodes has come up.
+  case notice(NodeNotice)
   /// The other node's clock differs from this one's by this many seconds.
   case clockSkew(NodeID, seconds: Int64)
 }

@@ -33,7 +33,7 @@ extension LocalAPIServer {
       await respondToStore(exchange) { (node) throws(KacheryError) in try await node.linkFile(request) }
     case .findFile: try await find(route, exchange)
     case .loadFile: try await load(route, exchange)
-    case .peers: respond(exchange, ["peers": .array(await node.status.peers.map(\.json))])
+    case .peers: respond(exchange, await node.status.json)
     case .loadBatch: try await loadBatch(route, exchange)
     case .downloadFileData:
       let request = try DownloadRequest(try await fields(of: exchange, route))
