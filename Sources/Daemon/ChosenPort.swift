@@ -6,7 +6,9 @@ struct ChosenPort: Sendable {
   private let path: String
 
   /// The port that is kept in this folder.
-  init(in folder: String) { path = "\(folder)/port" }
+  ///
+  /// - Parameter isUDP: whether it is one for links by QUIC, if that is chosen for itself.
+  init(in folder: String, isUDP: Bool = false) { path = "\(folder)/\(isUDP ? "udp-port" : "port")" }
 
   /// The port; nil if none has been chosen, or the file is damaged.
   var value: UInt16? {

@@ -54,6 +54,9 @@ package struct DaemonConfiguration: Sendable {
   /// Whether the node may use UDP beyond its local networks: for links by QUIC, and for asking routers.
   package var usesUDP = true
   package var isBootstrap = false
+  /// The node IDs, and the names or addresses of channels, to which a bootstrap node limits its introductions. Nil to use
+  /// kachery.yaml; if that names none either, it introduces any node.
+  package var introduced: [String]?
   /// Whether a bootstrap node passes links on between nodes that cannot reach each other.
   package var relays = true
   /// Bootstrap nodes besides those of the channels' documents.
@@ -80,6 +83,9 @@ package struct DaemonConfiguration: Sendable {
 }
 
 extension DaemonConfiguration {
+  /// The names to which introductions are limited, in an option, or else in kachery.yaml; nil if they are not.
+  func introduced(_ settings: StoreSettings) -> [String]? { introduced ?? settings.introduced }
+
   /// Why the node does not use QUIC, for people; nil if it does. Nothing leaves the machine but through a proxy, if there
   /// is one.
   func reasonAgainstQUIC(hasProxy: Bool) -> String? {

@@ -2,6 +2,7 @@ import APIModel
 import ContentStore
 import Crypto
 import Diagnostics
+import Discovery
 import EventLoop
 import FeedStore
 import Feeds
@@ -38,6 +39,7 @@ actor Node {
   let feedRequests: FeedRequests
   let replicator: FeedReplicator
   let channels: JoinedChannels
+  private let introduced: IntroducedNodes
   let maintenance: StoreMaintenance
   let stopRequest: StopRequest
 
@@ -95,8 +97,10 @@ actor Node {
     feedRequests = FeedRequests(driver: driver, metrics: counters)
     replicator = FeedReplicator(storage.feeds, driver: driver, loop: loop, log: log)
     let channelFolder = "\(configuration.storageDirectory)/kachery-node/channels"
+    let secrets = ChannelSecrets(folder: channelFolder)
+    introduced = IntroducedNodes(secrets, driver: driver, log: log, isBootstrap: configuration.isBootstrap)
     channels = JoinedChannels(
-      ChannelSource(folder: channelFolder, proxies: proxies.settings), ChannelSecrets(folder: channelFolder),
+      ChannelSource(folder: channelFolder, proxies: proxies.settings), secrets,
       storage.mutables,
       configured: configuration.channels, node: node, driver: driver, loop: loop, log: log)
     stopRequest = StopRequest(loop: loop)
@@ -117,7 +121,11 @@ actor Node {
     // Before anything is dialed: kachery.yaml may name a proxy.
     note(proxies.settings.rules)
     portMapper.use(mappingMethods)
+    // What an option says holds even if kachery.yaml cannot be read.
+    if let names = configuration.introduced { introduced.use(names, on: loop) }
     await withCheckedContinuation { continuation in maintenance.readLimits { continuation.resume() } }
+    // Before anyone is introduced.
+    await withCheckedContinuation { continuation in introduced.whenSettled { continuation.resume() } }
     let endpoint = try listenForLinks()
     try storage.writeNodeID()
     let ports = listening.map(\.port)
@@ -131,6 +139,8 @@ actor Node {
       localAnnouncements.start(listening: endpoint.host)
     }
     localNetworks.start(listening: endpoint.host, announces: configuration.announcesLocalAddresses)
+    let members = storage.memberAddresses.read(log)
+    driver.input { $0.restore(members, at: $1) }
     await withCheckedContinuation { continuation in channels.start { continuation.resume() } }
     // A client that gets an answer finds the channels joined.
     let servers = try await APIServers(for: self, loop: loop, log: log)
@@ -142,7 +152,7 @@ actor Node {
   /// Listens for links on every configured port; returns the address for links that this node also dials from.
   private func listenForLinks() throws(KacheryError) -> Endpoint {
     let host = configuration.listenHost
-    let endpoint = try listenOnMainPort()
+    let endpoint = try listen(configuration.port, keeping: storage.chosenPort)
     listening =
       [endpoint] + (try links.listen(host: host, ports: configuration.furtherPorts.filter { $0 != endpoint.port }))
     listeningForQUIC = listenForQUIC(endpoint.port)
@@ -158,29 +168,33 @@ actor Node {
   private func listenForQUIC(_ port: UInt16) -> Endpoint? {
     guard configuration.reasonAgainstQUIC(hasProxy: hasProxy) == nil else { return nil }
     do throws(KacheryError) {
-      return try links.listen(host: configuration.listenHost, port: configuration.udpPort ?? port, over: .quic)
+      return try listen(configuration.udpPort ?? port, over: .quic, keeping: storage.chosenUDPPort)
     } catch {
       log.warning("Links by QUIC are not accepted: \(error)")
       return nil
     }
   }
 
-  /// Listens on the port of the configuration, or else on the port that was chosen before, if it is still free.
-  private func listenOnMainPort() throws(KacheryError) -> Endpoint {
+  /// Listens on the port of the configuration; if that is any free one, on that of the last run if it is still free.
+  ///
+  /// - Parameter chosen: where the port is kept.
+  private func listen(
+    _ port: UInt16, over kind: TransportKind = .tcp, keeping chosen: ChosenPort
+  ) throws(KacheryError) -> Endpoint {
     let host = configuration.listenHost
-    guard configuration.port == 0 else { return try listen(host, configuration.port) }
-    if let port = storage.chosenPort.value, let endpoint = try? links.listen(host: host, port: port) {
-      return endpoint
+    guard port == 0 else { return try links.listen(host: host, ports: [port], over: kind)[0] }
+    let kept = chosen.value
+    if let kept, let endpoint = try? links.listen(host: host, port: kept, over: kind) { return endpoint }
+    let endpoint = try links.listen(host: host, port: 0, over: kind)
+    if let kept {
+      log.warning(
+        "Port \(kept), on which this node accepted links before, is in use; it now uses port \(endpoint.port). Whatever "
+          + "leads to the old one, such as a router or a firewall, has to be changed. --port names a port.")
     }
-    let endpoint = try listen(host, 0)
-    do throws(KacheryError) { try storage.chosenPort.keep(endpoint.port) } catch {
+    do throws(KacheryError) { try chosen.keep(endpoint.port) } catch {
       log.warning("The next start will use another port for links: \(error)")
     }
     return endpoint
-  }
-
-  private func listen(_ host: String, _ port: UInt16) throws(KacheryError) -> Endpoint {
-    try links.listen(host: host, ports: [port])[0]
   }
 
   /// The protocols by which the router is asked.
@@ -206,6 +220,8 @@ actor Node {
     guard !isStopping else { return }
     isStopping = true
     portMapper.stop()
+    var members: [RememberedMember] = []
+    driver.input { members = $0.membersToSave(at: $1) }
     driver.stop()
     channels.stop()
     localNetworks.stop()
@@ -220,7 +236,8 @@ actor Node {
     let files = downloads.stop()
     uploads.stop()
     links.stop()
-    _ = try? await loop.onPool { [storage] in
+    _ = try? await loop.onPool { [storage, log, members] in
+      Self.save(members, in: storage, log)
       storage.feeds.close()
       for file in files { file.close() }
       storage.store.index?.close()
@@ -269,6 +286,7 @@ actor Node {
       self.allowsMapping = isAllowed
       self.portMapper.use(self.mappingMethods)
     }
+    maintenance.onIntroduced = { self.introduced.use($0, on: self.loop) }
     maintenance.onLimits = { [uploads, downloads, links] limits in
       links.relayLimit.schedule = limits.relay
       uploads.limits = limits
@@ -300,6 +318,17 @@ actor Node {
     case .feedClient(let effect): feedRequests.perform(effect)
     case .feedEvent(let event): replicator.note(event)
     case .event(let event): note(event)
+    case .save(let members): save(members)
+    }
+  }
+
+  private func save(_ members: [RememberedMember]) {
+    loop.work({ [storage, log] in Self.save(members, in: storage, log) }, then: {})
+  }
+
+  private static func save(_ members: [RememberedMember], in storage: NodeStorage, _ log: Log) {
+    do throws(KacheryError) { try storage.memberAddresses.write(members) } catch {
+      log.warning("The addresses of members are not kept for the next start: \(error)")
     }
   }
 

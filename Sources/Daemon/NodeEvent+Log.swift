@@ -12,6 +12,7 @@ extension Log {
       let who = byPeer ? "Node \(node.short) ended the link" : "The link to node \(node.short) was ended"
       let text = "\(who): \(goodbye.reason)."
       goodbye.code == .stopping || goodbye.code == .duplicate ? debug(text) : warning(text)
+    case .notice(let notice): warning("\(notice.summary) \(notice.advice.joined(separator: " "))")
     case .misbehaved(let node, let hash):
       warning("Node \(node.short) sent bytes that do not match the hash \(hash); they were discarded.")
     case .clockSkew(let node, let seconds):

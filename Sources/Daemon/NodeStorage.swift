@@ -12,6 +12,8 @@ struct NodeStorage: Sendable {
   let mutables: MutableTable
   let feeds: FeedStore
   let chosenPort: ChosenPort
+  let chosenUDPPort: ChosenPort
+  let memberAddresses: MemberAddressFile
   private let directory: String
   private let lock: LockFile
 
@@ -21,6 +23,8 @@ struct NodeStorage: Sendable {
     try FileSystem.createFolder("\(directory)/kachery-node", permissions: 0o755)
     lock = try LockFile("\(directory)/\(APIVersion.lockName)", protecting: "The storage directory \(directory)")
     chosenPort = ChosenPort(in: "\(directory)/kachery-node")
+    chosenUDPPort = ChosenPort(in: "\(directory)/kachery-node", isUDP: true)
+    memberAddresses = MemberAddressFile(in: "\(directory)/kachery-node")
     identity = try NodeIdentity(
       storageDirectory: directory, configurationDirectory: configuration.configurationDirectory,
       besides: configuration.remoteAPISecrets)

@@ -32,9 +32,13 @@ import Wire
       body: record.body + [200, 0, 3, 1, 2, 3, 1, 0, 2, 99, 1], signature: record.signature)
     var shortest = Hello(label: "", software: "", isBootstrap: false, clock: WallTime(milliseconds: 0))
     shortest.features = 0
+    var numbered = shortest
+    numbered.instance = 0x0102_0304_0506_0708
     var messages: [String: ControlMessage] = [
       "the shortest hello": .hello(shortest), "lanes wanted": .lanesWanted(3),
       "prefer": .prefer(0x0102_0304_0506_0708),
+      "a hello with an instance": .hello(numbered), "identity query": .identityQuery(0x0102_0304_0506_0708),
+      "identity answer": .identityAnswer(0x0102_0304_0506_0708), "identity copy": .identityCopy("10.0.0.1:5000"),
       "a full hello": .hello(full), "no channels": .channels([]),
       "two channels": .channels([channel, .filled(with: 8)]),
       "no offers": .relaying([]),
@@ -150,7 +154,7 @@ import Wire
 
   @Test func controlMessages() throws {
     try replay(
-      "control", Self.control(), types: Array(1...16), encode: { $0.encoded },
+      "control", Self.control(), types: Array(1...19), encode: { $0.encoded },
       decode: { try ControlMessage.decode($0) })
   }
 

@@ -237,7 +237,7 @@ package struct DialSchedule: Sendable {
 
   /// The link to the target ended after `life`. A short one counts as a failure, so that two nodes that cannot agree do
   /// not dial each other every second. If it led through a relay, there may be another one.
-  package mutating func lost(_ target: DialTarget, after life: Duration, now: Instant) {
+  package mutating func lost(_ target: DialTarget, after life: Duration, pause rest: Duration? = nil, now: Instant) {
     guard var race = races[target], race.isLinked || race.isSilent else { return }
     if race.isRelayed, life >= Self.relayLife {
       (race.isLinked, race.isRelayed, race.failures, race.nextAt) = (false, false, 0, now)
@@ -250,7 +250,7 @@ package struct DialSchedule: Sendable {
     race.isRelayed = false
     race.isSilent = false
     race.failures = life < Self.shortLife ? race.failures + 1 : 1
-    race.nextAt = now + spread(pause(after: race.failures))
+    race.nextAt = now + spread(rest ?? pause(after: race.failures))
     set(target, race)
   }
 

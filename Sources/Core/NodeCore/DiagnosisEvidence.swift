@@ -93,7 +93,7 @@ struct DiagnosisEvidence {
   private var links: [String] {
     core.reputation.refusals.prefix(Self.maximumNodes).map { node, goodbye in
       "the link to \(load.name(node)) was refused: \(goodbye.reason)"
-    }
+    } + load.notices.prefix(Self.maximumNodes).map(\.summary)
   }
 
   private var clocks: [String] {

@@ -13,6 +13,8 @@ struct LoadDiagnosis {
   let channels: [Channel]
   let history: FileHistory
   let progress: LoadProgress?
+  /// What the owner should change at this node, or at another one.
+  let notices: [NodeNotice]
 
   init(_ core: NodeCore, _ query: FileQuery, room: UInt64?, at now: Timestamps) {
     self.core = core
@@ -23,6 +25,7 @@ struct LoadDiagnosis {
       .sorted { $0.address < $1.address }
     history = core.transferEngine.history(of: query.key.hash, at: now.instant) ?? FileHistory()
     progress = core.transferEngine.progress(of: query.key.hash, at: now.instant)
+    notices = core.currentNotices(at: now)
   }
 
   var diagnosis: Diagnosis {
@@ -161,8 +164,13 @@ struct LoadDiagnosis {
     return Diagnosis(.noMemberOnline, "The file is not on this node, and \(whom).", advice: adviceToMeet)
   }
 
-  /// What helps if no member is met because this node knows no place where members meet; empty if it knows one.
+  /// What helps if no member is met because this node knows no place where members meet, or is not introduced there;
+  /// empty if that is not the reason.
   private var adviceToMeet: [String] {
+    let isIntroduced = core.peers.linked.contains(where: \.isBootstrap)
+    if !isIntroduced, let notice = notices.first(where: { $0.kind == .notBootstrap || $0.kind == .notIntroduced }) {
+      return ["\(notice.summary)"] + notice.advice
+    }
     let knowsBootstrap = core.dials.wanted.contains { if case .bootstrap = $0 { true } else { false } }
     guard !knowsBootstrap, !core.configuration.isBootstrap, !core.peers.linked.contains(where: \.isBootstrap) else {
       return []

@@ -43,6 +43,17 @@ extension NodeCore {
     }
   }
 
+  /// Dials the bootstrap addresses that are not linked again immediately: a node there may have refused this one because
+  /// of its channels.
+  mutating func forgetFailedBootstraps() {
+    for target in dials.wanted where dials.failures(of: target) > 0 {
+      guard case .bootstrap(let endpoint) = target,
+        !(introductions.bootstrapNode(at: endpoint).map { peers.isLinked($0) } ?? false)
+      else { continue }
+      perform(dials.forget(target))
+    }
+  }
+
   /// The way by which this node dials has changed: whatever could not be reached is dialed again immediately.
   package mutating func dialingChanged(at now: Timestamps) {
     for target in dials.wanted where dials.problem(with: target) != nil { perform(dials.forget(target)) }

@@ -14,9 +14,11 @@ extension NodeCore {
     if !configuration.isBootstrap {
       for topic in oldTopics.subtracting(membership.topics).sorted() { introductions.forget(topic) }
     }
+    remembered.forget(at: now.instant) { oldTopics.contains($0) && membership[$0] == nil }
     var affected = membership.links(knowing: changed)
     if oldTopics != membership.topics {
       sendProofs()
+      forgetFailedBootstraps()
       for link in peers.links { recognize(link) }
       affected = Set(affected).union(membership.links(knowing: changed)).sorted()
     }
@@ -66,6 +68,7 @@ extension NodeCore {
   /// Sets the networks around this node, after they have changed.
   package mutating func setLocalNetwork(_ network: LocalNetwork, at now: Timestamps) {
     guard introductions.setLocalNetwork(network) else { return }
+    remembered.endPauses()
     reviewMapping(at: now)
     addressesChanged(at: now)
   }
@@ -91,6 +94,7 @@ extension NodeCore {
   mutating func setProofs(_ proofs: [ChannelProof], of link: LinkID) {
     peers.change(link) { $0.proofs = Set(proofs) }
     recognize(link)
+    limitIntroductions(of: link)
   }
 
   /// Records the topics of a peer's channels. Only a bootstrap node needs them.
@@ -109,7 +113,7 @@ extension NodeCore {
     }
   }
 
-  private mutating func changeKnown(by link: LinkID, _ body: (inout Peer) -> Void) {
+  mutating func changeKnown(by link: LinkID, _ body: (inout Peer) -> Void) {
     guard let old = peers[link]?.known else { return }
     peers.change(link, body)
     membership.setKnown(by: link, from: old, to: peers[link]?.known ?? [])

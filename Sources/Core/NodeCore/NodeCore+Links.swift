@@ -33,9 +33,8 @@ extension NodeCore {
         peers.change(other) { $0.isWantedAsBootstrap = true }
       }
     }
-    guard facts.peer != node else {
-      return refuse(link, .duplicate, "this is the same node", at: now)
-    }
+    // Whether this process or another one is at the other end shows in the hello.
+    guard facts.peer != node else { return emit(.link(.send(link, .hello(hello(to: facts, at: now))))) }
     guard peers.count <= configuration.maximumLinks else {
       return refuse(
         link, .full, "this node has its maximum of \(configuration.maximumLinks) links", at: now)
@@ -57,7 +56,7 @@ extension NodeCore {
       isBootstrap: configuration.isBootstrap, clock: now.wall, addresses: introductions.ownAddresses,
       // Where a relay or a server in front of this node sees the other node is not known here.
       observed: facts.path.showsAddresses ? facts.remote : nil,
-      proofs: membership.proofs(binding: facts.binding))
+      proofs: membership.proofs(binding: facts.binding), instance: instance)
     if configuration.isBootstrap, configuration.relays { hello.features |= Hello.relays }
     if configuration.punches { hello.features |= Hello.punching }
     if configuration.prefersQUIC { hello.features |= Hello.prefersQUIC }
@@ -69,6 +68,7 @@ extension NodeCore {
   package mutating func linkClosed(_ link: LinkID, at now: Timestamps) {
     guard let peer = peers.close(link) else { return }
     membership.setKnown(by: link, from: peer.known, to: [])
+    releaseIfAlone(peer.node, at: now)
     // in any order: each removal is independent
     for lookup in peer.lookups { lookups[lookup] = nil }
     leavePath(link, of: peer.node, at: now)
@@ -77,7 +77,8 @@ extension NodeCore {
     drainFeeds()
     if !peers.hasOpenLink(to: peer.node) {
       let life = now.instant - peer.openedAt
-      for target in dialTargets(of: peer.node) { dials.lost(target, after: life, now: now.instant) }
+      let pause = identities.pause(beforeDialing: peer.node, at: now.instant)
+      for target in dialTargets(of: peer.node) { dials.lost(target, after: life, pause: pause, now: now.instant) }
       introductions.forgetNearby(peer.node)
     } else if peers.isLinked(peer.node) {
       reviewDials(of: peer.node, at: now)
@@ -120,7 +121,7 @@ extension NodeCore {
       peer.hello == nil
         ? acceptHello(link, hello, at: now) : refuse(link, .violation, "a second hello", at: now)
     case .goodbye(let goodbye):
-      emit(.event(.refused(peer.node, goodbye, byPeer: true)))
+      note(goodbye, of: peer, at: now)
       reputation.record(goodbye, of: peer.node)
       close(link, goodbye, at: now)
     default:
@@ -136,6 +137,7 @@ extension NodeCore {
     case .channels(let proofs):
       guard peer.proofs != Set(proofs) else { return }
       setProofs(proofs, of: peer.link)
+      guard isIntroduced(peer.link) else { return refuseIntroduction(of: peer.link, at: now) }
       offerRelaying(to: peer.link)
       reviewRelay(peer.node, at: now)
       reviewPermissions(of: [peer.link], at: now)
@@ -154,6 +156,9 @@ extension NodeCore {
     case .aborted(let notice): aborted(notice, by: peer, now)
     case .prefer(let number): take(preferred: number, from: peer, at: now)
     case .reach, .punch, .punchStart, .punchEnd: receivedReach(message, from: peer, at: now)
+    case .identityQuery(let number): emit(.link(.send(peer.link, .identityAnswer(number))))
+    case .identityAnswer(let number): answered(number, by: peer, at: now)
+    case .identityCopy(let place): noteCopy(at: place, accordingTo: peer, at: now)
     // Lanes do not concern the core.
     case .hello, .goodbye, .lanesWanted: break
     }
@@ -176,14 +181,17 @@ extension NodeCore {
       // They are stored with those that follow.
       $0.hello?.proofs = []
     }
+    guard peer.node != node else { return meetOwnIdentity(link, at: now) }
     recordBootstrapPorts(of: peer.node, hello, at: now)
     setProofs(hello.proofs, of: link)
     let sharesNothing = peers[link]?.proven.isEmpty ?? true
     let isBootstrap = peers[link]?.isBootstrap ?? false
     let isFromAnnouncement = peers[link]?.isFromAnnouncement ?? false
     guard !sharesNothing || isBootstrap || (configuration.isBootstrap && !isFromAnnouncement) else {
+      noteNoCommonChannel(link, at: now)
       return refuse(link, .noCommonChannel, "the two nodes have no channel in common", at: now)
     }
+    guard isIntroduced(link) else { return refuseIntroduction(of: link, at: now) }
     let allowsSeveral = peers[link]?.allowsSeveral ?? false
     guard allowsSeveral || settleDuplicate(of: link, at: now), makeRoom(for: link, at: now) else {
       // The remaining link may only now be known to lead to a bootstrap node.
@@ -194,7 +202,9 @@ extension NodeCore {
       }
       return
     }
+    contest(link, at: now)
     linked(link, hello, at: now)
+    closeSilentRivals(of: link, at: now)
     tryQUIC(beside: link, at: now)
     reviewObserver(peer.node, at: now)
     reviewPunching(of: peer.node, at: now)
@@ -206,6 +216,8 @@ extension NodeCore {
     guard let peer = peers[link] else { return }
     reputation.recordLink(to: peer.node)
     memberChoice.linked(peer.node)
+    defer { remember(peer.node, at: now) }
+    notices.remove([.notBootstrap, .noCommonChannel], of: peer.node)
     reviewDials(of: peer.node, at: now)
     recordClock(of: peer.node, hello.clock, at: now)
     // A proxy's address leads to the proxy, not to this node.
@@ -264,7 +276,7 @@ extension NodeCore {
     guard let peer = peers[link], !peer.isClosing else { return }
     let goodbye = Goodbye(code, reason)
     reputation.record(goodbye, of: peer.node)
-    if code != .duplicate { emit(.event(.refused(peer.node, goodbye, byPeer: false))) }
+    if goodbye.isEvent { emit(.event(.refused(peer.node, goodbye, byPeer: false))) }
     close(link, goodbye, at: now)
   }
 
@@ -272,6 +284,7 @@ extension NodeCore {
     guard let peer = peers[link] else { return }
     peers.change(link) { $0.isClosing = true }
     emit(.link(.close(link, goodbye)))
+    releaseIfAlone(peer.node, at: now)
     replacePath(of: peer.node, at: now)
   }
 }

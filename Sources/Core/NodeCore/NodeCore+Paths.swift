@@ -74,7 +74,7 @@ extension NodeCore {
   /// The other node prefers the link with this number. A link that is not known, or silent, is ignored.
   mutating func take(preferred number: UInt64, from peer: Peer, at now: Timestamps) {
     let links = peers.activeLinks(to: peer.node).compactMap { peers[$0] }
-    guard let named = links.first(where: { $0.number == number && !$0.isSilent }),
+    guard let named = links.first(where: { $0.number == number && !$0.isSilent && !$0.isContested }),
       peer.allowsSeveral,
       let current = peers.link(of: peer.node), current != named.link
     else { return }

@@ -10,6 +10,7 @@ extension NodeCore {
     for peer in peers.linked {
       peers.change(peer.link) { $0.announced = [] }
       send(newOwnRecords(for: peer.link, at: now), to: peer.link)
+      remember(peer.node, at: now)
     }
   }
 
@@ -45,10 +46,12 @@ extension NodeCore {
   /// Handles a peer's presence records. A bootstrap node accepts from each node only that node's own records, and
   /// relays them.
   mutating func recordPresence(_ records: [PresenceRecord], from peer: Peer, at now: Timestamps) {
+    guard !peer.isContested else { return hold(records, from: peer) }
     var news: [PresenceRecord] = []
     for record in records where record.node != node {
       let isOwnTopic = membership[record.topic] != nil
-      guard isOwnTopic || configuration.isBootstrap else { continue }
+      let isIntroduced = peer.introducedTopics?.contains(record.topic) ?? true
+      guard isOwnTopic || (configuration.isBootstrap && isIntroduced) else { continue }
       guard record.node == peer.node || (isOwnTopic && (peer.isBootstrap || peer.proven.contains(record.topic))) else {
         continue
       }
@@ -96,6 +99,7 @@ extension NodeCore {
     where targets.insert(.member(record.node)).inserted {
       want(record, choice, at: now)
     }
+    wantRemembered(besides: &targets, choice, at: now)
     for target in dials.wanted where !targets.contains(target) && !target.isDialedOnce {
       if let member = target.node { memberChoice.gaveUp(member, after: dials.failures(of: target)) }
       perform(dials.forget(target))

@@ -41,6 +41,13 @@ package struct NodeCore: Sendable {
   var observationAnswers = ObservationAnswers()
   var mapping: MappingLeases
   var standby = StandbyRelays()
+  var remembered = RememberedMembers()
+  var identities = IdentityContests()
+  var notices = NodeNotices()
+  /// Whom this node introduces, if it is a bootstrap node; nil for any node.
+  var introductionLimit: IntroductionLimit?
+  /// Which of the processes with this identity this is.
+  let instance: UInt64
   /// The attempt to learn the NAT's next port that is running.
   var observation: Observation?
   /// Such attempts: each costs a bootstrap node a handshake.
@@ -70,6 +77,7 @@ package struct NodeCore: Sendable {
     udpObservers = UDPObservers(of: node)
     mapping = MappingLeases(random: random)
     transferEngine = TransferEngine(manifestThreshold: configuration.manifestThreshold, node: node)
+    instance = random.next()
   }
 
   /// Removes and returns the next effect; nil if there are no more until the next input.
@@ -97,7 +105,7 @@ package struct NodeCore: Sendable {
     [
       introductions.announceAt, dials.wakeAt, transferEngine.wakeAt, feedEngine.wakeAt,
       peers.nextHelloDeadline, announcer.wakeAt, punches.wakeAt, observation?.deadline, mapping.wakeAt,
-      standby.wakeAt, udpObservers.wakeAt,
+      standby.wakeAt, udpObservers.wakeAt, remembered.saveAt, identities.wakeAt,
     ]
     .compactMap { $0 }.min()
   }
@@ -126,6 +134,8 @@ package struct NodeCore: Sendable {
     wakeObservers(at: now)
     wakeMapping(at: now)
     wakeStandby(at: now)
+    saveMembers(at: now)
+    wakeIdentities(at: now)
     transferEngine.wake(at: now.instant)
     drainTransfer(at: now)
     feedEngine.wake(at: now.instant)

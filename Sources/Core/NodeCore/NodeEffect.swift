@@ -32,6 +32,8 @@ package enum NodeEffect: Sendable {
   case feedClient(FeedClientEffect)
   case feedEvent(FeedEvent)
   case event(NodeEvent)
+  /// Store these members and their addresses in place of the earlier ones, for `restore` after the next start.
+  case save([RememberedMember])
 }
 
 /// An action on links.
@@ -88,6 +90,8 @@ package enum NodeEvent: Hashable, Sendable {
   case refused(NodeID, Goodbye, byPeer: Bool)
   /// A node sent wrong bytes.
   case misbehaved(NodeID, ContentHash)
+  /// Something that a person has to change at one of two nodes has come up.
+  case notice(NodeNotice)
   /// The other node's clock differs from this one's by this many seconds.
   case clockSkew(NodeID, seconds: Int64)
 }

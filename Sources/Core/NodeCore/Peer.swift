@@ -43,6 +43,12 @@ struct Peer: Sendable {
   var isForMessagesOnly = false
   /// Whether it was opened only to learn where its other end sees this node.
   var isObservation = false
+  /// Whether another process has proved the same node ID and may still run: the link is not used until that is known.
+  var isContested = false
+  /// What the peer has announced on a contested link.
+  var heldRecords: [PresenceRecord] = []
+  /// The topics by which a bootstrap node introduces the peer; nil for all that it names.
+  var introducedTopics: Set<Topic>?
 
   var node: NodeID { facts.peer }
   /// The number by which both ends name the link.
@@ -51,8 +57,10 @@ struct Peer: Sendable {
   /// Whether the node may have several links.
   var allowsSeveral: Bool { has(Hello.severalLinks) }
   var isBootstrap: Bool { isWantedAsBootstrap && hello?.isBootstrap ?? false }
-  /// Every topic that it has proved or named.
-  var known: Set<Topic> { proven.union(named) }
+  /// The process at the other end; nil if it does not say.
+  var instance: UInt64? { hello?.instance }
+  /// Every topic that it has proved, or has named and is introduced by.
+  var known: Set<Topic> { proven.union(introducedTopics.map { named.intersection($0) } ?? named) }
 
   /// The channel for which it has given this proof; nil if the proof is not valid.
   func topic(of proof: ChannelProof) -> Topic? { proofs.contains(proof) ? expected[proof] : nil }

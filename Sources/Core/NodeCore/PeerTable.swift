@@ -137,7 +137,7 @@ struct PeerTable: Sendable {
 
   /// The links among which one is preferred.
   func candidates(of node: NodeID) -> [LinkChoice.Candidate] {
-    let links = activeLinks(to: node).compactMap { peers[$0] }
+    let links = activeLinks(to: node).compactMap { peers[$0] }.filter { !$0.isContested }
     let wantsQUIC = wantsQUIC(links)
     return links.map { peer in
       LinkChoice.Candidate(

@@ -64,7 +64,7 @@ struct Reputation: Sendable {
       if departed.count < Self.capacity { departed.insert(node) }
     case .version, .full, .violation:
       if goodbyes.count < Self.capacity { goodbyes[node] = goodbye }
-    case .duplicate, .noCommonChannel: break
+    case .duplicate, .noCommonChannel, .copy, .notIntroduced: break
     }
   }
 

@@ -18,6 +18,9 @@ extension ControlMessage {
     static let punchEnd: UInt8 = 14
     static let topics: UInt8 = 15
     static let relaying: UInt8 = 16
+    static let identityQuery: UInt8 = 17
+    static let identityAnswer: UInt8 = 18
+    static let identityCopy: UInt8 = 19
   }
 
   /// The message as a frame.
@@ -39,6 +42,9 @@ extension ControlMessage {
     case .punch(let punch): Frame.encode(FrameType.punch) { $0.write(punch) }
     case .punchStart(let start): Frame.encode(FrameType.punchStart) { $0.write(start) }
     case .punchEnd(let end): Frame.encode(FrameType.punchEnd) { $0.write(end) }
+    case .identityQuery(let number): Frame.encode(FrameType.identityQuery) { $0.integer(number) }
+    case .identityAnswer(let number): Frame.encode(FrameType.identityAnswer) { $0.integer(number) }
+    case .identityCopy(let place): Frame.encode(FrameType.identityCopy) { $0.text(place) }
     }
   }
 
@@ -63,6 +69,9 @@ extension ControlMessage {
       case FrameType.punch: return .punch(try reader.punch())
       case FrameType.punchStart: return .punchStart(try reader.punchStart())
       case FrameType.punchEnd: return .punchEnd(try reader.punchEnd())
+      case FrameType.identityQuery: return .identityQuery(try reader.integer())
+      case FrameType.identityAnswer: return .identityAnswer(try reader.integer())
+      case FrameType.identityCopy: return .identityCopy(try reader.text(limit: WireLimits.reason))
       default: return nil
       }
     } catch {

@@ -34,6 +34,12 @@ package enum ControlMessage: Hashable, Sendable {
   case punchStart(PunchStart)
   /// The session has ended.
   case punchEnd(PunchEnd)
+  /// Does the receiver still run? Another process has proved the same identity. The answer repeats the number.
+  case identityQuery(UInt64)
+  case identityAnswer(UInt64)
+  /// The sender has refused a link to another running process that has the receiver's identity; where that process was
+  /// seen, for people.
+  case identityCopy(String)
 }
 
 /// Explains why a fetch stream ended before all bytes of a range were sent: the stream itself shows only the reset.
@@ -140,6 +146,10 @@ package struct Goodbye: Hashable, Sendable {
     case violation = 5
     /// The two nodes share no channel, and neither is a bootstrap node.
     case noCommonChannel = 6
+    /// Another running process with the same identity is linked to the node.
+    case copy = 7
+    /// The bootstrap node introduces only certain nodes, and not the receiver.
+    case notIntroduced = 8
   }
 
   package let code: Code

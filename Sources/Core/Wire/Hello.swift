@@ -39,10 +39,13 @@ package struct Hello: Hashable, Sendable {
   package var observed: Address?
   /// Proofs of membership, one for each channel that the sender has joined.
   package var proofs: [ChannelProof]
+  /// A random number that the sender's process has chosen at its start: two processes with one identity differ in it. Nil
+  /// if the sender does not say.
+  package var instance: UInt64?
 
   package init(
     label: String, software: String, isBootstrap: Bool, clock: WallTime, addresses: [Address] = [],
-    observed: Address? = nil, proofs: [ChannelProof] = []
+    observed: Address? = nil, proofs: [ChannelProof] = [], instance: UInt64? = nil
   ) {
     self.label = label
     self.software = software
@@ -51,6 +54,7 @@ package struct Hello: Hashable, Sendable {
     self.addresses = addresses
     self.observed = observed
     self.proofs = proofs
+    self.instance = instance
   }
 }
 
@@ -73,6 +77,7 @@ extension ByteWriter {
     list(hello.addresses) { $0.bytes($1.encoded) }
     optional(hello.observed) { $0.bytes($1.encoded) }
     list(hello.proofs) { $0.fixed($1) }
+    if let instance = hello.instance { integer(instance) }
   }
 }
 
@@ -107,6 +112,8 @@ extension ByteReader {
     }.compactMap { $0 }
     hello.observed = try optional { (reader) throws(ByteReaderError) in try reader.address() } ?? nil
     hello.proofs = try proofs()
+    // Later fields may follow.
+    if remaining >= 8 { hello.instance = try integer() }
     return hello
   }
 }

@@ -7,7 +7,8 @@ extension Node {
   var status: NodeStatus {
     let peers = driver.read(\.activePeers)
     let labels = Dictionary(peers.map { ($0.node, $0.label) }) { first, _ in first }
-    return NodeStatus(
+    let now = driver.now
+    var status = NodeStatus(
       label: configuration.label, listening: listening.map { "port \($0.port)" }.joined(separator: ", "),
       uptime: Int((loop.now - startedAt).components.seconds),
       peers: peers.map { peer in
@@ -16,6 +17,12 @@ extension Node {
           clockOffset: peer.clockOffset, badAnswers: peer.badAnswers, version: peer.software,
           paths: peer.paths.map { describe($0, labels) })
       })
+    status.notices = driver.read { $0.currentNotices(at: now) }.map { notice in
+      NodeStatus.Notice(
+        kind: notice.kind.rawValue, node: notice.node, summary: notice.summary, advice: notice.advice)
+    }
+    status.introduces = driver.read(\.introducesText)
+    return status
   }
 
   /// - Parameter labels: those of the linked nodes, among them the relays.

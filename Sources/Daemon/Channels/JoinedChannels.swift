@@ -113,6 +113,7 @@ final class JoinedChannels {
       steps -= 1
       updateCore()
       guard steps == 0 else { return }
+      driver.input { $0.forgetMembersOfOtherChannels(at: $1) }
       refresh()
       then()
     }

@@ -251,7 +251,7 @@ extension ControlMessage {
     case .find, .found, .goodbye, .waiting, .aborted, .punchEnd: 1
     // They make this node move its requests to another link.
     case .prefer: 50
-    case .lanesWanted, .reach, .punch, .punchStart: 10
+    case .lanesWanted, .reach, .punch, .punchStart, .identityQuery, .identityAnswer, .identityCopy: 10
     }
   }
 }

@@ -19,6 +19,7 @@ final class StoreMaintenance {
     let limits: TransferLimits
     let proxies: ProxyRules
     let allowsMapping: Bool
+    let introduced: [String]?
   }
 
   /// The state at the last collection.
@@ -36,6 +37,8 @@ final class StoreMaintenance {
   var onProxies: (ProxyRules) -> Void = { _ in }
   /// Called each time with whether the router may be asked to lead a port to this node.
   var onPortMapping: (Bool) -> Void = { _ in }
+  /// Called each time with the names to which introductions are limited; nil if they are not.
+  var onIntroduced: ([String]?) -> Void = { _ in }
   /// Ends long work on other threads when the node stops.
   let cancellation = CancellationToken()
 
@@ -107,7 +110,7 @@ final class StoreMaintenance {
         let settings = try StoreSettings(in: configuration.storageDirectory)
         return Settings(
           limits: try TransferLimits(configuration, settings), proxies: ProxyRules(configuration, settings),
-          allowsMapping: configuration.allowsMapping(settings))
+          allowsMapping: configuration.allowsMapping(settings), introduced: configuration.introduced(settings))
       }
     } then: { [self] result in
       apply(result)
@@ -121,6 +124,7 @@ final class StoreMaintenance {
       settingsProblem = nil
       onProxies(settings.proxies)
       onPortMapping(settings.allowsMapping)
+      onIntroduced(settings.introduced)
       let new = settings.limits
       guard new != limits else { return }
       limits = new

@@ -1,4 +1,5 @@
 import APIModel
+import Discovery
 import Files
 import HTTP
 package import Primitives
@@ -50,12 +51,20 @@ package enum DaemonOptions {
         throw KacheryError(.badRequest, "--channel: \(error.message)", cause: error)
       }
     }
+    for name in configuration.introduced ?? [] {
+      do throws(KacheryError) { try JoinedChannel.requireJoinable(ByteString(name)) } catch {
+        throw KacheryError(.badRequest, "--introduce-only: \(error.message)", cause: error)
+      }
+    }
     // The recipe for a bootstrap node in the documentation of the published daemon. It did not relay.
     if !configuration.isBootstrap, configuration.announcedHost != nil, port ?? 0 > 0 {
       configuration.isBootstrap = true
       configuration.relays = false
     }
     if configuration.isBootstrap, port == nil { configuration.port = DaemonConfiguration.defaultBootstrapPort }
+    guard configuration.isBootstrap || configuration.introduced == nil else {
+      throw KacheryError(.badRequest, "--introduce-only limits a bootstrap node; add --isbootstrap.")
+    }
     return configuration
   }
 
@@ -119,6 +128,10 @@ package enum DaemonOptions {
       guard let endpoint = Endpoint(value) else { return false }
       configuration.bootstraps.append(endpoint)
       return true
+    },
+    "--introduce-only": { configuration, value in
+      configuration.introduced = (configuration.introduced ?? []) + [value]
+      return configuration.introduced?.count ?? 0 <= IntroductionLimit.maximumEntries
     },
     "--proxy": { configuration, value in
       configuration.proxy = value

@@ -19,6 +19,9 @@ package struct StoreSettings: Hashable, Sendable {
   /// Most transfers that a daemon serves concurrently.
   package var maximumTransfers: Int?
 
+  /// The node IDs, and the names or addresses of channels, to which a bootstrap node limits its introductions.
+  package var introduced: [String]?
+
   package init() {}
 
   /// Reads the document.
@@ -38,6 +41,12 @@ package struct StoreSettings: Hashable, Sendable {
     proxy = try Self.value("proxy", of: document, "an address") { $0.text }
     proxyExceptions = try Self.value("noProxy", of: document, "a list of hosts, separated by commas") { $0.text }
     mapsPorts = try Self.value("portMapping", of: document, "yes or no") { $0.bool }
+    introduced = try Self.value("introduceOnly", of: document, "a list of at most 256 node IDs and channels") { value in
+      value.sequence.flatMap { entries in
+        let names = entries.compactMap(\.text)
+        return names.count == entries.count && names.count <= 256 && !names.contains(where: \.isEmpty) ? names : nil
+      }
+    }
     maximumTransfers = try Self.value("maxTransfers", of: document, "a whole number") { value in
       value.integer.flatMap { $0 >= 0 ? Int(exactly: $0) : nil }
     }

@@ -37,9 +37,7 @@ extension LocalAPIServer {
       }
     case .findFile: try await find(route, exchange)
     case .loadFile: try await load(route, exchange)
-    case .peers:
-      let status = await node.status
-      respond(exchange, ["nodeLabel": .string(status.label), "peers": .array(status.peers.map(\.json))])
+    case .peers: respond(exchange, await node.status.json)
     case .loadBatch: try await loadBatch(route, exchange)
     case .downloadFileData:
       let request = try DownloadRequest(try await fields(of: exchange, route))

@@ -43,17 +43,55 @@ package struct NodeStatus: Sendable {
     }
   }
 
+  /// A problem between this node and another one that a person solves.
+  package struct Notice: Sendable {
+    /// `notBootstrap`, `noCommonChannel`, `notIntroduced` or `copy`; later daemons may know more.
+    package var kind: String
+    package var node: NodeID
+    package var summary: String
+    /// What helps, in sentences.
+    package var advice: [String]
+
+    package init(kind: String, node: NodeID, summary: String, advice: [String]) {
+      self.kind = kind
+      self.node = node
+      self.summary = summary
+      self.advice = advice
+    }
+
+    /// Its entry in the answer to `/v1/peers`.
+    var json: JSONValue {
+      [
+        "kind": .string(kind), "nodeId": .string(node.hex), "summary": .string(summary),
+        "advice": .array(advice.map { .string($0) }),
+      ]
+    }
+  }
+
   package var label: String
   /// The address that other nodes use to reach this one.
   package var listening: String
   /// Seconds since the start.
   package var uptime: Int
   package var peers: [Peer]
+  package var notices: [Notice] = []
+  /// Whom this node introduces; nil if it is not a bootstrap node.
+  package var introduces: String?
 
   package init(label: String, listening: String, uptime: Int, peers: [Peer]) {
     self.label = label
     self.listening = listening
     self.uptime = uptime
     self.peers = peers
+  }
+}
+
+extension NodeStatus {
+  /// The answer to `/v1/peers`.
+  var json: JSONValue {
+    [
+      "nodeLabel": .string(label), "peers": .array(peers.map(\.json)), "notices": .array(notices.map(\.json)),
+      "introduces": introduces.map { .string($0) } ?? .null,
+    ]
   }
 }

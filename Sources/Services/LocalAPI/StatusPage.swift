@@ -39,9 +39,9 @@ struct StatusPage {
     <tr><th>Role</th><td>\(probe.isBootstrap ? "bootstrap node" : "node"), version \(APIVersion.daemon)</td></tr>
     <tr><th>Reached by peers at</th><td><code>\(Self.escape(status.listening))</code></td></tr>
     <tr><th>Storage directory</th><td><code>\(Self.escape(probe.storageDirectory))</code></td></tr>
-    <tr><th>Running for</th><td>\(Quantity.age(status.uptime))</td></tr>
+    \(introduces)<tr><th>Running for</th><td>\(Quantity.age(status.uptime))</td></tr>
     </table>
-    <h2>Channels</h2>
+    \(notices)<h2>Channels</h2>
     \(channels)
     <h2>Linked nodes</h2>
     \(PeerTable(peers: status.peers).html)
@@ -54,6 +54,18 @@ struct StatusPage {
     </html>
 
     """
+  }
+
+  private var introduces: String {
+    status.introduces.map { "<tr><th>Introduces</th><td>\(Self.escape($0))</td></tr>\n" } ?? ""
+  }
+
+  private var notices: String {
+    guard !status.notices.isEmpty else { return "" }
+    let items = status.notices.map { notice in
+      "<li>\(Self.escape(notice.summary))<br><small>\(Self.escape(notice.advice.joined(separator: " ")))</small></li>"
+    }
+    return "<h2>To be solved</h2>\n<ul>\(items.joined())</ul>\n"
   }
 
   private var channels: String {

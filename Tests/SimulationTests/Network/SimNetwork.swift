@@ -57,15 +57,17 @@ final class SimNetwork {
   /// - Parameters:
   ///   - place: the machine on which it runs; nil if the network is not simulated down to TCP.
   ///   - punches: whether it connects to relayed nodes directly.
+  ///   - original: a node whose key it has a copy of.
   func addNode(
     _ name: String, isBootstrap: Bool = false, bootstraps: [SimNode] = [], manifestThreshold: UInt64 = 2_000,
-    on place: SimHost? = nil, punches: Bool = true, relays: Bool = true
+    on place: SimHost? = nil, punches: Bool = true, relays: Bool = true, copying original: SimNode? = nil
   ) throws -> SimNode {
     let host = place?.address ?? "10.0.0.\(nodes.count + 1)"
     let port: UInt16 = place == nil ? 20_000 : isBootstrap ? 443 : 15_351
     guard let endpoint = Endpoint(host: host, port: port) else { preconditionFailure("\(host) is an address") }
     var configuration = NodeCoreConfiguration(
-      key: try KeyRing.key(nodes.count), label: name, software: "simulation", isBootstrap: isBootstrap,
+      key: try original.map { $0.core.configuration.key } ?? KeyRing.key(nodes.count), label: name,
+      software: "simulation", isBootstrap: isBootstrap,
       relays: relays, bootstraps: bootstraps.map(\.endpoint))
     configuration.manifestThreshold = manifestThreshold
     configuration.punches = punches

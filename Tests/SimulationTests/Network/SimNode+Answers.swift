@@ -58,4 +58,14 @@ extension SimNode {
   func diagnose(_ key: FileKey, room: UInt64? = nil) -> Diagnosis {
     core.diagnose(FileQuery(key: key), room: room, at: now)
   }
+
+  func readManifest(_ id: DownloadID, _ hash: ContentHash) {
+    guard let bytes = store.files[hash] else { return transfer { $0.manifestRead(id, nil, at: $1) } }
+    do throws(KacheryError) {
+      let manifest = try Manifest(parsing: bytes, chunkSize: nil)
+      transfer { $0.manifestRead(id, manifest, at: $1) }
+    } catch {
+      transfer { $0.storageFailed(id, error, at: $1) }
+    }
+  }
 }

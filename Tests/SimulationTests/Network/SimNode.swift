@@ -78,6 +78,8 @@ final class SimNode {
   private var isDraining = false
   private var wakeNumber = 0
   private var idleWakes = 0
+  /// The members that it has stored on its disk.
+  var savedMembers: [RememberedMember] = []
 
   init(_ network: SimNetwork, _ name: String, _ endpoint: Endpoint, _ core: NodeCore) {
     self.network = network
@@ -168,6 +170,7 @@ final class SimNode {
     feeds.restart()
     store.reopen()
     isRunning = true
+    input { core, now in core.restore(self.savedMembers, at: now) }
     start(channels)
   }
 
@@ -222,7 +225,7 @@ final class SimNode {
     drain()
   }
 
-  private func transfer(_ body: (inout TransferEngine, Instant) -> Void) { input { $0.transfer(at: $1, body) } }
+  func transfer(_ body: (inout TransferEngine, Instant) -> Void) { input { $0.transfer(at: $1, body) } }
 
   private func drain() {
     guard !isDraining else { return }
@@ -318,6 +321,7 @@ final class SimNode {
     case .feedClient(let effect): feeds.perform(effect)
     case .feedEvent(let event): feeds.note(event)
     case .event(let event): events.append(event)
+    case .save(let members): savedMembers = members
     }
   }
 
@@ -368,16 +372,6 @@ final class SimNode {
     let moment = network.now
     let wrong = Int64(moment.wall.milliseconds) + clockError.components.seconds * 1_000
     return Timestamps(instant: moment.instant, wall: WallTime(milliseconds: UInt64(max(0, wrong))))
-  }
-
-  func readManifest(_ id: DownloadID, _ hash: ContentHash) {
-    guard let bytes = store.files[hash] else { return transfer { $0.manifestRead(id, nil, at: $1) } }
-    do throws(KacheryError) {
-      let manifest = try Manifest(parsing: bytes, chunkSize: nil)
-      transfer { $0.manifestRead(id, manifest, at: $1) }
-    } catch {
-      transfer { $0.storageFailed(id, error, at: $1) }
-    }
   }
 
   private func fetch(_ fetch: PieceFetch, _ id: DownloadID, _ link: LinkID) {

@@ -43,6 +43,9 @@ extension Command {
       "--bootstrap", "HOST:PORT", "a bootstrap node that introduces other nodes, or wss://HOST[:PORT]; repeatable"),
     Option("--channel", "NAME-OR-URL", "a channel to join; repeatable"),
     Option("--isbootstrap", nil, "introduce nodes to each other, and relay between those that cannot reach each other"),
+    Option(
+      "--introduce-only", "CHANNEL-OR-NODE-ID",
+      "as a bootstrap node, introduce only this node or members of this channel; repeatable"),
     Option("--no-punching", nil, "stay on the relay with nodes that cannot be dialed"),
     Option("--no-port-guessing", nil, "do not guess the ports of routers that choose them at random"),
     Option("--no-port-mapping", nil, "do not ask the router to lead a port to this node"),
@@ -119,7 +122,9 @@ extension Command {
       if let place = DaemonLog(directory: probe.storageDirectory).place {
         Console.result("Log:               \(place)")
       }
+      if let introduces = linked["introduces"]?.string { Console.result("Introduces:        \(introduces.printable)") }
       Console.result("In a browser:      \(client.pageAddress)  (for a few minutes)")
+      Console.results(NoticeList(linked).lines(width: Console.pageWidth))
       return .done
     })
 

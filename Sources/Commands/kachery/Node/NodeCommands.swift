@@ -48,7 +48,7 @@ extension Command {
     details: """
       An asterisk marks the path in use. Each path has its kind, its address or relay, the reason why it is used or not,
       the round trip, the bytes and their current rate in each direction, its age, and the node that opened it. With
-      --json, each node is one line.
+      --json, each node is one line. Problems with other nodes, and what helps, follow the list.
       """,
     options: [json], examples: ["kachery daemon peers"],
     run: { (arguments) throws(KacheryError) in
@@ -58,7 +58,7 @@ extension Command {
         Console.results(list.peers.map(\.compact))
         return .done
       }
-      Console.results(list.lines(width: Console.pageWidth))
+      Console.results(list.lines(width: Console.pageWidth) + NoticeList(answer).lines(width: Console.pageWidth))
       Console.note(list.summary)
       return .done
     })
