@@ -141,7 +141,8 @@ final class JoinedChannels {
         address: channel.address, secret: secret,
         membership: ChannelSource.isDocument(channel.address) ? .byDocument(documents[channel.address]) : .byName,
         isPublic: channel.isPublic,
-        offered: RelayedTraffic(isMessageProxy: channel.isMessageProxy, isDataProxy: channel.isDataProxy))
+        offered: RelayedTraffic(isMessageProxy: channel.isMessageProxy, isDataProxy: channel.isDataProxy),
+        namedBootstraps: channel.bootstraps)
     }
     driver.input { $0.setChannels(channels, at: $1) }
   }
@@ -153,6 +154,21 @@ final class JoinedChannels {
       source.fetch(channel.address, onlyPublic: channel.isJoinedRemotely, then: then)
     }
   }
+
+  /// Refreshes the document of this channel, if it is joined and has one.
+  func refresh(_ address: ByteString, then: @escaping () -> Void) {
+    guard let channel = joined.first(where: { $0.address == address }), ChannelSource.isDocument(address) else {
+      return then()
+    }
+    let receive = loop.receiver { [self] result in
+      fetched(address, result)
+      then()
+    }
+    source.fetch(address, onlyPublic: channel.isJoinedRemotely, then: receive)
+  }
+
+  /// Why the channel's document could not be read the last time; nil if it was.
+  func problem(with address: ByteString) -> String? { problems[address] }
 
   private func fetched(_ address: ByteString, _ result: Result<ChannelDocument, KacheryError>) {
     switch result {

@@ -34,7 +34,7 @@ extension Route {
       .feed, .feedStream:
       [.page, .otherMachine]
     case .store, .storeVerify, .storeRemove, .storePin, .storeUnpin, .storeCollect, .mutableSet, .mutableDelete,
-      .explain, .doctor, .feedCreate, .feedDelete, .feedAppend, .feedSubmit, .feedSetRules:
+      .explain, .doctor, .meeting, .feedCreate, .feedDelete, .feedAppend, .feedSubmit, .feedSetRules:
       [.otherMachine]
     // They take paths of this machine, or stop the daemon.
     case .storeFile, .linkFile, .halt: []

@@ -46,6 +46,7 @@ extension LocalAPIServer {
     case .doctor:
       _ = try await fields(of: exchange, route)
       respond(exchange, await node.checkUp().json)
+    case .meeting: try await showMeeting(route, exchange)
     case .storeList, .storeUsage, .storeVerify, .storeRemove, .storePin, .storeUnpin, .storeCollect:
       try await answerStore(route, exchange)
     case .feedCreate, .feedDelete, .feedID, .feedInfo, .feedAppend, .feedSubmit, .feedCount, .feedRules, .feedSetRules,

@@ -1,5 +1,6 @@
 import APIModel
 import Files
+import Invitations
 import Primitives
 
 extension Command {
@@ -9,27 +10,32 @@ extension Command {
     summary: "Joins a channel: shares files with its members.",
     details: """
       A channel is a name that its members agree on, or the address (http, https or a file) of a document that lists
-      them. Anyone who can guess the name can join.
+      them. Anyone who can guess the name can join. An invite joins as 'kachery join' does.
       """,
     options: [
       Option("--message-proxy", nil, "relay messages, and files slowly, between members that cannot reach each other"),
       Option("--data-proxy", nil, "relay everything between members that cannot reach each other"),
       Option("--public", nil, "serve nodes that are not authorized, if the channel's document allows it"),
+      noWait,
     ],
     examples: ["kachery-p2p-join-channel our-lab-7f3a9c", "kachery-p2p-join-channel https://example.org/channel.yaml"],
     run: { (arguments) throws(KacheryError) in
-      let given = absolute(try arguments.operand("channel's name or address"))
+      let operand = try arguments.operand("channel's name or address")
+      guard !Invite.isMeant(by: operand) else { return try Command.follow(operand, arguments) }
+      let given = absolute(operand)
       let address = JoinedChannel.followingLatest(given)
       if address != given {
         Console.note("The address names one revision of a gist; following the latest revision instead.")
       }
       try JoinedChannel.requireJoinable(address)
       let client = try DaemonClient.require()
-      let channel = JoinedChannel(
+      var channel = JoinedChannel(
         address: address, isMessageProxy: arguments.has("--message-proxy"), isDataProxy: arguments.has("--data-proxy"),
         isPublic: arguments.has("--public"))
       var channels = try joinedChannels(client)
       let index = channels.firstIndex { $0.address == address }
+      // Those of an invite stay.
+      if let index { channel.bootstraps = channels[index].bootstraps }
       if let index { channels[index] = channel } else { channels.append(channel) }
       try setJoinedChannels(channels, client)
       if arguments.isPublishedCall {
@@ -95,12 +101,12 @@ extension Command {
     return ByteString(path)
   }
 
-  private static func joinedChannels(_ client: DaemonClient) throws(KacheryError) -> [JoinedChannel] {
+  static func joinedChannels(_ client: DaemonClient) throws(KacheryError) -> [JoinedChannel] {
     let answer = try client.post("/mutable/get", ["key": JoinedChannel.mutableKey])
     return JoinedChannel.list(from: answer["value"])
   }
 
-  private static func setJoinedChannels(_ channels: [JoinedChannel], _ client: DaemonClient) throws(KacheryError) {
+  static func setJoinedChannels(_ channels: [JoinedChannel], _ client: DaemonClient) throws(KacheryError) {
     let answer = try client.post(
       "/mutable/set", ["key": JoinedChannel.mutableKey, "value": JoinedChannel.value(of: channels)])
     guard answer["success"]?.bool == true else {
