@@ -70,6 +70,7 @@ let package = Package(
     module("Crypto", in: "Base", ["Primitives", "Ed25519Batch", "COpenSSL", "CSHA1"]),
     module("Diagnostics", in: "Base", ["Primitives"]),
     module("APIModel", in: "Base", ["Primitives"]),
+    module("Invitations", in: "Base", ["Primitives", "Crypto"]),
 
     // Core: state machines without I/O.
     module("Wire", in: "Core", ["Primitives", "Crypto"]),
@@ -122,7 +123,7 @@ let package = Package(
       "kachery",
       [
         "Primitives", "Crypto", "APIModel", "Diagnostics", "Files", "Threads", "Process", "Terminal", "ContentStore",
-        "HTTP", "YAML",
+        "HTTP", "YAML", "Invitations",
       ]),
 
     // `Benchmarks/scaling.py` runs it.
@@ -142,6 +143,7 @@ let package = Package(
     tests("CryptoTests", ["Crypto", "Primitives", "TestSupport"]),
     tests("DiagnosticsTests", ["Diagnostics", "Primitives", "TestSupport"]),
     tests("APIModelTests", ["APIModel", "Primitives", "TestSupport"]),
+    tests("InvitationsTests", ["Invitations", "Crypto", "Primitives", "TestSupport"]),
     tests("WireTests", ["Wire", "Crypto", "Primitives", "TestSupport"]),
     tests("MuxTests", ["Mux", "Wire", "Primitives", "TestSupport"]),
     tests("DiscoveryTests", ["Discovery", "Wire", "Crypto", "Primitives", "TestSupport"]),

@@ -46,6 +46,12 @@ actor FakeNode: LocalNode {
     return checkup
   }
 
+  func meeting(in channel: ByteString?, refreshes: Bool) async throws(KacheryError) -> MeetingState {
+    guard channel != "absent" else { throw KacheryError(.notFound, "This node has not joined the channel.") }
+    let state = channel.map { Checkup.JoinedChannelState(address: $0.text, membership: refreshes ? .listed : .unread) }
+    return MeetingState(node: id, label: "fake", isBootstrap: true, ownAddresses: ["192.0.2.1:14507"], channel: state)
+  }
+
   func requestStop() { wasStopped = true }
 
   func storeFile(at path: String) async throws(KacheryError) -> StoreReply {

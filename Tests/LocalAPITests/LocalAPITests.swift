@@ -191,7 +191,8 @@ import Testing
       var read = service.request("POST", "/mutable/get", Array(#"{"key":"k"}"#.utf8))
       read.headers = [(APIVersion.tokenHeader, "page")]
       check(try await service.fetch(read).status == 200)
-      for path in ["/store", "/storeFile", "/linkFile", "/mutable/set", "/mutable/delete", "/v1/doctor"] {
+      for path in ["/store", "/storeFile", "/linkFile", "/mutable/set", "/mutable/delete", "/v1/doctor", "/v1/meeting"]
+      {
         var write = service.request("POST", path, Array("{}".utf8))
         write.headers = [(APIVersion.tokenHeader, "page")]
         check(try await service.fetch(write).status == 403, "\(path)")
@@ -208,6 +209,21 @@ import Testing
       #expect(answer.body.contains(#""isWell":false"#))
       #expect(try await service.post("/v1/doctor", "[]").status == 400)
       #expect(try await service.fetch(service.request("GET", "/v1/doctor")).status == 405)
+    }
+  }
+
+  @Test func anOwnerSeesHowTheNodeMeetsOthers() async throws {
+    try await withService { service in
+      func state(_ body: String) async throws -> MeetingState {
+        let answer = try await service.post("/v1/meeting", body)
+        #expect(answer.status == 200)
+        return try MeetingState(json: try JSONParser.parse(Array(answer.body.utf8)))
+      }
+      let all = try await state("{}")
+      #expect(all.label == "fake" && all.isBootstrap && all.ownAddresses == ["192.0.2.1:14507"] && all.channel == nil)
+      #expect(try await state(#"{"channel":"lab"}"#).channel?.membership == .unread)
+      #expect(try await state(#"{"channel":"lab","refresh":true}"#).channel?.membership == .listed)
+      #expect(try await service.post("/v1/meeting", #"{"channel":"absent"}"#).status == 404)
     }
   }
 

@@ -41,4 +41,16 @@ import Testing
     // Nor does it mark what the owner has joined.
     #expect(try RemoteChannels.marked(marked, joined: [joined]) == [joined])
   }
+
+  /// The node would dial them.
+  @Test func bootstrapNodesOfOthersAreIgnored() throws {
+    let address = try #require(Address(bootstrap: "boot.example.org:14507"))
+    var named = JoinedChannel(address: "lab")
+    named.bootstraps = [address]
+    #expect(JoinedChannel.list(from: JoinedChannel.value(of: [named])) == [named])
+    #expect(try RemoteChannels.marked([named], joined: []).map(\.bootstraps) == [[]])
+    #expect(try RemoteChannels.marked([JoinedChannel(address: "lab")], joined: [named]) == [named])
+    named.bootstraps = Array(repeating: address, count: 99)
+    #expect(named.bootstraps.count == JoinedChannel.maximumBootstraps)
+  }
 }

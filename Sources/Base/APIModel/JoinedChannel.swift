@@ -13,6 +13,13 @@ package struct JoinedChannel: Hashable, Sendable {
   package var isPublic: Bool
   /// Whether a client on another machine has joined it: its document is then fetched from public addresses only.
   package var isJoinedRemotely = false
+  /// The bootstrap nodes that were named when the channel was joined, as in an invite; they are left with the channel.
+  package var bootstraps: [Address] = [] {
+    didSet { bootstraps = Array(bootstraps.prefix(Self.maximumBootstraps)) }
+  }
+
+  /// Most bootstrap nodes that may be named with a channel: the node dials all of them.
+  package static let maximumBootstraps = 16
 
   package init(address: ByteString, isMessageProxy: Bool = false, isDataProxy: Bool = false, isPublic: Bool = false) {
     self.address = address
@@ -29,6 +36,7 @@ package struct JoinedChannel: Hashable, Sendable {
       "isPublic": .bool(isPublic),
     ]
     if isJoinedRemotely { fields["isJoinedRemotely"] = true }
+    if !bootstraps.isEmpty { fields["bootstraps"] = .array(bootstraps.map { .string($0.description) }) }
     return .object(fields)
   }
 
@@ -40,6 +48,9 @@ package struct JoinedChannel: Hashable, Sendable {
         address: ByteString(address), isMessageProxy: entry["isMessageProxy"]?.bool ?? false,
         isDataProxy: entry["isDataProxy"]?.bool ?? false, isPublic: entry["isPublic"]?.bool ?? false)
       channel.isJoinedRemotely = entry["isJoinedRemotely"]?.bool ?? false
+      channel.bootstraps = (entry["bootstraps"]?.array ?? []).compactMap { address in
+        address.string.flatMap { Address(bootstrap: $0) }
+      }
       return channel
     }
   }

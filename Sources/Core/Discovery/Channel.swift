@@ -19,24 +19,28 @@ package struct Channel: Hashable, Sendable {
   package let isPublic: Bool
   /// What this node's owner lets it relay between the channel's members, if the document allows that too; nil for nothing.
   package let offered: RelayedTraffic?
+  /// The bootstrap nodes that were named when this node joined, as in an invite.
+  package let namedBootstraps: [Address]
 
   package init(
     address: ByteString, secret: ChannelSecret, membership: Membership, isPublic: Bool = false,
-    offered: RelayedTraffic? = nil
+    offered: RelayedTraffic? = nil, namedBootstraps: [Address] = []
   ) {
     self.address = address
     self.secret = secret
     self.membership = membership
     self.isPublic = isPublic
     self.offered = offered
+    self.namedBootstraps = namedBootstraps
   }
 
   package var topic: Topic { secret.topic }
 
-  /// The addresses of the channel's bootstrap nodes, according to its document.
+  /// The TCP addresses of the channel's bootstrap nodes, according to its document and as they were named.
   package var bootstrapAddresses: [Endpoint] {
-    guard case .byDocument(let document) = membership else { return [] }
-    return document?.bootstrapAddresses ?? []
+    let named = namedBootstraps.compactMap(\.tcpEndpoint)
+    guard case .byDocument(let document) = membership else { return named }
+    return (document?.bootstrapAddresses ?? []) + named
   }
 
   /// Whether `server` may report and send stored files to `asker`, given that both have proved that they know the

@@ -13,11 +13,21 @@ extension NodeCore {
   /// If only a WebSocket is configured there, nothing else is dialed: a web server listens at the port, and others may be
   /// closed.
   func places(ofBootstrap endpoint: Endpoint) -> [Address] {
-    let webSockets = configuration.webSocketBootstraps.filter { $0.webSocketEndpoint == endpoint }
+    let webSockets = webSocketBootstraps.filter { $0.webSocketEndpoint == endpoint }
     let isForTCP =
       webSockets.isEmpty || configuration.bootstraps.contains(endpoint)
       || membership.inOrder.contains { $0.bootstrapAddresses.contains(endpoint) }
     return (isForTCP ? tcpPlaces(ofBootstrap: endpoint) : []) + webSockets
+  }
+
+  /// The bootstrap nodes at WebSockets: those of the configuration, and those that were named with a channel.
+  var webSocketBootstraps: [Address] {
+    var addresses = configuration.webSocketBootstraps
+    for address in membership.inOrder.flatMap(\.namedBootstraps)
+    where address.webSocketEndpoint != nil && !addresses.contains(address) {
+      addresses.append(address)
+    }
+    return addresses
   }
 
   private func tcpPlaces(ofBootstrap endpoint: Endpoint) -> [Address] {
@@ -59,15 +69,5 @@ extension NodeCore {
     for target in dials.wanted where dials.problem(with: target) != nil { perform(dials.forget(target)) }
     updateTargets(at: now)
     runDials(now)
-  }
-}
-
-extension Address {
-  /// The endpoint of a WebSocket; nil for every other transport.
-  var webSocketEndpoint: Endpoint? {
-    switch self {
-    case .webSocket(let endpoint), .secureWebSocket(let endpoint): endpoint
-    case .tcp, .quic, .relay: nil
-    }
   }
 }

@@ -65,6 +65,9 @@ extension NodeCore {
     addressesChanged(at: now)
   }
 
+  /// Where other nodes may reach this one, as far as it knows.
+  package var ownAddresses: [Address] { introductions.ownAddresses }
+
   /// Sets the networks around this node, after they have changed.
   package mutating func setLocalNetwork(_ network: LocalNetwork, at now: Timestamps) {
     guard introductions.setLocalNetwork(network) else { return }

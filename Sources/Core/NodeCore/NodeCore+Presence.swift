@@ -88,7 +88,7 @@ extension NodeCore {
     let channels = membership.inOrder
     let ownAddresses = introductions.ownAddresses
     let bootstraps =
-      configuration.bootstraps + configuration.webSocketBootstraps.compactMap(\.webSocketEndpoint)
+      configuration.bootstraps + webSocketBootstraps.compactMap(\.webSocketEndpoint)
       + channels.flatMap(\.bootstrapAddresses)
     for endpoint in bootstraps where !ownAddresses.contains(.tcp(endpoint)) {
       targets.insert(.bootstrap(endpoint))

@@ -182,14 +182,14 @@ extension NetworkSummary.View {
 
 extension NetworkSummary.Bootstrap {
   /// As its owner gave it.
-  fileprivate var name: String {
+  var name: String {
     guard let place = places.first, place.tcpEndpoint == nil else { return endpoint.description }
     return place.description
   }
 }
 
 extension NetworkSummary.Members {
-  fileprivate func state(for node: NodeID) -> Checkup.JoinedChannelState {
+  func state(for node: NodeID) -> Checkup.JoinedChannelState {
     let membership: Checkup.JoinedChannelState.Membership =
       switch channel.membership {
       case .byName: .byName

@@ -140,7 +140,8 @@ final class JoinedChannels {
         address: channel.address, secret: secret,
         membership: ChannelSource.isDocument(channel.address) ? .byDocument(documents[channel.address]) : .byName,
         isPublic: channel.isPublic,
-        offered: RelayedTraffic(isMessageProxy: channel.isMessageProxy, isDataProxy: channel.isDataProxy))
+        offered: RelayedTraffic(isMessageProxy: channel.isMessageProxy, isDataProxy: channel.isDataProxy),
+        namedBootstraps: channel.bootstraps)
     }
     driver.input { $0.setChannels(channels, at: $1) }
   }

@@ -120,13 +120,12 @@ package enum DaemonOptions {
       return true
     },
     "--bootstrap": { configuration, value in
-      if namesWebSocket(value) {
-        guard let address = webSocket(value) else { return false }
+      guard let address = Address(bootstrap: value) else { return false }
+      if let endpoint = address.tcpEndpoint {
+        configuration.bootstraps.append(endpoint)
+      } else {
         configuration.webSocketBootstraps.append(address)
-        return true
       }
-      guard let endpoint = Endpoint(value) else { return false }
-      configuration.bootstraps.append(endpoint)
       return true
     },
     "--introduce-only": { configuration, value in
@@ -179,21 +178,6 @@ package enum DaemonOptions {
     "--public-url": { _, _ in true },
     "--static-config": { _, _ in true },
   ]
-
-  /// Whether the text names a WebSocket.
-  private static func namesWebSocket(_ text: String) -> Bool {
-    text.begins(with: "wss://") || text.begins(with: "ws://")
-  }
-
-  /// The address of a WebSocket, whose port may be missing; nil for any other text. It has no path: that is always the
-  /// same.
-  private static func webSocket(_ text: String) -> Address? {
-    let (scheme, rest) = text.cut(at: ":")
-    let place = (rest?.removing(prefix: "//")).map { $0.removing(suffix: "/") ?? $0 } ?? ""
-    guard !place.utf8.contains(UInt8(ascii: "/")) else { return nil }
-    let port = scheme == "wss" ? Endpoint.httpsPort : Endpoint.httpPort
-    return Address("\(scheme)://\(place)") ?? Address("\(scheme)://\(place):\(port)")
-  }
 
   private static func read(
     _ environment: [ByteString: String], into configuration: inout DaemonConfiguration

@@ -40,7 +40,7 @@ extension Route {
       [.otherMachine, .groupMember]
     // What the owner keeps, and with whom the owner shares it, is not for the group to decide.
     case .storeVerify, .storeRemove, .storeRemovePreview, .storeRelease, .storePin, .storeUnpin, .storeCollect,
-      .storeCollectPreview, .feedDelete, .channelsReload, .channelsCheck:
+      .storeCollectPreview, .meeting, .feedDelete, .channelsReload, .channelsCheck:
       [.otherMachine]
     // They take paths of this machine: of files that every member of the group can read.
     case .storeFile, .linkFile: [.groupMember]

@@ -51,6 +51,7 @@ extension LocalAPIServer {
     case .doctor:
       _ = try await fields(of: exchange, route)
       respond(exchange, await node.checkUp().json)
+    case .meeting: try await showMeeting(route, exchange)
     case .storeList, .storeUsage, .storeVerify, .storeRemove, .storeRemovePreview, .storePin, .storeUnpin,
       .storeCollect, .storeCollectPreview, .storeRelease:
       try await answerStore(route, exchange)

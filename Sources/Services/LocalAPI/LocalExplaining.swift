@@ -8,4 +8,9 @@ package protocol LocalExplaining: Actor {
 
   /// Looks at this node, its disk and its network, and dials its bootstrap nodes.
   func checkUp() async -> Checkup
+
+  /// How this node meets other nodes, in all channels or in one.
+  ///
+  /// - Parameter refreshes: whether the channel's document is read first.
+  func meeting(in channel: ByteString?, refreshes: Bool) async throws(KacheryError) -> MeetingState
 }

@@ -11,7 +11,7 @@ enum RemoteChannels {
   ///
   /// - Throws: `forbidden` if one of these has an address that only the owner may use.
   static func marked(_ channels: [JoinedChannel], joined: [JoinedChannel]) throws(KacheryError) -> [JoinedChannel] {
-    let known = Dictionary(joined.map { ($0.address, $0.isJoinedRemotely) }) { first, _ in first }
+    let known = Dictionary(joined.map { ($0.address, $0) }) { first, _ in first }
     var marked: [JoinedChannel] = []
     for var channel in channels {
       guard known[channel.address] != nil || mayJoin(channel.address.text) else {
@@ -20,7 +20,10 @@ enum RemoteChannels {
           "A channel at \(channel.address) can be joined only on the daemon's own machine; use a name, or an http or "
             + "https address of a public host.")
       }
-      channel.isJoinedRemotely = known[channel.address] ?? channel.address.text.contains(bytesOf: "://")
+      channel.isJoinedRemotely =
+        known[channel.address]?.isJoinedRemotely ?? channel.address.text.contains(bytesOf: "://")
+      // The node would dial whatever the client names.
+      channel.bootstraps = known[channel.address]?.bootstraps ?? []
       marked.append(channel)
     }
     return marked

@@ -24,6 +24,7 @@ enum Route: String, CaseIterable {
   case loadBatch = "/v1/load"
   case explain = "/v1/explain"
   case doctor = "/v1/doctor"
+  case meeting = "/v1/meeting"
   case storeList = "/v1/store/list"
   case storeUsage = "/v1/store/usage"
   case storeVerify = "/v1/store/verify"
@@ -74,8 +75,8 @@ enum Route: String, CaseIterable {
   /// Whether its answer can take long: it waits for other nodes or for messages, or is as large as a file.
   var waits: Bool {
     switch self {
-    case .store, .findFile, .loadFile, .loadBatch, .downloadFileData, .read, .explain, .doctor, .storeVerify, .storeRelease,
-      .feedInfo, .feedSubmit, .feedWatch, .feedStream, .channelsReload, .channelsCheck:
+    case .store, .findFile, .loadFile, .loadBatch, .downloadFileData, .read, .explain, .doctor, .meeting, .storeVerify,
+      .storeRelease, .feedInfo, .feedSubmit, .feedWatch, .feedStream, .channelsReload, .channelsCheck:
       true
     default: false
     }

@@ -1,5 +1,6 @@
 import APIModel
 import Files
+import Invitations
 import Primitives
 
 extension Command {
@@ -10,24 +11,27 @@ extension Command {
     details: """
       A channel is a name that its members agree on, or the address (http, https or a file) of a document that lists
       them. Anyone who can guess the name can join. A document is read first: if that fails, the channel is joined only
-      with --force, and the daemon tries again every 3 minutes.
+      with --force, and the daemon tries again every 3 minutes. An invite joins as 'kachery join' does.
       """,
     options: [
       Option("--message-proxy", nil, "relay messages, and files slowly, between members that cannot reach each other"),
       Option("--data-proxy", nil, "relay everything between members that cannot reach each other"),
       Option("--public", nil, "serve nodes that are not authorized, if the channel's document allows it"),
       Option("--force", nil, "join even if the document cannot be read now"),
+      noWait,
     ],
     examples: ["kachery-p2p-join-channel our-lab-7f3a9c", "kachery-p2p-join-channel https://example.org/channel.yaml"],
     run: { (arguments) throws(KacheryError) in
-      let given = absolute(try arguments.operand("channel's name or address"))
+      let operand = try arguments.operand("channel's name or address")
+      guard !Invite.isMeant(by: operand) else { return try Command.follow(operand, arguments) }
+      let given = absolute(operand)
       let address = JoinedChannel.followingLatest(given)
       if address != given {
         Console.note("The address names one revision of a gist; following the latest revision instead.")
       }
       try JoinedChannel.requireJoinable(address)
       let client = try DaemonClient.require()
-      let channel = JoinedChannel(
+      var channel = JoinedChannel(
         address: address, isMessageProxy: arguments.has("--message-proxy"), isDataProxy: arguments.has("--data-proxy"),
         isPublic: arguments.has("--public"))
       var channels = try joinedChannels(client)
@@ -35,6 +39,8 @@ extension Command {
       // A published name joins whatever the document says, as it always has.
       let check = arguments.isPublishedCall ? nil : try ChannelCheck(address, client)
       if let error = check?.error, index == nil, !arguments.has("--force") { throw ChannelCheck.notJoined(error) }
+      // Those of an invite stay.
+      if let index { channel.bootstraps = channels[index].bootstraps }
       if let index { channels[index] = channel } else { channels.append(channel) }
       try setJoinedChannels(channels, client)
       if arguments.isPublishedCall {
@@ -94,7 +100,7 @@ extension Command {
     return JoinedChannel.list(from: answer["value"])
   }
 
-  private static func setJoinedChannels(_ channels: [JoinedChannel], _ client: DaemonClient) throws(KacheryError) {
+  static func setJoinedChannels(_ channels: [JoinedChannel], _ client: DaemonClient) throws(KacheryError) {
     let answer = try client.post(
       "/mutable/set", ["key": JoinedChannel.mutableKey, "value": JoinedChannel.value(of: channels)])
     guard answer["success"]?.bool == true else {
