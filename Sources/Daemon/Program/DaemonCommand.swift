@@ -38,9 +38,12 @@ package enum DaemonCommand {
         logsJSON ? StandardErrorLog.writeJSON(level, message) : StandardErrorLog.write(level, message)
       }
       FileSystem.raiseDescriptorLimit()
+      if configuration.removesStorage { try ShortLife.requireUnused(configuration.storageDirectory) }
+      defer { if configuration.removesStorage { try? FileSystem.removeTree(configuration.storageDirectory) } }
       let loop = try EventLoop(name: "kachery")
       let node = try Node(configuration, loop: loop, log: log)
       try await node.watchSignals()
+      if configuration.endsWithInput { try ShortLife.whenInputEnds { Task { await node.requestStop() } } }
       let port = try await node.start()
       let ports = await node.listening.map { "\($0.port)" }.joined(separator: " and ")
       let quic = await node.listeningForQUIC.map { ", QUIC on UDP port \($0.port)" } ?? ""
@@ -51,7 +54,7 @@ package enum DaemonCommand {
       )
       await node.untilStopRequested()
       log.info("Stopping.")
-      endAnyway(log)
+      endAnyway(log, removing: configuration.removesStorage ? configuration.storageDirectory : nil)
       await node.stop()
       await loop.shutdown()
       return 0
@@ -63,10 +66,11 @@ package enum DaemonCommand {
 
   /// Ends the process even if a disk or a file server does not answer: every acknowledged operation is on disk, and the
   /// rest may be interrupted at any moment.
-  private static func endAnyway(_ log: Log) {
+  private static func endAnyway(_ log: Log, removing directory: String?) {
     Task.detached {
       try? await Task.sleep(for: patience)
       log.warning("Some work did not end in time and was interrupted.")
+      if let directory { try? FileSystem.removeTree(directory) }
       CurrentProcess.end(0)
     }
   }
