@@ -75,6 +75,10 @@ package struct DaemonConfiguration: Sendable {
   package var downloadLimit: RateSchedule?
   /// The rate of all relaying for other nodes together; nil to use kachery.yaml.
   package var relayLimit: RateSchedule?
+  /// Whether the node ends when standard input does, which is when the command that started it for itself does.
+  package var endsWithInput = false
+  /// Whether the storage directory, which must be unused, is removed when the node has ended.
+  package var removesStorage = false
   package var logLevel = Log.Level.info
   /// Whether each line of the log is a JSON object.
   package var logsJSON = false

@@ -119,6 +119,9 @@ import Testing
     #expect(try complete("kachery", "daemon", "start", "--lab") == ["--label"])
     #expect(try complete("kachery-load", "--de") == ["--dest"])
     #expect(try complete("/usr/local/bin/kachery-p2p-start-daemon", "--isb") == ["--isbootstrap"])
+    let program = RunningDaemon.programs.appending(path: "kachery").path
+    #expect(try complete(program, "receive", "alga") == ["algae-"])
+    #expect(try complete(program, "receive", "algae-alie") == ["algae-alien-"])
     #expect(try complete("kachery-p2p", "find") == ["find-file"])
     #expect(try complete("kachery-client", "cat-file", "--st") == ["--start"])
     #expect(try complete("kachery-p2p-start-daemon", "--nob").isEmpty)

@@ -38,11 +38,14 @@ package enum DaemonCommand {
         logsJSON ? StandardErrorLog.writeJSON(level, message) : StandardErrorLog.write(level, message)
       }
       FileSystem.raiseDescriptorLimit()
+      if configuration.removesStorage { try ShortLife.requireUnused(configuration.storageDirectory) }
+      defer { if configuration.removesStorage { try? FileSystem.removeTree(configuration.storageDirectory) } }
       let loop = try EventLoop(name: "kachery")
       let node = try Node(configuration, loop: loop, log: log)
       // Not before the directory is locked: it would be another daemon's log.
       StandardErrorLog.continue(in: LogFile(in: configuration.storageDirectory))
       try await node.watchSignals()
+      if configuration.endsWithInput { try ShortLife.whenInputEnds { Task { await node.requestStop() } } }
       let port = try await node.start()
       let ports = await node.listening.map { "\($0.port)" }.joined(separator: " and ")
       let quic = await node.listeningForQUIC.map { ", QUIC on UDP port \($0.port)" } ?? ""
@@ -54,7 +57,7 @@ package enum DaemonCommand {
       FailedStart.forget(in: configuration.storageDirectory)
       await node.untilStopRequested()
       log.info("Stopping.")
-      endAnyway(log)
+      endAnyway(log, removing: configuration.removesStorage ? configuration.storageDirectory : nil)
       await node.stop()
       await loop.shutdown()
       return 0
@@ -74,10 +77,11 @@ package enum DaemonCommand {
 
   /// Ends the process even if a disk or a file server does not answer: every acknowledged operation is on disk, and the
   /// rest may be interrupted at any moment.
-  private static func endAnyway(_ log: Log) {
+  private static func endAnyway(_ log: Log, removing directory: String?) {
     Task.detached {
       try? await Task.sleep(for: patience)
       log.warning("Some work did not end in time and was interrupted.")
+      if let directory { try? FileSystem.removeTree(directory) }
       CurrentProcess.end(0)
     }
   }

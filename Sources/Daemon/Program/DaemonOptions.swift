@@ -81,6 +81,8 @@ package enum DaemonOptions {
   ]
 
   private static let flags: [ByteString: @Sendable (inout DaemonConfiguration) -> Void] = [
+    "--attached": { $0.endsWithInput = true },
+    "--temporary": { $0.removesStorage = true },
     "--isbootstrap": { $0.isBootstrap = true },
     "--no-relay": { $0.relays = false },
     "--no-punching": { $0.punches = false },

@@ -11,6 +11,13 @@ extension FileSystem {
   /// Most descriptors that a daemon can make use of.
   private static let mostDescriptors: Int64 = 1 << 20
 
+  /// The permissions of a new file that its creator leaves to the umask. Briefly changes the umask of the process.
+  package static var newFilePermissions: UInt32 {
+    let mask = umask(0o077)
+    umask(mask)
+    return 0o666 & ~UInt32(mask)
+  }
+
   /// Raises the number of descriptors that this process may have open to the maximum allowed; returns it.
   ///
   /// Shells start programs with 1,024, which is fewer than the number of clients that may wait for messages

@@ -35,7 +35,11 @@ extension Completion {
     return """
       _kachery() {
         local word="${COMP_WORDS[COMP_CWORD]}" words="" name="${COMP_WORDS[0]##*/}"
-        if [[ "$word" == -* ]]; then
+        if [[ "$word" != -* && "$name ${COMP_WORDS[1]}" == "kachery receive" ]]; then
+          COMPREPLY=($("${COMP_WORDS[0]}" receive --complete "$word" 2>/dev/null))
+          compopt -o nospace 2>/dev/null
+          return
+        elif [[ "$word" == -* ]]; then
           case "$name ${COMP_WORDS[1]} ${COMP_WORDS[2]}" in
       \(optionCases { "words=\"\($0)\"" })
           esac
@@ -68,6 +72,10 @@ extension Completion {
       _kachery() {
         local -a commands
         local name=${words[1]:t}
+        if [[ "$name $words[2]" == "kachery receive" && $words[CURRENT] != -* ]]; then
+          compadd -S '' -- ${(f)"$($words[1] receive --complete "$words[CURRENT]" 2>/dev/null)"}
+          return
+        fi
         if [[ $words[CURRENT] == -* ]]; then
           case "$name $words[2] $words[3]" in
       \(optionCases { "compadd -- \($0)" })
@@ -118,6 +126,9 @@ extension Completion {
         }
       }
     }
+    lines.append(
+      "complete -c kachery -f -n '__fish_seen_subcommand_from receive' "
+        + "-a '(kachery receive --complete (commandline -ct) 2>/dev/null)'")
     return lines.joined(separator: "\n")
   }
 

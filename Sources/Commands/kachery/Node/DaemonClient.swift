@@ -82,6 +82,11 @@ struct DaemonClient: Sendable {
     return try throughSocket(in: directory)
   }
 
+  /// The daemon of this storage directory, whatever the environment names; nil if none answers there.
+  static func inDirectory(_ directory: String) throws(KacheryError) -> DaemonClient? {
+    try throughSocket(in: directory)
+  }
+
   /// The daemon at the Unix socket in this directory; nil if there is none, or if this user may not use it.
   private static func throughSocket(in directory: String) throws(KacheryError) -> DaemonClient? {
     let path = "\(directory)/\(APIVersion.socketName)"
@@ -158,9 +163,9 @@ struct DaemonClient: Sendable {
 
   /// The reply of the daemon, at the socket if one is given; nil if none answers.
   private static func probe(socket: String? = nil) throws(KacheryError) -> ProbeReply? {
-    var request = HTTPRequest("GET", "\(address)/probe")
+    var request = HTTPRequest("GET", "\(socket == nil ? address : "http://localhost")/probe")
     request.unixSocket = socket
-    request.certificateFile = certificateFile
+    if socket == nil { request.certificateFile = certificateFile }
     // Another machine names its channels only to those with its token, which never travels unencrypted.
     if socket == nil, certificateFile != nil, let token = remoteToken {
       request.headers = [("Authorization", "Bearer \(token)")]
