@@ -19,7 +19,9 @@ extension Node {
     if configuration.isBootstrap { state.ownAddresses = ownAddresses }
     state.bootstraps = bootstraps(for: channel, in: network)
     state.channel = network.channels.first { $0.channel.address == channel }?.state(for: id)
-    if let channel, state.channel?.membership == .unread { state.channel?.problem = channels.documents.problem(channel) }
+    if let channel, state.channel?.membership == .unread {
+      state.channel?.problem = channels.documents.problem(channel)
+    }
     return state
   }
 
