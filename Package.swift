@@ -9,13 +9,16 @@ let strict: [SwiftSetting] = [
   .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
 ]
 
-// Arithmetic is optimized in debug builds as well, or the tests would wait for it.
-func module(
-  _ name: String, in folder: String, _ dependencies: [Target.Dependency] = [], isArithmetic: Bool = false
-) -> Target {
+// The base and the core are optimized in debug builds as well, with all their assertions, or the simulations and the tests of
+// arithmetic would take several times as long.
+let optimized: [SwiftSetting] = [
+  .unsafeFlags(["-O", "-assert-config", "Debug"], .when(configuration: .debug))
+]
+
+func module(_ name: String, in folder: String, _ dependencies: [Target.Dependency] = []) -> Target {
   .target(
     name: name, dependencies: dependencies, path: "Sources/\(folder)/\(name)",
-    swiftSettings: isArithmetic ? strict + [.unsafeFlags(["-O"], .when(configuration: .debug))] : strict)
+    swiftSettings: ["Base", "Core"].contains(folder) ? strict + optimized : strict)
 }
 
 func command(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -66,7 +69,7 @@ let package = Package(
 
     // Base: imports nothing of ours but Base.
     module("Primitives", in: "Base"),
-    module("Ed25519Batch", in: "Base", ["COpenSSL"], isArithmetic: true),
+    module("Ed25519Batch", in: "Base", ["COpenSSL"]),
     module("Crypto", in: "Base", ["Primitives", "Ed25519Batch", "COpenSSL", "CSHA1"]),
     module("Diagnostics", in: "Base", ["Primitives"]),
     module("APIModel", in: "Base", ["Primitives"]),
