@@ -81,7 +81,10 @@ import Testing
   }
 
   @Test func infoNamesTheDaemon() throws {
-    #expect(try call("kachery-info").code == 4)
+    let offline = try call("kachery-info")
+    #expect(offline.code == 0 && offline.output.contains("\nOffline: KACHERY_OFFLINE_STORAGE_DIR is set"))
+    let online = environment.filter { $0.key != "KACHERY_OFFLINE_STORAGE_DIR" }
+    #expect(try run("kachery-info", [], in: folder.path, environment: online).code == 4)
     let daemon = try RunningDaemon(in: folder.path("node"), ["--channel", "info-lab"])
     let info = try run("kachery-info", [], in: folder.path, environment: daemon.environment)
     #expect(info.code == 0)
@@ -113,7 +116,7 @@ import Testing
     #expect(try complete("kachery", "channel", "l") == ["leave", "list"])
     #expect(try complete("kachery", "load", "--d") == ["--dest"])
     #expect(try complete("kachery", "verify", "--j") == ["--json"])
-    #expect(try complete("kachery", "gc", "--d") == ["--damaged"])
+    #expect(try complete("kachery", "gc", "--d") == ["--damaged", "--dry-run"])
     #expect(try !complete("kachery", "load-dir", "--").contains("--label"))
     #expect(try complete("kachery", "pin", "--j").isEmpty)
     #expect(try complete("kachery", "daemon", "start", "--lab") == ["--label"])
