@@ -37,6 +37,7 @@ actor Node {
   let requests: FileRequests
   let batches: BatchLoads
   let feedRequests: FeedRequests
+  let publishedNames = PublishedNames()
   let replicator: FeedReplicator
   let channels: JoinedChannels
   private let introduced: IntroducedNodes

@@ -157,7 +157,9 @@ class SubfeedCore:
     def append_messages(self, messages: Sequence[Message]) -> None:
         """Appends messages, all or none; they are on the node's disk when this returns."""
         feed_id = self._live_id_of_own("appended to")
-        _feed_calls.append(feed_id, self._subfeed_hash, messages)
+        name = self._subfeed_name
+        stands_for_hash = isinstance(name, str) and name.startswith("~")
+        _feed_calls.append(feed_id, self._subfeed_hash, messages, None if stands_for_hash else name)
 
     def submit_message(self, message: Message) -> None:
         """Asks the node that writes the feed to append a message. It must have granted write access to this node."""

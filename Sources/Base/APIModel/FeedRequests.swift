@@ -22,10 +22,13 @@ package struct AppendRequest: Sendable {
   package let key: SubfeedKey
   package let messages: [JSONObject]
   package let metaData: JSONObject?
+  /// The subfeed's name, as JSON, for the writer to publish; nil if the client tells the hash alone.
+  package let subfeedName: JSONValue?
 
   /// Reads the body.
   package init(_ fields: JSONFields) throws(KacheryError) {
     key = try fields.subfeedKey()
+    subfeedName = fields.value("subfeedName").flatMap { $0 == .null ? nil : $0 }
     guard let list = fields.value("messages")?.array else {
       throw KacheryError(.badRequest, "The field 'messages' is not a list.")
     }

@@ -26,6 +26,7 @@ extension Node {
   func deleteFeed(_ feed: FeedID) async throws(KacheryError) -> Bool {
     let wasThere = try await written { feeds.delete(feed, then: $0) }
     driver.feeds { $0.forget(feed, at: $1) }
+    publishedNames.forget(feed)
     return wasThere
   }
 
@@ -34,6 +35,7 @@ extension Node {
   }
 
   func append(_ request: AppendRequest) async throws(KacheryError) {
+    if let name = request.subfeedName, !request.messages.isEmpty { try await publish(name, of: request.key) }
     try await append(request.messages, to: request.key, metaData: request.metaData)
   }
 
@@ -42,6 +44,27 @@ extension Node {
     let time = driver.now.wall
     let signed = try await written { feeds.append(messages, to: key, metaData: metaData, at: time, then: $0) }
     noteAppended(signed, to: key)
+  }
+
+  /// Publishes the name of a subfeed in the feed's list of names, unless it is there.
+  ///
+  /// - Throws: `badRequest` if it is the name of another subfeed.
+  private func publish(_ json: JSONValue, of key: SubfeedKey) async throws(KacheryError) {
+    guard let name = SubfeedName(json: json), name.isPublished else { return }
+    guard try name.hash() == key.subfeed else {
+      throw KacheryError(.badRequest, "'\(json.compact)' is not the name of the subfeed ~\(key.subfeed).")
+    }
+    if !publishedNames.knows(key.feed) {
+      let names = try await loop.onPool { [feeds] () throws(KacheryError) in try feeds.publishedNames(of: key.feed) }
+      publishedNames.record(names, of: key.feed)
+    }
+    guard publishedNames.begin(key) else { return }
+    do throws(KacheryError) {
+      try await append([name.message], to: SubfeedKey(key.feed, try SubfeedName.listing.hash()), metaData: nil)
+    } catch {
+      publishedNames.forget(key.feed)
+      throw error
+    }
   }
 
   /// Handles new messages of a subfeed that are on disk.
@@ -147,14 +170,21 @@ extension Node {
         throw KacheryError(.notFound, "There is no feed \(feed) on this node.")
       }
       var subfeeds: [JSONValue] = []
-      for (subfeed, count) in try feeds.subfeeds(of: feed) {
+      var names: [SubfeedHash: SubfeedName] = [:]
+      for name in try feeds.publishedNames(of: feed) { names[try name.hash()] = name }
+      let listing = try SubfeedName.listing.hash()
+      for (subfeed, count) in try feeds.subfeeds(of: feed) where subfeed != listing {
         let key = SubfeedKey(feed, subfeed)
         subfeeds.append(
           [
-            "subfeedHash": .string(subfeed.hex), "messages": .integer(Int64(clamping: count)),
-            "accessRules": try feeds.rules(of: key).json,
+            "subfeedHash": .string(subfeed.hex), "name": names.removeValue(forKey: subfeed)?.json ?? .null,
+            "messages": .integer(Int64(clamping: count)), "accessRules": try feeds.rules(of: key).json,
             "forks": .integer(Int64(try feeds.forks(of: key).count)),
           ])
+      }
+      // The writer has them, and no message of theirs has come here yet.
+      for (subfeed, name) in names.sorted(by: { $0.key < $1.key }) {
+        subfeeds.append(["subfeedHash": .string(subfeed.hex), "name": name.json, "messages": 0, "forks": 0])
       }
       return [
         "success": true, "feedId": .string(feed.hex), "names": .array(summary.names.map { .string($0) }),

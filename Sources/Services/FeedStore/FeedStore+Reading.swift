@@ -89,15 +89,16 @@ extension FeedStore {
     package let messages: Int
   }
 
-  /// The stored feeds, of this node and of others.
+  /// The stored feeds, of this node and of others. The list of a feed's subfeeds does not count as one.
   package func summaries() throws(KacheryError) -> [Summary] {
     let names = try keys.names()
     let writeable = try keys.writeable()
+    let listing = SQLValue.text(try SubfeedName.listing.hash().hex)
     let rows = try reader.withLock { (connection) throws(KacheryError) in
       try connection.rows(
-        "SELECT feedId, (SELECT count(*) FROM subfeeds WHERE subfeeds.feedId = feeds.feedId), "
-          + "(SELECT count(*) FROM subfeedMessages WHERE subfeedMessages.feedId = feeds.feedId) FROM feeds ORDER BY feedId"
-      )
+        "SELECT feedId, (SELECT count(*) FROM subfeeds AS s WHERE s.feedId = feeds.feedId AND s.subfeedHash <> ?), "
+          + "(SELECT count(*) FROM subfeedMessages AS m WHERE m.feedId = feeds.feedId AND m.subfeedHash <> ?) "
+          + "FROM feeds ORDER BY feedId", [listing, listing])
     }
     return rows.compactMap { row in
       guard let feed = row[0].text.flatMap({ FeedID(hex: $0) }) else { return nil }

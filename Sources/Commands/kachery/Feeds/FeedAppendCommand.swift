@@ -27,7 +27,8 @@ extension Command {
       }
       let client = try FeedClient.require()
       let feed = try NamedFeed(arguments, client)
-      var appending = Appending(client: client, subfeed: try feed.key(), submits: arguments.has("--submit"))
+      var appending = Appending(
+        client: client, subfeed: try feed.key(), name: try feed.subfeed(), submits: arguments.has("--submit"))
       do throws(KacheryError) {
         if given.isEmpty {
           try appending.appendLines(of: try LineReader(path: arguments.value("--file") ?? "-"))
@@ -63,15 +64,17 @@ private struct Appending {
 
   let client: FeedClient
   let subfeed: SubfeedKey
+  let name: SubfeedName
   /// Whether messages are submitted to the node that writes the feed, instead of appended by this node's daemon.
   let submits: Bool
   private(set) var appended = 0
   private var messages: [JSONValue] = []
   private var bytes = 0
 
-  init(client: FeedClient, subfeed: SubfeedKey, submits: Bool) {
+  init(client: FeedClient, subfeed: SubfeedKey, name: SubfeedName, submits: Bool) {
     self.client = client
     self.subfeed = subfeed
+    self.name = name
     self.submits = submits
   }
 
@@ -118,7 +121,7 @@ private struct Appending {
         appended += 1
       }
     } else {
-      try client.append(messages, to: subfeed)
+      try client.append(messages, to: subfeed, named: name)
       appended += messages.count
     }
     messages = []

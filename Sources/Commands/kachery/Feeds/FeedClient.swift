@@ -1,4 +1,5 @@
 import APIModel
+import Crypto
 import Primitives
 
 /// What the daemon is asked about feeds.
@@ -56,8 +57,29 @@ struct FeedClient {
   }
 
   /// Appends messages, all or none; they are on the disk afterwards.
-  func append(_ messages: [JSONValue], to subfeed: SubfeedKey) throws(KacheryError) {
-    _ = try call("appendMessages", subfeed.fields(["messages": .array(messages)]))
+  ///
+  /// - Parameter name: the subfeed's, which the daemon publishes; nil if it is nobody else's business.
+  func append(
+    _ messages: [JSONValue], to subfeed: SubfeedKey, named name: SubfeedName? = nil
+  ) throws(KacheryError) {
+    var request: JSONObject = ["messages": .array(messages)]
+    if let name, name.isPublished { request["subfeedName"] = name.json }
+    _ = try call("appendMessages", subfeed.fields(request))
+  }
+
+  /// The names of subfeeds that the feed's writer has published, as far as they come within `wait`.
+  func publishedNames(of feed: FeedID, wait: Duration) throws(KacheryError) -> [SubfeedName] {
+    let listing = SubfeedKey(feed, try SubfeedName.listing.hash())
+    var reader = SubfeedReader(self, listing, from: 0, isSigned: false, isLocal: false)
+    var names: [SubfeedName] = []
+    var wait = wait
+    while reader.position < 2 * SubfeedName.maximumPublished {
+      let messages = try reader.next(wait: wait)
+      guard !messages.isEmpty else { break }
+      for name in messages.compactMap({ SubfeedName(message: $0) }) where !names.contains(name) { names.append(name) }
+      wait = min(wait, .milliseconds(300))
+    }
+    return names
   }
 
   /// Asks the node that writes the feed to append a message.

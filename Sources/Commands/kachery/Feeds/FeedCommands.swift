@@ -1,3 +1,4 @@
+import Crypto
 import Primitives
 
 extension Command {
@@ -108,9 +109,12 @@ private struct FeedReport {
   var json: JSONValue { .object(document) }
 
   init(_ feed: NamedFeed, _ client: FeedClient, timeout: Duration) throws(KacheryError) {
-    let holdings = try client.holdings(of: feed.id)
-    let location = try Self.location(of: feed.id, client, timeout, isHere: holdings != nil)
+    let isHere = try client.holdings(of: feed.id) != nil
+    let location = try Self.location(of: feed.id, client, timeout, isHere: isHere)
     let isWriteable = location?.isWriteable ?? false
+    // They are here afterwards.
+    if !isWriteable { _ = try client.publishedNames(of: feed.id, wait: min(timeout, .seconds(2))) }
+    let holdings = try client.holdings(of: feed.id)
     let writer = isWriteable ? "this node" : location?.node.map { "the node \($0)" } ?? "a node that is not online"
     let uri = FeedURI(feed: feed.id).description
     lines = ["Feed: \(uri)", "Written by: \(writer)"]
@@ -122,7 +126,9 @@ private struct FeedReport {
     var subfeeds = holdings?["subfeeds"]?.array ?? []
     if !feed.subfeeds.isEmpty {
       let hash = JSONValue.string(try feed.key().subfeed.hex)
+      let others = subfeeds.compactMap { $0["name"].flatMap { SubfeedName(json: $0) } }
       subfeeds = subfeeds.filter { $0["subfeedHash"] == hash }
+      if subfeeds.isEmpty { try UnknownSubfeed.refuse(try feed.subfeed(), among: others) }
       if subfeeds.isEmpty { subfeeds = [["subfeedHash": hash, "messages": 0]] }
     }
     document["subfeeds"] = .array(subfeeds)
@@ -131,7 +137,10 @@ private struct FeedReport {
 
   private mutating func describe(_ subfeed: JSONValue) {
     let count = subfeed["messages"]?.unsigned ?? 0
-    lines.append("Subfeed ~\(subfeed["subfeedHash"]?.string ?? ""): \(count) message\(count == 1 ? "" : "s") here")
+    let hash = "~\(subfeed["subfeedHash"]?.string ?? "")"
+    let name = subfeed["name"].flatMap { $0 == .null ? nil : $0.string ?? $0.compact }
+    lines.append(
+      "Subfeed \(name.map { "\($0) (\(hash))" } ?? hash): \(count) message\(count == 1 ? "" : "s") here")
     for rule in subfeed["accessRules"]?["rules"]?.array ?? [] where rule["write"]?.bool == true {
       lines.append("  may submit: \(rule["nodeId"]?.string ?? "")")
     }

@@ -1,3 +1,4 @@
+import Crypto
 import Files
 import Primitives
 import Process
@@ -27,9 +28,12 @@ extension Command {
       let end = try arguments.count("--to") ?? .max
       guard start <= end else { throw KacheryError(.badRequest, "--from \(start) is after --to \(end).") }
       var reading = try Reading(arguments)
+      var isEmpty = true
       try reading.present(from: start, before: end) { messages in
+        isEmpty = false
         for message in messages { reading.style.print(message) }
       }
+      if isEmpty { try reading.requireKnown() }
       return .done
     })
 
@@ -52,7 +56,13 @@ extension Command {
         last = Array((last + messages).suffix(Int(clamping: number)))
       }
       for message in last { reading.style.print(message) }
-      if arguments.has("--follow") { try reading.follow(from: end) }
+      guard arguments.has("--follow") else {
+        if last.isEmpty { try reading.requireKnown() }
+        return .done
+      }
+      // It may exist later.
+      if last.isEmpty, let error = reading.ifUnknown() { Console.note("\(error.message) Waiting for it.") }
+      try reading.follow(from: end)
       return .done
     })
 
@@ -74,6 +84,7 @@ private struct Reading {
   let client: FeedClient
   let subfeed: SubfeedKey
   let style: MessageStyle
+  private let name: SubfeedName
   private let isLocal: Bool
   /// How long to wait for the first message from another node.
   private var patience = Duration.zero
@@ -86,6 +97,7 @@ private struct Reading {
     client = try FeedClient.require()
     let named = try NamedFeed(arguments, client)
     subfeed = try named.key()
+    name = try named.subfeed()
     self.style = style ?? (arguments.has("--signed") ? .signed : arguments.has("--json") ? .plain : .line)
     let wanted = try arguments.seconds("--timeout")
     isLocal = arguments.has("--local")
@@ -98,6 +110,20 @@ private struct Reading {
       guard ExitCode(error) == .notFound, try client.count(subfeed) > 0 else { throw error }
       Self.noteAbsence()
     }
+  }
+
+  /// - Throws: `notFound` if nothing of the subfeed is here, and the feed's writer has published other names only.
+  func requireKnown() throws(KacheryError) {
+    guard try client.count(subfeed) == 0 else { return }
+    try UnknownSubfeed.refuse(name, among: try client.publishedNames(of: subfeed.feed, wait: patience))
+  }
+
+  /// The same error, if there is one.
+  func ifUnknown() -> KacheryError? {
+    do throws(KacheryError) { try requireKnown() } catch where error.code == .notFound { return error } catch {
+      return nil
+    }
+    return nil
   }
 
   private static func noteAbsence() {

@@ -1,3 +1,4 @@
+import Crypto
 import Primitives
 
 /// A feed named on the command line, and its subfeeds if any are named.
@@ -64,11 +65,16 @@ struct NamedFeed {
   /// The key of the only subfeed.
   ///
   /// - Throws: `badRequest` if none or several are named.
-  func key() throws(KacheryError) -> SubfeedKey {
+  func key() throws(KacheryError) -> SubfeedKey { SubfeedKey(id, try subfeed().hash()) }
+
+  /// The only subfeed.
+  ///
+  /// - Throws: `badRequest` if none or several are named.
+  func subfeed() throws(KacheryError) -> SubfeedName {
     guard let name = subfeeds.first else {
       throw KacheryError(.badRequest, "The subfeed is missing: add /NAME to the feed, or --subfeed NAME.")
     }
     guard subfeeds.count == 1 else { throw KacheryError(.badRequest, "Several subfeeds are named; name one.") }
-    return SubfeedKey(id, try name.hash())
+    return name
   }
 }
