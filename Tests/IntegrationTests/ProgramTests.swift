@@ -81,6 +81,7 @@ import Testing
   }
 
   @Test func infoNamesTheDaemon() throws {
+    try FileManager.default.createDirectory(atPath: folder.path("offline"), withIntermediateDirectories: true)
     let offline = try call("kachery-info")
     #expect(offline.code == 0 && offline.output.contains("\nOffline: KACHERY_OFFLINE_STORAGE_DIR is set"))
     let online = environment.filter { $0.key != "KACHERY_OFFLINE_STORAGE_DIR" }

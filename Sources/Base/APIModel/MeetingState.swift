@@ -26,6 +26,12 @@ package struct MeetingState: Hashable, Sendable {
     self.channel = channel
   }
 
+  /// Whether this node can meet members of the channel in its local network only, and has met none.
+  package var isConfinedToLocalNetwork: Bool {
+    guard let channel, channel.membership == .byName else { return false }
+    return bootstraps.isEmpty && !isBootstrap && channel.direct + channel.relayed == 0
+  }
+
   package var json: JSONValue {
     [
       "nodeId": .string(node.hex), "label": .string(label), "isBootstrapNode": .bool(isBootstrap),

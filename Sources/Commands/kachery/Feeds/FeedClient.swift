@@ -58,7 +58,7 @@ struct FeedClient {
 
   /// Appends messages, all or none; they are on the disk afterwards.
   ///
-  /// - Parameter name: the subfeed's, which the daemon publishes; nil if it is nobody else's business.
+  /// - Parameter name: the subfeed's, which the daemon publishes; nil to keep it private.
   func append(
     _ messages: [JSONValue], to subfeed: SubfeedKey, named name: SubfeedName? = nil
   ) throws(KacheryError) {

@@ -120,9 +120,7 @@ private struct Reading {
 
   /// The same error, if there is one.
   func ifUnknown() -> KacheryError? {
-    do throws(KacheryError) { try requireKnown() } catch where error.code == .notFound { return error } catch {
-      return nil
-    }
+    do throws(KacheryError) { try requireKnown() } catch { return error.code == .notFound ? error : nil }
     return nil
   }
 

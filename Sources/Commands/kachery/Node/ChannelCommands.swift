@@ -53,9 +53,20 @@ extension Command {
         Console.note(index == nil ? "Joined the channel \(name)." : "Updated the channel \(name).")
         for line in check?.lines(of: channel) ?? [] { Console.note(line) }
         noteFile(named: given)
+        noteConfinement(to: address, client)
       }
       return .done
     })
+
+  /// Says what helps if this node will meet no node from outside its local network.
+  private static func noteConfinement(to address: ByteString, _ client: DaemonClient) {
+    guard let answer = try? client.post("/v1/meeting", ["channel": .string(address.text)]),
+      let state = try? MeetingState(json: answer), state.isConfinedToLocalNetwork
+    else { return }
+    Console.note(
+      "This node knows no bootstrap node, so it meets only nodes of its local network. Start the daemon with "
+        + "--bootstrap HOST:PORT, the address of a bootstrap node that the others use as well, or join by an invite.")
+  }
 
   /// `kachery channel leave`
   static let channelLeave = Command(
