@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Transfers a large file from node to node by QUIC over loopback, beside ngtcp2's own client and server and `openssl sha1`.
+"""Transfers a large file by QUIC over loopback, beside ngtcp2's own client and server and `openssl sha1`.
 
 Both write to the same disk, verify the whole file, and use BBR. Runs in a network namespace of its own, whose firewall
-refuses TCP between the nodes, which they would prefer; needs root, and Debian's packages ngtcp2-client and ngtcp2-server.
+refuses TCP between the nodes, which they would prefer; needs root, and the packages ngtcp2-client and ngtcp2-server.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import json
 import threading
 from typing import Any, Callable, Dict
 
+from kachery_p2p._feed_names import subfeed_hash
 from stand_in import NODE_ID, StandIn
 
 Reply = Dict[str, Any]
@@ -68,7 +69,9 @@ class StandInFeeds:
             return {"success": False, "error": "No node has it.", "code": "not_found"}
         return {"isWriteable": self.feeds[feedId], "nodeId": NODE_ID}
 
-    def appendMessages(self, feedId: str, subfeedHash: str, messages: list[Any]) -> Reply:
+    def appendMessages(self, feedId: str, subfeedHash: str, messages: list[Any], subfeedName: Any = None) -> Reply:
+        if subfeedName is not None and subfeed_hash(subfeedName) != subfeedHash:
+            return {"success": False, "error": "This is the name of another subfeed.", "code": "bad_request"}
         with self.changed:
             self.messages.setdefault((feedId, subfeedHash), []).extend(messages)
             self.changed.notify_all()
