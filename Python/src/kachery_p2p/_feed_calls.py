@@ -7,7 +7,7 @@ from typing import Any, Dict, NamedTuple
 
 from ._errors import BadRequest, KacheryError, TimedOut, error_for
 from ._feed_names import check_feed_name, subfeed_hash
-from ._json_values import MESSAGE, SUBFEED_NAME, plain
+from ._json_values import MESSAGE, plain
 from ._place import require_daemon
 
 LOCAL = "*local*"  # the channel that means this node alone
@@ -53,14 +53,14 @@ def info(feed_id: str, timeout_sec: float | None) -> FeedInfo:
     return FeedInfo(bool(answer.get("isWriteable")), answer.get("nodeId"))
 
 
-def append(feed_id: str, subfeed: str, messages: Sequence[Message], name: Any = None) -> None:
+def append(feed_id: str, subfeed: str, messages: Sequence[Message], name: str | None = None) -> None:
     """Appends messages to a subfeed of this node; they are on its disk when this returns.
 
-    The daemon publishes the subfeed's ``name``.
+    The daemon publishes the subfeed's ``name``, if it is told.
     """
     request = {"feedId": feed_id, "subfeedHash": subfeed, "messages": [_checked(message) for message in messages]}
     if name is not None:
-        request["subfeedName"] = plain(name, SUBFEED_NAME)
+        request["subfeedName"] = name
     _call("appendMessages", request, is_repeatable=False)
 
 

@@ -158,8 +158,9 @@ class SubfeedCore:
         """Appends messages, all or none; they are on the node's disk when this returns."""
         feed_id = self._live_id_of_own("appended to")
         name = self._subfeed_name
-        stands_for_hash = isinstance(name, str) and name.startswith("~")
-        _feed_calls.append(feed_id, self._subfeed_hash, messages, None if stands_for_hash else name)
+        # Other names are computed, such as those of jobs: there may be very many, and long ones.
+        published = name if isinstance(name, str) and not name.startswith("~") else None
+        _feed_calls.append(feed_id, self._subfeed_hash, messages, published)
 
     def submit_message(self, message: Message) -> None:
         """Asks the node that writes the feed to append a message. It must have granted write access to this node."""
