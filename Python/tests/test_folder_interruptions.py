@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 import kachery_p2p as kp
+from kachery_p2p._directory import Folder
+from kachery_p2p._folder_destination import written_files
 from kachery_p2p._load import copy_file as copy
 from real_daemon import program
 from storage_layout import read_folder, stored_path
@@ -108,6 +112,46 @@ def test_two_loads_of_one_folder_both_succeed(uri: str, tmp_path: Path, monkeypa
     kp.load_dir(uri, str(dest), strict=True)
     other.join(timeout=60)
     assert outcomes == [str(dest)] and is_whole(dest, tmp_path) and hidden(tmp_path) == []
+
+
+def test_a_folder_that_another_load_finishes_meanwhile_is_loaded_again(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dest = tmp_path / "out"
+    interrupt(monkeypatch, uri, dest)
+
+    def find_written(path: str, folder: Folder) -> set[str]:
+        found = written_files(path, folder)
+        monkeypatch.setattr("kachery_p2p._folders.written_files", written_files)
+        kp.load_dir(uri, path, strict=True)
+        return found
+
+    monkeypatch.setattr("kachery_p2p._folders.written_files", find_written)
+    kp.load_dir(uri, str(dest), strict=True)
+    assert is_whole(dest, tmp_path) and hidden(tmp_path) == []
+
+
+def test_the_command_loads_again_what_another_finishes_meanwhile(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dest = tmp_path / "out"
+    interrupt(monkeypatch, uri, dest)
+    (left,) = hidden(tmp_path)
+    folder = os.open(left, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    with subprocess.Popen([str(program("kachery")), "load-dir", uri, "--dest", str(dest)]) as command:
+        deadline = time.monotonic() + 60
+        while str(left) not in open_files(command.pid):
+            assert time.monotonic() < deadline, "the command does not wait for the folder's lock"
+            time.sleep(0.01)
+        left.rename(dest)
+        os.close(folder)
+        assert command.wait(timeout=60) == 0
+    assert is_whole(dest, tmp_path) and hidden(tmp_path) == []
+
+
+def open_files(pid: int) -> set[str]:
+    return {os.path.realpath(link) for link in Path(f"/proc/{pid}/fd").iterdir()}
 
 
 def test_the_command_continues_what_python_began(

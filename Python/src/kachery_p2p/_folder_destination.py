@@ -45,6 +45,10 @@ class FolderDestination:
             os.close(self._lock)
             self._lock = None
 
+    def contains(self, paths: set[str]) -> bool:
+        """Whether these files, which ``written_files`` has returned, are still in it."""
+        return all(os.path.exists(os.path.join(self.place, path)) for path in paths)
+
     def finish(self) -> bool:
         """Ends when every file is in it. ``False`` if the folder has appeared meanwhile: write the files there."""
         if self._lock is None:

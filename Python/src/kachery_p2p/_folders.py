@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ._directory import MAXIMUM_DEPTH, Folder, all_files, all_folders, check_name, find_entry, write_folder
-from ._errors import BadFolder, BadRequest, MissingFile, NotFound, StorageFailed
+from ._errors import BadFolder, BadRequest, MissingFile, NotFound
 from ._folder_destination import FolderDestination, written_files
 from ._globs import GlobPattern
 from ._load import copy_file, unless_absent
@@ -96,25 +96,33 @@ def _find_folder(uri: str, sources: Sources) -> Folder:
 
 def _load(uri: str, dest: str, sources: Sources) -> str:
     folder = _find_folder(uri, sources)
-    written = written_files(dest, folder)
-    paths = _load_files(uri, folder, written, sources)
-    with translated("write to", dest, "Check the disk, or choose another destination."):
-        _place(paths, written, dest, folder)
-    return dest
+    while True:
+        written = written_files(dest, folder)
+        paths = _load_files(uri, folder, written, sources)
+        with translated("write to", dest, "Check the disk, or choose another destination."):
+            if _place(paths, written, dest, folder):
+                return dest
 
 
-def _place(paths: dict[str, str], written: set[str], dest: str, folder: Folder) -> None:
-    """Writes the folder, of which the files that are not ``written`` are at these paths."""
+def _place(paths: dict[str, str], written: set[str], dest: str, folder: Folder) -> bool:
+    """Writes the folder from the copies at ``paths``. The files in ``written`` are there already.
+
+    Returns ``False`` if they are there no longer: another process has finished the folder, so begin again.
+    """
     with FolderDestination(dest, folder) as destination:
+        if not destination.contains(written):
+            destination.remove_hidden()
+            return False
         _write(paths, destination.place, folder)
         if destination.finish():
-            return
+            return True
         # The folder has appeared in the meantime, such as by another process.
         there = {path: os.path.join(destination.place, path) for path in written}
         with FolderDestination(dest, folder) as other:
             _write({**paths, **there}, other.place, folder)
             other.finish()
         destination.remove_hidden()
+    return True
 
 
 def _load_files(uri: str, folder: Folder, written: set[str], sources: Sources) -> dict[str, str]:
@@ -150,8 +158,6 @@ def _write(paths: dict[str, str], place: str, folder: Folder) -> None:
     for path, _ in all_files(folder):
         if path in paths:
             copy_file(paths[path], os.path.join(place, path))
-        elif not os.path.exists(os.path.join(place, path)):
-            raise StorageFailed(f"{os.path.join(place, path)} has disappeared; load the folder again.")
 
 
 def _label_of(uri: str) -> str:

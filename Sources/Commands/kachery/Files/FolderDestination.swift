@@ -54,7 +54,7 @@ struct FolderDestination {
   /// The hidden folder in which `destination` is prepared.
   static func hidden(for destination: String, _ document: FolderDocument) -> String {
     let parent = FileSystem.parent(of: destination)
-    let end = ".\(ContentHash.of(document.json.compactBytes).hex.prefix(10))\(suffix)"
+    let end = ".\(tag(of: document))\(suffix)"
     let name = String(destination.lastPathName)
     let shown = name.utf8.count + end.utf8.count < FolderDocument.maximumNameLength ? name : "folder"
     return (parent == "/" ? "" : parent) + "/.\(shown)\(end)"
@@ -81,10 +81,11 @@ struct FolderDestination {
     }
   }
 
-  private var marker: String { "\(path)/\(Self.markerName(document))" }
+  private var marker: String { "\(path)/unfinished-\(Self.tag(of: document))\(Self.suffix)" }
 
-  private static func markerName(_ document: FolderDocument) -> String {
-    "unfinished-\(ContentHash.of(document.json.compactBytes).hex.prefix(10))\(suffix)"
+  /// Tells what is left of one folder from what is left of another.
+  private static func tag(of document: FolderDocument) -> String {
+    String(ContentHash.of(document.json.compactBytes).hex.prefix(10))
   }
 
   private func mark() throws(KacheryError) {
@@ -103,14 +104,11 @@ struct FolderDestination {
     guard let file = try? File(path, .readHere), let status = try? file.status(), status.kind == .regular,
       status.size == wanted.size
     else { return false }
-    var digest = SHA1Digest()
-    var offset: UInt64 = 0
-    while let block = try? file.bytes(at: offset, count: Limits.blockSize), !block.isEmpty {
-      block.withUnsafeBytes { digest.update($0) }
-      offset += UInt64(block.count)
-    }
-    return digest.finish() == wanted.hash
+    return (try? file.hash()) == wanted.hash
   }
+
+  /// Whether these files, which `written` has returned, are still in it.
+  func contains(_ paths: Set<ByteString>) -> Bool { paths.allSatisfy { FileSystem.exists("\(place)/\($0)") } }
 
   /// Creates every folder in it.
   func createFolders() throws(KacheryError) {
@@ -137,7 +135,7 @@ struct FolderDestination {
   /// Removes the hidden folder and everything in it.
   func removeHidden() throws(KacheryError) {
     guard isBeside else { return }
-    try remove(folder: place)
+    try FileSystem.removeTree(place)
   }
 
   /// Removes what interrupted commands have left, and waits until the names in it are on the disk.
@@ -151,17 +149,9 @@ struct FolderDestination {
     for name in names.map({ ByteString($0) }) {
       let isFolder = try FileSystem.statusIfPresent("\(folder)/\(name)", followingLinks: false)?.kind == .folder
       if isFolder ? folders.contains(name) : files.contains(name) { continue }
-      if isFolder { try remove(folder: "\(folder)/\(name)") } else { try FileSystem.remove("\(folder)/\(name)") }
+      try FileSystem.removeTree("\(folder)/\(name)")
     }
     for inner in document.folders { try keepOnly(inner.content, in: "\(folder)/\(inner.name)") }
     try FileSystem.syncFolder(folder)
-  }
-
-  private func remove(folder: String) throws(KacheryError) {
-    for name in try FileSystem.names(in: folder) {
-      let isFolder = try FileSystem.statusIfPresent("\(folder)/\(name)", followingLinks: false)?.kind == .folder
-      if isFolder { try remove(folder: "\(folder)/\(name)") } else { try FileSystem.remove("\(folder)/\(name)") }
-    }
-    try FileSystem.removeFolder(folder)
   }
 }

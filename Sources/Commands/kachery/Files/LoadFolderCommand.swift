@@ -46,10 +46,22 @@ private struct FolderLoad {
   let arguments: Arguments
 
   func run() throws(KacheryError) {
-    let files = folder.allFiles
     var bar = ProgressBar(name: String(path.lastPathName), isQuiet: arguments.has("--quiet"))
     defer { bar.end() }
-    let written = FolderDestination.written(folder, for: path)
+    while true {
+      let written = FolderDestination.written(folder, for: path)
+      let sources = try load(allBut: written, showing: &bar)
+      if try place(sources, and: written, showing: &bar) { break }
+    }
+    let all = FileBatch.Amount(folder.allFiles.map(\.file))
+    bar.update(all, of: all)
+  }
+
+  /// Loads the files that are not written yet. Returns where each is.
+  private func load(
+    allBut written: Set<ByteString>, showing bar: inout ProgressBar
+  ) throws(KacheryError) -> [ByteString: String] {
+    let files = folder.allFiles
     let missing = files.filter { !written.contains($0.path) }
     let present = files.filter { written.contains($0.path) }.map(\.file)
     let outcomes = try FileBatch(
@@ -57,18 +69,30 @@ private struct FolderLoad {
     ).load(showing: &bar, after: FileBatch.Amount(present), of: FileBatch.Amount(files.map(\.file)))
     var sources: [ByteString: String] = [:]
     for (entry, outcome) in zip(missing, outcomes) { sources[entry.path] = try outcome.get() }
+    return sources
+  }
+
+  /// Writes the folder from the files at `sources`. Those in `written` are there already.
+  ///
+  /// - Returns: false if they are there no longer: another command has finished the folder, so begin again.
+  private func place(
+    _ sources: [ByteString: String], and written: Set<ByteString>, showing bar: inout ProgressBar
+  ) throws(KacheryError) -> Bool {
     let destination = try FolderDestination(path, folder)
-    try write(sources, to: destination, showing: &bar)
-    if try !destination.finish() {
-      // The folder has appeared in the meantime, such as by another command.
-      for path in written { sources[path] = "\(destination.place)/\(path)" }
-      let other = try FolderDestination(path, folder)
-      try write(sources, to: other, showing: &bar)
-      _ = try other.finish()
+    guard destination.contains(written) else {
       try destination.removeHidden()
+      return false
     }
-    let all = FileBatch.Amount(files.map(\.file))
-    bar.update(all, of: all)
+    try write(sources, to: destination, showing: &bar)
+    if try destination.finish() { return true }
+    // The folder has appeared in the meantime, such as by another command.
+    var sources = sources
+    for path in written { sources[path] = "\(destination.place)/\(path)" }
+    let other = try FolderDestination(path, folder)
+    try write(sources, to: other, showing: &bar)
+    _ = try other.finish()
+    try destination.removeHidden()
+    return true
   }
 
   private func write(
@@ -78,13 +102,8 @@ private struct FolderLoad {
     let client = try Storage.forReading().storage.client.flatMap { $0.isRemote ? nil : $0 }
     let files = folder.allFiles
     for (number, (path, file)) in files.enumerated() {
+      guard let source = sources[path] else { continue }
       let place = "\(destination.place)/\(path)"
-      guard let source = sources[path] else {
-        guard FileSystem.exists(place) else {
-          throw KacheryError(.storageFailed, "'\(place)' has disappeared; run the same command again.")
-        }
-        continue
-      }
       bar.writes(number, of: files.count)
       let uri = KacheryURI(key: FileKey(hash: file.hash), label: "")
       try LoadedFile(path: source, uri: uri, client: client).copy(to: try Destination(place), named: place)
