@@ -116,7 +116,7 @@ import Wire
 
   @Test func theOtherNodeIsNotWaitedForForever() async throws {
     try await withHosts { hosts in
-      await hosts.join(0, Self.token, timeout: .milliseconds(50))
+      await hosts.join(0, Self.token, timeout: .milliseconds(500))
       try await hosts.until { $0.failures.count == 1 }
       #expect(await hosts.failures == [.timedOut])
       try await hosts.until { $0.endedHalves == 1 }
