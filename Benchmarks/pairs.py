@@ -66,9 +66,11 @@ def machine(folder: Path) -> Iterator[Machine]:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def measure_large_file(description: str, measure: Callable[[Machine, argparse.Namespace], None]) -> None:
+def measure_large_file(
+    description: str, measure: Callable[[Machine, argparse.Namespace], None], turns: int = 5
+) -> None:
     """Runs a benchmark of one large file, whose size is an option."""
-    arguments = parser(description.split("\n", maxsplit=1)[0])
+    arguments = parser(description.split("\n", maxsplit=1)[0], turns)
     arguments.add_argument("--size-mib", type=int, default=1024, help="the file's size in MiB (1024)")
     options = parse(arguments, room=lambda chosen: 4 * chosen.size_mib << 20)
     with machine(options.folder) as running:

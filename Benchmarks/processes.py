@@ -49,6 +49,20 @@ def enter_namespace() -> None:
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 
 
+def firewall(*rules: str) -> None:
+    """Replaces the rules for connections that are being opened."""
+    lines = [
+        "flush ruleset",
+        "table inet bench {",
+        "chain input {",
+        "type filter hook input priority 0;",
+        *(f"tcp flags & (syn | ack) == syn {rule}" for rule in rules),
+        "}",
+        "}",
+    ]
+    subprocess.run(["nft", "-f", "-"], input="\n".join(lines) + "\n", text=True, check=True)
+
+
 class Machine:
     """A folder to work in, and the servers that run there. Leaving the ``with`` block stops them."""
 

@@ -9,23 +9,15 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import subprocess
 
 from contenders import certificate
 from nodes import Nodes
-from pairs import Run, machine, median, parse, parser, ratio, take_turns
-from processes import Machine, enter_namespace, free_port, sync
+from pairs import Run, measure_large_file, median, ratio, take_turns
+from processes import Machine, enter_namespace, firewall, free_port, sync
 
 CLIENT, SERVER = "gtlsclient", "gtlsserver"
 TARGET = 0.6
 QUIET = ["--quiet", "--no-quic-dump", "--no-http-dump"]
-
-
-def refuse(ports: list[int]) -> None:
-    """Refuses TCP connections to these ports."""
-    rules = "".join(f"  tcp flags & (syn | ack) == syn tcp dport {port} reject with tcp reset\n" for port in ports)
-    text = f"table inet bench {{\n chain input {{ type filter hook input priority 0;\n{rules} }}\n}}\n"
-    subprocess.run(["nft", "-f", "-"], input=text, text=True, check=True)
 
 
 class Kachery:
@@ -33,7 +25,7 @@ class Kachery:
         self._running = running
         self._source = running.folder / "source.bin"
         ports = [free_port() for _ in "AB"]
-        refuse(ports)
+        firewall(*(f"tcp dport {port} reject with tcp reset" for port in ports))
         nodes = Nodes(running, options.build, "R", "--no-relay")
         self._a, self._b = (nodes.start(name, "--port", str(port)) for name, port in zip("AB", ports))
         for node in (self._a, self._b):
@@ -86,11 +78,7 @@ def main() -> None:
     if missing:
         raise SystemExit(f"There is no {' and no '.join(missing)}. Install ngtcp2-client and ngtcp2-server.")
     enter_namespace()
-    arguments = parser((__doc__ or "").split("\n", maxsplit=1)[0], turns=3)
-    arguments.add_argument("--size-mib", type=int, default=1024, help="the file's size in MiB (1024)")
-    options = parse(arguments, room=lambda chosen: 4 * chosen.size_mib << 20)
-    with machine(options.folder) as running:
-        measure(running, options)
+    measure_large_file(__doc__ or "", measure, turns=3)
 
 
 if __name__ == "__main__":

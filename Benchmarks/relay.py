@@ -9,13 +9,12 @@ dialing each other; needs root.
 from __future__ import annotations
 
 import argparse
-import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
 from nodes import Node, Nodes
-from pairs import machine, median, parse, parser
-from processes import Machine, enter_namespace, free_port
+from pairs import measure_large_file, median
+from processes import Machine, enter_namespace, firewall, free_port
 
 GIB = 1 << 30
 
@@ -36,20 +35,6 @@ class Turn(NamedTuple):
     rate: float
     costs: dict[str, float]
     joined: float
-
-
-def firewall(*rules: str) -> None:
-    """Replaces the rules for connections that are being opened."""
-    lines = [
-        "flush ruleset",
-        "table inet bench {",
-        "chain input {",
-        "type filter hook input priority 0;",
-        *(f"tcp flags & (syn | ack) == syn {rule}" for rule in rules),
-        "}",
-        "}",
-    ]
-    subprocess.run(["nft", "-f", "-"], input="\n".join(lines) + "\n", text=True, check=True)
 
 
 def counter(node: Node, name: str) -> int:
@@ -113,11 +98,7 @@ def measure(running: Machine, options: argparse.Namespace) -> None:
 
 def main() -> None:
     enter_namespace()
-    arguments = parser((__doc__ or "").split("\n", maxsplit=1)[0], turns=3)
-    arguments.add_argument("--size-mib", type=int, default=1024, help="the file's size in MiB (1024)")
-    options = parse(arguments, room=lambda chosen: 4 * chosen.size_mib << 20)
-    with machine(options.folder) as running:
-        measure(running, options)
+    measure_large_file(__doc__ or "", measure, turns=3)
 
 
 if __name__ == "__main__":

@@ -82,6 +82,17 @@ class RealDaemon:
                 time.sleep(0.02)
         pytest.fail(f"The daemon {self.label} did not start:\n{self.log.read_text(errors='replace')}")
 
+    def kachery(self, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+        """Runs ``kachery`` with these arguments against this daemon."""
+        return subprocess.run(
+            [str(program("kachery")), *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
     def select(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Makes the package use this daemon."""
         monkeypatch.setenv("KACHERY_P2P_API_PORT", str(self.api_port))

@@ -10,59 +10,48 @@ from pathlib import Path
 from real_daemon import RealDaemon, StartDaemon, free_port, program
 
 
-def kachery(daemon: RealDaemon, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(program("kachery")), *arguments],
-        env=daemon.environment,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
-
-
 def linked(daemon: RealDaemon) -> int:
-    return len(kachery(daemon, "daemon", "peers", "--json").stdout.splitlines())
+    return len(daemon.kachery("daemon", "peers", "--json").stdout.splitlines())
 
 
 def test_one_line_is_all_that_a_newcomer_needs(start_daemon: StartDaemon, tmp_path: Path) -> None:
     port = free_port()
     start_daemon("hub", "--isbootstrap", "--port", str(port))
     member = start_daemon("member", "--bootstrap", f"127.0.0.1:{port}", "--channel", "our-lab-7f3a9c")
-    invited = kachery(member, "invite")
+    invited = member.kachery("invite")
     assert invited.returncode == 0
     line = invited.stdout.strip()
     assert line.startswith("kachery-invite-1-")
     assert "keep it as secret as a password" in invited.stderr
-    described = json.loads(kachery(member, "invite", "--json", "--expires", "7d").stdout)
+    described = json.loads(member.kachery("invite", "--json", "--expires", "7d").stdout)
     assert described["bootstraps"] == [f"127.0.0.1:{port}"]
     assert 6.9 * 86_400 < described["expires"] - time.time() < 7.1 * 86_400
 
     newcomer = start_daemon("newcomer")
-    joined = kachery(newcomer, "join", line)
+    joined = newcomer.kachery("join", line)
     assert joined.returncode == 0, joined.stderr
     assert "Linked to 1 other member." in joined.stderr
-    assert "\nour-lab-7f3a9c " in kachery(newcomer, "channel", "list").stdout
+    assert "\nour-lab-7f3a9c " in newcomer.kachery("channel", "list").stdout
 
-    # An invite for the next one names the bootstrap node that this one was told.
-    assert kachery(newcomer, "invite").stdout.strip() == line
+    # The newcomer's own invite names the bootstrap node that was in the one it followed.
+    assert newcomer.kachery("invite").stdout.strip() == line
     # Joining again, by whatever way, loses nothing.
-    assert kachery(newcomer, "channel", "join", "our-lab-7f3a9c", "--data-proxy").returncode == 0
-    again = kachery(newcomer, "channel", "join", line)
+    assert newcomer.kachery("channel", "join", "our-lab-7f3a9c", "--data-proxy").returncode == 0
+    again = newcomer.kachery("channel", "join", line)
     assert again.returncode == 0 and "was joined already" in again.stderr
-    assert "--data-proxy" in kachery(newcomer, "channel", "list").stdout
+    assert "--data-proxy" in newcomer.kachery("channel", "list").stdout
     # The bootstrap node goes with the channel.
-    assert kachery(newcomer, "channel", "leave", "our-lab-7f3a9c").returncode == 0
-    assert kachery(newcomer, "channel", "join", "other").returncode == 0
-    assert json.loads(kachery(newcomer, "invite", "--json").stdout)["bootstraps"] == []
+    assert newcomer.kachery("channel", "leave", "our-lab-7f3a9c").returncode == 0
+    assert newcomer.kachery("channel", "join", "other").returncode == 0
+    assert json.loads(newcomer.kachery("invite", "--json").stdout)["bootstraps"] == []
 
 
 def test_the_bootstrap_node_of_an_invite_survives_a_restart(start_daemon: StartDaemon, tmp_path: Path) -> None:
     port = free_port()
     hub = start_daemon("hub", "--isbootstrap", "--port", str(port), "--channel", "lab")
-    line = kachery(hub, "invite", "lab").stdout.strip()
+    line = hub.kachery("invite", "lab").stdout.strip()
     newcomer = start_daemon("newcomer")
-    joined = kachery(newcomer, "join", line)
+    joined = newcomer.kachery("join", line)
     assert joined.returncode == 0, joined.stderr
     newcomer.stop()
     newcomer = start_daemon("newcomer")
@@ -87,11 +76,11 @@ def test_a_channel_with_a_list_waits_for_its_keeper(start_daemon: StartDaemon, t
         document.write_text(entry)
         address = f"http://127.0.0.1:{port}/channel.yaml"
         deadline = time.monotonic() + 20
-        while kachery(hub, "channel", "join", address).returncode and time.monotonic() < deadline:
+        while hub.kachery("channel", "join", address).returncode and time.monotonic() < deadline:
             time.sleep(0.1)
-        line = kachery(hub, "invite").stdout.strip()
+        line = hub.kachery("invite").stdout.strip()
         newcomer = start_daemon("newcomer")
-        told = kachery(newcomer, "join", line, "--no-wait")
+        told = newcomer.kachery("join", line, "--no-wait")
         assert told.returncode == 0
         node = newcomer.probe["nodeId"]
         assert told.stdout == f'authorizedNodes:\n  - nodeId: {node}\n    nodeLabel: "newcomer"\n'
@@ -117,19 +106,19 @@ def test_a_channel_with_a_list_waits_for_its_keeper(start_daemon: StartDaemon, t
 
 def test_what_is_no_invite_is_named(start_daemon: StartDaemon) -> None:
     daemon = start_daemon("alone", "--channel", "lab")
-    line = kachery(daemon, "invite").stdout.strip()
+    line = daemon.kachery("invite").stdout.strip()
     for text, answer in [
         ("lab", "kachery channel join lab"),
         (line[:-4], "cut off"),
         (line[:-4] + "AAAA", "wrong character"),
     ]:
-        refused = kachery(daemon, "join", text)
+        refused = daemon.kachery("join", text)
         assert refused.returncode == 2 and answer in refused.stderr, refused.stderr
-    assert kachery(daemon, "invite", "other").returncode == 3
-    assert kachery(daemon, "invite", "--expires", "soon").returncode == 2
-    assert kachery(daemon, "invite", "--bootstrap", "nowhere").returncode == 2
+    assert daemon.kachery("invite", "other").returncode == 3
+    assert daemon.kachery("invite", "--expires", "soon").returncode == 2
+    assert daemon.kachery("invite", "--bootstrap", "nowhere").returncode == 2
     # Made on 2024-01-01, for a minute.
-    expired = kachery(daemon, "join", EXPIRED)
+    expired = daemon.kachery("join", EXPIRED)
     assert expired.returncode == 1 and "expired on 2024-01-01 00:01 UTC" in expired.stderr
 
 

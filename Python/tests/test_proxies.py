@@ -57,20 +57,9 @@ def proxy(**settings: Any) -> Iterator[Proxy]:
         yield running
 
 
-def kachery(daemon: RealDaemon, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(program("kachery")), *arguments],
-        env=daemon.environment,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-
-
 def wait_for_link(daemon: RealDaemon) -> None:
     deadline = time.monotonic() + PATIENCE
-    while "Linked nodes:      1" not in kachery(daemon, "daemon", "status").stdout:
+    while "Linked nodes:      1" not in daemon.kachery("daemon", "status", timeout=PATIENCE).stdout:
         assert time.monotonic() < deadline, daemon.log.read_text()
         time.sleep(0.05)
 
@@ -79,7 +68,7 @@ def explanation(daemon: RealDaemon, sentence: str) -> str:
     """Waits until ``kachery explain`` contains this. Returns its whole output."""
     deadline = time.monotonic() + PATIENCE
     while True:
-        explained = kachery(daemon, "explain", UNKNOWN)
+        explained = daemon.kachery("explain", UNKNOWN, timeout=PATIENCE)
         text = " ".join((explained.stdout + explained.stderr).split())
         if sentence in text:
             return text
@@ -90,9 +79,9 @@ def explanation(daemon: RealDaemon, sentence: str) -> str:
 def share(hub: Hub, behind: RealDaemon, folder: Path) -> None:
     source, copy = folder / "source.bin", folder / "copy.bin"
     source.write_bytes(bytes(range(256)) * 20_000)
-    stored = kachery(hub.daemon, "store", str(source))
+    stored = hub.daemon.kachery("store", str(source), timeout=PATIENCE)
     assert stored.returncode == 0, stored.stderr
-    loaded = kachery(behind, "load", "--quiet", "--dest", str(copy), stored.stdout.strip())
+    loaded = behind.kachery("load", "--quiet", "--dest", str(copy), stored.stdout.strip(), timeout=PATIENCE)
     assert loaded.returncode == 0, loaded.stderr + behind.log.read_text()
     assert copy.read_bytes() == source.read_bytes()
 

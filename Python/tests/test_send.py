@@ -110,7 +110,7 @@ def test_files_and_folders_arrive(address: str, alice: Person, bob: Person) -> N
     words, place = code.split("@")
     assert place == address and len(words.split("-")) == 6
 
-    # Somebody who guesses harms nobody.
+    # A wrong guess does not disturb the transfer.
     wrong = "acid-acorn-actor-adapt-admit"
     last = [line.split("-")[-1] for line in alice.run("receive", "--complete", f"{wrong}-").stdout.split()]
     guesses = [bob.run("receive", f"{wrong}-{word}", "--timeout", "1") for word in last[:2]]

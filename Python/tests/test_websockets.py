@@ -16,7 +16,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin, Subprotocol
 
 from real_daemon import CHANNEL, RealDaemon, StartDaemon, free_port
-from test_proxies import explanation, kachery, wait_for_link
+from test_proxies import PATIENCE, explanation, wait_for_link
 
 KACHERY = Subprotocol("kachery")
 DEADLINE = 20.0  # seconds
@@ -56,9 +56,9 @@ def join(start_daemon: StartDaemon) -> Join:
 def share(source: RealDaemon, target: RealDaemon, folder: Path, size: int = 5_000_000) -> None:
     path, copy = folder / f"from-{source.label}.bin", folder / f"at-{target.label}.bin"
     path.write_bytes(os.urandom(size))
-    stored = kachery(source, "store", str(path))
+    stored = source.kachery("store", str(path), timeout=PATIENCE)
     assert stored.returncode == 0, stored.stderr
-    loaded = kachery(target, "load", "--quiet", "--dest", str(copy), stored.stdout.strip())
+    loaded = target.kachery("load", "--quiet", "--dest", str(copy), stored.stdout.strip(), timeout=PATIENCE)
     assert loaded.returncode == 0, loaded.stderr + target.log.read_text()
     assert copy.read_bytes() == path.read_bytes()
 

@@ -80,7 +80,7 @@ import Testing
       var status = stat()
       #expect(stat(copy, &status) == 0)
       #expect(chmod(copy, 0o644) == 0)
-      // One per cent of it, at a place that nobody asks for in particular, and the file looks as before.
+      // One per cent of it, at a place that no request asks for in particular.
       let handle = try FileHandle(forUpdating: URL(filePath: copy))
       try handle.seek(toOffset: 7_111_111)
       try handle.write(contentsOf: Data(repeating: 0xee, count: 120_000))

@@ -74,8 +74,12 @@ package struct ChannelState: Hashable, Sendable {
   package var ownState: String {
     if isByName { return "member" }
     guard hasDocument else { return "unknown" }
-    guard let rights else { return "not listed" }
-    return (["listed"] + rights.map(\.text)).joined(separator: ", ")
+    return Self.text(of: rights)
+  }
+
+  /// What a node with these rights is in a channel's document, in words; nil stands for one that it does not list.
+  package static func text(of rights: [Right]?) -> String {
+    rights.map { (["listed"] + $0.map(\.text)).joined(separator: ", ") } ?? "not listed"
   }
 
   /// When the document was last read, in words; nil in a channel by name.

@@ -17,7 +17,7 @@ extension JoinedChannel {
     guard scalars.first?.properties.isWhitespace == false, scalars.last?.properties.isWhitespace == false else {
       throw refusal(address, "begins or ends with white space; leave that out")
     }
-    guard address.text.utf8.elementsEqual(address.text.printable.utf8) else {
+    guard address.text.isPrintable else {
       throw refusal(address, "contains a line break or another control character; leave that out")
     }
     try requireAddress(address)

@@ -21,6 +21,12 @@ package struct JoinedChannel: Hashable, Sendable {
   /// Most bootstrap nodes that may be named with a channel: the node dials all of them.
   package static let maximumBootstraps = 16
 
+  /// What this node's owner lets it do there, besides what the channel's document says: the names of the options.
+  package var offers: [String] {
+    [isMessageProxy ? "message-proxy" : nil, isDataProxy ? "data-proxy" : nil, isPublic ? "public" : nil]
+      .compactMap { $0 }
+  }
+
   package init(address: ByteString, isMessageProxy: Bool = false, isDataProxy: Bool = false, isPublic: Bool = false) {
     self.address = address
     self.isMessageProxy = isMessageProxy

@@ -26,6 +26,18 @@ package struct MeetingState: Hashable, Sendable {
     self.channel = channel
   }
 
+  /// Where others may meet this node: its own addresses, at most `own`, then its bootstrap nodes, linked ones first. Each
+  /// once.
+  package func meetingPoints(own: Int) -> [Address] {
+    let known = bootstraps.filter { $0.linkedBy != nil } + bootstraps.filter { $0.linkedBy == nil }
+    var addresses: [Address] = []
+    for text in ownAddresses.prefix(own) + known.map(\.address) {
+      guard let address = Address(bootstrap: text), !addresses.contains(address) else { continue }
+      addresses.append(address)
+    }
+    return addresses
+  }
+
   /// Whether this node can meet members of the channel in its local network only, and has met none.
   package var isConfinedToLocalNetwork: Bool {
     guard let channel, channel.membership == .byName else { return false }

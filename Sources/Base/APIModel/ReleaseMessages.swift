@@ -22,9 +22,23 @@ package struct ReleaseRequest: Hashable, Sendable {
   package init(_ fields: JSONFields) throws(KacheryError) {
     countsThisMachine = try fields.optionalBool("countThisMachine") ?? false
     isPreview = try fields.optionalBool("dryRun") ?? false
-    guard let value = fields.value("sha1s") else { return }
-    guard let list = value.array, list.count <= Self.maximumFiles else {
-      throw KacheryError(.badRequest, "The field 'sha1s' is not a list of at most \(Self.maximumFiles) hashes.")
+    hashes = try fields.optionalHashes(atMost: Self.maximumFiles)
+  }
+
+  package var json: JSONValue {
+    [
+      "sha1s": hashes.map { .array($0.map { .string($0.hex) }) } ?? .null,
+      "countThisMachine": .bool(countsThisMachine), "dryRun": .bool(isPreview),
+    ]
+  }
+}
+
+extension JSONFields {
+  /// The files that the field `sha1s` names; nil if it is absent or null.
+  package func optionalHashes(atMost maximum: Int) throws(KacheryError) -> [ContentHash]? {
+    guard let value = value("sha1s") else { return nil }
+    guard let list = value.array, list.count <= maximum else {
+      throw KacheryError(.badRequest, "The field 'sha1s' is not a list of at most \(maximum) hashes.")
     }
     var hashes: [ContentHash] = []
     for item in list {
@@ -33,14 +47,7 @@ package struct ReleaseRequest: Hashable, Sendable {
       }
       hashes.append(hash)
     }
-    self.hashes = hashes
-  }
-
-  package var json: JSONValue {
-    [
-      "sha1s": hashes.map { .array($0.map { .string($0.hex) }) } ?? .null,
-      "countThisMachine": .bool(countsThisMachine), "dryRun": .bool(isPreview),
-    ]
+    return hashes
   }
 }
 

@@ -30,6 +30,9 @@ package enum SubfeedName: Hashable, Sendable {
     }
   }
 
+  /// The name for people.
+  package var shown: String { json.string ?? json.compact }
+
   /// Whether the name is worth a message, and may be published: a hash tells nothing, and the list does not name itself.
   package var isPublished: Bool {
     SubfeedName(json: json) != nil && self != Self.listing && json.compactBytes.count <= Self.maximumPublishedBytes

@@ -129,23 +129,8 @@ extension WordList {
   /// The word that differs least from a mistyped one; nil if none is close.
   static func nearest(to text: String) -> String? {
     let typed = Array(text.utf8.prefix(20))
-    let distances = words.map { (word: $0, distance: distance(typed, Array($0.utf8))) }
+    let distances = words.map { (word: $0, distance: EditDistance.between(typed, Array($0.utf8))) }
     guard let best = distances.min(by: { $0.distance < $1.distance }), best.distance <= 2 else { return nil }
     return best.word
-  }
-
-  /// Letters to insert, remove or replace.
-  private static func distance(_ one: [UInt8], _ other: [UInt8]) -> Int {
-    var row = Array(0...other.count)
-    for (index, letter) in one.enumerated() {
-      var diagonal = row[0]
-      row[0] = index + 1
-      for (otherIndex, otherLetter) in other.enumerated() {
-        let replaced = diagonal + (letter == otherLetter ? 0 : 1)
-        diagonal = row[otherIndex + 1]
-        row[otherIndex + 1] = min(replaced, diagonal + 1, row[otherIndex] + 1)
-      }
-    }
-    return row[other.count]
   }
 }

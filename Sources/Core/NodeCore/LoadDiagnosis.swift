@@ -175,10 +175,7 @@ struct LoadDiagnosis {
     guard !knowsBootstrap, !core.configuration.isBootstrap, !core.peers.linked.contains(where: \.isBootstrap) else {
       return []
     }
-    return [
-      "This node knows no bootstrap node, so it meets only nodes of its local network. Start the daemon with "
-        + "--bootstrap HOST:PORT, the address of a bootstrap node that the others use as well."
-    ] + (ErrorExplanation.of(.noMemberOnline).map { [$0.remedy] } ?? [])
+    return ["\(ErrorExplanation.noBootstrapNode)."] + (ErrorExplanation.of(.noMemberOnline).map { [$0.remedy] } ?? [])
   }
 
   /// Nodes that were asked and have not answered, such as stopped ones; nil if all have answered. Nothing is known about

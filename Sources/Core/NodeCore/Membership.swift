@@ -120,7 +120,7 @@ struct Membership: Sendable {
     peer.isActive && peer.proven.contains(topic) && channels[topic]?.lists(peer.node) ?? false
   }
 
-  /// The channels for whose members this node relays, as the peer is to be told.
+  /// The channels for which this node relays between members, and tells the peer so.
   func relayOffers(to peer: Peer) -> [RelayOffer] {
     peer.proven.sorted().compactMap { topic in
       guard relays(for: peer, over: topic), let traffic = relayed(over: topic) else { return nil }

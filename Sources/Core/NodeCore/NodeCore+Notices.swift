@@ -121,7 +121,8 @@ extension NodeCore {
 }
 
 extension Goodbye {
-  /// Whether the owner is told of it. Further links are closed in passing, and for other reasons there is a notice.
+  /// Whether the refusal is an event of its own. Nodes end duplicate links all the time, and the other reasons have a
+  /// notice.
   var isEvent: Bool { ![.duplicate, .noCommonChannel, .copy, .notIntroduced].contains(code) }
 }
 

@@ -13,7 +13,7 @@ extension LocalAPIServer {
     case .storeList:
       respond(exchange, try await node.listStore(after: try fields.optionalFixed("after")))
     case .storeUsage: respond(exchange, try await node.storeUsage())
-    case .storeVerify: try await verify(try Self.optionalHashes(fields), exchange)
+    case .storeVerify: try await verify(try fields.optionalHashes(atMost: Self.maximumHashes), exchange)
     case .storeRemove: respond(exchange, try await node.removeFromStore(try Self.hashes(fields)))
     case .storeRelease:
       try await stream(await node.releaseFromStore(try ReleaseRequest(fields)), to: exchange) {
@@ -39,23 +39,8 @@ extension LocalAPIServer {
   }
 
   private static func hashes(_ fields: JSONFields) throws(KacheryError) -> [ContentHash] {
-    guard let hashes = try optionalHashes(fields) else {
+    guard let hashes = try fields.optionalHashes(atMost: maximumHashes) else {
       throw KacheryError(.badRequest, "The field 'sha1s' is missing; it lists the files.")
-    }
-    return hashes
-  }
-
-  private static func optionalHashes(_ fields: JSONFields) throws(KacheryError) -> [ContentHash]? {
-    guard let value = fields.value("sha1s") else { return nil }
-    guard let list = value.array, list.count <= maximumHashes else {
-      throw KacheryError(.badRequest, "The field 'sha1s' is not a list of at most \(maximumHashes) hashes.")
-    }
-    var hashes: [ContentHash] = []
-    for item in list {
-      guard let hash = item.string.flatMap({ ContentHash(hex: $0) }) else {
-        throw KacheryError(.badRequest, "The field 'sha1s' contains a value that is not 40 hexadecimal digits.")
-      }
-      hashes.append(hash)
     }
     return hashes
   }

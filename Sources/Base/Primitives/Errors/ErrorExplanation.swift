@@ -10,6 +10,11 @@ package struct ErrorExplanation: Hashable, Sendable {
   /// What to do about it, in one sentence for a person.
   package let remedy: String
 
+  /// What to do if a node knows no bootstrap node; a sentence without its end.
+  package static let noBootstrapNode =
+    "This node knows no bootstrap node, so it meets only nodes of its local network. Start the daemon with "
+    + "--bootstrap HOST:PORT, the address of a bootstrap node that the others use as well"
+
   /// Every code, starting with the reasons why a load fails.
   package static let all: [ErrorExplanation] = [
     entry(

@@ -6,6 +6,9 @@ extension String {
   /// All text from other nodes and other users is shown this way: labels, names, messages, and reasons.
   package var printable: String { replacing { $0.isObeyed } }
 
+  /// Whether it has no such characters.
+  package var isPrintable: Bool { !unicodeScalars.contains(where: \.isObeyed) }
+
   /// As `printable`, but lines and tabs stay: for output that the program itself has divided into lines.
   package var printableLines: String { replacing { $0.isObeyed && $0 != "\n" && $0 != "\t" } }
 

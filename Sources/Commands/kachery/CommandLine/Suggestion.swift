@@ -13,23 +13,8 @@ enum Suggestion {
 
   /// The closest known word by edit distance; nil if none is close.
   static func nearest(to word: String, among known: [String]) -> String? {
-    let distances = known.map { ($0, distance(Array(word), Array($0))) }
+    let distances = known.map { ($0, EditDistance.between(Array(word), Array($0))) }
     guard let best = distances.min(by: { $0.1 < $1.1 }), best.1 <= max(2, word.count / 3) else { return nil }
     return best.0
-  }
-
-  /// The Levenshtein distance: letters to insert, remove or replace.
-  private static func distance(_ one: [Character], _ other: [Character]) -> Int {
-    var row = Array(0...other.count)
-    for (i, letter) in one.enumerated() {
-      var diagonal = row[0]
-      row[0] = i + 1
-      for (j, otherLetter) in other.enumerated() {
-        let replaced = diagonal + (letter == otherLetter ? 0 : 1)
-        diagonal = row[j + 1]
-        row[j + 1] = min(replaced, diagonal + 1, row[j] + 1)
-      }
-    }
-    return row[other.count]
   }
 }

@@ -67,19 +67,15 @@ struct FeedClient {
     _ = try call("appendMessages", subfeed.fields(request))
   }
 
-  /// The names of subfeeds that the feed's writer has published, as far as they come within `wait`.
-  func publishedNames(of feed: FeedID, wait: Duration) throws(KacheryError) -> [SubfeedName] {
+  /// Has the node fetch the names of subfeeds that the feed's writer has published, as far as they come within `wait`.
+  /// `holdings` tells them afterwards.
+  func fetchNames(of feed: FeedID, wait: Duration) throws(KacheryError) {
     let listing = SubfeedKey(feed, try SubfeedName.listing.hash())
     var reader = SubfeedReader(self, listing, from: 0, isSigned: false, isLocal: false)
-    var names: [SubfeedName] = []
     var wait = wait
-    while reader.position < 2 * SubfeedName.maximumPublished {
-      let messages = try reader.next(wait: wait)
-      guard !messages.isEmpty else { break }
-      for name in messages.compactMap({ SubfeedName(message: $0) }) where !names.contains(name) { names.append(name) }
+    while reader.position < 2 * SubfeedName.maximumPublished, try !reader.next(wait: wait).isEmpty {
       wait = min(wait, .milliseconds(300))
     }
-    return names
   }
 
   /// Asks the node that writes the feed to append a message.

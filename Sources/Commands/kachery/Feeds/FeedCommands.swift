@@ -109,12 +109,13 @@ private struct FeedReport {
   var json: JSONValue { .object(document) }
 
   init(_ feed: NamedFeed, _ client: FeedClient, timeout: Duration) throws(KacheryError) {
-    let isHere = try client.holdings(of: feed.id) != nil
-    let location = try Self.location(of: feed.id, client, timeout, isHere: isHere)
+    var holdings = try client.holdings(of: feed.id)
+    let location = try Self.location(of: feed.id, client, timeout, isHere: holdings != nil)
     let isWriteable = location?.isWriteable ?? false
-    // They are here afterwards.
-    if !isWriteable { _ = try client.publishedNames(of: feed.id, wait: min(timeout, .seconds(2))) }
-    let holdings = try client.holdings(of: feed.id)
+    if !isWriteable {
+      try client.fetchNames(of: feed.id, wait: min(timeout, .seconds(2)))
+      holdings = try client.holdings(of: feed.id)
+    }
     let writer = isWriteable ? "this node" : location?.node.map { "the node \($0)" } ?? "a node that is not online"
     let uri = FeedURI(feed: feed.id).description
     lines = ["Feed: \(uri)", "Written by: \(writer)"]
@@ -126,10 +127,11 @@ private struct FeedReport {
     var subfeeds = holdings?["subfeeds"]?.array ?? []
     if !feed.subfeeds.isEmpty {
       let hash = JSONValue.string(try feed.key().subfeed.hex)
-      let others = subfeeds.compactMap { $0["name"].flatMap { SubfeedName(json: $0) } }
       subfeeds = subfeeds.filter { $0["subfeedHash"] == hash }
-      if subfeeds.isEmpty { try UnknownSubfeed.refuse(try feed.subfeed(), among: others) }
-      if subfeeds.isEmpty { subfeeds = [["subfeedHash": hash, "messages": 0]] }
+      if subfeeds.isEmpty {
+        try UnknownSubfeed.refuse(try feed.subfeed(), in: holdings)
+        subfeeds = [["subfeedHash": hash, "messages": 0]]
+      }
     }
     document["subfeeds"] = .array(subfeeds)
     for subfeed in subfeeds { describe(subfeed) }
@@ -138,7 +140,7 @@ private struct FeedReport {
   private mutating func describe(_ subfeed: JSONValue) {
     let count = subfeed["messages"]?.unsigned ?? 0
     let hash = "~\(subfeed["subfeedHash"]?.string ?? "")"
-    let name = subfeed["name"].flatMap { $0 == .null ? nil : $0.string ?? $0.compact }
+    let name = subfeed["name"].flatMap { $0 == .null ? nil : SubfeedName(json: $0)?.shown }
     lines.append(
       "Subfeed \(name.map { "\($0) (\(hash))" } ?? hash): \(count) message\(count == 1 ? "" : "s") here")
     for rule in subfeed["accessRules"]?["rules"]?.array ?? [] where rule["write"]?.bool == true {

@@ -115,7 +115,8 @@ private struct Reading {
   /// - Throws: `notFound` if nothing of the subfeed is here, and the feed's writer has published other names only.
   func requireKnown() throws(KacheryError) {
     guard try client.count(subfeed) == 0 else { return }
-    try UnknownSubfeed.refuse(name, among: try client.publishedNames(of: subfeed.feed, wait: patience))
+    try client.fetchNames(of: subfeed.feed, wait: patience)
+    try UnknownSubfeed.refuse(name, in: try client.holdings(of: subfeed.feed))
   }
 
   /// The same error, if there is one.

@@ -67,17 +67,7 @@ struct FileToStore {
 
   /// The file's hash, computed here: the daemon's reply alone does not prove that the bytes arrived intact.
   private func hash(of file: File) throws(KacheryError) -> ContentHash {
-    var digest = SHA1Digest()
-    var offset: UInt64 = 0
-    while true {
-      let block: [UInt8]
-      do throws(KacheryError) { block = try file.bytes(at: offset, count: Limits.blockSize) } catch {
-        throw problem(error)
-      }
-      guard !block.isEmpty else { return digest.finish() }
-      block.withUnsafeBytes { digest.update($0) }
-      offset += UInt64(block.count)
-    }
+    do throws(KacheryError) { return try file.hash() } catch { throw problem(error) }
   }
 
   private func problem(_ error: KacheryError) -> KacheryError {

@@ -40,10 +40,7 @@ struct Following {
 
   /// A date and time of day in UTC, for people.
   static func date(_ seconds: UInt64) -> String {
-    let (milliseconds, isTooLate) = seconds.multipliedReportingOverflow(by: 1_000)
-    let time = CalendarTime.utc(WallTime(milliseconds: isTooLate ? .max : milliseconds))
-    func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
-    return "\(time.year)-\(two(time.month))-\(two(time.day)) \(two(time.hour)):\(two(time.minute)) UTC"
+    "\(Day(seconds: Int(clamping: seconds))) UTC"
   }
 
   mutating func run() throws(KacheryError) -> ExitCode {
@@ -75,9 +72,7 @@ struct Following {
   }
 
   private func state(_ client: DaemonClient, refreshes: Bool = false) throws(KacheryError) -> MeetingState {
-    try MeetingState(
-      json: try client.post(
-        "/v1/meeting", ["channel": .string(invite.channel.text), "refresh": .bool(refreshes)]))
+    try client.meeting(in: invite.channel, refreshes: refreshes)
   }
 
   /// Waits until the channel's document lists this node. Returns immediately if the channel has none.
@@ -113,9 +108,7 @@ struct Following {
     status.note("The channel has a list of members, which does not contain this node yet. Send its keeper these lines:")
     status.clear()
     // The result: it can be piped into a mail.
-    Console.results([
-      "authorizedNodes:", "  - nodeId: \(state.node.hex)", "    nodeLabel: \(JSONValue.string(state.label).compact)",
-    ])
+    Console.results(["authorizedNodes:"] + ChannelCheck.entry(of: state.node, labeled: state.label))
   }
 
   private mutating func waitForOthers(_ client: DaemonClient) throws(KacheryError) -> ExitCode {

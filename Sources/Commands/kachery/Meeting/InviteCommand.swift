@@ -21,7 +21,7 @@ extension Command {
       let client = try DaemonClient.require()
       let channel = try channelToShare(arguments, try joinedChannels(client))
       let expires = try arguments.expiry()
-      let state = try MeetingState(json: try client.post("/v1/meeting", ["channel": .string(channel.text)]))
+      let state = try client.meeting(in: channel)
       let invite = try Invite(
         channel: channel, bootstraps: try bootstraps(arguments, state), expires: expires)
       if arguments.has("--json") {
@@ -72,13 +72,7 @@ extension Command {
   private static func bootstraps(_ arguments: Arguments, _ state: MeetingState) throws(KacheryError) -> [Address] {
     let given = try arguments.bootstraps()
     guard given.isEmpty else { return given }
-    let known = state.bootstraps.filter { $0.linkedBy != nil } + state.bootstraps.filter { $0.linkedBy == nil }
-    var addresses: [Address] = []
-    for text in state.ownAddresses.prefix(maximumOwnAddresses) + known.map(\.address) {
-      guard let address = Address(bootstrap: text), !addresses.contains(address) else { continue }
-      addresses.append(address)
-    }
-    return Array(addresses.prefix(Invite.maximumBootstraps))
+    return Array(state.meetingPoints(own: maximumOwnAddresses).prefix(Invite.maximumBootstraps))
   }
 
   /// Most addresses of this node itself: each that does not answer delays a newcomer.

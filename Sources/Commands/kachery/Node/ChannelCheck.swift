@@ -71,9 +71,12 @@ struct ChannelCheck {
   /// What the channel's keeper has to add.
   static func howToBeListed(_ reading: ChannelReading) -> [String] {
     [
-      "Its document does not list this node, so its members refuse it. Ask the channel's keeper to add:",
-      "  - nodeId: \(reading.node)",
-      "    nodeLabel: \(JSONValue.string(reading.nodeLabel).compact)",
-    ]
+      "Its document does not list this node, so its members refuse it. Ask the channel's keeper to add:"
+    ] + entry(of: reading.node, labeled: reading.nodeLabel)
+  }
+
+  /// The lines of a node in a channel's document.
+  static func entry(of node: NodeID, labeled label: String) -> [String] {
+    ["  - nodeId: \(node.hex)", "    nodeLabel: \(JSONValue.string(label).compact)"]
   }
 }

@@ -60,12 +60,8 @@ extension Command {
 
   /// Says what helps if this node will meet no node from outside its local network.
   private static func noteConfinement(to address: ByteString, _ client: DaemonClient) {
-    guard let answer = try? client.post("/v1/meeting", ["channel": .string(address.text)]),
-      let state = try? MeetingState(json: answer), state.isConfinedToLocalNetwork
-    else { return }
-    Console.note(
-      "This node knows no bootstrap node, so it meets only nodes of its local network. Start the daemon with "
-        + "--bootstrap HOST:PORT, the address of a bootstrap node that the others use as well, or join by an invite.")
+    guard (try? client.meeting(in: address))?.isConfinedToLocalNetwork == true else { return }
+    Console.note("\(ErrorExplanation.noBootstrapNode), or join by an invite.")
   }
 
   /// `kachery channel leave`

@@ -13,7 +13,7 @@ struct ChannelList {
       rows: states.map { state in
         [
           JoinedChannel.shown(state.channel.address), state.isByName ? "name" : "list",
-          ([state.ownState] + Self.offers(of: state.channel)).joined(separator: ", "), state.lastRead ?? "-",
+          ([state.ownState] + state.channel.offers.map { "--\($0)" }).joined(separator: ", "), state.lastRead ?? "-",
           String(state.memberCount), String(state.onlineCount),
         ]
       })
@@ -23,19 +23,11 @@ struct ChannelList {
     return table.lines + members
   }
 
-  /// What this node's owner lets it do there, besides what the document says.
-  private static func offers(of channel: JoinedChannel) -> [String] {
-    [
-      channel.isMessageProxy ? "--message-proxy" : nil, channel.isDataProxy ? "--data-proxy" : nil,
-      channel.isPublic ? "--public" : nil,
-    ].compactMap { $0 }
-  }
-
   private static func table(of state: ChannelState) -> TextTable {
     TextTable(
       heads: ["MEMBER", "NODE ID", "LISTED AS", "STATE", "VERSION"],
       rows: state.members.map { member in
-        let listed = member.rights.map { (["listed"] + $0.map(\.text)).joined(separator: ", ") } ?? "not listed"
+        let listed = ChannelState.text(of: member.rights)
         return [
           member.label.isEmpty ? "-" : member.label, member.node.hex, state.isByName ? "-" : listed, member.stateText,
           member.version.isEmpty ? "-" : member.version,

@@ -37,10 +37,7 @@ extension Command {
       return .done
     }
     for channel in channels {
-      let marks = [
-        channel.isMessageProxy ? "(message-proxy)" : nil, channel.isDataProxy ? "(data-proxy)" : nil,
-        channel.isPublic ? "(public)" : nil,
-      ].compactMap { $0 }
+      let marks = channel.offers.map { "(\($0))" }
       // The published command writes the space even if nothing follows.
       Console.result("\(channel.address.text) \(marks.joined(separator: " "))".printable)
     }

@@ -243,6 +243,16 @@ struct DaemonClient: Sendable {
   /// Asks for a path that changes nothing.
   func get(_ path: String) throws(KacheryError) -> JSONValue { try json(request("GET", path)) }
 
+  /// How the daemon's node meets others, in a channel or altogether.
+  ///
+  /// - Parameter refreshes: whether the channel's document is read before.
+  func meeting(in channel: ByteString? = nil, refreshes: Bool = false) throws(KacheryError) -> MeetingState {
+    var body: JSONObject = [:]
+    if let channel { body["channel"] = .string(channel.text) }
+    if refreshes { body["refresh"] = true }
+    return try MeetingState(json: try post("/v1/meeting", .object(body)))
+  }
+
   /// Sends a JSON body and returns the JSON of the answer.
   func post(_ path: String, _ body: JSONValue, timeout: Duration? = nil) throws(KacheryError) -> JSONValue {
     var request = request("POST", path)

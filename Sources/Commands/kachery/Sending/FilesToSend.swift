@@ -38,7 +38,7 @@ struct FilesToSend {
       let given = operand.lastPathName
       let name = ByteString([".", "..", ""].contains(given) ? path.lastPathName : given)
       guard !name.isEmpty else { throw KacheryError(.badRequest, "'\(operand)' has no name; send what is in it.") }
-      guard name.text.utf8.elementsEqual(name.text.printable.utf8) else { throw Self.unprintable(operand) }
+      guard name.text.isPrintable else { throw Self.unprintable(operand) }
       let status = try FileSystem.status(path)
       switch status.kind {
       case .folder: root.folders.append(try Self.folder(path, name, depth: 1, &root.linksLeftOut))
@@ -61,7 +61,7 @@ struct FilesToSend {
     var folder = Folder(name: name)
     for name in names.map({ ByteString($0) }).sorted() {
       let path = "\(path)/\(name)"
-      guard name.text.utf8.elementsEqual(name.text.printable.utf8) else { throw unprintable(path) }
+      guard name.text.isPrintable else { throw unprintable(path) }
       let status = try FileSystem.status(path, followingLinks: false)
       switch status.kind {
       case .symbolicLink: linksLeftOut += 1

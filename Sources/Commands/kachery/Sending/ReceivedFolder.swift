@@ -79,7 +79,7 @@ struct ReceivedFolder {
         continue
       }
       guard status.kind == .regular else { throw inTheWay(entry.path, "is not a regular file") }
-      if status.size == entry.file.size, try hash(of: path(of: entry.path)) == entry.file.hash {
+      if status.size == entry.file.size, try File(path(of: entry.path), .read).hash() == entry.file.hash {
         present.append(entry)
       } else {
         guard replacesFiles else {
@@ -96,7 +96,7 @@ struct ReceivedFolder {
 
   /// The names in a folder's document contain neither slashes nor `..`; a terminal would obey control characters.
   private func checkName(_ path: ByteString) throws(KacheryError) {
-    guard path.text.utf8.elementsEqual(path.text.printable.utf8) else {
+    guard path.text.isPrintable else {
       throw KacheryError(
         .badFolder, "The sender offers a file whose name contains control characters: '\(path.text.printable)'.")
     }
@@ -110,18 +110,6 @@ struct ReceivedFolder {
       .badRequest,
       "'\(self.path(of: path))' exists and \(reason); nothing was received. Move it away, or choose another folder with "
         + "--dest.")
-  }
-
-  private func hash(of path: String) throws(KacheryError) -> ContentHash {
-    let stream = try FileStream(path, .read)
-    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Limits.blockSize, alignment: 4_096)
-    defer { buffer.deallocate() }
-    var digest = SHA1Digest()
-    while true {
-      let count = try stream.read(into: buffer)
-      guard count > 0 else { return digest.finish() }
-      digest.update(UnsafeRawBufferPointer(rebasing: buffer.prefix(count)))
-    }
   }
 
   // MARK: Writing

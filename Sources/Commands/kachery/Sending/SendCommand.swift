@@ -80,12 +80,10 @@ extension Command {
     guard given.isEmpty else { return given }
     // Without a daemon, or one that this user may use, the local network remains.
     guard let client = (try? DaemonClient.connect()) ?? nil, !client.isRemote,
-      let answer = try? client.post("/v1/meeting", [:]), let state = try? MeetingState(json: answer)
+      let state = try? client.meeting()
     else { return [] }
-    let linked = state.bootstraps.filter { $0.linkedBy != nil } + state.bootstraps.filter { $0.linkedBy == nil }
-    let addresses = (state.ownAddresses.prefix(1) + linked.map(\.address)).compactMap { Address(bootstrap: $0) }
     // One is enough to meet, and makes the code short.
-    return Array(addresses.prefix(1))
+    return Array(state.meetingPoints(own: 1).prefix(1))
   }
 
   private static func temporaryFolder() throws(KacheryError) -> String {

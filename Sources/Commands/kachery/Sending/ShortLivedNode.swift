@@ -57,7 +57,7 @@ final class ShortLivedNode {
 
   /// How the node meets others now.
   func meeting() throws(KacheryError) -> MeetingState {
-    try MeetingState(json: try client.post("/v1/meeting", [:]))
+    try client.meeting()
   }
 
   /// Ends the node, and waits until it has ended.

@@ -54,10 +54,13 @@ package struct StoreUsage: Hashable, Sendable {
 
 extension ContentStore {
   /// Passes every file and link after `last`, ordered by hash, to `body` until it returns false.
+  ///
+  /// - Parameter withNames: whether to look up their names, a query for each.
   package func list(
-    after last: ContentHash? = nil, _ body: (ListedFile) throws(KacheryError) -> Bool
+    after last: ContentHash? = nil, withNames: Bool = true, _ body: (ListedFile) throws(KacheryError) -> Bool
   ) throws(KacheryError) {
     let pins = try pins()
+    func names(_ hash: ContentHash) -> [String] { withNames ? index?.names(of: hash) ?? [] : [] }
     try StoreWalk(layout: layout, last: last).visit { (entry) throws(KacheryError) in
       switch entry {
       case .foreign: return true
@@ -65,7 +68,7 @@ extension ContentStore {
         return try body(
           ListedFile(
             hash: hash, size: status.size, target: nil, isValid: true, isPinned: pins.contains(hash),
-            lastUse: lastUse(of: hash, status), names: index?.names(of: hash) ?? []))
+            lastUse: lastUse(of: hash, status), names: names(hash)))
       case .link(let hash):
         guard let link = try? link(hash) else { return true }
         let place = validPlace(hash, first: link)
@@ -74,7 +77,7 @@ extension ContentStore {
           ListedFile(
             hash: hash, size: link.size, target: place?.link.path ?? link.path, isValid: place != nil,
             isPinned: pins.contains(hash), lastUse: index?.lastUse(of: hash) ?? status.map(Self.lastUse) ?? 0,
-            names: index?.names(of: hash) ?? []))
+            names: names(hash)))
       }
     }
   }
@@ -88,7 +91,7 @@ extension ContentStore {
   /// Disk usage of the directory, counted from its files.
   package func usage() throws(KacheryError) -> StoreUsage {
     var usage = StoreUsage()
-    try list { file in
+    try list(withNames: false) { file in
       if file.target != nil {
         usage.links.add(file.size)
         if !file.isValid { usage.brokenLinks += 1 }
@@ -98,8 +101,8 @@ extension ContentStore {
       if file.isPinned { usage.pinned.add(file.size) }
       return true
     }
-    for file in contents(of: layout.trash) { usage.trash.add(file.status.size) }
-    for file in contents(of: layout.damaged) { usage.damaged.add(file.status.size) }
+    usage.trash = trashed
+    usage.damaged = setAside
     for folder in [layout.temporary, layout.partial] {
       for file in contents(of: folder) { usage.unfinished.add(file.status.size) }
     }

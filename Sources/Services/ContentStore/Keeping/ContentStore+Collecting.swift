@@ -69,7 +69,7 @@ extension ContentStore {
     var report = CollectReport()
     report.limit = try settings().maximumBytes
     var candidates: [Candidate] = []
-    try list { file in
+    try list(withNames: false) { file in
       guard file.target == nil else { return true }
       report.remaining += file.size
       let age = now - file.lastUse
@@ -85,7 +85,9 @@ extension ContentStore {
       guard (try? requireRemovable(candidate.hash)) != nil else { continue }
       report.remaining -= candidate.size
       report.removed.add(candidate.size)
-      report.files.append(candidate)
+      var named = candidate
+      named.names = index?.names(of: candidate.hash) ?? []
+      report.files.append(named)
     }
   }
 

@@ -67,7 +67,7 @@ extension ContentStore {
     }
 
     private mutating func checkAll(_ tell: (VerifyEvent) throws(KacheryError) -> Bool) throws(KacheryError) {
-      try store.list { file in
+      try store.list(withNames: false) { file in
         total.add(file.size)
         return true
       }
