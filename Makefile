@@ -117,13 +117,14 @@ test-swift: needed
 	KACHERY_BUILD_DIR="$$($(SWIFT) build --show-bin-path)" \
 	  $(TIDILY) $(SWIFT) test --skip-build --xunit-output $(RESULTS)/swift.xml --skip '$(APART)|$(DAEMON)|$(LINKS)|$(ALONE)'
 
+# Most tests wait for programs: three at a time take half as long.
 test-python: needed $(VENV)/.complete $(if $(PUBLISHED_INSTALLS),$(PUBLISHED)/.complete) $(OLDEST)/.complete $(NEWEST)/.complete
 	$(SWIFT) build --product kachery
 	$(SWIFT) build --product kacheryd
 	@mkdir -p $(RESULTS) && rm -f $(RESULTS)/python*
 	KACHERY_BUILD_DIR="$$($(SWIFT) build --show-bin-path)" \
 	  KACHERY_PUBLISHED_PYTHON='$(if $(PUBLISHED_INSTALLS),$(CURDIR)/$(PUBLISHED)/bin/python)' \
-	  $(OUR_PACKAGES) $(TIDILY) $(VENV)/bin/python $(PYTEST) $(RESULTS)/python.xml Python/tests --ignore Python/tests/libraries
+	  $(OUR_PACKAGES) $(TIDILY) $(VENV)/bin/python $(PYTEST) $(RESULTS)/python.xml -n 3 Python/tests --ignore Python/tests/libraries
 	$(OUR_PACKAGES) $(TIDILY) $(OLDEST)/bin/python $(PYTEST) $(RESULTS)/python-oldest.xml $(ARRAY_TESTS) $(ZARR_TESTS)
 	$(OUR_PACKAGES) $(TIDILY) $(NEWEST)/bin/python $(PYTEST) $(RESULTS)/python-newest.xml $(ARRAY_TESTS) Python/tests/libraries
 

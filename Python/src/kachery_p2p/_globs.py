@@ -9,7 +9,7 @@ _SPECIAL = re.compile(
     r"|(?P<oneof>\[[!^]?\]?[^\]]*\])",
     re.DOTALL,
 )
-_MEANINGS = {"folders": "(?:.*/)?", "all": ".*", "some": "[^/]*", "any": "[^/]"}
+_NO_SLASH = re.compile("[^/]", re.DOTALL)
 
 
 class GlobPattern:
@@ -23,28 +23,63 @@ class GlobPattern:
         self._is_for_folders = len(pattern) > 1 and pattern.endswith("/")
         pattern = pattern[:-1] if self._is_for_folders else pattern
         self._is_for_names = "/" not in pattern
-        self._expression = re.compile(_expression(pattern[1:] if pattern.startswith("/") else pattern), re.DOTALL)
+        self._parts = _parts(pattern[1:] if pattern.startswith("/") else pattern)
 
     def matches(self, path: str, is_folder: bool) -> bool:
         """Whether it matches the file or folder at this path below the stored folder."""
         if self._is_for_folders and not is_folder:
             return False
-        return self._expression.fullmatch(path.rpartition("/")[2] if self._is_for_names else path) is not None
+        return self._matches(path.rpartition("/")[2] if self._is_for_names else path)
+
+    def _matches(self, text: str) -> bool:
+        """Follows every way to match at the same time: a regular expression tries one after another, for hours."""
+        states: set[int] = set()
+        self._enter(0, states)
+        for letter in text:
+            reached: set[int] = set()
+            for state in states:
+                part = self._parts[state] if state < len(self._parts) else ""
+                if part == "inside folders":
+                    reached.add(state)
+                    if letter == "/":
+                        self._enter(state + 1, reached)
+                elif part == "all" or (part == "some" and letter != "/"):
+                    self._enter(state, reached)
+                elif isinstance(part, re.Pattern) and part.match(letter):
+                    self._enter(state + 1, reached)
+            states = reached
+        return len(self._parts) in states
+
+    def _enter(self, state: int, states: set[int]) -> None:
+        """Adds a state, and those that are reached from it without a letter."""
+        states.add(state)
+        part = self._parts[state] if state < len(self._parts) else ""
+        if part in ("all", "some"):
+            self._enter(state + 1, states)
+        elif part == "folders":
+            states.add(state + 1)
+            self._enter(state + 2, states)
 
 
-def _expression(pattern: str) -> str:
-    parts, end = [], 0
+def _parts(pattern: str) -> list[str | re.Pattern[str]]:
+    """Its parts: each matches one letter, or has a name and matches any number."""
+    parts: list[str | re.Pattern[str]] = []
+    end = 0
     for special in _SPECIAL.finditer(pattern):
-        parts.append(re.escape(pattern[end : special.start()]))
+        parts += [re.compile(re.escape(letter)) for letter in pattern[end : special.start()]]
         end = special.end()
         kind = special.lastgroup or ""
-        if kind == "escaped":
-            parts.append(re.escape(special[0][1]))
+        if kind == "any":
+            parts.append(_NO_SLASH)
+        elif kind == "escaped":
+            parts.append(re.compile(re.escape(special[0][1])))
         elif kind == "oneof":
-            parts.append(_class(special[0][1:-1]))
+            parts.append(re.compile(_class(special[0][1:-1])))
+        elif kind == "folders":
+            parts += [kind, "inside folders"]
         else:
-            parts.append(_MEANINGS[kind])
-    return "".join(parts) + re.escape(pattern[end:])
+            parts.append(kind)
+    return parts + [re.compile(re.escape(letter)) for letter in pattern[end:]]
 
 
 def _class(inside: str) -> str:
