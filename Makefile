@@ -184,10 +184,10 @@ attack: deps ## Attack a daemon in many ways for KACHERY_ATTACK_SECONDS (20) eac
 fuzz: deps ## Test every parser with damaged inputs, for a minute each
 	@Deploy/fuzz.sh
 
-simulate: deps ## Simulate KACHERY_SIMULATED_RUNS (5,000) transfers, feeds and both on the same nodes, with random faults
+simulate: deps ## Simulate KACHERY_SIMULATED_RUNS (5,000) transfers, feeds, both on the same nodes, and 300 nodes that come and go
 	$(SWIFT) build --build-tests
 	KACHERY_SIMULATED_RUNS=$${KACHERY_SIMULATED_RUNS:-5000} $(SWIFT) test --skip-build \
-	  --filter "TransferRunTests|ReplicationTests|MixedRunTests"
+	  --filter "TransferRunTests|ReplicationTests|MixedRunTests|ChurnTests"
 
 sanitize: test-address test-thread ## Run the Swift tests with the address and the thread sanitizer
 

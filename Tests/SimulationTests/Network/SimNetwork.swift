@@ -23,6 +23,7 @@ final class SimNetwork {
   /// When each address was dialed, and by which node.
   private(set) var dialed: [Address: [(dialer: NodeID, at: Instant)]] = [:]
   private var links: [SimLink] = []
+  private var linksThatWereUp = 0
   private var partitioned: Set<NodeID> = []
   private var foundPaths: UInt64 = 0
   /// Whether two dials that meet lead to a link, and not to an error at both ends.
@@ -180,6 +181,7 @@ final class SimNetwork {
     let link = SimLink(
       self, dialer: SimLink.End(node: dialer, id: dialer.newLink()),
       acceptor: SimLink.End(node: target, id: target.newLink()), path: path, latency: latency)
+    forgetLostLinks()
     links.append(link)
     for (end, dial) in [(link.dialer, dial), (link.acceptor, nil)] {
       let other = link.other(end.node).node
@@ -191,6 +193,13 @@ final class SimNetwork {
       end.node.linkOpened(end.id, link, facts)
     }
     return link
+  }
+
+  /// Most links of a long run are lost ones.
+  private func forgetLostLinks() {
+    guard links.count > 2 * linksThatWereUp + 100 else { return }
+    links.removeAll { !$0.isUp }
+    linksThatWereUp = links.count
   }
 
   /// Releases everything: nodes and links refer to each other.
@@ -206,6 +215,7 @@ final class SimNetwork {
 /// Keys shared by all runs: generating one takes longer than a run.
 enum KeyRing {
   static func key(_ index: Int) throws -> SigningKey {
-    try SigningKey(seed: [UInt8](repeating: UInt8(index + 1), count: SigningKey.seedByteCount))
+    let (high, low) = (UInt8((index + 1) >> 8), UInt8((index + 1) & 0xff))
+    return try SigningKey(seed: [UInt8](repeating: low, count: SigningKey.seedByteCount - 1) + [low &+ high])
   }
 }

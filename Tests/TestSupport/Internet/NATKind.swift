@@ -30,25 +30,24 @@ package enum NATKind: String, CaseIterable, Sendable {
   /// A machine behind an edge of this kind.
   ///
   /// - Parameters:
-  ///   - number: makes the addresses of the site unique, below 200.
+  ///   - number: makes the addresses of the site unique, below 2,000.
   ///   - port: on which the node of the machine listens.
   package func host(_ number: Int, port: UInt16, in internet: SimInternet) -> SimHost {
-    let inner = "10.\(number).0.2"
+    let (block, number) = (number / 200, number % 200)
+    let (inner, outside) = ("10.\(number).\(block).2", "198.51.\(100 + block).\(number)")
+    let router = "203.0.\(113 + block).\(number)"
+    let nat = { SimNAT(router, behavior(port: port), in: internet) }
     switch self {
-    case .publicHost: return SimHost("198.51.100.\(number)", in: internet)
-    case .fw: return SimHost("198.51.100.\(number)", in: internet, behind: nat(number, port: port, in: internet))
+    case .publicHost: return SimHost(outside, in: internet)
+    case .fw: return SimHost(outside, in: internet, behind: nat())
     case .cgnat:
       var carrier = SimNAT.Behavior()
       carrier.ports = .random
-      let outer = SimNAT("203.0.113.\(number)", carrier, in: internet)
-      let home = SimNAT("100.64.0.\(number)", SimNAT.Behavior(), in: internet, behind: outer)
+      let outer = SimNAT(router, carrier, in: internet)
+      let home = SimNAT("100.64.\(block).\(number)", SimNAT.Behavior(), in: internet, behind: outer)
       return SimHost(inner, in: internet, behind: home)
-    default: return SimHost(inner, in: internet, behind: nat(number, port: port, in: internet))
+    default: return SimHost(inner, in: internet, behind: nat())
     }
-  }
-
-  private func nat(_ number: Int, port: UInt16, in internet: SimInternet) -> SimNAT {
-    SimNAT("203.0.113.\(number)", behavior(port: port), in: internet)
   }
 
   /// How the NAT of the node's own site behaves.
