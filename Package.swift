@@ -104,6 +104,7 @@ let package = Package(
     module(
       "ContentStore", in: "Services",
       ["Primitives", "Crypto", "Diagnostics", "Files", "Threads", "Database", "YAML"]),
+    module("Settings", in: "Services", ["Primitives", "APIModel", "Files", "HTTP", "YAML"]),
     module("FeedStore", in: "Services", ["Primitives", "Crypto", "Database", "Files", "Threads"]),
     module(
       "Links", in: "Services",
@@ -118,7 +119,7 @@ let package = Package(
         "Primitives", "Crypto", "Diagnostics", "APIModel", "Wire", "Mux", "Discovery", "Traversal", "Transfer", "Feeds",
         "NodeCore", "EventLoop", "Files", "Threads", "Process", "Database", "TLS", "HTTP", "QUIC", "YAML",
         "PortMapping",
-        "ContentStore", "FeedStore", "Links", "LocalAPI",
+        "ContentStore", "FeedStore", "Links", "LocalAPI", "Settings",
       ],
       path: "Sources/Daemon", exclude: ["README.md"], swiftSettings: strict),
     command("kacheryd", ["Daemon"]),
@@ -126,7 +127,7 @@ let package = Package(
       "kachery",
       [
         "Primitives", "Crypto", "APIModel", "Diagnostics", "Files", "Threads", "Process", "Terminal", "ContentStore",
-        "HTTP", "YAML", "Invitations",
+        "HTTP", "YAML", "Invitations", "Settings",
       ]),
 
     // `Benchmarks/scaling.py` runs it.
@@ -173,6 +174,8 @@ let package = Package(
     tests("QUICTests", ["QUIC", "Crypto", "Primitives", "TestSupport"]),
     tests("YAMLTests", ["YAML", "Primitives", "TestSupport"]),
     tests("ContentStoreTests", ["ContentStore", "Files", "Crypto", "Diagnostics", "Primitives", "TestSupport"]),
+    tests("SettingsTests", ["Settings", "Primitives", "TestSupport"]),
+    tests("ProcessTests", ["Process", "Primitives", "TestSupport"]),
     tests("FeedStoreTests", ["FeedStore", "Crypto", "Database", "Files", "Primitives", "TestSupport"]),
     tests(
       "LinksTests",
@@ -184,7 +187,7 @@ let package = Package(
       "DaemonTests",
       [
         "Daemon", "APIModel", "Transfer", "NodeCore", "Discovery", "Wire", "FeedStore", "ContentStore", "Links", "TLS",
-        "QUIC", "EventLoop", "Crypto", "HTTP",
+        "QUIC", "EventLoop", "Crypto", "HTTP", "Settings",
         "Diagnostics", "Primitives", "TestSupport",
       ]),
     tests("ArchitectureTests", ["TestSupport"]),

@@ -27,7 +27,7 @@ def test_systemd_finds_no_fault(name: str, tmp_path: Path) -> None:
 
 def test_a_fault_would_be_found(tmp_path: Path) -> None:
     unit = tmp_path / "kachery.service"
-    unit.write_text((UNITS / unit.name).read_text().replace("Type=exec", "Typ=exec"))
+    unit.write_text((UNITS / unit.name).read_text().replace("Type=notify", "Typ=notify"))
     checked = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True, timeout=60, check=False
     )

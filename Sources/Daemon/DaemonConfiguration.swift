@@ -1,13 +1,14 @@
-import ContentStore
 package import Diagnostics
 package import Primitives
-package import Transfer
+package import Settings
 
 /// The configuration that a daemon starts with.
 package struct DaemonConfiguration: Sendable {
   /// The default port of a bootstrap node. It is fixed because other nodes' configurations name it.
   package static let defaultBootstrapPort: UInt16 = 14_507
 
+  /// The settings by where they are set; those of a running daemon, `config show` and the log of a reload use them.
+  package var layers = SettingLayers()
   /// The name that the node's owner gives it.
   package var label = ""
   /// The folder that holds the files, the feeds and the mutables.
@@ -40,6 +41,8 @@ package struct DaemonConfiguration: Sendable {
   package var announcesBesideProxy = false
   /// The proxy for reaching other nodes, or `none`; nil to use kachery.yaml, or else the environment.
   package var proxy: String?
+  /// The hosts that are reached without it; nil to use kachery.yaml, or else the environment.
+  package var proxyExceptions: String?
   /// The proxy that the environment names, and the hosts that are reached without one; empty if there are none.
   package var environmentProxy = ""
   package var environmentProxyExceptions = ""
@@ -49,7 +52,7 @@ package struct DaemonConfiguration: Sendable {
   package var guessesPorts = true
   /// Whether the node may ask its router to lead a port to it.
   package var mapsPorts = true
-  /// The same according to the environment, which kachery.yaml overrides; nil if that says nothing.
+  /// The same according to the environment, which overrides kachery.yaml; nil if that says nothing.
   package var environmentMapsPorts: Bool?
   /// Whether the node may use UDP beyond its local networks: for links by QUIC, and for asking routers.
   package var usesUDP = true
@@ -88,36 +91,47 @@ package struct DaemonConfiguration: Sendable {
 
 extension DaemonConfiguration {
   /// The names to which introductions are limited, in an option, or else in kachery.yaml; nil if they are not.
-  func introduced(_ settings: StoreSettings) -> [String]? { introduced ?? settings.introduced }
+  func introduced(_ settings: ReloadedSettings) -> [String]? { introduced ?? settings.introduced }
+
+  /// The option, or whatever else sets this.
+  private func reason(_ option: String, _ name: SettingName) -> String {
+    switch layers.resolved(name).source {
+    case .option, .standard: option
+    case .variable(let variable): variable
+    case .file: "\(name.rawValue) in kachery.yaml"
+    }
+  }
 
   /// Why the node does not use QUIC, for people; nil if it does. Nothing leaves the machine but through a proxy, if there
   /// is one.
   func reasonAgainstQUIC(hasProxy: Bool) -> String? {
-    if !usesUDP { return "--noudp" }
+    if !usesUDP { return reason("--noudp", .udp) }
     return hasProxy ? "a proxy is configured" : nil
   }
 
   /// Why the node does not look for others by multicast, for people; nil if it does. Nothing leaves the machine but
   /// through a proxy, if there is one, unless the owner wants it.
   func reasonAgainstMulticast(hasProxy: Bool) -> String? {
-    if !announcesLocalAddresses { return "--no-lan" }
-    if !announcesByMulticast { return "--nomulticast" }
+    if !announcesLocalAddresses { return reason("--no-lan", .lan) }
+    if !announcesByMulticast { return reason("--nomulticast", .multicast) }
     if hasProxy, !announcesBesideProxy { return "a proxy is configured; --multicast turns it on" }
     return nil
   }
 
-  /// Whether the owner lets the router be asked, in an option, or else in kachery.yaml, or else in the environment.
-  func allowsMapping(_ settings: StoreSettings) -> Bool {
-    mapsPorts && (settings.mapsPorts ?? environmentMapsPorts ?? true)
+  /// Whether the owner lets the router be asked, in an option, or else in the environment, or else in kachery.yaml.
+  func allowsMapping(_ settings: ReloadedSettings) -> Bool {
+    mapsPorts && (environmentMapsPorts ?? settings.mapsPorts ?? true)
   }
 
   /// Why the node asks no router to lead a port to it, for people; nil if it may. Nothing leaves the machine but through a
   /// proxy, if there is one.
   func reasonAgainstMapping(hasProxy: Bool, isAllowed: Bool) -> String? {
     if !mapsPorts { return "--no-port-mapping" }
-    if !isAllowed { return "portMapping in kachery.yaml, or KACHERY_P2P_PORT_MAPPING" }
-    if !usesUDP { return "--noudp" }
-    if announcedHost != nil { return "--host names the address" }
+    if !isAllowed {
+      return environmentMapsPorts == false ? "KACHERY_P2P_PORT_MAPPING" : "portMapping in kachery.yaml"
+    }
+    if !usesUDP { return reason("--noudp", .udp) }
+    if announcedHost != nil { return "\(reason("--host", .host)) names the address" }
     if hasProxy { return "a proxy is configured" }
     if listenHost != "::", listenHost != "0.0.0.0" { return "the node listens at one address only" }
     return nil

@@ -12,6 +12,7 @@ import LocalAPI
 import NodeCore
 import Primitives
 import QUIC
+import Settings
 import TLS
 
 /// One node: what `NodeCore` decides, carried out by parts that each own their state. `README.md` lists them.
@@ -47,6 +48,8 @@ actor Node {
   private var servers: APIServers?
   /// Where the node accepts links; empty before it has started.
   private(set) var listening: [Endpoint] = []
+  /// The port of the local API; nil before the node has started.
+  private var apiPort: UInt16?
   /// Where the node accepts links by QUIC; nil if it does not.
   private(set) var listeningForQUIC: Endpoint?
   /// Where the node accepts WebSockets; nil if it does not.
@@ -65,7 +68,7 @@ actor Node {
     self.configuration = configuration
     self.loop = loop
     self.log = log
-    allowsMapping = configuration.allowsMapping(StoreSettings())
+    allowsMapping = configuration.allowsMapping(ReloadedSettings())
     let storage = try NodeStorage(configuration, log: log)
     self.storage = storage
     startedAt = loop.now
@@ -147,7 +150,9 @@ actor Node {
     let servers = try await APIServers(for: self, loop: loop, log: log)
     self.servers = servers
     maintenance.start()
-    return await servers.port
+    let port = await servers.port
+    apiPort = port
+    return port
   }
 
   /// Listens for links on every configured port; returns the address for links that this node also dials from.
@@ -211,9 +216,25 @@ actor Node {
   }
 
   /// Reloads the channels, the mutables and kachery.yaml after the owner has changed something.
-  func reload() {
+  func reload() async {
     channels.reload()
-    maintenance.reload()
+    await withCheckedContinuation { continuation in maintenance.reload { continuation.resume() } }
+  }
+
+  /// Whether this node serves files.
+  var isReady: Bool { servers != nil && !listening.isEmpty && maintenance.hasListed && !isStopping }
+
+  /// Every setting with its value in this daemon.
+  var settings: SettingsReport {
+    var actual: [SettingName: String] = [
+      .storageDirectory: configuration.storageDirectory, .configurationDirectory: configuration.configurationDirectory,
+      .label: configuration.label,
+    ]
+    if let port = apiPort { actual[.apiPort] = String(port) }
+    if configuration.layers.text(.port) == nil || configuration.port == 0, let port = listening.first?.port {
+      actual[.port] = String(port)
+    }
+    return maintenance.report(actual)
   }
 
   /// Stops everything in order, and waits for it to end. Idempotent.

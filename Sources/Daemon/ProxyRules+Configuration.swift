@@ -1,10 +1,11 @@
-import ContentStore
 import HTTP
 
 extension ProxyRules {
-  /// The rules of the daemon: an option comes before kachery.yaml, and that before the environment.
-  init(_ configuration: DaemonConfiguration, _ settings: StoreSettings = StoreSettings()) {
-    let exceptions = settings.proxyExceptions ?? configuration.environmentProxyExceptions
+  /// The rules of the daemon: an option or a variable of kachery comes before kachery.yaml, and that before the
+  /// variables of the whole system.
+  init(_ configuration: DaemonConfiguration, _ settings: ReloadedSettings = ReloadedSettings()) {
+    let given = configuration.proxyExceptions ?? settings.proxyExceptions
+    let exceptions = given ?? configuration.environmentProxyExceptions
     if let proxy = configuration.proxy ?? settings.proxy {
       self.init(proxy: proxy, except: exceptions, from: .configuration)
     } else {

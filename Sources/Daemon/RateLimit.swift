@@ -1,5 +1,5 @@
+import Primitives
 import Process
-import Transfer
 
 /// The transfer rate at this time of day. Bound to the loop.
 final class RateLimit {

@@ -115,7 +115,7 @@ import Testing
   }
 
   @Test(arguments: [
-    "limitUp: [5]", "maxTransfers: -1", "maxTransfers: few", "maxCacheSizeGiB: many", "maxCacheSizeGiB: -1",
+    "maxCacheSizeGiB: many", "maxCacheSizeGiB: -1", "maxCacheSizeGiB: [5]",
     "maxCacheSizeGiB: 0", "maxCacheSizeGiB: [", "- 1\n- {",
   ])
   func anInvalidLimitIsRejectedAndNothingRemoved(document: String) throws {

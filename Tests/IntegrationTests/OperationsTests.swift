@@ -86,20 +86,20 @@ import Testing
     let settings = URL(filePath: "\(one.storage)/kachery.yaml")
     try Data("limitUp: 4\nmaxTransfers: 2\n".utf8).write(to: settings)
     one.signal(SIGHUP)
-    #expect(try waitForLog("one") { $0.contains("Applied the transfer limits of kachery.yaml") })
+    #expect(try waitForLog("one") { $0.contains("Applied kachery.yaml: limitUp is now 4, was not set.") })
     try Data("limitUp: fast\n".utf8).write(to: settings)
     for count in 2...4 {
       one.signal(SIGHUP)
       #expect(try waitForLog("one") { $0.ranges(of: "Reloading the channels").count == count })
     }
-    #expect(try waitForLog("one") { $0.contains("limitUp in kachery.yaml: 'fast' is not a limit") })
+    #expect(try waitForLog("one") { $0.contains("kachery.yaml, line 1: limitUp: 'fast' is not a rate in MB/s") })
     let path = folder.path("source")
     try Data(PatternBytes.make(12_000_000)).write(to: URL(filePath: path))
     let stored = try one.store(path)
     let start = ContinuousClock.now
     _ = try two.load(FileKey(hash: stored.hash))
     #expect(start.duration(to: .now) > .milliseconds(2_000), "the earlier limit no longer applies")
-    #expect(try log("one").ranges(of: "kachery.yaml: 'fast'").count == 1)
+    #expect(try log("one").ranges(of: "'fast' is not a rate").count == 1)
     withExtendedLifetime(meeting) {}
   }
 }

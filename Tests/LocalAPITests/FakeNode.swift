@@ -52,6 +52,15 @@ actor FakeNode: LocalNode {
     return MeetingState(node: id, label: "fake", isBootstrap: true, ownAddresses: ["192.0.2.1:14507"], channel: state)
   }
 
+  var shownSettings: JSONValue { ["file": "/data/kachery.yaml", "settings": [], "problems": []] }
+
+  /// What the checks of its health answer.
+  private(set) var isReady = true
+
+  func isHealthy() async -> Bool { isReady }
+
+  func setReady(_ isReady: Bool) { self.isReady = isReady }
+
   func requestStop() { wasStopped = true }
 
   func storeFile(at path: String) async throws(KacheryError) -> StoreReply {

@@ -14,4 +14,11 @@ package enum EditDistance {
     }
     return row[other.count]
   }
+
+  /// The closest known word; nil if none is close.
+  package static func nearest(to word: String, among known: [String]) -> String? {
+    let distances = known.map { ($0, between(Array(word), Array($0))) }
+    guard let best = distances.min(by: { $0.1 < $1.1 }), best.1 <= max(2, word.count / 3) else { return nil }
+    return best.0
+  }
 }

@@ -29,6 +29,14 @@ package enum Quantity {
     }
   }
 
+  /// The bytes in a number of GiB such as `500` or `0.5`; nil if it is not a number above 0 and below a billion.
+  package static func bytes(gibibytes text: String) -> UInt64? {
+    guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) || ".eE+-".utf8.contains($0) }), let number = Double(text),
+      number > 0, number < 1e9
+    else { return nil }
+    return UInt64(number * 1_073_741_824)
+  }
+
   private static func threeDigits(_ value: Double) -> String {
     let decimals = value < 9.995 ? 100.0 : value < 99.95 ? 10.0 : 1.0
     let rounded = (value * decimals).rounded() / decimals

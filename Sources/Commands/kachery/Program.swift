@@ -17,7 +17,10 @@ enum Program {
     ),
     (
       "The daemon",
-      [.daemonStart, .daemonStop, .daemonStatus, .daemonPeers, .doctor, .info, .nodeInfo, .generateNodeID]
+      [
+        .daemonStart, .daemonStop, .daemonStatus, .daemonPeers, .configShow, .configCheck, .doctor, .info, .nodeInfo,
+        .generateNodeID,
+      ]
     ),
     ("This program", [.version, .completion, .manual]),
   ]

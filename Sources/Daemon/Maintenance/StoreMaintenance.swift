@@ -3,6 +3,7 @@ import Diagnostics
 import EventLoop
 import HTTP
 import Primitives
+import Settings
 
 /// Automatic maintenance of the storage directory: completes the index, enforces the owner's limits, and verifies
 /// files. Bound to the loop.
@@ -13,14 +14,6 @@ final class StoreMaintenance {
   private static let growthPerCollection: UInt64 = 1 << 30
   /// Commands without a daemon, and other nodes, store in the directory as well.
   private static let collectionPeriod: Duration = .seconds(3_600)
-
-  /// What kachery.yaml and the options say together.
-  private struct Settings: Sendable {
-    let limits: TransferLimits
-    let proxies: ProxyRules
-    let allowsMapping: Bool
-    let introduced: [String]?
-  }
 
   /// The state at the last collection.
   private struct Collection: Sendable {
@@ -47,19 +40,24 @@ final class StoreMaintenance {
   private let loop: EventLoop
   private let log: Log
   private let check = StoreCheck()
+  private let watch: SettingsWatch
+  private let disk: DiskCheck
+  /// Whether the stored files were listed since the start, or that has failed. Until then some are found more slowly.
+  private(set) var hasListed = false
   private var limits: TransferLimits
   private var timer: Timer?
   private var lastCollection: Collection?
   private var isCollecting = false
-  /// The last logged problems with the limit and kachery.yaml; repeated ones are not logged.
+  /// The last logged problem with the limit; repeated ones are not logged.
   private var collectionProblem: String?
-  private var settingsProblem: String?
 
   init(_ store: ContentStore, _ configuration: DaemonConfiguration, loop: EventLoop, log: Log) {
     self.store = store
     self.configuration = configuration
     self.loop = loop
     self.log = log
+    watch = SettingsWatch(configuration.layers, log: log)
+    disk = DiskCheck(folder: "\(configuration.storageDirectory)/kachery-node", loop: loop)
     limits = TransferLimits(configuration)
   }
 
@@ -68,6 +66,7 @@ final class StoreMaintenance {
     loop.work { [store, cancellation] in
       Result { () throws(KacheryError) in try store.completeIndex { !cancellation.isCancelled } }
     } then: { [self] result in
+      hasListed = true
       if case .failure(let error) = result { log.warning("Cannot list the stored files: \(error.message)") }
       keepToLimit()
     }
@@ -83,12 +82,15 @@ final class StoreMaintenance {
     readLimits()
   }
 
-  /// Reloads kachery.yaml.
-  func reload() {
-    readLimits()
+  /// Reloads kachery.yaml, and says in the log what has changed.
+  func reload(then: @escaping () -> Void) {
+    readLimits(isAsked: true, then: then)
     lastCollection = nil
     keepToLimit()
   }
+
+  /// Whether the disk takes a small file, or at least answers that it is full. Known within seconds.
+  func isDiskAnswering(then: @escaping (Bool) -> Void) { disk.ask(then) }
 
   /// Verifies these files, or all. The stream ends early when the node stops.
   func verify(only: Set<ContentHash>?) -> StoreCheck.Messages {
@@ -103,38 +105,34 @@ final class StoreMaintenance {
 
   // MARK: The limits
 
-  /// Applies kachery.yaml. An error in it is logged once, and the limits stay unchanged.
-  func readLimits(then: @escaping () -> Void = {}) {
-    loop.work { [configuration] in
-      Result { () throws(KacheryError) in
-        let settings = try StoreSettings(in: configuration.storageDirectory)
-        return Settings(
-          limits: try TransferLimits(configuration, settings), proxies: ProxyRules(configuration, settings),
-          allowsMapping: configuration.allowsMapping(settings), introduced: configuration.introduced(settings))
-      }
+  /// Applies kachery.yaml. A mistake in it is logged once, and what was set before stays in effect.
+  ///
+  /// - Parameter isAsked: whether the owner wants to know even that nothing has changed.
+  func readLimits(isAsked: Bool = false, then: @escaping () -> Void = {}) {
+    loop.work { [directory = configuration.storageDirectory] in
+      Result { () throws(KacheryError) in try SettingsFile(in: directory) }
     } then: { [self] result in
-      apply(result)
+      guard !cancellation.isCancelled else { return then() }
+      apply(ReloadedSettings(watch.take(result, isAsked: isAsked)))
       then()
     }
   }
 
-  private func apply(_ result: Result<Settings, KacheryError>) {
-    switch result {
-    case .success(let settings):
-      settingsProblem = nil
-      onProxies(settings.proxies)
-      onPortMapping(settings.allowsMapping)
-      onIntroduced(settings.introduced)
-      let new = settings.limits
-      guard new != limits else { return }
-      limits = new
-      onLimits(new)
-      log.info("Applied the transfer limits of kachery.yaml.")
-    case .failure(let error):
-      guard settingsProblem != error.message, !cancellation.isCancelled else { return }
-      settingsProblem = error.message
-      log.warning("\(error.message) Until this is corrected, the limits stay unchanged.")
-    }
+  private func apply(_ settings: ReloadedSettings) {
+    onProxies(ProxyRules(configuration, settings))
+    onPortMapping(configuration.allowsMapping(settings))
+    onIntroduced(configuration.introduced(settings))
+    let new = TransferLimits(configuration, settings)
+    guard new != limits else { return }
+    limits = new
+    onLimits(new)
+  }
+
+  /// Every setting with its value.
+  ///
+  /// - Parameter actual: values that are known better than from the settings.
+  func report(_ actual: [SettingName: String]) -> SettingsReport {
+    watch.report(actual, file: "\(configuration.storageDirectory)/\(SettingsFile.name)")
   }
 
   private func keepToLimit() {
@@ -162,7 +160,7 @@ final class StoreMaintenance {
   private static func keepToLimit(
     of store: ContentStore, after last: Collection?, _ now: Instant
   ) throws(KacheryError) -> Collection? {
-    guard let limit = try store.settings().maximumBytes else { return nil }
+    guard let limit = try store.maximumBytes() else { return nil }
     let grown = store.bytesGrown
     if let last, last.limit == limit, now - last.time < collectionPeriod,
       grown - last.grown < min(growthPerCollection, limit / 20)

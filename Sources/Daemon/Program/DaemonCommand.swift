@@ -4,6 +4,7 @@ import EventLoop
 import Files
 import Primitives
 import Process
+import Settings
 
 /// The daemon as a program: reads its options, runs one node, and ends on a signal or at a client's request.
 package enum DaemonCommand {
@@ -30,8 +31,11 @@ package enum DaemonCommand {
   /// - Returns: the exit code.
   private static func run(_ arguments: [String]) async -> Int32 {
     do throws(KacheryError) {
+      let environment = Environment.all
+      let file = try SettingsFile(in: try DaemonOptions.storageDirectory(environment))
+      try requireRight(file)
       let configuration = try DaemonOptions.parse(
-        arguments, environment: Environment.all, hostName: CurrentProcess.hostName)
+        arguments, environment: environment, hostName: CurrentProcess.hostName, file: file)
       let logsJSON = configuration.logsJSON
       let limit = LogLimit { Instant(nanoseconds: UInt64(SteadyClock.seconds * 1e9)) }
       let log = Log(minimum: configuration.logLevel, limit: limit) { level, message in
@@ -44,7 +48,8 @@ package enum DaemonCommand {
       let node = try Node(configuration, loop: loop, log: log)
       // Not before the directory is locked: it would be another daemon's log.
       StandardErrorLog.continue(in: LogFile(in: configuration.storageDirectory))
-      try await node.watchSignals()
+      let notifier = ServiceNotifier(environment)
+      try await node.watchSignals(notifier)
       if configuration.endsWithInput { try ShortLife.whenInputEnds { Task { await node.requestStop() } } }
       let port = try await node.start()
       let ports = await node.listening.map { "\($0.port)" }.joined(separator: " and ")
@@ -54,9 +59,11 @@ package enum DaemonCommand {
         "Node '\(configuration.label)' (\(node.id)) is running: local API on http://\(configuration.apiHost):\(port), "
           + "links on port \(ports)\(quic)\(webSockets), files in \(configuration.storageDirectory)."
       )
+      await node.reportTo(notifier)
       FailedStart.forget(in: configuration.storageDirectory)
       await node.untilStopRequested()
       log.info("Stopping.")
+      notifier.stopping()
       endAnyway(log, removing: configuration.removesStorage ? configuration.storageDirectory : nil)
       await node.stop()
       await loop.shutdown()
@@ -68,10 +75,20 @@ package enum DaemonCommand {
     }
   }
 
+  /// A wrong value that takes effect only at a start prevents it: the node would listen elsewhere than its owner wants, or
+  /// do what the owner has switched off. All other findings are warnings in the log.
+  private static func requireRight(_ file: SettingsFile) throws(KacheryError) {
+    let wrong = file.findings.filter { finding in finding.setting.map { !Setting.named($0).isReloaded } ?? false }
+    guard !wrong.isEmpty else { return }
+    throw KacheryError(
+      .badConfiguration,
+      "\(SettingsFile.name), \(wrong.map(\.description).joined(separator: " ")) 'kachery config check' shows all mistakes."
+    )
+  }
+
   /// Keeps the reason of a failed start, also if it is a wrong option: the environment names the directory.
   private static func noteFailure(_ error: KacheryError) {
-    let configuration = try? DaemonOptions.parse([], environment: Environment.all, hostName: CurrentProcess.hostName)
-    guard let directory = configuration?.storageDirectory, !directory.isEmpty else { return }
+    guard let directory = try? DaemonOptions.storageDirectory(Environment.all) else { return }
     FailedStart.note(error, in: directory)
   }
 

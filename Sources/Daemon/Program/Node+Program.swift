@@ -1,6 +1,7 @@
 import Primitives
+import Process
 
-/// How a client or a signal stops the node.
+/// How a client or a signal stops the node, and what its service manager learns.
 extension Node {
   /// A client wants the node to stop.
   func requestStop() { stopRequest.make() }
@@ -11,12 +12,29 @@ extension Node {
   }
 
   /// Stops the node cleanly on SIGTERM and SIGINT; reloads its settings on SIGHUP.
-  nonisolated func watchSignals() async throws(KacheryError) {
+  nonisolated func watchSignals(_ notifier: ServiceNotifier) async throws(KacheryError) {
     try await ProcessSignals.watch(
       stop: { Task { await self.requestStop() } },
       reload: {
         self.log.info("Reloading the channels and kachery.yaml.")
-        Task { await self.reload() }
+        notifier.reloading()
+        Task {
+          await self.reload()
+          await notifier.ready(status: self.serviceStatus)
+        }
       })
+  }
+
+  /// Tells the service manager that the node serves now, and then that it is alive, for as long as the loop turns.
+  func reportTo(_ notifier: ServiceNotifier) {
+    notifier.ready(status: serviceStatus)
+    guard let period = notifier.watchdogPeriod else { return }
+    // The loop keeps the timer until it ends.
+    _ = loop.after(.zero, repeating: period) { notifier.alive() }
+  }
+
+  /// One line for `systemctl status`.
+  private var serviceStatus: String {
+    "Node '\(configuration.label)', links on port \(listening.map { "\($0.port)" }.joined(separator: ", "))"
   }
 }

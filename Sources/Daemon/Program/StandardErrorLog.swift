@@ -12,6 +12,9 @@ enum StandardErrorLog {
 
   private static let file = Mutex<LogFile?>(nil)
 
+  /// Whether the journal takes each line with the level before it, in place of the level's name.
+  private static let isJournal = Journal.receives(FileStream.standardError.descriptor, Environment.all)
+
   /// Names the file in which the log continues if standard error can no longer be written to.
   static func `continue`(in next: LogFile) {
     next.setAside()
@@ -21,7 +24,7 @@ enum StandardErrorLog {
   static func write(_ level: Log.Level, _ message: String) {
     let now = CalendarTime.local
     let clock = "\(padded(now.hour, 2)):\(padded(now.minute, 2)):\(padded(now.second, 2))"
-    write("\(clock) \(name(of: level))\(shown(message))\n")
+    output(level, "\(clock) \(name(of: level))\(shown(message))\n")
   }
 
   /// Writes a message as a JSON object on one line: `{"time", "level", "message"}`, the time in UTC (RFC 3339).
@@ -34,16 +37,27 @@ enum StandardErrorLog {
     let object: JSONValue = [
       "time": .string(time), "level": .string("\(level)"), "message": .string(shown(message)),
     ]
-    write(object.compact + "\n")
+    output(level, object.compact + "\n")
   }
 
   private static func shown(_ message: String) -> String { String(message.printable.prefix(longestMessage)) }
 
   /// Writes text, ignoring failures: a broken log must not stop the daemon.
-  private static func write(_ line: String) {
-    let isWritten = Array(line.utf8).withUnsafeBytes { bytes in (try? FileStream.standardError.write(bytes)) != nil }
+  private static func output(_ level: Log.Level, _ line: String) {
+    let marked = isJournal ? priority(of: level) + line : line
+    let isWritten = Array(marked.utf8).withUnsafeBytes { bytes in (try? FileStream.standardError.write(bytes)) != nil }
     guard !isWritten else { return }
     file.withLock { $0?.append(line, heading: "The terminal that showed the log is closed; it continues here.\n") }
+  }
+
+  /// The level as the journal takes it at the start of a line (sd-daemon(3)), and removes it.
+  static func priority(of level: Log.Level) -> String {
+    switch level {
+    case .debug: "<7>"
+    case .info: "<6>"
+    case .warning: "<4>"
+    case .error: "<3>"
+    }
   }
 
   private static func padded(_ number: Int, _ width: Int) -> String {

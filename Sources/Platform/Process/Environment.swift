@@ -10,6 +10,9 @@ package enum Environment {
     return text.isEmpty ? nil : text
   }
 
+  /// Sets a variable, also for the programs that this process starts.
+  package static func set(_ name: String, to value: String) { setenv(name, value, 1) }
+
   /// The user's home folder: the one of the variable `HOME`, or else the account's; nil if neither is the absolute path
   /// of a folder below the root.
   package static var home: String? { home(named: Environment["HOME"]) }

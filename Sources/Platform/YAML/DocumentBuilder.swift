@@ -62,7 +62,7 @@ struct DocumentBuilder {
       guard case .scalar(let scalar) = event else { throw refusal("a name is not a plain word") }
       let name = ByteString(scalar.text)
       guard names.insert(name).inserted else { throw refusal("the name '\(name)' is repeated; remove one") }
-      members.append(YAMLMember(name: name, value: try value(try events.next())))
+      members.append(YAMLMember(name: name, value: try value(try events.next()), line: scalar.line))
     }
   }
 

@@ -71,6 +71,7 @@ final class EventReader {
     guard let text = String(validating: utf8, as: UTF8.self) else {
       throw KacheryError(.badConfiguration, "Line \(line) of the YAML document is not UTF-8; save it as UTF-8.")
     }
-    return YAMLScalar(text: text, isPlain: scalar.style == YAML_PLAIN_SCALAR_STYLE && scalar.tag == nil)
+    let isPlain = scalar.style == YAML_PLAIN_SCALAR_STYLE && scalar.tag == nil
+    return YAMLScalar(text: text, isPlain: isPlain, line: Int(event.start_mark.line) + 1)
   }
 }

@@ -15,10 +15,22 @@ package struct YAMLScalar: Hashable, Sendable {
   package let text: String
   /// Whether it was written without quotes, block indicators or a tag, so that `true` is a boolean and `12` a number.
   package let isPlain: Bool
+  /// The line of the document in which it begins, counted from 1. Equal values may be in different lines.
+  package let line: Int
 
-  package init(text: String, isPlain: Bool) {
+  package init(text: String, isPlain: Bool, line: Int = 1) {
     self.text = text
     self.isPlain = isPlain
+    self.line = line
+  }
+
+  package static func == (left: YAMLScalar, right: YAMLScalar) -> Bool {
+    left.isPlain == right.isPlain && left.text == right.text
+  }
+
+  package func hash(into hasher: inout Hasher) {
+    hasher.combine(text)
+    hasher.combine(isPlain)
   }
 }
 
@@ -26,10 +38,22 @@ package struct YAMLScalar: Hashable, Sendable {
 package struct YAMLMember: Hashable, Sendable {
   package let name: ByteString
   package let value: YAMLValue
+  /// The line of the name, counted from 1. Equal members may be in different lines.
+  package let line: Int
 
-  package init(name: ByteString, value: YAMLValue) {
+  package init(name: ByteString, value: YAMLValue, line: Int = 1) {
     self.name = name
     self.value = value
+    self.line = line
+  }
+
+  package static func == (left: YAMLMember, right: YAMLMember) -> Bool {
+    left.name == right.name && left.value == right.value
+  }
+
+  package func hash(into hasher: inout Hasher) {
+    hasher.combine(name)
+    hasher.combine(value)
   }
 }
 

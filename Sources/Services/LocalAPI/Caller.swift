@@ -31,7 +31,8 @@ extension Route {
   /// The callers besides the owner that may use the route: a new one is for the owner alone until it is listed here.
   var others: Set<Caller> {
     switch self {
-    case .probe, .root, .stats, .metrics, .findFile, .loadFile, .loadBatch, .downloadFileData, .read, .mutableGet,
+    case .probe, .healthy, .ready, .root, .stats, .metrics, .findFile, .loadFile, .loadBatch, .downloadFileData, .read,
+      .mutableGet,
       .peers, .storeList, .storeUsage, .feedID, .feedInfo, .feedCount, .feedRules, .feedWatch, .feeds,
       .feed, .feedStream:
       [.page, .otherMachine, .groupMember]
@@ -44,7 +45,8 @@ extension Route {
       [.otherMachine]
     // They take paths of this machine: of files that every member of the group can read.
     case .storeFile, .linkFile: [.groupMember]
-    case .halt: []
+    // It names channels, which are secrets.
+    case .halt, .configuration: []
     }
   }
 }

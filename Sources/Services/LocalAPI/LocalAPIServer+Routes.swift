@@ -16,6 +16,7 @@ extension LocalAPIServer {
       if !mayReadChannels(exchange) { probe.joinedChannels = [] }
       if let isKnown = isKnownUser(exchange) { probe.socket = ProbeReply.Socket(hasAccess: isKnown, port: port) }
       respond(exchange, probe.json)
+    case .healthy, .ready: try await showHealth(route, exchange)
     case .halt:
       respond(exchange, ["success": true])
       await node.requestStop()
@@ -51,6 +52,7 @@ extension LocalAPIServer {
     case .doctor:
       _ = try await fields(of: exchange, route)
       respond(exchange, await node.checkUp().json)
+    case .configuration: respond(exchange, await node.shownSettings)
     case .meeting: try await showMeeting(route, exchange)
     case .storeList, .storeUsage, .storeVerify, .storeRemove, .storeRemovePreview, .storePin, .storeUnpin,
       .storeCollect, .storeCollectPreview, .storeRelease:

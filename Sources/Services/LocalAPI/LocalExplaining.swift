@@ -9,6 +9,15 @@ package protocol LocalExplaining: Actor {
   /// Looks at this node, its disk and its network, and dials its bootstrap nodes.
   func checkUp() async -> Checkup
 
+  /// Every setting with its value, and where that comes from.
+  var shownSettings: JSONValue { get }
+
+  /// Whether the disk answers. That the daemon's event loop does is shown by any answer.
+  func isHealthy() async -> Bool
+
+  /// Whether this node serves files: its store is open and listed, it listens, and it is not about to stop.
+  var isReady: Bool { get }
+
   /// How this node meets other nodes, in all channels or in one.
   ///
   /// - Parameter refreshes: whether the channel's document is read first.

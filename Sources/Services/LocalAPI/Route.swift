@@ -4,6 +4,8 @@ import Primitives
 enum Route: String, CaseIterable {
   case root = "/"
   case probe = "/probe"
+  case healthy = "/healthz"
+  case ready = "/readyz"
   case halt = "/halt"
   case stats = "/stats"
   case metrics = "/metrics"
@@ -25,6 +27,7 @@ enum Route: String, CaseIterable {
   case explain = "/v1/explain"
   case doctor = "/v1/doctor"
   case meeting = "/v1/meeting"
+  case configuration = "/v1/config"
   case storeList = "/v1/store/list"
   case storeUsage = "/v1/store/usage"
   case storeVerify = "/v1/store/verify"
@@ -64,13 +67,13 @@ enum Route: String, CaseIterable {
   var methods: [ByteString] {
     switch self {
     case .probe: ["GET", "POST"]
-    case .root, .halt, .stats, .metrics, .peers, .feeds, .feed, .feedStream: ["GET"]
+    case .root, .healthy, .ready, .halt, .stats, .metrics, .peers, .configuration, .feeds, .feed, .feedStream: ["GET"]
     default: ["POST"]
     }
   }
 
   /// Whether it needs no token, because nothing in its answer is secret.
-  var isOpen: Bool { self == .probe }
+  var isOpen: Bool { [.probe, .healthy, .ready].contains(self) }
 
   /// Whether its answer can take long: it waits for other nodes or for messages, or is as large as a file.
   var waits: Bool {

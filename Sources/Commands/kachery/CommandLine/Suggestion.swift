@@ -13,8 +13,6 @@ enum Suggestion {
 
   /// The closest known word by edit distance; nil if none is close.
   static func nearest(to word: String, among known: [String]) -> String? {
-    let distances = known.map { ($0, EditDistance.between(Array(word), Array($0))) }
-    guard let best = distances.min(by: { $0.1 < $1.1 }), best.1 <= max(2, word.count / 3) else { return nil }
-    return best.0
+    EditDistance.nearest(to: word, among: known)
   }
 }

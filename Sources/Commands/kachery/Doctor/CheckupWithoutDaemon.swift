@@ -4,6 +4,7 @@ import Files
 import HTTP
 import Primitives
 import Process
+import Settings
 import YAML
 
 /// What can be checked while no daemon runs: the disk, the proxy, and whether bootstrap nodes accept connections.
@@ -94,13 +95,17 @@ struct CheckupWithoutDaemon {
 
   /// The rules that a daemon would follow if it were started in this environment, without `--proxy`.
   private var rules: (rules: ProxyRules, source: String) {
-    let settings = (try? StoreSettings(in: directory)) ?? StoreSettings()
-    let exceptions = settings.proxyExceptions ?? Environment["no_proxy"] ?? Environment["NO_PROXY"] ?? ""
-    if let proxy = settings.proxy {
-      return (ProxyRules(proxy: proxy, except: exceptions, from: .configuration), "kachery.yaml")
-    }
-    let name = ProxyRules.variables.first { Environment[$0].map { !$0.isEmpty } ?? false } ?? "https_proxy"
-    return (ProxyRules(proxy: Environment[name] ?? "", except: exceptions, from: .environment), name)
+    var layers = SettingLayers.read(Environment.all).layers
+    layers.file = (try? SettingsFile(in: directory)) ?? SettingsFile()
+    let (proxy, exceptions) = (layers.resolved(.proxy), layers.text(.noProxy) ?? "")
+    let source: ProxyRules.Source = layers.isSystemWide(.proxy) ? .environment : .configuration
+    let name =
+      switch proxy.source {
+      case .option(let name), .variable(let name): name
+      case .file: SettingsFile.name
+      case .standard: "https_proxy"
+      }
+    return (ProxyRules(proxy: proxy.texts?.last ?? "", except: exceptions, from: source), name)
   }
 
   private func proxy(_ named: (rules: ProxyRules, source: String)) -> Checkup.Proxy? {

@@ -1,6 +1,7 @@
 import APIModel
 import Primitives
 import Process
+import Settings
 
 extension Command {
   /// `kachery daemon start`
@@ -8,7 +9,9 @@ extension Command {
     name: "daemon start", usage: "[OPTION…]", summary: "Runs the daemon, until Ctrl-C or stop-daemon.",
     details: """
       Environment: KACHERY_STORAGE_DIR (the storage directory, ~/kachery-storage), KACHERY_P2P_CONFIG_DIR (the folder of
-      the node's key, ~/.kachery-p2p), KACHERY_P2P_API_PORT or KACHERY_DAEMON_PORT (the local API's port, 20431).
+      the node's key, ~/.kachery-p2p), KACHERY_P2P_API_PORT or KACHERY_DAEMON_PORT (the local API's port, 20431). Every
+      option can also be set in kachery.yaml in the storage directory; 'kachery config show' lists the names there and
+      the values, and 'kachery config check' looks for mistakes.
       """,
     options: daemonOptions,
     examples: [
@@ -23,55 +26,22 @@ extension Command {
       try runDaemon(arguments.passingOn(daemonOptions))
     })
 
-  private static let daemonOptions = [
-    Option("--label", "NAME", "the name that other nodes see (the host's name)"),
-    Option(
-      "--port", "PORT",
-      "port for links from other nodes; 0 for a free port, kept between runs (0; a bootstrap node: 14507)"),
-    Option("--also-listen", "PORT", "a further port for links from other nodes, such as 443; repeatable"),
-    Option("--udp-port", "PORT", "UDP port for links by QUIC; 0 for a free port (the number of the port for links)"),
-    Option("--noudp", nil, "neither use QUIC nor ask the router to lead a port to this node"),
-    Option("--websocket-port", "PORT", "a port for links within WebSockets, behind a web server that passes them on"),
-    Option("--host", "HOST", "name or address at which other nodes reach this one, if they cannot detect it"),
-    Option("--no-lan", nil, "do not announce this machine's addresses in its local networks"),
-    Option(
-      "--nomulticast", nil, "neither look for nodes in the local networks nor answer those that do; so does --no-lan"),
-    Option("--multicast", nil, "look for nodes in the local networks even if a proxy is configured"),
-    Option(
-      "--proxy", "URL", "reach other nodes through this HTTP proxy, http://USER:PASSWORD@HOST:PORT; none for no proxy"),
-    Option(
-      "--bootstrap", "HOST:PORT", "a bootstrap node that introduces other nodes, or wss://HOST[:PORT]; repeatable"),
-    Option("--channel", "NAME-OR-URL", "a channel to join; repeatable"),
-    Option("--isbootstrap", nil, "introduce nodes to each other, and relay between those that cannot reach each other"),
-    Option(
-      "--introduce-only", "CHANNEL-OR-NODE-ID",
-      "as a bootstrap node, introduce only this node or members of this channel; repeatable"),
-    Option("--no-punching", nil, "stay on the relay with nodes that cannot be dialed"),
-    Option("--no-port-guessing", nil, "do not guess the ports of routers that choose them at random"),
-    Option("--no-port-mapping", nil, "do not ask the router to lead a port to this node"),
-    Option("--no-relay", nil, "do not relay for others, neither as a bootstrap node nor as a member"),
-    Option("--auth-group", "GROUP", "let the members of this group use the daemon"),
-    Option("--api-listen", "ADDRESS:PORT", "let programs on other machines use the daemon, over TLS and with a token"),
-    Option("--limit-up", "MB/S", "limit the upload rate; by time of day: 50,08:00-18:00=5"),
-    Option("--limit-down", "MB/S", "limit the download rate; same format as --limit-up"),
-    Option("--limit-relay", "MB/S", "limit what this node relays for others; same format as --limit-up"),
-    Option("--log-format", "FORMAT", "text, or json for one JSON object per line (text)"),
-    Option(
-      "--max-transfers", "N", "concurrent transfers to other nodes; further ones are refused for a time (1024)"),
-    Option("--verbose", "LEVEL", "0: important messages; 1 and up: everything (0)"),
-    Option("--http-port", "PORT", "the same as --port"),
-    .ignored("--nobootstrap", nil, "only the nodes named with --bootstrap are asked"),
-    .ignored("--public-url", "URL", "files are not served over HTTP; for other machines see --api-listen"),
-    .ignored("--static-config", "FILE", "name bootstrap nodes with --bootstrap and channels with --channel"),
-    .ignored("--config", "FILE", "name bootstrap nodes with --bootstrap and channels with --channel"),
-    .ignored("--ismessageproxy", nil, "join a channel with --message-proxy, or see --isbootstrap"),
-    .ignored("--isdataproxy", nil, "join a channel with --data-proxy, or see --isbootstrap"),
-    .ignored("--owner", "ID", "the holder of a node's key owns the node"),
-    .ignored("--kachery-hub-url", "URL", "that service no longer exists"),
-    .ignored("--method", "METHOD", "the daemon is a separate program"),
-    .ignored("--node-arg", "ARGUMENT", "the daemon is a separate program"),
-    .ignored("--dverbose", "LEVEL", "see --verbose"),
-  ]
+  /// Those of the settings, and those of older scripts.
+  private static let daemonOptions =
+    Setting.all.flatMap(\.options).map { Option($0.name, $0.placeholder, $0.help) } + [
+      Option("--http-port", "PORT", "the same as --port"),
+      .ignored("--nobootstrap", nil, "only the nodes named with --bootstrap are asked"),
+      .ignored("--public-url", "URL", "files are not served over HTTP; for other machines see --api-listen"),
+      .ignored("--static-config", "FILE", "name bootstrap nodes with --bootstrap and channels with --channel"),
+      .ignored("--config", "FILE", "name bootstrap nodes with --bootstrap and channels with --channel"),
+      .ignored("--ismessageproxy", nil, "join a channel with --message-proxy, or see --isbootstrap"),
+      .ignored("--isdataproxy", nil, "join a channel with --data-proxy, or see --isbootstrap"),
+      .ignored("--owner", "ID", "the holder of a node's key owns the node"),
+      .ignored("--kachery-hub-url", "URL", "that service no longer exists"),
+      .ignored("--method", "METHOD", "the daemon is a separate program"),
+      .ignored("--node-arg", "ARGUMENT", "the daemon is a separate program"),
+      .ignored("--dverbose", "LEVEL", "see --verbose"),
+    ]
 
   /// Replaces this process with the daemon, which is installed beside this program.
   private static func runDaemon(_ options: [String]) throws(KacheryError) -> Never {

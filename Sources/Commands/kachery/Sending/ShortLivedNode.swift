@@ -3,12 +3,19 @@ import Files
 import Invitations
 import Primitives
 import Process
+import Settings
 
 /// A node for one transfer: a daemon that this command has started, with a storage directory of its own, in no channel but
 /// the transfer's. It ends when this command does, however that happens.
 final class ShortLivedNode {
   /// How long a start may take on a busy machine, in seconds.
   private static let patience = 30.0
+
+  /// Settings of the user's node that do not hold for this one.
+  private static let ownSettings: [SettingName] = [
+    .label, .apiPort, .apiListen, .authGroup, .port, .alsoListen, .udpPort, .websocketPort, .host, .channel,
+    .isBootstrap, .introduceOnly, .logFormat, .verbose,
+  ]
 
   let folder: String
   let client: DaemonClient
@@ -20,6 +27,10 @@ final class ShortLivedNode {
   init(in folder: String, isTemporary: Bool) throws(KacheryError) {
     self.folder = folder
     var environment = Environment.all
+    // It uses the network as the user's node does, but is another node, in no channel but the transfer's.
+    for name in Self.ownSettings {
+      for variable in Setting.named(name).variables { environment[ByteString(variable)] = nil }
+    }
     environment["KACHERY_STORAGE_DIR"] = folder
     environment["KACHERY_P2P_CONFIG_DIR"] = "\(folder)/config"
     environment["KACHERY_P2P_API_PORT"] = "0"

@@ -106,7 +106,7 @@ extension ContentStore {
     for folder in [layout.temporary, layout.partial] {
       for file in contents(of: folder) { usage.unfinished.add(file.status.size) }
     }
-    usage.limit = try settings().maximumBytes
+    usage.limit = try maximumBytes()
     usage.available = try FileSystem.availableBytes(at: layout.root)
     return usage
   }

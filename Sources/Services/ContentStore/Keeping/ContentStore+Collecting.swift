@@ -67,7 +67,7 @@ extension ContentStore {
   /// What is stored, and the files that may be removed, the first one first.
   func candidates(now: Int64) throws(KacheryError) -> (CollectReport, [ListedFile]) {
     var report = CollectReport()
-    report.limit = try settings().maximumBytes
+    report.limit = try maximumBytes()
     var candidates: [Candidate] = []
     try list(withNames: false) { file in
       guard file.target == nil else { return true }

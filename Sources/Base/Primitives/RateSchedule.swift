@@ -1,5 +1,3 @@
-package import Primitives
-
 /// A limit in MB per second by the time of day: `50`, `50,08:00-18:00=5`, `22:00-06:00=100`.
 package struct RateSchedule: Hashable, Sendable {
   private struct Period: Hashable, Sendable {
@@ -55,6 +53,6 @@ package struct RateSchedule: Hashable, Sendable {
   private static func refusal(_ part: Substring) -> KacheryError {
     KacheryError(
       .badRequest,
-      "'\(part)' is not a limit: write MB")
+      "'\(part)' is not a rate: write MB a second, such as 50 or 50,08:00-18:00=5.")
   }
 }

@@ -1,0 +1,97 @@
+import Primitives
+import Settings
+
+extension DaemonConfiguration {
+  /// Takes over what the layers say, except what a running daemon reads again from `kachery.yaml`: of that, only what an
+  /// option or a variable says.
+  ///
+  /// - Throws: `badRequest` if options contradict each other.
+  mutating func applyLayers() throws(KacheryError) {
+    let layers = layers
+    if let port = layers.text(.apiPort).flatMap({ UInt16($0) }) { apiPort = port }
+    remoteAPI = layers.text(.apiListen).flatMap { Endpoint($0) }
+    authorizedGroup = layers.text(.authGroup)
+    applyListening(layers)
+    for address in layers.list(.bootstrap).compactMap({ Address(bootstrap: $0) }) {
+      if let endpoint = address.tcpEndpoint {
+        bootstraps.append(endpoint)
+      } else {
+        webSocketBootstraps.append(address)
+      }
+    }
+    channels = layers.list(.channel)
+    try applyMeeting(layers)
+    usesUDP = layers.isOn(.udp) ?? true
+    announcesLocalAddresses = layers.isOn(.lan) ?? true
+    announcesByMulticast = layers.isOn(.multicast) ?? true
+    announcesBesideProxy = layers.isOn(.multicast) ?? false
+    punches = layers.isOn(.punching) ?? true
+    guessesPorts = layers.isOn(.portGuessing) ?? true
+    applyReloaded(layers)
+    logsJSON = layers.text(.logFormat) == "json"
+    logLevel = layers.text(.verbose).flatMap { Int($0) } ?? 0 > 0 ? .debug : .info
+  }
+
+  private mutating func applyListening(_ layers: SettingLayers) {
+    if let given = layers.text(.port).flatMap({ UInt16($0) }) { port = given }
+    furtherPorts = layers.list(.alsoListen).compactMap { UInt16($0) }
+    udpPort = layers.text(.udpPort).flatMap { UInt16($0) }
+    webSocketPort = layers.text(.websocketPort).flatMap { UInt16($0) }
+    announcedHost = layers.text(.host)
+  }
+
+  private mutating func applyMeeting(_ layers: SettingLayers) throws(KacheryError) {
+    isBootstrap = layers.isOn(.isBootstrap) ?? false
+    relays = layers.isOn(.relay) ?? true
+    // The recipe for a bootstrap node in the documentation of the published daemon. It did not relay.
+    if !isBootstrap, layers.isOption(.host), announcedHost != nil, layers.isOption(.port), port > 0 {
+      isBootstrap = true
+      relays = false
+    }
+    if isBootstrap, layers.text(.port) == nil { port = Self.defaultBootstrapPort }
+    introduced = layers.given(.introduceOnly)?.texts
+    guard isBootstrap || !layers.isOption(.introduceOnly) else {
+      throw KacheryError(.badRequest, "--introduce-only limits a bootstrap node; add --isbootstrap.")
+    }
+  }
+
+  private mutating func applyReloaded(_ layers: SettingLayers) {
+    func given(_ name: SettingName) -> String? { layers.given(name)?.texts?.last }
+    let isMapping = given(.portMapping).map { ByteString($0) == "yes" }
+    mapsPorts = layers.isOption(.portMapping) ? isMapping ?? true : true
+    environmentMapsPorts = layers.isOption(.portMapping) ? nil : isMapping
+    proxy = given(.proxy)
+    proxyExceptions = given(.noProxy)
+    uploadLimit = given(.limitUp).flatMap { try? RateSchedule(parsing: $0) }
+    downloadLimit = given(.limitDown).flatMap { try? RateSchedule(parsing: $0) }
+    relayLimit = given(.limitRelay).flatMap { try? RateSchedule(parsing: $0) }
+    maximumTransfers = given(.maxTransfers).flatMap { Int($0) }
+  }
+}
+
+/// What a running daemon reads again from `kachery.yaml`; nil for what that does not say.
+struct ReloadedSettings: Hashable, Sendable {
+  var uploadLimit: RateSchedule?
+  var downloadLimit: RateSchedule?
+  var relayLimit: RateSchedule?
+  var maximumTransfers: Int?
+  var proxy: String?
+  var proxyExceptions: String?
+  var mapsPorts: Bool?
+  var introduced: [String]?
+
+  /// The settings of a file that says nothing.
+  init() {}
+
+  init(_ file: SettingsFile) {
+    func text(_ name: SettingName) -> String? { file.entries[name]?.texts.last }
+    uploadLimit = text(.limitUp).flatMap { try? RateSchedule(parsing: $0) }
+    downloadLimit = text(.limitDown).flatMap { try? RateSchedule(parsing: $0) }
+    relayLimit = text(.limitRelay).flatMap { try? RateSchedule(parsing: $0) }
+    maximumTransfers = text(.maxTransfers).flatMap { Int($0) }
+    proxy = text(.proxy)
+    proxyExceptions = text(.noProxy)
+    mapsPorts = text(.portMapping).map { ByteString($0) == "yes" }
+    introduced = file.entries[.introduceOnly]?.texts
+  }
+}
