@@ -52,7 +52,7 @@ WITH_EXAMPLE = sorted(name for name, found in NAMES.items() if not is_like_its_b
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealDaemon]:
-    daemon = RealDaemon(tmp_path_factory.mktemp("node"), "examples", "--channel", CHANNEL)
+    daemon = RealDaemon(tmp_path_factory.mktemp("node"), "lab-server", "--channel", CHANNEL)
     daemon.wait_until_ready()
     yield daemon
     daemon.stop()

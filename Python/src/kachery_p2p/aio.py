@@ -52,6 +52,7 @@ store_text = _on_thread(kp.store_text)
 
 get_channels = _on_thread(kp.get_channels)
 get_node_id = _on_thread(kp.get_node_id)
+get_node_info = _on_thread(kp.get_node_info)
 delete = _on_thread(kp.delete)
 get = _on_thread(kp.get)
 get_string = _on_thread(kp.get_string)
