@@ -91,6 +91,20 @@ def python_blocks(document: str) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", (ROOT / document).read_text(), re.MULTILINE | re.DOTALL)
 
 
+def examples_of_the_help() -> list[str]:
+    """The examples of docs/command-reference.md."""
+    found: list[str] = []
+    are_examples = False
+    for line in (ROOT / "docs" / "command-reference.md").read_text().splitlines():
+        if line in ("Example:", "Examples:"):
+            are_examples = True
+        elif not line.startswith("  "):
+            are_examples = False
+        elif are_examples:
+            found.append(line.strip())
+    return found
+
+
 class Call(NamedTuple):
     """A call of one of our programs: its words up to the first option or operand that is no name, and its options."""
 

@@ -6,10 +6,11 @@ import ast
 import functools
 import re
 import subprocess
+import sys
 
 import kachery_client as kc
 import kachery_p2p as kp
-from documented import DOCUMENTS, ROOT, Call, calls, inline, python_blocks, shown
+from documented import DOCUMENTS, ROOT, Call, calls, examples_of_the_help, inline, python_blocks, shown
 from kachery_p2p import aio, jobs
 from people import PATIENCE
 from real_daemon import program
@@ -87,5 +88,20 @@ def test_options_exist() -> None:
                 wrong = problem(call)
                 if wrong is not None:
                     problems.append(f"{document}: {command}: {wrong}")
+    for command in examples_of_the_help():
+        for call in calls(command):
+            checked += 1
+            wrong = problem(call)
+            if wrong is not None:
+                problems.append(f"an example of the help: {command}: {wrong}")
     assert problems == [], "\n".join(problems)
-    assert checked > 150
+    assert checked > 220
+
+
+def test_the_reference_is_what_the_program_prints() -> None:
+    script = str(ROOT / "Deploy" / "command-reference.py")
+    run = subprocess.run(
+        [sys.executable, script, str(program("kachery"))],
+        capture_output=True, text=True, timeout=PATIENCE, check=True,
+    )  # fmt: skip
+    assert run.stdout == (ROOT / "docs" / "command-reference.md").read_text(), "run `make reference`"
