@@ -13,7 +13,14 @@ from pathlib import Path
 from real_daemon import RealDaemon, program
 
 PATIENCE = 60.0  # seconds for a command
-NAMES = ["kachery", "kachery-p2p-start-daemon", "kachery-p2p-node-info", "kachery-store", "kachery-load"]
+NAMES = [
+    "kachery",
+    "kachery-p2p-start-daemon",
+    "kachery-p2p-node-info",
+    "kachery-store",
+    "kachery-load",
+    "kachery-p2p-stop-daemon",
+]
 
 
 class Person:

@@ -147,6 +147,30 @@ def test_feeds(lab: dict[str, Person], tmp_path: Path) -> None:
     assert typist.left == set()
 
 
+def test_troubleshooting(lab: dict[str, Person]) -> None:
+    typist = Typist("docs/troubleshooting.md")
+    anna, ben = lab["anna"], lab["ben"]
+    (anna.folder / "recording.dat").write_text("recorded")
+    feed = anna.types("kachery feed create lab-notes").strip()
+    anna.types("""kachery feed append lab-notes/requests '{"n": 1}'""")
+    typist.known = {
+        "sha1://…/recording.dat": anna.types("kachery store recording.dat").strip(),
+        "kachery-invite-1-…": anna.types("kachery invite").strip(),
+        "feed://…": feed,
+        "NODE-ID": node_id(ben),
+    }
+    typist.exports(ben, "export KACHERY_P2P_API_PORT=20433")
+    typist.exports(ben, "export KACHERY_OFFLINE_STORAGE_DIR=/scratch/$USER/kachery-storage")
+    ben.exported.clear()
+    typist.take(f"{DAEMON} --label my-computer")  # test_readme types it
+    anna.types("kachery pin " + typist.known["sha1://…/recording.dat"])
+    last = ["kachery rm 'sha1://…/recording.dat'", "kachery gc --trash", "kachery-p2p-stop-daemon"]
+    order = [entry.command for entry in shown("docs/troubleshooting.md") if entry.command in typist.left]
+    for command in [*(command for command in order if command not in last), *last]:
+        typist.types(anna, command)
+    assert typist.left == set()
+
+
 def test_local_api(tmp_path: Path) -> None:
     typist = Typist("docs/local-api.md")
     with people(tmp_path, "anna") as persons:

@@ -105,3 +105,54 @@ def test_the_reference_is_what_the_program_prints() -> None:
         capture_output=True, text=True, timeout=PATIENCE, check=True,
     )  # fmt: skip
     assert run.stdout == (ROOT / "docs" / "command-reference.md").read_text(), "run `make reference`"
+
+
+def messages_of_the_sources() -> str:
+    """The texts of the sources on one line, with what is split over several lines joined."""
+    files = [*(ROOT / "Sources").rglob("*.swift"), *(ROOT / "Python" / "src").rglob("*.py")]
+    text = " ".join(" ".join(file.read_text().split()) for file in sorted(files))
+    return re.sub(r'" \+ "', "", text)
+
+
+def pieces(words: list[str], text: str) -> list[int] | None:
+    """The lengths of pieces into which words can be cut so that each is in the text, the longest first."""
+    if not words:
+        return []
+    for count in range(len(words), 0, -1):
+        if " ".join(words[:count]) in text:
+            rest = pieces(words[count:], text)
+            if rest is not None:
+                return [count, *rest]
+    return None
+
+
+def test_the_quoted_messages_are_real() -> None:
+    text = messages_of_the_sources()
+    page = (ROOT / "docs" / "troubleshooting.md").read_text()
+    quotes = re.findall(r"^> (.*)$", page, re.MULTILINE)
+    assert len(quotes) > 30
+    for quote in [*quotes, "The moon … is full of cheese."]:
+        parts = [part.strip(" ,;:") for part in quote.split("…")]
+        cuts = [pieces(part.split(), text) for part in parts if len(part) > 2]
+        is_real = all(cut is not None and len(cut) <= 3 for cut in cuts)
+        assert is_real == (quote in quotes), f"{quote}: {cuts}"
+
+
+def anchors(page: str) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    heads = re.findall(r"^#+ (.*)$", page, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+def test_links_lead_somewhere() -> None:
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    broken = []
+    for page in pages:
+        for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+            if "://" in target:
+                continue
+            place, _, anchor = target.partition("#")
+            file = page.parent / place if place else page
+            if not file.exists() or (anchor and anchor not in anchors(file.read_text())):
+                broken.append(f"{page.relative_to(ROOT)}: {target}")
+    assert broken == [], "\n".join(broken)
