@@ -107,6 +107,7 @@ def test_a_new_version_is_set_everywhere(tmp_path: Path) -> None:
         "Sources/Base/APIModel/APIVersion.swift",
         "Python/src/kachery_p2p/__init__.py",
         "Python/client/pyproject.toml",
+        "Deploy/conda/recipe.yaml",
         "Deploy/version.sh",
     )
     for place in places:
@@ -114,7 +115,7 @@ def test_a_new_version_is_set_everywhere(tmp_path: Path) -> None:
         shutil.copy(ROOT / place, tmp_path / place)
     old = version_of_the_program()
     subprocess.run([str(tmp_path / "Deploy" / "version.sh"), "12.34.56"], timeout=60, check=True)
-    for place in places[:3]:
+    for place in places[:4]:
         expected = (ROOT / place).read_text().replace(f'"{old}"', '"12.34.56"').replace(f"=={old}", "==12.34.56")
         assert expected.count("12.34.56") == 1
         assert (tmp_path / place).read_text() == expected

@@ -10,6 +10,7 @@ from people import PATIENCE, Person
 ENVIRONMENT = ROOT / "Python" / "src" / "kachery_p2p" / "_environment.py"
 INSTALLS = "changes this machine; Tests/Bare and test_install.py install, test_wheels.py installs the wheels"
 AS_ROOT = "changes this machine, as root; Tests/Packages does so in bare roots"
+CONDA = "needs conda-forge; test_conda.py checks the recipe"
 BUILDS = "is itself a run of the tests, or longer than one"
 # What no test here types. A command that is neither typed below nor listed here fails the test of its document.
 NOT_TYPED = {
@@ -31,6 +32,9 @@ NOT_TYPED = {
         "adduser anna kachery": AS_ROOT,
         "apt install ./python3-kachery-p2p_0.9.0-1+deb12_all.deb": AS_ROOT,
         "git clone … kachery && cd kachery": "needs the address of a repository",
+        "make tarball": "needs an optimized build; Tests/Packages makes one",
+        "rattler-build build --recipe Deploy/conda/recipe.yaml --channel conda-forge --output-dir .build/conda": CONDA,
+        "conda install --channel ./.build/conda --channel conda-forge kachery-client": CONDA,
         "make install PREFIX=/usr/local": INSTALLS,
         "make install PREFIX=$HOME/.local": INSTALLS,
         "sudo make install": INSTALLS,
