@@ -124,6 +124,7 @@ def test_an_example_is_true(
 ) -> None:
     node.select(monkeypatch)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KACHERY_TEMP_DIR", str(tmp_path / "temporary"))
     run(name, tmp_path, None)
 
 

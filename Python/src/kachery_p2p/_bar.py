@@ -5,8 +5,6 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from ._display import text
-
 
 def in_notebook() -> bool:
     """Whether this process is the kernel of a notebook. IPython is not imported if it is not there already."""
@@ -25,6 +23,8 @@ class Bar:
     def update(self, share: float, state: str) -> None:
         """Shows a share in percent, and what is said beside it."""
         from IPython.display import display
+
+        from ._display import text
 
         content = {
             "text/plain": f"{self._name}: {state}",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from . import _display
 from ._daemon import Daemon
 from ._errors import BadRequest
 from ._locate import Sources, or_raise, resolve
@@ -47,6 +46,8 @@ class NodeInfo(NamedTuple):
     peers: tuple[Peer, ...]
 
     def _repr_html_(self) -> str:
+        from . import _display
+
         facts = [
             ("node", self.label),
             ("ID", self.node_id),
