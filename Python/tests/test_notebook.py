@@ -96,7 +96,7 @@ def test_a_load_is_a_bar_that_stays(daemon: RealDaemon, tmp_path: Path) -> None:
     notebook.write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
     file, folder = executed(notebook, tmp_path, daemon)
     (bar,) = shown(file, "text/html")
-    assert 'value="100.0"' in bar and "<b>a &lt;b&gt;.dat</b> loaded in " in bar and "from c925ad33, 11111111" in bar
+    assert 'value="100.0"' in bar and "<b>a &lt;b&gt;.dat</b> 60 B loaded in " in bar and "from c925ad33, 11111111" in bar
     assert shown(folder, "text/html")[0].endswith("<b>session7</b> 50.0 %, not loaded completely</div>")
     assert len(folder["outputs"]) == 2 and folder["outputs"][1]["ename"] == "KeyboardInterrupt"
 

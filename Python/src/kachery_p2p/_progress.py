@@ -34,6 +34,7 @@ class Progress:
         self._bar = Bar(_name(uri)) if not _environment.is_quiet() and in_notebook() else None
         self._shows = not _environment.is_quiet() and (self._bar is not None or _can_overwrite_lines())
         self._share = 0.0
+        self._amount = ""
         self._begin = time.monotonic()
         self._sources: list[str] = []
 
@@ -51,7 +52,9 @@ class Progress:
         if not is_whole:
             return f"{self._share:.1f} %, not loaded completely"
         sources = ", ".join(self._sources)
-        return f"loaded in {time.monotonic() - self._begin:.1f} s" + (f" from {sources}" if sources else "")
+        return f"{self._amount} loaded in {time.monotonic() - self._begin:.1f} s" + (
+            f" from {sources}" if sources else ""
+        )
 
     def note_source(self, message: dict[str, Any]) -> None:
         """Notes the node that sent the latest bytes."""
@@ -66,7 +69,7 @@ class Progress:
         node = message.get("nodeId")
         source = f" from {node[:8]}" if isinstance(node, str) else ""
         self.note_source(message)
-        self._share = share
+        self._share, self._amount = share, _size(total)
         self._show(f"{share:5.1f} %  {_size(loaded)} of {_size(total)}{source}", loaded == total and self._is_shown)
 
     def report_wait(self, message: dict[str, Any]) -> None:
@@ -95,6 +98,7 @@ class FolderProgress(Progress):
         super().__init__(uri)
         sizes = list(sizes)
         self._files, self._total = len(sizes), sum(sizes)
+        self._amount = f"{_size(self._total)} in {self._files} files"
         self._ended = self._bytes = 0
         self._loading: dict[FileOfFolder, int] = {}
         self._lock = threading.Lock()
