@@ -88,6 +88,11 @@ def test_options_exist() -> None:
                 wrong = problem(call)
                 if wrong is not None:
                     problems.append(f"{document}: {command}: {wrong}")
+    for page in (*DOCUMENTS, "Deploy/transfer-node/README.md"):
+        for settings in re.findall(r"^ *KACHERY_OPTIONS=(.*)$", (ROOT / page).read_text(), re.MULTILINE):
+            wrong = problem(Call(("kacheryd",), tuple(re.findall(r"--[a-z-]+", settings))))
+            if wrong is not None:
+                problems.append(f"{page}: {settings}: {wrong}")
     for command in examples_of_the_help():
         for call in calls(command):
             checked += 1

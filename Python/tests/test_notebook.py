@@ -44,20 +44,43 @@ with _progress.FolderProgress("sha1dir://HASH.session7", [10, 10]) as progress:
 """
 
 
-def executed(notebook: Path, folder: Path, daemon: RealDaemon) -> list[dict[str, Any]]:
-    """The code cells of a notebook with their outputs, after it has run in ``folder``."""
-    result = folder / "executed.ipynb"
-    home = folder / "home"
-    home.mkdir()
+def code(source: str) -> dict[str, Any]:
+    """A cell, which may fail."""
+    tags = {"tags": ["raises-exception"]}
+    return {"cell_type": "code", "execution_count": None, "metadata": tags, "outputs": [], "source": source}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("work")
+
+
+@pytest.fixture(scope="module")
+def cells(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """The code cells of the notebook with their outputs, and those of two further cells, after they have run."""
+    home = tmp_path_factory.mktemp("home")
+    notebook = json.loads(NOTEBOOK.read_text())
+    for number, source in enumerate((BARS, FOLDER_BAR)):
+        notebook["cells"].append({**code(source), "id": f"bar-{number}"})
+    (home / "notebook.ipynb").write_text(json.dumps(notebook))
     places = {name: str(home) for name in ("HOME", "IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR")}
-    run = subprocess.run(
-        [sys.executable, "-c", RUN, str(notebook), str(result)],
-        cwd=folder,
-        env={**os.environ, **daemon.environment, **places, "PYTHONPATH": os.pathsep.join(SOURCES)},
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+    daemon = RealDaemon(home / "daemon", "alone")
+    try:
+        daemon.wait_until_ready()
+        run = subprocess.run(
+            [sys.executable, "-c", RUN, str(home / "notebook.ipynb"), str(home / "executed.ipynb")],
+            cwd=folder,
+            env={**os.environ, **daemon.environment, **places, "PYTHONPATH": os.pathsep.join(SOURCES)},
+            capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+    finally:
+        daemon.stop()
     assert run.returncode == 0, run.stderr
-    return [cell for cell in json.loads(result.read_text())["cells"] if cell["cell_type"] == "code"]
+    return code_cells(home / "executed.ipynb")
+
+
+def code_cells(notebook: Path) -> list[dict[str, Any]]:
+    return [cell for cell in json.loads(notebook.read_text())["cells"] if cell["cell_type"] == "code"]
 
 
 def shown(cell: dict[str, Any], kind: str = "text/plain") -> list[str]:
@@ -71,13 +94,10 @@ def shown(cell: dict[str, Any], kind: str = "text/plain") -> list[str]:
     return found
 
 
-def test_the_notebook_shows_what_it_did(daemon: RealDaemon, tmp_path: Path) -> None:
-    folder = tmp_path / "work"
-    folder.mkdir()
-    original = [cell for cell in json.loads(NOTEBOOK.read_text())["cells"] if cell["cell_type"] == "code"]
-    cells = executed(NOTEBOOK, folder, daemon)
+def test_the_notebook_shows_what_it_did(cells: list[dict[str, Any]], folder: Path) -> None:
+    original = code_cells(NOTEBOOK)
     compared = [(shown(after), shown(before)) for before, after in zip(original, cells) if before["outputs"]]
-    assert len(compared) > 6 and len(cells) == len(original)
+    assert len(compared) > 6 and len(cells) == len(original) + 2
     for after, before in compared:
         assert after == before
     results = {"".join(cell["source"]): shown(cell, "text/html") for cell in cells}
@@ -86,19 +106,13 @@ def test_the_notebook_shows_what_it_did(daemon: RealDaemon, tmp_path: Path) -> N
     assert (folder / "copy.txt").read_text() == "Mouse 4 was in a good mood.\n"
 
 
-def test_a_load_is_a_bar_that_stays(daemon: RealDaemon, tmp_path: Path) -> None:
-    cells: list[dict[str, Any]] = [
-        {"cell_type": "code", "execution_count": None, "id": str(index), "outputs": [], "source": source,
-         "metadata": {"tags": ["raises-exception"]}}
-        for index, source in enumerate((BARS, FOLDER_BAR))
-    ]  # fmt: skip
-    notebook = tmp_path / "bars.ipynb"
-    notebook.write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
-    file, folder = executed(notebook, tmp_path, daemon)
-    (bar,) = shown(file, "text/html")
-    assert 'value="100.0"' in bar and "<b>a &lt;b&gt;.dat</b> 60 B loaded in " in bar and "from c925ad33, 11111111" in bar
-    assert shown(folder, "text/html")[0].endswith("<b>session7</b> 50.0 %, not loaded completely</div>")
-    assert len(folder["outputs"]) == 2 and folder["outputs"][1]["ename"] == "KeyboardInterrupt"
+def test_a_load_is_a_bar_that_stays(cells: list[dict[str, Any]]) -> None:
+    of_file, of_folder = cells[-2:]
+    (bar,) = shown(of_file, "text/html")
+    assert 'value="100.0"' in bar and "<b>a &lt;b&gt;.dat</b> 60 B loaded in " in bar
+    assert "from c925ad33, 11111111" in bar
+    assert shown(of_folder, "text/html")[0].endswith("<b>session7</b> 50.0 %, not loaded completely</div>")
+    assert len(of_folder["outputs"]) == 2 and of_folder["outputs"][1]["ename"] == "KeyboardInterrupt"
 
 
 HOSTILE = "<script>alert(1)</script>\u202e\x1b[2J&"

@@ -107,8 +107,9 @@ def find_file(uri: str, timeout_sec: float = 5) -> Iterator[dict[str, Any]]:
 
     Example:
         >>> uri = kp.store_file("recording.dat")
-        >>> [found["nodeId"] == kp.get_node_id() for found in kp.find_file(uri, timeout_sec=1)]
-        [True]
+        >>> first = next(kp.find_file(uri))
+        >>> first["nodeId"] == kp.get_node_id()
+        True
     """
     named = or_raise(lambda: resolve(uri, Sources()))
     if isinstance(named, str):

@@ -69,9 +69,10 @@ async def find_file(uri: str, timeout_sec: float = 5) -> AsyncIterator[dict[str,
     """Yields ``{"nodeId", "fileKey", "fileSize"}`` for each node that has a file, as it answers.
 
     Example:
-        >>> async def holders(uri):
-        ...     return [found["nodeId"] async for found in aio.find_file(uri, timeout_sec=1)]
-        >>> asyncio.run(holders(kp.store_text("hello"))) == [kp.get_node_id()]
+        >>> async def first_holder(uri):
+        ...     async for found in aio.find_file(uri):
+        ...         return found["nodeId"]
+        >>> asyncio.run(first_holder(kp.store_text("hello"))) == kp.get_node_id()
         True
     """
     found = await _aio_http.to_thread(lambda: iter(kp.find_file(uri, timeout_sec)))
