@@ -55,7 +55,7 @@ NAMES = kachery-store kachery-load kachery-cat kachery-link kachery-info kachery
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help deps needed build demo demo-jobs test test-swift test-python bench lint format attack fuzz simulate sanitize \
+.PHONY: help deps needed build demo demo-jobs test test-swift test-python bench reference lint format attack fuzz simulate sanitize \
   wheels deb tarball test-packages test-address test-thread test-nfs test-network test-bare install installable uninstall \
   install-service uninstall-service clean
 
@@ -118,7 +118,7 @@ test-swift: needed
 	  $(TIDILY) $(SWIFT) test --skip-build --xunit-output $(RESULTS)/swift.xml --skip '$(APART)|$(DAEMON)|$(LINKS)|$(ALONE)'
 
 # Most tests wait for programs: three at a time take half as long.
-test-python: needed $(VENV)/.complete $(if $(PUBLISHED_INSTALLS),$(PUBLISHED)/.complete) $(OLDEST)/.complete $(NEWEST)/.complete
+test-python: needed $(VENV)/.complete $(if $(PUBLISHED_INSTALLS),$(PUBLISHED)/.complete) $(OLDEST)/.complete $(NEWEST)/.complete $(LINT_VENV)/.complete
 	$(SWIFT) build --product kachery
 	$(SWIFT) build --product kacheryd
 	@mkdir -p $(RESULTS) && rm -f $(RESULTS)/python*
@@ -139,6 +139,11 @@ $(LINT_VENV)/.complete: Python/requirements-lint.txt
 	python3 -m venv $*
 	$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
+
+reference: needed ## Write docs/command-reference.md from what the program says about itself
+	$(SWIFT) build --product kachery
+	Deploy/command-reference.py "$$($(SWIFT) build --show-bin-path)/kachery" > .build/command-reference.md
+	mv .build/command-reference.md docs/command-reference.md
 
 bench: build ## Measure transfers, storing, daemons and feeds, beside other tools
 	@Benchmarks/transfer.py

@@ -17,4 +17,5 @@ fi
 [[ "$1" =~ ^[0-9]+\.[0-9]+\.[0-9]+$ ]] || { echo "version: '$1' is not a version such as 1.2.3." >&2; exit 2; }
 sed -i "s/^\( *package static let daemon = \)\"[0-9.]*\"$/\1\"$1\"/" "$program"
 sed -i "s/^__version__ = .*/__version__ = \"$1\"/" Python/src/kachery_p2p/__init__.py
+sed -i "s/^  version: \"[0-9.]*\"$/  version: \"$1\"/" Deploy/conda/recipe.yaml
 sed -i "s/^dependencies = \[\"kachery-p2p==.*/dependencies = [\"kachery-p2p==$1\"]/" Python/client/pyproject.toml

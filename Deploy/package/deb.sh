@@ -46,7 +46,7 @@ for name in kachery kachery-bootstrap; do
   sed 's|/usr/local/bin/|/usr/bin/|' "$SOURCES/Deploy/systemd/$name.service" >"$unit"
 done
 cp -r "$SOURCES/docs" "$SOURCES/CHANGELOG.md" .
-printf '%s\n' CHANGELOG.md 'docs/*.md' 'docs/*.svg' >debian/kachery.docs
+printf '%s\n' CHANGELOG.md 'docs/*.md' 'docs/*.svg' 'docs/*.ipynb' >debian/kachery.docs
 # The user's umask and language do not change the packages. The compilers that every build of Debian may use are not needed.
 umask 022
 LC_ALL=C.UTF-8 dpkg-buildpackage --build=binary --unsigned-changes --no-pre-clean --no-check-builddeps >"$work/log" 2>&1 \

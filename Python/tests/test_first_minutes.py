@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shlex
 import subprocess
 from collections.abc import Iterator
@@ -12,12 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from real_daemon import RealDaemon, free_port, program
+from documented import shown
+from people import PATIENCE, Person, people
+from real_daemon import free_port
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "first-minutes.md"
-NAMES = ["kachery", "kachery-p2p-start-daemon"]
 DAEMON = "kachery-p2p-start-daemon"
-PATIENCE = 60.0  # seconds for a command
 # Who types each command of the document, in its order.
 TYPED = [
     ("anna", "make install"),
@@ -42,91 +40,26 @@ TYPED = [
 ]
 
 
-def commands(text: str) -> list[str]:
-    """The commands that the document shows, without comments."""
-    found = []
-    for line in text.splitlines():
-        shown = re.match(r"    (?:\$ )?((?:make|kachery)[a-z0-9-]* .*)", line)
-        if shown:
-            found.append(re.sub(r"\s+#.*", "", shown[1]))
-    return found
-
-
-class Person:
-    """Somebody at a machine of their own."""
-
-    def __init__(self, name: str, home: Path) -> None:
-        self.name = name
-        self.folder = home / "work"
-        self.folder.mkdir(parents=True)
-        self._home = home
-        self._daemon: RealDaemon | None = None
-
-    def start(self, *options: str) -> None:
-        self._daemon = RealDaemon(self._home, self.name, *options)
-        self._daemon.wait_until_ready()
-
-    @property
-    def environment(self) -> dict[str, str]:
-        # The person who sends or receives by a code has no daemon; here it is not asked.
-        assert self._daemon is not None
-        return {**self._daemon.environment, "PATH": f"{self._home.parent / 'bin'}:{os.environ['PATH']}"}
-
-    def types(self, command: str) -> str:
-        """Runs a command that must succeed. Returns its output."""
-        typed = subprocess.run(
-            shlex.split(command),
-            cwd=self.folder,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-        assert typed.returncode == 0, f"{self.name}: {command}\n{typed.stdout}{typed.stderr}"
-        return typed.stdout
-
-    def begins(self, command: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            shlex.split(command),
-            cwd=self.folder,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def stop(self) -> None:
-        if self._daemon is not None:
-            self._daemon.stop()
-
-
 @pytest.fixture
-def people(tmp_path: Path) -> Iterator[dict[str, Person]]:
-    (tmp_path / "bin").mkdir()
-    for name in NAMES:
-        (tmp_path / "bin" / name).symlink_to(program("kachery"))
-    people = {name: Person(name, tmp_path / name) for name in ("anna", "ben", "meeting-point")}
-    yield people
-    for person in people.values():
-        person.stop()
+def persons(tmp_path: Path) -> Iterator[dict[str, Person]]:
+    with people(tmp_path, "anna", "ben", "meeting-point") as persons:
+        yield persons
 
 
 def test_the_document_shows_these_commands() -> None:
-    assert commands(DOCUMENT.read_text()) == [command for _, command in TYPED]
+    assert [command for _, command, _ in shown("docs/first-minutes.md")] == [command for _, command in TYPED]
 
 
-def test_the_first_minutes(people: dict[str, Person]) -> None:
+def test_the_first_minutes(persons: dict[str, Person]) -> None:
     port = free_port()
     content = os.urandom(300_000)
-    (people["anna"].folder / "recording.dat").write_bytes(content)
-    received = people["ben"].folder / "recording.dat"
+    (persons["anna"].folder / "recording.dat").write_bytes(content)
+    received = persons["ben"].folder / "recording.dat"
     # What the document writes with an ellipsis, or as an example, and what was printed.
     known = {"meet.example.org:14507": f"127.0.0.1:{port}"}
     sending: subprocess.Popen[str] | None = None
-    for name, shown in TYPED:
-        person, command = people[name], shown
+    for name, typed in TYPED:
+        person, command = persons[name], typed
         for example, value in known.items():
             command = command.replace(example, value)
         if command == "make install":
@@ -151,17 +84,17 @@ def test_the_first_minutes(people: dict[str, Person]) -> None:
             sending.stdout.close()
         else:
             printed = person.types(command)
-            if shown.startswith("kachery invite"):
+            if typed.startswith("kachery invite"):
                 known["kachery-invite-1-…"] = printed.strip()
-            elif shown.startswith("kachery store"):
+            elif typed.startswith("kachery store"):
                 known["sha1://…/recording.dat"] = printed.strip()
                 assert printed == f"sha1://{hashlib.sha1(content).hexdigest()}/recording.dat\n"
-            elif shown.startswith("kachery channel list"):
+            elif typed.startswith("kachery channel list"):
                 assert "our-lab-x7k2" in printed and "anna" in printed
-            elif shown.startswith("kachery daemon peers"):
+            elif typed.startswith("kachery daemon peers"):
                 assert "anna" in printed and "meeting-point" in printed
-            elif shown.startswith("kachery ls"):
+            elif typed.startswith("kachery ls"):
                 assert "recording.dat" in printed
-        if "recording.dat" in shown and name == "ben" and ("load" in shown or "receive" in shown):
+        if "recording.dat" in typed and name == "ben" and ("load" in typed or "receive" in typed):
             assert received.read_bytes() == content
-    assert known["sha1://…/recording.dat"].split("/")[2] not in people["anna"].types("kachery ls")
+    assert known["sha1://…/recording.dat"].split("/")[2] not in persons["anna"].types("kachery ls")

@@ -27,6 +27,20 @@ with fsspec.open(uri, "r") as file:
     assert file.read() == "in a wheel"
 assert type(fsspec.filesystem("sha1dir")).__name__ == "KacheryFolderFileSystem"
 """
+TYPED = """
+import kachery_client as kc
+import kachery_p2p as kp
+from kachery_p2p import jobs
+
+number: int = kp.store_text("x")
+kc.load_text("sha1://x").upper()
+jobs.Client(3)
+"""
+MISTAKES = [
+    'x.py:6: error: Incompatible types in assignment (expression has type "str", variable has type "int")',
+    'x.py:7: error: Item "None" of "str | None" has no attribute "upper"',
+    'x.py:8: error: Argument 1 to "Client" has incompatible type "int"; expected "str"',
+]
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +107,7 @@ def test_a_new_version_is_set_everywhere(tmp_path: Path) -> None:
         "Sources/Base/APIModel/APIVersion.swift",
         "Python/src/kachery_p2p/__init__.py",
         "Python/client/pyproject.toml",
+        "Deploy/conda/recipe.yaml",
         "Deploy/version.sh",
     )
     for place in places:
@@ -100,7 +115,7 @@ def test_a_new_version_is_set_everywhere(tmp_path: Path) -> None:
         shutil.copy(ROOT / place, tmp_path / place)
     old = version_of_the_program()
     subprocess.run([str(tmp_path / "Deploy" / "version.sh"), "12.34.56"], timeout=60, check=True)
-    for place in places[:3]:
+    for place in places[:4]:
         expected = (ROOT / place).read_text().replace(f'"{old}"', '"12.34.56"').replace(f"=={old}", "==12.34.56")
         assert expected.count("12.34.56") == 1
         assert (tmp_path / place).read_text() == expected
@@ -137,6 +152,19 @@ def test_what_is_installed_works(environment: Path, tmp_path: Path) -> None:
     storage = str(tmp_path / "storage")
     run = run_there(environment, tmp_path, "python", "-c", script, KACHERY_OFFLINE_STORAGE_DIR=storage)
     assert run.returncode == 0, run.stderr
+
+
+def test_a_type_checker_sees_the_types_of_what_is_installed(environment: Path, tmp_path: Path) -> None:
+    mypy = ROOT / ".build" / "python-venv-lint" / "bin" / "mypy"
+    assert mypy.is_file(), "make lint installs mypy"
+    (tmp_path / "x.py").write_text(TYPED)
+    run = subprocess.run(
+        [str(mypy), "--strict", "--no-error-summary", "--hide-error-codes", "--config-file=", "--cache-dir",
+         str(ROOT / ".build" / "mypy-cache-of-installed"), "--python-executable", str(environment / "bin" / "python"),
+         "x.py"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert run.stdout.splitlines() == MISTAKES, run.stderr
 
 
 def test_the_daemon_is_found_or_named(environment: Path, tmp_path: Path) -> None:

@@ -4,6 +4,8 @@
 machine, or on any node of a channel that this node has joined.
 """
 
+from typing import Any as _Any
+
 from ._control import start_daemon, stop_daemon
 from ._errors import (
     AlreadyRunning,
@@ -47,7 +49,7 @@ from ._errors import (
 from ._folders import load_dir, read_dir, store_dir
 from ._load import load_file, load_json, load_npy, load_object, load_pkl, load_text
 from ._mutables import delete, get, get_string, set
-from ._node import find_file, get_channels, get_node_id
+from ._node import NodeInfo, find_file, get_channels, get_node_id, get_node_info
 from ._open import open
 from ._place import storage_directory as _kachery_storage_dir
 from ._ranges import load_bytes
@@ -70,6 +72,15 @@ __version__ = "0.9.0"
 
 LoadFileError = KacheryError  # its published name
 save_file = store_file  # another published name
+
+
+def load_ipython_extension(shell: _Any) -> None:
+    """Adds ``%kachery`` to IPython and Jupyter; ``%load_ext kachery_p2p`` calls this."""
+    from . import _magics
+
+    _magics.register(shell)
+
+
 _published = (_kachery_storage_dir, _kachery_temp_dir)  # private names that programs use nevertheless
 
 __all__ = [
@@ -98,6 +109,7 @@ __all__ = [
     "NoChannel",
     "NoDaemon",
     "NoMemberOnline",
+    "NodeInfo",
     "NotAuthorized",
     "NotFound",
     "NotInFolder",
@@ -123,6 +135,7 @@ __all__ = [
     "get_channels",
     "get_feed_id",
     "get_node_id",
+    "get_node_info",
     "get_string",
     "link_file",
     "load_bytes",

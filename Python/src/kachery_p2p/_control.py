@@ -32,6 +32,13 @@ def start_daemon(
 
     The daemon takes its directories and its API port from the environment of this process. ``method``, ``node_arg`` and
     ``install_only`` are part of the published signature and have no effect: the daemon needs no installation.
+
+    Example:
+        >>> try:
+        ...     kp.start_daemon(label="lab-server", port=14507)  # until Ctrl-C
+        ... except kp.AlreadyRunning:
+        ...     print("There is one already.")
+        There is one already.
     """
     try:
         endpoint = find_endpoint()
@@ -58,7 +65,12 @@ def start_daemon(
 
 
 def stop_daemon(api_port: int | None = None, api_host: str | None = None) -> bool:
-    """Stops the daemon. Returns whether it agreed, and ``False`` if there is no daemon."""
+    """Stops the daemon. Returns whether it agreed, and ``False`` if there is no daemon.
+
+    Example:
+        >>> kp.stop_daemon(api_port=20499)  # there is none
+        False
+    """
     try:
         return bool(Daemon.find(api_port, api_host, fresh=True).get("/halt").get("success"))
     except KacheryError:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 
 class KacheryError(Exception):
-    """Base class of all errors. ``code`` is stable; the message is for people."""
+    """Base class of all errors. ``code`` is stable; the message is for people.
+
+    Example:
+        >>> try:
+        ...     kp.load_text("sha1://nonsense", strict=True)
+        ... except kp.KacheryError as error:
+        ...     print(type(error).__name__, error.code)
+        BadRequest bad_request
+    """
 
     code = "unknown"
 

@@ -23,6 +23,31 @@ class FeedInfo(NamedTuple):
     node_id: str | None
 
 
+class SubfeedInfo(NamedTuple):
+    """A subfeed of which this node has messages; ``name`` is ``None`` if its writer has published none."""
+
+    subfeed_hash: str
+    name: str | None
+    messages: int
+
+
+class Description(NamedTuple):
+    """What this node has of a feed, and the names by which it finds it."""
+
+    names: list[str]
+    subfeeds: list[SubfeedInfo]
+
+
+def described(feed_id: str) -> Description:
+    """What this node has of a feed. No other node is asked."""
+    answer = require_success(require_daemon("A feed").get(f"/v1/feeds/{feed_id}"), "Describing the feed")
+    subfeeds = [
+        SubfeedInfo(str(item["subfeedHash"]), item.get("name"), int(item["messages"]))
+        for item in answer.get("subfeeds") or []
+    ]
+    return Description([str(name) for name in answer.get("names") or []], subfeeds)
+
+
 def create(name: str | None) -> str:
     """Creates a feed and returns its ID."""
     if name is not None:

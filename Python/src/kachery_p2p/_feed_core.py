@@ -35,6 +35,15 @@ class FeedCore:
         self._feed_id = name.feed_id
         self._is_writeable, self._feed_node_id = _feed_calls.info(name.feed_id, timeout_sec)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._feed_uri!r})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the subfeeds, and the latest message of each."""
+        from . import _display
+
+        return _display.feed(self)
+
     def delete(self) -> None:
         """Deletes the feed with all its messages from this node."""
         _feed_calls.delete(self._live_id("deleted"))
@@ -80,6 +89,15 @@ class SubfeedCore:
         if self._feed._snapshot is None:
             return f"{uri}/{name}"
         return f"{uri}{'&' if '?' in uri else '?'}subfeedName={name}"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._uri}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the latest messages."""
+        from . import _display
+
+        return _display.subfeed(self)
 
     def set_position(self, position: int) -> None:
         """Sets the number of the message that is read next."""

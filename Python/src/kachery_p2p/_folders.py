@@ -30,6 +30,10 @@ def store_dir(path: str, label: str | None = None, exclude: Sequence[str] = ()) 
         path: The folder.
         label: A name for people, after the hash; the default is the folder's name.
         exclude: Patterns of what to leave out, as for ``kachery store --exclude``: ``*.tmp``, ``.git/``, ``raw/**/x``.
+
+    Example:
+        >>> kp.store_dir("session7", exclude=["*.tmp"])
+        'sha1dir://1339ef4a8fa77db4f97ce8b5ae43c1a5f9033694.session7'
     """
     if isinstance(exclude, str):
         raise BadRequest(f"exclude is a list of patterns: write [{exclude!r}].")
@@ -56,6 +60,10 @@ def read_dir(
     """The contents of a stored folder: ``{"files": {NAME: {"size", "sha1"}}, "dirs": {NAME: …}}``.
 
     The arguments are those of ``load_file``. The URI may end with a path inside the folder.
+
+    Example:
+        >>> sorted(kp.read_dir(kp.store_dir("session7"))["files"])
+        ['a.txt', 'b.txt']
     """
     return unless_absent(uri, strict, lambda: _find_folder(uri, Sources(p2p, from_node, from_channel)))
 
@@ -75,6 +83,10 @@ def load_dir(
     a hidden folder beside ``dest``. In a folder that exists, files of the same name are replaced and other files stay;
     until all are in it, it contains a file ``unfinished-….kachery-partial``. After an interruption, the next call
     continues. The other arguments are those of ``load_file``.
+
+    Example:
+        >>> kp.load_dir(kp.store_dir("session7"), "copy-of-session7")
+        'copy-of-session7'
     """
     dest = path_text(dest)
     if os.path.exists(dest) and not os.path.isdir(dest):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, Pattern
 
 _SPECIAL = re.compile(
     r"(?P<folders>(?:(?<=/)|\A)\*\*+/)|(?P<all>\*\*+)|(?P<some>\*)|(?P<any>\?)|(?P<escaped>\\.)"
-    r"|(?P<oneof>\[[!^]?\]?[^\]]*\])",
+    # A bracket that begins a class may be the first of its characters; one that ends nowhere stands for itself.
+    r"|(?P<oneof>\[(?:[!^]|(?![!^]))(?:\][^\]]*|[^\]]+)\])",
     re.DOTALL,
 )
-_NO_SLASH = re.compile("[^/]", re.DOTALL)
 
 
 class GlobPattern:
@@ -23,63 +25,79 @@ class GlobPattern:
         self._is_for_folders = len(pattern) > 1 and pattern.endswith("/")
         pattern = pattern[:-1] if self._is_for_folders else pattern
         self._is_for_names = "/" not in pattern
-        self._parts = _parts(pattern[1:] if pattern.startswith("/") else pattern)
+        self._parts = tuple(_parts(pattern[1:] if pattern.startswith("/") else pattern))
 
     def matches(self, path: str, is_folder: bool) -> bool:
         """Whether it matches the file or folder at this path below the stored folder."""
         if self._is_for_folders and not is_folder:
             return False
-        return self._matches(path.rpartition("/")[2] if self._is_for_names else path)
-
-    def _matches(self, text: str) -> bool:
-        """Follows every way to match at the same time: a regular expression tries one after another, for hours."""
-        states: set[int] = set()
-        self._enter(0, states)
-        for letter in text:
-            reached: set[int] = set()
-            for state in states:
-                part = self._parts[state] if state < len(self._parts) else ""
-                if part == "inside folders":
-                    reached.add(state)
-                    if letter == "/":
-                        self._enter(state + 1, reached)
-                elif part == "all" or (part == "some" and letter != "/"):
-                    self._enter(state, reached)
-                elif isinstance(part, re.Pattern) and part.match(letter):
-                    self._enter(state + 1, reached)
-            states = reached
-        return len(self._parts) in states
-
-    def _enter(self, state: int, states: set[int]) -> None:
-        """Adds a state, and those that are reached from it without a letter."""
-        states.add(state)
-        part = self._parts[state] if state < len(self._parts) else ""
-        if part in ("all", "some"):
-            self._enter(state + 1, states)
-        elif part == "folders":
-            states.add(state + 1)
-            self._enter(state + 2, states)
+        return _fits(self._parts, path.rpartition("/")[2] if self._is_for_names else path)
 
 
-def _parts(pattern: str) -> list[str | re.Pattern[str]]:
-    """Its parts: each matches one letter, or has a name and matches any number."""
-    parts: list[str | re.Pattern[str]] = []
+class _Part(NamedTuple):
+    """One letter, or what stands for several: ``kind`` is that of ``_SPECIAL``, or ``letter``."""
+
+    kind: str
+    letters: Pattern[str]  # that one letter of the path may be
+
+
+def _parts(pattern: str) -> Iterator[_Part]:
     end = 0
-    for special in _SPECIAL.finditer(pattern):
-        parts += [re.compile(re.escape(letter)) for letter in pattern[end : special.start()]]
+    anything, in_a_name = re.compile(".", re.DOTALL), re.compile("[^/]")
+    for special in [*_SPECIAL.finditer(pattern), None]:
+        for letter in pattern[end : special.start() if special is not None else None]:
+            yield _Part("letter", re.compile(re.escape(letter)))
+        if special is None:
+            return
         end = special.end()
         kind = special.lastgroup or ""
-        if kind == "any":
-            parts.append(_NO_SLASH)
-        elif kind == "escaped":
-            parts.append(re.compile(re.escape(special[0][1])))
+        if kind == "escaped":
+            yield _Part("letter", re.compile(re.escape(special[0][1])))
         elif kind == "oneof":
-            parts.append(re.compile(_class(special[0][1:-1])))
-        elif kind == "folders":
-            parts += [kind, "inside folders"]
+            yield _Part("letter", re.compile(_class(special[0][1:-1])))
+        elif kind == "any":
+            yield _Part("letter", in_a_name)
         else:
-            parts.append(kind)
-    return parts + [re.compile(re.escape(letter)) for letter in pattern[end:]]
+            yield _Part(kind, in_a_name if kind == "some" else anything)
+
+
+def _fits(parts: tuple[_Part, ...], text: str) -> bool:
+    """Whether all of the text fits.
+
+    Follows every possibility at the same time: a regular expression tries one after another, which takes minutes for
+    some patterns. A possibility is twice the number of its next part, and one more within the folders of ``**/``.
+    """
+    states = _with_skipped(parts, [0])
+    for letter in text:
+        reached: list[int] = []
+        for state in states:
+            number, is_within = divmod(state, 2)
+            if number == len(parts) or parts[number].letters.match(letter) is None:
+                continue
+            if parts[number].kind == "letter":
+                reached.append(state + 2)
+            elif parts[number].kind != "folders":
+                reached.append(state)
+            else:
+                reached.append(state + 1 - is_within)
+                if letter == "/":
+                    reached.append(state + 2 - is_within)
+        states = _with_skipped(parts, reached)
+    return 2 * len(parts) in states
+
+
+def _with_skipped(parts: tuple[_Part, ...], states: Iterable[int]) -> set[int]:
+    """The states, and those behind parts that may stand for nothing."""
+    found: set[int] = set()
+    for first in states:
+        state = first
+        while state not in found:
+            found.add(state)
+            number, is_within = divmod(state, 2)
+            if number == len(parts) or is_within or parts[number].kind == "letter":
+                break
+            state += 2
+    return found
 
 
 def _class(inside: str) -> str:

@@ -44,6 +44,12 @@ def load_file(
 
     Returns:
         The path, or ``None`` if the file is unavailable. The reason is logged and printed on standard error.
+
+    Example:
+        >>> uri = kp.store_text("Mouse 4 was in a good mood.")
+        >>> path = kp.load_file(uri)  # read-only, in the storage directory
+        >>> kp.load_file(uri, "copy.txt")  # a copy of your own
+        'copy.txt'
     """
     if dest is not None:
         check_destination(dest)
@@ -63,7 +69,12 @@ def load_text(
     *,
     strict: bool | None = None,
 ) -> str | None:
-    """Loads text. The arguments are those of ``load_file``."""
+    """Loads text. The arguments are those of ``load_file``.
+
+    Example:
+        >>> kp.load_text(kp.store_text("Mouse 4 was in a good mood."))
+        'Mouse 4 was in a good mood.'
+    """
     path = _find(uri, Sources(p2p, from_node, from_channel), strict)
     if path is None:
         return None
@@ -82,7 +93,12 @@ def load_json(
     *,
     strict: bool | None = None,
 ) -> Any:
-    """Loads a JSON value. The arguments are those of ``load_file``."""
+    """Loads a JSON value. The arguments are those of ``load_file``.
+
+    Example:
+        >>> kp.load_json(kp.store_json({"mouse": 4, "moods": ["good"]}))
+        {'mouse': 4, 'moods': ['good']}
+    """
     text = load_text(uri, p2p, from_node, from_channel, strict=strict)
     if text is None:
         return None
@@ -100,7 +116,12 @@ def load_object(
     *,
     strict: bool | None = None,
 ) -> Any:
-    """The old name of ``load_json``."""
+    """The old name of ``load_json``.
+
+    Example:
+        >>> kp.load_object(kp.store_object({"mouse": 4}))
+        {'mouse': 4}
+    """
     return load_json(uri, p2p, from_node, from_channel, strict=strict)
 
 
@@ -119,6 +140,11 @@ def load_npy(
         mmap_mode: ``"r"`` maps the stored file into memory, and the operating system reads the parts that are used.
             ``"c"`` also allows writing to the array in memory; the stored file never changes. A file that is not on
             this node is first fetched in full.
+
+    Example:
+        >>> uri = kp.store_npy(np.arange(6.0).reshape(2, 3))
+        >>> kp.load_npy(uri, mmap_mode="r")[1].tolist()
+        [3.0, 4.0, 5.0]
     """
     if mmap_mode not in _MAPPED_FOR_READING:
         raise BadRequest(
@@ -144,6 +170,10 @@ def load_pkl(
     """Loads what ``store_pkl`` stored: plain data and arrays. The arguments are those of ``load_file``.
 
     A pickle that names anything else, code in particular, is refused before any of it runs.
+
+    Example:
+        >>> kp.load_pkl(kp.store_pkl({"mice": {4, 7}, "gain": 2 + 1j}))
+        {'mice': {4, 7}, 'gain': (2+1j)}
     """
     from . import _pickle
 

@@ -17,24 +17,46 @@ def set(key: Key, value: Value) -> None:
 
     Tuples come back as lists, named tuples as dicts, and keys of dicts as strings. A value that would come back as
     something else is refused, and so is a key with an integer beyond 2^53 that could equal another key.
+
+    Example:
+        >>> kp.set("threshold", 0.75)
+        >>> kp.set({"mouse": 4, "what": "mood"}, ["good", "very good"])
     """
     _require(_call("set", key, {"value": plain(value, VALUE)}), "set", key)
 
 
 def get(key: Key) -> Any:
-    """The value of a key; ``None`` if it has none."""
+    """The value of a key; ``None`` if it has none.
+
+    Example:
+        >>> kp.set({"mouse": 4, "what": "mood"}, ["good", "very good"])
+        >>> kp.get({"what": "mood", "mouse": 4})
+        ['good', 'very good']
+    """
     answer = _require(_call("get", key), "get", key)
     return answer.get("value") if answer.get("found") else None
 
 
 def get_string(key: Key) -> str | None:
-    """The value of a key as a string; ``None`` if it has none."""
+    """The value of a key as a string; ``None`` if it has none.
+
+    Example:
+        >>> kp.set("trials", 12)
+        >>> kp.get_string("trials")
+        '12'
+    """
     value = get(key)
     return None if value is None else str(value)
 
 
 def delete(key: Key, value: Value | None = None) -> None:
-    """Removes a key and its value. The second argument is part of the published signature and has no effect."""
+    """Removes a key and its value. The second argument is part of the published signature and has no effect.
+
+    Example:
+        >>> kp.delete("threshold")
+        >>> print(kp.get("threshold"))
+        None
+    """
     _require(_call("delete", key), "delete", key)
 
 

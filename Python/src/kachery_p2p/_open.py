@@ -27,6 +27,12 @@ def open(
     The file object can seek. If a large file is not on this node, only the chunks that are read are fetched. An
     unavailable file raises, either here or when it is read. Text keeps its line ends, as with ``load_text``. A file
     object can be pickled, and continues at its position. The other arguments are those of ``load_file``.
+
+    Example:
+        >>> with kp.open(kp.store_file("recording.dat")) as file:
+        ...     _ = file.seek(100)
+        ...     file.read(4)
+        b'defg'
     """
     if mode not in ("r", "rt", "rb"):
         raise BadRequest(f"A stored file never changes, so it cannot be opened with mode {mode!r}. Use 'rb' or 'r'.")

@@ -34,6 +34,10 @@ def load_bytes(
     If the file is not on this node and its URI names a manifest, only the chunks with these bytes are fetched.
     ``write_to_stdout`` writes the bytes to standard output, block by block, and returns ``None``. The other arguments
     are those of ``load_file``.
+
+    Example:
+        >>> kp.load_bytes(kp.store_file("recording.dat"), 100, 104)
+        b'defg'
     """
     sources = Sources(p2p, from_node, from_channel)
     content = unless_absent(uri, strict, lambda: find_content(uri, sources))

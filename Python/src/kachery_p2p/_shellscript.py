@@ -31,6 +31,16 @@ class ShellScript:
         verbose: Whether to print the script when it starts.
         label: A name for it.
         redirect_output_to_stdout: Whether its output goes through this program's ``sys.stdout``, as in a notebook.
+
+    Example:
+        >>> script = kp.ShellScript('''
+        ...     #!/bin/sh
+        ...     exit CODE
+        ... ''')
+        >>> script.substitute("CODE", 3)
+        >>> script.start()
+        >>> script.wait()
+        3
     """
 
     def __init__(

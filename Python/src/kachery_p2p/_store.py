@@ -46,6 +46,12 @@ def store_file(path: str, basename: str | None = None) -> str:
         path: The file to store.
         basename: A name for people at the end of the URI; the default is the file's name. Characters that would end
             or break the URI are written as ``%XX``; slashes stay.
+
+    Example:
+        >>> kp.store_file("notes.txt")
+        'sha1://b56398a89f7f53e862d3832d2d14bbf976db6ce7/notes.txt'
+        >>> kp.store_file("notes.txt", basename="mouse 4")
+        'sha1://b56398a89f7f53e862d3832d2d14bbf976db6ce7/mouse%204'
     """
     path = path_text(path)
     label = os.path.basename(path) if basename is None else basename
@@ -70,7 +76,12 @@ def store_path(path: str, name: str) -> Stored:
 
 
 def store_text(text: str, basename: str | None = None) -> str:
-    """Stores text as UTF-8 and returns its URI."""
+    """Stores text as UTF-8 and returns its URI.
+
+    Example:
+        >>> kp.store_text("hello", basename="greeting.txt")
+        'sha1://aaf4c61ddcc5e8a2dabede0f3b482cd9aea9434d/greeting.txt'
+    """
     if not isinstance(text, str):
         raise BadRequest(
             f"A {type(text).__qualname__} is not text: decode bytes, use store_json for JSON "
@@ -96,6 +107,13 @@ def store_json(
 
     Tuples come back as lists, named tuples as dicts, NumPy scalars as numbers, and keys as strings. Anything that would
     come back as something else is refused: NaN, keys that become the same string, bytes, sets, arrays, objects.
+
+    Example:
+        >>> kp.store_json({"mouse": 4}, basename="mouse.json")
+        'sha1://0ccebd25570c5790fa5170a4dedd1dea30c51798/mouse.json'
+        >>> kp.store_json({"gain": float("nan")})
+        Traceback (most recent call last):
+        kachery_p2p._errors.BadRequest: ...
     """
     _check_form(separators, indent)
     try:
@@ -114,7 +132,12 @@ def _check_form(separators: Any, indent: Any) -> None:
 
 
 def store_object(object: dict[str, Any], basename: str | None = None) -> str:
-    """The old name of ``store_json``."""
+    """The old name of ``store_json``.
+
+    Example:
+        >>> kp.store_object({"mouse": 4}) == kp.store_json({"mouse": 4})
+        True
+    """
     return store_json(object, basename)
 
 
@@ -124,6 +147,10 @@ def store_npy(array: np.ndarray[Any, Any], basename: str | None = None) -> str:
     Values, type, shape and order are preserved; a memmap, matrix or recarray comes back as a plain array. What the
     format cannot represent is refused: Python objects, masks, labels, and types that are not NumPy's own, such as
     bfloat16.
+
+    Example:
+        >>> kp.store_npy(np.zeros(3), basename="zeros.npy")
+        'sha1://6de99ed269cb179888822debc848950ba12528d7/zeros.npy'
     """
     from . import _npy
 
@@ -135,6 +162,11 @@ def store_pkl(x: Any, basename: str | None = None) -> str:
 
     Plain data is None, bool, int, float, complex, str, bytes, range, slice, and lists, tuples, dicts and sets of these.
     Anything else is refused, because loading a pickle of it could run code.
+
+    Example:
+        >>> uri = kp.store_pkl({"traces": np.zeros((2, 3)), "window": range(0, 100)})
+        >>> kp.load_pkl(uri)["window"]
+        range(0, 100)
     """
     from . import _pickle
 
@@ -155,7 +187,12 @@ def _store_written(write: Callable[[IO[bytes]], None], label: str) -> str:
 
 
 def link_file(path: str, basename: str | None = None) -> str:
-    """Shares a file without copying it, and returns its URI. It is served as long as it does not change."""
+    """Shares a file without copying it, and returns its URI. It is served as long as it does not change.
+
+    Example:
+        >>> kp.link_file("recording.dat")
+        'sha1://4db96121b29822369e89d5e17ff2582fc47e10a2/recording.dat'
+    """
     path = path_text(path)
     label = os.path.basename(path) if basename is None else basename
     if not is_text(path):

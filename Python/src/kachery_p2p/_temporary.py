@@ -58,7 +58,12 @@ def _private_folder(base: str, name: str) -> str:
 
 
 class TemporaryDirectory:
-    """A folder that is removed at the end of its ``with`` block, unless ``KACHERY_KEEP_TEMP_FILES=1`` is set."""
+    """A folder that is removed at the end of its ``with`` block, unless ``KACHERY_KEEP_TEMP_FILES=1`` is set.
+
+    Example:
+        >>> with kp.TemporaryDirectory(prefix="analysis") as folder:
+        ...     path = kp.load_file(kp.store_text("to be edited"), f"{folder}/mine.txt")
+    """
 
     def __init__(self, *, remove: bool = True, prefix: str = "tmp") -> None:
         self._remove = remove

@@ -52,6 +52,7 @@ store_text = _on_thread(kp.store_text)
 
 get_channels = _on_thread(kp.get_channels)
 get_node_id = _on_thread(kp.get_node_id)
+get_node_info = _on_thread(kp.get_node_info)
 delete = _on_thread(kp.delete)
 get = _on_thread(kp.get)
 get_string = _on_thread(kp.get_string)
@@ -65,7 +66,15 @@ load_subfeed = _on_thread(kp.load_subfeed)
 
 
 async def find_file(uri: str, timeout_sec: float = 5) -> AsyncIterator[dict[str, Any]]:
-    """Yields ``{"nodeId", "fileKey", "fileSize"}`` for each node that has a file, as it answers."""
+    """Yields ``{"nodeId", "fileKey", "fileSize"}`` for each node that has a file, as it answers.
+
+    Example:
+        >>> async def first_holder(uri):
+        ...     async for found in aio.find_file(uri):
+        ...         return found["nodeId"]
+        >>> asyncio.run(first_holder(kp.store_text("hello"))) == kp.get_node_id()
+        True
+    """
     found = await _aio_http.to_thread(lambda: iter(kp.find_file(uri, timeout_sec)))
     while True:
         node = await _aio_http.to_thread(next, found, None)
@@ -75,7 +84,12 @@ async def find_file(uri: str, timeout_sec: float = 5) -> AsyncIterator[dict[str,
 
 
 async def append_messages(subfeed: kp.Subfeed, messages: list[Message]) -> None:
-    """Appends messages to a subfeed; they are on the node's disk when this returns."""
+    """Appends messages to a subfeed; they are on the node's disk when this returns.
+
+    Example:
+        >>> subfeed = kp.load_feed("asynchronous", create=True).get_subfeed("main")
+        >>> asyncio.run(aio.append_messages(subfeed, [{"number": 1}, {"number": 2}]))
+    """
     await _aio_http.to_thread(subfeed.append_messages, messages)
 
 
@@ -87,7 +101,15 @@ async def watch_for_new_messages(
     channel: str | None = None,
     max_num_messages: int = 0,
 ) -> dict[str, list[Message]]:
-    """Waits for messages from any of several subfeeds. See ``kachery_p2p.watch_for_new_messages``."""
+    """Waits for messages from any of several subfeeds. See ``kachery_p2p.watch_for_new_messages``.
+
+    Example:
+        >>> feed = kp.load_feed("asynchronous alarms", create=True)
+        >>> feed.get_subfeed("door").append_message({"is": "open"})
+        >>> watch = {"feedId": feed.get_feed_id(), "subfeedName": "door", "position": 0}
+        >>> asyncio.run(aio.watch_for_new_messages({"door": watch}, wait_msec=10_000))
+        {'door': [{'is': 'open'}]}
+    """
     request = _feed_calls.watch_request(subfeed_watches, wait_msec, channel, signed, max_num_messages)
     answer = await _aio_http.call("/feed/watchForNewMessages", request, wait_msec / 1000)
     return dict(_feed_calls.require_success(answer, "watchForNewMessages").get("messages") or {})
@@ -97,6 +119,15 @@ async def message_stream(subfeed: kp.Subfeed, *, signed: bool = False) -> AsyncG
     """Yields every message of a subfeed and waits for new ones; a snapshot's messages end.
 
     The subfeed's position advances with each message.
+
+    Example:
+        >>> async def first(subfeed):
+        ...     async for message in aio.message_stream(subfeed):
+        ...         return message
+        >>> subfeed = kp.load_feed("streamed", create=True).get_subfeed("main")
+        >>> subfeed.append_message({"number": 1})
+        >>> asyncio.run(first(subfeed))
+        {'number': 1}
     """
     if subfeed.is_snapshot():
         for message in subfeed.message_stream(signed=signed):

@@ -28,6 +28,13 @@ class Feed(FeedCore):
     """A feed: any number of subfeeds, each of which is a log of messages that only one node can write.
 
     ``Feed(uri)`` finds it on this node or through a channel. The URI may be that of a snapshot (``sha1://…``).
+
+    Example:
+        >>> feed = kp.load_feed("lab-notebook", create=True)
+        >>> feed.get_subfeed("moods").append_message({"mouse": 4, "mood": "good"})
+        >>> snapshot = feed.create_snapshot(["moods"])  # a stored file, sha1://…
+        >>> snapshot.get_subfeed("moods").get_next_messages()
+        [{'mouse': 4, 'mood': 'good'}]
     """
 
     def is_writeable(self) -> bool:
@@ -64,7 +71,19 @@ class Feed(FeedCore):
 
 
 class Subfeed(SubfeedCore):
-    """One log of a feed, and the position from which messages are read."""
+    """One log of a feed, and the position from which messages are read.
+
+    Example:
+        >>> notes = kp.load_feed("lab-notebook", create=True).get_subfeed("notes")
+        >>> notes.append_message({"text": "Mouse 4 was in a good mood."})
+        >>> notes.append_messages([{"text": "Mouse 7 slept."}, {"text": "So did we."}])
+        >>> reader = kp.load_subfeed(notes.get_uri())  # on any node of a joined channel
+        >>> reader.get_next_message(wait_msec=1000)
+        {'text': 'Mouse 4 was in a good mood.'}
+        >>> reader.set_position(reader.get_num_local_messages() - 1)
+        >>> reader.get_next_messages()
+        [{'text': 'So did we.'}]
+    """
 
     def get_uri(self) -> str:
         """``feed://FEED_ID/NAME``, or ``sha1://…?subfeedName=NAME`` in a snapshot."""
@@ -96,7 +115,12 @@ class Subfeed(SubfeedCore):
 
 
 def create_feed(feed_name: str | None = None) -> Feed:
-    """Creates a feed that this node writes. The name finds it again on this node; other nodes use its URI."""
+    """Creates a feed that this node writes. The name finds it again on this node; other nodes use its URI.
+
+    Example:
+        >>> kp.create_feed("moods of mice").get_uri()
+        'feed://...'
+    """
     return Feed(f"feed://{_feed_calls.create(feed_name)}")
 
 
@@ -107,6 +131,11 @@ def load_feed(feed_name_or_uri: str, *, timeout_sec: float | None = None, create
         feed_name_or_uri: ``feed://…``, ``sha1://…`` or a name.
         timeout_sec: How long to search for it on other nodes; the default is 6 seconds.
         create: Whether to create a feed if none has the name.
+
+    Example:
+        >>> feed = kp.load_feed("trials", create=True)  # by name, on the node that writes it
+        >>> kp.load_feed(feed.get_uri()).is_writeable()  # by URI, on any node of a joined channel
+        True
     """
     if "://" not in feed_name_or_uri:
         return Feed(f"feed://{get_feed_id(feed_name_or_uri, create=create)}", timeout_sec=timeout_sec)
@@ -116,7 +145,13 @@ def load_feed(feed_name_or_uri: str, *, timeout_sec: float | None = None, create
 
 
 def load_subfeed(subfeed_uri: str) -> Subfeed:
-    """Finds a subfeed by its URI: ``feed://FEED_ID/NAME``."""
+    """Finds a subfeed by its URI: ``feed://FEED_ID/NAME``.
+
+    Example:
+        >>> uri = kp.load_feed("trials", create=True).get_subfeed("mouse 4").get_uri()
+        >>> kp.load_subfeed(uri).get_subfeed_name()
+        'mouse 4'
+    """
     uri = parse_feed_uri(subfeed_uri)
     if uri.subfeed_name is None:
         raise BadRequest(f"'{subfeed_uri}' names no subfeed; add /NAME.")
@@ -124,7 +159,12 @@ def load_subfeed(subfeed_uri: str) -> Subfeed:
 
 
 def get_feed_id(feed_name: str, *, create: bool = False) -> str:
-    """The ID of the feed with this name on this node. If there is none, creates one or raises."""
+    """The ID of the feed with this name on this node. If there is none, creates one or raises.
+
+    Example:
+        >>> kp.get_feed_id("trials", create=True) == kp.load_feed("trials").get_feed_id()
+        True
+    """
     feed_id = _feed_calls.id_of(feed_name)
     if feed_id is not None:
         return feed_id
@@ -134,7 +174,12 @@ def get_feed_id(feed_name: str, *, create: bool = False) -> str:
 
 
 def delete_feed(feed_name_or_uri: str) -> None:
-    """Deletes a feed of this node, with all its messages."""
+    """Deletes a feed of this node, with all its messages.
+
+    Example:
+        >>> feed = kp.create_feed("a mistake")
+        >>> kp.delete_feed("a mistake")
+    """
     if "://" not in feed_name_or_uri:
         _feed_calls.delete(get_feed_id(feed_name_or_uri))
         return
@@ -163,5 +208,15 @@ def watch_for_new_messages(
 
     Returns:
         The messages from each position on, by those names. Returns as soon as there are any; empty after the wait.
+
+    Example:
+        >>> feed = kp.load_feed("alarms", create=True)
+        >>> feed.get_subfeed("door").append_message({"is": "open"})
+        >>> watches = {
+        ...     name: {"feedId": feed.get_feed_id(), "subfeedName": name, "position": 0}
+        ...     for name in ("door", "window")
+        ... }
+        >>> kp.watch_for_new_messages(watches, wait_msec=10_000)
+        {'door': [{'is': 'open'}]}
     """
     return _feed_calls.watch(subfeed_watches, wait_msec, channel, signed, max_num_messages)

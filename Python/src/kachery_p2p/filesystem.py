@@ -197,9 +197,11 @@ class _ReadOnlyFileSystem(AbstractFileSystem):  # type: ignore[misc]
 
 class KacheryFileSystem(_ReadOnlyFileSystem):
     """Single files: ``sha1://HASH/name?manifest=…``. They always exist, because some node may have the file.
+    Their paths, ``HASH?manifest=…/name``, end with the name, from which fsspec infers the compression.
 
-    The path of such a file is ``HASH?manifest=…/name``. It ends with the name, from which fsspec infers the compression
-    and the name of a copy.
+    Example:
+        >>> fsspec.filesystem("sha1").cat(kp.store_text("t,mood"))
+        b't,mood'
     """
 
     protocol = "sha1"
@@ -257,7 +259,12 @@ class KacheryFileSystem(_ReadOnlyFileSystem):
 
 
 class KacheryFolderFileSystem(_ReadOnlyFileSystem):
-    """Folders: ``sha1dir://HASH.label/path/inside``."""
+    """Folders: ``sha1dir://HASH.label/path/inside``.
+
+    Example:
+        >>> sorted(fsspec.get_mapper(kp.store_dir("session7")))
+        ['a.txt', 'b.txt']
+    """
 
     protocol = "sha1dir"
 

@@ -14,7 +14,15 @@ _LOCAL = "Start a daemon (kachery-p2p-start-daemon), or set KACHERY_OFFLINE_STOR
 
 
 class CloudServiceDiscontinued(KacheryError):
-    """The call needs a cloud service that no longer exists."""
+    """The call needs a cloud service that no longer exists.
+
+    Example:
+        >>> try:
+        ...     kc.upload_file("recording.dat")
+        ... except kc.CloudServiceDiscontinued as error:
+        ...     print(error.code)
+        discontinued
+    """
 
     code = "discontinued"
 
@@ -24,7 +32,13 @@ def _gone(name: str, remedy: str) -> Callable[..., NoReturn]:
         raise CloudServiceDiscontinued(f"{name} needs the cloud service kacheryhub, which no longer exists. {remedy}")
 
     call.__name__ = call.__qualname__ = name
-    call.__doc__ = f"Always raises, because its cloud service no longer exists. {remedy}"
+    call.__doc__ = f"""Always raises, because its cloud service no longer exists. {remedy}
+
+    Example:
+        >>> kc.{name}()
+        Traceback (most recent call last):
+        kachery_client._cloud.CloudServiceDiscontinued: {name} needs ...
+    """
     return call
 
 
@@ -40,27 +54,51 @@ setup_colab_ephemeral = _gone("setup_colab_ephemeral", _LOCAL)
 
 
 class DirectClient:
-    """Always raises, because its cloud service no longer exists."""
+    """Always raises, because its cloud service no longer exists.
+
+    Example:
+        >>> kc.DirectClient()
+        Traceback (most recent call last):
+        kachery_client._cloud.CloudServiceDiscontinued: DirectClient needs ...
+    """
 
     def __init__(self, *, channel: Any = None) -> None:
         _gone("DirectClient", _LOCAL)()
 
 
 class EphemeralClient:
-    """Always raises, because its cloud service no longer exists."""
+    """Always raises, because its cloud service no longer exists.
+
+    Example:
+        >>> kc.EphemeralClient()
+        Traceback (most recent call last):
+        kachery_client._cloud.CloudServiceDiscontinued: EphemeralClient needs ...
+    """
 
     def __init__(self, *, channel: Any = None) -> None:
         _gone("EphemeralClient", _LOCAL)()
 
 
 def enable_ephemeral(enabled: bool = True) -> None:
-    """Raises if ``enabled`` is true, because its cloud service no longer exists."""
+    """Raises if ``enabled`` is true, because its cloud service no longer exists.
+
+    Example:
+        >>> kc.enable_ephemeral(False)
+    """
     if enabled:
         _gone("enable_ephemeral", _LOCAL)()
 
 
 def taskfunction(function_id: str, *, type: str) -> Callable[[F], F]:
-    """Marks a function for ``run_task_backend``. Returns the function unchanged, so it can be called."""
+    """Marks a function for ``run_task_backend``. Returns the function unchanged, so it can be called.
+
+    Example:
+        >>> @kc.taskfunction("double.1", type="pure-calculation")
+        ... def double(x):
+        ...     return 2 * x
+        >>> double(4)
+        8
+    """
 
     def mark(function: F) -> F:
         return function

@@ -13,7 +13,13 @@ from kachery_p2p._feed_names import SubfeedName, check_feed_name, parse_feed_uri
 
 
 class Feed(FeedCore):
-    """A feed: any number of subfeeds, each of which is a log of messages that only one node can write."""
+    """A feed: any number of subfeeds, each of which is a log of messages that only one node can write.
+
+    Example:
+        >>> feed = kc.load_feed("client-notebook", create=True)
+        >>> feed.is_writeable, feed.uri
+        (True, 'feed://...')
+    """
 
     @property
     def is_writeable(self) -> bool:
@@ -45,7 +51,16 @@ class Feed(FeedCore):
 
 
 class Subfeed(SubfeedCore):
-    """One log of a feed, and the position from which messages are read."""
+    """One log of a feed, and the position from which messages are read.
+
+    Example:
+        >>> notes = kc.load_feed("client-notebook", create=True).load_subfeed("notes")
+        >>> notes.append_message({"text": "Mouse 4 was in a good mood."})
+        >>> notes.get_next_messages()
+        [{'text': 'Mouse 4 was in a good mood.'}]
+        >>> notes.position
+        1
+    """
 
     @property
     def uri(self) -> str:
@@ -79,7 +94,12 @@ class Subfeed(SubfeedCore):
 
 
 def create_feed(feed_name: str | None = None) -> Feed:
-    """Creates a feed that this node writes. The name finds it again on this node."""
+    """Creates a feed that this node writes. The name finds it again on this node.
+
+    Example:
+        >>> kc.create_feed("moods").uri
+        'feed://...'
+    """
     if feed_name is not None:
         check_feed_name(feed_name)
     feed_id = _feed_calls.create(None)
@@ -89,13 +109,23 @@ def create_feed(feed_name: str | None = None) -> Feed:
 
 
 def delete_feed(feed_name_or_uri: str) -> None:
-    """Deletes a feed of this node, with all its messages."""
+    """Deletes a feed of this node, with all its messages.
+
+    Example:
+        >>> feed = kc.create_feed("another mistake")
+        >>> kc.delete_feed("another mistake")
+    """
     is_name = "://" not in feed_name_or_uri
     kp.delete_feed(f"feed://{get_feed_id(feed_name_or_uri)}" if is_name else feed_name_or_uri)
 
 
 def get_feed_id(feed_name: str, *, create: bool = False) -> str:
-    """The ID of the feed with this name on this node. If there is none, creates one or raises."""
+    """The ID of the feed with this name on this node. If there is none, creates one or raises.
+
+    Example:
+        >>> kc.get_feed_id("client-trials", create=True) == kc.load_feed("client-trials").feed_id
+        True
+    """
     check_feed_name(feed_name)
     feed_id = kp.get(_name_key(feed_name))
     if isinstance(feed_id, str):
@@ -109,7 +139,12 @@ def get_feed_id(feed_name: str, *, create: bool = False) -> str:
 
 
 def load_feed(feed_name_or_uri: str, *, timeout_sec: float | None = None, create: bool = False) -> Feed:
-    """Finds a feed or a snapshot by its URI, or a feed of this node by its name."""
+    """Finds a feed or a snapshot by its URI, or a feed of this node by its name.
+
+    Example:
+        >>> kc.load_feed("client-trials", create=True).is_snapshot
+        False
+    """
     if "://" not in feed_name_or_uri:
         return Feed(get_feed_id(feed_name_or_uri, create=create), timeout_sec=timeout_sec)
     if create:
@@ -118,7 +153,13 @@ def load_feed(feed_name_or_uri: str, *, timeout_sec: float | None = None, create
 
 
 def load_subfeed(subfeed_uri: str, *, channel: str = LOCAL) -> Subfeed:
-    """Finds a subfeed by its URI, ``feed://FEED_ID/NAME``, to read over ``channel``; the default is this node alone."""
+    """Finds a subfeed by its URI, ``feed://FEED_ID/NAME``, to read over ``channel``; the default is this node alone.
+
+    Example:
+        >>> uri = kc.load_feed("client-trials", create=True).load_subfeed("mouse 4").uri
+        >>> kc.load_subfeed(uri).subfeed_name
+        'mouse 4'
+    """
     uri = parse_feed_uri(subfeed_uri)
     if uri.subfeed_name is None:
         raise kp.BadRequest(f"'{subfeed_uri}' names no subfeed; add /NAME.")
@@ -132,7 +173,15 @@ def watch_for_new_messages(
     channel: str = LOCAL,
     signed: bool = False,
 ) -> dict[str, list[Message]]:
-    """Waits for messages from any of several subfeeds. See ``kachery_p2p.watch_for_new_messages``."""
+    """Waits for messages from any of several subfeeds. See ``kachery_p2p.watch_for_new_messages``.
+
+    Example:
+        >>> feed = kc.load_feed("client alarms", create=True)
+        >>> feed.load_subfeed("door").append_message({"is": "open"})
+        >>> watch = {"feedId": feed.feed_id, "subfeedName": "door", "position": 0}
+        >>> kc.watch_for_new_messages({"door": watch}, wait_msec=10_000)
+        {'door': [{'is': 'open'}]}
+    """
     return kp.watch_for_new_messages(subfeed_watches, wait_msec=wait_msec, channel=channel, signed=signed)
 
 

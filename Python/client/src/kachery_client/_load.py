@@ -33,6 +33,10 @@ def load_file(
 
     Returns:
         The path, or ``None`` if the file is unavailable. The reason is logged.
+
+    Example:
+        >>> kc.load_file(kc.store_text("hello"), dest="greeting.txt")
+        'greeting.txt'
     """
     return kp.load_file(uri, dest, strict=strict, **_sources(channel, local_only))
 
@@ -46,25 +50,50 @@ def load_bytes(
     channel: str | None = None,
     strict: bool | None = None,
 ) -> bytes | None:
-    """Loads the bytes from ``start`` (inclusive) to ``end`` (exclusive) of a file."""
+    """Loads the bytes from ``start`` (inclusive) to ``end`` (exclusive) of a file.
+
+    Example:
+        >>> kc.load_bytes(kc.store_text("Mouse 4"), 0, 5)
+        b'Mouse'
+    """
     return kp.load_bytes(uri, start, end, write_to_stdout, strict=strict, **_sources(channel))
 
 
 def load_text(uri: str, *, channel: str | None = None, strict: bool | None = None) -> str | None:
-    """Loads text. The arguments are those of ``load_file``."""
+    """Loads text. The arguments are those of ``load_file``.
+
+    Example:
+        >>> kc.load_text(kc.store_text("hello"), channel="our-lab-x7k2")
+        'hello'
+    """
     return kp.load_text(uri, strict=strict, **_sources(channel))
 
 
 def load_json(uri: str, *, channel: str | None = None, strict: bool | None = None) -> Any:
-    """Loads a JSON value. The arguments are those of ``load_file``."""
+    """Loads a JSON value. The arguments are those of ``load_file``.
+
+    Example:
+        >>> kc.load_json(kc.store_json([4, 7]))
+        [4, 7]
+    """
     return kp.load_json(uri, strict=strict, **_sources(channel))
 
 
 def load_npy(uri: str, *, channel: str | None = None, strict: bool | None = None) -> np.ndarray[Any, Any] | None:
-    """Loads a NumPy array. The arguments are those of ``load_file``."""
+    """Loads a NumPy array. The arguments are those of ``load_file``.
+
+    Example:
+        >>> kc.load_npy(kc.store_npy(np.arange(3))).tolist()
+        [0, 1, 2]
+    """
     return kp.load_npy(uri, strict=strict, **_sources(channel))
 
 
 def load_pkl(uri: str, *, channel: str | None = None, strict: bool | None = None) -> Any:
-    """Loads what ``store_pkl`` stored: plain data and arrays, never code. The arguments are those of ``load_file``."""
+    """Loads what ``store_pkl`` stored: plain data and arrays, never code. The arguments are those of ``load_file``.
+
+    Example:
+        >>> kc.load_pkl(kc.store_pkl({"mice": (4, 7)}))
+        {'mice': (4, 7)}
+    """
     return kp.load_pkl(uri, strict=strict, **_sources(channel))

@@ -6,7 +6,12 @@ from kachery_p2p import BadRequest
 
 
 class KacheryUri:
-    """The parts of ``sha1://HASH/NAME``."""
+    """The parts of ``sha1://HASH/NAME``.
+
+    Example:
+        >>> kc.KacheryUri(algorithm="sha1", hash="b5" * 20, filename="notes.txt").emit_uri()
+        'sha1://b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5/notes.txt'
+    """
 
     def __init__(self, *, algorithm: str, hash: str, filename: str) -> None:
         if algorithm.lower() != "sha1":
@@ -27,7 +32,12 @@ class KacheryUri:
 
 
 def parse_uri(uri: str) -> KacheryUri:
-    """Splits a URI. Everything after the hash, including a query, is part of the name."""
+    """Splits a URI. Everything after the hash, including a query, is part of the name.
+
+    Example:
+        >>> kc.parse_uri("sha1://b56398a89f7f53e862d3832d2d14bbf976db6ce7/notes.txt").filename
+        'notes.txt'
+    """
     algorithm, separator, rest = uri.partition("://")
     if not separator:
         raise BadRequest(f"'{uri}' is not a kachery URI: it does not begin with sha1://.")
@@ -36,5 +46,10 @@ def parse_uri(uri: str) -> KacheryUri:
 
 
 def build_uri(uri_object: KacheryUri) -> str:
-    """Joins the parts of a URI."""
+    """Joins the parts of a URI.
+
+    Example:
+        >>> kc.build_uri(kc.parse_uri("sha1://b56398a89f7f53e862d3832d2d14bbf976db6ce7/notes.txt"))
+        'sha1://b56398a89f7f53e862d3832d2d14bbf976db6ce7/notes.txt'
+    """
     return uri_object.emit_uri()

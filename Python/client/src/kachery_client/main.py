@@ -16,17 +16,34 @@ Key = Union[str, Dict[str, Any], List[Any]]
 
 
 def set(key: Key, value: Any, update: bool = True) -> bool:
-    """Sets the value of a key. With ``update=False`` an existing value stays, and the result is ``False``."""
+    """Sets the value of a key. With ``update=False`` an existing value stays, and the result is ``False``.
+
+    Example:
+        >>> kc.set("color", "green")
+        True
+        >>> kc.set("color", "blue", update=False)
+        False
+    """
     return store(key, value, update)
 
 
 def delete(key: Key) -> bool:
-    """Removes a key and its value."""
+    """Removes a key and its value.
+
+    Example:
+        >>> kc.delete("color")
+        True
+    """
     return remove(key)
 
 
 def get_node_id(daemon_port: int | None = None) -> str:
-    """This node's ID. ``daemon_port`` is the daemon's port if it is not the usual one."""
+    """This node's ID. ``daemon_port`` is the daemon's port if it is not the usual one.
+
+    Example:
+        >>> len(kc.get_node_id())
+        64
+    """
     return kp.get_node_id(daemon_port)
 
 

@@ -16,13 +16,28 @@ _POLL_MSEC = 5000  # of one long poll
 
 
 class JobFailed(KacheryError):
-    """The function raised, or the worker has no such function."""
+    """The function raised, or the worker has no such function.
+
+    Example:
+        >>> job = jobs.Client(worker.uri).request("count", version="1", text=3)
+        >>> try:
+        ...     job.result(timeout_sec=60)
+        ... except jobs.JobFailed as failure:
+        ...     print("It failed.")
+        It failed.
+    """
 
     code = "job_failed"
 
 
 class Client:
-    """Sends requests to a worker. It must have granted access to this node, unless it runs on this node."""
+    """Sends requests to a worker. It must have granted access to this node, unless it runs on this node.
+
+    Example:
+        >>> client = jobs.Client(worker.uri)  # feed://…, of a worker that runs somewhere
+        >>> client.request("count", version="1", text="abba").result(timeout_sec=60)
+        {'a': 2, 'b': 2}
+    """
 
     def __init__(self, feed_uri: str) -> None:
         self._feed = kp.load_feed(feed_uri)
@@ -46,7 +61,15 @@ class Client:
 
 
 class Job:
-    """One function with its arguments, wherever and whenever it runs."""
+    """One function with its arguments, wherever and whenever it runs.
+
+    Example:
+        >>> job = jobs.Client(worker.uri).request("count", version="1", text="abc")
+        >>> [event["type"] for event in job.events(timeout_sec=60)]
+        ['accepted', 'result']
+        >>> job.is_done(), job.status
+        (True, 'result')
+    """
 
     def __init__(self, subfeed: kp.Subfeed, function: str, request_id: str) -> None:
         self._subfeed = subfeed

@@ -27,7 +27,11 @@ _current = _Current()
 
 
 def report_progress(fraction: float, text: str = "") -> None:
-    """Reports the progress of the calling function to its clients. Does nothing outside of a job."""
+    """Reports the progress of the calling function to its clients. Does nothing outside of a job.
+
+    Example:
+        >>> jobs.report_progress(0.5, "half of the letters")
+    """
     if _current.subfeed is not None:
         _current.subfeed.append_message({"type": "progress", "fraction": float(fraction), "text": text})
 
@@ -38,6 +42,16 @@ class Worker:
     Args:
         feed_name: The name of the feed on this node, which is created if necessary.
         threads: The number of functions that may run concurrently.
+
+    Example:
+        >>> worker = jobs.Worker("our-jobs")
+        >>> @worker.function("count", version="1")
+        ... def count(text):
+        ...     return {letter: text.count(letter) for letter in text}
+        >>> threading.Thread(target=worker.run).start()  # run returns after stop
+        >>> jobs.Client(worker.uri).request("count", version="1", text="aab").result(timeout_sec=60)
+        {'a': 2, 'b': 1}
+        >>> worker.stop()
     """
 
     def __init__(self, feed_name: str, *, threads: int = 1) -> None:
