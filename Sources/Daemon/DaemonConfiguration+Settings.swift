@@ -66,6 +66,7 @@ extension DaemonConfiguration {
     downloadLimit = given(.limitDown).flatMap { try? RateSchedule(parsing: $0) }
     relayLimit = given(.limitRelay).flatMap { try? RateSchedule(parsing: $0) }
     maximumTransfers = given(.maxTransfers).flatMap { Int($0) }
+    replicaLimit = given(.replicaLimitGiB).flatMap { Quantity.bytes(gibibytes: $0) }
   }
 }
 
@@ -75,6 +76,7 @@ struct ReloadedSettings: Hashable, Sendable {
   var downloadLimit: RateSchedule?
   var relayLimit: RateSchedule?
   var maximumTransfers: Int?
+  var replicaLimit: UInt64?
   var proxy: String?
   var proxyExceptions: String?
   var mapsPorts: Bool?
@@ -89,6 +91,7 @@ struct ReloadedSettings: Hashable, Sendable {
     downloadLimit = text(.limitDown).flatMap { try? RateSchedule(parsing: $0) }
     relayLimit = text(.limitRelay).flatMap { try? RateSchedule(parsing: $0) }
     maximumTransfers = text(.maxTransfers).flatMap { Int($0) }
+    replicaLimit = text(.replicaLimitGiB).flatMap { Quantity.bytes(gibibytes: $0) }
     proxy = text(.proxy)
     proxyExceptions = text(.noProxy)
     mapsPorts = text(.portMapping).map { ByteString($0) == "yes" }

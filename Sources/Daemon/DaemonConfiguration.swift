@@ -78,6 +78,8 @@ package struct DaemonConfiguration: Sendable {
   package var downloadLimit: RateSchedule?
   /// The rate of all relaying for other nodes together; nil to use kachery.yaml.
   package var relayLimit: RateSchedule?
+  /// Most bytes kept for members that ask for copies; nil to use kachery.yaml.
+  package var replicaLimit: UInt64?
   /// Whether the node ends when standard input does, which is when the command that started it for itself does.
   package var endsWithInput = false
   /// Whether the storage directory, which must be unused, is removed when the node has ended.

@@ -37,6 +37,8 @@ actor Node {
   let lookups: FileLookups
   let requests: FileRequests
   let batches: BatchLoads
+  let replicaRequests: ReplicaRequests
+  private let replicas: ReplicaKeeper
   let feedRequests: FeedRequests
   let publishedNames = PublishedNames()
   let replicator: FeedReplicator
@@ -98,6 +100,10 @@ actor Node {
     lookups = FileLookups(store, driver: driver, loop: loop, log: log, cancellation: maintenance.cancellation)
     requests = FileRequests(store, driver: driver, loop: loop, metrics: counters, node: node)
     batches = BatchLoads(requests, store, driver: driver, loop: loop, metrics: counters)
+    replicaRequests = ReplicaRequests(driver: driver)
+    replicas = ReplicaKeeper(
+      store, requests: requests, folder: "\(configuration.storageDirectory)/kachery-node", loop: loop, log: log)
+    replicas.limit = limits.replicas
     feedRequests = FeedRequests(driver: driver, metrics: counters)
     replicator = FeedReplicator(storage.feeds, driver: driver, loop: loop, log: log)
     let channelFolder = "\(configuration.storageDirectory)/kachery-node/channels"
@@ -254,6 +260,7 @@ actor Node {
     feedRequests.stop()
     await servers?.stop()
     batches.stop()
+    replicaRequests.stop()
     requests.stop()
     let files = downloads.stop()
     uploads.stop()
@@ -295,6 +302,9 @@ actor Node {
     lookups.serves = { [uploads] in uploads.limits.maximumTransfers > 0 }
     requests.topic = { [channels] name throws(KacheryError) in try channels.topic(named: name) }
     batches.newDownload = { node, topic in self.newBatch(from: node, over: topic) }
+    replicas.onAnswer = { [driver] order, state, reason in
+      driver.input { core, _ in core.replica(order, is: state, reason) }
+    }
     replicator.onKept = { messages, key in self.noteAppended(messages, to: key) }
     proxies.onProblem = { [log] in log.warning($0) }
     maintenance.onProxies = { rules in
@@ -309,7 +319,8 @@ actor Node {
       self.portMapper.use(self.mappingMethods)
     }
     maintenance.onIntroduced = { self.introduced.use($0, on: self.loop) }
-    maintenance.onLimits = { [uploads, downloads, links] limits in
+    maintenance.onLimits = { [uploads, downloads, links, replicas] limits in
+      replicas.limit = limits.replicas
       links.relayLimit.schedule = limits.relay
       uploads.limits = limits
       downloads.setRate(limits.download)
@@ -335,6 +346,8 @@ actor Node {
       downloads.willFetch(count, download, from: node, over: link)
     case .waiting(let node): batches.waits(for: node)
     case .client(let effect): requests.perform(effect)
+    case .replica(let effect): replicaRequests.perform(effect)
+    case .keepReplica(let order): replicas.keep(order)
     case .failed(let load, let error): requests.failed(load, error)
     case .feedWork(let work): replicator.perform(work)
     case .feedClient(let effect): feedRequests.perform(effect)

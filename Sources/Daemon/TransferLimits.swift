@@ -11,12 +11,15 @@ struct TransferLimits: Hashable, Sendable {
   let relay: RateSchedule?
   /// Concurrent transfers to other nodes.
   let maximumTransfers: Int
+  /// Bytes of copies that this node keeps for members.
+  let replicas: UInt64
 
   init(_ configuration: DaemonConfiguration, _ settings: ReloadedSettings = ReloadedSettings()) {
     upload = configuration.uploadLimit ?? settings.uploadLimit
     download = configuration.downloadLimit ?? settings.downloadLimit
     relay = configuration.relayLimit ?? settings.relayLimit
     maximumTransfers = configuration.maximumTransfers ?? settings.maximumTransfers ?? Self.defaultTransfers
+    replicas = configuration.replicaLimit ?? settings.replicaLimit ?? 0
   }
 
   /// Whether peers of one origin that hold `own` of the `taken` places may have one more. If they have some, they must

@@ -61,6 +61,16 @@ actor FakeNode: LocalNode {
 
   func setReady(_ isReady: Bool) { self.isReady = isReady }
 
+  func replicate(_ request: ReplicationRequest) -> AsyncThrowingStream<ReplicationEvent, any Error> {
+    AsyncThrowingStream { continuation in
+      for hash in request.hashes {
+        continuation.yield(.answer(hash, id, label: "lab", state: "kept", reason: ""))
+      }
+      continuation.yield(.finished)
+      continuation.finish()
+    }
+  }
+
   func requestStop() { wasStopped = true }
 
   func storeFile(at path: String) async throws(KacheryError) -> StoreReply {

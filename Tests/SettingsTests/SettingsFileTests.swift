@@ -43,6 +43,7 @@ import Testing
       limitRelay: 20
       maxTransfers: 200
       maxCacheSizeGiB: 0.5
+      replicaLimitGiB: 50
       logFormat: json
       verbose: 1
       """)

@@ -162,7 +162,14 @@ struct RandomMessages {
   init(seed: UInt64) { random = SeededRandom(seed: seed) }
 
   mutating func next() throws -> ControlMessage {
-    switch random.number(0...16) {
+    switch random.number(0...18) {
+    case 17:
+      return .replicate(
+        ReplicaRequest(
+          id: UInt32(random.number(0...9)), channel: try fixed(), hash: try fixed(), size: random.next() >> 1))
+    case 18:
+      let state = try #require(ReplicaAnswer.State.allCases.randomElement(using: &random))
+      return .replicated(ReplicaAnswer(id: 7, state, String(repeating: "é", count: random.number(0...254))))
     case 0: return .hello(try hello())
     case 1: return .channels(try (0..<random.number(0...5)).map { _ in try fixed() })
     case 15: return .topics(try (0..<random.number(0...5)).map { _ in try fixed() })

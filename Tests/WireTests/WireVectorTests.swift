@@ -39,6 +39,8 @@ import Wire
       "prefer": .prefer(0x0102_0304_0506_0708),
       "a hello with an instance": .hello(numbered), "identity query": .identityQuery(0x0102_0304_0506_0708),
       "identity answer": .identityAnswer(0x0102_0304_0506_0708), "identity copy": .identityCopy("10.0.0.1:5000"),
+      "replicate": .replicate(
+        ReplicaRequest(id: 0x0102_0304, channel: channel, hash: hash, size: Limits.maximumFileSize)),
       "a full hello": .hello(full), "no channels": .channels([]),
       "two channels": .channels([channel, .filled(with: 8)]),
       "no offers": .relaying([]),
@@ -71,6 +73,9 @@ import Wire
     for refusal in Refusal.allCases {
       messages["found: \(refusal)"] = .found(FindAnswer(id: 7, .refuses(refusal)))
       messages["aborted: \(refusal)"] = .aborted(AbortNotice(hash: hash, reason: refusal))
+    }
+    for state in ReplicaAnswer.State.allCases {
+      messages["replicated: \(state)"] = .replicated(ReplicaAnswer(id: 7, state, "weil é"))
     }
     for code in Goodbye.Code.allCases { messages["goodbye: \(code)"] = .goodbye(Goodbye(code, "weil é")) }
     return messages
@@ -154,7 +159,7 @@ import Wire
 
   @Test func controlMessages() throws {
     try replay(
-      "control", Self.control(), types: Array(1...19), encode: { $0.encoded },
+      "control", Self.control(), types: Array(1...21), encode: { $0.encoded },
       decode: { try ControlMessage.decode($0) })
   }
 

@@ -4,7 +4,7 @@ import Primitives
 enum Program {
   /// The commands below `kachery`, as the overview lists them.
   static let sections: [(title: String, commands: [Command])] = [
-    ("Files", [.store, .load, .cat, .link, .loadFolder, .find, .explain]),
+    ("Files", [.store, .load, .cat, .link, .loadFolder, .find, .replicate, .explain]),
     ("The storage directory", [.list, .usage, .verify, .remove, .collect, .pin, .unpin]),
     ("One transfer", [.send, .receive]),
     ("Channels", [.invite, .join, .channelJoin, .channelLeave, .channelList, .channelReload]),

@@ -24,6 +24,9 @@ struct KnownRelays: Sendable {
     bootstrapRelays.contains(node) ? .everything : members[node]?[topic]
   }
 
+  /// Whether the node is a member that relays files over the channel.
+  func isForData(_ node: NodeID, _ topic: Topic) -> Bool { members[node]?[topic] == .everything }
+
   /// Whether the node relays at most messages.
   func isForMessagesOnly(_ node: NodeID) -> Bool {
     !bootstrapRelays.contains(node) && members[node]?.values.max() == .messages

@@ -76,6 +76,7 @@ extension NodeCore {
     feedEngine.linkClosed(link, at: now.instant)
     drainFeeds()
     if !peers.hasOpenLink(to: peer.node) {
+      failReplicas(at: peer.node)
       let life = now.instant - peer.openedAt
       let pause = identities.pause(beforeDialing: peer.node, at: now.instant)
       for target in dialTargets(of: peer.node) { dials.lost(target, after: life, pause: pause, now: now.instant) }
@@ -159,6 +160,8 @@ extension NodeCore {
     case .identityQuery(let number): emit(.link(.send(peer.link, .identityAnswer(number))))
     case .identityAnswer(let number): answered(number, by: peer, at: now)
     case .identityCopy(let place): noteCopy(at: place, accordingTo: peer, at: now)
+    case .replicate(let request): answer(request, of: peer)
+    case .replicated(let answer): take(answer, from: peer)
     // Lanes do not concern the core.
     case .hello, .goodbye, .lanesWanted: break
     }

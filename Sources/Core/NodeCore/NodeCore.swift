@@ -44,6 +44,7 @@ package struct NodeCore: Sendable {
   var remembered = RememberedMembers()
   var identities = IdentityContests()
   var notices = NodeNotices()
+  var replicas = ReplicaQuestions()
   /// Whom this node introduces, if it is a bootstrap node; nil for any node.
   var introductionLimit: IntroductionLimit?
   /// Which of the processes with this identity this is.
@@ -105,7 +106,7 @@ package struct NodeCore: Sendable {
     [
       introductions.announceAt, dials.wakeAt, transferEngine.wakeAt, feedEngine.wakeAt,
       peers.nextHelloDeadline, announcer.wakeAt, punches.wakeAt, observation?.deadline, mapping.wakeAt,
-      standby.wakeAt, udpObservers.wakeAt, remembered.saveAt, identities.wakeAt,
+      standby.wakeAt, udpObservers.wakeAt, remembered.saveAt, identities.wakeAt, replicas.wakeAt,
     ]
     .compactMap { $0 }.min()
   }
@@ -136,6 +137,7 @@ package struct NodeCore: Sendable {
     wakeStandby(at: now)
     saveMembers(at: now)
     wakeIdentities(at: now)
+    wakeReplicas(at: now)
     transferEngine.wake(at: now.instant)
     drainTransfer(at: now)
     feedEngine.wake(at: now.instant)

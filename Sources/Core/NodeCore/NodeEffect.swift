@@ -27,6 +27,9 @@ package enum NodeEffect: Sendable {
   /// The node has not forgotten this node's request, which waits for its turn there.
   case waiting(NodeID)
   case client(ClientEffect)
+  case replica(ReplicaEffect)
+  /// Keep a copy of this file if the owner allows it; report by `replica(_:is:)`.
+  case keepReplica(ReplicaOrder)
   case failed(LoadID, KacheryError)
   case feedWork(FeedWork)
   case feedClient(FeedClientEffect)

@@ -21,6 +21,8 @@ extension ControlMessage {
     static let identityQuery: UInt8 = 17
     static let identityAnswer: UInt8 = 18
     static let identityCopy: UInt8 = 19
+    static let replicate: UInt8 = 20
+    static let replicated: UInt8 = 21
   }
 
   /// The message as a frame.
@@ -45,6 +47,8 @@ extension ControlMessage {
     case .identityQuery(let number): Frame.encode(FrameType.identityQuery) { $0.integer(number) }
     case .identityAnswer(let number): Frame.encode(FrameType.identityAnswer) { $0.integer(number) }
     case .identityCopy(let place): Frame.encode(FrameType.identityCopy) { $0.text(place) }
+    case .replicate(let request): Frame.encode(FrameType.replicate) { $0.write(request) }
+    case .replicated(let answer): Frame.encode(FrameType.replicated) { $0.write(answer) }
     }
   }
 
@@ -72,6 +76,8 @@ extension ControlMessage {
       case FrameType.identityQuery: return .identityQuery(try reader.integer())
       case FrameType.identityAnswer: return .identityAnswer(try reader.integer())
       case FrameType.identityCopy: return .identityCopy(try reader.text(limit: WireLimits.reason))
+      case FrameType.replicate: return .replicate(try reader.replicaRequest())
+      case FrameType.replicated: return .replicated(try reader.replicaAnswer())
       default: return nil
       }
     } catch {

@@ -40,6 +40,10 @@ package enum ControlMessage: Hashable, Sendable {
   /// The sender has refused a link to another running process that has the receiver's identity; where that process was
   /// seen, for people.
   case identityCopy(String)
+  /// Keep a copy of a file, so that members can load it when the sender is off.
+  case replicate(ReplicaRequest)
+  /// An answer to `replicate`.
+  case replicated(ReplicaAnswer)
 }
 
 /// Explains why a fetch stream ended before all bytes of a range were sent: the stream itself shows only the reset.

@@ -133,7 +133,7 @@ extension Node {
     }
   }
 
-  private func label(of node: NodeID) -> String { driver.read(\.activePeers).first { $0.node == node }?.label ?? "" }
+  func label(of node: NodeID) -> String { driver.read(\.activePeers).first { $0.node == node }?.label ?? "" }
 
   private func name(of node: NodeID) -> String {
     let label = label(of: node)

@@ -248,10 +248,10 @@ extension ControlMessage {
     // They may make this node dial again, and announce its relays.
     case .relaying(let offers): 10 + offers.count
     case .hello(let hello): 10 + hello.proofs.count
-    case .find, .found, .goodbye, .waiting, .aborted, .punchEnd: 1
+    case .find, .found, .goodbye, .waiting, .aborted, .punchEnd, .replicated: 1
     // They make this node move its requests to another link.
     case .prefer: 50
-    case .lanesWanted, .reach, .punch, .punchStart, .identityQuery, .identityAnswer, .identityCopy: 10
+    case .lanesWanted, .reach, .punch, .punchStart, .identityQuery, .identityAnswer, .identityCopy, .replicate: 10
     }
   }
 }

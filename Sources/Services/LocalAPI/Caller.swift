@@ -36,7 +36,8 @@ extension Route {
       .peers, .storeList, .storeUsage, .feedID, .feedInfo, .feedCount, .feedRules, .feedWatch, .feeds,
       .feed, .feedStream:
       [.page, .otherMachine, .groupMember]
-    case .store, .mutableSet, .mutableDelete, .explain, .doctor, .channels, .feedCreate, .feedAppend, .feedSubmit,
+    case .store, .replicate, .mutableSet, .mutableDelete, .explain, .doctor, .channels, .feedCreate, .feedAppend,
+      .feedSubmit,
       .feedSetRules:
       [.otherMachine, .groupMember]
     // What the owner keeps, and with whom the owner shares it, is not for the group to decide.

@@ -86,7 +86,8 @@ extension Route {
     switch self {
     case .feedAppend, .mutableSet: 64 << 20
     case .loadBatch: 32 << 20
-    case .feedWatch, .storeVerify, .storeRemove, .storeRemovePreview, .storeRelease, .storePin, .storeUnpin: 16 << 20
+    case .feedWatch, .replicate, .storeVerify, .storeRemove, .storeRemovePreview, .storeRelease, .storePin, .storeUnpin:
+      16 << 20
     case .feedSetRules: 4 << 20
     default: 1 << 20
     }

@@ -48,6 +48,9 @@ extension LocalAPIServer {
       try await send(try await node.openRange(request), exchange)
     case .mutableSet, .mutableGet, .mutableDelete: try await answerMutable(route, caller, exchange)
     case .channels, .channelsReload, .channelsCheck: try await answerChannels(route, caller, exchange)
+    case .replicate:
+      let request = try ReplicationRequest(try await fields(of: exchange, route))
+      try await stream(await node.replicate(request), to: exchange) { MessageStream.frame($0.json) }
     case .explain: try await explain(route, exchange)
     case .doctor:
       _ = try await fields(of: exchange, route)

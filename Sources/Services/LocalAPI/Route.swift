@@ -24,6 +24,7 @@ enum Route: String, CaseIterable {
   case channelsCheck = "/v1/channels/check"
   case read = "/v1/read"
   case loadBatch = "/v1/load"
+  case replicate = "/v1/replicate"
   case explain = "/v1/explain"
   case doctor = "/v1/doctor"
   case meeting = "/v1/meeting"
@@ -78,7 +79,8 @@ enum Route: String, CaseIterable {
   /// Whether its answer can take long: it waits for other nodes or for messages, or is as large as a file.
   var waits: Bool {
     switch self {
-    case .store, .findFile, .loadFile, .loadBatch, .downloadFileData, .read, .explain, .doctor, .meeting, .storeVerify,
+    case .store, .findFile, .loadFile, .loadBatch, .replicate, .downloadFileData, .read, .explain, .doctor, .meeting,
+      .storeVerify,
       .storeRelease, .feedInfo, .feedSubmit, .feedWatch, .feedStream, .channelsReload, .channelsCheck:
       true
     default: false

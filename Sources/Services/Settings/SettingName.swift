@@ -29,6 +29,7 @@ package enum SettingName: String, CaseIterable, Sendable {
   case limitRelay
   case maxTransfers
   case maxCacheSizeGiB
+  case replicaLimitGiB
   case logFormat
   case verbose
 }

@@ -119,6 +119,11 @@ extension Setting {
     Setting(
       .maxCacheSizeGiB, .size, variables: [], isReloaded: true,
       "the size in GiB above which the least recently used files are removed"),
+    Setting(
+      .replicaLimitGiB, option: ("--replica-limit", "GIB"), .size, variables: ["KACHERY_P2P_REPLICA_LIMIT_GIB"],
+      isReloaded: true,
+      "keep copies of files for members that ask for them, of at most this size together, in channels that this node has "
+        + "joined with --data-proxy"),
   ]
 
   private static let log = [

@@ -55,6 +55,12 @@ final class SimNode {
   private(set) var announced: [NodeID: [Address]] = [:]
   var learnt: Set<NodeID> { Set(announced.keys) }
   private(set) var effectCount = 0
+  /// What it answers to members that ask it to keep copies.
+  var replicaAnswers: [ReplicaAnswer.State] = [.loading, .kept]
+  /// The copies that it was asked to keep.
+  var replicaOrders: [ReplicaOrder] = []
+  /// What it has learned of copies at other nodes.
+  private(set) var replicaEffects: [ReplicaEffect] = []
   /// Bytes of files that have arrived, useful or not.
   var receivedBytes = 0
 
@@ -285,8 +291,8 @@ final class SimNode {
         node.transfer { $0.prepared(id, verified: PieceSet(verified), at: $1) }
       }
     case .fetch(let fetch, let id, let link): self.fetch(fetch, id, link)
-    case .willFetch, .link(.probe), .link(.openSockets), .link(.keepSocket), .link(.closeSockets), .link(.dialFrom):
-      break
+    case .willFetch, .client(.findEnded): break
+    case .link(.probe), .link(.openSockets), .link(.keepSocket), .link(.closeSockets), .link(.dialFrom): break
     case .download(.abandon(let id, let node)):
       streams.removeValue(forKey: StreamKey(download: id, node: node))?.close()
     case .download(.complete(let id)):
@@ -300,9 +306,10 @@ final class SimNode {
         streams[key] = nil
       }
       store.end(id)
+    case .keepReplica(let order): keep(order)
+    case .replica(let effect): replicaEffects.append(effect)
     case .client(.found(_, let source)): found.append(source)
     case .client(.progress(let id, let loaded, let total, _)): check(id, loaded, total)
-    case .client(.findEnded): break
     case .waiting(let node): for batch in batches { batch.waits(for: node) }
     case .client(.waits(_, let node, _)): waitedFor.insert(node)
     case .client(.loaded(let id)): end(id, .success(()))
