@@ -6,6 +6,7 @@ enum Program {
   static let sections: [(title: String, commands: [Command])] = [
     ("Files", [.store, .load, .cat, .link, .loadFolder, .find, .replicate, .explain]),
     ("The storage directory", [.list, .usage, .verify, .remove, .collect, .pin, .unpin]),
+    ("A node of your own", [.setup]),
     ("One transfer", [.send, .receive]),
     ("Channels", [.invite, .join, .channelJoin, .channelLeave, .channelList, .channelReload]),
     (

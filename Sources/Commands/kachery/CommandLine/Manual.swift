@@ -70,6 +70,7 @@ struct Manual {
     ("KACHERY_OFFLINE_STORAGE_DIR", "A storage directory to work on directly, without a daemon."),
     ("KACHERY_P2P_API_HOST, KACHERY_DAEMON_HOST", "The machine of the daemon (localhost)."),
     ("KACHERY_P2P_API_PORT, KACHERY_DAEMON_PORT", "The port of the daemon's local API (20431)."),
+    ("KACHERY_P2P_…", "Any setting of a daemon, such as KACHERY_P2P_LIMIT_UP; 'kachery config show' lists them."),
     ("NO_COLOR", "Disables colored output."),
   ]
 
