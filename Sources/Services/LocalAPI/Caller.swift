@@ -32,7 +32,7 @@ extension Route {
   var others: Set<Caller> {
     switch self {
     case .probe, .root, .stats, .metrics, .findFile, .loadFile, .loadBatch, .downloadFileData, .read, .mutableGet,
-      .peers, .storeList, .storeUsage, .feedID, .feedInfo, .feedCount, .feedRules, .feedWatch, .feeds,
+      .peers, .events, .storeList, .storeUsage, .feedID, .feedInfo, .feedCount, .feedRules, .feedWatch, .feeds,
       .feed, .feedStream:
       [.page, .otherMachine, .groupMember]
     case .store, .mutableSet, .mutableDelete, .explain, .doctor, .channels, .feedCreate, .feedAppend, .feedSubmit,

@@ -12,7 +12,8 @@ package struct ClientToken: Sendable {
 
   private let path: String
   private let group: UInt32?
-  private var current = ""
+  /// The token that clients use from now on.
+  private(set) var current = ""
   private var previous = ""
 
   /// Writes the first token to `path`, readable also by `group` if there is one.

@@ -38,6 +38,7 @@ extension LocalAPIServer {
     case .findFile: try await find(route, exchange)
     case .loadFile: try await load(route, exchange)
     case .peers: respond(exchange, await node.status.json)
+    case .events: try await streamEvents(caller, exchange)
     case .loadBatch: try await loadBatch(route, exchange)
     case .downloadFileData:
       let request = try DownloadRequest(try await fields(of: exchange, route))

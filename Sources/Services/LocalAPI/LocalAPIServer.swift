@@ -34,6 +34,7 @@ package actor LocalAPIServer {
   private var timers: [Timer] = []
   private var isWorkPosted = false
   let largeBodies = TaskQueue()
+  let events = EventStreams()
   var bodyShares = BodyShares()
   private let requests: Counter
   private let refusals: Counter
@@ -126,6 +127,7 @@ package actor LocalAPIServer {
     for timer in timers { timer.cancel() }
     timers = []
     for server in servers { server.close() }
+    events.close()
   }
 
   // MARK: Requests
@@ -169,6 +171,9 @@ package actor LocalAPIServer {
     guard !headers.isEmpty else { return refuse(exchange, status: 403, "Pages of this origin may not use this API.") }
     exchange.respond(HTTPResponse(status: 204, contentType: "text/plain", body: [], headers: headers))
   }
+
+  /// The token of local clients; nil if clients are on other machines.
+  var currentToken: String? { if case .storageDirectory(let token) = access { token.current } else { nil } }
 
   /// Whether a client on another machine sends the token issued to it.
   func isTrusted(_ exchange: HTTPExchange) -> Bool {

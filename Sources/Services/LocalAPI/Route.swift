@@ -17,6 +17,7 @@ enum Route: String, CaseIterable {
   case mutableGet = "/mutable/get"
   case mutableDelete = "/mutable/delete"
   case peers = "/v1/peers"
+  case events = "/v1/events"
   case channels = "/v1/channels"
   case channelsReload = "/v1/channels/reload"
   case channelsCheck = "/v1/channels/check"
@@ -64,7 +65,7 @@ enum Route: String, CaseIterable {
   var methods: [ByteString] {
     switch self {
     case .probe: ["GET", "POST"]
-    case .root, .halt, .stats, .metrics, .peers, .feeds, .feed, .feedStream: ["GET"]
+    case .root, .halt, .stats, .metrics, .peers, .events, .feeds, .feed, .feedStream: ["GET"]
     default: ["POST"]
     }
   }
@@ -76,12 +77,12 @@ enum Route: String, CaseIterable {
   var waits: Bool {
     switch self {
     case .store, .findFile, .loadFile, .loadBatch, .downloadFileData, .read, .explain, .doctor, .meeting, .storeVerify,
-      .storeRelease, .feedInfo, .feedSubmit, .feedWatch, .feedStream, .channelsReload, .channelsCheck:
+      .storeRelease, .feedInfo, .feedSubmit, .feedWatch, .feedStream, .channelsReload, .channelsCheck, .events:
       true
     default: false
     }
   }
 
   /// Whether browsers open it without a custom header, with the token in the address.
-  var isPage: Bool { [.root, .stats, .feedStream].contains(self) }
+  var isPage: Bool { [.root, .stats, .events, .feedStream].contains(self) }
 }
