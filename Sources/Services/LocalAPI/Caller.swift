@@ -31,9 +31,9 @@ extension Route {
   /// The callers besides the owner that may use the route: a new one is for the owner alone until it is listed here.
   var others: Set<Caller> {
     switch self {
-    case .probe, .root, .stats, .metrics, .findFile, .loadFile, .loadBatch, .downloadFileData, .read, .mutableGet,
-      .peers, .events, .storeList, .storeUsage, .feedID, .feedInfo, .feedCount, .feedRules, .feedWatch, .feeds,
-      .feed, .feedStream:
+    case .probe, .root, .pagePart, .stats, .metrics, .findFile, .loadFile, .loadBatch, .downloadFileData, .read,
+      .mutableGet, .peers, .events, .storeList, .storeSearch, .storeUsage, .feedID, .feedInfo, .feedCount, .feedRules,
+      .feedWatch, .feeds, .feed, .feedStream:
       [.page, .otherMachine, .groupMember]
     case .store, .mutableSet, .mutableDelete, .explain, .doctor, .channels, .feedCreate, .feedAppend, .feedSubmit,
       .feedSetRules:

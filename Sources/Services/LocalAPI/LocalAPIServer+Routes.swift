@@ -8,7 +8,8 @@ extension LocalAPIServer {
     _ route: Route, _ parameters: [String], _ caller: Caller?, _ exchange: HTTPExchange
   ) async throws(KacheryError) {
     switch route {
-    case .root: await showStatusPage(caller, exchange)
+    case .root: try await showRoot(route, exchange)
+    case .pagePart: sendPagePart(parameters, exchange)
     case .probe:
       // A wrong token is better refused here than by a later request.
       guard exchange.head.headers["authorization"] == nil || isTrusted(exchange) else { throw Self.wrongToken }
@@ -53,7 +54,7 @@ extension LocalAPIServer {
       _ = try await fields(of: exchange, route)
       respond(exchange, await node.checkUp().json)
     case .meeting: try await showMeeting(route, exchange)
-    case .storeList, .storeUsage, .storeVerify, .storeRemove, .storeRemovePreview, .storePin, .storeUnpin,
+    case .storeList, .storeSearch, .storeUsage, .storeVerify, .storeRemove, .storeRemovePreview, .storePin, .storeUnpin,
       .storeCollect, .storeCollectPreview, .storeRelease:
       try await answerStore(route, exchange)
     case .feedCreate, .feedDelete, .feedID, .feedInfo, .feedAppend, .feedSubmit, .feedCount, .feedRules, .feedSetRules,

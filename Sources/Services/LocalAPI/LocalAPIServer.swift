@@ -206,7 +206,7 @@ package actor LocalAPIServer {
   /// Who sends the request.
   ///
   /// - Throws: `forbidden` if its token is missing or wrong, or insufficient for the route.
-  private func caller(of exchange: HTTPExchange, _ route: Route) async throws(KacheryError) -> Caller {
+  func caller(of exchange: HTTPExchange, _ route: Route) async throws(KacheryError) -> Caller {
     guard case .storageDirectory(let token) = access else {
       guard isTrusted(exchange) else { throw Self.wrongToken }
       guard Caller.otherMachine.may(use: route) else {

@@ -3,6 +3,7 @@ import Primitives
 /// The routes of the local API.
 enum Route: String, CaseIterable {
   case root = "/"
+  case pagePart = "/page/{file}"
   case probe = "/probe"
   case halt = "/halt"
   case stats = "/stats"
@@ -27,6 +28,7 @@ enum Route: String, CaseIterable {
   case doctor = "/v1/doctor"
   case meeting = "/v1/meeting"
   case storeList = "/v1/store/list"
+  case storeSearch = "/v1/store/search"
   case storeUsage = "/v1/store/usage"
   case storeVerify = "/v1/store/verify"
   case storeRemove = "/v1/store/remove"
@@ -53,6 +55,9 @@ enum Route: String, CaseIterable {
   /// The route of a path and the values of its parameters; nil if there is none.
   static func match(_ path: String) -> (route: Route, parameters: [String])? {
     if let route = Route(rawValue: path), !path.utf8.contains(UInt8(ascii: "{")) { return (route, []) }
+    if let file = path.removing(prefix: "/page/"), !file.utf8.contains(UInt8(ascii: "/")) {
+      return (.pagePart, [String(file)])
+    }
     guard let rest = path.removing(prefix: feeds.rawValue + "/") else { return nil }
     let (feed, tail) = rest.cut(at: "/")
     guard let tail else { return (.feed, [String(feed)]) }
@@ -65,13 +70,13 @@ enum Route: String, CaseIterable {
   var methods: [ByteString] {
     switch self {
     case .probe: ["GET", "POST"]
-    case .root, .halt, .stats, .metrics, .peers, .events, .feeds, .feed, .feedStream: ["GET"]
+    case .root, .pagePart, .halt, .stats, .metrics, .peers, .events, .feeds, .feed, .feedStream: ["GET"]
     default: ["POST"]
     }
   }
 
   /// Whether it needs no token, because nothing in its answer is secret.
-  var isOpen: Bool { self == .probe }
+  var isOpen: Bool { [.probe, .root, .pagePart].contains(self) }
 
   /// Whether its answer can take long: it waits for other nodes or for messages, or is as large as a file.
   var waits: Bool {
@@ -84,5 +89,5 @@ enum Route: String, CaseIterable {
   }
 
   /// Whether browsers open it without a custom header, with the token in the address.
-  var isPage: Bool { [.root, .stats, .events, .feedStream].contains(self) }
+  var isPage: Bool { [.stats, .events, .feedStream].contains(self) }
 }
