@@ -6,6 +6,7 @@ import hashlib
 import importlib.resources
 import io
 import json
+import os
 import time
 import urllib.parse
 import urllib.request
@@ -66,6 +67,23 @@ def array(values: Any) -> bytes:
     return content.getvalue()
 
 
+def fill(folder: Path) -> None:
+    """Writes many small files as the storage format has them."""
+    folder.mkdir(parents=True)
+    made: set[str] = set()
+    for number in range(MANY):
+        content = b"%d" % number
+        sha1 = hashlib.sha1(content).hexdigest()
+        place = str(folder)
+        for part in (sha1[:2], sha1[2:4], sha1[4:6]):
+            place += f"/{part}"
+            if place not in made:
+                os.mkdir(place)
+                made.add(place)
+        with open(f"{place}/{sha1}", "wb") as file:
+            file.write(content)
+
+
 class World:
     """A source with many files that sends slowly, a node that joins channels, and what was stored."""
 
@@ -73,12 +91,7 @@ class World:
         port = free_port()
         self.uplink = ("--isbootstrap", "--port", str(port), "--channel", "page-tests", "--limit-up", "1")
         storage = folder / "source" / "storage"
-        for number in range(MANY):
-            content = b"%d" % number
-            sha1 = hashlib.sha1(content).hexdigest()
-            place = storage / "sha1" / sha1[:2] / sha1[2:4] / sha1[4:6]
-            place.mkdir(parents=True, exist_ok=True)
-            (place / sha1).write_bytes(content)
+        fill(storage / "sha1")
         self.source = RealDaemon(folder / "source", "source", *self.uplink)
         self.node = RealDaemon(
             folder / "node", "<b>node</b>", "--bootstrap", f"127.0.0.1:{port}", "--channel", "page-tests"

@@ -50,20 +50,30 @@ extension StoreIndex {
   /// The hashes of the files that match, and how many do; nil if the index fails.
   func search(_ text: String, skipping: UInt64, atMost limit: UInt64) -> (hashes: [ContentHash], total: UInt64)? {
     let matches = """
-      FROM files WHERE ?1 = '' OR lower(hex(hash)) LIKE ?3 ESCAPE '\\'
+      FROM files WHERE ?1 = '' OR hash BETWEEN ?3 AND ?4
       OR hash IN (SELECT hash FROM names WHERE name LIKE ?2 ESCAPE '\\')
       """
-    let escaped = Self.escape(text)
-    let values: [SQLValue] = [.text(text), .text("%\(escaped)%"), .text("\(escaped.lowercasedASCII)%")]
+    let (first, last) = Self.hashes(beginningWith: text)
+    let values: [SQLValue] = [.text(text), .text("%\(Self.escape(text))%"), .blob(first), .blob(last)]
     return use { (connection) throws(KacheryError) in
       let total = try connection.firstRow("SELECT count(*) \(matches)", values)?.first?.integer
       let rows = try connection.rows(
-        "SELECT hash \(matches) ORDER BY used DESC, hash LIMIT ?4 OFFSET ?5",
+        "SELECT hash \(matches) ORDER BY used DESC, hash LIMIT ?5 OFFSET ?6",
         values + [.integer(Int64(clamping: limit)), .integer(Int64(clamping: skipping))])
       return (
         rows.compactMap { $0.first?.blob.flatMap { ContentHash(bytes: $0) } }, UInt64(clamping: total ?? 0)
       )
     }
+  }
+
+  /// The first and the last hash that begin with these digits; a range without any hash if they are no digits.
+  private static func hashes(beginningWith text: String) -> (first: [UInt8], last: [UInt8]) {
+    let missing = 40 - text.utf8.count
+    guard missing >= 0, Hex.isSpelled(by: text),
+      let first = Hex.decode(text + String(repeating: "0", count: missing)),
+      let last = Hex.decode(text + String(repeating: "f", count: missing))
+    else { return ([], []) }
+    return (first, last)
   }
 
   /// The text as a pattern that matches only itself.

@@ -25,7 +25,7 @@ function places(peers, width) {
     group.forEach((peer, index) => {
       // Beginning at the left keeps the names of two nodes apart from each other.
       const angle = Math.PI + 2 * Math.PI * (index + ring * 0.5) / group.length
-      const wide = peers.length > NAMED ? Math.min(0.45 * width, 420) : Math.min(0.33 * width, 280)
+      const wide = peers.length > NAMED ? Math.min(0.45 * width, 420) : Math.min(width < 500 ? 0.5 * width - 95 : 0.33 * width, 280)
       result.set(peer.nodeId, {
         x: width / 2 + Math.cos(angle) * wide * scale, y: HEIGHT / 2 + Math.sin(angle) * HEIGHT * 0.4 * scale,
         right: Math.cos(angle) > -0.01,
@@ -95,8 +95,8 @@ export function pathPicture() {
       const counts = [...kinds].sort()
       picture.setAttribute("aria-label",
         `This node and ${peers.length} peers; paths in use: ${counts.map(([kind, number]) => `${number} ${kind}`).join(", ") || "none"}`)
-      legend.replaceChildren(...counts.flatMap(([kind, number]) =>
-        [element("span", { class: `stroke ${CLASSES[kind]}` }), `${kind} (${number}) `]))
+      legend.replaceChildren(...counts.map(([kind, number]) =>
+        element("span", {}, element("span", { class: `stroke ${CLASSES[kind]}` }), `${kind} (${number})`)))
     },
   }
 }
