@@ -17,7 +17,7 @@ enum Program {
     ),
     (
       "The daemon",
-      [.daemonStart, .daemonStop, .daemonStatus, .daemonPeers, .doctor, .info, .nodeInfo, .generateNodeID]
+      [.daemonStart, .daemonStop, .daemonStatus, .daemonPeers, .top, .doctor, .info, .nodeInfo, .generateNodeID]
     ),
     ("This program", [.version, .completion, .manual]),
   ]

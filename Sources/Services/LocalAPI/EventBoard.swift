@@ -35,7 +35,7 @@ struct EventBoard {
 
   /// Replaces the event of a kind, whose JSON is written already.
   mutating func post(_ kind: EventKind, bytes json: [UInt8]) {
-    let bytes = Self.event(kind.rawValue, json)
+    let bytes = EventStream.event(kind.rawValue, json)
     guard entries[kind]?.bytes != bytes else { return }
     version += 1
     entries[kind] = Entry(version: version, bytes: bytes)
@@ -50,10 +50,5 @@ struct EventBoard {
       bytes += entry.bytes
     }
     return bytes
-  }
-
-  /// A server-sent event. JSON has no line breaks, so it is one line.
-  static func event(_ name: String, _ json: [UInt8]) -> [UInt8] {
-    Array("event: \(name)\ndata: ".utf8) + json + Array("\n\n".utf8)
   }
 }

@@ -16,14 +16,14 @@ extension LocalAPIServer {
     exchange.beginStream(
       headers: [("Content-Type", "text/event-stream"), ("Cache-Control", "no-store")]
         + policy.crossOriginHeaders(for: exchange.head))
-    try await exchange.write(EventBoard.event("session", await session(of: caller).compactBytes))
+    try await exchange.write(EventStream.event("session", await session(of: caller).compactBytes))
     var reader = EventBoard.Reader(readsChannels: caller.may(read: .channels))
     let renewsToken = exchange.head.query["renew"] == "token" && mayRenewToken(caller)
     var shownToken: String?
     while !exchange.isCancelled {
       var news = events.board.news(for: &reader)
       if renewsToken, let token = currentToken, token != shownToken {
-        news += EventBoard.event("token", (["token": .string(token)] as JSONValue).compactBytes)
+        news += EventStream.event("token", (["token": .string(token)] as JSONValue).compactBytes)
         shownToken = token
       }
       try await exchange.write(news)
