@@ -6,7 +6,8 @@ import Testing
 
 /// `LoadProgress`: which nodes count as the sources of a load.
 @Suite struct LoadProgressTests {
-  private let (one, other) = (NodeID.filled(with: 1), NodeID.filled(with: 2))
+  private let one = NodeID.filled(with: 1)
+  private let other = NodeID.filled(with: 2)
 
   private func second(_ number: Int) -> Instant { Instant(nanoseconds: 0) + .seconds(number) }
 

@@ -15,6 +15,7 @@ extension Command {
       """,
     options: [Option("--once", nil, "print it once and end")], examples: ["kachery top", "kachery top --once"],
     run: { (arguments) throws(KacheryError) in
+      if let extra = arguments.operands.first { throw KacheryError(.badRequest, "Unexpected argument '\(extra)'.") }
       let client = try DaemonClient.require()
       let terminal = Terminal(
         descriptor: FileStream.standardOutput.descriptor, type: Environment["TERM"],
