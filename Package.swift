@@ -15,9 +15,17 @@ let optimized: [SwiftSetting] = [
   .unsafeFlags(["-O", "-assert-config", "Debug"], .when(configuration: .debug))
 ]
 
-func module(_ name: String, in folder: String, _ dependencies: [Target.Dependency] = []) -> Target {
+// Embedded in the program, so that it needs no folder beside it.
+let pageFiles = [
+  "page.html", "page.css", "icon.svg", "array.js", "channels.js", "connection.js", "dom.js", "feeds.js", "format.js",
+  "main.js", "overview.js", "peers.js", "picture.js", "plot.js", "preview.js", "store.js",
+].map { Resource.embedInCode("Files/\($0)") }
+
+func module(
+  _ name: String, in folder: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = []
+) -> Target {
   .target(
-    name: name, dependencies: dependencies, path: "Sources/\(folder)/\(name)",
+    name: name, dependencies: dependencies, path: "Sources/\(folder)/\(name)", resources: resources,
     swiftSettings: ["Base", "Core"].contains(folder) ? strict + optimized : strict)
 }
 
@@ -109,8 +117,10 @@ let package = Package(
     module(
       "Links", in: "Services",
       ["Primitives", "Crypto", "Diagnostics", "EventLoop", "TLS", "HTTP", "WebSocket", "QUIC", "Wire", "Mux"]),
+    module("Page", in: "Services", resources: pageFiles),
     module(
-      "LocalAPI", in: "Services", ["Primitives", "APIModel", "Crypto", "Diagnostics", "EventLoop", "Files", "HTTP"]),
+      "LocalAPI", in: "Services",
+      ["Primitives", "APIModel", "Crypto", "Diagnostics", "EventLoop", "Files", "HTTP", "Page"]),
 
     // Composition and commands.
     .target(
@@ -182,7 +192,7 @@ let package = Package(
       ["Links", "EventLoop", "TLS", "QUIC", "Wire", "Mux", "Crypto", "Diagnostics", "Primitives", "TestSupport"]),
     tests(
       "LocalAPITests",
-      ["LocalAPI", "HTTP", "EventLoop", "APIModel", "Crypto", "Diagnostics", "Primitives", "TestSupport"]),
+      ["LocalAPI", "Page", "HTTP", "EventLoop", "APIModel", "Crypto", "Diagnostics", "Primitives", "TestSupport"]),
     tests(
       "DaemonTests",
       [

@@ -46,6 +46,7 @@ test_packages=(
   "${lint_packages[@]}"   # the tests begin with the checks, and the Python package has tests of its own
   procps                  # tests inspect processes
   systemd                 # systemd-analyze checks the service units
+  chromium chromium-driver  # the page of the daemon is tested in a browser
   util-linux mount        # setpriv and unshare: tests run as other users, and fill a small disk
 )
 package_packages=(

@@ -60,9 +60,14 @@ class RealDaemon:
             command += ["--host", host]
         if "--port" not in options:
             command += ["--port", "0"]
-        with self.log.open("wb") as log:
+        self._command = command
+        self.start()
+
+    def start(self) -> None:
+        """Starts the daemon, at first or after it has stopped."""
+        with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+                self._command, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
             )
 
     @property

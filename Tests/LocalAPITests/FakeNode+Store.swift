@@ -8,6 +8,10 @@ extension FakeNode {
     ["files": [], "after": last.map { .string($0.hex) } ?? .null, "isComplete": true]
   }
 
+  func searchStore(_ text: String, skipping: UInt64, atMost limit: UInt64) async throws(KacheryError) -> JSONValue {
+    ["text": .string(text), "skip": .integer(Int64(skipping)), "limit": .integer(Int64(limit))]
+  }
+
   func storeUsage() async throws(KacheryError) -> JSONValue { ["limit": .null] }
 
   func verifyStore(only: Set<ContentHash>?) -> AsyncThrowingStream<JSONValue, any Error> {

@@ -36,6 +36,12 @@ actor FakeNode: LocalNode {
     return NodeStatus(label: "fake & more", listening: "port 1", uptime: 90, peers: [peer])
   }
 
+  var transfers: [TransferState] {
+    var load = TransferState(.load, number: "1")
+    (load.name, load.bytes, load.bytesTotal, load.nodes) = ("<i>a</i>.dat", 5, 10, [id])
+    return [load]
+  }
+
   func explain(_ uri: String) async throws(KacheryError) -> Diagnosis {
     Diagnosis(.notFound, "No node has \(uri).", evidence: ["one", "two"], advice: ["Wait."])
   }

@@ -310,11 +310,15 @@ import Testing
 
   @Test func theStatusPageOpensInABrowserThatHasTheToken() async throws {
     try await withService { service in
-      var page = service.request("GET", "/?token=\(service.token)")
+      var page = service.request("GET", "/stats?format=html&token=\(service.token)")
       page.headers = []
       check(try await service.fetch(page).status == 200)
-      page.url = service.base + "/?token=wrong"
+      page.url = service.base + "/stats?format=html&token=wrong"
       check(try await service.fetch(page).status == 403)
+      // The page is open to all, but not to a program with a wrong token.
+      var root = service.request("GET", "/")
+      root.headers = [(APIVersion.tokenHeader, "wrong")]
+      check(try await service.fetch(root).status == 403)
       page.url = service.base + "/metrics?token=\(service.token)"
       check(try await service.fetch(page).status == 403)
     }

@@ -11,14 +11,19 @@ enum Interruption {
     var unfinished: String?
     /// What to print; nil for nothing.
     var advice: String?
+    /// What has to be done first, such as to make the terminal as it was.
+    var cleanUp: (@Sendable () -> Void)?
   }
 
   private static let state = Mutex(State())
 
   /// Makes an interruption print `advice`. Call it before other threads start: they inherit the blocked signals.
-  static func expect(advice: String?) {
+  ///
+  /// - Parameter cleanUp: done first.
+  static func expect(advice: String?, _ cleanUp: (@Sendable () -> Void)? = nil) {
     let isFirst = state.withLock { state in
       state.advice = advice
+      state.cleanUp = cleanUp
       defer { state.isWatched = true }
       return !state.isWatched
     }
@@ -47,6 +52,7 @@ enum Interruption {
   private static func end(by signal: ProcessSignal) -> Never {
     // Keep the lock, so that no file is renamed from now on.
     state.withLock { state in
+      state.cleanUp?()
       if let path = state.unfinished { try? FileSystem.remove(path) }
       if let advice = state.advice { Console.note("\(Console.isInteractive ? "\n" : "")Interrupted. \(advice)") }
       signal.endProcess()

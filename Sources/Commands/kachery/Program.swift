@@ -19,7 +19,8 @@ enum Program {
     (
       "The daemon",
       [
-        .daemonStart, .daemonStop, .daemonStatus, .daemonPeers, .configShow, .configCheck, .doctor, .info, .nodeInfo,
+        .daemonStart, .daemonStop, .daemonStatus, .daemonPeers, .top, .configShow, .configCheck, .doctor, .info,
+        .nodeInfo,
         .generateNodeID,
       ]
     ),

@@ -18,6 +18,14 @@ extension Node {
     try await loop.onPool { [store = storage.store] () throws(KacheryError) in try store.page(after: last) }
   }
 
+  func searchStore(
+    _ text: String, skipping: UInt64, atMost limit: UInt64
+  ) async throws(KacheryError) -> JSONValue {
+    try await loop.onPool { [store = storage.store] () throws(KacheryError) in
+      try store.search(text, skipping: skipping, atMost: limit)
+    }
+  }
+
   func noteName(_ name: String, of hash: ContentHash) async {
     // A name that cannot be kept is not worth an error.
     _ = try? await loop.onPool { [index = storage.store.index] () throws(KacheryError) in

@@ -104,6 +104,13 @@ final class BatchLoadSession {
     return now
   }
 
+  /// How far it is, without the nodes.
+  func state(number: UInt64) -> TransferState {
+    var state = TransferState(.batch, number: String(number))
+    (state.bytes, state.files) = (now.bytesLoaded, (progress.filesEnded, progress.filesTotal))
+    return state
+  }
+
   /// Finishes: every file has loaded or failed.
   func finish() {
     guard !isClosed else { return }

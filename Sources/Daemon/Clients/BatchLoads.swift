@@ -35,6 +35,16 @@ final class BatchLoads {
   /// How many clients wait.
   var count: Int { sessions.count }
 
+  /// The clients' requests that are underway, the oldest first.
+  var transfers: [TransferState] {
+    sessions.sorted { $0.key < $1.key }.map { number, session in
+      var state = session.state(number: number)
+      let fromEngine = session.underway.keys.flatMap { requests.sources(of: $0) }
+      state.nodes = Set((session.download?.nodes ?? []) + fromEngine).sorted()
+      return state
+    }
+  }
+
   /// Loads files and reports to `continuation`.
   ///
   /// - Returns: a number for `cancel`.

@@ -25,7 +25,11 @@ final class FileRequests {
   private struct Load {
     let hash: ContentHash
     let manifest: ContentHash?
+    let name: String?
+    /// Whether it is one of many files of a client's request.
+    let isPart: Bool
     let observer: LoadObserver
+    var progress = LoadProgress()
     var reportedAt: Instant?
     /// The bytes that were last reported.
     var reported: UInt64?
@@ -93,7 +97,7 @@ final class FileRequests {
 
   /// Loads a file unless it is here. `observer` is not called before this returns.
   func load(_ request: LoadRequest, _ observer: LoadObserver) -> LoadID {
-    let id = begin(request) { _ in observer }
+    let id = begin(request, isPart: false) { _ in observer }
     loop.work { [store] in
       Result { () throws(KacheryError) in try store.find(request.key.hash) }
     } then: { [self] result in
@@ -108,18 +112,21 @@ final class FileRequests {
 
   /// Loads a file that the caller has found missing. The observer may be called before this returns.
   func loadMissing(_ request: LoadRequest, _ observer: (LoadID) -> LoadObserver) {
-    askCore(begin(request, observer), request)
+    askCore(begin(request, isPart: true, observer), request)
   }
 
-  private func begin(_ request: LoadRequest, _ observer: (LoadID) -> LoadObserver) -> LoadID {
+  private func begin(_ request: LoadRequest, isPart: Bool, _ observer: (LoadID) -> LoadObserver) -> LoadID {
     lastNumber += 1
     let id = LoadID(number: lastNumber)
-    loads[id] = Load(hash: request.key.hash, manifest: request.key.manifest, observer: observer(id))
+    loads[id] = Load(
+      hash: request.key.hash, manifest: request.key.manifest, name: request.name, isPart: isPart,
+      observer: observer(id))
     return id
   }
 
   private func askCore(_ id: LoadID, _ request: LoadRequest) {
     guard loads[id] != nil else { return }
+    loads[id]?.progress.isUnderway = true
     do throws(KacheryError) {
       let query = try query(request.key, node: request.node, channel: request.channel)
       driver.transfer { $0.load(id, query, at: $1) }
@@ -158,6 +165,7 @@ final class FileRequests {
   }
 
   private func progress(_ id: LoadID, _ loaded: UInt64, _ total: UInt64, _ node: NodeID?) {
+    loads[id]?.progress.note(loaded, of: total, from: node, at: loop.now)
     guard let load = loads[id] else { return }
     let isDue = load.reportedAt.map { loop.now - $0 >= Self.progressPeriod } ?? true
     let isLast = loaded == total && load.reported != total
@@ -168,12 +176,28 @@ final class FileRequests {
   }
 
   private func waits(_ id: LoadID, _ busy: BusyNode) {
+    loads[id]?.progress.note(waitingFor: busy.node)
     guard let load = loads[id], let report = load.observer.waits,
       load.waitReportedAt.map({ loop.now - $0 >= Self.waitPeriod }) ?? true
     else { return }
     loads[id]?.waitReportedAt = loop.now
     report(busy)
   }
+
+  /// The loads that the core works on for one client each, the oldest first. Files that are here already need no work.
+  var transfers: [TransferState] {
+    loads.filter { $0.value.progress.isUnderway && !$0.value.isPart }.sorted { $0.key.number < $1.key.number }.map {
+      id, load in
+      var state = TransferState(.load, number: String(id.number))
+      (state.hash, state.name) = (load.hash, load.name)
+      (state.bytes, state.bytesTotal) = (load.progress.loaded, load.progress.total)
+      (state.nodes, state.waitsFor) = (load.progress.sources(at: loop.now), load.progress.waitsFor)
+      return state
+    }
+  }
+
+  /// The nodes that have sent the latest bytes of a load.
+  func sources(of id: LoadID) -> [NodeID] { loads[id]?.progress.sources(at: loop.now) ?? [] }
 
   // MARK: Finding
 

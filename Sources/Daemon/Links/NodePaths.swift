@@ -28,6 +28,9 @@ final class NodePaths {
   /// The link under which everything that the node at the other end requests is counted.
   func account(_ id: LinkID) -> LinkID { lanes(id)?.account ?? id }
 
+  /// The node of a link, or of the link under which a node is counted; nil if neither exists.
+  func node(_ id: LinkID) -> NodeID? { connections[id]?.link.peer ?? accounts[id] }
+
   /// The link that carries messages to a node, by one of its links or by the one under which it is counted.
   func messageLink(_ id: LinkID) -> LinkID {
     connections[id] == nil ? accounts[id].flatMap { nodes[$0]?.messageLink } ?? id : id

@@ -125,6 +125,9 @@ final class PeerLinks {
   /// The link under which everything that the node at the other end requests is counted.
   func account(_ id: LinkID) -> LinkID { paths.account(id) }
 
+  /// The node of a link, or of the link under which a node is counted; nil if neither exists.
+  func node(_ id: LinkID) -> NodeID? { paths.node(id) }
+
   /// With whom the node at the other end shares what strangers may take.
   func origin(_ id: LinkID) -> PeerOrigin { links[id]?.origin ?? .unknown }
 

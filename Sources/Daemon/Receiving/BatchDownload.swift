@@ -75,6 +75,9 @@ final class BatchDownload {
     }
   }
 
+  /// The nodes that are asked now.
+  var nodes: [NodeID] { streams.nodes }
+
   /// Adds files to the download; `onEvent` reports them by these indices.
   func add(_ more: [(index: Int, hash: ContentHash)]) {
     guard !isClosed else { return }

@@ -33,6 +33,9 @@ struct BatchStreams {
     streams[stream.number] = nil
   }
 
+  /// The nodes that are asked now.
+  var nodes: [NodeID] { currents.keys.sorted() }
+
   /// The stream for new requests of the node.
   func current(_ node: NodeID) -> Stream? { currents[node].flatMap { streams[$0] } }
 

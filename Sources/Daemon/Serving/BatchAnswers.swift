@@ -6,6 +6,7 @@ import Wire
 /// The answers on a batch stream: whole small files, in groups.
 struct BatchAnswers: StreamAnswers {
   static let frameLimit = 32 << 10
+  static let isForManyFiles = true
   static let maximumWaiting = 8 * BatchRequest.maximumFiles
   /// Files that are read in one turn, unless their bytes are too many before.
   private static let groupFiles = 64

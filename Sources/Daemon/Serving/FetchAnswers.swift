@@ -6,6 +6,7 @@ import Wire
 /// The answers on a fetch stream: ranges of files, in blocks.
 struct FetchAnswers: StreamAnswers {
   static let frameLimit = 256
+  static let isForManyFiles = false
   /// A peer needs only a few requests ahead.
   static let maximumWaiting = 64
 

@@ -16,6 +16,8 @@ protocol ServedStream: AnyObject {
   var lane: LaneID { get }
   /// Bytes that were read for it and have not been sent.
   var heldBytes: Int { get }
+  /// What is being sent on it; nil if nothing is.
+  var sending: SentFile? { get }
   /// Gives the stream up.
   func close()
   /// Gives the stream up if the peer has taken nothing for too long. Called every `StallClock.period`.
@@ -25,6 +27,15 @@ protocol ServedStream: AnyObject {
 extension ServedStream {
   var account: LinkID { link }
   var origin: PeerOrigin { .unknown }
+  var sending: SentFile? { nil }
+}
+
+/// A file that is being sent on a stream, or several small ones.
+struct SentFile {
+  /// Nil for several small ones.
+  let hash: ContentHash?
+  /// Bytes read for it so far.
+  var bytes: UInt64 = 0
 }
 
 /// What the owner of a served stream has to know.

@@ -11,6 +11,8 @@ protocol StreamAnswers {
 
   /// Bytes in the longest frame of a request.
   static var frameLimit: Int { get }
+  /// Whether one stream is for many files.
+  static var isForManyFiles: Bool { get }
   /// Files or ranges that may wait on one stream; a peer that asks for more loses the stream.
   static var maximumWaiting: Int { get }
 

@@ -28,6 +28,8 @@ final class StreamServer<Answers: StreamAnswers>: ServedStream {
   private var isAdvancing = false
   private var state = State.asking
   private var stall = StallClock()
+  /// The latest file that was read, and when.
+  private var sent: (file: SentFile, readAt: Instant)?
   private var onEvent: ((ServedStreamEvent) -> Void)?
 
   private enum State {
@@ -86,6 +88,11 @@ final class StreamServer<Answers: StreamAnswers>: ServedStream {
   }
 
   var heldBytes: Int { stream.queuedBytes + (ready?.bytesRead ?? 0) }
+
+  var sending: SentFile? {
+    // Between two requests of one file, nothing is read for a moment.
+    sent.flatMap { heldBytes > 0 || isReading || loop.now - $0.readAt < .seconds(2) ? $0.file : nil }
+  }
 
   func close() { end(nil) }
 
@@ -162,6 +169,7 @@ final class StreamServer<Answers: StreamAnswers>: ServedStream {
     case .ready(let output): ready = output
     case .read(let read):
       isReading = true
+      note(read.hash)
       if let prefetch = read.prefetch { loop.work(prefetch) {} }
       let entered = scheduler.enter(account, for: read.hash, cost: read.cost) { turn in
         // To hand what memory holds to the pool and back would cost more than to copy it.
@@ -173,10 +181,18 @@ final class StreamServer<Answers: StreamAnswers>: ServedStream {
     return true
   }
 
+  private func note(_ hash: ContentHash) {
+    let hash = Answers.isForManyFiles ? nil : hash
+    if let sent, sent.file.hash == hash { return }
+    sent = (SentFile(hash: hash), loop.now)
+  }
+
   private func readEnded(_ output: Answers.Output, _ ended: UploadScheduler.Turn) {
     isReading = false
     turn = nil
     if state != .ended { ready = output }
+    sent?.file.bytes += UInt64(output.bytesRead)
+    sent?.readAt = loop.now
     ended.end(spent: output.bytesRead)
     advance()
   }

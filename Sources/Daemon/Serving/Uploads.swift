@@ -121,6 +121,22 @@ final class Uploads {
     return (all.reduce(0) { $0 + $1.count }, all.reduce(0) { $1.values.reduce($0) { $0 + $1.heldBytes } })
   }
 
+  /// What is being sent to each peer, by the link under which the peer is counted: one for each file, and one for all small
+  /// files together.
+  var sending: [(account: LinkID, file: SentFile)] {
+    var files: [LinkID: [ContentHash?: UInt64]] = [:]
+    for stream in Array(fetches.values) + Array(batches.values) {
+      guard let sending = stream.sending else { continue }
+      files[stream.account, default: [:]][sending.hash, default: 0] += sending.bytes
+    }
+    return files.sorted { $0.key < $1.key }.flatMap { account, sent in
+      let hashes = sent.keys.compactMap { $0 }.sorted()
+      return ((sent[nil] == nil ? [] : [nil]) + hashes.map(Optional.some)).map { hash in
+        (account, SentFile(hash: hash, bytes: sent[hash] ?? 0))
+      }
+    }
+  }
+
   /// Stops serving a file until `serveAgain`: the node asks others to prove that they have it, and must not be where they
   /// get it, nor be a proof for them at the same time.
   func withhold(_ hash: ContentHash) { withheld[hash, default: 0] += 1 }

@@ -156,6 +156,14 @@ package final class HTTPExchange {
     guard !isCancelled else { throw KacheryError(.disconnected, "The client hung up.") }
   }
 
+  /// Waits until the client has taken everything that was written, apart from what the system buffers.
+  ///
+  /// - Throws: `disconnected` if the client has hung up.
+  package func drain() async throws(KacheryError) {
+    while outputBytes > 0, !isCancelled { await withCheckedContinuation { writer = $0 } }
+    guard !isCancelled else { throw KacheryError(.disconnected, "The client hung up.") }
+  }
+
   /// Ends a streamed answer. Idempotent.
   package func finish() {
     hasFinished = true

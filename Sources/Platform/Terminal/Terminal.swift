@@ -29,6 +29,13 @@ package struct Terminal: Sendable {
     return Int(size.ws_col)
   }
 
+  /// Rows of the terminal; nil if this is no terminal, or its height is unknown.
+  package var rows: Int? {
+    var size = winsize()
+    guard ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_row > 0 else { return nil }
+    return Int(size.ws_row)
+  }
+
   /// Text that draws a line over the current one.
   package static func redrawing(_ line: String) -> String { "\r\u{1b}[K\(line)" }
 
@@ -53,6 +60,9 @@ package struct Terminal: Sendable {
     }
     return result
   }
+
+  /// The text in bold if this stream may have colors.
+  package func bold(_ text: String) -> String { hasColor ? "\u{1b}[1m\(text)\u{1b}[0m" : text }
 
   /// The text in red if this stream may have colors.
   package func red(_ text: String) -> String { hasColor ? "\u{1b}[31m\(text)\u{1b}[0m" : text }

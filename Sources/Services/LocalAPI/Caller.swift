@@ -31,10 +31,10 @@ extension Route {
   /// The callers besides the owner that may use the route: a new one is for the owner alone until it is listed here.
   var others: Set<Caller> {
     switch self {
-    case .probe, .healthy, .ready, .root, .stats, .metrics, .findFile, .loadFile, .loadBatch, .downloadFileData, .read,
-      .mutableGet,
-      .peers, .storeList, .storeUsage, .feedID, .feedInfo, .feedCount, .feedRules, .feedWatch, .feeds,
-      .feed, .feedStream:
+    case .probe, .healthy, .ready, .root, .pagePart, .stats, .metrics, .findFile, .loadFile, .loadBatch,
+      .downloadFileData, .read,
+      .mutableGet, .peers, .events, .storeList, .storeSearch, .storeUsage, .feedID, .feedInfo, .feedCount, .feedRules,
+      .feedWatch, .feeds, .feed, .feedStream:
       [.page, .otherMachine, .groupMember]
     case .store, .replicate, .mutableSet, .mutableDelete, .explain, .doctor, .channels, .feedCreate, .feedAppend,
       .feedSubmit,

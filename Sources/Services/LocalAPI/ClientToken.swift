@@ -9,22 +9,40 @@ package import Primitives
 package struct ClientToken: Sendable {
   /// How often the token changes.
   package static let period: Duration = .seconds(180)
+  private static let tokenBytes = 24
 
   private let path: String
   private let group: UInt32?
-  private var current = ""
+  /// The token that clients use from now on.
+  private(set) var current = ""
   private var previous = ""
 
   /// Writes the first token to `path`, readable also by `group` if there is one.
+  ///
+  /// The last token of a run that has just ended stays valid for one more period: clients and open pages continue after a
+  /// restart.
   package init(path: String, group: UInt32? = nil) throws(KacheryError) {
     self.path = path
     self.group = group
+    current = Self.lastToken(at: path) ?? ""
     try rotate()
+  }
+
+  /// The token in a file that this software wrote for the same user less than two periods ago; nil if it may be anything
+  /// else.
+  private static func lastToken(at path: String) -> String? {
+    guard let status = (try? FileSystem.statusIfPresent(path, followingLinks: false)) ?? nil,
+      status.kind == .regular, status.owner == FileSystem.user, status.permissions & 0o022 == 0,
+      (0..<2 * period.components.seconds).contains(FileSystem.now - Int64(status.modified)),
+      let bytes = try? FileSystem.read(path, limit: 1_024), bytes.count == 2 * tokenBytes
+    else { return nil }
+    let text = String(decoding: bytes, as: UTF8.self)
+    return Hex.decode(text) == nil ? nil : text
   }
 
   /// Replaces the token.
   package mutating func rotate() throws(KacheryError) {
-    let next = Hex.encode(SecureRandom.bytes(24))
+    let next = Hex.encode(SecureRandom.bytes(Self.tokenBytes))
     try FileSystem.replace(path, with: Array(next.utf8), permissions: 0o640, group: group)
     previous = current
     current = next

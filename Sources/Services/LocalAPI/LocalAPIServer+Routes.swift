@@ -8,7 +8,8 @@ extension LocalAPIServer {
     _ route: Route, _ parameters: [String], _ caller: Caller?, _ exchange: HTTPExchange
   ) async throws(KacheryError) {
     switch route {
-    case .root: await showStatusPage(caller, exchange)
+    case .root: try await showRoot(route, exchange)
+    case .pagePart: sendPagePart(parameters, exchange)
     case .probe:
       // A wrong token is better refused here than by a later request.
       guard exchange.head.headers["authorization"] == nil || isTrusted(exchange) else { throw Self.wrongToken }
@@ -39,6 +40,7 @@ extension LocalAPIServer {
     case .findFile: try await find(route, exchange)
     case .loadFile: try await load(route, exchange)
     case .peers: respond(exchange, await node.status.json)
+    case .events: try await streamEvents(caller, exchange)
     case .loadBatch: try await loadBatch(route, exchange)
     case .downloadFileData:
       let request = try DownloadRequest(try await fields(of: exchange, route))
@@ -57,7 +59,7 @@ extension LocalAPIServer {
       respond(exchange, await node.checkUp().json)
     case .configuration: respond(exchange, await node.shownSettings)
     case .meeting: try await showMeeting(route, exchange)
-    case .storeList, .storeUsage, .storeVerify, .storeRemove, .storeRemovePreview, .storePin, .storeUnpin,
+    case .storeList, .storeSearch, .storeUsage, .storeVerify, .storeRemove, .storeRemovePreview, .storePin, .storeUnpin,
       .storeCollect, .storeCollectPreview, .storeRelease:
       try await answerStore(route, exchange)
     case .feedCreate, .feedDelete, .feedID, .feedInfo, .feedAppend, .feedSubmit, .feedCount, .feedRules, .feedSetRules,

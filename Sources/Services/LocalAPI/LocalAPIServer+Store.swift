@@ -6,12 +6,19 @@ import Primitives
 extension LocalAPIServer {
   /// Most files that one request may name.
   private static let maximumHashes = 100_000
+  /// Files that a search returns unless the client asks for more or fewer.
+  private static let foundAtOnce: UInt64 = 100
 
   func answerStore(_ route: Route, _ exchange: HTTPExchange) async throws(KacheryError) {
     let fields = try await fields(of: exchange, route)
     switch route {
     case .storeList:
       respond(exchange, try await node.listStore(after: try fields.optionalFixed("after")))
+    case .storeSearch:
+      let found = try await node.searchStore(
+        try fields.optionalString("text") ?? "", skipping: try fields.optionalUnsigned("skip") ?? 0,
+        atMost: try fields.optionalUnsigned("limit") ?? Self.foundAtOnce)
+      respond(exchange, found)
     case .storeUsage: respond(exchange, try await node.storeUsage())
     case .storeVerify: try await verify(try fields.optionalHashes(atMost: Self.maximumHashes), exchange)
     case .storeRemove: respond(exchange, try await node.removeFromStore(try Self.hashes(fields)))

@@ -34,6 +34,7 @@ package actor LocalAPIServer {
   private var timers: [Timer] = []
   private var isWorkPosted = false
   let largeBodies = TaskQueue()
+  let events = EventStreams()
   var bodyShares = BodyShares()
   private let requests: Counter
   private let refusals: Counter
@@ -126,6 +127,7 @@ package actor LocalAPIServer {
     for timer in timers { timer.cancel() }
     timers = []
     for server in servers { server.close() }
+    events.close()
   }
 
   // MARK: Requests
@@ -170,6 +172,9 @@ package actor LocalAPIServer {
     exchange.respond(HTTPResponse(status: 204, contentType: "text/plain", body: [], headers: headers))
   }
 
+  /// The token of local clients; nil if clients are on other machines.
+  var currentToken: String? { if case .storageDirectory(let token) = access { token.current } else { nil } }
+
   /// Whether a client on another machine sends the token issued to it.
   func isTrusted(_ exchange: HTTPExchange) -> Bool {
     guard case .bearer(let token) = access else { return true }
@@ -201,7 +206,7 @@ package actor LocalAPIServer {
   /// Who sends the request.
   ///
   /// - Throws: `forbidden` if its token is missing or wrong, or insufficient for the route.
-  private func caller(of exchange: HTTPExchange, _ route: Route) async throws(KacheryError) -> Caller {
+  func caller(of exchange: HTTPExchange, _ route: Route) async throws(KacheryError) -> Caller {
     guard case .storageDirectory(let token) = access else {
       guard isTrusted(exchange) else { throw Self.wrongToken }
       guard Caller.otherMachine.may(use: route) else {

@@ -10,6 +10,8 @@ package protocol LocalNode: LocalStoreKeeping, LocalBatchLoading, LocalExplainin
   nonisolated var metrics: Metrics { get }
   /// The content of the status page: names, values and peers.
   var status: NodeStatus { get }
+  /// The transfers between this node and others that are underway, in a stable order.
+  var transfers: [TransferState] { get }
 
   /// Requests that the daemon stop, on behalf of the user.
   func requestStop()

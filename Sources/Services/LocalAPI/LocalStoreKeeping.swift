@@ -5,6 +5,12 @@ package import Primitives
 package protocol LocalStoreKeeping: Actor {
   /// The stored files, one page at a time.
   func listStore(after last: ContentHash?) async throws(KacheryError) -> JSONValue
+  /// The stored files whose names contain the text or whose hash begins with it, those used last first.
+  ///
+  /// - Parameters:
+  ///   - skipping: how many of them to leave out.
+  ///   - limit: most files in the answer; the store may return fewer.
+  func searchStore(_ text: String, skipping: UInt64, atMost limit: UInt64) async throws(KacheryError) -> JSONValue
   /// Records the name under which a file was stored, for listings.
   func noteName(_ name: String, of hash: ContentHash) async
   /// Disk usage of the directory.

@@ -3,6 +3,7 @@ import Primitives
 /// The routes of the local API.
 enum Route: String, CaseIterable {
   case root = "/"
+  case pagePart = "/page/{file}"
   case probe = "/probe"
   case healthy = "/healthz"
   case ready = "/readyz"
@@ -19,6 +20,7 @@ enum Route: String, CaseIterable {
   case mutableGet = "/mutable/get"
   case mutableDelete = "/mutable/delete"
   case peers = "/v1/peers"
+  case events = "/v1/events"
   case channels = "/v1/channels"
   case channelsReload = "/v1/channels/reload"
   case channelsCheck = "/v1/channels/check"
@@ -30,6 +32,7 @@ enum Route: String, CaseIterable {
   case meeting = "/v1/meeting"
   case configuration = "/v1/config"
   case storeList = "/v1/store/list"
+  case storeSearch = "/v1/store/search"
   case storeUsage = "/v1/store/usage"
   case storeVerify = "/v1/store/verify"
   case storeRemove = "/v1/store/remove"
@@ -56,6 +59,9 @@ enum Route: String, CaseIterable {
   /// The route of a path and the values of its parameters; nil if there is none.
   static func match(_ path: String) -> (route: Route, parameters: [String])? {
     if let route = Route(rawValue: path), !path.utf8.contains(UInt8(ascii: "{")) { return (route, []) }
+    if let file = path.removing(prefix: "/page/"), !file.utf8.contains(UInt8(ascii: "/")) {
+      return (.pagePart, [String(file)])
+    }
     guard let rest = path.removing(prefix: feeds.rawValue + "/") else { return nil }
     let (feed, tail) = rest.cut(at: "/")
     guard let tail else { return (.feed, [String(feed)]) }
@@ -68,25 +74,27 @@ enum Route: String, CaseIterable {
   var methods: [ByteString] {
     switch self {
     case .probe: ["GET", "POST"]
-    case .root, .healthy, .ready, .halt, .stats, .metrics, .peers, .configuration, .feeds, .feed, .feedStream: ["GET"]
+    case .root, .pagePart, .healthy, .ready, .halt, .stats, .metrics, .peers, .events, .configuration, .feeds, .feed,
+      .feedStream:
+      ["GET"]
     default: ["POST"]
     }
   }
 
   /// Whether it needs no token, because nothing in its answer is secret.
-  var isOpen: Bool { [.probe, .healthy, .ready].contains(self) }
+  var isOpen: Bool { [.probe, .healthy, .ready, .root, .pagePart].contains(self) }
 
   /// Whether its answer can take long: it waits for other nodes or for messages, or is as large as a file.
   var waits: Bool {
     switch self {
     case .store, .findFile, .loadFile, .loadBatch, .replicate, .downloadFileData, .read, .explain, .doctor, .meeting,
       .storeVerify,
-      .storeRelease, .feedInfo, .feedSubmit, .feedWatch, .feedStream, .channelsReload, .channelsCheck:
+      .storeRelease, .feedInfo, .feedSubmit, .feedWatch, .feedStream, .channelsReload, .channelsCheck, .events:
       true
     default: false
     }
   }
 
   /// Whether browsers open it without a custom header, with the token in the address.
-  var isPage: Bool { [.root, .stats, .feedStream].contains(self) }
+  var isPage: Bool { [.stats, .events, .feedStream].contains(self) }
 }

@@ -209,7 +209,7 @@ struct DaemonClient: Sendable {
 
   // MARK: Requests
 
-  private func request(_ method: String, _ path: String) -> HTTPRequest {
+  func request(_ method: String, _ path: String) -> HTTPRequest {
     var request = HTTPRequest(method, base + path)
     request.headers = [isRemote ? ("Authorization", "Bearer \(token)") : (APIVersion.tokenHeader, token)]
     request.certificateFile = Self.certificateFile
@@ -225,7 +225,7 @@ struct DaemonClient: Sendable {
     }
   }
 
-  private static func error(_ status: Int, _ body: [UInt8]) -> KacheryError {
+  static func error(_ status: Int, _ body: [UInt8]) -> KacheryError {
     let sentence = String(decoding: body.prefix(4_096), as: UTF8.self)
     let code: KacheryError.Code =
       switch status {

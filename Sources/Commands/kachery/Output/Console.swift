@@ -69,9 +69,12 @@ enum Console {
     show(mark + lines.joined(separator: "\n").dropFirst("Error:".count) + "\n")
   }
 
+  /// The text in characters that the terminal can show.
+  static func encodable(_ text: String) -> String { hasUTF8 ? text : Terminal.inASCII(text) }
+
   /// Draws a line on standard error over the last one, cut to the width of the terminal.
   static func redraw(_ line: String) {
-    let text = hasUTF8 ? line.printable : Terminal.inASCII(line.printable)
+    let text = encodable(line.printable)
     show(Terminal.redrawing(String(text.prefix(width - 1))))
   }
 

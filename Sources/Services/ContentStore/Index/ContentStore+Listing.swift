@@ -60,27 +60,36 @@ extension ContentStore {
     after last: ContentHash? = nil, withNames: Bool = true, _ body: (ListedFile) throws(KacheryError) -> Bool
   ) throws(KacheryError) {
     let pins = try pins()
-    func names(_ hash: ContentHash) -> [String] { withNames ? index?.names(of: hash) ?? [] : [] }
     try StoreWalk(layout: layout, last: last).visit { (entry) throws(KacheryError) in
       switch entry {
       case .foreign: return true
-      case .file(let hash, let status):
-        return try body(
-          ListedFile(
-            hash: hash, size: status.size, target: nil, isValid: true, isPinned: pins.contains(hash),
-            lastUse: lastUse(of: hash, status), names: names(hash)))
-      case .link(let hash):
-        guard let link = try? link(hash) else { return true }
-        let place = validPlace(hash, first: link)
-        let status = place?.status ?? (try? FileSystem.status(link.path))
-        return try body(
-          ListedFile(
-            hash: hash, size: link.size, target: place?.link.path ?? link.path, isValid: place != nil,
-            isPinned: pins.contains(hash), lastUse: index?.lastUse(of: hash) ?? status.map(Self.lastUse) ?? 0,
-            names: names(hash)))
+      case .file(let hash, let status): return try body(listedFile(hash, status, pins, withNames: withNames))
+      case .link(let hash): return try listedLink(hash, pins, withNames: withNames).map(body) ?? true
       }
     }
   }
+
+  /// A stored file, with its status on the disk.
+  func listedFile(
+    _ hash: ContentHash, _ status: FileStatus, _ pins: Set<ContentHash>, withNames: Bool = true
+  ) -> ListedFile {
+    ListedFile(
+      hash: hash, size: status.size, target: nil, isValid: true, isPinned: pins.contains(hash),
+      lastUse: lastUse(of: hash, status), names: withNames ? names(of: hash) : [])
+  }
+
+  /// A linked file; nil if its link cannot be read.
+  func listedLink(_ hash: ContentHash, _ pins: Set<ContentHash>, withNames: Bool = true) -> ListedFile? {
+    guard let link = (try? link(hash)) ?? nil else { return nil }
+    let place = validPlace(hash, first: link)
+    let status = place?.status ?? (try? FileSystem.status(link.path))
+    return ListedFile(
+      hash: hash, size: link.size, target: place?.link.path ?? link.path, isValid: place != nil,
+      isPinned: pins.contains(hash), lastUse: index?.lastUse(of: hash) ?? status.map(Self.lastUse) ?? 0,
+      names: withNames ? names(of: hash) : [])
+  }
+
+  private func names(of hash: ContentHash) -> [String] { index?.names(of: hash) ?? [] }
 
   /// Other nodes and commands without a node may use the same directory. Only the file system knows all their uses,
   /// though mostly just to the day.
