@@ -190,16 +190,18 @@ def test_local_api(tmp_path: Path) -> None:
             '"size": 45000000, "mtime": 1795000000.5': f'"size": {status.st_size}, "mtime": {status.st_mtime!r}',
             "/data/recording.dat": str(recording),
             "https://example.org/channel.yaml": document.as_uri(),
+            "curl --fail ": "curl ",
             "curl ": "curl --silent --show-error --fail-with-body --max-time 20 ",
         }
         variables = [typist.take(command).command for command in sorted(typist.left) if not command.startswith("curl")]
+        typist.known["$API/v1/replicate"] = "$API/v1/replicate | grep --quiet noMemberOnline"
         last = ["/halt", "/feed/deleteFeed"]
         order = [entry.command for entry in shown("docs/local-api.md") if entry.command in typist.left]
         order.sort(key=lambda command: next((2 - last.index(end) for end in last if command.endswith(end)), 0))
         for command in order:
             definitions = "; ".join([*variables, *(f"{name}={value}" for name, value in values.items())])
             line = typist.take(command).command
-            if command.endswith("/stream"):
+            if command.endswith(("/stream", "/v1/events")):
                 line = line.replace("--max-time 20", "--max-time 2") + " | head --lines 1"
             printed = anna.types(f"{definitions}; {line}")
             if command.endswith("/createFeed"):
@@ -222,6 +224,16 @@ def test_storage(tmp_path: Path) -> None:
         anna.start()
         assert anna.types("echo hello | kachery store -").startswith("sha1://f572d396fae9206628714fb2ce00f72e94f2258f")
         assert len([path for path in shared.rglob("*") if path.is_file()]) == 1
+    assert typist.left == set()
+
+
+def test_settings(tmp_path: Path) -> None:
+    typist = Typist("docs/settings.md")
+    with people(tmp_path, "anna") as persons:
+        anna = persons["anna"]
+        anna.start()
+        assert "No mistakes" in typist.types(anna, "kachery config check")
+        assert "limitUp" in typist.types(anna, "kachery config show")
     assert typist.left == set()
 
 

@@ -28,6 +28,7 @@ NOT_TYPED = {
         "make bench": BUILDS,
     },
     "docs/operations.md": {
+        "kachery replicate sha1dir://….session7": "test_replicate.py types it between nodes that keep copies",
         "apt install ./kachery_0.9.0-1+deb12_amd64.deb": AS_ROOT,
         "adduser anna kachery": AS_ROOT,
         "apt install ./python3-kachery-p2p_0.9.0-1+deb12_all.deb": AS_ROOT,
@@ -46,6 +47,9 @@ NOT_TYPED = {
         "systemctl edit kachery-bootstrap": "opens an editor",
         "./setup.sh --package kachery_0.9.0-1+deb12_amd64.deb --channel our-lab-x7k2 --also-443 --firewall": AS_ROOT,
     },
+    "docs/settings.md": {
+        "systemctl reload kachery": AS_ROOT,
+    },
     "docs/python.md": {
         "make install PYTHON=/path/to/python": INSTALLS,
         "pip install ./Python ./Python/client": INSTALLS,
@@ -55,7 +59,7 @@ NOT_TYPED = {
 # Whose commands are typed; test_first_minutes.py types those of docs/first-minutes.md.
 TYPED = [
     "README.md", "docs/commands.md", "docs/feeds.md", "docs/first-minutes.md", "docs/local-api.md",
-    "docs/operations.md", "docs/python.md", "docs/storage.md", "docs/troubleshooting.md",
+    "docs/operations.md", "docs/python.md", "docs/settings.md", "docs/storage.md", "docs/troubleshooting.md",
 ]  # fmt: skip
 
 

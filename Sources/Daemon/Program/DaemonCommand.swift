@@ -76,9 +76,12 @@ package enum DaemonCommand {
   }
 
   /// A wrong value that takes effect only at a start prevents it: the node would listen elsewhere than its owner wants, or
-  /// do what the owner has switched off. All other findings are warnings in the log.
+  /// do what the owner has switched off. So would one that introduces any node because its owner has mistyped which. All
+  /// other findings are warnings in the log.
   private static func requireRight(_ file: SettingsFile) throws(KacheryError) {
-    let wrong = file.findings.filter { finding in finding.setting.map { !Setting.named($0).isReloaded } ?? false }
+    let wrong = file.findings.filter { finding in
+      finding.setting.map { !Setting.named($0).isReloaded || $0 == .introduceOnly } ?? false
+    }
     guard !wrong.isEmpty else { return }
     throw KacheryError(
       .badConfiguration,
