@@ -16,6 +16,9 @@ package struct EventStreamDecoder: Sendable {
   /// One event.
   package typealias Event = (name: String, data: JSONValue)
 
+  private static let nameField = Array("event: ".utf8)
+  private static let dataField = Array("data: ".utf8)
+
   private var pending: [UInt8] = []
 
   package init() {}
@@ -56,8 +59,8 @@ package struct EventStreamDecoder: Sendable {
     var name = ""
     var data: [UInt8] = []
     for line in bytes.split(separator: 0x0a) {
-      if line.starts(with: "event: ".utf8) { name = String(decoding: line.dropFirst(7), as: UTF8.self) }
-      if line.starts(with: "data: ".utf8) { data += line.dropFirst(6) }
+      if line.starts(with: nameField) { name = String(decoding: line.dropFirst(nameField.count), as: UTF8.self) }
+      if line.starts(with: dataField) { data += line.dropFirst(dataField.count) }
     }
     guard !name.isEmpty else { return nil }
     do { return (name, try JSONParser.parse(data)) } catch { throw broken }

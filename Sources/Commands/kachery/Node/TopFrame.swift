@@ -6,19 +6,19 @@ struct TopFrame {
   /// A line, and whether it is a heading.
   typealias Line = (text: String, isHeading: Bool)
 
-  private var events: [String: JSONValue] = [:]
+  private var events: [ByteString: JSONValue] = [:]
   private var statuses = 0
 
   /// Whether there is something of everything, and a rate, which takes two looks.
   var isComplete: Bool {
-    statuses > 1 && ["session", "transfers", "peers"].allSatisfy { events[$0] != nil }
+    statuses > 1 && (["session", "transfers", "peers"] as [ByteString]).allSatisfy { events[$0] != nil }
       && (events["channels"] != nil || events["session"]?["readsChannels"]?.bool != true)
   }
 
   /// Takes in an event.
   mutating func take(_ name: String, _ data: JSONValue) {
-    if name == "status" { statuses += 1 }
-    events[name] = data
+    if ByteString(name) == "status" { statuses += 1 }
+    events[ByteString(name)] = data
   }
 
   /// The lines for a terminal of this size; the height nil for all of them.
@@ -37,7 +37,7 @@ struct TopFrame {
     return fitting.prefix(height - 1) + [(text: "… \(hidden) more lines", isHeading: false)]
   }
 
-  private func rows(of name: String) -> [JSONValue] { events[name]?[ByteString(name)]?.array ?? [] }
+  private func rows(of name: ByteString) -> [JSONValue] { events[name]?[name]?.array ?? [] }
 
   private func text(_ value: JSONValue, _ name: ByteString) -> String { value[name]?.string ?? "" }
 
