@@ -19,11 +19,14 @@ class Lab:
     def __init__(self, start_daemon: StartDaemon, *options: str) -> None:
         port = str(free_port())
         self.hub = start_daemon("hub", "--isbootstrap", "--port", port, "--no-lan")
-        self.address = f"127.0.0.1:{port}"
-        self.start = lambda label, *more: start_daemon(label, "--bootstrap", self.address, "--no-lan", *more)
+        self._bootstrap = f"127.0.0.1:{port}"
+        self._start = start_daemon
         self.laptop = self.start("laptop", "--channel", CHANNEL)
         self.server = self.start("server", *options)
         self.server.kachery("channel", "join", CHANNEL, "--data-proxy")
+
+    def start(self, label: str, *options: str) -> RealDaemon:
+        return self._start(label, "--bootstrap", self._bootstrap, "--no-lan", *options)
 
     def replicate(self, *arguments: str) -> tuple[int, str, str]:
         """Asks for a copy once the server is linked and relays."""
@@ -76,9 +79,7 @@ def test_the_owner_decides_how_much_is_kept(start_daemon: StartDaemon, tmp_path:
 
 
 @pytest.mark.parametrize("arguments", [["--node", "ab"], ["--channel", "not-joined"], []])
-def test_what_cannot_be_asked_for_is_refused(
-    start_daemon: StartDaemon, tmp_path: Path, arguments: list[str]
-) -> None:
+def test_what_cannot_be_asked_for_is_refused(start_daemon: StartDaemon, tmp_path: Path, arguments: list[str]) -> None:
     laptop = start_daemon("laptop", "--channel", CHANNEL, "--no-lan")
     uri = store(laptop, tmp_path / "data.bin", b"data") if arguments else f"sha1://{40 * 'a'}/x"
     done = laptop.kachery("replicate", uri, *arguments)

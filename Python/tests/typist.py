@@ -28,6 +28,10 @@ NOT_TYPED = {
         "make bench": BUILDS,
     },
     "docs/operations.md": {
+        "kachery setup": "asks questions, which test_setup.py answers",
+        "kachery setup --channel kachery-invite-1-…": "test_setup.py types it with an invite",
+        "kachery setup --yes --label anna --new-channel --bootstrap meet.example.org:14507": "test_setup.py types it",
+        "sudo kachery setup --yes --service system --label lab-server": AS_ROOT,
         "kachery replicate sha1dir://….session7": "test_replicate.py types it between nodes that keep copies",
         "apt install ./kachery_0.9.0-1+deb12_amd64.deb": AS_ROOT,
         "adduser anna kachery": AS_ROOT,
