@@ -67,7 +67,10 @@ import Testing
       return told
     }
 
-    func shutdown() async { await loop.shutdown() }
+    func shutdown() async {
+      await loop.shutdown()
+      folder.remove()
+    }
   }
 
   private func withKeeping(_ body: (Keeping) async throws -> Void) async throws {
