@@ -3,7 +3,8 @@
 # Tests/leaving-nothing.sh COMMAND…
 # If the command itself fails, the folder is kept for inspection.
 set -euo pipefail
-folder=$(mktemp -d "${TMPDIR:-/tmp}/kachery-run.XXXXXX")
+# The name is short, because the paths of Unix sockets are.
+folder=$(mktemp -d "${TMPDIR:-/tmp}/kachery.XXXXXX")
 chmod 0755 "$folder" # some tests run as other users
 trap 'rm -rf "$folder"; exit 130' INT TERM
 if TMPDIR=$folder "$@"; then
