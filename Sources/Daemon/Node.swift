@@ -25,6 +25,7 @@ actor Node {
   let counters = NodeMetrics()
   let storage: NodeStorage
   let startedAt: Instant
+  let startTime = WallTime.now
 
   let driver: CoreDriver
   let links: PeerLinks

@@ -21,6 +21,28 @@ import Testing
         """)
   }
 
+  /// Each of a daemon's two servers counts its requests.
+  @Test func aNameIsRegisteredOnce() {
+    let metrics = Metrics()
+    metrics.register("things_total", .counter, "Things counted.").add(2)
+    let again = metrics.register("things_total", .counter, "Things counted.")
+    again.add()
+    #expect(metrics.values.map(\.value) == [3] && again.current == 3)
+  }
+
+  @Test func familiesAreWrittenAsPrometheusReadsThem() {
+    let nodes = MetricFamily("nodes", "Nodes.", by: "path", [("direct", 2), ("a \"b\"\\\n", 0)])
+    #expect(
+      nodes.exposition == """
+        # HELP nodes Nodes.
+        # TYPE nodes gauge
+        nodes{path="direct"} 2
+        nodes{path="a \\"b\\"\\\\\\n"} 0
+
+        """)
+    #expect(MetricFamily("time", "Time.", 1_700_000_000.25).exposition.hasSuffix("\ntime 1700000000.25\n"))
+  }
+
   /// However often other nodes cause a line, and without keeping other lines out.
   @Test func eachPlaceAddsABoundedNumberOfLines() {
     let time = Mutex(Instant(nanoseconds: 0))

@@ -30,6 +30,8 @@ actor FakeNode: LocalNode {
       node: id, isBootstrap: false, joinedChannels: [JoinedChannel(address: "<b>lab</b>")], storageDirectory: "/data")
   }
 
+  func gauges() async -> [MetricFamily] { [MetricFamily("kachery_things", "Things.", by: "kind", [("\"a\"\n", 1)])] }
+
   var status: NodeStatus {
     let peer = NodeStatus.Peer(
       node: id, label: "<script>alert(1)</script><\u{301}", address: "10.0.0.1:1", isBootstrap: true)

@@ -3,7 +3,7 @@ package import Primitives
 /// A transfer between nodes that is underway, in the event `transfers` of `/v1/events`.
 package struct TransferState: Hashable, Sendable {
   /// What is transferred, and in which direction.
-  package enum Kind: String, Hashable, Sendable {
+  package enum Kind: String, CaseIterable, Hashable, Sendable {
     /// One file that a client loads.
     case load
     /// Many files that a client loads in one request.

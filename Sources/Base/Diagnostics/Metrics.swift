@@ -16,11 +16,15 @@ package final class Metrics: Sendable {
 
   package init() {}
 
-  /// Registers a counter. `meaning` describes in one sentence what is counted, and what is not.
+  /// Registers a counter, or returns the one that is registered by this name. `meaning` describes in one sentence what is
+  /// counted, and what is not.
   package func register(_ name: String, _ kind: Kind = .counter, _ meaning: String) -> Counter {
-    let counter = Counter()
-    entries.withLock { $0.append(Entry(name: name, meaning: meaning, kind: kind, counter: counter)) }
-    return counter
+    entries.withLock { entries in
+      if let entry = entries.first(where: { $0.name == name }) { return entry.counter }
+      let counter = Counter()
+      entries.append(Entry(name: name, meaning: meaning, kind: kind, counter: counter))
+      return counter
+    }
   }
 
   /// All names with their current values, in order of registration.

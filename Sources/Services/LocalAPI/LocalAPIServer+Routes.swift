@@ -23,9 +23,9 @@ extension LocalAPIServer {
       await node.requestStop()
     case .stats: await showStats(caller, exchange)
     case .metrics:
+      let text = node.metrics.exposition + (await node.gauges()).map(\.exposition).joined()
       exchange.respond(
-        HTTPResponse(
-          contentType: "text/plain; version=0.0.4; charset=utf-8", body: Array(node.metrics.exposition.utf8)))
+        HTTPResponse(contentType: "text/plain; version=0.0.4; charset=utf-8", body: Array(text.utf8)))
     case .store: try await store(exchange)
     case .storeFile:
       let fields = try await fields(of: exchange, route)

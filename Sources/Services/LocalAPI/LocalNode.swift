@@ -8,6 +8,8 @@ package protocol LocalNode: LocalStoreKeeping, LocalBatchLoading, LocalExplainin
   var probe: ProbeReply { get }
   /// The node's counters.
   nonisolated var metrics: Metrics { get }
+  /// What is read when the metrics are asked for.
+  func gauges() async -> [MetricFamily]
   /// The content of the status page: names, values and peers.
   var status: NodeStatus { get }
   /// The transfers between this node and others that are underway, in a stable order.
