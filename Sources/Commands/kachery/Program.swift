@@ -19,9 +19,9 @@ enum Program {
     (
       "The daemon",
       [
-        .daemonStart, .daemonStop, .daemonStatus, .daemonPeers, .top, .configShow, .configCheck, .doctor, .info,
-        .nodeInfo,
-        .generateNodeID,
+        .daemonStart, .daemonStop, .daemonStatus, .daemonPeers, .top, .configShow, .configCheck, .doctor, .report,
+        .info,
+        .nodeInfo, .generateNodeID,
       ]
     ),
     ("This program", [.version, .completion, .manual]),

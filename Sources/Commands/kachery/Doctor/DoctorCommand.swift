@@ -35,6 +35,11 @@ extension Command {
       return checkup.findings.contains { $0.severity == .problem } ? .failed : .done
     })
 
+  /// What the check finds, as lines.
+  static func checkupLines(width: Int) throws(KacheryError) -> [String] {
+    CheckupText(checkup: try checkUp([])).lines(width: width)
+  }
+
   private static func checkUp(_ given: [Endpoint]) throws(KacheryError) -> Checkup {
     guard let client = try DaemonClient.connect() else { return try CheckupWithoutDaemon(bootstraps: given).result }
     do throws(KacheryError) { return try Checkup(json: try client.post("/v1/doctor", [:])) } catch {

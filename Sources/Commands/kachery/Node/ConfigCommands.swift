@@ -15,33 +15,27 @@ extension Command {
     options: [json], examples: ["kachery config show"],
     run: { (arguments) throws(KacheryError) in
       if let extra = arguments.operands.first { throw KacheryError(.badRequest, "Unexpected argument '\(extra)'.") }
-      let running = try runningDaemon()
-      let report: SettingsReport
-      if let running {
-        report = SettingsReport(json: try running.get("/v1/config"))
-      } else {
-        report = try reportWithoutDaemon()
-      }
+      let settings = try settingsInEffect()
+      let report = settings.report
       guard !arguments.has("--json") else {
         var fields = report.json.object ?? [:]
-        fields["isRunning"] = .bool(running != nil)
+        fields["isRunning"] = .bool(settings.isRunning)
         Console.result(JSONValue.object(fields).compact)
         return .done
       }
-      Console.results(
-        TextTable(
-          heads: ["SETTING", "VALUE", "FROM"],
-          rows: report.entries.map { entry in
-            [entry.name, entry.value + (entry.pending.map { " (after a restart: \($0))" } ?? ""), entry.source]
-          }
-        ).lines)
+      Console.results(settings.table)
       for problem in report.problems { Console.note(problem) }
-      Console.note(
-        running == nil
-          ? "No daemon answers: a start without options, in this environment, would use these. File: \(report.file)"
-          : "These are the settings of the running daemon. File: \(report.file)")
+      Console.note(settings.origin)
       return .done
     })
+
+  /// The settings of the running daemon, or else those that a start in this environment would use.
+  static func settingsInEffect() throws(KacheryError) -> SettingsInEffect {
+    guard let running = try runningDaemon() else {
+      return SettingsInEffect(report: try reportWithoutDaemon(), isRunning: false)
+    }
+    return SettingsInEffect(report: SettingsReport(json: try running.get("/v1/config")), isRunning: true)
+  }
 
   /// The daemon on this machine; nil if none answers.
   private static func runningDaemon() throws(KacheryError) -> DaemonClient? {
@@ -120,4 +114,31 @@ extension Command {
       isThere
         ? "\(path): nothing is wrong." : "There is no \(path), and none is needed: every setting has a default.")
   }
+}
+
+/// The settings of a daemon, as lines for people.
+struct SettingsInEffect {
+  let report: SettingsReport
+  /// Whether they are those of the running daemon.
+  let isRunning: Bool
+
+  /// Every setting, its value, and where it comes from.
+  var table: [String] {
+    TextTable(
+      heads: ["SETTING", "VALUE", "FROM"],
+      rows: report.entries.map { entry in
+        [entry.name, entry.value + (entry.pending.map { " (after a restart: \($0))" } ?? ""), entry.source]
+      }
+    ).lines
+  }
+
+  /// Whose settings they are, in one sentence, and the file.
+  var origin: String {
+    isRunning
+      ? "These are the settings of the running daemon. File: \(report.file)"
+      : "No daemon answers: a start without options, in this environment, would use these. File: \(report.file)"
+  }
+
+  /// All of it.
+  var lines: [String] { [origin] + table + report.problems }
 }
