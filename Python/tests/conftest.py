@@ -21,9 +21,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Runs the tests in a folder of their own below TMPDIR. It is removed if all of them pass."""
     if config.option.basetemp is not None:
         # pytest-xdist's own name, such as popen-gw1, would make the paths of some Unix sockets too long.
-        parent, _, name = str(config.option.basetemp).rpartition("/")
-        if hasattr(config, "workerinput"):
-            config.option.basetemp = f"{parent}/{name[len('popen-gw') :]}"
+        config.option.basetemp = str(config.option.basetemp).replace("/popen-gw", "/")
         return
     folder = tempfile.mkdtemp(prefix="kachery-")
     config.option.basetemp = folder
