@@ -1,4 +1,4 @@
-"""Typing the commands of a document, and which of them nobody types."""
+"""Types the commands of a document, and lists those that no test types."""
 
 from __future__ import annotations
 

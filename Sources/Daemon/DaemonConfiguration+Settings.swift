@@ -56,17 +56,13 @@ extension DaemonConfiguration {
   }
 
   private mutating func applyReloaded(_ layers: SettingLayers) {
-    func given(_ name: SettingName) -> String? { layers.given(name)?.texts?.last }
-    let isMapping = given(.portMapping).map { ByteString($0) == "yes" }
-    mapsPorts = layers.isOption(.portMapping) ? isMapping ?? true : true
-    environmentMapsPorts = layers.isOption(.portMapping) ? nil : isMapping
-    proxy = given(.proxy)
-    proxyExceptions = given(.noProxy)
-    uploadLimit = given(.limitUp).flatMap { try? RateSchedule(parsing: $0) }
-    downloadLimit = given(.limitDown).flatMap { try? RateSchedule(parsing: $0) }
-    relayLimit = given(.limitRelay).flatMap { try? RateSchedule(parsing: $0) }
-    maximumTransfers = given(.maxTransfers).flatMap { Int($0) }
-    replicaLimit = given(.replicaLimitGiB).flatMap { Quantity.bytes(gibibytes: $0) }
+    let given = ReloadedSettings { layers.given($0)?.texts }
+    mapsPorts = layers.isOption(.portMapping) ? given.mapsPorts ?? true : true
+    environmentMapsPorts = layers.isOption(.portMapping) ? nil : given.mapsPorts
+    (proxy, proxyExceptions) = (given.proxy, given.proxyExceptions)
+    (uploadLimit, downloadLimit, relayLimit) = (given.uploadLimit, given.downloadLimit, given.relayLimit)
+    maximumTransfers = given.maximumTransfers
+    replicaLimit = given.replicaLimit
   }
 }
 
@@ -85,8 +81,11 @@ struct ReloadedSettings: Hashable, Sendable {
   /// The settings of a file that says nothing.
   init() {}
 
-  init(_ file: SettingsFile) {
-    func text(_ name: SettingName) -> String? { file.entries[name]?.texts.last }
+  init(_ file: SettingsFile) { self.init { file.entries[$0]?.texts } }
+
+  /// - Parameter texts: what is written for a setting; nil if nothing is.
+  init(_ texts: (SettingName) -> [String]?) {
+    func text(_ name: SettingName) -> String? { texts(name)?.last }
     uploadLimit = text(.limitUp).flatMap { try? RateSchedule(parsing: $0) }
     downloadLimit = text(.limitDown).flatMap { try? RateSchedule(parsing: $0) }
     relayLimit = text(.limitRelay).flatMap { try? RateSchedule(parsing: $0) }
@@ -95,6 +94,6 @@ struct ReloadedSettings: Hashable, Sendable {
     proxy = text(.proxy)
     proxyExceptions = text(.noProxy)
     mapsPorts = text(.portMapping).map { ByteString($0) == "yes" }
-    introduced = file.entries[.introduceOnly]?.texts
+    introduced = texts(.introduceOnly)
   }
 }

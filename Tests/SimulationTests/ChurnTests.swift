@@ -177,7 +177,7 @@ private final class Crowd {
           let (here, there) = (one.preferredLink(to: other), other.preferredLink(to: one))
           let pair = "\(one.name) and \(other.name)"
           if here !== there { complaints.append("\(pair) use different links") }
-          // The ports of a sequence are foreseen only if the node dials nobody else at that moment.
+          // The next port of such a router can be predicted only while the node dials no other node.
           let isByLuck = [kind, otherKind].contains(.symseq)
           if let here, !isByLuck, (here.path != .relayed) != kind.connects(to: otherKind) {
             complaints.append("\(pair) use a link that is \(here.path)")

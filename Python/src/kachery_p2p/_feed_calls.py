@@ -24,7 +24,7 @@ class FeedInfo(NamedTuple):
 
 
 class SubfeedInfo(NamedTuple):
-    """A subfeed of which this node has messages; ``name`` is ``None`` if its writer has published none."""
+    """A subfeed with messages on this node; ``name`` is ``None`` if its writer has published no name for it."""
 
     subfeed_hash: str
     name: str | None

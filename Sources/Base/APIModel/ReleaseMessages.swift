@@ -34,6 +34,14 @@ package struct ReleaseRequest: Hashable, Sendable {
 }
 
 extension JSONFields {
+  /// The files that the field `sha1s` names.
+  package func hashes(atMost maximum: Int) throws(KacheryError) -> [ContentHash] {
+    guard let hashes = try optionalHashes(atMost: maximum) else {
+      throw KacheryError(.badRequest, "The field 'sha1s' is missing; it lists the files.")
+    }
+    return hashes
+  }
+
   /// The files that the field `sha1s` names; nil if it is absent or null.
   package func optionalHashes(atMost maximum: Int) throws(KacheryError) -> [ContentHash]? {
     guard let value = value("sha1s") else { return nil }

@@ -1,6 +1,6 @@
 package import Primitives
 
-/// The body of `/v1/replicate`: files of which other nodes are asked to keep copies.
+/// The body of `/v1/replicate`, which asks other nodes to keep copies of these files.
 package struct ReplicationRequest: Hashable, Sendable {
   /// Most files that one request may name.
   package static let maximumFiles = 100_000
@@ -19,10 +19,7 @@ package struct ReplicationRequest: Hashable, Sendable {
 
   /// Reads the body.
   package init(_ fields: JSONFields) throws(KacheryError) {
-    guard let hashes = try fields.optionalHashes(atMost: Self.maximumFiles) else {
-      throw KacheryError(.badRequest, "The field 'sha1s' is missing; it lists the files.")
-    }
-    self.hashes = hashes
+    hashes = try fields.hashes(atMost: Self.maximumFiles)
     node = try fields.optionalFixed("node")
     channel = try fields.optionalString("channel")
   }

@@ -1,7 +1,7 @@
 package import Primitives
 package import Wire
 
-/// Identifies a file of which a client wants copies at other nodes.
+/// Identifies a client's request that other nodes keep copies of a file.
 package struct ReplicaID: Hashable, Sendable {
   package let number: UInt64
 

@@ -8,7 +8,7 @@ import Wire
 extension Node {
   private typealias Events = AsyncThrowingStream<ReplicationEvent, any Error>
 
-  /// Most files of which copies are asked for at a time, less than what a node makes for all.
+  /// How many files this node asks others to copy at a time: fewer than a node copies at a time for all that ask it.
   private static let replicatedAtOnce = 8
 
   func replicate(_ request: ReplicationRequest) -> AsyncThrowingStream<ReplicationEvent, any Error> {
@@ -53,9 +53,9 @@ extension Node {
       guard let file else {
         throw KacheryError(.notFound, "The file \(hash) is not here; store or load it before others keep a copy.")
       }
-      let outcome = await outcome(of: hash, size: file.size, at: node, over: topic, events)
-      guard !outcome.isKept else { return }
-      throw outcome.count == 0 ? noReplicaNode(node) : KacheryError(.refusedByPeer, "No other node keeps \(hash).")
+      let states = await states(of: hash, size: file.size, at: node, over: topic, events)
+      guard !states.contains(.kept) else { return }
+      throw states.isEmpty ? noReplicaNode(node) : KacheryError(.refusedByPeer, "No other node keeps \(hash).")
     } catch {
       events.yield(.failed(hash, error))
     }
@@ -63,26 +63,22 @@ extension Node {
 
   /// Passes on what the nodes answer.
   ///
-  /// - Returns: how many nodes were asked, and whether one of them keeps the file.
-  private func outcome(
+  /// - Returns: all their answers; none if no node was asked.
+  private func states(
     of hash: ContentHash, size: UInt64, at node: NodeID?, over topic: Topic?, _ events: Events.Continuation
-  ) async -> (count: Int, isKept: Bool) {
+  ) async -> [ReplicaAnswer.State] {
     let (answers, answer) = AsyncStream<ReplicaAnswerOfNode>.makeStream()
-    let (numbers, number) = AsyncStream<Int>.makeStream()
     let observer = ReplicaRequests.Observer(
-      asked: {
-        number.yield($0.count)
-        number.finish()
-      }, answered: { answer.yield(ReplicaAnswerOfNode(node: $0, state: $1, reason: $2)) }, end: { answer.finish() })
+      answered: { answer.yield(ReplicaAnswerOfNode(node: $0, state: $1, reason: $2)) }, end: { answer.finish() })
     let id = replicaRequests.replicate(hash, size: size, at: node, over: topic, observer)
-    var isKept = false
+    var states: [ReplicaAnswer.State] = []
     for await given in answers {
-      isKept = isKept || given.state == .kept
+      states.append(given.state)
       events.yield(
         .answer(hash, given.node, label: label(of: given.node), state: "\(given.state)", reason: given.reason))
     }
     replicaRequests.cancel(id)
-    return (await numbers.first { _ in true } ?? 0, isKept)
+    return states
   }
 
   private func noReplicaNode(_ node: NodeID?) -> KacheryError {

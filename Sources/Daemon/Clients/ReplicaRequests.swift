@@ -7,8 +7,7 @@ import Wire
 final class ReplicaRequests {
   /// What a client wants to know of one file.
   struct Observer {
-    /// The nodes that are asked, before any answer.
-    let asked: ([NodeID]) -> Void
+    /// Each node that is asked answers at least once.
     let answered: (NodeID, ReplicaAnswer.State, _ reason: String) -> Void
     /// Every node has given its last answer, or the node stops. Called once, last.
     let end: () -> Void
@@ -50,7 +49,6 @@ final class ReplicaRequests {
     switch effect {
     case .asked(let id, let nodes):
       requests[id]?.open = Set(nodes)
-      requests[id]?.observer.asked(nodes)
       endIfAnswered(id)
     case .answered(let id, let node, let state, let reason):
       requests[id]?.observer.answered(node, state, reason)

@@ -46,9 +46,6 @@ extension LocalAPIServer {
   }
 
   private static func hashes(_ fields: JSONFields) throws(KacheryError) -> [ContentHash] {
-    guard let hashes = try fields.optionalHashes(atMost: maximumHashes) else {
-      throw KacheryError(.badRequest, "The field 'sha1s' is missing; it lists the files.")
-    }
-    return hashes
+    try fields.hashes(atMost: maximumHashes)
   }
 }

@@ -13,7 +13,7 @@ from kachery_p2p._feed_names import SubfeedName, check_feed_name, parse_feed_uri
 
 
 class Feed(FeedCore):
-    """A feed: any number of subfeeds, each of which is a log of messages that only one node can write.
+    """A feed: any number of subfeeds. Each is a log of messages, and one node alone writes to it.
 
     Example:
         >>> feed = kc.load_feed("client-notebook", create=True)

@@ -45,7 +45,7 @@ struct FileBatch {
       showing: &bar, after: Amount(files: 0, bytes: 0), of: Amount(files: keys.count, bytes: nil))
   }
 
-  /// Loads the files as part of a larger load of `total`, of which `before` is here already.
+  /// Loads the files. They are part of a larger load: `total` is all of it, and `before` is here already.
   func load(
     showing bar: inout ProgressBar, after before: Amount, of total: Amount
   ) throws(KacheryError) -> [Result<String, KacheryError>] {

@@ -61,8 +61,7 @@ private struct ReplicationReport {
 
   /// What a node does with a file. Loading is shown only on a terminal, where it explains the wait.
   private func show(_ state: String, of hash: String, _ message: JSONValue) {
-    let (id, label) = (message["nodeId"]?.string ?? "", message["label"]?.string ?? "")
-    let node = label.isEmpty ? String(id.prefix(8)) : "\(label.printable) (\(id.prefix(8)))"
+    let node = message.nodeForPeople
     let reason = message["reason"]?.string ?? ""
     let why = reason.isEmpty ? "" : ": \(reason.printable)"
     switch state {

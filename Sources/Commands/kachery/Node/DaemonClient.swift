@@ -286,6 +286,30 @@ struct DaemonClient: Sendable {
     request.body = .bytes(body.compactBytes)
     request.timeout = timeout
     var decoder = MessageStreamDecoder()
+    do throws(KacheryError) {
+      try stream(
+        request, decode: { (bytes) throws(KacheryError) in try decoder.receive(bytes) }, receive: receive)
+    } catch {
+      guard error.code == .timedOut else { throw error }
+      throw KacheryError(.timedOut, "The time given with --timeout has run out.")
+    }
+  }
+
+  /// Passes each event of the daemon to `receive`, until it returns false or the daemon ends the stream.
+  func events(_ receive: (_ name: String, JSONValue) -> Bool) throws(KacheryError) {
+    var decoder = EventStreamDecoder()
+    try stream(
+      request("GET", "/v1/events"), decode: { (bytes) throws(KacheryError) in try decoder.receive(bytes) },
+      receive: { receive($0.name, $0.data) })
+  }
+
+  /// Passes each part of a streamed answer to `receive` as it arrives, until `receive` returns false.
+  ///
+  /// - Parameter decode: takes the next bytes, and returns the parts that end with them.
+  private func stream<Part>(
+    _ request: HTTPRequest, decode: (UnsafeRawBufferPointer) throws(KacheryError) -> [Part],
+    receive: (Part) -> Bool
+  ) throws(KacheryError) {
     var refusal: [UInt8] = []
     var broken: KacheryError?
     var isEnough = false
@@ -296,7 +320,7 @@ struct DaemonClient: Sendable {
           return refusal.count < 65_536
         }
         do throws(KacheryError) {
-          for message in try decoder.receive(bytes) where !isEnough { isEnough = !receive(message) }
+          for part in try decode(bytes) where !isEnough { isEnough = !receive(part) }
         } catch {
           broken = error
         }
@@ -305,9 +329,7 @@ struct DaemonClient: Sendable {
       guard status == 200 else { throw Self.error(status, refusal) }
     } catch {
       if let broken { throw broken }
-      guard !isEnough else { return }
-      guard error.code == .timedOut else { throw error }
-      throw KacheryError(.timedOut, "The time given with --timeout has run out.")
+      if !isEnough { throw error }
     }
   }
 

@@ -46,9 +46,7 @@ struct ReleaseReport {
       let bytes = message["bytes"]?.unsigned ?? 0
       removed = (removed.files + 1, removed.bytes &+ bytes)
       guard !arguments.has("--json"), !arguments.has("--quiet") else { return true }
-      let (node, label) = (message["nodeId"]?.string ?? "", message["label"]?.string ?? "")
-      let holder = label.isEmpty ? String(node.prefix(8)) : "\(label.printable) (\(node.prefix(8)))"
-      Console.result("\(hash)  \(Command.size(bytes))  held by \(holder)")
+      Console.result("\(hash)  \(Command.size(bytes))  held by \(message.nodeForPeople)")
     case "kept":
       kept += 1
       if !arguments.has("--json") { Console.error(message["reason"]?.string ?? "The file \(hash) stays.") }
@@ -74,5 +72,13 @@ struct ReleaseReport {
         "\(verb) \(UsageReport.files(removed.files)) (\(Quantity.bytes(Double(removed.bytes)))) to the trash\(stay).")
     }
     return kept == 0 ? .done : .failed
+  }
+}
+
+extension JSONValue {
+  /// The node that a message is about: its label, and the beginning of its ID.
+  var nodeForPeople: String {
+    let (node, label) = (self["nodeId"]?.string ?? "", self["label"]?.string ?? "")
+    return label.isEmpty ? String(node.prefix(8)) : "\(label.printable) (\(node.prefix(8)))"
   }
 }
