@@ -49,6 +49,32 @@ import Testing
     #expect(isFromSender)
   }
 
+  /// Three trains that the socket receives with one call: a side that waits for the answer to the first would stand still.
+  @Test func longBatchesAreAnsweredBeforeTheirEnd() async throws {
+    let trains = 3
+    let bytes = PatternBytes.make(52_800)
+    let answered: [Int] = try await onLoop { (loop, done) throws(KacheryError) in
+      let receiver = try DatagramSocket.bind(on: loop, host: "127.0.0.1", port: 0)
+      let sender = try DatagramSocket.bind(on: loop, host: "127.0.0.1", port: 0)
+      var received = 0
+      var answered: [Int] = []
+      receiver.onDatagram = { datagram, _ in received += datagram.count }
+      receiver.onBatchEnd = {
+        answered.append(received)
+        if received == trains * bytes.count { done.resume(returning: answered) }
+      }
+      guard let address = sender.address(of: receiver.endpoint) else {
+        throw KacheryError(.internalError, "no address")
+      }
+      for _ in 0..<trains {
+        bytes.withUnsafeBytes { bytes in
+          _ = address.withUnsafeBytes { sender.send(bytes, segment: 1_200, to: $0) }
+        }
+      }
+    }
+    #expect(answered == (1...trains).map { $0 * bytes.count })
+  }
+
   @Test func aPortIsTakenOnce() async throws {
     let code: KacheryError.Code? = try await onLoop { (loop, done) throws(KacheryError) in
       let first = try DatagramSocket.bind(on: loop, host: "127.0.0.1", port: 0)

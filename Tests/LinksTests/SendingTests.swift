@@ -36,6 +36,30 @@ import Testing
     #expect(turns.isEmpty)
   }
 
+  @Test func aTurnLastsForSeveralPackets() {
+    var turns = StreamTurns<StreamID>()
+    let ids = (UInt32(1)...3).map { StreamID(number: $0) }
+    let (packet, packets) = (1_400, StreamTurns<StreamID>.turnBytes / 1_400 + 1)
+    for id in ids.prefix(2) { turns.add(id, count: 1 << 20) }
+    var order: [StreamID] = []
+    func send(hasMore: Bool = true) {
+      guard let id = turns.first else { return }
+      order.append(id)
+      turns.sent(packet, by: id, hasMore: hasMore)
+    }
+    for _ in 0..<2 * packets { send() }
+    #expect(order == Array(repeating: ids[0], count: packets) + Array(repeating: ids[1], count: packets))
+    order = []
+    send()
+    turns.add(ids[2], count: 10)
+    for _ in 0..<packets { send(hasMore: turns.first != ids[2]) }
+    // A stream with little to send does not wait for the end of another's turn.
+    #expect(order == [ids[0], ids[2]] + Array(repeating: ids[0], count: packets - 1))
+    send(hasMore: false)
+    send(hasMore: false)
+    #expect(order.suffix(2) == [ids[1], ids[0]] && turns.isEmpty)
+  }
+
   /// Eight streams send bulk data over a slow wire, which takes 64 KiB ahead, when a small message is written.
   @Test func aSmallMessageWaitsForFewBytesOfBulkData() async throws {
     try await withHosts { hosts in

@@ -6,7 +6,9 @@ package struct Deadlines<Key: Hashable & Comparable & Sendable>: Sendable {
     let instant: Instant
     let key: Key
 
-    func isBefore(_ other: Entry) -> Bool { (instant, key) < (other.instant, other.key) }
+    func isBefore(_ other: Entry) -> Bool {
+      instant == other.instant ? key < other.key : instant < other.instant
+    }
   }
 
   private var instants: [Key: Instant] = [:]
@@ -72,12 +74,15 @@ package struct Deadlines<Key: Hashable & Comparable & Sendable>: Sendable {
     heap.swapAt(0, heap.count - 1)
     heap.removeLast()
     var index = 0
-    while let child = [2 * index + 1, 2 * index + 2].filter({ $0 < heap.count }).min(by: { heap[$0].isBefore(heap[$1]) }
-    ),
-      heap[child].isBefore(heap[index])
-    {
+    while let child = earlierChild(of: index), heap[child].isBefore(heap[index]) {
       heap.swapAt(index, child)
       index = child
     }
+  }
+
+  private func earlierChild(of index: Int) -> Int? {
+    let (left, right) = (2 * index + 1, 2 * index + 2)
+    guard right < heap.count else { return left < heap.count ? left : nil }
+    return heap[right].isBefore(heap[left]) ? right : left
   }
 }

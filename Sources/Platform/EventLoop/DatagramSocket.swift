@@ -12,10 +12,12 @@ package final class DatagramSocket: LoopHandle {
   private static let smallBuffer: Int32 = 8 << 10
   /// Calls for receiving in a row before the loop gets its turn.
   private static let maximumBatches = 8
+  /// After this number of bytes, the other side gets an answer: it stands still if it has to wait for the whole batch.
+  private static let answerBytes = 48 << 10
 
   /// Called with each datagram and the address of its sender. Both pointers are valid for the call only.
   package var onDatagram: ((UnsafeRawBufferPointer, _ sender: UnsafeRawBufferPointer) -> Void)?
-  /// Called after the last datagram of each batch.
+  /// Called after the last datagram of each batch, and before that whenever `answerBytes` have been delivered.
   package var onBatchEnd: (() -> Void)?
   /// Called when there is room again after `send` has returned `full`.
   package var onWritable: (() -> Void)?
@@ -97,12 +99,17 @@ package final class DatagramSocket: LoopHandle {
     for _ in 0..<Self.maximumBatches {
       let count = Int(CDatagrams_receive(descriptor, slots, &received))
       guard count > 0 else { return }
+      var unanswered = 0
       for index in 0..<count {
         deliver(received[index], from: memory[(index * Int(CDATAGRAMS_SLOT))...])
         guard !isClosing else { return }
+        unanswered += Int(received[index].count)
+        guard unanswered >= Self.answerBytes || index == count - 1 else { continue }
+        unanswered = 0
+        onBatchEnd?()
+        guard !isClosing else { return }
       }
-      onBatchEnd?()
-      guard !isClosing, count == Int(CDATAGRAMS_BATCH) else { return }
+      guard count == Int(CDATAGRAMS_BATCH) else { return }
     }
   }
 

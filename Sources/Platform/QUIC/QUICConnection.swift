@@ -19,8 +19,8 @@ package final class QUICConnection {
     case timedOut
   }
 
-  /// Has the streams.
-  package weak var user: (any QUICConnectionUser)?
+  /// Has the streams. Not weak, because that would cost time for every packet: the owner removes it at the end.
+  package var user: (any QUICConnectionUser)?
   /// Called once, from within `read`, when both ends have proved their keys.
   package var onEstablished: (() -> Void)?
   /// Called for each connection ID from which packets to this end may come, and when one is no longer used.
@@ -122,6 +122,9 @@ package final class QUICConnection {
 
   // MARK: State
 
+  /// Whether both sides have proved their IDs.
+  private var isEstablished: Bool { raw.map { CNgtcp2_peer($0) != nil } ?? false }
+
   /// The node at the other end; nil until both sides have proved their IDs.
   package var peer: NodeID? {
     raw.flatMap { CNgtcp2_peer($0) }.flatMap { NodeID(bytes: UnsafeBufferPointer(start: $0, count: NodeID.byteCount)) }
@@ -179,10 +182,10 @@ package final class QUICConnection {
   }
 
   private func outcome(_ result: Int32) -> Outcome {
+    guard result != CNGTCP2_OK else { return .open }
     guard let raw else { return .dropped }
     let reason = String(cString: CNgtcp2_reason(raw))
     switch Int(result) {
-    case CNGTCP2_OK: return .open
     case CNGTCP2_CLOSED_BY_PEER:
       let code = CNgtcp2_peer_code(raw)
       return .closedByPeer(code: code < 0 ? nil : UInt64(code), reason: reason)
@@ -239,7 +242,8 @@ package final class QUICConnection {
   private func writePacket(into packet: UnsafeMutableRawBufferPointer, at now: Instant) -> Int? {
     guard let raw, let start = packet.bindMemory(to: UInt8.self).baseAddress else { return 0 }
     let address = remote.bindMemory(to: UInt8.self).baseAddress
-    if peer != nil, let datagram = user?.nextDatagram() {
+    let user = isEstablished ? user : nil
+    if let datagram = user?.nextDatagram() {
       var isTaken: Int32 = 0
       let count = CNgtcp2_write_datagram(
         raw, start, packet.count, address, &remoteCount, datagram, datagram.count, &isTaken, now.nanoseconds)
@@ -248,7 +252,7 @@ package final class QUICConnection {
       return count < 0 ? nil : count
     }
     while true {
-      let chunk = peer != nil && CNgtcp2_send_window(raw) > 0 ? user?.nextChunk() : nil
+      let chunk = CNgtcp2_send_window(raw) > 0 ? user?.nextChunk() : nil
       var taken = -1
       let count = CNgtcp2_write(
         raw, start, packet.count, address, &remoteCount, chunk?.stream ?? -1,

@@ -33,7 +33,7 @@ final class QUICCarrier: StreamCarrier {
   private var waiting = StreamTurns<Int64>()
   /// Streams of which something was sent in this turn.
   private var progressed: [QUICStream] = []
-  private var datagrams = Queue<[UInt8]>()
+  private var datagrams: [[UInt8]] = []
   private var sentPings: [(value: UInt32, at: Instant)] = []
   private var lastPing: UInt32 = 0
   private var counters: Counters
@@ -66,8 +66,9 @@ final class QUICCarrier: StreamCarrier {
     lastHeard = loop.now
     counters = Counters(received: TrafficMeter(at: lastHeard), sent: TrafficMeter(at: lastHeard))
     path.connection.user = self
-    path.onFlushed = { [weak self] in self?.flushed() }
-    path.onEnd = { [weak self] in self?.pathEnded($0) }
+    // Not weak: the path has them until it ends.
+    path.onFlushed = { self.flushed() }
+    path.onEnd = { self.pathEnded($0) }
   }
 
   var isDialer: Bool { path.connection.isClient }
@@ -190,6 +191,7 @@ final class QUICCarrier: StreamCarrier {
   func end(_ error: KacheryError?) { finish(error, code: .cut) }
 
   private func pathEnded(_ end: QUICPath.End) {
+    path.deliverGathered()
     switch end {
     case .closedByPeer(QUICPath.Code.inOrder.rawValue?, _): finish(nil, code: nil)
     case .closedByPeer(.some, _):
@@ -241,8 +243,10 @@ extension QUICCarrier: QUICConnectionUser {
     guard state != .over, let stream = streams[id] else { return }
     heard()
     counters.received.add(bytes.count, at: lastHeard)
-    stream.receive(bytes)
-    if isLast { stream.finishedByPeer() }
+    path.gather(bytes, for: stream)
+    guard isLast else { return }
+    path.deliverGathered()
+    stream.finishedByPeer()
   }
 
   func acknowledged(_ count: Int, on id: Int64) {
@@ -261,6 +265,7 @@ extension QUICCarrier: QUICConnectionUser {
   }
 
   func reset(_ id: Int64) {
+    path.deliverGathered()
     guard state != .over, let stream = streams[id] else { return }
     heard()
     reset(stream)
@@ -268,6 +273,7 @@ extension QUICCarrier: QUICConnectionUser {
   }
 
   func closed(_ id: Int64, isClean: Bool) {
+    path.deliverGathered()
     guard state != .over, let stream = streams.removeValue(forKey: id) else { return }
     heard()
     drop(stream)
@@ -303,7 +309,7 @@ extension QUICCarrier: QUICConnectionUser {
 
   func nextDatagram() -> [UInt8]? { state == .over ? nil : datagrams.first }
 
-  func tookDatagram() { _ = datagrams.popFirst() }
+  func tookDatagram() { if !datagrams.isEmpty { datagrams.removeFirst() } }
 
   func nextChunk() -> QUICChunk? {
     while let id = waiting.first {
@@ -325,8 +331,7 @@ extension QUICCarrier: QUICConnectionUser {
       counters.hasSent = true
     }
     if progressed.last !== stream { progressed.append(stream) }
-    _ = waiting.next()
-    if stream.hasQueue { waiting.addAgain(chunk.stream) }
+    waiting.sent(count, by: chunk.stream, hasMore: stream.hasQueue)
   }
 
   func blocked(_ id: Int64) {

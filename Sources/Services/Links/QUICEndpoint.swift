@@ -28,6 +28,8 @@ final class QUICEndpoint {
   /// Called when the last path has ended, and nothing is left to be sent.
   var onIdle: (() -> Void)?
   let local: Endpoint
+  /// What has arrived for a stream in the packets that are being read.
+  let gathered = GatheredBytes()
 
   private let loop: EventLoop
   private let identity: QUICIdentity
@@ -96,11 +98,11 @@ final class QUICEndpoint {
     }
     self.socket = socket
     local = socket.endpoint
-    fire = { [weak self] in self?.expire() }
-    socket.onDatagram = { [weak self] in self?.receive($0, from: $1) }
-    socket.onBatchEnd = { [weak self] in self?.batchEnded() }
-    socket.onWritable = { [weak self] in self?.becameWritable() }
-    // Not weak: the socket keeps the endpoint until it is closed.
+    // Not weak: the socket and the timer have the endpoint until it is closed.
+    fire = { self.expire() }
+    socket.onDatagram = { self.receive($0, from: $1) }
+    socket.onBatchEnd = { self.batchEnded() }
+    socket.onWritable = { self.becameWritable() }
     socket.onLoopEnd = { self.close() }
   }
 
@@ -176,6 +178,7 @@ final class QUICEndpoint {
   }
 
   private func batchEnded() {
+    gathered.deliver()
     isBusy = false
     flush()
   }
@@ -196,9 +199,9 @@ final class QUICEndpoint {
     touched.append(path)
     guard !isBusy, !isFlushPosted else { return }
     isFlushPosted = true
-    loop.later { [weak self] in
-      self?.isFlushPosted = false
-      self?.flush()
+    loop.later {
+      self.isFlushPosted = false
+      self.flush()
     }
   }
 

@@ -52,9 +52,10 @@ final class QUICPath {
     self.number = number
     remoteEndpoint = remote
     for id in connection.firstIDs { use(id, true) }
-    connection.onID = { [weak self] in self?.use($0, $1) }
-    connection.onEstablished = { [weak self] in
-      guard let self, !isOver else { return }
+    // The connection calls these from within its methods, and only the path calls those.
+    connection.onID = { [unowned self] in use($0, $1) }
+    connection.onEstablished = { [unowned self] in
+      guard !isOver else { return }
       isEstablished = true
       let tell = onEstablished
       onEstablished = nil
@@ -66,6 +67,14 @@ final class QUICPath {
     if isUsed { ids.insert(id) } else { ids.remove(id) }
     endpoint.register(id, isUsed ? self : nil)
   }
+
+  /// Bytes of a stream have arrived, which the stream receives together with those that follow.
+  func gather(_ bytes: UnsafeRawBufferPointer, for stream: some GatheredBytes.Receiver) {
+    endpoint.gathered.add(bytes, for: stream)
+  }
+
+  /// The streams receive what was gathered for them.
+  func deliverGathered() { endpoint.gathered.deliver() }
 
   /// Packets were written.
   func wrote() { hasBegun = true }
@@ -126,5 +135,8 @@ final class QUICPath {
     }
   }
 
-  private func forgetCallbacks() { (onEstablished, onFlushed, onEnd) = (nil, nil, nil) }
+  private func forgetCallbacks() {
+    (onEstablished, onFlushed, onEnd) = (nil, nil, nil)
+    connection.user = nil
+  }
 }

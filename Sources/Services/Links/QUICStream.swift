@@ -2,7 +2,7 @@ import Primitives
 import QUIC
 
 /// One stream of a `QUICCarrier`: bytes in both directions, each with its own flow control. Bound to the loop.
-final class QUICStream: ByteStream {
+final class QUICStream: ByteStream, GatheredBytes.Receiver {
   /// When this number of bytes is queued, the stream stops being writable.
   static let queueLimit = 512 << 10
   /// What each end may send ahead of what is consumed, before the other end has said more.
@@ -17,7 +17,7 @@ final class QUICStream: ByteStream {
   /// Whether the peer admits no more bytes now.
   private(set) var isBlocked = false
 
-  private weak var carrier: QUICCarrier?
+  private let carrier: QUICCarrier
   private var buffer = QUICSendBuffer()
   /// What the peer may send, beyond the first window; negative if its owner admits less.
   private var extraWindow: Int
@@ -57,7 +57,7 @@ final class QUICStream: ByteStream {
   func opened(as id: Int64) {
     self.id = id
     guard extraWindow > 0 else { return }
-    carrier?.extendWindow(of: id, by: extraWindow)
+    carrier.extendWindow(of: id, by: extraWindow)
     extraWindow = 0
   }
 
@@ -79,14 +79,14 @@ final class QUICStream: ByteStream {
   }
 
   var isWritable: Bool {
-    guard let carrier, carrier.acceptsBytes, !finishesAfterQueue else { return false }
+    guard carrier.acceptsBytes, !finishesAfterQueue else { return false }
     let isFull = queuedBytes >= Self.queueLimit || carrier.isCongested
     if isFull { wasFull = true }
     return !isFull
   }
 
   func write(_ bytes: [UInt8]) {
-    guard let carrier, carrier.acceptsBytes, !finishesAfterQueue, !bytes.isEmpty else { return }
+    guard carrier.acceptsBytes, !finishesAfterQueue, !bytes.isEmpty else { return }
     buffer.append(bytes)
     carrier.queued(bytes.count, on: self)
   }
@@ -94,7 +94,7 @@ final class QUICStream: ByteStream {
   func finish() {
     guard !finishesAfterQueue else { return }
     finishesAfterQueue = true
-    carrier?.queued(0, on: self)
+    carrier.queued(0, on: self)
   }
 
   /// What to send next; nil if there is nothing.
@@ -146,7 +146,7 @@ final class QUICStream: ByteStream {
     // A window below the first one closes as its bytes are consumed.
     let held = min(count, max(0, -extraWindow))
     extraWindow += held
-    if let id { carrier?.extendWindow(of: id, by: count - held) } else { extraWindow += count - held }
+    if let id { carrier.extendWindow(of: id, by: count - held) } else { extraWindow += count - held }
   }
 
   func receive(_ bytes: UnsafeRawBufferPointer) {
@@ -170,7 +170,7 @@ final class QUICStream: ByteStream {
   func reset() {
     let wasForgotten = isForgotten
     forget()
-    if !wasForgotten { carrier?.reset(self) }
+    if !wasForgotten { carrier.reset(self) }
   }
 
   /// Ends the stream: the peer has reset it, or the link is gone.
@@ -187,6 +187,6 @@ final class QUICStream: ByteStream {
     finishesAfterQueue = true
     guard !isForgotten else { return }
     isForgotten = true
-    carrier?.forgot(self)
+    carrier.forgot(self)
   }
 }

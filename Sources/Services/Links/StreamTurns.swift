@@ -3,9 +3,13 @@
 struct StreamTurns<ID: Equatable> {
   /// A stream with at most this number of bytes has little to send.
   static var small: Int { 16 << 10 }
+  /// The most bytes of a turn: so many arrive one after the other, and the other end need not take them piece by piece.
+  static var turnBytes: Int { 16 << 10 }
 
   private var little: [ID] = []
   private var much: [ID] = []
+  /// Bytes of the turn that has begun, of the first stream with much to send.
+  private var sentInTurn = 0
 
   var isEmpty: Bool { little.isEmpty && much.isEmpty }
 
@@ -23,9 +27,18 @@ struct StreamTurns<ID: Equatable> {
   /// Adds a stream that has had its turn and has more to send, unless it was added during its turn.
   mutating func addAgain(_ id: ID) { if !contains(id) { much.append(id) } }
 
+  /// The stream whose turn it is has sent bytes. Its turn ends if it has no more, or has sent enough.
+  mutating func sent(_ count: Int, by id: ID, hasMore: Bool) {
+    if little.isEmpty { sentInTurn += count }
+    if hasMore, little.isEmpty, much.first == id, sentInTurn < Self.turnBytes { return }
+    _ = next()
+    if hasMore { addAgain(id) }
+  }
+
   /// Removes and returns the stream whose turn it is.
   mutating func next() -> ID? {
     if !little.isEmpty { return little.removeFirst() }
+    sentInTurn = 0
     return much.isEmpty ? nil : much.removeFirst()
   }
 }
