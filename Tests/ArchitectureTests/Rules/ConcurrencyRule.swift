@@ -4,7 +4,7 @@ enum ConcurrencyRule {
   /// executor.
   static func throwingContinuations(in file: SourceFile) -> [Violation] {
     file.violations(
-      of: /with(Checked|Unsafe)ThrowingContinuation/,
+      of: /with(Checked|Unsafe)ThrowingContinuation/, in: ["ThrowingContinuation"],
       "Resume a continuation that cannot throw with a Result, and call get() on it.")
   }
 
@@ -14,6 +14,7 @@ enum ConcurrencyRule {
       return []
     }
     return file.violations(
-      of: /\b(async|await)\b/, "A class of the daemon takes callbacks; async belongs in an extension of Node.")
+      of: /\b(async|await)\b/, in: ["async", "await"],
+      "A class of the daemon takes callbacks; async belongs in an extension of Node.")
   }
 }

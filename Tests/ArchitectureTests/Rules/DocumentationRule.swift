@@ -17,8 +17,10 @@ enum DocumentationRule {
 
   /// The name that a line declares with `package`, if it must be documented.
   private static func name(declaredBy line: String) -> String? {
+    let kinds = ["class", "struct", "enum", "protocol", "actor", "typealias", "func", "init"]
+    guard line.containsAny(of: kinds) else { return nil }
     let declaration = /^\s*(?:@\w+(?:\([^)]*\))?\s+)*package\s+(.*)$/
-    guard let rest = line.firstMatch(of: declaration)?.output.1 else { return nil }
+    guard line.containsAny(of: ["package"]), let rest = line.firstMatch(of: declaration)?.output.1 else { return nil }
     if let type = rest.firstMatch(
       of: /\b(?:class|struct|enum|protocol|actor|typealias)\s+(?!func|var|let|subscript)(\w+)/),
       rest.firstMatch(of: /\b(?:func|var|let|init|import)\b/) == nil

@@ -18,7 +18,7 @@ enum ImportRule {
   static func imports(in file: SourceFile) -> [(line: Int, module: String)] {
     let form =
       /(?:^|;)\s*(?:@\w+(?:\([^)]*\))?\s+)*(?:(?:public|package|internal|fileprivate|private)\s+)?import\s+(?:(?:struct|class|enum|protocol|typealias|func|let|var|actor)\s+)?(\w+)/
-    return file.code.indices.flatMap { index in
+    return file.code.indices.filter { file.code[$0].containsAny(of: ["import"]) }.flatMap { index in
       file.code[index].matches(of: form).map { (line: index, module: String($0.output.1)) }
     }
   }

@@ -15,7 +15,7 @@ enum NamingRule {
   private static func typeNames(in file: SourceFile) -> [Violation] {
     let type = /\b(?:class|struct|enum|protocol|actor|typealias)\s+(\w+)/
     return file.code.indices.compactMap { index in
-      guard let name = file.code[index].firstMatch(of: type)?.output.1,
+      guard file.code[index].containsAny(of: vague), let name = file.code[index].firstMatch(of: type)?.output.1,
         let suffix = vague.first(where: { name.hasSuffix($0) })
       else { return nil }
       return file.violation(at: index, "a type whose name ends in \(suffix) hides its job; name the job.")
@@ -23,12 +23,15 @@ enum NamingRule {
   }
 
   private static func access(in file: SourceFile) -> [Violation] {
-    file.violations(of: /^\s*(?:@\w+\s+)*(?:public|open)\s/, "nothing is public: modules share with `package`.")
+    file.violations(
+      of: /^\s*(?:@\w+\s+)*(?:public|open)\s/, in: ["public", "open"],
+      "nothing is public: modules share with `package`.")
   }
 
   private static func notes(in file: SourceFile) -> [Violation] {
     let note = /\b(TODO|FIXME|XXX|HACK)\b/
-    return file.lines.indices.filter { file.lines[$0].firstMatch(of: note) != nil }
+    let words = ["TODO", "FIXME", "XXX", "HACK"]
+    return file.lines.indices.filter { file.lines[$0].containsAny(of: words) && file.lines[$0].contains(note) }
       .map { file.violation(at: $0, "do it, or leave it to the list of issues; no notes in the code.") }
   }
 }

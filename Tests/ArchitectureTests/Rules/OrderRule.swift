@@ -21,7 +21,9 @@ enum OrderRule {
   /// The sequence of each `for` loop.
   private static func loops(in file: SourceFile) -> [(line: Int, sequence: String)] {
     file.code.indices.compactMap { line in
-      guard let start = file.code[line].firstMatch(of: /^\s*(?:\w+: )?for .*? in(?: |$)/) else { return nil }
+      guard file.code[line].containsAny(of: ["for "]),
+        let start = file.code[line].firstMatch(of: /^\s*(?:\w+: )?for .*? in(?: |$)/)
+      else { return nil }
       // A header is rarely longer than three lines.
       let text = ([String(file.code[line][start.range.upperBound...])] + file.code[(line + 1)...].prefix(3))
         .joined(separator: " ")

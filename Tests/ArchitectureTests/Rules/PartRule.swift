@@ -27,7 +27,7 @@ enum PartRule {
       names.formUnion(table.rows[other]?.surface ?? [])
     }
     return file.code.indices.flatMap { index in
-      Set(file.code[index].matches(of: /\b[A-Z]\w*/).map { String($0.output) }).sorted().compactMap { name in
+      file.code[index].capitalizedWords.compactMap { name in
         guard let owner = owners[name], owner != own, !allowed.contains(name) else { return nil }
         return file.violation(
           at: index, "\(name) belongs to \(owner); Sources/Daemon/README.md does not let \(own) name it.")

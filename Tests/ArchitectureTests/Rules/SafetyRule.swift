@@ -2,8 +2,11 @@
 enum SafetyRule {
   static func violations(in file: SourceFile) -> [Violation] {
     let unchecked = /@unchecked\s+Sendable|nonisolated\(unsafe\)|@preconcurrency|unsafeBitCast|unsafeDowncast/
+    let parts = ["@unchecked", "nonisolated", "@preconcurrency", "unsafeBitCast", "unsafeDowncast"]
     return file.code.indices.compactMap { index in
-      guard let match = file.code[index].firstMatch(of: unchecked), !hasReason(file, index) else { return nil }
+      guard file.code[index].containsAny(of: parts), let match = file.code[index].firstMatch(of: unchecked),
+        !hasReason(file, index)
+      else { return nil }
       let word = file.code[index][match.range]
       return file.violation(
         at: index, "\(word) needs a comment on this line or the one above that says why it is safe.")
@@ -12,7 +15,8 @@ enum SafetyRule {
 
   /// The handlers that `exit` runs free memory that other threads still use.
   static func exits(in file: SourceFile) -> [Violation] {
-    file.violations(of: /(^|[^.\w])exit\(/, "End the process with CurrentProcess.end: other threads may be running.")
+    file.violations(
+      of: /(^|[^.\w])exit\(/, in: ["exit("], "End the process with CurrentProcess.end: other threads may be running.")
   }
 
   /// Threads are started, named and detached in one place.
@@ -20,7 +24,7 @@ enum SafetyRule {
     guard !file.path.hasPrefix("Sources/Platform/Threads/") else { return [] }
     return file.violations(
       of: /\b(pthread_create|uv_thread_create\w*|thrd_create|detachNewThread|DispatchQueue)\b|\bThread( \{|[.({])/,
-      "Start threads with SystemThread, WorkerThread or ThreadExecutor.")
+      in: ["hread", "thrd_create", "DispatchQueue"], "Start threads with SystemThread, WorkerThread or ThreadExecutor.")
   }
 
   private static func hasReason(_ file: SourceFile, _ index: Int) -> Bool {

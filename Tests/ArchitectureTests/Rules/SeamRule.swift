@@ -41,7 +41,7 @@ enum SeamRule {
   static func violations(in file: SourceFile) -> [Violation] {
     guard file.path.hasPrefix(folder) else { return [] }
     return file.code.indices.flatMap { index in
-      Set(file.code[index].matches(of: /\b[A-Z]\w*/).map { String($0.output) }).sorted().compactMap { name in
+      file.code[index].capitalizedWords.compactMap { name in
         guard let files = places[name], !files.contains(file.name) else { return nil }
         return file.violation(at: index, "only \(files.sorted().joined(separator: ", ")) may name \(name).")
       }

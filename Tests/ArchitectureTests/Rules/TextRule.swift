@@ -18,10 +18,14 @@ enum TextRule {
     let comparing =
       /\.(split|prefix|drop|first|last|firstIndex|lastIndex|contains|filter|allSatisfy)(\(\w+:)? ?\{ ?\$0 [!=]= ""/
     let keyed = /\[String ?:|Set<String>/
-    return file.violations(of: /\.has(Prefix|Suffix)\(/, "Use begins(with:) or ends(with:), which compare bytes.")
+    return file.violations(
+      of: /\.has(Prefix|Suffix)\(/, in: [".has"], "Use begins(with:) or ends(with:), which compare bytes.")
       + file.violations(
-        of: searching, "Use cut(at:), parts(separatedBy:) or contains(bytesOf:), which compare bytes.")
-      + file.violations(of: comparing, "A mark after the separator hides it: use cut(at:) or parts(separatedBy:).")
-      + file.violations(of: keyed, "Names that look alike would be one key: use ByteString.")
+        of: searching, in: ["\"\""], "Use cut(at:), parts(separatedBy:) or contains(bytesOf:), which compare bytes.")
+      + file.violations(
+        of: comparing, in: ["= \"\""], "A mark after the separator hides it: use cut(at:) or parts(separatedBy:).")
+      + file.violations(
+        of: keyed, in: ["[String", "Set<String>"],
+        "Names that look alike would be one key: use ByteString.")
   }
 }

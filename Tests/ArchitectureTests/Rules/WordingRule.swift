@@ -15,11 +15,18 @@ enum WordingRule {
     ]
   }
 
+  /// Each phrase contains one of these.
+  private static let parts = [
+    "hoever", "body", "o many", "where", "at once", "anew", " back", "or ever", "called again",
+  ]
+
   /// At most one violation per line.
   static func violations(in file: SourceFile) -> [Violation] {
     let phrases = phrases
     return file.lines.indices.compactMap { index in
-      guard let comment = file.lines[index].firstMatch(of: /(?:^|\s)\/\/+ (.*)/)?.1 else { return nil }
+      guard file.lines[index].containsAny(of: parts),
+        let comment = file.lines[index].firstMatch(of: /(?:^|\s)\/\/+ (.*)/)?.1
+      else { return nil }
       for (phrase, advice) in phrases {
         if let found = comment.firstMatch(of: phrase) { return file.violation(at: index, "'\(found.0)': \(advice).") }
       }

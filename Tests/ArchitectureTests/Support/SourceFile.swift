@@ -37,8 +37,11 @@ struct SourceFile {
   }
 
   /// A violation at every line of code that `pattern` matches.
-  func violations(of pattern: Regex<some Any>, _ reason: String) -> [Violation] {
-    code.indices.filter { code[$0].firstMatch(of: pattern) != nil }.map { violation(at: $0, reason) }
+  ///
+  /// - Parameter texts: one of them is in every line that it matches.
+  func violations(of pattern: Regex<some Any>, in texts: [String], _ reason: String) -> [Violation] {
+    code.indices.filter { code[$0].containsAny(of: texts) && code[$0].firstMatch(of: pattern) != nil }
+      .map { violation(at: $0, reason) }
   }
 }
 

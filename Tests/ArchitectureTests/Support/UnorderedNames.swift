@@ -13,6 +13,23 @@ struct UnorderedNames {
     let kind: Kind
   }
 
+  /// What a line declares.
+  private struct Line {
+    /// Names with the kinds of their types.
+    let typed: [(name: String, kind: Kind)]
+    /// Names with their initial values.
+    let assigned: [(name: String, value: String)]
+
+    init(_ text: String) {
+      typed = UnorderedNames.declarations(text)
+      let hasValue = text.containsAny(of: ["let ", "var "]) && text.containsAny(of: [" = "])
+      let found = hasValue ? text.matches(of: /\b(?:let|var) (\w+) = (.+)/) : []
+      assigned = found.map { match in
+        (String(match.output.1), UnorderedNames.initializer(String(match.output.2)))
+      }
+    }
+  }
+
   /// By file path and name.
   private var inFile: [String: [String: [Declaration]]] = [:]
   /// By module and name.
@@ -20,24 +37,22 @@ struct UnorderedNames {
   private var anywhere: [String: [Kind]] = [:]
 
   init(of files: [SourceFile]) {
+    let lines = files.map { file in file.code.map(Line.init) }
     // A declaration may depend on another one, so the second pass uses the results of the first.
     for _ in 0..<2 {
       let known = self
       self = UnorderedNames()
-      for file in files { note(file, known) }
+      for (file, lines) in zip(files, lines) { note(lines, of: file, known) }
     }
   }
 
   private init() {}
 
-  private mutating func note(_ file: SourceFile, _ known: UnorderedNames) {
-    for (line, text) in file.code.enumerated() {
-      for (name, kind) in Self.declarations(text) { note(name, kind, at: line, of: file) }
-      guard text.contains("let ") || text.contains("var ") else { continue }
-      for match in text.matches(of: /\b(?:let|var) (\w+) = (.+)/) {
-        let value = Self.initializer(String(match.output.2))
-        let kind: Kind = known.isUnordered(value, at: line, of: file) ? .unordered : .ordered
-        note(String(match.output.1), kind, at: line, of: file)
+  private mutating func note(_ lines: [Line], of file: SourceFile, _ known: UnorderedNames) {
+    for (index, line) in lines.enumerated() {
+      for (name, kind) in line.typed { note(name, kind, at: index, of: file) }
+      for (name, value) in line.assigned {
+        note(name, known.isUnordered(value, at: index, of: file) ? .unordered : .ordered, at: index, of: file)
       }
     }
   }
@@ -49,12 +64,14 @@ struct UnorderedNames {
   }
 
   /// Names with their types: properties, parameters, and functions (with a parenthesis) with their return types.
-  private static func declarations(_ text: String) -> [(String, Kind)] {
-    guard text.contains(": ") || text.contains("-> ") else { return [] }
+  private static func declarations(_ text: String) -> [(name: String, kind: Kind)] {
+    guard text.containsAny(of: [": ", "-> "]) else { return [] }
     let typed = text.matches(of: /(\w+): (?:inout )?(?=[A-Z\[(])/).map { match in
       (String(match.output.1), kind(of: text[match.range.upperBound...]))
     }
-    guard let function = text.firstMatch(of: /func (\w+).*-> (.*)/) else { return typed }
+    guard text.containsAny(of: ["func "]), let function = text.firstMatch(of: /func (\w+).*-> (.*)/) else {
+      return typed
+    }
     return typed + [("\(function.output.1)(", kind(of: function.output.2))]
   }
 
