@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+import kachery_p2p as kp
 from real_daemon import CHANNEL, RealDaemon, StartDaemon, free_port
+from stand_in import StandIn, frames
 
 PATIENCE = 30.0  # seconds
 
@@ -44,13 +46,23 @@ def store(daemon: RealDaemon, path: Path, content: bytes) -> str:
     return daemon.kachery("store", str(path)).stdout.strip()
 
 
-def test_a_file_is_loaded_from_the_copy_when_its_node_is_off(start_daemon: StartDaemon, tmp_path: Path) -> None:
+def test_a_file_is_loaded_from_the_copy_when_its_node_is_off(
+    start_daemon: StartDaemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lab = Lab(start_daemon, "--replica-limit", "0.001")
     uri = store(lab.laptop, tmp_path / "data.bin", b"0123456789" * 50_000)
     code, shown, notes = lab.replicate(uri)
     assert code == 0, notes
     assert shown.endswith(f"  kept by server ({lab.server.probe['nodeId'][:8]})\n")
     assert "pinned" in lab.server.kachery("du").stdout
+    (tmp_path / "session").mkdir()
+    (tmp_path / "session" / "notes.txt").write_text("notes")
+    lab.laptop.select(monkeypatch)
+    folder = kp.store_dir(str(tmp_path / "session"))
+    copies = kp.replicate(folder, node=lab.server.probe["nodeId"], channel=CHANNEL)
+    notes_hash = kp.read_dir(folder)["files"]["notes.txt"]["sha1"]  # type: ignore[index]
+    assert sorted(copy.sha1 for copy in copies) == sorted([folder[len("sha1dir://") :][:40], notes_hash])
+    assert {(copy.node_id, copy.label) for copy in copies} == {(lab.server.probe["nodeId"], "server")}
     lab.laptop.stop()
     reader = lab.start("reader", "--channel", CHANNEL)
     loaded = reader.kachery("load", uri, "--dest", str(tmp_path / "loaded.bin"), "--timeout", "30")
@@ -76,6 +88,30 @@ def test_the_owner_decides_how_much_is_kept(start_daemon: StartDaemon, tmp_path:
     answers = [json.loads(line) for line in lab.replicate(other, "--json")[1].splitlines()]
     assert [answer["type"] for answer in answers] == ["answer", "failed", "finished"]
     assert answers[0]["state"] == "noRoom"
+
+
+def test_what_the_daemon_says_about_copies(stand_in: StandIn) -> None:
+    uri = "sha1://" + "7" * 40
+    kept = {"type": "answer", "sha1": "7" * 40, "nodeId": "ab", "label": "server", "state": "kept", "reason": ""}
+    failed = {"type": "failed", "sha1": "7" * 40, "code": "no_member_online", "reason": "No member is linked."}
+    answer: list[dict[str, str]] = []
+    stand_in.answers["/v1/replicate"] = lambda request: (200, frames(*answer))
+    answer[:] = [{**kept, "state": "loading"}, kept, {"type": "finished"}]
+    assert kp.replicate(uri, channel="lab") == [("7" * 40, "ab", "server")]
+    assert stand_in.requests[-1][1] == {"sha1s": ["7" * 40], "channel": "lab"}
+    answer[:] = [failed, failed, {"type": "finished"}]
+    with pytest.raises(kp.NoMemberOnline, match=r"No member is linked\. 1 other file has no copy either\."):
+        kp.replicate(uri)
+    answer[:] = [kept]
+    with pytest.raises(kp.Disconnected, match="call replicate again"):
+        kp.replicate(uri)
+    answer[:] = [{"type": "error", "error": "stopping", "code": "cancelled"}]
+    with pytest.raises(kp.Cancelled, match="stopping"):
+        kp.replicate(uri)
+    with pytest.raises(kp.BadRequest, match="store it first"):
+        kp.replicate(__file__)
+    with pytest.raises(kp.NotFound):
+        kp.replicate("sha1dir://" + "6" * 40)
 
 
 @pytest.mark.parametrize("arguments", [["--node", "ab"], ["--channel", "not-joined"], []])

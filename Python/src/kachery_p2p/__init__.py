@@ -53,6 +53,7 @@ from ._node import NodeInfo, find_file, get_channels, get_node_id, get_node_info
 from ._open import open
 from ._place import storage_directory as _kachery_storage_dir
 from ._ranges import load_bytes
+from ._replicate import Copy, replicate
 from ._shellscript import ShellScript
 from ._store import link_file, store_file, store_json, store_npy, store_object, store_pkl, store_text
 from ._temporary import TemporaryDirectory
@@ -93,6 +94,7 @@ __all__ = [
     "Cancelled",
     "ChannelUnreadable",
     "ClockSkew",
+    "Copy",
     "Disconnected",
     "DiskFull",
     "FailedToStart",
@@ -150,6 +152,7 @@ __all__ = [
     "load_text",
     "open",
     "read_dir",
+    "replicate",
     "save_file",
     "set",
     "start_daemon",

@@ -50,6 +50,8 @@ store_npy = _on_thread(kp.store_npy)
 store_pkl = _on_thread(kp.store_pkl)
 store_text = _on_thread(kp.store_text)
 
+replicate = _on_thread(kp.replicate)
+
 get_channels = _on_thread(kp.get_channels)
 get_node_id = _on_thread(kp.get_node_id)
 get_node_info = _on_thread(kp.get_node_info)
