@@ -46,6 +46,7 @@ actor Node {
   let channels: JoinedChannels
   private let introduced: IntroducedNodes
   let maintenance: StoreMaintenance
+  let storeSize: StoreSize
   let stopRequest: StopRequest
 
   private var servers: APIServers?
@@ -98,6 +99,7 @@ actor Node {
     downloads = Downloads(store, driver: driver, loop: loop, metrics: counters, rate: limits.download)
     uploads = Uploads(store, loop: loop, metrics: counters, limits: limits)
     maintenance = StoreMaintenance(store, configuration, loop: loop, log: log)
+    storeSize = StoreSize(loop: loop) { () throws(KacheryError) in try store.usage() }
     lookups = FileLookups(store, driver: driver, loop: loop, log: log, cancellation: maintenance.cancellation)
     requests = FileRequests(store, driver: driver, loop: loop, metrics: counters, node: node)
     batches = BatchLoads(requests, store, driver: driver, loop: loop, metrics: counters)

@@ -10,6 +10,7 @@ struct NodeMetrics: Sendable {
   let piecesRefused: Counter
   let loadsFinished: Counter
   let loadsFailed: Counter
+  let loadSeconds: Histogram
   let filesStored: Counter
   let requestsServed: Counter
   let requestsRefused: Counter
@@ -31,6 +32,9 @@ struct NodeMetrics: Sendable {
       "Loads from other nodes that succeeded; files already here are not counted.")
     loadsFailed = all.register(
       "kachery_loads_failed_total", .counter, "Loads that failed; cancelled ones are not counted.")
+    loadSeconds = all.register(
+      "kachery_load_seconds", upTo: [0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000],
+      "How long the loads of files from other nodes took that succeeded.")
     filesStored = all.register("kachery_files_stored_total", .counter, "Files stored through the local API.")
     requestsServed = all.register(
       "kachery_requests_served_total", .counter, "Peers' requests for a range of a file that were granted.")

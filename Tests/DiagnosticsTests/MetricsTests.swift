@@ -30,6 +30,28 @@ import Testing
     #expect(metrics.values.map(\.value) == [3] && again.current == 3)
   }
 
+  @Test func durationsAreCountedByTheirLength() {
+    let metrics = Metrics()
+    let histogram = metrics.register("wait_seconds", upTo: [0.1, 1, 10], "Waits.")
+    for duration in [Duration.milliseconds(50), .milliseconds(100), .seconds(3), .seconds(3_600)] {
+      metrics.register("wait_seconds", upTo: [0.1, 1, 10], "Waits.").add(duration)
+    }
+    #expect(histogram.bounds == [0.1, 1, 10])
+    #expect(metrics.values.isEmpty, "it is no single number")
+    #expect(
+      metrics.exposition == """
+        # HELP wait_seconds Waits.
+        # TYPE wait_seconds histogram
+        wait_seconds_bucket{le="0.1"} 2
+        wait_seconds_bucket{le="1.0"} 2
+        wait_seconds_bucket{le="10.0"} 3
+        wait_seconds_bucket{le="+Inf"} 4
+        wait_seconds_sum 3603.15
+        wait_seconds_count 4
+
+        """)
+  }
+
   @Test func familiesAreWrittenAsPrometheusReadsThem() {
     let nodes = MetricFamily("nodes", "Nodes.", by: "path", [("direct", 2), ("a \"b\"\\\n", 0)])
     #expect(

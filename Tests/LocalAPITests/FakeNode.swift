@@ -30,7 +30,12 @@ actor FakeNode: LocalNode {
       node: id, isBootstrap: false, joinedChannels: [JoinedChannel(address: "<b>lab</b>")], storageDirectory: "/data")
   }
 
-  func gauges() async -> [MetricFamily] { [MetricFamily("kachery_things", "Things.", by: "kind", [("\"a\"\n", 1)])] }
+  func gauges(namingChannels: Bool) async -> [MetricFamily] {
+    [
+      MetricFamily("kachery_channels_named", "Whether channels are named.", namingChannels ? 1 : 0),
+      MetricFamily("kachery_things", "Things.", by: "kind", [("\"a\"\n", 1)]),
+    ]
+  }
 
   var status: NodeStatus {
     let peer = NodeStatus.Peer(

@@ -129,6 +129,8 @@ import Testing
           #"{"success":true,"format":"json""#))
       let metrics = try await service.fetch(service.request("GET", "/metrics")).body
       #expect(metrics.contains("kachery_api_requests_total"))
+      #expect(metrics.contains("kachery_channels_named 1"))
+      #expect(metrics.contains("kachery_api_answer_seconds_count 2\n"), "the two requests before this one")
       #expect(metrics.hasSuffix("# TYPE kachery_things gauge\nkachery_things{kind=\"\\\"a\\\"\\n\"} 1\n"))
       #expect(
         try await service.post("/storeFile", #"{"localFilePath":"/there"}"#).body.contains(

@@ -1,15 +1,33 @@
 import Synchronization
 
-/// The named counters of one node, each present from the start at zero, for `/metrics` and `/stats`.
+/// The named counters and histograms of one node, each present from the start at zero, for `/metrics` and `/stats`.
 package final class Metrics: Sendable {
   /// The type of a metric in the Prometheus text format.
   package enum Kind: String, Sendable { case counter, gauge }
 
+  private enum Value {
+    case counter(Counter, Kind)
+    case histogram(Histogram)
+
+    var type: String {
+      switch self {
+      case .counter(_, let kind): kind.rawValue
+      case .histogram: "histogram"
+      }
+    }
+
+    func lines(_ name: String) -> String {
+      switch self {
+      case .counter(let counter, _): "\(name) \(counter.current)\n"
+      case .histogram(let histogram): histogram.exposition(of: name)
+      }
+    }
+  }
+
   private struct Entry {
     let name: String
     let meaning: String
-    let kind: Kind
-    let counter: Counter
+    let value: Value
   }
 
   private let entries = Mutex<[Entry]>([])
@@ -20,28 +38,42 @@ package final class Metrics: Sendable {
   /// counted, and what is not.
   package func register(_ name: String, _ kind: Kind = .counter, _ meaning: String) -> Counter {
     entries.withLock { entries in
-      if let entry = entries.first(where: { $0.name == name }) { return entry.counter }
+      if case .counter(let counter, _)? = entries.first(where: { $0.name == name })?.value { return counter }
       let counter = Counter()
-      entries.append(Entry(name: name, meaning: meaning, kind: kind, counter: counter))
+      entries.append(Entry(name: name, meaning: meaning, value: .counter(counter, kind)))
       return counter
     }
   }
 
-  /// All names with their current values, in order of registration.
+  /// Registers a histogram of durations, or returns the one that is registered by this name.
+  ///
+  /// - Parameters:
+  ///   - bounds: the lengths in seconds up to which is counted, in rising order.
+  ///   - meaning: describes in one sentence what is measured, and what is not.
+  package func register(_ name: String, upTo bounds: [Double], _ meaning: String) -> Histogram {
+    entries.withLock { entries in
+      if case .histogram(let histogram)? = entries.first(where: { $0.name == name })?.value { return histogram }
+      let histogram = Histogram(upTo: bounds)
+      entries.append(Entry(name: name, meaning: meaning, value: .histogram(histogram)))
+      return histogram
+    }
+  }
+
+  /// The names of the counters with their current values, in order of registration.
   package var values: [(name: String, value: Int)] {
-    entries.withLock { entries in entries.map { ($0.name, $0.counter.current) } }
+    entries.withLock { entries in
+      entries.compactMap { entry in
+        guard case .counter(let counter, _) = entry.value else { return nil }
+        return (entry.name, counter.current)
+      }
+    }
   }
 
   /// The Prometheus text exposition format, version 0.0.4.
   package var exposition: String {
     entries.withLock { entries in
       entries.map { entry in
-        """
-        # HELP \(entry.name) \(entry.meaning)
-        # TYPE \(entry.name) \(entry.kind.rawValue)
-        \(entry.name) \(entry.counter.current)
-
-        """
+        "# HELP \(entry.name) \(entry.meaning)\n# TYPE \(entry.name) \(entry.value.type)\n\(entry.value.lines(entry.name))"
       }.joined()
     }
   }

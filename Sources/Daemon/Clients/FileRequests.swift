@@ -29,6 +29,7 @@ final class FileRequests {
     /// Whether it is one of many files of a client's request.
     let isPart: Bool
     let observer: LoadObserver
+    let begunAt: Instant
     var progress = LoadProgress()
     var reportedAt: Instant?
     /// The bytes that were last reported.
@@ -120,7 +121,7 @@ final class FileRequests {
     let id = LoadID(number: lastNumber)
     loads[id] = Load(
       hash: request.key.hash, manifest: request.key.manifest, name: request.name, isPart: isPart,
-      observer: observer(id))
+      observer: observer(id), begunAt: loop.now)
     return id
   }
 
@@ -151,6 +152,7 @@ final class FileRequests {
   private func loaded(_ id: LoadID) {
     guard let load = loads[id] else { return }
     metrics.loadsFinished.add()
+    metrics.loadSeconds.add(loop.now - load.begunAt)
     let (hash, manifest) = (load.hash, load.manifest)
     // Peers may ask for the manifest without knowing that the file has one.
     loop.work { [store] in

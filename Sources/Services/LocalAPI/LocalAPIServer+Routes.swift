@@ -23,7 +23,8 @@ extension LocalAPIServer {
       await node.requestStop()
     case .stats: await showStats(caller, exchange)
     case .metrics:
-      let text = node.metrics.exposition + (await node.gauges()).map(\.exposition).joined()
+      let gauges = await node.gauges(namingChannels: caller?.may(read: .channels) ?? false)
+      let text = node.metrics.exposition + gauges.map(\.exposition).joined()
       exchange.respond(
         HTTPResponse(contentType: "text/plain; version=0.0.4; charset=utf-8", body: Array(text.utf8)))
     case .store: try await store(exchange)

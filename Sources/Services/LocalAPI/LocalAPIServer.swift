@@ -38,6 +38,7 @@ package actor LocalAPIServer {
   var bodyShares = BodyShares()
   private let requests: Counter
   private let refusals: Counter
+  private let answerSeconds: Histogram
 
   package nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
@@ -57,6 +58,9 @@ package actor LocalAPIServer {
     requests = node.metrics.register(
       "kachery_api_requests_total", .counter, "Requests to the local API, refused ones included.")
     refusals = node.metrics.register("kachery_api_refusals_total", .counter, "Requests without a good token or host.")
+    answerSeconds = node.metrics.register(
+      "kachery_api_answer_seconds", upTo: [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10],
+      "How long requests to the local API took; those that wait for nodes or messages, or carry files, do not count.")
     server = try HTTPServer(
       host: host, port: port, credentials: credentials,
       connections: connections ?? Self.connections(access.isRemote ? .eighth : .half), now: { loop.now })
@@ -159,7 +163,9 @@ package actor LocalAPIServer {
         return refuse(
           exchange, status: 503, "Too many requests of this client are being served; end some of them first.")
       }
+      let begunAt = loop.now
       try await answer(route, parameters, caller, exchange)
+      if !route.waits { answerSeconds.add(loop.now - begunAt) }
     } catch {
       if error.code == .forbidden { refusals.add() }
       refuse(exchange, status: error.code.httpStatus, error.message, error.code)

@@ -9,7 +9,9 @@ package protocol LocalNode: LocalStoreKeeping, LocalBatchLoading, LocalExplainin
   /// The node's counters.
   nonisolated var metrics: Metrics { get }
   /// What is read when the metrics are asked for.
-  func gauges() async -> [MetricFamily]
+  ///
+  /// - Parameter namingChannels: whether the asker may know the names of channels, which are secrets.
+  func gauges(namingChannels: Bool) async -> [MetricFamily]
   /// The content of the status page: names, values and peers.
   var status: NodeStatus { get }
   /// The transfers between this node and others that are underway, in a stable order.
