@@ -221,7 +221,11 @@ PACKAGES = .build/packages
 wheels: $(VENV)/.complete ## Build wheels and source distributions of the Python packages into .build/packages
 	Deploy/package/wheels.sh $(PACKAGES) $(VENV)/bin/python
 
-deb: needed installable ## Build the Debian packages of this machine's release into .build/packages
+# An empty maintainer is the one that git knows.
+MAINTAINER ?=
+export MAINTAINER
+
+deb: needed installable ## Build the Debian packages of this machine's release into .build/packages (MAINTAINER='Name <address>')
 	Deploy/package/deb.sh $(PACKAGES)
 
 tarball: needed installable ## Build a tarball that runs wherever it is unpacked, with the libraries that it needs
@@ -268,19 +272,23 @@ uninstall: ## Remove exactly what install created, and folders that are then emp
 
 UNITDIR = $(DESTDIR)/etc/systemd/system
 SYSUSERSDIR = $(DESTDIR)/usr/lib/sysusers.d
+CATALOGDIR = $(DESTDIR)/usr/lib/systemd/catalog
 SERVICES = kachery kachery-bootstrap
 
 install-service: ## Install systemd services for the installed daemon, without starting them
-	install -d '$(UNITDIR)' '$(SYSUSERSDIR)'
+	install -d '$(UNITDIR)' '$(SYSUSERSDIR)' '$(CATALOGDIR)'
 	install -m 0644 Deploy/systemd/kachery.sysusers '$(SYSUSERSDIR)/kachery.conf'
+	install -m 0644 Deploy/systemd/kachery.catalog '$(CATALOGDIR)'
 	for name in $(SERVICES); do sed 's|/usr/local/bin/|$(PREFIX)/bin/|' "Deploy/systemd/$$name.service" \
 	  > "$(UNITDIR)/$$name.service" && chmod 0644 "$(UNITDIR)/$$name.service" || exit 1; done
-	$(if $(DESTDIR),,systemd-sysusers kachery.conf && if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi)
+	$(if $(DESTDIR),,systemd-sysusers kachery.conf && journalctl --update-catalog && \
+	  if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi)
 
 uninstall-service: ## Remove exactly what install-service created; the user and the data stay
 	$(if $(DESTDIR),,if [ -d /run/systemd/system ]; then systemctl disable --now $(SERVICES); fi)
 	for name in $(SERVICES); do rm -f "$(UNITDIR)/$$name.service" || exit 1; done
-	rm -f '$(SYSUSERSDIR)/kachery.conf'
+	rm -f '$(SYSUSERSDIR)/kachery.conf' '$(CATALOGDIR)/kachery.catalog'
+	$(if $(DESTDIR),,journalctl --update-catalog)
 
 clean: ## Remove everything that was built
 	rm -rf .build Python/build Python/client/build Python/src/*.egg-info Python/client/src/*.egg-info

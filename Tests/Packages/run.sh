@@ -160,6 +160,7 @@ test_deb() {
   { chroot "$root" env DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends "${needed[@]}" \
     >>"$log" 2>&1 && cp -a "$root" "$root-bootstrap" && boot "$root" "$log" steps.sh; } || code=$?
   record "$release" packages "$code" "$((SECONDS - began))" "$log"
+  sed -n 's/^MEASURED /  /p' "$log"
 }
 
 # Makes a host a bootstrap node with the user data of Deploy/bootstrap-node, in a root that test_deb has left.

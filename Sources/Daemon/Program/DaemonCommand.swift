@@ -38,9 +38,8 @@ package enum DaemonCommand {
         arguments, environment: environment, hostName: CurrentProcess.hostName, file: file)
       let logsJSON = configuration.logsJSON
       let limit = LogLimit { Instant(nanoseconds: UInt64(SteadyClock.seconds * 1e9)) }
-      let log = Log(minimum: configuration.logLevel, limit: limit) { level, message in
-        logsJSON ? StandardErrorLog.writeJSON(level, message) : StandardErrorLog.write(level, message)
-      }
+      let log = Log(
+        minimum: configuration.logLevel, limit: limit, entries: { StandardErrorLog.write($0, asJSON: logsJSON) })
       FileSystem.raiseDescriptorLimit()
       if configuration.removesStorage { try ShortLife.requireUnused(configuration.storageDirectory) }
       defer { if configuration.removesStorage { try? FileSystem.removeTree(configuration.storageDirectory) } }
@@ -57,19 +56,20 @@ package enum DaemonCommand {
       let webSockets = await node.listeningForWebSockets.map { ", WebSockets on port \($0.port)" } ?? ""
       log.info(
         "Node '\(configuration.label)' (\(node.id)) is running: local API on http://\(configuration.apiHost):\(port), "
-          + "links on port \(ports)\(quic)\(webSockets), files in \(configuration.storageDirectory)."
-      )
+          + "links on port \(ports)\(quic)\(webSockets), files in \(configuration.storageDirectory).", .started,
+        about: await node.listening.prefix(1).map { .port($0.port) })
       await node.reportTo(notifier)
       FailedStart.forget(in: configuration.storageDirectory)
       await node.untilStopRequested()
-      log.info("Stopping.")
+      log.info("Stopping.", .stopping)
       notifier.stopping()
       endAnyway(log, removing: configuration.removesStorage ? configuration.storageDirectory : nil)
       await node.stop()
       await loop.shutdown()
       return 0
     } catch {
-      StandardErrorLog.write(.error, error.message)
+      let event = error.code == .alreadyRunning ? Log.Event.inUse : .startFailed
+      StandardErrorLog.write(Log.Entry(.error, error.message, event, about: [.error(error.code.rawValue)]))
       noteFailure(error)
       return error.code == .badRequest ? 2 : 1
     }
@@ -100,7 +100,7 @@ package enum DaemonCommand {
   private static func endAnyway(_ log: Log, removing directory: String?) {
     Task.detached {
       try? await Task.sleep(for: patience)
-      log.warning("Some work did not end in time and was interrupted.")
+      log.warning("Some work did not end in time and was interrupted.", .interrupted)
       if let directory { try? FileSystem.removeTree(directory) }
       CurrentProcess.end(0)
     }
