@@ -55,7 +55,7 @@ NAMES = kachery-store kachery-load kachery-cat kachery-link kachery-info kachery
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help deps needed build demo demo-jobs test test-swift test-python bench reference lint format attack fuzz simulate sanitize \
+.PHONY: help deps needed environments build demo demo-jobs test test-swift test-python bench reference lint format attack fuzz simulate sanitize \
   wheels deb tarball test-packages test-address test-thread test-nfs test-network test-bare install installable uninstall \
   install-service uninstall-service clean
 
@@ -117,16 +117,23 @@ test-swift: needed
 	KACHERY_BUILD_DIR="$$($(SWIFT) build --show-bin-path)" \
 	  $(TIDILY) $(SWIFT) test --skip-build --xunit-output $(RESULTS)/swift.xml --skip '$(APART)|$(DAEMON)|$(LINKS)|$(ALONE)'
 
-# Most tests wait for programs: three at a time take half as long.
-test-python: needed $(VENV)/.complete $(if $(PUBLISHED_INSTALLS),$(PUBLISHED)/.complete) $(OLDEST)/.complete $(NEWEST)/.complete $(LINT_VENV)/.complete
+# Most tests wait for programs: four at a time keep two cores busy.
+test-python: needed environments
 	$(SWIFT) build --product kachery
 	$(SWIFT) build --product kacheryd
 	@mkdir -p $(RESULTS) && rm -f $(RESULTS)/python*
 	KACHERY_BUILD_DIR="$$($(SWIFT) build --show-bin-path)" \
 	  KACHERY_PUBLISHED_PYTHON='$(if $(PUBLISHED_INSTALLS),$(CURDIR)/$(PUBLISHED)/bin/python)' \
-	  $(OUR_PACKAGES) $(TIDILY) $(VENV)/bin/python $(PYTEST) $(RESULTS)/python.xml -n 3 Python/tests --ignore Python/tests/libraries
-	$(OUR_PACKAGES) $(TIDILY) $(OLDEST)/bin/python $(PYTEST) $(RESULTS)/python-oldest.xml $(ARRAY_TESTS) $(ZARR_TESTS)
-	$(OUR_PACKAGES) $(TIDILY) $(NEWEST)/bin/python $(PYTEST) $(RESULTS)/python-newest.xml $(ARRAY_TESTS) Python/tests/libraries
+	  $(OUR_PACKAGES) $(TIDILY) $(VENV)/bin/python $(PYTEST) $(RESULTS)/python.xml -n 4 Python/tests --ignore Python/tests/libraries
+	$(OUR_PACKAGES) $(TIDILY) $(OLDEST)/bin/python $(PYTEST) $(RESULTS)/python-oldest.xml -n 2 $(ARRAY_TESTS) $(ZARR_TESTS)
+	$(OUR_PACKAGES) $(TIDILY) $(NEWEST)/bin/python $(PYTEST) $(RESULTS)/python-newest.xml -n 2 $(ARRAY_TESTS) Python/tests/libraries
+
+# All at the same time: pip waits for the network and for the disk in turn.
+ENVIRONMENTS = $(VENV) $(if $(PUBLISHED_INSTALLS),$(PUBLISHED)) $(OLDEST) $(NEWEST) $(LINT_VENV)
+environments:
+	@running=''; for environment in $(ENVIRONMENTS); do \
+	  $(MAKE) --no-print-directory "$$environment/.complete" & running="$$running $$!"; done; \
+	for process in $$running; do wait "$$process" || failed=yes; done; [ -z "$${failed:-}" ]
 
 $(VENV)/.complete: Python/requirements-test.txt
 $(PUBLISHED)/.complete: Python/requirements-published.txt
