@@ -92,8 +92,7 @@ probe
 systemctl --no-pager status kachery | tee /tmp/status
 grep -q "Status: \"Node '.*', links on port [0-9]" /tmp/status || fail "systemctl status does not say what the node does."
 sleep 5
-measured "memory at rest" "$(($(systemctl show --property MemoryCurrent --value kachery) / 1000))" kB
-measured "of which resident" "$(sed -n 's/^VmRSS: *\([0-9]*\) kB/\1/p' "/proc/$(main_process kachery)/status")" KiB
+measured "memory at rest" "$(awk '$1 == "Pss:" { print $2 }' "/proc/$(main_process kachery)/smaps_rollup")" KiB
 for package in kachery python3-kachery-p2p; do
   measured "size of $package" "$(($(stat -c %s /opt/${package}_*.deb) / 1000))" kB
   measured "installed size of $package" "$(dpkg-query -W -f '${Installed-Size}' $package)" KiB

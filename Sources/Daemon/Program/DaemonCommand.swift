@@ -9,7 +9,16 @@ import Settings
 /// The daemon as a program: reads its options, runs one node, and ends on a signal or at a client's request.
 package enum DaemonCommand {
   /// Runs the daemon with these arguments (without the program's name), and ends the process.
-  package static func runAndEnd(_ arguments: [String]) async -> Never {
+  ///
+  /// The runtime raises the priority of some of its threads, which ordinary users may not do on Linux, and would complain to
+  /// the system's log for each. What the main thread waits for gets such a priority, so it does not wait.
+  package static func runAndEnd(_ arguments: [String]) -> Never {
+    if Environment[runtimeLog] == nil { Environment.set(runtimeLog, to: "NO") }
+    Task.detached(priority: .medium) { await live(arguments) }
+    CurrentProcess.sleepForever()
+  }
+
+  private static func live(_ arguments: [String]) async -> Never {
     if arguments.map({ ByteString($0) }).contains(help) { showHelp() }
     if arguments.map({ ByteString($0) }).contains(version) {
       let line = Array("kacheryd \(APIVersion.daemon) (peer protocol \(APIVersion.peerProtocol))\n".utf8)
@@ -19,6 +28,8 @@ package enum DaemonCommand {
     CurrentProcess.end(await run(arguments))
   }
 
+  /// The variable that says where the runtime logs.
+  private static let runtimeLog = "LIBDISPATCH_LOG"
   private static let version = ByteString("--version")
   private static let help = ByteString("--help")
 
