@@ -28,7 +28,7 @@ ARRAY_TESTS = $(addprefix Python/tests/test_,offline.py pickle.py values.py rang
 ZARR_TESTS = Python/tests/libraries/test_unavailable_chunks.py
 # The sources that `make lint` checks. ruff.toml and mypy.ini say how the Python sources are checked.
 SWIFT_SOURCES = Package.swift Sources Tests
-PYTHON_SOURCES = Python Benchmarks Deploy Tests/Network
+PYTHON_SOURCES = Python Benchmarks Deploy Tests/Network Tests/Packages
 SCRIPTS = .ci/run $(wildcard Deploy/*.sh Deploy/*/*.sh Tests/*.sh Tests/*/*.sh)
 LINT_VENV = .build/python-venv-lint
 # The results of all tests, from which the skipped ones are counted.
