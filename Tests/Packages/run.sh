@@ -98,7 +98,7 @@ newer() {
   local unpacked=$folder/unpacked
   dpkg-deb -R "$1" "$unpacked"
   sed -i "s/^Version: $version-1/Version: $version-2/" "$unpacked/DEBIAN/control"
-  dpkg-deb --root-owner-group -b "$unpacked" "$2" >/dev/null
+  dpkg-deb -Znone --root-owner-group -b "$unpacked" "$2" >/dev/null
   rm -r "$unpacked"
 }
 
