@@ -28,7 +28,7 @@ ARRAY_TESTS = $(addprefix Python/tests/test_,offline.py pickle.py values.py rang
 ZARR_TESTS = Python/tests/libraries/test_unavailable_chunks.py
 # The sources that `make lint` checks. ruff.toml and mypy.ini say how the Python sources are checked.
 SWIFT_SOURCES = Package.swift Sources Tests
-PYTHON_SOURCES = Python Benchmarks Deploy Tests/Network
+PYTHON_SOURCES = Python Benchmarks Deploy Tests/Network Tests/Packages
 SCRIPTS = .ci/run $(wildcard Deploy/*.sh Deploy/*/*.sh Tests/*.sh Tests/*/*.sh)
 LINT_VENV = .build/python-venv-lint
 # The results of all tests, from which the skipped ones are counted.
@@ -55,7 +55,7 @@ NAMES = kachery-store kachery-load kachery-cat kachery-link kachery-info kachery
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help deps needed build demo demo-jobs test test-swift test-python bench reference lint format attack fuzz simulate sanitize \
+.PHONY: help deps needed environments build demo demo-jobs test test-swift test-python bench reference lint format attack fuzz simulate sanitize \
   wheels deb tarball test-packages test-address test-thread test-nfs test-network test-bare install installable uninstall \
   install-service uninstall-service clean
 
@@ -117,16 +117,23 @@ test-swift: needed
 	KACHERY_BUILD_DIR="$$($(SWIFT) build --show-bin-path)" \
 	  $(TIDILY) $(SWIFT) test --skip-build --xunit-output $(RESULTS)/swift.xml --skip '$(APART)|$(DAEMON)|$(LINKS)|$(ALONE)'
 
-# Most tests wait for programs: three at a time take half as long.
-test-python: needed $(VENV)/.complete $(if $(PUBLISHED_INSTALLS),$(PUBLISHED)/.complete) $(OLDEST)/.complete $(NEWEST)/.complete $(LINT_VENV)/.complete
+# Most tests wait for programs: four at a time keep two cores busy.
+test-python: needed environments
 	$(SWIFT) build --product kachery
 	$(SWIFT) build --product kacheryd
 	@mkdir -p $(RESULTS) && rm -f $(RESULTS)/python*
 	KACHERY_BUILD_DIR="$$($(SWIFT) build --show-bin-path)" \
 	  KACHERY_PUBLISHED_PYTHON='$(if $(PUBLISHED_INSTALLS),$(CURDIR)/$(PUBLISHED)/bin/python)' \
-	  $(OUR_PACKAGES) $(TIDILY) $(VENV)/bin/python $(PYTEST) $(RESULTS)/python.xml -n 3 Python/tests --ignore Python/tests/libraries
-	$(OUR_PACKAGES) $(TIDILY) $(OLDEST)/bin/python $(PYTEST) $(RESULTS)/python-oldest.xml $(ARRAY_TESTS) $(ZARR_TESTS)
-	$(OUR_PACKAGES) $(TIDILY) $(NEWEST)/bin/python $(PYTEST) $(RESULTS)/python-newest.xml $(ARRAY_TESTS) Python/tests/libraries
+	  $(OUR_PACKAGES) $(TIDILY) $(VENV)/bin/python $(PYTEST) $(RESULTS)/python.xml -n 4 Python/tests --ignore Python/tests/libraries
+	$(OUR_PACKAGES) $(TIDILY) $(OLDEST)/bin/python $(PYTEST) $(RESULTS)/python-oldest.xml -n 2 $(ARRAY_TESTS) $(ZARR_TESTS)
+	$(OUR_PACKAGES) $(TIDILY) $(NEWEST)/bin/python $(PYTEST) $(RESULTS)/python-newest.xml -n 2 $(ARRAY_TESTS) Python/tests/libraries
+
+# All at the same time: pip waits for the network and for the disk in turn.
+ENVIRONMENTS = $(VENV) $(if $(PUBLISHED_INSTALLS),$(PUBLISHED)) $(OLDEST) $(NEWEST) $(LINT_VENV)
+environments:
+	@running=''; for environment in $(ENVIRONMENTS); do \
+	  $(MAKE) --no-print-directory "$$environment/.complete" & running="$$running $$!"; done; \
+	for process in $$running; do wait "$$process" || failed=yes; done; [ -z "$${failed:-}" ]
 
 $(VENV)/.complete: Python/requirements-test.txt
 $(PUBLISHED)/.complete: Python/requirements-published.txt
@@ -221,7 +228,11 @@ PACKAGES = .build/packages
 wheels: $(VENV)/.complete ## Build wheels and source distributions of the Python packages into .build/packages
 	Deploy/package/wheels.sh $(PACKAGES) $(VENV)/bin/python
 
-deb: needed installable ## Build the Debian packages of this machine's release into .build/packages
+# An empty maintainer is the one that git knows.
+MAINTAINER ?=
+export MAINTAINER
+
+deb: needed installable ## Build the Debian packages of this machine's release into .build/packages (MAINTAINER='Name <address>')
 	Deploy/package/deb.sh $(PACKAGES)
 
 tarball: needed installable ## Build a tarball that runs wherever it is unpacked, with the libraries that it needs
@@ -268,19 +279,23 @@ uninstall: ## Remove exactly what install created, and folders that are then emp
 
 UNITDIR = $(DESTDIR)/etc/systemd/system
 SYSUSERSDIR = $(DESTDIR)/usr/lib/sysusers.d
+CATALOGDIR = $(DESTDIR)/usr/lib/systemd/catalog
 SERVICES = kachery kachery-bootstrap
 
 install-service: ## Install systemd services for the installed daemon, without starting them
-	install -d '$(UNITDIR)' '$(SYSUSERSDIR)'
+	install -d '$(UNITDIR)' '$(SYSUSERSDIR)' '$(CATALOGDIR)'
 	install -m 0644 Deploy/systemd/kachery.sysusers '$(SYSUSERSDIR)/kachery.conf'
+	install -m 0644 Deploy/systemd/kachery.catalog '$(CATALOGDIR)'
 	for name in $(SERVICES); do sed 's|/usr/local/bin/|$(PREFIX)/bin/|' "Deploy/systemd/$$name.service" \
 	  > "$(UNITDIR)/$$name.service" && chmod 0644 "$(UNITDIR)/$$name.service" || exit 1; done
-	$(if $(DESTDIR),,systemd-sysusers kachery.conf && if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi)
+	$(if $(DESTDIR),,systemd-sysusers kachery.conf && journalctl --update-catalog && \
+	  if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi)
 
 uninstall-service: ## Remove exactly what install-service created; the user and the data stay
 	$(if $(DESTDIR),,if [ -d /run/systemd/system ]; then systemctl disable --now $(SERVICES); fi)
 	for name in $(SERVICES); do rm -f "$(UNITDIR)/$$name.service" || exit 1; done
-	rm -f '$(SYSUSERSDIR)/kachery.conf'
+	rm -f '$(SYSUSERSDIR)/kachery.conf' '$(CATALOGDIR)/kachery.catalog'
+	$(if $(DESTDIR),,journalctl --update-catalog)
 
 clean: ## Remove everything that was built
 	rm -rf .build Python/build Python/client/build Python/src/*.egg-info Python/client/src/*.egg-info

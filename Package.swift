@@ -197,7 +197,7 @@ let package = Package(
       "DaemonTests",
       [
         "Daemon", "APIModel", "Transfer", "NodeCore", "Discovery", "Wire", "FeedStore", "ContentStore", "Links", "TLS",
-        "QUIC", "EventLoop", "Crypto", "HTTP", "Settings",
+        "QUIC", "EventLoop", "Crypto", "HTTP", "Settings", "Process",
         "Diagnostics", "Primitives", "TestSupport",
       ]),
     tests("ArchitectureTests", ["TestSupport"]),

@@ -54,11 +54,12 @@ package_packages=(
   python3 python3-build python3-wheel python3-setuptools  # the Python packages in them, without PyPI
   patchelf                # the tarball's programs find the libraries beside them
 )
-# Installing nginx and Redis starts servers, so only the benchmarks and the tests over lines ask for them.
+# Installing nginx, Prometheus and Redis starts servers, so only the benchmarks and the tests over lines ask for them.
 line_packages=(
   iproute2 nftables       # emulated lines, and a router between them
   miniupnpd-nftables      # a router that maps ports
   nginx-light caddy       # web servers in front of a node
+  prometheus              # scrapes a node
 )
 bench_packages=(
   "${line_packages[@]}"

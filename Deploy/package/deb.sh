@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Builds the Debian packages of this machine's release, from programs that are built already: deb.sh FOLDER
 #
-# The same commit and the same programs give the same packages: SOURCE_DATE_EPOCH is that of the commit unless it is set.
-# REVISION (1) distinguishes packages of one version of kachery.
+# The same commit, programs and maintainer give the same packages: SOURCE_DATE_EPOCH is that of the commit unless it is set.
+# REVISION (1) distinguishes packages of one version of kachery. MAINTAINER, "Name <address>", is who answers for the
+# packages: by default the user of git's settings, or else the author of the last commit.
 set -euo pipefail
 [ $# -eq 1 ] || { echo "usage: Deploy/package/deb.sh FOLDER" >&2; exit 2; }
 mkdir -p "$1"
@@ -23,6 +24,17 @@ SOURCE_DATE_EPOCH=$(Deploy/package/date.sh)
 export SOURCE_DATE_EPOCH SOURCES=$PWD
 version=$(Deploy/version.sh)-${REVISION:-1}+${release/debian/deb}
 
+# Prints the maintainer that git knows.
+maintainer_of_git() {
+  local name address
+  name=$(git config user.name) && address=$(git config user.email) && [ -n "$name" ] && echo "$name <$address>" && return
+  git -c safe.directory="$PWD" log -1 --format='%an <%ae>' 2>/dev/null
+}
+
+maintainer=${MAINTAINER:-$(maintainer_of_git || true)}
+[[ "$maintainer" =~ ^[^\<\>@[:cntrl:]]+\ \<[^\<\>@[:space:][:cntrl:]]+@[^\<\>@[:space:][:cntrl:]]+\>$ ]] \
+  || fail "'$maintainer' is not a maintainer; name one with MAINTAINER='Name <name@example.org>'."
+
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/kachery"
@@ -32,12 +44,14 @@ Deploy/package/wheels.sh "$WHEELS" /usr/bin/python3
 
 cp -r Deploy/package/debian "$work/kachery"
 cd "$work/kachery"
+control=$(<debian/control)
+printf '%s\n' "${control//@MAINTAINER@/"$maintainer"}" >debian/control
 cat >debian/changelog <<END
 kachery ($version) $codename; urgency=medium
 
   * CHANGELOG.md of the sources lists what is new.
 
- -- $(sed -n 's/^Maintainer: //p' debian/control)  $(date --utc --rfc-email --date="@$SOURCE_DATE_EPOCH")
+ -- $maintainer  $(date --utc --rfc-email --date="@$SOURCE_DATE_EPOCH")
 END
 for name in kachery kachery-bootstrap; do
   # debhelper's names for the unit of a package, and for further ones.

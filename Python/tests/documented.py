@@ -132,7 +132,8 @@ def calls(command: str) -> list[Call]:
 
 def _call(words: list[str]) -> list[Call]:
     starts = [index for index, word in enumerate(words) if _OURS.match(word)]
-    if not starts:
+    # The journal's program is given the name of a service.
+    if not starts or words[0] == "journalctl":
         return []
     ours = words[starts[0] :]
     names = [ours[0]]

@@ -176,6 +176,8 @@ def test_a_load_that_finds_too_little_room(
     for _ in range(2):
         check_refused(client.load(sha1))
     assert client.download(kept) == KEPT
+    log = client.daemon.log.read_text()
+    assert log.count("error: ") == 1 and "free some space" in log, log
     disk.empty()
     assert client.load(sha1)["type"] == "finished"
     assert client.download(sha1) == LARGE

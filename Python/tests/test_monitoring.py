@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import ssl
-import subprocess
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -21,20 +19,13 @@ ADDED = {"up", "ALERTS"}
 
 
 @pytest.fixture
-def metrics(start_daemon: StartDaemon, tmp_path: Path) -> set[str]:
+def metrics(start_daemon: StartDaemon) -> set[str]:
     """The names of a daemon's metrics, fetched with the token and the certificate, as prometheus.yml says."""
     scrape = (FOLDER / "prometheus.yml").read_text()
     assert all(setting in scrape for setting in ("scheme: https", "credentials_file:", "ca_file:"))
-    # The certificate that the README makes, with this machine's address.
-    readme = (FOLDER / "README.md").read_text()
-    command = readme[readme.index("openssl req") :].split("\n\n")[0].replace("\\\n", " ")
-    keys = tmp_path / "keys"
-    keys.mkdir(mode=0o700)
-    subprocess.run(shlex.split(command.replace("192.168.1.5", "127.0.0.1")), cwd=keys, capture_output=True, check=True)
-
     port = free_port()
-    settings = {"KACHERY_P2P_CONFIG_DIR": str(keys)}
-    start_daemon("watched", "--api-listen", f"127.0.0.1:{port}", environment=settings)
+    watched = start_daemon("watched", "--api-listen", f"127.0.0.1:{port}")
+    keys = Path(watched.environment["KACHERY_P2P_CONFIG_DIR"])
     token = (keys / "api-token").read_text().strip()
     context = ssl.create_default_context(cafile=str(keys / "api-certificate.pem"))
     request = urllib.request.Request(f"https://127.0.0.1:{port}/metrics", headers={"Authorization": f"Bearer {token}"})

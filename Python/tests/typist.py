@@ -11,6 +11,7 @@ ENVIRONMENT = ROOT / "Python" / "src" / "kachery_p2p" / "_environment.py"
 INSTALLS = "changes this machine; Tests/Bare and test_install.py install, test_wheels.py installs the wheels"
 AS_ROOT = "changes this machine, as root; Tests/Packages does so in bare roots"
 CONDA = "needs conda-forge; test_conda.py checks the recipe"
+JOURNAL = "needs a service of systemd; Tests/Packages asks the journal so"
 BUILDS = "is itself a run of the tests, or longer than one"
 # What no test here types. A command that is neither typed below nor listed here fails the test of its document.
 NOT_TYPED = {
@@ -47,6 +48,11 @@ NOT_TYPED = {
         "groupadd lab; usermod -aG lab anna; usermod -aG lab ben": AS_ROOT,
         "make install install-service": AS_ROOT,
         "systemctl enable --now kachery": AS_ROOT,
+        "journalctl -u kachery": JOURNAL,
+        "journalctl -u kachery -p warning": JOURNAL,
+        "journalctl -u kachery -x KACHERY_EVENT=diskFull": JOURNAL,
+        "journalctl -u kachery KACHERY_PEER=6d1f…": JOURNAL,
+        "journalctl -u kachery UNIT_RESULT=watchdog": JOURNAL,
         "systemctl edit kachery": "opens an editor",
         "systemctl edit kachery-bootstrap": "opens an editor",
         "./setup.sh --package kachery_0.9.0-1+deb12_amd64.deb --channel our-lab-x7k2 --also-443 --firewall": AS_ROOT,

@@ -185,7 +185,7 @@ actor Node {
     do throws(KacheryError) {
       return try listen(configuration.udpPort ?? port, over: .quic, keeping: storage.chosenUDPPort)
     } catch {
-      log.warning("Links by QUIC are not accepted: \(error)")
+      log.warning("Links by QUIC are not accepted: \(error)", .noQUIC, about: [.error(error.code.rawValue)])
       return nil
     }
   }
@@ -204,7 +204,8 @@ actor Node {
     if let kept {
       log.warning(
         "Port \(kept), on which this node accepted links before, is in use; it now uses port \(endpoint.port). Whatever "
-          + "leads to the old one, such as a router or a firewall, has to be changed. --port names a port.")
+          + "leads to the old one, such as a router or a firewall, has to be changed. --port names a port.",
+        .portChanged, about: [.port(endpoint.port)])
     }
     do throws(KacheryError) { try chosen.keep(endpoint.port) } catch {
       log.warning("The next start will use another port for links: \(error)")
@@ -309,7 +310,7 @@ actor Node {
       driver.input { core, _ in core.replica(order, is: state, reason) }
     }
     replicator.onKept = { messages, key in self.noteAppended(messages, to: key) }
-    proxies.onProblem = { [log] in log.warning($0) }
+    proxies.onProblem = { [log] in log.warning($0, .proxyUnusable) }
     maintenance.onProxies = { rules in
       guard rules != self.proxies.settings.rules else { return }
       self.proxies.settings.rules = rules
@@ -374,7 +375,7 @@ actor Node {
     switch rules.proxy {
     case .none: break
     case .usable(let proxy): log.info("Other nodes are reached through the proxy \(proxy).")
-    case .unusable(let problem): log.warning(problem)
+    case .unusable(let problem): log.warning(problem, .proxyUnusable)
     }
   }
 

@@ -88,6 +88,18 @@ import Testing
     #expect(provoke(1) == ["refused 0", "own"])
   }
 
+  @Test func aLineKeepsItsEventAndWhatItIsAbout() {
+    let entries = Mutex<[Log.Entry]>([])
+    let limit = LogLimit(lines: 1, period: .seconds(60)) { Instant(nanoseconds: 0) }
+    let log = Log(minimum: .debug, limit: limit, entries: { entry in entries.withLock { $0.append(entry) } })
+    for number in 0..<2 { log.warning("refused \(number)", .linkRefused, about: [.peer("a"), .error("b")]) }
+    log.debug("detail")
+    let kept = entries.withLock { $0 }
+    #expect(kept.map(\.event) == [.linkRefused, nil] && kept.map(\.level) == [.warning, .debug])
+    #expect(kept[0].subjects == [.peer("a"), .error("b")] && kept[0].message.contains("left out"))
+    #expect(kept[0].place?.file == "DiagnosticsTests/MetricsTests.swift" && kept[1].place == nil)
+  }
+
   @Test func aLogDropsLinesBelowItsLevel() {
     let lines = Mutex<[String]>([])
     let log = Log(minimum: .warning) { level, line in lines.withLock { $0.append("\(level) \(line)") } }

@@ -14,8 +14,11 @@ import Testing
     #expect(daemon.stop() == 0)
     let lines = try String(contentsOfFile: folder.path("node/daemon.log"), encoding: .utf8).split(separator: "\n")
     #expect(lines.count >= 2)
-    for line in lines {
-      let object = try JSONParser.parse(Array(line.utf8))
+    let objects = try lines.map { try JSONParser.parse(Array($0.utf8)) }
+    let started = try #require(objects.first { $0["event"]?.string == "started" })
+    #expect(started["port"]?.string == "\(daemon.linkPort)")
+    #expect(objects.last?["event"]?.string == "stopping")
+    for (line, object) in zip(lines, objects) {
       #expect(object["time"]?.string?.contains(#/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/#) == true, "\(line)")
       #expect(["debug", "info", "warning", "error"].contains(object["level"]?.string))
       #expect(object["message"]?.string?.isEmpty == false)

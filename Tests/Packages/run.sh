@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Tests the packages on bare machines: installs, starts, upgrades, removes and purges them in a minimal root of each Debian
-# release, in which systemd runs as it does on a real machine (systemd-nspawn), makes one a bootstrap node, and runs the
-# tarball where nothing is installed. Needs root, mmdebstrap and systemd-container; and prometheus, whose promtool checks the
-# alerts of Deploy/transfer-node.
+# release, in which systemd runs as it does on a real machine (systemd-nspawn), makes one a bootstrap node, runs the
+# tarball where nothing is installed, and builds and installs the conda packages. Needs root, mmdebstrap and
+# systemd-container; prometheus, whose promtool checks the alerts of Deploy/transfer-node; and python3-venv.
 #
 #   Tests/Packages/run.sh [--release bookworm|trixie] [--keep]
 #
@@ -98,7 +98,7 @@ newer() {
   local unpacked=$folder/unpacked
   dpkg-deb -R "$1" "$unpacked"
   sed -i "s/^Version: $version-1/Version: $version-2/" "$unpacked/DEBIAN/control"
-  dpkg-deb --root-owner-group -b "$unpacked" "$2" >/dev/null
+  dpkg-deb -Znone --root-owner-group -b "$unpacked" "$2" >/dev/null
   rm -r "$unpacked"
 }
 
@@ -160,6 +160,7 @@ test_deb() {
   { chroot "$root" env DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends "${needed[@]}" \
     >>"$log" 2>&1 && cp -a "$root" "$root-bootstrap" && boot "$root" "$log" steps.sh; } || code=$?
   record "$release" packages "$code" "$((SECONDS - began))" "$log"
+  sed -n 's/^MEASURED /  /p' "$log"
 }
 
 # Makes a host a bootstrap node with the user data of Deploy/bootstrap-node, in a root that test_deb has left.
@@ -193,12 +194,23 @@ test_alerts() {
   record any alerts "$code" 0 "$log"
 }
 
+# Builds the conda packages from the tarball, installs and uses them, with tools from PyPI.
+test_conda() {
+  local log=$logs/conda.log code=0 began=$SECONDS
+  { python3 -m venv "$folder/conda-tools" \
+    && "$folder/conda-tools/bin/python" -m pip install --quiet --disable-pip-version-check \
+      -r Python/requirements-conda.txt; } >"$log" 2>&1 || code=$?
+  [ "$code" -ne 0 ] || logged "$log" "$folder/conda-tools/bin/python" Tests/Packages/conda.py "$folder/conda" || code=$?
+  record any conda "$code" "$((SECONDS - began))" "$log"
+}
+
 main() {
   local release
   test_alerts
   for release in "${releases[@]}"; do build "$release" || fail "the packages of $release could not be built."; done
   is_current "kachery-$version-linux-*.tar.gz" || make --no-print-directory tarball >"$logs/tarball.log" 2>&1 \
     || { tail -n 20 "$logs/tarball.log"; fail "the tarball could not be built."; }
+  test_conda
   for release in "${releases[@]}"; do
     echo "$release: creating a bare root"
     make_root "$release" "$folder/$release" ca-certificates || {

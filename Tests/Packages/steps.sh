@@ -43,6 +43,9 @@ as() {
 }
 
 probe() { as root "KACHERY_STORAGE_DIR=$storage kachery daemon status"; }
+milliseconds_since() { echo $((($(date +%s%N) - $1) / 1000000)); }
+# Prints a figure for the table of docs/operations.md, which run.sh shows at its end.
+measured() { printf 'MEASURED %s: %s %s\n' "$1" "$2" "$3"; }
 node() { KACHERY_STORAGE_DIR=$storage kachery node-info | sed -n 's/^Node ID: //p'; }
 main_process() { systemctl show --property MainPID --value "$1"; }
 
@@ -60,8 +63,9 @@ useradd --create-home ben
 echo "--- install"
 began=$(date +%s%N)
 "${apt[@]}" -y install /opt/kachery_*.deb /opt/python3-kachery-p2p_*.deb
-eventually probe
-echo "installed and running after $((($(date +%s%N) - began) / 1000000)) ms"
+measured "installed and running" "$(milliseconds_since "$began")" ms
+# A service of Type=notify has started when it serves.
+probe
 systemctl is-enabled kachery
 systemctl is-active kachery
 ! systemctl is-enabled kachery-bootstrap || fail "the bootstrap node is enabled."
@@ -79,11 +83,105 @@ assert "kachery_" in metrics and "# TYPE" in metrics, metrics
 print(len(metrics.splitlines()), "lines of metrics")
 END
 
+echo "--- the service"
+systemctl stop kachery
+began=$(date +%s%N)
+systemctl start kachery
+measured "start to ready" "$(milliseconds_since "$began")" ms
+probe
+systemctl --no-pager status kachery | tee /tmp/status
+grep -q "Status: \"Node '.*', links on port [0-9]" /tmp/status || fail "systemctl status does not say what the node does."
+sleep 5
+measured "memory at rest" "$(awk '$1 == "Pss:" { print $2 }' "/proc/$(main_process kachery)/smaps_rollup")" KiB
+for package in kachery python3-kachery-p2p; do
+  measured "size of $package" "$(($(stat -c %s /opt/${package}_*.deb) / 1000))" kB
+  measured "installed size of $package" "$(dpkg-query -W -f '${Installed-Size}' $package)" KiB
+done
+
+echo "--- the journal"
+# Fails unless the journal has an entry of the service: logged UNIT FIELD…
+logged() {
+  local unit=$1
+  shift
+  journalctl --quiet --no-pager --unit "$unit" "$@" | grep . >/dev/null
+}
+logged kachery KACHERY_EVENT=started || fail "the journal has no fields."
+journalctl --quiet --unit kachery --output json --lines 1 KACHERY_EVENT=started >/tmp/entry
+python3 - <<'END'
+import json
+entry = json.load(open("/tmp/entry"))
+assert entry["_TRANSPORT"] == "journal" and entry["PRIORITY"] == "6" and entry["SYSLOG_IDENTIFIER"] == "kacheryd", entry
+assert entry["MESSAGE"].startswith("Node '") and entry["MESSAGE_ID"] == "c7045b219cf840ab9882a6bd6d2f17ca", entry
+assert entry["KACHERY_PORT"].isdigit() and entry["CODE_FILE"] == "Daemon/DaemonCommand.swift", entry
+END
+[ -z "$(journalctl --quiet --unit kachery --output cat _TRANSPORT=syslog)" ] \
+  || fail "something in the daemon logs by itself: $(journalctl --quiet --unit kachery --output cat _TRANSPORT=syslog)"
+journalctl --no-pager --catalog --unit kachery --lines 1 KACHERY_EVENT=started | tee /tmp/explained
+grep -q 'Subject: The node serves' /tmp/explained || fail "the catalogue does not explain the message."
+[ "$(journalctl --list-catalog | grep -c ' kachery: ')" -eq "$(grep -c '^-- ' /usr/lib/systemd/catalog/kachery.catalog)" ] \
+  || fail "the catalogue is not installed."
+
+echo "--- reload"
+printf 'maxTransfers: 200\nlabel: other\nmaxTransfer: 1\n' | runuser -u kachery -- tee $storage/kachery.yaml >/dev/null
+process=$(main_process kachery)
+systemctl reload kachery
+eventually logged kachery KACHERY_EVENT=restartNeeded
+journalctl --quiet --no-pager --unit kachery --output cat KACHERY_EVENT=settingApplied + KACHERY_EVENT=restartNeeded \
+  + KACHERY_EVENT=settingWrong | tee /tmp/reload
+grep -q 'Applied kachery.yaml: maxTransfers.*200' /tmp/reload || fail "a reload does not say what has changed."
+systemctl is-active kachery
+[ "$(main_process kachery)" = "$process" ] || fail "a reload restarts the node."
+# Only what needs somebody.
+journalctl --quiet --no-pager --unit kachery --priority warning --output cat | tee /tmp/warnings
+grep -qF "'maxTransfer' is not a setting" /tmp/warnings || fail "a warning is not one for the journal."
+! grep -q 'is running' /tmp/warnings || fail "journalctl -p warning shows lines that need nobody."
+rm $storage/kachery.yaml
+
+echo "--- the watchdog"
+mkdir -p /etc/systemd/system/kachery.service.d
+# Fails unless the node has another process after it was stopped for some seconds, or has the same one: pauses SECONDS same|new
+pauses() {
+  local process
+  process=$(main_process kachery)
+  kill -STOP "$process"
+  sleep "$1"
+  kill -CONT "$process" 2>/dev/null || true
+  if [ "$2" = same ]; then
+    [ "$(main_process kachery)" = "$process" ] || fail "the watchdog restarts a node that paused for $1 s."
+  else
+    eventually restarted "$process"
+    probe
+  fi
+}
+restarted() { systemctl is-active --quiet kachery && [ "$(main_process kachery)" != "$1" ]; }
+printf '[Service]\nWatchdogSec=20\n' >/etc/systemd/system/kachery.service.d/short.conf
+systemctl daemon-reload
+systemctl restart kachery
+pauses 11 same
+eventually logged kachery KACHERY_EVENT=stalled
+printf '[Service]\nWatchdogSec=2\nRestartSec=100ms\n' >/etc/systemd/system/kachery.service.d/short.conf
+systemctl daemon-reload
+systemctl restart kachery
+pauses 4 new
+logged kachery UNIT_RESULT=watchdog || fail "the journal does not say that the watchdog has acted."
+rm -r /etc/systemd/system/kachery.service.d
+systemctl daemon-reload
+systemctl restart kachery
+
+echo "--- two daemons that want the same port"
+echo 'KACHERY_P2P_API_PORT=20431' >>/etc/default/kachery-bootstrap
+! systemctl start kachery-bootstrap || fail "a node whose port is in use starts."
+logged kachery-bootstrap KACHERY_EVENT=inUse KACHERY_ERROR=already_running || fail "the journal does not say that a port is in use."
+systemctl stop kachery-bootstrap
+sed -i '$d' /etc/default/kachery-bootstrap
+probe
+
 echo "--- what is installed"
 for path in $(dpkg -L kachery | grep '^/usr/bin/.'); do
   name=$(basename "$path")
   "$path" --help >/dev/null || fail "$name --help fails."
-  gzip -dc "/usr/share/man/man1/$name.1.gz" | grep -q '^\.TH' || fail "there is no manual page of $name."
+  # Without -q, which ends early: then gzip fails.
+  gzip -dc "/usr/share/man/man1/$name.1.gz" | grep '^\.TH' >/dev/null || fail "there is no manual page of $name."
 done
 for name in kachery kachery-store kachery-p2p-load; do
   [ -s "/usr/share/bash-completion/completions/$name" ] || fail "bash does not complete $name."
@@ -91,7 +189,11 @@ for name in kachery kachery-store kachery-p2p-load; do
 done
 [ -s /usr/share/doc/kachery/operations.md.gz ] || fail "the documentation is missing."
 [ -n "$(find /usr/lib/systemd/system /lib/systemd/system -name 'kachery*.service' -print -quit)" ]
-systemd-analyze --no-pager security
+for unit in kachery kachery-bootstrap; do
+  # A tenth of a point a unit.
+  systemd-analyze --no-pager security --threshold=20 $unit >/tmp/security || fail "$unit is less restricted than before."
+  measured "exposure of $unit" "$(sed -n 's/.*Overall exposure level for .*: \([0-9.]*\) .*/\1/p' /tmp/security)" "of 10"
+done
 
 echo "--- members of the group may use it"
 adduser --quiet anna kachery
@@ -108,10 +210,10 @@ echo "--- upgrade"
 sed -i 's/^KACHERY_OPTIONS=.*/KACHERY_OPTIONS=--auth-group kachery --label changed-by-hand/' /etc/default/kachery
 systemctl restart kachery
 systemctl enable --now kachery-bootstrap
-eventually probe
+probe
 process=$(main_process kachery) bootstrap=$(main_process kachery-bootstrap)
 "${apt[@]}" -y install /opt/new/kachery_*.deb
-eventually probe
+probe
 [[ "$(dpkg-query -W -f '${Version}' kachery)" == *-2+* ]] || fail "the package was not upgraded."
 was_restarted kachery "$process"
 was_restarted kachery-bootstrap "$bootstrap"
@@ -124,7 +226,7 @@ systemctl disable --now kachery
 "${apt[@]}" -y --reinstall install /opt/new/kachery_*.deb
 ! systemctl is-active kachery || fail "an upgrade starts a service that the administrator turned off."
 systemctl enable --now kachery
-eventually probe
+probe
 
 echo "--- remove"
 content=$(find $storage/sha1 -type f | sort | xargs sha1sum)
@@ -138,7 +240,7 @@ grep -q changed-by-hand /etc/default/kachery || fail "the settings were removed.
 
 echo "--- install again"
 "${apt[@]}" -y install /opt/new/kachery_*.deb
-eventually probe
+probe
 [ "$(node)" = "$id" ] || fail "the node has another ID."
 [ "$(as anna "kachery-cat $uri")" = 'Mouse 4 was in a good mood.' ]
 
@@ -148,6 +250,7 @@ grep -q '/var/lib/kachery is kept' /tmp/purge || fail "purging does not say that
 [ ! -e /etc/default/kachery ] || fail "the settings are still there."
 [ "$(find $storage/sha1 -type f | sort | xargs sha1sum)" = "$content" ] || fail "stored files were changed."
 [ "$(stat -c %U /var/lib/kachery)" = kachery ] || fail "the data belongs to nobody."
+! journalctl --list-catalog | grep ' kachery: ' || fail "the catalogue is still there."
 systemctl daemon-reload
 ! systemctl cat kachery >/dev/null 2>&1 || fail "the unit is still there."
 userdel --remove anna 2>/dev/null

@@ -1,4 +1,3 @@
-import Foundation
 import Glibc
 import Primitives
 import TestSupport
@@ -8,52 +7,22 @@ import Testing
 
 /// What a service manager hears, at a socket of the test's own.
 @Suite struct ServiceNotifierTests {
-  /// A socket for datagrams, as systemd's.
-  private final class NotifySocket {
-    let descriptor: Int32
-
-    init(_ address: String) throws {
-      descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | O_NONBLOCK | O_CLOEXEC, 0)
-      var place = sockaddr_un()
-      place.sun_family = sa_family_t(AF_UNIX)
-      var bytes = Array(address.utf8)
-      let isAbstract = bytes[0] == UInt8(ascii: "@")
-      if isAbstract { bytes[0] = 0 }
-      withUnsafeMutableBytes(of: &place.sun_path) { $0.copyBytes(from: bytes) }
-      let size = socklen_t(MemoryLayout<sa_family_t>.size + bytes.count + (isAbstract ? 0 : 1))
-      let number = descriptor
-      let isBound = withUnsafePointer(to: &place) {
-        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(number, $0, size) == 0 }
-      }
-      #expect(isBound)
-    }
-
-    deinit { close(descriptor) }
-
-    /// The next datagram; nil if there is none. They arrive while they are sent.
-    func next() -> String? {
-      var bytes = [UInt8](repeating: 0, count: 4_096)
-      let count = recv(descriptor, &bytes, bytes.count, 0)
-      return count < 0 ? nil : String(decoding: bytes.prefix(count), as: UTF8.self)
-    }
-  }
-
   private func check(_ address: String) throws {
-    let manager = try NotifySocket(address)
+    let manager = try DatagramSocket(address)
     let notifier = ServiceNotifier(["NOTIFY_SOCKET": address])
     #expect(notifier.isHeard)
     notifier.ready(status: "one\nREADY=0")
-    #expect(manager.next() == "READY=1\nSTATUS=\("one\nREADY=0".printable)")
+    #expect(manager.nextText() == "READY=1\nSTATUS=\("one\nREADY=0".printable)")
     notifier.reloading()
-    let reloading = try #require(manager.next())
+    let reloading = try #require(manager.nextText())
     let microseconds = try #require(Int64(reloading.dropFirst("RELOADING=1\nMONOTONIC_USEC=".count)))
     #expect(reloading.hasPrefix("RELOADING=1\nMONOTONIC_USEC="))
     #expect(abs(Double(microseconds) / 1e6 - SteadyClock.seconds) < 60)
     notifier.alive()
-    #expect(manager.next() == "WATCHDOG=1")
+    #expect(manager.nextText() == "WATCHDOG=1")
     notifier.stopping()
-    #expect(manager.next()?.hasPrefix("STOPPING=1") == true)
-    #expect(manager.next() == nil)
+    #expect(manager.nextText()?.hasPrefix("STOPPING=1") == true)
+    #expect(manager.nextText() == nil)
   }
 
   @Test func aSocketInAFolderHears() throws {

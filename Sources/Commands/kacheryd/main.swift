@@ -1,3 +1,3 @@
 import Daemon
 
-await DaemonCommand.runAndEnd(Array(CommandLine.arguments.dropFirst()))
+DaemonCommand.runAndEnd(Array(CommandLine.arguments.dropFirst()))

@@ -173,17 +173,26 @@ final class JoinedChannels {
       guard joined.contains(where: { $0.address == address }) else { return .success((document, nil)) }
       let earlier = documents.record(document, at: address, loop.now)
       guard earlier != document else { return .success((document, earlier)) }
-      log.info("Channel \(address): this node is \(document.member(node) == nil ? "not a member" : "a member").")
+      noteMembership(document, of: address)
       updateCore()
       return .success((document, earlier))
     case .failure(let error):
       // Once, not every few minutes for as long as it lasts.
       if documents.record(error.message, at: address) {
         let copy = documents[address] == nil ? "" : " Its last good copy stays in use."
-        log.warning("The channel \(address) could not be read: \(error)\(copy)")
+        log.warning(
+          "The channel \(address) could not be read: \(error)\(copy)", .channelUnreadable,
+          about: [.channel("\(address)"), .error(error.code.rawValue)])
       }
       return .failure(error)
     }
+  }
+
+  private func noteMembership(_ document: ChannelDocument, of address: ByteString) {
+    guard document.member(node) == nil else { return log.info("Channel \(address): this node is a member.") }
+    log.warning(
+      "Channel \(address): this node is not a member. The channel's keeper can add its ID, \(node.hex).",
+      .channelDenied, about: [.channel("\(address)")])
   }
 
   /// Whether a document lists the channel's members.

@@ -55,11 +55,14 @@ final class FeedReplicator {
   func note(_ event: FeedEvent) {
     switch event {
     case .misbehaved(let key, let node):
-      log.warning("Node \(node.short) sent messages of \(key) that are not the feed's; they were discarded.")
+      log.warning(
+        "Node \(node.short) sent messages of \(key) that are not the feed's; they were discarded.", .wrongBytes,
+        about: [.peer(node.hex)])
     case .forked(let key, let number, let node):
       log.error(
         "The feed \(key.feed) has two histories: message \(number) of \(key) on node \(node.short) contradicts "
-          + "the one on this node. Both are signed with the feed's key; the other one was stored separately.")
+          + "the one on this node. Both are signed with the feed's key; the other one was stored separately.",
+        .feedForked, about: [.peer(node.hex)])
     }
   }
 

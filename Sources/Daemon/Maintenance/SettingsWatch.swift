@@ -51,16 +51,19 @@ final class SettingsWatch {
   }
 
   private func logNew(_ now: [String]) {
-    for problem in now.filter({ !problems.contains($0) }).prefix(Self.maximumLogged) { log.warning(problem) }
+    for problem in now.filter({ !problems.contains($0) }).prefix(Self.maximumLogged) {
+      log.warning(problem, .settingWrong)
+    }
     problems = now
   }
 
   private func note(_ changes: [SettingChange], isAsked: Bool) {
     for change in changes {
       if change.isApplied {
-        log.info("Applied \(SettingsFile.name): \(change.text).")
+        log.info("Applied \(SettingsFile.name): \(change.text).", .settingApplied)
       } else {
-        log.warning("\(SettingsFile.name): \(change.text); this takes effect when the daemon is restarted.")
+        log.warning(
+          "\(SettingsFile.name): \(change.text); this takes effect when the daemon is restarted.", .restartNeeded)
       }
     }
     if changes.isEmpty, isAsked { log.info("\(SettingsFile.name): no setting has changed.") }

@@ -9,7 +9,16 @@ import Settings
 /// The daemon as a program: reads its options, runs one node, and ends on a signal or at a client's request.
 package enum DaemonCommand {
   /// Runs the daemon with these arguments (without the program's name), and ends the process.
-  package static func runAndEnd(_ arguments: [String]) async -> Never {
+  ///
+  /// The runtime raises the priority of some of its threads, which ordinary users may not do on Linux, and would complain to
+  /// the system's log for each. What the main thread waits for gets such a priority, so it does not wait.
+  package static func runAndEnd(_ arguments: [String]) -> Never {
+    if Environment[runtimeLog] == nil { Environment.set(runtimeLog, to: "NO") }
+    Task.detached(priority: .medium) { await live(arguments) }
+    CurrentProcess.sleepForever()
+  }
+
+  private static func live(_ arguments: [String]) async -> Never {
     if arguments.map({ ByteString($0) }).contains(help) { showHelp() }
     if arguments.map({ ByteString($0) }).contains(version) {
       let line = Array("kacheryd \(APIVersion.daemon) (peer protocol \(APIVersion.peerProtocol))\n".utf8)
@@ -19,6 +28,8 @@ package enum DaemonCommand {
     CurrentProcess.end(await run(arguments))
   }
 
+  /// The variable that says where the runtime logs.
+  private static let runtimeLog = "LIBDISPATCH_LOG"
   private static let version = ByteString("--version")
   private static let help = ByteString("--help")
 
@@ -38,9 +49,8 @@ package enum DaemonCommand {
         arguments, environment: environment, hostName: CurrentProcess.hostName, file: file)
       let logsJSON = configuration.logsJSON
       let limit = LogLimit { Instant(nanoseconds: UInt64(SteadyClock.seconds * 1e9)) }
-      let log = Log(minimum: configuration.logLevel, limit: limit) { level, message in
-        logsJSON ? StandardErrorLog.writeJSON(level, message) : StandardErrorLog.write(level, message)
-      }
+      let log = Log(
+        minimum: configuration.logLevel, limit: limit, entries: { StandardErrorLog.write($0, asJSON: logsJSON) })
       FileSystem.raiseDescriptorLimit()
       if configuration.removesStorage { try ShortLife.requireUnused(configuration.storageDirectory) }
       defer { if configuration.removesStorage { try? FileSystem.removeTree(configuration.storageDirectory) } }
@@ -57,19 +67,20 @@ package enum DaemonCommand {
       let webSockets = await node.listeningForWebSockets.map { ", WebSockets on port \($0.port)" } ?? ""
       log.info(
         "Node '\(configuration.label)' (\(node.id)) is running: local API on http://\(configuration.apiHost):\(port), "
-          + "links on port \(ports)\(quic)\(webSockets), files in \(configuration.storageDirectory)."
-      )
+          + "links on port \(ports)\(quic)\(webSockets), files in \(configuration.storageDirectory).", .started,
+        about: await node.listening.prefix(1).map { .port($0.port) })
       await node.reportTo(notifier)
       FailedStart.forget(in: configuration.storageDirectory)
       await node.untilStopRequested()
-      log.info("Stopping.")
+      log.info("Stopping.", .stopping)
       notifier.stopping()
       endAnyway(log, removing: configuration.removesStorage ? configuration.storageDirectory : nil)
       await node.stop()
       await loop.shutdown()
       return 0
     } catch {
-      StandardErrorLog.write(.error, error.message)
+      let event = error.code == .alreadyRunning ? Log.Event.inUse : .startFailed
+      StandardErrorLog.write(Log.Entry(.error, error.message, event, about: [.error(error.code.rawValue)]))
       noteFailure(error)
       return error.code == .badRequest ? 2 : 1
     }
@@ -100,7 +111,7 @@ package enum DaemonCommand {
   private static func endAnyway(_ log: Log, removing directory: String?) {
     Task.detached {
       try? await Task.sleep(for: patience)
-      log.warning("Some work did not end in time and was interrupted.")
+      log.warning("Some work did not end in time and was interrupted.", .interrupted)
       if let directory { try? FileSystem.removeTree(directory) }
       CurrentProcess.end(0)
     }

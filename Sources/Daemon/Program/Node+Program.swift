@@ -25,12 +25,25 @@ extension Node {
       })
   }
 
+  /// Most time between two signs of life, so that a pause is noticed that is shorter than what the manager allows.
+  private static let longestStep: Duration = .seconds(5)
+
   /// Tells the service manager that the node serves now, and then that it is alive, for as long as the loop turns.
   func reportTo(_ notifier: ServiceNotifier) {
     notifier.ready(status: serviceStatus)
     guard let period = notifier.watchdogPeriod else { return }
     // The loop keeps the timer until it ends.
-    _ = loop.after(.zero, repeating: period) { notifier.alive() }
+    let step = min(period, Self.longestStep)
+    var last = loop.now
+    _ = loop.after(.zero, repeating: step) { [loop, log] in
+      notifier.alive()
+      let pause = loop.now - last
+      last = loop.now
+      guard pause > step * 2 else { return }
+      log.warning(
+        "The daemon did nothing for \(pause.components.seconds) s. Either the machine was too busy, or the process was "
+          + "stopped for that time.", .stalled)
+    }
   }
 
   /// One line for `systemctl status`.

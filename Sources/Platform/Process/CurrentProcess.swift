@@ -41,6 +41,11 @@ package enum CurrentProcess {
   /// time. Under the address sanitizer this crashed one of sixty stops of a daemon.
   package static func end(_ code: Int32) -> Never { _exit(code) }
 
+  /// Leaves this process to its other threads.
+  package static func sleepForever() -> Never {
+    while true { pause() }
+  }
+
   private static func text(of characters: [CChar]) -> String {
     String(decoding: characters.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }

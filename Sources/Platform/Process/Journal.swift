@@ -13,4 +13,12 @@ package enum Journal {
     guard fstat(descriptor, &status) == 0 else { return false }
     return UInt64(device) == UInt64(status.st_dev) && UInt64(inode) == UInt64(status.st_ino)
   }
+
+  /// Where the journal receives entries that have fields.
+  package static let address = "/run/systemd/journal/socket"
+
+  /// Sends an entry. Returns whether the journal has taken it; if it is busy, or not there, the entry has to go elsewhere.
+  package static func send(_ entry: JournalEntry, to address: String = address) -> Bool {
+    LocalDatagram.send(entry.datagram, to: address)
+  }
 }

@@ -40,28 +40,9 @@ package struct ServiceNotifier: Sendable {
   /// The process is alive.
   package func alive() { send("WATCHDOG=1") }
 
-  /// Sends one datagram. Failures are ignored, as sd_notify(3) recommends: the manager has gone away.
+  /// Failures are ignored, as sd_notify(3) recommends: the manager has gone away.
   private func send(_ text: String) {
     guard let address else { return }
-    var place = sockaddr_un()
-    place.sun_family = sa_family_t(AF_UNIX)
-    var bytes = Array(address.utf8)
-    let isAbstract = bytes[0] == UInt8(ascii: "@")
-    if isAbstract { bytes[0] = 0 }
-    let room = MemoryLayout.size(ofValue: place.sun_path)
-    guard bytes.count < room else { return }
-    withUnsafeMutableBytes(of: &place.sun_path) { $0.copyBytes(from: bytes) }
-    // An abstract name has no zero at its end.
-    let length = MemoryLayout<sockaddr_un>.size - room + bytes.count + (isAbstract ? 0 : 1)
-    let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | O_CLOEXEC | O_NONBLOCK, 0)
-    guard descriptor >= 0 else { return }
-    defer { close(descriptor) }
-    _ = withUnsafePointer(to: &place) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { socketAddress in
-        Array(text.utf8).withUnsafeBytes {
-          sendto(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL), socketAddress, socklen_t(length))
-        }
-      }
-    }
+    _ = LocalDatagram.send(Array(text.utf8), to: address)
   }
 }

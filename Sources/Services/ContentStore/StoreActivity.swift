@@ -6,8 +6,12 @@ final class StoreActivity: Sendable {
   private struct State {
     var readers: [ContentHash: Int] = [:]
     var brokenLinks: Set<ContentHash> = []
+    /// When the full disk was reported last, in seconds since 1970.
+    var fullDisk: Int64?
   }
 
+  /// How long a full disk is not reported again, in seconds.
+  private static let quietAboutFullDisk: Int64 = 600
   /// Most broken links remembered as reported: bounds memory.
   private static let maximumBrokenLinks = 10_000
 
@@ -34,6 +38,16 @@ final class StoreActivity: Sendable {
     state.withLock { state in
       if state.brokenLinks.count >= Self.maximumBrokenLinks { state.brokenLinks = [] }
       return state.brokenLinks.insert(hash).inserted
+    }
+  }
+
+  /// Records that the disk is full, at a time in seconds since 1970. Returns whether it has not been reported for some
+  /// minutes.
+  func isNews(fullDiskAt now: Int64) -> Bool {
+    state.withLock { state in
+      if let last = state.fullDisk, (last...last + Self.quietAboutFullDisk).contains(now) { return false }
+      state.fullDisk = now
+      return true
     }
   }
 

@@ -42,7 +42,7 @@ struct UserService {
       TimeoutStartSec=300
       \(variables.joined(separator: "\n"))
       ExecStart=\(command)
-      ExecReload=/bin/kill -HUP $MAINPID
+      ExecReload=/bin/sh -c 'kill -HUP $MAINPID'
       Restart=on-failure
       RestartSec=5
       TimeoutStopSec=15

@@ -248,7 +248,8 @@ package final class StoreIndex: Sendable {
   /// A full disk may have room again later; other database errors do not go away.
   private func failed(_ error: KacheryError, _ state: inout State) {
     guard error.code != .diskFull else { return log.debug("\(error.message)") }
-    log.warning("The index of stored files failed and is being rebuilt from the files: \(error.message)")
+    log.warning(
+      "The index of stored files failed and is being rebuilt from the files: \(error.message)", .indexRebuilt)
     state.connection?.close()
     state.connection = nil
     guard state.mayBeMadeAnew else { return }
@@ -261,7 +262,8 @@ package final class StoreIndex: Sendable {
     do throws(KacheryError) {
       // An index that is damaged at the start is recreated; a second failure is the disk's.
       do throws(KacheryError) { state.connection = try connect() } catch {
-        log.warning("The index \(path) cannot be used and is being rebuilt from the files: \(error.message)")
+        log.warning(
+          "The index \(path) cannot be used and is being rebuilt from the files: \(error.message)", .indexRebuilt)
         removeFiles()
         state.connection = try connect()
       }

@@ -116,7 +116,8 @@ extension ContentStore {
       log.info("Moved \(report.removed.count) files (\(report.removed.bytes) bytes) to the trash to keep to the limit.")
     }
     if report.isOverLimit {
-      log.warning("\(layout.root) is over its limit: all other files in it are pinned, in use or were used just now.")
+      log.warning(
+        "\(layout.root) is over its limit: all other files in it are pinned, in use or were used just now.", .overLimit)
     }
   }
 

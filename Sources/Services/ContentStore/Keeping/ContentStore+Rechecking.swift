@@ -100,7 +100,8 @@ extension ContentStore {
     guard try file.isStillAtItsPath() else { throw Self.replaced(hash) }
     let place: String
     do throws(KacheryError) { place = try setAside(file.path, file, hash) } catch {
-      log.error("\(file.path) is damaged and cannot be set aside: \(error.message)")
+      log.error(
+        "\(file.path) is damaged and cannot be set aside: \(error.message)", .fileDamaged, about: [.file("\(hash)")])
       throw Self.damaged(hash)
     }
     throw KacheryError(
@@ -119,7 +120,9 @@ extension ContentStore {
     // Another process has replaced it with a whole copy in the meantime.
     if ByteString(path) == ByteString(read.path), !isWhatWasRead { try FileSystem.rename(place, to: path) }
     index?.forget(hash)
-    log.error("\(path) is damaged: its bytes no longer have its hash. It was set aside.")
+    log.error(
+      "\(path) is damaged: its bytes no longer have its hash. It was set aside.", .fileDamaged,
+      about: [.file("\(hash)")])
     return place
   }
 }

@@ -106,9 +106,19 @@ extension ContentStore {
   /// Runs `body`, which needs disk space; if the disk is full, empties the trash and tries once more.
   func makingRoom<Answer>(_ body: () throws(KacheryError) -> Answer) throws(KacheryError) -> Answer {
     do throws(KacheryError) { return try body() } catch  where error.code == .diskFull {
-      guard emptyTrash() > 0 else { throw error }
-      log.info("The disk is full: emptied the trash of \(layout.root).")
-      return try body()
+      guard emptyTrash() > 0 else { throw noting(fullDisk: error) }
+      log.info("The disk is full: emptied the trash of \(layout.root).", .diskFull)
+      do throws(KacheryError) { return try body() } catch  where error.code == .diskFull {
+        throw noting(fullDisk: error)
+      }
     }
+  }
+
+  /// Logs that something could not be stored, unless that was logged just now: all that arrives fails alike.
+  private func noting(fullDisk error: KacheryError) -> KacheryError {
+    if activity.isNews(fullDiskAt: FileSystem.now) {
+      log.error("\(layout.root): \(error.message)", .diskFull, about: [.error(error.code.rawValue)])
+    }
+    return error
   }
 }
