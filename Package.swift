@@ -113,6 +113,7 @@ let package = Package(
       "ContentStore", in: "Services",
       ["Primitives", "Crypto", "Diagnostics", "Files", "Threads", "Database", "YAML"]),
     module("Backup", in: "Services", ["Primitives", "APIModel", "Crypto", "Database", "Files"]),
+    module("SelfTest", in: "Services", ["Primitives", "Files", "Process", "Database", "HTTP"]),
     module("Settings", in: "Services", ["Primitives", "APIModel", "Files", "HTTP", "YAML"]),
     module("FeedStore", in: "Services", ["Primitives", "Crypto", "Database", "Files", "Threads"]),
     module(
@@ -138,7 +139,7 @@ let package = Package(
       "kachery",
       [
         "Primitives", "Crypto", "APIModel", "Diagnostics", "Files", "Threads", "Process", "Terminal", "ContentStore",
-        "HTTP", "YAML", "Invitations", "Settings", "Backup",
+        "HTTP", "YAML", "Invitations", "Settings", "Backup", "SelfTest",
       ]),
 
     // `Benchmarks/scaling.py` runs it.
@@ -186,6 +187,7 @@ let package = Package(
     tests("YAMLTests", ["YAML", "Primitives", "TestSupport"]),
     tests("ContentStoreTests", ["ContentStore", "Files", "Crypto", "Diagnostics", "Primitives", "TestSupport"]),
     tests("SettingsTests", ["Settings", "Primitives", "TestSupport"]),
+    tests("SelfTestTests", ["SelfTest", "Files", "Primitives", "TestSupport"]),
     tests("BackupTests", ["Backup", "FeedStore", "Crypto", "Database", "Files", "Primitives", "TestSupport"]),
     tests("ProcessTests", ["Process", "Primitives", "TestSupport"]),
     tests("FeedStoreTests", ["FeedStore", "Crypto", "Database", "Files", "Primitives", "TestSupport"]),

@@ -20,7 +20,7 @@ enum Program {
       "The daemon",
       [
         .daemonStart, .daemonStop, .daemonStatus, .daemonPeers, .top, .configShow, .configCheck, .doctor, .report,
-        .info, .nodeInfo, .generateNodeID,
+        .selfTest, .info, .nodeInfo, .generateNodeID,
       ]
     ),
     ("This program", [.version, .completion, .manual]),
