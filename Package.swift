@@ -112,6 +112,8 @@ let package = Package(
     module(
       "ContentStore", in: "Services",
       ["Primitives", "Crypto", "Diagnostics", "Files", "Threads", "Database", "YAML"]),
+    module("Backup", in: "Services", ["Primitives", "APIModel", "Crypto", "Database", "Files"]),
+    module("SelfTest", in: "Services", ["Primitives", "Files", "Process", "Database", "HTTP"]),
     module("Settings", in: "Services", ["Primitives", "APIModel", "Files", "HTTP", "YAML"]),
     module("FeedStore", in: "Services", ["Primitives", "Crypto", "Database", "Files", "Threads"]),
     module(
@@ -137,7 +139,7 @@ let package = Package(
       "kachery",
       [
         "Primitives", "Crypto", "APIModel", "Diagnostics", "Files", "Threads", "Process", "Terminal", "ContentStore",
-        "HTTP", "YAML", "Invitations", "Settings",
+        "HTTP", "YAML", "Invitations", "Settings", "Backup", "SelfTest",
       ]),
 
     // `Benchmarks/scaling.py` runs it.
@@ -185,6 +187,8 @@ let package = Package(
     tests("YAMLTests", ["YAML", "Primitives", "TestSupport"]),
     tests("ContentStoreTests", ["ContentStore", "Files", "Crypto", "Diagnostics", "Primitives", "TestSupport"]),
     tests("SettingsTests", ["Settings", "Primitives", "TestSupport"]),
+    tests("SelfTestTests", ["SelfTest", "Files", "Primitives", "TestSupport"]),
+    tests("BackupTests", ["Backup", "FeedStore", "Crypto", "Database", "Files", "Primitives", "TestSupport"]),
     tests("ProcessTests", ["Process", "Primitives", "TestSupport"]),
     tests("FeedStoreTests", ["FeedStore", "Crypto", "Database", "Files", "Primitives", "TestSupport"]),
     tests(

@@ -23,6 +23,7 @@ codecs=(
   'http heads: WebSocketUpgradeTests.*damagedHeadsNeverTrap'
   'quic packets: QUICHostileTests'
   'extreme messages: ExtremeMessageTests'
+  'backups: HostileArchiveTests'
   'channel documents: ChannelDocumentTests.*mutatedDocumentsNeverTrap'
 )
 

@@ -10,8 +10,10 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/quota.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <sys/xattr.h>
@@ -203,6 +205,30 @@ static inline int64_t CPosix_raise_descriptor_limit(int64_t wanted) {
   if (limit.rlim_cur >= highest) return (int64_t)limit.rlim_cur;
   limit.rlim_cur = highest;
   return setrlimit(RLIMIT_NOFILE, &limit) < 0 ? -errno : (int64_t)limit.rlim_cur;
+}
+
+// Swift does not import the enumeration of limits as a number. Returns the limit, or the negated errno.
+static inline int64_t CPosix_largest_file(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_FSIZE, &limit) < 0) return -errno;
+  return limit.rlim_cur > INT64_MAX ? INT64_MAX : (int64_t)limit.rlim_cur;
+}
+
+// errno, as above; Swift sees both a struct and a function named statfs.
+static inline int CPosix_file_system(const char *path, int64_t *kind) {
+  struct statfs status;
+  int result = statfs(path, &status);
+  if (result == 0) *kind = (int64_t)status.f_type & 0xffffffff;
+  return result < 0 ? -errno : 0;
+}
+
+// errno, as above; the command is a macro of a macro. The limit is in bytes; 0 if there is none.
+static inline int CPosix_quota(const char *device, uid_t user, uint64_t *used, uint64_t *limit) {
+  struct dqblk quota;
+  if (quotactl(QCMD(Q_GETQUOTA, USRQUOTA), device, (int)user, (caddr_t)&quota) < 0) return -errno;
+  *used = quota.dqb_curspace;
+  *limit = quota.dqb_bhardlimit * 1024;
+  return 0;
 }
 
 #undef CPosix_RESULT

@@ -251,6 +251,7 @@ def test_operations(lab: dict[str, Person], tmp_path: Path) -> None:
     set_variables(typist, lab["ben"])
     work_on_a_cluster(typist, tmp_path / "cluster")
     keep_in_order(typist, lab["anna"], lab["ben"])
+    back_up(typist, lab["anna"])
     prepare_a_cloud_host(typist, tmp_path)
     assert typist.left == set()
 
@@ -352,6 +353,15 @@ def keep_in_order(typist: Typist, anna: Person, ben: Person) -> None:
     typist.types(anna, "kachery rm sha1dir://….session7")
     typist.types(anna, "kachery gc --trash")
     assert "atlas.nii" in anna.types("kachery ls") and "a.txt" not in anna.types("kachery ls")
+
+
+def back_up(typist: Typist, anna: Person) -> None:
+    typist.known = {"/data/kachery-storage": f"{anna.home}/restored"}
+    # What the disk is like here is not the document's business.
+    anna.types(typist.take("kachery selftest").command + " || true")
+    typist.types(anna, "kachery backup lab.backup")
+    assert node_id(anna) in typist.types(anna, "kachery restore lab.backup --list")
+    typist.types(anna, "kachery restore lab.backup --storage-dir /data/kachery-storage")
 
 
 def prepare_a_cloud_host(typist: Typist, folder: Path) -> None:

@@ -5,7 +5,7 @@ enum Program {
   /// The commands below `kachery`, as the overview lists them.
   static let sections: [(title: String, commands: [Command])] = [
     ("Files", [.store, .load, .cat, .link, .loadFolder, .find, .replicate, .explain]),
-    ("The storage directory", [.list, .usage, .verify, .remove, .collect, .pin, .unpin]),
+    ("The storage directory", [.list, .usage, .verify, .remove, .collect, .pin, .unpin, .backup, .restore]),
     ("A node of your own", [.setup]),
     ("One transfer", [.send, .receive]),
     ("Channels", [.invite, .join, .channelJoin, .channelLeave, .channelList, .channelReload]),
@@ -20,8 +20,7 @@ enum Program {
       "The daemon",
       [
         .daemonStart, .daemonStop, .daemonStatus, .daemonPeers, .top, .configShow, .configCheck, .doctor, .report,
-        .info,
-        .nodeInfo, .generateNodeID,
+        .selfTest, .info, .nodeInfo, .generateNodeID,
       ]
     ),
     ("This program", [.version, .completion, .manual]),

@@ -25,57 +25,27 @@ package final class ChildProcess: Sendable {
     _ path: String, orNamed name: String, _ arguments: [String], environment: [ByteString: String], log: String
   ) throws(KacheryError) {
     var ends: [Int32] = [-1, -1]
-    guard pipe(&ends) == 0 else { throw Self.failure(name, errno) }
+    guard pipe(&ends) == 0 else {
+      throw KacheryError(
+        .failedToStart, "The program \(name) could not be started: \(String(cString: strerror(errno))).")
+    }
     // Otherwise the child would keep its own input open.
     for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-    let process = Self.spawn(path, name, arguments, environment, input: ends[0], log: log)
-    close(ends[0])
-    switch process {
-    case .success(let number):
-      self.number = number
+    var spawn = Spawn(
+      path: path, name: name, arguments: arguments, environment: environment, flags: Spawn.newGroup,
+      resetsSignals: true)
+    spawn.redirections = [
+      (0, .descriptor(ends[0])), (1, .file("/dev/null", flags: O_WRONLY)),
+      (2, .file(log, flags: O_WRONLY | O_CREAT | O_APPEND)),
+    ]
+    defer { close(ends[0]) }
+    do throws(KacheryError) {
+      number = try spawn.start()
       state = Mutex(State(input: ends[1]))
-    case .failure(let error):
+    } catch {
       close(ends[1])
       throw error
     }
-  }
-
-  private static func spawn(
-    _ path: String, _ name: String, _ arguments: [String], _ environment: [ByteString: String], input: Int32,
-    log: String
-  ) -> Result<pid_t, KacheryError> {
-    var actions = posix_spawn_file_actions_t()
-    var attributes = posix_spawnattr_t()
-    posix_spawn_file_actions_init(&actions)
-    posix_spawnattr_init(&attributes)
-    defer {
-      posix_spawn_file_actions_destroy(&actions)
-      posix_spawnattr_destroy(&attributes)
-    }
-    posix_spawn_file_actions_adddup2(&actions, input, 0)
-    posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
-    posix_spawn_file_actions_addopen(&actions, 2, log, O_WRONLY | O_CREAT | O_APPEND, 0o600)
-    // This process may have blocked signals, to wait for them on a thread.
-    var (none, all) = (sigset_t(), sigset_t())
-    sigemptyset(&none)
-    sigfillset(&all)
-    posix_spawnattr_setsigmask(&attributes, &none)
-    posix_spawnattr_setsigdefault(&attributes, &all)
-    posix_spawnattr_setpgroup(&attributes, 0)
-    posix_spawnattr_setflags(
-      &attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
-    var words = ([name] + arguments).map { strdup($0) } + [nil]
-    var variables = environment.sorted { $0.key < $1.key }.map { strdup("\($0.key)=\($0.value)") } + [nil]
-    defer { for case let text? in words + variables { free(text) } }
-    var number = pid_t()
-    var problem = posix_spawn(&number, path, &actions, &attributes, &words, &variables)
-    if problem == ENOENT { problem = posix_spawnp(&number, name, &actions, &attributes, &words, &variables) }
-    return problem == 0 ? .success(number) : .failure(failure(name, problem))
-  }
-
-  private static func failure(_ name: String, _ number: Int32) -> KacheryError {
-    KacheryError(
-      .failedToStart, "The program \(name) could not be started: \(String(cString: strerror(number))).")
   }
 
   deinit { closeInput() }

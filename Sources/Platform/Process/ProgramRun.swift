@@ -3,27 +3,48 @@ package import Primitives
 
 /// Other programs that this process runs.
 package enum ProgramRun {
-  /// `POSIX_SPAWN_SETSID` of glibc, which its header hides from Swift.
-  private static let newSession: Int16 = 0x80
-
   /// Runs a program that is searched on the `PATH`, with this process's output, and waits for it.
   ///
   /// - Returns: its exit code; nil if it could not be started or a signal has ended it.
   package static func exitCode(of name: String, _ arguments: [String], isQuiet: Bool = false) -> Int32? {
-    var actions = posix_spawn_file_actions_t()
-    posix_spawn_file_actions_init(&actions)
-    defer { posix_spawn_file_actions_destroy(&actions) }
-    if isQuiet {
-      for descriptor in [Int32(1), 2] {
-        posix_spawn_file_actions_addopen(&actions, descriptor, "/dev/null", O_WRONLY, 0)
-      }
+    var spawn = Spawn(name: name, arguments: arguments)
+    if isQuiet { spawn.redirections = [Int32(1), 2].map { ($0, .file("/dev/null", flags: O_WRONLY)) } }
+    return (try? spawn.start()).flatMap { code(of: $0) }
+  }
+
+  /// Runs a program without input and messages, and waits for it.
+  ///
+  /// - Parameters:
+  ///   - path: the program; if it is nil or there is none, `name` is searched on the `PATH`.
+  ///   - limit: most bytes of its output that are kept.
+  /// - Returns: its exit code and its output; nil if it could not be started or a signal has ended it.
+  package static func output(
+    of path: String?, orNamed name: String, _ arguments: [String], limit: Int = 64 << 10
+  ) -> (code: Int32, text: String)? {
+    var ends: [Int32] = [-1, -1]
+    guard pipe(&ends) == 0 else { return nil }
+    defer { close(ends[0]) }
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    var spawn = Spawn(path: path, name: name, arguments: arguments, resetsSignals: true)
+    spawn.redirections = [
+      (0, .file("/dev/null", flags: O_RDONLY)), (1, .descriptor(ends[1])), (2, .file("/dev/null", flags: O_WRONLY)),
+    ]
+    let started = try? spawn.start()
+    close(ends[1])
+    guard let started else { return nil }
+    var (text, buffer): ([UInt8], [UInt8]) = ([], [UInt8](repeating: 0, count: 4_096))
+    while true {
+      let count = read(ends[0], &buffer, buffer.count)
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { break }
+      text += buffer.prefix(min(count, limit - text.count))
     }
-    var words = ([name] + arguments).map { strdup($0) } + [nil]
-    defer { for case let word? in words { free(word) } }
-    var number = pid_t()
-    guard posix_spawnp(&number, name, &actions, nil, &words, environ) == 0 else { return nil }
+    return code(of: started).map { ($0, String(decoding: text, as: UTF8.self)) }
+  }
+
+  private static func code(of process: pid_t) -> Int32? {
     var status: Int32 = 0
-    while waitpid(number, &status, 0) < 0 { guard errno == EINTR else { return nil } }
+    while waitpid(process, &status, 0) < 0 { guard errno == EINTR else { return nil } }
     return status & 0x7f == 0 ? (status >> 8) & 0xff : nil
   }
 
@@ -34,26 +55,11 @@ package enum ProgramRun {
   ///   - path: the program; if there is none, `name` is searched on the `PATH`.
   /// - Throws: `failedToStart` if there is no such program.
   package static func startDetached(_ path: String, orNamed name: String) throws(KacheryError) {
-    var actions = posix_spawn_file_actions_t()
-    var attributes = posix_spawnattr_t()
-    posix_spawn_file_actions_init(&actions)
-    posix_spawnattr_init(&attributes)
-    defer {
-      posix_spawn_file_actions_destroy(&actions)
-      posix_spawnattr_destroy(&attributes)
-    }
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-    posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
-    posix_spawn_file_actions_addopen(&actions, 2, "/dev/full", O_WRONLY, 0)
-    posix_spawnattr_setflags(&attributes, newSession)
-    var words = [strdup(name), nil]
-    defer { for case let word? in words { free(word) } }
-    var number = pid_t()
-    var problem = posix_spawn(&number, path, &actions, &attributes, &words, environ)
-    if problem == ENOENT { problem = posix_spawnp(&number, name, &actions, &attributes, &words, environ) }
-    guard problem == 0 else {
-      throw KacheryError(
-        .failedToStart, "The program \(name) could not be started: \(String(cString: strerror(problem))).")
-    }
+    var spawn = Spawn(path: path, name: name, flags: Spawn.newSession)
+    spawn.redirections = [
+      (0, .file("/dev/null", flags: O_RDONLY)), (1, .file("/dev/null", flags: O_WRONLY)),
+      (2, .file("/dev/full", flags: O_WRONLY)),
+    ]
+    _ = try spawn.start()
   }
 }

@@ -27,7 +27,7 @@ package struct FeedURI: Hashable, Sendable, CustomStringConvertible {
     let (digits, name) = rest.cut(at: "?").head.cut(at: "/")
     guard let feed = FeedID(hex: digits) else {
       throw KacheryError(
-        .badRequest, "'\(text)' is not a feed URI: // there must be 64 hexadecimal digits.")
+        .badRequest, "'\(text)' is not a feed URI: feed:// must be followed by 64 hexadecimal digits.")
     }
     let subfeed = ByteString(PercentEncoding.decode(name ?? ""))
     self.init(feed: feed, subfeed: subfeed.isEmpty ? nil : subfeed)

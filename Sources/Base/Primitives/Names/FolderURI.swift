@@ -58,7 +58,7 @@ package struct FolderURI: Hashable, Sendable, CustomStringConvertible {
     let (digits, label) = first.cut(at: ".")
     guard let hash = ContentHash(hex: digits) else {
       throw KacheryError(
-        .badRequest, "'\(text)' is not a folder URI: // there must be 40 hexadecimal digits.")
+        .badRequest, "'\(text)' is not a folder URI: sha1dir:// must be followed by 40 hexadecimal digits.")
     }
     self.init(hash, ByteString(label ?? ""), written: query == nil ? String(path ?? "") : "")
   }

@@ -29,9 +29,9 @@ package struct KacheryURI: Hashable, Sendable, CustomStringConvertible {
     // Old clients wrote an extension after the hash; it never had a meaning.
     let digits = name.cut(at: ".").head
     guard let hash = ContentHash(hex: digits) else {
-      let count = Hex.isSpelled(by: digits) ? ", not \(digits.utf8.count)" : ""
+      let count = Hex.isSpelled(by: digits) && !digits.isEmpty ? ", not by \(digits.utf8.count)" : ""
       throw KacheryError(
-        .badRequest, "'\(text)' is not a kachery URI: // there must be 40 hexadecimal digits\(count).")
+        .badRequest, "'\(text)' is not a kachery URI: sha1:// must be followed by 40 hexadecimal digits\(count).")
     }
     self.label = ByteString(label ?? "")
     var manifest: ContentHash?

@@ -40,7 +40,7 @@ extension Command {
     CheckupText(checkup: try checkUp([])).lines(width: width)
   }
 
-  private static func checkUp(_ given: [Endpoint]) throws(KacheryError) -> Checkup {
+  static func checkUp(_ given: [Endpoint]) throws(KacheryError) -> Checkup {
     guard let client = try DaemonClient.connect() else { return try CheckupWithoutDaemon(bootstraps: given).result }
     do throws(KacheryError) { return try Checkup(json: try client.post("/v1/doctor", [:])) } catch {
       guard error.code == .notFound else { throw error }

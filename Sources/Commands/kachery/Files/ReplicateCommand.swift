@@ -32,8 +32,7 @@ extension Command {
 private struct ReplicationReport {
   let arguments: Arguments
   private var failures = 0
-  private var isFinished = false
-  private var problem: KacheryError?
+  private var end = StreamEnd()
 
   init(arguments: Arguments) { self.arguments = arguments }
 
@@ -49,12 +48,7 @@ private struct ReplicationReport {
     case "failed":
       failures += 1
       if !arguments.has("--json") { Console.error(message["reason"]?.string ?? "No other node keeps \(hash).") }
-    case "finished":
-      isFinished = true
-      return false
-    default:
-      do throws(KacheryError) { _ = try LoadEvent(json: message) } catch { problem = error }
-      return false
+    default: return end.receive(message)
     }
     return true
   }
@@ -75,10 +69,7 @@ private struct ReplicationReport {
   }
 
   func outcome() throws(KacheryError) -> ExitCode {
-    if let problem { throw problem }
-    guard isFinished else {
-      throw KacheryError(.disconnected, "The daemon went away; run the same command again for the remaining files.")
-    }
+    try end.check()
     return failures == 0 ? .done : .failed
   }
 }

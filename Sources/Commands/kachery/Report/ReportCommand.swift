@@ -43,11 +43,7 @@ struct ProblemReport {
   static func make() throws(KacheryError) -> ProblemReport {
     let client = try? DaemonClient.connect()
     let settings = Result { () throws(KacheryError) in try Command.settingsInEffect() }
-    var redaction = Redaction()
-    if let home = Environment.home { redaction.hide(home, as: "~") }
-    for (number, name) in channelNames(client ?? nil, try? settings.get().report).enumerated() {
-      redaction.hide(word: name, as: "(channel \(number + 1))")
-    }
+    let redaction = redaction(client ?? nil, try? settings.get().report)
     var lines = ["kachery report of \(Day(seconds: Int(WallTime.now.milliseconds / 1_000)))", ""]
     lines += ["Machine"] + machine() + [""]
     lines += ["Settings"] + part { () throws(KacheryError) in try settings.get().lines } + [""]
@@ -55,6 +51,16 @@ struct ProblemReport {
     lines += ["Linked nodes"] + part { () throws(KacheryError) in try peers(client ?? nil) } + [""]
     lines += ["Log"] + part { () throws(KacheryError) in try log(client ?? nil) }
     return ProblemReport(lines: lines.map { redaction.applied(to: $0.printable) })
+  }
+
+  /// What is replaced in a report: the names of channels, tokens, invites, passwords and the home folder.
+  static func redaction(_ client: DaemonClient?, _ settings: SettingsReport?) -> Redaction {
+    var redaction = Redaction()
+    if let home = Environment.home { redaction.hide(home, as: "~") }
+    for (number, name) in channelNames(client, settings).enumerated() {
+      redaction.hide(word: name, as: "(channel \(number + 1))")
+    }
+    return redaction
   }
 
   private static func part(_ body: () throws(KacheryError) -> [String]) -> [String] {
@@ -73,7 +79,8 @@ struct ProblemReport {
     return names.sorted().map(\.text)
   }
 
-  private static func machine() -> [String] {
+  /// The versions of the program and of the system.
+  static func machine() -> [String] {
     func first(_ path: String, _ prefix: String = "") -> String {
       let text = (try? FileSystem.read(path, limit: 64 << 10)).map { String(decoding: $0, as: UTF8.self) } ?? ""
       let line = text.parts(separatedBy: "\n").first { $0.begins(with: prefix) && !$0.isEmpty }

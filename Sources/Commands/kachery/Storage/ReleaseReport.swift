@@ -20,8 +20,7 @@ struct ReleaseReport {
   private let arguments: Arguments
   private var removed: (files: Int, bytes: UInt64) = (0, 0)
   private var kept = 0
-  private var isFinished = false
-  private var problem: KacheryError?
+  private var end = StreamEnd()
 
   /// Releases these files, or those that the limit requires to go if there are none.
   static func run(_ hashes: [ContentHash]?, _ arguments: Arguments) throws(KacheryError) -> ExitCode {
@@ -50,21 +49,13 @@ struct ReleaseReport {
     case "kept":
       kept += 1
       if !arguments.has("--json") { Console.error(message["reason"]?.string ?? "The file \(hash) stays.") }
-    case "finished":
-      isFinished = true
-      return false
-    default:
-      do throws(KacheryError) { _ = try LoadEvent(json: message) } catch { problem = error }
-      return false
+    default: return end.receive(message)
     }
     return true
   }
 
   private func outcome() throws(KacheryError) -> ExitCode {
-    if let problem { throw problem }
-    guard isFinished else {
-      throw KacheryError(.disconnected, "The daemon went away; run the same command again for the remaining files.")
-    }
+    try end.check()
     if !arguments.has("--json"), !arguments.has("--quiet") {
       let verb = arguments.has("--dry-run") ? "Would move" : "Moved"
       let stay = kept == 0 ? "" : "; \(UsageReport.files(kept)) \(kept == 1 ? "stays" : "stay")"

@@ -56,8 +56,11 @@ extension ContentStore {
     return try? FolderDocument(parsing: bytes)
   }
 
+  /// The folder of pins: an empty file for each pinned file, named by its hash.
+  package var pinsFolder: String { layout.pins }
+
   /// Every file that is pinned.
-  func pins() throws(KacheryError) -> Set<ContentHash> {
+  package func pins() throws(KacheryError) -> Set<ContentHash> {
     guard try FileSystem.statusIfPresent(layout.pins) != nil else { return [] }
     return Set(try FileSystem.names(in: layout.pins).compactMap { ContentHash(hex: $0) })
   }
