@@ -23,6 +23,8 @@ codecs=(
   'http heads: WebSocketUpgradeTests.*damagedHeadsNeverTrap'
   'quic packets: QUICHostileTests'
   'extreme messages: ExtremeMessageTests'
+  'paths of the gateway: GatewayTargetTests.*mutatedPathsNameNothingElse'
+  'ranges of the gateway: RangeRequestTests.*mutatedHeadersStayInsideTheFile'
   'channel documents: ChannelDocumentTests.*mutatedDocumentsNeverTrap'
 )
 

@@ -81,7 +81,7 @@ actor SharedFiles: GatewayContent {
         problems.append(error)
       }
     }
-    // That nobody was there to ask says more than that the others do not have it.
+    // That no member was there to ask says more than that the others do not have it.
     throw problems.first { $0.code != .notFound } ?? KacheryError(.notFound, "No member has the file \(key.hash).")
   }
 

@@ -11,7 +11,9 @@ struct CrossOriginAccess: Sendable {
   /// - Parameter origins: `scheme://host[:port]`, or `*` for any page.
   init(_ origins: [String]) { self.origins = Set(origins.map { ByteString($0) }) }
 
-  private var isForAll: Bool { origins.contains("*") }
+  private static let anyPage = ByteString("*")
+
+  private var isForAll: Bool { origins.contains(Self.anyPage) }
 
   /// The headers of an answer; those that let the page read it only if its origin is allowed.
   func headers(for origin: String?) -> [(name: String, value: String)] {
