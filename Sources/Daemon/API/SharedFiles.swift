@@ -15,6 +15,7 @@ actor SharedFiles: GatewayContent {
   private static let mostSearchesOfClient = 8
   /// The manifests that are kept: this many chunks together, of 20 bytes in memory each.
   private static let mostChunks = 500_000
+  private static let mostMisdescribed = 10_000
 
   /// A large file of other nodes.
   private struct Known {
@@ -30,6 +31,8 @@ actor SharedFiles: GatewayContent {
   /// The order in which they became known.
   private var order = Queue<ContentHash>()
   private var chunkCount = 0
+  /// Files of which a node has named a false manifest: they are loaded whole, because only that shows who is right.
+  private var misdescribed: Set<ContentHash> = []
   private var searches: [UInt32: Int] = [:]
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
@@ -70,7 +73,7 @@ actor SharedFiles: GatewayContent {
     for channel in channels {
       do throws(KacheryError) {
         let request = ReadRequest(key: key, start: 0, end: nil, channel: channel.text)
-        if let manifest = try await node.manifest(for: request) {
+        if !misdescribed.contains(key.hash), let manifest = try await node.manifest(for: request) {
           remember(Known(manifest: manifest, channel: channel))
           return file(manifest, over: channel)
         }
@@ -86,7 +89,17 @@ actor SharedFiles: GatewayContent {
   }
 
   private func file(_ manifest: Manifest, over channel: ByteString) -> RemoteSharedFile {
-    RemoteSharedFile(manifest: manifest, channel: channel, node: node, loop: loop)
+    RemoteSharedFile(manifest: manifest, channel: channel, node: node, loop: loop) { [weak self] in
+      await self?.forget(manifest)
+    }
+  }
+
+  /// The manifest is not that of the file.
+  private func forget(_ manifest: Manifest) {
+    if misdescribed.count == Self.mostMisdescribed { misdescribed = [] }
+    misdescribed.insert(manifest.hash)
+    // Its place in the order stays, and counts for nothing.
+    chunkCount -= known.removeValue(forKey: manifest.hash)?.manifest.chunkHashes.count ?? 0
   }
 
   private func remember(_ file: Known) {
@@ -163,6 +176,7 @@ private struct RemoteSharedFile: GatewayFile {
   let channel: ByteString
   let node: Node
   let loop: EventLoop
+  let onMismatch: @Sendable () async -> Void
 
   var size: UInt64 { manifest.size }
 
@@ -171,7 +185,10 @@ private struct RemoteSharedFile: GatewayFile {
     let chunks = RangeOfChunks(range, of: manifest, loop: loop) { [node] key throws(KacheryError) in
       try await node.load(key, request)
     }
-    return LimitedBytes(bytes: chunks, hash: manifest.hash, node: node)
+    let isWhole = range == ByteRange(whole: manifest.size)
+    let checked: any FileBytes =
+      isWhole ? CheckedBytes(chunks, of: manifest.hash, onMismatch: onMismatch) : chunks
+    return LimitedBytes(bytes: checked, hash: manifest.hash, node: node)
   }
 }
 

@@ -181,6 +181,12 @@ package final class HTTPExchange {
     resume()
   }
 
+  /// Closes the connection now, also if the client takes nothing: the library would wait until it does.
+  package func cutOff() {
+    abort()
+    server?.cutOff(number)
+  }
+
   private func add(_ headers: [(name: String, value: String)]) {
     for (name, value) in headers { MHD_add_response_header(response, name, value) }
     if refusesBody { MHD_add_response_header(response, "Connection", "close") }

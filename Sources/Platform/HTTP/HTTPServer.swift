@@ -181,6 +181,12 @@ package final class HTTPServer {
     connections.claim(number, for: holder, waits: waits)
   }
 
+  /// Closes a connection soon.
+  func cutOff(_ number: ConnectionTable.Number) {
+    closing.append(number)
+    workIsReady()
+  }
+
   /// Schedules a call of `process` because something changed.
   func workIsReady() {
     guard !hasWork else { return }

@@ -6,6 +6,8 @@ package struct GatewayMetrics: Sendable {
   private let clientErrors: Counter
   private let serverErrors: Counter
   let bytesSent: Counter
+  /// Answers with a file that are being sent.
+  let running: Counter
 
   package init(in metrics: Metrics) {
     requests = metrics.register("kachery_gateway_requests_total", .counter, "Requests to the gateway.")
@@ -16,7 +18,10 @@ package struct GatewayMetrics: Sendable {
       "kachery_gateway_server_errors_total", .counter,
       "Requests to the gateway that were answered with a status from 500 to 599, or cut short by the node.")
     bytesSent = metrics.register(
-      "kachery_gateway_bytes_sent_total", .counter, "File bytes that clients of the gateway have taken.")
+      "kachery_gateway_bytes_sent_total", .counter, "Bytes of files and indexes that clients of the gateway have taken."
+    )
+    running = metrics.register(
+      "kachery_gateway_running_answers", .gauge, "Files and indexes that the gateway is sending.")
   }
 
   func answered(_ status: Int) {

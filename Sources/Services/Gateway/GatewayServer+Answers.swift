@@ -4,12 +4,6 @@ import Primitives
 
 /// The answers to requests that name something.
 extension GatewayServer {
-  /// How long other nodes may take to say whether they have a file, and to send a small one.
-  private static let searchPatience: Duration = .seconds(50)
-  /// How long they may take for the chunk that holds the next block.
-  private static let chunkPatience: Duration = .seconds(120)
-  /// How long a client may take for one block. A slower one would hold its connection for nothing.
-  private static let clientPatience: Duration = .seconds(60)
   /// Bytes of indexes that may be sent at a time.
   private static let mostIndexBytes = 64 << 20
 
@@ -60,7 +54,7 @@ extension GatewayServer {
 
   private func open(_ key: FileKey, _ exchange: HTTPExchange) async throws(KacheryError) -> any GatewayFile {
     let (content, client) = (content, exchange.address)
-    return try await within(Self.searchPatience) { () throws(KacheryError) in
+    return try await within(patience.search) { () throws(KacheryError) in
       try await content.open(key, for: client)
     }
   }
@@ -82,6 +76,8 @@ extension GatewayServer {
     var block = try await self.block(of: bytes, at: 0)
     metrics.answered(status)
     exchange.beginStream(status: status, length: bytes.count, headers: headers)
+    metrics.running.add()
+    defer { metrics.running.add(-1) }
     var offset: UInt64 = 0
     do throws(KacheryError) {
       while true {
@@ -100,14 +96,14 @@ extension GatewayServer {
   }
 
   private func block(of bytes: any GatewayBytes, at offset: UInt64) async throws(KacheryError) -> [UInt8] {
-    let block = try await within(Self.chunkPatience) { () throws(KacheryError) in try await bytes.block(at: offset) }
+    let block = try await within(patience.chunk) { () throws(KacheryError) in try await bytes.block(at: offset) }
     guard !block.isEmpty else { throw KacheryError(.fileChanged, "The file ends at byte \(offset).") }
     return block
   }
 
   /// Waits until the client has taken what was written, and gives it up if that takes too long.
   private func drain(_ exchange: HTTPExchange) async throws(KacheryError) {
-    let timer = loop.after(Self.clientPatience) { exchange.abort() }
+    let timer = loop.after(patience.client) { exchange.cutOff() }
     defer { timer.cancel() }
     try await exchange.drain()
   }

@@ -6,14 +6,27 @@ package import Primitives
 ///
 /// It has a port of its own and knows nothing of the local API: what it may share is all that `content` opens.
 package actor GatewayServer {
-  /// Most concurrent connections. Each holds at most one block of an answer.
-  private static let connections = 512
+  /// Most concurrent connections. Each holds at most one block of an answer: 0.7 MB in all, as measured.
+  package static let mostConnections = 256
   /// The part of them that the requests of one address may occupy. A web server on this machine may occupy three quarters.
   private static let divisor = 8
   /// How often to check whether clients have hung up or are late.
   private static let checkPeriod: Duration = .milliseconds(500)
 
+  /// For how long others may keep the gateway waiting.
+  package struct Patience: Sendable {
+    /// How long other nodes may take to say whether they have a file, and to send a small one.
+    package var search: Duration = .seconds(50)
+    /// How long they may take for the chunk that holds the next block.
+    package var chunk: Duration = .seconds(120)
+    /// How long a client may take for one block. A slower one would hold its connection for nothing.
+    package var client: Duration = .seconds(60)
+
+    package init() {}
+  }
+
   let loop: EventLoop
+  let patience: Patience
   let content: any GatewayContent
   let access: CrossOriginAccess
   let metrics: GatewayMetrics
@@ -31,17 +44,19 @@ package actor GatewayServer {
   ///
   /// - Parameter origins: those of pages whose scripts may read the answers; `*` for all.
   package init(
-    loop: EventLoop, content: any GatewayContent, at endpoint: Endpoint, origins: [String], metrics: GatewayMetrics
+    loop: EventLoop, content: any GatewayContent, at endpoint: Endpoint, origins: [String], metrics: GatewayMetrics,
+    patience: Patience = Patience(), connections: Int = mostConnections
   ) throws(KacheryError) {
     self.loop = loop
     self.content = content
     self.metrics = metrics
+    self.patience = patience
     access = CrossOriginAccess(origins)
     var style = HTTPServer.Style()
     style.keepsEscapes = true
     style.remedy = "choose another port for the gateway"
     server = try HTTPServer(
-      host: endpoint.host, port: endpoint.port, connections: Self.connections, style: style, now: { loop.now })
+      host: endpoint.host, port: endpoint.port, connections: connections, style: style, now: { loop.now })
   }
 
   /// The port of the server.
