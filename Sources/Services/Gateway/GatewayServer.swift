@@ -54,7 +54,7 @@ package actor GatewayServer {
     access = CrossOriginAccess(origins)
     var style = HTTPServer.Style()
     style.keepsEscapes = true
-    style.remedy = "choose another port for the gateway"
+    style.remedy = "choose another port, or an address of this machine, for the gateway"
     server = try HTTPServer(
       host: endpoint.host, port: endpoint.port, connections: connections, style: style, now: { loop.now })
   }
