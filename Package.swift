@@ -124,6 +124,8 @@ let package = Package(
       "LocalAPI", in: "Services",
       ["Primitives", "APIModel", "Crypto", "Diagnostics", "EventLoop", "Files", "HTTP", "Page"]),
 
+    module("Gateway", in: "Services", ["Primitives", "Diagnostics", "EventLoop", "HTTP"]),
+
     // Composition and commands.
     .target(
       name: "Daemon",
@@ -131,7 +133,7 @@ let package = Package(
         "Primitives", "Crypto", "Diagnostics", "APIModel", "Wire", "Mux", "Discovery", "Traversal", "Transfer", "Feeds",
         "NodeCore", "EventLoop", "Files", "Threads", "Process", "Database", "TLS", "HTTP", "QUIC", "YAML",
         "PortMapping",
-        "ContentStore", "FeedStore", "Links", "LocalAPI", "Settings",
+        "ContentStore", "FeedStore", "Links", "LocalAPI", "Gateway", "Settings",
       ],
       path: "Sources/Daemon", exclude: ["README.md"], swiftSettings: strict),
     command("kacheryd", ["Daemon"]),
@@ -197,6 +199,8 @@ let package = Package(
     tests(
       "LocalAPITests",
       ["LocalAPI", "Page", "HTTP", "EventLoop", "APIModel", "Crypto", "Diagnostics", "Primitives", "TestSupport"]),
+    tests(
+      "GatewayTests", ["Gateway", "HTTP", "EventLoop", "Crypto", "Diagnostics", "Primitives", "TestSupport"]),
     tests(
       "DaemonTests",
       [

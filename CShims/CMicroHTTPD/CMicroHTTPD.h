@@ -20,7 +20,14 @@ struct CMicroHTTPD_settings {
   int socket;
   unsigned int connections, idle_seconds;
   const char *certificate, *key;          // both in PEM, for TLS; or NULL
+  int keeps_escapes;                      // whether paths and queries stay percent-encoded, as they were sent
 };
+
+// Stands in for the library's own decoding of paths and queries, and changes nothing.
+static inline size_t CMicroHTTPD_keep_escapes(void *context, struct MHD_Connection *connection, char *text) {
+  (void)context, (void)connection;
+  return strlen(text);
+}
 
 // MHD_start_daemon is variadic, which Swift cannot call. TLS is 1.2 and later, with the library's default priorities of
 // GnuTLS, except older versions.
@@ -34,6 +41,8 @@ static inline struct MHD_Daemon *CMicroHTTPD_start(struct CMicroHTTPD_settings s
       {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)"NORMAL:-VERS-TLS1.0:-VERS-TLS1.1"},
       {MHD_OPTION_END, 0, NULL}};
   struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
+  struct MHD_OptionItem decoding[] = {{MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)CMicroHTTPD_keep_escapes, NULL},
+                                      {MHD_OPTION_END, 0, NULL}};
   struct MHD_OptionItem place[] = {{MHD_OPTION_LISTEN_SOCKET, settings.socket, NULL}, {MHD_OPTION_END, 0, NULL}};
   if (settings.address != NULL) place[0] = (struct MHD_OptionItem){MHD_OPTION_SOCK_ADDR, 0, (void *)settings.address};
   return MHD_start_daemon(
@@ -41,7 +50,8 @@ static inline struct MHD_Daemon *CMicroHTTPD_start(struct CMicroHTTPD_settings s
       handler, context, MHD_OPTION_CONNECTION_LIMIT, settings.connections, MHD_OPTION_CONNECTION_TIMEOUT,
       settings.idle_seconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(96 << 10), MHD_OPTION_LISTEN_BACKLOG_SIZE,
       (unsigned int)1024, MHD_OPTION_NOTIFY_COMPLETED, completed, context, MHD_OPTION_NOTIFY_CONNECTION, noticed,
-      context, MHD_OPTION_ARRAY, settings.certificate == NULL ? none : tls, MHD_OPTION_ARRAY, place, MHD_OPTION_END);
+      context, MHD_OPTION_ARRAY, settings.certificate == NULL ? none : tls, MHD_OPTION_ARRAY,
+      settings.keeps_escapes ? decoding : none, MHD_OPTION_ARRAY, place, MHD_OPTION_END);
 }
 
 // MHD_get_daemon_info is variadic as well.
@@ -214,10 +224,11 @@ static inline uint8_t CMicroHTTPD_byte_after_head(struct MHD_Connection *connect
   return info == NULL || info->header_size > (32 << 10) ? 1 : (uint8_t)method[info->header_size];
 }
 
-// The size is a macro with a cast, which Swift cannot import.
-static inline struct MHD_Response *CMicroHTTPD_stream(size_t block_size, MHD_ContentReaderCallback reader,
-                                                      void *context) {
-  return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, block_size, reader, context, NULL);
+// The size is UINT64_MAX if it is not known; the library's macro for that has a cast, which Swift cannot import.
+static inline struct MHD_Response *CMicroHTTPD_stream(uint64_t size, size_t block_size,
+                                                      MHD_ContentReaderCallback reader, void *context) {
+  return MHD_create_response_from_callback(size == UINT64_MAX ? MHD_SIZE_UNKNOWN : size, block_size, reader, context,
+                                           NULL);
 }
 
 // A macro with a cast, which Swift cannot import.

@@ -263,6 +263,7 @@ def start_daemons(typist: Typist, folder: Path) -> None:
         "--auth-group lab": {"lab": grp.getgrgid(os.getgid()).gr_name},
         "": {},
         "--api-listen 192.168.1.5:20443": {"192.168.1.5:20443": f"127.0.0.1:{free_port()}"},
+        "--channel our-lab-x7k2 --gateway 127.0.0.1:8080 --gateway-channel our-lab-x7k2": {"8080": str(free_port())},
         "--isbootstrap --introduce-only our-lab-x7k2 --introduce-only 6d1f…": {"6d1f…": "6d1f" * 16},
         "--isbootstrap --also-listen 443": {"443": str(free_port())},
         "--isbootstrap --websocket-port 14508": {"14508": str(free_port())},

@@ -9,6 +9,7 @@ from people import PATIENCE, Person
 
 ENVIRONMENT = ROOT / "Python" / "src" / "kachery_p2p" / "_environment.py"
 INSTALLS = "changes this machine; Tests/Bare and test_install.py install, test_wheels.py installs the wheels"
+GATEWAY = "test_gateway.py asks for the same"
 AS_ROOT = "changes this machine, as root; Tests/Packages does so in bare roots"
 CONDA = "needs conda-forge; test_conda.py checks the recipe"
 JOURNAL = "needs a service of systemd; Tests/Packages asks the journal so"
@@ -41,6 +42,9 @@ NOT_TYPED = {
         "make tarball": "needs an optimized build; Tests/Packages makes one",
         "rattler-build build --recipe Deploy/conda/recipe.yaml --channel conda-forge --output-dir .build/conda": CONDA,
         "conda install --channel ./.build/conda --channel conda-forge kachery-client": CONDA,
+        "curl --range 0-99 http://127.0.0.1:8080/sha1/1b2c…/recording.dat": GATEWAY,
+        "curl http://127.0.0.1:8080/sha1dir/3d4e….session7/": GATEWAY,
+        "curl http://127.0.0.1:8080/sha1dir/3d4e….session7/a.txt": GATEWAY,
         "make install PREFIX=/usr/local": INSTALLS,
         "make install PREFIX=$HOME/.local": INSTALLS,
         "sudo make install": INSTALLS,

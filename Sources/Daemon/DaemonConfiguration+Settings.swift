@@ -11,6 +11,7 @@ extension DaemonConfiguration {
     if let port = layers.text(.apiPort).flatMap({ UInt16($0) }) { apiPort = port }
     remoteAPI = layers.text(.apiListen).flatMap { Endpoint($0) }
     authorizedGroup = layers.text(.authGroup)
+    try applyGateway(layers)
     applyListening(layers)
     for address in layers.list(.bootstrap).compactMap({ Address(bootstrap: $0) }) {
       if let endpoint = address.tcpEndpoint {
@@ -30,6 +31,17 @@ extension DaemonConfiguration {
     applyReloaded(layers)
     logsJSON = layers.text(.logFormat) == "json"
     logLevel = layers.text(.verbose).flatMap { Int($0) } ?? 0 > 0 ? .debug : .info
+  }
+
+  private mutating func applyGateway(_ layers: SettingLayers) throws(KacheryError) {
+    gateway = layers.text(.gateway).flatMap { Endpoint($0) }
+    gatewayChannels = layers.list(.gatewayChannel)
+    gatewayOrigins = layers.list(.gatewayOrigin)
+    guard gateway == nil else { return }
+    for name in [SettingName.gatewayChannel, .gatewayOrigin] where layers.isOption(name) {
+      let option = Setting.named(name).options.first?.name ?? ""
+      throw KacheryError(.badRequest, "\(option) is for the gateway; add --gateway HOST:PORT.")
+    }
   }
 
   private mutating func applyListening(_ layers: SettingLayers) {

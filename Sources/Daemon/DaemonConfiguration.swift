@@ -20,6 +20,12 @@ package struct DaemonConfiguration: Sendable {
   package var apiPort: UInt16 = 20_431
   /// The address at which the API listens for clients on other machines; nil if it does not.
   package var remoteAPI: Endpoint?
+  /// The address at which the gateway listens; nil if there is none.
+  package var gateway: Endpoint?
+  /// The channels, by name, address or label, whose files the gateway may share.
+  package var gatewayChannels: [String] = []
+  /// The origins of pages whose scripts may read the gateway's answers; `*` for all.
+  package var gatewayOrigins: [String] = []
   /// The address for links from other nodes; `::` for all.
   package var listenHost = "::"
   /// The port for links from other nodes; 0 for a free one, which the node keeps between its runs.

@@ -1,4 +1,5 @@
 import Diagnostics
+import Gateway
 
 /// The node's metrics. Every counter exists from the start, at zero.
 struct NodeMetrics: Sendable {
@@ -17,6 +18,7 @@ struct NodeMetrics: Sendable {
   let messagesKept: Counter
   let feedWatchers: Counter
   let relaying: RelayMetrics
+  let gateway: GatewayMetrics
 
   init() {
     links = all.register("kachery_links", .gauge, "Links that are up and past their hello.")
@@ -44,5 +46,6 @@ struct NodeMetrics: Sendable {
       "kachery_feed_messages_total", .counter, "Feed messages appended here or received from other nodes.")
     feedWatchers = all.register("kachery_feed_watchers", .gauge, "Clients waiting for feed messages.")
     relaying = RelayMetrics(in: all)
+    gateway = GatewayMetrics(in: all)
   }
 }

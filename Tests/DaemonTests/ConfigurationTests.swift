@@ -34,6 +34,20 @@ import Testing
     #expect(try parse(["--isbootstrap", "--port", "0"]).port == 0)
   }
 
+  @Test func theGatewayIsOffUnlessItIsGivenAnAddress() throws {
+    #expect(try parse([]).gateway == nil)
+    let configuration = try parse([
+      "--gateway", "0.0.0.0:8080", "--gateway-channel", "a", "--gateway-channel=b", "--gateway-origin", "*",
+    ])
+    #expect(configuration.gateway?.description == "0.0.0.0:8080" && configuration.gatewayChannels == ["a", "b"])
+    #expect(configuration.gatewayOrigins == ["*"] && configuration.channels.isEmpty)
+    for arguments in [
+      ["--gateway-channel", "a"], ["--gateway-origin", "*"], ["--gateway", "lab.example.org:80"],
+      ["--gateway", "[::1]:80"], ["--gateway", "0.0.0.0:8080", "--gateway-origin", "lab.example.org"],
+      ["--gateway", "8080"],
+    ] { #expect(throws: KacheryError.self, "\(arguments)") { try parse(arguments) } }
+  }
+
   @Test func everyPublishedOptionIsAccepted() throws {
     let configuration = try parse([
       "--label", "lab", "--port=5000", "--host", "lab.example.org", "--bootstrap", "a:1", "--bootstrap", "b:2",

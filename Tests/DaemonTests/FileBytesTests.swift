@@ -74,6 +74,34 @@ import Testing
     await loop.shutdown()
   }
 
+  // MARK: CheckedBytes
+
+  @Test func aWholeFileWithAnotherHashLacksItsLastBlock() async throws {
+    let store = try ContentStore(directory: folder.path("store"), log: .disabled)
+    let hash = try store.store(path: try folder.write("file", content)).hash
+    let size = UInt64(content.count)
+    let loads = Loads()
+    func checked(as hash: ContentHash) throws -> CheckedBytes {
+      let file = try #require(try store.open(manifest.hash))
+      return CheckedBytes(try StoredBytes(file, loop: loop, start: 0, end: size), of: hash) {
+        loads.ended.withLock { $0.append(hash) }
+      }
+    }
+    let isRight = try await readAll(try checked(as: hash)) == content
+    #expect(isRight && loads.ended.withLock { $0.isEmpty })
+
+    let wrong = try checked(as: ContentHash.of([]))
+    var offset: UInt64 = 0
+    let error = await #expect(throws: KacheryError.self) {
+      while offset < size { offset += UInt64(try await wrong.block(at: offset).count) }
+    }
+    #expect(error?.code == .hashMismatch && size - offset <= UInt64(Limits.blockSize))
+    #expect(loads.ended.withLock { $0.count } == 1)
+    let skipping = try checked(as: hash)
+    await #expect(throws: KacheryError.self) { try await skipping.block(at: 5) }
+    await loop.shutdown()
+  }
+
   // MARK: RangeOfChunks
 
   private func range(_ start: UInt64, _ end: UInt64, _ load: @escaping RangeOfChunks.Load) throws -> RangeOfChunks {

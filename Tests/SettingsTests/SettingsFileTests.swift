@@ -18,6 +18,9 @@ import Testing
       apiPort: 20432
       apiListen: 192.168.1.5:20443
       authGroup: lab
+      gateway: 0.0.0.0:8080
+      gatewayChannel: our-lab-x7k2
+      gatewayOrigin: [https://lab.example.org, "http://localhost:3000", "*"]
       port: 15000
       alsoListen: [443, 8443]
       udpPort: 0
@@ -52,7 +55,7 @@ import Testing
     #expect(written.filter { file.entries[$0] == nil } == [])
     #expect(file.entries[.alsoListen]?.texts == ["443", "8443"])
     #expect(file.entries[.bootstrap]?.texts == ["a.example.org:14507", "wss://b.example.org"])
-    #expect(file.entries[.channel]?.texts == ["our-lab-x7k2"] && file.entries[.channel]?.line == 14)
+    #expect(file.entries[.channel]?.texts == ["our-lab-x7k2"] && file.entries[.channel]?.line == 17)
     #expect(file.entries[.udp]?.texts == ["yes"] && file.entries[.portGuessing]?.texts == ["no"])
   }
 
@@ -79,11 +82,31 @@ import Testing
     ("maxCacheSizeGiB: 0", "line 1: maxCacheSizeGiB: '0' is not a number of GiB above 0."),
     ("portMapping: perhaps", "line 1: portMapping: 'perhaps' is not yes or no."),
     ("logFormat: xml", "line 1: logFormat: 'xml' is not text or json."),
+    (
+      "gateway: localhost:80",
+      "line 1: gateway: 'localhost:80' is not an IPv4 address and a port, such as 0.0.0.0:8080."
+    ),
+    (
+      "gatewayOrigin: [https://a.example, https://b.example/]",
+      "line 1: gatewayOrigin: 'https://b.example/' is not the origin of a site, such as https://lab.example.org, or *."
+    ),
+    (
+      "gatewayOrigin: a.example",
+      "line 1: gatewayOrigin: 'a.example' is not the origin of a site, such as https://lab.example.org, or *."
+    ),
     ("channel: ' lab'", "line 1: channel: The channel ' lab' begins or ends with white space; leave that out."),
     ("- 1\n- 2", "the file has no settings; write each as 'limitUp: 50'."),
   ])
   func aMistakeIsNamedWithItsLine(yaml: String, finding: String) throws {
     #expect(try findings(yaml) == [finding])
+  }
+
+  @Test func aGatewayWithoutChannelsIsReported() throws {
+    let (silent, useful) = (
+      try file("\ngateway: 0.0.0.0:80\ngatewayChannel: []\n"), try file("gateway: 0.0.0.0:80\ngatewayChannel: a\n")
+    )
+    #expect(silent.findings == [] && silent.ineffective.map(\.line) == [2])
+    #expect(useful.ineffective == [] && SettingsFile().ineffective == [])
   }
 
   @Test func allMistakesAreFoundAndTheRestIsRead() throws {

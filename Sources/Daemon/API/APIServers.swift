@@ -2,15 +2,18 @@ import APIModel
 import Diagnostics
 import EventLoop
 import Files
+import Gateway
 import LocalAPI
 import Primitives
 
-/// The servers through which clients use the node: the local one, and one for other machines if the owner wants it.
+/// The servers through which clients use the node: the local one, and if the owner wants them, one for other machines and
+/// the gateway.
 struct APIServers: Sendable {
   private let local: LocalAPIServer
   private let remote: LocalAPIServer?
+  private let gateway: GatewayServer?
 
-  /// Starts both.
+  /// Starts them.
   ///
   /// - Throws: `alreadyRunning`, naming the daemon that holds the port, if there is one.
   init(for node: Node, loop: EventLoop, log: Log) async throws(KacheryError) {
@@ -29,6 +32,7 @@ struct APIServers: Sendable {
     }
     try await local.start()
     remote = try await RemoteAPI.start(for: node, loop: loop, log: log)
+    gateway = try await SharedFiles.startGateway(for: node, loop: loop, log: log)
   }
 
   /// The port of the local API.
@@ -37,6 +41,7 @@ struct APIServers: Sendable {
   func stop() async {
     await local.stop()
     await remote?.stop()
+    await gateway?.stop()
   }
 }
 

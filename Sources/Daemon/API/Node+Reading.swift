@@ -27,7 +27,7 @@ extension Node {
   }
 
   /// Loads a file; returns its path.
-  private func load(_ key: FileKey, _ request: ReadRequest) async throws(KacheryError) -> String {
+  func load(_ key: FileKey, _ request: ReadRequest) async throws(KacheryError) -> String {
     do {
       for try await event in loadFile(LoadRequest(key: key, node: request.node, channel: request.channel)) {
         if case .finished(let path) = event { return path }
@@ -40,7 +40,7 @@ extension Node {
 
   /// The manifest of the file, named by the request or else by a node that has the file; nil if the file is small or no
   /// node names one.
-  private func manifest(for request: ReadRequest) async throws(KacheryError) -> Manifest? {
+  func manifest(for request: ReadRequest) async throws(KacheryError) -> Manifest? {
     if let named = request.key.manifest { return try await manifest(named, for: request) }
     let query = try requests.query(request.key, node: request.node, channel: request.channel)
     var holders: [FoundFile] = []

@@ -33,7 +33,14 @@ actor RangeOfChunks: FileBytes {
     begin(place)
     if place + 1 < manifest.chunks.count, manifest.chunks[place + 1].range.start < range.end { begin(place + 1) }
     loads = loads.filter { $0.key >= place }
-    guard let path = try await loads[place]?.value.get() else { return [] }
+    guard let load = loads[place] else { return [] }
+    // A reader that gives up does not wait for the chunk, nor does it leave it loading.
+    let loaded = await withTaskCancellationHandler {
+      await load.value
+    } onCancel: {
+      load.cancel()
+    }
+    let path = try loaded.get()
     let chunk = manifest.chunks[place].range
     let end = min(position + UInt64(Limits.blockSize), chunk.end, range.end)
     return try await loop.onPool { () throws(KacheryError) in

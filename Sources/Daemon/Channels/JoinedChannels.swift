@@ -205,9 +205,7 @@ final class JoinedChannels {
   ///
   /// - Throws: `notFound` if this node has not joined the channel.
   func topic(named name: String) throws(KacheryError) -> Topic {
-    let address = ByteString(name)
-    let match = joined.first { $0.address == address } ?? joined.first { documents[$0.address]?.label == address }
-    guard let match else {
+    guard let match = joinedChannel(named: name) else {
       throw KacheryError(
         .notFound, "This node has not joined the channel '\(name)'; join it with kachery-p2p-join-channel.")
     }
@@ -215,6 +213,20 @@ final class JoinedChannels {
       throw KacheryError(.notFound, "This node is still joining the channel '\(name)'; try again in a moment.")
     }
     return secret.topic
+  }
+
+  /// Those of these channels, by address or label, that are joined and have this node as a member, by their addresses.
+  func memberships(among names: [String]) -> [ByteString] {
+    names.compactMap { joinedChannel(named: $0) }.map(\.address).filter { address in
+      guard derived[address] != nil else { return false }
+      return !ChannelSource.isDocument(address) || documents[address]?.member(node) != nil
+    }
+  }
+
+  /// The joined channel with this address or label; nil if there is none.
+  func joinedChannel(named name: String) -> JoinedChannel? {
+    let address = JoinedChannel.followingLatest(ByteString(name))
+    return joined.first { $0.address == address } ?? joined.first { documents[$0.address]?.label == address }
   }
 
   func stop() { refresher?.cancel() }

@@ -53,6 +53,18 @@ final class Uploads {
     scheduler.onWait = { [weak self] link, notice in self?.onMessage?(link, .waiting(notice)) }
   }
 
+  /// Calls `then` once the owner's limit allows this many bytes of a file to be sent to clients of the gateway. All of
+  /// these take turns with the peers as one more peer.
+  func admit(_ count: Int, of hash: ContentHash, then: @escaping () -> Void) {
+    _ = scheduler.enter(Self.gateway, for: hash, cost: count) { turn in
+      turn.end(spent: count)
+      then()
+    }
+  }
+
+  /// No link has this number: they are counted from 1.
+  private static let gateway = LinkID(number: .max)
+
   /// Serves a stream on which a peer asks for ranges of files.
   func serveFetches(_ stream: any ByteStream, _ first: [UInt8], on link: LinkID, _ lane: LaneID) {
     serve(stream, first, on: link, lane, FetchAnswers.init, in: \.fetches, atMost: Self.maximumFetchStreams)

@@ -128,13 +128,18 @@ package final class HTTPExchange {
     resume()
   }
 
-  /// Starts an answer of unknown length, sent chunked and piece by piece.
-  package func beginStream(status: Int = 200, headers: [(name: String, value: String)]) {
+  /// Starts an answer that is sent piece by piece.
+  ///
+  /// - Parameter length: the number of bytes, all of which must be written unless the request is for the head alone; nil
+  ///   if it is not known, and then the answer is chunked.
+  package func beginStream(
+    status: Int = 200, length: UInt64? = nil, headers: [(name: String, value: String)]
+  ) {
     guard !hasAnswer, !isCompleted else { return }
     hasAnswer = true
     responseStatus = UInt32(status)
     response = CMicroHTTPD_stream(
-      64 << 10,
+      length ?? .max, 64 << 10,
       { context, _, buffer, room in
         guard let context, let buffer else { return CMicroHTTPD_end_of_stream() }
         return Unmanaged<HTTPExchange>.fromOpaque(context).takeUnretainedValue().fill(buffer, room)
@@ -174,6 +179,12 @@ package final class HTTPExchange {
   package func abort() {
     cancel()
     resume()
+  }
+
+  /// Closes the connection now, also if the client takes nothing: the library would wait until it does.
+  package func cutOff() {
+    abort()
+    server?.cutOff(number)
   }
 
   private func add(_ headers: [(name: String, value: String)]) {

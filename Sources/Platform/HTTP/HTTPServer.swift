@@ -42,6 +42,16 @@ package final class HTTPServer {
     }
   }
 
+  /// What differs between the servers of a daemon.
+  package struct Style: Sendable {
+    /// Whether paths and queries stay percent-encoded, as they were sent.
+    package var keepsEscapes = false
+    /// How to choose another port, if this one is taken.
+    package var remedy = "choose another port with KACHERY_P2P_API_PORT"
+
+    package init() {}
+  }
+
   /// Serves on a numeric IPv4 address, with TLS if there are `credentials`.
   ///
   /// - Parameters:
@@ -50,7 +60,7 @@ package final class HTTPServer {
   /// - Throws: `alreadyRunning` if another process has the port.
   package init(
     host: String, port: UInt16, credentials: Credentials? = nil, connections: Int = maximumConnections,
-    now: @escaping () -> Instant
+    style: Style = Style(), now: @escaping () -> Instant
   ) throws(KacheryError) {
     self.now = now
     self.connections = ConnectionTable(limit: connections)
@@ -58,17 +68,17 @@ package final class HTTPServer {
     address.sin_family = sa_family_t(AF_INET)
     address.sin_port = port.bigEndian
     guard inet_pton(AF_INET, host, &address.sin_addr) == 1 else {
-      throw KacheryError(.badConfiguration, "'\(host)' is not an IPv4 address for the local API to listen on.")
+      throw KacheryError(.badConfiguration, "'\(host)' is not an IPv4 address to listen on.")
     }
     withUnsafePointer(to: &address) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { start(CMicroHTTPD_settings($0), credentials) }
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { start(CMicroHTTPD_settings($0, style), credentials) }
     }
     guard daemon != nil else {
       throw KacheryError(
         .alreadyRunning,
         credentials == nil
           ? "Port \(port) on \(host) is in use by another daemon or program. Stop that one, "
-            + "or choose another port with KACHERY_P2P_API_PORT."
+            + "or \(style.remedy)."
           : "Port \(port) on \(host) cannot be used with TLS: another program has it, or the certificate and its "
             + "key do not match.")
     }
@@ -171,6 +181,12 @@ package final class HTTPServer {
     connections.claim(number, for: holder, waits: waits)
   }
 
+  /// Closes a connection soon.
+  func cutOff(_ number: ConnectionTable.Number) {
+    closing.append(number)
+    workIsReady()
+  }
+
   /// Schedules a call of `process` because something changed.
   func workIsReady() {
     guard !hasWork else { return }
@@ -253,9 +269,10 @@ package final class HTTPServer {
 
 extension CMicroHTTPD_settings {
   /// A server at this address.
-  fileprivate init(_ address: UnsafePointer<sockaddr>) {
+  fileprivate init(_ address: UnsafePointer<sockaddr>, _ style: HTTPServer.Style) {
     self.init()
     self.address = address
+    keeps_escapes = style.keepsEscapes ? 1 : 0
   }
 
   /// A server on a socket that is listening.

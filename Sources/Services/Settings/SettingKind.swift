@@ -30,6 +30,10 @@ package enum SettingKind: Sendable {
   /// Hosts, separated by commas.
   case hosts
   case endpoint
+  /// A numeric IPv4 address and a port.
+  case gateway
+  /// Origins of pages, or `*`.
+  case origins
   case bootstraps
   case channels
   /// Node IDs, and names or addresses of channels.
@@ -42,7 +46,7 @@ package enum SettingKind: Sendable {
   /// Whether it takes several values.
   package var isList: Bool {
     switch self {
-    case .furtherPorts, .bootstraps, .channels, .introduced: true
+    case .furtherPorts, .bootstraps, .channels, .introduced, .origins: true
     default: false
     }
   }
@@ -72,6 +76,8 @@ package enum SettingKind: Sendable {
     case .proxy: "http://HOST:PORT or none"
     case .hosts: "a list of hosts, separated by commas"
     case .endpoint: "ADDRESS:PORT, such as 192.168.1.5:20443"
+    case .gateway: "an IPv4 address and a port, such as 0.0.0.0:8080"
+    case .origins: "the origin of a site, such as https://lab.example.org, or *"
     case .bootstraps: "HOST:PORT, such as lab.example.org:14507, or wss://HOST[:PORT]"
     case .channels: "the name or the address of a channel"
     case .introduced: "a list of at most \(Self.maximumIntroduced) node IDs and channels"
@@ -114,6 +120,8 @@ package enum SettingKind: Sendable {
     case .size: Quantity.bytes(gibibytes: text) != nil
     case .rate: (try? RateSchedule(parsing: text)) != nil
     case .endpoint: Endpoint(text) != nil
+    case .gateway: Endpoint(text).map { IPAddress($0.host)?.bytes.count == 4 } ?? false
+    case .origins: Self.isOrigin(text)
     case .bootstraps: Address(bootstrap: text) != nil
     case .format: ["json", "text"].contains(ByteString(text))
     }
@@ -137,6 +145,16 @@ package enum SettingKind: Sendable {
     } catch {
       return error.message.removing(suffix: ".").map { String($0) } ?? error.message
     }
+  }
+
+  /// Whether the text is an origin as browsers send it (RFC 6454, section 6.2), or `*`.
+  private static func isOrigin(_ text: String) -> Bool {
+    guard ByteString(text) != "*" else { return true }
+    let host = text.removing(prefix: "https://") ?? text.removing(prefix: "http://")
+    guard let host, ByteString(text) == ByteString(text.lowercasedASCII) else { return false }
+    let hasPort = Endpoint(String(host)) != nil
+    return !host.utf8.contains { "/?#@, ".utf8.contains($0) }
+      && (hasPort || Endpoint(host: String(host), port: 1) != nil && !host.ends(with: ":"))
   }
 
   /// The value without a password.

@@ -6,6 +6,9 @@ package enum SettingName: String, CaseIterable, Sendable {
   case apiPort
   case apiListen
   case authGroup
+  case gateway
+  case gatewayChannel
+  case gatewayOrigin
   case port
   case alsoListen
   case udpPort

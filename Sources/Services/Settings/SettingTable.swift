@@ -2,7 +2,7 @@ import HTTP
 
 extension Setting {
   /// Every setting. Options, variables, `kachery.yaml`, help and documentation all follow from this table.
-  package static let all: [Setting] = place + clients + listening + meeting + network + limits + log
+  package static let all: [Setting] = place + clients + gateway + listening + meeting + network + limits + log
 
   private static let place = [
     Setting(
@@ -24,6 +24,18 @@ extension Setting {
       "let programs on other machines use the daemon, over TLS and with a token"),
     Setting(
       .authGroup, option: ("--auth-group", "GROUP"), .name, "let the members of this group use the daemon"),
+  ]
+
+  private static let gateway = [
+    Setting(
+      .gateway, option: ("--gateway", "HOST:PORT"), .gateway,
+      "serve files by their hashes to anyone, over HTTP at this address, for browsers and other programs"),
+    Setting(
+      .gatewayChannel, option: ("--gateway-channel", "NAME-OR-URL"), .channels,
+      "a channel that this node has joined, and whose files the gateway may share"),
+    Setting(
+      .gatewayOrigin, option: ("--gateway-origin", "ORIGIN"), .origins,
+      "a site whose pages may read from the gateway in scripts; * for all"),
   ]
 
   private static let listening = [

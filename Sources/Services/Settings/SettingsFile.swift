@@ -84,6 +84,13 @@ package struct SettingsFile: Hashable, Sendable {
     entries[setting.name] = Entry(texts: texts, line: member.line)
   }
 
+  /// What is right by itself, but has no effect without another setting, unless an option or a variable sets that.
+  package var ineffective: [SettingFinding] {
+    guard let gateway = entries[.gateway], entries[.gatewayChannel]?.texts.isEmpty ?? true else { return [] }
+    let text = "gateway: nothing is served until gatewayChannel names a channel that this node has joined"
+    return [SettingFinding(line: gateway.line, setting: .gateway, text: text)]
+  }
+
   /// What is wrong with values of this setting, as a phrase; nil if nothing is.
   package static func problem(in texts: [String], of name: SettingName) -> String? {
     Setting.named(name).kind.problem(inAll: texts)

@@ -87,7 +87,10 @@ extension Command {
       }
       let isThere = FileSystem.exists(path)
       do throws(KacheryError) {
-        if isThere { findings += try SettingsFile(yaml: try FileSystem.read(path, limit: 1 << 20)).findings }
+        if isThere {
+          let file = try SettingsFile(yaml: try FileSystem.read(path, limit: 1 << 20))
+          findings += file.findings + file.ineffective
+        }
       } catch {
         guard error.code == .badConfiguration || error.code == .tooLarge else { throw error }
         findings.append(SettingFinding(line: nil, setting: nil, text: error.message))

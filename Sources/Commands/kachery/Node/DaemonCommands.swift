@@ -31,7 +31,7 @@ extension Command {
     Setting.all.flatMap(\.options).map { Option($0.name, $0.placeholder, $0.help) } + [
       Option("--http-port", "PORT", "the same as --port"),
       .ignored("--nobootstrap", nil, "only the nodes named with --bootstrap are asked"),
-      .ignored("--public-url", "URL", "files are not served over HTTP; for other machines see --api-listen"),
+      .ignored("--public-url", "URL", "for serving files over HTTP see --gateway, for other machines --api-listen"),
       .ignored("--static-config", "FILE", "name bootstrap nodes with --bootstrap and channels with --channel"),
       .ignored("--config", "FILE", "name bootstrap nodes with --bootstrap and channels with --channel"),
       .ignored("--ismessageproxy", nil, "join a channel with --message-proxy, or see --isbootstrap"),

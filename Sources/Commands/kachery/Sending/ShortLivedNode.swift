@@ -13,8 +13,8 @@ final class ShortLivedNode {
 
   /// Settings of the user's node that do not hold for this one.
   private static let ownSettings: [SettingName] = [
-    .label, .apiPort, .apiListen, .authGroup, .port, .alsoListen, .udpPort, .websocketPort, .host, .channel,
-    .isBootstrap, .introduceOnly, .logFormat, .verbose,
+    .label, .apiPort, .apiListen, .authGroup, .gateway, .gatewayChannel, .gatewayOrigin, .port, .alsoListen, .udpPort,
+    .websocketPort, .host, .channel, .isBootstrap, .introduceOnly, .logFormat, .verbose,
   ]
 
   let folder: String
