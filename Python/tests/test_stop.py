@@ -13,7 +13,7 @@ from typing import Any, Callable
 
 import pytest
 
-from real_daemon import RealDaemon, free_port
+from real_daemon import RealDaemon, StartDaemon, free_port
 
 LIMIT = 3.0  # seconds
 CHANNEL = "stopping-77d"
@@ -108,3 +108,14 @@ def wait_until_read(daemon: RealDaemon) -> None:
             return
         time.sleep(0.01)
     pytest.fail("The daemon does not read the file.")
+
+
+def test_signals_that_the_parent_process_blocked_are_taken(start_daemon: StartDaemon) -> None:
+    signals = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        daemon = start_daemon("masked")
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
+    daemon.process.send_signal(signal.SIGTERM)
+    assert daemon.process.wait(timeout=20) == 0

@@ -27,7 +27,7 @@ struct NodeStorage: Sendable {
     memberAddresses = MemberAddressFile(in: "\(directory)/kachery-node")
     identity = try NodeIdentity(
       storageDirectory: directory, configurationDirectory: configuration.configurationDirectory,
-      besides: configuration.remoteAPISecrets)
+      besides: configuration.apiSecrets)
     store = try ContentStore(
       directory: directory, log: log, indexOwner: identity.key.publicKey,
       clientScope: try configuration.group().map { .group($0.number) } ?? .ownUser)

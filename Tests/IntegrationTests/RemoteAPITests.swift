@@ -76,6 +76,31 @@ import Testing
     #expect(try HTTPClient.fetch(request, limit: 1 << 20).status == 403)
   }
 
+  /// For a program that watches the node: it reads, and does not learn the channels.
+  @Test func aSecondTokenIsForReading() throws {
+    let reading = try String(contentsOfFile: "\(folder.path)/node/config/api-read-token", encoding: .utf8)
+    let metrics = try fetch("GET", "/metrics", token: reading)
+    #expect(metrics.status == 200 && metrics.body.contains("kachery_channels 1\n"))
+    #expect(!metrics.body.contains("kachery_channel_members") && !metrics.body.contains("secret-name"))
+    let all = try fetch("GET", "/metrics", token: token).body
+    #expect(all.contains(#"kachery_channel_members{channel="secret-name"}"#))
+    #expect(try fetch("GET", "/healthz", token: reading).status == 200)
+    #expect(!(try fetch("GET", "/probe", token: reading).body.contains("secret-name")))
+    for (path, body) in [
+      ("/mutable/set", #"{"key":"a","value":1}"#), ("/v1/channels", "{}"), ("/v1/store/collect", "{}"),
+    ] {
+      let refused = try fetch("POST", path, body, token: reading)
+      #expect(refused.status == 403 && refused.body.contains("for reading only"), "\(path)")
+    }
+    // Also on the daemon's own port.
+    var request = HTTPRequest("GET", "http://127.0.0.1:\(daemon.apiPort)/metrics")
+    request.headers = [("Authorization", "Bearer \(reading)")]
+    let local = try HTTPClient.fetch(request, limit: 1 << 20)
+    #expect(local.status == 200 && !String(decoding: local.body, as: UTF8.self).contains("secret-name"))
+    request.headers = [("Authorization", "Bearer x\(reading.dropFirst())")]
+    #expect(try HTTPClient.fetch(request, limit: 1 << 20).status == 403)
+  }
+
   @Test func strangersDoNotLearnTheChannels() throws {
     let open = try fetch("GET", "/probe")
     #expect(open.status == 200)

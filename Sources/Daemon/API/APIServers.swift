@@ -22,11 +22,12 @@ struct APIServers: Sendable {
     let storage = configuration.storageDirectory
     let token = try ClientToken(path: "\(storage)/client-auth", group: group?.number)
     let socket = SocketAccess(path: "\(storage)/\(APIVersion.socketName)", owner: FileSystem.user, group: group)
+    let reading = try RemoteAPI.readingToken(configuration)
     let (host, wanted) = (configuration.apiHost, configuration.apiPort)
     do throws(KacheryError) {
       local = try LocalAPIServer(
-        loop: loop, node: node, host: host, port: wanted, access: .storageDirectory(token), socket: socket,
-        policy: AccessPolicy(), log: log)
+        loop: loop, node: node, host: host, port: wanted, access: .storageDirectory(token),
+        reading: reading, socket: socket, policy: AccessPolicy(), log: log)
     } catch {
       throw try await loop.onPool { PortHolder.named(error, host: host, port: wanted) }
     }

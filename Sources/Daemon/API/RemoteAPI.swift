@@ -28,12 +28,10 @@ enum RemoteAPI {
       try FileSystem.replace(keyPath, with: Array(made.key.utf8), permissions: 0o600)
       try FileSystem.replace(certificatePath, with: Array(made.certificate.utf8), permissions: 0o644)
     }
-    if try FileSystem.statusIfPresent(tokenPath) == nil {
-      try FileSystem.replace(tokenPath, with: Array(Hex.encode(SecureRandom.bytes(24)).utf8), permissions: 0o600)
-    }
+    if try FileSystem.statusIfPresent(tokenPath) == nil { try makeToken(tokenPath) }
     let server = try LocalAPIServer(
       loop: loop, node: node, host: endpoint.host, port: endpoint.port,
-      access: .bearer(try BearerToken(try text(tokenPath))),
+      access: .bearer(try BearerToken(try text(tokenPath))), reading: try readingToken(configuration),
       credentials: HTTPServer.Credentials(certificate: try text(certificatePath), key: try text(keyPath)),
       policy: AccessPolicy(), log: log)
     try await server.start()
@@ -57,15 +55,34 @@ enum RemoteAPI {
     return places
   }
 
+  /// The token with which programs may read. If the owner has none, one is made for programs on other machines, and
+  /// nothing is returned if these are not served.
+  static func readingToken(_ configuration: DaemonConfiguration) throws(KacheryError) -> BearerToken? {
+    let path = configuration.readingTokenPath
+    if try FileSystem.statusIfPresent(path) == nil {
+      guard configuration.remoteAPI != nil else { return nil }
+      try FileSystem.createFolder(configuration.configurationDirectory, permissions: 0o700)
+      try makeToken(path)
+    }
+    return try BearerToken(try text(path))
+  }
+
+  private static func makeToken(_ path: String) throws(KacheryError) {
+    try FileSystem.replace(path, with: Array(Hex.encode(SecureRandom.bytes(24)).utf8), permissions: 0o600)
+  }
+
   private static func text(_ path: String) throws(KacheryError) -> String {
     String(decoding: try FileSystem.read(path, limit: maximumFile), as: UTF8.self)
   }
 }
 
 extension DaemonConfiguration {
-  /// The files of the API for other machines that no other user may read: who has them can use the daemon. None if it does
-  /// not serve other machines.
-  var remoteAPISecrets: [String] {
-    remoteAPI == nil ? [] : ["api-key.pem", "api-token"].map { "\(configurationDirectory)/\($0)" }
+  /// The files of the API that no other user may read, because they give access to the daemon.
+  var apiSecrets: [String] {
+    let forOtherMachines = remoteAPI == nil ? [] : ["api-key.pem", "api-token"]
+    return forOtherMachines.map { "\(configurationDirectory)/\($0)" } + [readingTokenPath]
   }
+
+  /// The file of the token with which programs may read, such as one that watches the node.
+  var readingTokenPath: String { "\(configurationDirectory)/api-read-token" }
 }

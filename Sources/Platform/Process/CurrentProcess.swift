@@ -41,9 +41,12 @@ package enum CurrentProcess {
   /// time. Under the address sanitizer this crashed one of sixty stops of a daemon.
   package static func end(_ code: Int32) -> Never { _exit(code) }
 
-  /// Leaves this process to its other threads.
+  /// Leaves this process to its other threads. The calling thread takes the signals, also those that the parent process
+  /// had blocked when it started this one: no thread would take them otherwise.
   package static func sleepForever() -> Never {
-    while true { pause() }
+    var none = sigset_t()
+    sigemptyset(&none)
+    while true { sigsuspend(&none) }
   }
 
   private static func text(of characters: [CChar]) -> String {

@@ -45,7 +45,7 @@ struct BackupPart: Hashable {
 
   private static let folderOfConfiguration = "config/"
   /// What the daemon shows and asks of programs on other machines.
-  static let ofConfiguration = ["api-certificate.pem", "api-key.pem", "api-token"].map {
+  static let ofConfiguration = ["api-certificate.pem", "api-key.pem", "api-token", "api-read-token"].map {
     BackupPart(folderOfConfiguration + $0, .configuration, 64 << 10)
   }
 

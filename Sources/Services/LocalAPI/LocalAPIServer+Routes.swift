@@ -12,7 +12,9 @@ extension LocalAPIServer {
     case .pagePart: sendPagePart(parameters, exchange)
     case .probe:
       // A wrong token is better refused here than by a later request.
-      guard exchange.head.headers["authorization"] == nil || isTrusted(exchange) else { throw Self.wrongToken }
+      guard exchange.head.headers["authorization"] == nil || isTrusted(exchange) || mayRead(exchange) else {
+        throw Self.wrongToken
+      }
       var probe = await node.probe
       if !mayReadChannels(exchange) { probe.joinedChannels = [] }
       if let isKnown = isKnownUser(exchange) { probe.socket = ProbeReply.Socket(hasAccess: isKnown, port: port) }

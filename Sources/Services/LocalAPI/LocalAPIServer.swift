@@ -30,6 +30,8 @@ package actor LocalAPIServer {
   private let socketServer: HTTPServer?
   let socketAccess: SocketAccess?
   private var access: APIAccess
+  /// A token with which programs may read, and nothing else; nil if there is none.
+  private let readingToken: BearerToken?
   private var watches: [DescriptorWatch] = []
   private var timers: [Timer] = []
   private var isWorkPosted = false
@@ -46,7 +48,7 @@ package actor LocalAPIServer {
   ///
   /// - Parameter connections: most connections to each; by default a share of this process's descriptors.
   package init(
-    loop: EventLoop, node: any LocalNode, host: String, port: UInt16, access: APIAccess,
+    loop: EventLoop, node: any LocalNode, host: String, port: UInt16, access: APIAccess, reading: BearerToken? = nil,
     credentials: HTTPServer.Credentials? = nil, socket: SocketAccess? = nil, connections: Int? = nil,
     policy: AccessPolicy, log: Log
   ) throws(KacheryError) {
@@ -55,6 +57,7 @@ package actor LocalAPIServer {
     self.policy = policy
     self.log = log
     self.access = access
+    readingToken = reading
     requests = node.metrics.register(
       "kachery_api_requests_total", .counter, "Requests to the local API, refused ones included.")
     refusals = node.metrics.register("kachery_api_refusals_total", .counter, "Requests without a good token or host.")
@@ -187,6 +190,12 @@ package actor LocalAPIServer {
     return exchange.head.headers["authorization"].map(token.accepts) ?? false
   }
 
+  /// Whether the client sends the token for reading.
+  func mayRead(_ exchange: HTTPExchange) -> Bool {
+    guard let readingToken, let shown = exchange.head.headers["authorization"] else { return false }
+    return readingToken.accepts(shown)
+  }
+
   /// Whether the client is admitted because of the user that it runs as; nil if it connected over the network.
   func isKnownUser(_ exchange: HTTPExchange) -> Bool? {
     guard let peer = exchange.peer, let socketAccess else { return nil }
@@ -213,6 +222,12 @@ package actor LocalAPIServer {
   ///
   /// - Throws: `forbidden` if its token is missing or wrong, or insufficient for the route.
   func caller(of exchange: HTTPExchange, _ route: Route) async throws(KacheryError) -> Caller {
+    if mayRead(exchange) {
+      guard Caller.page.may(use: route) else {
+        throw KacheryError(.forbidden, "This token is for reading only, which \(route.rawValue) is not.")
+      }
+      return .page
+    }
     guard case .storageDirectory(let token) = access else {
       guard isTrusted(exchange) else { throw Self.wrongToken }
       guard Caller.otherMachine.may(use: route) else {
