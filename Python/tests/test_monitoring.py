@@ -31,7 +31,8 @@ def metrics(start_daemon: StartDaemon) -> set[str]:
     request = urllib.request.Request(f"https://127.0.0.1:{port}/metrics", headers={"Authorization": f"Bearer {token}"})
     with urllib.request.urlopen(request, timeout=20, context=context) as answer:
         text = answer.read().decode()
-    return set(re.findall(r"^# TYPE (\w+) ", text, re.MULTILINE))
+    kinds = re.findall(r"^# TYPE (\w+) (\w+)$", text, re.MULTILINE)
+    return {f"{name}_bucket" if kind == "histogram" else name for name, kind in kinds}
 
 
 def names(expression: str) -> set[str]:
