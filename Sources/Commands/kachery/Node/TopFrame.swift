@@ -107,7 +107,8 @@ struct TopFrame {
     let label = text(channel, "channelLabel")
     let name = label.isEmpty ? text(channel, "channelConfigUrl") : label
     let problem = channel["problem"]?.string.map { ": \($0)" } ?? ""
-    return "\(pad(name, 26)) \(channel["memberCount"]?.integer ?? 0) other members, "
+    let count = channel["memberCount"]?.integer ?? 0
+    return "\(pad(name, 26)) \(count) other member\(count == 1 ? "" : "s"), "
       + "\(channel["onlineCount"]?.integer ?? 0) on line\(problem)"
   }
 
