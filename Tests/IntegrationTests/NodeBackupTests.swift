@@ -98,7 +98,7 @@ import Testing
     #expect(String(decoding: answer, as: UTF8.self) == #"{"success":true}"#)
   }
 
-  /// The messages of a subfeed, each of which is signed by the feed and refers to the previous one.
+  /// The messages of a subfeed. The feed has signed each, and each refers to the previous one.
   private func messages(of key: SubfeedKey, on node: RunningDaemon) throws -> [JSONValue] {
     let watch: JSONValue = [
       "feedId": .string(key.feed.hex), "subfeedHash": .string(key.subfeed.hex), "position": 0, "channelName": "*local*",

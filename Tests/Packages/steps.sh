@@ -131,10 +131,10 @@ journalctl --quiet --no-pager --unit kachery --output cat KACHERY_EVENT=settingA
 grep -q 'Applied kachery.yaml: maxTransfers.*200' /tmp/reload || fail "a reload does not say what has changed."
 systemctl is-active kachery
 [ "$(main_process kachery)" = "$process" ] || fail "a reload restarts the node."
-# Only what needs somebody.
+# Only lines that an administrator has to act on.
 journalctl --quiet --no-pager --unit kachery --priority warning --output cat | tee /tmp/warnings
 grep -qF "'maxTransfer' is not a setting" /tmp/warnings || fail "a warning is not one for the journal."
-! grep -q 'is running' /tmp/warnings || fail "journalctl -p warning shows lines that need nobody."
+! grep -q 'is running' /tmp/warnings || fail "journalctl -p warning shows lines that need no action."
 rm $storage/kachery.yaml
 
 echo "--- the watchdog"

@@ -9,7 +9,7 @@ import Wire
 
 /// The metrics that are read when they are asked for.
 extension Node {
-  /// The most linked nodes of which each has values of its own.
+  /// At most this many linked nodes have values of their own.
   private static let maximumNodes = 200
 
   func gauges(namingChannels: Bool) async -> [MetricFamily] {

@@ -31,7 +31,7 @@ actor SharedFiles: GatewayContent {
   /// The order in which they became known.
   private var order = Queue<ContentHash>()
   private var chunkCount = 0
-  /// Files of which a node has named a false manifest: they are loaded whole, because only that shows who is right.
+  /// Files for which a node has named a false manifest. They are loaded whole, because only that shows who is right.
   private var misdescribed: Set<ContentHash> = []
   private var searches: [UInt32: Int] = [:]
 

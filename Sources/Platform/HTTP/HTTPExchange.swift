@@ -130,8 +130,8 @@ package final class HTTPExchange {
 
   /// Starts an answer that is sent piece by piece.
   ///
-  /// - Parameter length: the number of bytes, all of which must be written unless the request is for the head alone; nil
-  ///   if it is not known, and then the answer is chunked.
+  /// - Parameter length: the number of bytes. The caller writes all of them, unless the request is for the head alone. If it is
+  ///   nil, the number is not known, and the answer is chunked.
   package func beginStream(
     status: Int = 200, length: UInt64? = nil, headers: [(name: String, value: String)]
   ) {

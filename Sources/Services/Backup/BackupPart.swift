@@ -8,7 +8,7 @@ struct BackupPart: Hashable {
     case storage
     /// In the directory of the node's configuration.
     case configuration
-    /// A list of files, each of which is an empty file in a folder.
+    /// A list of files. The storage directory has an empty file for each, in a folder.
     case list
   }
 

@@ -3,7 +3,7 @@
 struct StreamTurns<ID: Equatable> {
   /// A stream with at most this number of bytes has little to send.
   static var small: Int { 16 << 10 }
-  /// The most bytes of a turn: so many arrive one after the other, and the other end need not take them piece by piece.
+  /// The most bytes of a turn. They arrive one after the other, so the other end takes them together.
   static var turnBytes: Int { 16 << 10 }
 
   private var little: [ID] = []
