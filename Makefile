@@ -87,7 +87,7 @@ test: needed lint test-swift test-python ## Run all checks of the sources, all S
 
 # These suites wait for tasks of their own process, which would get no threads beside tests that block theirs. One of them
 # opens thousands of descriptors: if Foundation starts a program meanwhile, it reads past the end of their list.
-APART = LocalAPITests|ThreadsTests|EventLoopTests|HTTPTests|LongPollTests
+APART = LocalAPITests|ThreadsTests|EventLoopTests|HTTPTests|LongPollTests|GatewayTests|FeedStoreTests|BackupTests
 DAEMON = DaemonTests
 # The relay's tests keep all cores busy.
 RELAYS = DaemonTests\.(Relay|Joined)
