@@ -44,6 +44,23 @@ int CDatagrams_open(const struct sockaddr *address, socklen_t size, int buffer_s
   return failure;
 }
 
+int CDatagrams_route_mtu(const void *address, size_t size) {
+  const struct sockaddr *target = address;
+  int descriptor = socket(target->sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (descriptor < 0) return -errno;
+  int mtu = 0;
+  socklen_t mtu_size = sizeof mtu;
+  int is_ipv6 = target->sa_family == AF_INET6;
+  // A UDP socket sends nothing when it connects.
+  int result = connect(descriptor, target, (socklen_t)size);
+  if (result == 0)
+    result = getsockopt(
+        descriptor, is_ipv6 ? IPPROTO_IPV6 : IPPROTO_IP, is_ipv6 ? IPV6_MTU : IP_MTU, &mtu, &mtu_size);
+  int failure = result < 0 ? -errno : 0;
+  close(descriptor);
+  return failure < 0 ? failure : mtu;
+}
+
 ssize_t CDatagrams_further(int descriptor) {
   struct rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return 0;
@@ -116,13 +133,14 @@ ssize_t CDatagrams_send(
   if (count <= segment || *is_batching) {
     ssize_t sent = send_once(descriptor, bytes, count, segment, address, address_size);
     if (count <= segment || (sent != -EIO && sent != -EINVAL && sent != -ENOPROTOOPT)) return sent;
-    *is_batching = 0;
   }
   size_t done = 0;
   while (done < count) {
     size_t size = count - done < segment ? count - done : segment;
     ssize_t sent = send_once(descriptor, bytes + done, size, size, address, address_size);
-    if (sent < 0) return done > 0 ? (ssize_t)done : sent;
+    // The kernel refuses a batch of datagrams that are too large with the same error as one that it cannot divide.
+    if (sent >= 0 && size == segment) *is_batching = 0;
+    if (sent < 0 && sent != -EMSGSIZE) return done > 0 ? (ssize_t)done : sent;
     done += size;
   }
   return (ssize_t)done;

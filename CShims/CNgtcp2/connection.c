@@ -80,15 +80,40 @@ ssize_t CNgtcp2_write(
 
 ssize_t CNgtcp2_write_datagram(
     CNgtcp2_connection *connection, uint8_t *packet, size_t room, uint8_t *remote, size_t *remote_size,
-    const uint8_t *bytes, size_t count, int *is_taken, uint64_t now) {
+    const uint8_t *bytes, size_t count, uint64_t number, int *is_taken, uint64_t now) {
   ngtcp2_path_storage storage;
   ngtcp2_path_storage_zero(&storage);
   ngtcp2_pkt_info info;
   ngtcp2_vec vector = {(uint8_t *)bytes, count};
   ngtcp2_ssize result = ngtcp2_conn_writev_datagram(
-      connection->conn, &storage.path, &info, packet, room, is_taken, NGTCP2_WRITE_DATAGRAM_FLAG_NONE, 0, &vector, 1,
-      now);
+      connection->conn, &storage.path, &info, packet, room, is_taken, NGTCP2_WRITE_DATAGRAM_FLAG_NONE, number, &vector,
+      1, now);
   return written(connection, result, &storage.path, remote, remote_size);
+}
+
+// The type and the length of a datagram (RFC 9221, section 4).
+#define DATAGRAM_HEADER 3
+// What else a packet has: a byte of flags, the ID, the number of the packet, of which ngtcp2 may leave out three bytes,
+// and the tag of its encryption (RFC 9000, section 17.3.1).
+#define PACKET_OVERHEAD (1 + CNGTCP2_ID + 4 + 16)
+
+ssize_t CNgtcp2_write_padding(
+    CNgtcp2_connection *connection, uint8_t *packet, size_t room, uint8_t *remote, size_t *remote_size, uint64_t number,
+    int *is_taken, uint64_t now) {
+  static const uint8_t padding[CNGTCP2_JUMBO] = {0};
+  *is_taken = 0;
+  if (room < PACKET_OVERHEAD + DATAGRAM_HEADER || room > sizeof padding) return 0;
+  return CNgtcp2_write_datagram(
+      connection, packet, room, remote, remote_size, padding, room - PACKET_OVERHEAD - DATAGRAM_HEADER, number, is_taken,
+      now);
+}
+
+size_t CNgtcp2_padding_limit(CNgtcp2_connection *connection) {
+  const ngtcp2_transport_params *parameters = ngtcp2_conn_get_remote_transport_params(connection->conn);
+  if (parameters == NULL || parameters->max_datagram_frame_size == 0) return 0;
+  uint64_t limit = parameters->max_datagram_frame_size;
+  limit = limit < CNGTCP2_JUMBO ? limit + PACKET_OVERHEAD : CNGTCP2_JUMBO;
+  return (size_t)(limit < parameters->max_udp_payload_size ? limit : parameters->max_udp_payload_size);
 }
 
 ssize_t CNgtcp2_write_close(

@@ -138,6 +138,20 @@ static int datagram(ngtcp2_conn *conn, uint32_t flags, const uint8_t *bytes, siz
   return 0;
 }
 
+static int datagram_arrived(ngtcp2_conn *conn, uint64_t number, void *user) {
+  (void)conn;
+  CNgtcp2_connection *connection = user;
+  if (number != 0) connection->events.datagram_ended(connection->owner, number, 1);
+  return 0;
+}
+
+static int datagram_lost(ngtcp2_conn *conn, uint64_t number, void *user) {
+  (void)conn;
+  CNgtcp2_connection *connection = user;
+  if (number != 0) connection->events.datagram_ended(connection->owner, number, 0);
+  return 0;
+}
+
 static const ngtcp2_callbacks callbacks = {
     .client_initial = ngtcp2_crypto_client_initial_cb,
     .recv_client_initial = ngtcp2_crypto_recv_client_initial_cb,
@@ -163,20 +177,27 @@ static const ngtcp2_callbacks callbacks = {
     .stream_close = stream_closed,
     .extend_max_local_streams_bidi = streams_available,
     .recv_datagram = datagram,
+    .ack_datagram = datagram_arrived,
+    .lost_datagram = datagram_lost,
 };
 
-static void set_up(ngtcp2_settings *settings, ngtcp2_transport_params *parameters, uint64_t now) {
+static void set_up(ngtcp2_settings *settings, ngtcp2_transport_params *parameters, int is_jumbo, uint64_t now) {
   ngtcp2_settings_default(settings);
   settings->initial_ts = now;
   settings->cc_algo = NGTCP2_CC_ALGO_BBR;
   settings->handshake_timeout = HANDSHAKE_TIME;
+  if (is_jumbo) {
+    settings->max_tx_udp_payload_size = CNGTCP2_JUMBO;
+    settings->no_tx_udp_payload_size_shaping = 1;
+    settings->no_pmtud = 1;
+  }
   ngtcp2_transport_params_default(parameters);
   parameters->initial_max_data = CONNECTION_WINDOW;
   parameters->initial_max_stream_data_bidi_local = STREAM_WINDOW;
   parameters->initial_max_stream_data_bidi_remote = STREAM_WINDOW;
   parameters->initial_max_streams_bidi = MAXIMUM_STREAMS;
   parameters->max_idle_timeout = MAXIMUM_IDLE_TIME;
-  parameters->max_datagram_frame_size = 64;
+  parameters->max_datagram_frame_size = CNGTCP2_JUMBO;
   parameters->disable_active_migration = 1;
 }
 
@@ -214,12 +235,12 @@ static CNgtcp2_connection *begin(CNgtcp2_connection *connection, int result, con
 
 CNgtcp2_connection *CNgtcp2_connect(
     CNgtcp2_identity *identity, const CNgtcp2_events *events, void *owner, const uint8_t *local, size_t local_size,
-    const uint8_t *remote, size_t remote_size, uint64_t now) {
+    const uint8_t *remote, size_t remote_size, int is_jumbo, uint64_t now) {
   CNgtcp2_connection *connection = new_connection(identity, 0, events, owner, local, local_size);
   if (connection == NULL) return NULL;
   ngtcp2_settings settings;
   ngtcp2_transport_params parameters;
-  set_up(&settings, &parameters, now);
+  set_up(&settings, &parameters, is_jumbo, now);
   ngtcp2_cid destination, source;
   int result = choose_id(&destination) != 0 || choose_id(&source) != 0 ? NGTCP2_ERR_INTERNAL : 0;
   ngtcp2_path path = path_to(connection, remote, remote_size);
@@ -245,7 +266,7 @@ static int read_first(
 
 CNgtcp2_connection *CNgtcp2_accept(
     CNgtcp2_identity *identity, const CNgtcp2_events *events, void *owner, const uint8_t *local, size_t local_size,
-    const uint8_t *remote, size_t remote_size, const uint8_t *packet, size_t size, const uint8_t *secret,
+    const uint8_t *remote, size_t remote_size, const uint8_t *packet, size_t size, const uint8_t *secret, int is_jumbo,
     uint64_t now) {
   ngtcp2_pkt_hd header;
   ngtcp2_cid first_destination;
@@ -255,7 +276,7 @@ CNgtcp2_connection *CNgtcp2_accept(
   if (connection == NULL) return NULL;
   ngtcp2_settings settings;
   ngtcp2_transport_params parameters;
-  set_up(&settings, &parameters, now);
+  set_up(&settings, &parameters, is_jumbo, now);
   if (proof > 0) {
     CNgtcp2_set_token(&settings, CNgtcp2_token_of(&header));
     parameters.retry_scid = header.dcid;

@@ -115,6 +115,34 @@ def test_a_long_line_that_loses_packets_is_used_by_quic(start: Start, capsys: An
         assert received[address] > 32_000_000, received
 
 
+@pytest.mark.parametrize("largest", [0, 1500])
+def test_jumbo_frames_are_used_as_far_as_they_pass(start: Start, largest: int, capsys: Any) -> None:
+    """Of networks with jumbo frames, some lead out through one without, as those of cloud hosts do."""
+    network = {"LD_PRELOAD": str(built("congestion")), **CUBIC}
+    with Line(rate=1000, rtt=10) as line:
+        for end in (line.a, line.b):
+            end.run(["ip", "link", "set", "dev", "line", "mtu", "9000"])
+        line.change(largest=largest)
+        with line.a.entered():
+            port = free_port()
+        start(line.a, "bootstrap", "--isbootstrap", "--port", str(port), environment=network)
+        joining = ("--bootstrap", f"{line.a.address}:{port}")
+        source = start(line.a, "source", *joining, environment=network)
+        source.wait_for_links(1)
+        reader = start(line.b, "reader", *joining, environment=network)
+        reader.wait_for_links(2)
+        address = wait_for_address(reader, "source", "quic://")
+        uri, digest = source.store(32_000_000)
+        before, _ = line.counters()
+        begun = time.monotonic()
+        assert sha1_of_copy(reader.load(uri)) == digest
+        after, _ = line.counters()
+        packets = after.packets - before.packets
+        seconds = time.monotonic() - begun
+        show(capsys, f"32 MB over {address}: {32 / seconds:.1f} MB/s in {packets:,} packets")
+        assert packets < 8_000 if largest == 0 else packets > 20_000
+
+
 def test_with_bbr_the_same_line_is_used_by_tcp(start: Start) -> None:
     network = {"LD_PRELOAD": str(built("congestion")), "CONGESTION_CONTROLS": "bbr"}
     with Line(rate=100, rtt=50) as line:

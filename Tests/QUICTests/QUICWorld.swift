@@ -101,26 +101,30 @@ final class QUICWorld {
   var random: SeededRandom
   /// Packets lost, of a hundred.
   var loss = 0
+  /// The largest packet that passes.
+  var pathLimit = Int.max
   /// What becomes of a packet on its way; by default it stays as it is.
   var tamper: (inout SeededRandom, [UInt8]) -> [UInt8] = { $1 }
   /// Each packet that was sent, before it was lost or changed.
   var log: [(isToServer: Bool, packet: [UInt8])] = []
 
   private let delay: Duration = .milliseconds(10)
+  private let routeMTU: Int?
   private var underWay: [(at: Instant, isToServer: Bool, packet: [UInt8])] = []
   private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 70_000, alignment: 8)
 
-  /// A server of this key, and a client of the other that expects `expected`.
+  /// A server of this key, and a client of the other that expects `expected`, on networks with this MTU.
   init(
     client: SigningKey, server: SigningKey, expected: NodeID? = nil, applicationProtocol: String = "kachery/1",
-    seed: UInt64 = 1
+    routeMTU: Int? = nil, seed: UInt64 = 1
   ) throws {
+    self.routeMTU = routeMTU
     random = SeededRandom(seed: seed)
     serverIdentity = try QUICIdentity(key: server)
     self.client = QUICTestEnd(
       try QUICConnection(
         identity: try QUICIdentity(key: client, applicationProtocol: applicationProtocol), local: Self.clientAddress,
-        remote: Self.serverAddress, expected: expected, at: now))
+        remote: Self.serverAddress, expected: expected, routeMTU: routeMTU, at: now))
   }
 
   deinit { buffer.deallocate() }
@@ -155,7 +159,7 @@ final class QUICWorld {
           server = try? QUICTestEnd(
             QUICConnection(
               identity: serverIdentity, local: Self.serverAddress, remote: Array(sender), first: packet,
-              addressProofs: proofs, at: now))
+              addressProofs: proofs, routeMTU: routeMTU, at: now))
         }
         guard let end = toServer ? server : client, isOpen(end) else { return }
         end.outcome = end.connection.read(packet, from: sender, at: now)
@@ -192,7 +196,7 @@ final class QUICWorld {
 
   private func send(_ packet: [UInt8], _ isToServer: Bool) {
     log.append((isToServer, packet))
-    guard !random.chance(loss) else { return }
+    guard packet.count <= pathLimit, !random.chance(loss) else { return }
     underWay.append((now + delay, isToServer, tamper(&random, packet)))
   }
 }

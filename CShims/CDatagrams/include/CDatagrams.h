@@ -29,6 +29,9 @@ int CDatagrams_open(const struct sockaddr *address, socklen_t size, int buffer_s
 // Changes the size of the buffers.
 void CDatagrams_set_buffers(int descriptor, int bytes);
 
+// The MTU of the kernel's route to an address.
+int CDatagrams_route_mtu(const void *address, size_t size);
+
 // How many descriptors above this one the process may have.
 ssize_t CDatagrams_further(int descriptor);
 
@@ -36,7 +39,8 @@ ssize_t CDatagrams_further(int descriptor);
 int CDatagrams_receive(int descriptor, uint8_t *slots, CDatagrams_received *received);
 
 // Sends bytes in datagrams of `segment` bytes each; the last one may be shorter. If the kernel or the device does not
-// divide the bytes, `*is_batching` becomes 0, and each datagram takes a call. Returns the number of bytes sent.
+// divide the bytes, `*is_batching` becomes 0, and each datagram takes a call. Returns the number of bytes sent; datagrams
+// that are too large for the device count as sent, and as lost on the way.
 ssize_t CDatagrams_send(
     int descriptor, const uint8_t *bytes, size_t count, size_t segment, const void *address, size_t address_size,
     int *is_batching);

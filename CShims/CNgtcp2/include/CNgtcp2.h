@@ -15,6 +15,8 @@
 #define CNGTCP2_FORBIDDEN 0x6B
 // Room for a socket address in the kernel's form.
 #define CNGTCP2_ADDRESS 128
+// The largest packet on a path of jumbo frames.
+#define CNGTCP2_JUMBO 8952
 
 typedef struct CNgtcp2_identity CNgtcp2_identity;
 typedef struct CNgtcp2_connection CNgtcp2_connection;
@@ -35,6 +37,8 @@ typedef struct {
   void (*stream_closed)(void *owner, int64_t stream, int is_clean);
   void (*streams_available)(void *owner);
   void (*datagram)(void *owner, const uint8_t *bytes, size_t count);
+  // The packet with this datagram has arrived, or is lost.
+  void (*datagram_ended)(void *owner, uint64_t number, int has_arrived);
 } CNgtcp2_events;
 
 // The outcome of a call; of those with CNGTCP2_FAILED, the connection sends the reason by CNgtcp2_write_close.
@@ -54,13 +58,17 @@ CNgtcp2_identity *CNgtcp2_identity_new(const uint8_t *seed, const uint8_t *key, 
 void CNgtcp2_identity_free(CNgtcp2_identity *identity);
 
 // Connections with this identity, which must outlive them, and this owner; NULL if ngtcp2 refuses.
+//
+// is_jumbo: whether packets may have up to CNGTCP2_JUMBO bytes. The caller then finds out what the path carries;
+// otherwise ngtcp2 does, up to 1452.
 CNgtcp2_connection *CNgtcp2_connect(
     CNgtcp2_identity *identity, const CNgtcp2_events *events, void *owner, const uint8_t *local, size_t local_size,
-    const uint8_t *remote, size_t remote_size, uint64_t now);
+    const uint8_t *remote, size_t remote_size, int is_jumbo, uint64_t now);
 // The same for the first packet of a client, which the caller then passes to CNgtcp2_read as well.
 CNgtcp2_connection *CNgtcp2_accept(
     CNgtcp2_identity *identity, const CNgtcp2_events *events, void *owner, const uint8_t *local, size_t local_size,
-    const uint8_t *remote, size_t remote_size, const uint8_t *packet, size_t size, const uint8_t *secret, uint64_t now);
+    const uint8_t *remote, size_t remote_size, const uint8_t *packet, size_t size, const uint8_t *secret, int is_jumbo,
+    uint64_t now);
 void CNgtcp2_free(CNgtcp2_connection *connection);
 
 // Finds the destination's connection ID in a packet. Returns its size, 0 if the packet is not of QUIC.
@@ -86,9 +94,17 @@ ssize_t CNgtcp2_write(
     CNgtcp2_connection *connection, uint8_t *packet, size_t room, uint8_t *remote, size_t *remote_size, int64_t stream,
     const uint8_t *bytes, size_t count, int is_last, ssize_t *taken, uint64_t now);
 // Writes a packet with bytes that are not sent again if they get lost. `*is_taken` becomes whether it holds them.
+//
+// number: by which `datagram_ended` tells it; 0 for none.
 ssize_t CNgtcp2_write_datagram(
     CNgtcp2_connection *connection, uint8_t *packet, size_t room, uint8_t *remote, size_t *remote_size,
-    const uint8_t *bytes, size_t count, int *is_taken, uint64_t now);
+    const uint8_t *bytes, size_t count, uint64_t number, int *is_taken, uint64_t now);
+// Writes a packet of `room` bytes that is padding, and up to three bytes fewer; otherwise as CNgtcp2_write_datagram.
+ssize_t CNgtcp2_write_padding(
+    CNgtcp2_connection *connection, uint8_t *packet, size_t room, uint8_t *remote, size_t *remote_size, uint64_t number,
+    int *is_taken, uint64_t now);
+// The largest packet of padding that the other end accepts.
+size_t CNgtcp2_padding_limit(CNgtcp2_connection *connection);
 // Writes the packet that ends the connection: for the reason of the last failure, or with an application's code.
 ssize_t CNgtcp2_write_close(
     CNgtcp2_connection *connection, uint8_t *packet, size_t room, uint8_t *remote, size_t *remote_size, int is_failure,
@@ -98,6 +114,7 @@ void CNgtcp2_wrote(CNgtcp2_connection *connection, uint64_t now);
 
 uint64_t CNgtcp2_expiry(CNgtcp2_connection *connection);
 int CNgtcp2_handle_expiry(CNgtcp2_connection *connection, uint64_t now);
+// The most bytes of a packet that the path may carry, as far as ngtcp2 knows.
 size_t CNgtcp2_packet_size(CNgtcp2_connection *connection);
 size_t CNgtcp2_send_quantum(CNgtcp2_connection *connection);
 uint64_t CNgtcp2_send_window(CNgtcp2_connection *connection);

@@ -131,6 +131,13 @@ package final class DatagramSocket: LoopHandle {
     return wanted.address(forFamilyOf: address)
   }
 
+  /// Bytes of the largest packet that this machine's own network carries to an address in the kernel's form; nil if the
+  /// kernel knows no route. The rest of the way may carry less.
+  package func routeMTU(to address: [UInt8]) -> Int? {
+    let mtu = address.withUnsafeBytes { CDatagrams_route_mtu($0.baseAddress, $0.count) }
+    return mtu > 0 ? Int(mtu) : nil
+  }
+
   /// The endpoint of an address in the kernel's form.
   package static func endpoint(of address: UnsafeRawBufferPointer) -> Endpoint? {
     SocketAddress(bytes: address)?.endpoint

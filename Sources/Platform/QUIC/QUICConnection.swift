@@ -34,38 +34,48 @@ package final class QUICConnection {
   /// Whether this end opened the connection.
   package let isClient: Bool
 
+  /// Bytes of the largest packet.
+  package static let largestPacket = PathMTUSearch.largest
+
   private let identity: QUICIdentity
   private var raw: OpaquePointer?
   /// Where the last packet was to be sent.
   private let remote = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(CNGTCP2_ADDRESS), alignment: 8)
   private var remoteCount = 0
+  /// Nil on a route without jumbo frames, where ngtcp2 searches.
+  private var search: PathMTUSearch?
 
   /// A connection to the node at an address, both in the kernel's form. Its first packet is written by `write`.
   ///
-  /// - Parameter expected: the node that must be there; nil for any node that proves an ID.
+  /// - Parameters:
+  ///   - expected: the node that must be there; nil for any node that proves an ID.
+  ///   - routeMTU: bytes of the largest packet that this machine's own network carries to there; nil if unknown.
   package init(
-    identity: QUICIdentity, local: [UInt8], remote: [UInt8], expected: NodeID?, at now: Instant
+    identity: QUICIdentity, local: [UInt8], remote: [UInt8], expected: NodeID?, routeMTU: Int? = nil, at now: Instant
   ) throws(KacheryError) {
     (self.identity, self.expected, isClient) = (identity, expected, true)
+    search = PathMTUSearch(routeMTU: routeMTU)
     setRemote(remote)
     var events = Self.events
     raw = CNgtcp2_connect(
       identity.raw, &events, Unmanaged.passUnretained(self).toOpaque(), local, local.count, remote, remote.count,
-      now.nanoseconds)
+      search == nil ? 0 : 1, now.nanoseconds)
     guard raw != nil else { throw KacheryError(.internalError, "A QUIC connection cannot be set up.") }
   }
 
   /// The connection that a client begins with `packet`, which the caller then passes to `read`.
   package init(
     identity: QUICIdentity, local: [UInt8], remote: [UInt8], first packet: UnsafeRawBufferPointer,
-    addressProofs: QUICAddressProofs, at now: Instant
+    addressProofs: QUICAddressProofs, routeMTU: Int? = nil, at now: Instant
   ) throws(KacheryError) {
     (self.identity, expected, isClient) = (identity, nil, false)
+    search = PathMTUSearch(routeMTU: routeMTU)
     setRemote(remote)
     var events = Self.events
     raw = CNgtcp2_accept(
       identity.raw, &events, Unmanaged.passUnretained(self).toOpaque(), local, local.count, remote, remote.count,
-      packet.bindMemory(to: UInt8.self).baseAddress, packet.count, addressProofs.secret, now.nanoseconds)
+      packet.bindMemory(to: UInt8.self).baseAddress, packet.count, addressProofs.secret, search == nil ? 0 : 1,
+      now.nanoseconds)
     guard raw != nil else { throw KacheryError(.protocolViolation, "The other side began with a wrong packet.") }
   }
 
@@ -102,12 +112,17 @@ package final class QUICConnection {
     stream_received: { owner, stream, bytes, count, isLast in
       of(owner)?.user?.received(UnsafeRawBufferPointer(start: bytes, count: count), isLast: isLast != 0, on: stream)
     },
-    stream_acknowledged: { of($0)?.user?.acknowledged($2, on: $1) },
+    stream_acknowledged: { owner, stream, count in
+      guard let own = of(owner) else { return }
+      own.search?.answered()
+      own.user?.acknowledged(count, on: stream)
+    },
     stream_writable: { of($0)?.user?.unblocked($1) },
     stream_reset: { of($0)?.user?.reset($1) },
     stream_closed: { of($0)?.user?.closed($1, isClean: $2 != 0) },
     streams_available: { of($0)?.user?.mayOpenStreams() },
-    datagram: { of($0)?.user?.receivedDatagram(UnsafeRawBufferPointer(start: $1, count: $2)) })
+    datagram: { of($0)?.user?.receivedDatagram(UnsafeRawBufferPointer(start: $1, count: $2)) },
+    datagram_ended: { of($0)?.search?.probeEnded($1, hasArrived: $2 != 0) })
 
   /// Called during the handshake, so that only the expected peer learns this node's ID.
   private func admits(_ id: NodeID) -> Bool {
@@ -178,7 +193,10 @@ package final class QUICConnection {
 
   /// Does what is due at this time; packets may be due afterwards.
   package func handleExpiry(at now: Instant) -> Outcome {
-    raw.map { outcome(CNgtcp2_handle_expiry($0, now.nanoseconds)) } ?? .dropped
+    guard let raw else { return .dropped }
+    let result = CNgtcp2_handle_expiry(raw, now.nanoseconds)
+    search?.check(at: now, timeout: probeTimeout)
+    return outcome(result)
   }
 
   private func outcome(_ result: Int32) -> Outcome {
@@ -199,13 +217,15 @@ package final class QUICConnection {
   package struct Train {
     package var range: Range<Int>
     package var segment: Int
+    /// Whether it is larger than what the path is known to carry.
+    fileprivate var isProbe = false
   }
 
   /// Writes the packets that may be sent now.
   ///
   /// - Parameters:
   ///   - buffer: has room for a maximum packet after `limit`.
-  ///   - limit: the most bytes, and the most packets in a train.
+  ///   - limit: the most bytes of all packets and of a train, and the most packets in a train.
   /// - Returns: nil if the connection has failed; `writeClose` then tells the peer.
   package func write(
     into buffer: UnsafeMutableRawBufferPointer, limit: (bytes: Int, packets: Int), at now: Instant
@@ -216,26 +236,48 @@ package final class QUICConnection {
     var end = 0
     // One packet in any case: the quantum may be smaller.
     while end == 0 || end < most {
-      let room = CNgtcp2_packet_size(raw)
+      let probe = isEstablished ? search?.probe(limit: CNgtcp2_padding_limit(raw)) : nil
+      let room = probe?.size ?? packetSize(raw)
       guard end + room <= buffer.count else { break }
       let packet = UnsafeMutableRawBufferPointer(rebasing: buffer[end..<end + room])
-      guard let count = writePacket(into: packet, at: now) else { return nil }
+      let written = probe.map { writeProbe($0.number, into: packet, at: now) } ?? writePacket(into: packet, at: now)
+      guard let count = written else { return nil }
       guard count > 0 else { break }
-      Self.add(end..<end + count, to: &trains, limit: limit.packets)
+      search?.sent(count, at: now)
+      if probe != nil {
+        trains.append(Train(range: end..<end + count, segment: count, isProbe: true))
+      } else {
+        Self.add(end..<end + count, to: &trains, limit: limit)
+      }
       end += count
     }
     CNgtcp2_wrote(raw, now.nanoseconds)
     return trains
   }
 
-  private static func add(_ packet: Range<Int>, to trains: inout [Train], limit: Int) {
-    if let last = trains.last, last.range.count % last.segment == 0, packet.count <= last.segment,
-      last.range.count / last.segment < limit
+  private func packetSize(_ raw: OpaquePointer) -> Int { search?.size ?? CNgtcp2_packet_size(raw) }
+
+  private static func add(_ packet: Range<Int>, to trains: inout [Train], limit: (bytes: Int, packets: Int)) {
+    if let last = trains.last, !last.isProbe, last.range.count % last.segment == 0, packet.count <= last.segment,
+      last.range.count / last.segment < limit.packets, packet.upperBound - last.range.lowerBound <= limit.bytes
     {
       trains[trains.count - 1].range = last.range.lowerBound..<packet.upperBound
     } else {
       trains.append(Train(range: packet, segment: packet.count))
     }
+  }
+
+  /// Writes a packet of padding.
+  ///
+  /// - Returns: as `writePacket`.
+  private func writeProbe(_ number: UInt64, into packet: UnsafeMutableRawBufferPointer, at now: Instant) -> Int? {
+    guard let raw, let start = packet.bindMemory(to: UInt8.self).baseAddress else { return 0 }
+    var isTaken: Int32 = 0
+    let count = CNgtcp2_write_padding(
+      raw, start, packet.count, remote.bindMemory(to: UInt8.self).baseAddress, &remoteCount, number, &isTaken,
+      now.nanoseconds)
+    if isTaken != 0, count > 0 { search?.sentProbe(count) }
+    return count < 0 ? nil : count
   }
 
   /// - Returns: the packet's size, 0 if none may be sent now; nil if the connection has failed.
@@ -246,7 +288,7 @@ package final class QUICConnection {
     if let datagram = user?.nextDatagram() {
       var isTaken: Int32 = 0
       let count = CNgtcp2_write_datagram(
-        raw, start, packet.count, address, &remoteCount, datagram, datagram.count, &isTaken, now.nanoseconds)
+        raw, start, packet.count, address, &remoteCount, datagram, datagram.count, 0, &isTaken, now.nanoseconds)
       // Until then it may have to wait: for the handshake's last packets, or because too much is on its way.
       if isTaken != 0 { user?.tookDatagram() }
       return count < 0 ? nil : count
@@ -276,7 +318,7 @@ package final class QUICConnection {
   package func writeClose(code: UInt64?, into packet: UnsafeMutableRawBufferPointer, at now: Instant) -> Int {
     guard let raw, let start = packet.bindMemory(to: UInt8.self).baseAddress else { return 0 }
     let count = CNgtcp2_write_close(
-      raw, start, min(packet.count, CNgtcp2_packet_size(raw)), remote.bindMemory(to: UInt8.self).baseAddress,
+      raw, start, min(packet.count, packetSize(raw)), remote.bindMemory(to: UInt8.self).baseAddress,
       &remoteCount, code == nil ? 1 : 0, code ?? 0, now.nanoseconds)
     return max(0, count)
   }

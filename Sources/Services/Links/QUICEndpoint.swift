@@ -37,7 +37,7 @@ final class QUICEndpoint {
   private let timer: PreciseTimer
   private let proofs = QUICAddressProofs()
   private let buffer = UnsafeMutableRawBufferPointer.allocate(
-    byteCount: turnBytes + DatagramSocket.maximumTrain.bytes / 16, alignment: 64)
+    byteCount: turnBytes + QUICConnection.largestPacket, alignment: 64)
 
   private var table = Table()
   private var deadlines = Deadlines<Int>()
@@ -117,7 +117,8 @@ final class QUICEndpoint {
   func path(to endpoint: Endpoint, expected: NodeID?) throws(KacheryError) -> QUICPath? {
     guard let remote = socket.address(of: endpoint) else { return nil }
     let connection = try QUICConnection(
-      identity: identity, local: socket.address, remote: remote, expected: expected, at: loop.now)
+      identity: identity, local: socket.address, remote: remote, expected: expected,
+      routeMTU: socket.routeMTU(to: remote), at: loop.now)
     return add(connection, remote: endpoint)
   }
 
@@ -156,9 +157,11 @@ final class QUICEndpoint {
       if count > 0, unsent.isEmpty { send(0..<count, segment: count, to: sender) }
       return
     }
+    let remote = Array(sender)
     guard
       let connection = try? QUICConnection(
-        identity: identity, local: socket.address, remote: Array(sender), first: packet, addressProofs: proofs, at: now)
+        identity: identity, local: socket.address, remote: remote, first: packet, addressProofs: proofs,
+        routeMTU: socket.routeMTU(to: remote), at: now)
     else { return }
     let path = add(connection, remote: DatagramSocket.endpoint(of: sender))
     table.byFirstID[firstID] = path
