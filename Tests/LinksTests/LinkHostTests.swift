@@ -24,7 +24,8 @@ import Testing
         }
       }
       #expect(opened == LinkHost.maximumHandshakesPerAddress + 20)
-      #expect(await hosts.openHandshakes == LinkHost.maximumHandshakesPerAddress)
+      let open = await hosts.openHandshakes
+      #expect(open == LinkHost.maximumHandshakesPerAddress)
     }
   }
 
