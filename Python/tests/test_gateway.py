@@ -124,6 +124,8 @@ def test_a_stored_file_is_served_to_anyone(gateway: Gateway, tmp_path: Path) -> 
     for absent in [*routes, "/sha1/", f"/sha1/{'0' * 39}", "/sha1/..%2f..%2fclient-auth", "/sha1dir/" + digest]:
         assert gateway.ask(absent)[0] == 404, absent
     assert b"/sha1/HASH" in gateway.ask("/")[2]
+    shown = gateway.daemon.kachery("daemon", "status").stdout
+    assert f"http://127.0.0.1:{gateway.port}, serves files of 1 channel\n  {CHANNEL}\n" in shown, shown
     assert "no token" not in gateway.daemon.log.read_text()
     assert gateway.metric("kachery_gateway_client_errors_total") >= 16
     assert gateway.metric("kachery_gateway_bytes_sent_total") >= 4 * len(content)
@@ -201,3 +203,7 @@ def test_without_channels_nothing_is_served(start_daemon: StartDaemon, tmp_path:
     digest = store(daemon, tmp_path / "data.bin", b"data")
     assert Gateway(daemon, port).ask(f"/sha1/{digest}")[0] == 404
     assert "serves nothing" in daemon.log.read_text()
+    shown = json.loads(daemon.kachery("daemon", "status", "--json").stdout)["gateway"]
+    assert shown == {"address": f"127.0.0.1:{port}", "channels": []}
+    checked = daemon.kachery("doctor").stdout
+    assert "Gateway:" in checked and "no channel is named for it" in " ".join(checked.split()), checked

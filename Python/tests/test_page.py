@@ -305,6 +305,7 @@ def test_everyone_can_use_it(browser: Browser, scheme: str) -> None:
     with PageStandIn(5, [notice]) as stand_in:
         browser.open(f"{stand_in.address}?token=any")
         browser.until_text("#notices", "It is none.")
+        browser.until_text("#view-overview", "127.0.0.1:8080, serves files of 1 of 2 channels")
         # In the dark, other colors meet on two of them.
         for view in VIEWS if scheme == "light" else ("overview", "peers"):
             browser.run("location.hash = '#' + arguments[0]", view)
