@@ -255,6 +255,8 @@ def test_feeds_and_their_messages(browser: Browser, world: World) -> None:
 
 
 def test_ten_thousand_files_stay_quick(browser: Browser, world: World) -> None:
+    # The page asks how many there are when it is opened, and the daemon has only begun to list them.
+    browser.until(lambda: post(world.source, "/v1/store/search", {"limit": 1})["total"] >= MANY, "a list of all files")
     world.open(browser, world.source, view="store")
     browser.until_text("#view-store", f"{MANY:,}"[:4])
     browser.until(lambda: browser.run("return document.querySelectorAll('#file-list li').length") == 100, "a page")
