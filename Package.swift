@@ -120,11 +120,11 @@ let package = Package(
       "Links", in: "Services",
       ["Primitives", "Crypto", "Diagnostics", "EventLoop", "TLS", "HTTP", "WebSocket", "QUIC", "Wire", "Mux"]),
     module("Page", in: "Services", resources: pageFiles),
+    module("HTTPServing", in: "Services", ["Primitives", "EventLoop", "HTTP"]),
     module(
       "LocalAPI", in: "Services",
-      ["Primitives", "APIModel", "Crypto", "Diagnostics", "EventLoop", "Files", "HTTP", "Page"]),
-
-    module("Gateway", in: "Services", ["Primitives", "Diagnostics", "EventLoop", "HTTP"]),
+      ["Primitives", "APIModel", "Crypto", "Diagnostics", "EventLoop", "Files", "HTTP", "HTTPServing", "Page"]),
+    module("Gateway", in: "Services", ["Primitives", "Diagnostics", "EventLoop", "HTTP", "HTTPServing"]),
 
     // Composition and commands.
     .target(

@@ -113,6 +113,8 @@ class PageStandIn:
             status: dict[str, Any] = {"label": "busy", "listening": "port 1", "introduces": None, "stats": {}}
             rates = {"receivedBytesPerSecond": 3_000_000 + tick * 1000, "sentBytesPerSecond": 500_000}
             uptime = int(time.monotonic() - start)
+            channels = [{"name": None, "isServed": is_served} for is_served in (True, False)]
+            status["gateway"] = {"address": "127.0.0.1:8080", "channels": channels}
             self._event(handler, "status", {**status, **rates, "uptimeSeconds": uptime, "linkedNodes": self.peer_count})
             self._event(handler, "transfers", {"transfers": []})
             self._event(handler, "peers", {"peers": peers(self.peer_count, tick)})

@@ -5,12 +5,18 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import http.client
+import io
 import json
 import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import fsspec
+import numpy as np
 import pytest
+from fsspec.asyn import sync
 
 from real_daemon import CHANNEL, RealDaemon, StartDaemon, free_port
 
@@ -124,6 +130,8 @@ def test_a_stored_file_is_served_to_anyone(gateway: Gateway, tmp_path: Path) -> 
     for absent in [*routes, "/sha1/", f"/sha1/{'0' * 39}", "/sha1/..%2f..%2fclient-auth", "/sha1dir/" + digest]:
         assert gateway.ask(absent)[0] == 404, absent
     assert b"/sha1/HASH" in gateway.ask("/")[2]
+    shown = gateway.daemon.kachery("daemon", "status").stdout
+    assert f"http://127.0.0.1:{gateway.port}, serves files of 1 channel\n  {CHANNEL}\n" in shown, shown
     assert "no token" not in gateway.daemon.log.read_text()
     assert gateway.metric("kachery_gateway_client_errors_total") >= 16
     assert gateway.metric("kachery_gateway_bytes_sent_total") >= 4 * len(content)
@@ -167,15 +175,29 @@ def remote(start_daemon: StartDaemon) -> tuple[RealDaemon, RealDaemon, Gateway]:
     return member, outsider, Gateway(start_daemon("host", *joining, *both, *options), gateway_port)
 
 
+@contextlib.contextmanager
+def opened_by_fsspec(address: str) -> Iterator[Any]:
+    """The file at an address, as libraries read it. fsspec would keep the connection until the program ends."""
+    files = fsspec.filesystem("http", skip_instance_cache=True)
+    try:
+        with files.open(address) as file:
+            yield file
+    finally:
+        sync(files.loop, sync(files.loop, files.set_session).close)
+
+
 def test_a_range_of_a_remote_file_costs_the_chunks_that_it_touches(
     remote: tuple[RealDaemon, RealDaemon, Gateway], tmp_path: Path
 ) -> None:
     member, outsider, gateway = remote
-    content = hashlib.sha256(b"seed").digest()[:31] * (5 * CHUNK // 31 + 1)  # no two chunks are the same
-    digest = store(member, tmp_path / "large.h5", content)
+    numbers = np.arange(CHUNK, dtype=np.uint32)  # four chunks and a bit, of which no two are the same
+    array = io.BytesIO()
+    np.save(array, numbers)
+    content = array.getvalue()
+    digest = store(member, tmp_path / "large.npy", content)
     private = store(outsider, tmp_path / "private.txt", b"of the other channel")
     small = store(member, tmp_path / "small.txt", b"of this channel")
-    path = f"/sha1/{digest}/large.h5"
+    path = f"/sha1/{digest}/large.npy"
 
     deadline = time.monotonic() + 60
     while gateway.ask(f"/sha1/{small}")[::2] != (200, b"of this channel"):
@@ -189,6 +211,18 @@ def test_a_range_of_a_remote_file_costs_the_chunks_that_it_touches(
         assert (status, body) == (206, content[start : start + 1000]), headers
     loaded = gateway.metric("kachery_file_bytes_received_total") - before
     assert 2 * CHUNK < loaded < 2 * CHUNK + 100_000, "two chunks and the manifest"
+
+    formats: Any = np.lib.format
+    # The head of the array is in the first chunk, which is here, and the slice is in the second.
+    with opened_by_fsspec(f"http://127.0.0.1:{gateway.port}{path}") as file:
+        assert file.size == len(content) and formats.read_magic(file) == (1, 0)
+        shape, _, kind = formats.read_array_header_1_0(file)
+        assert (shape, kind) == (numbers.shape, numbers.dtype)
+        first = 3 * CHUNK // 8
+        file.seek(file.tell() + first * kind.itemsize)
+        assert np.array_equal(np.frombuffer(file.read(4_000), kind), numbers[first : first + 1_000])
+    sliced = gateway.metric("kachery_file_bytes_received_total") - before - loaded
+    assert CHUNK <= sliced < CHUNK + 100_000, "one chunk more"
     assert gateway.ask(path)[2] == content
     # The gateway's node could load this file, but over a channel that is not named for the gateway.
     assert gateway.ask(f"/sha1/{private}")[0] in (404, 504)
@@ -201,3 +235,7 @@ def test_without_channels_nothing_is_served(start_daemon: StartDaemon, tmp_path:
     digest = store(daemon, tmp_path / "data.bin", b"data")
     assert Gateway(daemon, port).ask(f"/sha1/{digest}")[0] == 404
     assert "serves nothing" in daemon.log.read_text()
+    shown = json.loads(daemon.kachery("daemon", "status", "--json").stdout)["gateway"]
+    assert shown == {"address": f"127.0.0.1:{port}", "channels": []}
+    checked = daemon.kachery("doctor").stdout
+    assert "Gateway:" in checked and "no channel is named for it" in " ".join(checked.split()), checked

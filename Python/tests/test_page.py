@@ -255,6 +255,8 @@ def test_feeds_and_their_messages(browser: Browser, world: World) -> None:
 
 
 def test_ten_thousand_files_stay_quick(browser: Browser, world: World) -> None:
+    # The page asks how many there are when it is opened, and the daemon has only begun to list them.
+    browser.until(lambda: post(world.source, "/v1/store/search", {"limit": 1})["total"] >= MANY, "a list of all files")
     world.open(browser, world.source, view="store")
     browser.until_text("#view-store", f"{MANY:,}"[:4])
     browser.until(lambda: browser.run("return document.querySelectorAll('#file-list li').length") == 100, "a page")
@@ -305,6 +307,7 @@ def test_everyone_can_use_it(browser: Browser, scheme: str) -> None:
     with PageStandIn(5, [notice]) as stand_in:
         browser.open(f"{stand_in.address}?token=any")
         browser.until_text("#notices", "It is none.")
+        browser.until_text("#view-overview", "127.0.0.1:8080, serves files of 1 of 2 channels")
         # In the dark, other colors meet on two of them.
         for view in VIEWS if scheme == "light" else ("overview", "peers"):
             browser.run("location.hash = '#' + arguments[0]", view)

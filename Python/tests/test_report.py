@@ -17,7 +17,7 @@ def test_it_says_what_helps_and_no_secret(start_daemon: StartDaemon, tmp_path: P
     (storage / "kachery.yaml").write_text("limitUpp: 7\n")
     daemon = start_daemon(
         "lab", "--bootstrap", f"127.0.0.1:{port}", "--no-lan", "--channel", CHANNEL, "--introduce-only", "other-lab",
-        "--isbootstrap", "--port", "0",
+        "--isbootstrap", "--port", "0", "--gateway", f"127.0.0.1:{free_port()}", "--gateway-channel", "public-lab",
         environment={"KACHERY_P2P_PROXY": "http://ann:geheim@127.0.0.1:1"},
     )  # fmt: skip
     shown = daemon.kachery("report")
@@ -26,9 +26,9 @@ def test_it_says_what_helps_and_no_secret(start_daemon: StartDaemon, tmp_path: P
         assert part in shown.stdout, part
     assert f"{daemon.probe['nodeId']}" in shown.stdout
     tokens = (daemon.storage / "client-auth").read_text().split()
-    for secret in (CHANNEL, "other-lab", "geheim", str(tmp_path / "lab") + "/", *tokens):
+    for secret in (CHANNEL, "other-lab", "public-lab", "geheim", str(tmp_path / "lab") + "/", *tokens):
         assert secret not in shown.stdout, secret
-    assert "(channel 1)" in shown.stdout and "(channel 2)" in shown.stdout
+    assert all(f"(channel {number})" in shown.stdout for number in (1, 2, 3))
     file = tmp_path / "report.txt"
     daemon.kachery("report", str(file))
     assert "Linked nodes" in file.read_text() and CHANNEL not in file.read_text()

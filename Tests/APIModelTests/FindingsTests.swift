@@ -166,7 +166,42 @@ import Testing
         $0.outside?.views = views([1, 2])
         $0.outside?.wasDialedFromOutside = true
       }, expected: []),
+    Case(name: "a gateway", change: { $0.gateway = gateway("127.0.0.1:8080", ("lab-x", true)) }, expected: []),
+    Case(
+      name: "a gateway without a channel", change: { $0.gateway = gateway("0.0.0.0:8080") },
+      expected: ["advice gateway_without_channel"], remedy: "gatewayChannel"),
+    Case(
+      name: "a gateway at every address, for one channel that this node is in and one that it is not in",
+      change: { $0.gateway = gateway("0.0.0.0:8080", ("lab-x", true), ("lab-y", false)) },
+      expected: ["advice gateway_channel_not_served", "advice gateway_everywhere"], remedy: "gatewayChannel"),
   ]
+
+  private static func gateway(_ address: String, _ channels: (name: String, isServed: Bool)...) -> GatewayState? {
+    Endpoint(address).map { endpoint in
+      GatewayState(endpoint: endpoint, channels: channels.map { .init(name: $0.name, isServed: $0.isServed) })
+    }
+  }
+
+  @Test func aGatewaySaysWhatItServes() throws {
+    let address = "10.0.0.1:80"
+    let gateways = [
+      Self.gateway(address), Self.gateway(address, ("a", false)), Self.gateway(address, ("a", false), ("b", false)),
+      Self.gateway(address, ("a", true)), Self.gateway(address, ("a", true), ("b", false)),
+    ]
+    #expect(
+      gateways.map { $0?.text } == [
+        "http://10.0.0.1:80, serves nothing: no channel is named for it",
+        "http://10.0.0.1:80, serves nothing: this node is not in its channel",
+        "http://10.0.0.1:80, serves nothing: this node is in none of its 2 channels",
+        "http://10.0.0.1:80, serves files of 1 channel", "http://10.0.0.1:80, serves files of 1 of 2 channels",
+      ])
+    let state = try #require(Self.gateway(address, ("lab-ä", true), ("b", false)))
+    #expect(state.channelLines == ["lab-ä  [lab-%C3%A4]", "b: this node is not a member"])
+    // The names of channels are secrets.
+    #expect(state.withoutNames.channelLines == [] && state.withoutNames.text == state.text)
+    #expect(try GatewayState(fieldOf: ["gateway": state.withoutNames.json]) == state.withoutNames)
+    #expect(try GatewayState(fieldOf: ["gateway": .null]) == nil && GatewayState(fieldOf: [:]) == nil)
+  }
 
   private static func views(_ ports: [UInt16], host: String = "203.0.113.7") -> [Checkup.Outside.View] {
     ports.enumerated().compactMap { index, port in
@@ -259,7 +294,8 @@ import Testing
   @Test(arguments: [
     "[]", #"{"daemon": 7}"#, #"{"bootstraps": {}}"#,
     #"{"outside": {"port": 1, "hosts": [], "views": [{"address": "x"}]}}"#,
-    #"{"clock": {"nodes": -1}}"#,
+    #"{"clock": {"nodes": -1}}"#, #"{"gateway": []}"#, #"{"gateway": {"address": "x", "channels": []}}"#,
+    #"{"gateway": {"address": "a:1", "channels": {}}}"#, #"{"gateway": {"address": "a:1", "channels": [7]}}"#,
   ])
   func anAnswerOfAnotherFormIsRefused(_ text: String) throws {
     let json = try JSONParser.parse(Array(text.utf8))

@@ -41,6 +41,11 @@ import Testing
     #expect(texts == ["0 B", "999 B", "1.23 kB", "12.3 kB", "999 kB", "1.0 MB", "1.5 PB"])
   }
 
+  @Test func countsAreInGroupsOfThreeDigits() {
+    let counts = [0, 999, 1_000, -12_345, 1_234_567, Int.min].map { Quantity.count($0) }
+    #expect(counts == ["0", "999", "1,000", "-12,345", "1,234,567", "-9,223,372,036,854,775,808"])
+  }
+
   @Test func timesHaveAUnitThatFits() {
     #expect(Quantity.time(.microseconds(123)) == "0.12 ms")
     #expect(Quantity.time(.milliseconds(250)) == "250 ms")

@@ -75,6 +75,9 @@ import Testing
         let page = try Self.get(base + path, [(APIVersion.tokenHeader, "page")])
         #expect(page.status == 200 && !page.body.contains(escaped) && page.body.contains("Channels"), "\(path)")
       }
+      let channels = #""gateway":{"address":"127.0.0.1:8080","channels":[{"name":"#
+      let peers = try [token, "page"].map { try Self.get("\(base)/v1/peers", [(APIVersion.tokenHeader, $0)]).body }
+      #expect(peers[0].contains(channels + #""<b>lab</b>""#) && peers[1].contains(channels + "null"), "\(peers)")
       let headers = [("Origin", "http://localhost:3000"), (APIVersion.tokenHeader, "page")]
       let probe = try Self.get("\(base)/probe", headers)
       #expect(!probe.body.contains(Self.name))

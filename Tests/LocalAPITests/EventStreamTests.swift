@@ -49,6 +49,7 @@ import Testing
       #expect(text.hasPrefix("HTTP/1.1 200") && text.contains("text/event-stream"))
       for part in [
         "event: session\ndata: {", "\"/halt\"", "\"readsChannels\":true", "event: status", "\"label\":\"fake & more\"",
+        "\"gateway\":{\"address\":\"127.0.0.1:8080\",\"channels\":[{\"name\":null,\"isServed\":true}]}",
         "event: transfers", "\"bytes\":5,\"bytesTotal\":10", "event: peers", "event: notices",
       ] {
         #expect(text.contains(part), "\(part)")

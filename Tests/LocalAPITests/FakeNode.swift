@@ -40,7 +40,11 @@ actor FakeNode: LocalNode {
   var status: NodeStatus {
     let peer = NodeStatus.Peer(
       node: id, label: "<script>alert(1)</script><\u{301}", address: "10.0.0.1:1", isBootstrap: true)
-    return NodeStatus(label: "fake & more", listening: "port 1", uptime: 90, peers: [peer])
+    var status = NodeStatus(label: "fake & more", listening: "port 1", uptime: 90, peers: [peer])
+    status.gateway = Endpoint("127.0.0.1:8080").map { endpoint in
+      GatewayState(endpoint: endpoint, channels: [GatewayState.Channel(name: "<b>lab</b>", isServed: true)])
+    }
+    return status
   }
 
   var transfers: [TransferState] {

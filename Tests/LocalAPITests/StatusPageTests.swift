@@ -14,7 +14,13 @@ import Testing
     _ peers: [NodeStatus.Peer], _ channels: [JoinedChannel] = [], showsChannels: Bool = true
   ) -> String {
     let probe = ProbeReply(node: Self.node, isBootstrap: false, joinedChannels: channels, storageDirectory: "/data")
-    let status = NodeStatus(label: "lab", listening: "port 1", uptime: 3_700, peers: peers)
+    var status = NodeStatus(label: "lab", listening: "port 1", uptime: 3_700, peers: peers)
+    if !channels.isEmpty {
+      status.gateway = Endpoint("127.0.0.1:8080").map { endpoint in
+        let names = channels.map { GatewayState.Channel(name: $0.address.text, isServed: true) }
+        return GatewayState(endpoint: endpoint, channels: names)
+      }
+    }
     let states = channels.map { ChannelState($0, isByName: true) }
     return StatusPage(
       probe: probe, status: status, channelStates: states, metrics: [("a", 1)], showsChannels: showsChannels
@@ -27,9 +33,13 @@ import Testing
 
   @Test func channelsAreShownToThoseWhoMayKnowThem() {
     let channels = [JoinedChannel(address: "secret-lab")]
-    #expect(page([], channels).contains("secret-lab"))
+    let full = page([], channels)
+    #expect(full.contains(" serves files of 1 channel<br>secret-lab</td>"))
+    #expect(full.components(separatedBy: "secret-lab").count == 3, "in the list of channels as well")
     let withheld = page([], channels, showsChannels: false)
-    #expect(!withheld.contains("secret-lab") && withheld.contains("with the full token"))
+    #expect(
+      !withheld.contains("secret-lab") && withheld.contains("http://127.0.0.1:8080")
+        && withheld.contains("with the full token"))
   }
 
   @Test func aChannelsMembersAndProblemsAreShown() {
@@ -52,7 +62,7 @@ import Testing
 
   @Test func aNodeWithoutPeersSaysSo() {
     #expect(page([]).contains("<p class=\"none\">None at the moment.</p>"))
-    #expect(page([]).contains("1 h 1 min"))
+    #expect(page([]).contains("1 h 1 min") && !page([]).contains("Gateway"))
   }
 
   @Test func eachPathHasARow() {

@@ -24,6 +24,7 @@ import Testing
     let results = findings { _ in }
     #expect(results.allSatisfy { $0.verdict == .ok && $0.remedy == nil }, "\(results)")
     #expect(results.count == 13 && Set(results.map(\.name)).count == results.count)
+    #expect(results.contains { $0.text == "50.0 GB free of 100 GB, and 1,000,000 more files" }, "\(results)")
   }
 
   /// A thing that is not as it should be, and what is said about it.

@@ -28,15 +28,15 @@ package final class Histogram: Sendable {
     }
   }
 
-  /// The lines of the Prometheus text exposition format, version 0.0.4.
-  func exposition(of name: String) -> String {
+  /// Its values in the Prometheus text exposition format.
+  func samples(_ name: String) -> String {
     let (counts, seconds) = state.withLock { ($0.counts, $0.seconds) }
     var total = 0
     var lines = ""
     for (bound, count) in zip(bounds.map { "\($0)" } + ["+Inf"], counts) {
       total += count
-      lines += "\(name)_bucket{le=\"\(bound)\"} \(total)\n"
+      lines += Exposition.sample("\(name)_bucket", total, labels: [("le", bound)])
     }
-    return lines + "\(name)_sum \(seconds)\n\(name)_count \(total)\n"
+    return lines + Exposition.sample("\(name)_sum", seconds) + Exposition.sample("\(name)_count", total)
   }
 }

@@ -22,22 +22,10 @@ package struct MetricFamily: Sendable {
 
   /// The Prometheus text exposition format, version 0.0.4.
   package var exposition: String {
-    let lines = values.map { labels, value in
-      let shown = labels.map { "\($0.name)=\"\(Self.escaped($0.text))\"" }.joined(separator: ",")
+    let samples = values.map { labels, value in
       let number = value == value.rounded() && abs(value) < 1e15 ? "\(Int64(value))" : "\(value)"
-      return "\(name)\(shown.isEmpty ? "" : "{\(shown)}") \(number)\n"
+      return Exposition.sample(name, number, labels: labels)
     }
-    return "# HELP \(name) \(meaning)\n# TYPE \(name) gauge\n\(lines.joined())"
-  }
-
-  private static func escaped(_ text: String) -> String {
-    text.unicodeScalars.map { scalar in
-      switch scalar {
-      case "\\": "\\\\"
-      case "\"": "\\\""
-      case "\n": "\\n"
-      default: String(Character(scalar))
-      }
-    }.joined()
+    return Exposition.family(name, "gauge", meaning, samples.joined())
   }
 }

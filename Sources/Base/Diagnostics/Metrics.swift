@@ -16,10 +16,10 @@ package final class Metrics: Sendable {
       }
     }
 
-    func lines(_ name: String) -> String {
+    func samples(_ name: String) -> String {
       switch self {
-      case .counter(let counter, _): "\(name) \(counter.current)\n"
-      case .histogram(let histogram): histogram.exposition(of: name)
+      case .counter(let counter, _): Exposition.sample(name, counter.current)
+      case .histogram(let histogram): histogram.samples(name)
       }
     }
   }
@@ -72,9 +72,7 @@ package final class Metrics: Sendable {
   /// The Prometheus text exposition format, version 0.0.4.
   package var exposition: String {
     entries.withLock { entries in
-      entries.map { entry in
-        "# HELP \(entry.name) \(entry.meaning)\n# TYPE \(entry.name) \(entry.value.type)\n\(entry.value.lines(entry.name))"
-      }.joined()
+      entries.map { Exposition.family($0.name, $0.value.type, $0.meaning, $0.value.samples($0.name)) }.joined()
     }
   }
 }

@@ -13,6 +13,13 @@ package enum Quantity {
     return "\(threeDigits(value)) \(units[unit])"
   }
 
+  /// A number in groups of three digits: `1,234,567`.
+  package static func count(_ number: some BinaryInteger) -> String {
+    let digits = Array("\(number.magnitude)")
+    let groups = stride(from: digits.count, to: 0, by: -3).map { String(digits[max(0, $0 - 3)..<$0]) }
+    return (number < 0 ? "-" : "") + groups.reversed().joined(separator: ",")
+  }
+
   /// A short time, such as a round trip: `0.42 ms`, `1.5 s`.
   package static func time(_ time: Duration) -> String {
     let milliseconds = max(0, time / .milliseconds(1))

@@ -30,6 +30,7 @@ extension Node {
     checkup.proxy = proxy
     checkup.multicast = multicast(network)
     checkup.channels = network.channels.map { $0.state(for: id) }
+    checkup.gateway = gatewayState
     checkup.clock = network.clocks.state
     if checkup.proxy == nil { checkup.outside = outside(network) }
     checkup.mapping = mapping(network)

@@ -22,7 +22,19 @@ extension Node {
         kind: notice.kind.rawValue, node: notice.node, summary: notice.summary, advice: notice.advice)
     }
     status.introduces = driver.read(\.introducesText)
+    status.gateway = gatewayState
     return status
+  }
+
+  /// The gateway; nil if there is none.
+  var gatewayState: GatewayState? {
+    configuration.gateway.map { endpoint in
+      GatewayState(
+        endpoint: endpoint,
+        channels: configuration.gatewayChannels.map {
+          GatewayState.Channel(name: $0, isServed: !channels.memberships(among: [$0]).isEmpty)
+        })
+    }
   }
 
   /// - Parameter labels: those of the linked nodes, among them the relays.

@@ -1,5 +1,6 @@
 package import EventLoop
 import HTTP
+import HTTPServing
 package import Primitives
 
 /// Serves files by their hashes to anyone, over HTTP and for reading only. Runs on the node's loop.
@@ -10,8 +11,6 @@ package actor GatewayServer {
   package static let mostConnections = 256
   /// The part of them that the requests of one address may occupy. A web server on this machine may occupy three quarters.
   private static let divisor = 8
-  /// How often to check whether clients have hung up or are late.
-  private static let checkPeriod: Duration = .milliseconds(500)
 
   /// For how long others may keep the gateway waiting.
   package struct Patience: Sendable {
@@ -33,10 +32,7 @@ package actor GatewayServer {
   let folders = FolderCache()
   /// Bytes of the indexes that are being sent.
   var indexBytes = 0
-  private let server: HTTPServer
-  private var watch: DescriptorWatch?
-  private var timer: Timer?
-  private var isWorkPosted = false
+  private let service: HTTPService
 
   package nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
@@ -55,41 +51,19 @@ package actor GatewayServer {
     var style = HTTPServer.Style()
     style.keepsEscapes = true
     style.remedy = "choose another port, or an address of this machine, for the gateway"
-    server = try HTTPServer(
+    let server = try HTTPServer(
       host: endpoint.host, port: endpoint.port, connections: connections, style: style, now: { loop.now })
+    service = HTTPService(server, on: loop)
   }
 
   /// The port of the server.
-  package var port: UInt16 { server.port }
+  package var port: UInt16 { service.port }
 
   /// Starts answering.
-  package func start() throws(KacheryError) {
-    // The watch and the timer keep the server alive until `stop`.
-    server.onRequest = { exchange in self.received(exchange) }
-    server.onWorkReady = { self.postWork() }
-    watch = try loop.watch(descriptor: server.descriptor) { self.server.process() }
-    timer = loop.after(Self.checkPeriod, repeating: Self.checkPeriod) {
-      self.server.checkConnections()
-      self.server.process()
-    }
-  }
-
-  private func postWork() {
-    guard !isWorkPosted else { return }
-    isWorkPosted = true
-    _ = loop.after(.zero) {
-      self.isWorkPosted = false
-      self.server.process()
-    }
-  }
+  package func start() throws(KacheryError) { try service.start { self.received($0) } }
 
   /// Closes every connection and stops listening. Idempotent.
-  package func stop() {
-    watch?.cancel()
-    timer?.cancel()
-    (watch, timer) = (nil, nil)
-    server.close()
-  }
+  package func stop() { service.stop() }
 
   // MARK: Requests
 

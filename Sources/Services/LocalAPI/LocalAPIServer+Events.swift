@@ -76,7 +76,9 @@ extension LocalAPIServer {
       .status,
       [
         "label": .string(status.label), "listening": .string(status.listening),
-        "introduces": status.introduces.map { .string($0) } ?? .null, "uptimeSeconds": .integer(Int64(status.uptime)),
+        "introduces": status.introduces.map { .string($0) } ?? .null,
+        // All readers get the same.
+        "gateway": status.gateway?.withoutNames.json ?? .null, "uptimeSeconds": .integer(Int64(status.uptime)),
         "linkedNodes": .integer(Int64(status.peers.count)),
         "receivedBytesPerSecond": .integer(Int64(rates[0].rounded())),
         "sentBytesPerSecond": .integer(Int64(rates[1].rounded())), "stats": .object(counters),

@@ -42,7 +42,7 @@ extension LocalAPIServer {
       }
     case .findFile: try await find(route, exchange)
     case .loadFile: try await load(route, exchange)
-    case .peers: respond(exchange, await node.status.json)
+    case .peers: respond(exchange, await node.status.json(namingChannels: caller?.may(read: .channels) ?? false))
     case .events: try await streamEvents(caller, exchange)
     case .loadBatch: try await loadBatch(route, exchange)
     case .downloadFileData:

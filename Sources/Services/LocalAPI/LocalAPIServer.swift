@@ -3,13 +3,11 @@ package import Diagnostics
 package import EventLoop
 import Files
 package import HTTP
+import HTTPServing
 package import Primitives
 
 /// The daemon's HTTP API for programs on this machine. Runs on the node's loop.
 package actor LocalAPIServer {
-  /// How often to check whether clients have hung up or are late.
-  private static let checkPeriod: Duration = .milliseconds(500)
-
   /// The largest share of this process's descriptors that one API server's clients may use. The rest is for files,
   /// other nodes and the other API servers.
   private enum Share: Int {
@@ -25,16 +23,14 @@ package actor LocalAPIServer {
   let node: any LocalNode
   let log: Log
   let policy: AccessPolicy
-  private let server: HTTPServer
+  private let service: HTTPService
   /// The same API on a Unix socket, and who may use it.
-  private let socketServer: HTTPServer?
+  private let socketService: HTTPService?
   let socketAccess: SocketAccess?
   private var access: APIAccess
   /// A token with which programs may read, and nothing else; nil if there is none.
   private let readingToken: BearerToken?
-  private var watches: [DescriptorWatch] = []
-  private var timers: [Timer] = []
-  private var isWorkPosted = false
+  private var tokenTimer: Timer?
   let largeBodies = TaskQueue()
   let events = EventStreams()
   var bodyShares = BodyShares()
@@ -64,20 +60,22 @@ package actor LocalAPIServer {
     answerSeconds = node.metrics.register(
       "kachery_api_answer_seconds", upTo: [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10],
       "How long requests to the local API took; those that wait for nodes or messages, or carry files, do not count.")
-    server = try HTTPServer(
+    let server = try HTTPServer(
       host: host, port: port, credentials: credentials,
       connections: connections ?? Self.connections(access.isRemote ? .eighth : .half), now: { loop.now })
+    service = HTTPService(server, on: loop)
     socketAccess = socket
-    socketServer = Self.listen(on: socket, connections ?? Self.connections(.eighth), loop, log)
+    socketService = Self.listen(on: socket, connections ?? Self.connections(.eighth), loop, log)
   }
 
   /// Some network file systems do not support sockets; clients can still use the port.
   private static func listen(
     on socket: SocketAccess?, _ connections: Int, _ loop: EventLoop, _ log: Log
-  ) -> HTTPServer? {
+  ) -> HTTPService? {
     guard let socket else { return nil }
     do throws(KacheryError) {
-      return try HTTPServer(unixSocket: socket.path, connections: connections, now: { loop.now })
+      let server = try HTTPServer(unixSocket: socket.path, connections: connections, now: { loop.now })
+      return HTTPService(server, on: loop)
     } catch {
       log.warning("The Unix socket is not available, so clients have to use the port: \(error)")
       return nil
@@ -85,36 +83,15 @@ package actor LocalAPIServer {
   }
 
   /// The port of the server.
-  package var port: UInt16 { server.port }
+  package var port: UInt16 { service.port }
 
-  private var servers: [HTTPServer] { [server] + (socketServer.map { [$0] } ?? []) }
+  private var services: [HTTPService] { [service] + (socketService.map { [$0] } ?? []) }
 
   /// Starts answering.
   package func start() throws(KacheryError) {
-    // The watches and timers keep the server alive until `stop`.
-    for server in servers {
-      server.onRequest = { exchange in self.received(exchange) }
-      server.onWorkReady = { self.postWork() }
-      watches.append(try loop.watch(descriptor: server.descriptor) { server.process() })
-    }
-    timers = [
-      loop.after(Self.checkPeriod, repeating: Self.checkPeriod) {
-        for server in self.servers {
-          server.checkConnections()
-          server.process()
-        }
-      },
-      loop.after(ClientToken.period, repeating: ClientToken.period) { self.rotateToken() },
-    ]
-  }
-
-  private func postWork() {
-    guard !isWorkPosted else { return }
-    isWorkPosted = true
-    _ = loop.after(.zero) {
-      self.isWorkPosted = false
-      for server in self.servers { server.process() }
-    }
+    // The timer and the services keep the server alive until `stop`.
+    for service in services { try service.start { self.received($0) } }
+    tokenTimer = loop.after(ClientToken.period, repeating: ClientToken.period) { self.rotateToken() }
   }
 
   private func rotateToken() {
@@ -129,11 +106,9 @@ package actor LocalAPIServer {
 
   /// Closes every connection and stops listening. Idempotent.
   package func stop() {
-    for watch in watches { watch.cancel() }
-    watches = []
-    for timer in timers { timer.cancel() }
-    timers = []
-    for server in servers { server.close() }
+    tokenTimer?.cancel()
+    tokenTimer = nil
+    for service in services { service.stop() }
     events.close()
   }
 

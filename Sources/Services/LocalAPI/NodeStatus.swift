@@ -77,6 +77,8 @@ package struct NodeStatus: Sendable {
   package var notices: [Notice] = []
   /// Whom this node introduces; nil if it is not a bootstrap node.
   package var introduces: String?
+  /// Nil if there is none.
+  package var gateway: GatewayState?
 
   package init(label: String, listening: String, uptime: Int, peers: [Peer]) {
     self.label = label
@@ -88,10 +90,13 @@ package struct NodeStatus: Sendable {
 
 extension NodeStatus {
   /// The answer to `/v1/peers`.
-  var json: JSONValue {
+  ///
+  /// - Parameter namingChannels: whether the client may know the names of channels.
+  func json(namingChannels: Bool) -> JSONValue {
     [
       "nodeLabel": .string(label), "peers": .array(peers.map(\.json)), "notices": .array(notices.map(\.json)),
       "introduces": introduces.map { .string($0) } ?? .null,
+      "gateway": (namingChannels ? gateway : gateway?.withoutNames)?.json ?? .null,
     ]
   }
 }

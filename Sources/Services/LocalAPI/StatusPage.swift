@@ -39,7 +39,7 @@ struct StatusPage {
     <tr><th>Role</th><td>\(probe.isBootstrap ? "bootstrap node" : "node"), version \(APIVersion.daemon)</td></tr>
     <tr><th>Reached by peers at</th><td><code>\(Self.escape(status.listening))</code></td></tr>
     <tr><th>Storage directory</th><td><code>\(Self.escape(probe.storageDirectory))</code></td></tr>
-    \(introduces)<tr><th>Running for</th><td>\(Quantity.age(status.uptime))</td></tr>
+    \(introduces)\(gateway)<tr><th>Running for</th><td>\(Quantity.age(status.uptime))</td></tr>
     </table>
     \(notices)<h2>Channels</h2>
     \(channels)
@@ -58,6 +58,12 @@ struct StatusPage {
 
   private var introduces: String {
     status.introduces.map { "<tr><th>Introduces</th><td>\(Self.escape($0))</td></tr>\n" } ?? ""
+  }
+
+  private var gateway: String {
+    guard let gateway = status.gateway else { return "" }
+    let lines = [gateway.text] + (showsChannels ? gateway.channelLines : [])
+    return "<tr><th>Gateway</th><td>\(lines.map(Self.escape).joined(separator: "<br>"))</td></tr>\n"
   }
 
   private var notices: String {

@@ -50,7 +50,7 @@ extension DirectoryFindings {
 
   private var space: SelfTestResult {
     guard let room else { return SelfTestResult("space", .skipped, "the system does not say how much there is") }
-    let files = room.files.map { ", and \($0) more files" } ?? ""
+    let files = room.files.map { ", and \(Quantity.count($0)) more files" } ?? ""
     let text =
       "\(Quantity.bytes(Double(room.available))) free of \(Quantity.bytes(Double(room.total)))\(files)"
     let isOut = room.available < Self.leastRoom || room.files ?? .max < Self.leastFiles

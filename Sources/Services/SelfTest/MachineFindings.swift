@@ -29,7 +29,7 @@ package struct MachineFindings: Hashable, Sendable {
   package var results: [SelfTestResult] { [files, room, clock, processor, umask, temporary].compactMap { $0 } }
 
   private var files: SelfTestResult {
-    let text = "\(openFiles) at most"
+    let text = "\(Quantity.count(openFiles)) at most"
     guard openFiles < Self.fewFiles else { return .ok("open files", text) }
     return SelfTestResult(
       "open files", .warning, text,

@@ -27,7 +27,7 @@ enum LayerRule {
     // There is one way to start a thread, also for the loop and for signals.
     case .platform: other == .base || name == "Threads"
     // Services carry Core's messages and streams, but know nothing of its state machines.
-    case .services: other == .base || other == .platform || ["Wire", "Mux", "Page"].contains(name)
+    case .services: other == .base || other == .platform || ["Wire", "Mux", "Page", "HTTPServing"].contains(name)
     case .daemon: other != .commands && other != .daemon
     case .commands: other != .commands && other != .core
     }

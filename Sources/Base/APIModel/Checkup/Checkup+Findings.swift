@@ -11,7 +11,7 @@ extension Checkup {
   package var findings: [Finding] {
     let all =
       daemonFindings + diskFindings + proxyFindings + bootstrapFindings + channelFindings + clockFindings
-      + outsideFindings
+      + outsideFindings + (gateway?.findings ?? [])
     return all.filter { $0.severity == .problem } + all.filter { $0.severity == .advice }
   }
 

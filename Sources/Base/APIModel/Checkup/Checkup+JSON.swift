@@ -9,8 +9,8 @@ extension Checkup {
       "findings": .array(findings.map(\.json)), "daemon": daemon?.json ?? .null, "outside": outside?.json ?? .null,
       "portMapping": mapping?.json ?? .null,
       "bootstraps": .array(bootstraps.map(\.json)), "proxy": proxy?.json ?? .null,
-      "multicast": multicast?.json ?? .null, "channels": .array(channels.map(\.json)), "clock": clock?.json ?? .null,
-      "disk": disk?.json ?? .null,
+      "multicast": multicast?.json ?? .null, "channels": .array(channels.map(\.json)),
+      "gateway": gateway?.json ?? .null, "clock": clock?.json ?? .null, "disk": disk?.json ?? .null,
     ]
   }
 
@@ -25,6 +25,7 @@ extension Checkup {
     proxy = try fields.read("proxy") { (fields) throws(KacheryError) in try Proxy(fields) }
     multicast = try fields.read("multicast") { (fields) throws(KacheryError) in try Multicast(fields) }
     channels = try fields.list("channels") { (fields) throws(KacheryError) in try JoinedChannelState(fields) }
+    gateway = try GatewayState(fieldOf: json)
     clock = try fields.read("clock") { (fields) throws(KacheryError) in try Clock(fields) }
     disk = try fields.read("disk") { (fields) throws(KacheryError) in try Disk(fields) }
   }

@@ -13,6 +13,8 @@ package struct Checkup: Hashable, Sendable {
   package var proxy: Proxy?
   package var multicast: Multicast?
   package var channels: [JoinedChannelState] = []
+  /// Nil if there is none.
+  package var gateway: GatewayState?
   /// Nil if no other node has shown its clock.
   package var clock: Clock?
   package var disk: Disk?

@@ -19,6 +19,9 @@ package struct Finding: Hashable, Sendable {
     case membersRelayed = "members_relayed"
     case clockSkew = "clock_skew"
     case portPerDestination = "port_per_destination"
+    case gatewayWithoutChannel = "gateway_without_channel"
+    case gatewayChannelNotServed = "gateway_channel_not_served"
+    case gatewayEverywhere = "gateway_everywhere"
   }
 
   /// How much it matters.

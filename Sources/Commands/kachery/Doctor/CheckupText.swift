@@ -9,7 +9,7 @@ struct CheckupText {
   func lines(width: Int) -> [String] {
     let facts = [
       ("Node", node), ("Outside", outside), ("Bootstrap nodes", bootstraps), ("Proxy", [proxy]),
-      ("Multicast", multicast), ("Channels", channels), ("Clock", clock), ("Disk", disk),
+      ("Multicast", multicast), ("Channels", channels), ("Gateway", gateway), ("Clock", clock), ("Disk", disk),
     ]
     var lines: [String] = []
     for (title, entries) in facts where !entries.isEmpty {
@@ -153,6 +153,10 @@ struct CheckupText {
       }
       return "\(channel.address): \(state)"
     }
+  }
+
+  private var gateway: [String] {
+    checkup.gateway.map { [$0.text] + $0.channelLines.map { line in "  \(line)" } } ?? []
   }
 
   private var clock: [String] {

@@ -7,8 +7,8 @@ extension Command {
     name: "doctor", usage: "", summary: "Checks this node, its network and its disk, and says what to do.",
     details: """
       Asks the daemon how others see this node, dials every bootstrap node over each transport, and looks at the proxy,
-      the channels, the clock and the disk; that takes at most about 5 seconds. Without a daemon it checks what it can.
-      The exit code is 1 if something prevents sharing, and 0 if all is well or there is only advice.
+      the channels, the gateway, the clock and the disk; that takes at most about 5 seconds. Without a daemon it checks
+      what it can. The exit code is 1 if something prevents sharing, and 0 if all is well or there is only advice.
       """,
     options: [
       json,

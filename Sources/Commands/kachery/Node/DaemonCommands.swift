@@ -79,6 +79,7 @@ extension Command {
         var fields = probe.json.object ?? [:]
         fields["nodeLabel"] = .string(label)
         fields["linkedNodes"] = linked["peers"] ?? []
+        fields["gateway"] = linked["gateway"] ?? .null
         Console.result(JSONValue.object(fields).compact)
         return .done
       }
@@ -88,6 +89,10 @@ extension Command {
       Console.result("Storage directory: \(probe.storageDirectory)")
       Console.result("Channels:          \(probe.joinedChannels.count)")
       for line in channelLines(client) { Console.result("  \(line)") }
+      if let gateway = try GatewayState(fieldOf: linked) {
+        Console.result("Gateway:           \(gateway.text)")
+        for line in gateway.channelLines { Console.result("  \(line.printable)") }
+      }
       Console.result("Linked nodes:      \(linked["peers"]?.array?.count ?? 0)")
       if let place = DaemonLog(directory: probe.storageDirectory).place {
         Console.result("Log:               \(place)")

@@ -70,7 +70,7 @@ struct ProblemReport {
   /// The names of the joined channels, and those in the settings.
   private static func channelNames(_ client: DaemonClient?, _ settings: SettingsReport?) -> [String] {
     var names = Set(client?.probe.joinedChannels.map(\.address) ?? [])
-    for entry in settings?.entries ?? [] where ["channel", "introduceOnly"].contains(entry.name) {
+    for entry in settings?.entries ?? [] where ["channel", "introduceOnly", "gatewayChannel"].contains(entry.name) {
       for part in "\(entry.value),\(entry.pending ?? "")".parts(separatedBy: ",") {
         let name = String(part.removing(prefix: " ") ?? part)
         if !name.isEmpty, ByteString(name) != "none", NodeID(hex: name) == nil { names.insert(ByteString(name)) }

@@ -79,5 +79,7 @@ struct UsageReport {
   }
 
   /// `1 file`, `2 files`
-  static func files(_ count: some BinaryInteger) -> String { "\(count) \(count == 1 ? "file" : "files")" }
+  static func files(_ count: some BinaryInteger) -> String {
+    "\(Quantity.count(count)) \(count == 1 ? "file" : "files")"
+  }
 }

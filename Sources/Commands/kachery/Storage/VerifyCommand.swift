@@ -69,7 +69,7 @@ private struct Check {
     let checked = try JSONFields(try fields.anyValue("checked"), named: "checked")
     let (files, bytes) = (try checked.unsigned("files"), try checked.unsigned("bytes"))
     if !isQuiet, !printsJSON {
-      let amount = "\(files) \(files == 1 ? "file" : "files"), \(Quantity.bytes(Double(bytes)))"
+      let amount = "\(Quantity.count(files)) \(files == 1 ? "file" : "files"), \(Quantity.bytes(Double(bytes)))"
       Console.result("Checked \(amount): \(damaged == 0 ? "none" : "\(damaged)") damaged.")
     }
     if damaged + unreadable > 0 { return .failed }

@@ -15,14 +15,15 @@ export function overview(root, context) {
   const plot = throughputPlot()
   const id = element("code", { class: "break" })
   const facts = Object.fromEntries(
-    ["uptime", "listening", "introduces", "directory", "links"].map((name) => [name, element("span", { class: "break" })]))
+    ["uptime", "listening", "introduces", "gateway", "directory", "links"].map((name) => [name, element("span", { class: "break" })]))
   const introduces = fact("Introduces", facts.introduces)
+  const gateway = fact("Gateway", facts.gateway)
   const node = element("section", { class: "card", "aria-labelledby": "node-title" },
     element("h2", { id: "node-title" }, "This node"),
     element("dl", { class: "facts" },
       fact("Node ID", id, " ", copyButton("Copy the node ID", () => state.session?.nodeId ?? "")),
       fact("Running for", facts.uptime), fact("Reached by peers at", facts.listening),
-      fact("Linked nodes", facts.links), introduces))
+      fact("Linked nodes", facts.links), introduces, gateway))
 
   const used = element("span", { class: "big" })
   const usedOf = element("span", { class: "muted" })
@@ -93,6 +94,8 @@ export function overview(root, context) {
           setText(facts.links, count(state.status.linkedNodes))
           introduces.hidden = !state.status.introduces
           setText(facts.introduces, plain(state.status.introduces ?? ""))
+          gateway.hidden = !state.status.gateway
+          setText(facts.gateway, gatewayText(state.status.gateway))
         }
       }
       if (name === null || name === "transfers") {
@@ -101,6 +104,15 @@ export function overview(root, context) {
       }
     },
   }
+}
+
+/** Where the gateway is, and of how many channels it serves files; the channels have no names here. */
+function gatewayText(gateway) {
+  if (!gateway) return ""
+  const served = gateway.channels.filter((channel) => channel.isServed).length
+  const channels = counted(gateway.channels.length, "channel")
+  const part = served === gateway.channels.length ? channels : `${count(served)} of ${channels}`
+  return `${plain(gateway.address)}, ${served === 0 ? "serves nothing" : `serves files of ${part}`}`
 }
 
 const TITLES = { batch: "Many files", uploads: "Small files" }
