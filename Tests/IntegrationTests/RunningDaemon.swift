@@ -13,6 +13,8 @@ final class RunningDaemon {
   private(set) var linkPort: UInt16 = 0
   private var process = Process()
   private let options: [String]
+  /// 0 for any.
+  private let wantedPort: UInt16
   private let user: SystemUser?
   private let configuration: String
 
@@ -42,7 +44,7 @@ final class RunningDaemon {
   ) throws {
     self.folder = folder
     self.configuration = configuration ?? "\(folder)/config"
-    self.apiPort = apiPort
+    (self.apiPort, wantedPort) = (apiPort, apiPort)
     self.options = options
     self.user = user
     try start()
@@ -50,8 +52,17 @@ final class RunningDaemon {
 
   deinit { kill() }
 
-  /// Starts the daemon, for the first time or again.
+  /// Starts the daemon, for the first time or again: at the same port, unless another test's daemon has got it meanwhile.
   func start() throws {
+    do { try startOnce() } catch let error as KacheryError
+      where apiPort != wantedPort && error.message.contains("Port \(apiPort) ")
+    {
+      apiPort = wantedPort
+      try startOnce()
+    }
+  }
+
+  private func startOnce() throws {
     process = Process()
     // Otherwise tests that run concurrently would find each other's daemons, and those of the machines around this one.
     let arguments = ["--label", "test", "--nomulticast"] + options
