@@ -141,8 +141,12 @@ def members(sites: Sites, start: Start, kinds: tuple[str, str], *options: str) -
     bootstraps = [word for address in addresses for word in ("--bootstrap", address)]
     ends = [sites.site(name, kind=ROUTERS[kind])[0] for name, kind in zip("AB", kinds)]
 
+    # New ones each time: for minutes, the routers lead nodes that have started again along the paths of the last ones.
+    ports = itertools.count(20_000)
+
     def begin() -> tuple[Node, Node]:
-        a, b = (start(end, name, *bootstraps, "--verbose", "1", *options) for end, name in zip(ends, "AB"))
+        chosen = ("--port", str(next(ports)), "--verbose", "1", *options)
+        a, b = (start(end, name, *bootstraps, *chosen) for end, name in zip(ends, "AB"))
         for node in (a, b):
             node.wait_for_links(3)
         return a, b
