@@ -93,8 +93,8 @@ ssize_t CNgtcp2_write_datagram(
 
 // The type and the length of a datagram (RFC 9221, section 4).
 #define DATAGRAM_HEADER 3
-// What else a packet has: a byte of flags, the ID, the number of the packet, of which ngtcp2 may leave out three bytes,
-// and the tag of its encryption (RFC 9000, section 17.3.1).
+// The rest of a packet: one byte of flags, the connection ID, the packet number, which ngtcp2 writes in one to four
+// bytes, and the tag of the encryption (RFC 9000, section 17.3.1).
 #define PACKET_OVERHEAD (1 + CNGTCP2_ID + 4 + 16)
 
 ssize_t CNgtcp2_write_padding(

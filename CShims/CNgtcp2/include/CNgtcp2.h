@@ -95,11 +95,11 @@ ssize_t CNgtcp2_write(
     const uint8_t *bytes, size_t count, int is_last, ssize_t *taken, uint64_t now);
 // Writes a packet with bytes that are not sent again if they get lost. `*is_taken` becomes whether it holds them.
 //
-// number: by which `datagram_ended` tells it; 0 for none.
+// number: what `datagram_ended` is called with later; 0 if the caller does not want to know.
 ssize_t CNgtcp2_write_datagram(
     CNgtcp2_connection *connection, uint8_t *packet, size_t room, uint8_t *remote, size_t *remote_size,
     const uint8_t *bytes, size_t count, uint64_t number, int *is_taken, uint64_t now);
-// Writes a packet of `room` bytes that is padding, and up to three bytes fewer; otherwise as CNgtcp2_write_datagram.
+// Writes a packet of padding that fills the room but for up to three bytes; otherwise as CNgtcp2_write_datagram.
 ssize_t CNgtcp2_write_padding(
     CNgtcp2_connection *connection, uint8_t *packet, size_t room, uint8_t *remote, size_t *remote_size, uint64_t number,
     int *is_taken, uint64_t now);

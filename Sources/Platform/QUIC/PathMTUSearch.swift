@@ -1,3 +1,4 @@
+internal import CNgtcp2
 import Primitives
 
 /// Finds how large packets a path carries on which this side's network has jumbo frames (RFC 8899). ngtcp2's own search
@@ -11,7 +12,7 @@ struct PathMTUSearch {
   /// The largest packet: that of jumbo frames of 9,000 bytes.
   static let largest = sizes[sizes.count - 1]
   /// IPv6 packets of 1,280 bytes, of 1,420 (WireGuard), 1,492 (PPPoE) and 9,000, less the headers of IPv6 and UDP.
-  private static let sizes = [1_232, 1_372, 1_444, 8_952]
+  private static let sizes = [1_232, 1_372, 1_444, Int(CNGTCP2_JUMBO)]
   private static let headers = 48
   /// Losses of one size: a single one may have another reason.
   private static let mostLosses = 2
@@ -24,7 +25,7 @@ struct PathMTUSearch {
   private var losses = 0
   private var last: UInt64 = 0
   private var underWay: (number: UInt64, size: Int)?
-  /// When the first of the full packets was sent of which nothing has arrived.
+  /// When this side sent its first full packet since the other side last had further bytes; nil if it sent none.
   private var unansweredSince: Instant?
 
   /// A search on a route of this MTU; nil if it has no jumbo frames, or if its MTU is unknown.
@@ -32,11 +33,14 @@ struct PathMTUSearch {
     guard let routeMTU, routeMTU >= Self.largest + Self.headers else { return nil }
   }
 
+  /// Whether a packet of padding may be due.
+  var isSearching: Bool { underWay == nil && next < Self.sizes.count }
+
   /// The size of the packet of padding to send next, and the number to tell it by; nil if there is none now.
   ///
   /// - Parameter limit: the largest that the other side accepts.
   func probe(limit: Int) -> (number: UInt64, size: Int)? {
-    guard underWay == nil, next < Self.sizes.count, Self.sizes[next] <= limit else { return nil }
+    guard isSearching, Self.sizes[next] <= limit else { return nil }
     return (last + 1, Self.sizes[next])
   }
 

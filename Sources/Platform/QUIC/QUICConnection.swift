@@ -236,7 +236,7 @@ package final class QUICConnection {
     var end = 0
     // One packet in any case: the quantum may be smaller.
     while end == 0 || end < most {
-      let probe = isEstablished ? search?.probe(limit: CNgtcp2_padding_limit(raw)) : nil
+      let probe = nextProbe(raw)
       let room = probe?.size ?? packetSize(raw)
       guard end + room <= buffer.count else { break }
       let packet = UnsafeMutableRawBufferPointer(rebasing: buffer[end..<end + room])
@@ -265,6 +265,12 @@ package final class QUICConnection {
     } else {
       trains.append(Train(range: packet, segment: packet.count))
     }
+  }
+
+  /// Asks ngtcp2 nothing once the search has ended, because this is called for every packet.
+  private func nextProbe(_ raw: OpaquePointer) -> (number: UInt64, size: Int)? {
+    guard let search, search.isSearching, isEstablished else { return nil }
+    return search.probe(limit: CNgtcp2_padding_limit(raw))
   }
 
   /// Writes a packet of padding.
