@@ -132,7 +132,7 @@ def program(name: str) -> Path:
 
 
 def free_port() -> int:
-    """A port that nothing uses, and that the kernel gives no other test that asks for any."""
+    """A free port. The kernel gives none of this range to tests that ask it for any port."""
     for _ in range(1_000):
         port = random.SystemRandom().randrange(20_000, 32_000)
         with socket.socket() as listener, contextlib.suppress(OSError):

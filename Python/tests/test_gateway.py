@@ -190,7 +190,7 @@ def test_a_range_of_a_remote_file_costs_the_chunks_that_it_touches(
     remote: tuple[RealDaemon, RealDaemon, Gateway], tmp_path: Path
 ) -> None:
     member, outsider, gateway = remote
-    numbers = np.arange(CHUNK, dtype=np.uint32)  # four chunks and a bit, of which no two are the same
+    numbers = np.arange(CHUNK, dtype=np.uint32)  # four chunks and a bit, all different
     array = io.BytesIO()
     np.save(array, numbers)
     content = array.getvalue()

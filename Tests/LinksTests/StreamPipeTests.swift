@@ -15,6 +15,13 @@ import Testing
     let outer: OuterLink
     let near: StreamPipe
     let far: StreamPipe
+
+    /// Calls back when the link has no open streams, or after 10 s, with their number.
+    func whenReleased(tries: Int = 200, _ done: @escaping (Int) -> Void) {
+      let open = outer.openStreams
+      guard open > 0, tries > 0 else { return done(open) }
+      _ = loop.after(.milliseconds(50)) { whenReleased(tries: tries - 1, done) }
+    }
   }
 
   /// Runs `body` on a loop with a pipe, and shows that nothing is left open.
@@ -135,7 +142,7 @@ import Testing
       [UInt8](repeating: 1, count: 1_000).withUnsafeBytes { ends.near.write($0) }
       ends.far.onEnd = { error in
         guard error == nil else { return done((before, -1)) }
-        _ = ends.loop.after(.milliseconds(20)) { done((before, ends.outer.openStreams)) }
+        ends.whenReleased { done((before, $0)) }
       }
       ends.far.resumeReading()
       ends.near.close()
@@ -156,13 +163,7 @@ import Testing
       ends.far.resumeReading()
       [UInt8](repeating: 1, count: 1_000).withUnsafeBytes { ends.near.write($0) }
       ends.near.close()
-      // The reset and its answer take what they take.
-      func check(_ tries: Int) {
-        let open = ends.outer.openStreams
-        guard open > 0, tries > 0 else { return done((received, open)) }
-        _ = ends.loop.after(.milliseconds(50)) { check(tries - 1) }
-      }
-      _ = ends.loop.after(StreamPipe.lingerTime) { check(200) }
+      _ = ends.loop.after(StreamPipe.lingerTime) { ends.whenReleased { done((received, $0)) } }
     }
     #expect(received == 1_000)
     #expect(open == 0)
